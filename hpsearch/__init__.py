@@ -1,0 +1,1 @@
+"""Hyperparameter search for neural networks, from coarse to fine, honestly tested."""

@@ -1,0 +1,99 @@
+"""Every error that hpsearch raises on purpose.
+
+    HpsearchError            something a person can repair; the message says what, where and how
+    ├── UsageError           the request was wrong (exit code 2): a file, a name, an option, an array
+    │   ├── StudyFileError   a study file: unknown key, wrong type, impossible range
+    │   ├── SpaceError       a search space or a parameter of it
+    │   ├── DataError        a dataset: missing, malformed, or unfit to learn from
+    │   └── UnknownNameError a name that is not among the known ones; it lists them
+    └── RunError             the request was right and its execution failed (exit code 1)
+        └── StorageError     the database could not be read or written
+
+A message is one sentence or two: what was wrong, where, and what to do next. The command line prints
+it as it is; only ``--debug`` shows a traceback.
+"""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable
+
+__all__ = [
+    "DataError",
+    "HpsearchError",
+    "RunError",
+    "SpaceError",
+    "StorageError",
+    "StudyFileError",
+    "UnknownNameError",
+    "UsageError",
+    "nearest",
+]
+
+
+class HpsearchError(Exception):
+    """Something a person can repair; ``exit_code`` is what the command line returns."""
+
+    exit_code = 1
+
+
+class UsageError(HpsearchError, ValueError):
+    """The request itself was wrong."""
+
+    exit_code = 2
+
+
+class StudyFileError(UsageError):
+    """A study file could not be understood."""
+
+
+class SpaceError(UsageError):
+    """A search space, or a parameter of it, makes no sense."""
+
+
+class DataError(UsageError):
+    """A dataset is missing, malformed, or unfit to learn from."""
+
+
+class UnknownNameError(UsageError):
+    """A name that is not among the known ones.
+
+    Args:
+        kind: what the name stands for, for example ``"activation"``.
+        name: the name that was given.
+        known: every name that would have been right.
+
+    >>> raise UnknownNameError("activation", "rleu", ["relu", "tanh"])
+    Traceback (most recent call last):
+    ...
+    hpsearch.errors.UnknownNameError: unknown activation 'rleu'; did you mean 'relu'? Known: relu, tanh
+    """
+
+    def __init__(self, kind: str, name: object, known: Iterable[str]) -> None:
+        names = list(known)
+        close = nearest(str(name), names)
+        hint = f"; did you mean {close!r}?" if close else "."
+        super().__init__(f"unknown {kind} {name!r}{hint} Known: {', '.join(names)}")
+        self.kind, self.name, self.known = kind, name, names
+
+    def __reduce__(self) -> tuple[type[UnknownNameError], tuple[str, object, list[str]]]:
+        """Pickle with all three arguments, so that the error survives the way from a worker."""
+        return UnknownNameError, (self.kind, self.name, self.known)
+
+
+class RunError(HpsearchError):
+    """The request was right, and carrying it out failed."""
+
+
+class StorageError(RunError):
+    """The database could not be read or written."""
+
+
+def nearest(name: str, known: Iterable[str]) -> str | None:
+    """The known name most like the given one, or None when nothing is close.
+
+    >>> nearest("learning_rat", ["width", "learning_rate"])
+    'learning_rate'
+    """
+    close = difflib.get_close_matches(name.lower(), list(known), n=1, cutoff=0.6)
+    return close[0] if close else None
