@@ -1,0 +1,304 @@
+"""A labelled data set in memory: one float32 matrix, one vector of class codes, and what they mean."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from dataclasses import dataclass, field, replace
+from functools import cached_property
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import numpy as np
+
+from hpsearch.data.splits import stratified_sample
+from hpsearch.errors import DataError
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from numpy.typing import NDArray
+
+__all__ = ["MAX_CELLS", "Dataset", "as_features", "check_size", "encode_labels"]
+
+Scalar = TypeVar("Scalar", bound=np.generic)
+
+MAX_COLUMNS = 50_000
+MAX_CELLS = 250_000_000  # one gigabyte of float32; CIFAR-10 has 184 million
+
+
+@dataclass(frozen=True, eq=False)
+class Dataset:
+    """Samples and their classes, the same shape whatever file they came from.
+
+    Make one with `from_arrays`, which checks that it can be learned from.
+
+    Args:
+        name: what reports call it.
+        X: samples, shape (n, d), float32, C-contiguous, read-only; NaN where a value is missing, and
+            the index of the category in a categorical column.
+        y: class codes, shape (n,), int64, each in 0..k-1, read-only.
+        classes: the k labels as they were in the source; ``classes[code]`` is a label.
+        feature_names: the d column names.
+        categories: column index -> the names of its categories; empty when all columns are numeric.
+        notes: what was done to the source, in plain sentences.
+        fixed_test: where the source has a test part of its own, its first row; it reaches to the end.
+    """
+
+    name: str
+    X: NDArray[np.float32]
+    y: NDArray[np.int64]
+    classes: tuple[str | int, ...]
+    feature_names: tuple[str, ...]
+    categories: Mapping[int, tuple[str, ...]] = field(default_factory=dict)
+    notes: tuple[str, ...] = ()
+    fixed_test: int | None = None
+
+    @classmethod
+    def from_arrays(
+        cls,
+        name: str,
+        X: Any,
+        y: Any,
+        *,
+        feature_names: Sequence[str] | None = None,
+        categories: Mapping[int, tuple[str, ...]] | None = None,
+        notes: Sequence[str] = (),
+        fixed_test: int | None = None,
+        classes: Sequence[str | int] | None = None,
+    ) -> Dataset:
+        """Check samples and labels, code the labels, and put both together.
+
+        Args:
+            name: what reports and error messages call it.
+            X: numbers, shape (n, d), or (n, height, width, ...), which is flattened; NaN is missing.
+            y: labels, shape (n,): integers, text or booleans; codes into ``classes`` if those are given.
+            feature_names: d names; ``x0``, ``x1``, ... by default.
+            categories: column index -> category names, for columns of X that hold their indices.
+            notes: sentences for the reader.
+            fixed_test: first row of the source's own test part.
+            classes: the label of each code, where y already holds codes.
+
+        Returns:
+            The data set.
+
+        Raises:
+            DataError: the shapes disagree, a value is infinite, or there is nothing to learn: fewer
+                than two classes, a class with one sample, or only constant columns.
+
+        >>> data = Dataset.from_arrays("ducks", [[1.0], [2.0], [3.0], [4.0]], ["mallard", "eider"] * 2)
+        >>> data.classes, data.y.tolist(), data.X.dtype.name
+        (('eider', 'mallard'), [1, 0, 1, 0], 'float32')
+        """
+        matrix = as_features(name, X, feature_names)
+        if classes is None:
+            codes, classes = encode_labels(name, y)
+        else:
+            codes = _given_codes(name, y, len(classes))
+        if len(codes) != len(matrix):
+            raise DataError(
+                f"{name}: there are {len(matrix)} samples and {len(codes)} labels; "
+                "each sample needs one label."
+            )
+        _check_classes(name, codes, classes)
+        _check_columns(name, matrix)
+        return cls(
+            name=name,
+            X=_read_only(matrix),
+            y=_read_only(codes),
+            classes=tuple(classes),
+            feature_names=_names(feature_names, matrix.shape[1]),
+            categories=dict(categories or {}),
+            notes=tuple(notes),
+            fixed_test=fixed_test,
+        )
+
+    @cached_property
+    def fingerprint(self) -> str:
+        """Sixteen hexadecimal digits that change whenever the contents do (SHA-256, shortened)."""
+        digest = hashlib.sha256(np.ascontiguousarray(self.X).data)
+        digest.update(np.ascontiguousarray(self.y).data)
+        meaning = [
+            self.classes,
+            self.feature_names,
+            sorted((column, names) for column, names in self.categories.items()),
+            self.fixed_test,
+            self.X.shape,
+        ]
+        digest.update(json.dumps(meaning).encode())
+        return digest.hexdigest()[:16]
+
+    def sample(self, limit: int) -> Dataset:
+        """A stratified sample of ``limit`` rows, drawn with seed 0, in the order of the source.
+
+        A test part of the source's own keeps its share. All rows, when there are no more than that.
+
+        Raises:
+            DataError: ``limit`` leaves a class without a sample.
+        """
+        if limit >= len(self.y):
+            return self
+        start = len(self.y) if self.fixed_test is None else self.fixed_test
+        train_rows = round(limit * start / len(self.y))
+        parts = [stratified_sample(self.y[:start], train_rows, seed=0, classes=self.classes)]
+        if start < len(self.y):
+            test_part = stratified_sample(
+                self.y[start:], limit - train_rows, seed=0, classes=self.classes
+            )
+            parts.append(start + test_part)
+        rows = np.concatenate(parts)
+        note = f"a stratified sample of {len(rows)} of {len(self.y)} rows (drawn with seed 0)"
+        return replace(
+            self,
+            X=_read_only(self.X[rows]),
+            y=_read_only(self.y[rows]),
+            notes=(*self.notes, note),
+            fixed_test=None if self.fixed_test is None else len(parts[0]),
+        )
+
+
+def check_size(name: str, rows: int, columns: int) -> None:
+    """Refuse a table that would not fit in memory, before it is read.
+
+    Raises:
+        DataError: more than 50,000 columns, or more than 250 million cells.
+    """
+    if columns > MAX_COLUMNS:
+        raise DataError(
+            f"{name} has {columns:,} columns, and at most {MAX_COLUMNS:,} are read; "
+            "keep the columns that matter."
+        )
+    if rows * columns > MAX_CELLS:
+        raise DataError(
+            f"{name} has {rows:,} rows of {columns:,} columns, and at most {MAX_CELLS:,} cells are "
+            "read; take a sample of the rows."
+        )
+
+
+def as_features(
+    name: str, X: Any, feature_names: Sequence[str] | None = None
+) -> NDArray[np.float32]:
+    """Numbers of any shape (n, ...) as a float32 matrix (n, d), every value finite or NaN.
+
+    Raises:
+        DataError: X is not numeric, has no rows or columns, or holds an infinite value.
+    """
+    array = np.asarray(X)
+    if array.dtype.kind not in "biuf":
+        raise DataError(f"{name}: the samples must be numbers, not of type {array.dtype}.")
+    if array.ndim < 2 or 0 in array.shape:
+        raise DataError(
+            f"{name}: the samples must be a matrix of at least one row and one column, and their "
+            f"shape is {array.shape}."
+        )
+    columns = int(np.prod(array.shape[1:]))
+    check_size(name, len(array), columns)
+    with np.errstate(over="ignore", invalid="ignore"):
+        matrix = np.ascontiguousarray(array.reshape(len(array), columns), dtype=np.float32)
+    # fmax and fmin step over NaN, so one pass each finds what is infinite.
+    extreme = np.maximum(np.fmax.reduce(matrix, axis=0), -np.fmin.reduce(matrix, axis=0))
+    infinite = np.flatnonzero(np.isinf(extreme))
+    if len(infinite):
+        column = int(infinite[0])
+        row = int(np.flatnonzero(np.isinf(matrix[:, column]))[0])
+        raise DataError(
+            f"{name}: column {_names(feature_names, columns)[column]!r}, row {row + 1} is infinite or "
+            "beyond float32 (3.4e38); correct it, or leave the cell empty if it is missing."
+        )
+    return matrix
+
+
+def encode_labels(name: str, y: Any) -> tuple[NDArray[np.int64], tuple[str | int, ...]]:
+    """Labels as codes 0..k-1 in sorted order, and the label of each code.
+
+    Args:
+        name: the data set, for messages.
+        y: shape (n,), integers, booleans, text, or floats that stand for few classes.
+
+    Returns:
+        The codes, shape (n,), int64, and the k labels: integers stay integers, all else is text.
+
+    Raises:
+        DataError: the labels are not one a sample, are missing, or look like a quantity to regress.
+
+    >>> encode_labels("toy", [7, 3, 7])
+    (array([1, 0, 1]), (3, 7))
+    """
+    array = np.asarray(y)
+    if array.ndim == 2 and array.shape[1] == 1:
+        array = array[:, 0]
+    if array.ndim != 1:
+        raise DataError(f"{name}: labels must be one a sample, and their shape is {array.shape}.")
+    if array.dtype.kind == "S":
+        array = np.char.decode(array, "utf-8", "replace")
+    if array.dtype.kind not in "biufUT":
+        raise DataError(f"{name}: labels must be integers or text, not of type {array.dtype}.")
+    if array.dtype.kind == "f" and not np.isfinite(array).all():
+        row = int(np.flatnonzero(~np.isfinite(array))[0])
+        raise DataError(f"{name}: the label of row {row + 1} is missing or infinite; give it one.")
+    labels, codes = np.unique(array, return_inverse=True)
+    whole = array.dtype.kind in "biu" or (
+        array.dtype.kind == "f" and bool((labels == np.floor(labels)).all())
+    )
+    _check_not_a_quantity(name, labels, len(array), whole=whole)
+    named = tuple(int(v) for v in labels) if whole else tuple(str(v) for v in labels)
+    return codes.astype(np.int64), named
+
+
+def _check_not_a_quantity(name: str, labels: NDArray[Any], rows: int, *, whole: bool) -> None:
+    """Many distinct numbers are no classes: fractions beyond 20, integers beyond a fifth of the rows."""
+    if len(labels) <= 20:
+        return
+    if labels.dtype.kind not in "UT" and (not whole or len(labels) > rows / 5):
+        raise DataError(
+            f"{name}: the target has {len(labels)} distinct numbers in {rows} rows, which looks like "
+            "a quantity to regress; hpsearch learns classes, so name another target or bin this one."
+        )
+    if len(labels) > rows / 2:
+        raise DataError(
+            f"{name}: the target has {len(labels)} distinct labels in {rows} rows, which looks like "
+            "an identifier; name the column that holds the classes."
+        )
+
+
+def _given_codes(name: str, y: Any, count: int) -> NDArray[np.int64]:
+    """Codes that a format defines, checked against its number of classes."""
+    codes = np.asarray(y).astype(np.int64)
+    wrong = np.flatnonzero((codes < 0) | (codes >= count))
+    if len(wrong):
+        row = int(wrong[0])
+        raise DataError(
+            f"{name}: the label of row {row + 1} is {codes[row]}, outside 0 to {count - 1}; "
+            "the file is damaged or of another data set."
+        )
+    return codes
+
+
+def _check_classes(name: str, codes: NDArray[np.int64], classes: Sequence[str | int]) -> None:
+    counts = np.bincount(codes, minlength=len(classes))
+    if np.count_nonzero(counts) < 2:
+        only = f"only {classes[int(codes[0])]!r}" if len(codes) else "no label at all"
+        raise DataError(f"{name}: at least two classes are needed, and there is {only}.")
+    if counts.min() < 2:
+        rare = int(counts.argmin())
+        amount = "one sample" if counts[rare] else "no sample"
+        raise DataError(
+            f"{name}: class {classes[rare]!r} has {amount}; training, validation and test need one "
+            "each, so add samples or remove the class."
+        )
+
+
+def _check_columns(name: str, X: NDArray[np.float32]) -> None:
+    if not (np.fmax.reduce(X, axis=0) > np.fmin.reduce(X, axis=0)).any():
+        raise DataError(
+            f"{name}: all {X.shape[1]} columns are constant, so nothing can be learned."
+        )
+
+
+def _names(feature_names: Sequence[str] | None, columns: int) -> tuple[str, ...]:
+    return tuple(feature_names or (f"x{column}" for column in range(columns)))
+
+
+def _read_only(array: NDArray[Scalar]) -> NDArray[Scalar]:
+    view = array.view()
+    view.flags.writeable = False
+    return view

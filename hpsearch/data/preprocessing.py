@@ -1,0 +1,281 @@
+"""Preprocessing, fitted on the training part only: imputation, one-hot coding, scaling, projection.
+
+CS231n, lecture 6, "Preprocessing": zero-centred inputs let the gradients of a unit's weights differ in
+sign; equal scales let every column contribute equally; PCA and whitening also remove correlation.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from hpsearch.errors import DataError, UnknownNameError
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+__all__ = ["KINDS", "Preprocessor"]
+
+KINDS = ("none", "zero-centre", "standardize", "pca", "whiten")
+
+CHUNK_CELLS = 1 << 20  # rows are transformed in float64, eight megabytes at a time
+
+Floats = NDArray[np.float64]
+
+
+@dataclass(frozen=True, eq=False)
+class Preprocessor:
+    """What a training part taught: ``((expanded - mean) / scale) @ components``.
+
+    Expanding imputes missing numbers and replaces each categorical column by one 0/1 column for every
+    category seen in training. A missing or unseen category is zero in all of them.
+
+    Args:
+        kind: one of `KINDS`.
+        impute: for each of the d input columns the training median, NaN for categorical ones, (d,).
+        source: for each of the e expanded columns the input column it comes from, (e,), int64.
+        code: for each expanded column the category it stands for, NaN for numeric ones, (e,).
+        mean: subtracted from expanded columns, (e,).
+        scale: divides them afterwards, (e,).
+        components: principal axes as columns, (e, d'); None for the kinds that do not project.
+    """
+
+    kind: str
+    impute: NDArray[np.float32]
+    source: NDArray[np.int64]
+    code: NDArray[np.float32]
+    mean: Floats
+    scale: Floats
+    components: Floats | None
+
+    @classmethod
+    def fit(
+        cls,
+        X: NDArray[Any],
+        kind: str,
+        *,
+        categories: Mapping[int, tuple[str, ...]] | None = None,
+        variance: float = 1.0,
+    ) -> Preprocessor:
+        """Learn the statistics of the training part, in float64.
+
+        Args:
+            X: training samples, shape (n, d); NaN is missing; category indices in categorical columns.
+            kind: "none"; "zero-centre", subtract the mean; "standardize", also divide by the standard
+                deviation; "pca", project the centred samples on their principal axes; "whiten", pca
+                with every projection scaled to unit variance.
+            categories: column index -> category names, for the categorical columns.
+            variance: the share of the variance that pca and whiten keep, in (0, 1]. Axes without
+                variance, up to rounding, go in any case.
+
+        Returns:
+            A frozen preprocessor.
+
+        Raises:
+            UnknownNameError: no such kind.
+            DataError: no rows, no usable column, or a share outside (0, 1].
+
+        >>> X = np.array([[1.0, 10.0], [3.0, 10.0]])
+        >>> Preprocessor.fit(X, "standardize").transform(X)  # a constant column becomes zero
+        array([[-1.,  0.],
+               [ 1.,  0.]], dtype=float32)
+        """
+        if kind not in KINDS:
+            raise UnknownNameError("preprocessing", kind, KINDS)
+        if not 0 < variance <= 1:
+            raise DataError(f"variance must be a share above 0 and at most 1, not {variance}.")
+        matrix = np.asarray(X)
+        if matrix.ndim != 2 or 0 in matrix.shape:
+            raise DataError(
+                f"preprocessing needs rows and columns to fit, not shape {matrix.shape}."
+            )
+        categorical = frozenset(categories or ())
+        impute = _medians(matrix, categorical)
+        source, code = _expansion(matrix, categorical)
+        if len(source) == 0:
+            raise DataError(
+                "no column has a value in the training part; there is nothing to learn."
+            )
+        width = len(source)
+        plain = cls(kind, impute, source, code, np.zeros(width), np.ones(width), None)
+        if kind == "none":
+            return plain
+        expanded = plain.transform(matrix)
+        mean = _means(expanded)
+        if kind == "zero-centre":
+            return cls(kind, impute, source, code, mean, np.ones(width), None)
+        if kind == "standardize":
+            return cls(kind, impute, source, code, mean, _deviations(expanded, mean), None)
+        axes, variances = _principal_axes(expanded, mean, variance)
+        if kind == "whiten":
+            axes = axes / np.sqrt(variances)
+        return cls(kind, impute, source, code, mean, np.ones(width), axes)
+
+    @property
+    def n_features_in(self) -> int:
+        """Columns that `transform` takes."""
+        return len(self.impute)
+
+    @property
+    def n_features_out(self) -> int:
+        """Columns that `transform` gives."""
+        return len(self.mean) if self.components is None else int(self.components.shape[1])
+
+    def transform(self, X: NDArray[Any]) -> NDArray[np.float32]:
+        """Prepare samples as the training part was, a chunk of rows at a time.
+
+        Args:
+            X: shape (n, n_features_in), coded as in `fit`.
+
+        Returns:
+            Shape (n, n_features_out), float32, C-contiguous.
+
+        Raises:
+            DataError: another number of columns.
+        """
+        matrix = np.asarray(X)
+        if matrix.ndim != 2 or matrix.shape[1] != self.n_features_in:
+            raise DataError(
+                f"the samples have shape {matrix.shape}, and the preprocessing was fitted on "
+                f"{self.n_features_in} columns; give a matrix with the same columns."
+            )
+        out = np.empty((len(matrix), self.n_features_out), dtype=np.float32)
+        rows = max(1, CHUNK_CELLS // max(self.n_features_in, len(self.mean)))
+        for start in range(0, len(matrix), rows):
+            chunk = self._expand(matrix[start : start + rows])
+            chunk -= self.mean
+            chunk /= self.scale
+            out[start : start + rows] = (
+                chunk if self.components is None else chunk @ self.components
+            )
+        return out
+
+    def _expand(self, chunk: NDArray[Any]) -> Floats:
+        filled = np.where(np.isnan(chunk), self.impute, chunk)
+        expanded = filled[:, self.source].astype(np.float64)
+        onehot = np.flatnonzero(~np.isnan(self.code))
+        expanded[:, onehot] = expanded[:, onehot] == self.code[onehot]
+        return expanded
+
+    def state(self) -> dict[str, NDArray[Any]]:
+        """The preprocessor as plain arrays, for a model file without pickles."""
+        arrays = {name: getattr(self, name) for name in _ARRAYS}
+        components = {} if self.components is None else {"components": self.components}
+        return {"kind": np.array(self.kind), **arrays, **components}
+
+    @classmethod
+    def from_state(cls, state: Mapping[str, NDArray[Any]]) -> Preprocessor:
+        """The preprocessor whose `state` this is; it transforms bit for bit alike.
+
+        Raises:
+            DataError: the arrays are not those of a preprocessor.
+        """
+        missing = [name for name in ("kind", *_ARRAYS) if name not in state]
+        if missing:
+            raise DataError(f"the preprocessing state has no array {missing[0]!r}; is it damaged?")
+        arrays = {name: np.asarray(state[name]) for name in _ARRAYS}
+        kind = str(state["kind"])
+        components = np.asarray(state["components"]) if "components" in state else None
+        width = len(arrays["mean"])
+        fits = (
+            kind in KINDS
+            and all(a.ndim == 1 and a.dtype == _ARRAYS[name] for name, a in arrays.items())
+            and all(len(arrays[name]) == width for name in ("source", "code", "scale"))
+            and (components is not None) == (kind in ("pca", "whiten"))
+            and (components is None or (components.ndim == 2 and len(components) == width))
+            and bool(((arrays["source"] >= 0) & (arrays["source"] < len(arrays["impute"]))).all())
+        )
+        if not fits:
+            raise DataError("the preprocessing state does not fit together; is the file damaged?")
+        return cls(kind=kind, components=components, **arrays)
+
+
+_ARRAYS = {
+    "impute": np.dtype(np.float32),
+    "source": np.dtype(np.int64),
+    "code": np.dtype(np.float32),
+    "mean": np.dtype(np.float64),
+    "scale": np.dtype(np.float64),
+}
+
+
+def _medians(X: NDArray[Any], categorical: frozenset[int]) -> NDArray[np.float32]:
+    """The median of what is there in each numeric column; 0 where nothing is, NaN for categories."""
+    medians = np.empty(X.shape[1], dtype=np.float32)
+    for column in range(X.shape[1]):
+        values = X[:, column]
+        present = values[~np.isnan(values)]
+        medians[column] = np.median(present) if len(present) else 0
+    medians[sorted(categorical)] = np.nan
+    return medians
+
+
+def _expansion(
+    X: NDArray[Any], categorical: frozenset[int]
+) -> tuple[NDArray[np.int64], NDArray[np.float32]]:
+    """Source column and category code of every expanded column, in the order of the input columns."""
+    source: list[int] = []
+    code: list[float] = []
+    for column in range(X.shape[1]):
+        values = X[:, column]
+        codes = np.unique(values[~np.isnan(values)]) if column in categorical else [np.nan]
+        source.extend([column] * len(codes))
+        code.extend(codes)
+    return np.array(source, dtype=np.int64), np.array(code, dtype=np.float32)
+
+
+def _chunks(expanded: NDArray[np.float32], mean: Floats) -> Any:
+    rows = max(1, CHUNK_CELLS // expanded.shape[1])
+    for start in range(0, len(expanded), rows):
+        yield expanded[start : start + rows] - mean
+
+
+def _means(expanded: NDArray[np.float32]) -> Floats:
+    """Column means; exactly the value itself in a constant column, so that it centres to zero."""
+    low, high = expanded.min(axis=0), expanded.max(axis=0)
+    return np.where(low == high, low, expanded.mean(axis=0, dtype=np.float64)).astype(np.float64)
+
+
+def _deviations(expanded: NDArray[np.float32], mean: Floats) -> Floats:
+    """Population standard deviations; 1 for constant columns."""
+    squares = np.zeros_like(mean)
+    for centred in _chunks(expanded, mean):
+        squares += np.einsum("ij,ij->j", centred, centred)
+    deviations = np.sqrt(squares / len(expanded))
+    deviations[deviations == 0] = 1
+    return deviations
+
+
+def _principal_axes(
+    expanded: NDArray[np.float32], mean: Floats, share: float
+) -> tuple[Floats, Floats]:
+    """Axes of greatest variance as columns, and their variances, until ``share`` is explained.
+
+    They are eigenvectors of the covariance matrix (e, e), or, with fewer samples than columns, come
+    from those of the smaller Gram matrix (n, n), which has the same non-zero eigenvalues.
+    """
+    n, width = expanded.shape
+    if n < width:
+        centred = expanded - mean
+        values, vectors = np.linalg.eigh(centred @ centred.T / n)
+    else:
+        covariance = np.zeros((width, width))
+        for centred in _chunks(expanded, mean):
+            covariance += centred.T @ centred
+        values, vectors = np.linalg.eigh(covariance / n)
+    values, vectors = values[::-1], vectors[:, ::-1]
+    if values[0] <= 0:  # every column is constant: any one axis does, and gives zeros
+        return np.eye(width, 1), np.ones(1)
+    # Below this, an eigenvalue is rounding, and whitening would divide by it.
+    kept = values > values[0] * len(values) * np.finfo(np.float64).eps
+    values, vectors = values[kept], vectors[:, kept]
+    explained = np.cumsum(values) / values.sum()
+    count = min(int(np.searchsorted(explained, share - 1e-12)) + 1, len(values))
+    values, vectors = values[:count], vectors[:, :count]
+    axes = vectors if n >= width else (expanded - mean).T @ vectors / np.sqrt(n * values)
+    # An axis has two directions; the one whose largest entry is positive is ours.
+    largest = axes[np.abs(axes).argmax(axis=0), np.arange(count)]
+    return axes * np.where(largest < 0, -1.0, 1.0), values

@@ -1,0 +1,255 @@
+"""Data on its way to workers: written once, prepared once for each fold, then only memory-mapped.
+
+A store is a folder named by its fingerprint inside a folder of the caller's::
+
+    <fingerprint>/store.json, X.npy, y.npy, split-0.npz ...     the data set and its splits
+    <fingerprint>/fold-0-standardize-1/ ...                     what a worker maps
+
+Every folder is written under a temporary name and renamed when it is complete. So a killed writer leaves
+nothing that is read later, and of two writers that race, one wins and both would have written the same.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import json
+import os
+import shutil
+import tempfile
+from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from hpsearch.data.preprocessing import KINDS, Preprocessor
+from hpsearch.errors import DataError, UnknownNameError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from numpy.typing import NDArray
+
+    from hpsearch.data.dataset import Dataset
+    from hpsearch.data.splits import Split
+
+__all__ = ["DataHandle", "Fold", "open_store", "write_store"]
+
+
+@dataclass(frozen=True, eq=False)
+class Fold:
+    """Prepared samples, as read-only views of memory-mapped files.
+
+    Args:
+        X_train: shape (n_train, d'), float32.
+        y_train: class codes, shape (n_train,), int64.
+        X_validation: what to evaluate on, shape (n_validation, d'), float32.
+        y_validation: class codes, shape (n_validation,), int64.
+    """
+
+    X_train: NDArray[np.float32]
+    y_train: NDArray[np.int64]
+    X_validation: NDArray[np.float32]
+    y_validation: NDArray[np.int64]
+
+
+@dataclass(frozen=True)
+class DataHandle:
+    """The way to a store: a few bytes to pickle, and the arrays by mapping.
+
+    Args:
+        folder: absolute path of the folder that `write_store` was given.
+        fingerprint: names the data set and its splits inside it.
+    """
+
+    folder: str
+    fingerprint: str
+
+    @property
+    def n_classes(self) -> int:
+        """Number of classes in the whole data set."""
+        return int(_describe(self)["n_classes"])
+
+    @property
+    def n_folds(self) -> int:
+        """Number of splits."""
+        return int(_describe(self)["n_folds"])
+
+    def fold(self, fold: int, preprocessing: str, *, variance: float = 1.0) -> Fold:
+        """Training and validation part of one split, preprocessed as the training part teaches.
+
+        The first process to ask prepares the arrays; all others map them.
+
+        Args:
+            fold: 0 to ``n_folds - 1``.
+            preprocessing: one of `hpsearch.data.preprocessing.KINDS`.
+            variance: the share of the variance that pca and whiten keep.
+
+        Raises:
+            UnknownNameError: no such preprocessing.
+            DataError: no such fold, or the store is gone or damaged.
+        """
+        return _prepared(self, fold, preprocessing, variance)[0]
+
+    def preprocessor(self, fold: int, preprocessing: str, *, variance: float = 1.0) -> Preprocessor:
+        """The preprocessor behind `fold`; arguments and errors are the same."""
+        return _prepared(self, fold, preprocessing, variance)[1]
+
+    def refit(self, preprocessing: str, *, variance: float = 1.0) -> tuple[Fold, Preprocessor]:
+        """Training plus validation part to train on and the test part to evaluate, once, at the end.
+
+        Returns:
+            A `Fold` whose ``X_validation`` and ``y_validation`` are the test part, and the preprocessor
+            fitted on training plus validation part. Arguments and errors are those of `fold`.
+        """
+        return _prepared(self, None, preprocessing, variance)
+
+
+def write_store(folder: str | Path, dataset: Dataset, splits: Sequence[Split]) -> DataHandle:
+    """Write a data set and its splits where workers can map them.
+
+    A store of the same data and splits that is already there is used as it is.
+
+    Args:
+        folder: the caller's; made if need be, never cleaned up. Workers on other machines must see it
+            under the same path.
+        dataset: what to learn from.
+        splits: at least one, all with the same test part, as `make_splits` gives.
+
+    Returns:
+        The handle that workers get.
+
+    Raises:
+        DataError: the folder cannot be written.
+    """
+    digest = hashlib.sha256(dataset.fingerprint.encode())
+    for split in splits:
+        for rows in (split.train, split.validation, split.test):
+            digest.update(np.ascontiguousarray(rows).data)
+            digest.update(b"|")
+    handle = DataHandle(str(Path(folder).resolve()), digest.hexdigest()[:16])
+    description = {
+        "name": dataset.name,
+        "n_classes": len(dataset.classes),
+        "n_folds": len(splits),
+        "categories": [[column, list(names)] for column, names in dataset.categories.items()],
+    }
+
+    def write(target: Path) -> None:
+        np.save(target / "X.npy", dataset.X)
+        np.save(target / "y.npy", dataset.y)
+        for number, split in enumerate(splits):
+            parts = {"train": split.train, "validation": split.validation, "test": split.test}
+            np.savez(target / f"split-{number}.npz", allow_pickle=False, **parts)
+        (target / "store.json").write_text(json.dumps(description), encoding="utf-8")
+
+    try:
+        Path(handle.folder).mkdir(parents=True, exist_ok=True)
+        _complete(_home(handle), write)
+    except OSError as error:
+        raise DataError(
+            f"the prepared data cannot be written to {handle.folder}: {error.strerror or error}; "
+            "free some space or name another folder."
+        ) from error
+    return handle
+
+
+def open_store(folder: str | Path, fingerprint: str) -> DataHandle:
+    """The handle of a store that an earlier process wrote.
+
+    Raises:
+        DataError: it is not there.
+    """
+    handle = DataHandle(str(Path(folder).resolve()), fingerprint)
+    _describe(handle)
+    return handle
+
+
+def _home(handle: DataHandle) -> Path:
+    return Path(handle.folder) / handle.fingerprint
+
+
+@lru_cache(maxsize=8)
+def _describe(handle: DataHandle) -> dict[str, Any]:
+    try:
+        text = (_home(handle) / "store.json").read_text(encoding="utf-8")
+    except OSError as error:
+        raise DataError(
+            f"there is no data store {handle.fingerprint} in {handle.folder}; write it again."
+        ) from error
+    description: dict[str, Any] = json.loads(text)
+    return description
+
+
+@lru_cache(maxsize=64)
+def _prepared(
+    handle: DataHandle, fold: int | None, kind: str, variance: float
+) -> tuple[Fold, Preprocessor]:
+    """Map the arrays of one fold, or of the refit where ``fold`` is None, after preparing them once."""
+    if kind not in KINDS:
+        raise UnknownNameError("preprocessing", kind, KINDS)
+    if fold is not None and not 0 <= fold < handle.n_folds:
+        raise DataError(f"there is no fold {fold}; the data has folds 0 to {handle.n_folds - 1}.")
+    part = "refit" if fold is None else f"fold-{fold}"
+    target = _home(handle) / f"{part}-{kind}-{variance!r}"
+    try:
+        if not target.is_dir():
+            _complete(target, lambda folder: _prepare(handle, fold, kind, variance, folder))
+        with np.load(target / "preprocessor.npz", allow_pickle=False) as state:
+            preprocessor = Preprocessor.from_state(state)
+        return Fold(*(_map(target / f"{name}.npy") for name in _FOLD_ARRAYS)), preprocessor
+    except (OSError, ValueError, EOFError) as error:
+        if isinstance(error, DataError):
+            raise
+        raise DataError(
+            f"the prepared data in {target} cannot be read or written: {error}; "
+            "delete that folder and run again."
+        ) from error
+
+
+_FOLD_ARRAYS = ("X_train", "y_train", "X_validation", "y_validation")
+
+
+def _prepare(
+    handle: DataHandle, fold: int | None, kind: str, variance: float, folder: Path
+) -> None:
+    """Compute the arrays of one fold from the data set and write them into ``folder``."""
+    home = _home(handle)
+    X, y = _map(home / "X.npy"), _map(home / "y.npy")
+    with np.load(home / f"split-{fold or 0}.npz", allow_pickle=False) as split:
+        train, evaluate = split["train"], split["validation"]
+        if fold is None:
+            train, evaluate = np.union1d(train, evaluate), split["test"]
+    categories = {column: tuple(names) for column, names in _describe(handle)["categories"]}
+    X_train = X[train]
+    preprocessor = Preprocessor.fit(X_train, kind, categories=categories, variance=variance)
+    arrays = (
+        preprocessor.transform(X_train),
+        y[train],
+        preprocessor.transform(X[evaluate]),
+        y[evaluate],
+    )
+    for name, array in zip(_FOLD_ARRAYS, arrays, strict=True):
+        np.save(folder / f"{name}.npy", array)
+    np.savez(folder / "preprocessor.npz", allow_pickle=False, **preprocessor.state())
+
+
+def _map(path: Path) -> NDArray[Any]:
+    """A plain array over the file's pages; np.memmap itself is slower at every operation."""
+    return np.load(path, mmap_mode="r", allow_pickle=False).view(np.ndarray)
+
+
+def _complete(target: Path, write: Callable[[Path], None]) -> None:
+    """Have ``write`` fill a folder that takes its name only when it is whole, unless it is there."""
+    if target.is_dir():
+        return
+    building = Path(tempfile.mkdtemp(prefix=".building-", dir=target.parent))
+    try:
+        write(building)
+        # Renaming onto a folder that another process completed first fails, and theirs is equal.
+        with contextlib.suppress(FileExistsError):
+            os.rename(building, target)  # noqa: PTH104
+    finally:
+        shutil.rmtree(building, ignore_errors=True)
