@@ -1,4 +1,4 @@
-"""A labelled data set in memory: one float32 matrix, one vector of class codes, and what they mean."""
+"""A labelled data set in memory: a float32 matrix, a vector of class codes, and what they mean."""
 
 from __future__ import annotations
 
@@ -34,14 +34,14 @@ class Dataset:
 
     Args:
         name: what reports call it.
-        X: samples, shape (n, d), float32, C-contiguous, read-only; NaN where a value is missing, and
-            the index of the category in a categorical column.
+        X: samples, shape (n, d), float32, C-contiguous, read-only; NaN where a value is missing,
+            and the index of the category in a categorical column.
         y: class codes, shape (n,), int64, each in 0..k-1, read-only.
         classes: the k labels as they were in the source; ``classes[code]`` is a label.
         feature_names: the d column names.
-        categories: column index -> the names of its categories; empty when all columns are numeric.
+        categories: column index -> the names of its categories; empty when all are numeric.
         notes: what was done to the source, in plain sentences.
-        fixed_test: where the source has a test part of its own, its first row; it reaches to the end.
+        fixed_test: the first row of the source's own test part, which reaches to the end, if any.
     """
 
     name: str
@@ -70,8 +70,8 @@ class Dataset:
 
         Args:
             name: what reports and error messages call it.
-            X: numbers, shape (n, d), or (n, height, width, ...), which is flattened; NaN is missing.
-            y: labels, shape (n,): integers, text or booleans; codes into ``classes`` if those are given.
+            X: numbers, shape (n, d), or (n, height, width, ...), to be flattened; NaN is missing.
+            y: labels, shape (n,): integers, text or booleans; codes if ``classes`` is given.
             feature_names: d names; ``x0``, ``x1``, ... by default.
             categories: column index -> category names, for columns of X that hold their indices.
             notes: sentences for the reader.
@@ -85,7 +85,7 @@ class Dataset:
             DataError: the shapes disagree, a value is infinite, or there is nothing to learn: fewer
                 than two classes, a class with one sample, or only constant columns.
 
-        >>> data = Dataset.from_arrays("ducks", [[1.0], [2.0], [3.0], [4.0]], ["mallard", "eider"] * 2)
+        >>> data = Dataset.from_arrays("ducks", [[1], [2], [3], [4]], ["mallard", "eider"] * 2)
         >>> data.classes, data.y.tolist(), data.X.dtype.name
         (('eider', 'mallard'), [1, 0, 1, 0], 'float32')
         """
@@ -139,11 +139,9 @@ class Dataset:
             return self
         start = len(self.y) if self.fixed_test is None else self.fixed_test
         train_rows = round(limit * start / len(self.y))
-        parts = [stratified_sample(self.y[:start], train_rows, seed=0, classes=self.classes)]
+        parts = [stratified_sample(self.y[:start], train_rows, seed=0)]
         if start < len(self.y):
-            test_part = stratified_sample(
-                self.y[start:], limit - train_rows, seed=0, classes=self.classes
-            )
+            test_part = stratified_sample(self.y[start:], limit - train_rows, seed=0)
             parts.append(start + test_part)
         rows = np.concatenate(parts)
         note = f"a stratified sample of {len(rows)} of {len(self.y)} rows (drawn with seed 0)"
@@ -201,8 +199,8 @@ def as_features(
         column = int(infinite[0])
         row = int(np.flatnonzero(np.isinf(matrix[:, column]))[0])
         raise DataError(
-            f"{name}: column {_names(feature_names, columns)[column]!r}, row {row + 1} is infinite or "
-            "beyond float32 (3.4e38); correct it, or leave the cell empty if it is missing."
+            f"{name}: column {_names(feature_names, columns)[column]!r}, row {row + 1} is infinite "
+            "or beyond float32 (3.4e38); correct it, or leave the cell empty if it is missing."
         )
     return matrix
 
@@ -245,18 +243,19 @@ def encode_labels(name: str, y: Any) -> tuple[NDArray[np.int64], tuple[str | int
 
 
 def _check_not_a_quantity(name: str, labels: NDArray[Any], rows: int, *, whole: bool) -> None:
-    """Many distinct numbers are no classes: fractions beyond 20, integers beyond a fifth of the rows."""
+    """Many distinct numbers are no classes: fractions beyond 20, integers beyond n / 5."""
     if len(labels) <= 20:
         return
     if labels.dtype.kind not in "UT" and (not whole or len(labels) > rows / 5):
         raise DataError(
-            f"{name}: the target has {len(labels)} distinct numbers in {rows} rows, which looks like "
-            "a quantity to regress; hpsearch learns classes, so name another target or bin this one."
+            f"{name}: the target has {len(labels)} distinct numbers in {rows} rows, which looks "
+            "like a quantity to regress; hpsearch learns classes, so name another target or bin "
+            "this one."
         )
     if len(labels) > rows / 2:
         raise DataError(
-            f"{name}: the target has {len(labels)} distinct labels in {rows} rows, which looks like "
-            "an identifier; name the column that holds the classes."
+            f"{name}: the target has {len(labels)} distinct labels in {rows} rows, which looks "
+            "like an identifier; name the column that holds the classes."
         )
 
 

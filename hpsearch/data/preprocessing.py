@@ -1,7 +1,7 @@
 """Preprocessing, fitted on the training part only: imputation, one-hot coding, scaling, projection.
 
-CS231n, lecture 6, "Preprocessing": zero-centred inputs let the gradients of a unit's weights differ in
-sign; equal scales let every column contribute equally; PCA and whitening also remove correlation.
+CS231n, lecture 6, "Preprocessing": zero-centred inputs let the gradients of a unit's weights differ
+in sign; equal scales let every column contribute equally; PCA and whitening remove correlation.
 """
 
 from __future__ import annotations
@@ -30,8 +30,8 @@ Floats = NDArray[np.float64]
 class Preprocessor:
     """What a training part taught: ``((expanded - mean) / scale) @ components``.
 
-    Expanding imputes missing numbers and replaces each categorical column by one 0/1 column for every
-    category seen in training. A missing or unseen category is zero in all of them.
+    Expanding imputes missing numbers and replaces each categorical column by one 0/1 column for
+    every category seen in training. A missing or unseen category is zero in all of them.
 
     Args:
         kind: one of `KINDS`.
@@ -63,10 +63,11 @@ class Preprocessor:
         """Learn the statistics of the training part, in float64.
 
         Args:
-            X: training samples, shape (n, d); NaN is missing; category indices in categorical columns.
-            kind: "none"; "zero-centre", subtract the mean; "standardize", also divide by the standard
-                deviation; "pca", project the centred samples on their principal axes; "whiten", pca
-                with every projection scaled to unit variance.
+            X: training samples, shape (n, d); NaN is missing; category indices in categorical
+                columns.
+            kind: "none"; "zero-centre", subtract the mean; "standardize", also divide by the
+                standard deviation; "pca", project the centred samples on their principal axes;
+                "whiten", pca with every projection scaled to unit variance.
             categories: column index -> category names, for the categorical columns.
             variance: the share of the variance that pca and whiten keep, in (0, 1]. Axes without
                 variance, up to rounding, go in any case.
@@ -90,15 +91,13 @@ class Preprocessor:
         matrix = np.asarray(X)
         if matrix.ndim != 2 or 0 in matrix.shape:
             raise DataError(
-                f"preprocessing needs rows and columns to fit, not shape {matrix.shape}."
+                f"preprocessing is fitted on a matrix of samples, not on shape {matrix.shape}."
             )
         categorical = frozenset(categories or ())
         impute = _medians(matrix, categorical)
         source, code = _expansion(matrix, categorical)
         if len(source) == 0:
-            raise DataError(
-                "no column has a value in the training part; there is nothing to learn."
-            )
+            raise DataError("no column has a value in the training part; give it more rows.")
         width = len(source)
         plain = cls(kind, impute, source, code, np.zeros(width), np.ones(width), None)
         if kind == "none":
@@ -154,9 +153,11 @@ class Preprocessor:
         return out
 
     def _expand(self, chunk: NDArray[Any]) -> Floats:
-        filled = np.where(np.isnan(chunk), self.impute, chunk)
-        expanded = filled[:, self.source].astype(np.float64)
+        filled = np.where(np.isnan(chunk), self.impute, chunk).astype(np.float64)
         onehot = np.flatnonzero(~np.isnan(self.code))
+        if len(onehot) == 0:
+            return filled
+        expanded = filled[:, self.source]
         expanded[:, onehot] = expanded[:, onehot] == self.code[onehot]
         return expanded
 
@@ -203,7 +204,7 @@ _ARRAYS = {
 
 
 def _medians(X: NDArray[Any], categorical: frozenset[int]) -> NDArray[np.float32]:
-    """The median of what is there in each numeric column; 0 where nothing is, NaN for categories."""
+    """The median of what each numeric column has; 0 where that is nothing, NaN for categories."""
     medians = np.empty(X.shape[1], dtype=np.float32)
     for column in range(X.shape[1]):
         values = X[:, column]
@@ -216,7 +217,7 @@ def _medians(X: NDArray[Any], categorical: frozenset[int]) -> NDArray[np.float32
 def _expansion(
     X: NDArray[Any], categorical: frozenset[int]
 ) -> tuple[NDArray[np.int64], NDArray[np.float32]]:
-    """Source column and category code of every expanded column, in the order of the input columns."""
+    """Source column and category code of every expanded column, in the order of the input."""
     source: list[int] = []
     code: list[float] = []
     for column in range(X.shape[1]):
@@ -236,7 +237,8 @@ def _chunks(expanded: NDArray[np.float32], mean: Floats) -> Any:
 def _means(expanded: NDArray[np.float32]) -> Floats:
     """Column means; exactly the value itself in a constant column, so that it centres to zero."""
     low, high = expanded.min(axis=0), expanded.max(axis=0)
-    return np.where(low == high, low, expanded.mean(axis=0, dtype=np.float64)).astype(np.float64)
+    means: Floats = expanded.mean(axis=0, dtype=np.float64)
+    return np.where(low == high, low.astype(np.float64), means)
 
 
 def _deviations(expanded: NDArray[np.float32], mean: Floats) -> Floats:

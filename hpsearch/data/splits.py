@@ -45,8 +45,8 @@ def make_splits(
 ) -> tuple[Split, ...]:
     """Divide rows class by class, so that every part has the classes in the same proportions.
 
-    The test part is drawn first and depends on ``y``, ``test`` and ``seed`` alone, so it stays the same
-    whatever the folds are. CS231n, lecture 6: cross-validation.
+    The test part is drawn first, from ``y``, ``test`` and ``seed``, so it is the same whatever the
+    folds are. CS231n, lecture 6: cross-validation.
 
     Args:
         y: class codes, shape (n,), int64.
@@ -62,13 +62,13 @@ def make_splits(
         One `Split` a fold, all with the same test part.
 
     Raises:
-        DataError: a fraction is not between 0 and 1, there are too few folds, or a class has too few
-            samples to be in every part.
+        DataError: a fraction is not between 0 and 1, there are too few folds, or a class has too
+            few samples to be in every part.
 
-    >>> y = np.array([0, 1] * 10)
+    >>> y = np.array([0, 1] * 50)
     >>> [split] = make_splits(y, seed=7)
     >>> len(split.train), len(split.validation), len(split.test)
-    (12, 4, 4)
+    (64, 16, 20)
     """
     _check_request(len(y), test, validation, folds, fixed_test)
     rng = np.random.default_rng(seed)
@@ -93,22 +93,20 @@ def make_splits(
     )
 
 
-def stratified_sample(
-    y: NDArray[np.int64], size: int, *, seed: int, classes: Sequence[str | int] | None = None
-) -> Rows:
+def stratified_sample(y: NDArray[np.int64], size: int, *, seed: int) -> Rows:
     """Choose ``size`` rows with the classes in their proportions.
 
     Args:
         y: class codes, shape (n,), int64.
         size: how many rows, at most n.
         seed: a non-negative integer.
-        classes: labels of the codes, for messages.
 
     Returns:
-        Rows, shape (size,), int64, ascending.
+        Rows, shape (size,), int64, ascending; a few more where a rare class would get fewer than
+        three, or than it has.
 
     Raises:
-        DataError: there are fewer than three rows for each class (or than the class has).
+        DataError: the size does not even allow three rows of each class.
     """
     counts = np.bincount(y)
     least = np.minimum(counts, 3)
@@ -145,8 +143,8 @@ def _check_counts(
     if counts[rare] < least:
         label = repr(classes[rare]) if classes else f"number {rare}"
         raise DataError(
-            f"class {label} has {counts[rare]} samples, and the {parts} need at least {least} of each "
-            "class; add samples, remove the class or use fewer folds."
+            f"class {label} has {counts[rare]} samples, and the {parts} need at least {least} of "
+            "each class; add samples, remove the class or use fewer folds."
         )
 
 
@@ -165,7 +163,8 @@ def _apportion(
     share = np.floor(quota).astype(np.int64)
     remainder_order = np.argsort(share - quota, kind="stable")
     share[remainder_order[: total - int(share.sum())]] += 1
-    return np.clip(share, least, most)
+    shares: NDArray[np.int64] = np.clip(share, least, most)
+    return shares
 
 
 def _deal(
@@ -182,7 +181,7 @@ def _deal(
 def _folds(
     rows: Rows, y: NDArray[np.int64], folds: int, rng: np.random.Generator
 ) -> tuple[Rows, ...]:
-    """Deal rows out like cards, class after class: sizes differ by one at most, as do class counts."""
+    """Deal rows out like cards, class after class: sizes and class counts differ by one at most."""
     shuffled = _by_class(rows, y, rng)
     return tuple(np.sort(shuffled[fold::folds]) for fold in range(folds))
 

@@ -5,8 +5,8 @@ A store is a folder named by its fingerprint inside a folder of the caller's::
     <fingerprint>/store.json, X.npy, y.npy, split-0.npz ...     the data set and its splits
     <fingerprint>/fold-0-standardize-1/ ...                     what a worker maps
 
-Every folder is written under a temporary name and renamed when it is complete. So a killed writer leaves
-nothing that is read later, and of two writers that race, one wins and both would have written the same.
+Every folder is written under a temporary name and renamed when it is complete. So a killed writer
+leaves nothing that is read later, and of two writers that race, one wins and both wrote the same.
 """
 
 from __future__ import annotations
@@ -98,11 +98,12 @@ class DataHandle:
         return _prepared(self, fold, preprocessing, variance)[1]
 
     def refit(self, preprocessing: str, *, variance: float = 1.0) -> tuple[Fold, Preprocessor]:
-        """Training plus validation part to train on and the test part to evaluate, once, at the end.
+        """Training plus validation part to train on and the test part to evaluate, once.
 
         Returns:
-            A `Fold` whose ``X_validation`` and ``y_validation`` are the test part, and the preprocessor
-            fitted on training plus validation part. Arguments and errors are those of `fold`.
+            A `Fold` whose ``X_validation`` and ``y_validation`` are the test part, and the
+            preprocessor fitted on training plus validation part. Arguments and errors are those
+            of `fold`.
         """
         return _prepared(self, None, preprocessing, variance)
 
@@ -113,8 +114,8 @@ def write_store(folder: str | Path, dataset: Dataset, splits: Sequence[Split]) -
     A store of the same data and splits that is already there is used as it is.
 
     Args:
-        folder: the caller's; made if need be, never cleaned up. Workers on other machines must see it
-            under the same path.
+        folder: the caller's; made if need be, never cleaned up. Workers on other machines must see
+            it under the same path.
         dataset: what to learn from.
         splits: at least one, all with the same test part, as `make_splits` gives.
 
@@ -187,7 +188,7 @@ def _describe(handle: DataHandle) -> dict[str, Any]:
 def _prepared(
     handle: DataHandle, fold: int | None, kind: str, variance: float
 ) -> tuple[Fold, Preprocessor]:
-    """Map the arrays of one fold, or of the refit where ``fold`` is None, after preparing them once."""
+    """Map the arrays of one fold, or of the refit (``fold`` None), preparing them once."""
     if kind not in KINDS:
         raise UnknownNameError("preprocessing", kind, KINDS)
     if fold is not None and not 0 <= fold < handle.n_folds:
@@ -238,11 +239,12 @@ def _prepare(
 
 def _map(path: Path) -> NDArray[Any]:
     """A plain array over the file's pages; np.memmap itself is slower at every operation."""
-    return np.load(path, mmap_mode="r", allow_pickle=False).view(np.ndarray)
+    array: NDArray[Any] = np.load(path, mmap_mode="r", allow_pickle=False).view(np.ndarray)
+    return array
 
 
 def _complete(target: Path, write: Callable[[Path], None]) -> None:
-    """Have ``write`` fill a folder that takes its name only when it is whole, unless it is there."""
+    """Have ``write`` fill a folder that takes its name only when whole, unless it is there."""
     if target.is_dir():
         return
     building = Path(tempfile.mkdtemp(prefix=".building-", dir=target.parent))
