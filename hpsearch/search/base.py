@@ -1,0 +1,213 @@
+"""What a search strategy is: a plan of stages, each a number of slots, each slot one training.
+
+The contract that every strategy keeps:
+
+- A stage is computed from the finished results of the stages before it and from nothing else, in
+  whatever order they finished. A study that is killed and run again computes the same stages.
+- The configuration and the seed of a slot are a pure function of study seed, stage and slot index,
+  so one worker or eight run the same trials. Only an adaptive stage (Optuna's tpe, gp, cmaes) also
+  looks at what has finished within the stage; it says so with ``adaptive``.
+- The slots of all stages together are exactly the trials that were asked for.
+- Scores are finite and greater is better. A result that is not complete was stopped as known bad:
+  it ranks below every complete one, and its score is not read.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Protocol, TypeAlias
+
+import numpy as np
+
+from hpsearch.space import Parameter, Space, Value
+
+__all__ = [
+    "Change",
+    "Configuration",
+    "Result",
+    "Slot",
+    "Stage",
+    "Strategy",
+    "Winner",
+    "generator",
+    "in_order",
+    "merit",
+    "slot_seed",
+    "stages_done",
+]
+
+Configuration: TypeAlias = Mapping[str, Value]
+
+
+@dataclass(frozen=True)
+class Slot:
+    """One training to run.
+
+    Args:
+        stage: the index of its stage.
+        index: its place within the stage, from 0.
+        configuration: the value of every parameter that exists.
+        seed: the seed of the training, from 0 to 2**32 - 1.
+        epochs: how long to train.
+    """
+
+    stage: int
+    index: int
+    configuration: Configuration
+    seed: int
+    epochs: int
+
+
+@dataclass(frozen=True)
+class Result:
+    """What came of a slot.
+
+    Args:
+        slot: the slot that was run.
+        score: how good it is; finite, greater is better.
+        complete: False if it was stopped as known bad (it diverged); never run again.
+    """
+
+    slot: Slot
+    score: float
+    complete: bool = True
+
+
+@dataclass(frozen=True)
+class Change:
+    """What a stage did to a parameter of the stage before it, and why.
+
+    Args:
+        parameter: its name.
+        before: the parameter as it was.
+        after: the parameter as it is now; equal to ``before`` where the reason says that it stays.
+        reason: a sentence with the numbers behind it.
+    """
+
+    parameter: str
+    before: Parameter
+    after: Parameter
+    reason: str
+
+
+@dataclass(frozen=True)
+class Stage:
+    """A number of slots that can run side by side.
+
+    Args:
+        name: "coarse", "fine-1", "confirm-1", "grid", ...
+        index: its place among the stages of the study, from 0.
+        slots: how many trainings it has.
+        epochs: how long each of them trains.
+        space: where their configurations come from.
+        seed: the study's seed.
+        propose: the configuration of a slot, given its index and what has finished in the stage.
+        changes: what changed in the space since the stage before, with reasons.
+        adaptive: whether ``propose`` looks at what has finished.
+        paired: whether all slots train with one seed, so that their scores compare in pairs.
+    """
+
+    name: str
+    index: int
+    slots: int
+    epochs: int
+    space: Space
+    seed: int
+    propose: Callable[[int, Sequence[Result]], Configuration] = field(repr=False, compare=False)
+    changes: tuple[Change, ...] = ()
+    adaptive: bool = False
+    paired: bool = False
+
+    def slot(self, index: int, finished: Sequence[Result] = ()) -> Slot:
+        """The slot at an index.
+
+        Args:
+            index: from 0 to ``slots`` - 1.
+            finished: the results of this stage so far, in the order in which they finished; only an
+                adaptive stage looks at them.
+
+        Raises:
+            IndexError: if the stage has no such slot.
+        """
+        if not 0 <= index < self.slots:
+            raise IndexError(f"stage {self.name} has slots 0 to {self.slots - 1}, not {index}")
+        configuration = self.propose(index, finished)
+        seed = slot_seed(self.seed, self.index, 0 if self.paired else index)
+        return Slot(self.index, index, configuration, seed, self.epochs)
+
+
+@dataclass(frozen=True)
+class Winner:
+    """The configuration that a search names in the end.
+
+    Args:
+        configuration: its parameters.
+        mean: the mean of ``scores``.
+        spread: their standard deviation; None for a single score.
+        scores: the scores that count: those of the race, which no selection has made lucky, or
+            without a race the single score for which it was chosen, which is flattered by the
+            choice.
+        epochs: how long it trained.
+    """
+
+    configuration: Configuration
+    mean: float
+    spread: float | None
+    scores: tuple[float, ...]
+    epochs: int
+
+
+class Strategy(Protocol):
+    """A way to spend a number of trials on a space."""
+
+    @property
+    def name(self) -> str:
+        """The name under which `make_strategy` knows it."""
+        ...
+
+    def next_stage(self, results: Sequence[Result]) -> Stage | None:
+        """The stage after the last one that has results, or None when the search is over.
+
+        Args:
+            results: all finished results, in any order; none for the first stage. Slots that failed
+                for good are simply missing.
+        """
+        ...
+
+    def winner(self, results: Sequence[Result]) -> Winner:
+        """The configuration to name, given all finished results, in any order.
+
+        Raises:
+            RunError: if there is no result.
+        """
+        ...
+
+
+def generator(seed: int, *key: int) -> np.random.Generator:
+    """The generator that belongs to a study's seed and a key, independent of any other key's."""
+    return np.random.default_rng(np.random.SeedSequence(seed, spawn_key=key))
+
+
+def slot_seed(seed: int, stage: int, index: int) -> int:
+    """The training seed of a slot: 32 bits, a pure function of study seed, stage and index.
+
+    >>> slot_seed(0, stage=1, index=2) == slot_seed(0, stage=1, index=2)
+    True
+    """
+    return int(np.random.SeedSequence(seed, spawn_key=(stage, index)).generate_state(1)[0])
+
+
+def in_order(results: Iterable[Result]) -> list[Result]:
+    """Results by stage and index, whatever the order in which they finished."""
+    return sorted(results, key=lambda result: (result.slot.stage, result.slot.index))
+
+
+def merit(result: Result) -> tuple[bool, float]:
+    """What results are compared by: any complete one beats any that was stopped as known bad."""
+    return (True, result.score) if result.complete else (False, 0.0)
+
+
+def stages_done(results: Iterable[Result]) -> int:
+    """How many stages have results: the index of the next one."""
+    return max((result.slot.stage + 1 for result in results), default=0)

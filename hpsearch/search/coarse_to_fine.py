@@ -1,0 +1,136 @@
+"""Coarse, then fine: random search in stages, each around the best of those before (lecture 6).
+
+The coarse stage draws from the whole space and trains for few epochs: it only has to tell what is
+hopeless. Each fine stage draws from the region that `narrow` finds, and trains longer; the last
+one, whose best go into the race, trains in full.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from itertools import pairwise
+from typing import TYPE_CHECKING
+
+from hpsearch.errors import UsageError
+from hpsearch.search.base import Change, Result, Stage, stages_done
+from hpsearch.search.narrowing import narrow
+from hpsearch.search.random_search import drawn
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from hpsearch.space import Space
+
+__all__ = ["EPOCH_SHARES", "STAGE_SHARES", "CoarseToFine", "plan"]
+
+STAGE_SHARES = (0.5, 0.25, 0.25)
+EPOCH_SHARES = (0.25, 0.5, 1.0)
+FEWEST = 4  # a stage of fewer trials could not tell where to go next
+
+
+@dataclass(frozen=True)
+class CoarseToFine:
+    """A coarse stage and one or more fine ones.
+
+    Args:
+        space: the coarse stage's space.
+        slots: the trials of each stage.
+        epochs: the epochs of each stage.
+        seed: the study's seed.
+    """
+
+    space: Space
+    slots: tuple[int, ...]
+    epochs: tuple[int, ...]
+    seed: int
+    name: str = "coarse-to-fine"
+
+    @property
+    def stages(self) -> int:
+        """How many stages there are."""
+        return len(self.slots)
+
+    def next_stage(self, results: Sequence[Result]) -> Stage | None:
+        """The stage after the last one that has results, in the region of the best so far."""
+        index = stages_done(results)
+        if index >= self.stages:
+            return None
+        space, changes = self._space(index, results)
+        return Stage(
+            name="coarse" if index == 0 else f"fine-{index}",
+            index=index,
+            slots=self.slots[index],
+            epochs=self.epochs[index],
+            space=space,
+            seed=self.seed,
+            propose=drawn(space, self.seed, index),
+            changes=changes,
+        )
+
+    def _space(self, index: int, results: Sequence[Result]) -> tuple[Space, tuple[Change, ...]]:
+        """The space of a stage: the narrowings of all stages before it, one after the other."""
+        spaces = [self.space]
+        changes: tuple[Change, ...] = ()
+        for stage in range(1, index + 1):
+            space, changes = narrow(spaces, [r for r in results if r.slot.stage < stage])
+            spaces.append(space)
+        return spaces[-1], changes
+
+
+def plan(
+    trials: int, epochs: int, stage_shares: Sequence[float], epoch_shares: Sequence[float]
+) -> tuple[tuple[int, ...], tuple[int, ...]]:
+    """Divide trials among the stages, and say how long each stage trains.
+
+    With few trials the last stages, which could not be told apart from chance, go first; the last
+    that remains always trains in full.
+
+    Args:
+        trials: the trials of all stages together, at least 1.
+        epochs: the epochs of a full training.
+        stage_shares: what each stage gets of the trials; any positive numbers.
+        epoch_shares: the part of a full training that each stage gets, in (0, 1], not falling.
+
+    Returns:
+        The trials of each stage, which add up to ``trials``, and its epochs.
+
+    Raises:
+        UsageError: if the shares make no sense.
+
+    >>> plan(76, 20, (0.5, 0.25, 0.25), (0.25, 0.5, 1.0))
+    ((38, 19, 19), (5, 10, 20))
+    >>> plan(5, 20, (0.5, 0.25, 0.25), (0.25, 0.5, 1.0))
+    ((5,), (20,))
+    """
+    _check(stage_shares, epoch_shares)
+    count = len(stage_shares)
+    while count > 1 and min(_divide(trials, stage_shares[:count])) < FEWEST:
+        count -= 1
+    lengths = [max(1, round(epochs * share)) for share in epoch_shares[: count - 1]]
+    return _divide(trials, stage_shares[:count]), (*lengths, epochs)
+
+
+def _divide(total: int, shares: Sequence[float]) -> tuple[int, ...]:
+    """Whole numbers in proportion to the shares, which add up to the total (largest remainders)."""
+    exact = [total * share / sum(shares) for share in shares]
+    whole = [math.floor(x + 1e-9) for x in exact]
+    by_remainder = sorted(range(len(shares)), key=lambda i: (whole[i] - exact[i], i))
+    for i in by_remainder[: total - sum(whole)]:
+        whole[i] += 1
+    return tuple(whole)
+
+
+def _check(stage_shares: Sequence[float], epoch_shares: Sequence[float]) -> None:
+    if not stage_shares or len(stage_shares) != len(epoch_shares):
+        raise UsageError(
+            f"{len(stage_shares)} stage shares and {len(epoch_shares)} epoch shares do not match; "
+            "give one of each for every stage."
+        )
+    if not all(0 < share < math.inf for share in stage_shares):
+        raise UsageError(f"stage shares must be positive, not {list(stage_shares)}.")
+    rising = all(a <= b for a, b in pairwise(epoch_shares))
+    if not rising or not all(0 < share <= 1 for share in epoch_shares):
+        raise UsageError(
+            f"epoch shares must be above 0, at most 1 and not fall, not {list(epoch_shares)}."
+        )

@@ -1,0 +1,77 @@
+"""Parameters as Optuna knows them, and back."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from hpsearch.space import Categorical, Float, Int, Parameter, Space, Value
+
+if TYPE_CHECKING:
+    import optuna
+    from optuna.distributions import BaseDistribution
+
+__all__ = ["from_distribution", "suggest", "to_distribution"]
+
+
+def to_distribution(parameter: Parameter) -> BaseDistribution:
+    """Optuna's distribution for a parameter; Optuna has no word for its limits.
+
+    >>> to_distribution(Float(0.1, 1.0, log=True))
+    FloatDistribution(high=1.0, log=True, low=0.1, step=None)
+    """
+    from optuna.distributions import CategoricalDistribution, FloatDistribution, IntDistribution
+
+    if isinstance(parameter, Categorical):
+        return CategoricalDistribution(parameter.choices)
+    if isinstance(parameter, Int):
+        return IntDistribution(parameter.low, parameter.high, parameter.log, parameter.step)
+    return FloatDistribution(parameter.low, parameter.high, parameter.log, parameter.step)
+
+
+def from_distribution(distribution: BaseDistribution) -> Parameter:
+    """The parameter for one of Optuna's distributions; its limits are the distribution's range.
+
+    Raises:
+        TypeError: if Optuna has a new kind of distribution.
+    """
+    from optuna.distributions import CategoricalDistribution, FloatDistribution, IntDistribution
+
+    if isinstance(distribution, CategoricalDistribution):
+        return Categorical(tuple(distribution.choices))
+    if not isinstance(distribution, IntDistribution | FloatDistribution):
+        raise TypeError(f"unknown distribution {distribution!r}")
+    low, high, log = distribution.low, distribution.high, distribution.log
+    if isinstance(distribution, IntDistribution):
+        return Int(int(low), int(high), log, distribution.step, (low, high))
+    return Float(low, high, log, distribution.step, (low, high))
+
+
+def suggest(trial: optuna.Trial, space: Space) -> dict[str, Value]:
+    """Ask a trial for every parameter that exists, the ones that others depend on first.
+
+    Args:
+        trial: a running trial.
+        space: what to ask for.
+
+    Returns:
+        The configuration that the trial's sampler chose.
+    """
+    configuration: dict[str, Value] = {}
+    while True:
+        missing = [name for name in space.active(configuration) if name not in configuration]
+        if not missing:
+            return configuration
+        for name in missing:
+            configuration[name] = _suggest(trial, name, space.parameters[name])
+
+
+def _suggest(trial: optuna.Trial, name: str, parameter: Parameter) -> Value:
+    if isinstance(parameter, Categorical):
+        return trial.suggest_categorical(name, parameter.choices)
+    if isinstance(parameter, Int):
+        return trial.suggest_int(
+            name, parameter.low, parameter.high, log=parameter.log, step=parameter.step
+        )
+    return trial.suggest_float(
+        name, parameter.low, parameter.high, log=parameter.log, step=parameter.step
+    )

@@ -1,0 +1,162 @@
+"""Grid search: fixed values at fixed steps, each combination once. The baseline."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from itertools import islice
+from typing import TypeAlias
+
+from hpsearch.errors import SpaceError, UnknownNameError, UsageError
+from hpsearch.search.base import Configuration, Result, Stage, stages_done
+from hpsearch.space import Categorical, Int, Parameter, Space, Value
+
+__all__ = ["GridSearch", "Points", "make_grid", "spread"]
+
+Points: TypeAlias = Mapping[str, int | Sequence[Value]]
+
+
+@dataclass(frozen=True)
+class GridSearch:
+    """One stage with every point of a grid.
+
+    Args:
+        space: the space that the grid covers.
+        points: the configurations, each once.
+        epochs: how long each trains.
+        seed: the study's seed.
+    """
+
+    space: Space
+    points: tuple[Configuration, ...]
+    epochs: int
+    seed: int
+    name: str = "grid"
+    stages: int = 1
+
+    def next_stage(self, results: Sequence[Result]) -> Stage | None:
+        """The one stage, or None once it has results."""
+        if stages_done(results):
+            return None
+        return Stage(
+            self.name,
+            0,
+            len(self.points),
+            self.epochs,
+            self.space,
+            self.seed,
+            propose=lambda index, _: self.points[index],
+        )
+
+
+def make_grid(space: Space, points: Points | None, trials: int) -> tuple[Configuration, ...]:
+    """The points of a grid over a space.
+
+    A parameter that does not exist in a configuration adds no points to it, so conditions make no
+    duplicates. Where the number of points is not given, every choice of a categorical parameter is
+    taken, and the numeric ones share the trials as evenly as they can, the first named having more.
+
+    Args:
+        space: the space.
+        points: for each parameter either how many points, or the values themselves; the parameters
+            that it leaves out, or all of them without it, are balanced automatically.
+        trials: how many points the grid may have.
+
+    Returns:
+        The configurations; at most ``trials``, and fewer where no balanced grid has that many.
+
+    Raises:
+        UsageError: if the grid has more points than there are trials.
+        UnknownNameError: if ``points`` names a parameter that the space does not have.
+        SpaceError: if a given value is not one of its parameter's.
+
+    >>> from hpsearch.space import Float, Int
+    >>> len(make_grid(Space({"x": Float(0, 1), "depth": Int(1, 3)}), None, 20))
+    18
+    """
+    given = dict(points or {})
+    for name in given:
+        if name not in space.parameters:
+            raise UnknownNameError("parameter", name, space.parameters)
+    values = {
+        name: _given(name, parameter, given.get(name))
+        for name, parameter in space.parameters.items()
+    }
+    size = _size(space, values, trials)
+    if size > trials:
+        total = (
+            f"{size}" if points is not None and len(given) == len(values) else f"at least {size}"
+        )
+        raise UsageError(
+            f"the grid has {total} points and there are {trials} trials for it; "
+            "raise trials or give fewer points a parameter."
+        )
+    growing = [
+        name
+        for name, parameter in space.parameters.items()
+        if name not in given and not isinstance(parameter, Categorical)
+    ]
+    while growing:
+        name = min(growing, key=lambda n: len(values[n]))
+        more = spread(space.parameters[name], len(values[name]) + 1)
+        if len(more) > len(values[name]) and _size(space, {**values, name: more}, trials) <= trials:
+            values[name] = more
+        else:
+            growing.remove(name)
+    return tuple(_configurations(space, values))
+
+
+def spread(parameter: Parameter, count: int) -> list[Value]:
+    """Values that divide a range evenly on its scale, each in the middle of an equal cell.
+
+    Args:
+        parameter: the parameter.
+        count: how many values; a parameter that has fewer gives all that it has.
+
+    >>> from hpsearch.space import Float
+    >>> [round(x, 4) for x in spread(Float(1e-4, 1.0, log=True), 2)]
+    [0.001, 0.1]
+    """
+    if isinstance(parameter, Categorical):
+        return list(parameter.choices[:count])
+    if isinstance(parameter, Int):
+        count = min(count, (parameter.high - parameter.low) // parameter.step + 1)
+    values = [parameter.from_unit((i + 0.5) / count) for i in range(count)]
+    return list(dict.fromkeys(values))
+
+
+def _given(name: str, parameter: Parameter, points: int | Sequence[Value] | None) -> list[Value]:
+    if points is None:
+        count = len(parameter.choices) if isinstance(parameter, Categorical) else 1
+        return spread(parameter, count)
+    if isinstance(points, int):
+        if points < 1:
+            raise UsageError(f"{name} has {points} grid points; give it at least one.")
+        return spread(parameter, points)
+    if isinstance(points, str) or not points:
+        raise UsageError(f"the grid points of {name} are {points!r}; give a number or a list.")
+    for value in points:
+        if value not in parameter:
+            raise SpaceError(f"the grid point {value!r} of {name} is not a value of {parameter}.")
+    return list(dict.fromkeys(points))
+
+
+def _size(space: Space, values: Mapping[str, Sequence[Value]], trials: int) -> int:
+    """How many points a grid has, counted no further than it takes to see that it is too many."""
+    return sum(1 for _ in islice(_configurations(space, values), 1000 * (trials + 1)))
+
+
+def _configurations(space: Space, values: Mapping[str, Sequence[Value]]) -> Iterator[Configuration]:
+    """Every combination of values of the parameters that exist in it, each once."""
+
+    def extend(configuration: dict[str, Value], waiting: list[str]) -> Iterator[dict[str, Value]]:
+        exists = space.active(configuration)
+        ready = next((name for name in exists if name in waiting), None)
+        if ready is None:
+            yield configuration
+            return
+        left = [name for name in waiting if name != ready]
+        for value in values[ready]:
+            yield from extend({**configuration, ready: value}, left)
+
+    return extend({}, list(space.parameters))

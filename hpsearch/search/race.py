@@ -1,0 +1,196 @@
+"""The race that confirms a winner: the best few again with other seeds, the worse dropping out.
+
+A score is a draw, and the best of many draws is mostly a lucky one. So the best few distinct
+configurations are trained again, one new seed a round for all of them (so that their scores compare
+in pairs); after each round the worse two fifths drop out, until the trials are spent. It is
+successive elimination (Maron & Moore, Hoeffding races, 1994) with a fixed budget.
+"""
+
+from __future__ import annotations
+
+import math
+import statistics
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Protocol
+
+from hpsearch.errors import RunError
+from hpsearch.search.base import (
+    Configuration,
+    Result,
+    Stage,
+    Winner,
+    in_order,
+    stages_done,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from hpsearch.space import Space, Value
+
+__all__ = ["Confirmed", "Search", "contenders_for", "rounds"]
+
+KEPT = 0.6  # the share of the contenders that a round leaves in
+
+
+class Search(Protocol):
+    """The search itself, before its winner is confirmed: a fixed number of stages."""
+
+    @property
+    def name(self) -> str:
+        """The strategy's name."""
+        ...
+
+    @property
+    def space(self) -> Space:
+        """The space of its first stage."""
+        ...
+
+    @property
+    def seed(self) -> int:
+        """The study's seed."""
+        ...
+
+    @property
+    def stages(self) -> int:
+        """How many stages it has."""
+        ...
+
+    def next_stage(self, results: Sequence[Result]) -> Stage | None:
+        """As `Strategy.next_stage`."""
+        ...
+
+
+@dataclass(frozen=True)
+class Confirmed:
+    """A search, and after it a race among its best: a whole `Strategy`.
+
+    Args:
+        search: the search.
+        confirm: the trials that go to the race; 0 to name the best single score.
+        epochs: the epochs of a full training, which the race uses.
+        contenders: how many configurations start in the race.
+    """
+
+    search: Search
+    confirm: int
+    epochs: int
+    contenders: int
+
+    @property
+    def name(self) -> str:
+        """The search's name."""
+        return self.search.name
+
+    def next_stage(self, results: Sequence[Result]) -> Stage | None:
+        """The search's next stage; after its last one the rounds of the race."""
+        index = stages_done(results)
+        if index < self.search.stages:
+            return self.search.next_stage(results)
+        sizes = rounds(self.confirm, len(self._entrants(results)))
+        played = index - self.search.stages
+        if played >= len(sizes):
+            return None
+        runners = [entry.configuration for entry in self._standing(results)[: sizes[played]]]
+        return Stage(
+            name=f"confirm-{played + 1}",
+            index=index,
+            slots=len(runners),
+            epochs=self.epochs,
+            space=self.search.space,
+            seed=self.search.seed,
+            propose=lambda i, _: runners[i],
+            paired=True,
+        )
+
+    def winner(self, results: Sequence[Result]) -> Winner:
+        """The best mean of the race's last survivors, or the best single score without a race."""
+        if not results:
+            raise RunError("no trial has finished, so there is no winner; see the failed trials.")
+        best = self._standing(results)[0]
+        scores = best.race or best.selection
+        spread = statistics.stdev(scores) if len(scores) > 1 else None
+        mean = statistics.fmean(scores)
+        return Winner(best.configuration, mean, spread, tuple(scores), best.epochs)
+
+    def _entrants(self, results: Sequence[Result]) -> list[_Entry]:
+        found = [r for r in in_order(results) if r.slot.stage < self.search.stages]
+        return contenders_for(found, self.contenders)
+
+    def _standing(self, results: Sequence[Result]) -> list[_Entry]:
+        """The contenders, the leader first: who survived longer, then who has the better mean."""
+        entrants = {_key(e.configuration): e for e in self._entrants(results)}
+        for result in in_order(results):
+            if result.slot.stage >= self.search.stages:
+                entrants[_key(result.slot.configuration)].add(result)
+        return sorted(entrants.values(), key=lambda e: e.standing(), reverse=True)
+
+
+class _Entry:
+    """One contender: the scores that it was selected by, and those of the race."""
+
+    def __init__(self, configuration: Configuration, selected: Sequence[Result]) -> None:
+        self.configuration = configuration
+        self.selection = [r.score for r in selected if r.complete] or [selected[0].score]
+        self.sound = all(r.complete for r in selected)
+        self.epochs = selected[0].slot.epochs
+        self.race: list[float] = []
+        self.last_round = -1
+
+    def add(self, result: Result) -> None:
+        """Take in a result of the race; a contender that diverges even once is out."""
+        self.last_round = result.slot.stage
+        self.sound = self.sound and result.complete
+        if result.complete:
+            self.race.append(result.score)
+            self.epochs = result.slot.epochs
+
+    def standing(self) -> tuple[bool, int, float]:
+        scores = self.race or self.selection
+        return self.sound, self.last_round, statistics.fmean(scores)
+
+
+def contenders_for(results: Sequence[Result], count: int) -> list[_Entry]:
+    """The best distinct configurations of a search.
+
+    Those that trained longest come first, because scores of different epochs do not compare; among
+    them the best mean, a configuration that was drawn more than once having several scores.
+
+    Args:
+        results: what the search found, in order.
+        count: how many to take at most.
+    """
+    groups: dict[tuple[tuple[str, Value], ...], list[Result]] = {}
+    for result in results:
+        groups.setdefault(_key(result.slot.configuration), []).append(result)
+    entries = []
+    for group in groups.values():
+        longest = max(r.slot.epochs for r in group)
+        entries.append(
+            _Entry(group[0].slot.configuration, [r for r in group if r.slot.epochs == longest])
+        )
+    entries.sort(key=lambda e: (e.sound, e.epochs, statistics.fmean(e.selection)), reverse=True)
+    return entries[:count]
+
+
+def rounds(trials: int, contenders: int) -> list[int]:
+    """How many run in each round of a race that spends exactly the trials given.
+
+    Each round keeps three fifths of the one before, at least two; the last takes what is left.
+
+    >>> rounds(19, 6)
+    [6, 4, 3, 2, 2, 2]
+    >>> rounds(5, 1)
+    [1, 1, 1, 1, 1]
+    """
+    sizes: list[int] = []
+    running = contenders
+    while trials > 0 and contenders > 0:
+        sizes.append(min(running, trials))
+        trials -= sizes[-1]
+        running = min(running, max(2, math.ceil(KEPT * running)))
+    return sizes
+
+
+def _key(configuration: Configuration) -> tuple[tuple[str, Value], ...]:
+    return tuple(sorted(configuration.items(), key=lambda item: item[0]))

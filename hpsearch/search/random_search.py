@@ -1,0 +1,53 @@
+"""Random search: independent draws from the whole space (Bergstra & Bengio, JMLR 13, 2012)."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from hpsearch.search.base import Configuration, Result, Stage, generator, stages_done
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from hpsearch.space import Space
+
+__all__ = ["RandomSearch", "drawn"]
+
+_DRAW = 1  # keeps the key of a draw apart from the key of a training seed
+
+
+@dataclass(frozen=True)
+class RandomSearch:
+    """One stage of independent draws.
+
+    Args:
+        space: what to draw from.
+        trials: how many draws.
+        epochs: how long each trains.
+        seed: the study's seed.
+    """
+
+    space: Space
+    trials: int
+    epochs: int
+    seed: int
+    name: str = "random"
+    stages: int = 1
+
+    def next_stage(self, results: Sequence[Result]) -> Stage | None:
+        """The one stage, or None once it has results."""
+        if stages_done(results):
+            return None
+        propose = drawn(self.space, self.seed, 0)
+        return Stage(self.name, 0, self.trials, self.epochs, self.space, self.seed, propose)
+
+
+def drawn(space: Space, seed: int, stage: int) -> Callable[[int, Sequence[Result]], Configuration]:
+    """Independent draws from a space, each a pure function of seed, stage and index."""
+
+    def propose(index: int, finished: Sequence[Result]) -> Configuration:
+        del finished
+        return space.sample(generator(seed, stage, index, _DRAW))
+
+    return propose

@@ -1,0 +1,102 @@
+"""Every strategy by its name."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from hpsearch.errors import UnknownNameError, UsageError
+from hpsearch.search.coarse_to_fine import EPOCH_SHARES, STAGE_SHARES, CoarseToFine, plan
+from hpsearch.search.grid import GridSearch, Points, make_grid
+from hpsearch.search.optuna_strategies import ADAPTIVE, AdaptiveSearch
+from hpsearch.search.quasi_random import QuasiRandomSearch
+from hpsearch.search.race import Confirmed, Search
+from hpsearch.search.random_search import RandomSearch
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from hpsearch.search.base import Strategy
+    from hpsearch.space import Space
+
+__all__ = ["STRATEGIES", "make_strategy"]
+
+STRATEGIES = ("coarse-to-fine", "grid", "random", *ADAPTIVE, "qmc")
+
+CONFIRM_SHARE = 0.25  # of the trials of a coarse-to-fine search
+CONFIRM_FROM = 8  # with fewer trials than this, all of them search
+
+
+def make_strategy(
+    name: str,
+    space: Space,
+    *,
+    trials: int,
+    epochs: int,
+    seed: int,
+    confirm: int | None = None,
+    contenders: int | None = None,
+    points: Points | None = None,
+    stage_shares: Sequence[float] | None = None,
+    epoch_shares: Sequence[float] | None = None,
+) -> Strategy:
+    """A strategy by name.
+
+    Args:
+        name: coarse-to-fine, grid, random, tpe, gp, cmaes or qmc.
+        space: what to search.
+        trials: all trainings together, those of the race included.
+        epochs: the epochs of a full training.
+        seed: the study's seed, 0 or more.
+        confirm: how many of the trials go to the race; without it a quarter for coarse-to-fine, and
+            none for the others.
+        contenders: how many configurations start in the race; without it a third of ``confirm``.
+        points: grid only: points per parameter, or their values; see `make_grid`.
+        stage_shares: coarse-to-fine only: how the trials before the race are divided among the
+            stages; one half, a quarter and a quarter.
+        epoch_shares: coarse-to-fine only: the part of a full training that each stage gets; a
+            quarter, a half and all of it.
+
+    Raises:
+        UnknownNameError: if there is no strategy of that name.
+        UsageError: if a number is out of range, or a setting belongs to another strategy.
+    """
+    if name not in STRATEGIES:
+        raise UnknownNameError("strategy", name, STRATEGIES)
+    for setting, number, least in (("trials", trials, 1), ("epochs", epochs, 1), ("seed", seed, 0)):
+        if number < least:
+            raise UsageError(f"{setting} is {number}; give at least {least}.")
+    _refuse(name, "grid", points=points)
+    _refuse(name, "coarse-to-fine", stage_shares=stage_shares, epoch_shares=epoch_shares)
+    if confirm is None:
+        races = name == "coarse-to-fine" and trials >= CONFIRM_FROM
+        confirm = round(CONFIRM_SHARE * trials) if races else 0
+    if not 0 <= confirm < trials:
+        raise UsageError(
+            f"confirm is {confirm} of {trials} trials; give at least 0 and leave one to the search."
+        )
+    if contenders is None:
+        contenders = max(2, round(confirm / 3))
+    if contenders < 1:
+        raise UsageError(f"contenders is {contenders}; give at least 1.")
+    left = trials - confirm
+    search: Search
+    if name == "grid":
+        search = GridSearch(space, make_grid(space, points, left), epochs, seed)
+    elif name == "random":
+        search = RandomSearch(space, left, epochs, seed)
+    elif name == "qmc":
+        search = QuasiRandomSearch(space, left, epochs, seed)
+    elif name == "coarse-to-fine":
+        slots, lengths = plan(
+            left, epochs, stage_shares or STAGE_SHARES, epoch_shares or EPOCH_SHARES
+        )
+        search = CoarseToFine(space, slots, lengths, seed)
+    else:
+        search = AdaptiveSearch(name, space, left, epochs, seed)
+    return Confirmed(search, confirm, epochs, contenders)
+
+
+def _refuse(name: str, owner: str, **settings: object) -> None:
+    for setting, value in settings.items():
+        if value is not None and name != owner:
+            raise UsageError(f"{setting} is a setting of {owner}, not of {name}; remove it.")
