@@ -1,16 +1,21 @@
 """Data by name or path, its splits, its preprocessing, and its way to worker processes."""
 
 from hpsearch.data.dataset import Dataset
+from hpsearch.data.load import DATASETS, load_dataset
 from hpsearch.data.preprocessing import Preprocessor
 from hpsearch.data.splits import Split, make_splits
 from hpsearch.data.store import DataHandle, Fold, open_store, write_store
+from hpsearch.data.tabular import load_features
 
 __all__ = [
+    "DATASETS",
     "DataHandle",
     "Dataset",
     "Fold",
     "Preprocessor",
     "Split",
+    "load_dataset",
+    "load_features",
     "make_splits",
     "open_store",
     "write_store",

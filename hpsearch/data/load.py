@@ -1,0 +1,120 @@
+"""One door to every data set: by name, or by the path of a file."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from hpsearch.data.arrays import load_npz
+from hpsearch.data.bundled import BUNDLED
+from hpsearch.data.files import existing_file
+from hpsearch.data.images import load_cifar_10, load_fashion_mnist
+from hpsearch.data.tables import TABLE_SUFFIXES, read_table
+from hpsearch.data.tabular import dataset_from_table
+from hpsearch.errors import DataError, UnknownNameError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from hpsearch.data.dataset import Dataset
+
+__all__ = ["DATASETS", "load_dataset"]
+
+DATASETS: dict[str, Callable[[Path | None], Dataset]] = {
+    **BUNDLED,
+    "fashion-mnist": load_fashion_mnist,
+    "cifar-10": load_cifar_10,
+}
+
+
+def load_dataset(
+    name: str | None = None,
+    *,
+    path: str | Path | None = None,
+    target: str | None = None,
+    folder: str | Path | None = None,
+    limit: int | None = None,
+) -> Dataset:
+    """Load a data set by name or from a file.
+
+    Args:
+        name: one of `DATASETS`, or "openml:ID" (downloaded and cached by scikit-learn).
+        path: a table (.csv, .tsv, each also .gz; .parquet) or arrays (.npz), instead of a name.
+        target: the column that holds the classes; for tables and openml only.
+        folder: where the files of fashion-mnist or cifar-10 are, or openml's cache.
+        limit: keep a stratified sample of so many rows, drawn with seed 0.
+
+    Returns:
+        The data set; its ``notes`` say what was done to the source.
+
+    Raises:
+        DataError: a file is missing, malformed, or unfit to learn from.
+        UnknownNameError: no data set has this name.
+
+    >>> load_dataset("iris").classes
+    ('setosa', 'versicolor', 'virginica')
+    """
+    if limit is not None and limit < 1:
+        raise DataError(f"limit must be a positive number of rows, not {limit}.")
+    home = None if folder is None else Path(folder)
+    if name is not None and path is None:
+        dataset = _by_name(name, target, home)
+    elif path is not None and name is None:
+        dataset = _by_path(path, target)
+    else:
+        raise DataError("name one data set: either by name or by the path of its file.")
+    return dataset if limit is None else dataset.sample(limit)
+
+
+def _by_name(name: str, target: str | None, folder: Path | None) -> Dataset:
+    if name.startswith("openml:"):
+        return _openml(name, target, folder)
+    if name not in DATASETS:
+        if name.endswith((*TABLE_SUFFIXES, ".npz")):
+            raise DataError(f"{name!r} is not a data set's name but a file's; give it as path.")
+        raise UnknownNameError("data set", name, [*DATASETS, "openml:ID"])
+    if target is not None:
+        raise DataError(f"{name} knows its target; remove target = {target!r}.")
+    return DATASETS[name](folder)
+
+
+def _by_path(path: str | Path, target: str | None) -> Dataset:
+    file = existing_file(path)
+    if file.suffix == ".npz":
+        if target not in (None, "y"):
+            raise DataError(f"{file} keeps its labels in the array y; remove target = {target!r}.")
+        return load_npz(file)
+    if file.name.endswith(TABLE_SUFFIXES):
+        return dataset_from_table(file.name, read_table(file), target)
+    raise DataError(f"{file}: data files end in {', '.join(TABLE_SUFFIXES)} or .npz.")
+
+
+def _openml(name: str, target: str | None, folder: Path | None) -> Dataset:
+    """A table from openml.org, through scikit-learn's cache."""
+    number = name.removeprefix("openml:")
+    if not number.isascii() or not number.isdigit():
+        raise DataError(f"{name!r}: write openml: and the data set's number, as in openml:61.")
+    import pyarrow as pa
+    from sklearn.datasets import fetch_openml
+
+    try:
+        found = fetch_openml(
+            data_id=int(number),
+            as_frame=True,
+            data_home=folder,
+            target_column="default-target" if target is None else target,
+            parser="pandas",
+        )
+        frame = found.frame
+        targets = found.target_names
+        table = pa.Table.from_pandas(frame, preserve_index=False)
+    except (OSError, ValueError, KeyError, EOFError, pa.ArrowException) as error:
+        raise DataError(
+            f"{name} could not be fetched from openml.org: {str(error) or type(error).__name__}; "
+            "check the number, the target and the network."
+        ) from error
+    if len(targets) != 1:
+        raise DataError(
+            f"{name} has {len(targets)} targets of its own; set target to one of its columns."
+        )
+    return dataset_from_table(name, table, targets[0])
