@@ -1,0 +1,22 @@
+"""The command line: parses, calls, prints; no logic of its own."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+
+__all__ = ["main"]
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Run one command and leave the process with its exit code.
+
+    Exit codes: 0 done, 1 failed, 2 wrong use, 130 interrupted (143 by SIGTERM).
+
+    Args:
+        arguments: the words after ``hpsearch``; by default those of the process.
+    """
+    # Imported here, so that a worker process that imports this package's parent stays light.
+    from hpsearch.cli.app import run
+
+    sys.exit(run(list(sys.argv[1:] if arguments is None else arguments)))

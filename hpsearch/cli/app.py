@@ -1,0 +1,95 @@
+"""The application: its commands, and what becomes of an error."""
+
+from __future__ import annotations
+
+import signal
+import sys
+from types import FrameType
+from typing import Annotated
+
+import typer
+
+from hpsearch.cli import dashboard, files, look, predict, search
+from hpsearch.errors import HpsearchError
+
+__all__ = ["app", "run"]
+
+app = typer.Typer(
+    name="hpsearch",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    add_completion=False,
+    rich_markup_mode="rich",
+    help="Search the hyperparameters of a neural network from coarse to fine, and test it honestly.",
+)
+
+
+def _version(asked: bool) -> None:
+    if asked:
+        from importlib.metadata import version
+
+        typer.echo(f"hpsearch {version('hpsearch')}")
+        raise typer.Exit
+
+
+@app.callback()
+def _options(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the version.")
+    ] = False,
+    debug: Annotated[bool, typer.Option("--debug", help="Show tracebacks of errors.")] = False,
+) -> None:
+    pass
+
+
+for module in (search, look, predict, dashboard, files):
+    module.register(app)
+
+
+def run(arguments: list[str]) -> int:
+    """Run one command; returns the exit code and prints errors as one sentence."""
+    debug = "--debug" in arguments
+    signal.signal(signal.SIGTERM, _terminate)
+    try:
+        # Accepted anywhere, since it is usually added behind a command that has just failed.
+        app([word for word in arguments if word != "--debug"], prog_name="hpsearch")
+    except HpsearchError as error:
+        if debug:
+            raise
+        _complain(str(error))
+        return error.exit_code
+    except KeyboardInterrupt:
+        return 130
+    except BrokenPipeError:
+        # The reader of a pipe has seen enough (`| head`); nothing is left to flush either.
+        sys.stderr.close()
+        return 1
+    except SystemExit as left:
+        if left.code == 130:
+            _complain("interrupted; finished trials are kept, the same command goes on from them")
+        return left.code if isinstance(left.code, int) else 0
+    except Exception as error:
+        if debug:
+            raise
+        _complain(
+            f"unexpected {type(error).__name__}: {error}. This is a fault of hpsearch; "
+            "--debug shows where it comes from"
+        )
+        return 1
+    return 0
+
+
+def _terminate(number: int, frame: FrameType | None) -> None:
+    raise SystemExit(128 + number)
+
+
+def _complain(sentence: str) -> None:
+    from hpsearch.cli.console import errors
+
+    errors().print(f"[bold red]error:[/] {_escape(sentence)}", soft_wrap=True)
+
+
+def _escape(text: str) -> str:
+    from rich.markup import escape
+
+    return escape(text)

@@ -1,0 +1,114 @@
+"""`hpsearch studies`, `hpsearch trials` and `hpsearch best`: look at what is stored."""
+
+from __future__ import annotations
+
+import dataclasses
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Literal
+
+import typer
+
+from hpsearch.cli.console import DEFAULT_STORAGE, Json, Storage, errors, output, print_json
+from hpsearch.errors import RunError
+
+if TYPE_CHECKING:
+    import optuna
+
+    from hpsearch.engine.summary import Summary
+
+__all__ = ["register"]
+
+Name = Annotated[
+    str, typer.Argument(metavar="NAME", help="A study's name; see `hpsearch studies`.")
+]
+State = Literal["all", "complete", "pruned", "fail", "running"]
+
+
+def register(app: typer.Typer) -> None:
+    """Add the commands of this module."""
+    app.command("studies")(studies)
+    app.command("trials")(trials)
+    app.command("best")(best)
+
+
+def studies(storage: Storage = DEFAULT_STORAGE, as_json: Json = False) -> None:
+    """List the studies of a database."""
+    from hpsearch.cli.render import studies_table
+    from hpsearch.storage import open_storage, study_names
+
+    store = open_storage(storage, create=False)
+    summaries = [_summary(store, name) for name in study_names(store)]
+    if as_json:
+        print_json([summary.document() for summary in summaries])
+    elif summaries:
+        output().print(studies_table(summaries))
+    else:
+        output().print("No studies yet; `hpsearch run STUDY.toml` makes one.")
+
+
+def trials(
+    name: Name,
+    top: Annotated[int | None, typer.Option("--top", min=1, help="Only the best so many.")] = None,
+    state: Annotated[State, typer.Option("--state", help="Only trials of this state.")] = "all",
+    storage: Storage = DEFAULT_STORAGE,
+    as_json: Json = False,
+) -> None:
+    """List a study's trials, best first."""
+    from hpsearch.cli.render import trials_table
+    from hpsearch.storage import open_storage
+
+    summary = _summary(open_storage(storage, create=False), name)
+    rows = [row for row in summary.rows if state in ("all", row.state)][:top]
+    if as_json:
+        print_json([dataclasses.asdict(row) for row in rows])
+    elif rows:
+        output().print(
+            trials_table(rows, title=f"{name}: {len(rows)} of {len(summary.rows)} trials")
+        )
+    else:
+        output().print(f"The study {name} has no such trials.", markup=False)
+
+
+def best(
+    name: Name,
+    export: Annotated[
+        Path | None,
+        typer.Option("--export", metavar="FILE", help="Write the tested network to this file."),
+    ] = None,
+    storage: Storage = DEFAULT_STORAGE,
+    as_json: Json = False,
+) -> None:
+    """Show a study's winner, and keep its network."""
+    from hpsearch.cli.render import winner_text
+    from hpsearch.storage import open_storage
+
+    store = open_storage(storage, create=False)
+    summary = _summary(store, name)
+    if export is not None:
+        _export(store, summary, export)
+    if as_json:
+        print_json(summary.document())
+    else:
+        output().print(winner_text(summary), end="")
+
+
+def _summary(store: optuna.storages.RDBStorage, name: str) -> Summary:
+    from hpsearch.engine import summarize
+    from hpsearch.storage import load_study, storage_errors
+
+    study = load_study(store, name)
+    with storage_errors(store.url):
+        return summarize(study)
+
+
+def _export(store: optuna.storages.RDBStorage, summary: Summary, path: Path) -> None:
+    from hpsearch.model import Model
+    from hpsearch.storage import load_model_bytes, load_study
+
+    if summary.model is None:
+        raise RunError(
+            f"the study {summary.study} has no tested network yet; run its study file to the end first"
+        )
+    study = load_study(store, summary.study)
+    Model.from_bytes(load_model_bytes(store, study._study_id, summary.model)).save(path)
+    errors().print(f"wrote {path}", markup=False, soft_wrap=True)

@@ -1,0 +1,65 @@
+"""`hpsearch predict`: label the rows of a table with an exported network."""
+
+from __future__ import annotations
+
+import csv
+import sys
+from pathlib import Path
+from typing import Annotated, TextIO
+
+import typer
+
+from hpsearch.cli.console import Json, errors, print_json
+from hpsearch.errors import UsageError
+
+__all__ = ["register"]
+
+
+def register(app: typer.Typer) -> None:
+    """Add the command of this module."""
+    app.command("predict")(predict)
+
+
+def predict(
+    model: Annotated[Path, typer.Argument(help="A file of `hpsearch best NAME --export`.")],
+    table: Annotated[Path, typer.Argument(help="CSV, Parquet or NPZ with the model's columns.")],
+    out: Annotated[
+        Path | None, typer.Option("--output", "-o", help="Write a CSV file instead of printing it.")
+    ] = None,
+    probabilities: Annotated[
+        bool, typer.Option("--probabilities", help="Add a column for each class.")
+    ] = False,
+    as_json: Json = False,
+) -> None:
+    """Label each row of a table; prints CSV."""
+    from hpsearch.data import load_features
+    from hpsearch.model import Model
+
+    network = Model.load(model)
+    X = load_features(table, network.feature_names, network.categories)
+    chances = network.predict_proba(X)
+    labels = [network.classes[k] for k in chances.argmax(axis=1)]
+    header = ["label", "probability"]
+    rows = [[label, f"{p:.6f}"] for label, p in zip(labels, chances.max(axis=1), strict=True)]
+    if probabilities:
+        header += [f"p({label})" for label in network.classes]
+        rows = [
+            row + [f"{p:.6f}" for p in chance] for row, chance in zip(rows, chances, strict=True)
+        ]
+    if as_json:
+        print_json([dict(zip(header, row, strict=True)) for row in rows])
+    elif out is None:
+        _write(sys.stdout, header, rows)
+    else:
+        try:
+            with out.open("w", newline="", encoding="utf-8") as file:
+                _write(file, header, rows)
+        except OSError as error:
+            raise UsageError(f"cannot write {out}: {error.strerror}") from None
+        errors().print(f"wrote {len(rows)} labels to {out}", markup=False, soft_wrap=True)
+
+
+def _write(file: TextIO, header: list[str], rows: list[list[str | int]]) -> None:
+    writer = csv.writer(file, lineterminator="\n")
+    writer.writerow(header)
+    writer.writerows(rows)

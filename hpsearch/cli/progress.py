@@ -1,0 +1,108 @@
+"""Progress of a run: a live line on a terminal, a quiet line a stage elsewhere; on standard error."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+from hpsearch.cli.console import errors
+from hpsearch.engine.run import DataReady, Event, StageStarted, Tested, Testing, TrialDone
+from hpsearch.study_file import StudyFile
+
+__all__ = ["watch"]
+
+
+@contextmanager
+def watch(study: StudyFile) -> Iterator[Callable[[Event], None]]:
+    """What a run is to call with its events while the block lasts."""
+    console = errors()
+    if console.is_terminal:
+        with _bar(console) as progress:
+            yield _Live(progress, study).on_event
+    else:
+        yield _Log(console, study).on_event
+
+
+def _bar(console: Console) -> Progress:
+    return Progress(
+        TextColumn("{task.description:<10}"),
+        BarColumn(bar_width=None),
+        MofNCompleteColumn(),
+        TextColumn("best {task.fields[best]}"),
+        TimeRemainingColumn(compact=True),
+        console=console,
+        transient=True,
+    )
+
+
+class _Watcher:
+    """Counts what every way of showing progress needs."""
+
+    def __init__(self, study: StudyFile) -> None:
+        self.study = study
+        self.best: float | None = None
+        self.done = 0
+
+    def count(self, event: Event) -> None:
+        if isinstance(event, StageStarted):
+            self.done += event.done
+        elif isinstance(event, TrialDone):
+            self.done += 1
+            if event.result is not None and event.result.complete:
+                self.best = max(self.best or 0.0, event.result.score)
+
+    @property
+    def best_text(self) -> str:
+        return "  -   " if self.best is None else f"{self.best:.4f}"
+
+
+class _Live(_Watcher):
+    def __init__(self, progress: Progress, study: StudyFile) -> None:
+        super().__init__(study)
+        self.progress = progress
+        self.task = progress.add_task("data", total=study.search.trials, best=self.best_text)
+
+    def on_event(self, event: Event) -> None:
+        self.count(event)
+        if isinstance(event, StageStarted):
+            total = event.stage.slots if event.stage.name == "grid" else self.study.search.trials
+            self.progress.update(self.task, description=event.stage.name, total=total)
+        elif isinstance(event, Testing):
+            self.progress.update(self.task, description="test")
+        elif isinstance(event, TrialDone) and event.error:
+            self.progress.console.print(f"trial failed three times: {event.error}", markup=False)
+        self.progress.update(self.task, completed=self.done, best=self.best_text)
+
+
+class _Log(_Watcher):
+    def __init__(self, console: Console, study: StudyFile) -> None:
+        super().__init__(study)
+        self.console = console
+
+    def on_event(self, event: Event) -> None:
+        if isinstance(event, StageStarted) and self.best is not None:
+            self.say(f"best so far {self.best_text}, {self.done} trials done")
+        self.count(event)
+        if isinstance(event, DataReady):
+            X, (train, validation, test) = event.dataset.X, event.sizes
+            self.say(
+                f"{event.dataset.name}: {X.shape[0]} rows of {X.shape[1]} columns, {train} to train, "
+                f"{validation} to validate, {test} to test"
+            )
+        elif isinstance(event, StageStarted):
+            stored = f", {event.done} stored already" if event.done else ""
+            self.say(
+                f"{event.stage.name}: {event.stage.slots} trials of {event.stage.epochs} epochs{stored}"
+            )
+        elif isinstance(event, TrialDone) and event.error:
+            self.say(f"{event.stage.name} trial {event.slot.index} failed: {event.error}")
+        elif isinstance(event, Testing):
+            self.say(f"{self.done} trials done; training the winner once more and testing it")
+        elif isinstance(event, Tested) and not self.done:
+            self.say("this study is finished already; nothing was trained")
+
+    def say(self, line: str) -> None:
+        self.console.print(f"{self.study.name}  {line}", markup=False, soft_wrap=True)

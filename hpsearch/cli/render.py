@@ -1,0 +1,216 @@
+"""Tables and sentences; every one fits 80 columns."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import TYPE_CHECKING
+
+from rich import box
+from rich.console import RenderableType
+from rich.markup import escape
+from rich.table import Table
+from rich.text import Text
+
+from hpsearch.engine.record import settings_text, value_text
+from hpsearch.engine.summary import Summary, TrialRow
+from hpsearch.space import Categorical, Parameter
+from hpsearch.storage import DEFAULT_STORAGE
+
+if TYPE_CHECKING:
+    from hpsearch.diagnostics import Check
+
+__all__ = ["checks_table", "story", "studies_table", "trials_table", "winner_text"]
+
+SHORT = {
+    "learning_rate": "rate",
+    "batch_size": "batch",
+    "batch_norm": "norm",
+    "preprocessing": "prep",
+    "activation": "act",
+    "initializer": "init",
+    "optimizer": "opt",
+    "maxout_pieces": "pieces",
+}
+"""Headings for tables, where the whole name would not leave room for numbers."""
+
+
+def story(summary: Summary, storage: str) -> Iterator[RenderableType]:
+    """What a person wants to know after a run, in the order in which they ask."""
+    yield stages_table(summary)
+    moves = moves_table(summary)
+    if moves is not None:
+        yield moves
+    yield trials_table(summary.rows[:8], title="Best trials")
+    yield winner_text(summary)
+    yield next_text(summary, storage)
+
+
+def _table(title: str) -> Table:
+    return Table(
+        title=title, title_justify="left", title_style="bold", box=box.SIMPLE_HEAD, pad_edge=False
+    )
+
+
+def stages_table(summary: Summary) -> Table:
+    """Each stage with its size and best score."""
+    table = _table(f"{summary.study}: {summary.strategy}, {sum(summary.states.values())} trials")
+    for heading in ("stage", "trials", "epochs", "best validation"):
+        table.add_column(heading, justify="left" if heading == "stage" else "right")
+    for stage in summary.stages:
+        note = stage.note
+        done = str(note.slots) if stage.done == note.slots else f"{stage.done}/{note.slots}"
+        table.add_row(note.name, done, str(note.epochs), _accuracy(stage.best))
+    return table
+
+
+def moves_table(summary: Summary) -> Table | None:
+    """Each narrowing and widening with its reason; None when no range ever moved."""
+    table = _table("How the ranges moved")
+    table.add_column("stage")
+    table.add_column("parameter")
+    table.add_column("before and after")
+    table.add_column("why", overflow="fold")
+    for stage in summary.stages:
+        for n, change in enumerate(stage.note.changes):
+            table.add_row(
+                stage.note.name if n == 0 else "",
+                change.parameter,
+                _move_text(change.before, change.after),
+                escape(change.reason),
+            )
+    return table if table.row_count else None
+
+
+def _move_text(before: Parameter, after: Parameter) -> str:
+    if before == after:
+        return f"{range_text(before)}\nas before"
+    return f"{range_text(before)}\n{range_text(after)}"
+
+
+def range_text(parameter: Parameter) -> str:
+    """A range or the choices, on one line.
+
+    >>> from hpsearch.space import Float
+    >>> range_text(Float(0.0001, 1.0))
+    '0.0001 to 1'
+    """
+    if isinstance(parameter, Categorical):
+        return escape(", ".join(value_text(choice) for choice in parameter.choices))
+    return f"{value_text(parameter.low)} to {value_text(parameter.high)}"
+
+
+def trials_table(rows: Sequence[TrialRow], *, title: str) -> Table:
+    """Trials with their settings, one a line; as many settings as find room."""
+    table = _table(title)
+    table.add_column("#", justify="right")
+    table.add_column("stage")
+    table.add_column("accuracy", justify="right")
+    table.add_column("epochs", justify="right")
+    names = list(dict.fromkeys(name for row in rows for name in row.configuration))
+    for name in names:
+        table.add_column(SHORT.get(name, name), justify="right", overflow="fold")
+    stopped = any(row.state != "complete" for row in rows)
+    if stopped:
+        table.add_column("stopped", overflow="fold")
+    for row in rows:
+        cells = [_cell(row.configuration, name) for name in names]
+        why = (
+            [] if not stopped else ["" if row.state == "complete" else escape(row.why or row.state)]
+        )
+        epochs = "" if row.epochs is None else str(row.epochs)
+        table.add_row(str(row.number), row.stage, _accuracy(row.score), epochs, *cells, *why)
+    return table
+
+
+def _cell(configuration: Mapping[str, object], name: str) -> str:
+    value = configuration.get(name)
+    return "" if name not in configuration else escape(value_text(value))  # type: ignore[arg-type]
+
+
+def _accuracy(score: float | None) -> str:
+    return "" if score is None else f"{score:.4f}"
+
+
+def winner_text(summary: Summary) -> Text:
+    """The winner, how good it is and how sure that is."""
+    if summary.best is None or summary.validation_accuracy is None:
+        return Text("No trial is complete yet.\n")
+    text = Text()
+    text.append("Winner  ", style="bold")
+    text.append(settings_text(summary.best) + "\n")
+    text.append("  validation accuracy  ")
+    text.append(f"{summary.validation_accuracy:.4f}", style="bold")
+    text.append(_validation_note(summary) + "\n")
+    if summary.test_accuracy is None or summary.test_interval is None:
+        text.append("  not tested yet: the search is not finished\n")
+        return text
+    low, high = summary.test_interval
+    text.append("  test accuracy        ")
+    text.append(f"{summary.test_accuracy:.4f}", style="bold green")
+    text.append(f"  95% interval {low:.4f} to {high:.4f}, {summary.test_rows} rows, tested once\n")
+    return text
+
+
+def _validation_note(summary: Summary) -> str:
+    seeds = len(summary.validation_scores)
+    if seeds > 1 and summary.validation_spread is not None:
+        return f"  mean of {seeds} seeds, spread {summary.validation_spread:.4f}"
+    return "  one training, chosen for its score: expect less on new data"
+
+
+def next_text(summary: Summary, storage: str) -> Text:
+    """The commands that a person is likely to want now."""
+    name = summary.study if summary.study.replace("-", "").isalnum() else f"'{summary.study}'"
+    where = "" if storage == DEFAULT_STORAGE else f" --storage {storage}"
+    lines = (
+        (f"hpsearch best {name} --export model.npz{where}", "keep the network"),
+        (f"hpsearch trials {name}{where}", "every trial"),
+        (f"hpsearch dashboard{where}", "look at them in a browser"),
+    )
+    width = max(len(command) for command, _ in lines)
+    text = Text("Next\n", style="bold")
+    for command, why in lines:
+        text.append(f"  {command:<{width}}  ", style="not bold cyan")
+        text.append(f"{why}\n", style="not bold dim")
+    return text
+
+
+def studies_table(summaries: Sequence[Summary]) -> Table:
+    """One line a study."""
+    table = _table("Studies")
+    for heading in ("study", "strategy", "data"):
+        table.add_column(heading, overflow="fold")
+    for heading in ("trials", "validation", "test", "95% interval"):
+        table.add_column(heading, justify="right")
+    for s in summaries:
+        interval = (
+            "" if s.test_interval is None else f"{s.test_interval[0]:.3f}-{s.test_interval[1]:.3f}"
+        )
+        table.add_row(
+            escape(s.study),
+            s.strategy or "",
+            escape(str(s.data.get("name", ""))),
+            str(sum(s.states.values())),
+            _accuracy(s.validation_accuracy),
+            _accuracy(s.test_accuracy),
+            interval,
+        )
+    return table
+
+
+MARKS = {"pass": "[green]pass[/]", "warn": "[yellow]warn[/]", "fail": "[bold red]fail[/]"}
+
+
+def checks_table(checks: Sequence[Check]) -> Table:
+    """Each check with its verdict, its numbers and what to do."""
+    table = _table("Checks before learning")
+    table.add_column("")
+    table.add_column("check")
+    table.add_column("found", justify="right")
+    table.add_column("expected", justify="right")
+    table.add_column("what it means", overflow="fold")
+    for check in checks:
+        table.add_row(
+            MARKS[check.verdict], check.name, check.found, check.expected, escape(check.advice)
+        )
+    return table

@@ -1,0 +1,78 @@
+"""`hpsearch run` and `hpsearch check`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from hpsearch.cli.console import DEFAULT_STORAGE, Json, Storage, output, print_json
+
+__all__ = ["register"]
+
+StudyArgument = Annotated[
+    str, typer.Argument(metavar="STUDY", help="A study file, or the name of one that comes along.")
+]
+Seed = Annotated[int | None, typer.Option("--seed", min=0, help="Instead of the file's seed.")]
+
+
+def register(app: typer.Typer) -> None:
+    """Add the commands of this module."""
+    app.command("run")(run)
+    app.command("check")(check)
+
+
+def run(
+    study: StudyArgument,
+    workers: Annotated[
+        int | None,
+        typer.Option("--workers", "-w", min=1, help="Worker processes; default: one a core."),
+    ] = None,
+    storage: Storage = DEFAULT_STORAGE,
+    seed: Seed = None,
+    name: Annotated[
+        str | None, typer.Option("--name", help="Instead of the file's study name.")
+    ] = None,
+    as_json: Json = False,
+) -> None:
+    """Search, confirm the winner, and test it once.
+
+    Running the same command again goes on where it stopped.
+    """
+    from hpsearch.cli.progress import watch
+    from hpsearch.cli.render import story
+    from hpsearch.engine import run_study
+
+    file = _load(study, seed, name)
+    with watch(file) as on_event:
+        summary = run_study(file, storage=storage, workers=workers, on_event=on_event)
+    if as_json:
+        print_json(summary.document())
+    else:
+        output().print(*story(summary, storage), sep="\n")
+
+
+def check(study: StudyArgument, seed: Seed = None, as_json: Json = False) -> None:
+    """Check the data and the network before learning, as the lecture advises."""
+    from hpsearch.cli.render import checks_table
+    from hpsearch.diagnostics import check_study
+
+    checks = check_study(_load(study, seed, None))
+    if as_json:
+        print_json([c.document() for c in checks])
+    else:
+        output().print(checks_table(checks))
+    if any(c.verdict == "fail" for c in checks):
+        raise typer.Exit(1)
+
+
+def _load(study: str, seed: int | None, name: str | None):  # type: ignore[no-untyped-def]
+    from hpsearch.study_file import load_study_file, shipped_studies
+
+    path = Path(study)
+    if not path.suffix and not path.exists():
+        path = shipped_studies().get(study, path)
+    file = load_study_file(path)
+    changed = {key: value for key, value in (("seed", seed), ("name", name)) if value is not None}
+    return file.model_copy(update=changed)

@@ -1,0 +1,193 @@
+"""What a study came to, read from the store: the one source of every table, document and page."""
+
+from __future__ import annotations
+
+import math
+from collections import Counter
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import partial
+from typing import TYPE_CHECKING, Any
+
+from hpsearch.engine import record
+from hpsearch.engine.record import StageNote
+from hpsearch.space import Value
+
+if TYPE_CHECKING:
+    import optuna
+
+__all__ = ["StageSummary", "Summary", "TrialRow", "summarize", "wilson_interval"]
+
+
+@dataclass(frozen=True)
+class TrialRow:
+    """A trial as a table shows it."""
+
+    number: int
+    state: str
+    stage: str
+    slot: int | None
+    score: float | None
+    epochs: int | None
+    seed: int | None
+    seconds: float | None
+    why: str
+    configuration: Mapping[str, Value]
+
+
+@dataclass(frozen=True)
+class StageSummary:
+    """A stage, how much of it is done and its best score."""
+
+    note: StageNote
+    done: int
+    best: float | None
+
+
+@dataclass(frozen=True)
+class Summary:
+    """A study's figures; those of the test are None until it is finished.
+
+    Attributes:
+        study: its name.
+        strategy: how it searched; None for a study that hpsearch did not make.
+        data: name, rows, columns, classes, notes of the data set.
+        stages: in order, with their ranges and reasons.
+        rows: its trials, best first: the highest score, then the longer training.
+        states: how many trials are in each state.
+        best: the winner's configuration, or the best trial's while the search goes on.
+        validation_accuracy: the winner's mean, or the best trial's score.
+        validation_spread: standard deviation over the winner's seeds.
+        validation_scores: the scores that the mean is of.
+        test_accuracy: of the refitted winner on the test part.
+        test_interval: Wilson's 95% interval around it.
+        test_rows: size of the test part.
+        seconds: wall-clock time of the run that finished the study.
+        model: digest of the trained network in the store.
+    """
+
+    study: str
+    strategy: str | None
+    data: Mapping[str, Any]
+    stages: tuple[StageSummary, ...]
+    rows: tuple[TrialRow, ...]
+    states: Mapping[str, int]
+    best: Mapping[str, Value] | None
+    validation_accuracy: float | None
+    validation_spread: float | None
+    validation_scores: tuple[float, ...]
+    test_accuracy: float | None
+    test_interval: tuple[float, float] | None
+    test_rows: int | None
+    seconds: float | None
+    model: str | None
+
+    def document(self) -> dict[str, Any]:
+        """The summary in terms of JSON, as ``--json`` prints it."""
+        return {
+            "study": self.study,
+            "strategy": self.strategy,
+            "data": dict(self.data),
+            "stages": [_stage_document(stage) for stage in self.stages],
+            "best": None if self.best is None else dict(self.best),
+            "validation_accuracy": self.validation_accuracy,
+            "validation_spread": self.validation_spread,
+            "validation_scores": list(self.validation_scores),
+            "test_accuracy": self.test_accuracy,
+            "test_interval": None if self.test_interval is None else list(self.test_interval),
+            "test_rows": self.test_rows,
+            "trials": sum(self.states.values()),
+            "states": dict(self.states),
+            "seconds": self.seconds,
+        }
+
+
+def _stage_document(stage: StageSummary) -> dict[str, Any]:
+    note = stage.note
+    return {
+        "name": note.name,
+        "trials": note.slots,
+        "done": stage.done,
+        "epochs": note.epochs,
+        "best": stage.best,
+        "space": note.space.to_dict(),
+        "changes": [{"parameter": c.parameter, "reason": c.reason} for c in note.changes],
+    }
+
+
+def summarize(study: optuna.Study) -> Summary:
+    """Read everything that can be said of a study from its trials and notes."""
+    trials = study.get_trials(deepcopy=False)
+    # A study that somebody else made may minimize, or have several values a trial.
+    minimizes = len(study.directions) == 1 and study.direction.name == "MINIMIZE"
+    rows = sorted((_row(trial) for trial in trials), key=partial(_rank, minimizes=minimizes))
+    notes = record.read_stages(study)
+    result = record.read_note(study, "result")
+    file = record.read_note(study, "study file") or {}
+    best = next((row for row in rows if row.state == "complete"), None)
+    tested = None if result is None else result["test_correct"] / result["test_rows"]
+    return Summary(
+        study=study.study_name,
+        strategy=file.get("search", {}).get("strategy"),
+        data=record.read_note(study, "data") or {},
+        stages=tuple(_stage(note, rows) for note in notes),
+        rows=tuple(rows),
+        states=Counter(row.state for row in rows),
+        best=result["configuration"] if result else best.configuration if best else None,
+        validation_accuracy=result["validation_accuracy"] if result else best and best.score,
+        validation_spread=result["validation_spread"] if result else None,
+        validation_scores=tuple(result["validation_scores"]) if result else (),
+        test_accuracy=tested,
+        test_interval=wilson_interval(result["test_correct"], result["test_rows"])
+        if result
+        else None,
+        test_rows=result["test_rows"] if result else None,
+        seconds=result["seconds"] if result else None,
+        model=result["model"] if result else None,
+    )
+
+
+def _row(trial: optuna.trial.FrozenTrial) -> TrialRow:
+    attributes = trial.user_attrs
+    return TrialRow(
+        number=trial.number,
+        state=trial.state.name.lower(),
+        stage=str(attributes.get("stage", "")),
+        slot=attributes.get("slot"),
+        score=trial.value if trial.values and len(trial.values) == 1 else None,
+        epochs=attributes.get("epochs"),
+        seed=attributes.get("seed"),
+        seconds=attributes.get("seconds"),
+        why=str(attributes.get("error") or attributes.get("why_stopped") or ""),
+        configuration=trial.params,
+    )
+
+
+def _rank(row: TrialRow, *, minimizes: bool) -> tuple[bool, float, int, int]:
+    """Best first; among equal scores the longer training, then the earlier trial."""
+    score = math.inf if row.score is None else row.score if minimizes else -row.score
+    return (row.state != "complete", score, -(row.epochs or 0), row.number)
+
+
+def _stage(note: StageNote, rows: list[TrialRow]) -> StageSummary:
+    here = [row for row in rows if row.stage == note.name and row.score is not None]
+    best = next((row.score for row in here if row.state == "complete"), None)
+    return StageSummary(note, len(here), best)
+
+
+def wilson_interval(correct: int, total: int, z: float = 1.959964) -> tuple[float, float]:
+    """Wilson's score interval of a share (1927): right also near 0 and 1, and for few rows.
+
+    Args:
+        correct: successes.
+        total: draws, at least one.
+        z: normal quantile; 1.96 gives 95%.
+
+    >>> low, high = wilson_interval(97, 100)
+    >>> round(low, 3), round(high, 3)
+    (0.915, 0.99)
+    """
+    share = correct / total
+    centre = (share + z * z / (2 * total)) / (1 + z * z / total)
+    half = z / (1 + z * z / total) * math.sqrt(share * (1 - share) / total + (z / (2 * total)) ** 2)
+    return max(0.0, centre - half), min(1.0, centre + half)

@@ -1,0 +1,190 @@
+"""A trained network with all that prediction needs, in one file without pickles.
+
+The file is a NumPy ``.npz``: the network's arrays, the preprocessing's arrays, and one JSON text with
+the architecture, the classes, the columns and where the model came from.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import io
+import json
+import os
+import zipfile
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from hpsearch.data.preprocessing import Preprocessor
+from hpsearch.errors import DataError, UsageError
+from hpsearch.nn import Network, NetworkConfig
+
+__all__ = ["Model"]
+
+FORMAT = 1
+"""The version of the file's layout."""
+
+MAX_BYTES = 4 * 2**30
+"""A model file that unpacks to more than this is refused before it fills the memory."""
+
+
+@dataclass(frozen=True)
+class Model:
+    """A classifier as it was tested: columns in, labels out.
+
+    Attributes:
+        network: the architecture.
+        state: the network's arrays, as `Network.state` gives them.
+        preprocessor: fitted on the rows that the network was trained on.
+        classes: the labels, in the order of the network's outputs.
+        feature_names: the columns that it reads.
+        categories: for each categorical column, by its index, the names of its codes.
+        origin: where it came from (study, configuration, scores); any JSON.
+    """
+
+    network: NetworkConfig
+    state: Mapping[str, np.ndarray]
+    preprocessor: Preprocessor
+    classes: tuple[str | int, ...]
+    feature_names: tuple[str, ...]
+    categories: Mapping[int, tuple[str, ...]] = field(default_factory=dict)
+    origin: Mapping[str, Any] = field(default_factory=dict)
+
+    def predict_proba(self, X: np.ndarray) -> np.ndarray:
+        """The probability of each class.
+
+        Args:
+            X: (n, d) the columns `feature_names`, with categorical ones as codes and NaN for missing.
+
+        Returns:
+            (n, classes) rows that sum to one.
+
+        Raises:
+            DataError: the number of columns is wrong, or X holds infinite values.
+        """
+        X = np.asarray(X, dtype=np.float32)
+        if X.ndim != 2 or X.shape[1] != len(self.feature_names):
+            raise DataError(
+                f"the model reads {len(self.feature_names)} columns, X has the shape {X.shape}"
+            )
+        return self._built.predict_proba(self.preprocessor.transform(X))
+
+    def predict(self, X: np.ndarray) -> np.ndarray:
+        """The likeliest label of each row, (n,)."""
+        return np.asarray(self.classes)[self.predict_proba(X).argmax(axis=1)]
+
+    @cached_property
+    def _built(self) -> Network:
+        network = Network(
+            self.preprocessor.n_features_out,
+            len(self.classes),
+            self.network,
+            rng=np.random.default_rng(0),
+        )
+        network.load_state(self.state)
+        return network
+
+    def to_bytes(self) -> bytes:
+        """The content of the model file."""
+        about = {
+            "format": FORMAT,
+            "network": dataclasses.asdict(self.network),
+            "classes": list(self.classes),
+            "feature_names": list(self.feature_names),
+            "categories": {str(k): list(v) for k, v in self.categories.items()},
+            "origin": dict(self.origin),
+        }
+        arrays = {f"network/{k}": v for k, v in self.state.items()}
+        arrays |= {f"preprocessing/{k}": v for k, v in self.preprocessor.state().items()}
+        arrays["about"] = np.frombuffer(json.dumps(about, ensure_ascii=False).encode(), np.uint8)
+        buffer = io.BytesIO()
+        np.savez_compressed(buffer, **arrays)  # type: ignore[arg-type]
+        return buffer.getvalue()
+
+    def save(self, path: str | Path) -> Path:
+        """Write the model file, whole or not at all.
+
+        Raises:
+            UsageError: the path cannot be written.
+        """
+        path = Path(path)
+        part = path.with_name(f".{path.name}.{os.getpid()}.part")
+        try:
+            part.write_bytes(self.to_bytes())
+            part.replace(path)
+        except OSError as error:
+            part.unlink(missing_ok=True)
+            raise UsageError(f"cannot write the model to {path}: {error.strerror}") from None
+        return path
+
+    @classmethod
+    def load(cls, path: str | Path) -> Model:
+        """Read a model file.
+
+        Raises:
+            DataError: there is no such file, or it is not a model of hpsearch.
+        """
+        try:
+            content = Path(path).read_bytes()
+        except OSError as error:
+            raise DataError(f"cannot read the model {path}: {error.strerror}") from None
+        return cls.from_bytes(content, name=str(path))
+
+    @classmethod
+    def from_bytes(cls, content: bytes, *, name: str = "the model") -> Model:
+        """Read the content of a model file; nothing in it is ever executed.
+
+        Raises:
+            DataError: the content is not a model of hpsearch.
+        """
+        try:
+            with zipfile.ZipFile(io.BytesIO(content)) as archive:
+                size = sum(item.file_size for item in archive.infolist())
+            if size > MAX_BYTES:
+                raise DataError(f"{name} unpacks to {size / 2**30:.1f} GiB; that is no model")
+            with np.load(io.BytesIO(content), allow_pickle=False) as archive:
+                arrays = {key: archive[key] for key in archive.files}
+            about = json.loads(arrays.pop("about").tobytes().decode())
+            if about["format"] > FORMAT:
+                raise DataError(
+                    f"{name} was written by a newer hpsearch (format {about['format']}); upgrade"
+                )
+            model = cls(
+                NetworkConfig(**_tuples(about["network"])),
+                _part(arrays, "network/"),
+                Preprocessor.from_state(_part(arrays, "preprocessing/")),
+                tuple(about["classes"]),
+                tuple(about["feature_names"]),
+                {int(k): tuple(v) for k, v in about["categories"].items()},
+                about["origin"],
+            )
+            _ = model._built
+        except DataError:
+            raise
+        except (
+            AttributeError,
+            EOFError,
+            KeyError,
+            OSError,
+            TypeError,
+            ValueError,
+            zipfile.BadZipFile,
+            zipfile.zlib.error,  # type: ignore[attr-defined]
+        ) as error:
+            raise DataError(
+                f"{name} is not a model that hpsearch wrote, or it is damaged ({error}); "
+                "export it again with `hpsearch best NAME --export model.npz`"
+            ) from error
+        return model
+
+
+def _part(arrays: Mapping[str, np.ndarray], prefix: str) -> dict[str, np.ndarray]:
+    return {k.removeprefix(prefix): v for k, v in arrays.items() if k.startswith(prefix)}
+
+
+def _tuples(network: Mapping[str, Any]) -> dict[str, Any]:
+    return {k: tuple(v) if isinstance(v, list) else v for k, v in network.items()}

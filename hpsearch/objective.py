@@ -1,0 +1,409 @@
+"""One trial: a configuration goes in, an outcome comes out.
+
+`train_job` is what a worker process runs: a pure function of a picklable `Job`, without Optuna.
+`MLPObjective` is the same training as an Optuna objective for anybody's ``study.optimize``.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from statistics import fmean, median
+from typing import TYPE_CHECKING, Any, cast
+
+import numpy as np
+
+from hpsearch.data import DataHandle, Dataset, Fold, Preprocessor, Split, make_splits
+from hpsearch.errors import UnknownNameError, UsageError
+from hpsearch.nn import (
+    EpochRecord,
+    Network,
+    NetworkConfig,
+    TrainingConfig,
+    TrainingResult,
+    train,
+)
+from hpsearch.space import Float, Int, Parameter, Space, Value
+
+if TYPE_CHECKING:
+    import optuna
+
+__all__ = [
+    "Job",
+    "MLPObjective",
+    "Outcome",
+    "Recipe",
+    "Refit",
+    "RefitJob",
+    "refit_job",
+    "suggest",
+    "train_folds",
+    "train_job",
+]
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """What a configuration means: preprocessing, network and training.
+
+    >>> recipe = Recipe.of({"width": 8, "depth": 2, "learning_rate": 0.1}, epochs=5)
+    >>> recipe.network.hidden_layer_sizes, recipe.training.learning_rate
+    ((8, 8), 0.1)
+    """
+
+    preprocessing: str
+    variance: float
+    network: NetworkConfig
+    training: TrainingConfig
+
+    @classmethod
+    def of(cls, configuration: Mapping[str, Value], *, epochs: int) -> Recipe:
+        """Read a flat configuration; settings that it lacks take their defaults.
+
+        Raises:
+            UnknownNameError: the configuration names a setting that there is none of.
+            UsageError: a value is impossible.
+        """
+        given = dict(configuration)
+        sizes = NetworkConfig.hidden_layer_sizes
+        width = cast("int", given.pop("width", sizes[0]))
+        depth = cast("int", given.pop("depth", len(sizes)))
+        preprocessing = str(given.pop("preprocessing", "standardize"))
+        variance = cast("float", given.pop("variance", 1.0))
+        network: dict[str, Any] = {"hidden_layer_sizes": (width,) * depth}
+        training: dict[str, Any] = {"epochs": epochs}
+        for name, value in given.items():
+            if name in NetworkConfig.__dataclass_fields__:
+                network[name] = value
+            elif name in TrainingConfig.__dataclass_fields__:
+                training[name] = value
+            else:
+                raise UnknownNameError("setting", name, _settings())
+        return cls(preprocessing, variance, NetworkConfig(**network), TrainingConfig(**training))
+
+
+def _settings() -> list[str]:
+    fields = {**NetworkConfig.__dataclass_fields__, **TrainingConfig.__dataclass_fields__}
+    names = [n for n in fields if n not in ("hidden_layer_sizes", "epochs")]
+    return ["preprocessing", "variance", "width", "depth", *names]
+
+
+@dataclass(frozen=True)
+class Job:
+    """One training to do, small enough to send anywhere: the data goes by handle."""
+
+    data: DataHandle
+    configuration: Mapping[str, Value]
+    seed: int
+    epochs: int
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What a training came to.
+
+    Attributes:
+        score: validation accuracy in [0, 1]; the mean over the folds. Always finite: a training that
+            was stopped as known bad counts with chance (one over the number of classes), as in
+            Bergstra and Bengio (2012).
+        complete: False when the training was stopped as known bad.
+        why_stopped: "finished", "early stopping", "diverged", "not finite" or "stopped".
+        curve: validation accuracy after each epoch, finite; the mean over the folds.
+        losses: training loss after each epoch.
+        best_epoch: the epoch whose weights count, the median over the folds.
+        fold_scores: the score of each fold.
+        seconds: time that it took.
+    """
+
+    score: float
+    complete: bool
+    why_stopped: str
+    curve: tuple[float, ...]
+    losses: tuple[float, ...]
+    best_epoch: int
+    fold_scores: tuple[float, ...]
+    seconds: float
+
+
+OnEpoch = Callable[[int, float], bool | None]
+"""Called with the epoch (from 1) and its validation accuracy; True stops the training."""
+
+
+def train_job(job: Job) -> Outcome:
+    """Train and score one configuration on every fold of its data; a pure function of the job."""
+    recipe = Recipe.of(job.configuration, epochs=job.epochs)
+    folds = (
+        job.data.fold(k, recipe.preprocessing, variance=recipe.variance)
+        for k in range(job.data.n_folds)
+    )
+    return train_folds(folds, job.data.n_classes, recipe, seed=job.seed)
+
+
+def train_folds(
+    folds: Iterable[Fold],
+    n_classes: int,
+    recipe: Recipe,
+    *,
+    seed: int,
+    on_epoch: OnEpoch | None = None,
+) -> Outcome:
+    """Train one network a fold, one after the other, until one of them is known to be bad.
+
+    Args:
+        folds: the preprocessed training and validation arrays.
+        n_classes: number of classes in the whole data set.
+        recipe: what to train.
+        seed: of the initial weights, the shuffling and the dropout; each fold has its own stream.
+        on_epoch: watches the first fold, and may stop it.
+    """
+    start = time.perf_counter()
+    chance = 1.0 / n_classes
+    results: list[TrainingResult] = []
+    for k, fold in enumerate(folds):
+        rng = np.random.default_rng([seed, k])
+        network = Network(fold.X_train.shape[1], n_classes, recipe.network, rng=rng)
+        result = train(
+            network,
+            fold.X_train,
+            fold.y_train,
+            recipe.training,
+            rng=rng,
+            validation=(fold.X_validation, fold.y_validation),
+            on_epoch=_watch(on_epoch if k == 0 else None),
+        )
+        results.append(result)
+        if not _complete(result):
+            break
+    last = results[-1]
+    complete = _complete(last)
+    scores = tuple(_score(result) if _complete(result) else chance for result in results)
+    return Outcome(
+        score=fmean(scores) if complete else chance,
+        complete=complete,
+        why_stopped=last.why_stopped,
+        curve=_mean_curve([[_accuracy(r) for r in result.curve] for result in results]),
+        losses=_mean_curve([[r.train_loss for r in result.curve] for result in results]),
+        best_epoch=round(median(result.best_epoch for result in results)),
+        fold_scores=scores,
+        seconds=time.perf_counter() - start,
+    )
+
+
+def _complete(result: TrainingResult) -> bool:
+    return not result.diverged and result.why_stopped != "stopped"
+
+
+def _accuracy(record: EpochRecord) -> float:
+    assert record.validation_accuracy is not None, "objectives always train with validation data"
+    return record.validation_accuracy
+
+
+def _score(result: TrainingResult) -> float:
+    """The accuracy of the weights that were kept: the best epoch's with patience, else the last's."""
+    return _accuracy(result.curve[result.best_epoch - 1])
+
+
+def _mean_curve(curves: Sequence[Sequence[float]]) -> tuple[float, ...]:
+    """Epoch by epoch, the mean over the folds that got so far."""
+    length = max(map(len, curves))
+    return tuple(fmean(c[t] for c in curves if len(c) > t) for t in range(length))
+
+
+def _watch(on_epoch: OnEpoch | None) -> Callable[[EpochRecord], bool | None] | None:
+    if on_epoch is None:
+        return None
+    return lambda record: on_epoch(record.epoch, _accuracy(record))
+
+
+@dataclass(frozen=True)
+class RefitJob:
+    """The last training of a study: the winner, on training and validation data together."""
+
+    data: DataHandle
+    configuration: Mapping[str, Value]
+    seed: int
+    epochs: int
+    stop_after: int | None = None
+
+
+@dataclass(frozen=True)
+class Refit:
+    """A network trained on everything but the test part, and how it did there.
+
+    Attributes:
+        correct: how many rows of the test part it labels right.
+        tested: how many rows the test part has.
+        state: the network's arrays.
+        preprocessor: what was fitted on the same rows.
+        why_stopped: as for `Outcome`.
+    """
+
+    correct: int
+    tested: int
+    state: Mapping[str, np.ndarray]
+    preprocessor: Preprocessor
+    why_stopped: str
+
+
+def refit_job(job: RefitJob) -> Refit:
+    """Train the winner on training plus validation data and label the test part, once."""
+    recipe = Recipe.of(job.configuration, epochs=job.epochs)
+    fold, preprocessor = job.data.refit(recipe.preprocessing, variance=recipe.variance)
+    rng = np.random.default_rng(job.seed)
+    network = Network(fold.X_train.shape[1], job.data.n_classes, recipe.network, rng=rng)
+    training = replace(recipe.training, patience=None)
+    result = train(
+        network, fold.X_train, fold.y_train, training, rng=rng, stop_after=job.stop_after
+    )
+    labels = network.predict_logits(fold.X_validation).argmax(axis=1)
+    return Refit(
+        correct=int((labels == fold.y_validation).sum()),
+        tested=len(labels),
+        state=network.state(),
+        preprocessor=preprocessor,
+        why_stopped=result.why_stopped,
+    )
+
+
+class MLPObjective:
+    """A multilayer perceptron as an Optuna objective: validation accuracy, to be maximized.
+
+    It reports the accuracy after each epoch, honours ``trial.should_prune()``, and raises
+    ``TrialPruned`` for a training that diverges (its loss is not finite or passes three times the
+    initial loss), so that every value in the study is finite.
+
+    Args:
+        X: (n, d) numbers; NaN counts as missing and is imputed with the training part's median.
+        y: (n,) labels of any kind.
+        space: what to search; by default learning rate, decay, l2, width and depth.
+        fixed: values of settings that are not searched, by the names of a study file.
+        epochs: passes over the training part.
+        validation: share of the rows that scores a trial.
+        folds: 2 or more score by cross-validation; the pruner then sees the first fold.
+        seed: of the split, the initial weights and the shuffling.
+
+    Raises:
+        DataError: X and y do not fit together, or cannot be learned from.
+        UnknownNameError: `space` or `fixed` names a setting that there is none of.
+
+    >>> import optuna
+    >>> from sklearn.datasets import load_iris
+    >>> optuna.logging.set_verbosity(optuna.logging.WARNING)
+    >>> study = optuna.create_study(direction="maximize", sampler=optuna.samplers.RandomSampler(seed=0))
+    >>> study.optimize(MLPObjective(*load_iris(return_X_y=True), epochs=10), n_trials=8)
+    >>> study.best_value > 0.8
+    True
+    """
+
+    def __init__(
+        self,
+        X: Any,
+        y: Any,
+        *,
+        space: Space | None = None,
+        fixed: Mapping[str, Value] | None = None,
+        epochs: int = TrainingConfig.epochs,
+        validation: float = 0.2,
+        folds: int = 1,
+        seed: int = 0,
+    ) -> None:
+        if space is None:
+            from hpsearch.study_file import default_space
+
+            space = default_space()
+        fixed = dict(fixed or {})
+        known = set(_settings())
+        for name in [*space.parameters, *fixed]:
+            if name not in known:
+                raise UnknownNameError("setting", name, _settings())
+        self.space = Space(
+            {k: p for k, p in space.parameters.items() if k not in fixed},
+            {k: c for k, c in space.conditions.items() if k not in fixed},
+        )
+        self.fixed, self.epochs, self.folds, self.seed = fixed, epochs, folds, seed
+        self.data = Dataset.from_arrays("X", X, y)
+        self.splits = make_splits(
+            self.data.y, test=0.0, validation=validation, folds=folds, seed=seed
+        )
+        self._prepared: dict[tuple[str, float], list[Fold]] = {}
+
+    def __call__(self, trial: optuna.Trial) -> float:
+        """Train the configuration that the trial suggests.
+
+        Returns:
+            Validation accuracy in [0, 1].
+
+        Raises:
+            UsageError: the study minimizes; accuracy is to be maximized.
+            optuna.TrialPruned: the pruner, or a diverged training.
+        """
+        import optuna
+
+        if trial.study.direction != optuna.study.StudyDirection.MAXIMIZE:
+            raise UsageError(
+                "MLPObjective returns accuracy, which is to be maximized; "
+                "make the study with optuna.create_study(direction='maximize')"
+            )
+        configuration = self.fixed | suggest(trial, self.space)
+        recipe = Recipe.of(configuration, epochs=self.epochs)
+
+        def report(epoch: int, accuracy: float) -> bool:
+            trial.report(accuracy, epoch)
+            return trial.should_prune()
+
+        outcome = train_folds(
+            self._folds(recipe),
+            len(self.data.classes),
+            recipe,
+            seed=self.seed,
+            on_epoch=report,
+        )
+        trial.set_user_attr("why_stopped", outcome.why_stopped)
+        trial.set_user_attr("epochs", len(outcome.curve))
+        if not outcome.complete:
+            if not outcome.curve:
+                # A pruned trial without any reported value leaves optuna-dashboard's page blank.
+                trial.report(outcome.score, 1)
+            raise optuna.TrialPruned(f"the training was stopped: {outcome.why_stopped}")
+        return outcome.score
+
+    def _folds(self, recipe: Recipe) -> list[Fold]:
+        key = (recipe.preprocessing, recipe.variance)
+        if key not in self._prepared:
+            self._prepared[key] = [self._prepare(split, recipe) for split in self.splits]
+        return self._prepared[key]
+
+    def _prepare(self, split: Split, recipe: Recipe) -> Fold:
+        X, y = self.data.X, self.data.y
+        preprocessor = Preprocessor.fit(
+            X[split.train], recipe.preprocessing, variance=recipe.variance
+        )
+        return Fold(
+            preprocessor.transform(X[split.train]),
+            y[split.train],
+            preprocessor.transform(X[split.validation]),
+            y[split.validation],
+        )
+
+
+def suggest(trial: optuna.Trial, space: Space) -> dict[str, Value]:
+    """Ask a trial for a value of each parameter that is active, parents before their children."""
+    configuration: dict[str, Value] = {}
+    while pending := [name for name in space.active(configuration) if name not in configuration]:
+        for name in pending:
+            configuration[name] = _suggest(trial, name, space.parameters[name])
+    return configuration
+
+
+def _suggest(trial: optuna.Trial, name: str, parameter: Parameter) -> Value:
+    if isinstance(parameter, Float):
+        return trial.suggest_float(
+            name, parameter.low, parameter.high, log=parameter.log, step=parameter.step
+        )
+    if isinstance(parameter, Int):
+        return trial.suggest_int(
+            name, parameter.low, parameter.high, log=parameter.log, step=parameter.step
+        )
+    value: Value = trial.suggest_categorical(name, parameter.choices)
+    return value

@@ -1,0 +1,170 @@
+"""Read a study file, and say in one sentence what is wrong with it: the line, the key and the fix."""
+
+from __future__ import annotations
+
+import json
+import tomllib
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from pydantic import BaseModel, ValidationError
+
+from hpsearch.errors import StudyFileError, nearest
+from hpsearch.study_file.models import LIMITS, Choices, FloatRange, IntRange, StudyFile
+
+__all__ = ["load_study_file", "parse_study_file", "shipped_studies"]
+
+
+def load_study_file(path: str | Path) -> StudyFile:
+    """Read and check a study file.
+
+    Args:
+        path: a TOML file. A relative ``[data] path`` or ``folder`` in it is taken from its own folder.
+
+    Raises:
+        StudyFileError: the file cannot be read, is not TOML, or says something impossible; the message
+            names the file, the line, the key and the fix.
+    """
+    path = Path(path)
+    try:
+        if path.stat().st_size > 1_000_000:
+            raise StudyFileError(f"{path} has more than a megabyte; that is no study file")
+        text = path.read_bytes().decode("utf-8")
+    except UnicodeDecodeError:
+        raise StudyFileError(f"{path} is not text in UTF-8; a study file is TOML") from None
+    except FileNotFoundError:
+        raise StudyFileError(_not_found(path)) from None
+    except OSError as error:
+        raise StudyFileError(f"cannot read {path}: {error.strerror}") from None
+    study = parse_study_file(text, origin=str(path))
+    data = study.data
+    anchored = {
+        key: str(path.parent / Path(value).expanduser())
+        for key in ("path", "folder")
+        if (value := getattr(data, key)) is not None
+    }
+    return study.model_copy(update={"data": data.model_copy(update=anchored)})
+
+
+def _not_found(path: Path) -> str:
+    folder = path.parent if path.parent.is_dir() else Path()
+    here = sorted(str(p) for p in folder.glob("*.toml")) if folder.is_dir() else []
+    close = nearest(str(path), here)
+    hint = f"did you mean {close}?" if close else "`hpsearch init` writes one to start from"
+    return f"there is no study file {path}; {hint}"
+
+
+def parse_study_file(text: str, *, origin: str = "study file") -> StudyFile:
+    """Check the text of a study file.
+
+    Args:
+        text: TOML.
+        origin: how messages call it.
+
+    Raises:
+        StudyFileError: as for `load_study_file`.
+
+    >>> study = parse_study_file('name = "mine"\n[data]\nname = "iris"\n[model]\ndepth = 1')
+    >>> sorted(study.space().parameters)
+    ['decay', 'l2', 'learning_rate', 'width']
+    """
+    try:
+        content = tomllib.loads(text)
+    except tomllib.TOMLDecodeError as error:
+        raise StudyFileError(f"{origin} is not TOML: {error}") from None
+    except RecursionError:
+        raise StudyFileError(f"{origin} is nested too deeply to be a study file") from None
+    try:
+        return StudyFile.model_validate(content)
+    except ValidationError as error:
+        raise StudyFileError(_explain(error, text, origin)) from None
+
+
+def _explain(error: ValidationError, text: str, origin: str) -> str:
+    """The first problem of a rejected file as one sentence with its line."""
+    problems = error.errors(include_url=False)
+    # An unknown key says more than the required one that is missing because it was misspelt.
+    problem = next((p for p in problems if p["type"] == "extra_forbidden"), problems[0])
+    path = tuple(part for part in problem["loc"] if part not in _TAGS or part == "choices")
+    keys = tuple(dict.fromkeys(str(part) for part in path if not isinstance(part, int)))
+    dotted = ".".join(keys)
+    line = _line_of(text, keys)
+    place = f"{origin}, line {line}" if line else origin
+    return f"{place}: {_sentence(problem, dotted, keys)}"
+
+
+def _sentence(problem: Any, dotted: str, keys: tuple[str, ...]) -> str:
+    kind, given = problem["type"], problem.get("input")
+    context = problem.get("ctx", {})
+    if kind == "extra_forbidden":
+        known = _known_keys(problem["loc"])
+        close = nearest(keys[-1], known)
+        hint = f"did you mean {close!r}? " if close else ""
+        return f"unknown key {dotted!r}; {hint}Known here: {', '.join(known)}"
+    if kind == "missing":
+        return f"{dotted!r} is missing"
+    if kind == "literal_error":
+        close = nearest(
+            str(given), context["expected"].replace("'", "").replace(" or ", ", ").split(", ")
+        )
+        hint = f"did you mean {close!r}? " if close else ""
+        return f"{dotted} cannot be {_show(given)}; {hint}Known: {context['expected']}"
+    if kind == "union_tag_invalid":
+        return f"{dotted} takes a value or {{ choices = [...] }}, not a range"
+    if kind == "value_error":
+        return f"{dotted + ' ' if dotted else ''}{context['error']}"
+    message = problem["msg"].removeprefix("Input ")
+    return f"{dotted} {message}, it is {_show(given)}"
+
+
+def _show(value: object) -> str:
+    text = json.dumps(value, ensure_ascii=False, default=str)
+    return text if len(text) <= 60 else text[:57] + "..."
+
+
+def _known_keys(location: tuple[int | str, ...]) -> list[str]:
+    """The keys of the table in which pydantic met an unknown one."""
+    model: type[BaseModel] = StudyFile
+    for part in location[:-1]:
+        if part in ("range", "choices"):
+            name = str(location[location.index(part) - 1])
+            model = Choices if part == "choices" else IntRange if name in _INT_NAMES else FloatRange
+        elif (field := model.model_fields.get(str(part))) and isinstance(field.annotation, type):
+            model = field.annotation
+    return list(model.model_fields)
+
+
+_INT_NAMES = {n for n, v in LIMITS.items() if isinstance(v[0], int)}
+
+
+def _line_of(text: str, keys: tuple[str, ...]) -> int | None:
+    """The line on which a key stands, or its table, found without a second TOML parser."""
+    for depth in range(len(keys), 0, -1):
+        for number, where in _keys_by_line(text):
+            if where[:depth] == keys[:depth]:
+                return number
+    return None
+
+
+def _keys_by_line(text: str) -> Iterator[tuple[int, tuple[str, ...]]]:
+    table: tuple[str, ...] = ()
+    for number, raw in enumerate(text.splitlines(), start=1):
+        line = raw.strip()
+        if line.startswith("["):
+            table = _dotted(line.strip("[] ").split("]")[0])
+            yield number, table
+        elif "=" in line and not line.startswith("#"):
+            yield number, table + _dotted(line.split("=", 1)[0])
+
+
+def _dotted(key: str) -> tuple[str, ...]:
+    return tuple(part.strip().strip("\"'") for part in key.split("."))
+
+
+def shipped_studies() -> dict[str, Path]:
+    """The study files that come with hpsearch, by name."""
+    here = Path(__file__).resolve().parents[1]
+    folders = (here / "studies", here.parent / "studies")  # installed; a checkout
+    folder = next((f for f in folders if f.is_dir()), None)
+    return {} if folder is None else {p.stem: p for p in sorted(folder.glob("*.toml"))}

@@ -1,0 +1,370 @@
+"""What a study file may say: frozen pydantic models, and the one place where defaults live."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Annotated, Any, Generic, Literal, TypeVar
+
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Discriminator,
+    Field,
+    Tag,
+    field_validator,
+    model_validator,
+)
+
+from hpsearch.errors import SpaceError, nearest
+from hpsearch.nn.config import NetworkConfig, TrainingConfig
+from hpsearch.space import Categorical, Condition, Float, Int, Parameter, Space, Value
+
+__all__ = [
+    "LIMITS",
+    "Choices",
+    "DataSection",
+    "FloatRange",
+    "IntRange",
+    "ModelSection",
+    "SearchSection",
+    "StudyFile",
+    "TrainingSection",
+    "default_space",
+    "json_schema",
+]
+
+T = TypeVar("T")
+
+Activation = Literal["sigmoid", "tanh", "relu", "leaky-relu", "prelu", "elu", "maxout"]
+Initializer = Literal[
+    "zeros",
+    "small-random",
+    "large-random",
+    "xavier",
+    "xavier-average",
+    "xavier-uniform",
+    "he",
+    "he-fan-out",
+    "he-uniform",
+]
+Optimizer = Literal["sgd", "momentum", "nesterov", "adagrad", "rmsprop", "adam", "adamw"]
+Schedule = Literal["constant", "step", "exponential", "inverse-time", "cosine"]
+Preprocessing = Literal["none", "zero-centre", "standardize", "pca", "whiten"]
+StrategyName = Literal["coarse-to-fine", "random", "grid", "tpe", "gp", "cmaes", "qmc"]
+
+
+class _Table(BaseModel):
+    model_config = ConfigDict(
+        frozen=True, extra="forbid", strict=True, allow_inf_nan=False, use_attribute_docstrings=True
+    )
+
+
+class _Searched(_Table):
+    when: dict[str, tuple[str | bool | int | float, ...]] = {}
+    """Search this setting only where the other settings named here have one of these values."""
+
+    @field_validator("when", mode="before")
+    @classmethod
+    def _one_or_many(cls, when: object) -> object:
+        if not isinstance(when, dict):
+            return when
+        return {k: tuple(v) if isinstance(v, list) else (v,) for k, v in when.items()}
+
+
+class FloatRange(_Searched):
+    """Real numbers from low to high, drawn uniformly or, with log, uniformly in their logarithm."""
+
+    low: float
+    high: float
+    log: bool = False
+    step: float | None = None
+
+
+class IntRange(_Searched):
+    """Whole numbers from low to high, both included."""
+
+    low: int
+    high: int
+    log: bool = False
+    step: int = 1
+
+
+class Choices(_Searched, Generic[T]):
+    """One of the listed values."""
+
+    choices: tuple[T, ...] = Field(min_length=1)
+
+    @field_validator("choices", mode="before")
+    @classmethod
+    def _as_tuple(cls, choices: object) -> object:
+        return tuple(choices) if isinstance(choices, list) else choices
+
+
+def _kind(setting: object) -> str:
+    """Which of the three ways of writing a setting this is; also the tag in pydantic's error paths."""
+    if isinstance(setting, _Searched):
+        return "choices" if isinstance(setting, Choices) else "range"
+    if isinstance(setting, dict):
+        return "choices" if "choices" in setting else "range"
+    return "value"
+
+
+_TAGS = ("value", "range", "choices")
+
+FloatSetting = Annotated[
+    Annotated[float, Tag("value")]
+    | Annotated[FloatRange, Tag("range")]
+    | Annotated[Choices[float], Tag("choices")],
+    Discriminator(_kind),
+]
+IntSetting = Annotated[
+    Annotated[int, Tag("value")]
+    | Annotated[IntRange, Tag("range")]
+    | Annotated[Choices[int], Tag("choices")],
+    Discriminator(_kind),
+]
+NameSetting = Annotated[
+    Annotated[T, Tag("value")] | Annotated[Choices[T], Tag("choices")], Discriminator(_kind)
+]
+
+LIMITS: Mapping[str, tuple[float, float]] = {
+    "variance": (0.01, 1.0),
+    "learning_rate": (1e-10, 1e4),
+    "momentum": (0.0, 0.9999),
+    "beta2": (0.0, 0.999999),
+    "decay": (1e-9, 1.0),
+    "warmup": (0.0, 1e6),
+    "l2": (0.0, 1e4),
+    "batch_size": (1, 1_000_000),
+    "bias": (-1e3, 1e3),
+    "dropout": (0.0, 0.95),
+    "width": (1, 65_536),
+    "depth": (0, 64),
+    "maxout_pieces": (2, 64),
+}
+"""The hard bounds of every numeric setting; no file may leave them and no widening passes them."""
+
+
+class DataSection(_Table):
+    """What to learn from and how to divide it."""
+
+    name: str | None = None
+    """A data set by name: digits, wine, breast_cancer, iris, fashion-mnist, cifar-10, openml:ID."""
+    path: str | None = None
+    """A table of your own, instead of a name: CSV, Parquet or NPZ, relative to the study file."""
+    target: str | None = None
+    """The column of the table that holds the labels."""
+    folder: str | None = None
+    """Where a named data set's files are, if not in their usual place."""
+    limit: int | None = Field(default=None, ge=10)
+    """Use a stratified sample of so many rows."""
+    test: float = Field(default=0.2, gt=0, lt=1)
+    """Share of the rows kept for the one test at the end."""
+    validation: float = Field(default=0.2, gt=0, lt=1)
+    """Share of the rows that are left for scoring the trials (one fold)."""
+    folds: int = Field(default=1, ge=1, le=50)
+    """1: one validation part; 2 or more: k-fold cross-validation instead."""
+    preprocessing: NameSetting[Preprocessing] = "standardize"
+    """What is done to the columns, fitted on the training part only."""
+    variance: FloatSetting = 1.0
+    """Share of the variance that pca and whiten keep."""
+
+    @model_validator(mode="after")
+    def _one_source(self) -> DataSection:
+        if (self.name is None) == (self.path is None):
+            raise ValueError("needs either name (a known data set) or path (a file), and not both")
+        return self
+
+
+class ModelSection(_Table):
+    """The network."""
+
+    activation: NameSetting[Activation] = NetworkConfig.activation  # type: ignore[assignment]
+    width: IntSetting = IntRange(low=16, high=256, log=True)
+    """Units in each hidden layer."""
+    depth: IntSetting = IntRange(low=1, high=3)
+    """Number of hidden layers."""
+    initializer: NameSetting[Initializer] = NetworkConfig.initializer  # type: ignore[assignment]
+    bias: FloatSetting = NetworkConfig.bias
+    """What every bias starts at."""
+    batch_norm: NameSetting[bool] = NetworkConfig.batch_norm
+    dropout: FloatSetting = NetworkConfig.dropout
+    """Share of hidden units silenced at each step."""
+    maxout_pieces: IntSetting = NetworkConfig.maxout_pieces
+
+
+class TrainingSection(_Table):
+    """How the network learns."""
+
+    epochs: int = Field(default=TrainingConfig.epochs, ge=1, le=1_000_000)
+    """Passes over the training part in a full training; never searched, stages use shares of it."""
+    optimizer: NameSetting[Optimizer] = TrainingConfig.optimizer  # type: ignore[assignment]
+    learning_rate: FloatSetting = FloatRange(low=1e-4, high=1.0, log=True)
+    momentum: FloatSetting = TrainingConfig.momentum
+    """Momentum, and Adam's first decay rate."""
+    beta2: FloatSetting = TrainingConfig.beta2
+    """Adam's second decay rate."""
+    schedule: NameSetting[Schedule] = TrainingConfig.schedule  # type: ignore[assignment]
+    decay: FloatSetting = FloatRange(low=1e-3, high=1.0, log=True)
+    """The learning rate at the end as a share of the learning rate at the start."""
+    warmup: FloatSetting = TrainingConfig.warmup
+    """Epochs over which the learning rate first rises from zero."""
+    l2: FloatSetting = FloatRange(low=1e-6, high=1e-1, log=True)
+    """Half the weight of the squared weights in the loss; biases are left alone."""
+    batch_size: IntSetting = TrainingConfig.batch_size
+    patience: int | None = Field(default=TrainingConfig.patience, ge=1)
+    """Stop after so many epochs without a better validation score and keep the best; absent: never."""
+    divergence: float = Field(default=TrainingConfig.divergence, gt=1)
+    """Stop a trial whose loss passes this many times the initial loss."""
+
+
+class SearchSection(_Table):
+    """How the settings are searched."""
+
+    strategy: StrategyName = "coarse-to-fine"
+    trials: int = Field(default=60, ge=1, le=1_000_000)
+    """Trainings in all, those of the closing race included."""
+    confirm: int | None = Field(default=None, ge=0)
+    """How many of the trials the closing race over seeds gets; absent: the strategy's own share."""
+    points: dict[str, int | list[bool | int | float | str]] | None = None
+    """Grid only: points for each parameter, a number or the values themselves."""
+
+
+class StudyFile(_Table):
+    """A whole study: its name, its seed and its four tables."""
+
+    name: str = Field(min_length=1, max_length=200)
+    """What the study is called in the database."""
+    seed: int = Field(default=0, ge=0, lt=2**63)
+    """Splits, draws and trainings follow from this number."""
+    data: DataSection
+    model: ModelSection = ModelSection()
+    training: TrainingSection = TrainingSection()
+    search: SearchSection = SearchSection()
+
+    @model_validator(mode="after")
+    def _consistent(self) -> StudyFile:
+        self.space()
+        return self
+
+    def settings(self) -> dict[str, Any]:
+        """Every setting that may be searched, by name, as the file gives it."""
+        return {
+            name: getattr(section, name)
+            for section in (self.data, self.model, self.training)
+            for name in type(section).model_fields
+            if name in _SEARCHABLE
+        }
+
+    def space(self) -> Space:
+        """The parameters that the file searches.
+
+        Raises:
+            SpaceError: a range leaves its limits, or a condition can never hold.
+        """
+        return _space(self.settings())
+
+    def fixed(self) -> dict[str, Value]:
+        """The values of all settings outside of the search.
+
+        A searched setting is listed too, with its default: the value it takes where its condition
+        does not hold.
+        """
+        values = {name: _default(name) for name in _SEARCHABLE}
+        values |= {k: v for k, v in self.settings().items() if not isinstance(v, _Searched)}
+        return values | {"patience": self.training.patience, "divergence": self.training.divergence}
+
+
+_SEARCHABLE = (
+    "preprocessing variance activation width depth initializer bias batch_norm dropout maxout_pieces optimizer "
+    "learning_rate momentum beta2 schedule decay warmup l2 batch_size"
+).split()
+
+
+def _default(name: str) -> Value:
+    if name in ("preprocessing", "variance"):
+        value: Value = DataSection.model_fields[name].default
+        return value
+    if name in ("width", "depth"):
+        sizes = NetworkConfig.hidden_layer_sizes
+        return sizes[0] if name == "width" else len(sizes)
+    config = NetworkConfig if hasattr(NetworkConfig, name) else TrainingConfig
+    value = getattr(config, name)
+    return value
+
+
+def _space(settings: Mapping[str, Any]) -> Space:
+    parameters: dict[str, Parameter] = {}
+    conditions: dict[str, Condition] = {}
+    for name, setting in settings.items():
+        if not isinstance(setting, _Searched):
+            _within_limits(name, setting)
+            continue
+        condition = _condition(name, setting.when, settings)
+        if condition == "never":
+            continue
+        parameters[name] = _parameter(name, setting)
+        if isinstance(condition, Condition):
+            conditions[name] = condition
+    return Space(parameters, conditions)
+
+
+def _parameter(name: str, setting: _Searched) -> Parameter:
+    if isinstance(setting, Choices):
+        for value in setting.choices:
+            _within_limits(name, value)
+        return Categorical(setting.choices)
+    limits = LIMITS[name]
+    try:
+        if isinstance(setting, IntRange):
+            return Int(setting.low, setting.high, setting.log, setting.step, limits)
+        assert isinstance(setting, FloatRange)
+        return Float(setting.low, setting.high, setting.log, setting.step, limits)
+    except SpaceError as error:
+        raise SpaceError(f"{name}: {error}") from None
+
+
+def _within_limits(name: str, value: object) -> None:
+    if name not in LIMITS or not isinstance(value, int | float):
+        return
+    low, high = LIMITS[name]
+    if not low <= value <= high:
+        raise SpaceError(f"{name} = {value:g} is outside of what makes sense, {low:g} to {high:g}")
+
+
+def _condition(
+    name: str, when: Mapping[str, tuple[Value, ...]], settings: Mapping[str, Any]
+) -> Condition | Literal["always", "never"]:
+    if not when:
+        return "always"
+    if len(when) > 1:
+        raise SpaceError(f"{name}: when may name one other setting, it names {', '.join(when)}")
+    [(parent, values)] = when.items()
+    if parent not in settings:
+        close = nearest(parent, settings)
+        hint = f"; did you mean {close}?" if close else ""
+        raise SpaceError(f"{name}: when names {parent!r}, which is no setting{hint}")
+    other = settings[parent]
+    if not isinstance(other, _Searched):
+        return "always" if other in values else "never"
+    if isinstance(other, Choices) and not set(values) <= set(other.choices):
+        raise SpaceError(
+            f"{name}: when names values of {parent} that it never takes; "
+            f"its choices are {', '.join(map(str, other.choices))}"
+        )
+    return Condition(parent, values)
+
+
+def default_space() -> Space:
+    """The five parameters that matter most, over the ranges a study file has when it names none.
+
+    >>> list(default_space().parameters)
+    ['width', 'depth', 'learning_rate', 'decay', 'l2']
+    """
+    return StudyFile(name="default", data=DataSection(name="digits")).space()
+
+
+def json_schema() -> dict[str, Any]:
+    """The JSON Schema of study files, for editors that complete and check TOML."""
+    schema = StudyFile.model_json_schema()
+    return {"$schema": "https://json-schema.org/draft/2020-12/schema"} | schema

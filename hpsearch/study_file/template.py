@@ -1,0 +1,84 @@
+"""A commented study file to start from."""
+
+from __future__ import annotations
+
+import json
+
+__all__ = ["template"]
+
+_TEXT = """\
+# A study for hpsearch. Run it with `hpsearch run FILE`; run it again to go on after an interruption.
+# Every line that begins with "# " and a setting shows that setting's default: remove the "# " to change it.
+#
+# A setting of [data] preprocessing, [model] and [training] may be written in three ways:
+#   activation = "relu"                                     a value: fixed
+#   learning_rate = { low = 1e-4, high = 1.0, log = true }  a range: searched; log where effects multiply
+#   optimizer = { choices = ["momentum", "adam"] }          a list: searched
+# and may depend on the choice of another:
+#   momentum = { low = 0.5, high = 0.99, when = { optimizer = "momentum" } }
+
+name = __NAME__
+# seed = 0
+
+[data]
+__SOURCE__
+# test = 0.2                      # share of the rows for the one test at the end
+# validation = 0.2                # share of what is left that scores the trials
+# folds = 1                       # 2 or more: cross-validation instead of one validation part
+# limit = 1000                    # use a stratified sample of so many rows
+# preprocessing = "standardize"   # none, zero-centre, standardize, pca, whiten
+# variance = 1.0                  # share of the variance that pca and whiten keep
+
+[model]
+# width = { low = 16, high = 256, log = true }   # units in each hidden layer
+# depth = { low = 1, high = 3 }                  # hidden layers
+# activation = "relu"             # sigmoid, tanh, relu, leaky-relu, prelu, elu, maxout
+# maxout_pieces = 2               # linear pieces of a maxout unit
+# initializer = "he"              # zeros, small-random, large-random, xavier, xavier-average,
+#                                 # xavier-uniform, he, he-fan-out, he-uniform
+# bias = 0.0                      # what every bias starts at
+# batch_norm = false
+# dropout = 0.0                   # share of hidden units silenced at each step
+
+[training]
+# epochs = 20                     # of a full training; coarse stages train shorter
+# learning_rate = { low = 1e-4, high = 1.0, log = true }
+# decay = { low = 1e-3, high = 1.0, log = true }   # the last learning rate as a share of the first
+# l2 = { low = 1e-6, high = 1e-1, log = true }     # regularization of the weights
+# optimizer = "momentum"          # sgd, momentum, nesterov, adagrad, rmsprop, adam, adamw
+# momentum = 0.9
+# beta2 = 0.999                   # second decay rate of adam and adamw
+# schedule = "cosine"             # constant, step, exponential, inverse-time, cosine
+# warmup = 0.0                    # epochs over which the learning rate first rises
+# batch_size = 64
+# patience = 5                    # stop after so many epochs without a better score; default: never
+# divergence = 3.0                # stop a trial whose loss passes so many times the initial loss
+
+[search]
+# strategy = "coarse-to-fine"     # or random, grid, tpe, gp, cmaes, qmc
+# trials = 60                     # trainings in all, those of the closing race included
+# confirm = 12                    # how many of them race the best few over new seeds
+# points = { learning_rate = 5, width = [32, 128] }   # for grid: how many points, or which
+"""
+
+
+def template(name: str, data: str = "digits", target: str | None = None) -> str:
+    """The text of a study file that shows every setting with its default.
+
+    Args:
+        name: of the study.
+        data: a known data set, or the path of a table (it has a suffix or a separator).
+        target: the column of the table that holds the labels.
+
+    >>> print(template("mine", "table.csv", "species").splitlines()[15])
+    target = "species"
+    """
+    is_path = any(mark in data for mark in "./\\") and not data.startswith("openml:")
+    source = f"{'path' if is_path else 'name'} = {_toml(data)}"
+    if target is not None or is_path:
+        source += f"\ntarget = {_toml(target or 'label')}"
+    return _TEXT.replace("__NAME__", _toml(name or "study")).replace("__SOURCE__", source)
+
+
+def _toml(text: str) -> str:
+    return json.dumps(text, ensure_ascii=False)  # a JSON string is a TOML basic string too

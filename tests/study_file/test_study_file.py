@@ -1,0 +1,268 @@
+"""Study files: what they mean, and what is said of a wrong one."""
+
+from __future__ import annotations
+
+import json
+import tomllib
+from pathlib import Path
+from typing import get_args
+
+import pytest
+
+from hpsearch.data.preprocessing import KINDS
+from hpsearch.errors import StudyFileError
+from hpsearch.nn import ACTIVATIONS, INITIALIZERS, OPTIMIZERS, SCHEDULES
+from hpsearch.objective import Recipe
+from hpsearch.space import Categorical, Condition, Float, Int
+from hpsearch.study_file import (
+    default_space,
+    json_schema,
+    load_study_file,
+    models,
+    parse_study_file,
+    shipped_studies,
+    template,
+)
+
+SMALLEST = 'name = "s"\n[data]\nname = "digits"\n'
+
+
+def test_the_smallest_file_searches_the_five_settings_that_matter_most() -> None:
+    study = parse_study_file(SMALLEST)
+    assert set(study.space().parameters) == {"learning_rate", "decay", "l2", "width", "depth"}
+    assert study.space() == default_space()
+    assert study.search.strategy == "coarse-to-fine"
+
+
+def test_every_setting_can_be_a_value_a_range_or_choices() -> None:
+    study = parse_study_file(
+        SMALLEST
+        + """
+        preprocessing = { choices = ["standardize", "whiten"] }
+        [model]
+        width = 32
+        depth = { choices = [1, 3] }
+        activation = { choices = ["relu", "tanh"] }
+        batch_norm = { choices = [true, false] }
+        dropout = { low = 0.0, high = 0.5, step = 0.1 }
+        [training]
+        learning_rate = 0.1
+        batch_size = { low = 16, high = 256, log = true }
+        l2 = { choices = [0.0, 1e-4] }
+        """
+    )
+    space = study.space()
+    assert space.parameters == {
+        "preprocessing": Categorical(("standardize", "whiten")),
+        "activation": Categorical(("relu", "tanh")),
+        "depth": Categorical((1, 3)),
+        "batch_norm": Categorical((True, False)),
+        "dropout": Float(0.0, 0.5, step=0.1, limits=models.LIMITS["dropout"]),
+        "decay": Float(1e-3, 1.0, log=True, limits=models.LIMITS["decay"]),
+        "l2": Categorical((0.0, 1e-4)),
+        "batch_size": Int(16, 256, log=True, limits=models.LIMITS["batch_size"]),
+    }
+    assert study.fixed()["width"] == 32
+    assert study.fixed()["learning_rate"] == 0.1
+
+
+def test_a_setting_may_depend_on_the_choice_of_another() -> None:
+    study = parse_study_file(
+        SMALLEST
+        + """
+        [training]
+        optimizer = { choices = ["momentum", "adam", "sgd"] }
+        momentum = { low = 0.5, high = 0.99, when = { optimizer = ["momentum", "adam"] } }
+        beta2 = { low = 0.9, high = 0.999, when = { optimizer = "adam" } }
+        """
+    )
+    assert study.space().conditions == {
+        "momentum": Condition("optimizer", ("momentum", "adam")),
+        "beta2": Condition("optimizer", ("adam",)),
+    }
+
+
+@pytest.mark.parametrize(("optimizer", "searched"), [("adam", True), ("sgd", False)])
+def test_a_condition_on_a_fixed_setting_is_decided_at_once(optimizer: str, searched: bool) -> None:
+    study = parse_study_file(
+        SMALLEST
+        + f'[training]\noptimizer = "{optimizer}"\n'
+        + 'beta2 = { low = 0.9, high = 0.99, when = { optimizer = "adam" } }'
+    )
+    assert ("beta2" in study.space().parameters) is searched
+    assert not study.space().conditions
+
+
+def test_fixed_settings_and_any_draw_make_a_recipe() -> None:
+    study = parse_study_file(SMALLEST)
+    space = study.space()
+    draw = space.from_unit([0.5] * len(space.parameters))
+    recipe = Recipe.of(study.fixed() | draw, epochs=3)
+    assert recipe.network.hidden_layer_sizes == (draw["width"],) * int(str(draw["depth"]))
+
+
+WRONG = {
+    "unknown table key": (
+        '[model]\nwidht = 3',
+        "line 5: unknown key 'model.widht'; did you mean 'width'?",
+    ),
+    "unknown top key": ("sede = 3", "unknown key"),
+    "unknown key of a range": (
+        "[model]\nwidth = { low = 1, hihg = 3 }",
+        "unknown key 'model.width.hihg'; did you mean 'high'?",
+    ),
+    "misspelt choice": (
+        '[model]\nactivation = "rleu"',
+        "line 5: model.activation cannot be \"rleu\"; did you mean 'relu'?",
+    ),
+    "misspelt choice in a list": (
+        '[training]\noptimizer = { choices = ["adan", "sgd"] }',
+        "did you mean 'adam'?",
+    ),
+    "range of a name": ("[model]\nactivation = { low = 1, high = 2 }", "not a range"),
+    "range without its end": ("[model]\nwidth = { low = 4 }", "'model.width.high' is missing"),
+    "text for a number": ('[training]\nlearning_rate = "fast"', 'it is "fast"'),
+    "number for a truth value": ("[model]\nbatch_norm = 1", "should be a valid boolean"),
+    "real number for a count": ("[training]\nepochs = 2.5", "it is 2.5"),
+    "no epochs": ("[training]\nepochs = 0", "greater than or equal to 1"),
+    "not a number": ("[training]\nlearning_rate = nan", "finite"),
+    "infinite": ("[training]\nl2 = { low = 1e-6, high = inf, log = true }", "finite"),
+    "upside down": ("[model]\nwidth = { low = 9, high = 3 }", "line 5"),
+    "log from zero": ("[training]\nl2 = { low = 0.0, high = 1.0, log = true }", "l2"),
+    "past the limits": ("[model]\ndropout = 1.5", "dropout = 1.5 is outside"),
+    "range past the limits": ("[model]\ndropout = { low = 0.1, high = 1.5 }", "dropout"),
+    "no choices": ("[model]\nwidth = { choices = [] }", "at least 1 item"),
+    "condition on nothing": (
+        '[model]\nwidth = { low = 1, high = 2, when = { activaton = "relu" } }',
+        "did you mean activation?",
+    ),
+    "condition on an impossible value": (
+        '[training]\noptimizer = { choices = ["sgd", "adam"] }\n'
+        'beta2 = { low = 0.9, high = 0.99, when = { optimizer = "adan" } }',
+        "its choices are sgd, adam",
+    ),
+    "two conditions": (
+        '[training]\nbeta2 = { low = 0.9, high = 0.99, when = { optimizer = "adam", depth = 1 } }',
+        "one other setting",
+    ),
+    "condition on a range": (
+        "[training]\nbeta2 = { low = 0.9, high = 0.99, when = { depth = 1 } }",
+        "categorical",
+    ),
+    "unknown strategy": ('[search]\nstrategy = "gird"', "did you mean 'grid'?"),
+    "no TOML": ("name name", "is not TOML"),
+}
+
+
+@pytest.mark.parametrize(("text", "words"), WRONG.values(), ids=WRONG.keys())
+def test_a_wrong_file_gets_one_sentence(text: str, words: str) -> None:
+    with pytest.raises(StudyFileError) as caught:
+        parse_study_file(SMALLEST + "\n" + text if text != "sede = 3" else text + "\n" + SMALLEST)
+    message = str(caught.value)
+    assert words in message
+    assert "\n" not in message
+    assert "pydantic" not in message
+
+
+@pytest.mark.parametrize(
+    ("data", "words"),
+    [
+        ("", "either name"),
+        ('name = "digits"\npath = "x.csv"', "not both"),
+        ('name = "digits"\ntest = 1.0', "less than 1"),
+    ],
+)
+def test_data_comes_from_one_place(data: str, words: str) -> None:
+    with pytest.raises(StudyFileError, match=words):
+        parse_study_file(f'name = "s"\n[data]\n{data}\n')
+
+
+class TestFiles:
+    def test_paths_are_taken_from_the_file_s_own_folder(self, tmp_path: Path) -> None:
+        (tmp_path / "s.toml").write_text('name = "s"\n[data]\npath = "t.csv"\ntarget = "y"')
+        assert load_study_file(tmp_path / "s.toml").data.path == str(tmp_path / "t.csv")
+
+    def test_a_missing_file_names_the_nearest(self, tmp_path: Path) -> None:
+        (tmp_path / "digits.toml").write_text(SMALLEST)
+        with pytest.raises(StudyFileError, match=r"did you mean .*digits\.toml"):
+            load_study_file(tmp_path / "digit.toml")
+        with pytest.raises(StudyFileError, match="hpsearch init"):
+            load_study_file(tmp_path / "nowhere" / "x.toml")
+
+    @pytest.mark.parametrize(
+        ("content", "words"),
+        [
+            (b"\xff\xfe\x00", "not text in UTF-8"),
+            (b"#" * 1_000_001, "more than a megabyte"),
+            (b"a=" + b"[" * 100_000, "nested too deeply|not TOML"),
+        ],
+        ids=["binary", "huge", "deep"],
+    )
+    def test_hostile_files(self, tmp_path: Path, content: bytes, words: str) -> None:
+        (tmp_path / "s.toml").write_bytes(content)
+        with pytest.raises(StudyFileError, match=words):
+            load_study_file(tmp_path / "s.toml")
+
+    def test_a_folder_is_no_study_file(self, tmp_path: Path) -> None:
+        with pytest.raises(StudyFileError, match="cannot read"):
+            load_study_file(tmp_path)
+
+
+@pytest.mark.parametrize("path", shipped_studies().values(), ids=shipped_studies().keys())
+def test_every_shipped_study_is_valid(path: Path) -> None:
+    assert load_study_file(path).name == path.stem
+
+
+class TestTemplate:
+    def test_it_is_a_valid_file_that_means_the_defaults(self) -> None:
+        study = parse_study_file(template("mine"))
+        assert study == parse_study_file('name = "mine"\n[data]\nname = "digits"')
+
+    def test_uncommented_it_names_every_setting(self) -> None:
+        lines = [
+            line.removeprefix("# ")
+            for line in template("mine", "table.csv", "label").splitlines()
+            if line.startswith(("# ", "[", "name", "path", "target")) and ("=" in line or "[" in line)
+        ]
+        start = lines.index('name = "mine"')
+        document = tomllib.loads("\n".join(line for line in lines[start:] if not line.startswith("#")))
+        for table, section in (
+            ("data", models.DataSection),
+            ("model", models.ModelSection),
+            ("training", models.TrainingSection),
+            ("search", models.SearchSection),
+        ):
+            missing = set(section.model_fields) - set(document[table])
+            assert missing <= {"name", "path", "target", "folder"}, table
+
+    @pytest.mark.parametrize(
+        ("data", "line"),
+        [
+            ("iris", 'name = "iris"'),
+            ("openml:61", 'name = "openml:61"'),
+            ("my table.csv", 'path = "my table.csv"'),
+            ('quo"te.csv', 'path = "quo\\"te.csv"'),
+        ],
+    )
+    def test_the_source_is_a_name_or_a_path(self, data: str, line: str) -> None:
+        assert line in template("x", data).splitlines()
+
+
+class TestSchema:
+    def test_it_lists_every_setting_and_choice(self) -> None:
+        text = json.dumps(json_schema())
+        for word in ("learning_rate", "leaky-relu", "coarse-to-fine", "whiten", "additionalProperties"):
+            assert word in text
+
+    @pytest.mark.parametrize(
+        ("literal", "known"),
+        [
+            (models.Activation, ACTIVATIONS),
+            (models.Initializer, INITIALIZERS),
+            (models.Optimizer, OPTIMIZERS),
+            (models.Schedule, SCHEDULES),
+            (models.Preprocessing, KINDS),
+        ],
+    )
+    def test_the_choices_are_the_ones_that_exist(self, literal: object, known: object) -> None:
+        assert set(get_args(literal)) == set(known)  # type: ignore[call-overload]
