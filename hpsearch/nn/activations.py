@@ -1,0 +1,244 @@
+"""Activation functions, each a layer with forward and backward over preallocated arrays.
+
+An activation reads x and writes y = f(x); backward reads dy, the gradient with respect to y, and
+writes dx. Arrays are unit-major, (units, samples). For all but maxout the units stay the same, dx
+may be the very array dy, and y may be the very array x: what backward needs beside y is kept aside.
+At a kink the derivative is the one from the right.
+"""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+import numpy as np
+
+from hpsearch.nn.arrays import Array
+
+__all__ = [
+    "ACTIVATIONS",
+    "ELU",
+    "Activation",
+    "LeakyReLU",
+    "Maxout",
+    "PReLU",
+    "ReLU",
+    "Sigmoid",
+    "Tanh",
+]
+
+
+class Activation:
+    """What all activations have: four arrays, and the slopes that one of them learns.
+
+    Args:
+        x: input (units, samples); for maxout (pieces * units, samples).
+        y: output (units, samples).
+        dx: where backward writes the gradient of x, shaped as x.
+        dy: gradient of y; backward may overwrite it.
+        slope: learned parameters (units,); empty unless ``initial_slope`` is set.
+        dslope: where backward writes their gradient.
+    """
+
+    initial_slope: ClassVar[float | None] = None
+    """The first value of the learned slope of every unit, or None when nothing is learned."""
+
+    def __init__(
+        self, x: Array, y: Array, dx: Array, dy: Array, slope: Array, dslope: Array
+    ) -> None:
+        self.x, self.y, self.dx, self.dy = x, y, dx, dy
+        self.slope, self.dslope = slope, dslope
+        self.scratch = np.empty_like(y)
+
+    def forward(self) -> None:
+        """Write y."""
+        raise NotImplementedError
+
+    def backward(self) -> None:
+        """Write dx, and the gradient of the slope if there is one."""
+        raise NotImplementedError
+
+
+class Sigmoid(Activation):
+    """1/(1 + e^-x), computed as (1 + tanh(x/2))/2, which cannot overflow."""
+
+    def forward(self) -> None:
+        """Write y."""
+        np.multiply(self.x, 0.5, self.y)
+        np.tanh(self.y, self.y)
+        np.multiply(self.y, 0.5, self.y)
+        np.add(self.y, 0.5, self.y)
+
+    def backward(self) -> None:
+        """Write dx."""
+        np.subtract(1.0, self.y, self.scratch)
+        np.multiply(self.scratch, self.y, self.scratch)
+        np.multiply(self.dy, self.scratch, self.dx)
+
+
+class Tanh(Activation):
+    """The hyperbolic tangent: a sigmoid that is centred at zero."""
+
+    def forward(self) -> None:
+        """Write y."""
+        np.tanh(self.x, self.y)
+
+    def backward(self) -> None:
+        """Write dx."""
+        np.multiply(self.y, self.y, self.scratch)
+        np.subtract(1.0, self.scratch, self.scratch)
+        np.multiply(self.dy, self.scratch, self.dx)
+
+
+class ReLU(Activation):
+    """max(0, x).
+
+    The fastest way that NumPy has: fmax of two arrays (maximum, or a scalar operand, falls to a
+    slower loop), and the mask of backward as integer bit operations on the floats' own bits.
+    fmax turns NaN into 0; the trainer therefore also watches that the parameters stay finite.
+    """
+
+    def __init__(
+        self, x: Array, y: Array, dx: Array, dy: Array, slope: Array, dslope: Array
+    ) -> None:
+        super().__init__(x, y, dx, dy, slope, dslope)
+        bits = np.dtype(f"i{y.itemsize}")
+        self.zeros = np.zeros_like(y)
+        self.mask = self.scratch.view(bits)
+        self.y_bits, self.dx_bits, self.dy_bits = y.view(bits), dx.view(bits), dy.view(bits)
+        self.sign = np.array(8 * y.itemsize - 1, bits)
+
+    def forward(self) -> None:
+        """Write y."""
+        np.fmax(self.x, self.zeros, self.y)
+
+    def backward(self) -> None:
+        """Write dx."""
+        # y > 0 as a float is y > 0 as an integer; shifting the sign of -y over the word gives
+        # all ones there and all zeros elsewhere.
+        np.negative(self.y_bits, self.mask)
+        np.right_shift(self.mask, self.sign, self.mask)
+        np.bitwise_and(self.dy_bits, self.mask, self.dx_bits)
+
+
+class LeakyReLU(Activation):
+    """max(0.01 x, x) (Maas et al., 2013)."""
+
+    negative_slope: ClassVar[float] = 0.01
+
+    def __init__(
+        self, x: Array, y: Array, dx: Array, dy: Array, slope: Array, dslope: Array
+    ) -> None:
+        super().__init__(x, y, dx, dy, slope, dslope)
+        self.negative = np.empty(y.shape, dtype=np.bool_)
+
+    def forward(self) -> None:
+        """Write y."""
+        np.multiply(self.x, self.negative_slope, self.scratch)
+        np.fmax(self.x, self.scratch, self.y)
+
+    def backward(self) -> None:
+        """Write dx."""
+        np.less(self.y, 0.0, self.negative)
+        self.scratch.fill(1.0)
+        np.copyto(self.scratch, self.negative_slope, where=self.negative)
+        np.multiply(self.dy, self.scratch, self.dx)
+
+
+class PReLU(Activation):
+    """max(0, x) + a min(0, x) with a learned slope a for every unit (He et al., 2015, equation 1).
+
+    The slopes start at 0.25, as in the paper, and take no weight decay.
+    """
+
+    initial_slope: ClassVar[float | None] = 0.25
+
+    def __init__(
+        self, x: Array, y: Array, dx: Array, dy: Array, slope: Array, dslope: Array
+    ) -> None:
+        super().__init__(x, y, dx, dy, slope, dslope)
+        self.zeros = np.zeros_like(y)
+        self.below = np.empty_like(y)
+        self.negative = np.empty(y.shape, dtype=np.bool_)
+        self.ones = np.ones(y.shape[1], y.dtype)
+        self.slope_column = slope[:, None]
+
+    def forward(self) -> None:
+        """Write y."""
+        np.fmin(self.x, self.zeros, self.below)
+        np.subtract(self.x, self.below, self.y)
+        np.multiply(self.below, self.slope_column, self.scratch)
+        np.add(self.y, self.scratch, self.y)
+
+    def backward(self) -> None:
+        """Write dx."""
+        # dL/da sums over samples what lies below zero (equation 3).
+        np.multiply(self.dy, self.below, self.scratch)
+        np.dot(self.scratch, self.ones, self.dslope)
+        np.less(self.below, 0.0, self.negative)
+        self.scratch.fill(1.0)
+        np.copyto(self.scratch, self.slope_column, where=self.negative)
+        np.multiply(self.dy, self.scratch, self.dx)
+
+
+class ELU(Activation):
+    """x above zero, e^x - 1 below (Clevert et al., 2016, with alpha = 1)."""
+
+    def __init__(
+        self, x: Array, y: Array, dx: Array, dy: Array, slope: Array, dslope: Array
+    ) -> None:
+        super().__init__(x, y, dx, dy, slope, dslope)
+        self.zeros = np.zeros_like(y)
+
+    def forward(self) -> None:
+        """Write y."""
+        np.fmin(self.x, self.zeros, self.scratch)
+        np.exp(self.scratch, self.scratch)
+        np.subtract(self.scratch, 1.0, self.scratch)
+        np.fmax(self.x, self.zeros, self.y)
+        np.add(self.y, self.scratch, self.y)
+
+    def backward(self) -> None:
+        """Write dx."""
+        # The derivative below zero is e^x = y + 1, and 1 above.
+        np.fmin(self.y, self.zeros, self.scratch)
+        np.add(self.scratch, 1.0, self.scratch)
+        np.multiply(self.dy, self.scratch, self.dx)
+
+
+class Maxout(Activation):
+    """The largest of k linear pieces (Goodfellow et al., 2013); of equal ones the first.
+
+    Row j * units + i of x is piece j of unit i.
+    """
+
+    def __init__(
+        self, x: Array, y: Array, dx: Array, dy: Array, slope: Array, dslope: Array
+    ) -> None:
+        super().__init__(x, y, dx, dy, slope, dslope)
+        self.pieces = x.reshape(-1, *y.shape)
+        self.dpieces = dx.reshape(-1, *y.shape)
+        self.winner = np.empty(y.shape, dtype=np.intp)
+        self.mine = np.empty(y.shape, dtype=np.bool_)
+
+    def forward(self) -> None:
+        """Write y."""
+        np.argmax(self.pieces, 0, self.winner)
+        np.maximum.reduce(self.pieces, 0, out=self.y)
+
+    def backward(self) -> None:
+        """Write dx."""
+        for j, dpiece in enumerate(self.dpieces):
+            np.equal(self.winner, j, self.mine)
+            np.multiply(self.dy, self.mine, dpiece)
+
+
+ACTIVATIONS: dict[str, type[Activation]] = {
+    "sigmoid": Sigmoid,
+    "tanh": Tanh,
+    "relu": ReLU,
+    "leaky-relu": LeakyReLU,
+    "prelu": PReLU,
+    "elu": ELU,
+    "maxout": Maxout,
+}
+"""Activations by name."""

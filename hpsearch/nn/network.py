@@ -1,0 +1,337 @@
+"""The multilayer perceptron: one flat vector of parameters, and the layers' views into it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from itertools import pairwise
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from hpsearch.errors import UsageError
+from hpsearch.nn.activations import ACTIVATIONS
+from hpsearch.nn.arrays import Array, Labels
+from hpsearch.nn.config import NetworkConfig
+from hpsearch.nn.initializers import INITIALIZERS
+from hpsearch.nn.losses import cross_entropy, softmax
+from hpsearch.nn.propagation import Propagation
+
+__all__ = ["LayerViews", "Network"]
+
+_CHUNK = 512
+
+
+@dataclass(frozen=True)
+class LayerViews:
+    """One layer's views into the flat vectors; writing to them changes the network.
+
+    Attributes:
+        dense: weights, and the bias as the last row (fan_in + 1, units).
+        ddense: their gradient.
+        affine: scale and shift of batch normalization (2, units), or (2, 0) without.
+        daffine: their gradient.
+        slope: PReLU's slopes (width,), or (0,) without.
+        dslope: their gradient.
+        running: running mean and variance (2, units), or (2, 0) without batch normalization.
+        batches: number of batches seen by the running statistics, shape ().
+    """
+
+    dense: Array
+    ddense: Array
+    affine: Array
+    daffine: Array
+    slope: Array
+    dslope: Array
+    running: Array
+    batches: Array
+
+    @property
+    def weights(self) -> Array:
+        """The weights alone (fan_in, units)."""
+        return self.dense[:-1]
+
+    @property
+    def bias(self) -> Array:
+        """The bias alone (units,)."""
+        bias: Array = self.dense[-1]
+        return bias
+
+
+class Network:
+    """A multilayer perceptron for classification, with softmax on top.
+
+    Args:
+        n_features: inputs.
+        n_classes: outputs.
+        config: hidden layers, activation, initialization, batch normalization and dropout.
+        rng: draws the first weights; the same draws for every dtype.
+        dtype: float32, or float64 for gradient checks.
+
+    Attributes:
+        parameters: all that is learned, one flat vector.
+        gradients: the gradients of the last backward pass, likewise.
+        layers: views into both, one `LayerViews` a layer, the output layer last.
+        weight_slices: where in the vectors the weights are, biases and all else left out.
+
+    Raises:
+        UsageError: for fewer than one feature or two classes.
+
+    >>> network = Network(4, 3, NetworkConfig((8,)), rng=np.random.default_rng(0))
+    >>> network.predict_proba(np.zeros((5, 4))).shape
+    (5, 3)
+    """
+
+    def __init__(
+        self,
+        n_features: int,
+        n_classes: int,
+        config: NetworkConfig,
+        *,
+        rng: np.random.Generator,
+        dtype: npt.DTypeLike = np.float32,
+    ) -> None:
+        if n_features < 1 or n_classes < 2:
+            raise UsageError(
+                f"a network for {n_features} features and {n_classes} classes cannot be made; "
+                "give at least 1 feature and 2 classes."
+            )
+        self.n_features, self.n_classes, self.config = int(n_features), int(n_classes), config
+        self.dtype: np.dtype[Any] = np.dtype(dtype)
+        self._allocate()
+        initialize = INITIALIZERS[config.initializer]
+        for layer in self.layers:
+            layer.weights[:] = initialize(rng, *layer.weights.shape)
+            layer.bias[:] = config.bias
+            layer.affine[0] = 1.0
+            layer.slope[:] = ACTIVATIONS[config.activation].initial_slope or 0.0
+
+    def _allocate(self) -> None:
+        """Lay out parameters, gradients and running statistics, and the layers' views of them."""
+        config = self.config
+        pieces = config.maxout_pieces if config.activation == "maxout" else 1
+        learns_slope = ACTIVATIONS[config.activation].initial_slope is not None
+        widths = [self.n_features, *config.hidden_layer_sizes]
+        # (fan_in, units, units that are normalized, slopes) of each layer, the output layer last.
+        shapes = [
+            (
+                fan_in,
+                width * pieces,
+                width * pieces if config.batch_norm else 0,
+                width if learns_slope else 0,
+            )
+            for fan_in, width in pairwise(widths)
+        ]
+        shapes.append((widths[-1], self.n_classes, 0, 0))
+        n = sum((fan_in + 1) * units + 2 * norm + slopes for fan_in, units, norm, slopes in shapes)
+        self.parameters: Array = np.zeros(n, self.dtype)
+        self.gradients: Array = np.zeros(n, self.dtype)
+        # Running mean 0 and variance 1 and a count of batches, for each normalized layer.
+        self.statistics: Array = np.zeros(
+            sum(2 * norm + 1 for _, _, norm, _ in shapes if norm), self.dtype
+        )
+        self.layers: list[LayerViews] = []
+        self.weight_slices: list[slice] = []
+        at = seen = 0
+        for fan_in, units, norm, slopes in shapes:
+            self.weight_slices.append(slice(at, at + fan_in * units))
+            dense = slice(at, at + (fan_in + 1) * units)
+            affine = slice(dense.stop, dense.stop + 2 * norm)
+            slope = slice(affine.stop, affine.stop + slopes)
+            at = slope.stop
+            running = self.statistics[seen : seen + 2 * norm].reshape(2, norm)
+            running[1:] = 1.0
+            batches = self.statistics[seen + 2 * norm :][:1] if norm else np.zeros(1, self.dtype)
+            seen += 2 * norm + 1 if norm else 0
+            self.layers.append(
+                LayerViews(
+                    dense=self.parameters[dense].reshape(fan_in + 1, units),
+                    ddense=self.gradients[dense].reshape(fan_in + 1, units),
+                    affine=self.parameters[affine].reshape(2, norm),
+                    daffine=self.gradients[affine].reshape(2, norm),
+                    slope=self.parameters[slope],
+                    dslope=self.gradients[slope],
+                    running=running,
+                    batches=batches.reshape(()),
+                )
+            )
+
+    def predict_logits(self, X: Array) -> Array:
+        """Scores before the softmax, in prediction mode.
+
+        Args:
+            X: inputs (n, n_features); any n, converted chunk by chunk to the network's dtype.
+
+        Returns:
+            Array (n, n_classes) of the network's dtype.
+
+        Raises:
+            UsageError: when X has another shape.
+        """
+        self._check_inputs(X)
+        n = len(X)
+        logits = np.empty((n, self.n_classes), self.dtype)
+        size = min(n, _CHUNK)
+        propagation = Propagation(self, size, training=False) if n else None
+        with np.errstate(all="ignore"):
+            for start in range(0, n, _CHUNK):
+                rows = X[start : start + _CHUNK]
+                if propagation is None or len(rows) != propagation.samples:
+                    propagation = Propagation(self, len(rows), training=False)
+                propagation.load(rows)
+                propagation.forward()
+                logits[start : start + len(rows)] = propagation.logits.T
+        return logits
+
+    def predict_proba(self, X: Array) -> Array:
+        """Class probabilities, in prediction mode.
+
+        Args:
+            X: inputs (n, n_features).
+
+        Returns:
+            Array (n, n_classes) of the network's dtype; rows sum to one.
+
+        Raises:
+            UsageError: when X has another shape.
+        """
+        with np.errstate(all="ignore"):
+            return softmax(self.predict_logits(X))
+
+    def activations(self, X: Array) -> list[Array]:
+        """What each hidden layer puts out, in prediction mode, for looking at.
+
+        Args:
+            X: inputs (n, n_features), all taken at once.
+
+        Returns:
+            One array (n, width) for each hidden layer.
+
+        Raises:
+            UsageError: when X has another shape.
+        """
+        self._check_inputs(X)
+        propagation = Propagation(self, len(X), training=False)
+        propagation.load(X)
+        with np.errstate(all="ignore"):
+            propagation.forward()
+        return [hidden.T.copy() for hidden in propagation.hidden]
+
+    def loss_and_gradients(
+        self,
+        X: Array,
+        y: Labels,
+        *,
+        l2: float = 0.0,
+        training: bool = True,
+        rng: np.random.Generator | None = None,
+    ) -> tuple[float, Array]:
+        """Mean cross-entropy plus the L2 term, and its gradient, over all samples at once.
+
+        Nothing in the network changes but ``gradients``: running statistics are put back.
+
+        Args:
+            X: inputs (n, n_features).
+            y: labels (n,), 0 to n_classes - 1.
+            l2: factor of the L2 term, l2/2 times the sum of squared weights.
+            training: normalize with the statistics of X, rather than the running ones.
+            rng: draws the dropout mask; None for no dropout.
+
+        Returns:
+            The loss, and a copy of the gradients (n_parameters,).
+
+        Raises:
+            UsageError: when X has another shape.
+        """
+        self._check_inputs(X)
+        statistics = self.statistics.copy()
+        propagation = Propagation(self, len(X), training=training, rng=rng)
+        propagation.load(X)
+        with np.errstate(all="ignore"):
+            loss = propagation.loss_and_backward(y)
+        self.statistics[:] = statistics
+        for part in self.weight_slices:
+            self.gradients[part] += l2 * self.parameters[part]
+        return loss + self.l2_term(l2), self.gradients.copy()
+
+    def initial_loss(self, X: Array, y: Labels) -> float:
+        """Mean cross-entropy in training mode without dropout; nothing in the network changes.
+
+        Args:
+            X: inputs (n, n_features), all taken at once.
+            y: labels (n,), 0 to n_classes - 1.
+
+        Returns:
+            The mean data loss, which of a fresh network should be near ln(n_classes).
+
+        Raises:
+            UsageError: when X has another shape.
+        """
+        self._check_inputs(X)
+        statistics = self.statistics.copy()
+        propagation = Propagation(self, len(X), training=True)
+        propagation.load(X)
+        with np.errstate(all="ignore"):
+            propagation.forward()
+            loss = cross_entropy(propagation.logits.T, y)
+        self.statistics[:] = statistics
+        return loss
+
+    def l2_term(self, l2: float) -> float:
+        """l2/2 times the sum of squared weights; biases and the like are not counted."""
+        if l2 == 0:
+            return 0.0
+        squares = (float(np.dot(w, w)) for w in (self.parameters[p] for p in self.weight_slices))
+        return l2 / 2 * sum(squares)
+
+    def state(self) -> dict[str, npt.NDArray[np.generic]]:
+        """Copies of all that training changes.
+
+        Returns:
+            ``parameters``, and ``statistics``, the running statistics of batch normalization.
+        """
+        return {"parameters": self.parameters.copy(), "statistics": self.statistics.copy()}
+
+    def load_state(self, state: Mapping[str, npt.NDArray[np.generic]]) -> None:
+        """Take over what `state` gave, for a network of the same shape.
+
+        Args:
+            state: ``parameters`` and ``statistics``.
+
+        Raises:
+            UsageError: when one is missing or has another shape.
+        """
+        for name, mine in (("parameters", self.parameters), ("statistics", self.statistics)):
+            theirs = state.get(name)
+            if theirs is None or theirs.shape != mine.shape:
+                found = "is missing" if theirs is None else f"has shape {theirs.shape}"
+                raise UsageError(
+                    f"the state does not fit this network: {name} {found} and should have shape "
+                    f"{mine.shape}; load it into a network of the same sizes and settings."
+                )
+        self.parameters[:] = state["parameters"]
+        self.statistics[:] = state["statistics"]
+
+    def __getstate__(self) -> dict[str, object]:
+        # Views would be pickled as copies that no longer share memory.
+        return {
+            "n_features": self.n_features,
+            "n_classes": self.n_classes,
+            "config": self.config,
+            "dtype": self.dtype,
+            "state": self.state(),
+        }
+
+    def __setstate__(self, pickled: dict[str, object]) -> None:
+        state = pickled.pop("state")
+        self.__dict__.update(pickled)
+        self._allocate()
+        self.load_state(state)  # type: ignore[arg-type]
+
+    def _check_inputs(self, X: Array) -> None:
+        if X.ndim != 2 or X.shape[1] != self.n_features:
+            raise UsageError(
+                f"the inputs have shape {X.shape}; give (samples, {self.n_features}), as this "
+                "network was made for."
+            )

@@ -1,0 +1,134 @@
+"""Forward and backward through a whole network, for one batch size.
+
+All layers and buffers are made once; a pass is then a walk over the layers that allocates nothing.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from hpsearch.nn.activations import ACTIVATIONS
+from hpsearch.nn.arrays import Array, Labels, scalar, with_ones
+from hpsearch.nn.layers import BatchNorm, Dense, Dropout, FrozenBatchNorm, Layer
+from hpsearch.nn.losses import SoftmaxCrossEntropy
+
+if TYPE_CHECKING:
+    from hpsearch.nn.network import LayerViews, Network
+
+__all__ = ["Propagation"]
+
+
+class Propagation:
+    """A network wired up for batches of a fixed number of samples.
+
+    Args:
+        network: its parameters are read, its gradients (and running statistics) written.
+        samples: batch size.
+        training: normalize with batch statistics rather than the running ones.
+        rng: draws dropout masks; None for no dropout.
+
+    Attributes:
+        logits: scores (n_classes, samples), written by `forward`.
+        hidden: what each hidden layer puts out (width, samples), written by `forward`.
+        loss: reads the logits, writes their gradient.
+    """
+
+    def __init__(
+        self,
+        network: Network,
+        samples: int,
+        *,
+        training: bool,
+        rng: np.random.Generator | None = None,
+    ) -> None:
+        self.samples, self.dtype = samples, network.dtype
+        self.config, self.training, self.rng = network.config, training, rng
+        self.n_features = network.n_features
+        self.layers: list[Layer] = []
+        self.hidden: list[Array] = []
+        x = np.empty((0, samples), self.dtype)  # given by `forward` or `load`
+        dx: Array | None = None
+        for views, width in zip(network.layers[:-1], self.config.hidden_layer_sizes, strict=True):
+            x, dx = self._add_hidden(views, width, x, dx)
+        self.logits = np.empty((network.n_classes, samples), self.dtype)
+        dlogits = np.empty_like(self.logits)
+        top = network.layers[-1]
+        self.layers.append(Dense(x, self.logits, dx, dlogits, top.dense, top.ddense))
+        self.loss = SoftmaxCrossEntropy(self.logits, dlogits)
+        first = self.layers[0]
+        assert isinstance(first, Dense)
+        self.first = first
+        self.reversed = self.layers[::-1]
+
+    def _add_hidden(
+        self, views: LayerViews, width: int, x: Array, dx: Array | None
+    ) -> tuple[Array, Array]:
+        """Append dense, batch normalization, activation and dropout; return output and gradient."""
+        units = views.dense.shape[1]
+        output = with_ones(width, self.samples, self.dtype)
+        y = output[:-1]
+        dy = np.empty_like(y)
+        # Only maxout has more inputs than outputs; elsewhere one array serves all gradients.
+        dz = dy if units == width else np.empty((units, self.samples), self.dtype)
+        z = np.empty((units, self.samples), self.dtype)
+        self.layers.append(Dense(x, z, dx, dz, views.dense, views.ddense))
+        if self.config.batch_norm:
+            normal = np.empty_like(z)
+            arrays = (z, normal, dz, dz, views.affine, views.daffine, views.running)
+            self.layers.append(
+                BatchNorm(*arrays, views.batches) if self.training else FrozenBatchNorm(*arrays)
+            )
+            z = normal
+        activation = ACTIVATIONS[self.config.activation]
+        self.layers.append(activation(z, y, dz, dy, views.slope, views.dslope))
+        if self.config.dropout > 0 and self.rng is not None:
+            self.layers.append(Dropout(y, dy, self.config.dropout, self.rng))
+        self.hidden.append(y)
+        return output, dy
+
+    def load(self, rows: Array) -> None:
+        """Make a batch of plain rows the input.
+
+        Args:
+            rows: inputs (samples, n_features), any numeric dtype.
+        """
+        inputs = np.empty((self.samples, self.n_features + 1), self.dtype)
+        inputs[:, :-1] = rows
+        inputs[:, -1] = 1.0
+        self.first.x = inputs.T
+
+    def forward(self, x: Array | None = None) -> None:
+        """Compute the logits.
+
+        Args:
+            x: inputs with a last row of ones (n_features + 1, samples); None keeps those before.
+        """
+        if x is not None:
+            self.first.x = x
+        for layer in self.layers:
+            layer.forward()
+
+    def backward(self) -> None:
+        """Compute all gradients from the one of the logits."""
+        for layer in self.reversed:
+            layer.backward()
+
+    def loss_and_backward(self, y: Labels) -> float:
+        """Forward, mean loss and gradients of the batch that was loaded.
+
+        Args:
+            y: labels (samples,), 0 to n_classes - 1.
+
+        Returns:
+            The mean cross-entropy.
+        """
+        targets = np.zeros(self.logits.shape, self.dtype)
+        targets[y, np.arange(self.samples)] = 1.0
+        normalizers, picked = np.empty(self.samples, self.dtype), scalar(0.0, self.dtype)
+        self.forward()
+        self.loss.forward(targets, normalizers, picked)
+        self.loss.backward(targets, normalizers, scalar(1.0 / self.samples, self.dtype))
+        self.backward()
+        return float(np.log(normalizers).sum() - picked) / self.samples

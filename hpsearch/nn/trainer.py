@@ -1,0 +1,350 @@
+"""Mini-batch training: shuffle, forward, loss, backward, update; watch, validate, stop."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Literal, TypeAlias
+
+import numpy as np
+
+from hpsearch.errors import UsageError
+from hpsearch.nn.arrays import Array, Labels
+from hpsearch.nn.batches import Batch, Batches
+from hpsearch.nn.config import TrainingConfig
+from hpsearch.nn.losses import cross_entropy
+from hpsearch.nn.network import Network
+from hpsearch.nn.optimizers import OPTIMIZERS
+from hpsearch.nn.propagation import Propagation
+from hpsearch.nn.schedules import SCHEDULES
+
+__all__ = ["EpochRecord", "Trainer", "TrainingResult", "WhyStopped", "train"]
+
+WhyStopped: TypeAlias = Literal["finished", "early stopping", "diverged", "not finite", "stopped"]
+OnEpoch: TypeAlias = Callable[["EpochRecord"], bool | None]
+
+_INITIAL_SAMPLES = 1000
+_WATCH_SAMPLES = 256
+
+
+@dataclass(frozen=True)
+class EpochRecord:
+    """One finished epoch; every number is finite.
+
+    Attributes:
+        epoch: 1 for the first.
+        learning_rate: the rate of the epoch's last step.
+        train_loss: mean data loss over the epoch's minibatches, each before its own step, plus the
+            L2 term of the weights at the end of the epoch (none with adamw).
+        validation_loss: mean data loss of the validation samples, or None without any.
+        validation_accuracy: share of them that is classified rightly, or None.
+    """
+
+    epoch: int
+    learning_rate: float
+    train_loss: float
+    validation_loss: float | None = None
+    validation_accuracy: float | None = None
+
+
+@dataclass(frozen=True)
+class TrainingResult:
+    """What a training came to.
+
+    Attributes:
+        curve: one record for each finished epoch.
+        initial_loss: mean data loss before any update, over the first 1,000 training samples.
+        best_epoch: the epoch of best validation accuracy, ties broken by the lower validation loss;
+            without validation the last one. 0 when no epoch was finished.
+        why_stopped: ``finished``, ``early stopping``, ``diverged`` (the loss passed the allowed
+            multiple of the initial one), ``not finite`` (loss or parameters), or ``stopped`` (by
+            the callback).
+    """
+
+    curve: tuple[EpochRecord, ...]
+    initial_loss: float
+    best_epoch: int
+    why_stopped: WhyStopped
+
+    @property
+    def epochs(self) -> int:
+        """How many epochs were finished."""
+        return len(self.curve)
+
+    @property
+    def diverged(self) -> bool:
+        """Whether the loss exploded."""
+        return self.why_stopped in ("diverged", "not finite")
+
+
+class Trainer:
+    """A network and the state of its optimizer, which outlives a single call of `run`.
+
+    Args:
+        network: trained in place.
+        config: update rule, rates, regularization and when to stop.
+        rng: shuffles the samples and draws dropout masks.
+
+    Attributes:
+        epochs_done: epochs finished so far, over all runs; the schedule continues from there.
+        initial_loss: data loss before the first update, or None before the first run.
+    """
+
+    def __init__(
+        self, network: Network, config: TrainingConfig, *, rng: np.random.Generator
+    ) -> None:
+        self.network, self.config, self.rng = network, config, rng
+        self.optimizer = OPTIMIZERS[config.optimizer](
+            network.parameters, network.gradients, network.weight_slices, config
+        )
+        self.epochs_done = 0
+        self.initial_loss: float | None = None
+        self._passes: dict[int, Propagation] = {}
+
+    def run(
+        self,
+        X: Array,
+        y: Labels,
+        *,
+        validation: tuple[Array, Labels] | None = None,
+        epochs: int | None = None,
+        on_epoch: OnEpoch | None = None,
+    ) -> TrainingResult:
+        """Train for some epochs more; see `train`.
+
+        Args:
+            X: inputs (n, n_features), C-contiguous, of the network's dtype.
+            y: labels (n,), 0 to n_classes - 1.
+            validation: inputs and labels to score after each epoch.
+            epochs: how many; None for what is left of the horizon.
+            on_epoch: called after each epoch; returning True stops.
+
+        Returns:
+            The result of these epochs.
+
+        Raises:
+            UsageError: when data and network, or data and settings, do not fit.
+        """
+        X, y = self._checked(X, y, "training")
+        if validation is not None:
+            validation = self._checked(*validation, "validation")
+        elif self.config.patience is not None:
+            raise UsageError("early stopping needs validation data; give some, or no patience.")
+        batches = Batches(X, y, self.network.n_classes, self.config.batch_size)
+        if self.network.config.batch_norm and batches.size == 1:
+            raise UsageError(
+                "batch normalization needs batches of two samples or more; raise batch_size, give "
+                "more samples or set batch_norm to false."
+            )
+        self._passes = {
+            n: Propagation(self.network, n, training=True, rng=self.rng)
+            for n in {batches.size, batches.tail}
+        }
+        if self.initial_loss is None:
+            self.initial_loss = self.network.initial_loss(
+                X[:_INITIAL_SAMPLES], y[:_INITIAL_SAMPLES]
+            )
+        last = self.config.epochs if epochs is None else self.epochs_done + epochs
+        curve: list[EpochRecord] = []
+        best = _Best(self.network) if self.config.patience is not None else None
+        why = self._epochs(batches, validation, last, curve, best, on_epoch)
+        self._passes = {}
+        if best is not None:
+            best.restore(self.network)
+        return TrainingResult(tuple(curve), self.initial_loss, _best_epoch(curve), why)
+
+    def _epochs(
+        self,
+        batches: Batches,
+        validation: tuple[Array, Labels] | None,
+        last: int,
+        curve: list[EpochRecord],
+        best: _Best | None,
+        on_epoch: OnEpoch | None,
+    ) -> WhyStopped:
+        """Train up to epoch ``last``, adding to ``curve``; return why it ended."""
+        while self.epochs_done < last:
+            loss, rate, why = self._epoch(batches)
+            if why is not None:
+                return why
+            scores = self._score(*validation) if validation is not None else (None, None)
+            if scores[0] is not None and not math.isfinite(scores[0]):
+                return "not finite"
+            self.epochs_done += 1
+            curve.append(EpochRecord(self.epochs_done, rate, loss, *scores))
+            if best is not None and _best_epoch(curve) == self.epochs_done:
+                best.keep(self.network)
+            if on_epoch is not None and on_epoch(curve[-1]):
+                return "stopped"
+            patience = self.config.patience
+            if patience is not None and self.epochs_done - _best_epoch(curve) >= patience:
+                return "early stopping"
+        return "finished"
+
+    def _epoch(self, batches: Batches) -> tuple[float, float, WhyStopped | None]:
+        """One pass over the data: its training loss, its last rate, and why to stop if so."""
+        assert self.initial_loss is not None
+        # A network that was trained before begins near zero; chance level is then the measure.
+        limit = self.config.divergence * max(self.initial_loss, math.log(self.network.n_classes))
+        rates = self._rates(batches.per_epoch)
+        total, recent, seen, step = 0.0, 0.0, 0, 0
+        with np.errstate(all="ignore"):
+            for block in batches.epoch(self.rng):
+                samples = self._steps(block, batches, rates[step : step + len(block)])
+                step += len(block)
+                loss = float(np.log(batches.normalizers[:samples]).sum(dtype=np.float64))
+                loss -= float(batches.picked[: len(block)].sum(dtype=np.float64))
+                if not math.isfinite(loss):
+                    return math.nan, 0.0, "not finite"
+                # One odd sample is no divergence: the mean of some hundred decides.
+                total, recent, seen = total + loss, recent + loss, seen + samples
+                if seen >= min(_WATCH_SAMPLES, len(batches.y)):
+                    if recent > limit * seen:
+                        return math.nan, 0.0, "diverged"
+                    recent, seen = 0.0, 0
+            # A ReLU turns NaN into 0, so that a finite loss alone proves nothing.
+            mean = total / len(batches.y) + self._l2_term()
+            if not math.isfinite(mean) or not np.isfinite(self.network.parameters).all():
+                return math.nan, 0.0, "not finite"
+        return mean, float(rates[-1]), None
+
+    def _steps(self, block: list[Batch], batches: Batches, rates: Array) -> int:
+        """Train on the batches of a block; return how many samples they have."""
+        sizes = np.full(len(block), batches.size)
+        sizes[-1] = len(block[-1].normalizers)
+        optimizer = self.optimizer
+        batches.scales[: len(block)] = (rates if optimizer.linear else 1.0) / sizes
+        propagation = self._passes[batches.size]
+        loss = propagation.loss
+        for batch, rate in zip(block, rates.tolist(), strict=True):
+            inputs, targets, normalizers, picked, scale = batch
+            if len(normalizers) != propagation.samples:
+                propagation = self._passes[len(normalizers)]
+                loss = propagation.loss
+            propagation.forward(inputs)
+            loss.forward(targets, normalizers, picked)
+            loss.backward(targets, normalizers, scale)
+            propagation.backward()
+            optimizer.step(rate)
+        return int(sizes.sum())
+
+    def _rates(self, steps: int) -> Array:
+        """The learning rate of each step of the next epoch (steps,)."""
+        config = self.config
+        epoch = self.epochs_done + np.arange(steps) / steps
+        factors = SCHEDULES[config.schedule](np.minimum(epoch / config.epochs, 1.0), config.decay)
+        if config.warmup > 0:
+            factors = factors * np.minimum((epoch + 1.0 / steps) / config.warmup, 1.0)
+        rates: Array = config.learning_rate * factors
+        return rates
+
+    def _l2_term(self) -> float:
+        """The L2 term of the loss; adamw's decay is not a term of the loss."""
+        return 0.0 if self.config.optimizer == "adamw" else self.network.l2_term(self.config.l2)
+
+    def _score(self, X: Array, y: Labels) -> tuple[float, float]:
+        """Mean data loss and accuracy in prediction mode."""
+        logits = self.network.predict_logits(X)
+        with np.errstate(all="ignore"):
+            return cross_entropy(logits, y), float(np.mean(logits.argmax(axis=1) == y))
+
+    def _checked(self, X: Array, y: Labels, what: str) -> tuple[Array, Labels]:
+        """Inputs and labels of the network's dtype and shape, copied only where they must be."""
+        network = self.network
+        X = np.ascontiguousarray(X, dtype=network.dtype)
+        y = np.asarray(y)
+        if X.ndim != 2 or X.shape[1] != network.n_features or y.shape != X.shape[:1]:
+            raise UsageError(
+                f"the {what} data have shapes {X.shape} and {y.shape}; give inputs (n, "
+                f"{network.n_features}) and labels (n,)."
+            )
+        if len(y) == 0:
+            raise UsageError(f"the {what} data are empty; give at least one sample.")
+        if y.dtype.kind not in "iu" or y.min() < 0 or y.max() >= network.n_classes:
+            raise UsageError(
+                f"the {what} labels must be integers from 0 to {network.n_classes - 1}; encode the "
+                "classes so."
+            )
+        return X, y
+
+
+class _Best:
+    """The parameters and running statistics of the best epoch so far."""
+
+    def __init__(self, network: Network) -> None:
+        self.parameters = network.parameters.copy()
+        self.statistics = network.statistics.copy()
+
+    def keep(self, network: Network) -> None:
+        np.copyto(self.parameters, network.parameters)
+        np.copyto(self.statistics, network.statistics)
+
+    def restore(self, network: Network) -> None:
+        np.copyto(network.parameters, self.parameters)
+        np.copyto(network.statistics, self.statistics)
+
+
+def _best_epoch(curve: list[EpochRecord]) -> int:
+    """Best validation accuracy, then lowest validation loss, then the earliest; else the last."""
+    if not curve:
+        return 0
+    if curve[-1].validation_accuracy is None:
+        return curve[-1].epoch
+
+    def merit(record: EpochRecord) -> tuple[float, float]:
+        assert record.validation_accuracy is not None
+        assert record.validation_loss is not None
+        return record.validation_accuracy, -record.validation_loss
+
+    return max(curve, key=merit).epoch
+
+
+def train(
+    network: Network,
+    X: Array,
+    y: Labels,
+    config: TrainingConfig,
+    *,
+    rng: np.random.Generator,
+    validation: tuple[Array, Labels] | None = None,
+    stop_after: int | None = None,
+    on_epoch: OnEpoch | None = None,
+) -> TrainingResult:
+    """Train a network by mini-batch gradient descent.
+
+    It stops early when the loss is not finite or passes ``config.divergence`` times the initial
+    loss, and with ``config.patience`` when the validation score no longer improves; then, and only
+    then, the best epoch's parameters and running statistics are put back.
+
+    Args:
+        network: trained in place.
+        X: inputs (n, n_features), best C-contiguous and of the network's dtype (then not copied as
+            a whole; a read-only memory map is fine).
+        y: labels (n,), integers 0 to n_classes - 1.
+        config: update rule, schedule, regularization and when to stop.
+        rng: shuffles the samples and draws dropout masks.
+        validation: inputs and labels to score after each epoch.
+        stop_after: end after this many epochs, while ``config.epochs`` stays the horizon of the
+            schedule.
+        on_epoch: called with each epoch's record; returning True stops the training.
+
+    Returns:
+        The curve, the initial loss, the best epoch and why it stopped.
+
+    Raises:
+        UsageError: when data and network, or data and settings, do not fit.
+
+    >>> rng = np.random.default_rng(0)
+    >>> X = rng.standard_normal((200, 2)).astype(np.float32)
+    >>> y = (X[:, 0] > X[:, 1]).astype(np.int64)
+    >>> from hpsearch.nn.config import NetworkConfig
+    >>> network = Network(2, 2, NetworkConfig((16,)), rng=rng)
+    >>> result = train(network, X, y, TrainingConfig(learning_rate=0.1), rng=rng)
+    >>> result.why_stopped, result.curve[-1].train_loss < result.initial_loss / 4
+    ('finished', True)
+    """
+    epochs = config.epochs if stop_after is None else min(stop_after, config.epochs)
+    return Trainer(network, config, rng=rng).run(
+        X, y, validation=validation, epochs=epochs, on_epoch=on_epoch
+    )
