@@ -71,11 +71,13 @@ class Model:
             raise DataError(
                 f"the model reads {len(self.feature_names)} columns, X has the shape {X.shape}"
             )
-        return self._built.predict_proba(self.preprocessor.transform(X))
+        chances: np.ndarray = self._built.predict_proba(self.preprocessor.transform(X))
+        return chances
 
     def predict(self, X: np.ndarray) -> np.ndarray:
         """The likeliest label of each row, (n,)."""
-        return np.asarray(self.classes)[self.predict_proba(X).argmax(axis=1)]
+        labels: np.ndarray = np.asarray(self.classes)[self.predict_proba(X).argmax(axis=1)]
+        return labels
 
     @cached_property
     def _built(self) -> Network:

@@ -111,7 +111,7 @@ class Outcome:
         why_stopped: "finished", "early stopping", "diverged", "not finite" or "stopped".
         curve: validation accuracy after each epoch, finite; the mean over the folds.
         losses: training loss after each epoch.
-        best_epoch: the epoch whose weights count, the median over the folds.
+        best_epoch: the epoch of the best validation accuracy, the median over the folds.
         fold_scores: the score of each fold.
         seconds: time that it took.
     """
@@ -177,7 +177,7 @@ def train_folds(
             break
     last = results[-1]
     complete = _complete(last)
-    scores = tuple(_score(result) if _complete(result) else chance for result in results)
+    scores = tuple(_score(result, recipe) if _complete(result) else chance for result in results)
     return Outcome(
         score=fmean(scores) if complete else chance,
         complete=complete,
@@ -199,9 +199,10 @@ def _accuracy(record: EpochRecord) -> float:
     return record.validation_accuracy
 
 
-def _score(result: TrainingResult) -> float:
-    """The accuracy of the weights that were kept: the best epoch's with patience, else the last's."""
-    return _accuracy(result.curve[result.best_epoch - 1])
+def _score(result: TrainingResult, recipe: Recipe) -> float:
+    """The accuracy of the weights that are kept: the last ones, or with patience the best epoch's."""
+    kept = result.epochs if recipe.training.patience is None else result.best_epoch
+    return _accuracy(result.curve[kept - 1])
 
 
 def _mean_curve(curves: Sequence[Sequence[float]]) -> tuple[float, ...]:
@@ -324,7 +325,11 @@ class MLPObjective:
         self.fixed, self.epochs, self.folds, self.seed = fixed, epochs, folds, seed
         self.data = Dataset.from_arrays("X", X, y)
         self.splits = make_splits(
-            self.data.y, test=0.0, validation=validation, folds=folds, seed=seed
+            self.data.y,
+            validation=validation,
+            folds=folds,
+            seed=seed,
+            fixed_test=len(self.data.y),
         )
         self._prepared: dict[tuple[str, float], list[Fold]] = {}
 

@@ -64,27 +64,25 @@ def stages_table(summary: Summary) -> Table:
 
 
 def moves_table(summary: Summary) -> Table | None:
-    """Each narrowing and widening with its reason; None when no range ever moved."""
+    """Each narrowing and widening with its reason; None when there was no stage to move to."""
     table = _table("How the ranges moved")
     table.add_column("stage")
     table.add_column("parameter")
     table.add_column("before and after")
     table.add_column("why", overflow="fold")
     for stage in summary.stages:
-        for n, change in enumerate(stage.note.changes):
+        moved = [change for change in stage.note.changes if change.before != change.after]
+        stayed = [change.parameter for change in stage.note.changes if change not in moved]
+        for n, change in enumerate(moved):
+            move = f"{range_text(change.before)}\n{range_text(change.after)}"
+            name = stage.note.name if n == 0 else ""
+            table.add_row(name, change.parameter, move, escape(change.reason))
+        if stayed:
+            name = "" if moved else stage.note.name
             table.add_row(
-                stage.note.name if n == 0 else "",
-                change.parameter,
-                _move_text(change.before, change.after),
-                escape(change.reason),
+                name, "[dim]the others[/]", "[dim]as before[/]", f"[dim]{', '.join(stayed)}[/]"
             )
     return table if table.row_count else None
-
-
-def _move_text(before: Parameter, after: Parameter) -> str:
-    if before == after:
-        return f"{range_text(before)}\nas before"
-    return f"{range_text(before)}\n{range_text(after)}"
 
 
 def range_text(parameter: Parameter) -> str:
@@ -147,7 +145,7 @@ def winner_text(summary: Summary) -> Text:
     low, high = summary.test_interval
     text.append("  test accuracy        ")
     text.append(f"{summary.test_accuracy:.4f}", style="bold green")
-    text.append(f"  95% interval {low:.4f} to {high:.4f}, {summary.test_rows} rows, tested once\n")
+    text.append(f"  95% interval {low:.4f} to {high:.4f}, {summary.test_rows} rows\n")
     return text
 
 

@@ -55,7 +55,8 @@ def make_splits(
             unused with several folds, where it is 1 / folds.
         folds: 1 for one validation part, k for k folds over the rows that are not in the test part.
         seed: a non-negative integer; the same seed gives the same splits.
-        fixed_test: the rows from here on are the test part (data that come with one).
+        fixed_test: the rows from here on are the test part (data that come with one); ``len(y)`` for
+            no test part.
         classes: labels of the codes, for messages.
 
     Returns:
@@ -125,7 +126,7 @@ def _check_request(
     fractions = {"validation": validation} if folds == 1 else {}
     if fixed_test is None:
         fractions["test"] = test
-    elif not 0 < fixed_test < rows:
+    elif not 0 < fixed_test <= rows:
         raise DataError(f"the test part starts at row {fixed_test}, and there are {rows} rows.")
     for part, fraction in fractions.items():
         if not 0 < fraction < 1:

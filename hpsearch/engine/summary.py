@@ -124,8 +124,7 @@ def summarize(study: optuna.Study) -> Summary:
     notes = record.read_stages(study)
     result = record.read_note(study, "result")
     file = record.read_note(study, "study file") or {}
-    best = next((row for row in rows if row.state == "complete"), None)
-    tested = None if result is None else result["test_correct"] / result["test_rows"]
+    leader = next((row for row in rows if row.state == "complete"), None)
     return Summary(
         study=study.study_name,
         strategy=file.get("search", {}).get("strategy"),
@@ -133,18 +132,39 @@ def summarize(study: optuna.Study) -> Summary:
         stages=tuple(_stage(note, rows) for note in notes),
         rows=tuple(rows),
         states=Counter(row.state for row in rows),
-        best=result["configuration"] if result else best.configuration if best else None,
-        validation_accuracy=result["validation_accuracy"] if result else best and best.score,
-        validation_spread=result["validation_spread"] if result else None,
-        validation_scores=tuple(result["validation_scores"]) if result else (),
-        test_accuracy=tested,
-        test_interval=wilson_interval(result["test_correct"], result["test_rows"])
-        if result
-        else None,
-        test_rows=result["test_rows"] if result else None,
-        seconds=result["seconds"] if result else None,
-        model=result["model"] if result else None,
+        **(_so_far(leader) if result is None else _final(result)),
     )
+
+
+def _so_far(leader: TrialRow | None) -> dict[str, Any]:
+    """The figures of a study whose winner is not tested yet."""
+    return dict.fromkeys(_FIGURES) | {
+        "best": leader and leader.configuration,
+        "validation_accuracy": leader and leader.score,
+        "validation_scores": (),
+    }
+
+
+def _final(result: Mapping[str, Any]) -> dict[str, Any]:
+    """The figures of a finished study."""
+    correct, rows = result["test_correct"], result["test_rows"]
+    return {
+        "best": result["configuration"],
+        "validation_accuracy": result["validation_accuracy"],
+        "validation_spread": result["validation_spread"],
+        "validation_scores": tuple(result["validation_scores"]),
+        "test_accuracy": correct / rows,
+        "test_interval": wilson_interval(correct, rows),
+        "test_rows": rows,
+        "seconds": result["seconds"],
+        "model": result["model"],
+    }
+
+
+_FIGURES = (
+    "best validation_accuracy validation_spread validation_scores test_accuracy test_interval "
+    "test_rows seconds model"
+).split()
 
 
 def _row(trial: optuna.trial.FrozenTrial) -> TrialRow:

@@ -56,7 +56,7 @@ def local_executor(workers: int) -> Iterator[Executor]:
     from pebble import ProcessPool
 
     with _environment(ONE_THREAD):
-        pool = ProcessPool(
+        pool: Any = ProcessPool(
             max_workers=workers,
             initializer=_start_worker,
             context=multiprocessing.get_context("spawn"),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import tomllib
 from collections.abc import Iterator
 from pathlib import Path
@@ -11,7 +12,7 @@ from typing import Any
 from pydantic import BaseModel, ValidationError
 
 from hpsearch.errors import StudyFileError, nearest
-from hpsearch.study_file.models import LIMITS, Choices, FloatRange, IntRange, StudyFile
+from hpsearch.study_file.models import LIMITS, TAGS, Choices, FloatRange, IntRange, StudyFile
 
 __all__ = ["load_study_file", "parse_study_file", "shipped_studies"]
 
@@ -86,9 +87,12 @@ def _explain(error: ValidationError, text: str, origin: str) -> str:
     problems = error.errors(include_url=False)
     # An unknown key says more than the required one that is missing because it was misspelt.
     problem = next((p for p in problems if p["type"] == "extra_forbidden"), problems[0])
-    path = tuple(part for part in problem["loc"] if part not in _TAGS or part == "choices")
+    path = tuple(part for part in problem["loc"] if part not in TAGS or part == "choices")
     keys = tuple(dict.fromkeys(str(part) for part in path if not isinstance(part, int)))
     dotted = ".".join(keys)
+    if not keys:
+        # What spans several keys begins with the name of the one to look at.
+        keys = _place(text, re.split(r"[ :]", str(problem["ctx"]["error"]), maxsplit=1)[0])
     line = _line_of(text, keys)
     place = f"{origin}, line {line}" if line else origin
     return f"{place}: {_sentence(problem, dotted, keys)}"
@@ -145,6 +149,11 @@ def _line_of(text: str, keys: tuple[str, ...]) -> int | None:
             if where[:depth] == keys[:depth]:
                 return number
     return None
+
+
+def _place(text: str, name: str) -> tuple[str, ...]:
+    """The whole path of a key that is known by its last part."""
+    return next((where for _, where in _keys_by_line(text) if where[-1:] == (name,)), ())
 
 
 def _keys_by_line(text: str) -> Iterator[tuple[int, tuple[str, ...]]]:

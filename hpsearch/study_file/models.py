@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Annotated, Any, Generic, Literal, TypeVar
+from typing import TYPE_CHECKING, Annotated, Any, Generic, Literal, TypeVar
 
 from pydantic import (
     BaseModel,
@@ -109,7 +109,7 @@ def _kind(setting: object) -> str:
     return "value"
 
 
-_TAGS = ("value", "range", "choices")
+TAGS = ("value", "range", "choices")
 
 FloatSetting = Annotated[
     Annotated[float, Tag("value")]
@@ -123,9 +123,17 @@ IntSetting = Annotated[
     | Annotated[Choices[int], Tag("choices")],
     Discriminator(_kind),
 ]
-NameSetting = Annotated[
-    Annotated[T, Tag("value")] | Annotated[Choices[T], Tag("choices")], Discriminator(_kind)
-]
+if TYPE_CHECKING:
+    NameSetting = Annotated[T | Choices[T], "a value or choices"]
+else:
+
+    class NameSetting:
+        """A value or choices of a type; pydantic's generics do not nest in an Annotated alias."""
+
+        def __class_getitem__(cls, item):
+            one = Annotated[item, Tag("value")]
+            return Annotated[one | Annotated[Choices[item], Tag("choices")], Discriminator(_kind)]
+
 
 LIMITS: Mapping[str, tuple[float, float]] = {
     "variance": (0.01, 1.0),
@@ -179,15 +187,15 @@ class DataSection(_Table):
 class ModelSection(_Table):
     """The network."""
 
-    activation: NameSetting[Activation] = NetworkConfig.activation  # type: ignore[assignment]
+    activation: NameSetting[Activation] = Field(default=NetworkConfig.activation)
     width: IntSetting = IntRange(low=16, high=256, log=True)
     """Units in each hidden layer."""
     depth: IntSetting = IntRange(low=1, high=3)
     """Number of hidden layers."""
-    initializer: NameSetting[Initializer] = NetworkConfig.initializer  # type: ignore[assignment]
+    initializer: NameSetting[Initializer] = Field(default=NetworkConfig.initializer)
     bias: FloatSetting = NetworkConfig.bias
     """What every bias starts at."""
-    batch_norm: NameSetting[bool] = NetworkConfig.batch_norm
+    batch_norm: NameSetting[bool] = Field(default=NetworkConfig.batch_norm)
     dropout: FloatSetting = NetworkConfig.dropout
     """Share of hidden units silenced at each step."""
     maxout_pieces: IntSetting = NetworkConfig.maxout_pieces
@@ -198,13 +206,13 @@ class TrainingSection(_Table):
 
     epochs: int = Field(default=TrainingConfig.epochs, ge=1, le=1_000_000)
     """Passes over the training part in a full training; never searched, stages use shares of it."""
-    optimizer: NameSetting[Optimizer] = TrainingConfig.optimizer  # type: ignore[assignment]
+    optimizer: NameSetting[Optimizer] = Field(default=TrainingConfig.optimizer)
     learning_rate: FloatSetting = FloatRange(low=1e-4, high=1.0, log=True)
     momentum: FloatSetting = TrainingConfig.momentum
     """Momentum, and Adam's first decay rate."""
     beta2: FloatSetting = TrainingConfig.beta2
     """Adam's second decay rate."""
-    schedule: NameSetting[Schedule] = TrainingConfig.schedule  # type: ignore[assignment]
+    schedule: NameSetting[Schedule] = Field(default=TrainingConfig.schedule)
     decay: FloatSetting = FloatRange(low=1e-3, high=1.0, log=True)
     """The learning rate at the end as a share of the learning rate at the start."""
     warmup: FloatSetting = TrainingConfig.warmup

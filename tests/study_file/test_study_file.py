@@ -104,7 +104,7 @@ def test_fixed_settings_and_any_draw_make_a_recipe() -> None:
 WRONG = {
     "unknown table key": (
         '[model]\nwidht = 3',
-        "line 5: unknown key 'model.widht'; did you mean 'width'?",
+        "line 6: unknown key 'model.widht'; did you mean 'width'?",
     ),
     "unknown top key": ("sede = 3", "unknown key"),
     "unknown key of a range": (
@@ -113,7 +113,7 @@ WRONG = {
     ),
     "misspelt choice": (
         '[model]\nactivation = "rleu"',
-        "line 5: model.activation cannot be \"rleu\"; did you mean 'relu'?",
+        "line 6: model.activation cannot be \"rleu\"; did you mean 'relu'?",
     ),
     "misspelt choice in a list": (
         '[training]\noptimizer = { choices = ["adan", "sgd"] }',
@@ -127,7 +127,7 @@ WRONG = {
     "no epochs": ("[training]\nepochs = 0", "greater than or equal to 1"),
     "not a number": ("[training]\nlearning_rate = nan", "finite"),
     "infinite": ("[training]\nl2 = { low = 1e-6, high = inf, log = true }", "finite"),
-    "upside down": ("[model]\nwidth = { low = 9, high = 3 }", "line 5"),
+    "upside down": ("[model]\nwidth = { low = 9, high = 3 }", "line 6: width: low (9)"),
     "log from zero": ("[training]\nl2 = { low = 0.0, high = 1.0, log = true }", "l2"),
     "past the limits": ("[model]\ndropout = 1.5", "dropout = 1.5 is outside"),
     "range past the limits": ("[model]\ndropout = { low = 0.1, high = 1.5 }", "dropout"),
