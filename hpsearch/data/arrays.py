@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from hpsearch.data.dataset import MAX_CELLS, Dataset, as_features
+from hpsearch.data.files import first_line
 from hpsearch.errors import DataError, nearest
 
 if TYPE_CHECKING:
@@ -17,6 +18,18 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 __all__ = ["load_npz", "npz_features"]
+
+# What zipfile, zlib and numpy raise on damaged, encrypted or absurdly large members.
+_DAMAGE = (
+    OSError,
+    ValueError,
+    EOFError,
+    KeyError,
+    MemoryError,
+    RuntimeError,
+    zipfile.BadZipFile,
+    zlib.error,
+)
 
 
 def load_npz(path: Path) -> Dataset:
@@ -88,27 +101,18 @@ def _read(
                     f"{path}: array {name!r} unpacks to {sizes[name]:,} bytes, and at most "
                     f"{8 * MAX_CELLS:,} are read; take a sample of the rows."
                 )
-        with np.load(path, allow_pickle=False) as arrays:
+        # Our own stream: numpy leaves one that it opened for a damaged archive to the collector.
+        with path.open("rb") as file, np.load(file, allow_pickle=False) as arrays:
             return {name: arrays[name] for name in wanted}
     except DataError:
         raise
-    except (
-        OSError,
-        ValueError,
-        EOFError,
-        KeyError,
-        MemoryError,
-        RuntimeError,
-        zlib.error,
-    ) as error:
+    except _DAMAGE as error:
         if "allow_pickle" in str(error):
             raise DataError(
                 f"{path} holds Python objects, which can run code when read; save plain numbers or "
                 "text instead (an array whose dtype is not object)."
             ) from error
-        raise DataError(f"{path} is damaged ({error}); write it again.") from error
-    except zipfile.BadZipFile as error:
-        raise DataError(f"{path} is damaged ({error}); write it again.") from error
+        raise DataError(f"{path} is damaged ({first_line(error)}); write it again.") from error
 
 
 def _check_pair(path: Path, members: dict[str, NDArray[Any]], X: str, y: str) -> None:

@@ -14,7 +14,7 @@ from hpsearch.errors import DataError, nearest
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-__all__ = ["existing_file", "reading"]
+__all__ = ["existing_file", "first_line", "reading"]
 
 
 def existing_file(path: str | Path) -> Path:
@@ -59,3 +59,8 @@ def reading(path: Path) -> Iterator[IO[bytes]]:
         raise DataError(f"{path} is a damaged gzip file ({error}); download it again.") from error
     except OSError as error:
         raise DataError(f"{path} cannot be read: {error.strerror or error}.") from error
+
+
+def first_line(error: BaseException) -> str:
+    """The first line of a library's message, to be a part of ours."""
+    return str(error).strip().partition("\n")[0].rstrip(".") or type(error).__name__

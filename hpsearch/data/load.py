@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import io
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 from hpsearch.data.arrays import load_npz
 from hpsearch.data.bundled import BUNDLED
-from hpsearch.data.files import existing_file
+from hpsearch.data.files import existing_file, first_line
 from hpsearch.data.images import load_cifar_10, load_fashion_mnist
 from hpsearch.data.tables import TABLE_SUFFIXES, read_table
 from hpsearch.data.tabular import dataset_from_table
@@ -103,14 +104,14 @@ def _openml(name: str, target: str | None, folder: Path | None) -> Dataset:
             as_frame=True,
             data_home=folder,
             target_column="default-target" if target is None else target,
-            parser="pandas",
+            parser=_arff_parser(),
         )
         frame = found.frame
         targets = found.target_names
         table = pa.Table.from_pandas(frame, preserve_index=False)
-    except (OSError, ValueError, KeyError, EOFError, pa.ArrowException) as error:
+    except Exception as error:  # a download and three parsers: whatever they raise, it is theirs
         raise DataError(
-            f"{name} could not be fetched from openml.org: {str(error) or type(error).__name__}; "
+            f"{name} could not be fetched from openml.org: {first_line(error)}; "
             "check the number, the target and the network."
         ) from error
     if len(targets) != 1:
@@ -118,3 +119,14 @@ def _openml(name: str, target: str | None, folder: Path | None) -> Dataset:
             f"{name} has {len(targets)} targets of its own; set target to one of its columns."
         )
     return dataset_from_table(name, table, targets[0])
+
+
+def _arff_parser() -> Literal["pandas", "liac-arff"]:
+    """The fast parser, unless pandas (from 3.1) reads categories named by numbers as integers.
+
+    scikit-learn up to 1.9.1 fails on those (its issue 34892); the slow parser gives the same table.
+    """
+    import pandas as pd
+
+    column = pd.read_csv(io.StringIO("1\n"), header=None, dtype="category")[0]
+    return "liac-arff" if pd.api.types.is_integer_dtype(column.cat.categories) else "pandas"

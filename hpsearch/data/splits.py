@@ -55,8 +55,8 @@ def make_splits(
             unused with several folds, where it is 1 / folds.
         folds: 1 for one validation part, k for k folds over the rows that are not in the test part.
         seed: a non-negative integer; the same seed gives the same splits.
-        fixed_test: the rows from here on are the test part (data that come with one); ``len(y)`` for
-            no test part.
+        fixed_test: the rows from here on are the test part (data that come with one);
+            ``len(y)`` for no test part.
         classes: labels of the codes, for messages.
 
     Returns:

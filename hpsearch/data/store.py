@@ -11,16 +11,15 @@ leaves nothing that is read later, and of two writers that race, one wins and bo
 
 from __future__ import annotations
 
-import contextlib
 import hashlib
 import json
-import os
 import shutil
 import tempfile
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+from zipfile import BadZipFile
 
 import numpy as np
 
@@ -198,10 +197,11 @@ def _prepared(
     try:
         if not target.is_dir():
             _complete(target, lambda folder: _prepare(handle, fold, kind, variance, folder))
-        with np.load(target / "preprocessor.npz", allow_pickle=False) as state:
+        # Our own stream: numpy leaves one that it opened for a damaged archive to the collector.
+        with (target / "preprocessor.npz").open("rb") as file, np.load(file) as state:
             preprocessor = Preprocessor.from_state(state)
         return Fold(*(_map(target / f"{name}.npy") for name in _FOLD_ARRAYS)), preprocessor
-    except (OSError, ValueError, EOFError) as error:
+    except (OSError, ValueError, EOFError, BadZipFile) as error:
         if isinstance(error, DataError):
             raise
         raise DataError(
@@ -250,8 +250,10 @@ def _complete(target: Path, write: Callable[[Path], None]) -> None:
     building = Path(tempfile.mkdtemp(prefix=".building-", dir=target.parent))
     try:
         write(building)
+        building.rename(target)
+    except OSError:
         # Renaming onto a folder that another process completed first fails, and theirs is equal.
-        with contextlib.suppress(FileExistsError):
-            os.rename(building, target)  # noqa: PTH104
+        if not target.is_dir():
+            raise
     finally:
         shutil.rmtree(building, ignore_errors=True)

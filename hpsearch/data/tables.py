@@ -12,7 +12,7 @@ from collections import Counter
 from typing import TYPE_CHECKING, Any
 
 from hpsearch.data.dataset import check_size
-from hpsearch.data.files import existing_file, reading
+from hpsearch.data.files import existing_file, first_line, reading
 from hpsearch.errors import DataError
 
 if TYPE_CHECKING:
@@ -62,7 +62,7 @@ def _read_parquet(path: Path) -> Any:
             _check_bytes(path, size)
             return source.read()
     except (pa.ArrowException, OSError) as error:
-        raise DataError(f"{path} cannot be read as Parquet: {_first_line(error)}.") from error
+        raise DataError(f"{path} cannot be read as Parquet: {first_line(error)}.") from error
 
 
 def _read_csv(path: Path) -> Any:
@@ -89,7 +89,7 @@ def _read_csv(path: Path) -> Any:
             return pa.Table.from_batches(batches, reader.schema)
         except pa.ArrowException as error:
             raise DataError(
-                f"{path} is not a well-formed table: {_first_line(error)}; each row needs the "
+                f"{path} is not a well-formed table: {first_line(error)}; each row needs the "
                 f"{len(header)} cells of the header, in UTF-8 text."
             ) from error
 
@@ -115,9 +115,12 @@ def _header(path: Path, head: bytes) -> tuple[list[str], str]:
     delimiter = "\t" if ".tsv" in path.suffixes else max(",;\t", key=text[:line_end].count)
     check_size(str(path), 1, text.count(delimiter, 0, line_end) + 1)
     try:
-        return next(csv.reader(io.StringIO(text, newline=""), delimiter=delimiter)), delimiter
+        header = next(csv.reader(io.StringIO(text, newline=""), delimiter=delimiter))
     except csv.Error as error:
         raise DataError(f"{path} has a malformed header line: {error}.") from error
+    if not text[line_end:].strip():
+        raise DataError(f"{path} has a header and no rows.")
+    return header, delimiter
 
 
 def _check_bytes(path: Path, size: int) -> None:
@@ -125,7 +128,3 @@ def _check_bytes(path: Path, size: int) -> None:
         raise DataError(
             f"{path} unpacks to more than {MAX_BYTES >> 30} GiB; take a sample of the rows."
         )
-
-
-def _first_line(error: BaseException) -> str:
-    return str(error).strip().partition("\n")[0].rstrip(".") or type(error).__name__

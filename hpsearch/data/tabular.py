@@ -118,13 +118,14 @@ def load_features(
             f"{file}: samples to predict are read from {', '.join(TABLE_SUFFIXES)} or .npz files."
         )
     table = read_table(file)
-    lacking = [name for name in feature_names if name not in table.column_names]
+    present = set(table.column_names)
+    lacking = [name for name in feature_names if name not in present]
     if lacking:
-        close = nearest(lacking[0], table.column_names)
+        close = nearest(lacking[0], present)
         hint = f"did you mean {close!r}?" if close else "add it, empty where it is unknown."
         more = f" ({len(lacking)} columns are missing in all)" if len(lacking) > 1 else ""
         raise DataError(f"{file} has no column {lacking[0]!r}, which the model needs{more}; {hint}")
-    extra = sorted(set(table.column_names) - set(feature_names))
+    extra = sorted(present - set(feature_names))
     if extra:
         log.info("%s: columns the model does not use are ignored: %s", file, _some(extra))
     X = np.empty((table.num_rows, len(feature_names)), dtype=np.float32)

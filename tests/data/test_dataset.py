@@ -1,0 +1,182 @@
+"""A data set in memory: its checks, its fingerprint, its samples."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from hpsearch.data import Dataset
+from hpsearch.data.dataset import MAX_CELLS, MAX_COLUMNS, check_size, encode_labels
+from hpsearch.errors import DataError
+
+
+def small(**changes: object) -> Dataset:
+    arguments: dict[str, object] = {
+        "X": np.arange(12.0).reshape(6, 2),
+        "y": ["a", "b", "a", "b", "a", "b"],
+    }
+    return Dataset.from_arrays("small", **{**arguments, **changes})  # type: ignore[arg-type]
+
+
+def test_arrays_take_the_documented_form() -> None:
+    data = small(X=np.asfortranarray(np.arange(24.0).reshape(6, 2, 2)))
+    assert data.X.shape == (6, 4)
+    assert data.X.dtype == np.float32
+    assert data.X.flags.c_contiguous
+    assert data.y.dtype == np.int64
+    assert data.classes == ("a", "b")
+    assert data.feature_names == ("x0", "x1", "x2", "x3")
+    with pytest.raises(ValueError, match="read-only"):
+        data.X[0, 0] = 1
+
+
+def test_the_callers_own_array_stays_writable() -> None:
+    X = np.zeros((4, 1), dtype=np.float32)
+    X[:2] = 1
+    Dataset.from_arrays("mine", X, [0, 1, 0, 1])
+    X[0] = 5
+    assert X[0, 0] == 5
+
+
+@pytest.mark.parametrize(
+    ("labels", "classes", "codes"),
+    [
+        ([3, 1, 3, 1], (1, 3), [1, 0, 1, 0]),
+        ([2.0, -1.0, 2.0, 2.0], (-1, 2), [1, 0, 1, 1]),
+        ([0.5, 1.5, 0.5, 1.5], ("0.5", "1.5"), [0, 1, 0, 1]),
+        ([True, False, True, False], (0, 1), [1, 0, 1, 0]),
+        (np.array([b"x", b"\xc3\xa9"]), ("x", "é"), [0, 1]),
+        (np.array([["q"], ["p"]]), ("p", "q"), [1, 0]),
+    ],
+)
+def test_labels_become_codes_in_sorted_order(
+    labels: object, classes: object, codes: object
+) -> None:
+    found, named = encode_labels("toy", labels)
+    assert named == classes
+    assert found.tolist() == codes
+    assert all(type(label) in (int, str) for label in named)
+
+
+@given(st.lists(st.integers(-5, 5), min_size=1))
+def test_codes_lead_back_to_the_labels(labels: list[int]) -> None:
+    codes, classes = encode_labels("toy", labels)
+    assert [classes[code] for code in codes] == labels
+
+
+@pytest.mark.parametrize(
+    ("changes", "words"),
+    [
+        ({"y": ["a", "b"]}, "6 samples and 2 labels"),
+        ({"y": ["a"] * 6}, "only 'a'"),
+        ({"y": ["a"] * 5 + ["b"]}, "'b' has one sample"),
+        ({"y": [0, 0, 1, 1, 1, 1], "classes": ("p", "q", "r")}, "'r' has no sample"),
+        ({"y": [0, 1, 0, 1, 7, 1], "classes": ("p", "q")}, "label of row 5 is 7, outside 0 to 1"),
+        ({"y": np.ones((6, 2))}, "one a sample"),
+        ({"y": [1.0, 2.0, np.nan, 1.0, 2.0, 1.0]}, "label of row 3 is missing"),
+        ({"y": np.array([None] * 6)}, "not of type object"),
+        ({"X": np.full((6, 2), 7.0)}, "all 2 columns are constant"),
+        ({"X": [["a"], ["b"]]}, "must be numbers"),
+        ({"X": np.zeros(6)}, "shape is (6,)"),
+        ({"X": np.zeros((0, 3))}, "at least one row"),
+        ({"X": [[1.0], [2.0], [-np.inf], [0.0], [0.0], [0.0]]}, "'x0', row 3 is infinite"),
+        ({"X": [[1.0], [1e300], [0.0], [0.0], [0.0], [0.0]]}, "beyond float32"),
+        ({"X": np.broadcast_to(0.0, (6, MAX_COLUMNS + 1))}, "50,001 columns"),
+    ],
+)
+def test_what_cannot_be_learned_from_is_refused(changes: dict[str, object], words: str) -> None:
+    with pytest.raises(DataError) as caught:
+        small(**changes)
+    assert words in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("labels", "words"),
+    [
+        (np.linspace(0, 1, 40), "quantity to regress"),
+        (np.arange(40), "quantity to regress"),
+        ([f"name {i}" for i in range(40)], "identifier"),
+    ],
+)
+def test_a_target_that_is_no_class_is_named_so(labels: object, words: str) -> None:
+    with pytest.raises(DataError, match=words):
+        encode_labels("toy", labels)
+
+
+def test_many_classes_are_fine_when_each_has_samples() -> None:
+    assert len(encode_labels("toy", np.repeat(np.arange(100), 6))[1]) == 100
+    assert len(encode_labels("toy", [f"c{i % 100}" for i in range(300)])[1]) == 100
+
+
+def test_missing_values_are_no_obstacle() -> None:
+    X = np.array([[np.nan, 1], [2, np.nan], [np.nan, np.nan], [4, 4], [5, 5], [6, 6]])
+    assert np.isnan(small(X=X).X).sum() == 4
+
+
+def test_a_table_too_large_is_refused_by_its_shape() -> None:
+    check_size("fits", MAX_CELLS // 10, 10)
+    with pytest.raises(DataError, match="take a sample"):
+        check_size("big", MAX_CELLS // 10 + 1, 10)
+    with pytest.raises(DataError, match="keep the columns that matter"):
+        check_size("wide", 1, 1_000_000)
+
+
+def test_the_fingerprint_is_stable_and_sees_every_part() -> None:
+    base = small()
+    assert base.fingerprint == small().fingerprint
+    assert len(base.fingerprint) == 16
+    changed = base.X.copy()
+    changed[0, 0] += 1
+    variants = [
+        replace(base, X=changed),
+        replace(base, y=1 - base.y),
+        replace(base, classes=("a", "c")),
+        replace(base, feature_names=("p", "q")),
+        replace(base, categories={0: ("r", "s")}),
+        replace(base, fixed_test=4),
+        replace(base, X=base.X.reshape(4, 3)),
+    ]
+    prints = {d.fingerprint for d in variants}
+    assert len(prints) == len(variants)
+    assert base.fingerprint not in prints
+
+
+def test_notes_and_name_do_not_change_the_fingerprint() -> None:
+    assert replace(small(), name="other", notes=("n",)).fingerprint == small().fingerprint
+
+
+class TestSample:
+    def test_it_keeps_proportions_and_order_and_says_so(self) -> None:
+        y = np.repeat([0, 1, 2], [600, 300, 100])
+        data = Dataset.from_arrays("big", np.arange(1000.0)[:, None], y)
+        part = data.sample(100)
+        assert np.bincount(part.y).tolist() == [60, 30, 10]
+        assert (np.diff(part.X[:, 0]) > 0).all()
+        assert "100 of 1000 rows" in part.notes[-1]
+        assert part.fingerprint == data.sample(100).fingerprint
+        np.testing.assert_array_equal(part.y, y[part.X[:, 0].astype(int)])
+
+    def test_a_fixed_test_part_keeps_its_share(self) -> None:
+        y = np.tile([0, 1], 50)
+        data = Dataset.from_arrays("fixed", np.arange(100.0)[:, None], y, fixed_test=80)
+        part = data.sample(50)
+        assert part.fixed_test == 40
+        assert len(part.y) == 50
+        assert part.X[:40].max() < 80 <= part.X[40:].min()
+
+    def test_all_rows_are_the_data_itself(self) -> None:
+        data = small()
+        assert data.sample(6) is data
+
+    def test_a_rare_class_keeps_three_samples(self) -> None:
+        y = np.repeat([0, 1], [996, 4])
+        data = Dataset.from_arrays("rare", np.arange(1000.0)[:, None], y)
+        assert np.bincount(data.sample(50).y).tolist() == [50, 3]
+
+    def test_too_few_rows_for_the_classes_are_refused(self) -> None:
+        with pytest.raises(DataError, match="raise the limit"):
+            small().sample(5)
