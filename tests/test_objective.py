@@ -53,7 +53,7 @@ class TestJob:
         one, two = (train_job(job(tmp_path, iris, GOOD)) for _ in range(2))
         assert (one.score, one.curve, one.losses) == (two.score, two.curve, two.losses)
         assert one.complete
-        assert one.score > 0.8
+        assert one.score > 0.7
         assert len(one.curve) == 10
         assert one.why_stopped == "finished"
 

@@ -20,7 +20,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     add_completion=False,
     rich_markup_mode="rich",
-    help="Search the hyperparameters of a neural network from coarse to fine, and test it honestly.",
+    help="Search a neural network's hyperparameters from coarse to fine, and test it honestly.",
 )
 
 
@@ -79,7 +79,7 @@ def run(arguments: list[str]) -> int:
     return 0
 
 
-def _terminate(number: int, frame: FrameType | None) -> None:
+def _terminate(number: int, _: FrameType | None) -> None:
     raise SystemExit(128 + number)
 
 

@@ -76,7 +76,7 @@ def guard(pages: Application, allow_edit: bool) -> Application:
     """Answer this machine's browser only, and only reading unless editing was asked for.
 
     A page of any other site could otherwise reach the server through a name that resolves to
-    127.0.0.1 and delete studies; so the Host header must be local, and so must the Origin of a write.
+    127.0.0.1 and delete studies; so the Host header must be local, and a write's Origin too.
     """
 
     def guarded(environ: dict[str, Any], start_response: Callable[..., Any]) -> Iterable[bytes]:

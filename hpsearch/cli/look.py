@@ -107,7 +107,7 @@ def _export(store: optuna.storages.RDBStorage, summary: Summary, path: Path) -> 
 
     if summary.model is None:
         raise RunError(
-            f"the study {summary.study} has no tested network yet; run its study file to the end first"
+            f"the study {summary.study} has no tested network yet; run its study file to the end"
         )
     study = load_study(store, summary.study)
     Model.from_bytes(load_model_bytes(store, study._study_id, summary.model)).save(path)

@@ -1,4 +1,4 @@
-"""Progress of a run: a live line on a terminal, a quiet line a stage elsewhere; on standard error."""
+"""Progress of a run on standard error: live on a terminal, a quiet line a stage elsewhere."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
 from hpsearch.cli.console import errors
-from hpsearch.engine.run import DataReady, Event, StageStarted, Tested, Testing, TrialDone
+from hpsearch.engine.run import DataReady, Event, Finished, StageStarted, TrialDone, WinnerNamed
 from hpsearch.study_file import StudyFile
 
 __all__ = ["watch"]
@@ -70,7 +70,7 @@ class _Live(_Watcher):
         if isinstance(event, StageStarted):
             total = event.stage.slots if event.stage.name == "grid" else self.study.search.trials
             self.progress.update(self.task, description=event.stage.name, total=total)
-        elif isinstance(event, Testing):
+        elif isinstance(event, WinnerNamed):
             self.progress.update(self.task, description="test")
         elif isinstance(event, TrialDone) and event.error:
             self.progress.console.print(f"trial failed three times: {event.error}", markup=False)
@@ -89,19 +89,18 @@ class _Log(_Watcher):
         if isinstance(event, DataReady):
             X, (train, validation, test) = event.dataset.X, event.sizes
             self.say(
-                f"{event.dataset.name}: {X.shape[0]} rows of {X.shape[1]} columns, {train} to train, "
-                f"{validation} to validate, {test} to test"
+                f"{event.dataset.name}: {X.shape[0]} rows of {X.shape[1]} columns, "
+                f"{train} to train, {validation} to validate, {test} to test"
             )
         elif isinstance(event, StageStarted):
-            stored = f", {event.done} stored already" if event.done else ""
-            self.say(
-                f"{event.stage.name}: {event.stage.slots} trials of {event.stage.epochs} epochs{stored}"
-            )
+            stage, done = event.stage, event.done
+            stored = f", {done} stored already" if done else ""
+            self.say(f"{stage.name}: {stage.slots} trials of {stage.epochs} epochs{stored}")
         elif isinstance(event, TrialDone) and event.error:
             self.say(f"{event.stage.name} trial {event.slot.index} failed: {event.error}")
-        elif isinstance(event, Testing):
+        elif isinstance(event, WinnerNamed):
             self.say(f"{self.done} trials done; training the winner once more and testing it")
-        elif isinstance(event, Tested) and not self.done:
+        elif isinstance(event, Finished) and not self.done:
             self.say("this study is finished already; nothing was trained")
 
     def say(self, line: str) -> None:

@@ -1,7 +1,7 @@
 """Run a study: stage after stage, slot after slot, then the winner once on the test part.
 
-The driver is the only writer. A slot is recorded when its training has ended, so that a study that was
-killed holds finished trials only, and running it again fills exactly the slots that are missing.
+The driver is the only writer. A slot is recorded when its training has ended, so that a study that
+was killed holds finished trials only, and running it again fills just the slots that are missing.
 """
 
 from __future__ import annotations
@@ -31,7 +31,15 @@ from hpsearch.study_file import StudyFile
 if TYPE_CHECKING:
     import optuna
 
-__all__ = ["DataReady", "Event", "StageStarted", "Tested", "Testing", "TrialDone", "run_study"]
+__all__ = [
+    "DataReady",
+    "Event",
+    "Finished",
+    "StageStarted",
+    "TrialDone",
+    "WinnerNamed",
+    "run_study",
+]
 
 ATTEMPTS = 3
 """How often a slot is tried whose worker broke, before it is left as FAIL."""
@@ -64,20 +72,20 @@ class TrialDone:
 
 
 @dataclass(frozen=True)
-class Testing:
+class WinnerNamed:
     """The search is over; the winner is trained once more and tested."""
 
     winner: Winner
 
 
 @dataclass(frozen=True)
-class Tested:
+class Finished:
     """The study is finished."""
 
     summary: Summary
 
 
-Event = DataReady | StageStarted | TrialDone | Testing | Tested
+Event = DataReady | StageStarted | TrialDone | WinnerNamed | Finished
 OnEvent = Callable[[Event], object]
 
 
@@ -86,7 +94,7 @@ def run_study(
     *,
     storage: str = DEFAULT_STORAGE,
     workers: int | None = None,
-    on_event: OnEvent = lambda event: None,
+    on_event: OnEvent = lambda _: None,
 ) -> Summary:
     """Search, confirm, refit and test; what the store already holds is not done again.
 
@@ -111,7 +119,7 @@ def run_study(
     with storage_errors(store.url):
         target = _open_study(store, study)
         if (finished := summarize(target)).test_accuracy is not None:
-            on_event(Tested(finished))
+            on_event(Finished(finished))
             return finished
         dataset = _load(study, target)
         splits = make_splits(
@@ -131,10 +139,10 @@ def run_study(
                 run = _Run(study, target, handle, executor, workers or available_cores(), on_event)
                 results = run.search(strategy)
                 winner = strategy.winner(list(results.values()))
-                on_event(Testing(winner))
+                on_event(WinnerNamed(winner))
                 run.test(store, winner, dataset, start)
         summary = summarize(target)
-    on_event(Tested(summary))
+    on_event(Finished(summary))
     return summary
 
 
@@ -171,7 +179,8 @@ def _open_study(store: optuna.storages.RDBStorage, study: StudyFile) -> optuna.S
                 "give yours another name"
             )
         record.write_note(target, "study file", asked)
-        target.set_metric_names(["validation accuracy"])
+        with _quiet_optuna():
+            target.set_metric_names(["validation accuracy"])
     elif differences := list(_differences(before, asked)):
         raise UsageError(
             f"the study {study.name!r} in this database was made with other settings: "
@@ -196,7 +205,7 @@ def _quiet_optuna() -> Iterator[None]:
         optuna.logging.set_verbosity(level)
 
 
-# The same data may lie elsewhere today; its fingerprint, not its place, says whether it is the same.
+# The same data may lie elsewhere today; its fingerprint, not its place, says whether it changed.
 _PLACES = {"data.path", "data.folder"}
 
 
@@ -323,7 +332,7 @@ class _Run:
     def test(
         self, store: optuna.storages.RDBStorage, winner: Winner, dataset: Dataset, start: float
     ) -> None:
-        """Train the winner on training plus validation data, test it once, keep network and figures."""
+        """Train the winner on all but the test part, test it once, keep network and figures."""
         configuration = self.fixed | dict(winner.configuration)
         # The same rule as for every slot; no stage has this index.
         seed = slot_seed(self.study.seed, 2**31, 0)

@@ -161,10 +161,17 @@ def _final(result: Mapping[str, Any]) -> dict[str, Any]:
     }
 
 
-_FIGURES = (
-    "best validation_accuracy validation_spread validation_scores test_accuracy test_interval "
-    "test_rows seconds model"
-).split()
+_FIGURES = [
+    "best",
+    "validation_accuracy",
+    "validation_spread",
+    "validation_scores",
+    "test_accuracy",
+    "test_interval",
+    "test_rows",
+    "seconds",
+    "model",
+]
 
 
 def _row(trial: optuna.trial.FrozenTrial) -> TrialRow:

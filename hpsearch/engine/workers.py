@@ -14,16 +14,16 @@ __all__ = ["Executor", "available_cores", "local_executor"]
 
 T = TypeVar("T")
 
-ONE_THREAD = {
-    name: "1"
-    for name in (
+ONE_THREAD = dict.fromkeys(
+    (
         "OPENBLAS_NUM_THREADS",
         "OMP_NUM_THREADS",
         "MKL_NUM_THREADS",
         "BLIS_NUM_THREADS",
         "VECLIB_MAXIMUM_THREADS",
-    )
-}
+    ),
+    "1",
+)
 """One BLAS thread a worker: more of them fight each other for the same cores."""
 
 
@@ -46,8 +46,8 @@ def available_cores() -> int:
 def local_executor(workers: int) -> Iterator[Executor]:
     """Worker processes that are gone when the block ends, however it ends.
 
-    A worker that dies takes only its own job along: that job's future raises, a new worker starts, and
-    the others go on. Workers start fresh (spawn) and import NumPy and the trainer, nothing more.
+    A worker that dies takes only its own job along: that job's future raises, a new worker starts,
+    and the others go on. Workers start fresh (spawn) and import NumPy and the trainer, no more.
 
     Args:
         workers: how many processes.

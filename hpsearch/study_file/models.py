@@ -35,6 +35,9 @@ __all__ = [
 
 T = TypeVar("T")
 
+_network: Any = NetworkConfig  # names there are plain text, here one of the known ones
+_training: Any = TrainingConfig
+
 Activation = Literal["sigmoid", "tanh", "relu", "leaky-relu", "prelu", "elu", "maxout"]
 Initializer = Literal[
     "zeros",
@@ -187,42 +190,42 @@ class DataSection(_Table):
 class ModelSection(_Table):
     """The network."""
 
-    activation: NameSetting[Activation] = Field(default=NetworkConfig.activation)
+    activation: NameSetting[Activation] = _network.activation
     width: IntSetting = IntRange(low=16, high=256, log=True)
     """Units in each hidden layer."""
     depth: IntSetting = IntRange(low=1, high=3)
     """Number of hidden layers."""
-    initializer: NameSetting[Initializer] = Field(default=NetworkConfig.initializer)
-    bias: FloatSetting = NetworkConfig.bias
+    initializer: NameSetting[Initializer] = _network.initializer
+    bias: FloatSetting = _network.bias
     """What every bias starts at."""
-    batch_norm: NameSetting[bool] = Field(default=NetworkConfig.batch_norm)
-    dropout: FloatSetting = NetworkConfig.dropout
+    batch_norm: NameSetting[bool] = _network.batch_norm
+    dropout: FloatSetting = _network.dropout
     """Share of hidden units silenced at each step."""
-    maxout_pieces: IntSetting = NetworkConfig.maxout_pieces
+    maxout_pieces: IntSetting = _network.maxout_pieces
 
 
 class TrainingSection(_Table):
     """How the network learns."""
 
-    epochs: int = Field(default=TrainingConfig.epochs, ge=1, le=1_000_000)
+    epochs: int = Field(default=_training.epochs, ge=1, le=1_000_000)
     """Passes over the training part in a full training; never searched, stages use shares of it."""
-    optimizer: NameSetting[Optimizer] = Field(default=TrainingConfig.optimizer)
+    optimizer: NameSetting[Optimizer] = _training.optimizer
     learning_rate: FloatSetting = FloatRange(low=1e-4, high=1.0, log=True)
-    momentum: FloatSetting = TrainingConfig.momentum
+    momentum: FloatSetting = _training.momentum
     """Momentum, and Adam's first decay rate."""
-    beta2: FloatSetting = TrainingConfig.beta2
+    beta2: FloatSetting = _training.beta2
     """Adam's second decay rate."""
-    schedule: NameSetting[Schedule] = Field(default=TrainingConfig.schedule)
+    schedule: NameSetting[Schedule] = _training.schedule
     decay: FloatSetting = FloatRange(low=1e-3, high=1.0, log=True)
     """The learning rate at the end as a share of the learning rate at the start."""
-    warmup: FloatSetting = TrainingConfig.warmup
+    warmup: FloatSetting = _training.warmup
     """Epochs over which the learning rate first rises from zero."""
     l2: FloatSetting = FloatRange(low=1e-6, high=1e-1, log=True)
     """Half the weight of the squared weights in the loss; biases are left alone."""
-    batch_size: IntSetting = TrainingConfig.batch_size
-    patience: int | None = Field(default=TrainingConfig.patience, ge=1)
+    batch_size: IntSetting = _training.batch_size
+    patience: int | None = Field(default=_training.patience, ge=1)
     """Stop after so many epochs without a better validation score and keep the best; absent: never."""
-    divergence: float = Field(default=TrainingConfig.divergence, gt=1)
+    divergence: float = Field(default=_training.divergence, gt=1)
     """Stop a trial whose loss passes this many times the initial loss."""
 
 

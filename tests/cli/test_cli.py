@@ -1,0 +1,337 @@
+"""The command line as a person meets it: what is printed where, and the exit codes."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from hpsearch.cli.app import run
+
+STUDY = """
+name = "{name}"
+[data]
+name = "iris"
+[model]
+width = {{ low = 4, high = 16 }}
+[training]
+epochs = 4
+[search]
+trials = {trials}
+"""
+
+
+class Shell:
+    """Runs commands in a folder of their own and keeps what they print."""
+
+    def __init__(self, capsys: pytest.CaptureFixture[str]) -> None:
+        self.capsys = capsys
+
+    def __call__(self, *words: str) -> tuple[int, str, str]:
+        self.capsys.readouterr()
+        try:
+            code = run(list(words))
+        except SystemExit as left:
+            code = int(left.code or 0)
+        out, err = self.capsys.readouterr()
+        return code, out, err
+
+
+@pytest.fixture
+def shell(
+    capsys: pytest.CaptureFixture[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> Shell:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("COLUMNS", "80")
+    return Shell(capsys)
+
+
+@pytest.fixture(scope="module")
+def finished(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with a study file, and its finished study in the default database."""
+    folder = tmp_path_factory.mktemp("finished")
+    (folder / "flowers.toml").write_text(STUDY.format(name="flowers", trials=12))
+    before = Path.cwd()
+    os.chdir(folder)
+    try:
+        assert run(["run", "flowers.toml", "--workers", "1"]) == 0
+    finally:
+        os.chdir(before)
+    return folder
+
+
+@pytest.fixture
+def there(finished: Path, shell: Shell, monkeypatch: pytest.MonkeyPatch) -> Shell:
+    monkeypatch.chdir(finished)
+    return shell
+
+
+class TestRun:
+    def test_it_prints_the_story_within_80_columns(self, there: Shell) -> None:
+        code, out, err = there("run", "flowers.toml")
+        assert code == 0
+        for words in ("coarse", "Best trials", "Winner", "test accuracy", "95% interval", "Next"):
+            assert words in out
+        assert "hpsearch best flowers --export model.npz" in out
+        assert all(len(line) <= 80 for line in out.splitlines())
+        assert "finished already" in err
+        assert "\x1b[" not in out + err
+
+    def test_progress_is_quiet_lines_in_a_pipe(self, shell: Shell, tmp_path: Path) -> None:
+        (tmp_path / "s.toml").write_text(STUDY.format(name="s", trials=3))
+        code, _, err = shell("run", "s.toml", "--workers", "1")
+        assert code == 0
+        assert "s  iris: 150 rows of 4 columns, 96 to train, 24 to validate, 30 to test" in err
+        assert "s  coarse: 3 trials of 4 epochs" in err
+
+    def test_json_is_one_document_on_standard_output(self, there: Shell) -> None:
+        code, out, _ = there("run", "flowers.toml", "--json")
+        assert code == 0
+        document = json.loads(out)
+        assert document["study"] == "flowers"
+        assert 0 < document["test_accuracy"] <= 1
+        assert document["test_interval"][0] < document["test_accuracy"]
+        assert document["trials"] == 12
+        assert [stage["name"] for stage in document["stages"]][0] == "coarse"
+        assert {"validation_accuracy", "best", "seconds"} <= set(document)
+
+    def test_another_name_and_seed(self, there: Shell) -> None:
+        words = ["run", "flowers.toml", "--name", "again", "--seed", "5"]
+        code, out, err = there(*words, "--storage", "other.db", "--json")
+        assert code == 0, err
+        assert json.loads(out)["study"] == "again"
+        assert Path("other.db").exists()
+
+    def test_a_shipped_study_is_known_by_its_name(self, shell: Shell) -> None:
+        code, out, _ = shell("check", "digits", "--json")
+        assert code == 0
+        assert len(json.loads(out)) >= 4
+
+
+class TestLook:
+    def test_studies(self, there: Shell) -> None:
+        code, out, _ = there("studies")
+        assert code == 0
+        assert "flowers" in out
+        assert "coarse-to-fine" in out
+        code, out, _ = there("studies", "--json")
+        assert [s["study"] for s in json.loads(out)][:1] == ["flowers"]
+
+    def test_trials(self, there: Shell) -> None:
+        code, out, _ = there("trials", "flowers", "--top", "3")
+        assert code == 0
+        assert "3 of 12 trials" in out
+        code, out, _ = there("trials", "flowers", "--json")
+        rows = json.loads(out)
+        assert len(rows) == 12
+        scores = [row["score"] for row in rows]
+        assert scores == sorted(scores, reverse=True)
+        assert set(rows[0]["configuration"]) == {"learning_rate", "decay", "l2", "width", "depth"}
+
+    def test_no_trials_of_a_state(self, there: Shell) -> None:
+        assert "has no such trials" in there("trials", "flowers", "--state", "running")[1]
+
+    def test_best_and_predict(self, there: Shell) -> None:
+        code, out, err = there("best", "flowers", "--export", "model.npz")
+        assert code == 0
+        assert "Winner" in out
+        assert "wrote model.npz" in err
+        from hpsearch.data import load_dataset
+
+        data = load_dataset("iris")
+        header = ",".join(data.feature_names)
+        np.savetxt("rows.csv", data.X[::10], delimiter=",", header=header, comments="")
+        code, out, _ = there("predict", "model.npz", "rows.csv")
+        assert code == 0
+        lines = out.splitlines()
+        assert lines[0] == "label,probability"
+        assert len(lines) == 16
+        right = [line.split(",")[0] for line in lines[1:]] == np.asarray(data.classes)[data.y[::10]]
+        assert right.mean() > 0.6
+        code, out, _ = there("predict", "model.npz", "rows.csv", "--probabilities", "--json")
+        rows = json.loads(out)
+        assert len(rows) == 15
+        assert sum(float(v) for k, v in rows[0].items() if k.startswith("p(")) == pytest.approx(1)
+        code, out, err = there("predict", "model.npz", "rows.csv", "-o", "labels.csv")
+        assert (code, out) == (0, "")
+        assert Path("labels.csv").read_text().splitlines() == lines
+
+    def test_best_as_json(self, there: Shell) -> None:
+        document = json.loads(there("best", "flowers", "--json")[1])
+        assert document["best"]
+
+
+class TestFiles:
+    def test_init_writes_a_study_that_runs(self, shell: Shell) -> None:
+        code, _, err = shell("init", "mine.toml", "--data", "iris")
+        assert code == 0
+        assert "hpsearch run mine.toml" in err
+        text = Path("mine.toml").read_text().replace("# trials = 60 ", "trials = 2 #")
+        text = text.replace("# epochs = 20 ", "epochs = 2 #")
+        Path("mine.toml").write_text(text)
+        assert shell("run", "mine.toml", "-w", "1", "--json")[0] == 0
+
+    def test_init_never_replaces_a_file_unasked(self, shell: Shell) -> None:
+        Path("mine.toml").write_text("precious")
+        code, _, err = shell("init", "mine.toml")
+        assert code == 2
+        assert "--force replaces it" in err
+        assert Path("mine.toml").read_text() == "precious"
+        assert shell("init", "mine.toml", "--force")[0] == 0
+
+    def test_schema(self, shell: Shell) -> None:
+        code, out, _ = shell("schema")
+        assert code == 0
+        assert json.loads(out)["title"] == "StudyFile"
+
+
+def test_check_prints_a_table_and_fails_on_a_fault(shell: Shell) -> None:
+    code, out, _ = shell("check", "digits")
+    assert code == 0
+    assert "initial loss" in out
+    assert all(len(line) <= 80 for line in out.splitlines())
+    bad = 'name = "x"\n[data]\nname = "iris"\n[model]\ninitializer = "zeros"\ndepth = 2\n'
+    Path("bad.toml").write_text(bad)
+    code, out, _ = shell("check", "bad.toml")
+    assert code == 1
+    assert "fail" in out
+
+
+WRONG: dict[str, tuple[list[str], int, str]] = {
+    "no such study file": (["run", "digit.toml"], 2, "there is no study file"),
+    "no such database": (["studies"], 1, "run a study first"),
+    "no such option": (["run", "x.toml", "--wrokers", "2"], 2, "No such option"),
+    "no workers": (["run", "x.toml", "--workers", "0"], 2, "workers"),
+    "no such command": (["runn"], 2, "No such command"),
+    "bad storage": (["studies", "--storage", "redis://x"], 2, "no database URL"),
+    "no such model": (["predict", "none.npz", "t.csv"], 2, "cannot read the model"),
+    "folder for a study": (["run", "."], 2, "cannot read"),
+    "unwritable": (["init", "no/such/folder.toml"], 2, "cannot write"),
+}
+
+
+@pytest.mark.parametrize(("words", "code", "sentence"), WRONG.values(), ids=WRONG.keys())
+def test_wrong_use_is_one_sentence_and_an_exit_code(
+    shell: Shell, words: list[str], code: int, sentence: str
+) -> None:
+    got, out, err = shell(*words)
+    assert got == code
+    assert sentence in err
+    assert out == ""
+    assert "Traceback" not in err
+
+
+def test_errors_in_a_study_name_the_line(shell: Shell) -> None:
+    Path("s.toml").write_text('name = "s"\n[data]\nname = "iris"\n[model]\nwidht = 3\n')
+    code, _, err = shell("run", "s.toml")
+    assert code == 2
+    assert "s.toml, line 5: unknown key 'model.widht'; did you mean 'width'?" in err
+
+
+def test_a_fault_of_ours_is_one_sentence_unless_asked(
+    shell: Shell, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def broken(*_: Any, **__: Any) -> None:
+        raise ZeroDivisionError("oh")
+
+    monkeypatch.setattr("hpsearch.study_file.json_schema", broken)
+    code, _, err = shell("schema")
+    assert code == 1
+    assert "unexpected ZeroDivisionError" in err
+    with pytest.raises(ZeroDivisionError):
+        run(["schema", "--debug"])
+
+
+def test_an_unfinished_study_has_no_network_to_export(shell: Shell) -> None:
+    import optuna
+
+    from hpsearch.storage import open_storage
+
+    study = optuna.create_study(study_name="raw", storage=open_storage("hpsearch.db"))
+    code, out, _ = shell("best", "raw")
+    assert code == 0
+    assert "No trial is complete yet" in out
+    study.add_trial(optuna.create_trial(value=0.5))
+    code, _, err = shell("best", "raw", "--export", "m.npz")
+    assert code == 1
+    assert "no tested network yet" in err
+
+
+class TestProcesses:
+    """What only a real process shows: signals, pipes, start-up."""
+
+    def start(self, *words: str, **kwargs: Any) -> subprocess.Popen[str]:
+        return subprocess.Popen(
+            [sys.executable, "-m", "hpsearch", *words],
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+            **kwargs,
+        )
+
+    @pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+    def test_an_interrupted_study_ends_quickly_and_goes_on(
+        self, tmp_path: Path, number: int, code: int
+    ) -> None:
+        text = STUDY.format(name="long", trials=400).replace("epochs = 4", "epochs = 300")
+        (tmp_path / "long.toml").write_text(text)
+        process = self.start("run", "long.toml", "--workers", "2", cwd=tmp_path)
+        db = tmp_path / "hpsearch.db"
+        for _ in range(200):
+            time.sleep(0.1)
+            if db.exists() and count_trials(db) >= 3:
+                break
+        process.send_signal(number)
+        _, err = process.communicate(timeout=20)
+        assert process.returncode == code, err
+        assert "Traceback" not in err
+        kept = count_trials(db)
+        assert kept >= 3
+        process = self.start("run", "long.toml", "--workers", "2", cwd=tmp_path)
+        for _ in range(200):
+            time.sleep(0.1)
+            if count_trials(db) > kept:
+                break
+        process.send_signal(signal.SIGINT)
+        process.communicate(timeout=20)
+        assert count_trials(db) > kept
+
+    def test_help_imports_nothing_heavy(self) -> None:
+        code = (
+            "import sys; from hpsearch.cli import main\n"
+            "try: main(['--help'])\n"
+            "except SystemExit: pass\n"
+            "heavy = {'optuna', 'sklearn', 'pandas', 'plotly', 'scipy', 'sqlalchemy', 'numpy'}\n"
+            "print(sorted(heavy & set(sys.modules)))"
+        )
+        out = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+        assert out.stdout.splitlines()[-1] == "[]"
+
+    def test_a_pipe_that_closes_early_is_no_error(self, finished: Path) -> None:
+        out = subprocess.run(
+            f"{sys.executable} -m hpsearch trials flowers --json | head -1",
+            shell=True,
+            cwd=finished,
+            capture_output=True,
+            text=True,
+        )
+        assert out.stdout == "[\n"
+        assert "Traceback" not in out.stderr
+
+
+def count_trials(db: Path) -> int:
+    import sqlite3
+
+    try:
+        with sqlite3.connect(f"file:{db}?mode=ro", uri=True) as connection:
+            return int(connection.execute("SELECT count(*) FROM trials").fetchone()[0])
+    except sqlite3.OperationalError:
+        return 0

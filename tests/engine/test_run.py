@@ -1,0 +1,385 @@
+"""Running studies: what is stored, what a second run does, and what happens when workers break."""
+
+from __future__ import annotations
+
+import dataclasses
+import os
+import signal
+from collections import Counter
+from collections.abc import Callable, Iterator
+from concurrent.futures import Future
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import optuna
+import pytest
+
+from hpsearch.engine import run as engine
+from hpsearch.engine import run_study
+from hpsearch.engine.run import DataReady, Event, Finished, StageStarted, TrialDone, WinnerNamed
+from hpsearch.engine.summary import Summary
+from hpsearch.engine.workers import local_executor
+from hpsearch.errors import RunError, UsageError
+from hpsearch.model import Model
+from hpsearch.objective import Job, RefitJob
+from hpsearch.storage import load_model_bytes, load_study, open_storage
+from hpsearch.study_file import StudyFile, parse_study_file
+
+TEXT = """
+name = "{name}"
+seed = 3
+[data]
+name = "iris"
+{data}
+[model]
+width = {{ low = 4, high = 32, log = true }}
+depth = 1
+[training]
+epochs = 4
+{training}
+[search]
+strategy = "{strategy}"
+trials = {trials}
+{search}
+"""
+
+
+def study(
+    strategy: str = "coarse-to-fine",
+    *,
+    trials: int = 12,
+    name: str = "s",
+    search: str = "",
+    data: str = "",
+    training: str = "",
+) -> StudyFile:
+    return parse_study_file(
+        TEXT.format(
+            name=name, strategy=strategy, trials=trials, search=search, data=data, training=training
+        )
+    )
+
+
+class Here:
+    """An executor that computes at once, in this process; tests reach into it."""
+
+    def __init__(self) -> None:
+        self.jobs: list[Any] = []
+        self.before: Callable[[Any], None] = lambda job: None
+
+    def submit(self, function: Callable[..., Any], /, *args: Any) -> Future[Any]:
+        future: Future[Any] = Future()
+        self.jobs.append(args[0])
+        try:
+            self.before(args[0])
+            future.set_result(function(*args))
+        except Exception as error:
+            future.set_exception(error)
+        return future
+
+
+@pytest.fixture
+def here(monkeypatch: pytest.MonkeyPatch) -> Here:
+    executor = Here()
+
+    @contextmanager
+    def local(workers: int) -> Iterator[Here]:
+        yield executor
+
+    monkeypatch.setattr(engine, "local_executor", local)
+    return executor
+
+
+@pytest.fixture
+def db(tmp_path: Path) -> str:
+    return f"sqlite:///{tmp_path / 'studies.db'}"
+
+
+def essence(db: str, name: str = "s") -> dict[tuple[int, int], tuple[object, ...]]:
+    """What must be the same however a study was run: all but numbers, times and durations."""
+    trials = load_study(open_storage(db), name).trials
+    return {
+        (t.user_attrs["stage_index"], t.user_attrs["slot"]): (
+            t.params,
+            t.user_attrs["seed"],
+            t.value,
+            t.intermediate_values,
+            t.state,
+            t.distributions,
+        )
+        for t in trials
+    }
+
+
+@pytest.mark.parametrize("strategy", ["coarse-to-fine", "random", "grid", "tpe", "cmaes", "qmc"])
+def test_every_strategy_runs_to_a_tested_winner(here: Here, db: str, strategy: str) -> None:
+    trials = 12 if strategy != "grid" else 16
+    summary = run_study(study(strategy, trials=trials), storage=db)
+    assert summary.strategy == strategy
+    assert sum(summary.states.values()) <= trials
+    assert summary.test_accuracy is not None
+    assert summary.test_interval is not None
+    low, high = summary.test_interval
+    assert 0 <= low < summary.test_accuracy <= high <= 1
+    assert summary.test_rows == 30
+    assert summary.best is not None
+    assert set(summary.best) == {"learning_rate", "decay", "l2", "width"}
+    assert summary.seconds is not None
+    keys = list(essence(db))
+    assert len(keys) == len(set(keys)) == sum(s.note.slots for s in summary.stages)
+
+
+def test_workers_and_resuming_change_nothing(db: str, tmp_path: Path, here: Here) -> None:
+    run_study(study(), storage=db)
+    whole = essence(db)
+    other = f"sqlite:///{tmp_path / 'other.db'}"
+
+    # Interrupted after every few trials, again and again, until nothing is left to do.
+    class EnoughError(Exception):
+        pass
+
+    interruptions = 0
+    while True:
+        seen = 0
+
+        def stop(event: Event) -> None:
+            nonlocal seen
+            seen += isinstance(event, TrialDone)
+            if seen == 5:
+                raise EnoughError
+
+        try:
+            run_study(study(), storage=other, workers=1, on_event=stop)
+        except EnoughError:
+            interruptions += 1
+        else:
+            break
+    assert interruptions == 2
+    assert essence(other) == whole
+
+
+def test_real_workers_give_the_same_trials_as_one_process(
+    db: str, tmp_path: Path, here: Here
+) -> None:
+    run_study(study(trials=8), storage=db)
+    other = f"sqlite:///{tmp_path / 'workers.db'}"
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(engine, "local_executor", local_executor)
+        run_study(study(trials=8), storage=other, workers=2)
+    assert essence(other) == essence(db)
+
+
+def test_events_tell_the_story(here: Here, db: str) -> None:
+    events: list[Event] = []
+    run_study(study(trials=10), storage=db, on_event=events.append)
+    kinds = Counter(type(event) for event in events)
+    assert kinds[DataReady] == kinds[WinnerNamed] == kinds[Finished] == 1
+    assert kinds[TrialDone] == 10
+    assert isinstance(events[0], DataReady)
+    assert events[0].sizes == (96, 24, 30)
+    assert next(e.stage.name for e in events if isinstance(e, StageStarted)) == "coarse"
+    assert isinstance(events[-1], Finished)
+
+
+def test_a_finished_study_is_not_run_again(here: Here, db: str) -> None:
+    first = run_study(study(), storage=db)
+    here.jobs.clear()
+    again = run_study(study(), storage=db)
+    assert here.jobs == []
+    assert again == first
+
+
+def test_the_test_part_is_looked_at_once(here: Here, db: str) -> None:
+    run_study(study(), storage=db)
+    assert sum(isinstance(job, RefitJob) for job in here.jobs) == 1
+
+
+def test_the_stored_network_is_the_tested_one(here: Here, db: str) -> None:
+    from hpsearch.data import load_dataset, make_splits
+
+    summary = run_study(study(), storage=db)
+    storage = open_storage(db)
+    assert summary.model is not None
+    content = load_model_bytes(storage, load_study(storage, "s")._study_id, summary.model)
+    model = Model.from_bytes(content)
+    data = load_dataset("iris")
+    test = make_splits(data.y, seed=3)[0].test
+    right = model.predict(data.X[test]) == np.asarray(data.classes)[data.y[test]]
+    assert right.mean() == pytest.approx(summary.test_accuracy)
+    assert model.origin["validation_accuracy"] == summary.validation_accuracy
+
+
+def test_early_stopping_refits_to_the_winner_s_best_epoch(here: Here, db: str) -> None:
+    run_study(study(trials=8, training="patience = 2"), storage=db)
+    [job] = [job for job in here.jobs if isinstance(job, RefitJob)]
+    assert job.stop_after is not None
+    assert 1 <= job.stop_after <= 4
+
+
+def test_diverged_trainings_are_pruned_with_their_reason(here: Here, db: str) -> None:
+    wild = 'learning_rate = { low = 0.01, high = 9000.0, log = true }\noptimizer = "sgd"'
+    summary = run_study(study("random", training=wild), storage=db)
+    assert summary.states["pruned"] > 0
+    for row in summary.rows:
+        if row.state == "pruned":
+            assert row.why in ("diverged", "not finite")
+            assert row.score == pytest.approx(1 / 3)
+    assert summary.test_accuracy is not None
+    trials = load_study(open_storage(db), "s").trials
+    assert all(t.intermediate_values for t in trials)
+
+
+class TestBrokenWorkers:
+    def test_a_job_that_breaks_is_tried_three_times_and_left_as_fail(
+        self, here: Here, db: str
+    ) -> None:
+        attempts: Counter[int] = Counter()
+
+        def breaks(job: Any) -> None:
+            if isinstance(job, Job):
+                attempts[job.seed] += 1
+                if job.seed == next(iter(attempts)):
+                    raise MemoryError("out of memory")
+
+        here.before = breaks
+        events: list[Event] = []
+        summary = run_study(study("random"), storage=db, workers=1, on_event=events.append)
+        assert summary.states["fail"] == 1
+        assert attempts.most_common(1)[0][1] == 3
+        [failed] = [row for row in summary.rows if row.state == "fail"]
+        assert failed.why == "MemoryError: out of memory"
+        assert [e.error for e in events if isinstance(e, TrialDone) and e.error] == [failed.why]
+
+    def test_a_job_that_breaks_once_is_as_if_nothing_had_been(
+        self, here: Here, db: str, tmp_path: Path
+    ) -> None:
+        run_study(study("random"), storage=db)
+        broken: list[int] = []
+
+        def breaks(job: Any) -> None:
+            if job.seed not in broken:
+                broken.append(job.seed)
+                raise OSError("once")
+
+        here.before = breaks
+        other = f"sqlite:///{tmp_path / 'other.db'}"
+        # The refit has one attempt: what breaks there is told at once.
+        with pytest.raises(OSError, match="once"):
+            run_study(study("random"), storage=other)
+        assert essence(other) == essence(db)
+
+    def test_a_stage_in_which_everything_fails_ends_the_run(self, here: Here, db: str) -> None:
+        def breaks(job: Any) -> None:
+            raise MemoryError("no")
+
+        here.before = breaks
+        with pytest.raises(RunError, match="every training of stage random failed"):
+            run_study(study("random", trials=2), storage=db)
+
+    def test_a_failed_slot_is_tried_again_by_the_next_run(self, here: Here, db: str) -> None:
+        def breaks(job: Any) -> None:
+            if isinstance(job, RefitJob) or job.seed % 2:
+                raise MemoryError("no")
+
+        here.before = breaks
+        with pytest.raises(MemoryError):
+            run_study(study("random"), storage=db)
+        here.before = lambda job: None
+        summary = run_study(study("random"), storage=db)
+        assert summary.states["complete"] == 12
+
+    def test_wrong_use_inside_a_job_ends_the_run_with_its_sentence(
+        self, here: Here, db: str
+    ) -> None:
+        with pytest.raises(UsageError, match="batch normalization needs batches of two"):
+            run_study(dataclasses_replace_batch(study("random")), storage=db)
+
+    def test_a_killed_worker_costs_nothing_but_time(self) -> None:
+        with local_executor(1) as executor:
+            assert executor.submit(pow, 2, 5).result() == 32
+            with pytest.raises(Exception, match=r"(?i)process|died|abnormal"):
+                executor.submit(kill_self).result()
+            assert executor.submit(pow, 2, 6).result() == 64
+
+
+def kill_self() -> None:
+    os.kill(os.getpid(), signal.SIGKILL)
+
+
+def dataclasses_replace_batch(file: StudyFile) -> StudyFile:
+    """Batches of one sample with batch normalization cannot be trained."""
+    training = file.training.model_copy(update={"batch_size": 1})
+    model = file.model.model_copy(update={"batch_norm": True})
+    return file.model_copy(update={"training": training, "model": model})
+
+
+class TestChangedStudies:
+    @pytest.mark.parametrize(
+        ("changes", "words"),
+        [
+            ({"training": "batch_size = 8"}, "training.batch_size was 64 and is 8"),
+            ({"data": "folds = 3"}, "data.folds was 1 and is 3"),
+            ({"strategy": "random"}, "search.strategy was coarse-to-fine and is random"),
+        ],
+    )
+    def test_a_changed_file_is_refused_with_the_difference(
+        self, here: Here, db: str, changes: dict[str, Any], words: str
+    ) -> None:
+        run_study(study(), storage=db)
+        with pytest.raises(UsageError, match=words):
+            run_study(study(**changes), storage=db)
+
+    def test_changed_data_is_refused(self, here: Here, db: str, tmp_path: Path) -> None:
+        table = tmp_path / "t.csv"
+        rows = [f"{i},{i % 7},{'ab'[i % 2]}" for i in range(60)]
+        table.write_text("x,z,y\n" + "\n".join(rows))
+        file = study("random", trials=2)
+        file = file.model_copy(
+            update={
+                "data": file.data.model_copy(
+                    update={"name": None, "path": str(table), "target": "y"}
+                )
+            }
+        )
+        here.before = fail_at_the_end
+        with pytest.raises(OSError, match="end"):
+            run_study(file, storage=db)
+        table.write_text("x,z,y\n" + "\n".join(rows[:50]))
+        with pytest.raises(UsageError, match="60 rows then, 50 now"):
+            run_study(file, storage=db)
+
+    def test_a_foreign_study_of_the_same_name_is_left_alone(self, here: Here, db: str) -> None:
+        foreign = optuna.create_study(
+            study_name="s", storage=open_storage(db), direction="maximize"
+        )
+        foreign.add_trial(optuna.create_trial(value=1.0))
+        with pytest.raises(UsageError, match="did not make"):
+            run_study(study(), storage=db)
+        minimizing = optuna.create_study(study_name="m", storage=open_storage(db))
+        assert minimizing.direction.name == "MINIMIZE"
+        with pytest.raises(UsageError, match="minimizes"):
+            run_study(study(name="m"), storage=db)
+
+
+def fail_at_the_end(job: Any) -> None:
+    if isinstance(job, RefitJob):
+        raise OSError("end")
+
+
+def test_no_workers_is_wrong_use(db: str) -> None:
+    with pytest.raises(UsageError, match="at least one worker"):
+        run_study(study(), storage=db, workers=0)
+
+
+def test_the_document_is_json_with_what_a_program_needs(here: Here, db: str) -> None:
+    import json
+
+    summary: Summary = run_study(study(), storage=db)
+    document = json.loads(json.dumps(summary.document(), allow_nan=False))
+    assert document["study"] == "s"
+    asked = "stages best validation_accuracy test_accuracy test_interval trials seconds"
+    assert set(asked.split()) <= set(document)
+    assert document["trials"] == 12
+    assert dataclasses.is_dataclass(summary)
