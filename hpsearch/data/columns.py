@@ -156,8 +156,6 @@ def as_numbers(name: str, feature: str, column: Any) -> NDArray[np.float64]:
 def _categorical(feature: str, column: Any, present: int) -> Column | str:
     """A dictionary-encoded column as codes of its sorted categories, unless they are too many."""
     combined = column.combine_chunks()
-    if hasattr(combined, "num_chunks"):  # what a table without rows, or a huge one, combines to
-        combined = combined.unify_dictionaries().chunk(0)
     names = combined.dictionary.to_pylist()
     if len(names) >= 10 and len(names) > 0.9 * present:
         return f"{len(names)} distinct texts in {present} rows look like an identifier"

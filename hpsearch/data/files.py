@@ -62,5 +62,6 @@ def reading(path: Path) -> Iterator[IO[bytes]]:
 
 
 def first_line(error: BaseException) -> str:
-    """The first line of a library's message, to be a part of ours."""
-    return str(error).strip().partition("\n")[0].rstrip(".") or type(error).__name__
+    """The start of a library's message, to be a part of ours."""
+    message = str(error).strip().partition("\n")[0].rstrip(".")
+    return message[:160] or type(error).__name__
