@@ -215,21 +215,24 @@ class Maxout(Activation):
         self, x: Array, y: Array, dx: Array, dy: Array, slope: Array, dslope: Array
     ) -> None:
         super().__init__(x, y, dx, dy, slope, dslope)
-        self.pieces = x.reshape(-1, *y.shape)
-        self.dpieces = dx.reshape(-1, *y.shape)
-        self.winner = np.empty(y.shape, dtype=np.intp)
-        self.mine = np.empty(y.shape, dtype=np.bool_)
+        self.first, *self.others = x.reshape(-1, *y.shape)
+        self.dfirst, *self.dothers = dx.reshape(-1, *y.shape)
+        self.beats = [np.empty(y.shape, dtype=np.bool_) for _ in self.others]
 
     def forward(self) -> None:
         """Write y."""
-        np.argmax(self.pieces, 0, self.winner)
-        np.maximum.reduce(self.pieces, 0, out=self.y)
+        np.copyto(self.y, self.first)
+        for piece, beats in zip(self.others, self.beats, strict=True):
+            np.greater(piece, self.y, beats)
+            np.maximum(piece, self.y, out=self.y)
 
     def backward(self) -> None:
-        """Write dx."""
-        for j, dpiece in enumerate(self.dpieces):
-            np.equal(self.winner, j, self.mine)
-            np.multiply(self.dy, self.mine, dpiece)
+        """Write dx; overwrites dy unless there is one piece only."""
+        # The last piece that beat those before it takes the gradient, and leaves none to them.
+        for dpiece, beats in zip(self.dothers[::-1], self.beats[::-1], strict=True):
+            np.multiply(self.dy, beats, dpiece)
+            np.subtract(self.dy, dpiece, self.dy)
+        np.copyto(self.dfirst, self.dy)
 
 
 ACTIVATIONS: dict[str, type[Activation]] = {

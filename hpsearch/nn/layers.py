@@ -184,32 +184,36 @@ class FrozenBatchNorm:
 
 
 class Dropout:
-    """Drop each unit of each sample with a probability (Srivastava et al., 2014), in place.
+    """Drop each unit of each sample with a probability (Srivastava et al., 2014).
 
     Inverted: what stays is divided by its probability, so that prediction needs no change.
 
     Args:
-        y: activations (units, samples), overwritten by forward.
-        dy: their gradient, overwritten by backward.
+        x: activations (units, samples).
+        y: output, another array of the same shape, since the activation still needs its own.
+        dx: where backward writes the gradient of x; may be dy.
+        dy: gradient of y.
         rate: probability of dropping, from 0 to below 1.
         rng: source of randomness.
     """
 
-    def __init__(self, y: Array, dy: Array, rate: float, rng: np.random.Generator) -> None:
-        self.y, self.dy, self.rng = y, dy, rng
-        self.mask = np.empty_like(y)
-        self.keep = scalar(1.0 - rate, y.dtype)
-        self.gain = scalar(1.0 / (1.0 - rate), y.dtype)
+    def __init__(
+        self, x: Array, y: Array, dx: Array, dy: Array, rate: float, rng: np.random.Generator
+    ) -> None:
+        self.x, self.y, self.dx, self.dy, self.rng = x, y, dx, dy, rng
+        self.mask = np.empty_like(x)
+        self.keep = scalar(1.0 - rate, x.dtype)
+        self.gain = scalar(1.0 / (1.0 - rate), x.dtype)
 
     def forward(self) -> None:
-        """Draw a mask and apply it."""
+        """Draw a mask and write y."""
         self.rng.random(out=self.mask, dtype=self.mask.dtype.type)
         # floor(u + keep) is 1 with probability keep, and 0 otherwise.
         np.add(self.mask, self.keep, self.mask)
         np.floor(self.mask, self.mask)
         np.multiply(self.mask, self.gain, self.mask)
-        np.multiply(self.y, self.mask, self.y)
+        np.multiply(self.x, self.mask, self.y)
 
     def backward(self) -> None:
-        """Apply the same mask to the gradient."""
-        np.multiply(self.dy, self.mask, self.dy)
+        """Write dx through the same mask."""
+        np.multiply(self.dy, self.mask, self.dx)

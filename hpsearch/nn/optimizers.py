@@ -123,7 +123,7 @@ class Momentum(Optimizer):
         super().__init__(parameters, gradients, weights, config)
         self.momentum = scalar(config.momentum, parameters.dtype)
 
-    def _update(self, w: Array, g: Array, scratch: Array, /, *state: Array) -> None:
+    def _update(self, w: Array, g: Array, _scratch: Array, /, *state: Array) -> None:
         (v,) = state
         np.multiply(v, self.momentum, v)
         np.subtract(v, g, v)

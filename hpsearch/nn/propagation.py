@@ -82,9 +82,11 @@ class Propagation:
             )
             z = normal
         activation = ACTIVATIONS[self.config.activation]
-        self.layers.append(activation(z, y, dz, dy, views.slope, views.dslope))
-        if self.config.dropout > 0 and self.rng is not None:
-            self.layers.append(Dropout(y, dy, self.config.dropout, self.rng))
+        drop_rng = self.rng if self.config.dropout > 0 else None
+        active = y if drop_rng is None else np.empty_like(y)
+        self.layers.append(activation(z, active, dz, dy, views.slope, views.dslope))
+        if drop_rng is not None:
+            self.layers.append(Dropout(active, y, dy, dy, self.config.dropout, drop_rng))
         self.hidden.append(y)
         return output, dy
 

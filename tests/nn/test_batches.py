@@ -1,0 +1,68 @@
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from hpsearch.nn import batches as module
+from hpsearch.nn.batches import Batches
+
+
+def epoch(batches: Batches, seed: int = 0) -> list[tuple[np.ndarray, np.ndarray]]:
+    """Copies of the inputs and targets of every batch, in order."""
+    return [
+        (batch.inputs.T.copy(), batch.targets.copy())
+        for block in batches.epoch(np.random.default_rng(seed))
+        for batch in block
+    ]
+
+
+@settings(deadline=None)
+@given(
+    n=st.integers(1, 70),
+    batch_size=st.integers(1, 80),
+    classes=st.integers(2, 5),
+    block_bytes=st.sampled_from([1, 500, 2000, 1 << 19]),
+)
+def test_an_epoch_visits_every_sample_once_with_its_label(
+    n: int, batch_size: int, classes: int, block_bytes: int
+) -> None:
+    X = np.stack([np.arange(n), -np.arange(n)], axis=1).astype(np.float32)
+    y = (np.arange(n) * 7) % classes
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(module, "_BLOCK_BYTES", block_bytes)
+        batches = Batches(X, y, classes, batch_size)
+        for seed in range(2):
+            seen = epoch(batches, seed)
+            sizes = [len(inputs) for inputs, _ in seen]
+            assert sizes[:-1] == [min(batch_size, n)] * (len(sizes) - 1)
+            assert sum(sizes) == n
+            assert batches.per_epoch == len(sizes)
+            inputs = np.concatenate([inputs for inputs, _ in seen])
+            labels = np.concatenate([targets.argmax(axis=0) for _, targets in seen])
+            assert all((targets.sum(axis=0) == 1).all() for _, targets in seen)
+            rows = inputs[:, 0].astype(int)
+            assert sorted(rows) == list(range(n))
+            np.testing.assert_array_equal(inputs[:, 1], -rows)
+            np.testing.assert_array_equal(inputs[:, 2], 1)
+            np.testing.assert_array_equal(labels, y[rows])
+
+
+def test_each_epoch_has_another_order_and_a_seed_the_same_one() -> None:
+    X, y = np.arange(50.0)[:, None], np.arange(50) % 2
+    first, again = Batches(X, y, 2, 50), Batches(X, y, 2, 50)
+    one, two = epoch(first)[0][0], epoch(first)[0][0]
+    assert not np.array_equal(one, two)
+    np.testing.assert_array_equal(epoch(again)[0][0], one)
+
+
+def test_a_read_only_memory_map_is_read_and_left_alone(tmp_path: object) -> None:
+    path = f"{tmp_path}/x.npy"
+    X = np.random.default_rng(0).standard_normal((30, 4)).astype(np.float32)
+    np.save(path, X)
+    mapped = np.load(path, mmap_mode="r")
+    batches = Batches(mapped, np.zeros(30, int), 2, 8)
+    assert np.shares_memory(batches.X, mapped)
+    rows = np.concatenate([inputs for inputs, _ in epoch(batches)])[:, :-1]
+    np.testing.assert_array_equal(np.sort(rows, axis=0), np.sort(X, axis=0))
