@@ -1,0 +1,163 @@
+"""The classifier's arguments, checked once and put into the network's own words."""
+
+from __future__ import annotations
+
+import math
+import sys
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+from numbers import Integral, Real
+from typing import Any
+
+import numpy as np
+
+from hpsearch.errors import UnknownNameError, UsageError
+from hpsearch.nn import ACTIVATIONS, OPTIMIZERS, NetworkConfig, TrainingConfig
+
+__all__ = ["Settings", "read_settings"]
+
+_AUTO_BATCH = 200
+
+
+@dataclass(frozen=True)
+class Settings:
+    """The classifier's arguments, checked and in the network's own words.
+
+    Attributes:
+        network: layers, activation and initialization.
+        training: update rule and schedule; batch size and l2 come with `training_on`.
+        alpha: scikit-learn's regularization, l2 times the batch size.
+        shuffle: whether each epoch has another order.
+        early_stopping: whether validation accuracy decides when to stop.
+        validation_fraction: share of the samples that is set aside for that.
+        tol: least improvement that counts.
+        n_iter_no_change: idle epochs that are allowed.
+    """
+
+    network: NetworkConfig
+    training: TrainingConfig
+    alpha: float
+    shuffle: bool
+    early_stopping: bool
+    validation_fraction: float
+    tol: float
+    n_iter_no_change: float
+
+    def training_on(self, n: int) -> TrainingConfig:
+        """The training on n samples: a batch has no more, and alpha becomes its l2.
+
+        Args:
+            n: training samples.
+
+        Returns:
+            The training's configuration.
+        """
+        size = min(self.training.batch_size, n)
+        return replace(self.training, batch_size=size, l2=self.alpha / size)
+
+
+def read_settings(params: Mapping[str, Any]) -> Settings:
+    """Check the arguments and put them together as one configuration.
+
+    Args:
+        params: what ``get_params`` gives.
+
+    Returns:
+        The configuration.
+
+    Raises:
+        UsageError: for a value out of range, in the words of the argument.
+        UnknownNameError: for a name that is not known.
+    """
+    _check(params)
+    sizes: Any = params["hidden_layer_sizes"]
+    sizes = (sizes,) if isinstance(sizes, Integral) else sizes
+    network = NetworkConfig(
+        hidden_layer_sizes=sizes,
+        activation=_activation(params["activation"]),
+        **{name: params[name] for name in ("initializer", "bias", "dropout", "batch_norm")},
+        maxout_pieces=params["maxout_pieces"],
+    )
+    optimizer = _optimizer(params)
+    training = TrainingConfig(
+        optimizer=optimizer,
+        learning_rate=params["learning_rate_init"],
+        momentum=params["beta_1" if optimizer in ("adam", "adamw") else "momentum"],
+        beta2=params["beta_2"],
+        batch_size=_AUTO_BATCH if params["batch_size"] == "auto" else params["batch_size"],
+        epochs=params["max_iter"],
+        # As scikit-learn, go on for as long as the numbers are finite.
+        divergence=sys.float_info.max,
+        **{name: params[name] for name in ("epsilon", "schedule", "decay", "warmup")},
+    )
+    same = ("alpha", "shuffle", "early_stopping", "validation_fraction", "tol", "n_iter_no_change")
+    return Settings(network, training, **{name: params[name] for name in same})
+
+
+_FLAGS = ("shuffle", "warm_start", "nesterovs_momentum", "early_stopping", "batch_norm")
+
+_NUMBERS: dict[str, tuple[Callable[[Any], bool], str]] = {
+    "alpha": (lambda v: 0 <= v < math.inf, "a number of at least 0"),
+    "learning_rate_init": (lambda v: 0 < v < math.inf, "a number above 0"),
+    "tol": (lambda v: 0 <= v < math.inf, "a number of at least 0"),
+    "momentum": (lambda v: 0 <= v < 1, "a number from 0 to below 1"),
+    "beta_1": (lambda v: 0 <= v < 1, "a number from 0 to below 1"),
+    "beta_2": (lambda v: 0 <= v < 1, "a number from 0 to below 1"),
+    "validation_fraction": (lambda v: 0 < v < 1, "a number between 0 and 1"),
+    "max_iter": (lambda v: v >= 1 and isinstance(v, Integral), "a whole number of at least 1"),
+    "n_iter_no_change": (
+        lambda v: v >= 1 and (isinstance(v, Integral) or v == math.inf),
+        "a whole number of at least 1, or inf",
+    ),
+}
+"""What NetworkConfig and TrainingConfig do not check, or know by another name."""
+
+
+def _check(params: Mapping[str, Any]) -> None:
+    """Refuse arguments out of range, and scikit-learn's that mean something else here."""
+    for name in _FLAGS:
+        if not isinstance(params[name], bool | np.bool_):
+            raise UsageError(f"{name} is {params[name]!r}; give True or False.")
+    for name, (right, wanted) in _NUMBERS.items():
+        value = params[name]
+        if isinstance(value, bool) or not isinstance(value, Real) or not right(value):
+            raise UsageError(f"{name} is {value!r}; give {wanted}.")
+    rate = params["learning_rate"]
+    if isinstance(rate, Real):
+        raise UsageError(
+            f"learning_rate is {rate!r}, and names a schedule as in scikit-learn; give the rate as "
+            "learning_rate_init."
+        )
+    if rate != "constant":
+        raise UsageError(
+            f"learning_rate is {rate!r}, which is not offered; leave it 'constant' and let "
+            "schedule, with decay, say how the rate falls, as in schedule='cosine'."
+        )
+
+
+def _activation(name: object) -> str:
+    """The network's name of an activation."""
+    if name == "identity":
+        raise UsageError(
+            "activation is 'identity', with which all layers together are one linear map; use "
+            "hidden_layer_sizes=() for softmax regression, or another activation."
+        )
+    names = {"logistic": "sigmoid", **{known: known for known in ACTIVATIONS}}
+    if not isinstance(name, str) or name not in names:
+        raise UnknownNameError("activation", name, names)
+    return names[name]
+
+
+def _optimizer(params: Mapping[str, Any]) -> str:
+    """The network's name of a solver."""
+    name: object = params["solver"]
+    if name == "lbfgs":
+        raise UsageError(
+            "solver is 'lbfgs', which needs all samples in each step and is not offered; use "
+            "'adam', or 'sgd' with momentum."
+        )
+    if not isinstance(name, str) or name not in OPTIMIZERS:
+        raise UnknownNameError("solver", name, OPTIMIZERS)
+    if name != "sgd" or params["momentum"] == 0:
+        return name
+    return "nesterov" if params["nesterovs_momentum"] else "momentum"
