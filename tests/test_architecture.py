@@ -1,0 +1,100 @@
+"""The shape of the house: what is public, what imports what, what starts quickly."""
+
+from __future__ import annotations
+
+import ast
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+import hpsearch
+
+PACKAGE = Path(hpsearch.__file__).parent
+
+LAYERS = [
+    ["cli", "__main__"],
+    ["engine"],
+    ["diagnostics"],
+    ["storage"],
+    ["search"],
+    ["objective", "model", "classifier"],
+    ["study_file"],
+    ["space", "parameter"],
+    ["data"],
+    ["nn"],
+    ["errors"],
+]
+"""From the top of the house to its ground; a module imports from its own floor or from below."""
+
+FLOOR = {name: len(LAYERS) - i for i, names in enumerate(LAYERS) for name in names}
+
+
+def test_public_names_are_pinned() -> None:
+    assert hpsearch.__all__ == [
+        "Categorical",
+        "CoarseToFineSampler",
+        "Condition",
+        "Float",
+        "HpsearchError",
+        "Int",
+        "MLPClassifier",
+        "MLPObjective",
+        "Model",
+        "Space",
+        "StudyFile",
+        "Summary",
+        "load_study_file",
+        "make_strategy",
+        "parse_study_file",
+        "run_search",
+        "run_study",
+    ]
+    assert all(getattr(hpsearch, name).__doc__ for name in hpsearch.__all__)
+    assert dir(hpsearch) == sorted(hpsearch.__all__)
+
+
+def test_an_unknown_name_is_an_attribute_error() -> None:
+    with pytest.raises(AttributeError, match="no attribute 'nothing'"):
+        _ = hpsearch.nothing
+
+
+def modules() -> list[Path]:
+    """Every module but the package's own front door, which opens all rooms."""
+    return sorted(set(PACKAGE.rglob("*.py")) - {PACKAGE / "__init__.py"})
+
+
+@pytest.mark.parametrize("path", modules(), ids=lambda p: str(p.relative_to(PACKAGE)))
+def test_imports_point_down(path: Path) -> None:
+    here = path.relative_to(PACKAGE).parts[0].removesuffix(".py")
+    for module in imported(path):
+        if module.startswith("hpsearch."):
+            there = module.split(".")[1]
+            assert FLOOR[there] <= FLOOR[here], f"{here} imports {there}, which stands above it"
+
+
+def test_the_network_needs_numpy_only() -> None:
+    for path in (PACKAGE / "nn").glob("*.py"):
+        outside = {m.split(".")[0] for m in imported(path)} - set(sys.stdlib_module_names)
+        assert outside <= {"numpy", "hpsearch"}, path
+
+
+def imported(path: Path) -> set[str]:
+    """Every module that a file imports, wherever in it, for types or for real."""
+    names: set[str] = set()
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.Import):
+            names |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom) and node.module:
+            names.add(node.module)
+    return names
+
+
+def test_importing_the_package_imports_nothing_else() -> None:
+    code = (
+        "import sys, hpsearch; heavy = {'numpy', 'optuna', 'sklearn', 'pydantic', 'typer'}; "
+        "print(sorted(heavy & set(sys.modules)))"
+    )
+    out = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert out.stdout.strip() == "[]"
