@@ -13,13 +13,14 @@ from itertools import pairwise
 from typing import TYPE_CHECKING
 
 from hpsearch.errors import UsageError
-from hpsearch.search.base import Change, Result, Stage, stages_done
-from hpsearch.search.narrowing import narrow
-from hpsearch.search.random_search import drawn
+from hpsearch.search.base import Stage, stages_done
+from hpsearch.search.narrowing import narrowed
+from hpsearch.search.quasi_random import sobol
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from hpsearch.search.base import Result
     from hpsearch.space import Space
 
 __all__ = ["EPOCH_SHARES", "STAGE_SHARES", "CoarseToFine", "plan"]
@@ -56,7 +57,7 @@ class CoarseToFine:
         index = stages_done(results)
         if index >= self.stages:
             return None
-        space, changes = self._space(index, results)
+        space, changes = narrowed(self.space, index, results)
         return Stage(
             name="coarse" if index == 0 else f"fine-{index}",
             index=index,
@@ -64,18 +65,9 @@ class CoarseToFine:
             epochs=self.epochs[index],
             space=space,
             seed=self.seed,
-            propose=drawn(space, self.seed, index),
+            propose=sobol(space, self.slots[index], self.seed, stage=index),
             changes=changes,
         )
-
-    def _space(self, index: int, results: Sequence[Result]) -> tuple[Space, tuple[Change, ...]]:
-        """The space of a stage: the narrowings of all stages before it, one after the other."""
-        spaces = [self.space]
-        changes: tuple[Change, ...] = ()
-        for stage in range(1, index + 1):
-            space, changes = narrow(spaces, [r for r in results if r.slot.stage < stage])
-            spaces.append(space)
-        return spaces[-1], changes
 
 
 def plan(

@@ -120,7 +120,7 @@ def spread(parameter: Parameter, count: int) -> list[Value]:
     if isinstance(parameter, Categorical):
         return list(parameter.choices[:count])
     if isinstance(parameter, Int):
-        count = min(count, (parameter.high - parameter.low) // parameter.step + 1)
+        count = min(count, len(parameter))
     values = [parameter.from_unit((i + 0.5) / count) for i in range(count)]
     return list(dict.fromkeys(values))
 

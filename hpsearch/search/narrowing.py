@@ -1,11 +1,11 @@
 """From the results of a stage to the space of the next: narrow, widen, drop, each with a reason.
 
-The region of the best trials, plus a margin, on the parameter's own scale (CS231n, lecture 6:
-"coarse stage, then a finer range"). What makes it more than a box:
+The region of the best trials, plus a margin, on the parameter's own scale (CS231n, lecture 6: a
+coarse stage, then a finer range). What makes it more than a box:
 
 - A parameter moves only on evidence that the ranking of the trials depends on it; otherwise the
   best lie where chance has put them, and the parameter stays wide.
-- When the best crowd an end of everything tried so far, the range moves past it, unless what lies
+- When the best crowd an end of all that was tried so far, the range moves past it, unless what lies
   at that end diverged, or the parameter's hard limit is met.
 - A choice is dropped only if it ranks worse than the others beyond chance and none of the best has
   it.
@@ -26,14 +26,14 @@ from hpsearch.space import Categorical, Float, Int, Parameter, Space, Value
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-__all__ = ["narrow"]
+__all__ = ["narrow", "narrowed"]
 
 BEST = 0.1  # the share of the trials whose region the next stage searches
 FEWEST = 4  # the fewest trials that make a region
-CHANCE = 0.1  # the p-value up to which a parameter matters
+CHANCE = 0.2  # the p-value up to which a parameter matters
 DROP = 0.05  # the p-value up to which a choice is bad
 EDGE = 0.15  # the share of all that was tried which counts as its end
-CROWD = 0.05  # the probability that chance alone crowds an end so
+CROWD = 0.05  # the probability up to which chance alone does not crowd an end so
 WIDEN = 0.5  # how far past an end the range moves, as a share of all that was tried
 DIVERGED = 0.25  # the share of diverged trials at an end which forbids to move past it
 
@@ -44,6 +44,47 @@ class _Seen(NamedTuple):
     value: Value
     result: Result
     rank: float
+
+
+class _End(NamedTuple):
+    """One end of all that was tried, on the parameter's scale."""
+
+    name: str
+    sign: int  # 1 at the top, -1 at the bottom
+    outer: float  # where the end is
+    inner: float  # where it begins
+    share: float  # the probability that a trial falls there by chance
+
+    def holds(self, x: float) -> bool:
+        return self.sign * (x - self.inner) >= -1e-9
+
+    def crowded(self, best: Sequence[float]) -> bool:
+        """Whether more of the best lie here than chance would put: a binomial tail."""
+        n, there = len(best), sum(self.holds(x) for x in best)
+        p = self.share
+        tail = sum(math.comb(n, k) * p**k * (1 - p) ** (n - k) for k in range(there, n + 1))
+        return tail <= CROWD
+
+
+def narrowed(
+    space: Space, stages: int, results: Sequence[Result]
+) -> tuple[Space, tuple[Change, ...]]:
+    """The space after so many stages: the narrowings of all of them, one after the other.
+
+    Args:
+        space: the first stage's space.
+        stages: how many stages are over.
+        results: everything that finished in them, in any order.
+
+    Returns:
+        The space of the next stage, and what changed in it after the last one.
+    """
+    spaces = [space]
+    changes: tuple[Change, ...] = ()
+    for stage in range(stages):
+        after, changes = narrow(spaces, [r for r in results if r.slot.stage <= stage])
+        spaces.append(after)
+    return spaces[-1], changes
 
 
 def narrow(spaces: Sequence[Space], results: Sequence[Result]) -> tuple[Space, tuple[Change, ...]]:
@@ -60,9 +101,7 @@ def narrow(spaces: Sequence[Space], results: Sequence[Result]) -> tuple[Space, t
     space = spaces[-1]
     ordered = in_order(results)
     complete = [result for result in ordered if result.complete]
-    if not complete:
-        changes = [_all_diverged(name, p, len(ordered)) for name, p in space.parameters.items()]
-    else:
+    if complete:
         epochs = complete[-1].slot.epochs
         peers = [result for result in ordered if result.slot.epochs == epochs]
         changes = [
@@ -71,8 +110,9 @@ def narrow(spaces: Sequence[Space], results: Sequence[Result]) -> tuple[Space, t
             )
             for name in space.parameters
         ]
-    after = space.replace({c.parameter: c.after for c in changes})
-    return after, tuple(changes)
+    else:
+        changes = [_all_diverged(name, p, len(ordered)) for name, p in space.parameters.items()]
+    return space.replace({c.parameter: c.after for c in changes}), tuple(changes)
 
 
 def _change(
@@ -93,7 +133,7 @@ def _change(
         for result in everything
         if isinstance(value := result.slot.configuration.get(name), int | float)
     ]
-    return _range(name, before, history, seen, tried)
+    return _range(name, history, seen, tried)
 
 
 def _best(seen: Sequence[_Seen]) -> list[_Seen]:
@@ -105,107 +145,108 @@ def _best(seen: Sequence[_Seen]) -> list[_Seen]:
 
 def _range(
     name: str,
-    before: Float | Int,
     history: Sequence[Float | Int],
     seen: Sequence[_Seen],
     tried: Sequence[tuple[float, bool]],
 ) -> Change:
     """Narrow, move or keep a numeric range."""
-    best = [before.scaled(float(s.value)) for s in _best(seen) if isinstance(s.value, int | float)]
-    x = [before.scaled(float(s.value)) for s in seen if isinstance(s.value, int | float)]
+    before = history[-1]
+    # isinstance tells the type checker what a numeric parameter's values are.
+    best = [before.scaled(s.value) for s in _best(seen) if isinstance(s.value, int | float)]
+    x = [before.scaled(s.value) for s in seen if isinstance(s.value, int | float)]
     evidence = explained([x, [v * v for v in x]], [s.rank for s in seen])
     if len(best) < 2 or evidence.p > CHANCE:
-        return Change(name, before, before, _stays(evidence, len(seen)))
+        return Change(name, before, before, _stays(evidence, len(seen), len(best)))
     low, high = min(best), max(best)
     # k uniform draws span (k - 1) / (k + 1) of their region on average: give the rest back.
     margin = (high - low) / (len(best) - 1)
-    bottom = min(p.bounds()[0] for p in history)
-    top = max(p.bounds()[1] for p in history)
     reason = (
         f"the best {len(best)} of {len(seen)} trials lie between {_shown(before, low)} and "
-        f"{_shown(before, high)} ({_shown_evidence(evidence)})"
+        f"{_shown(before, high)} (it explains {_shown_evidence(evidence)})"
     )
-    ends = [max(low - margin, bottom), min(high + margin, top)]
-    for side, end in ((0, bottom), (1, top)):
-        crowd = _crowded(before, best, bottom, top, upper=side == 1)
-        if crowd is None:
-            continue
-        there = [complete for v, complete in tried if (v >= crowd if side else v <= crowd)]
-        lost = there.count(False)
-        where = "top" if side else "bottom"
-        if lost and lost >= DIVERGED * len(there):
-            reason += (
-                f"; they crowd the {where} of the range, but {lost} of the {len(there)} trials "
-                "there diverged, so it does not move further"
-            )
-        elif _at_limit(before, history, upper=side == 1):
-            reason += f"; they crowd the {where} of the range, which is its limit"
-        else:
-            ends[side] = end + (WIDEN if side else -WIDEN) * (top - bottom)
-            reason += (
-                f"; they crowd the {where} of the range, so it moves past {_shown(before, end)}"
-            )
-    after = _between(before, ends[0], ends[1], low, high)
+    places = []
+    for end, beyond in zip(_ends(history), (low - margin, high + margin), strict=True):
+        place = min(beyond, end.outer, key=lambda p: end.sign * p)
+        if end.crowded(best):
+            moves, why = _past(end, before, history, tried)
+            place = moves if moves is not None else place
+            reason += f"; they crowd the {end.name} of the range, {why}"
+        places.append(place)
+    after = _with_ends(before, *places, around=(low, high))
     return Change(name, before, after, f"{reason}.")
 
 
-def _crowded(
-    parameter: Float | Int, best: Sequence[float], bottom: float, top: float, *, upper: bool
-) -> float | None:
-    """Where the end of the range begins, if more of the best lie there than chance would put."""
-    edge = top - EDGE * (top - bottom) if upper else bottom + EDGE * (top - bottom)
-    if isinstance(parameter, Int):  # the outermost value is part of its end, however wide it is
-        half = parameter.step / 2
-        last = parameter.unscaled(top) - half if upper else parameter.unscaled(bottom) + half
-        outer = parameter.scaled(last)
-        edge = min(edge, outer) if upper else max(edge, outer)
-        cell = parameter.scaled(last - half) if upper else parameter.scaled(last + half)
-        share = max(EDGE, abs((top if upper else bottom) - cell) / (top - bottom))
-    else:
-        share = EDGE
-    tolerance = 1e-9 * (top - bottom)
-    there = sum(v >= edge - tolerance if upper else v <= edge + tolerance for v in best)
-    k = len(best)
-    chance = sum(math.comb(k, i) * share**i * (1 - share) ** (k - i) for i in range(there, k + 1))
-    return edge if chance <= CROWD else None
+def _ends(history: Sequence[Float | Int]) -> tuple[_End, _End]:
+    """The bottom and the top of all that a parameter's ranges have covered so far."""
+    parameter = history[-1]
+    bottom = min(p.bounds()[0] for p in history)
+    top = max(p.bounds()[1] for p in history)
+    width = top - bottom
+    ends = []
+    for name, sign, outer in (("bottom", -1, bottom), ("top", 1, top)):
+        inner, share = outer - sign * EDGE * width, EDGE
+        if parameter.step is not None:
+            # The outermost value belongs to its end, however wide its cell is.
+            value = parameter.unscaled(outer) - sign * parameter.step / 2
+            last = parameter.scaled(value)
+            cell = parameter.scaled(value - sign * parameter.step / 2)
+            if sign * (inner - last) > 0:
+                inner, share = last, abs(outer - cell) / width
+        ends.append(_End(name, sign, outer, inner, share))
+    return ends[0], ends[1]
 
 
-def _at_limit(parameter: Float | Int, history: Sequence[Float | Int], *, upper: bool) -> bool:
-    if upper:
-        return max(p.high for p in history) >= parameter.limits[1]
-    return min(p.low for p in history) <= parameter.limits[0]
+def _past(
+    end: _End,
+    parameter: Float | Int,
+    history: Sequence[Float | Int],
+    tried: Sequence[tuple[float, bool]],
+) -> tuple[float | None, str]:
+    """How far past a crowded end the range may go, or None; and why."""
+    there = [complete for x, complete in tried if end.holds(x)]
+    lost = there.count(False)
+    if lost and lost >= DIVERGED * len(there):
+        return None, f"but {lost} of the {len(there)} trials there diverged, so it ends there"
+    limit = parameter.limits[end.sign > 0]
+    outermost = max(
+        (p.high if end.sign > 0 else p.low for p in history), key=lambda v: end.sign * v
+    )
+    if end.sign * outermost >= end.sign * limit:
+        return None, "which is its limit"
+    width = _ends(history)[1].outer - _ends(history)[0].outer
+    return end.outer + end.sign * WIDEN * width, f"so it moves past {_text(outermost)}"
 
 
-def _between(
-    parameter: Float | Int, bottom: float, top: float, first: float, last: float
+def _with_ends(
+    parameter: Float | Int, bottom: float, top: float, *, around: tuple[float, float]
 ) -> Float | Int:
-    """The parameter with a new range, rounded to what can be read, around the best within it."""
-    low, high = (_rounded(parameter, end) for end in (bottom, top))
-    least, most = (_rounded(parameter, end, exact=True) for end in (first, last))
-    low, high = min(low, least), max(high, most)
-    low = max(low, _lattice(parameter, parameter.limits[0], up=True))
-    high = min(high, _lattice(parameter, parameter.limits[1], up=False))
+    """The parameter with a new range: readable bounds, around the best, within the limits."""
+    least, most = (parameter.nearest(parameter.unscaled(x)) for x in around)
+    low = max(min(_readable(parameter, bottom), least), _within(parameter, 0))
+    high = min(max(_readable(parameter, top), most), _within(parameter, 1))
     if isinstance(parameter, Int):
         return Int(int(low), int(high), parameter.log, parameter.step, parameter.limits)
     return Float(low, high, parameter.log, parameter.step, parameter.limits)
 
 
-def _rounded(parameter: Float | Int, x: float, *, exact: bool = False) -> float:
+def _readable(parameter: Float | Int, x: float) -> float:
     """The value at a point of the scale: on the parameter's steps, else to three digits."""
+    if parameter.log:
+        x = min(max(x, -700.0), 700.0)  # what float64 can hold
     value = parameter.unscaled(x)
-    if parameter.step is None:
-        return value if exact else float(f"{value:.3g}")
-    steps = round((value - parameter.low) / parameter.step)
-    return parameter.low + steps * parameter.step
+    return float(f"{value:.3g}") if parameter.step is None else parameter.nearest(value)
 
 
-def _lattice(parameter: Float | Int, limit: float, *, up: bool) -> float:
+def _within(parameter: Float | Int, side: int) -> float:
     """The outermost value of the parameter within a limit."""
+    limit = parameter.limits[side]
+    if isinstance(parameter, Int) and parameter.log and side == 0:
+        limit = max(limit, 1)
     if parameter.step is None or math.isinf(limit):
         return limit
     steps = (limit - parameter.low) / parameter.step
-    whole = math.ceil(steps - 1e-8) if up else math.floor(steps + 1e-8)
-    return parameter.low + whole * parameter.step
+    whole = math.floor(steps + 1e-8) if side else math.ceil(steps - 1e-8)
+    return parameter.nearest(parameter.low + whole * parameter.step)
 
 
 def _choices(name: str, before: Categorical, seen: Sequence[_Seen]) -> Change:
@@ -213,48 +254,55 @@ def _choices(name: str, before: Categorical, seen: Sequence[_Seen]) -> Change:
     best = _best(seen)
     kept, dropped = [], []
     for choice in before.choices:
-        count = sum(s.value == choice for s in seen)
-        among = sum(s.value == choice for s in best)
-        evidence = explained([[float(s.value == choice) for s in seen]], [s.rank for s in seen])
-        mean = sum(s.rank for s in seen if s.value == choice) / max(count, 1)
-        if among == 0 and evidence.p <= DROP and mean < (len(seen) + 1) / 2:
+        has = [s.value == choice for s in seen]
+        evidence = explained([[float(h) for h in has]], [s.rank for s in seen])
+        places = [len(seen) + 1 - s.rank for s in seen if s.value == choice]
+        worse = bool(places) and sum(places) / len(places) > (len(seen) + 1) / 2
+        if worse and evidence.p <= DROP and all(s.value != choice for s in best):
+            place = sum(places) / len(places)
             dropped.append(
-                f"none of the best {len(best)} of {len(seen)} trials has {choice!r}, whose {count} "
-                f"trials rank {len(seen) + 1 - mean:.0f} on average (p = {evidence.p:.2g})"
+                f"{choice!r} is dropped: its {len(places)} of {len(seen)} trials take place "
+                f"{place:.0f} on average (p = {evidence.p:.2g}), and none is among the best "
+                f"{len(best)}"
             )
         else:
             kept.append(choice)
-    if not dropped or not kept:
-        reason = f"no choice is worse beyond chance in {len(seen)} trials, so all stay."
+    if not dropped:
+        reason = f"no choice is worse than the others beyond chance in {len(seen)} trials."
         return Change(name, before, before, reason)
     return Change(name, before, Categorical(tuple(kept)), f"{'; '.join(dropped)}.")
 
 
 def _all_diverged(name: str, before: Parameter, trials: int) -> Change:
-    """Where nothing could be trained, the multiplying parameters become smaller: that is tamer."""
+    """Where nothing could be trained, parameters that multiply get smaller: that is tamer."""
     if not isinstance(before, Float) or not before.log:
-        return Change(name, before, before, f"all {trials} trials diverged, so it stays as it is.")
+        return Change(name, before, before, f"all {trials} trials diverged; it stays as it is.")
     low, high = before.bounds()
     down = WIDEN * (high - low)
-    middle = _rounded(before, high - down, exact=True)
-    after = _between(before, low - down, high - down, *(before.scaled(middle),) * 2)
+    bottom = max(low - down, before.scaled(max(before.limits[0], 1e-300)))
+    top = max(high - down, bottom)
+    middle = (bottom + top) / 2
+    after = _with_ends(before, bottom, top, around=(middle, middle))
     reason = f"all {trials} trials diverged, so the range moves down: smaller values are tamer."
     return Change(name, before, after, reason)
 
 
-def _stays(evidence: Evidence, trials: int) -> str:
-    if evidence.p > CHANCE:
-        return (
-            f"the ranking of {trials} trials does not depend on it beyond chance "
-            f"({_shown_evidence(evidence)}), so it stays wide."
-        )
-    return f"{trials} trials are too few to tell where the best lie, so it stays wide."
+def _stays(evidence: Evidence, trials: int, best: int) -> str:
+    if best < 2:
+        return f"of {trials} trials {best} good enough to go by, too few; it stays wide."
+    return (
+        f"the ranking of the {trials} trials does not depend on it beyond chance "
+        f"(it explains {_shown_evidence(evidence)}), so it stays wide."
+    )
 
 
 def _shown(parameter: Float | Int, x: float) -> str:
-    value = parameter.unscaled(x)
-    return f"{value:.0f}" if isinstance(parameter, Int) else f"{value:.3g}"
+    return _text(parameter.nearest(parameter.unscaled(x)))
+
+
+def _text(value: float) -> str:
+    return str(value) if isinstance(value, int) else f"{value:.3g}"
 
 
 def _shown_evidence(evidence: Evidence) -> str:
-    return f"it explains {evidence.share:.0%} of their ranking, p = {evidence.p:.2g}"
+    return f"{evidence.share:.0%} of their ranking, p = {evidence.p:.2g}"

@@ -122,7 +122,9 @@ class Confirmed:
         entrants = {_key(e.configuration): e for e in self._entrants(results)}
         for result in in_order(results):
             if result.slot.stage >= self.search.stages:
-                entrants[_key(result.slot.configuration)].add(result)
+                entry = entrants.get(_key(result.slot.configuration))
+                if entry is not None:
+                    entry.add(result)
         return sorted(entrants.values(), key=lambda e: e.standing(), reverse=True)
 
 

@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING
 from hpsearch.search.base import Configuration, Result, Stage, generator, stages_done
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Sequence
 
     from hpsearch.space import Space
 
-__all__ = ["RandomSearch", "drawn"]
+__all__ = ["RandomSearch"]
 
 _DRAW = 1  # keeps the key of a draw apart from the key of a training seed
 
@@ -39,15 +39,8 @@ class RandomSearch:
         """The one stage, or None once it has results."""
         if stages_done(results):
             return None
-        propose = drawn(self.space, self.seed, 0)
-        return Stage(self.name, 0, self.trials, self.epochs, self.space, self.seed, propose)
+        return Stage(self.name, 0, self.trials, self.epochs, self.space, self.seed, self._draw)
 
-
-def drawn(space: Space, seed: int, stage: int) -> Callable[[int, Sequence[Result]], Configuration]:
-    """Independent draws from a space, each a pure function of seed, stage and index."""
-
-    def propose(index: int, finished: Sequence[Result]) -> Configuration:
+    def _draw(self, index: int, finished: Sequence[Result]) -> Configuration:
         del finished
-        return space.sample(generator(seed, stage, index, _DRAW))
-
-    return propose
+        return self.space.sample(generator(self.seed, 0, index, _DRAW))

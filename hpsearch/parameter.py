@@ -1,0 +1,315 @@
+"""One parameter of a search: its values, and the scale on which they lie.
+
+Every parameter maps the unit interval to its values, so that anything which draws from [0, 1] (a
+generator, a Sobol sequence, a grid) draws from any parameter: on the logarithmic scale where
+effects multiply, in equal cells where values are discrete.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from decimal import Decimal
+from typing import TYPE_CHECKING, TypeAlias
+
+import numpy as np
+
+from hpsearch.errors import SpaceError
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+__all__ = ["Categorical", "Float", "Int", "Parameter", "Value"]
+
+Value: TypeAlias = bool | int | float | str | None
+
+_UNLIMITED = (-math.inf, math.inf)
+
+
+@dataclass(frozen=True)
+class Float:
+    """A real number between two bounds.
+
+    Args:
+        low: the smallest value.
+        high: the largest value; with a step, lowered to the last value that the steps reach.
+        log: whether equal ratios, not equal differences, are equally likely.
+        step: the distance between neighbouring values, None for a continuum; not with ``log``.
+        limits: hard bounds which no search may pass when it moves the range (a dropout rate stays
+            below 1); infinite where there is none.
+
+    Raises:
+        SpaceError: if the bounds, the step or the limits make no sense.
+
+    >>> rate = Float(1e-4, 1.0, log=True)
+    >>> round(rate.from_unit(0.5), 6), rate.to_unit(0.01)
+    (0.01, 0.5)
+    """
+
+    low: float
+    high: float
+    log: bool = False
+    step: float | None = None
+    limits: tuple[float, float] = _UNLIMITED
+
+    def __post_init__(self) -> None:
+        for name in ("low", "high"):
+            object.__setattr__(self, name, _number(name, getattr(self, name)))
+        _check_range(self)
+        if self.step is not None:
+            object.__setattr__(self, "step", _number("step", self.step))
+            if self.log:
+                raise SpaceError("step and log = true exclude each other; remove one of them.")
+            _check_step(self.step)
+            object.__setattr__(self, "high", self._at(self._cells(self.step) - 1))
+        object.__setattr__(self, "limits", _limits(self))
+
+    def from_unit(self, u: float) -> float:
+        """The value at a place of the range.
+
+        Args:
+            u: the place, from 0 (low) to 1 (high), on the parameter's scale; with a step, each
+                value owns an equal share of [0, 1].
+        """
+        if self.step is not None:
+            return self._at(_cell(u, self._cells(self.step)))
+        low, high = self.bounds()
+        return min(max(self.unscaled(low + u * (high - low)), self.low), self.high)
+
+    def to_unit(self, value: Value) -> float:
+        """The place of a value in the range: the inverse of `from_unit`.
+
+        Raises:
+            SpaceError: if the parameter does not contain the value.
+        """
+        number = _member(self, value)
+        if self.step is not None:
+            return (round((number - self.low) / self.step) + 0.5) / self._cells(self.step)
+        return _place(*self.bounds(), self.scaled(number))
+
+    def __contains__(self, value: object) -> bool:
+        if isinstance(value, bool) or not isinstance(value, int | float):
+            return False
+        steps = 0.0 if self.step is None else (value - self.low) / self.step
+        return self.low <= value <= self.high and abs(steps - round(steps)) < 1e-8
+
+    def nearest(self, number: float) -> float:
+        """The value nearest to a number; past the bounds too, where the steps would go on."""
+        return number if self.step is None else self._at(round((number - self.low) / self.step))
+
+    def scaled(self, value: float) -> float:
+        """A value on the scale on which distances count: its logarithm, or itself."""
+        return math.log(value) if self.log else float(value)
+
+    def unscaled(self, x: float) -> float:
+        """The value at a point of the scale: the inverse of `scaled`."""
+        return math.exp(x) if self.log else x
+
+    def bounds(self) -> tuple[float, float]:
+        """The two ends of the range on the scale."""
+        return self.scaled(self.low), self.scaled(self.high)
+
+    def _cells(self, step: float) -> int:
+        return math.floor((self.high - self.low) / step + 1e-8) + 1
+
+    def _at(self, index: int) -> float:
+        # In decimals, so that 0.1 plus twice 0.1 is 0.3 for the reader and for Optuna alike.
+        return float(Decimal(str(self.low)) + index * Decimal(str(self.step)))
+
+
+@dataclass(frozen=True)
+class Int:
+    """A whole number between two bounds, both included.
+
+    Args:
+        low: the smallest value.
+        high: the largest value; with a step, lowered to the last value that the steps reach.
+        log: whether equal ratios, not equal differences, are equally likely.
+        step: the distance between neighbouring values; 1 with ``log``.
+        limits: hard bounds which no search may pass when it moves the range (a depth stays above
+            0); infinite where there is none.
+
+    Raises:
+        SpaceError: if the bounds, the step or the limits make no sense.
+
+    >>> [Int(1, 3).from_unit(u) for u in (0.0, 0.5, 1.0)]
+    [1, 2, 3]
+    """
+
+    low: int
+    high: int
+    log: bool = False
+    step: int = 1
+    limits: tuple[float, float] = _UNLIMITED
+
+    def __post_init__(self) -> None:
+        for name in ("low", "high", "step"):
+            object.__setattr__(self, name, _integer(name, getattr(self, name)))
+        _check_range(self)
+        if self.log and self.step != 1:
+            raise SpaceError("step and log = true exclude each other; remove one of them.")
+        _check_step(self.step)
+        object.__setattr__(self, "high", self.high - (self.high - self.low) % self.step)
+        object.__setattr__(self, "limits", _limits(self))
+
+    def from_unit(self, u: float) -> int:
+        """The value at a place of the range.
+
+        Args:
+            u: the place, from 0 to 1; each value owns an equal share of [0, 1], or with ``log`` the
+                logarithmic share of the interval that rounds to it.
+        """
+        if self.log:
+            low, high = self.bounds()
+            return min(max(round(math.exp(low + u * (high - low))), self.low), self.high)
+        return self.low + self.step * _cell(u, len(self))
+
+    def to_unit(self, value: Value) -> float:
+        """The place of a value in the range: the inverse of `from_unit`.
+
+        Raises:
+            SpaceError: if the parameter does not contain the value.
+        """
+        number = _member(self, value)
+        if self.log:
+            return _place(*self.bounds(), self.scaled(number))
+        return ((number - self.low) / self.step + 0.5) / len(self)
+
+    def __contains__(self, value: object) -> bool:
+        if isinstance(value, bool) or not isinstance(value, int | float):
+            return False
+        return self.low <= value <= self.high and (value - self.low) % self.step == 0
+
+    def __len__(self) -> int:
+        """How many values there are."""
+        return (self.high - self.low) // self.step + 1
+
+    def nearest(self, number: float) -> int:
+        """The value nearest to a number; past the bounds too, where the steps would go on."""
+        return self.low + self.step * round((number - self.low) / self.step)
+
+    def scaled(self, value: float) -> float:
+        """A value on the scale on which distances count: its logarithm, or itself."""
+        return math.log(value) if self.log else float(value)
+
+    def unscaled(self, x: float) -> float:
+        """The real number at a point of the scale; `nearest` makes a value of it."""
+        return math.exp(x) if self.log else x
+
+    def bounds(self) -> tuple[float, float]:
+        """The two ends of the range on the scale, half a step outside the first and the last."""
+        half = self.step / 2
+        return self.scaled(self.low - half), self.scaled(self.high + half)
+
+
+@dataclass(frozen=True)
+class Categorical:
+    """One of several choices without an order.
+
+    Args:
+        choices: the choices; numbers, texts, truth values or None, each once.
+
+    Raises:
+        SpaceError: if there is no choice, or one twice, or one of another type.
+
+    >>> Categorical(("relu", "tanh")).from_unit(0.7)
+    'tanh'
+    """
+
+    choices: tuple[Value, ...]
+
+    def __post_init__(self) -> None:
+        given: object = self.choices
+        if isinstance(given, str):
+            raise SpaceError(f"choices is the text {given!r}; give a list of choices.")
+        object.__setattr__(self, "choices", tuple(self.choices))
+        _check_choices(self.choices)
+
+    def from_unit(self, u: float) -> Value:
+        """The choice at a place: each owns an equal share of [0, 1]."""
+        return self.choices[_cell(u, len(self.choices))]
+
+    def to_unit(self, value: Value) -> float:
+        """The middle of the share of a choice: the inverse of `from_unit`.
+
+        Raises:
+            SpaceError: if the value is not among the choices.
+        """
+        if value not in self.choices:
+            raise SpaceError(f"{value!r} is not among the choices {list(self.choices)}.")
+        return (self.choices.index(value) + 0.5) / len(self.choices)
+
+    def __contains__(self, value: object) -> bool:
+        return value in self.choices
+
+
+Parameter: TypeAlias = Float | Int | Categorical
+
+
+def _number(name: str, value: object) -> float:
+    if isinstance(value, bool) or not isinstance(value, int | float | np.number):
+        raise SpaceError(f"{name} is {value!r}; give a number.")
+    if not math.isfinite(value):
+        raise SpaceError(f"{name} is {value}; give a finite number.")
+    return float(value)
+
+
+def _integer(name: str, value: object) -> int:
+    number = _number(name, value)
+    if number != int(number):
+        raise SpaceError(f"{name} is {value}; give a whole number.")
+    return int(value) if isinstance(value, int | np.integer) else int(number)
+
+
+def _limits(parameter: Float | Int) -> tuple[float, float]:
+    low, high = parameter.limits
+    if not low <= parameter.low or not parameter.high <= high:
+        raise SpaceError(
+            f"the range {parameter.low} to {parameter.high} passes its limits {low} to {high}; "
+            "keep it within them."
+        )
+    return float(low), float(high)
+
+
+def _check_range(parameter: Float | Int) -> None:
+    low, high = parameter.low, parameter.high
+    if low > high:
+        raise SpaceError(f"low ({low}) is above high ({high}); exchange the two.")
+    if parameter.log and low <= 0:
+        raise SpaceError(
+            f"low is {low} on a logarithmic scale; give a positive one or log = false."
+        )
+
+
+def _check_step(step: float) -> None:
+    if step <= 0:
+        raise SpaceError(f"step is {step}; give a positive one.")
+
+
+def _check_choices(choices: Sequence[object]) -> None:
+    if not choices:
+        raise SpaceError("a categorical parameter has no choices; give it at least one.")
+    for i, choice in enumerate(choices):
+        if choice is not None and not isinstance(choice, bool | int | float | str):
+            kind = type(choice).__name__
+            raise SpaceError(
+                f"the choice {choice!r} is a {kind}; use numbers, texts, truth values or None."
+            )
+        if isinstance(choice, float) and not math.isfinite(choice):
+            raise SpaceError(f"the choice {choice!r} is not finite; remove it.")
+        if choice in choices[:i]:
+            raise SpaceError(f"the choice {choice!r} is given twice; remove one.")
+
+
+def _member(parameter: Float | Int, value: Value) -> float:
+    if isinstance(value, str) or value is None or value not in parameter:
+        raise SpaceError(f"{value!r} is not a value of {parameter}.")
+    return value
+
+
+def _cell(u: float, cells: int) -> int:
+    return min(max(int(u * cells), 0), cells - 1)
+
+
+def _place(low: float, high: float, x: float) -> float:
+    return min(max((x - low) / (high - low), 0.0), 1.0) if high > low else 0.5

@@ -1,0 +1,151 @@
+"""Coarse to fine as an Optuna sampler, for anyone's ``study.optimize``."""
+
+from __future__ import annotations
+
+import math
+import zlib
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from optuna.samplers import BaseSampler
+from optuna.search_space import IntersectionSearchSpace
+from optuna.study import StudyDirection
+from optuna.trial import TrialState
+
+from hpsearch.errors import UsageError
+from hpsearch.search.base import Result, Slot, generator
+from hpsearch.search.coarse_to_fine import EPOCH_SHARES, STAGE_SHARES, plan
+from hpsearch.search.distributions import from_distribution
+from hpsearch.search.narrowing import narrowed
+from hpsearch.space import Parameter, Space, Value
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from optuna.distributions import BaseDistribution
+    from optuna.study import Study
+    from optuna.trial import FrozenTrial
+
+__all__ = ["CoarseToFineSampler"]
+
+
+class CoarseToFineSampler(BaseSampler):
+    """Random search in stages, each in the region of the best trials before it.
+
+    The first stage draws from the ranges that the objective suggests, each later one from what
+    `narrow` leaves of them. A range is never passed: here it is the objective's own, and a hard
+    limit. Each parameter is narrowed by itself, so parameters may come and go from trial to trial.
+    Pruned trials, and values that are not finite, count as known bad; failed ones do not count.
+
+    A draw is a pure function of seed, trial number and parameter name, so neither parallel workers
+    nor a resumed study repeat draws; where a stage narrows to depends on what has finished when it
+    begins. There is no race: retrain the best few with other seeds before you believe a winner.
+
+    Args:
+        n_trials: how many trials the study will have; later ones belong to the last stage.
+        seed: makes the draws reproducible; None for draws that are not.
+        stage_shares: how the trials are divided among the stages.
+
+    Raises:
+        UsageError: if the number of trials or the shares make no sense.
+
+    >>> import optuna
+    >>> optuna.logging.set_verbosity(optuna.logging.WARNING)
+    >>> study = optuna.create_study(sampler=CoarseToFineSampler(n_trials=60, seed=0))
+    >>> study.optimize(lambda trial: trial.suggest_float("x", -5, 5) ** 2, n_trials=60)
+    >>> abs(study.best_params["x"]) < 0.1
+    True
+    """
+
+    def __init__(
+        self,
+        n_trials: int,
+        seed: int | None = None,
+        *,
+        stage_shares: Sequence[float] = STAGE_SHARES,
+    ) -> None:
+        if n_trials < 1:
+            raise UsageError(f"n_trials is {n_trials}; give at least 1.")
+        epochs = (
+            EPOCH_SHARES if len(stage_shares) == len(EPOCH_SHARES) else [1.0] * len(stage_shares)
+        )
+        slots, _ = plan(n_trials, 1, stage_shares, epochs)
+        self._ends = np.cumsum(slots)[:-1]  # the trial numbers at which a new stage begins
+        entropy = np.random.SeedSequence(seed).entropy
+        assert isinstance(entropy, int)
+        self._seed = entropy
+        self._common = IntersectionSearchSpace(include_pruned=True)
+        self._begun: tuple[tuple[int, int, int], dict[object, Parameter]] = ((-1, -1, -1), {})
+
+    def infer_relative_search_space(
+        self, study: Study, trial: FrozenTrial
+    ) -> dict[str, BaseDistribution]:
+        """The parameters that all trials had; the others are drawn alike, one by one."""
+        del trial
+        return self._common.calculate(study)
+
+    def sample_relative(
+        self, study: Study, trial: FrozenTrial, search_space: dict[str, BaseDistribution]
+    ) -> dict[str, Any]:
+        """Draw every parameter of a search space."""
+        return {
+            name: self.sample_independent(study, trial, name, distribution)
+            for name, distribution in search_space.items()
+        }
+
+    def sample_independent(
+        self,
+        study: Study,
+        trial: FrozenTrial,
+        param_name: str,
+        param_distribution: BaseDistribution,
+    ) -> Value:
+        """Draw one parameter from what the stage of the trial leaves of its range."""
+        self._raise_error_if_multi_objective(study)
+        parameter = self._narrowed(study, trial.number, param_name, param_distribution)
+        rng = generator(self._seed, trial.number, zlib.crc32(param_name.encode()))
+        return parameter.from_unit(rng.random())
+
+    def _narrowed(
+        self, study: Study, number: int, name: str, distribution: BaseDistribution
+    ) -> Parameter:
+        """What a stage leaves of a range; computed once for each number of finished trials."""
+        stage = self._stage(number)
+        parameter = from_distribution(distribution)
+        if stage == 0:
+            return parameter
+        finished = [
+            trial
+            for trial in study.get_trials(
+                deepcopy=False, states=(TrialState.COMPLETE, TrialState.PRUNED)
+            )
+            if self._stage(trial.number) < stage
+        ]
+        key = (study._study_id, stage, len(finished))
+        if self._begun[0] != key:
+            self._begun = (key, {})
+        known = self._begun[1]
+        if (name, distribution) not in known:
+            sign = 1.0 if study.direction == StudyDirection.MAXIMIZE else -1.0
+            results = [
+                self._result(trial, name, sign)
+                for trial in finished
+                if name in trial.params and trial.params[name] in parameter
+            ]
+            after, _ = narrowed(Space({name: parameter}), stage, results)
+            known[name, distribution] = after.parameters[name]
+        return known[name, distribution]
+
+    def _stage(self, number: int) -> int:
+        return int(np.searchsorted(self._ends, number, side="right"))
+
+    def _result(self, trial: FrozenTrial, name: str, sign: float) -> Result:
+        configuration = {name: trial.params[name]}
+        slot = Slot(self._stage(trial.number), trial.number, configuration, 0, epochs=1)
+        if (
+            trial.state == TrialState.PRUNED
+            or trial.value is None
+            or not math.isfinite(trial.value)
+        ):
+            return Result(slot, 0.0, complete=False)
+        return Result(slot, sign * trial.value)
