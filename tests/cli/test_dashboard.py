@@ -95,7 +95,7 @@ def test_reading_is_answered_and_writing_is_not(served: str) -> None:
 
 
 @pytest.mark.skipif(CHROMIUM is None, reason="needs Chromium (Debian: apt install chromium)")
-@pytest.mark.parametrize(("page", "words"), [("", "flowers"), ("/studies/1/trialList", "Trial 8")])
+@pytest.mark.parametrize(("page", "words"), [("", "flowers"), ("/studies/1/trials", "Trial 8")])
 def test_a_browser_shows_the_study_without_errors(
     served: str, tmp_path: Path, page: str, words: str
 ) -> None:

@@ -1,0 +1,100 @@
+"""README keeps its word: its commands run, its study files are valid, its Python works."""
+
+from __future__ import annotations
+
+import os
+import re
+import shlex
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from hpsearch.cli.app import app
+from hpsearch.study_file import parse_study_file
+
+ROOT = Path(__file__).parents[1]
+README = (ROOT / "README.md").read_text(encoding="utf-8")
+
+
+def blocks(language: str) -> list[str]:
+    return re.findall(rf"^```{language}\n(.*?)^```", README, re.MULTILINE | re.DOTALL)
+
+
+def shell(command: str, folder: Path) -> subprocess.CompletedProcess[str]:
+    """Run a command line with this environment's hpsearch in front."""
+    path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
+    return subprocess.run(
+        command,
+        shell=True,
+        cwd=folder,
+        env=os.environ | {"PATH": path, "COLUMNS": "80"},
+        capture_output=True,
+        text=True,
+        timeout=240,
+    )
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with the study files, in which README's commands run one after the other."""
+    here = tmp_path_factory.mktemp("readme")
+    (here / "studies").symlink_to(ROOT / "studies")
+    from sklearn.datasets import load_digits
+
+    load_digits(as_frame=True).data.head(20).to_csv(here / "table.csv", index=False)
+    return here
+
+
+def commands() -> list[str]:
+    lines = "".join(blocks("console")).splitlines()
+    return [line.split("#")[0].strip() for line in lines if line.startswith("hpsearch")]
+
+
+def test_the_commands_run_in_their_order(folder: Path) -> None:
+    for command in commands():
+        if command == "hpsearch dashboard":
+            continue  # it serves until it is interrupted; it has tests of its own
+        done = shell(command, folder)
+        assert done.returncode == 0, f"{command}\n{done.stderr}"
+        assert all(len(line) <= 80 or "{" in line for line in done.stdout.splitlines()[:60])
+
+
+def test_the_first_line_runs_a_study_and_the_second_the_tests() -> None:
+    first, second = (b.strip() for b in blocks("console")[:2])
+    assert first.startswith("python3 -m venv .venv && .venv/bin/pip install")
+    assert first.endswith("hpsearch run studies/digits.toml")
+    assert "pytest" in shlex.split(second)[-4]
+    assert "\n" not in first + second
+
+
+def test_every_command_is_documented() -> None:
+    known = {command.name for command in app.registered_commands}
+    assert known == {command.split()[1] for command in commands()}
+
+
+def test_the_study_file_is_valid() -> None:
+    whole, data = blocks("toml")
+    assert parse_study_file(whole).space().conditions
+    assert parse_study_file('name = "x"\n' + data).data.target == "species"
+
+
+def test_the_python_runs(folder: Path) -> None:
+    for number, code in enumerate(blocks("python")):
+        script = folder / f"example_{number}.py"
+        script.write_text("if True and __name__ == '__main__':\n" + indent(code))
+        done = subprocess.run(
+            [sys.executable, str(script)], cwd=folder, capture_output=True, text=True, timeout=120
+        )
+        assert done.returncode == 0, done.stderr
+        assert done.stdout
+
+
+def indent(code: str) -> str:
+    return "".join(f"    {line}" for line in code.splitlines(keepends=True))
+
+
+def test_links_lead_somewhere() -> None:
+    for target in re.findall(r"\]\(([^)#:]+)\)", README):
+        assert (ROOT / target).exists(), target
