@@ -1,22 +1,24 @@
 """Training throughput: hpsearch beside scikit-learn's MLPClassifier and torch, one thread, one run.
 
     python benchmarks/train.py                    # 64 inputs, all shapes, some minutes
-    python benchmarks/train.py --quick            # a tenth of the shapes
+    python benchmarks/train.py --quick            # every eighth shape
     python benchmarks/train.py --inputs 64 784 --json train.json
 
 Every contender trains the same ReLU network on the same random data through its public interface,
-shuffling each epoch: hpsearch's `train`; scikit-learn's `MLPClassifier.fit` on float64 (as it comes)
-and on float32 input; torch in eager mode from one shuffled tensor an epoch, minibatches being slices
-of it, once for each way that its optimizer can loop (for, foreach, fused), of which the best counts.
-All run in turn within a round, and a figure is the median of the rounds. The limit is the time of
-the same matrix products alone, by np.dot into a preallocated array.
+shuffling each epoch: hpsearch's `train`; scikit-learn's `MLPClassifier.fit` on float64 (as it
+comes) and on float32 input; torch in eager mode from one shuffled tensor an epoch, minibatches
+being slices of it, once for each way that its optimizer can loop (for, foreach, fused), of which
+the best counts. All run in turn within a round, and a figure is the median of the rounds. The limit
+is the time of the same matrix products alone, by np.dot into a preallocated array. Times are the
+process's CPU seconds: with one thread they equal wall seconds on an idle machine, and neighbours
+on a busy one do not disturb them.
 """
 
 from __future__ import annotations
 
 import os
 
-# Before NumPy is imported: one thread each, and OpenBLAS's own choice of kernels.
+# ruff: noqa: E402 - before NumPy is imported: one thread, and OpenBLAS's own choice of kernels.
 for _name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):
     os.environ[_name] = "1"
 for _name in ("OPENBLAS_CORETYPE", "OPENBLAS_L2_SIZE"):
@@ -69,7 +71,7 @@ class Shape:
 
 
 def shapes(inputs: Sequence[int], quick: bool) -> Iterator[Shape]:
-    """All cells, or every ninth of them."""
+    """All cells, or every eighth of them."""
     cells = itertools.product(
         ("momentum", "adam"), inputs, (1, 2, 3), (32, 64, 128, 256, 512), (32, 128, 512)
     )
@@ -173,10 +175,10 @@ def products(shape: Shape) -> float:
             repeats = max(3, int(2e8 / (2.0 * a * b * shape.batch)))
             times = []
             for _ in range(5):
-                start = time.perf_counter()
+                start = time.process_time()
                 for _ in range(repeats):
                     np.dot(left, right, out)
-                times.append((time.perf_counter() - start) / repeats)
+                times.append((time.process_time() - start) / repeats)
             total += min(times)
     return total / shape.batch
 
@@ -201,9 +203,9 @@ def measure(shape: Shape, rounds: int, work: float) -> dict[str, float]:
         run(1)
     for _ in range(rounds):
         for name, run in runs.items():
-            start = time.perf_counter()
+            start = time.process_time()
             run(epochs)
-            times[name].append((time.perf_counter() - start) / (n * epochs))
+            times[name].append((time.process_time() - start) / (n * epochs))
         limit.append(products(shape))
     seconds = {name: statistics.median(values) for name, values in times.items()}
     seconds["torch"] = min(seconds[f"torch-{mode}"] for mode in MODES)

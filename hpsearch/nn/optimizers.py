@@ -197,10 +197,11 @@ class RMSProp(AdaGrad):
 
 
 class Adam(Optimizer):
-    """m <- b1 m + (1-b1) g; v <- b2 v + (1-b2) g^2; w <- w - rate m'/(sqrt(v') + epsilon).
+    """m <- b1 m + (1-b1) g; v <- b2 v + (1-b2) g^2; w <- w - rate_t m/(sqrt(v) + epsilon).
 
-    m' = m/(1-b1^t) and v' = v/(1-b2^t) after t steps (Kingma and Ba, 2015, algorithm 1). The state
-    here is m/(1-b1) and v/(1-b2); all factors are gathered into one rate and one epsilon a step.
+    rate_t = rate sqrt(1-b2^t)/(1-b1^t) after t steps: Kingma and Ba (2015) in the order of
+    computation at the end of section 2, as scikit-learn has it; torch scales epsilon along with
+    sqrt(v). The state here is m/(1-b1) and v/(1-b2); the factors are moved into rate and epsilon.
     """
 
     n_states = 2
@@ -211,16 +212,16 @@ class Adam(Optimizer):
         super().__init__(parameters, gradients, weights, config)
         dtype = parameters.dtype
         self.beta1, self.beta2 = scalar(config.momentum, dtype), scalar(config.beta2, dtype)
-        self.epsilon, self.rate = scalar(0.0, dtype), scalar(0.0, dtype)
+        self.epsilon = scalar(config.epsilon / math.sqrt(1.0 - config.beta2), dtype)
+        self.rate = scalar(0.0, dtype)
         self.steps = 0
 
     def _prepare(self, rate: float) -> None:
         super()._prepare(rate)
         self.steps += 1
         b1, b2 = self.config.momentum, self.config.beta2
-        root = math.sqrt((1.0 - b2) / (1.0 - b2**self.steps))
-        self.epsilon[()] = self.config.epsilon / root
-        self.rate[()] = rate * (1.0 - b1) / (1.0 - b1**self.steps) / root
+        root = math.sqrt((1.0 - b2**self.steps) / (1.0 - b2))
+        self.rate[()] = rate * root * (1.0 - b1) / (1.0 - b1**self.steps)
 
     def _update(self, w: Array, g: Array, scratch: Array, /, *state: Array) -> None:
         m, v = state

@@ -79,13 +79,13 @@ def test_two_steps_worked_by_hand(
 def adam_by_the_paper(
     w: np.ndarray, rates: list[float], b1: float, b2: float, epsilon: float
 ) -> np.ndarray:
-    """Algorithm 1 of Kingma and Ba (2015), line by line, on g = w."""
+    """Kingma and Ba (2015) as at the end of their section 2, line by line, on g = w."""
     m, v = np.zeros_like(w), np.zeros_like(w)
     for t, rate in enumerate(rates, start=1):
         g = w
         m = b1 * m + (1 - b1) * g
         v = b2 * v + (1 - b2) * g**2
-        w = w - rate * (m / (1 - b1**t)) / (np.sqrt(v / (1 - b2**t)) + epsilon)
+        w = w - rate * np.sqrt(1 - b2**t) / (1 - b1**t) * m / (np.sqrt(v) + epsilon)
     return w
 
 
