@@ -1,6 +1,6 @@
-"""Draw README's picture: what a finished study prints, as SVG.
+"""Draw README's picture, what a finished study prints, as SVG.
 
-    python docs/picture.py digits docs/digits.svg --storage hpsearch.db
+For example: python docs/picture.py digits docs/digits.svg
 """
 
 from __future__ import annotations

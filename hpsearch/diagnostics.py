@@ -1,7 +1,7 @@
 """Checks before learning, after lecture 6: babysitting the learning process.
 
-A wrong loss, a dead initialization or a network that cannot even learn twenty samples by heart wastes a
-whole search; each shows in a second.
+A wrong loss, a dead initialization or a network that cannot even learn twenty samples by heart
+wastes a whole search; each shows in a second.
 """
 
 from __future__ import annotations
@@ -105,7 +105,7 @@ def _check_data(dataset: Dataset, split: Split) -> list[Check]:
 def check_network(
     dataset: Dataset, split: Split, configuration: dict[str, Value], *, seed: int = 0
 ) -> list[Check]:
-    """The lecture's three checks: initial loss, its rise with regularization, a tiny subset by heart.
+    """The lecture's three checks: initial loss, its rise with l2, a tiny subset by heart.
 
     Args:
         dataset: what to learn from.

@@ -1,7 +1,7 @@
 """Every error that hpsearch raises on purpose.
 
     HpsearchError            something a person can repair; the message says what, where and how
-    ├── UsageError           the request was wrong (exit code 2): a file, a name, an option, an array
+    ├── UsageError           the request was wrong (exit code 2): a file, a name, an option, data
     │   ├── StudyFileError   a study file: unknown key, wrong type, impossible range
     │   ├── SpaceError       a search space or a parameter of it
     │   ├── DataError        a dataset: missing, malformed, or unfit to learn from
@@ -9,8 +9,8 @@
     └── RunError             the request was right and its execution failed (exit code 1)
         └── StorageError     the database could not be read or written
 
-A message is one sentence or two: what was wrong, where, and what to do next. The command line prints
-it as it is; only ``--debug`` shows a traceback.
+A message is one sentence or two: what was wrong, where, and what to do next. The command line
+prints it as it is; only ``--debug`` shows a traceback.
 """
 
 from __future__ import annotations
@@ -63,10 +63,10 @@ class UnknownNameError(UsageError):
         name: the name that was given.
         known: every name that would have been right.
 
-    >>> raise UnknownNameError("activation", "rleu", ["relu", "tanh"])
+    >>> raise UnknownNameError("solver", "adan", ["adam", "sgd"])
     Traceback (most recent call last):
     ...
-    hpsearch.errors.UnknownNameError: unknown activation 'rleu'; did you mean 'relu'? Known: relu, tanh
+    hpsearch.errors.UnknownNameError: unknown solver 'adan'; did you mean 'adam'? Known: adam, sgd
     """
 
     def __init__(self, kind: str, name: object, known: Iterable[str]) -> None:

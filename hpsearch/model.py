@@ -1,7 +1,7 @@
 """A trained network with all that prediction needs, in one file without pickles.
 
-The file is a NumPy ``.npz``: the network's arrays, the preprocessing's arrays, and one JSON text with
-the architecture, the classes, the columns and where the model came from.
+The file is a NumPy ``.npz``: the network's arrays, the preprocessing's arrays, and one JSON text
+with the architecture, the classes, the columns and where the model came from.
 """
 
 from __future__ import annotations
@@ -58,7 +58,8 @@ class Model:
         """The probability of each class.
 
         Args:
-            X: (n, d) the columns `feature_names`, with categorical ones as codes and NaN for missing.
+            X: (n, d) the columns `feature_names`, with categorical ones as codes and NaN for
+            missing.
 
         Returns:
             (n, classes) rows that sum to one.

@@ -104,8 +104,8 @@ class Outcome:
     """What a training came to.
 
     Attributes:
-        score: validation accuracy in [0, 1]; the mean over the folds. Always finite: a training that
-            was stopped as known bad counts with chance (one over the number of classes), as in
+        score: validation accuracy in [0, 1]; the mean over the folds. Always finite: a training
+            that was stopped as known bad counts with chance (one over the number of classes), as in
             Bergstra and Bengio (2012).
         complete: False when the training was stopped as known bad.
         why_stopped: "finished", "early stopping", "diverged", "not finite" or "stopped".
@@ -200,7 +200,7 @@ def _accuracy(record: EpochRecord) -> float:
 
 
 def _score(result: TrainingResult, recipe: Recipe) -> float:
-    """The accuracy of the weights that are kept: the last ones, or with patience the best epoch's."""
+    """The accuracy of the weights that are kept: with patience the best epoch's, else the last."""
     kept = result.epochs if recipe.training.patience is None else result.best_epoch
     return _accuracy(result.curve[kept - 1])
 
@@ -291,7 +291,8 @@ class MLPObjective:
     >>> import optuna
     >>> from sklearn.datasets import load_iris
     >>> optuna.logging.set_verbosity(optuna.logging.WARNING)
-    >>> study = optuna.create_study(direction="maximize", sampler=optuna.samplers.RandomSampler(seed=0))
+    >>> sampler = optuna.samplers.RandomSampler(seed=0)
+    >>> study = optuna.create_study(direction="maximize", sampler=sampler)
     >>> study.optimize(MLPObjective(*load_iris(return_X_y=True), epochs=10), n_trials=8)
     >>> study.best_value > 0.8
     True

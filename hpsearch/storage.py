@@ -89,7 +89,6 @@ def open_storage(url: str, *, create: bool = True) -> optuna.storages.RDBStorage
     Raises:
         StorageError: the database cannot be opened; the sentence says why and what to do.
     """
-    import optuna
     import sqlalchemy as sa
 
     url = storage_url(url)
@@ -102,7 +101,7 @@ def open_storage(url: str, *, create: bool = True) -> optuna.storages.RDBStorage
                 raise StorageError(f"{file} is a folder; the database needs a file name in it")
             if not create and not Path(file).exists():
                 raise StorageError(
-                    f"there is no database {file} here; run a study first, or name one with --storage"
+                    f"there is no database {file}; run a study first, or name one with --storage"
                 )
             options["creator"] = lambda: _connect(file)
     with storage_errors(url):
@@ -175,8 +174,8 @@ def _create_own_tables(engine: sa.Engine, url: str) -> None:
         version = connection.execute(sa.select(sa.func.max(schema.c.version))).scalar()
     if version is not None and version > SCHEMA_VERSION:
         raise StorageError(
-            f"{display_url(url)} was written by a newer hpsearch (its tables have version {version}, "
-            f"this one knows {SCHEMA_VERSION}); upgrade hpsearch, or use another database"
+            f"{display_url(url)} was written by a newer hpsearch (its tables have version "
+            f"{version}, this one knows {SCHEMA_VERSION}); upgrade it, or use another database"
         )
 
 
@@ -211,8 +210,8 @@ def load_model_bytes(storage: optuna.storages.RDBStorage, study_id: int, digest:
         content = connection.execute(query).scalar()
     if content is None or sha256(content).hexdigest() != digest:
         raise StorageError(
-            "the study's trained network is not in the database any more; run the study again under "
-            "another name to train it"
+            "the study's trained network is not in the database any more; run the study again "
+            "under another name to train it"
         )
     return bytes(content)
 

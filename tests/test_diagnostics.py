@@ -14,7 +14,9 @@ STUDY = 'name = "s"\n[data]\nname = "{}"\n'
 
 @pytest.mark.parametrize("name", ["digits", "iris", "wine", "breast_cancer"])
 def test_the_default_study_passes_on_every_bundled_data_set(name: str) -> None:
-    assert [c.name for c in check_study(parse_study_file(STUDY.format(name))) if c.verdict == "fail"] == []
+    assert [
+        c.name for c in check_study(parse_study_file(STUDY.format(name))) if c.verdict == "fail"
+    ] == []
 
 
 @pytest.mark.parametrize(

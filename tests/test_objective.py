@@ -97,7 +97,8 @@ class TestJob:
             "import sys, hpsearch.objective; "
             "print(sorted({'optuna', 'sklearn', 'pandas', 'pydantic', 'scipy'} & set(sys.modules)))"
         )
-        out = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+        command = [sys.executable, "-c", code]
+        out = subprocess.run(command, capture_output=True, text=True, check=True)
         assert out.stdout.strip() == "[]"
 
 

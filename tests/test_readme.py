@@ -58,14 +58,15 @@ def test_the_commands_run_in_their_order(folder: Path) -> None:
             continue  # it serves until it is interrupted; it has tests of its own
         done = shell(command, folder)
         assert done.returncode == 0, f"{command}\n{done.stderr}"
-        assert all(len(line) <= 80 or "{" in line for line in done.stdout.splitlines()[:60])
+        if command != "hpsearch schema":  # JSON for editors, not for eyes
+            assert max(map(len, done.stdout.splitlines()), default=0) <= 80, command
 
 
 def test_the_first_line_runs_a_study_and_the_second_the_tests() -> None:
     first, second = (b.strip() for b in blocks("console")[:2])
     assert first.startswith("python3 -m venv .venv && .venv/bin/pip install")
     assert first.endswith("hpsearch run studies/digits.toml")
-    assert "pytest" in shlex.split(second)[-4]
+    assert ".venv/bin/pytest" in shlex.split(second)
     assert "\n" not in first + second
 
 

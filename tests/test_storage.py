@@ -133,7 +133,7 @@ def test_a_damaged_file_gets_a_sentence(file: Path) -> None:
     for side in (file.with_name("studies.db-wal"), file.with_name("studies.db-shm")):
         side.unlink(missing_ok=True)
     file.write_bytes(content)
-    with pytest.raises(StorageError, match="damaged|failed"):
+    with pytest.raises(StorageError, match=r"damaged|failed"):
         study_names(open_storage(str(file)))
 
 

@@ -147,16 +147,14 @@ def run_study(
 
 
 def _strategy(study: StudyFile) -> Strategy:
-    search = study.search
-    given: dict[str, Any] = {"points": search.points, "confirm": search.confirm}
-    settings = {key: value for key, value in given.items() if value is not None}
+    given = study.search.model_dump(exclude={"strategy", "trials"}, exclude_none=True)
     return make_strategy(
-        search.strategy,
+        study.search.strategy,
         study.space(),
-        trials=search.trials,
+        trials=study.search.trials,
         epochs=study.training.epochs,
         seed=study.seed,
-        **settings,
+        **given,
     )
 
 

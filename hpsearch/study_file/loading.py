@@ -1,4 +1,4 @@
-"""Read a study file, and say in one sentence what is wrong with it: the line, the key and the fix."""
+"""Read a study file, and say in one sentence what is wrong with it: the line, key and fix."""
 
 from __future__ import annotations
 
@@ -21,11 +21,12 @@ def load_study_file(path: str | Path) -> StudyFile:
     """Read and check a study file.
 
     Args:
-        path: a TOML file. A relative ``[data] path`` or ``folder`` in it is taken from its own folder.
+        path: a TOML file. A relative ``[data] path`` or ``folder`` in it is taken from its own
+        folder.
 
     Raises:
-        StudyFileError: the file cannot be read, is not TOML, or says something impossible; the message
-            names the file, the line, the key and the fix.
+        StudyFileError: the file cannot be read, is not TOML, or says something impossible; the
+            message names the file, the line, the key and the fix.
     """
     path = Path(path)
     try:
@@ -57,7 +58,7 @@ def _not_found(path: Path) -> str:
 
 
 def parse_study_file(text: str, *, origin: str = "study file") -> StudyFile:
-    """Check the text of a study file.
+    r"""Check the text of a study file.
 
     Args:
         text: TOML.

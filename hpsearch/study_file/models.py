@@ -104,7 +104,7 @@ class Choices(_Searched, Generic[T]):
 
 
 def _kind(setting: object) -> str:
-    """Which of the three ways of writing a setting this is; also the tag in pydantic's error paths."""
+    """Which of the three ways of writing a setting this is; the tag in pydantic's error paths."""
     if isinstance(setting, _Searched):
         return "choices" if isinstance(setting, Choices) else "range"
     if isinstance(setting, dict):
@@ -224,7 +224,7 @@ class TrainingSection(_Table):
     """Half the weight of the squared weights in the loss; biases are left alone."""
     batch_size: IntSetting = _training.batch_size
     patience: int | None = Field(default=_training.patience, ge=1)
-    """Stop after so many epochs without a better validation score and keep the best; absent: never."""
+    """Stop after so many epochs without a better score and keep the best; absent: never."""
     divergence: float = Field(default=_training.divergence, gt=1)
     """Stop a trial whose loss passes this many times the initial loss."""
 
@@ -237,8 +237,14 @@ class SearchSection(_Table):
     """Trainings in all, those of the closing race included."""
     confirm: int | None = Field(default=None, ge=0)
     """How many of the trials the closing race over seeds gets; absent: the strategy's own share."""
+    contenders: int | None = Field(default=None, ge=1)
+    """How many configurations start in the race; absent: a third of its trials."""
     points: dict[str, int | list[bool | int | float | str]] | None = None
     """Grid only: points for each parameter, a number or the values themselves."""
+    stage_shares: list[float] | None = None
+    """Coarse-to-fine only: how the trials before the race are divided among the stages."""
+    epoch_shares: list[float] | None = None
+    """Coarse-to-fine only: the part of a full training that each stage gets."""
 
 
 class StudyFile(_Table):
@@ -287,21 +293,38 @@ class StudyFile(_Table):
 
 
 _SEARCHABLE = (
-    "preprocessing variance activation width depth initializer bias batch_norm dropout maxout_pieces optimizer "
-    "learning_rate momentum beta2 schedule decay warmup l2 batch_size"
-).split()
+    "preprocessing",
+    "variance",
+    "activation",
+    "width",
+    "depth",
+    "initializer",
+    "bias",
+    "batch_norm",
+    "dropout",
+    "maxout_pieces",
+    "optimizer",
+    "learning_rate",
+    "momentum",
+    "beta2",
+    "schedule",
+    "decay",
+    "warmup",
+    "l2",
+    "batch_size",
+)
 
 
 def _default(name: str) -> Value:
-    if name in ("preprocessing", "variance"):
-        value: Value = DataSection.model_fields[name].default
-        return value
+    """What a setting is where it is neither given nor searched."""
     if name in ("width", "depth"):
         sizes = NetworkConfig.hidden_layer_sizes
         return sizes[0] if name == "width" else len(sizes)
-    config = NetworkConfig if hasattr(NetworkConfig, name) else TrainingConfig
-    value = getattr(config, name)
-    return value
+    if name in DataSection.model_fields:
+        default: Value = DataSection.model_fields[name].default
+    else:
+        default = getattr(_network if hasattr(_network, name) else _training, name)
+    return default
 
 
 def _space(settings: Mapping[str, Any]) -> Space:

@@ -7,12 +7,13 @@ import json
 __all__ = ["template"]
 
 _TEXT = """\
-# A study for hpsearch. Run it with `hpsearch run FILE`; run it again to go on after an interruption.
-# Every line that begins with "# " and a setting shows that setting's default: remove the "# " to change it.
+# A study for hpsearch. Run it with `hpsearch run FILE`; run it again to go on after an
+# interruption. A line that begins with "# " and a setting shows its default: remove the "# " to
+# change it.
 #
 # A setting of [data] preprocessing, [model] and [training] may be written in three ways:
 #   activation = "relu"                                     a value: fixed
-#   learning_rate = { low = 1e-4, high = 1.0, log = true }  a range: searched; log where effects multiply
+#   learning_rate = { low = 1e-4, high = 1.0, log = true }  a range: searched, here in ratios
 #   optimizer = { choices = ["momentum", "adam"] }          a list: searched
 # and may depend on the choice of another:
 #   momentum = { low = 0.5, high = 0.99, when = { optimizer = "momentum" } }
@@ -57,7 +58,10 @@ __SOURCE__
 [search]
 # strategy = "coarse-to-fine"     # or random, grid, tpe, gp, cmaes, qmc
 # trials = 60                     # trainings in all, those of the closing race included
-# confirm = 12                    # how many of them race the best few over new seeds
+# confirm = 15                    # how many of them race the best few over new seeds
+# contenders = 5                  # how many configurations start in that race
+# stage_shares = [0.5, 0.25, 0.25]   # coarse-to-fine: each stage's share of the other trials
+# epoch_shares = [0.25, 0.5, 1.0]    # coarse-to-fine: each stage's share of the epochs
 # points = { learning_rate = 5, width = [32, 128] }   # for grid: how many points, or which
 """
 
@@ -70,8 +74,8 @@ def template(name: str, data: str = "digits", target: str | None = None) -> str:
         data: a known data set, or the path of a table (it has a suffix or a separator).
         target: the column of the table that holds the labels.
 
-    >>> print(template("mine", "table.csv", "species").splitlines()[15])
-    target = "species"
+    >>> 'target = "species"' in template("mine", "table.csv", "species").splitlines()
+    True
     """
     is_path = any(mark in data for mark in "./\\") and not data.startswith("openml:")
     source = f"{'path' if is_path else 'name'} = {_toml(data)}"

@@ -100,7 +100,7 @@ class TestRun:
         assert 0 < document["test_accuracy"] <= 1
         assert document["test_interval"][0] < document["test_accuracy"]
         assert document["trials"] == 12
-        assert [stage["name"] for stage in document["stages"]][0] == "coarse"
+        assert document["stages"][0]["name"] == "coarse"
         assert {"validation_accuracy", "best", "seconds"} <= set(document)
 
     def test_another_name_and_seed(self, there: Shell) -> None:
@@ -312,7 +312,8 @@ class TestProcesses:
             "heavy = {'optuna', 'sklearn', 'pandas', 'plotly', 'scipy', 'sqlalchemy', 'numpy'}\n"
             "print(sorted(heavy & set(sys.modules)))"
         )
-        out = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+        command = [sys.executable, "-c", code]
+        out = subprocess.run(command, capture_output=True, text=True, check=True)
         assert out.stdout.splitlines()[-1] == "[]"
 
     def test_a_pipe_that_closes_early_is_no_error(self, finished: Path) -> None:

@@ -7,11 +7,15 @@ import pytest
 
 from hpsearch.engine import record
 from hpsearch.objective import Outcome
-from hpsearch.search.base import Change, Result, Slot, Stage
+from hpsearch.search.base import Change, Result, Stage
 from hpsearch.space import Categorical, Float, Int, Space
 
-WHOLE = Space({"rate": Float(1e-4, 1.0, log=True), "width": Int(8, 64), "act": Categorical(("a", "b"))})
-NARROW = Space({"rate": Float(0.01, 0.1, log=True), "width": Int(8, 32), "act": Categorical(("b",))})
+WHOLE = Space(
+    {"rate": Float(1e-4, 1.0, log=True), "width": Int(8, 64), "act": Categorical(("a", "b"))}
+)
+NARROW = Space(
+    {"rate": Float(0.01, 0.1, log=True), "width": Int(8, 32), "act": Categorical(("b",))}
+)
 STAGE = Stage(
     "fine-1",
     1,

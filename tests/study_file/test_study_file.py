@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import tomllib
 from pathlib import Path
 from typing import get_args
@@ -103,7 +104,7 @@ def test_fixed_settings_and_any_draw_make_a_recipe() -> None:
 
 WRONG = {
     "unknown table key": (
-        '[model]\nwidht = 3',
+        "[model]\nwidht = 3",
         "line 6: unknown key 'model.widht'; did you mean 'width'?",
     ),
     "unknown top key": ("sede = 3", "unknown key"),
@@ -219,13 +220,9 @@ class TestTemplate:
         assert study == parse_study_file('name = "mine"\n[data]\nname = "digits"')
 
     def test_uncommented_it_names_every_setting(self) -> None:
-        lines = [
-            line.removeprefix("# ")
-            for line in template("mine", "table.csv", "label").splitlines()
-            if line.startswith(("# ", "[", "name", "path", "target")) and ("=" in line or "[" in line)
-        ]
-        start = lines.index('name = "mine"')
-        document = tomllib.loads("\n".join(line for line in lines[start:] if not line.startswith("#")))
+        lines = template("mine", "table.csv", "label").splitlines()
+        body = "\n".join(lines[lines.index('name = "mine"') :])
+        document = tomllib.loads(re.sub(r"^# (?=\w+ = )", "", body, flags=re.MULTILINE))
         for table, section in (
             ("data", models.DataSection),
             ("model", models.ModelSection),
@@ -251,7 +248,7 @@ class TestTemplate:
 class TestSchema:
     def test_it_lists_every_setting_and_choice(self) -> None:
         text = json.dumps(json_schema())
-        for word in ("learning_rate", "leaky-relu", "coarse-to-fine", "whiten", "additionalProperties"):
+        for word in ("learning_rate", "leaky-relu", "coarse-to-fine", "whiten"):
             assert word in text
 
     @pytest.mark.parametrize(
