@@ -1,9 +1,9 @@
 """Activation functions, each a layer with forward and backward over preallocated arrays.
 
 An activation reads x and writes y = f(x); backward reads dy, the gradient with respect to y, and
-writes dx. Arrays are unit-major, (units, samples). For all but maxout the units stay the same, dx
-may be the very array dy, and y may be the very array x: what backward needs beside y is kept aside.
-At a kink the derivative is the one from the right.
+writes dx. Arrays are unit-major, (units, samples), and C-contiguous. For all but maxout the units
+stay the same, dx may be the very array dy, and y may be the very array x: what backward needs beside
+y is kept aside. At a kink the derivative is that of either side.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from typing import ClassVar
 
 import numpy as np
 
-from hpsearch.nn.arrays import Array
+from hpsearch.nn.arrays import CHUNK, Array
 
 __all__ = [
     "ACTIVATIONS",
@@ -93,8 +93,9 @@ class ReLU(Activation):
     """max(0, x).
 
     The fastest way that NumPy has: fmax of two arrays (maximum, or a scalar operand, falls to a
-    slower loop), and the mask of backward as integer bit operations on the floats' own bits.
-    fmax turns NaN into 0; the trainer therefore also watches that the parameters stay finite.
+    slower loop), the mask of backward as integer bit operations on the floats' own bits, and both
+    in pieces that stay in the cache. fmax turns NaN into 0; the trainer therefore also watches that
+    the parameters stay finite.
     """
 
     def __init__(
@@ -102,22 +103,30 @@ class ReLU(Activation):
     ) -> None:
         super().__init__(x, y, dx, dy, slope, dslope)
         bits = np.dtype(f"i{y.itemsize}")
-        self.zeros = np.zeros_like(y)
-        self.mask = self.scratch.view(bits)
-        self.y_bits, self.dx_bits, self.dy_bits = y.view(bits), dx.view(bits), dy.view(bits)
         self.sign = np.array(8 * y.itemsize - 1, bits)
+        zeros = np.zeros(min(y.size, CHUNK), y.dtype)
+        mask = np.empty(zeros.shape, bits)
+        self.values, self.bits = [], []
+        for start in range(0, y.size, CHUNK):
+            part = slice(start, min(start + CHUNK, y.size))
+            length = part.stop - start
+            xs, ys, dxs, dys = (array.reshape(-1)[part] for array in (x, y, dx, dy))
+            self.values.append((xs, zeros[:length], ys))
+            self.bits.append((ys.view(bits), mask[:length], dxs.view(bits), dys.view(bits)))
 
     def forward(self) -> None:
         """Write y."""
-        np.fmax(self.x, self.zeros, self.y)
+        for x, zeros, y in self.values:
+            np.fmax(x, zeros, y)
 
     def backward(self) -> None:
         """Write dx."""
         # y > 0 as a float is y > 0 as an integer; shifting the sign of -y over the word gives
         # all ones there and all zeros elsewhere.
-        np.negative(self.y_bits, self.mask)
-        np.right_shift(self.mask, self.sign, self.mask)
-        np.bitwise_and(self.dy_bits, self.mask, self.dx_bits)
+        for y, mask, dx, dy in self.bits:
+            np.negative(y, mask)
+            np.right_shift(mask, self.sign, mask)
+            np.bitwise_and(dy, mask, dx)
 
 
 class LeakyReLU(Activation):

@@ -7,13 +7,17 @@ from typing import TypeAlias
 import numpy as np
 import numpy.typing as npt
 
-__all__ = ["Array", "Labels", "scalar", "with_ones"]
+__all__ = ["CHUNK", "Array", "Labels", "scalar", "with_ones"]
 
 Array: TypeAlias = npt.NDArray[np.floating]
 """float32 when training in earnest, float64 for gradient checks; the code is the same."""
 
 Labels: TypeAlias = npt.NDArray[np.integer]
 """Class numbers 0 to n_classes - 1."""
+
+CHUNK = 16_384
+"""Elements that several passes over a long vector take at a time: 64 KiB of float32, so that even
+the six vectors of Adam stay in the second-level cache between the passes."""
 
 
 def scalar(value: float, dtype: npt.DTypeLike) -> Array:

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, ClassVar
 
 import numpy as np
 
-from hpsearch.nn.arrays import Array, scalar
+from hpsearch.nn.arrays import CHUNK, Array, scalar
 
 if TYPE_CHECKING:
     from hpsearch.nn.config import TrainingConfig
@@ -30,9 +30,6 @@ __all__ = [
     "Optimizer",
     "RMSProp",
 ]
-
-CHUNK = 16_384
-"""Parameters in a chunk: 64 KiB of float32 for each of at most five vectors."""
 
 
 class Optimizer:

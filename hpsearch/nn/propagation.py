@@ -66,24 +66,22 @@ class Propagation:
         self, views: LayerViews, width: int, x: Array, dx: Array | None
     ) -> tuple[Array, Array]:
         """Append dense, batch normalization, activation and dropout; return output and gradient."""
-        units = views.dense.shape[1]
-        output = with_ones(width, self.samples, self.dtype)
-        y = output[:-1]
-        dy = np.empty_like(y)
-        # Only maxout has more inputs than outputs; elsewhere one array serves all gradients.
-        dz = dy if units == width else np.empty((units, self.samples), self.dtype)
-        z = np.empty((units, self.samples), self.dtype)
-        self.layers.append(Dense(x, z, dx, dz, views.dense, views.ddense))
+        units, shape = views.dense.shape[1], (width, self.samples)
+        activation, maxout = ACTIVATIONS[self.config.activation], units != width
+        output = with_ones(*shape, self.dtype)
+        y, dy = output[:-1], np.empty(shape, self.dtype)
+        drop_rng = self.rng if self.config.dropout > 0 else None
+        # Arrays are shared wherever a layer may work in place: less memory to travel through.
+        active = y if drop_rng is None else np.empty_like(y)
+        z = np.empty((units, self.samples), self.dtype) if maxout else active
+        dz = np.empty_like(z) if maxout else dy
+        linear = np.empty_like(z) if self.config.batch_norm else z
+        self.layers.append(Dense(x, linear, dx, dz, views.dense, views.ddense))
         if self.config.batch_norm:
-            normal = np.empty_like(z)
-            arrays = (z, normal, dz, dz, views.affine, views.daffine, views.running)
+            arrays = (linear, z, dz, dz, views.affine, views.daffine, views.running)
             self.layers.append(
                 BatchNorm(*arrays, views.batches) if self.training else FrozenBatchNorm(*arrays)
             )
-            z = normal
-        activation = ACTIVATIONS[self.config.activation]
-        drop_rng = self.rng if self.config.dropout > 0 else None
-        active = y if drop_rng is None else np.empty_like(y)
         self.layers.append(activation(z, active, dz, dy, views.slope, views.dslope))
         if drop_rng is not None:
             self.layers.append(Dropout(active, y, dy, dy, self.config.dropout, drop_rng))

@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
 from hpsearch.nn.activations import ACTIVATIONS, Activation, LeakyReLU, Maxout, PReLU
+from hpsearch.nn.arrays import CHUNK
 
 UNITS, SAMPLES = 4, 7
 
@@ -15,7 +16,7 @@ UNITS, SAMPLES = 4, 7
 def build(
     name: str, x: np.ndarray, *, pieces: int = 1, shared: bool = True, slope: float = 0.25
 ) -> Activation:
-    """An activation over x; with ``shared``, wired in place as a network does."""
+    """An activation over x; with ``shared``, backward works in place."""
     units = len(x) // pieces
     y = np.empty((units, x.shape[1]), x.dtype)
     dy = np.zeros_like(y)
@@ -77,6 +78,33 @@ def test_gradient_of_the_input(name: str, shared: bool) -> None:
     activation.dy[:] = direction
     activation.backward()
     assert_same_gradient(activation.dx, numeric)
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+@pytest.mark.parametrize("name", [name for name in ACTIVATIONS if name != "maxout"])
+def test_y_may_be_x(name: str, dtype: type) -> None:
+    rng = np.random.default_rng(3)
+    x, direction = (rng.standard_normal((UNITS, SAMPLES)).astype(dtype) for _ in range(2))
+    apart = build(name, x.copy())
+    arrays = (x, x, np.zeros_like(x), np.zeros_like(x), apart.slope, np.zeros_like(apart.slope))
+    in_place = ACTIVATIONS[name](*arrays)
+    for activation in (apart, in_place):
+        activation.forward()
+        activation.dy[:] = direction
+        activation.backward()
+    np.testing.assert_array_equal(in_place.y, apart.y)
+    np.testing.assert_array_equal(in_place.dx, apart.dx)
+    np.testing.assert_array_equal(in_place.dslope, apart.dslope)
+
+
+def test_relu_in_several_pieces() -> None:
+    x = np.random.default_rng(0).standard_normal((7, CHUNK // 3)).astype(np.float32)
+    relu = build("relu", x)
+    relu.forward()
+    np.testing.assert_array_equal(relu.y, np.maximum(x, 0))
+    relu.dy[:] = 2.0
+    relu.backward()
+    np.testing.assert_array_equal(relu.dx, 2.0 * (x > 0))
 
 
 def test_gradient_of_the_slope() -> None:

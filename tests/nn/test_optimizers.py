@@ -8,7 +8,8 @@ import numpy as np
 import pytest
 
 from hpsearch.nn import OPTIMIZERS, TrainingConfig
-from hpsearch.nn.optimizers import CHUNK, Optimizer
+from hpsearch.nn.arrays import CHUNK
+from hpsearch.nn.optimizers import Optimizer
 
 
 def make(
