@@ -2,8 +2,8 @@
 
 An activation reads x and writes y = f(x); backward reads dy, the gradient with respect to y, and
 writes dx. Arrays are unit-major, (units, samples), and C-contiguous. For all but maxout the units
-stay the same, dx may be the very array dy, and y may be the very array x: what backward needs beside
-y is kept aside. At a kink the derivative is that of either side.
+stay the same, dx may be the very array dy, and y may be the very array x: what backward needs
+beside y is kept aside. At a kink the derivative is that of either side.
 """
 
 from __future__ import annotations

@@ -20,6 +20,7 @@ from hpsearch.nn import (
     Trainer,
     TrainingConfig,
     TrainingResult,
+    batches,
     train,
 )
 
@@ -362,6 +363,23 @@ def test_data_that_do_not_fit_are_refused(X: np.ndarray, y: np.ndarray, message:
         train(network, X, y, TrainingConfig(), rng=rng)
     with pytest.raises(UsageError, match=message.replace("training", "validation")):
         train(network, *blobs(10), TrainingConfig(), rng=rng, validation=(X, y))
+
+
+@pytest.mark.parametrize("block_bytes", [1, 3000])
+def test_the_size_of_a_block_changes_nothing(
+    block_bytes: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Blocks of one batch, or of a few: the same steps, and the same watch over the loss."""
+    calm, explosive = (
+        TrainingConfig(learning_rate=r, batch_size=16, epochs=4) for r in (0.05, 1e3)
+    )
+    network, result = fit(calm)
+    monkeypatch.setattr(batches, "_BLOCK_BYTES", block_bytes)
+    other, again = fit(calm)
+    np.testing.assert_array_equal(other.parameters, network.parameters)
+    for one, two in zip(result.curve, again.curve, strict=True):
+        assert two.train_loss == pytest.approx(one.train_loss, rel=1e-6)
+    assert fit(replace(calm, learning_rate=1e3))[1].diverged
 
 
 def test_early_stopping_without_validation_is_refused() -> None:
