@@ -168,12 +168,11 @@ def _range(
     for end, beyond in zip(_ends(history), (low - margin, high + margin), strict=True):
         place = min(beyond, end.outer, key=lambda p: end.sign * p)
         if end.crowded(best):
-            moves, why = _past(end, before, history, tried)
-            place = moves if moves is not None else place
+            place, why = _past(end, place, history, tried)
             reason += f"; they crowd the {end.name} of the range, {why}"
         places.append(place)
     after = _with_ends(before, *places, around=(low, high))
-    return Change(name, before, after, f"{reason}.")
+    return Change(name, before, after, reason + ("; the range stays." if after == before else "."))
 
 
 def _ends(history: Sequence[Float | Int]) -> tuple[_End, _End]:
@@ -197,22 +196,20 @@ def _ends(history: Sequence[Float | Int]) -> tuple[_End, _End]:
 
 
 def _past(
-    end: _End,
-    parameter: Float | Int,
-    history: Sequence[Float | Int],
-    tried: Sequence[tuple[float, bool]],
-) -> tuple[float | None, str]:
-    """How far past a crowded end the range may go, or None; and why."""
+    end: _End, place: float, history: Sequence[Float | Int], tried: Sequence[tuple[float, bool]]
+) -> tuple[float, str]:
+    """Where the range ends that would end at ``place``, if the best crowd this end; and why."""
+    parameter = history[-1]
     there = [complete for x, complete in tried if end.holds(x)]
     lost = there.count(False)
     if lost and lost >= DIVERGED * len(there):
-        return None, f"but {lost} of the {len(there)} trials there diverged, so it ends there"
+        return place, f"but {lost} of the {len(there)} trials there diverged, so it ends there"
     limit = parameter.limits[end.sign > 0]
     outermost = max(
         (p.high if end.sign > 0 else p.low for p in history), key=lambda v: end.sign * v
     )
     if end.sign * outermost >= end.sign * limit:
-        return None, "which is its limit"
+        return end.outer, "which is its limit"
     width = _ends(history)[1].outer - _ends(history)[0].outer
     return end.outer + end.sign * WIDEN * width, f"so it moves past {_text(outermost)}"
 
