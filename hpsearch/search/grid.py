@@ -4,12 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from itertools import islice
 from typing import TypeAlias
 
 from hpsearch.errors import SpaceError, UnknownNameError, UsageError
 from hpsearch.search.base import Configuration, Result, Stage, stages_done
-from hpsearch.space import Categorical, Int, Parameter, Space, Value
+from hpsearch.space import Categorical, Float, Parameter, Space, Value
 
 __all__ = ["GridSearch", "Points", "make_grid", "spread"]
 
@@ -82,7 +81,7 @@ def make_grid(space: Space, points: Points | None, trials: int) -> tuple[Configu
         name: _given(name, parameter, given.get(name))
         for name, parameter in space.parameters.items()
     }
-    size = _size(space, values, trials)
+    size = _size(space, values)
     if size > trials:
         total = (
             f"{size}" if points is not None and len(given) == len(values) else f"at least {size}"
@@ -99,7 +98,7 @@ def make_grid(space: Space, points: Points | None, trials: int) -> tuple[Configu
     while growing:
         name = min(growing, key=lambda n: len(values[n]))
         more = spread(space.parameters[name], len(values[name]) + 1)
-        if len(more) > len(values[name]) and _size(space, {**values, name: more}, trials) <= trials:
+        if len(more) > len(values[name]) and _size(space, {**values, name: more}) <= trials:
             values[name] = more
         else:
             growing.remove(name)
@@ -119,21 +118,29 @@ def spread(parameter: Parameter, count: int) -> list[Value]:
     """
     if isinstance(parameter, Categorical):
         return list(parameter.choices[:count])
-    if isinstance(parameter, Int):
-        count = min(count, len(parameter))
-    values = [parameter.from_unit((i + 0.5) / count) for i in range(count)]
-    return list(dict.fromkeys(values))
+    if isinstance(parameter, Float):
+        return list(dict.fromkeys(parameter.from_unit((i + 0.5) / count) for i in range(count)))
+    count = min(count, len(parameter))
+    # On a logarithmic scale small whole numbers stand closer than the cells: move up, then down.
+    step, last = parameter.step, parameter.low
+    distinct: list[Value] = []
+    for i in range(count):
+        room = parameter.high - step * (count - 1 - i)
+        last = min(max(parameter.from_unit((i + 0.5) / count), last), room)
+        distinct.append(last)
+        last += step
+    return distinct
 
 
 def _given(name: str, parameter: Parameter, points: int | Sequence[Value] | None) -> list[Value]:
     if points is None:
         count = len(parameter.choices) if isinstance(parameter, Categorical) else 1
         return spread(parameter, count)
-    if isinstance(points, int):
+    if isinstance(points, int) and not isinstance(points, bool):
         if points < 1:
             raise UsageError(f"{name} has {points} grid points; give it at least one.")
         return spread(parameter, points)
-    if isinstance(points, str) or not points:
+    if isinstance(points, bool | str) or not points:
         raise UsageError(f"the grid points of {name} are {points!r}; give a number or a list.")
     for value in points:
         if value not in parameter:
@@ -141,9 +148,19 @@ def _given(name: str, parameter: Parameter, points: int | Sequence[Value] | None
     return list(dict.fromkeys(points))
 
 
-def _size(space: Space, values: Mapping[str, Sequence[Value]], trials: int) -> int:
-    """How many points a grid has, counted no further than it takes to see that it is too many."""
-    return sum(1 for _ in islice(_configurations(space, values), 1000 * (trials + 1)))
+def _size(space: Space, values: Mapping[str, Sequence[Value]]) -> int:
+    """How many points a grid has, without making them."""
+
+    def count(configuration: Configuration, waiting: Sequence[str]) -> int:
+        ready = next((name for name in space.active(configuration) if name in waiting), None)
+        if ready is None:
+            return 1
+        left = [name for name in waiting if name != ready]
+        if any(c.parameter == ready for c in space.conditions.values()):
+            return sum(count({**configuration, ready: v}, left) for v in values[ready])
+        return len(values[ready]) * count({**configuration, ready: values[ready][0]}, left)
+
+    return count({}, list(space.parameters))
 
 
 def _configurations(space: Space, values: Mapping[str, Sequence[Value]]) -> Iterator[Configuration]:

@@ -110,6 +110,8 @@ class _Study:
         else:  # a resumed study: the sampler sees the trial as it would have seen it then
             self._study.enqueue_trial(dict(result.slot.configuration))
             trial = self._ask(index)
+            if self._sampler == "cmaes":
+                _ = trial.relative_params  # with the draw, it notes the generation on the trial
             suggest(trial, self._space)
         if result.complete:
             self._worst = min(result.score, result.score if self._worst is None else self._worst)

@@ -88,6 +88,7 @@ class CoarseToFineSampler(BaseSampler):
         self, study: Study, trial: FrozenTrial, search_space: dict[str, BaseDistribution]
     ) -> dict[str, Any]:
         """Draw every parameter of a search space."""
+        self._raise_error_if_multi_objective(study)
         return {
             name: self.sample_independent(study, trial, name, distribution)
             for name, distribution in search_space.items()

@@ -1,0 +1,113 @@
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from hpsearch.search import Result, Slot, make_strategy, run_search
+from hpsearch.search.race import contenders_for, rounds
+from hpsearch.space import Categorical, Float, Space
+
+LINE = Space({"x": Float(0, 1)})
+
+
+@given(st.integers(0, 300), st.integers(1, 40))
+def test_rounds_shrink_and_spend_exactly_what_there_is(trials: int, contenders: int) -> None:
+    sizes = rounds(trials, contenders)
+    assert sum(sizes) == trials
+    assert all(size > 0 for size in sizes)
+    assert sizes == sorted(sizes, reverse=True)
+    assert max(sizes, default=0) <= contenders
+    # All but the last, which takes what is left, keep at least two in the race to compare.
+    assert all(size >= min(2, contenders) for size in sizes[:-1])
+
+
+def test_without_contenders_there_is_no_race() -> None:
+    assert rounds(10, 0) == []
+
+
+def result(x: float, score: float, *, epochs: int = 8, complete: bool = True) -> Result:
+    return Result(Slot(0, 0, {"x": x}, 0, epochs), score, complete)
+
+
+def test_contenders_are_distinct_and_those_trained_in_full_come_first() -> None:
+    found = [
+        result(0.1, 0.9, epochs=2),
+        result(0.2, 0.5),
+        result(0.3, 0.6),
+        result(0.3, 0.2),  # drawn twice: 0.4 on average
+        result(0.4, 0.95, complete=False),
+        result(0.5, 0.99, epochs=2),
+        result(0.5, 0.1),  # its short training no longer counts
+    ]
+    order = [entry.configuration["x"] for entry in contenders_for(found, 10)]
+    assert order == [0.2, 0.3, 0.5, 0.1, 0.4]
+    assert len(contenders_for(found, 2)) == 2
+
+
+def test_a_round_has_one_new_seed_for_all_and_the_worse_drop_out() -> None:
+    seen: list[Slot] = []
+
+    def evaluate(slot: Slot) -> float:
+        seen.append(slot)
+        x = slot.configuration["x"]
+        assert isinstance(x, float)
+        return x
+
+    strategy = make_strategy("random", LINE, trials=40, epochs=2, seed=0, confirm=19, contenders=6)
+    report = run_search(evaluate, strategy)
+    assert [stage.slots for stage in report.stages] == [21, 6, 4, 3, 2, 2, 2]
+    assert [stage.name for stage in report.stages[1:3]] == ["confirm-1", "confirm-2"]
+    found = sorted((r.score for r in report.results[:21]), reverse=True)
+    seeds = set()
+    for stage in report.stages[1:]:
+        slots = [s for s in seen if s.stage == stage.index]
+        assert [s.configuration["x"] for s in slots] == found[: stage.slots]
+        assert len({s.seed for s in slots}) == 1
+        assert not {s.seed for s in slots} & seeds
+        seeds |= {s.seed for s in slots}
+    assert report.winner.configuration == {"x": found[0]}
+    assert report.winner.scores == (found[0],) * 6
+    assert report.winner.spread == 0.0
+
+
+def test_the_lucky_draw_loses_the_race() -> None:
+    """One choice scores high once, when it is searched, and low ever after."""
+    space = Space({"a": Categorical(("lucky", "good", "bad"))})
+    scores = {"lucky": 0.5, "good": 0.8, "bad": 0.2}
+
+    def evaluate(slot: Slot) -> float:
+        choice = str(slot.configuration["a"])
+        return 0.99 if slot.stage == 0 and choice == "lucky" else scores[choice]
+
+    def named(confirm: int) -> object:
+        strategy = make_strategy(
+            "grid", space, trials=3 + confirm, epochs=1, seed=0, confirm=confirm
+        )
+        return run_search(evaluate, strategy).winner
+
+    alone, raced = named(0), named(6)
+    assert alone.configuration == {"a": "lucky"}  # type: ignore[attr-defined]
+    assert raced.configuration == {"a": "good"}  # type: ignore[attr-defined]
+    assert raced.mean == pytest.approx(0.8)  # type: ignore[attr-defined]
+
+
+def test_who_diverges_once_is_out_of_the_race() -> None:
+    def evaluate(slot: Slot) -> float | None:
+        x = slot.configuration["x"]
+        assert isinstance(x, float)
+        return None if slot.stage == 1 and x > 0.9 else x
+
+    strategy = make_strategy("random", LINE, trials=40, epochs=1, seed=0, confirm=12, contenders=6)
+    report = run_search(evaluate, strategy)
+    tops = [r.slot.configuration["x"] for r in report.results if r.slot.stage == 0]
+    assert max(tops) > 0.9  # type: ignore[operator,type-var]
+    assert report.winner.mean <= 0.9
+
+
+def test_a_race_result_of_a_configuration_that_is_no_contender_counts_nothing() -> None:
+    strategy = make_strategy("random", LINE, trials=12, epochs=1, seed=0, confirm=4)
+    report = run_search(lambda slot: float(np.sum(list(slot.configuration.values()))), strategy)  # type: ignore[arg-type]
+    stranger = Result(Slot(1, 9, {"x": 2.0}, 0, 1), 99.0)
+    assert strategy.winner([*report.results, stranger]) == report.winner

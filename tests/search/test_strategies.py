@@ -1,0 +1,262 @@
+"""The contract of `Strategy`, for every strategy."""
+
+from __future__ import annotations
+
+import itertools
+import pickle
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pytest
+
+from hpsearch.errors import RunError, UnknownNameError, UsageError
+from hpsearch.search import STRATEGIES, Result, Slot, Strategy, make_strategy, run_search
+from hpsearch.space import Categorical, Condition, Float, Int, Space
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from hpsearch.search import SearchReport
+
+SPACE = Space(
+    {
+        "rate": Float(1e-4, 1.0, log=True),
+        "depth": Int(1, 3, limits=(1, 8)),
+        "solver": Categorical(("sgd", "adam")),
+        "momentum": Float(0.0, 0.9, step=0.1, limits=(0.0, 0.99)),
+    },
+    {"momentum": Condition("solver", ("sgd",))},
+)
+FIXED = tuple(name for name in STRATEGIES if name not in ("tpe", "gp", "cmaes"))
+CONFIRM = [0, 5]
+TRIALS = 18
+
+
+def make(name: str, trials: int = TRIALS, seed: int = 3, **settings: Any) -> Strategy:
+    return make_strategy(name, SPACE, trials=trials, epochs=8, seed=seed, **settings)
+
+
+def evaluate(slot: Slot) -> float | None:
+    """A noisy score, better the nearer the rate is to 0.01; the largest rates diverge."""
+    rate = slot.configuration["rate"]
+    assert isinstance(rate, float)
+    if rate > 0.5:
+        return None
+    noise = np.random.default_rng(slot.seed).normal(0, 0.1)
+    return float(-abs(np.log10(rate) + 2) + noise + slot.epochs / 10)
+
+
+def key(slot: Slot) -> tuple[int, int]:
+    return slot.stage, slot.index
+
+
+@pytest.fixture(scope="module")
+def reports() -> dict[tuple[str, int], SearchReport]:
+    """One whole search of each strategy, with and without a race."""
+    return {
+        (name, confirm): run_search(evaluate, make(name, confirm=confirm))
+        for name, confirm in itertools.product(STRATEGIES, CONFIRM)
+    }
+
+
+@pytest.mark.parametrize("confirm", CONFIRM)
+@pytest.mark.parametrize("name", STRATEGIES)
+class TestContract:
+    def test_all_trials_are_spent(self, name: str, confirm: int, reports: Any) -> None:
+        report = reports[name, confirm]
+        # A grid has as many points as fit, which need not be as many as there are.
+        searched = TRIALS - confirm
+        searched = searched if name != "grid" else len(make(name, confirm=confirm).search.points)  # type: ignore[attr-defined]
+        assert len(report.results) == searched + confirm
+        assert sum(stage.slots for stage in report.stages) == searched + confirm
+        assert TRIALS - confirm - searched < 8
+
+    def test_slots_are_numbered_and_lie_in_their_stages_space(
+        self, name: str, confirm: int, reports: Any
+    ) -> None:
+        report = reports[name, confirm]
+        places = [key(result.slot) for result in report.results]
+        assert places == [(s.index, i) for s in report.stages for i in range(s.slots)]
+        for result in report.results:
+            stage = report.stages[result.slot.stage]
+            assert 0 <= result.slot.seed < 2**32
+            assert result.slot.epochs == stage.epochs
+            if not stage.name.startswith("confirm"):
+                assert result.slot.configuration in stage.space
+
+    def test_no_slot_beyond_the_last(self, name: str, confirm: int, reports: Any) -> None:
+        stage = reports[name, confirm].stages[0]
+        for index in (-1, stage.slots):
+            with pytest.raises(IndexError, match="has slots 0 to"):
+                stage.slot(index, [])
+
+    def test_stages_do_not_depend_on_the_order_of_results(
+        self, name: str, confirm: int, reports: Any
+    ) -> None:
+        report = reports[name, confirm]
+        shuffled = [
+            report.results[i] for i in np.random.default_rng(0).permutation(len(report.results))
+        ]
+        for stage in report.stages:
+            before = [r for r in shuffled if r.slot.stage < stage.index]
+            again = make(name, confirm=confirm).next_stage(before)
+            assert again == stage  # name, slots, epochs, space, changes
+        assert make(name, confirm=confirm).next_stage(shuffled) is None
+        assert make(name, confirm=confirm).winner(shuffled) == report.winner
+
+    def test_the_same_seed_searches_alike_and_another_does_not(
+        self, name: str, confirm: int, reports: Any
+    ) -> None:
+        again = run_search(evaluate, make(name, confirm=confirm))
+        assert again.results == reports[name, confirm].results
+        other = run_search(evaluate, make(name, seed=4, confirm=confirm))
+        assert [r.slot.seed for r in other.results] != [r.slot.seed for r in again.results]
+        if name != "grid":
+            assert other.results[0].slot.configuration != again.results[0].slot.configuration
+
+    def test_a_search_that_was_stopped_goes_on_where_it_was(
+        self, name: str, confirm: int, reports: Any
+    ) -> None:
+        report = reports[name, confirm]
+        for cut in (0, 1, 11, 14, len(report.results)):
+            assert resume(make(name, confirm=confirm), report.results[:cut]) == report.results
+
+    def test_failed_slots_are_missing_and_nothing_else_happens(
+        self, name: str, confirm: int, reports: Any
+    ) -> None:
+        strategy = make(name, confirm=confirm)
+        results: list[Result] = []
+        slots = 0
+        while (stage := strategy.next_stage(results)) is not None:
+            here: list[Result] = []
+            for index in range(stage.slots):
+                slot = stage.slot(index, here)
+                slots += 1
+                if index % 3 != 1:
+                    here.append(Result(slot, evaluate(slot) or 0.0, evaluate(slot) is not None))
+            results += here
+        assert slots == len(reports[name, confirm].results)
+        assert strategy.winner(results).configuration in [r.slot.configuration for r in results]
+
+    def test_the_winner_has_the_mean_and_spread_of_its_scores(
+        self, name: str, confirm: int, reports: Any
+    ) -> None:
+        report = reports[name, confirm]
+        winner = report.winner
+        mine = [r for r in report.results if r.slot.configuration == winner.configuration]
+        raced = [r.score for r in mine if report.stages[r.slot.stage].name.startswith("confirm")]
+        if confirm:
+            # Contenders of the race: its last survivors have most scores, and all of them count.
+            assert list(winner.scores) == raced
+            assert winner.spread == pytest.approx(np.std(raced, ddof=1))
+        else:
+            assert winner.spread is None
+            best = max(r.score for r in report.results if r.complete and r.slot.epochs == 8)
+            assert winner.scores == (best,)
+        assert winner.mean == pytest.approx(np.mean(winner.scores))
+        assert winner.epochs == 8
+        assert {r.slot.epochs for r in mine} == {8} or confirm
+
+
+@pytest.mark.parametrize("name", FIXED)
+def test_a_slot_ignores_what_has_finished(name: str) -> None:
+    first, second = make(name).next_stage([]), make(name).next_stage([])
+    assert first is not None
+    assert second is not None
+    results = [Result(first.slot(i), float(i)) for i in range(5)]
+    backwards = [second.slot(i, results) for i in reversed(range(second.slots))]
+    assert backwards[::-1] == [first.slot(i) for i in range(first.slots)]
+    assert not first.adaptive
+
+
+@pytest.mark.parametrize("name", FIXED)
+def test_strategies_and_slots_can_be_sent_to_another_process(name: str) -> None:
+    strategy = make(name)
+    stage = pickle.loads(pickle.dumps(strategy)).next_stage([])
+    assert stage == strategy.next_stage([])
+    assert pickle.loads(pickle.dumps(stage.slot(0))) == stage.slot(0)
+
+
+@pytest.mark.parametrize("trials", [1, 2, 3, 5, 8, 9, 13, 21])
+@pytest.mark.parametrize("name", [name for name in STRATEGIES if name != "gp"])
+def test_small_budgets(name: str, trials: int) -> None:
+    if name == "grid" and trials == 1:
+        with pytest.raises(UsageError, match="the grid has at least 2 points and there are 1"):
+            make(name, trials=trials)
+        return
+    report = run_search(evaluate, make(name, trials=trials))
+    assert len(report.results) == trials or name == "grid"
+    assert max(r.slot.epochs for r in report.results) == 8
+    assert report.winner.epochs == 8
+
+
+@pytest.mark.parametrize("name", STRATEGIES)
+def test_when_everything_diverges_there_is_still_an_end(name: str) -> None:
+    report = run_search(lambda slot: float("nan"), make(name, trials=16, confirm=4))
+    assert not any(r.complete for r in report.results)
+    assert report.winner.configuration in [r.slot.configuration for r in report.results]
+
+
+@pytest.mark.parametrize("name", STRATEGIES)
+def test_without_any_result_there_is_no_winner(name: str) -> None:
+    with pytest.raises(RunError, match="no trial has finished"):
+        make(name).winner([])
+
+
+def test_a_space_without_parameters_is_one_configuration() -> None:
+    for name in FIXED:
+        strategy = make_strategy(name, Space({}), trials=3, epochs=1, seed=0)
+        report = run_search(lambda slot: 1.0, strategy)
+        assert report.winner.configuration == {}
+
+
+@pytest.mark.parametrize(
+    ("name", "settings", "error", "sentence"),
+    [
+        ("gird", {}, UnknownNameError, "unknown strategy 'gird'; did you mean 'grid'"),
+        ("random", {"trials": 0}, UsageError, "trials is 0; give at least 1"),
+        ("random", {"epochs": 0}, UsageError, "epochs is 0; give at least 1"),
+        ("random", {"seed": -1}, UsageError, "seed is -1; give at least 0"),
+        ("random", {"confirm": 18}, UsageError, "confirm is 18 of 18 trials"),
+        ("random", {"confirm": -1}, UsageError, "confirm is -1 of 18 trials"),
+        ("random", {"confirm": 3, "contenders": 0}, UsageError, "contenders is 0"),
+        ("random", {"points": {"rate": 3}}, UsageError, "points is a setting of grid"),
+        ("grid", {"stage_shares": (1,)}, UsageError, "stage_shares is a setting of coarse-to-fine"),
+        ("coarse-to-fine", {"stage_shares": (1, 1)}, UsageError, "2 stage shares and 3 epoch"),
+        (
+            "coarse-to-fine",
+            {"stage_shares": (1, 0, 1)},
+            UsageError,
+            r"must be positive, not \[1, 0, 1\]",
+        ),
+        (
+            "coarse-to-fine",
+            {"epoch_shares": (0.5, 0.25, 1.0)},
+            UsageError,
+            "at most 1 and not fall",
+        ),
+        ("coarse-to-fine", {"epoch_shares": (0.5, 1.0, 2.0)}, UsageError, "at most 1 and not fall"),
+    ],
+)
+def test_wrong_settings(
+    name: str, settings: dict[str, Any], error: type[Exception], sentence: str
+) -> None:
+    given = {"trials": TRIALS, "epochs": 8, "seed": 0, **settings}
+    with pytest.raises(error, match=sentence):
+        make_strategy(name, SPACE, **given)
+
+
+def resume(strategy: Strategy, done: Sequence[Result]) -> tuple[Result, ...]:
+    """What a killed search has in the end, run again with the results it had."""
+    kept = {key(result.slot): result for result in done}
+    results: list[Result] = []
+    while (stage := strategy.next_stage(results)) is not None:
+        finished: list[Result] = [
+            kept[stage.index, i] for i in range(stage.slots) if (stage.index, i) in kept
+        ]
+        for index in range(len(finished), stage.slots):
+            slot = stage.slot(index, finished)
+            score = evaluate(slot)
+            finished.append(Result(slot, score or 0.0, complete=score is not None))
+        results += finished
+    return tuple(results)
