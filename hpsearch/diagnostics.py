@@ -20,8 +20,12 @@ from hpsearch.study_file import StudyFile
 
 __all__ = ["Check", "check_network", "check_study"]
 
-INITIAL_LOSS_TOLERANCE = 0.5
-"""How far, as a share, the initial loss may lie from ln(classes) before something is odd."""
+INITIAL_LOSS_SLACK = 1.5
+"""How far the initial loss may lie above ln(classes): logits of variance v add about v / 2, and
+He's initialization gives them a variance of about 2."""
+
+INITIAL_LOSS_WRONG = 5.0
+"""How far above it is no longer odd but wrong."""
 
 TINY = 20
 """Samples that any sound network learns by heart."""
@@ -141,16 +145,17 @@ def _initial_loss(
 ) -> Check:
     expected = math.log(len(dataset.classes))
     found = _loss(_network(X, dataset, recipe, seed), X[:2000], y[:2000])
-    off = abs(found - expected) / expected
+    above = found - expected
+    fine = abs(above) <= INITIAL_LOSS_SLACK
     return Check(
         "initial loss",
-        "pass" if off <= INITIAL_LOSS_TOLERANCE else "warn" if off <= 2 else "fail",
+        "pass" if fine else "warn" if above <= INITIAL_LOSS_WRONG else "fail",
         f"{found:.3f}",
         f"ln {len(dataset.classes)} = {expected:.3f}",
-        "a network that knows nothing is as unsure as it should be"
-        if off <= INITIAL_LOSS_TOLERANCE
+        "a network that knows nothing is about as unsure as it should be"
+        if fine
         else "it is sure of itself before it has learned: use smaller initial weights "
-        "(he or xavier) and standardize the columns",
+        "(initializer he or xavier) and standardize the columns",
     )
 
 

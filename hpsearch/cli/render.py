@@ -47,7 +47,12 @@ def story(summary: Summary, storage: str) -> Iterator[RenderableType]:
 
 def _table(title: str) -> Table:
     return Table(
-        title=title, title_justify="left", title_style="bold", box=box.SIMPLE_HEAD, pad_edge=False
+        title=title,
+        title_justify="left",
+        title_style="bold",
+        box=box.SIMPLE_HEAD,
+        pad_edge=False,
+        padding=(0, 1, 0, 0),
     )
 
 
@@ -101,8 +106,8 @@ def trials_table(rows: Sequence[TrialRow], *, title: str) -> Table:
     """Trials with their settings, one a line; as many settings as find room."""
     table = _table(title)
     table.add_column("#", justify="right")
-    table.add_column("stage")
-    table.add_column("accuracy", justify="right")
+    table.add_column("stage", no_wrap=True)
+    table.add_column("accuracy", justify="right", no_wrap=True)
     table.add_column("epochs", justify="right")
     names = list(dict.fromkeys(name for row in rows for name in row.configuration))
     for name in names:

@@ -25,7 +25,13 @@ from hpsearch.model import Model
 from hpsearch.objective import Job, Outcome, Recipe, RefitJob, refit_job, train_job
 from hpsearch.search import make_strategy
 from hpsearch.search.base import Result, Slot, Stage, Strategy, Winner, slot_seed
-from hpsearch.storage import DEFAULT_STORAGE, open_storage, save_model_bytes, storage_errors
+from hpsearch.storage import (
+    DEFAULT_STORAGE,
+    open_storage,
+    save_model_bytes,
+    storage_errors,
+    study_names,
+)
 from hpsearch.study_file import StudyFile
 
 if TYPE_CHECKING:
@@ -117,16 +123,23 @@ def run_study(
     strategy = _strategy(study)
     store = open_storage(storage)
     with storage_errors(store.url):
+        if study.name in study_names(store):
+            finished = summarize(_open_study(store, study))
+            if finished.test_accuracy is not None:
+                on_event(Finished(finished))
+                return finished
+        data = study.data
+        dataset = load_dataset(
+            data.name, path=data.path, target=data.target, folder=data.folder, limit=data.limit
+        )
+        # Only now, so that data that cannot be read leave no empty study behind.
         target = _open_study(store, study)
-        if (finished := summarize(target)).test_accuracy is not None:
-            on_event(Finished(finished))
-            return finished
-        dataset = _load(study, target)
+        _note_data(target, dataset)
         splits = make_splits(
             dataset.y,
-            test=study.data.test,
-            validation=study.data.validation,
-            folds=study.data.folds,
+            test=data.test,
+            validation=data.validation,
+            folds=data.folds,
             seed=study.seed,
             fixed_test=dataset.fixed_test,
         )
@@ -170,8 +183,9 @@ def _open_study(store: optuna.storages.RDBStorage, study: StudyFile) -> optuna.S
         raise UsageError(f"the study {study.name!r} in this database minimizes; use another name")
     asked = study.model_dump(mode="json")
     before = record.read_note(target, "study file")
-    if before is None:
-        if target.get_trials(deepcopy=False):
+    empty = not target.get_trials(deepcopy=False)
+    if before is None or empty:
+        if not empty:
             raise UsageError(
                 f"the database holds a study {study.name!r} that hpsearch did not make; "
                 "give yours another name"
@@ -215,11 +229,8 @@ def _differences(before: Any, after: Any, path: str = "") -> Iterator[str]:
         yield f"{path} was {before} and is {after}"
 
 
-def _load(study: StudyFile, target: optuna.Study) -> Dataset:
-    data = study.data
-    dataset = load_dataset(
-        data.name, path=data.path, target=data.target, folder=data.folder, limit=data.limit
-    )
+def _note_data(target: optuna.Study, dataset: Dataset) -> None:
+    """Keep what the data are; refused if the study's trials were trained on others."""
     before = record.read_note(target, "data")
     about = {
         "name": dataset.name,
@@ -229,9 +240,10 @@ def _load(study: StudyFile, target: optuna.Study) -> Dataset:
         "classes": [str(label) for label in dataset.classes],
         "notes": list(dataset.notes),
     }
-    if before is not None and before["fingerprint"] != about["fingerprint"]:
+    changed = before is not None and before["fingerprint"] != about["fingerprint"]
+    if changed and target.get_trials(deepcopy=False):
         raise UsageError(
-            f"the data of study {study.name!r} has changed since its first trials "
+            f"the data of study {target.study_name!r} has changed since its first trials "
             f"({before['rows']} rows then, {about['rows']} now); give the study file a new name"
         )
     record.write_note(target, "data", about)

@@ -24,7 +24,7 @@ from hpsearch.engine.workers import local_executor
 from hpsearch.errors import RunError, UsageError
 from hpsearch.model import Model
 from hpsearch.objective import Job, RefitJob
-from hpsearch.storage import load_model_bytes, load_study, open_storage
+from hpsearch.storage import load_model_bytes, load_study, open_storage, study_names
 from hpsearch.study_file import StudyFile, parse_study_file
 
 TEXT = """
@@ -361,6 +361,26 @@ class TestChangedStudies:
         assert minimizing.direction.name == "MINIMIZE"
         with pytest.raises(UsageError, match="minimizes"):
             run_study(study(name="m"), storage=db)
+
+
+def test_data_that_cannot_be_read_leave_no_study_behind(here: Here, db: str) -> None:
+    wrong = study().data.model_copy(update={"name": "irs"})
+    with pytest.raises(UsageError, match="did you mean 'iris'"):
+        run_study(study().model_copy(update={"data": wrong}), storage=db)
+    assert study_names(open_storage(db)) == []
+
+
+def test_a_study_without_trials_may_still_be_changed(here: Here, db: str) -> None:
+    class StopError(Exception):
+        pass
+
+    def stop(event: Event) -> None:
+        raise StopError
+
+    with pytest.raises(StopError):
+        run_study(study(), storage=db, on_event=stop)
+    assert study_names(open_storage(db)) == ["s"]
+    assert run_study(study(training="batch_size = 16"), storage=db).test_accuracy is not None
 
 
 def fail_at_the_end(job: Any) -> None:
