@@ -52,11 +52,9 @@ class CoarseToFine:
         """How many stages there are."""
         return len(self.slots)
 
-    def next_stage(self, results: Sequence[Result]) -> Stage | None:
+    def stage(self, results: Sequence[Result]) -> Stage:
         """The stage after the last one that has results, in the region of the best so far."""
         index = stages_done(results)
-        if index >= self.stages:
-            return None
         space, changes = narrowed(self.space, index, results)
         return Stage(
             name="coarse" if index == 0 else f"fine-{index}",

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import TypeAlias
 
 from hpsearch.errors import SpaceError, UnknownNameError, UsageError
-from hpsearch.search.base import Configuration, Result, Stage, stages_done
+from hpsearch.search.base import Configuration, Result, Stage
 from hpsearch.space import Categorical, Float, Parameter, Space, Value
 
 __all__ = ["GridSearch", "Points", "make_grid", "spread"]
@@ -33,10 +33,9 @@ class GridSearch:
     name: str = "grid"
     stages: int = 1
 
-    def next_stage(self, results: Sequence[Result]) -> Stage | None:
-        """The one stage, or None once it has results."""
-        if stages_done(results):
-            return None
+    def stage(self, results: Sequence[Result]) -> Stage:
+        """The one stage; it depends on no results."""
+        del results
         return Stage(
             self.name,
             0,

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from hpsearch.errors import UsageError
-from hpsearch.search.base import Configuration, Result, Stage, slot_seed, stages_done
+from hpsearch.search.base import Configuration, Result, Stage, slot_seed
 from hpsearch.search.distributions import suggest
 
 if TYPE_CHECKING:
@@ -58,10 +58,9 @@ class AdaptiveSearch:
                 "the strategy gp needs torch; install it with pip install hpsearch[gp]."
             )
 
-    def next_stage(self, results: Sequence[Result]) -> Stage | None:
-        """The one stage, or None once it has results."""
-        if stages_done(results):
-            return None
+    def stage(self, results: Sequence[Result]) -> Stage:
+        """The one stage; it depends on no results."""
+        del results
         propose = _Study(self.name, self.space, self.seed).propose
         return Stage(
             self.name, 0, self.trials, self.epochs, self.space, self.seed, propose, adaptive=True

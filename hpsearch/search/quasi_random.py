@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from functools import cache
 from typing import TYPE_CHECKING
 
-from hpsearch.search.base import Configuration, Result, Stage, slot_seed, stages_done
+from hpsearch.search.base import Configuration, Result, Stage, slot_seed
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -42,10 +42,9 @@ class QuasiRandomSearch:
     name: str = "qmc"
     stages: int = 1
 
-    def next_stage(self, results: Sequence[Result]) -> Stage | None:
-        """The one stage, or None once it has results."""
-        if stages_done(results):
-            return None
+    def stage(self, results: Sequence[Result]) -> Stage:
+        """The one stage; it depends on no results."""
+        del results
         propose = sobol(self.space, self.trials, self.seed, stage=0)
         return Stage(self.name, 0, self.trials, self.epochs, self.space, self.seed, propose)
 

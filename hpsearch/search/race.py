@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
     from hpsearch.space import Space, Value
 
-__all__ = ["Confirmed", "Search", "contenders_for", "rounds"]
+__all__ = ["Confirmed", "Contender", "Search", "contenders_for", "rounds"]
 
 KEPT = 0.6  # the share of the contenders that a round leaves in
 
@@ -56,8 +56,8 @@ class Search(Protocol):
         """How many stages it has."""
         ...
 
-    def next_stage(self, results: Sequence[Result]) -> Stage | None:
-        """As `Strategy.next_stage`."""
+    def stage(self, results: Sequence[Result]) -> Stage:
+        """The stage after the last one that has results; asked only while there is one."""
         ...
 
 
@@ -86,7 +86,7 @@ class Confirmed:
         """The search's next stage; after its last one the rounds of the race."""
         index = stages_done(results)
         if index < self.search.stages:
-            return self.search.next_stage(results)
+            return self.search.stage(results)
         sizes = rounds(self.confirm, len(self._entrants(results)))
         played = index - self.search.stages
         if played >= len(sizes):
@@ -113,11 +113,11 @@ class Confirmed:
         mean = statistics.fmean(scores)
         return Winner(best.configuration, mean, spread, tuple(scores), best.epochs)
 
-    def _entrants(self, results: Sequence[Result]) -> list[_Entry]:
+    def _entrants(self, results: Sequence[Result]) -> list[Contender]:
         found = [r for r in in_order(results) if r.slot.stage < self.search.stages]
         return contenders_for(found, self.contenders)
 
-    def _standing(self, results: Sequence[Result]) -> list[_Entry]:
+    def _standing(self, results: Sequence[Result]) -> list[Contender]:
         """The contenders, the leader first: who survived longer, then who has the better mean."""
         entrants = {_key(e.configuration): e for e in self._entrants(results)}
         for result in in_order(results):
@@ -128,7 +128,7 @@ class Confirmed:
         return sorted(entrants.values(), key=lambda e: e.standing(), reverse=True)
 
 
-class _Entry:
+class Contender:
     """One contender: the scores that it was selected by, and those of the race."""
 
     def __init__(self, configuration: Configuration, selected: Sequence[Result]) -> None:
@@ -148,15 +148,17 @@ class _Entry:
             self.epochs = result.slot.epochs
 
     def standing(self) -> tuple[bool, int, float]:
+        """What contenders are sorted by: never diverged, survived longest, best mean."""
         scores = self.race or self.selection
         return self.sound, self.last_round, statistics.fmean(scores)
 
 
-def contenders_for(results: Sequence[Result], count: int) -> list[_Entry]:
+def contenders_for(results: Sequence[Result], count: int) -> list[Contender]:
     """The best distinct configurations of a search.
 
     Those that trained longest come first, because scores of different epochs do not compare; among
-    them the best mean, a configuration that was drawn more than once having several scores.
+    them the best mean, a configuration that was drawn more than once having several scores. One that
+    diverged, even once, runs only if all did.
 
     Args:
         results: what the search found, in order.
@@ -169,10 +171,11 @@ def contenders_for(results: Sequence[Result], count: int) -> list[_Entry]:
     for group in groups.values():
         longest = max(r.slot.epochs for r in group)
         entries.append(
-            _Entry(group[0].slot.configuration, [r for r in group if r.slot.epochs == longest])
+            Contender(group[0].slot.configuration, [r for r in group if r.slot.epochs == longest])
         )
     entries.sort(key=lambda e: (e.sound, e.epochs, statistics.fmean(e.selection)), reverse=True)
-    return entries[:count]
+    sound = [entry for entry in entries if entry.sound]
+    return (sound or entries)[:count]
 
 
 def rounds(trials: int, contenders: int) -> list[int]:

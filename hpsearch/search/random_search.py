@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from hpsearch.search.base import Configuration, Result, Stage, generator, stages_done
+from hpsearch.search.base import Configuration, Result, Stage, generator
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -35,10 +35,9 @@ class RandomSearch:
     name: str = "random"
     stages: int = 1
 
-    def next_stage(self, results: Sequence[Result]) -> Stage | None:
-        """The one stage, or None once it has results."""
-        if stages_done(results):
-            return None
+    def stage(self, results: Sequence[Result]) -> Stage:
+        """The one stage; it depends on no results."""
+        del results
         return Stage(self.name, 0, self.trials, self.epochs, self.space, self.seed, self._draw)
 
     def _draw(self, index: int, finished: Sequence[Result]) -> Configuration:

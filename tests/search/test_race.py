@@ -42,7 +42,8 @@ def test_contenders_are_distinct_and_those_trained_in_full_come_first() -> None:
         result(0.5, 0.1),  # its short training no longer counts
     ]
     order = [entry.configuration["x"] for entry in contenders_for(found, 10)]
-    assert order == [0.2, 0.3, 0.5, 0.1, 0.4]
+    assert order == [0.2, 0.3, 0.5, 0.1]  # 0.4 diverged
+    assert len(contenders_for([result(0.4, 0.0, complete=False)], 9)) == 1
     assert len(contenders_for(found, 2)) == 2
 
 

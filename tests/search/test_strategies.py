@@ -84,6 +84,9 @@ class TestContract:
             if not stage.name.startswith("confirm"):
                 assert result.slot.configuration in stage.space
 
+    def test_it_knows_its_name(self, name: str, confirm: int) -> None:
+        assert make(name, confirm=confirm).name == name
+
     def test_no_slot_beyond_the_last(self, name: str, confirm: int, reports: Any) -> None:
         stage = reports[name, confirm].stages[0]
         for index in (-1, stage.slots):
