@@ -12,11 +12,12 @@ from typing import Any, Literal
 
 import numpy as np
 
-from hpsearch.data import Dataset, Preprocessor, Split, load_dataset, make_splits
+from hpsearch.data import Dataset, Preprocessor, Split
 from hpsearch.nn import Network, train
 from hpsearch.objective import Recipe
 from hpsearch.space import Value
 from hpsearch.study_file import StudyFile
+from hpsearch.study_file.data import study_data
 
 __all__ = ["Check", "check_network", "check_study"]
 
@@ -57,18 +58,7 @@ def check_study(study: StudyFile) -> list[Check]:
     Raises:
         DataError: the data cannot be loaded or divided.
     """
-    data = study.data
-    dataset = load_dataset(
-        data.name, path=data.path, target=data.target, folder=data.folder, limit=data.limit
-    )
-    splits = make_splits(
-        dataset.y,
-        test=data.test,
-        validation=data.validation,
-        folds=data.folds,
-        seed=study.seed,
-        fixed_test=dataset.fixed_test,
-    )
+    dataset, splits = study_data(study)
     space = study.space()
     middle = space.from_unit([0.5] * len(space.parameters))
     configuration = study.fixed() | middle

@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from hpsearch.data import DataHandle, Dataset, load_dataset, make_splits, write_store
+from hpsearch.data import DataHandle, Dataset, write_store
 from hpsearch.engine import record
 from hpsearch.engine.summary import Summary, summarize
 from hpsearch.engine.workers import Executor, available_cores, local_executor
@@ -33,6 +33,7 @@ from hpsearch.storage import (
     study_names,
 )
 from hpsearch.study_file import StudyFile
+from hpsearch.study_file.data import study_data
 
 if TYPE_CHECKING:
     import optuna
@@ -128,21 +129,10 @@ def run_study(
             if finished.test_accuracy is not None:
                 on_event(Finished(finished))
                 return finished
-        data = study.data
-        dataset = load_dataset(
-            data.name, path=data.path, target=data.target, folder=data.folder, limit=data.limit
-        )
+        dataset, splits = study_data(study)
         # Only now, so that data that cannot be read leave no empty study behind.
         target = _open_study(store, study)
         _note_data(target, dataset)
-        splits = make_splits(
-            dataset.y,
-            test=data.test,
-            validation=data.validation,
-            folds=data.folds,
-            seed=study.seed,
-            fixed_test=dataset.fixed_test,
-        )
         first = splits[0]
         sizes = (len(first.train), len(first.validation), len(first.test))
         on_event(DataReady(dataset, sizes))

@@ -1,0 +1,33 @@
+"""The data that a study file names, divided as it says."""
+
+from __future__ import annotations
+
+from hpsearch.data import Dataset, Split, load_dataset, make_splits
+from hpsearch.study_file.models import StudyFile
+
+__all__ = ["study_data"]
+
+
+def study_data(study: StudyFile) -> tuple[Dataset, tuple[Split, ...]]:
+    """Load and divide.
+
+    Returns:
+        The data set, and one split for each fold, all with the same test part.
+
+    Raises:
+        DataError: the data cannot be read or divided.
+    """
+    data = study.data
+    dataset = load_dataset(
+        data.name, path=data.path, target=data.target, folder=data.folder, limit=data.limit
+    )
+    splits = make_splits(
+        dataset.y,
+        test=data.test,
+        validation=data.validation,
+        folds=data.folds,
+        seed=study.seed,
+        fixed_test=dataset.fixed_test,
+        classes=dataset.classes,
+    )
+    return dataset, splits
