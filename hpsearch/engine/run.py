@@ -237,7 +237,6 @@ def _note_data(target: optuna.Study, dataset: Dataset) -> None:
             f"({before['rows']} rows then, {about['rows']} now); give the study file a new name"
         )
     record.write_note(target, "data", about)
-    return dataset
 
 
 class _Run:
