@@ -37,7 +37,9 @@ def told(monkeypatch: pytest.MonkeyPatch, *, terminal: bool) -> str:
 EMPTY = Summary("s", None, {}, (), (), {}, None, None, None, (), None, None, None, None, None)
 
 
-def test_a_terminal_sees_the_phase_the_count_the_best_and_failures(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_terminal_sees_the_phase_the_count_the_best_and_failures(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     text = told(monkeypatch, terminal=True)
     for words in ("test ", "4/4", "best 0.7500", "failed three times: MemoryError: [no] memory"):
         assert words in text
