@@ -157,8 +157,8 @@ def contenders_for(results: Sequence[Result], count: int) -> list[Contender]:
     """The best distinct configurations of a search.
 
     Those that trained longest come first, because scores of different epochs do not compare; among
-    them the best mean, a configuration that was drawn more than once having several scores. One that
-    diverged, even once, runs only if all did.
+    them the best mean, a configuration that was drawn more than once having several scores. One
+    that diverged, even once, runs only if all did.
 
     Args:
         results: what the search found, in order.
