@@ -72,24 +72,25 @@ class _Study:
 
     def __init__(self, sampler: str, space: Space, seed: int) -> None:
         self._sampler, self._space, self._seed = sampler, space, seed
-        self._restart()
+        with _quiet():
+            self._restart()
 
     def propose(self, index: int, finished: Sequence[Result]) -> Configuration:
         """The configuration of a slot, given the stage's results in the order of their finish."""
-        if list(finished[: len(self._told)]) != self._told:
-            self._restart()
-        for result in finished[len(self._told) :]:
-            self._tell(result)
-        if index not in self._running:
-            trial = self._ask(index)
-            self._running[index] = (trial, suggest(trial, self._space))
-        return self._running[index][1]
+        with _quiet():
+            if list(finished[: len(self._told)]) != self._told:
+                self._restart()
+            for result in finished[len(self._told) :]:
+                self._tell(result)
+            if index not in self._running:
+                trial = self._ask(index)
+                self._running[index] = (trial, suggest(trial, self._space))
+            return self._running[index][1]
 
     def _restart(self) -> None:
         import optuna
 
-        with _quiet():
-            self._study = optuna.create_study(direction="maximize")
+        self._study = optuna.create_study(direction="maximize")
         self._told: list[Result] = []
         self._worst: float | None = None
         self._running: dict[int, tuple[optuna.Trial, Configuration]] = {}
