@@ -52,33 +52,54 @@ def local_executor(workers: int) -> Iterator[Executor]:
     Args:
         workers: how many processes.
     """
-    # Pebble, because one killed worker ends a ProcessPoolExecutor and a loky pool alike.
-    from pebble import ProcessPool
-
     with _environment(ONE_THREAD):
-        pool: Any = ProcessPool(
-            max_workers=workers,
-            initializer=_start_worker,
-            context=multiprocessing.get_context("spawn"),
-        )
+        pool = _Pool(workers)
         try:
-            yield _Pool(pool)
+            yield pool
         except BaseException:
             pool.stop()
             raise
         else:
             pool.close()
-        finally:
-            pool.join()
 
 
 class _Pool:
-    def __init__(self, pool: Any) -> None:
-        self._pool = pool
+    """Pebble's pool, because one killed worker ends a ProcessPoolExecutor and a loky pool alike.
+
+    Pebble's breaks too when a worker dies before it has acknowledged its job; what was in flight
+    then raises, and a new pool takes its place.
+    """
+
+    def __init__(self, workers: int) -> None:
+        self._workers = workers
+        self._pool = self._start()
+
+    def _start(self) -> Any:
+        from pebble import ProcessPool
+
+        return ProcessPool(
+            max_workers=self._workers,
+            initializer=_start_worker,
+            context=multiprocessing.get_context("spawn"),
+        )
 
     def submit(self, function: Callable[..., T], /, *args: Any) -> Future[T]:
+        """Run the function in some worker."""
+        if not self._pool.active:
+            self.stop()
+            self._pool = self._start()
         future: Future[T] = self._pool.schedule(function, args=args)
         return future
+
+    def close(self) -> None:
+        """Let the jobs end, then the workers."""
+        self._pool.close()
+        self._pool.join()
+
+    def stop(self) -> None:
+        """End the workers now."""
+        self._pool.stop()
+        self._pool.join()
 
 
 def _start_worker() -> None:

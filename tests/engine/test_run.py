@@ -8,6 +8,7 @@ import signal
 from collections import Counter
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future
+from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -15,6 +16,7 @@ from typing import Any
 import numpy as np
 import optuna
 import pytest
+from pebble import ProcessExpired
 
 from hpsearch.engine import run as engine
 from hpsearch.engine import run_study
@@ -299,9 +301,11 @@ class TestBrokenWorkers:
     def test_a_killed_worker_costs_nothing_but_time(self) -> None:
         with local_executor(1) as executor:
             assert executor.submit(pow, 2, 5).result() == 32
-            with pytest.raises(Exception, match=r"(?i)process|died|abnormal"):
-                executor.submit(kill_self).result()
-            assert executor.submit(pow, 2, 6).result() == 64
+            for exponent in range(4):
+                # Some of these deaths come before the job is acknowledged, and break the pool.
+                with pytest.raises((ProcessExpired, BrokenProcessPool)):
+                    executor.submit(kill_self).result()
+                assert executor.submit(pow, 2, exponent).result() == 2**exponent
 
 
 def kill_self() -> None:
