@@ -219,19 +219,22 @@ def _with_ends(
 ) -> Float | Int:
     """The parameter with a new range: readable bounds, around the best, within the limits."""
     least, most = (parameter.nearest(parameter.unscaled(x)) for x in around)
-    low = max(min(_readable(parameter, bottom), least), _within(parameter, 0))
-    high = min(max(_readable(parameter, top), most), _within(parameter, 1))
+    low = max(min(_readable(parameter, bottom, -1), least), _within(parameter, 0))
+    high = min(max(_readable(parameter, top, 1), most), _within(parameter, 1))
     if isinstance(parameter, Int):
         return Int(int(low), int(high), parameter.log, parameter.step, parameter.limits)
     return Float(low, high, parameter.log, parameter.step, parameter.limits)
 
 
-def _readable(parameter: Float | Int, x: float) -> float:
-    """The value at a point of the scale: on the parameter's steps, else to three digits."""
+def _readable(parameter: Float | Int, x: float, sign: int) -> float:
+    """The bound for an end of the scale: on the parameter's steps, else to three digits."""
     if parameter.log:
         x = min(max(x, -700.0), 700.0)  # what float64 can hold
     value = parameter.unscaled(x)
-    return float(f"{value:.3g}") if parameter.step is None else parameter.nearest(value)
+    if parameter.step is None:
+        return float(f"{value:.3g}")
+    # Cells meet half a step outside a bound; a hair inside, rounding cannot pass it.
+    return parameter.nearest(value - sign * 1e-6 * parameter.step)
 
 
 def _within(parameter: Float | Int, side: int) -> float:

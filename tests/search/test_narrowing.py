@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import json
 import math
+from functools import partial
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -51,6 +52,10 @@ def change(changes: Iterable[Change], name: str) -> Change:
 
 
 RATE = Space({"x": Float(1e-4, 1.0, log=True)})
+
+
+def near(at: float, configuration: Configuration) -> float:
+    return -abs(number(configuration) - at)
 
 
 def peak(at: float) -> Callable[[Configuration], float]:
@@ -137,6 +142,18 @@ def test_no_range_passes_its_limits(parameter: Float | Int) -> None:
     assert not isinstance(after, Categorical)
     assert after.high == parameter.limits[1]
     assert "which is its limit" in change(changes, "x").reason
+
+
+@pytest.mark.parametrize("parameter", [Int(128, 512, log=True), Int(2, 9), Float(0, 1, step=0.1)])
+def test_no_range_moves_past_its_bound_without_saying_so(parameter: Float | Int) -> None:
+    space = Space({"x": parameter})
+    for seed in range(40):
+        at = number(space.sample(np.random.default_rng(seed)))
+        found = results(space, partial(near, at), 20, seed=seed)
+        _, [made] = narrow([space], found)
+        assert isinstance(made.after, Float | Int)
+        passed = made.after.low < parameter.low or made.after.high > parameter.high
+        assert passed == ("moves past" in made.reason), made
 
 
 def test_a_limit_between_the_steps_is_kept() -> None:
