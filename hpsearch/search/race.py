@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
     from hpsearch.space import Space, Value
 
-__all__ = ["Confirmed", "Contender", "Search", "contenders_for", "rounds"]
+__all__ = ["Confirmed", "Contender", "Race", "Search", "contenders_for", "rounds"]
 
 KEPT = 0.6  # the share of the contenders that a round leaves in
 
@@ -84,27 +84,62 @@ class Confirmed:
 
     def next_stage(self, results: Sequence[Result]) -> Stage | None:
         """The search's next stage; after its last one the rounds of the race."""
-        index = stages_done(results)
-        if index < self.search.stages:
+        if stages_done(results) < self.search.stages:
             return self.search.stage(results)
-        sizes = rounds(self.confirm, len(self._entrants(results)))
-        played = index - self.search.stages
+        return self._race.next_round(results, self.search.space, self.search.seed)
+
+    def winner(self, results: Sequence[Result]) -> Winner:
+        """The best mean of the race's last survivors, or the best single score without a race."""
+        return self._race.winner(results)
+
+    @property
+    def _race(self) -> Race:
+        return Race(self.search.stages, self.confirm, self.epochs, self.contenders)
+
+
+@dataclass(frozen=True)
+class Race:
+    """A race among the best of what stands before it.
+
+    Args:
+        start: the stage that is its first round; the stages before it are the search.
+        trials: how many trials it has, in all rounds together.
+        epochs: how long each trains.
+        contenders: how many configurations start.
+        first: the number in the first round's name; the others count on from it.
+    """
+
+    start: int
+    trials: int
+    epochs: int
+    contenders: int
+    first: int = 1
+
+    def next_round(self, results: Sequence[Result], space: Space, seed: int) -> Stage | None:
+        """The next round, None when the trials are spent."""
+        index = stages_done(results)
+        sizes = rounds(self.trials, len(self._entrants(results)))
+        played = index - self.start
         if played >= len(sizes):
             return None
         runners = [entry.configuration for entry in self._standing(results)[: sizes[played]]]
         return Stage(
-            name=f"confirm-{played + 1}",
+            name=f"confirm-{self.first + played}",
             index=index,
             slots=len(runners),
             epochs=self.epochs,
-            space=self.search.space,
-            seed=self.search.seed,
+            space=space,
+            seed=seed,
             propose=lambda i, _: runners[i],
             paired=True,
         )
 
     def winner(self, results: Sequence[Result]) -> Winner:
-        """The best mean of the race's last survivors, or the best single score without a race."""
+        """The leader, as the race stands.
+
+        Raises:
+            RunError: there is no result at all.
+        """
         if not results:
             raise RunError("no trial has finished, so there is no winner; see the failed trials.")
         best = self._standing(results)[0]
@@ -114,14 +149,14 @@ class Confirmed:
         return Winner(best.configuration, mean, spread, tuple(scores), best.epochs)
 
     def _entrants(self, results: Sequence[Result]) -> list[Contender]:
-        found = [r for r in in_order(results) if r.slot.stage < self.search.stages]
+        found = [r for r in in_order(results) if r.slot.stage < self.start]
         return contenders_for(found, self.contenders)
 
     def _standing(self, results: Sequence[Result]) -> list[Contender]:
         """The contenders, the leader first: who survived longer, then who has the better mean."""
         entrants = {_key(e.configuration): e for e in self._entrants(results)}
         for result in in_order(results):
-            if result.slot.stage >= self.search.stages:
+            if result.slot.stage >= self.start:
                 entry = entrants.get(_key(result.slot.configuration))
                 if entry is not None:
                     entry.add(result)

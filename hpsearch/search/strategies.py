@@ -15,7 +15,6 @@ from hpsearch.search.random_search import RandomSearch
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from hpsearch.search.base import Strategy
     from hpsearch.space import Space
 
 __all__ = ["STRATEGIES", "make_strategy"]
@@ -38,7 +37,7 @@ def make_strategy(
     points: Points | None = None,
     stage_shares: Sequence[float] | None = None,
     epoch_shares: Sequence[float] | None = None,
-) -> Strategy:
+) -> Confirmed:
     """A strategy by name.
 
     Args:

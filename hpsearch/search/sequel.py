@@ -1,0 +1,133 @@
+"""More trials for a search that is over: one more stage near its best, then another race."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from itertools import pairwise
+from typing import TYPE_CHECKING
+
+from hpsearch.errors import UsageError
+from hpsearch.search.base import Configuration, Result, Stage, Strategy, Winner, stages_done
+from hpsearch.search.coarse_to_fine import CoarseToFine
+from hpsearch.search.grid import GridSearch
+from hpsearch.search.narrowing import narrow
+from hpsearch.search.quasi_random import sobol
+from hpsearch.search.race import Confirmed, Race
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+__all__ = ["Sequel", "grown"]
+
+
+def grown(make: Callable[[int], Confirmed], totals: Sequence[int]) -> Strategy:
+    """The strategy of a study whose number of trials was raised, once or more often.
+
+    What was trained before stays as it is. A search of one stage without a race simply goes on, as
+    if it had had the last total from the start; any other has a `Sequel` for each raise.
+
+    Args:
+        make: the strategy with a given total of trials.
+        totals: the totals, rising, the first one first.
+
+    Raises:
+        UsageError: a grid was raised, whose points would be others.
+    """
+    first = make(totals[0])
+    if len(totals) == 1:
+        return first
+    if isinstance(first.search, GridSearch):
+        raise UsageError(
+            "a grid cannot be given more trials, since its points would be others; "
+            "give the study file a new name"
+        )
+    if not first.confirm and not isinstance(first.search, CoarseToFine):
+        return make(totals[-1])
+    strategy: Strategy = first
+    for before, total in pairwise(totals):
+        more = total - before
+        confirm = make(more).confirm or max(1, round(more / 4))
+        contenders = max(2, round(confirm / 3))
+        strategy = Sequel(strategy, make(total), before, more - confirm, confirm, contenders)
+    return strategy
+
+
+@dataclass(frozen=True)
+class Sequel:
+    """A strategy, and when it is over one stage more and a race among the best of everything.
+
+    The configurations that raced before race again, against those of the new stage: the scores that
+    count in the end come from this race alone, which no selection has flattered.
+
+    Args:
+        before: the strategy whose trials are there already.
+        whole: the same kind of strategy with all trials, whose search the new stage goes on with.
+        drawn: how many trials came before the new stage.
+        slots: the trials of the new stage; 0 for a race only.
+        confirm: the trials of the race.
+        contenders: how many configurations start in it.
+    """
+
+    before: Strategy
+    whole: Confirmed
+    drawn: int
+    slots: int
+    confirm: int
+    contenders: int
+
+    @property
+    def name(self) -> str:
+        """The strategy's name."""
+        return self.whole.name
+
+    def next_stage(self, results: Sequence[Result]) -> Stage | None:
+        """What the strategy before still wants; then the new stage; then the race."""
+        start, stage = self._earlier(results)
+        if stage is not None:
+            return stage
+        if self.slots and stages_done(results) == start:
+            return self._stage(start, results)
+        search = self.whole.search
+        return self._race(start).next_round(results, search.space, search.seed)
+
+    def winner(self, results: Sequence[Result]) -> Winner:
+        """The leader of the last race that has begun."""
+        start, stage = self._earlier(results)
+        if stage is not None or stages_done(results) == start:
+            return self.before.winner(results)
+        return self._race(start).winner(results)
+
+    def _earlier(self, results: Sequence[Result]) -> tuple[int, Stage | None]:
+        """How many stages the strategy before has had, and the one that it still wants, if any."""
+        for index in range(stages_done(results) + 1):
+            known = [r for r in results if r.slot.stage < index]
+            stage = self.before.next_stage(known)
+            if stage is None or index == stages_done(results):
+                return index, stage
+        raise AssertionError("the range ends with the stage after the last")
+
+    def _race(self, start: int) -> Race:
+        start += bool(self.slots)
+        # Numbered by their stage, the rounds have names that no earlier race had.
+        return Race(start, self.confirm, self.whole.epochs, self.contenders, first=start)
+
+    def _stage(self, index: int, results: Sequence[Result]) -> Stage:
+        search = self.whole.search
+        if isinstance(search, CoarseToFine):
+            space, changes = narrow([search.space], results)
+            propose = sobol(space, self.slots, search.seed, stage=index)
+            name, epochs = f"fine-{index}", self.whole.epochs
+            return Stage(
+                name, index, self.slots, epochs, space, search.seed, propose, changes=changes
+            )
+        stage = search.stage(())
+
+        def go_on(slot: int, finished: Sequence[Result]) -> Configuration:
+            shifted = [
+                replace(r, slot=replace(r.slot, index=r.slot.index + self.drawn)) for r in finished
+            ]
+            earlier = [r for r in results if r.slot.stage == 0]
+            return stage.propose(slot + self.drawn, [*earlier, *shifted])
+
+        name = f"{stage.name}-{index}"
+        return replace(stage, name=name, index=index, slots=self.slots, propose=go_on)
