@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import signal
 import sys
 from collections.abc import Sequence
 
@@ -16,7 +18,10 @@ def main(arguments: Sequence[str] | None = None) -> None:
     Args:
         arguments: the words after ``hpsearch``; by default those of the process.
     """
+    # Ctrl-C while modules are still being imported has nothing to undo, and should print nothing.
+    before = signal.signal(signal.SIGINT, lambda number, _: os._exit(128 + number))
     # Imported here, so that a worker process that imports this package's parent stays light.
     from hpsearch.cli.app import run
 
+    signal.signal(signal.SIGINT, before)
     sys.exit(run(list(sys.argv[1:] if arguments is None else arguments)))

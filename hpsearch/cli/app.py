@@ -65,8 +65,9 @@ def run(arguments: list[str]) -> int:
         sys.stderr.close()
         return 1
     except SystemExit as left:
-        if left.code == 130:
-            _complain("interrupted; finished trials are kept, the same command goes on from them")
+        if left.code in (130, 143):
+            stopped = "interrupted" if left.code == 130 else "terminated"
+            _complain(f"{stopped}; finished trials are kept, the same command goes on from them")
         return left.code if isinstance(left.code, int) else 0
     except Exception as error:
         if debug:

@@ -12,16 +12,15 @@ from hpsearch.cli.console import DEFAULT_STORAGE, Json, Storage, errors, output,
 from hpsearch.errors import RunError
 
 if TYPE_CHECKING:
-    import optuna
-
     from hpsearch.engine.summary import Summary
+    from hpsearch.storage import WriteBehindStorage
 
 __all__ = ["register"]
 
 Name = Annotated[
     str, typer.Argument(metavar="NAME", help="A study's name; see `hpsearch studies`.")
 ]
-State = Literal["all", "complete", "pruned", "fail", "running"]
+State = Literal["all", "complete", "pruned", "fail", "running", "waiting"]
 
 
 def register(app: typer.Typer) -> None:
@@ -92,7 +91,7 @@ def best(
         output().print(winner_text(summary), end="")
 
 
-def _summary(store: optuna.storages.RDBStorage, name: str) -> Summary:
+def _summary(store: WriteBehindStorage, name: str) -> Summary:
     from hpsearch.engine import summarize
     from hpsearch.storage import load_study, storage_errors
 
@@ -101,7 +100,7 @@ def _summary(store: optuna.storages.RDBStorage, name: str) -> Summary:
         return summarize(study)
 
 
-def _export(store: optuna.storages.RDBStorage, summary: Summary, path: Path) -> None:
+def _export(store: WriteBehindStorage, summary: Summary, path: Path) -> None:
     from hpsearch.model import Model
     from hpsearch.storage import load_model_bytes, load_study
 

@@ -9,7 +9,14 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
 from hpsearch.cli.console import errors
-from hpsearch.engine.run import DataReady, Event, Finished, StageStarted, TrialDone, WinnerNamed
+from hpsearch.engine.events import (
+    DataReady,
+    Event,
+    Finished,
+    StageStarted,
+    TrialDone,
+    WinnerNamed,
+)
 from hpsearch.study_file import StudyFile
 
 __all__ = ["watch"]

@@ -9,7 +9,6 @@ import json
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
 from hpsearch.objective import Outcome
@@ -19,36 +18,59 @@ from hpsearch.space import Categorical, Space, Value
 
 if TYPE_CHECKING:
     from optuna import Study
-    from optuna.trial import FrozenTrial
+    from optuna.storages import BaseStorage
+    from optuna.trial import FrozenTrial, TrialState
 
 __all__ = [
+    "TRAINING",
     "StageNote",
-    "failed_trial",
-    "finished_trial",
+    "begun_trial",
+    "fail_trial",
+    "finish_trial",
+    "hand_back_trial",
+    "read_outcome",
     "read_results",
     "read_stages",
+    "read_unfinished",
+    "resume_trial",
     "write_stage",
 ]
 
 NOTE = "hpsearch:"
 """Attributes of a study that begin so are ours."""
 
+TRAINING = "training"
+"""The attribute of a trial that tells its training from any other; see `training_digest`."""
 
-def finished_trial(stage: Stage, slot: Slot, outcome: Outcome, whole: Space) -> FrozenTrial:
-    """The Optuna trial of a training that ended: COMPLETE, or PRUNED when it was known to be bad.
+
+def begun_trial(stage: Stage, slot: Slot, whole: Space, digest: str) -> FrozenTrial:
+    """The Optuna trial of a slot that is handed to a worker: RUNNING, with all that it is to do.
 
     Args:
         stage: the stage of the slot; its space gives the ranges that the draw came from.
-        slot: what was trained.
-        outcome: what came of it.
+        slot: what is to be trained.
         whole: the study's own space. A categorical parameter keeps its first choices, since Optuna
             refuses trials of one study whose choices differ.
+        digest: what tells this training from any other.
     """
     from optuna.trial import TrialState, create_trial
 
+    return create_trial(
+        state=TrialState.RUNNING,
+        params=dict(slot.configuration),
+        distributions=_distributions(stage, slot, whole),
+        user_attrs=_slot_attributes(stage, slot) | {TRAINING: digest},
+    )
+
+
+def finish_trial(store: BaseStorage, trial_id: int, outcome: Outcome) -> None:
+    """Write what came of a training: COMPLETE, or PRUNED when it was known to be bad."""
+    from optuna.trial import TrialState
+
     curve = dict(enumerate(outcome.curve, start=1)) or {1: outcome.score}
-    state = TrialState.COMPLETE if outcome.complete else TrialState.PRUNED
-    attributes = {
+    for epoch, accuracy in curve.items():
+        store.set_trial_intermediate_value(trial_id, epoch, accuracy)
+    attributes: dict[str, Any] = {
         "why_stopped": outcome.why_stopped,
         "best_epoch": outcome.best_epoch,
         "seconds": round(outcome.seconds, 4),
@@ -57,30 +79,52 @@ def finished_trial(stage: Stage, slot: Slot, outcome: Outcome, whole: Space) -> 
         attributes["fold_scores"] = list(outcome.fold_scores)
     if outcome.losses and math.isfinite(outcome.losses[-1]):
         attributes["train_loss"] = outcome.losses[-1]
-    trial = create_trial(
-        state=state,
-        value=outcome.score,
-        params=dict(slot.configuration),
-        distributions=_distributions(stage, slot, whole),
-        user_attrs=_slot_attributes(stage, slot) | attributes,
-        intermediate_values=curve,
+    for key, value in attributes.items():
+        store.set_trial_user_attr(trial_id, key, value)
+    state = TrialState.COMPLETE if outcome.complete else TrialState.PRUNED
+    store.set_trial_state_values(trial_id, state, [outcome.score])
+
+
+def read_outcome(trial: FrozenTrial) -> Outcome:
+    """The outcome that `finish_trial` wrote; of the losses only the last is kept."""
+    attributes = trial.user_attrs
+    assert trial.value is not None, "asked of trials that have a result"
+    curve = tuple(value for _, value in sorted(trial.intermediate_values.items()))
+    return Outcome(
+        score=trial.value,
+        complete=trial.state.name == "COMPLETE",
+        why_stopped=attributes["why_stopped"],
+        curve=curve,
+        losses=(attributes["train_loss"],) if "train_loss" in attributes else (),
+        best_epoch=attributes["best_epoch"],
+        fold_scores=tuple(attributes.get("fold_scores", [trial.value])),
+        seconds=attributes["seconds"],
     )
-    # So that Optuna's timeline shows how long the training took, not how long its record did.
-    assert trial.datetime_complete is not None
-    trial.datetime_start = trial.datetime_complete - timedelta(seconds=outcome.seconds)
-    return trial
 
 
-def failed_trial(stage: Stage, slot: Slot, error: str, whole: Space) -> FrozenTrial:
-    """The Optuna trial of a training that broke (worker killed, out of memory, an exception)."""
-    from optuna.trial import TrialState, create_trial
+def fail_trial(store: BaseStorage, trial_id: int, errors: Sequence[str]) -> None:
+    """Write that a training broke in every attempt, with the error of the last one."""
+    from optuna.trial import TrialState
 
-    return create_trial(
-        state=TrialState.FAIL,
-        params=dict(slot.configuration),
-        distributions=_distributions(stage, slot, whole),
-        user_attrs=_slot_attributes(stage, slot) | {"error": error[:2000]},
-    )
+    store.set_trial_user_attr(trial_id, "error", errors[-1][:2000])
+    store.set_trial_user_attr(trial_id, "attempts", len(errors))
+    store.set_trial_state_values(trial_id, TrialState.FAIL)
+
+
+def hand_back_trial(store: BaseStorage, trial_id: int) -> None:
+    """Write that nobody works on a slot any more; the next run of the study takes it up."""
+    from optuna.trial import TrialState
+
+    store.set_trial_state_values(trial_id, TrialState.WAITING)
+
+
+def resume_trial(store: BaseStorage, trial_id: int, state: TrialState) -> None:
+    """Take up a slot that a run which has ended, or died, had begun."""
+    from optuna.trial import TrialState
+
+    if state == TrialState.RUNNING:  # its driver died; only a waiting trial may start, and anew
+        store.set_trial_state_values(trial_id, TrialState.WAITING)
+    store.set_trial_state_values(trial_id, TrialState.RUNNING)
 
 
 def _slot_attributes(stage: Stage, slot: Slot) -> dict[str, Any]:
@@ -104,10 +148,7 @@ def _distributions(stage: Stage, slot: Slot, whole: Space) -> dict[str, Any]:
 
 
 def read_results(trials: Sequence[FrozenTrial]) -> dict[tuple[int, int], Result]:
-    """The results that a study holds, by stage and slot; failed attempts are none.
-
-    Should a slot have been run twice (two drivers at once), the first result counts.
-    """
+    """The results that a study holds, by stage and slot; failed slots have none."""
     results: dict[tuple[int, int], Result] = {}
     for trial in trials:
         key = slot_of(trial)
@@ -117,6 +158,15 @@ def read_results(trials: Sequence[FrozenTrial]) -> dict[tuple[int, int], Result]
         slot = Slot(key[0], key[1], trial.params, attributes["seed"], attributes["epochs"])
         results[key] = Result(slot, trial.value, complete=trial.state.name == "COMPLETE")
     return results
+
+
+def read_unfinished(trials: Sequence[FrozenTrial]) -> dict[tuple[int, int], FrozenTrial]:
+    """The trials that a run before began and did not finish, by stage and slot."""
+    return {
+        key: trial
+        for trial in trials
+        if (key := slot_of(trial)) is not None and not trial.state.is_finished()
+    }
 
 
 def slot_of(trial: FrozenTrial) -> tuple[int, int] | None:

@@ -62,6 +62,7 @@ class Summary:
         test_accuracy: of the refitted winner on the test part.
         test_interval: Wilson's 95% interval around it.
         test_rows: size of the test part.
+        tests: how often the test part was used: once, and once more after each raise of the budget.
         seconds: wall-clock time of the run that finished the study.
         model: digest of the trained network in the store.
     """
@@ -79,6 +80,7 @@ class Summary:
     test_accuracy: float | None
     test_interval: tuple[float, float] | None
     test_rows: int | None
+    tests: int | None
     seconds: float | None
     model: str | None
 
@@ -96,6 +98,7 @@ class Summary:
             "test_accuracy": self.test_accuracy,
             "test_interval": None if self.test_interval is None else list(self.test_interval),
             "test_rows": self.test_rows,
+            "tests": self.tests,
             "trials": sum(self.states.values()),
             "states": dict(self.states),
             "seconds": self.seconds,
@@ -156,6 +159,7 @@ def _final(result: Mapping[str, Any]) -> dict[str, Any]:
         "test_accuracy": correct / rows,
         "test_interval": wilson_interval(correct, rows),
         "test_rows": rows,
+        "tests": result["tests"],
         "seconds": result["seconds"],
         "model": result["model"],
     }
@@ -169,6 +173,7 @@ _FIGURES = [
     "test_accuracy",
     "test_interval",
     "test_rows",
+    "tests",
     "seconds",
     "model",
 ]

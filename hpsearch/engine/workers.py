@@ -5,10 +5,14 @@ from __future__ import annotations
 import multiprocessing
 import os
 import signal
+import threading
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future
 from contextlib import contextmanager
-from typing import Any, Protocol, TypeVar
+from typing import TYPE_CHECKING, Any, Protocol, TypeVar
+
+if TYPE_CHECKING:
+    from pebble import ProcessPool
 
 __all__ = ["Executor", "available_cores", "local_executor"]
 
@@ -30,8 +34,10 @@ ONE_THREAD = dict.fromkeys(
 class Executor(Protocol):
     """What the engine needs of a pool of workers; a part of `concurrent.futures.Executor`."""
 
-    def submit(self, function: Callable[..., T], /, *args: Any) -> Future[T]:
-        """Run the function in some worker."""
+    def submit(
+        self, function: Callable[..., T], /, *args: Any, limit: float | None = None
+    ) -> Future[T]:
+        """Run the function in some worker, which is killed if it takes ``limit`` seconds."""
         ...
 
 
@@ -46,65 +52,80 @@ def available_cores() -> int:
 def local_executor(workers: int) -> Iterator[Executor]:
     """Worker processes that are gone when the block ends, however it ends.
 
-    A worker that dies takes only its own job along: that job's future raises, a new worker starts,
-    and the others go on. Workers start fresh (spawn) and import NumPy and the trainer, no more.
+    A worker that dies, or is killed since its job passed the limit, takes only that job along: its
+    future raises, a new worker starts, and the others go on. Workers start fresh (spawn), import
+    NumPy and the trainer, no more, and end by themselves when their driver has died.
 
     Args:
         workers: how many processes.
     """
+    crew = _Crew(workers)
     with _environment(ONE_THREAD):
-        pool = _Pool(workers)
         try:
-            yield pool
-        except BaseException:
-            pool.stop()
-            raise
-        else:
-            pool.close()
+            yield crew
+        finally:
+            crew.stop()
 
 
-class _Pool:
-    """Pebble's pool, because one killed worker ends a ProcessPoolExecutor and a loky pool alike.
+class _Crew:
+    """One of Pebble's pools for each worker.
 
-    Pebble's breaks too when a worker dies before it has acknowledged its job; what was in flight
-    then raises, and a new pool takes its place.
+    One killed worker ends a ProcessPoolExecutor and a loky pool with every job in it; and a pool of
+    Pebble too, if the worker dies before it has acknowledged its job. A pool of one loses one job.
     """
 
     def __init__(self, workers: int) -> None:
-        self._workers = workers
-        self._pool = self._start()
+        self._pools: list[ProcessPool] = [_start_pool() for _ in range(workers)]
+        self._given: list[list[Future[Any]]] = [[] for _ in range(workers)]
 
-    def _start(self) -> Any:
-        from pebble import ProcessPool
-
-        return ProcessPool(
-            max_workers=self._workers,
-            initializer=_start_worker,
-            context=multiprocessing.get_context("spawn"),
-        )
-
-    def submit(self, function: Callable[..., T], /, *args: Any) -> Future[T]:
-        """Run the function in some worker."""
-        if not self._pool.active:
-            self.stop()
-            self._pool = self._start()
-        future: Future[T] = self._pool.schedule(function, args=args)
+    def submit(
+        self, function: Callable[..., T], /, *args: Any, limit: float | None = None
+    ) -> Future[T]:
+        """Run the function in the worker that has the least to do."""
+        for futures in self._given:
+            futures[:] = [future for future in futures if not future.done()]
+        worker = min(range(len(self._pools)), key=lambda k: len(self._given[k]))
+        if not self._pools[worker].active:
+            _end(self._pools[worker])
+            self._pools[worker] = _start_pool()
+        future: Future[T] = self._pools[worker].schedule(function, args, timeout=limit)
+        self._given[worker].append(future)
         return future
 
-    def close(self) -> None:
-        """Let the jobs end, then the workers."""
-        self._pool.close()
-        self._pool.join()
-
     def stop(self) -> None:
-        """End the workers now."""
-        self._pool.stop()
-        self._pool.join()
+        """End all workers now, whatever they do."""
+        _end(*self._pools)
+
+
+def _start_pool() -> ProcessPool:
+    from pebble import ProcessPool
+
+    return ProcessPool(
+        max_workers=1,
+        initializer=_start_worker,
+        context=multiprocessing.get_context("spawn"),
+    )
+
+
+def _end(*pools: ProcessPool) -> None:
+    for pool in pools:
+        pool.stop()  # type: ignore[no-untyped-call]
+    for pool in pools:
+        pool.join()
 
 
 def _start_worker() -> None:
     # Ctrl-C reaches every process of the terminal; the driver alone decides what it means.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
+    threading.Thread(target=_end_with_driver, daemon=True).start()
+
+
+def _end_with_driver() -> None:
+    """Wait until the driver has died, then end: a killed driver cannot end its workers."""
+    driver = multiprocessing.parent_process()
+    assert driver is not None
+    driver.join()
+    os._exit(1)
 
 
 @contextmanager

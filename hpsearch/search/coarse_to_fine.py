@@ -8,6 +8,7 @@ one, whose best go into the race, trains in full.
 from __future__ import annotations
 
 import math
+import operator
 from dataclasses import dataclass
 from itertools import pairwise
 from typing import TYPE_CHECKING
@@ -51,6 +52,11 @@ class CoarseToFine:
     def stages(self) -> int:
         """How many stages there are."""
         return len(self.slots)
+
+    @property
+    def planned_epochs(self) -> int:
+        """The epochs of all its trainings together, if each trains as long as it may."""
+        return sum(map(operator.mul, self.slots, self.epochs))
 
     def stage(self, results: Sequence[Result]) -> Stage:
         """The stage after the last one that has results, in the region of the best so far."""

@@ -33,6 +33,11 @@ class GridSearch:
     name: str = "grid"
     stages: int = 1
 
+    @property
+    def planned_epochs(self) -> int:
+        """The epochs of all its trainings together, if each trains as long as it may."""
+        return len(self.points) * self.epochs
+
     def stage(self, results: Sequence[Result]) -> Stage:
         """The one stage; it depends on no results."""
         del results

@@ -58,6 +58,11 @@ class AdaptiveSearch:
                 "the strategy gp needs torch; install it with pip install hpsearch[gp]."
             )
 
+    @property
+    def planned_epochs(self) -> int:
+        """The epochs of all its trainings together, if each trains as long as it may."""
+        return self.trials * self.epochs
+
     def stage(self, results: Sequence[Result]) -> Stage:
         """The one stage; it depends on no results."""
         del results

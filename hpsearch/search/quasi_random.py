@@ -42,6 +42,11 @@ class QuasiRandomSearch:
     name: str = "qmc"
     stages: int = 1
 
+    @property
+    def planned_epochs(self) -> int:
+        """The epochs of all its trainings together, if each trains as long as it may."""
+        return self.trials * self.epochs
+
     def stage(self, results: Sequence[Result]) -> Stage:
         """The one stage; it depends on no results."""
         del results

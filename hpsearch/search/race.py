@@ -56,6 +56,11 @@ class Search(Protocol):
         """How many stages it has."""
         ...
 
+    @property
+    def planned_epochs(self) -> int:
+        """The epochs of all its trainings together, if each trains as long as it may."""
+        ...
+
     def stage(self, results: Sequence[Result]) -> Stage:
         """The stage after the last one that has results; asked only while there is one."""
         ...
@@ -81,6 +86,11 @@ class Confirmed:
     def name(self) -> str:
         """The search's name."""
         return self.search.name
+
+    @property
+    def planned_epochs(self) -> int:
+        """The epochs of all trainings together, if each trains as long as it may."""
+        return self.search.planned_epochs + self.confirm * self.epochs
 
     def next_stage(self, results: Sequence[Result]) -> Stage | None:
         """The search's next stage; after its last one the rounds of the race."""

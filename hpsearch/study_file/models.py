@@ -234,7 +234,13 @@ class SearchSection(_Table):
 
     strategy: StrategyName = "coarse-to-fine"
     trials: int = Field(default=60, ge=1, le=1_000_000)
-    """Trainings in all, those of the closing race included."""
+    """Trainings in all, those of the closing race included; raised, a finished study goes on."""
+    total_epochs: int | None = Field(default=None, ge=1)
+    """No more trainings than so many epochs pay for; absent: as many as trials says."""
+    seconds: float | None = Field(default=None, gt=0)
+    """Begin no more trainings after so much time, over all runs of the study; absent: no limit."""
+    trial_seconds: float | None = Field(default=None, gt=0)
+    """Kill a training that takes longer than this; it is tried three times; absent: no limit."""
     confirm: int | None = Field(default=None, ge=0)
     """How many of the trials the closing race over seeds gets; absent: the strategy's own share."""
     contenders: int | None = Field(default=None, ge=1)

@@ -8,7 +8,7 @@ import pytest
 from rich.console import Console
 
 from hpsearch.cli import progress
-from hpsearch.engine.run import Finished, StageStarted, TrialDone, WinnerNamed
+from hpsearch.engine.events import Finished, StageStarted, TrialDone, WinnerNamed
 from hpsearch.engine.summary import Summary
 from hpsearch.search.base import Result, Stage, Winner
 from hpsearch.space import Float, Space
@@ -34,7 +34,7 @@ def told(monkeypatch: pytest.MonkeyPatch, *, terminal: bool) -> str:
     return text.getvalue()
 
 
-EMPTY = Summary("s", None, {}, (), (), {}, None, None, None, (), None, None, None, None, None)
+EMPTY = Summary("s", None, {}, (), (), {}, None, None, None, (), *[None] * 6)
 
 
 def test_a_terminal_sees_the_phase_the_count_the_best_and_failures(

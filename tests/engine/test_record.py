@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import optuna
 import pytest
 
@@ -30,43 +32,85 @@ GOOD = Outcome(0.75, True, "finished", (0.5, 0.75), (1.0, 0.6), 2, (0.75,), 1.5)
 BAD = Outcome(0.5, False, "not finite", (), (), 0, (0.5,), 0.1)
 
 
+@pytest.fixture
+def study() -> optuna.Study:
+    return optuna.create_study(direction="maximize")
+
+
+def begin(study: optuna.Study, index: int = 0) -> int:
+    trial = record.begun_trial(STAGE, STAGE.slot(index), WHOLE, "digest")
+    return study._storage.create_new_trial(study._study_id, template_trial=trial)
+
+
+def test_a_begun_trial_says_what_is_to_be_done(study: optuna.Study) -> None:
+    begin(study, 1)
+    [trial] = study.trials
+    assert trial.state.name == "RUNNING"
+    assert trial.params == {"rate": 0.02, "width": 17, "act": "b"}
+    assert trial.user_attrs == {
+        "stage": "fine-1",
+        "stage_index": 1,
+        "slot": 1,
+        "seed": STAGE.slot(1).seed,
+        "epochs": 5,
+        "training": "digest",
+    }
+    assert list(record.read_unfinished(study.trials)) == [(1, 1)]
+    assert record.read_results(study.trials) == {}
+
+
 @pytest.mark.parametrize(("outcome", "state"), [(GOOD, "COMPLETE"), (BAD, "PRUNED")])
-def test_a_result_comes_back_as_it_went(outcome: Outcome, state: str) -> None:
-    study = optuna.create_study(direction="maximize")
-    slot = STAGE.slot(1)
-    study.add_trial(record.finished_trial(STAGE, slot, outcome, WHOLE))
+def test_a_result_comes_back_as_it_went(study: optuna.Study, outcome: Outcome, state: str) -> None:
+    record.finish_trial(study._storage, begin(study, 1), outcome)
     [trial] = study.trials
     assert trial.state.name == state
     assert record.read_results(study.trials) == {
-        (1, 1): Result(slot, outcome.score, complete=outcome.complete)
+        (1, 1): Result(STAGE.slot(1), outcome.score, complete=outcome.complete)
     }
+    assert record.read_unfinished(study.trials) == {}
     assert trial.intermediate_values, "a page of trials without any is blank"
-    assert trial.duration is not None
-    assert trial.duration.total_seconds() == pytest.approx(outcome.seconds)
+    again = record.read_outcome(trial)
+    if outcome is GOOD:
+        assert again == replace(outcome, losses=(0.6,))
+    else:
+        assert (again.score, again.complete, again.why_stopped) == (0.5, False, "not finite")
 
 
 def test_ranges_are_the_stage_s_and_choices_the_study_s() -> None:
-    trial = record.finished_trial(STAGE, STAGE.slot(0), GOOD, WHOLE)
+    trial = record.begun_trial(STAGE, STAGE.slot(0), WHOLE, "digest")
     assert trial.distributions["rate"].high == 0.1  # type: ignore[attr-defined]
     assert trial.distributions["act"].choices == ("a", "b")  # type: ignore[attr-defined]
 
 
-def test_folds_are_kept_apart() -> None:
+def test_folds_are_kept_apart(study: optuna.Study) -> None:
     folds = Outcome(0.7, True, "finished", (0.7,), (1.0,), 1, (0.6, 0.8), 0.1)
-    trial = record.finished_trial(STAGE, STAGE.slot(0), folds, WHOLE)
+    record.finish_trial(study._storage, begin(study), folds)
+    [trial] = study.trials
     assert trial.user_attrs["fold_scores"] == [0.6, 0.8]
+    assert record.read_outcome(trial) == folds
 
 
-def test_failures_and_foreign_trials_are_no_results() -> None:
-    failed = record.failed_trial(STAGE, STAGE.slot(0), "KeyError: x", WHOLE)
+def test_failures_and_foreign_trials_are_no_results(study: optuna.Study) -> None:
+    record.fail_trial(study._storage, begin(study), ["OSError: y", "KeyError: x"])
+    study.add_trial(optuna.create_trial(value=1.0))
+    failed = study.trials[0]
+    assert failed.state.name == "FAIL"
     assert failed.user_attrs["error"] == "KeyError: x"
-    assert record.read_results([failed, optuna.create_trial(value=1.0)]) == {}
+    assert failed.user_attrs["attempts"] == 2
+    assert record.read_results(study.trials) == record.read_unfinished(study.trials) == {}
 
 
-def test_of_a_slot_that_ran_twice_the_first_result_counts() -> None:
-    better = Outcome(0.9, True, "finished", (0.9,), (0.1,), 1, (0.9,), 1.0)
-    trials = [record.finished_trial(STAGE, STAGE.slot(0), o, WHOLE) for o in (GOOD, better)]
-    assert record.read_results(trials)[1, 0].score == 0.75
+@pytest.mark.parametrize("interrupted", [True, False])
+def test_a_slot_is_taken_up_again_in_its_own_trial(study: optuna.Study, interrupted: bool) -> None:
+    number = begin(study)
+    if interrupted:
+        record.hand_back_trial(study._storage, number)
+    [left] = study.trials
+    assert left.state.name == ("WAITING" if interrupted else "RUNNING")
+    record.resume_trial(study._storage, number, left.state)
+    assert study.trials[0].state.name == "RUNNING"
+    record.finish_trial(study._storage, number, GOOD)
+    assert [t.state.name for t in study.trials] == ["COMPLETE"]
 
 
 def test_stages_come_back_with_their_reasons() -> None:

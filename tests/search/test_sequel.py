@@ -43,12 +43,10 @@ CASES = [
 
 
 @pytest.mark.parametrize(("name", "settings"), CASES)
-@pytest.mark.parametrize("totals", [[20, 30], [20, 23, 40], [20, 21]])
+@pytest.mark.parametrize("totals", [[20, 30], [20, 26, 40], [20, 25]])
 def test_what_was_trained_stays_and_the_total_is_the_last_one(
     name: str, settings: dict[str, Any], totals: list[int]
 ) -> None:
-    if totals[1] - totals[0] <= settings.get("confirm", 0):
-        pytest.skip("an explicit race needs room")
     build = partial(make, name, **settings)
     results: list[Any] = []
     for count in range(1, len(totals) + 1):
@@ -65,6 +63,13 @@ def test_without_a_race_a_raised_search_is_the_larger_one() -> None:
     build = partial(make, "random")
     whole = run_search(evaluate, build(30))
     assert essence(run_search(evaluate, grown(build, [20, 30])).results) == essence(whole.results)
+
+
+def test_one_trial_more_confirms() -> None:
+    report = run_search(evaluate, grown(partial(make, "coarse-to-fine"), [20, 21]))
+    assert len(report.results) == 21
+    assert report.stages[-1].slots == 1
+    assert report.stages[-1].name.startswith("confirm-")
 
 
 def test_more_trials_search_near_the_best_and_race_again() -> None:
@@ -99,7 +104,7 @@ def resumed(strategy: Strategy, results: list[Result]) -> list[Any]:
 def test_asking_again_from_stored_results_changes_nothing() -> None:
     strategy = grown(partial(make, "coarse-to-fine"), [16, 30, 40])
     whole = run_search(evaluate, strategy)
-    for kept in range(0, len(whole.stages)):
+    for kept in range(len(whole.stages)):
         some = [r for r in whole.results if r.slot.stage < kept]
         assert resumed(strategy, some) == essence(whole.results)
 

@@ -197,6 +197,6 @@ def test_an_unknown_study_lists_the_known_ones(file: Path) -> None:
 def test_a_copy_of_the_file_is_a_backup(file: Path, tmp_path: Path) -> None:
     storage = open_storage(str(file))
     optuna.create_study(study_name="s", storage=storage)
-    storage.engine.dispose()
+    storage.close()
     shutil.copy(file, tmp_path / "copy.db")
     assert study_names(open_storage(str(tmp_path / "copy.db"))) == ["s"]

@@ -1,37 +1,32 @@
-"""The database under a study: Optuna's own schema, opened so that several processes can share it.
+"""The database under the studies: how it is named, opened, and complained of.
 
-SQLite runs in write-ahead mode with a busy timeout, so that a reader (optuna-dashboard) and the one
-writer never lock each other out. Beside Optuna's tables stand ours, with a version of their own:
-``hpsearch_schema`` and ``hpsearch_models``, the trained network of each finished study.
+SQLite runs in write-ahead mode with a busy timeout, so that a reader (optuna-dashboard) and a
+writer never lock each other out.
 """
 
 from __future__ import annotations
 
-import datetime
 import sqlite3
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from hashlib import sha256
+from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from hpsearch.errors import StorageError, UnknownNameError, UsageError
+from hpsearch.errors import StorageError, UsageError
 
 if TYPE_CHECKING:
-    import optuna
     import sqlalchemy as sa
 
 __all__ = [
     "DEFAULT_STORAGE",
+    "Database",
+    "connect",
     "display_url",
-    "load_model_bytes",
-    "load_study",
-    "open_storage",
-    "save_model_bytes",
     "storage_errors",
     "storage_url",
-    "study_names",
 ]
 
 T = TypeVar("T")
@@ -42,8 +37,8 @@ DEFAULT_STORAGE = "sqlite:///hpsearch.db"
 BUSY_TIMEOUT = 30.0
 """Seconds that a SQLite connection waits for another's lock before it gives up."""
 
-SCHEMA_VERSION = 1
-"""The version of hpsearch's own tables; a newer one in a database is refused, never overwritten."""
+BACKENDS = {"sqlite": "sqlite", "postgresql": "postgresql+psycopg"}
+"""What studies can be kept in, and how SQLAlchemy is to reach it."""
 
 
 def storage_url(text: str) -> str:
@@ -56,20 +51,30 @@ def storage_url(text: str) -> str:
     ('sqlite:///runs.db', 'sqlite:///runs.db')
     """
     from sqlalchemy.engine import make_url
-    from sqlalchemy.exc import ArgumentError
+    from sqlalchemy.exc import ArgumentError, NoSuchModuleError
 
     if not text.strip():
         raise UsageError("the storage is empty; give a file such as hpsearch.db or a database URL")
-    url = text if "://" in text else f"sqlite:///{text}"
+    given = text if "://" in text else f"sqlite:///{text}"
     try:
-        make_url(url).get_dialect().import_dbapi()
-    except (ArgumentError, ImportError, ValueError):
-        kind = url.split("://")[0]
+        url = make_url(given)
+        kind = url.get_backend_name()
+        if url.drivername == kind:
+            url = url.set(drivername=BACKENDS.get(kind, kind))
+        url.get_dialect().import_dbapi()
+    except (ArgumentError, NoSuchModuleError, ImportError, ValueError):
+        kind = text.split("://")[0]
+        hint = "; pip install hpsearch[postgres]" if kind.startswith("postgres") else ""
         raise UsageError(
-            f"{kind}://... is no database URL that works here; "
+            f"{kind}://... is no database URL that works here{hint}; "
             "give a file such as hpsearch.db, or a URL whose driver is installed"
         ) from None
-    return url
+    if kind not in BACKENDS:
+        raise UsageError(
+            f"studies are kept in SQLite or PostgreSQL, not in {kind}; give a file such as "
+            "hpsearch.db or a URL such as postgresql://user@host/database"
+        )
+    return given if kind == "sqlite" else url.render_as_string(hide_password=False)
 
 
 def display_url(url: str) -> str:
@@ -79,11 +84,56 @@ def display_url(url: str) -> str:
     return make_url(url).render_as_string(hide_password=True)
 
 
-def open_storage(url: str, *, create: bool = True) -> optuna.storages.RDBStorage:
-    """Open Optuna's storage and make sure that hpsearch's own tables are there.
+@dataclass(frozen=True)
+class Database:
+    """A database that is ready for studies.
 
     Args:
-        url: any SQLAlchemy URL, or a file name.
+        url: with its password.
+        engine: SQLAlchemy's.
+        file: of a SQLite database, None for any other or one in memory.
+        inode: the file's number in its file system when it was opened.
+    """
+
+    url: str
+    engine: sa.Engine
+    file: str | None = None
+    inode: int | None = None
+
+    @property
+    def tells_version(self) -> bool:
+        """Whether it can tell at once if another process has written."""
+        return self.engine.dialect.name == "sqlite"
+
+    @property
+    def begin(self) -> str:
+        """How a transaction begins that is going to write."""
+        return "BEGIN IMMEDIATE" if self.engine.dialect.name == "sqlite" else "BEGIN"
+
+    def check_place(self) -> None:
+        """Make sure that a SQLite file is still where it was: SQLite itself would not notice.
+
+        Raises:
+            StorageError: it was deleted or replaced.
+        """
+        if self.file is None:
+            return
+        try:
+            same = Path(self.file).stat().st_ino == self.inode
+        except FileNotFoundError:
+            same = False
+        if not same:
+            raise StorageError(
+                f"the database {self.file} was deleted or replaced while it was in use; put it "
+                "back and run the same command again, or begin anew with another --storage"
+            )
+
+
+def connect(url: str, *, create: bool = True) -> Database:
+    """Open a database and make sure that Optuna's tables and ours are there.
+
+    Args:
+        url: any URL of SQLite or PostgreSQL, or a file name.
         create: False refuses a SQLite file that does not exist, instead of making an empty one.
 
     Raises:
@@ -94,6 +144,7 @@ def open_storage(url: str, *, create: bool = True) -> optuna.storages.RDBStorage
     url = storage_url(url)
     parsed = sa.make_url(url)
     options: dict[str, Any] = {}
+    file = None
     if parsed.get_backend_name() == "sqlite":
         file = parsed.database
         if file and file != ":memory:":
@@ -103,17 +154,30 @@ def open_storage(url: str, *, create: bool = True) -> optuna.storages.RDBStorage
                 raise StorageError(
                     f"there is no database {file}; run a study first, or name one with --storage"
                 )
-            options["creator"] = lambda: _connect(file)
+            file = str(Path(file).absolute())
+            options["creator"] = partial(_connect, file)
+        else:  # one connection for all, since each has a memory of its own
+            file = None
+            options["creator"] = partial(_same, _connect(":memory:"))
+            options["poolclass"] = sa.StaticPool
     with storage_errors(url):
-        return _patiently(lambda: _open(url, options))
+        return _patiently(lambda: _open(url, options, file))
 
 
-def _open(url: str, options: dict[str, Any]) -> optuna.storages.RDBStorage:
-    import optuna
+def _same(connection: sqlite3.Connection) -> sqlite3.Connection:
+    return connection
 
-    storage = optuna.storages.RDBStorage(url, engine_kwargs=dict(options))
-    _create_own_tables(storage.engine, url)
-    return storage
+
+def _open(url: str, options: dict[str, Any], file: str | None) -> Database:
+    import sqlalchemy as sa
+
+    from hpsearch.storage.optuna_schema import prepare
+    from hpsearch.storage.own_tables import create_own_tables
+
+    engine = sa.create_engine(url, **options)
+    prepare(engine, url, options)
+    create_own_tables(engine, display_url(url))
+    return Database(url, engine, file, None if file is None else Path(file).stat().st_ino)
 
 
 def _patiently(make: Callable[[], T]) -> T:
@@ -142,99 +206,6 @@ def _connect(file: str) -> sqlite3.Connection:
     connection.execute("PRAGMA synchronous = NORMAL")
     connection.execute("PRAGMA foreign_keys = ON")
     return connection
-
-
-def _own_tables() -> tuple[sa.MetaData, sa.Table, sa.Table]:
-    import sqlalchemy as sa
-
-    metadata = sa.MetaData()
-    schema = sa.Table(
-        "hpsearch_schema", metadata, sa.Column("version", sa.Integer, primary_key=True)
-    )
-    models = sa.Table(
-        "hpsearch_models",
-        metadata,
-        sa.Column("study_id", sa.Integer, primary_key=True, autoincrement=False),
-        sa.Column("digest", sa.String(64), nullable=False),
-        sa.Column("created", sa.String(32), nullable=False),
-        sa.Column("content", sa.LargeBinary, nullable=False),
-    )
-    return metadata, schema, models
-
-
-def _create_own_tables(engine: sa.Engine, url: str) -> None:
-    import sqlalchemy as sa
-
-    metadata, schema, _ = _own_tables()
-    if not sa.inspect(engine).has_table("hpsearch_schema"):
-        with engine.begin() as connection:
-            metadata.create_all(connection)
-            connection.execute(schema.insert().values(version=SCHEMA_VERSION))
-    with engine.connect() as connection:
-        version = connection.execute(sa.select(sa.func.max(schema.c.version))).scalar()
-    if version is not None and version > SCHEMA_VERSION:
-        raise StorageError(
-            f"{display_url(url)} was written by a newer hpsearch (its tables have version "
-            f"{version}, this one knows {SCHEMA_VERSION}); upgrade it, or use another database"
-        )
-
-
-def save_model_bytes(storage: optuna.storages.RDBStorage, study_id: int, content: bytes) -> str:
-    """Keep a study's trained network; returns the digest that `load_model_bytes` asks for."""
-    _, _, models = _own_tables()
-    digest = sha256(content).hexdigest()
-    created = datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds")
-    with storage_errors(storage.url), storage.engine.begin() as connection:
-        connection.execute(models.delete().where(models.c.study_id == study_id))
-        connection.execute(
-            models.insert().values(
-                study_id=study_id, digest=digest, created=created, content=content
-            )
-        )
-    return digest
-
-
-def load_model_bytes(storage: optuna.storages.RDBStorage, study_id: int, digest: str) -> bytes:
-    """The network that `save_model_bytes` kept.
-
-    Raises:
-        StorageError: there is none with this digest, as after the study was deleted and made anew.
-    """
-    import sqlalchemy as sa
-
-    _, _, models = _own_tables()
-    query = sa.select(models.c.content).where(
-        models.c.study_id == study_id, models.c.digest == digest
-    )
-    with storage_errors(storage.url), storage.engine.connect() as connection:
-        content = connection.execute(query).scalar()
-    if content is None or sha256(content).hexdigest() != digest:
-        raise StorageError(
-            "the study's trained network is not in the database any more; run the study again "
-            "under another name to train it"
-        )
-    return bytes(content)
-
-
-def study_names(storage: optuna.storages.RDBStorage) -> list[str]:
-    """The names of all studies, in the order of their making."""
-    with storage_errors(storage.url):
-        return [study.study_name for study in storage.get_all_studies()]
-
-
-def load_study(storage: optuna.storages.RDBStorage, name: str) -> optuna.Study:
-    """A study by its name.
-
-    Raises:
-        UnknownNameError: there is none; the sentence lists those that there are.
-    """
-    import optuna
-
-    names = study_names(storage)
-    if name not in names:
-        raise UnknownNameError("study", name, names or ["none yet"])
-    with storage_errors(storage.url):
-        return optuna.load_study(study_name=name, storage=storage)
 
 
 _SENTENCES = {

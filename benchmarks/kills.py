@@ -1,0 +1,181 @@
+"""Exactly once: studies whose driver and workers are killed at random, beside undisturbed ones.
+
+    python benchmarks/kills.py                    # 200 kills, over grid, random and coarse to fine
+    python benchmarks/kills.py --kills 9 --seed 1
+
+Each study is run by the command line until it is finished, with 1, 2 and 4 workers in turn, while
+after random (seeded) delays SIGKILL, SIGTERM or SIGINT hits the driver or SIGKILL a worker. Then
+its trials are compared with those of an undisturbed run: the same slots, parameters, distributions,
+seeds, curves and values, bit for bit, each slot finished once, and no process left behind. The exit
+code is 1 if anything differs.
+"""
+
+from __future__ import annotations
+
+import argparse
+import itertools
+import os
+import random
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+from typing import Any
+
+STUDY = """
+name = "study"
+seed = 5
+[data]
+name = "digits"
+[model]
+width = {{ low = 16, high = 64, log = true }}
+[training]
+epochs = 12
+[search]
+strategy = "{strategy}"
+trials = {trials}
+{more}
+"""
+STRATEGIES = {
+    "coarse-to-fine": STUDY.format(strategy="coarse-to-fine", trials=40, more=""),
+    "random": STUDY.format(strategy="random", trials=36, more=""),
+    "grid": STUDY.format(strategy="grid", trials=36, more="[search.points]\ndecay = 1\nl2 = 1"),
+}
+VICTIMS = (
+    ("driver", signal.SIGKILL),
+    ("driver", signal.SIGKILL),
+    ("worker", signal.SIGKILL),
+    ("worker", signal.SIGKILL),
+    ("driver", signal.SIGTERM),
+    ("driver", signal.SIGINT),
+)
+
+
+def command(study: Path, database: Path, workers: int) -> list[str]:
+    """The command that runs a study."""
+    storage = f"sqlite:///{database}"
+    arguments = ["run", str(study), "--storage", storage, "--workers", str(workers)]
+    return [sys.executable, "-m", "hpsearch", *arguments]
+
+
+def children(pid: int) -> list[int]:
+    """The worker processes of a driver."""
+    found = []
+    for entry in Path("/proc").iterdir():
+        if not entry.name.isdigit():
+            continue
+        try:
+            parent = int((entry / "stat").read_text().rpartition(")")[2].split()[1])
+            words = (entry / "cmdline").read_bytes()
+        except (OSError, IndexError):
+            continue
+        if parent == pid and b"spawn_main" in words:
+            found.append(int(entry.name))
+    return found
+
+
+def essence(database: Path) -> dict[tuple[int, int], tuple[object, ...]]:
+    """What must be the same however a study was run.
+
+    Raises:
+        AssertionError: a slot is there twice, or is not finished.
+    """
+    import optuna
+
+    optuna.logging.set_verbosity(optuna.logging.WARNING)
+    storage = optuna.storages.RDBStorage(f"sqlite:///{database}")
+    study = optuna.load_study(study_name="study", storage=storage)
+    found: dict[tuple[int, int], tuple[object, ...]] = {}
+    for t in study.trials:
+        a = t.user_attrs
+        key = (int(a["stage_index"]), int(a["slot"]))
+        assert key not in found, f"slot {key} has two trials"
+        assert t.state.name in ("COMPLETE", "PRUNED"), f"slot {key} is {t.state.name}"
+        own = {k: a[k] for k in ("seed", "epochs", "why_stopped", "best_epoch", "training")}
+        found[key] = (t.number, t.params, t.distributions, t.values, t.intermediate_values, own)
+    return found
+
+
+def disturbed(study: Path, database: Path, rng: random.Random, kills: int) -> int:
+    """Run a study to its end, disturbing it; return how many kills there were."""
+    done = 0
+    for workers in itertools.cycle((1, 2, 4)):
+        driver = subprocess.Popen(
+            command(study, database, workers),
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+        seen: set[int] = set()
+        while driver.poll() is None and done < kills:
+            time.sleep(rng.uniform(0.05, 1.2) if not seen else rng.uniform(0.02, 0.4))
+            workers_now = children(driver.pid)
+            seen |= set(workers_now)
+            victim, number = rng.choice(VICTIMS)
+            pid = driver.pid if victim == "driver" else rng.choice(workers_now or [0])
+            if pid and driver.poll() is None:
+                try:
+                    os.kill(pid, number)
+                except ProcessLookupError:
+                    continue
+                done += 1
+                if victim == "driver":
+                    break
+        _, complaint = driver.communicate(timeout=300)
+        _gone(seen)
+        if driver.returncode == 0:
+            return done
+        # A signal that comes before Python has started properly ends it as it would any program.
+        allowed = (
+            -signal.SIGKILL,
+            128 + signal.SIGTERM,
+            128 + signal.SIGINT,
+            -signal.SIGTERM,
+            -signal.SIGINT,
+        )
+        assert driver.returncode in allowed, f"exit code {driver.returncode}: {complaint}"
+    raise AssertionError("the cycle has no end")
+
+
+def _gone(pids: set[int], patience: float = 10.0) -> None:
+    """Wait until processes have ended; a killed driver's workers have to notice by themselves."""
+    deadline = time.monotonic() + patience
+    while left := [pid for pid in pids if Path(f"/proc/{pid}").exists()]:
+        assert time.monotonic() < deadline, f"processes {left} outlived their driver"
+        time.sleep(0.05)
+
+
+def main() -> int:
+    """Kill, compare, tell."""
+    parser = argparse.ArgumentParser(description=(__doc__ or "").split("\n\n", maxsplit=1)[0])
+    parser.add_argument("--kills", type=int, default=200, help="how many in all, at least")
+    parser.add_argument("--seed", type=int, default=0)
+    options = parser.parse_args()
+    os.environ["OPENBLAS_NUM_THREADS"] = "1"
+    rng = random.Random(options.seed)
+    wrong = kills = rounds = 0
+    with tempfile.TemporaryDirectory() as folder:
+        whole: dict[str, Any] = {}
+        for strategy, text in STRATEGIES.items():
+            study, database = Path(folder, f"{strategy}.toml"), Path(folder, f"{strategy}.db")
+            study.write_text(text)
+            subprocess.run(command(study, database, 2), check=True, capture_output=True)
+            whole[strategy] = essence(database)
+        while kills < options.kills:
+            for strategy, expected in whole.items():
+                database = Path(folder, f"{strategy}-{rounds}.db")
+                share = -(-options.kills // (3 * max(1, options.kills // 30)))
+                done = disturbed(Path(folder, f"{strategy}.toml"), database, rng, share)
+                same = essence(database) == expected
+                kills, wrong = kills + done, wrong + (not same)
+                verdict = "the same, bit for bit" if same else "DIFFERENT"
+                print(f"{strategy}: {len(expected)} trials, {done} kills, {verdict}", flush=True)
+            rounds += 1
+    print(f"{kills} kills, {3 * rounds} studies, {wrong} different")
+    return 1 if wrong else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,231 @@
+"""The driver's loop: hand out the slots of a stage, record what comes back, notice what breaks.
+
+The driver is the only writer. A slot has one trial in the store from the moment it is handed out:
+RUNNING while a worker has it, WAITING after an interruption, COMPLETE or PRUNED with its result, or
+FAIL once three attempts broke. Nothing is told to the outside before it is committed.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable
+from concurrent.futures import FIRST_COMPLETED, Future, wait
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from hpsearch.engine import record
+from hpsearch.engine.events import OnEvent, StageStarted, TrialDone
+from hpsearch.engine.interrupts import Interrupts
+from hpsearch.errors import HpsearchError, RunError
+from hpsearch.objective import Job, Outcome, train_job
+from hpsearch.search.base import Result, Slot, Stage
+
+if TYPE_CHECKING:
+    import optuna
+
+    from hpsearch.engine.workers import Executor
+    from hpsearch.search.base import Strategy
+    from hpsearch.space import Space
+    from hpsearch.storage import WriteBehindStorage
+
+__all__ = ["ATTEMPTS", "LOOK", "Dispatcher", "what_broke"]
+
+ATTEMPTS = 3
+"""How often a slot is tried whose worker broke, before it is left as FAIL."""
+
+LOOK = 0.1
+"""Seconds between two looks at whether a signal has come."""
+
+
+@dataclass
+class _Flight:
+    """A slot that a worker has."""
+
+    slot: Slot
+    trial_id: int
+    errors: list[str] = field(default_factory=list)
+
+
+class Dispatcher:
+    """Fills the slots of a study.
+
+    Args:
+        target: the study.
+        store: where it is.
+        space: its whole space.
+        executor: runs the trainings.
+        workers: how many of them at a time.
+        limit: seconds that one training may take, None for any time.
+        job_of: what a worker is told of a slot.
+        digest_of: what tells a training from any other.
+        known: the trials of trainings that the store holds, by their digest.
+        interrupts: whether a signal asks to stop.
+        out_of_time: whether the time for searching is over.
+        on_event: told of everything that happens.
+    """
+
+    def __init__(
+        self,
+        target: optuna.Study,
+        store: WriteBehindStorage,
+        space: Space,
+        executor: Executor,
+        workers: int,
+        *,
+        limit: float | None,
+        job_of: Callable[[Slot], Job],
+        digest_of: Callable[[Job], str],
+        known: dict[str, int],
+        interrupts: Interrupts,
+        out_of_time: Callable[[], bool],
+        on_event: OnEvent,
+    ) -> None:
+        self.target, self.store, self.space = target, store, space
+        self.executor, self.workers, self.limit = executor, workers, limit
+        self.job_of, self.digest_of, self.known = job_of, digest_of, known
+        self.interrupts, self.out_of_time, self.on_event = interrupts, out_of_time, on_event
+        trials = target.get_trials(deepcopy=False)
+        self._stored = record.read_results(trials)
+        self._unfinished = record.read_unfinished(trials)
+        self._flying: dict[Future[Outcome], _Flight] = {}
+        self._begun: dict[int, _Flight] = {}  # by trial id: RUNNING in the store
+
+    def search(self, strategy: Strategy) -> list[Result]:
+        """Fill every slot of every stage, or as many as there is time for.
+
+        Returns:
+            The results that name the winner: all of them, but for a round of the race that time has
+            cut off, in which the contenders had unequal chances.
+        """
+        results: list[Result] = []
+        try:
+            while not self.out_of_time() and (stage := strategy.next_stage(results)) is not None:
+                here = self._fill(stage)
+                if not here:
+                    break
+                if len(here) < stage.slots and self.out_of_time() and stage.paired:
+                    break
+                results += here
+        finally:
+            self._hand_back()
+        return results
+
+    def _fill(self, stage: Stage) -> list[Result]:
+        """Run the slots of a stage that have no result yet."""
+        record.write_stage(self.target, stage)
+        done = [r for key, r in self._stored.items() if key[0] == stage.index]
+        self.on_event(StageStarted(stage, len(done)))
+        # Once a later stage was computed from what this one had, its failed slots stay failed.
+        closed = any(index > stage.index for index, _ in self._stored)
+        taken = {result.slot.index for result in done}
+        waiting = deque(() if closed else (i for i in range(stage.slots) if i not in taken))
+        while waiting or self._flying:
+            if self.out_of_time():
+                waiting.clear()
+            landed = [(self._flying.pop(future), future) for future in self._landed()]
+            if not stage.adaptive:  # keep the workers busy while their results are written
+                self._hand_out_all(stage, waiting, done)
+            for flight, future in landed:
+                try:
+                    outcome = future.result()
+                except HpsearchError:
+                    raise
+                except Exception as error:  # whatever it was, it costs its slot one attempt
+                    self.notice_failure(stage, flight, error)
+                else:
+                    done.append(self.record_outcome(stage, flight, outcome))
+            self._hand_out_all(stage, waiting, done)
+        if not done and not self.out_of_time():
+            raise RunError(
+                f"every training of stage {stage.name} failed; the trials' errors say why "
+                f"(`hpsearch trials {self.target.study_name} --state fail`)"
+            )
+        return done
+
+    def _hand_out_all(self, stage: Stage, waiting: deque[int], done: list[Result]) -> None:
+        while waiting and len(self._flying) < self.workers:
+            self.hand_out(stage, waiting.popleft(), done)
+
+    def hand_out(self, stage: Stage, index: int, done: list[Result]) -> None:
+        """Give a slot to a worker, with a RUNNING trial in the store; or take over a known result.
+
+        Args:
+            stage: whose slot it is.
+            index: of the slot.
+            done: the results of this stage so far, for a strategy that learns from them.
+        """
+        begun = self._unfinished.pop((stage.index, index), None)
+        if begun is not None and stage.adaptive:  # by now it might propose something else
+            seed, epochs = begun.user_attrs["seed"], begun.user_attrs["epochs"]
+            slot = Slot(stage.index, index, begun.params, seed, epochs)
+        else:
+            slot = stage.slot(index, tuple(done))
+        job = self.job_of(slot)
+        digest = self.digest_of(job)
+        if begun is not None:
+            trial_id = begun._trial_id
+            record.resume_trial(self.store, trial_id, begun.state)
+        else:
+            trial = record.begun_trial(stage, slot, self.space, digest)
+            trial_id = self.store.create_new_trial(self.target._study_id, template_trial=trial)
+        flight = self._begun[trial_id] = _Flight(slot, trial_id)
+        if digest in self.known:
+            future: Future[Outcome] = Future()
+            future.set_result(record.read_outcome(self.store.get_trial(self.known[digest])))
+            self._flying[future] = flight
+        else:
+            self._submit(flight, job)
+
+    def record_outcome(self, stage: Stage, flight: _Flight, outcome: Outcome) -> Result:
+        """Commit what came of a slot, then tell of it."""
+        record.finish_trial(self.store, flight.trial_id, outcome)
+        self.store.flush()
+        del self._begun[flight.trial_id]
+        slot = flight.slot
+        result = Result(slot, outcome.score, complete=outcome.complete)
+        self._stored[slot.stage, slot.index] = result
+        self.on_event(TrialDone(stage, slot, result))
+        return result
+
+    def notice_failure(self, stage: Stage, flight: _Flight, error: Exception) -> None:
+        """A worker died, was killed for taking too long, or raised: once more, or FAIL."""
+        flight.errors.append(what_broke(error))
+        if len(flight.errors) < ATTEMPTS:
+            self._submit(flight, self.job_of(flight.slot))
+            return
+        record.fail_trial(self.store, flight.trial_id, flight.errors)
+        self.store.flush()
+        del self._begun[flight.trial_id]
+        self.on_event(TrialDone(stage, flight.slot, None, flight.errors[-1]))
+
+    def _submit(self, flight: _Flight, job: Job) -> None:
+        self._flying[self.executor.submit(train_job, job, limit=self.limit)] = flight
+
+    def _landed(self) -> set[Future[Outcome]]:
+        """The trainings that have ended since the last look; waits for one of them."""
+        while self._flying:
+            self.interrupts.check()
+            done = wait(self._flying, timeout=LOOK, return_when=FIRST_COMPLETED).done
+            if done:
+                return done
+        return set()
+
+    def _hand_back(self) -> None:
+        """Leave no trial RUNNING, whatever ended the search; the next run takes them up."""
+        for trial_id in self._begun:
+            record.hand_back_trial(self.store, trial_id)
+        self._begun.clear()
+        self._flying.clear()
+        self.store.flush()
+
+
+def what_broke(error: Exception) -> str:
+    """What broke a training, in words."""
+    name = type(error).__name__
+    if name == "ProcessExpired":
+        code = getattr(error, "exitcode", None)
+        how = f"signal {-code}" if isinstance(code, int) and code < 0 else f"exit code {code}"
+        return f"the worker died ({how}); killed, or out of memory"
+    if isinstance(error, TimeoutError):
+        return "the training took longer than trial_seconds allows"
+    return f"{name}: {error}"

@@ -1,0 +1,65 @@
+"""What a run tells of itself while it goes on."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from hpsearch.search.base import Result, Slot, Stage, Winner
+
+if TYPE_CHECKING:
+    from hpsearch.data import Dataset
+    from hpsearch.engine.summary import Summary
+
+__all__ = ["DataReady", "Event", "Finished", "OnEvent", "StageStarted", "TrialDone", "WinnerNamed"]
+
+
+@dataclass(frozen=True)
+class DataReady:
+    """The data is loaded and divided; `sizes` are the rows for training, validation and test."""
+
+    dataset: Dataset
+    sizes: tuple[int, int, int]
+
+
+@dataclass(frozen=True)
+class StageStarted:
+    """A stage begins; `done` of its slots are in the store already."""
+
+    stage: Stage
+    done: int
+
+
+@dataclass(frozen=True)
+class TrialDone:
+    """A slot's result is committed; or it failed for good: no `result`, and `error` says why."""
+
+    stage: Stage
+    slot: Slot
+    result: Result | None
+    error: str | None = None
+
+
+@dataclass(frozen=True)
+class WinnerNamed:
+    """The search is over; the winner is trained once more and tested.
+
+    Attributes:
+        winner: what the strategy named.
+        out_of_time: whether the search ended because its seconds were spent.
+    """
+
+    winner: Winner
+    out_of_time: bool = False
+
+
+@dataclass(frozen=True)
+class Finished:
+    """The study is finished."""
+
+    summary: Summary
+
+
+Event = DataReady | StageStarted | TrialDone | WinnerNamed | Finished
+OnEvent = Callable[[Event], object]

@@ -1,0 +1,125 @@
+"""Whether a study in the store is the one that a study file asks for."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
+
+from hpsearch.engine import record
+from hpsearch.errors import UsageError
+
+if TYPE_CHECKING:
+    import optuna
+
+    from hpsearch.data import Dataset
+    from hpsearch.study_file import StudyFile
+
+__all__ = ["note_data", "open_study", "totals"]
+
+PLACES = {"data.path", "data.folder"}
+"""The same data may lie elsewhere today; its fingerprint, not its place, tells if it changed."""
+
+BUDGETS = {"search.trials", "search.total_epochs", "search.seconds", "search.trial_seconds"}
+"""What may change between two runs: how much to spend is no part of what is searched."""
+
+
+def open_study(store: optuna.storages.BaseStorage, study: StudyFile) -> optuna.Study:
+    """The study in the store, made if it is not there.
+
+    Raises:
+        UsageError: it was made from another file, or not by hpsearch at all.
+    """
+    import optuna
+
+    with _quiet_optuna():
+        target = optuna.create_study(
+            study_name=study.name, storage=store, direction="maximize", load_if_exists=True
+        )
+    if target.direction != optuna.study.StudyDirection.MAXIMIZE:
+        raise UsageError(f"the study {study.name!r} in this database minimizes; use another name")
+    asked = study.model_dump(mode="json")
+    before = record.read_note(target, "study file")
+    empty = not target.get_trials(deepcopy=False)
+    if before is None and not empty:
+        raise UsageError(
+            f"the database holds a study {study.name!r} that hpsearch did not make; "
+            "give yours another name"
+        )
+    if before is not None and not empty:
+        differences = list(_differences(before, asked))
+        if differences:
+            raise UsageError(
+                f"the study {study.name!r} in this database was made with other settings: "
+                f"{'; '.join(differences[:5])}. Give the study file a new name, or undo the change"
+            )
+    record.write_note(target, "study file", asked)
+    with _quiet_optuna():
+        if target.metric_names is None:
+            target.set_metric_names(["validation accuracy"])
+    return target
+
+
+def totals(target: optuna.Study, trials: int) -> list[int]:
+    """How many trials the study was to have in all: every total so far, and the one now asked for.
+
+    Raises:
+        UsageError: that one is lower than the last.
+    """
+    before: list[int] = record.read_note(target, "totals") or []
+    if not target.get_trials(deepcopy=False):
+        return [trials]
+    if before and trials < before[-1]:
+        raise UsageError(
+            f"the study {target.study_name!r} has {before[-1]} trials and is asked for {trials}; "
+            "the number is a total, which can only grow; give the study file a new name"
+        )
+    return before if trials in before else [*before, trials]
+
+
+def note_data(target: optuna.Study, dataset: Dataset) -> None:
+    """Keep what the data are.
+
+    Raises:
+        UsageError: the study's trials were trained on others.
+    """
+    before = record.read_note(target, "data")
+    about = {
+        "name": dataset.name,
+        "fingerprint": dataset.fingerprint,
+        "rows": dataset.X.shape[0],
+        "columns": dataset.X.shape[1],
+        "classes": [str(label) for label in dataset.classes],
+        "notes": list(dataset.notes),
+    }
+    changed = before is not None and before["fingerprint"] != about["fingerprint"]
+    if changed and target.get_trials(deepcopy=False):
+        raise UsageError(
+            f"the data of study {target.study_name!r} has changed since its first trials "
+            f"({before['rows']} rows then, {about['rows']} now); give the study file a new name"
+        )
+    record.write_note(target, "data", about)
+
+
+def _differences(before: Any, after: Any, path: str = "") -> Iterator[str]:
+    if isinstance(before, dict) and isinstance(after, dict):
+        for key in sorted(before.keys() | after.keys()):
+            yield from _differences(before.get(key), after.get(key), f"{path}.{key}".lstrip("."))
+    elif before != after and path not in PLACES | BUDGETS:
+        yield f"{path} was {before} and is {after}"
+
+
+@contextmanager
+def _quiet_optuna() -> Iterator[None]:
+    import warnings
+
+    import optuna
+
+    level = optuna.logging.get_verbosity()
+    optuna.logging.set_verbosity(optuna.logging.WARNING)
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", optuna.exceptions.ExperimentalWarning)
+            yield
+    finally:
+        optuna.logging.set_verbosity(level)

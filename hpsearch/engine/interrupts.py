@@ -1,0 +1,57 @@
+"""Ctrl-C and SIGTERM, noticed at safe points instead of anywhere."""
+
+from __future__ import annotations
+
+import os
+import signal
+import threading
+from types import FrameType, TracebackType
+from typing import Any
+
+__all__ = ["Interrupts"]
+
+SIGNALS = (signal.SIGINT, signal.SIGTERM)
+
+
+class Interrupts:
+    """In its block a first signal is remembered, and a second one ends the process at once.
+
+    Raised in the middle of a write, an exception would leave it half done; so the driver asks
+    `check` where it can stop. Outside of the main thread, where Python allows no handlers, signals
+    keep doing what they did.
+    """
+
+    def __init__(self) -> None:
+        self._asked: int | None = None
+        self._before: dict[int, Any] = {}
+
+    def __enter__(self) -> Interrupts:
+        if threading.current_thread() is threading.main_thread():
+            self._before = {number: signal.signal(number, self._note) for number in SIGNALS}
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        for number, handler in self._before.items():
+            signal.signal(number, handler)
+
+    def check(self) -> None:
+        """Stop here if a signal has asked for it.
+
+        Raises:
+            KeyboardInterrupt: after SIGINT.
+            SystemExit: after SIGTERM, with the code 143.
+        """
+        if self._asked == signal.SIGINT:
+            raise KeyboardInterrupt
+        if self._asked is not None:
+            raise SystemExit(128 + self._asked)
+
+    def _note(self, number: int, _: FrameType | None) -> None:
+        if self._asked is not None:
+            os._exit(128 + number)  # the workers notice that their driver is gone
+        self._asked = number

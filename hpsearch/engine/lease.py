@@ -1,0 +1,203 @@
+"""One driver a study: each run signs a table, and holds the study until it signs off or dies.
+
+A row of ``hpsearch_runs`` is one run of a study: who, since when, how long, how it ended. The one
+whose end is not yet written holds the study. Its driver lets a counter grow every few seconds. Who
+finds the study held looks whether that process still exists, if it is one of the same machine, and
+else watches the counter; a clock that jumps, here or there, means nothing.
+"""
+
+from __future__ import annotations
+
+import datetime
+import os
+import socket
+import threading
+import time
+from contextlib import suppress
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+from uuid import uuid4
+
+from hpsearch.errors import RunError, UsageError
+from hpsearch.storage.own_tables import own_tables
+
+if TYPE_CHECKING:
+    import sqlalchemy as sa
+
+__all__ = ["Lease", "seconds_spent"]
+
+BEAT = 2.0
+"""Seconds between two beats of a driver's counter."""
+
+PATIENCE = 10.0
+"""Seconds without a beat after which a driver on another machine is taken for dead."""
+
+
+class Lease:
+    """The right to write to a study, as a context manager.
+
+    Args:
+        engine: of the study's database.
+        study_id: Optuna's id of the study.
+        study_name: for messages.
+
+    Raises:
+        UsageError: on entering, when another driver is running the study.
+    """
+
+    def __init__(self, engine: sa.Engine, study_id: int, study_name: str) -> None:
+        self._engine, self._study_id, self._study_name = engine, study_id, study_name
+        self._run = uuid4().hex
+        self._table = own_tables().runs
+        self._start = time.monotonic()
+        self._ended = threading.Event()
+        self._beater = threading.Thread(target=self._beat, name="hpsearch-lease", daemon=True)
+
+    def __enter__(self) -> Lease:
+        self._take()
+        self._beater.start()
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
+        self._ended.set()
+        self._beater.join()
+        ended = "finished" if kind is None else kind.__name__
+        with suppress(Exception):  # what ended the run matters more; a dead run's lease is taken
+            self._update(ended=ended)
+
+    def check(self, connection: sa.Connection) -> None:
+        """Make sure, within a transaction that writes to the study, that this run still holds it.
+
+        Raises:
+            RunError: another driver has taken the study over.
+        """
+        import sqlalchemy as sa
+
+        runs = self._table.c
+        query = sa.select(runs.run).where(runs.run == self._run, runs.ended.is_(None))
+        if connection.execute(query.with_for_update(read=True)).scalar() is None:
+            raise RunError(
+                f"another driver has taken over the study {self._study_name!r}, since this one "
+                "seemed dead (a suspended machine?); what it had finished is kept"
+            )
+
+    @property
+    def seconds(self) -> float:
+        """How long this run has held the study."""
+        return time.monotonic() - self._start
+
+    def _take(self) -> None:
+        import sqlalchemy as sa
+
+        row = {
+            "run": self._run,
+            "study_id": self._study_id,
+            "machine": _machine(),
+            "host": socket.gethostname(),
+            "process": _process(os.getpid()),
+            "started": datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
+            "beats": 0,
+            "seconds": 0.0,
+        }
+        while True:
+            holder = self._holder()
+            if holder is not None:
+                self._wait_for_death(holder)
+            try:
+                with self._engine.begin() as connection:
+                    if holder is not None:
+                        runs = self._table.c
+                        dead = self._table.update().where(
+                            runs.run == holder.run,
+                            runs.beats == holder.beats,
+                            runs.ended.is_(None),
+                        )
+                        connection.execute(dead.values(ended="died"))
+                    connection.execute(self._table.insert().values(row))
+                return
+            except sa.exc.IntegrityError:
+                continue  # somebody was faster: look again
+
+    def _holder(self) -> Any:
+        with self._engine.connect() as connection:
+            runs = self._table.c
+            query = self._table.select().where(
+                runs.study_id == self._study_id, runs.ended.is_(None)
+            )
+            return connection.execute(query).first()
+
+    def _wait_for_death(self, holder: Any) -> None:
+        """Return when the holder is known to be dead.
+
+        Raises:
+            UsageError: it is alive.
+        """
+        if holder.machine == _machine():
+            pid = int(holder.process.split(":")[0])
+            if _process(pid) != holder.process:
+                return
+        else:
+            deadline = time.monotonic() + PATIENCE
+            while True:
+                now = self._holder()
+                if now is None or now.run != holder.run:
+                    return  # not dead but gone, or another one: the caller looks again
+                if now.beats != holder.beats:
+                    break
+                if time.monotonic() > deadline:
+                    return
+                time.sleep(BEAT / 4)
+        raise UsageError(
+            f"the study {self._study_name!r} is being run by process "
+            f"{holder.process.split(':')[0]} on {holder.host} since {holder.started}; wait for it, "
+            "stop it, or give the study another name"
+        )
+
+    def _beat(self) -> None:
+        beats = 0
+        while not self._ended.wait(BEAT):
+            beats += 1
+            with suppress(Exception):  # a locked or full database: the next beat may get through
+                self._update(beats=beats)
+
+    def _update(self, **values: Any) -> None:
+        runs = self._table.c
+        mine = self._table.update().where(runs.run == self._run, runs.ended.is_(None))
+        with self._engine.begin() as connection:
+            connection.execute(mine.values(seconds=round(self.seconds, 3), **values))
+
+
+def seconds_spent(engine: sa.Engine, study_id: int) -> float:
+    """How long all runs of a study took together, in seconds of wall-clock time."""
+    import sqlalchemy as sa
+
+    table = own_tables().runs
+    with engine.connect() as connection:
+        query = sa.select(sa.func.sum(table.c.seconds)).where(table.c.study_id == study_id)
+        return float(connection.execute(query).scalar() or 0.0)
+
+
+def _machine() -> str:
+    """Where process numbers mean the same: this boot of this machine, and the process namespace."""
+    parts = [socket.gethostname()]
+    with suppress(OSError):
+        parts.append(Path("/proc/sys/kernel/random/boot_id").read_text().strip())
+        parts.append(str(Path("/proc/self/ns/pid").readlink()))
+    return "|".join(parts)[:128]
+
+
+def _process(pid: int) -> str:
+    """A process by its number and its start, since numbers are used again; "" if there is none."""
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return ""
+    except PermissionError:
+        pass
+    try:
+        status = Path(f"/proc/{pid}/stat").read_text()
+    except OSError:
+        return str(pid)
+    fields = status.rpartition(")")[2].split()
+    # A zombie does nothing any more; field 22 of proc(5) is the start, in ticks since the boot.
+    return "" if fields[0] == "Z" else f"{pid}:{fields[19]}"

@@ -1,0 +1,55 @@
+"""No training is done twice: what a database holds already is taken from there."""
+
+from __future__ import annotations
+
+import json
+from hashlib import sha256
+from importlib.metadata import version
+from typing import TYPE_CHECKING, Any
+
+from hpsearch.engine.record import TRAINING
+
+if TYPE_CHECKING:
+    import sqlalchemy as sa
+
+    from hpsearch.objective import Job
+    from hpsearch.study_file import StudyFile
+
+__all__ = ["known_trainings", "training_digest"]
+
+
+def training_digest(study: StudyFile, fingerprint: str, job: Job) -> str:
+    """What tells two trainings apart: data, split, configuration, seed, epochs, and our version.
+
+    Args:
+        study: whose seed and data section divide the data.
+        fingerprint: of the data.
+        job: configuration, seed and epochs.
+
+    Returns:
+        32 hexadecimal digits; equal for two jobs only if their outcomes are equal.
+    """
+    split = study.data.model_dump(include={"limit", "test", "validation", "folds"})
+    parts: dict[str, Any] = {
+        "version": version("hpsearch"),
+        "data": fingerprint,
+        "split": [split, study.seed],
+        "configuration": dict(job.configuration),
+        "seed": job.seed,
+        "epochs": job.epochs,
+    }
+    return sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()[:32]
+
+
+def known_trainings(engine: sa.Engine) -> dict[str, int]:
+    """Every training whose result the database holds: its digest, and the id of its trial."""
+    import sqlalchemy as sa
+
+    query = sa.text(
+        "SELECT a.value_json, a.trial_id FROM trial_user_attributes AS a "
+        "JOIN trials AS t ON t.trial_id = a.trial_id "
+        "WHERE a.key = :key AND t.state IN ('COMPLETE', 'PRUNED')"
+    )
+    with engine.connect() as connection:
+        rows = connection.execute(query, {"key": TRAINING}).all()
+    return {json.loads(text): int(trial_id) for text, trial_id in rows}

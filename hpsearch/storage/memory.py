@@ -1,0 +1,213 @@
+"""One study in memory, as `WriteBehindStorage` keeps it."""
+
+from __future__ import annotations
+
+import json
+from collections import defaultdict
+from collections.abc import Container
+from typing import Any
+
+import sqlalchemy as sa
+from optuna.distributions import BaseDistribution, check_distribution_compatibility
+from optuna.study import StudyDirection
+from optuna.study._frozen import FrozenStudy
+from optuna.trial import FrozenTrial, TrialState
+
+from hpsearch.storage.optuna_schema import tables
+from hpsearch.storage.rows import read_trials
+
+__all__ = ["StudyInMemory", "plain", "read_studies"]
+
+
+class StudyInMemory:
+    """A study and its trials; a trial is never changed, but replaced by a changed copy.
+
+    Args:
+        frozen: the study's name, directions and attributes.
+    """
+
+    def __init__(self, frozen: FrozenStudy) -> None:
+        self.study_id: int = frozen._study_id
+        self.name = frozen.study_name
+        self.directions: list[StudyDirection] = list(frozen.directions)
+        self.user_attrs: dict[str, Any] = frozen.user_attrs
+        self.system_attrs: dict[str, Any] = frozen.system_attrs
+        self.trials: dict[int, FrozenTrial] = {}  # by id, rising
+        self._unfinished: set[int] = set()
+        self._best: FrozenTrial | None = None
+        self._distributions: dict[str, BaseDistribution] = {}
+        self._seen = -1  # every trial up to this id is known
+
+    @classmethod
+    def read(cls, connection: sa.Connection, study_id: int) -> StudyInMemory:
+        """Read a study with all its trials.
+
+        Raises:
+            KeyError: the database has no such study.
+        """
+        study = cls(_one(connection, study_id))
+        study.refresh(connection)
+        return study
+
+    def refresh(self, connection: sa.Connection) -> list[int]:
+        """Take in what others have written: new trials, changed unfinished ones, attributes.
+
+        Returns:
+            The ids of the new trials.
+
+        Raises:
+            KeyError: the study is not there any more.
+        """
+        frozen = _one(connection, self.study_id)
+        self.user_attrs, self.system_attrs = frozen.user_attrs, frozen.system_attrs
+        t = tables().trials.c
+        ours = t.study_id == self.study_id
+        query = sa.select(t.trial_id).where(ours, t.trial_id > self._seen)
+        there = list(connection.execute(query).scalars())
+        new = [i for i in there if i not in self.trials]
+        if len(new) == len(there):  # a condition is shorter than a list of ids
+            found = read_trials(connection, ours & (t.trial_id > self._seen))
+        else:
+            found = read_trials(connection, t.trial_id.in_(new)) if new else []
+        again = list(self._unfinished)
+        for trial in found:
+            self.add(trial)
+        if again:
+            for trial in read_trials(connection, t.trial_id.in_(again)):
+                self.put(trial)
+        self._seen = max([self._seen, *there])
+        if new and new[0] < next(reversed(self.trials), 0):
+            self.trials = dict(sorted(self.trials.items()))
+        return new
+
+    def trial(self, trial_id: int) -> FrozenTrial:
+        """A trial by its id; not to be changed."""
+        try:
+            return self.trials[trial_id]
+        except KeyError:
+            raise KeyError(f"No trial with trial_id {trial_id} exists.") from None
+
+    def add(self, trial: FrozenTrial) -> None:
+        """Take in a trial that was not known before."""
+        for name, distribution in trial.distributions.items():
+            self._distributions.setdefault(name, distribution)
+        self.put(trial)
+
+    def put(self, trial: FrozenTrial) -> None:
+        """Put a changed copy in the place of a trial."""
+        self.trials[trial._trial_id] = trial
+        if trial.state.is_finished():
+            self._unfinished.discard(trial._trial_id)
+            self._compare(trial)
+        else:
+            self._unfinished.add(trial._trial_id)
+
+    def select(self, states: Container[TrialState] | None) -> list[FrozenTrial]:
+        """The trials in some states, or all."""
+        if states is None:
+            return list(self.trials.values())
+        if not any(state.is_finished() and state in states for state in TrialState):
+            return [
+                self.trials[i] for i in sorted(self._unfinished) if self.trials[i].state in states
+            ]
+        return [trial for trial in self.trials.values() if trial.state in states]
+
+    def best_trial(self) -> FrozenTrial:
+        """The trial of best value.
+
+        Raises:
+            RuntimeError: trials of this study have several values.
+            ValueError: none is complete.
+        """
+        if len(self.directions) > 1:
+            raise RuntimeError("Best trial can be obtained only for single-objective optimization.")
+        if self._best is None:
+            raise ValueError("No trials are completed yet.")
+        return self._best
+
+    def next_number(self) -> int:
+        """The number of a trial after all that are known."""
+        return len(self.trials)
+
+    def check_distribution(self, name: str, distribution: BaseDistribution) -> None:
+        """Whether a parameter may have a distribution, given what it had before in this study.
+
+        Raises:
+            ValueError: it may not.
+        """
+        before = self._distributions.get(name)
+        if before is not None and before is not distribution:
+            check_distribution_compatibility(before, distribution)
+
+    def note_distribution(self, name: str, distribution: BaseDistribution) -> None:
+        """Remember the first distribution that a parameter has."""
+        self._distributions.setdefault(name, distribution)
+
+    def set_attribute(self, table: sa.Table, key: str, value: Any) -> None:
+        """Set an attribute of the study itself."""
+        mine = self.user_attrs if table is tables().study_user_attributes else self.system_attrs
+        mine[key] = value
+
+    def _compare(self, trial: FrozenTrial) -> None:
+        if trial.state != TrialState.COMPLETE or len(self.directions) > 1:
+            return
+        if self._best is not None:
+            assert trial.value is not None
+            assert self._best.value is not None
+            gain = trial.value - self._best.value
+            if self.directions[0] == StudyDirection.MINIMIZE:
+                gain = -gain
+            # Two infinities of one sign have no difference, and then the first one stays.
+            if not gain > 0:
+                return
+        self._best = trial
+
+
+def read_studies(
+    connection: sa.Connection, where: sa.ColumnElement[bool] | None = None
+) -> list[FrozenStudy]:
+    """Studies with directions and attributes, by rising id, in four queries."""
+    known = tables()
+    s, d = known.studies.c, known.study_directions.c
+    chosen = sa.true() if where is None else where
+    ids = sa.select(s.study_id).where(chosen)
+    directions: dict[int, list[StudyDirection]] = defaultdict(list)
+    query = sa.select(d.study_id, d.direction).where(d.study_id.in_(ids)).order_by(d.objective)
+    for study_id, direction in connection.execute(query):
+        directions[study_id].append(direction)
+    attributes: list[dict[int, dict[str, Any]]] = []
+    for table in (known.study_user_attributes, known.study_system_attributes):
+        found: dict[int, dict[str, Any]] = defaultdict(dict)
+        a = table.c
+        for study_id, key, text in connection.execute(
+            sa.select(a.study_id, a.key, a.value_json).where(a.study_id.in_(ids))
+        ):
+            found[study_id][key] = json.loads(text)
+        attributes.append(found)
+    user, system = attributes
+    query = sa.select(s.study_id, s.study_name).where(chosen).order_by(s.study_id)
+    return [
+        FrozenStudy(
+            study_name=name,
+            direction=None,
+            directions=directions[study_id],
+            user_attrs=user.get(study_id, {}),
+            system_attrs=system.get(study_id, {}),
+            study_id=study_id,
+        )
+        for study_id, name in connection.execute(query)
+    ]
+
+
+def _one(connection: sa.Connection, study_id: int) -> FrozenStudy:
+    found = read_studies(connection, tables().studies.c.study_id == study_id)
+    if not found:
+        raise KeyError(f"No study with study_id {study_id} exists.")
+    return found[0]
+
+
+def plain(value: Any) -> Any:
+    """A value as it will come back from the database, where it is JSON."""
+    if value is None or isinstance(value, bool | int | float | str):
+        return value
+    return json.loads(json.dumps(value))

@@ -1,0 +1,141 @@
+"""hpsearch's own tables beside Optuna's, with a version of their own.
+
+``hpsearch_models`` has the trained network of each finished study; ``hpsearch_runs`` every run of a
+study, the one that goes on holding it (see `hpsearch.engine.lease`).
+"""
+
+from __future__ import annotations
+
+import datetime
+from functools import cache
+from hashlib import sha256
+from typing import TYPE_CHECKING, NamedTuple
+
+from hpsearch.errors import StorageError
+from hpsearch.storage.database import storage_errors
+
+if TYPE_CHECKING:
+    import sqlalchemy as sa
+
+    from hpsearch.storage.write_behind import WriteBehindStorage
+
+__all__ = ["create_own_tables", "load_model_bytes", "own_tables", "save_model_bytes"]
+
+VERSION = 2
+"""The version of these tables; a newer one in a database is refused, never overwritten."""
+
+
+class OwnTables(NamedTuple):
+    """The tables, by their names without ``hpsearch_``."""
+
+    schema: sa.Table
+    models: sa.Table
+    runs: sa.Table
+
+
+@cache
+def own_tables() -> OwnTables:
+    """The tables as SQLAlchemy knows them."""
+    import sqlalchemy as sa
+
+    metadata = sa.MetaData()
+    schema = sa.Table(
+        "hpsearch_schema", metadata, sa.Column("version", sa.Integer, primary_key=True)
+    )
+    models = sa.Table(
+        "hpsearch_models",
+        metadata,
+        sa.Column("study_id", sa.Integer, primary_key=True, autoincrement=False),
+        sa.Column("digest", sa.String(64), nullable=False),
+        sa.Column("created", sa.String(32), nullable=False),
+        sa.Column("content", sa.LargeBinary, nullable=False),
+    )
+    runs = sa.Table(
+        "hpsearch_runs",
+        metadata,
+        sa.Column("run", sa.String(32), primary_key=True),
+        sa.Column("study_id", sa.Integer, nullable=False),
+        sa.Column("machine", sa.String(128), nullable=False),
+        sa.Column("host", sa.String(255), nullable=False),
+        sa.Column("process", sa.String(64), nullable=False),
+        sa.Column("started", sa.String(32), nullable=False),
+        sa.Column("beats", sa.Integer, nullable=False),
+        sa.Column("seconds", sa.Float, nullable=False),
+        sa.Column("ended", sa.String(32)),
+    )
+    # At most one run of a study has no end.
+    open_runs = runs.c.ended.is_(None)
+    sa.Index(
+        "hpsearch_runs_held",
+        runs.c.study_id,
+        unique=True,
+        sqlite_where=open_runs,
+        postgresql_where=open_runs,
+    )
+    return OwnTables(schema, models, runs)
+
+
+def create_own_tables(engine: sa.Engine, place: str) -> None:
+    """Make the tables that a database lacks.
+
+    Args:
+        engine: of the database.
+        place: what to call it in a message.
+
+    Raises:
+        StorageError: a newer hpsearch has written to it.
+    """
+    import sqlalchemy as sa
+
+    schema = own_tables().schema
+    version = None
+    if sa.inspect(engine).has_table(schema.name):
+        with engine.connect() as connection:
+            version = connection.execute(sa.select(sa.func.max(schema.c.version))).scalar()
+    if version == VERSION:
+        return
+    if version is not None and version > VERSION:
+        raise StorageError(
+            f"{place} was written by a newer hpsearch (its tables have version {version}, this "
+            f"one knows {VERSION}); upgrade it, or use another database"
+        )
+    with engine.begin() as connection:
+        schema.metadata.create_all(connection)
+        connection.execute(schema.insert().values(version=VERSION))
+
+
+def save_model_bytes(storage: WriteBehindStorage, study_id: int, content: bytes) -> str:
+    """Keep a study's trained network; returns the digest that `load_model_bytes` asks for."""
+    models = own_tables().models
+    digest = sha256(content).hexdigest()
+    created = datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds")
+    with storage_errors(storage.url), storage.engine.begin() as connection:
+        connection.execute(models.delete().where(models.c.study_id == study_id))
+        connection.execute(
+            models.insert().values(
+                study_id=study_id, digest=digest, created=created, content=content
+            )
+        )
+    return digest
+
+
+def load_model_bytes(storage: WriteBehindStorage, study_id: int, digest: str) -> bytes:
+    """The network that `save_model_bytes` kept.
+
+    Raises:
+        StorageError: there is none with this digest, as after the study was deleted and made anew.
+    """
+    import sqlalchemy as sa
+
+    models = own_tables().models
+    query = sa.select(models.c.content).where(
+        models.c.study_id == study_id, models.c.digest == digest
+    )
+    with storage_errors(storage.url), storage.engine.connect() as connection:
+        content = connection.execute(query).scalar()
+    if content is None or sha256(content).hexdigest() != digest:
+        raise StorageError(
+            "the study's trained network is not in the database any more; run the study again "
+            "under another name to train it"
+        )
+    return bytes(content)

@@ -1,0 +1,81 @@
+"""Rows that wait to be committed together."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from functools import cache
+from typing import Any
+
+import sqlalchemy as sa
+
+from hpsearch.storage.optuna_schema import tables
+
+__all__ = ["Pending"]
+
+Row = dict[str, Any]
+
+UNIQUE = {
+    "study_user_attributes": ("study_id", "key"),
+    "study_system_attributes": ("study_id", "key"),
+    "trial_user_attributes": ("trial_id", "key"),
+    "trial_system_attributes": ("trial_id", "key"),
+    "trial_params": ("trial_id", "param_name"),
+    "trial_values": ("trial_id", "objective"),
+    "trial_intermediate_values": ("trial_id", "step"),
+}
+"""The columns of which each combination exists once: a second row replaces the first."""
+
+
+class Pending:
+    """Rows by table, the latest of each key; a trial's own row is changed, any other upserted."""
+
+    def __init__(self) -> None:
+        self._rows: dict[sa.Table, dict[tuple[Any, ...], Row]] = defaultdict(dict)
+        self._trials: dict[int, Row] = {}
+
+    def __bool__(self) -> bool:
+        return bool(self._rows or self._trials)
+
+    def upsert(self, table: sa.Table, row: Row) -> None:
+        """Have a row inserted, or replace the one that has the same key."""
+        key = UNIQUE[table.name]
+        self._rows[table][row[key[0]], row[key[1]]] = row
+
+    def change_trial(self, trial_id: int, row: Row) -> None:
+        """Have a trial's own row changed."""
+        self._trials[trial_id] = {"id": trial_id, **row}
+
+    def clear(self) -> None:
+        """Forget everything, since it is committed."""
+        self._rows.clear()
+        self._trials.clear()
+
+    def write(self, connection: sa.Connection) -> None:
+        """Write everything, one statement a table."""
+        for table, rows in self._rows.items():
+            connection.execute(_upsert(table, connection.dialect.name), list(rows.values()))
+        if self._trials:
+            connection.execute(_change_trial(), list(self._trials.values()))
+
+
+@cache
+def _upsert(table: sa.Table, dialect: str) -> sa.Insert:
+    from sqlalchemy.dialects import postgresql, sqlite
+
+    insert = postgresql.insert if dialect == "postgresql" else sqlite.insert
+    statement = insert(table)
+    key = UNIQUE[table.name]
+    own = {c.name for c in table.primary_key}
+    rest = {c.name: statement.excluded[c.name] for c in table.c if c.name not in {*key, *own}}
+    return statement.on_conflict_do_update(index_elements=list(key), set_=rest)
+
+
+@cache
+def _change_trial() -> sa.Update:
+    trials = tables().trials
+    changed = ("state", "datetime_start", "datetime_complete")
+    return (
+        trials.update()
+        .where(trials.c.trial_id == sa.bindparam("id"))
+        .values({name: sa.bindparam(name) for name in changed})
+    )

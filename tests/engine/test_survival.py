@@ -1,0 +1,182 @@
+"""Whole runs from the command line, and what signals do to them."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import optuna
+import pytest
+
+ROOT = Path(__file__).parents[2]
+PATIENCE = 60.0
+STUDY = """
+name = "s"
+[data]
+name = "digits"
+[model]
+width = 64
+depth = 1
+[training]
+epochs = {epochs}
+[search]
+strategy = "random"
+trials = {trials}
+{search}
+"""
+
+
+class Run:
+    """A run in a process of its own."""
+
+    def __init__(
+        self, folder: Path, *, epochs: int = 10, trials: int = 6, search: str = ""
+    ) -> None:
+        self.database = folder / "s.db"
+        study = folder / "s.toml"
+        study.write_text(STUDY.format(epochs=epochs, trials=trials, search=search))
+        arguments = ["run", str(study), "--storage", str(self.database), "--workers", "2"]
+        self.process = subprocess.Popen(
+            [sys.executable, "-m", "hpsearch", *arguments],
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            env={**os.environ, "COLUMNS": "200"},
+        )
+
+    def states(self) -> list[str]:
+        if not self.database.exists():
+            return []
+        try:
+            storage = optuna.storages.RDBStorage(f"sqlite:///{self.database}")
+            study = optuna.load_study(study_name="s", storage=storage)
+            return [trial.state.name for trial in study.get_trials(deepcopy=False)]
+        except Exception:  # the database is just being made
+            return []
+
+    def wait_for(self, state: str) -> None:
+        deadline = time.monotonic() + PATIENCE
+        while state not in self.states():
+            assert self.process.poll() is None, self.end()
+            assert time.monotonic() < deadline, self.states()
+            time.sleep(0.05)
+
+    def workers(self) -> list[int]:
+        """The processes that this run has started and that are still there."""
+        found = []
+        for entry in Path("/proc").glob("[0-9]*"):
+            try:
+                words = (entry / "cmdline").read_bytes()
+                parent = int((entry / "stat").read_text().rpartition(")")[2].split()[1])
+            except (OSError, IndexError):
+                continue
+            if parent == self.process.pid and b"spawn_main" in words:
+                found.append(int(entry.name))
+        return found
+
+    def end(self) -> str:
+        output, _ = self.process.communicate(timeout=PATIENCE)
+        return output
+
+
+def gone(pids: list[int]) -> bool:
+    deadline = time.monotonic() + PATIENCE
+    while any(Path(f"/proc/{pid}").exists() for pid in pids):
+        if time.monotonic() > deadline:
+            return False
+        time.sleep(0.05)
+    return True
+
+
+@pytest.fixture
+def long(tmp_path: Path) -> Iterator[Run]:
+    """A run that has begun, and whose trainings would take an hour."""
+    run = Run(tmp_path, epochs=1_000_000)
+    try:
+        run.wait_for("RUNNING")
+        yield run
+    finally:
+        run.process.kill()
+        run.process.communicate()
+
+
+@pytest.mark.skipif(not Path("/proc/self/stat").exists(), reason="looks for processes in /proc")
+class TestSignals:
+    @pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+    def test_a_signal_stops_the_run_and_hands_its_slots_back(
+        self, long: Run, number: int, code: int
+    ) -> None:
+        workers = long.workers()
+        assert workers
+        long.process.send_signal(number)
+        output = long.end()
+        assert long.process.returncode == code
+        assert "the same command goes on from them" in output
+        assert "Traceback" not in output
+        assert gone(workers)
+        assert set(long.states()) == {"WAITING"}
+
+    def test_workers_end_by_themselves_when_their_driver_is_killed(self, long: Run) -> None:
+        workers = long.workers()
+        assert workers
+        long.process.kill()
+        long.process.wait()
+        assert gone(workers)
+        assert set(long.states()) == {"RUNNING"}  # until the next run takes them back
+
+    def test_a_second_driver_is_told_who_runs_the_study(self, long: Run, tmp_path: Path) -> None:
+        second = Run(tmp_path, epochs=1_000_000)
+        output = second.end()
+        assert second.process.returncode == 2
+        assert f"the study 's' is being run by process {long.process.pid} on " in output
+        assert long.process.poll() is None
+
+
+def test_a_second_signal_ends_a_process_that_cannot_stop() -> None:
+    script = (
+        "import time\n"
+        "from hpsearch.engine.interrupts import Interrupts\n"
+        "with Interrupts():\n"
+        "    print('ready', flush=True)\n"
+        "    time.sleep(600)\n"
+    )
+    process = subprocess.Popen([sys.executable, "-c", script], stdout=subprocess.PIPE, text=True)
+    assert process.stdout is not None
+    assert process.stdout.readline() == "ready\n"
+    process.send_signal(signal.SIGINT)
+    with pytest.raises(subprocess.TimeoutExpired):
+        process.wait(0.5)
+    process.send_signal(signal.SIGINT)
+    assert process.wait(PATIENCE) == 130
+    process.stdout.close()
+
+
+def test_a_training_that_takes_too_long_is_killed_and_left_as_fail(tmp_path: Path) -> None:
+    run = Run(tmp_path, epochs=1_000_000, trials=1, search="trial_seconds = 0.3")
+    output = run.end()
+    assert run.process.returncode == 1
+    assert "every training of stage random failed" in output
+    assert run.states() == ["FAIL"]
+    storage = optuna.storages.RDBStorage(f"sqlite:///{run.database}")
+    [trial] = optuna.load_study(study_name="s", storage=storage).trials
+    assert trial.user_attrs["error"] == "the training took longer than trial_seconds allows"
+    assert trial.user_attrs["attempts"] == 3
+
+
+@pytest.mark.skipif(not Path("/proc/self/stat").exists(), reason="looks for processes in /proc")
+def test_every_slot_is_trained_exactly_once_whatever_is_killed() -> None:
+    """A short round of what the script does at length."""
+    script = ROOT / "benchmarks" / "kills.py"
+    done = subprocess.run(
+        [sys.executable, str(script), "--kills", "6", "--seed", "4"],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "3 studies, 0 different" in done.stdout
