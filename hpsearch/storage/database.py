@@ -110,6 +110,12 @@ class Database:
         """How a transaction begins that is going to write."""
         return "BEGIN IMMEDIATE" if self.engine.dialect.name == "sqlite" else "BEGIN"
 
+    @property
+    def begin_reading(self) -> str:
+        """How a transaction begins whose queries are to see one state of the database."""
+        sqlite = self.engine.dialect.name == "sqlite"
+        return "BEGIN" if sqlite else "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY"
+
     def check_place(self) -> None:
         """Make sure that a SQLite file is still where it was: SQLite itself would not notice.
 
@@ -227,11 +233,10 @@ def storage_errors(url: str) -> Iterator[None]:
     import optuna
     import sqlalchemy as sa
 
-    place = display_url(url).removeprefix("sqlite:///")
     try:
         yield
     except (sa.exc.SQLAlchemyError, optuna.exceptions.StorageInternalError, sqlite3.Error) as error:
-        causes = " ".join(_chain(error))
+        causes, place = " ".join(_chain(error)), _place(url)
         for words, sentence in _SENTENCES.items():
             if words in causes:
                 raise StorageError(f"the database {place} {sentence}") from error
@@ -242,9 +247,13 @@ def storage_errors(url: str) -> Iterator[None]:
         if "table schema" not in str(error):
             raise
         raise StorageError(
-            f"the database {place} was written by another version of Optuna; "
+            f"the database {_place(url)} was written by another version of Optuna; "
             "`optuna storage upgrade --storage URL` brings it up to date (keep a copy)"
         ) from error
+
+
+def _place(url: str) -> str:
+    return display_url(url).removeprefix("sqlite:///")
 
 
 def _chain(error: BaseException | None) -> Iterator[str]:

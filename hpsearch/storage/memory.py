@@ -70,13 +70,14 @@ class StudyInMemory:
         else:
             found = read_trials(connection, t.trial_id.in_(new)) if new else []
         again = list(self._unfinished)
+        last = next(reversed(self.trials), -1)
         for trial in found:
             self.add(trial)
         if again:
             for trial in read_trials(connection, t.trial_id.in_(again)):
                 self.put(trial)
         self._seen = max([self._seen, *there])
-        if new and new[0] < next(reversed(self.trials), 0):
+        if new and new[0] < last:  # another process's trial before our own latest
             self.trials = dict(sorted(self.trials.items()))
         return new
 

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import gc
 import json
 import math
 from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
+from contextlib import contextmanager
 from datetime import UTC, datetime
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any
@@ -123,6 +125,11 @@ def read_trials(connection: sa.Connection, where: sa.ColumnElement[bool]) -> lis
     Returns:
         The trials, by rising id; their ``number`` is what the database says.
     """
+    with _no_garbage_collection():
+        return _read_trials(connection, where)
+
+
+def _read_trials(connection: sa.Connection, where: sa.ColumnElement[bool]) -> list[FrozenTrial]:
     known = tables()
     t = known.trials.c
     chosen = sa.select(t.trial_id).where(where)
@@ -180,9 +187,16 @@ def read_trials(connection: sa.Connection, where: sa.ColumnElement[bool]) -> lis
     ]
 
 
-def attributes(rows: Iterable[Sequence[Any]]) -> Mapping[str, Any]:
-    """Attributes from rows of key and JSON."""
-    return {key: json.loads(text) for key, text in rows}
+@contextmanager
+def _no_garbage_collection() -> Iterator[None]:
+    """Rows are many small objects without cycles; looking for some takes a third of the reading."""
+    enabled = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if enabled:
+            gc.enable()
 
 
 def _by_trial(rows: Iterable[Sequence[Any]]) -> dict[int, dict[str, Any]]:

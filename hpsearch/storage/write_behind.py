@@ -134,6 +134,10 @@ class WriteBehindStorage(BaseStorage):
             with suppress(Exception):
                 self.close()
 
+    def __del__(self) -> None:
+        with suppress(Exception):
+            self.close()
+
     def close(self) -> None:
         """Commit everything and let go of the database; the next use opens it again."""
         with self._lock:
@@ -181,6 +185,17 @@ class WriteBehindStorage(BaseStorage):
                 self._roll_back()
                 raise
 
+    @contextmanager
+    def _reading(self) -> Iterator[sa.Connection]:
+        """A transaction whose queries all see one state of the database."""
+        with storage_errors(self._database.url):
+            connection = self._connected()
+            connection.exec_driver_sql(self._database.begin_reading)
+            try:
+                yield connection
+            finally:
+                self._roll_back()
+
     def _roll_back(self) -> None:
         try:
             assert self._connection is not None
@@ -222,7 +237,8 @@ class WriteBehindStorage(BaseStorage):
                 daemon=True,
             )
             self._writer.start()
-        self._wake.set()
+        if not self._wake.is_set():
+            self._wake.set()
 
     # What is in memory, and whether it is what the database has
 
@@ -231,8 +247,8 @@ class WriteBehindStorage(BaseStorage):
         self._look()
         study = self._studies.get(study_id)
         if study is None:
-            with storage_errors(self._database.url):
-                study = StudyInMemory.read(self._connected(), study_id)
+            with self._reading() as connection:
+                study = StudyInMemory.read(connection, study_id)
             self._studies[study_id] = study
             self._study_of.update(dict.fromkeys(study.trials, study_id))
         return study
@@ -250,10 +266,19 @@ class WriteBehindStorage(BaseStorage):
         return study, study.trial(trial_id)
 
     def _open_trial(self, trial_id: int) -> tuple[StudyInMemory, FrozenTrial]:
-        """A copy of a trial that is not finished, to be changed and put back."""
-        study, trial = self._trial(trial_id)
+        """A copy of a trial that is not finished, to be changed and put back.
+
+        A running trial is its process's own, so that nobody else's writes are looked for here.
+        """
+        study = self._studies.get(self._study_of.get(trial_id, -1))
+        if study is None or self._process != os.getpid():
+            study, trial = self._trial(trial_id)
+        else:
+            trial = study.trial(trial_id)
         self.check_trial_is_updatable(trial_id, trial.state)
-        return study, copy.copy(trial)
+        changed = FrozenTrial.__new__(FrozenTrial)  # as copy.copy would, ten times as fast
+        changed.__dict__.update(trial.__dict__)
+        return study, changed
 
     def _look(self) -> None:
         """Take in what other processes have written since the last look, if there is anything."""
@@ -274,7 +299,8 @@ class WriteBehindStorage(BaseStorage):
             self.flush()
             for study_id in list(self._studies):
                 try:
-                    new = self._studies[study_id].refresh(connection)
+                    with self._reading():
+                        new = self._studies[study_id].refresh(connection)
                 except KeyError:
                     self._forget(study_id)
                 else:
@@ -389,7 +415,8 @@ class WriteBehindStorage(BaseStorage):
         """All studies of the database, their trials left aside."""
         with self._lock, storage_errors(self._database.url):
             self.flush()
-            return read_studies(self._connected())
+            with self._reading() as connection:
+                return read_studies(connection)
 
     # Trials
 

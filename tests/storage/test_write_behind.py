@@ -1,0 +1,490 @@
+"""What WriteBehindStorage promises beyond Optuna's own suite."""
+
+from __future__ import annotations
+
+import copy
+import json
+import math
+import multiprocessing
+import os
+import pickle
+import signal
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import optuna
+import pytest
+import sqlalchemy as sa
+from optuna.distributions import (
+    BaseDistribution,
+    CategoricalDistribution,
+    FloatDistribution,
+    IntDistribution,
+)
+from optuna.storages import BaseStorage, InMemoryStorage, RDBStorage
+from optuna.trial import FrozenTrial, TrialState, create_trial
+
+from hpsearch.errors import StorageError, UsageError
+from hpsearch.storage import WriteBehindStorage, display_url
+from hpsearch.storage.optuna_schema import SCHEMA, tables
+from hpsearch.storage.pending import UNIQUE
+
+Make = Callable[[], WriteBehindStorage]
+
+DISTRIBUTIONS: dict[str, tuple[BaseDistribution, Any]] = {
+    "float": (FloatDistribution(-1.5, 2.5), 0.1 + 0.2),
+    "log": (FloatDistribution(1e-300, 1e300, log=True), 1e-200),
+    "stepped": (FloatDistribution(0.0, 1.0, step=0.1), 0.3),
+    "int": (IntDistribution(-5, 2**40), 2**40 - 1),
+    "stepped int": (IntDistribution(0, 100, step=5), 45),
+    "log int": (IntDistribution(1, 1024, log=True), 513),
+    "choices": (CategoricalDistribution(("a", 1, 2.5, True, None)), None),
+    "ключ ü 🚀": (CategoricalDistribution(("größer", "日本")), "日本"),
+}
+REPORTS = {0: math.nan, 1: math.inf, 2: -math.inf, 3: 5e-324, 100_000: 1 / 3}
+ATTRIBUTES = {"größe": "日本 🚀", "nested": {"a": [1, 2.5, None, True]}, "long": "x" * 1_000_000}
+
+
+def everything(state: TrialState) -> FrozenTrial:
+    """A trial that uses every field."""
+    return create_trial(
+        state=state,
+        values=[math.inf] if state == TrialState.COMPLETE else None,
+        params={name: value for name, (_, value) in DISTRIBUTIONS.items()},
+        distributions={name: distribution for name, (distribution, _) in DISTRIBUTIONS.items()},
+        user_attrs=copy.deepcopy(ATTRIBUTES),
+        system_attrs={"own": [1]},
+        intermediate_values=dict(REPORTS),
+    )
+
+
+def by_steps(storage: BaseStorage, study_id: int, trial: FrozenTrial) -> None:
+    """The same trial, written as an optimization writes it."""
+    number = storage.create_new_trial(study_id)
+    for name, (distribution, value) in DISTRIBUTIONS.items():
+        storage.set_trial_param(number, name, distribution.to_internal_repr(value), distribution)
+    for step, value in REPORTS.items():
+        storage.set_trial_intermediate_value(number, step, value)
+    for key, value in ATTRIBUTES.items():
+        storage.set_trial_user_attr(number, key, "soon replaced")
+        storage.set_trial_user_attr(number, key, value)
+    storage.set_trial_system_attr(number, "own", [1])
+    if trial.state != TrialState.RUNNING:
+        storage.set_trial_state_values(number, trial.state, trial.values)
+
+
+def fill(storage: BaseStorage) -> None:
+    study_id = storage.create_new_study([optuna.study.StudyDirection.MAXIMIZE], "größte")
+    storage.set_study_user_attr(study_id, "note", ATTRIBUTES)
+    storage.set_study_system_attr(study_id, "own", [None, 1.5])
+    for state in TrialState:
+        trial = everything(state)
+        storage.create_new_trial(study_id, trial)
+        by_steps(storage, study_id, trial)
+    storage.create_new_study([optuna.study.StudyDirection.MINIMIZE] * 2, "several values")
+
+
+def plain(value: Any) -> Any:
+    """NaN equals NaN, for once."""
+    if isinstance(value, dict):
+        return {key: plain(part) for key, part in value.items()}
+    return "NaN" if isinstance(value, float) and math.isnan(value) else value
+
+
+def content(storage: BaseStorage) -> list[Any]:
+    found: list[Any] = []
+    for study in storage.get_all_studies():
+        found.append(vars(study))
+        trials = storage.get_all_trials(study._study_id)
+        found += [{key: plain(value) for key, value in vars(trial).items()} for trial in trials]
+    return found
+
+
+@pytest.fixture
+def stock(url: str) -> Iterator[RDBStorage]:
+    """Optuna's own storage of the same database, which makes its tables if need be."""
+    storage = RDBStorage(sa.make_url(url).render_as_string(hide_password=False))
+    yield storage
+    storage.engine.dispose()
+
+
+class TestBesideOptunasOwn:
+    def test_what_it_writes_optuna_reads_back_equal(
+        self, storage: WriteBehindStorage, stock: RDBStorage, make: Make
+    ) -> None:
+        fill(storage)
+        mine = content(storage)
+        storage.flush()
+        assert content(stock) == mine
+        assert content(make()) == mine
+
+    def test_what_optuna_writes_it_reads_back_equal(self, stock: RDBStorage, make: Make) -> None:
+        fill(stock)
+        assert content(make()) == content(stock)
+
+    def test_an_optimization_is_the_same_in_memory(self, storage: WriteBehindStorage) -> None:
+        def objective(trial: optuna.Trial) -> float:
+            x = trial.suggest_float("x", -1, 1)
+            for step in range(3):
+                trial.report(x * step, step)
+                if trial.should_prune():
+                    raise optuna.TrialPruned
+            return x**2 + trial.suggest_int("n", 0, 3)
+
+        found = []
+        for where in (storage, InMemoryStorage()):
+            study = optuna.create_study(
+                storage=where,
+                sampler=optuna.samplers.TPESampler(seed=1),
+                pruner=optuna.pruners.MedianPruner(n_startup_trials=2),
+            )
+            study.optimize(objective, n_trials=25)
+            found.append(
+                [
+                    (t.number, t.state, t.params, t.values, t.intermediate_values)
+                    for t in study.trials
+                ]
+            )
+            assert study.best_trial == min(
+                (t for t in study.trials if t.state == TrialState.COMPLETE),
+                key=lambda t: t.value or 0.0,
+            )
+        assert found[0] == found[1]
+
+    def test_several_threads_optimize_one_study(
+        self, storage: WriteBehindStorage, stock: RDBStorage
+    ) -> None:
+        study = optuna.create_study(storage=storage, study_name="s")
+        study.optimize(lambda t: t.suggest_float("x", 0, 1), n_trials=40, n_jobs=4)
+        trials = optuna.load_study(study_name="s", storage=stock).trials
+        assert [t.number for t in trials] == list(range(40))
+        assert {t.state for t in trials} == {TrialState.COMPLETE}
+
+
+class TestTime:
+    def test_what_is_written_is_committed_soon(
+        self, storage: WriteBehindStorage, stock: RDBStorage
+    ) -> None:
+        study = optuna.create_study(storage=storage, study_name="s")
+        trial = study.ask()
+        trial.set_user_attr("a", 1)
+        deadline = time.monotonic() + 20
+        while not stock.get_trial(trial._trial_id).user_attrs:
+            assert time.monotonic() < deadline
+            time.sleep(0.05)
+
+    def test_flush_commits_at_once(
+        self, storage: WriteBehindStorage, stock: RDBStorage, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr("hpsearch.storage.write_behind.DELAY", 3600.0)
+        study = optuna.create_study(storage=storage, study_name="s")
+        trial = study.ask()
+        trial.set_user_attr("a", 1)
+        assert stock.get_trial(trial._trial_id).user_attrs == {}
+        storage.flush()
+        assert stock.get_trial(trial._trial_id).user_attrs == {"a": 1}
+
+    def test_a_storage_nobody_refers_to_any_more_ends(self, url: str) -> None:
+        before = set(threading.enumerate())
+        storage = WriteBehindStorage(url)
+        optuna.create_study(storage=storage).ask().set_user_attr("a", 1)
+        [thread] = set(threading.enumerate()) - before
+        storage.close()
+        storage._wake.set()
+        del storage
+        thread.join(20)
+        assert not thread.is_alive()
+
+
+def optimize(url: str, name: str, trials: int) -> None:
+    optuna.logging.set_verbosity(optuna.logging.WARNING)
+    storage = WriteBehindStorage(url)
+    study = optuna.load_study(study_name=name, storage=storage)
+    study.sampler = optuna.samplers.RandomSampler()
+    for _ in range(trials):
+        trial = study.ask()
+        trial.report(trial.suggest_float("x", 0, 1), 0)
+        study.tell(trial, 1.0)
+    storage.close()
+
+
+class TestSeveralProcesses:
+    @pytest.mark.parametrize("names", [["s", "s", "s"], ["s", "t", "u"]])
+    def test_on_one_database_lose_nothing_and_number_in_turn(
+        self, url: str, make: Make, names: list[str]
+    ) -> None:
+        storage = make()
+        for name in sorted(set(names)):
+            optuna.create_study(study_name=name, storage=storage)
+        spawn = multiprocessing.get_context("spawn")
+        others = [spawn.Process(target=optimize, args=(url, name, 30)) for name in names[1:]]
+        for process in others:
+            process.start()
+        optimize(url, names[0], 30)
+        for process in others:
+            process.join(60)
+            assert process.exitcode == 0
+        for name in set(names):
+            trials = optuna.load_study(study_name=name, storage=storage).trials
+            assert [t.number for t in trials] == list(range(30 * names.count(name)))
+            assert {t.state for t in trials} == {TrialState.COMPLETE}
+            assert all(t.intermediate_values for t in trials)
+
+    def test_a_reader_that_polls_sees_what_another_writes(self, make: Make) -> None:
+        writer, reader = make(), make()
+        study = optuna.create_study(storage=writer, study_name="s")
+        looked = optuna.load_study(study_name="s", storage=reader)
+        for number in range(3):
+            trial = study.ask()
+            trial.set_user_attr("a", number)
+            study.set_user_attr("b", number)
+            writer.flush()
+            wait_for(lambda n=number: len(looked.trials) == n + 1)  # type: ignore[misc]
+            wait_for(lambda n=number: looked.trials[-1].user_attrs == {"a": n})  # type: ignore[misc]
+            assert looked.user_attrs == {"b": number}
+            study.tell(trial, float(number))
+            writer.flush()
+            wait_for(lambda n=number: looked.trials[-1].value == n)  # type: ignore[misc]
+        # What was interleaved is in order, too.
+        for storage in (reader, writer, reader):
+            optuna.load_study(study_name="s", storage=storage).ask()
+        wait_for(lambda: [t.number for t in looked.trials] == list(range(6)))
+        writer.delete_study(study._study_id)
+        wait_for(lambda: gone(reader, study._study_id))
+
+    def test_one_of_them_gets_a_waiting_trial(self, make: Make) -> None:
+        storages = [make() for _ in range(3)]
+        study = optuna.create_study(storage=storages[0], study_name="s")
+        study.enqueue_trial({"x": 0.5})
+        [trial] = study.trials
+        for storage in storages:
+            wait_for(lambda s=storage: trial._trial_id in ids(s, study._study_id))  # type: ignore[misc]
+        started = [s.set_trial_state_values(trial._trial_id, TrialState.RUNNING) for s in storages]
+        assert started == [True, False, False]
+
+    @pytest.mark.skipif(not hasattr(os, "fork"), reason="has no fork")
+    @pytest.mark.filterwarnings("ignore:.*fork.*:DeprecationWarning")
+    def test_a_forked_child_has_a_connection_of_its_own(
+        self, storage: WriteBehindStorage, stock: RDBStorage
+    ) -> None:
+        study = optuna.create_study(storage=storage, study_name="s")
+        trial = study.ask()
+        trial.set_user_attr("a", 1)
+        child = os.fork()
+        if child == 0:
+            try:
+                optuna.load_study(study_name="s", storage=storage).ask()
+                storage.flush()
+            finally:
+                os._exit(0)
+        assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
+        storage.flush()
+        trials = stock.get_all_trials(study._study_id)
+        assert [t.user_attrs for t in trials] == [{"a": 1}, {}]
+
+    def test_a_pickled_storage_opens_the_database_anew(self, storage: WriteBehindStorage) -> None:
+        fill(storage)
+        again = pickle.loads(pickle.dumps(storage))
+        assert content(again) == content(storage)
+        again.close()
+
+
+def ids(storage: WriteBehindStorage, study_id: int) -> list[int]:
+    return [t._trial_id for t in storage.get_all_trials(study_id)]
+
+
+def gone(storage: WriteBehindStorage, study_id: int) -> bool:
+    try:
+        storage.get_all_trials(study_id)
+    except KeyError:
+        return True
+    return False
+
+
+def wait_for(condition: Callable[[], bool]) -> None:
+    deadline = time.monotonic() + 20
+    while not condition():
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
+
+
+KILLED = """
+import os, signal, sys
+import optuna
+from hpsearch.storage import WriteBehindStorage
+optuna.logging.set_verbosity(optuna.logging.WARNING)
+storage = WriteBehindStorage(sys.argv[1])
+sampler = optuna.samplers.RandomSampler()
+study = optuna.create_study(study_name="s", storage=storage, sampler=sampler)
+for number in range(10**9):
+    trial = study.ask()
+    trial.report(trial.suggest_float("x", 0, 1), 0)
+    trial.set_user_attr("a", number)
+    study.tell(trial, 1.0)
+    if number % 50 == 0:
+        storage.flush()
+        print(number, flush=True)
+"""
+
+
+def test_a_killed_writer_leaves_nothing_half_and_loses_nothing_flushed(
+    url: str, stock: RDBStorage
+) -> None:
+    process = subprocess.Popen(
+        [sys.executable, "-c", KILLED, url], stdout=subprocess.PIPE, text=True
+    )
+    assert process.stdout is not None
+    flushed = [int(process.stdout.readline()) for _ in range(6)][-1]
+    process.send_signal(signal.SIGKILL)
+    flushed = max([flushed, *(int(line) for line in process.stdout.read().split())])
+    process.wait()
+    process.stdout.close()
+    trials = optuna.load_study(study_name="s", storage=stock).trials
+    assert [t.number for t in trials] == list(range(len(trials)))
+    assert all(t.state == TrialState.COMPLETE for t in trials[: flushed + 1])
+    for trial in trials:
+        if trial.state == TrialState.COMPLETE:
+            assert trial.values == [1.0]
+            assert trial.user_attrs == {"a": trial.number}
+            assert set(trial.params) == {"x"}
+            assert trial.intermediate_values == {0: trial.params["x"]}
+
+
+class TestTrouble:
+    @pytest.fixture
+    def file(self, tmp_path: Path) -> Path:
+        return tmp_path / "studies.db"
+
+    def test_a_full_disk_is_told_and_costs_nothing(self, file: Path) -> None:
+        storage = WriteBehindStorage(str(file))
+        study = optuna.create_study(storage=storage, study_name="s")
+        trial = study.ask()
+        with storage.engine.connect() as connection:
+            pages = connection.exec_driver_sql("PRAGMA page_count").scalar()
+        # SQLite then says what it says when the disk has no room.
+        storage._connected().exec_driver_sql(f"PRAGMA max_page_count = {pages}")
+        trial.set_user_attr("a", "x" * 100_000)
+        with pytest.raises(StorageError, match="has no room left on its disk; free some"):
+            storage.flush()
+        with pytest.raises(StorageError, match="has no room left"):
+            trial.set_user_attr("b", 2)
+        storage._connected().exec_driver_sql("PRAGMA max_page_count = 1000000")
+        trial.set_user_attr("c", 3)
+        study.tell(trial, 1.0)
+        storage.flush()
+        [kept] = optuna.load_study(study_name="s", storage=f"sqlite:///{file}").trials
+        assert kept.value == 1.0
+        assert kept.user_attrs == {"a": "x" * 100_000, "b": 2, "c": 3}
+
+    def test_a_failure_in_the_background_reaches_the_next_call(self, file: Path) -> None:
+        storage = WriteBehindStorage(str(file))
+        trial = optuna.create_study(storage=storage, study_name="s").ask()
+
+        def refuse(connection: sa.Connection) -> None:
+            raise StorageError("not now")
+
+        storage.fence = refuse
+        trial.set_user_attr("a", 1)
+        wait_for(lambda: storage._broken)
+        with pytest.raises(StorageError, match="not now"):
+            trial.set_user_attr("b", 2)
+        storage.fence = None
+        trial.set_user_attr("c", 3)
+        storage.close()
+        [kept] = optuna.load_study(study_name="s", storage=f"sqlite:///{file}").trials
+        assert kept.user_attrs == {"a": 1, "b": 2, "c": 3}
+
+    @pytest.mark.parametrize("replaced", [False, True])
+    def test_a_file_that_is_deleted_meanwhile_is_noticed(self, file: Path, replaced: bool) -> None:
+        storage = WriteBehindStorage(str(file))
+        trial = optuna.create_study(storage=storage, study_name="s").ask()
+        storage.flush()
+        file.rename(file.with_suffix(".old"))
+        if replaced:
+            file.write_bytes(b"")
+        trial.set_user_attr("a", 1)
+        with pytest.raises(StorageError, match="was deleted or replaced while it was in use; put"):
+            storage.flush()
+        file.with_suffix(".old").replace(file)
+        storage.flush()
+        [kept] = optuna.load_study(study_name="s", storage=f"sqlite:///{file}").trials
+        assert kept.user_attrs == {"a": 1}
+
+    def test_a_locked_file_is_waited_for_and_told(
+        self, file: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr("hpsearch.storage.database.BUSY_TIMEOUT", 0.1)
+        storage = WriteBehindStorage(str(file))
+        trial = optuna.create_study(storage=storage, study_name="s").ask()
+        storage.flush()
+        with sa.create_engine(f"sqlite:///{file}").connect() as other:
+            other.exec_driver_sql("BEGIN IMMEDIATE")
+            trial.set_user_attr("a", 1)
+            with pytest.raises(StorageError, match="is locked by another program; close it"):
+                storage.flush()
+            other.rollback()
+        storage.flush()
+        storage.close()
+
+    def test_an_older_schema_is_refused_with_the_remedy(self, file: Path) -> None:
+        WriteBehindStorage(str(file)).close()
+        with sa.create_engine(f"sqlite:///{file}").begin() as connection:
+            connection.exec_driver_sql("UPDATE alembic_version SET version_num = 'v2.6.0.a'")
+        with pytest.raises(StorageError, match="`optuna storage upgrade --storage URL` brings"):
+            WriteBehindStorage(str(file))
+
+    def test_another_optuna_than_we_know_is_refused(
+        self, file: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        from hpsearch.storage import optuna_schema
+
+        monkeypatch.setitem(optuna_schema.COLUMNS, "trials", "trial_id number")
+        tables.cache_clear()
+        with pytest.raises(StorageError, match="keeps its table trials in another form"):
+            WriteBehindStorage(str(file))
+        tables.cache_clear()
+
+    @pytest.mark.parametrize("url", ["mysql://root@localhost/x", "oracle://x", "nonsense://x", ""])
+    def test_a_database_that_does_not_work_here_is_refused(self, url: str) -> None:
+        with pytest.raises(UsageError):
+            WriteBehindStorage(url)
+
+
+class TestPasswords:
+    URL = "postgresql+psycopg://someone:very-secret@127.0.0.1:1/none?connect_timeout=1"
+
+    def test_are_in_no_message(self) -> None:
+        with pytest.raises(StorageError) as caught:
+            WriteBehindStorage(self.URL)
+        assert "very-secret" not in str(caught.value)
+        assert "***" in str(caught.value)
+
+    def test_are_in_no_text_of_the_storage(self, storage: WriteBehindStorage, url: str) -> None:
+        password = sa.make_url(url).password
+        assert repr(storage) == f"WriteBehindStorage({display_url(url)!r})"
+        if password is not None:
+            assert password not in repr(storage) + storage.url + str(storage.engine)
+
+
+def test_the_schema_that_we_know_is_the_one_that_optuna_makes(tmp_path: Path) -> None:
+    storage = RDBStorage(f"sqlite:///{tmp_path / 'stock.db'}")
+    assert storage.get_head_version() == SCHEMA
+    for name, key in UNIQUE.items():
+        [constraint] = [
+            c for c in getattr(tables(), name).constraints if isinstance(c, sa.UniqueConstraint)
+        ]
+        assert [column.name for column in constraint.columns] == list(key)
+
+
+def test_values_come_back_as_json_has_them(storage: WriteBehindStorage) -> None:
+    trial = optuna.create_study(storage=storage).ask()
+    given = (1, {2: 3})
+    trial.set_user_attr("a", given)
+    with pytest.raises(TypeError):
+        trial.set_user_attr("b", object())
+    assert trial.study.trials[0].user_attrs == {"a": json.loads(json.dumps(given))}
