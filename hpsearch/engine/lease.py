@@ -14,10 +14,10 @@ import socket
 import threading
 import time
 from contextlib import suppress
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from uuid import uuid4
 
+from hpsearch.engine.processes import machine_here, process_identity
 from hpsearch.errors import RunError, UsageError
 from hpsearch.storage.own_tables import own_tables
 
@@ -92,9 +92,9 @@ class Lease:
         row = {
             "run": self._run,
             "study_id": self._study_id,
-            "machine": _machine(),
+            "machine": machine_here(),
             "host": socket.gethostname(),
-            "process": _process(os.getpid()),
+            "process": process_identity(os.getpid()),
             "started": datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
             "beats": 0,
             "seconds": 0.0,
@@ -132,9 +132,9 @@ class Lease:
         Raises:
             UsageError: it is alive.
         """
-        if holder.machine == _machine():
+        if holder.machine == machine_here():
             pid = int(holder.process.split(":")[0])
-            if _process(pid) != holder.process:
+            if process_identity(pid) != holder.process:
                 return
         else:
             deadline = time.monotonic() + PATIENCE
@@ -175,29 +175,3 @@ def seconds_spent(engine: sa.Engine, study_id: int) -> float:
     with engine.connect() as connection:
         query = sa.select(sa.func.sum(table.c.seconds)).where(table.c.study_id == study_id)
         return float(connection.execute(query).scalar() or 0.0)
-
-
-def _machine() -> str:
-    """Where process numbers mean the same: this boot of this machine, and the process namespace."""
-    parts = [socket.gethostname()]
-    with suppress(OSError):
-        parts.append(Path("/proc/sys/kernel/random/boot_id").read_text().strip())
-        parts.append(str(Path("/proc/self/ns/pid").readlink()))
-    return "|".join(parts)[:128]
-
-
-def _process(pid: int) -> str:
-    """A process by its number and its start, since numbers are used again; "" if there is none."""
-    try:
-        os.kill(pid, 0)
-    except ProcessLookupError:
-        return ""
-    except PermissionError:
-        pass
-    try:
-        status = Path(f"/proc/{pid}/stat").read_text()
-    except OSError:
-        return str(pid)
-    fields = status.rpartition(")")[2].split()
-    # A zombie does nothing any more; field 22 of proc(5) is the start, in ticks since the boot.
-    return "" if fields[0] == "Z" else f"{pid}:{fields[19]}"

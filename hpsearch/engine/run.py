@@ -7,11 +7,9 @@ noticed is in `Dispatcher`: ``hand_out``, ``record_outcome``, ``notice_failure``
 
 from __future__ import annotations
 
-import tempfile
 from concurrent.futures import wait
 from dataclasses import dataclass
 from functools import cached_property, partial
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from hpsearch.data import DataHandle, Dataset, write_store
@@ -22,6 +20,7 @@ from hpsearch.engine.events import DataReady, Finished, OnEvent, WinnerNamed
 from hpsearch.engine.identity import note_data, open_study, totals
 from hpsearch.engine.interrupts import Interrupts
 from hpsearch.engine.lease import Lease, seconds_spent
+from hpsearch.engine.processes import scratch_folder
 from hpsearch.engine.reuse import known_trainings, training_digest
 from hpsearch.engine.summary import Summary, summarize
 from hpsearch.engine.workers import Executor, available_cores, local_executor
@@ -96,10 +95,10 @@ def run_study(
             sizes = (len(first.train), len(first.validation), len(first.test))
             on_event(DataReady(dataset, sizes))
             with (
-                tempfile.TemporaryDirectory(prefix="hpsearch-") as folder,
+                scratch_folder() as folder,
                 local_executor(workers or available_cores()) as executor,
             ):
-                data = write_store(Path(folder), dataset, splits)
+                data = write_store(folder, dataset, splits)
                 run = _Run(study, target, store, data, executor, lease, interrupts, on_event)
                 winner = run.search(strategy, dataset, workers or available_cores())
                 run.test(winner, dataset, trials)

@@ -135,8 +135,10 @@ class WriteBehindStorage(BaseStorage):
                 self.close()
 
     def __del__(self) -> None:
-        with suppress(Exception):
+        try:  # noqa: SIM105 - when Python ends, suppress itself may be gone already
             self.close()
+        except Exception:
+            pass
 
     def close(self) -> None:
         """Commit everything and let go of the database; the next use opens it again."""
