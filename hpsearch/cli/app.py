@@ -70,6 +70,8 @@ def run(arguments: list[str]) -> int:
             _complain(f"{stopped}; finished trials are kept, the same command goes on from them")
         return left.code if isinstance(left.code, int) else 0
     except Exception as error:
+        if (code := _signalled(error)) is not None:
+            return code
         if debug:
             raise
         _complain(
@@ -78,6 +80,17 @@ def run(arguments: list[str]) -> int:
         )
         return 1
     return 0
+
+
+def _signalled(error: BaseException | None) -> int | None:
+    """The exit code of a signal that came in the middle of a library, which took it for a fault."""
+    while error is not None:
+        if isinstance(error, KeyboardInterrupt):
+            return 130
+        if isinstance(error, SystemExit) and isinstance(error.code, int):
+            return error.code
+        error = error.__cause__ or error.__context__
+    return None
 
 
 def _terminate(number: int, _: FrameType | None) -> None:

@@ -29,6 +29,10 @@ def run(
         int | None,
         typer.Option("--workers", "-w", min=1, help="Worker processes; default: one a core."),
     ] = None,
+    executor: Annotated[
+        str | None,
+        typer.Option("--executor", metavar="URL", help="dask://HOST:PORT: train on a cluster."),
+    ] = None,
     storage: Storage = DEFAULT_STORAGE,
     seed: Seed = None,
     name: Annotated[
@@ -46,7 +50,9 @@ def run(
 
     file = _load(study, seed, name)
     with watch(file) as on_event:
-        summary = run_study(file, storage=storage, workers=workers, on_event=on_event)
+        summary = run_study(
+            file, storage=storage, workers=workers, executor=executor, on_event=on_event
+        )
     if as_json:
         print_json(summary.document())
     else:

@@ -54,7 +54,6 @@ class Dispatcher:
         store: where it is.
         space: its whole space.
         executor: runs the trainings.
-        workers: how many of them at a time.
         limit: seconds that one training may take, None for any time.
         job_of: what a worker is told of a slot.
         digest_of: what tells a training from any other.
@@ -70,7 +69,6 @@ class Dispatcher:
         store: WriteBehindStorage,
         space: Space,
         executor: Executor,
-        workers: int,
         *,
         limit: float | None,
         job_of: Callable[[Slot], Job],
@@ -81,7 +79,7 @@ class Dispatcher:
         on_event: OnEvent,
     ) -> None:
         self.target, self.store, self.space = target, store, space
-        self.executor, self.workers, self.limit = executor, workers, limit
+        self.executor, self.limit = executor, limit
         self.job_of, self.digest_of, self.known = job_of, digest_of, known
         self.interrupts, self.out_of_time, self.on_event = interrupts, out_of_time, on_event
         trials = target.get_trials(deepcopy=False)
@@ -143,7 +141,7 @@ class Dispatcher:
         return done
 
     def _hand_out_all(self, stage: Stage, waiting: deque[int], done: list[Result]) -> None:
-        while waiting and len(self._flying) < self.workers:
+        while waiting and len(self._flying) < self.executor.workers:
             self.hand_out(stage, waiting.popleft(), done)
 
     def hand_out(self, stage: Stage, index: int, done: list[Result]) -> None:

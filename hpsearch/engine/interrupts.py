@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import signal
 import threading
+import time
 from types import FrameType, TracebackType
 from typing import Any
 
@@ -16,8 +17,8 @@ SIGNALS = (signal.SIGINT, signal.SIGTERM)
 class Interrupts:
     """In its block a first signal is remembered, and a second one ends the process at once.
 
-    Raised in the middle of a write, an exception would leave it half done; so the driver asks
-    `check` where it can stop. Outside of the main thread, where Python allows no handlers, signals
+    Raised in the middle of a write, an exception would leave it half done, and in the middle of a
+    library's C code be taken for a fault; so the driver asks `check` where it can stop. Outside of the main thread, where Python allows no handlers, signals
     keep doing what they did.
     """
 
@@ -50,6 +51,13 @@ class Interrupts:
             raise KeyboardInterrupt
         if self._asked is not None:
             raise SystemExit(128 + self._asked)
+
+    def pause(self, seconds: float) -> None:
+        """Sleep, but no longer than until a signal asks to stop."""
+        end = time.monotonic() + seconds
+        while (left := end - time.monotonic()) > 0:
+            self.check()
+            time.sleep(min(left, 0.1))
 
     def _note(self, number: int, _: FrameType | None) -> None:
         if self._asked is not None:

@@ -13,6 +13,7 @@ import os
 import socket
 import threading
 import time
+from collections.abc import Callable
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 from uuid import uuid4
@@ -40,14 +41,22 @@ class Lease:
         engine: of the study's database.
         study_id: Optuna's id of the study.
         study_name: for messages.
+        pause: sleeps so many seconds.
 
     Raises:
         UsageError: on entering, when another driver is running the study.
     """
 
-    def __init__(self, engine: sa.Engine, study_id: int, study_name: str) -> None:
+    def __init__(
+        self,
+        engine: sa.Engine,
+        study_id: int,
+        study_name: str,
+        *,
+        pause: Callable[[float], None] = time.sleep,
+    ) -> None:
         self._engine, self._study_id, self._study_name = engine, study_id, study_name
-        self._run = uuid4().hex
+        self._pause, self._run = pause, uuid4().hex
         self._table = own_tables().runs
         self._start = time.monotonic()
         self._ended = threading.Event()
@@ -146,7 +155,7 @@ class Lease:
                     break
                 if time.monotonic() > deadline:
                     return
-                time.sleep(BEAT / 4)
+                self._pause(BEAT / 4)
         raise UsageError(
             f"the study {self._study_name!r} is being run by process "
             f"{holder.process.split(':')[0]} on {holder.host} since {holder.started}; wait for it, "

@@ -8,6 +8,7 @@ noticed is in `Dispatcher`: ``hand_out``, ``record_outcome``, ``notice_failure``
 from __future__ import annotations
 
 from concurrent.futures import wait
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from functools import cached_property, partial
 from typing import TYPE_CHECKING
@@ -15,6 +16,7 @@ from typing import TYPE_CHECKING
 from hpsearch.data import DataHandle, Dataset, write_store
 from hpsearch.engine import record
 from hpsearch.engine.budget import trials_within
+from hpsearch.engine.cluster import cluster_executor
 from hpsearch.engine.dispatch import ATTEMPTS, LOOK, Dispatcher, what_broke
 from hpsearch.engine.events import DataReady, Finished, OnEvent, WinnerNamed
 from hpsearch.engine.identity import note_data, open_study, totals
@@ -54,6 +56,7 @@ def run_study(
     *,
     storage: str = DEFAULT_STORAGE,
     workers: int | None = None,
+    executor: str | None = None,
     on_event: OnEvent = lambda _: None,
 ) -> Summary:
     """Search, confirm, refit and test; what the store already holds is not done again.
@@ -61,7 +64,8 @@ def run_study(
     Args:
         study: the study file, from `load_study_file` or made in Python.
         storage: a SQLAlchemy URL or the name of a SQLite file.
-        workers: worker processes; by default one for each processor core.
+        workers: worker processes on this machine; by default one for each processor core.
+        executor: ``dask://HOST:PORT`` of a Dask cluster whose workers train instead.
         on_event: told of everything that happens, in the calling thread.
 
     Returns:
@@ -74,18 +78,20 @@ def run_study(
     """
     if workers is not None and workers < 1:
         raise UsageError(f"a study needs at least one worker, not {workers}")
+    if workers is not None and executor is not None:
+        raise UsageError("a cluster has the workers that it has; give workers or executor")
     make = partial(_strategy, study)
     trials = trials_within(study.search.trials, study.search.total_epochs, make)
-    store = open_storage(storage)
-    with storage_errors(store.url), store:
+    with Interrupts() as interrupts, open_storage(storage) as store, storage_errors(store.url):
         finished = _finished(store, study, trials)
         if finished is not None:
             on_event(Finished(finished))
             return finished
         dataset, splits = study_data(study)
+        interrupts.check()
         # Only now, so that data that cannot be read leave no empty study behind.
         target = open_study(store, study)
-        with Lease(store.engine, target._study_id, study.name) as lease, Interrupts() as interrupts:
+        with Lease(store.engine, target._study_id, study.name, pause=interrupts.pause) as lease:
             store.fence = lease.check
             note_data(target, dataset)
             numbers = totals(target, trials)
@@ -94,17 +100,22 @@ def run_study(
             first = splits[0]
             sizes = (len(first.train), len(first.validation), len(first.test))
             on_event(DataReady(dataset, sizes))
-            with (
-                scratch_folder() as folder,
-                local_executor(workers or available_cores()) as executor,
-            ):
+            with scratch_folder() as folder, _executor(executor, workers) as crew:
                 data = write_store(folder, dataset, splits)
-                run = _Run(study, target, store, data, executor, lease, interrupts, on_event)
-                winner = run.search(strategy, dataset, workers or available_cores())
+                run = _Run(study, target, store, data, crew, lease, interrupts, on_event)
+                winner = run.search(strategy, dataset)
                 run.test(winner, dataset, trials)
+            store.flush()
+            store.fence = None
         summary = summarize(target)
     on_event(Finished(summary))
     return summary
+
+
+def _executor(address: str | None, workers: int | None) -> AbstractContextManager[Executor]:
+    if address is None:
+        return local_executor(workers or available_cores())
+    return cluster_executor(address)
 
 
 def _strategy(study: StudyFile, trials: int) -> Confirmed:
@@ -148,7 +159,7 @@ class _Run:
     interrupts: Interrupts
     on_event: OnEvent
 
-    def search(self, strategy: Strategy, dataset: Dataset, workers: int) -> Winner:
+    def search(self, strategy: Strategy, dataset: Dataset) -> Winner:
         """Fill the slots of every stage and name the winner."""
         study = self.study
         dispatcher = Dispatcher(
@@ -156,7 +167,6 @@ class _Run:
             self.store,
             study.space(),
             self.executor,
-            workers,
             limit=study.search.trial_seconds,
             job_of=self._job,
             digest_of=partial(training_digest, study, dataset.fingerprint),

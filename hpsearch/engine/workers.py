@@ -32,10 +32,15 @@ ONE_THREAD = dict.fromkeys(
 
 
 class Executor(Protocol):
-    """What the engine needs of a pool of workers; a part of `concurrent.futures.Executor`."""
+    """What the engine needs of a pool of workers, after `concurrent.futures.Executor`."""
+
+    @property
+    def workers(self) -> int:
+        """How many jobs it can run at once, now."""
+        ...
 
     def submit(
-        self, function: Callable[..., T], /, *args: Any, limit: float | None = None
+        self, function: Callable[[Any], T], /, job: Any, *, limit: float | None = None
     ) -> Future[T]:
         """Run the function in some worker, which is killed if it takes ``limit`` seconds."""
         ...
@@ -78,8 +83,13 @@ class _Crew:
         self._pools: list[ProcessPool] = [_start_pool() for _ in range(workers)]
         self._given: list[list[Future[Any]]] = [[] for _ in range(workers)]
 
+    @property
+    def workers(self) -> int:
+        """How many there are."""
+        return len(self._pools)
+
     def submit(
-        self, function: Callable[..., T], /, *args: Any, limit: float | None = None
+        self, function: Callable[[Any], T], /, job: Any, *, limit: float | None = None
     ) -> Future[T]:
         """Run the function in the worker that has the least to do."""
         for futures in self._given:
@@ -88,7 +98,7 @@ class _Crew:
         if not self._pools[worker].active:
             _end(self._pools[worker])
             self._pools[worker] = _start_pool()
-        future: Future[T] = self._pools[worker].schedule(function, args, timeout=limit)
+        future: Future[T] = self._pools[worker].schedule(function, (job,), timeout=limit)
         self._given[worker].append(future)
         return future
 

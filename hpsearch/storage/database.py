@@ -106,6 +106,11 @@ class Database:
         return self.engine.dialect.name == "sqlite"
 
     @property
+    def in_memory(self) -> bool:
+        """Whether it ends with its connection."""
+        return self.tells_version and self.file is None
+
+    @property
     def begin(self) -> str:
         """How a transaction begins that is going to write."""
         return "BEGIN IMMEDIATE" if self.engine.dialect.name == "sqlite" else "BEGIN"

@@ -94,4 +94,6 @@ def prepare(engine: sa.Engine, url: str, options: Mapping[str, Any]) -> None:
                 return
     from optuna.storages import RDBStorage
 
-    RDBStorage(url, engine_kwargs=dict(options)).engine.dispose()
+    made = RDBStorage(url, engine_kwargs=dict(options))
+    if "poolclass" not in options:  # a database in memory has one connection, also ours
+        made.engine.dispose()

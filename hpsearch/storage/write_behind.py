@@ -146,10 +146,11 @@ class WriteBehindStorage(BaseStorage):
             try:
                 self.flush()
             finally:
-                self._disconnect()
-                self._database.engine.dispose()
-                self._studies.clear()
-                self._study_of.clear()
+                if not self._database.in_memory:  # that would be its end
+                    self._disconnect()
+                    self._database.engine.dispose()
+                    self._studies.clear()
+                    self._study_of.clear()
 
     def remove_session(self) -> None:
         """Commit everything; Optuna calls this when an optimization ends."""

@@ -78,15 +78,16 @@ class Here:
     def __init__(self) -> None:
         self.jobs: list[Any] = []
         self.before: Callable[[Any], None] = lambda job: None
+        self.workers = 2
 
     def submit(
-        self, function: Callable[..., Any], /, *args: Any, limit: float | None = None
+        self, function: Callable[[Any], Any], /, job: Any, *, limit: float | None = None
     ) -> Future[Any]:
         future: Future[Any] = Future()
-        self.jobs.append(args[0])
+        self.jobs.append(job)
         try:
-            self.before(args[0])
-            future.set_result(function(*args))
+            self.before(job)
+            future.set_result(function(job))
         except Exception as error:
             future.set_exception(error)
         return future
@@ -98,6 +99,7 @@ def here(monkeypatch: pytest.MonkeyPatch) -> Here:
 
     @contextmanager
     def local(workers: int) -> Iterator[Here]:
+        executor.workers = workers
         yield executor
 
     monkeypatch.setattr(engine, "local_executor", local)
@@ -308,15 +310,15 @@ class TestBrokenWorkers:
 
     def test_a_killed_worker_costs_nothing_but_time(self) -> None:
         with local_executor(1) as executor:
-            assert executor.submit(pow, 2, 5).result() == 32
-            for exponent in range(4):
+            assert executor.submit(abs, -32).result() == 32
+            for number in range(4):
                 # Some of these deaths come before the job is acknowledged, and break the pool.
                 with pytest.raises((ProcessExpired, BrokenProcessPool)):
-                    executor.submit(kill_self).result()
-                assert executor.submit(pow, 2, exponent).result() == 2**exponent
+                    executor.submit(kill_self, None).result()
+                assert executor.submit(abs, -number).result() == number
 
 
-def kill_self() -> None:
+def kill_self(_: None) -> None:
     os.kill(os.getpid(), signal.SIGKILL)
 
 
