@@ -21,6 +21,7 @@ import subprocess
 import sys
 import tempfile
 import time
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -61,19 +62,18 @@ def command(study: Path, database: Path, workers: int) -> list[str]:
 
 
 def children(pid: int) -> list[int]:
-    """The worker processes of a driver."""
-    found = []
-    for entry in Path("/proc").iterdir():
-        if not entry.name.isdigit():
-            continue
-        try:
-            parent = int((entry / "stat").read_text().rpartition(")")[2].split()[1])
-            words = (entry / "cmdline").read_bytes()
-        except (OSError, IndexError):
-            continue
-        if parent == pid and b"spawn_main" in words:
-            found.append(int(entry.name))
-    return found
+    """The workers of a driver, and the process that they are forked from."""
+    parents, words = {}, {}
+    for entry in Path("/proc").glob("[0-9]*"):
+        with suppress(OSError, IndexError):
+            parents[int(entry.name)] = int(
+                (entry / "stat").read_text().rpartition(")")[2].split()[1]
+            )
+            words[int(entry.name)] = (entry / "cmdline").read_bytes()
+    found = [pid]
+    for one in found:
+        found += [child for child, parent in parents.items() if parent == one]
+    return [one for one in found[1:] if b"forkserver" in words.get(one, b"")]
 
 
 def essence(database: Path) -> dict[tuple[int, int], tuple[object, ...]]:

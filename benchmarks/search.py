@@ -270,9 +270,8 @@ def main() -> None:
         ratio = medians["hpsearch"] / value
         print(f"{name:16}{value:7.2f} s{ratio:7.2f} hpsearch's share   best {best[name]:.4f}")
     one, two = (statistics.median(workers[count]) for count in (1, 2))
-    print(
-        f"200 trials of hpsearch: {one:.2f} s with one worker, {two:.2f} s with two: {one / two:.2f}"
-    )
+    print(f"200 trials of hpsearch: {one:.2f} s with one worker, {two:.2f} s with two,", end=" ")
+    print(f"{one / two:.2f} times sooner")
     if options.json is not None:
         document = {"seconds": seconds, "best": best, "workers": workers}
         options.json.write_text(json.dumps(document, indent=1) + "\n")

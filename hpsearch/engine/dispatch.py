@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Callable
 from concurrent.futures import FIRST_COMPLETED, Future, wait
+from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
@@ -104,8 +105,11 @@ class Dispatcher:
                 if len(here) < stage.slots and self.out_of_time() and stage.paired:
                     break
                 results += here
-        finally:
-            self._hand_back()
+        except BaseException:
+            with suppress(HpsearchError):  # where nothing can be written, the next run does this
+                self._hand_back()
+            raise
+        self._hand_back()
         return results
 
     def _fill(self, stage: Stage) -> list[Result]:
@@ -121,18 +125,25 @@ class Dispatcher:
             if self.out_of_time():
                 waiting.clear()
             landed = [(self._flying.pop(future), future) for future in self._landed()]
-            if not stage.adaptive:  # keep the workers busy while their results are written
+            events: list[TrialDone] = []
+            wrong: HpsearchError | None = None
+            with self.store.group():
+                if not stage.adaptive:  # the workers need not wait until their results are written
+                    self._hand_out_all(stage, waiting, done)
+                for flight, future in landed:
+                    try:
+                        outcome = future.result()
+                    except HpsearchError as error:  # no slot could be trained like this
+                        wrong = error
+                    except Exception as error:  # whatever it was, it costs its slot one attempt
+                        events += self.notice_failure(stage, flight, error)
+                    else:
+                        events += self.record_outcome(stage, flight, outcome, done)
                 self._hand_out_all(stage, waiting, done)
-            for flight, future in landed:
-                try:
-                    outcome = future.result()
-                except HpsearchError:
-                    raise
-                except Exception as error:  # whatever it was, it costs its slot one attempt
-                    self.notice_failure(stage, flight, error)
-                else:
-                    done.append(self.record_outcome(stage, flight, outcome))
-            self._hand_out_all(stage, waiting, done)
+            for event in events:  # now that it is committed
+                self._settle(event)
+            if wrong is not None:
+                raise wrong
         if not done and not self.out_of_time():
             raise RunError(
                 f"every training of stage {stage.name} failed; the trials' errors say why "
@@ -174,27 +185,29 @@ class Dispatcher:
         else:
             self._submit(flight, job)
 
-    def record_outcome(self, stage: Stage, flight: _Flight, outcome: Outcome) -> Result:
-        """Commit what came of a slot, then tell of it."""
+    def record_outcome(
+        self, stage: Stage, flight: _Flight, outcome: Outcome, done: list[Result]
+    ) -> list[TrialDone]:
+        """Write what came of a slot; returns what to tell of it once it is committed."""
         record.finish_trial(self.store, flight.trial_id, outcome)
-        self.store.flush()
         del self._begun[flight.trial_id]
-        slot = flight.slot
-        result = Result(slot, outcome.score, complete=outcome.complete)
-        self._stored[slot.stage, slot.index] = result
-        self.on_event(TrialDone(stage, slot, result))
-        return result
+        done.append(Result(flight.slot, outcome.score, complete=outcome.complete))
+        return [TrialDone(stage, flight.slot, done[-1])]
 
-    def notice_failure(self, stage: Stage, flight: _Flight, error: Exception) -> None:
+    def notice_failure(self, stage: Stage, flight: _Flight, error: Exception) -> list[TrialDone]:
         """A worker died, was killed for taking too long, or raised: once more, or FAIL."""
         flight.errors.append(what_broke(error))
         if len(flight.errors) < ATTEMPTS:
             self._submit(flight, self.job_of(flight.slot))
-            return
+            return []
         record.fail_trial(self.store, flight.trial_id, flight.errors)
-        self.store.flush()
         del self._begun[flight.trial_id]
-        self.on_event(TrialDone(stage, flight.slot, None, flight.errors[-1]))
+        return [TrialDone(stage, flight.slot, None, flight.errors[-1])]
+
+    def _settle(self, event: TrialDone) -> None:
+        if event.result is not None:
+            self._stored[event.slot.stage, event.slot.index] = event.result
+        self.on_event(event)
 
     def _submit(self, flight: _Flight, job: Job) -> None:
         self._flying[self.executor.submit(train_job, job, limit=self.limit)] = flight

@@ -18,8 +18,8 @@ class Interrupts:
     """In its block a first signal is remembered, and a second one ends the process at once.
 
     Raised in the middle of a write, an exception would leave it half done, and in the middle of a
-    library's C code be taken for a fault; so the driver asks `check` where it can stop. Outside of the main thread, where Python allows no handlers, signals
-    keep doing what they did.
+    library's C code be taken for a fault; so the driver asks `check` where it can stop. Outside of
+    the main thread, where Python allows no handlers, signals keep doing what they did.
     """
 
     def __init__(self) -> None:

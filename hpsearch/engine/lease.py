@@ -15,6 +15,7 @@ import threading
 import time
 from collections.abc import Callable
 from contextlib import suppress
+from functools import cached_property
 from typing import TYPE_CHECKING, Any
 from uuid import uuid4
 
@@ -80,15 +81,19 @@ class Lease:
         Raises:
             RunError: another driver has taken the study over.
         """
-        import sqlalchemy as sa
-
-        runs = self._table.c
-        query = sa.select(runs.run).where(runs.run == self._run, runs.ended.is_(None))
-        if connection.execute(query.with_for_update(read=True)).scalar() is None:
+        if connection.execute(self._is_held).scalar() is None:
             raise RunError(
                 f"another driver has taken over the study {self._study_name!r}, since this one "
                 "seemed dead (a suspended machine?); what it had finished is kept"
             )
+
+    @cached_property
+    def _is_held(self) -> sa.Select[tuple[str]]:
+        import sqlalchemy as sa
+
+        runs = self._table.c
+        query = sa.select(runs.run).where(runs.run == self._run, runs.ended.is_(None))
+        return query.with_for_update(read=True)
 
     @property
     def seconds(self) -> float:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from functools import cache
 from hashlib import sha256
 from importlib.metadata import version
 from typing import TYPE_CHECKING, Any
@@ -31,7 +32,7 @@ def training_digest(study: StudyFile, fingerprint: str, job: Job) -> str:
     """
     split = study.data.model_dump(include={"limit", "test", "validation", "folds"})
     parts: dict[str, Any] = {
-        "version": version("hpsearch"),
+        "version": _version(),
         "data": fingerprint,
         "split": [split, study.seed],
         "configuration": dict(job.configuration),
@@ -39,6 +40,11 @@ def training_digest(study: StudyFile, fingerprint: str, job: Job) -> str:
         "epochs": job.epochs,
     }
     return sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()[:32]
+
+
+@cache
+def _version() -> str:
+    return version("hpsearch")
 
 
 def known_trainings(engine: sa.Engine) -> dict[str, int]:

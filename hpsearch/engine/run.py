@@ -82,7 +82,12 @@ def run_study(
         raise UsageError("a cluster has the workers that it has; give workers or executor")
     make = partial(_strategy, study)
     trials = trials_within(study.search.trials, study.search.total_epochs, make)
-    with Interrupts() as interrupts, open_storage(storage) as store, storage_errors(store.url):
+    with (
+        Interrupts() as interrupts,
+        _executor(executor, workers) as crew,  # first, since workers take their time to start
+        open_storage(storage) as store,
+        storage_errors(store.url),
+    ):
         finished = _finished(store, study, trials)
         if finished is not None:
             on_event(Finished(finished))
@@ -100,7 +105,7 @@ def run_study(
             first = splits[0]
             sizes = (len(first.train), len(first.validation), len(first.test))
             on_event(DataReady(dataset, sizes))
-            with scratch_folder() as folder, _executor(executor, workers) as crew:
+            with scratch_folder() as folder:
                 data = write_store(folder, dataset, splits)
                 run = _Run(study, target, store, data, crew, lease, interrupts, on_event)
                 winner = run.search(strategy, dataset)

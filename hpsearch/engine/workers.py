@@ -9,7 +9,10 @@ import threading
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future
 from contextlib import contextmanager
+from multiprocessing.context import BaseContext
 from typing import TYPE_CHECKING, Any, Protocol, TypeVar
+
+from hpsearch.errors import RunError
 
 if TYPE_CHECKING:
     from pebble import ProcessPool
@@ -29,6 +32,10 @@ ONE_THREAD = dict.fromkeys(
     "1",
 )
 """One BLAS thread a worker: more of them fight each other for the same cores."""
+
+
+RESTARTS = 5
+"""How often a worker is started anew for one job."""
 
 
 class Executor(Protocol):
@@ -58,14 +65,14 @@ def local_executor(workers: int) -> Iterator[Executor]:
     """Worker processes that are gone when the block ends, however it ends.
 
     A worker that dies, or is killed since its job passed the limit, takes only that job along: its
-    future raises, a new worker starts, and the others go on. Workers start fresh (spawn), import
-    NumPy and the trainer, no more, and end by themselves when their driver has died.
+    future raises, a new worker starts, and the others go on. Workers are forked from a process that
+    has imported NumPy and the trainer, no more; they end by themselves when their driver has died.
 
     Args:
         workers: how many processes.
     """
-    crew = _Crew(workers)
     with _environment(ONE_THREAD):
+        crew = _Crew(workers)
         try:
             yield crew
         finally:
@@ -81,6 +88,8 @@ class _Crew:
 
     def __init__(self, workers: int) -> None:
         self._pools: list[ProcessPool] = [_start_pool() for _ in range(workers)]
+        for worker in range(workers):  # start now, while the driver has other things to do
+            self._schedule(worker, _nothing, None, None)
         self._given: list[list[Future[Any]]] = [[] for _ in range(workers)]
 
     @property
@@ -95,12 +104,25 @@ class _Crew:
         for futures in self._given:
             futures[:] = [future for future in futures if not future.done()]
         worker = min(range(len(self._pools)), key=lambda k: len(self._given[k]))
-        if not self._pools[worker].active:
-            _end(self._pools[worker])
-            self._pools[worker] = _start_pool()
-        future: Future[T] = self._pools[worker].schedule(function, (job,), timeout=limit)
+        future = self._schedule(worker, function, job, limit)
         self._given[worker].append(future)
         return future
+
+    def _schedule(
+        self, worker: int, function: Callable[[Any], T], job: Any, limit: float | None
+    ) -> Future[T]:
+        """Give a job to a worker; one whose pool has broken gets a new pool first."""
+        for _ in range(RESTARTS):
+            try:
+                if self._pools[worker].active:
+                    return self._pools[worker].schedule(function, (job,), timeout=limit)
+            except (RuntimeError, OSError):  # it broke just now, or cannot start a process
+                pass
+            _end(self._pools[worker])
+            self._pools[worker] = _start_pool()
+        broken: Future[T] = Future()
+        broken.set_exception(RunError("no worker process can be started on this machine"))
+        return broken
 
     def stop(self) -> None:
         """End all workers now, whatever they do."""
@@ -110,11 +132,16 @@ class _Crew:
 def _start_pool() -> ProcessPool:
     from pebble import ProcessPool
 
-    return ProcessPool(
-        max_workers=1,
-        initializer=_start_worker,
-        context=multiprocessing.get_context("spawn"),
-    )
+    return ProcessPool(max_workers=1, initializer=_start_worker, context=_context())
+
+
+def _context() -> BaseContext:
+    """How workers start: in milliseconds, from a process that imports what they need once."""
+    if "forkserver" not in multiprocessing.get_all_start_methods():
+        return multiprocessing.get_context("spawn")
+    context = multiprocessing.get_context("forkserver")
+    context.set_forkserver_preload(["hpsearch.objective", __name__])
+    return context
 
 
 def _end(*pools: ProcessPool) -> None:
@@ -122,6 +149,10 @@ def _end(*pools: ProcessPool) -> None:
         pool.stop()  # type: ignore[no-untyped-call]
     for pool in pools:
         pool.join()
+
+
+def _nothing(_: None) -> None:
+    pass
 
 
 def _start_worker() -> None:

@@ -20,6 +20,9 @@ __all__ = ["Tables", "prepare", "tables"]
 SCHEMA = "v3.2.0.a"
 """Optuna's own name (an alembic revision) for the schema below."""
 
+ALEMBIC = "alembic_version"
+"""Where that name stands in a database."""
+
 COLUMNS = {
     "studies": "study_id study_name",
     "study_directions": "study_direction_id direction study_id objective",
@@ -76,6 +79,8 @@ def tables() -> Tables:
 def prepare(engine: sa.Engine, url: str, options: Mapping[str, Any]) -> None:
     """Make sure that a database has these tables.
 
+    An empty one gets them here: Optuna's own way to make them imports a whole migration tool first.
+
     Args:
         engine: of the database.
         url: its URL.
@@ -88,12 +93,39 @@ def prepare(engine: sa.Engine, url: str, options: Mapping[str, Any]) -> None:
 
     tables()
     with engine.connect() as connection:
-        if sa.inspect(connection).has_table("alembic_version"):
-            query = sa.text("SELECT version_num FROM alembic_version")
+        inspector = sa.inspect(connection)
+        if inspector.has_table(ALEMBIC):
+            query = sa.text(f"SELECT version_num FROM {ALEMBIC}")
             if connection.execute(query).scalar() == SCHEMA:
                 return
-    from optuna.storages import RDBStorage
+        empty = not inspector.get_table_names()
+    if empty:
+        _create(engine)
+    else:  # another version's tables, or half of them: Optuna completes them or complains
+        from optuna.storages import RDBStorage
 
-    made = RDBStorage(url, engine_kwargs=dict(options))
-    if "poolclass" not in options:  # a database in memory has one connection, also ours
-        made.engine.dispose()
+        made = RDBStorage(url, engine_kwargs=dict(options))
+        if "poolclass" not in options:  # a database in memory has one connection, also ours
+            made.engine.dispose()
+
+
+def _create(engine: sa.Engine) -> None:
+    """Make the tables in one transaction, with the marks by which Optuna knows their version."""
+    import optuna
+    import sqlalchemy as sa
+    from optuna.storages._rdb import models
+
+    alembic = sa.Table(
+        ALEMBIC,
+        sa.MetaData(),
+        sa.Column("version_num", sa.String(32), primary_key=True),
+    )
+    with engine.begin() as connection:
+        models.BaseModel.metadata.create_all(connection)
+        alembic.create(connection)
+        connection.execute(alembic.insert().values(version_num=SCHEMA))
+        version = {
+            "schema_version": models.SCHEMA_VERSION,
+            "library_version": optuna.__version__,
+        }
+        connection.execute(sa.insert(models.VersionInfoModel).values(version))

@@ -88,6 +88,7 @@ class WriteBehindStorage(BaseStorage):
         self._process = os.getpid()
         self._lock = threading.RLock()
         self._connection: sa.Connection | None = None
+        self._grouping: sa.Connection | None = None
         self._studies: dict[int, StudyInMemory] = {}
         self._study_of: dict[int, int] = {}  # by trial id
         self._pending = Pending()
@@ -163,16 +164,37 @@ class WriteBehindStorage(BaseStorage):
             StorageError: it cannot be committed; it is kept, and the next call tries again.
         """
         with self._lock:
-            if self._process == os.getpid() and self._pending:
+            if self._process == os.getpid() and self._pending and self._grouping is None:
                 with self._transaction(self._pending):
                     pass
                 self._pending.clear()
                 self._broken = False
 
     @contextmanager
+    def group(self) -> Iterator[None]:
+        """Commit all that the block writes, new trials included, and what is pending, at its end.
+
+        If it cannot be committed, what is in memory is no longer what the database has: begin anew
+        with another storage.
+        """
+        with self._lock:
+            self._look()
+            with self._transaction() as connection:
+                self._grouping = connection
+                try:
+                    yield
+                finally:
+                    self._grouping = None
+                self._pending.write(connection)
+            self._pending.clear()
+
+    @contextmanager
     def _transaction(self, pending: Pending | None = None) -> Iterator[sa.Connection]:
         """A short transaction that writes what is pending, if given, and what its block writes."""
         with self._lock, storage_errors(self._database.url):
+            if self._grouping is not None:
+                yield self._grouping
+                return
             try:
                 connection = self._connected()
                 self._database.check_place()
@@ -191,6 +213,9 @@ class WriteBehindStorage(BaseStorage):
     @contextmanager
     def _reading(self) -> Iterator[sa.Connection]:
         """A transaction whose queries all see one state of the database."""
+        if self._grouping is not None:
+            yield self._grouping
+            return
         with storage_errors(self._database.url):
             connection = self._connected()
             connection.exec_driver_sql(self._database.begin_reading)
@@ -285,6 +310,8 @@ class WriteBehindStorage(BaseStorage):
 
     def _look(self) -> None:
         """Take in what other processes have written since the last look, if there is anything."""
+        if self._grouping is not None:
+            return
         with storage_errors(self._database.url):
             connection = self._connected()
             if self._database.tells_version:
@@ -431,7 +458,7 @@ class WriteBehindStorage(BaseStorage):
             trial = _running() if template_trial is None else copy.deepcopy(template_trial)
             for name, distribution in trial.distributions.items():
                 study.check_distribution(name, distribution)
-            own = Pending()
+            own = Pending() if self._grouping is None else self._pending
             with self._transaction() as connection:
                 number = self._next_number(connection, study)
                 row = {"study_id": study_id, "number": number, **rows.trial_row(trial)}
@@ -441,7 +468,8 @@ class WriteBehindStorage(BaseStorage):
                 if template_trial is not None:
                     for table, part in rows.trial_rows(trial, trial_id):
                         own.upsert(table, part)
-                    own.write(connection)
+                    if own is not self._pending:
+                        own.write(connection)
             trial.number, trial._trial_id = number, trial_id
             study.add(trial)
             self._study_of[trial_id] = study_id
@@ -532,6 +560,9 @@ class WriteBehindStorage(BaseStorage):
     def _start_waiting(self, trial_id: int) -> bool:
         """Whether this process, and no other, is the one that starts a waiting trial."""
         self.flush()
+        if self._grouping is not None:
+            self._pending.write(self._grouping)
+            self._pending.clear()
         t = tables().trials
         start = t.update().where(t.c.trial_id == trial_id, t.c.state == TrialState.WAITING)
         with self._transaction() as connection:
