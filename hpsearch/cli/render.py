@@ -151,6 +151,8 @@ def winner_text(summary: Summary) -> Text:
     text.append("  test accuracy        ")
     text.append(f"{summary.test_accuracy:.4f}", style="bold green")
     text.append(f"  95% interval {low:.4f} to {high:.4f}, {summary.test_rows} rows\n")
+    if summary.tests is not None and summary.tests > 1:
+        text.append(f"  the test part was used {summary.tests} times; each time proves less\n")
     return text
 
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable
-from concurrent.futures import FIRST_COMPLETED, Future, wait
+from concurrent.futures import FIRST_COMPLETED, BrokenExecutor, Future, wait
 from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
@@ -34,17 +34,22 @@ __all__ = ["ATTEMPTS", "LOOK", "Dispatcher", "what_broke"]
 ATTEMPTS = 3
 """How often a slot is tried whose worker broke, before it is left as FAIL."""
 
+PATIENCE = 10
+"""How often more it is tried where the worker had not begun with it."""
+
 LOOK = 0.1
 """Seconds between two looks at whether a signal has come."""
 
 
 @dataclass
 class _Flight:
-    """A slot that a worker has."""
+    """A slot that is handed out."""
 
     slot: Slot
     trial_id: int
+    job: Job
     errors: list[str] = field(default_factory=list)
+    blameless: int = 0
 
 
 class Dispatcher:
@@ -86,6 +91,7 @@ class Dispatcher:
         trials = target.get_trials(deepcopy=False)
         self._stored = record.read_results(trials)
         self._unfinished = record.read_unfinished(trials)
+        self._ready: deque[_Flight] = deque()
         self._flying: dict[Future[Outcome], _Flight] = {}
         self._begun: dict[int, _Flight] = {}  # by trial id: RUNNING in the store
 
@@ -121,15 +127,13 @@ class Dispatcher:
         closed = any(index > stage.index for index, _ in self._stored)
         taken = {result.slot.index for result in done}
         waiting = deque(() if closed else (i for i in range(stage.slots) if i not in taken))
-        while waiting or self._flying:
+        while waiting or self._begun:
             if self.out_of_time():
                 waiting.clear()
             landed = [(self._flying.pop(future), future) for future in self._landed()]
             events: list[TrialDone] = []
             wrong: HpsearchError | None = None
             with self.store.group():
-                if not stage.adaptive:  # the workers need not wait until their results are written
-                    self._hand_out_all(stage, waiting, done)
                 for flight, future in landed:
                     try:
                         outcome = future.result()
@@ -139,7 +143,9 @@ class Dispatcher:
                         events += self.notice_failure(stage, flight, error)
                     else:
                         events += self.record_outcome(stage, flight, outcome, done)
-                self._hand_out_all(stage, waiting, done)
+                while waiting and len(self._begun) < self._most(stage, waiting):
+                    self.hand_out(stage, waiting.popleft(), done)
+            self._launch()
             for event in events:  # now that it is committed
                 self._settle(event)
             if wrong is not None:
@@ -151,12 +157,8 @@ class Dispatcher:
             )
         return done
 
-    def _hand_out_all(self, stage: Stage, waiting: deque[int], done: list[Result]) -> None:
-        while waiting and len(self._flying) < self.executor.workers:
-            self.hand_out(stage, waiting.popleft(), done)
-
     def hand_out(self, stage: Stage, index: int, done: list[Result]) -> None:
-        """Give a slot to a worker, with a RUNNING trial in the store; or take over a known result.
+        """Get a slot ready for a worker, with a RUNNING trial; or take over a known result.
 
         Args:
             stage: whose slot it is.
@@ -177,13 +179,31 @@ class Dispatcher:
         else:
             trial = record.begun_trial(stage, slot, self.space, digest)
             trial_id = self.store.create_new_trial(self.target._study_id, template_trial=trial)
-        flight = self._begun[trial_id] = _Flight(slot, trial_id)
+        flight = self._begun[trial_id] = _Flight(slot, trial_id, job)
         if digest in self.known:
             future: Future[Outcome] = Future()
             future.set_result(record.read_outcome(self.store.get_trial(self.known[digest])))
             self._flying[future] = flight
         else:
-            self._submit(flight, job)
+            self._ready.append(flight)
+
+    def _most(self, stage: Stage, waiting: deque[int]) -> int:
+        """How many slots may be handed out at once.
+
+        Jobs that wait at a busy worker save it the wait for the next one; but a slot which is to
+        learn from the others comes after them, and at the end of a stage no worker may be idle
+        while another has two.
+        """
+        workers = self.executor.workers
+        plenty = len(waiting) > 2 * workers and not stage.adaptive
+        return workers + (self.executor.ahead if plenty else 0)
+
+    def _launch(self) -> None:
+        """Give what is ready to the workers."""
+        while self._ready:
+            flight = self._ready.popleft()
+            future = self.executor.submit(train_job, flight.job, limit=self.limit)
+            self._flying[future] = flight
 
     def record_outcome(
         self, stage: Stage, flight: _Flight, outcome: Outcome, done: list[Result]
@@ -197,8 +217,10 @@ class Dispatcher:
     def notice_failure(self, stage: Stage, flight: _Flight, error: Exception) -> list[TrialDone]:
         """A worker died, was killed for taking too long, or raised: once more, or FAIL."""
         flight.errors.append(what_broke(error))
-        if len(flight.errors) < ATTEMPTS:
-            self._submit(flight, self.job_of(flight.slot))
+        # A pool that broke was not this training's doing: its worker had not begun with it.
+        flight.blameless += isinstance(error, BrokenExecutor)
+        if len(flight.errors) - min(flight.blameless, PATIENCE) < ATTEMPTS:
+            self._ready.append(flight)
             return []
         record.fail_trial(self.store, flight.trial_id, flight.errors)
         del self._begun[flight.trial_id]
@@ -208,9 +230,6 @@ class Dispatcher:
         if event.result is not None:
             self._stored[event.slot.stage, event.slot.index] = event.result
         self.on_event(event)
-
-    def _submit(self, flight: _Flight, job: Job) -> None:
-        self._flying[self.executor.submit(train_job, job, limit=self.limit)] = flight
 
     def _landed(self) -> set[Future[Outcome]]:
         """The trainings that have ended since the last look; waits for one of them."""
@@ -226,6 +245,7 @@ class Dispatcher:
         for trial_id in self._begun:
             record.hand_back_trial(self.store, trial_id)
         self._begun.clear()
+        self._ready.clear()
         self._flying.clear()
         self.store.flush()
 

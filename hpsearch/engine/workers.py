@@ -46,6 +46,11 @@ class Executor(Protocol):
         """How many jobs it can run at once, now."""
         ...
 
+    @property
+    def ahead(self) -> int:
+        """How many jobs more it is well given, so that workers have the next at hand."""
+        ...
+
     def submit(
         self, function: Callable[[Any], T], /, job: Any, *, limit: float | None = None
     ) -> Future[T]:
@@ -95,6 +100,11 @@ class _Crew:
     @property
     def workers(self) -> int:
         """How many there are."""
+        return len(self._pools)
+
+    @property
+    def ahead(self) -> int:
+        """One for each; a worker that dies does not take the job along that waits for it."""
         return len(self._pools)
 
     def submit(

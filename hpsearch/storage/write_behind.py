@@ -455,7 +455,7 @@ class WriteBehindStorage(BaseStorage):
         known = tables()
         with self._lock:
             study = self._study(study_id)
-            trial = _running() if template_trial is None else copy.deepcopy(template_trial)
+            trial = _running() if template_trial is None else _copy(template_trial)
             for name, distribution in trial.distributions.items():
                 study.check_distribution(name, distribution)
             own = Pending() if self._grouping is None else self._pending
@@ -641,6 +641,17 @@ def _running() -> FrozenTrial:
         intermediate_values={},
         trial_id=-1,
     )
+
+
+def _copy(template: FrozenTrial) -> FrozenTrial:
+    """A copy that shares nothing that anybody may change."""
+    trial = copy.copy(template)
+    trial._params = dict(template._params)
+    trial._distributions = dict(template._distributions)
+    trial._user_attrs = {key: plain(value) for key, value in template._user_attrs.items()}
+    trial._system_attrs = {key: plain(value) for key, value in template._system_attrs.items()}
+    trial.intermediate_values = dict(template.intermediate_values)
+    return trial
 
 
 def _write_behind(storage: weakref.ref[WriteBehindStorage], wake: threading.Event) -> None:

@@ -47,7 +47,7 @@ trials = 24
 def dask() -> Iterator[Any]:
     """Two worker processes on this machine."""
     with distributed.LocalCluster(
-        n_workers=2, threads_per_worker=1, dashboard_address=None, host="127.0.0.1"
+        n_workers=2, threads_per_worker=1, dashboard_address="127.0.0.1:0", host="127.0.0.1"
     ) as local:
         yield local
 

@@ -78,7 +78,7 @@ class Here:
     def __init__(self) -> None:
         self.jobs: list[Any] = []
         self.before: Callable[[Any], None] = lambda job: None
-        self.workers = 2
+        self.workers, self.ahead = 2, 0
 
     def submit(
         self, function: Callable[[Any], Any], /, job: Any, *, limit: float | None = None
