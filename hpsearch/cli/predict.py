@@ -40,11 +40,13 @@ def predict(
     chances = network.predict_proba(X)
     labels = [network.classes[k] for k in chances.argmax(axis=1)]
     header = ["label", "probability"]
-    rows = [[label, f"{p:.6f}"] for label, p in zip(labels, chances.max(axis=1), strict=True)]
+    best = chances.max(axis=1)
+    rows = [[label, round(float(p), 6)] for label, p in zip(labels, best, strict=True)]
     if probabilities:
         header += [f"p({label})" for label in network.classes]
         rows = [
-            row + [f"{p:.6f}" for p in chance] for row, chance in zip(rows, chances, strict=True)
+            [*row, *(round(float(p), 6) for p in chance)]
+            for row, chance in zip(rows, chances, strict=True)
         ]
     if as_json:
         print_json([dict(zip(header, row, strict=True)) for row in rows])
@@ -59,7 +61,7 @@ def predict(
         errors().print(f"wrote {len(rows)} labels to {out}", markup=False, soft_wrap=True)
 
 
-def _write(file: TextIO, header: list[str], rows: list[list[str | int]]) -> None:
+def _write(file: TextIO, header: list[str], rows: list[list[str | int | float]]) -> None:
     writer = csv.writer(file, lineterminator="\n")
     writer.writerow(header)
     writer.writerows(rows)

@@ -82,6 +82,7 @@ def run_study(
         raise UsageError("a cluster has the workers that it has; give workers or executor")
     make = partial(_strategy, study)
     trials = trials_within(study.search.trials, study.search.total_epochs, make)
+    make(trials)  # a search that makes no sense is refused before anything is made
     with (
         Interrupts() as interrupts,
         _executor(executor, workers) as crew,  # first, since workers take their time to start

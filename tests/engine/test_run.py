@@ -493,6 +493,13 @@ def test_data_that_cannot_be_read_leave_no_study_behind(here: Here, db: str) -> 
     assert study_names(open_storage(db)) == []
 
 
+def test_a_search_that_makes_no_sense_leaves_no_study_behind(here: Here, db: str) -> None:
+    points = "[search.points]\nlearning_rate = 5\nwidth = 5"
+    with pytest.raises(UsageError, match="the grid has at least 25 points"):
+        run_study(study("grid", trials=9, search=points), storage=db)
+    assert study_names(open_storage(db)) == []
+
+
 def test_a_study_without_trials_may_still_be_changed(here: Here, db: str) -> None:
     class StopError(Exception):
         pass
