@@ -160,7 +160,9 @@ class TestLook:
         rows = json.loads(out)
         assert len(rows) == 15
         assert isinstance(rows[0]["probability"], float)
-        assert sum(v for k, v in rows[0].items() if k.startswith("p(")) == pytest.approx(1, abs=1e-5)
+        assert sum(v for k, v in rows[0].items() if k.startswith("p(")) == pytest.approx(
+            1, abs=1e-5
+        )
         code, out, err = there("predict", "model.npz", "rows.csv", "-o", "labels.csv")
         assert (code, out) == (0, "")
         assert Path("labels.csv").read_text().splitlines() == lines
