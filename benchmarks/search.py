@@ -193,6 +193,28 @@ if __name__ == "__main__":
 )
 
 
+BARE = """
+import multiprocessing, sys, tempfile
+from hpsearch.data import write_store
+from hpsearch.objective import Job, train_job
+from hpsearch.search import make_strategy
+from hpsearch.study_file import load_study_file
+from hpsearch.study_file.data import study_data
+
+if __name__ == "__main__":
+    study = load_study_file("study.toml")
+    trials, epochs = study.search.trials, study.training.epochs
+    with tempfile.TemporaryDirectory() as folder:
+        data = write_store(folder, *study_data(study))
+        settings = {"trials": trials, "epochs": epochs, "seed": 0}
+        stage = make_strategy("random", study.space(), **settings).next_stage([])
+        slots = [stage.slot(index) for index in range(trials)]
+        jobs = [Job(data, study.fixed() | dict(s.configuration), s.seed, epochs) for s in slots]
+        with multiprocessing.get_context("fork").Pool(int(sys.argv[1])) as pool:
+            print(max(o.score for o in pool.map(train_job, jobs, chunksize=1)))
+"""
+
+
 def contenders() -> dict[str, str]:
     """The peers that are installed, each a script that prints its best validation accuracy."""
     found = {"scikit-learn": SCIKIT}
@@ -236,6 +258,13 @@ def ours(folder: Path, trials: int, epochs: int, workers: int) -> tuple[float, f
     return seconds, float(json.loads(text)["validation_accuracy"])
 
 
+def bare(folder: Path, trials: int, epochs: int, workers: int) -> float:
+    """Seconds of the same trainings in bare processes: nothing stored, nothing watched."""
+    (folder / "study.toml").write_text(STUDY.format(trials=trials, epochs=epochs))
+    (folder / "bare.py").write_text(BARE)
+    return timed(["bare.py", str(workers)], folder)[0]
+
+
 def peer(script: str, folder: Path) -> tuple[float, float]:
     """Seconds and best validation accuracy of another contender."""
     (folder / "peer.py").write_text(script)
@@ -253,6 +282,7 @@ def main() -> None:
     seconds: dict[str, list[float]] = {name: [] for name in ("hpsearch", *peers)}
     best: dict[str, float] = {}
     workers: dict[int, list[float]] = {1: [], 2: []}
+    limit: dict[int, list[float]] = {1: [], 2: []}
     for _ in range(options.repeats):
         for name in seconds:
             with tempfile.TemporaryDirectory() as folder:
@@ -264,19 +294,19 @@ def main() -> None:
         for count, values in workers.items():
             with tempfile.TemporaryDirectory() as folder:
                 values.append(ours(Path(folder), 200, 60, count)[0])
+                limit[count].append(bare(Path(folder), 200, 60, count))
     medians = {name: statistics.median(values) for name, values in seconds.items()}
     print("60 random trials of 20 epochs on digits, two workers:")
     for name, value in medians.items():
         ratio = medians["hpsearch"] / value
         print(f"{name:16}{value:7.2f} s{ratio:7.2f} hpsearch's share   best {best[name]:.4f}")
-    one, two = (statistics.median(workers[count]) for count in (1, 2))
-    print(
-        f"200 trials of 60 epochs, hpsearch: {one:.2f} s with one worker, {two:.2f} s with two,",
-        end=" ",
-    )
-    print(f"{one / two:.2f} times sooner")
+    print("200 trials of 60 epochs:")
+    for name, times in (("hpsearch", workers), ("bare processes", limit)):
+        one, two = (statistics.median(times[count]) for count in (1, 2))
+        print(f"{name:16}{one:6.2f} s with one worker, {two:.2f} s with two:", end=" ")
+        print(f"{one / two:.2f} times sooner")
     if options.json is not None:
-        document = {"seconds": seconds, "best": best, "workers": workers}
+        document = {"seconds": seconds, "best": best, "workers": workers, "bare": limit}
         options.json.write_text(json.dumps(document, indent=1) + "\n")
 
 

@@ -181,7 +181,7 @@ class TestTime:
     def test_flush_commits_at_once(
         self, storage: WriteBehindStorage, stock: RDBStorage, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        monkeypatch.setattr("hpsearch.storage.write_behind.DELAY", 3600.0)
+        monkeypatch.setattr("hpsearch.storage.session.DELAY", 3600.0)
         study = optuna.create_study(storage=storage, study_name="s")
         trial = study.ask()
         trial.set_user_attr("a", 1)
