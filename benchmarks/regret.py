@@ -7,7 +7,7 @@ normalized regret is 0 for the table's best mean over the seeds and 1 for its me
 one seed for all strategies, so that they compare in pairs.
 
     python benchmarks/regret.py --repeats 40            # grid, random, tpe, coarse-to-fine
-    python benchmarks/regret.py --repeats 5 --gp        # also gp, a few seconds a search
+    python benchmarks/regret.py --repeats 5 --gp        # also gp, about a minute a search
 """
 
 from __future__ import annotations
