@@ -129,15 +129,19 @@ class Outcome:
 OnEpoch = Callable[[int, float], bool | None]
 """Called with the epoch (from 1) and its validation accuracy; True stops the training."""
 
+Stop = Callable[[], bool]
+"""Asked after each epoch; True when nobody waits for the training any more."""
 
-def train_job(job: Job) -> Outcome:
+
+def train_job(job: Job, stop: Stop | None = None) -> Outcome:
     """Train and score one configuration on every fold of its data; a pure function of the job."""
     recipe = Recipe.of(job.configuration, epochs=job.epochs)
     folds = (
         job.data.fold(k, recipe.preprocessing, variance=recipe.variance)
         for k in range(job.data.n_folds)
     )
-    return train_folds(folds, job.data.n_classes, recipe, seed=job.seed)
+    on_epoch = None if stop is None else lambda _epoch, _accuracy: stop()
+    return train_folds(folds, job.data.n_classes, recipe, seed=job.seed, on_epoch=on_epoch)
 
 
 def train_folds(
@@ -247,7 +251,7 @@ class Refit:
     why_stopped: str
 
 
-def refit_job(job: RefitJob) -> Refit:
+def refit_job(job: RefitJob, stop: Stop | None = None) -> Refit:
     """Train the winner on training plus validation data and label the test part, once."""
     recipe = Recipe.of(job.configuration, epochs=job.epochs)
     fold, preprocessor = job.data.refit(recipe.preprocessing, variance=recipe.variance)
@@ -255,7 +259,13 @@ def refit_job(job: RefitJob) -> Refit:
     network = Network(fold.X_train.shape[1], job.data.n_classes, recipe.network, rng=rng)
     training = replace(recipe.training, patience=None)
     result = train(
-        network, fold.X_train, fold.y_train, training, rng=rng, stop_after=job.stop_after
+        network,
+        fold.X_train,
+        fold.y_train,
+        training,
+        rng=rng,
+        stop_after=job.stop_after,
+        on_epoch=None if stop is None else lambda _: stop(),
     )
     labels = network.predict_logits(fold.X_validation).argmax(axis=1)
     return Refit(

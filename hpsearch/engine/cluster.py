@@ -29,7 +29,14 @@ T = TypeVar("T")
 
 SCHEMES = {"dask://": "tcp://", "dask+tls://": "tls://"}
 PATIENCE = 30.0
-"""Seconds that the scheduler has to answer, and then a first worker to come."""
+"""Seconds that the scheduler has to answer, then a first worker to come, then each to say what it
+has installed."""
+
+SENDING = 300.0
+"""Seconds that the data may take to every worker."""
+
+FOLDER = "hpsearch-dask-"
+"""What the data are called on the cluster begins so, and goes on with the driver's client."""
 
 
 @contextmanager
@@ -69,6 +76,7 @@ def cluster_executor(address: str) -> Iterator[_Cluster]:
         ) from error
     try:
         _check_workers(client, place)
+        _sweep(client)
         cluster = _Cluster(client)
         try:
             yield cluster
@@ -85,7 +93,7 @@ class _Cluster:
         self._client = client
         # Not pure: a job that is handed out again is to run again.
         self._executor = client.get_executor(pure=False)
-        self._folder = f"hpsearch-dask-{uuid4().hex}"
+        self._folder = f"{FOLDER}{client.id}"
         self._sent: DataHandle | None = None
         self._workers, self._counted = 1, -1.0
 
@@ -122,7 +130,13 @@ class _Cluster:
         """Write the data where every worker finds it; also those that come later."""
         home = Path(data.folder) / data.fingerprint
         files = {path.name: path.read_bytes() for path in home.iterdir() if path.is_file()}
-        self._client.register_plugin(_plugin(self._folder, data.fingerprint, files))
+        plugin = _plugin(self._folder, data.fingerprint, files)
+        _bounded(
+            lambda: self._client.register_plugin(plugin),
+            SENDING,
+            f"the data did not reach every Dask worker within {SENDING:.0f} seconds; look for a "
+            "worker that hangs, and run the same command again",
+        )
         self._sent = data
 
 
@@ -151,11 +165,15 @@ def _plugin(folder: str, fingerprint: str, files: dict[str, bytes]) -> Any:
     return DataPlugin()
 
 
-def _there(function: Callable[[Any], T], job: Any, folder: str, limit: float | None) -> T:
-    """Do a job in a worker's process, on its own copy of the data and with one BLAS thread."""
+def _there(function: Callable[..., T], job: Any, folder: str, limit: float | None) -> T:
+    """Do a job in a worker's process, on its own copy of the data and with one BLAS thread.
+
+    Dask cannot stop a function; but when the driver leaves, it takes the data away.
+    """
     from threadpoolctl import threadpool_limits
 
     data = DataHandle(str(Path(tempfile.gettempdir(), folder)), job.data.fingerprint)
+    files = Path(data.folder, data.fingerprint)
     watchdog = None
     if limit is not None:  # nothing else ends a Python function that hangs
         watchdog = threading.Timer(limit, os._exit, [1])
@@ -163,7 +181,7 @@ def _there(function: Callable[[Any], T], job: Any, folder: str, limit: float | N
         watchdog.start()
     try:
         with threadpool_limits(1):
-            return function(replace(job, data=data))
+            return function(replace(job, data=data), lambda: not files.exists())
     finally:
         if watchdog is not None:
             watchdog.cancel()
@@ -186,11 +204,23 @@ def _check_workers(client: Any, place: str) -> None:
             f"`dask worker {place} --nthreads 1`"
         ) from None
     here = _versions()
-    found = client.run(_versions, on_error="return")
-    for worker, there in found.items():
-        if isinstance(there, BaseException):
+    # One task a worker, not `client.run`: that waits for minutes where a worker lacks hpsearch.
+    asked = {
+        worker: client.submit(_versions, workers=[worker], pure=False, retries=0)
+        for worker in client.scheduler_info(n_workers=-1)["workers"]
+    }
+    deadline = time.monotonic() + PATIENCE
+    for worker, future in asked.items():
+        try:
+            there = future.result(timeout=max(0.1, deadline - time.monotonic()))
+        except TimeoutError:
             raise RunError(
-                f"the Dask worker {worker} cannot use hpsearch ({there}); install it there too"
+                f"the Dask worker {worker} did not answer within {PATIENCE:.0f} seconds; it is "
+                "busy with something else, or hangs"
+            ) from None
+        except Exception as error:
+            raise RunError(
+                f"the Dask worker {worker} cannot use hpsearch ({error}); install it there too"
             ) from None
         for name, mine in here.items():
             if there[name] != mine:
@@ -198,3 +228,37 @@ def _check_workers(client: Any, place: str) -> None:
                     f"the Dask worker {worker} has {name} {there[name]} and this machine {mine}; "
                     "install the same versions everywhere, or results would differ"
                 )
+
+
+def _sweep(client: Any) -> None:
+    """Take the data away that drivers which were killed have left on the cluster."""
+
+    def left(dask_scheduler: Any) -> list[str]:
+        clients = {f"hpsearch-dask-{name}" for name in dask_scheduler.clients}
+        names = [name for name in dask_scheduler.worker_plugins if name.startswith("hpsearch-dask")]
+        return [name for name in names if name not in clients]
+
+    with suppress(Exception):  # tidying up; a scheduler may forbid it
+        for name in client.run_on_scheduler(left):
+            client.unregister_worker_plugin(name)
+
+
+def _bounded(call: Callable[[], T], seconds: float, complaint: str) -> T:
+    """Call what has no time limit of its own.
+
+    Raises:
+        RunError: it took too long; the complaint says of what.
+    """
+    future: Future[T] = Future()
+
+    def run() -> None:
+        try:
+            future.set_result(call())
+        except BaseException as error:
+            future.set_exception(error)
+
+    threading.Thread(target=run, daemon=True).start()
+    try:
+        return future.result(seconds)
+    except TimeoutError:
+        raise RunError(complaint) from None

@@ -81,19 +81,23 @@ class Lease:
         Raises:
             RunError: another driver has taken the study over.
         """
-        if connection.execute(self._is_held).scalar() is None:
+        if connection.exec_driver_sql(*self._is_held).scalar() is None:
             raise RunError(
                 f"another driver has taken over the study {self._study_name!r}, since this one "
                 "seemed dead (a suspended machine?); what it had finished is kept"
             )
 
     @cached_property
-    def _is_held(self) -> sa.Select[tuple[str]]:
+    def _is_held(self) -> tuple[str, Any]:
+        """The query of every transaction, compiled once, and its parameters."""
         import sqlalchemy as sa
 
         runs = self._table.c
         query = sa.select(runs.run).where(runs.run == self._run, runs.ended.is_(None))
-        return query.with_for_update(read=True)
+        compiled = query.with_for_update(read=True).compile(self._engine)
+        values = compiled.params
+        names = compiled.positiontup
+        return str(compiled), values if names is None else tuple(values[n] for n in names)
 
     @property
     def seconds(self) -> float:

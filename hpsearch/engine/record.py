@@ -21,6 +21,8 @@ if TYPE_CHECKING:
     from optuna.storages import BaseStorage
     from optuna.trial import FrozenTrial, TrialState
 
+    from hpsearch.storage import WriteBehindStorage
+
 __all__ = [
     "TRAINING",
     "StageNote",
@@ -63,13 +65,11 @@ def begun_trial(stage: Stage, slot: Slot, whole: Space, digest: str) -> FrozenTr
     )
 
 
-def finish_trial(store: BaseStorage, trial_id: int, outcome: Outcome) -> None:
+def finish_trial(store: WriteBehindStorage, trial_id: int, outcome: Outcome) -> None:
     """Write what came of a training: COMPLETE, or PRUNED when it was known to be bad."""
     from optuna.trial import TrialState
 
     curve = dict(enumerate(outcome.curve, start=1)) or {1: outcome.score}
-    for epoch, accuracy in curve.items():
-        store.set_trial_intermediate_value(trial_id, epoch, accuracy)
     attributes: dict[str, Any] = {
         "why_stopped": outcome.why_stopped,
         "best_epoch": outcome.best_epoch,
@@ -79,10 +79,13 @@ def finish_trial(store: BaseStorage, trial_id: int, outcome: Outcome) -> None:
         attributes["fold_scores"] = list(outcome.fold_scores)
     if outcome.losses and math.isfinite(outcome.losses[-1]):
         attributes["train_loss"] = outcome.losses[-1]
-    for key, value in attributes.items():
-        store.set_trial_user_attr(trial_id, key, value)
-    state = TrialState.COMPLETE if outcome.complete else TrialState.PRUNED
-    store.set_trial_state_values(trial_id, state, [outcome.score])
+    store.finish_trial(
+        trial_id,
+        TrialState.COMPLETE if outcome.complete else TrialState.PRUNED,
+        [outcome.score],
+        intermediate_values=curve,
+        user_attrs=attributes,
+    )
 
 
 def read_outcome(trial: FrozenTrial) -> Outcome:

@@ -8,7 +8,7 @@ import signal
 import threading
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from multiprocessing.context import BaseContext
 from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
@@ -93,9 +93,10 @@ class _Crew:
 
     def __init__(self, workers: int) -> None:
         self._pools: list[ProcessPool] = [_start_pool() for _ in range(workers)]
-        for worker in range(workers):  # start now, while the driver has other things to do
-            self._schedule(worker, _nothing, None, None)
         self._given: list[list[Future[Any]]] = [[] for _ in range(workers)]
+        # Start them now, while the driver has other things to do than to wait for them.
+        self._starter = threading.Thread(target=self._start, daemon=True)
+        self._starter.start()
 
     @property
     def workers(self) -> int:
@@ -111,6 +112,7 @@ class _Crew:
         self, function: Callable[[Any], T], /, job: Any, *, limit: float | None = None
     ) -> Future[T]:
         """Run the function in the worker that has the least to do."""
+        self._starter.join()
         for futures in self._given:
             futures[:] = [future for future in futures if not future.done()]
         worker = min(range(len(self._pools)), key=lambda k: len(self._given[k]))
@@ -134,8 +136,13 @@ class _Crew:
         broken.set_exception(RunError("no worker process can be started on this machine"))
         return broken
 
+    def _start(self) -> None:
+        for worker in range(len(self._pools)):
+            self._schedule(worker, _nothing, None, None)
+
     def stop(self) -> None:
         """End all workers now, whatever they do."""
+        self._starter.join()
         _end(*self._pools)
 
 
@@ -168,6 +175,9 @@ def _nothing(_: None) -> None:
 def _start_worker() -> None:
     # Ctrl-C reaches every process of the terminal; the driver alone decides what it means.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
+    if hasattr(os, "SCHED_BATCH"):  # Linux: computes all the time, so let the driver go first
+        with suppress(OSError):
+            os.sched_setscheduler(0, os.SCHED_BATCH, os.sched_param(0))
     threading.Thread(target=_end_with_driver, daemon=True).start()
 
 

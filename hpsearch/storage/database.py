@@ -6,6 +6,7 @@ writer never lock each other out.
 
 from __future__ import annotations
 
+import os
 import sqlite3
 import time
 from collections.abc import Callable, Iterator
@@ -130,7 +131,7 @@ class Database:
         if self.file is None:
             return
         try:
-            same = Path(self.file).stat().st_ino == self.inode
+            same = os.stat(self.file).st_ino == self.inode  # noqa: PTH116 - at every commit: fast
         except FileNotFoundError:
             same = False
         if not same:

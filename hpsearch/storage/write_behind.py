@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import copy
 import os
-from collections.abc import Container, Sequence
+from collections.abc import Container, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 from uuid import uuid4
@@ -284,6 +284,42 @@ class WriteBehindStorage(Session, BaseStorage):
             self._pending.change_trial(trial_id, rows.trial_row(trial))
             self._soon()
             return True
+
+    def finish_trial(
+        self,
+        trial_id: int,
+        state: TrialState,
+        values: Sequence[float],
+        *,
+        intermediate_values: Mapping[int, float],
+        user_attrs: Mapping[str, Any],
+    ) -> None:
+        """All that is said of a trial when it ends, at once.
+
+        Args:
+            trial_id: of a trial that is not finished.
+            state: a finished one.
+            values: one for each objective.
+            intermediate_values: by step, for a trial that has reported none yet.
+            user_attrs: beside those that it has.
+        """
+        known = tables()
+        with self._lock:
+            study, trial = self._open_trial(trial_id)
+            trial.intermediate_values = {s: float(v) for s, v in intermediate_values.items()}
+            trial._user_attrs = {
+                **trial._user_attrs,
+                **{k: plain(v) for k, v in user_attrs.items()},
+            }
+            study.put(trial)
+            upsert = self._pending.upsert
+            for step, value in trial.intermediate_values.items():
+                row = rows.intermediate_row(trial_id, step, value)
+                upsert(known.trial_intermediate_values, row)
+            for key, value in user_attrs.items():
+                row = rows.attribute_row("trial_id", trial_id, key, value)
+                upsert(known.trial_user_attributes, row)
+            self.set_trial_state_values(trial_id, state, values)
 
     def _start_waiting(self, trial_id: int) -> bool:
         """Whether this process, and no other, is the one that starts a waiting trial."""

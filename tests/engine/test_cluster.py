@@ -5,6 +5,9 @@ from __future__ import annotations
 import os
 import signal
 import socket
+import tempfile
+import threading
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -13,7 +16,7 @@ import pytest
 
 from hpsearch.engine import cluster, run_study
 from hpsearch.engine.cluster import cluster_executor
-from hpsearch.engine.events import TrialDone
+from hpsearch.engine.events import StageStarted, TrialDone
 from hpsearch.errors import RunError, UsageError
 from hpsearch.storage import load_study, open_storage
 from hpsearch.study_file import parse_study_file
@@ -78,10 +81,54 @@ def test_a_killed_worker_costs_nothing_but_time(dask: Any, tmp_path: Path) -> No
 
 
 def test_the_data_leaves_with_the_study(dask: Any, tmp_path: Path) -> None:
-    import tempfile
-
     run_study(STUDY, storage=str(tmp_path / "s.db"), executor=address(dask))
     assert list(Path(tempfile.gettempdir()).glob("hpsearch-dask-*")) == []
+
+
+def test_a_training_ends_when_its_driver_has_left(dask: Any, tmp_path: Path) -> None:
+    long = STUDY.model_copy(
+        update={"training": STUDY.training.model_copy(update={"epochs": 10**6})}
+    )
+
+    def leave(seconds: float) -> bool:
+        deadline = time.monotonic() + seconds
+        while any(state for state in running(dask).values()):
+            if time.monotonic() > deadline:
+                return False
+            time.sleep(0.05)
+        return True
+
+    def interrupt(event: object) -> None:
+        if isinstance(event, StageStarted):
+            threading.Timer(2.0, os.kill, [os.getpid(), signal.SIGINT]).start()
+
+    with pytest.raises(KeyboardInterrupt):
+        run_study(long, storage=str(tmp_path / "s.db"), executor=address(dask), on_event=interrupt)
+    assert leave(10.0)
+
+
+def running(dask: Any) -> dict[str, Any]:
+    """The jobs that each worker is at."""
+    with distributed.Client(dask.scheduler_address, set_as_default=False) as client:
+        return dict(client.run(lambda dask_worker: list(dask_worker.active_keys)))
+
+
+def test_the_next_driver_clears_what_a_killed_one_has_left(dask: Any, tmp_path: Path) -> None:
+    left = cluster._plugin(f"{cluster.FOLDER}Client-gone", "data", {"X": b"..."})
+    with distributed.Client(dask.scheduler_address, set_as_default=False) as client:
+        client.register_plugin(left)
+    folder = Path(tempfile.gettempdir(), f"{cluster.FOLDER}Client-gone")
+    assert folder.exists()
+    with cluster_executor(address(dask)):
+        assert not folder.exists()
+
+
+def test_what_has_no_limit_gets_one() -> None:
+    assert cluster._bounded(lambda: 3, 10.0, "too long") == 3
+    with pytest.raises(ZeroDivisionError):
+        cluster._bounded(lambda: 1 // 0, 10.0, "too long")
+    with pytest.raises(RunError, match="too long"):
+        cluster._bounded(threading.Event().wait, 0.05, "too long")
 
 
 @pytest.mark.parametrize(
@@ -110,6 +157,20 @@ def test_other_versions_are_refused(dask: Any, monkeypatch: pytest.MonkeyPatch) 
     monkeypatch.setattr(cluster, "_versions", other_versions)
     with pytest.raises(RunError, match=r"has numpy \S+ and this machine 0.0; install the same"):
         cluster_executor(address(dask)).__enter__()
+
+
+def test_a_worker_without_hpsearch_is_named(dask: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(cluster, "_versions", no_versions)
+    with pytest.raises(RunError, match=r"worker tcp\S+ cannot use hpsearch \(No module named"):
+        cluster_executor(address(dask)).__enter__()
+
+
+def no_versions() -> dict[str, str]:
+    import multiprocessing
+
+    if multiprocessing.parent_process() is not None:
+        raise ModuleNotFoundError("No module named 'hpsearch'")
+    return {}
 
 
 def other_versions() -> dict[str, str]:

@@ -11,6 +11,7 @@ from hpsearch.engine import record
 from hpsearch.objective import Outcome
 from hpsearch.search.base import Change, Result, Stage
 from hpsearch.space import Categorical, Float, Int, Space
+from hpsearch.storage import WriteBehindStorage
 
 WHOLE = Space(
     {"rate": Float(1e-4, 1.0, log=True), "width": Int(8, 64), "act": Categorical(("a", "b"))}
@@ -34,7 +35,7 @@ BAD = Outcome(0.5, False, "not finite", (), (), 0, (0.5,), 0.1)
 
 @pytest.fixture
 def study() -> optuna.Study:
-    return optuna.create_study(direction="maximize")
+    return optuna.create_study(direction="maximize", storage=WriteBehindStorage("sqlite://"))
 
 
 def begin(study: optuna.Study, index: int = 0) -> int:

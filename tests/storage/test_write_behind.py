@@ -355,6 +355,31 @@ def test_a_killed_writer_leaves_nothing_half_and_loses_nothing_flushed(
             assert trial.intermediate_values == {0: trial.params["x"]}
 
 
+def test_a_server_that_goes_away_meanwhile_costs_nothing(
+    make: Make, url: str, request: pytest.FixtureRequest
+) -> None:
+    if url.startswith("sqlite"):
+        pytest.skip("SQLite has no server")
+    storage = make()
+    trial = optuna.create_study(storage=storage, study_name="s").ask()
+    trial.report(0.5, 1)
+    storage.flush()
+    trial.set_user_attr("a", 1)
+    server = sa.create_engine(url, poolclass=sa.NullPool)
+    with server.connect() as other:  # as a server does that is shut down
+        other.exec_driver_sql(
+            "SELECT pg_terminate_backend(pid) FROM pg_stat_activity "
+            "WHERE datname = current_database() AND pid <> pg_backend_pid()"
+        )
+    with pytest.raises(StorageError, match=r"the database postgresql\S+ failed: \S+"):
+        storage.flush()
+    trial.set_user_attr("b", 2)
+    trial.study.tell(trial, 1.0)
+    storage.flush()
+    [kept] = optuna.load_study(study_name="s", storage=make()).trials
+    assert (kept.value, kept.user_attrs) == (1.0, {"a": 1, "b": 2})
+
+
 class TestTrouble:
     @pytest.fixture
     def file(self, tmp_path: Path) -> Path:
