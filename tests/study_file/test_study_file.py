@@ -251,6 +251,13 @@ class TestSchema:
         for word in ("learning_rate", "leaky-relu", "coarse-to-fine", "whiten"):
             assert word in text
 
+    def test_it_explains_the_settings(self) -> None:
+        schema = json_schema()
+        width = schema["$defs"]["ModelSection"]["properties"]["width"]
+        assert width["description"] == "Units in each hidden layer."
+        step = schema["$defs"]["FloatRange"]["properties"]["when"]
+        assert step["description"].startswith("Search this setting only where")
+
     @pytest.mark.parametrize(
         ("literal", "known"),
         [
