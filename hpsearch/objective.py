@@ -6,6 +6,8 @@
 
 from __future__ import annotations
 
+import os
+import socket
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -91,12 +93,21 @@ def _settings() -> list[str]:
 
 @dataclass(frozen=True)
 class Job:
-    """One training to do, small enough to send anywhere: the data goes by handle."""
+    """One training to do, small enough to send anywhere: the data goes by handle.
+
+    Attributes:
+        data: where the data are.
+        configuration: the value of every setting.
+        seed: of the initial weights, the shuffling and the dropout.
+        epochs: how long to train.
+        test: whether to score the test part too, as only a comparison of searches does.
+    """
 
     data: DataHandle
     configuration: Mapping[str, Value]
     seed: int
     epochs: int
+    test: bool = False
 
 
 @dataclass(frozen=True)
@@ -111,9 +122,12 @@ class Outcome:
         why_stopped: "finished", "early stopping", "diverged", "not finite" or "stopped".
         curve: validation accuracy after each epoch, finite; the mean over the folds.
         losses: training loss after each epoch.
+        validation_losses: validation loss after each epoch.
         best_epoch: the epoch of the best validation accuracy, the median over the folds.
         fold_scores: the score of each fold.
         seconds: time that it took.
+        test_score: accuracy on the test part, where the job asks for it; chance if not complete.
+        worker: who trained it: the machine's name and the process's number.
     """
 
     score: float
@@ -121,9 +135,12 @@ class Outcome:
     why_stopped: str
     curve: tuple[float, ...]
     losses: tuple[float, ...]
+    validation_losses: tuple[float, ...]
     best_epoch: int
     fold_scores: tuple[float, ...]
     seconds: float
+    test_score: float | None = None
+    worker: str = ""
 
 
 OnEpoch = Callable[[int, float], bool | None]
@@ -136,12 +153,16 @@ Stop = Callable[[], bool]
 def train_job(job: Job, stop: Stop | None = None) -> Outcome:
     """Train and score one configuration on every fold of its data; a pure function of the job."""
     recipe = Recipe.of(job.configuration, epochs=job.epochs)
-    folds = (
-        job.data.fold(k, recipe.preprocessing, variance=recipe.variance)
-        for k in range(job.data.n_folds)
+    data, kind = job.data, (recipe.preprocessing, recipe.variance)
+    outcome = train_folds(
+        (data.fold(k, kind[0], variance=kind[1]) for k in range(data.n_folds)),
+        data.n_classes,
+        recipe,
+        seed=job.seed,
+        on_epoch=None if stop is None else lambda _epoch, _accuracy: stop(),
+        test=(lambda k: data.test(k, kind[0], variance=kind[1])) if job.test else None,
     )
-    on_epoch = None if stop is None else lambda _epoch, _accuracy: stop()
-    return train_folds(folds, job.data.n_classes, recipe, seed=job.seed, on_epoch=on_epoch)
+    return replace(outcome, worker=f"{socket.gethostname()} {os.getpid()}")
 
 
 def train_folds(
@@ -151,6 +172,7 @@ def train_folds(
     *,
     seed: int,
     on_epoch: OnEpoch | None = None,
+    test: Callable[[int], tuple[np.ndarray, np.ndarray]] | None = None,
 ) -> Outcome:
     """Train one network a fold, one after the other, until one of them is known to be bad.
 
@@ -160,10 +182,12 @@ def train_folds(
         recipe: what to train.
         seed: of the initial weights, the shuffling and the dropout; each fold has its own stream.
         on_epoch: watches the first fold, and may stop it.
+        test: gives samples and labels to score each fold's network on at its end, if any.
     """
     start = time.perf_counter()
     chance = 1.0 / n_classes
     results: list[TrainingResult] = []
+    tested: list[float] = []
     for k, fold in enumerate(folds):
         rng = np.random.default_rng([seed, k])
         network = Network(fold.X_train.shape[1], n_classes, recipe.network, rng=rng)
@@ -179,6 +203,9 @@ def train_folds(
         results.append(result)
         if not _complete(result):
             break
+        if test is not None:
+            X, y = test(k)
+            tested.append(float(np.mean(network.predict_logits(X).argmax(axis=1) == y)))
     last = results[-1]
     complete = _complete(last)
     scores = tuple(_score(result, recipe) if _complete(result) else chance for result in results)
@@ -188,9 +215,11 @@ def train_folds(
         why_stopped=last.why_stopped,
         curve=_mean_curve([[_accuracy(r) for r in result.curve] for result in results]),
         losses=_mean_curve([[r.train_loss for r in result.curve] for result in results]),
+        validation_losses=_mean_curve([[_loss(r) for r in result.curve] for result in results]),
         best_epoch=round(median(result.best_epoch for result in results)),
         fold_scores=scores,
         seconds=time.perf_counter() - start,
+        test_score=None if test is None else fmean(tested) if complete else chance,
     )
 
 
@@ -201,6 +230,11 @@ def _complete(result: TrainingResult) -> bool:
 def _accuracy(record: EpochRecord) -> float:
     assert record.validation_accuracy is not None, "objectives always train with validation data"
     return record.validation_accuracy
+
+
+def _loss(record: EpochRecord) -> float:
+    assert record.validation_loss is not None, "objectives always train with validation data"
+    return record.validation_loss
 
 
 def _score(result: TrainingResult, recipe: Recipe) -> float:

@@ -92,6 +92,19 @@ class DataHandle:
         """
         return _prepared(self, fold, preprocessing, variance)[0]
 
+    def test(
+        self, fold: int, preprocessing: str, *, variance: float = 1.0
+    ) -> tuple[NDArray[np.float32], NDArray[np.int64]]:
+        """The test part, preprocessed as the training part of one split teaches.
+
+        For comparisons of searches, which score every trial on it and choose none by it. Arguments
+        and errors are those of `fold`.
+
+        Returns:
+            Samples, shape (n_test, d'), float32, and class codes, shape (n_test,), int64.
+        """
+        return _test_part(self, fold, preprocessing, variance)
+
     def preprocessor(self, fold: int, preprocessing: str, *, variance: float = 1.0) -> Preprocessor:
         """The preprocessor behind `fold`; arguments and errors are the same."""
         return _prepared(self, fold, preprocessing, variance)[1]
@@ -208,6 +221,24 @@ def _prepared(
             f"the prepared data in {target} cannot be read or written: {error}; "
             "delete that folder and run again."
         ) from error
+
+
+@lru_cache(maxsize=64)
+def _test_part(
+    handle: DataHandle, fold: int, kind: str, variance: float
+) -> tuple[NDArray[np.float32], NDArray[np.int64]]:
+    preprocessor = _prepared(handle, fold, kind, variance)[1]
+    home = _home(handle)
+    target = home / f"test-{fold}-{kind}-{variance!r}"
+
+    def write(folder: Path) -> None:
+        with np.load(home / f"split-{fold}.npz", allow_pickle=False) as split:
+            rows = split["test"]
+        np.save(folder / "X.npy", preprocessor.transform(_map(home / "X.npy")[rows]))
+        np.save(folder / "y.npy", _map(home / "y.npy")[rows])
+
+    _complete(target, write)
+    return _map(target / "X.npy"), _map(target / "y.npy")
 
 
 _FOLD_ARRAYS = ("X_train", "y_train", "X_validation", "y_validation")

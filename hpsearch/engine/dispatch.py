@@ -20,6 +20,7 @@ from hpsearch.engine.interrupts import Interrupts
 from hpsearch.errors import HpsearchError, RunError
 from hpsearch.objective import Job, Outcome, train_job
 from hpsearch.search.base import Result, Slot, Stage
+from hpsearch.storage import load_epochs
 
 if TYPE_CHECKING:
     import optuna
@@ -182,7 +183,9 @@ class Dispatcher:
         flight = self._begun[trial_id] = _Flight(slot, trial_id, job)
         if digest in self.known:
             future: Future[Outcome] = Future()
-            future.set_result(record.read_outcome(self.store.get_trial(self.known[digest])))
+            before = self.known[digest]
+            epochs = load_epochs(self.store, trial_id=before).get(before, {})
+            future.set_result(record.read_outcome(self.store.get_trial(before), epochs))
             self._flying[future] = flight
         else:
             self._ready.append(flight)

@@ -41,6 +41,9 @@ __all__ = [
 NOTE = "hpsearch:"
 """Attributes of a study that begin so are ours."""
 
+TEST = "test_accuracy"
+"""The attribute of a trial with its accuracy on the test part, in comparisons of searches."""
+
 TRAINING = "training"
 """The attribute of a trial that tells its training from any other; see `training_digest`."""
 
@@ -74,22 +77,31 @@ def finish_trial(store: WriteBehindStorage, trial_id: int, outcome: Outcome) -> 
         "why_stopped": outcome.why_stopped,
         "best_epoch": outcome.best_epoch,
         "seconds": round(outcome.seconds, 4),
+        "worker": outcome.worker,
     }
     if len(outcome.fold_scores) > 1:
         attributes["fold_scores"] = list(outcome.fold_scores)
     if outcome.losses and math.isfinite(outcome.losses[-1]):
         attributes["train_loss"] = outcome.losses[-1]
+    if outcome.test_score is not None:
+        attributes[TEST] = outcome.test_score
     store.finish_trial(
         trial_id,
         TrialState.COMPLETE if outcome.complete else TrialState.PRUNED,
         [outcome.score],
         intermediate_values=curve,
         user_attrs=attributes,
+        epochs={"train_loss": outcome.losses, "validation_loss": outcome.validation_losses},
     )
 
 
-def read_outcome(trial: FrozenTrial) -> Outcome:
-    """The outcome that `finish_trial` wrote; of the losses only the last is kept."""
+def read_outcome(trial: FrozenTrial, epochs: Mapping[str, Sequence[float | None]]) -> Outcome:
+    """The outcome that `finish_trial` wrote.
+
+    Args:
+        trial: finished.
+        epochs: what `load_epochs` has of it.
+    """
     attributes = trial.user_attrs
     assert trial.value is not None, "asked of trials that have a result"
     curve = tuple(value for _, value in sorted(trial.intermediate_values.items()))
@@ -98,11 +110,18 @@ def read_outcome(trial: FrozenTrial) -> Outcome:
         complete=trial.state.name == "COMPLETE",
         why_stopped=attributes["why_stopped"],
         curve=curve,
-        losses=(attributes["train_loss"],) if "train_loss" in attributes else (),
+        losses=_numbers(epochs.get("train_loss", ())),
+        validation_losses=_numbers(epochs.get("validation_loss", ())),
         best_epoch=attributes["best_epoch"],
         fold_scores=tuple(attributes.get("fold_scores", [trial.value])),
         seconds=attributes["seconds"],
+        test_score=attributes.get(TEST),
+        worker=attributes.get("worker", ""),
     )
+
+
+def _numbers(values: Sequence[float | None]) -> tuple[float, ...]:
+    return tuple(math.nan if value is None else value for value in values)
 
 
 def fail_trial(store: BaseStorage, trial_id: int, errors: Sequence[str]) -> None:

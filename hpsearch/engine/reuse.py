@@ -39,6 +39,8 @@ def training_digest(study: StudyFile, fingerprint: str, job: Job) -> str:
         "seed": job.seed,
         "epochs": job.epochs,
     }
+    if job.test:
+        parts["test"] = True
     return sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()[:32]
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from hpsearch.storage.database import DEFAULT_STORAGE, display_url, storage_errors, storage_url
-from hpsearch.storage.own_tables import load_model_bytes, save_model_bytes
+from hpsearch.storage.own_tables import load_epochs, load_model_bytes, save_model_bytes
 
 if TYPE_CHECKING:
     import optuna
@@ -16,6 +16,7 @@ __all__ = [
     "DEFAULT_STORAGE",
     "WriteBehindStorage",
     "display_url",
+    "load_epochs",
     "load_model_bytes",
     "load_study",
     "open_storage",

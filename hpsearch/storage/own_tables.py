@@ -1,12 +1,16 @@
 """hpsearch's own tables beside Optuna's, with a version of their own.
 
 ``hpsearch_models`` has the trained network of each finished study; ``hpsearch_runs`` every run of a
-study, the one that goes on holding it (see `hpsearch.engine.lease`).
+study, the one that goes on holding it (see `hpsearch.engine.lease`); ``hpsearch_epochs`` what each
+epoch of a trial came to, beside the score that Optuna keeps, as JSON: a list for each quantity.
 """
 
 from __future__ import annotations
 
 import datetime
+import json
+import math
+from collections.abc import Mapping, Sequence
 from functools import cache
 from hashlib import sha256
 from typing import TYPE_CHECKING, NamedTuple
@@ -19,9 +23,16 @@ if TYPE_CHECKING:
 
     from hpsearch.storage.write_behind import WriteBehindStorage
 
-__all__ = ["create_own_tables", "load_model_bytes", "own_tables", "save_model_bytes"]
+__all__ = [
+    "create_own_tables",
+    "epochs_row",
+    "load_epochs",
+    "load_model_bytes",
+    "own_tables",
+    "save_model_bytes",
+]
 
-VERSION = 2
+VERSION = 3
 """The version of these tables; a newer one in a database is refused, never overwritten."""
 
 
@@ -31,6 +42,7 @@ class OwnTables(NamedTuple):
     schema: sa.Table
     models: sa.Table
     runs: sa.Table
+    epochs: sa.Table
 
 
 @cache
@@ -72,7 +84,13 @@ def own_tables() -> OwnTables:
         sqlite_where=open_runs,
         postgresql_where=open_runs,
     )
-    return OwnTables(schema, models, runs)
+    epochs = sa.Table(
+        "hpsearch_epochs",
+        metadata,
+        sa.Column("trial_id", sa.Integer, primary_key=True, autoincrement=False),
+        sa.Column("content", sa.Text, nullable=False),
+    )
+    return OwnTables(schema, models, runs, epochs)
 
 
 def create_own_tables(engine: sa.Engine, place: str) -> None:
@@ -139,3 +157,44 @@ def load_model_bytes(storage: WriteBehindStorage, study_id: int, digest: str) ->
             "under another name to train it"
         )
     return bytes(content)
+
+
+def epochs_row(trial_id: int, epochs: Mapping[str, Sequence[float]]) -> dict[str, object]:
+    """The row of what a trial's epochs came to.
+
+    Args:
+        trial_id: Optuna's.
+        epochs: a number for each epoch, by the name of the quantity; six digits are kept.
+
+    >>> epochs_row(7, {"train_loss": [2.30258509, 1.25]})["content"]
+    '{"train_loss": [2.30259, 1.25]}'
+    """
+    rounded = {
+        name: [float(f"{value:.6g}") if math.isfinite(value) else None for value in values]
+        for name, values in epochs.items()
+    }
+    return {"trial_id": trial_id, "content": json.dumps(rounded)}
+
+
+def load_epochs(
+    storage: WriteBehindStorage, *, study_id: int | None = None, trial_id: int | None = None
+) -> dict[int, dict[str, list[float | None]]]:
+    """What the epochs of a study's trials, or of one trial, came to.
+
+    Returns:
+        For each trial's id a list for each quantity, one number an epoch; None where it was not
+        finite. Trials that hpsearch did not train are missing.
+    """
+    import sqlalchemy as sa
+
+    from hpsearch.storage.optuna_schema import tables
+
+    epochs, trials = own_tables().epochs.c, tables().trials.c
+    if trial_id is not None:
+        chosen = epochs.trial_id == trial_id
+    else:
+        chosen = epochs.trial_id.in_(sa.select(trials.trial_id).where(trials.study_id == study_id))
+    storage.flush()
+    with storage.reading() as connection:
+        rows = connection.execute(sa.select(epochs.trial_id, epochs.content).where(chosen)).all()
+    return {number: json.loads(content) for number, content in rows}

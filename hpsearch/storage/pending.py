@@ -22,6 +22,7 @@ UNIQUE = {
     "trial_params": ("trial_id", "param_name"),
     "trial_values": ("trial_id", "objective"),
     "trial_intermediate_values": ("trial_id", "step"),
+    "hpsearch_epochs": ("trial_id",),
 }
 """The columns of which each combination exists once: a second row replaces the first."""
 
@@ -38,8 +39,8 @@ class Pending:
 
     def upsert(self, table: sa.Table, row: Row) -> None:
         """Have a row inserted, or replace the one that has the same key."""
-        key = UNIQUE[table.name]
-        self._rows[table][row[key[0]], row[key[1]]] = row
+        key = tuple([row[name] for name in UNIQUE[table.name]])
+        self._rows[table][key] = row
 
     def change_trial(self, trial_id: int, row: Row) -> None:
         """Have a trial's own row changed."""

@@ -182,12 +182,12 @@ class Session:
                 raise
 
     @contextmanager
-    def _reading(self) -> Iterator[sa.Connection]:
+    def reading(self) -> Iterator[sa.Connection]:
         """A transaction whose queries all see one state of the database."""
-        if self._grouping is not None:
-            yield self._grouping
-            return
-        with storage_errors(self._database.url):
+        with self._lock, storage_errors(self._database.url):
+            if self._grouping is not None:
+                yield self._grouping
+                return
             connection = self._connected()
             connection.exec_driver_sql(self._database.begin_reading)
             try:
@@ -246,7 +246,7 @@ class Session:
         self._look()
         study = self._studies.get(study_id)
         if study is None:
-            with self._reading() as connection:
+            with self.reading() as connection:
                 study = StudyInMemory.read(connection, study_id)
             self._studies[study_id] = study
             self._study_of.update(dict.fromkeys(study.trials, study_id))
@@ -285,7 +285,7 @@ class Session:
             self.flush()
             for study_id in list(self._studies):
                 try:
-                    with self._reading():
+                    with self.reading():
                         new = self._studies[study_id].refresh(connection)
                 except KeyError:
                     self._forget(study_id)

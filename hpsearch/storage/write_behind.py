@@ -27,6 +27,7 @@ from hpsearch.storage import rows
 from hpsearch.storage.database import storage_errors
 from hpsearch.storage.memory import StudyInMemory, plain, read_studies
 from hpsearch.storage.optuna_schema import tables
+from hpsearch.storage.own_tables import epochs_row, own_tables
 from hpsearch.storage.pending import Pending
 from hpsearch.storage.session import Session
 
@@ -97,7 +98,7 @@ class WriteBehindStorage(Session, BaseStorage):
             with self._transaction() as connection:
                 t = known.trials.c
                 ids = sa.select(t.trial_id).where(t.study_id == study_id)
-                for table in known:
+                for table in (*known, own_tables().epochs):
                     if "trial_id" in table.c and table is not known.trials:
                         connection.execute(table.delete().where(table.c.trial_id.in_(ids)))
                 for table in reversed(known):
@@ -158,7 +159,7 @@ class WriteBehindStorage(Session, BaseStorage):
         """All studies of the database, their trials left aside."""
         with self._lock, storage_errors(self._database.url):
             self.flush()
-            with self._reading() as connection:
+            with self.reading() as connection:
                 return read_studies(connection)
 
     # Trials
@@ -293,6 +294,7 @@ class WriteBehindStorage(Session, BaseStorage):
         *,
         intermediate_values: Mapping[int, float],
         user_attrs: Mapping[str, Any],
+        epochs: Mapping[str, Sequence[float]],
     ) -> None:
         """All that is said of a trial when it ends, at once.
 
@@ -302,6 +304,7 @@ class WriteBehindStorage(Session, BaseStorage):
             values: one for each objective.
             intermediate_values: by step, for a trial that has reported none yet.
             user_attrs: beside those that it has.
+            epochs: what its epochs came to otherwise, for the table beside Optuna's.
         """
         known = tables()
         with self._lock:
@@ -319,6 +322,8 @@ class WriteBehindStorage(Session, BaseStorage):
             for key, value in user_attrs.items():
                 row = rows.attribute_row("trial_id", trial_id, key, value)
                 upsert(known.trial_user_attributes, row)
+            if epochs:
+                upsert(own_tables().epochs, epochs_row(trial_id, epochs))
             self.set_trial_state_values(trial_id, state, values)
 
     def _start_waiting(self, trial_id: int) -> bool:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+from typing import Any
 
 import optuna
 import pytest
@@ -11,7 +11,7 @@ from hpsearch.engine import record
 from hpsearch.objective import Outcome
 from hpsearch.search.base import Change, Result, Stage
 from hpsearch.space import Categorical, Float, Int, Space
-from hpsearch.storage import WriteBehindStorage
+from hpsearch.storage import WriteBehindStorage, load_epochs
 
 WHOLE = Space(
     {"rate": Float(1e-4, 1.0, log=True), "width": Int(8, 64), "act": Categorical(("a", "b"))}
@@ -29,8 +29,10 @@ STAGE = Stage(
     lambda index, _: {"rate": 0.02, "width": 16 + index, "act": "b"},
     (Change("rate", WHOLE.parameters["rate"], NARROW.parameters["rate"], "because 4 of 9"),),
 )
-GOOD = Outcome(0.75, True, "finished", (0.5, 0.75), (1.0, 0.6), 2, (0.75,), 1.5)
-BAD = Outcome(0.5, False, "not finite", (), (), 0, (0.5,), 0.1)
+GOOD = Outcome(
+    0.75, True, "finished", (0.5, 0.75), (1.0, 0.6), (1.1, 0.9), 2, (0.75,), 1.5, 0.7, "here 4"
+)
+BAD = Outcome(0.5, False, "not finite", (), (), (), 0, (0.5,), 0.1)
 
 
 @pytest.fixture
@@ -70,9 +72,12 @@ def test_a_result_comes_back_as_it_went(study: optuna.Study, outcome: Outcome, s
     }
     assert record.read_unfinished(study.trials) == {}
     assert trial.intermediate_values, "a page of trials without any is blank"
-    again = record.read_outcome(trial)
+    storage: Any = study._storage
+    epochs = load_epochs(storage, study_id=study._study_id)[trial._trial_id]
+    assert load_epochs(storage, trial_id=trial._trial_id) == {trial._trial_id: epochs}
+    again = record.read_outcome(trial, epochs)
     if outcome is GOOD:
-        assert again == replace(outcome, losses=(0.6,))
+        assert again == outcome
     else:
         assert (again.score, again.complete, again.why_stopped) == (0.5, False, "not finite")
 
@@ -84,11 +89,12 @@ def test_ranges_are_the_stage_s_and_choices_the_study_s() -> None:
 
 
 def test_folds_are_kept_apart(study: optuna.Study) -> None:
-    folds = Outcome(0.7, True, "finished", (0.7,), (1.0,), 1, (0.6, 0.8), 0.1)
+    folds = Outcome(0.7, True, "finished", (0.7,), (1.0,), (1.1,), 1, (0.6, 0.8), 0.1)
     record.finish_trial(study._storage, begin(study), folds)
     [trial] = study.trials
     assert trial.user_attrs["fold_scores"] == [0.6, 0.8]
-    assert record.read_outcome(trial) == folds
+    epochs = {"train_loss": [1.0], "validation_loss": [1.1]}
+    assert record.read_outcome(trial, epochs) == folds
 
 
 def test_failures_and_foreign_trials_are_no_results(study: optuna.Study) -> None:
