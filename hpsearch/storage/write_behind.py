@@ -95,6 +95,7 @@ class WriteBehindStorage(Session, BaseStorage):
         known = tables()
         with self._lock:
             self._study(study_id)
+            self.flush()  # what waits for this study's trials could not be written after them
             with self._transaction() as connection:
                 t = known.trials.c
                 ids = sa.select(t.trial_id).where(t.study_id == study_id)
