@@ -205,7 +205,7 @@ if __name__ == "__main__":
     study = load_study_file("study.toml")
     trials, epochs = study.search.trials, study.training.epochs
     with tempfile.TemporaryDirectory() as folder:
-        data = write_store(folder, *study_data(study))
+        data = write_store(folder, *study_data(study.data, study.seed))
         settings = {"trials": trials, "epochs": epochs, "seed": 0}
         stage = make_strategy("random", study.space(), **settings).next_stage([])
         slots = [stage.slot(index) for index in range(trials)]

@@ -58,7 +58,7 @@ def check_study(study: StudyFile) -> list[Check]:
     Raises:
         DataError: the data cannot be loaded or divided.
     """
-    dataset, splits = study_data(study)
+    dataset, splits = study_data(study.data, study.seed)
     space = study.space()
     middle = space.from_unit([0.5] * len(space.parameters))
     configuration = study.fixed() | middle

@@ -8,7 +8,7 @@ FAIL once three attempts broke. Nothing is told to the outside before it is comm
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from concurrent.futures import FIRST_COMPLETED, BrokenExecutor, Future, wait
 from contextlib import suppress
 from dataclasses import dataclass, field
@@ -25,6 +25,7 @@ from hpsearch.storage import load_epochs
 if TYPE_CHECKING:
     import optuna
 
+    from hpsearch.engine.cost import Spending
     from hpsearch.engine.workers import Executor
     from hpsearch.search.base import Strategy
     from hpsearch.space import Space
@@ -66,6 +67,7 @@ class Dispatcher:
         digest_of: what tells a training from any other.
         known: the trials of trainings that the store holds, by their digest.
         interrupts: whether a signal asks to stop.
+        spending: which slots the budget pays for.
         out_of_time: whether the time for searching is over.
         on_event: told of everything that happens.
     """
@@ -82,6 +84,7 @@ class Dispatcher:
         digest_of: Callable[[Job], str],
         known: dict[str, int],
         interrupts: Interrupts,
+        spending: Callable[[Iterable[Slot]], Spending],
         out_of_time: Callable[[], bool],
         on_event: OnEvent,
     ) -> None:
@@ -92,24 +95,25 @@ class Dispatcher:
         trials = target.get_trials(deepcopy=False)
         self._stored = record.read_results(trials)
         self._unfinished = record.read_unfinished(trials)
+        self.spending = spending(record.read_slots(trials))
         self._ready: deque[_Flight] = deque()
         self._flying: dict[Future[Outcome], _Flight] = {}
         self._begun: dict[int, _Flight] = {}  # by trial id: RUNNING in the store
 
     def search(self, strategy: Strategy) -> list[Result]:
-        """Fill every slot of every stage, or as many as there is time for.
+        """Fill every slot of every stage, or as many as the budget pays for.
 
         Returns:
-            The results that name the winner: all of them, but for a round of the race that time has
-            cut off, in which the contenders had unequal chances.
+            The results that name the winner: all of them, but for a round of the race that the
+            budget has cut off, in which the contenders had unequal chances.
         """
         results: list[Result] = []
         try:
-            while not self.out_of_time() and (stage := strategy.next_stage(results)) is not None:
+            while not self.over() and (stage := strategy.next_stage(results)) is not None:
                 here = self._fill(stage)
                 if not here:
                     break
-                if len(here) < stage.slots and self.out_of_time() and stage.paired:
+                if len(here) < stage.slots and self.over() and stage.paired:
                     break
                 results += here
         except BaseException:
@@ -118,6 +122,10 @@ class Dispatcher:
             raise
         self._hand_back()
         return results
+
+    def over(self) -> bool:
+        """Whether the budget is spent."""
+        return self.spending.over or self.out_of_time()
 
     def _fill(self, stage: Stage) -> list[Result]:
         """Run the slots of a stage that have no result yet."""
@@ -129,7 +137,7 @@ class Dispatcher:
         taken = {result.slot.index for result in done}
         waiting = deque(() if closed else (i for i in range(stage.slots) if i not in taken))
         while waiting or self._begun:
-            if self.out_of_time():
+            if self.over():
                 waiting.clear()
             landed = [(self._flying.pop(future), future) for future in self._landed()]
             events: list[TrialDone] = []
@@ -145,26 +153,30 @@ class Dispatcher:
                     else:
                         events += self.record_outcome(stage, flight, outcome, done)
                 while waiting and len(self._begun) < self._most(stage, waiting):
-                    self.hand_out(stage, waiting.popleft(), done)
+                    if not self.hand_out(stage, waiting.popleft(), done):
+                        waiting.clear()
             self._launch()
             for event in events:  # now that it is committed
                 self._settle(event)
             if wrong is not None:
                 raise wrong
-        if not done and not self.out_of_time():
+        if not done and not self.over():
             raise RunError(
                 f"every training of stage {stage.name} failed; the trials' errors say why "
                 f"(`hpsearch trials {self.target.study_name} --state fail`)"
             )
         return done
 
-    def hand_out(self, stage: Stage, index: int, done: list[Result]) -> None:
+    def hand_out(self, stage: Stage, index: int, done: list[Result]) -> bool:
         """Get a slot ready for a worker, with a RUNNING trial; or take over a known result.
 
         Args:
             stage: whose slot it is.
             index: of the slot.
             done: the results of this stage so far, for a strategy that learns from them.
+
+        Returns:
+            False if the budget does not pay for it.
         """
         begun = self._unfinished.pop((stage.index, index), None)
         if begun is not None and stage.adaptive:  # by now it might propose something else
@@ -172,6 +184,8 @@ class Dispatcher:
             slot = Slot(stage.index, index, begun.params, seed, epochs)
         else:
             slot = stage.slot(index, tuple(done))
+        if not self.spending.admit(slot):
+            return False
         job = self.job_of(slot)
         digest = self.digest_of(job)
         if begun is not None:
@@ -189,6 +203,7 @@ class Dispatcher:
             self._flying[future] = flight
         else:
             self._ready.append(flight)
+        return True
 
     def _most(self, stage: Stage, waiting: deque[int]) -> int:
         """How many slots may be handed out at once.

@@ -20,7 +20,10 @@ __all__ = ["note_data", "open_study", "totals"]
 PLACES = {"data.path", "data.folder"}
 """The same data may lie elsewhere today; its fingerprint, not its place, tells if it changed."""
 
-BUDGETS = {"search.trials", "search.total_epochs", "search.seconds", "search.trial_seconds"}
+BUDGETS = {
+    f"search.{name}"
+    for name in ("trials", "total_epochs", "total_flops", "seconds", "trial_seconds")
+}
 """What may change between two runs: how much to spend is no part of what is searched."""
 
 

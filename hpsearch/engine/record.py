@@ -32,6 +32,7 @@ __all__ = [
     "hand_back_trial",
     "read_outcome",
     "read_results",
+    "read_slots",
     "read_stages",
     "read_unfinished",
     "resume_trial",
@@ -189,6 +190,15 @@ def read_unfinished(trials: Sequence[FrozenTrial]) -> dict[tuple[int, int], Froz
         for trial in trials
         if (key := slot_of(trial)) is not None and not trial.state.is_finished()
     }
+
+
+def read_slots(trials: Sequence[FrozenTrial]) -> list[Slot]:
+    """Every slot that was ever handed out, whatever came of it."""
+    return [
+        Slot(*key, trial.params, trial.user_attrs["seed"], trial.user_attrs["epochs"])
+        for trial in trials
+        if (key := slot_of(trial)) is not None
+    ]
 
 
 def slot_of(trial: FrozenTrial) -> tuple[int, int] | None:

@@ -7,19 +7,21 @@ noticed is in `Dispatcher`: ``hand_out``, ``record_outcome``, ``notice_failure``
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from concurrent.futures import wait
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from functools import cached_property, partial
 from typing import TYPE_CHECKING
 
-from hpsearch.data import DataHandle, Dataset, write_store
+from hpsearch.data import DataHandle, Dataset, Split, write_store
 from hpsearch.engine import record
 from hpsearch.engine.budget import trials_within
 from hpsearch.engine.cluster import cluster_executor
+from hpsearch.engine.cost import DataShape, Spending
 from hpsearch.engine.dispatch import ATTEMPTS, LOOK, Dispatcher, what_broke
 from hpsearch.engine.events import DataReady, Finished, OnEvent, WinnerNamed
-from hpsearch.engine.identity import note_data, open_study, totals
+from hpsearch.engine.identity import BUDGETS, note_data, open_study, totals
 from hpsearch.engine.interrupts import Interrupts
 from hpsearch.engine.lease import Lease, seconds_spent
 from hpsearch.engine.processes import scratch_folder
@@ -48,7 +50,7 @@ if TYPE_CHECKING:
     from hpsearch.search.race import Confirmed
     from hpsearch.storage import WriteBehindStorage
 
-__all__ = ["run_study"]
+__all__ = ["Runner", "open_runner", "planned_trials", "run_study"]
 
 
 def run_study(
@@ -76,46 +78,106 @@ def run_study(
             the study, or every training failed; finished trials are kept, and the same call goes on
             from them.
     """
+    planned_trials(study)  # a search that makes no sense is refused before anything is made
+    with open_runner(storage, workers=workers, executor=executor) as runner:
+        return runner.run(study, on_event)
+
+
+@contextmanager
+def open_runner(
+    storage: str, *, workers: int | None = None, executor: str | None = None
+) -> Iterator[Runner]:
+    """What it takes to run studies one after the other; arguments and errors as for `run_study`."""
     if workers is not None and workers < 1:
         raise UsageError(f"a study needs at least one worker, not {workers}")
     if workers is not None and executor is not None:
         raise UsageError("a cluster has the workers that it has; give workers or executor")
-    make = partial(_strategy, study)
-    trials = trials_within(study.search.trials, study.search.total_epochs, make)
-    make(trials)  # a search that makes no sense is refused before anything is made
     with (
         Interrupts() as interrupts,
         _executor(executor, workers) as crew,  # first, since workers take their time to start
         open_storage(storage) as store,
         storage_errors(store.url),
     ):
+        yield Runner(store, crew, interrupts)
+
+
+class Runner:
+    """Runs studies with one crew of workers and one database.
+
+    Args:
+        store: where the studies are.
+        executor: trains.
+        interrupts: whether a signal asks to stop.
+    """
+
+    def __init__(
+        self, store: WriteBehindStorage, executor: Executor, interrupts: Interrupts
+    ) -> None:
+        self.store, self.executor, self.interrupts = store, executor, interrupts
+        self._last: tuple[object, tuple[Dataset, tuple[Split, ...]]] | None = None
+
+    def data(self, study: StudyFile) -> tuple[Dataset, tuple[Split, ...]]:
+        """A study's data, divided; those of the last study are not read again."""
+        key = (study.data, study.seed)
+        if self._last is None or self._last[0] != key:
+            self._last = key, study_data(study.data, study.seed)
+        self.interrupts.check()
+        return self._last[1]
+
+    def run(
+        self, study: StudyFile, on_event: OnEvent = lambda _: None, *, test_trials: bool = False
+    ) -> Summary:
+        """Run one study; see `run_study`.
+
+        Args:
+            study: what to run.
+            on_event: told of everything that happens.
+            test_trials: score every training on the test part too, and choose none by it; for
+                comparisons of searches.
+        """
+        store, trials = self.store, planned_trials(study)
         finished = _finished(store, study, trials)
         if finished is not None:
             on_event(Finished(finished))
             return finished
-        dataset, splits = study_data(study)
-        interrupts.check()
+        dataset, splits = self.data(study)
         # Only now, so that data that cannot be read leave no empty study behind.
         target = open_study(store, study)
-        with Lease(store.engine, target._study_id, study.name, pause=interrupts.pause) as lease:
+        pause = self.interrupts.pause
+        with Lease(store.engine, target._study_id, study.name, pause=pause) as lease:
             store.fence = lease.check
-            note_data(target, dataset)
-            numbers = totals(target, trials)
-            strategy = grown(make, numbers)
-            record.write_note(target, "totals", numbers)
-            first = splits[0]
-            sizes = (len(first.train), len(first.validation), len(first.test))
-            on_event(DataReady(dataset, sizes))
-            with scratch_folder() as folder:
-                data = write_store(folder, dataset, splits)
-                run = _Run(study, target, store, data, crew, lease, interrupts, on_event)
-                winner = run.search(strategy, dataset)
-                run.test(winner, dataset, trials)
-            store.flush()
-            store.fence = None
+            try:
+                note_data(target, dataset)
+                numbers = totals(target, trials)
+                strategy = grown(partial(_strategy, study), numbers)
+                record.write_note(target, "totals", numbers)
+                first = splits[0]
+                sizes = (len(first.train), len(first.validation), len(first.test))
+                on_event(DataReady(dataset, sizes))
+                with scratch_folder() as folder:
+                    data = write_store(folder, dataset, splits)
+                    shape = DataShape.of(dataset, splits)
+                    run = _Run(self, study, target, data, shape, lease, on_event, test_trials)
+                    winner = run.search(strategy, dataset)
+                    run.test(winner, dataset, trials)
+                store.flush()
+            finally:
+                store.fence = None
         summary = summarize(target)
-    on_event(Finished(summary))
-    return summary
+        on_event(Finished(summary))
+        return summary
+
+
+def planned_trials(study: StudyFile) -> int:
+    """How many trials a study's budget pays for.
+
+    Raises:
+        UsageError: the search makes no sense, or the budget pays for no training.
+    """
+    make = partial(_strategy, study)
+    trials = trials_within(study.search.trials, study.search.total_epochs, make)
+    make(trials)
+    return trials
 
 
 def _executor(address: str | None, workers: int | None) -> AbstractContextManager[Executor]:
@@ -125,7 +187,7 @@ def _executor(address: str | None, workers: int | None) -> AbstractContextManage
 
 
 def _strategy(study: StudyFile, trials: int) -> Confirmed:
-    budget = {"trials", "total_epochs", "seconds", "trial_seconds"}
+    budget = {name.removeprefix("search.") for name in BUDGETS}
     given = study.search.model_dump(exclude={"strategy", *budget}, exclude_none=True)
     return make_strategy(
         study.search.strategy,
@@ -146,47 +208,56 @@ def _finished(store: WriteBehindStorage, study: StudyFile, trials: int) -> Summa
     result = record.read_note(target, "result")
     if result is None or result["budget"]["trials"] < trials:
         return None
-    cut, limit = result["budget"]["seconds"], study.search.seconds
-    if cut is not None and (limit is None or limit > cut):
-        return None
+    for cut, limit in (
+        (result["budget"]["seconds"], study.search.seconds),
+        (result["budget"].get("flops"), study.search.total_flops),
+    ):
+        if cut is not None and (limit is None or limit > cut):
+            return None
     return summarize(target)
 
 
-@dataclass(frozen=True)
+@dataclass
 class _Run:
     """One run of a study: its parts, and the two things done with them."""
 
+    runner: Runner
     study: StudyFile
     target: optuna.Study
-    store: WriteBehindStorage
     data: DataHandle
-    executor: Executor
+    shape: DataShape
     lease: Lease
-    interrupts: Interrupts
     on_event: OnEvent
+    test_trials: bool
+    unpaid: bool = False  # whether the budget in operations turned a slot away
 
     def search(self, strategy: Strategy, dataset: Dataset) -> Winner:
         """Fill the slots of every stage and name the winner."""
-        study = self.study
+        study, store = self.study, self.runner.store
         dispatcher = Dispatcher(
             self.target,
-            self.store,
+            store,
             study.space(),
-            self.executor,
+            self.runner.executor,
             limit=study.search.trial_seconds,
             job_of=self._job,
             digest_of=partial(training_digest, study, dataset.fingerprint),
-            known=known_trainings(self.store.engine),
-            interrupts=self.interrupts,
+            known=known_trainings(store.engine),
+            interrupts=self.runner.interrupts,
+            spending=partial(Spending, study.search.total_flops, self.shape, study.fixed()),
             out_of_time=self._out_of_time,
             on_event=self.on_event,
         )
         results = dispatcher.search(strategy)
+        self.unpaid = dispatcher.spending.over
         if not results:
-            raise RunError(
-                f"the study's {study.search.seconds:g} seconds were over before a trial was "
-                "finished; raise them and run it again"
+            spent = (
+                f"total_flops = {study.search.total_flops:g} does not pay for one training"
+                if self.unpaid
+                else f"the study's {study.search.seconds:g} seconds were over before a trial was "
+                "finished"
             )
+            raise RunError(f"{spent}; raise it and run the study again")
         winner = strategy.winner(results)
         self.on_event(WinnerNamed(winner, self._out_of_time()))
         return winner
@@ -219,16 +290,20 @@ class _Run:
             dataset.categories,
             {"study": self.study.name, "strategy": self.study.search.strategy} | figures,
         )
-        digest = save_model_bytes(self.store, self.target._study_id, model.to_bytes())
-        limit = self.study.search.seconds if out_of_time else None
-        budget = {"trials": trials, "seconds": limit}
+        store = self.runner.store
+        digest = save_model_bytes(store, self.target._study_id, model.to_bytes())
+        budget = {
+            "trials": trials,
+            "seconds": self.study.search.seconds if out_of_time else None,
+            "flops": self.study.search.total_flops if self.unpaid else None,
+        }
         record.write_note(self.target, "result", figures | {"model": digest, "budget": budget})
-        self.store.flush()
+        store.flush()
 
     @cached_property
     def _spent(self) -> float:
         """What the study's earlier runs have taken."""
-        return seconds_spent(self.store.engine, self.target._study_id)
+        return seconds_spent(self.runner.store.engine, self.target._study_id)
 
     def _out_of_time(self) -> bool:
         limit = self.study.search.seconds
@@ -236,15 +311,15 @@ class _Run:
 
     def _job(self, slot: Slot) -> Job:
         configuration = self.study.fixed() | dict(slot.configuration)
-        return Job(self.data, configuration, slot.seed, slot.epochs)
+        return Job(self.data, configuration, slot.seed, slot.epochs, self.test_trials)
 
     def _refit(self, job: RefitJob) -> Refit:
         """The winner's last training; like any other it may break twice."""
         broken = ""
         for _ in range(ATTEMPTS):
-            future = self.executor.submit(refit_job, job)
+            future = self.runner.executor.submit(refit_job, job)
             while not wait([future], timeout=LOOK).done:
-                self.interrupts.check()
+                self.runner.interrupts.check()
             try:
                 return future.result()
             except HpsearchError:

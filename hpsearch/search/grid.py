@@ -7,10 +7,12 @@ from dataclasses import dataclass
 from typing import TypeAlias
 
 from hpsearch.errors import SpaceError, UnknownNameError, UsageError
-from hpsearch.search.base import Configuration, Result, Stage
+from hpsearch.search.base import Configuration, Result, Stage, generator
 from hpsearch.space import Categorical, Float, Parameter, Space, Value
 
 __all__ = ["GridSearch", "Points", "make_grid", "spread"]
+
+_SHIFT = 2**32 - 1  # the key of the draw that moves a grid; no stage has this index
 
 Points: TypeAlias = Mapping[str, int | Sequence[Value]]
 
@@ -52,7 +54,9 @@ class GridSearch:
         )
 
 
-def make_grid(space: Space, points: Points | None, trials: int) -> tuple[Configuration, ...]:
+def make_grid(
+    space: Space, points: Points | None, trials: int, *, shift: int | None = None
+) -> tuple[Configuration, ...]:
     """The points of a grid over a space.
 
     A parameter that does not exist in a configuration adds no points to it, so conditions make no
@@ -64,6 +68,8 @@ def make_grid(space: Space, points: Points | None, trials: int) -> tuple[Configu
         points: for each parameter either how many points, or the values themselves; the parameters
             that it leaves out, or all of them without it, are balanced automatically.
         trials: how many points the grid may have.
+        shift: a seed that moves the points of each numeric parameter by a part of their step, the
+            same part for all of one parameter; None leaves them in the middle of their cells.
 
     Returns:
         The configurations; at most ``trials``, and fewer where no balanced grid has that many.
@@ -81,8 +87,9 @@ def make_grid(space: Space, points: Points | None, trials: int) -> tuple[Configu
     for name in given:
         if name not in space.parameters:
             raise UnknownNameError("parameter", name, space.parameters)
+    offsets = _offsets(space, shift)
     values = {
-        name: _given(name, parameter, given.get(name))
+        name: _given(name, parameter, given.get(name), offsets[name])
         for name, parameter in space.parameters.items()
     }
     size = _size(space, values)
@@ -101,7 +108,7 @@ def make_grid(space: Space, points: Points | None, trials: int) -> tuple[Configu
     ]
     while growing:
         name = min(growing, key=lambda n: len(values[n]))
-        more = spread(space.parameters[name], len(values[name]) + 1)
+        more = spread(space.parameters[name], len(values[name]) + 1, offset=offsets[name])
         if len(more) > len(values[name]) and _size(space, {**values, name: more}) <= trials:
             values[name] = more
         else:
@@ -109,12 +116,21 @@ def make_grid(space: Space, points: Points | None, trials: int) -> tuple[Configu
     return tuple(_configurations(space, values))
 
 
-def spread(parameter: Parameter, count: int) -> list[Value]:
-    """Values that divide a range evenly on its scale, each in the middle of an equal cell.
+def _offsets(space: Space, shift: int | None) -> dict[str, float]:
+    """Where in its cell each parameter's points stand, from 0 to 1."""
+    if shift is None:
+        return dict.fromkeys(space.parameters, 0.5)
+    drawn = generator(shift, _SHIFT).random(len(space.parameters))
+    return dict(zip(space.parameters, drawn.tolist(), strict=True))
+
+
+def spread(parameter: Parameter, count: int, *, offset: float = 0.5) -> list[Value]:
+    """Values that divide a range evenly on its scale, each at the same place of an equal cell.
 
     Args:
         parameter: the parameter.
         count: how many values; a parameter that has fewer gives all that it has.
+        offset: that place, from 0 to 1; its middle by default.
 
     >>> from hpsearch.space import Float
     >>> [round(x, 4) for x in spread(Float(1e-4, 1.0, log=True), 2)]
@@ -123,27 +139,29 @@ def spread(parameter: Parameter, count: int) -> list[Value]:
     if isinstance(parameter, Categorical):
         return list(parameter.choices[:count])
     if isinstance(parameter, Float):
-        return list(dict.fromkeys(parameter.from_unit((i + 0.5) / count) for i in range(count)))
+        return list(dict.fromkeys(parameter.from_unit((i + offset) / count) for i in range(count)))
     count = min(count, len(parameter))
     # On a logarithmic scale small whole numbers stand closer than the cells: move up, then down.
     step, last = parameter.step, parameter.low
     distinct: list[Value] = []
     for i in range(count):
         room = parameter.high - step * (count - 1 - i)
-        last = min(max(parameter.from_unit((i + 0.5) / count), last), room)
+        last = min(max(parameter.from_unit((i + offset) / count), last), room)
         distinct.append(last)
         last += step
     return distinct
 
 
-def _given(name: str, parameter: Parameter, points: int | Sequence[Value] | None) -> list[Value]:
+def _given(
+    name: str, parameter: Parameter, points: int | Sequence[Value] | None, offset: float
+) -> list[Value]:
     if points is None:
         count = len(parameter.choices) if isinstance(parameter, Categorical) else 1
-        return spread(parameter, count)
+        return spread(parameter, count, offset=offset)
     if isinstance(points, int) and not isinstance(points, bool):
         if points < 1:
             raise UsageError(f"{name} has {points} grid points; give it at least one.")
-        return spread(parameter, points)
+        return spread(parameter, points, offset=offset)
     if isinstance(points, bool | str) or not points:
         raise UsageError(f"the grid points of {name} are {points!r}; give a number or a list.")
     for value in points:

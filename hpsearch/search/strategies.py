@@ -35,6 +35,7 @@ def make_strategy(
     confirm: int | None = None,
     contenders: int | None = None,
     points: Points | None = None,
+    shift: bool | None = None,
     stage_shares: Sequence[float] | None = None,
     epoch_shares: Sequence[float] | None = None,
 ) -> Confirmed:
@@ -50,6 +51,7 @@ def make_strategy(
             none for the others.
         contenders: how many configurations start in the race; without it a third of ``confirm``.
         points: grid only: points per parameter, or their values; see `make_grid`.
+        shift: grid only: move the points by a random part of a step, drawn from ``seed``.
         stage_shares: coarse-to-fine only: how the trials before the race are divided among the
             stages; one half, a quarter and a quarter.
         epoch_shares: coarse-to-fine only: the part of a full training that each stage gets; a
@@ -64,7 +66,7 @@ def make_strategy(
     for setting, number, least in (("trials", trials, 1), ("epochs", epochs, 1), ("seed", seed, 0)):
         if number < least:
             raise UsageError(f"{setting} is {number}; give at least {least}.")
-    _refuse(name, "grid", points=points)
+    _refuse(name, "grid", points=points, shift=shift)
     _refuse(name, "coarse-to-fine", stage_shares=stage_shares, epoch_shares=epoch_shares)
     if confirm is None:
         races = name == "coarse-to-fine" and trials >= CONFIRM_FROM
@@ -80,7 +82,9 @@ def make_strategy(
     left = trials - confirm
     search: Search
     if name == "grid":
-        search = GridSearch(space, make_grid(space, points, left), epochs, seed)
+        search = GridSearch(
+            space, make_grid(space, points, left, shift=seed if shift else None), epochs, seed
+        )
     elif name == "random":
         search = RandomSearch(space, left, epochs, seed)
     elif name == "qmc":

@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 from hpsearch.data import Dataset, Split, load_dataset, make_splits
-from hpsearch.study_file.models import StudyFile
+from hpsearch.study_file.models import DataSection
 
 __all__ = ["study_data"]
 
 
-def study_data(study: StudyFile) -> tuple[Dataset, tuple[Split, ...]]:
+def study_data(data: DataSection, seed: int) -> tuple[Dataset, tuple[Split, ...]]:
     """Load and divide.
+
+    Args:
+        data: what, and how.
+        seed: of the division.
 
     Returns:
         The data set, and one split for each fold, all with the same test part.
@@ -17,7 +21,6 @@ def study_data(study: StudyFile) -> tuple[Dataset, tuple[Split, ...]]:
     Raises:
         DataError: the data cannot be read or divided.
     """
-    data = study.data
     dataset = load_dataset(
         data.name, path=data.path, target=data.target, folder=data.folder, limit=data.limit
     )
@@ -26,7 +29,7 @@ def study_data(study: StudyFile) -> tuple[Dataset, tuple[Split, ...]]:
         test=data.test,
         validation=data.validation,
         folds=data.folds,
-        seed=study.seed,
+        seed=seed,
         fixed_test=dataset.fixed_test,
         classes=dataset.classes,
     )

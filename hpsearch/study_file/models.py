@@ -239,6 +239,8 @@ class SearchSection(_Table):
     """Trainings in all, those of the closing race included; raised, a finished study goes on."""
     total_epochs: int | None = Field(default=None, ge=1)
     """No more trainings than so many epochs pay for; absent: as many as trials says."""
+    total_flops: float | None = Field(default=None, gt=0)
+    """Begin no training that so many floating-point operations do not pay for; absent: no limit."""
     seconds: float | None = Field(default=None, gt=0)
     """Begin no more trainings after so much time, over all runs of the study; absent: no limit."""
     trial_seconds: float | None = Field(default=None, gt=0)
@@ -249,6 +251,8 @@ class SearchSection(_Table):
     """How many configurations start in the race; absent: a third of its trials."""
     points: dict[str, int | list[bool | int | float | str]] | None = None
     """Grid only: points for each parameter, a number or the values themselves."""
+    shift: bool | None = None
+    """Grid only: move each parameter's points by a random part of a step, drawn from the seed."""
     stage_shares: list[float] | None = None
     """Coarse-to-fine only: how the trials before the race are divided among the stages."""
     epoch_shares: list[float] | None = None

@@ -59,12 +59,14 @@ __SOURCE__
 # strategy = "coarse-to-fine"     # or random, grid, tpe, gp, cmaes, qmc
 # trials = 60                     # trainings in all, those of the closing race included
 # total_epochs = 900              # or as many as so many epochs pay for; default: no limit
+# total_flops = 1e12              # begin none that so many operations do not pay for; default: none
 # seconds = 3600                  # begin no more after so long; default: no limit
 # trial_seconds = 600             # kill a training that takes longer; default: no limit
 # confirm = 15                    # how many of them race the best few over new seeds
 # contenders = 5                  # how many configurations start in that race
 # stage_shares = [0.5, 0.25, 0.25]   # coarse-to-fine: each stage's share of the other trials
 # epoch_shares = [0.25, 0.5, 1.0]    # coarse-to-fine: each stage's share of the epochs
+# shift = true                    # for grid: move its points by a random part of a step
 # points = { learning_rate = 5, width = [32, 128] }   # for grid: how many points, or which
 """
 

@@ -90,6 +90,21 @@ def test_points_by_number_by_value_and_the_rest_balanced() -> None:
     assert [p["x"] for p in balanced] == pytest.approx([(i + 0.5) / 7 for i in range(7)])
 
 
+@given(st.integers(0, 2**32), st.integers(1, 7))
+def test_a_shifted_grid_is_the_grid_moved_by_the_same_part_of_a_step(seed: int, count: int) -> None:
+    space = Space({"x": Float(0, 1), "y": Float(1e-3, 1.0, log=True), "a": Categorical(("u", "v"))})
+    points = {"x": count, "y": count}
+    grid = make_grid(space, points, 100)
+    moved = make_grid(space, points, 100, shift=seed)
+    assert moved == make_grid(space, points, 100, shift=seed)
+    assert [p["a"] for p in moved] == [p["a"] for p in grid]
+    for name in ("x", "y"):
+        unit = space.parameters[name].to_unit
+        steps = [unit(p[name]) - unit(q[name]) for p, q in zip(moved, grid, strict=True)]
+        assert steps == pytest.approx([steps[0]] * len(steps))
+        assert abs(steps[0]) <= 0.5 / count + 1e-9
+
+
 @pytest.mark.parametrize(
     ("points", "trials", "error", "sentence"),
     [

@@ -1,0 +1,111 @@
+"""What a training costs, in floating-point operations that are counted and not timed."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from itertools import pairwise
+from typing import TYPE_CHECKING
+
+from hpsearch.objective import Recipe
+from hpsearch.space import Value
+
+if TYPE_CHECKING:
+    from hpsearch.data import Dataset, Split
+    from hpsearch.search.base import Slot
+
+__all__ = ["DataShape", "Spending", "training_flops"]
+
+
+@dataclass(frozen=True)
+class DataShape:
+    """What of the data a training's cost depends on.
+
+    Attributes:
+        features: columns.
+        classes: classes.
+        rows: the rows of all folds' training parts together.
+    """
+
+    features: int
+    classes: int
+    rows: int
+
+    @classmethod
+    def of(cls, dataset: Dataset, splits: Iterable[Split]) -> DataShape:
+        """The shape of a data set that is divided."""
+        rows = sum(len(split.train) for split in splits)
+        return cls(dataset.X.shape[1], len(dataset.classes), rows)
+
+
+def training_flops(configuration: Mapping[str, Value], shape: DataShape, *, epochs: int) -> float:
+    """Epochs times samples times weights, times six: the matrix products of a training.
+
+    A weight takes part in one multiplication and one addition on the way forward, and in two of
+    each on the way back: once for its own gradient, once for that of its input. What else there is
+    (activations, updates, validation) grows with the units and is left out.
+
+    Args:
+        configuration: what is trained; as for `Recipe.of`.
+        shape: of the data. Columns that pca drops are counted all the same.
+        epochs: passes over the training part.
+
+    >>> shape = DataShape(features=64, classes=10, rows=1000)
+    >>> training_flops({"width": 32, "depth": 2}, shape, epochs=5) == 6 * 5 * 1000 * 3392
+    True
+    """
+    network = Recipe.of(configuration, epochs=max(1, epochs)).network
+    pieces = network.maxout_pieces if network.activation == "maxout" else 1
+    widths = [shape.features, *network.hidden_layer_sizes]
+    weights = sum(fan_in * width * pieces for fan_in, width in pairwise(widths))
+    weights += widths[-1] * shape.classes
+    return 6.0 * epochs * shape.rows * weights
+
+
+class Spending:
+    """Who still gets a training out of a budget: slots in their order, until one costs too much.
+
+    A slot is charged the whole training that it plans, so that a search which is killed and goes on
+    has the same slots as one that was never disturbed, with any number of workers.
+
+    Args:
+        limit: floating-point operations of all trainings together; None for no limit.
+        shape: of the data.
+        fixed: the settings that are not searched.
+        begun: the slots that were let in before.
+
+    Attributes:
+        over: whether a slot was turned away.
+    """
+
+    def __init__(
+        self,
+        limit: float | None,
+        shape: DataShape,
+        fixed: Mapping[str, Value],
+        begun: Iterable[Slot],
+    ) -> None:
+        self._limit, self._shape, self._fixed = limit, shape, dict(fixed)
+        self._charged: set[tuple[int, int]] = set()
+        self._spent = 0.0
+        self.over = False
+        for slot in begun:
+            self._charge(slot)
+
+    def admit(self, slot: Slot) -> bool:
+        """Charge a slot; False if the budget does not pay for it."""
+        if self._limit is None or (slot.stage, slot.index) in self._charged:
+            return True
+        if self.over or self._spent + self._cost(slot) > self._limit:
+            self.over = True
+            return False
+        self._charge(slot)
+        return True
+
+    def _charge(self, slot: Slot) -> None:
+        self._charged.add((slot.stage, slot.index))
+        self._spent += self._cost(slot)
+
+    def _cost(self, slot: Slot) -> float:
+        configuration = self._fixed | dict(slot.configuration)
+        return training_flops(configuration, self._shape, epochs=slot.epochs)
