@@ -15,6 +15,7 @@ PACKAGE = Path(hpsearch.__file__).parent
 
 LAYERS = [
     ["cli", "__main__"],
+    ["compare"],
     ["engine"],
     ["diagnostics"],
     ["storage"],
@@ -78,6 +79,16 @@ def test_the_network_needs_numpy_only() -> None:
     for path in (PACKAGE / "nn").glob("*.py"):
         outside = {m.split(".")[0] for m in imported(path)} - set(sys.stdlib_module_names)
         assert outside <= {"numpy", "hpsearch"}, path
+
+
+@pytest.mark.parametrize(
+    "name", ["efficiency", "progress", "relevance", "simulation", "statistics"]
+)
+def test_the_statistics_know_numbers_and_spaces_only(name: str) -> None:
+    ours = {
+        m.split(".")[1] for m in imported(PACKAGE / "compare" / f"{name}.py") if "hpsearch" in m
+    }
+    assert ours <= {"compare", "space", "parameter", "errors"}
 
 
 def imported(path: Path) -> set[str]:
