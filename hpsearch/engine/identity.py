@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
@@ -12,13 +12,16 @@ from hpsearch.errors import UsageError
 if TYPE_CHECKING:
     import optuna
 
-    from hpsearch.data import Dataset
+    from hpsearch.data import Dataset, Split
     from hpsearch.study_file import StudyFile
 
 __all__ = ["note_data", "open_study", "totals"]
 
 PLACES = {"data.path", "data.folder"}
 """The same data may lie elsewhere today; its fingerprint, not its place, tells if it changed."""
+
+ELSEWHERE = {"compare"}
+"""What a study file says of studies beside this one."""
 
 BUDGETS = {
     f"search.{name}"
@@ -80,8 +83,8 @@ def totals(target: optuna.Study, trials: int) -> list[int]:
     return before if trials in before else [*before, trials]
 
 
-def note_data(target: optuna.Study, dataset: Dataset) -> None:
-    """Keep what the data are.
+def note_data(target: optuna.Study, dataset: Dataset, splits: Sequence[Split]) -> None:
+    """Keep what the data are, and how many rows each part of them has.
 
     Raises:
         UsageError: the study's trials were trained on others.
@@ -94,6 +97,10 @@ def note_data(target: optuna.Study, dataset: Dataset) -> None:
         "columns": dataset.X.shape[1],
         "classes": [str(label) for label in dataset.classes],
         "notes": list(dataset.notes),
+        "train": sum(len(split.train) for split in splits),
+        "validation": sum(len(split.validation) for split in splits),
+        "test": len(splits[0].test),
+        "folds": len(splits),
     }
     changed = before is not None and before["fingerprint"] != about["fingerprint"]
     if changed and target.get_trials(deepcopy=False):
@@ -105,6 +112,8 @@ def note_data(target: optuna.Study, dataset: Dataset) -> None:
 
 
 def _differences(before: Any, after: Any, path: str = "") -> Iterator[str]:
+    if path in ELSEWHERE:
+        return
     if isinstance(before, dict) and isinstance(after, dict):
         for key in sorted(before.keys() | after.keys()):
             yield from _differences(before.get(key), after.get(key), f"{path}.{key}".lstrip("."))

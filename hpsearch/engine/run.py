@@ -50,7 +50,7 @@ if TYPE_CHECKING:
     from hpsearch.search.race import Confirmed
     from hpsearch.storage import WriteBehindStorage
 
-__all__ = ["Runner", "open_runner", "planned_trials", "run_study"]
+__all__ = ["Runner", "make_search", "open_runner", "planned_trials", "run_study"]
 
 
 def run_study(
@@ -147,9 +147,9 @@ class Runner:
         with Lease(store.engine, target._study_id, study.name, pause=pause) as lease:
             store.fence = lease.check
             try:
-                note_data(target, dataset)
+                note_data(target, dataset, splits)
                 numbers = totals(target, trials)
-                strategy = grown(partial(_strategy, study), numbers)
+                strategy = grown(partial(make_search, study), numbers)
                 record.write_note(target, "totals", numbers)
                 first = splits[0]
                 sizes = (len(first.train), len(first.validation), len(first.test))
@@ -174,7 +174,7 @@ def planned_trials(study: StudyFile) -> int:
     Raises:
         UsageError: the search makes no sense, or the budget pays for no training.
     """
-    make = partial(_strategy, study)
+    make = partial(make_search, study)
     trials = trials_within(study.search.trials, study.search.total_epochs, make)
     make(trials)
     return trials
@@ -186,7 +186,8 @@ def _executor(address: str | None, workers: int | None) -> AbstractContextManage
     return cluster_executor(address)
 
 
-def _strategy(study: StudyFile, trials: int) -> Confirmed:
+def make_search(study: StudyFile, trials: int) -> Confirmed:
+    """The strategy that a study file asks for, with some number of trials."""
     budget = {name.removeprefix("search.") for name in BUDGETS}
     given = study.search.model_dump(exclude={"strategy", *budget}, exclude_none=True)
     return make_strategy(

@@ -26,6 +26,7 @@ from hpsearch.space import Categorical, Condition, Float, Int, Parameter, Space,
 __all__ = [
     "LIMITS",
     "Choices",
+    "CompareSection",
     "DataSection",
     "FloatRange",
     "IntRange",
@@ -58,6 +59,7 @@ Optimizer = Literal["sgd", "momentum", "nesterov", "adagrad", "rmsprop", "adam",
 Schedule = Literal["constant", "step", "exponential", "inverse-time", "cosine"]
 Preprocessing = Literal["none", "zero-centre", "standardize", "pca", "whiten"]
 StrategyName = Literal["coarse-to-fine", "random", "grid", "tpe", "gp", "cmaes", "qmc"]
+Contestant = Literal["grid", "random", "random-x2", "coarse-to-fine", "tpe", "gp", "cmaes", "qmc"]
 
 
 class _Table(BaseModel):
@@ -259,8 +261,34 @@ class SearchSection(_Table):
     """Coarse-to-fine only: the part of a full training that each stage gets."""
 
 
+class CompareSection(_Table):
+    """How `hpsearch compare` has strategies compete."""
+
+    strategies: list[Contestant] = ["grid", "random", "random-x2", "coarse-to-fine", "tpe"]
+    """Who competes; random-x2 is random search with twice the budget, the honest yardstick."""
+    repeats: int = Field(default=10, ge=1, le=1000)
+    """How often each of them searches, with other splits and seeds, the same for all."""
+    budget: Literal["flops", "epochs", "seconds"] = "flops"
+    """What all get the same of: floating-point operations, epochs, or wall-clock seconds."""
+    amount: float | None = Field(default=None, gt=0)
+    """How much; absent: what search.trials full trainings of average size take."""
+
+    @field_validator("strategies")
+    @classmethod
+    def _distinct(cls, strategies: list[Contestant]) -> list[Contestant]:
+        if not strategies or len(set(strategies)) < len(strategies):
+            raise ValueError("needs at least one strategy, and each once")
+        return strategies
+
+    @model_validator(mode="after")
+    def _enough(self) -> CompareSection:
+        if self.budget == "seconds" and self.amount is None:
+            raise ValueError("amount is missing: say how many seconds each search gets")
+        return self
+
+
 class StudyFile(_Table):
-    """A whole study: its name, its seed and its four tables."""
+    """A whole study: its name, its seed and its tables."""
 
     name: str = Field(min_length=1, max_length=200)
     """What the study is called in the database."""
@@ -270,6 +298,7 @@ class StudyFile(_Table):
     model: ModelSection = ModelSection()
     training: TrainingSection = TrainingSection()
     search: SearchSection = SearchSection()
+    compare: CompareSection = CompareSection()
 
     @model_validator(mode="after")
     def _consistent(self) -> StudyFile:

@@ -68,6 +68,12 @@ __SOURCE__
 # epoch_shares = [0.25, 0.5, 1.0]    # coarse-to-fine: each stage's share of the epochs
 # shift = true                    # for grid: move its points by a random part of a step
 # points = { learning_rate = 5, width = [32, 128] }   # for grid: how many points, or which
+
+[compare]                         # for `hpsearch compare`
+# strategies = ["grid", "random", "random-x2", "coarse-to-fine", "tpe"]
+# repeats = 10                    # searches of each, with other splits and seeds
+# budget = "flops"                # what all get the same of: flops, epochs or seconds
+# amount = 1e12                   # how much; default: what search.trials average trainings take
 """
 
 

@@ -1,0 +1,148 @@
+"""Who competes with how much: every strategy gets the same budget, and the same seeds."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from statistics import fmean
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from hpsearch.engine.cost import training_flops
+from hpsearch.engine.run import make_search
+from hpsearch.errors import UsageError
+from hpsearch.search.grid import GridSearch
+from hpsearch.study_file.models import CompareSection
+
+if TYPE_CHECKING:
+    from hpsearch.engine.cost import DataShape
+    from hpsearch.study_file import StudyFile
+
+__all__ = ["DOUBLE", "Contest", "plan_contest"]
+
+DOUBLE = "random-x2"
+"""Random search with twice the budget: who does not beat it has not beaten random search
+(Li et al., Hyperband, JMLR 18, 2018, section 4)."""
+
+DRAWS = 1024  # of configurations, for the cost of an average one
+ROOM = 10  # how many times as many trials as average ones the budget may buy where they are cheap
+OWN = {
+    "grid": ("points", "shift"),
+    "coarse-to-fine": ("stage_shares", "epoch_shares", "confirm", "contenders"),
+}
+"""The settings of [search] that speak of one strategy; the others do without."""
+
+
+@dataclass(frozen=True)
+class Contest:
+    """All studies of a comparison, in the order in which they run.
+
+    Attributes:
+        name: of the comparison.
+        section: what the file says of it.
+        amount: the budget of one search, in the unit of ``section.budget``.
+        studies: each by strategy and repeat; repeat after repeat, since the strategies of one share
+            its data.
+    """
+
+    name: str
+    section: CompareSection
+    amount: float
+    studies: dict[tuple[str, int], StudyFile]
+
+
+def plan_contest(study: StudyFile, shape: DataShape) -> Contest:
+    """Make an ordinary study, NAME/strategy/repeat, of each strategy and repeat.
+
+    A search of single draws begins trainings as long as the budget pays for them. What has to be
+    planned from the start is made as large as the budget: a grid by what its points cost, coarse to
+    fine by its epochs and the cost of an average configuration's; it too begins nothing that the
+    budget does not pay for.
+
+    Args:
+        study: what the strategies search, and how they compete.
+        shape: of its data.
+
+    Raises:
+        UsageError: the budget does not pay for one training.
+    """
+    section = study.compare
+    epoch = _mean_epoch(study, shape) if section.budget == "flops" else 1.0
+    amount = section.amount or study.search.trials * study.training.epochs * epoch
+    studies: dict[tuple[str, int], StudyFile] = {
+        (strategy, repeat): _contestant(study, strategy, repeat, amount, epoch, shape)
+        for repeat in range(section.repeats)
+        for strategy in sorted(section.strategies, key=lambda s: s == DOUBLE)
+    }
+    return Contest(study.name, section, amount, studies)
+
+
+def _contestant(
+    study: StudyFile, strategy: str, repeat: int, amount: float, epoch: float, shape: DataShape
+) -> StudyFile:
+    amount *= 2 if strategy == DOUBLE else 1
+    strategy, label = strategy.removesuffix("-x2"), strategy
+    own = OWN.get(strategy, ())
+    settings: dict[str, Any] = {
+        "strategy": strategy,
+        "total_epochs": None,
+        "total_flops": None,
+        "seconds": None,
+        **{name: None for names in OWN.values() for name in names if name not in own},
+    }
+    named = study.model_copy(
+        update={
+            "name": f"{study.name}/{label}/{repeat}",
+            "seed": study.seed + repeat,
+            "search": study.search.model_copy(update=settings),
+            "compare": CompareSection(),
+        }
+    )
+    unit = study.compare.budget
+    average = amount / (epoch * study.training.epochs)  # trials, where the unit is no time
+    most = study.search.trials if unit == "seconds" else max(1, int(ROOM * average))
+    if unit == "flops" and strategy in OWN:
+        most = _affordable(named, most, amount, epoch, shape)
+    elif unit == "seconds" and strategy not in OWN:
+        most *= ROOM
+    limit = {"flops": "total_flops", "epochs": "total_epochs", "seconds": "seconds"}[unit]
+    paid = int(amount) if unit == "epochs" else amount
+    search = named.search.model_copy(update={"trials": most, limit: paid})
+    return named.model_copy(update={"search": search})
+
+
+def _affordable(study: StudyFile, most: int, amount: float, epoch: float, shape: DataShape) -> int:
+    """The most trials whose plan costs no more than the amount."""
+    fixed = study.fixed()
+
+    def cost(trials: int) -> float:
+        made = make_search(study, trials)
+        if not isinstance(made.search, GridSearch):
+            return made.planned_epochs * epoch
+        each = made.search.epochs
+        return sum(
+            training_flops(fixed | dict(point), shape, epochs=each) for point in made.search.points
+        )
+
+    least = 0  # what the amount pays for, or none at all
+    while most - least > 1:
+        middle = (least + most) // 2
+        if cost(middle) <= amount:
+            least = middle
+        else:
+            most = middle
+    if not least:
+        raise UsageError(
+            f"the budget of the comparison, {amount:.3g}, does not pay for one training of "
+            f"{study.search.strategy}; raise [search] trials or [compare] amount"
+        )
+    return least
+
+
+def _mean_epoch(study: StudyFile, shape: DataShape) -> float:
+    """What an epoch of an average configuration costs, in floating-point operations."""
+    rng = np.random.default_rng(0)
+    space, fixed = study.space(), study.fixed()
+    return fmean(
+        training_flops(fixed | dict(space.sample(rng)), shape, epochs=1) for _ in range(DRAWS)
+    )

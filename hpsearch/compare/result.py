@@ -1,0 +1,174 @@
+"""What a comparison came to, read from the studies in the store: the one source of all it shows."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from hpsearch.compare.progress import Progress, make_progress
+from hpsearch.engine import record
+from hpsearch.engine.cost import DataShape, training_flops
+from hpsearch.errors import UnknownNameError, UsageError
+
+if TYPE_CHECKING:
+    import optuna
+    from numpy.typing import NDArray
+    from optuna.trial import FrozenTrial
+
+    from hpsearch.search.base import Slot
+    from hpsearch.storage import WriteBehindStorage
+
+    Floats = NDArray[np.float64]
+
+__all__ = ["NOTE", "Comparison", "Contestant", "comparison_names", "read_comparison"]
+
+NOTE = "comparison"
+"""The note on each study of a comparison: which one, whose strategy, which repeat, what budget."""
+
+
+@dataclass(frozen=True, eq=False)
+class Contestant:
+    """One strategy's repeats on one data set, R of them, in the order of their seeds.
+
+    Attributes:
+        strategy: as the study file names it.
+        progress: the incumbent of each repeat against cost, in the unit of the budget.
+        trials: (R,) how many trainings each repeat had.
+        stopped: (R,) how many of them were stopped as known bad.
+        validation: (R,) the validation accuracy with which each named its winner.
+        test: (R,) test accuracy of that winner, trained once more on training and validation part.
+        scores: each repeat's trials in order: (T, 2), validation and test accuracy.
+        slots: the same trials' configurations, seeds and epochs.
+    """
+
+    strategy: str
+    progress: tuple[Progress, ...]
+    trials: NDArray[np.int64]
+    stopped: NDArray[np.int64]
+    validation: Floats
+    test: Floats
+    scores: tuple[Floats, ...]
+    slots: tuple[tuple[Slot, ...], ...]
+
+    @property
+    def cost(self) -> Floats:
+        """(R,) what each repeat has cost, in the unit of the budget."""
+        return np.array([progress.cost[-1] for progress in self.progress])
+
+
+@dataclass(frozen=True, eq=False)
+class Comparison:
+    """Strategies on one data set with one budget.
+
+    Attributes:
+        name: the name of the study file.
+        data: about the data set: name, rows and columns, how the rows are divided.
+        unit: of the budget: flops, epochs or seconds.
+        amount: the budget of a search, in that unit; twice as much for random-x2.
+        epochs: of a full training.
+        contestants: by strategy, in the order of the study file.
+    """
+
+    name: str
+    data: Mapping[str, Any]
+    unit: str
+    amount: float
+    epochs: int
+    contestants: Mapping[str, Contestant]
+
+    @property
+    def repeats(self) -> int:
+        """How many repeats all strategies have finished."""
+        return min(len(c.progress) for c in self.contestants.values())
+
+
+def comparison_names(names: list[str]) -> list[str]:
+    """The comparisons among the names of studies: what stands before two slashes."""
+    return list(dict.fromkeys(name.rsplit("/", 2)[0] for name in names if name.count("/") >= 2))
+
+
+def read_comparison(store: WriteBehindStorage, name: str) -> Comparison:
+    """Read a comparison's finished studies, as many repeats as all strategies have.
+
+    Raises:
+        UnknownNameError: the database has none of this name.
+        UsageError: not every strategy has finished a search yet.
+    """
+    import optuna
+
+    from hpsearch.storage import study_names
+
+    names = [n for n in study_names(store) if n.rpartition("/")[0].rpartition("/")[0] == name]
+    studies = [optuna.load_study(study_name=n, storage=store) for n in names]
+    found = [(note, s) for s in studies if (note := record.read_note(s, NOTE)) is not None]
+    if not found:
+        raise UnknownNameError("comparison", name, comparison_names(study_names(store)) or ["none"])
+    finished: dict[str, dict[int, optuna.Study]] = {
+        strategy: {} for strategy in found[0][0]["strategies"]
+    }
+    for note, study in found:
+        if record.read_note(study, "result") is not None:
+            finished.setdefault(note["strategy"], {})[note["repeat"]] = study
+    repeats = sorted(set.intersection(*map(set, finished.values())))
+    if not repeats:
+        raise UsageError(
+            f"the comparison {name} has not finished a search of every strategy yet; "
+            "run `hpsearch compare` again to go on"
+        )
+    note, some = found[0]
+    about = record.read_note(some, "data")
+    shape = DataShape(about["columns"], len(about["classes"]), about["train"])
+    unit = note["budget"]
+    return Comparison(
+        name=name,
+        data=about,
+        unit=unit,
+        amount=note["amount"],
+        epochs=record.read_note(some, "study file")["training"]["epochs"],
+        contestants={
+            strategy: _contestant(strategy, [by_repeat[r] for r in repeats], unit, shape)
+            for strategy, by_repeat in finished.items()
+        },
+    )
+
+
+def _contestant(
+    strategy: str, studies: list[optuna.Study], unit: str, shape: DataShape
+) -> Contestant:
+    fixed = record.read_note(studies[0], "fixed") or {}
+    progress, scores, slots, stopped = [], [], [], []
+    for study in studies:
+        done = [t for t in study.get_trials(deepcopy=False) if t.value is not None]
+        done.sort(key=lambda trial: record.slot_of(trial) or (0, 0))
+        pairs = np.array([[t.value, t.user_attrs[record.TEST]] for t in done])
+        slots.append(tuple(record.read_slots(done)))
+        costs = [_cost(t, fixed, unit, shape) for t in done]
+        epochs = [slot.epochs for slot in slots[-1]]
+        progress.append(make_progress(costs, pairs[:, 0], pairs[:, 1], epochs=epochs))
+        scores.append(pairs)
+        stopped.append(sum(t.state.name != "COMPLETE" for t in done))
+    results = [record.read_note(study, "result") for study in studies]
+    return Contestant(
+        strategy,
+        tuple(progress),
+        np.array([len(pairs) for pairs in scores]),
+        np.array(stopped),
+        np.array([r["validation_accuracy"] for r in results], dtype=np.float64),
+        np.array([r["test_correct"] / r["test_rows"] for r in results], dtype=np.float64),
+        tuple(scores),
+        tuple(slots),
+    )
+
+
+def _cost(trial: FrozenTrial, fixed: Mapping[str, Any], unit: str, shape: DataShape) -> float:
+    """What a trial has cost: the epochs that it did train, with the one in which it was stopped."""
+    if unit == "seconds":
+        return max(float(trial.user_attrs["seconds"]), 1e-6)
+    epochs = len(trial.intermediate_values) + (trial.state.name != "COMPLETE")
+    epochs = min(epochs, int(trial.user_attrs["epochs"]))
+    if unit == "epochs":
+        return float(epochs)
+    return training_flops(dict(fixed) | trial.params, shape, epochs=epochs)

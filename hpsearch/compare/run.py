@@ -1,0 +1,128 @@
+"""Run a comparison: its studies one after the other, with one crew of workers."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from hpsearch.compare.plan import Contest, plan_contest
+from hpsearch.compare.result import NOTE, Comparison, read_comparison
+from hpsearch.engine import record
+from hpsearch.engine.cost import DataShape
+from hpsearch.engine.identity import open_study
+from hpsearch.engine.run import open_runner
+from hpsearch.errors import UsageError
+from hpsearch.storage import DEFAULT_STORAGE, study_names
+
+if TYPE_CHECKING:
+    from hpsearch.engine.events import Event
+    from hpsearch.engine.summary import Summary
+    from hpsearch.storage import WriteBehindStorage
+    from hpsearch.study_file import StudyFile
+
+__all__ = ["Progressed", "compare_study"]
+
+
+@dataclass(frozen=True)
+class Progressed:
+    """How far a comparison is.
+
+    Attributes:
+        strategy: whose search it is.
+        repeat: which of its repeats, from 0.
+        done: how many studies are finished.
+        studies: how many there are.
+        summary: of the search that has just finished; None when it begins.
+    """
+
+    strategy: str
+    repeat: int
+    done: int
+    studies: int
+    summary: Summary | None = None
+
+
+def compare_study(
+    study: StudyFile,
+    *,
+    storage: str = DEFAULT_STORAGE,
+    workers: int | None = None,
+    executor: str | None = None,
+    on_progress: Callable[[Progressed], object] = lambda _: None,
+    on_event: Callable[[Event], object] = lambda _: None,
+) -> Comparison:
+    """Have strategies search the same space with the same budget, again and again.
+
+    Each search is an ordinary study, NAME/strategy/repeat; what the store already holds is not done
+    again. Every training is scored on the test part too, for the comparison alone: no search sees
+    these scores.
+
+    Args:
+        study: what to search; its [compare] says who competes.
+        storage: a SQLAlchemy URL or the name of a SQLite file.
+        workers: worker processes on this machine; by default one for each processor core.
+        executor: ``dask://HOST:PORT`` of a Dask cluster whose workers train instead.
+        on_progress: told of every search that begins or ends.
+        on_event: told of everything that happens within them.
+
+    Returns:
+        The comparison, read back from the store.
+
+    Raises:
+        HpsearchError: as for `run_study`; or a comparison of this name had another budget.
+    """
+    with open_runner(storage, workers=workers, executor=executor) as runner:
+        dataset, splits = runner.data(study)
+        contest = plan_contest(study, DataShape.of(dataset, splits))
+        _check(runner.store, contest)
+        total = len(contest.studies)
+        for done, ((strategy, repeat), search) in enumerate(contest.studies.items()):
+            on_progress(Progressed(strategy, repeat, done, total))
+            _note(runner.store, contest, strategy, repeat)
+            summary = runner.run(search, on_event, test_trials=True)
+            on_progress(Progressed(strategy, repeat, done + 1, total, summary))
+        return read_comparison(runner.store, study.name)
+
+
+def _terms(contest: Contest) -> dict[str, Any]:
+    """What all searches of a comparison must have in common."""
+    return {"budget": contest.section.budget, "amount": contest.amount}
+
+
+def _check(store: WriteBehindStorage, contest: Contest) -> None:
+    """Make sure that the store has no comparison of this name on other terms.
+
+    Raises:
+        UsageError: it has.
+    """
+    import optuna
+
+    known = set(study_names(store))
+    for search in contest.studies.values():
+        if search.name not in known:
+            continue
+        note = record.read_note(optuna.load_study(study_name=search.name, storage=store), NOTE)
+        terms = _terms(contest)
+        if note is None or {key: note[key] for key in terms} != terms:
+            was = "no part of a comparison" if note is None else f"{note['amount']:.6g} "
+            was += "" if note is None else note["budget"]
+            raise UsageError(
+                f"the study {search.name!r} in this database was made with another budget ({was}, "
+                f"not {contest.amount:.6g} {contest.section.budget}); give the study file a new "
+                "name, or undo the change"
+            )
+
+
+def _note(store: WriteBehindStorage, contest: Contest, strategy: str, repeat: int) -> None:
+    """Keep with a study what it is a part of, before its first trial."""
+    search = contest.studies[strategy, repeat]
+    target = open_study(store, search)
+    about = _terms(contest) | {
+        "name": contest.name,
+        "strategy": strategy,
+        "repeat": repeat,
+        "strategies": list(contest.section.strategies),
+    }
+    record.write_note(target, NOTE, about)
+    record.write_note(target, "fixed", search.fixed())
