@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from statistics import fmean
 from typing import TYPE_CHECKING, Any
@@ -12,7 +13,7 @@ from hpsearch.engine.cost import training_flops
 from hpsearch.engine.run import make_search
 from hpsearch.errors import UsageError
 from hpsearch.search.grid import GridSearch
-from hpsearch.study_file.models import CompareSection
+from hpsearch.study_file.models import CompareSection, SearchSection
 
 if TYPE_CHECKING:
     from hpsearch.engine.cost import DataShape
@@ -54,10 +55,12 @@ class Contest:
 def plan_contest(study: StudyFile, shape: DataShape) -> Contest:
     """Make an ordinary study, NAME/strategy/repeat, of each strategy and repeat.
 
-    A search of single draws begins trainings as long as the budget pays for them. What has to be
-    planned from the start is made as large as the budget: a grid by what its points cost, coarse to
-    fine by its epochs and the cost of an average configuration's; it too begins nothing that the
-    budget does not pay for.
+    Without an amount the budget is what the grid of ``search.trials`` points costs, since a grid
+    cannot have any number of points; without a grid, so many average trainings. A search of single
+    draws begins trainings as long as the budget pays for them. What has to be planned from the
+    start is made as large as the budget: a grid by what its points cost, coarse to fine by its
+    epochs and the cost of an average configuration's; it too begins nothing that the budget does
+    not pay for.
 
     Args:
         study: what the strategies search, and how they compete.
@@ -68,7 +71,7 @@ def plan_contest(study: StudyFile, shape: DataShape) -> Contest:
     """
     section = study.compare
     epoch = _mean_epoch(study, shape) if section.budget == "flops" else 1.0
-    amount = section.amount or study.search.trials * study.training.epochs * epoch
+    amount = section.amount or _amount(study, epoch, shape)
     studies: dict[tuple[str, int], StudyFile] = {
         (strategy, repeat): _contestant(study, strategy, repeat, amount, epoch, shape)
         for repeat in range(section.repeats)
@@ -101,28 +104,26 @@ def _contestant(
     unit = study.compare.budget
     average = amount / (epoch * study.training.epochs)  # trials, where the unit is no time
     most = study.search.trials if unit == "seconds" else max(1, int(ROOM * average))
-    if unit == "flops" and strategy in OWN:
+    if strategy == "grid" and study.compare.amount is None:
+        most, amount = study.search.trials, math.inf  # its own cost is the budget
+    elif unit == "flops" and strategy in OWN:
         most = _affordable(named, most, amount, epoch, shape)
     elif unit == "seconds" and strategy not in OWN:
         most *= ROOM
     limit = {"flops": "total_flops", "epochs": "total_epochs", "seconds": "seconds"}[unit]
-    paid = int(amount) if unit == "epochs" else amount
+    paid = None if math.isinf(amount) else int(amount) if unit == "epochs" else amount
     search = named.search.model_copy(update={"trials": most, limit: paid})
     return named.model_copy(update={"search": search})
 
 
 def _affordable(study: StudyFile, most: int, amount: float, epoch: float, shape: DataShape) -> int:
     """The most trials whose plan costs no more than the amount."""
-    fixed = study.fixed()
 
     def cost(trials: int) -> float:
-        made = make_search(study, trials)
-        if not isinstance(made.search, GridSearch):
-            return made.planned_epochs * epoch
-        each = made.search.epochs
-        return sum(
-            training_flops(fixed | dict(point), shape, epochs=each) for point in made.search.points
-        )
+        search = make_search(study, trials)
+        if isinstance(search.search, GridSearch):
+            return _grid_flops(study, search.search, shape)
+        return search.planned_epochs * epoch
 
     least = 0  # what the amount pays for, or none at all
     while most - least > 1:
@@ -137,6 +138,26 @@ def _affordable(study: StudyFile, most: int, amount: float, epoch: float, shape:
             f"{study.search.strategy}; raise [search] trials or [compare] amount"
         )
     return least
+
+
+def _amount(study: StudyFile, epoch: float, shape: DataShape) -> float:
+    """The budget of a comparison whose file names none."""
+    if "grid" not in study.compare.strategies:
+        return study.search.trials * study.training.epochs * epoch
+    of_grid = {name: getattr(study.search, name) for name in OWN["grid"]}
+    settings = SearchSection(strategy="grid", trials=study.search.trials, **of_grid)
+    grid = make_search(study.model_copy(update={"search": settings}), settings.trials).search
+    assert isinstance(grid, GridSearch)
+    if study.compare.budget == "epochs":
+        return float(grid.planned_epochs)
+    return _grid_flops(study, grid, shape)
+
+
+def _grid_flops(study: StudyFile, grid: GridSearch, shape: DataShape) -> float:
+    fixed = study.fixed()
+    return sum(
+        training_flops(fixed | dict(point), shape, epochs=grid.epochs) for point in grid.points
+    )
 
 
 def _mean_epoch(study: StudyFile, shape: DataShape) -> float:

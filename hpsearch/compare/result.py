@@ -39,7 +39,8 @@ class Contestant:
         trials: (R,) how many trainings each repeat had.
         stopped: (R,) how many of them were stopped as known bad.
         validation: (R,) the validation accuracy with which each named its winner.
-        test: (R,) test accuracy of that winner, trained once more on training and validation part.
+        test: (R,) mean test accuracy of the very networks that this accuracy is of.
+        refit: (R,) test accuracy of the winner trained once more, on training and validation part.
         scores: each repeat's trials in order: (T, 2), validation and test accuracy.
         slots: the same trials' configurations, seeds and epochs.
     """
@@ -50,6 +51,7 @@ class Contestant:
     stopped: NDArray[np.int64]
     validation: Floats
     test: Floats
+    refit: Floats
     scores: tuple[Floats, ...]
     slots: tuple[tuple[Slot, ...], ...]
 
@@ -139,7 +141,7 @@ def _contestant(
     strategy: str, studies: list[optuna.Study], unit: str, shape: DataShape
 ) -> Contestant:
     fixed = record.read_note(studies[0], "fixed") or {}
-    progress, scores, slots, stopped = [], [], [], []
+    progress, scores, slots, stopped, tested, results = [], [], [], [], [], []
     for study in studies:
         done = [t for t in study.get_trials(deepcopy=False) if t.value is not None]
         done.sort(key=lambda trial: record.slot_of(trial) or (0, 0))
@@ -150,17 +152,29 @@ def _contestant(
         progress.append(make_progress(costs, pairs[:, 0], pairs[:, 1], epochs=epochs))
         scores.append(pairs)
         stopped.append(sum(t.state.name != "COMPLETE" for t in done))
-    results = [record.read_note(study, "result") for study in studies]
+        results.append(record.read_note(study, "result"))
+        tested.append(_named(results[-1], slots[-1], pairs))
     return Contestant(
         strategy,
         tuple(progress),
         np.array([len(pairs) for pairs in scores]),
         np.array(stopped),
         np.array([r["validation_accuracy"] for r in results], dtype=np.float64),
+        np.array(tested),
         np.array([r["test_correct"] / r["test_rows"] for r in results], dtype=np.float64),
         tuple(scores),
         tuple(slots),
     )
+
+
+def _named(result: Mapping[str, Any], slots: tuple[Slot, ...], scores: Floats) -> float:
+    """The mean test accuracy of the trainings whose scores named the winner."""
+    mine = [i for i, s in enumerate(slots) if dict(s.configuration) == result["configuration"]]
+    count = len(result["validation_scores"])
+    # Those of the race come last, and a single score is of the longest, best training.
+    if count == 1:
+        mine.sort(key=lambda i: (slots[i].epochs, scores[i, 0]))
+    return float(scores[mine[-count:], 1].mean())
 
 
 def _cost(trial: FrozenTrial, fixed: Mapping[str, Any], unit: str, shape: DataShape) -> float:

@@ -8,7 +8,7 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from hpsearch.objective import Outcome
@@ -166,6 +166,11 @@ def _distributions(stage: Stage, slot: Slot, whole: Space) -> dict[str, Any]:
         parameter = stage.space.parameters.get(name, whole.parameters[name])
         if isinstance(parameter, Categorical) or value not in parameter:
             parameter = whole.parameters[name]
+        if not isinstance(parameter, Categorical) and value not in parameter:
+            # The race runs what a stage found past the end of the range.
+            assert isinstance(value, int | float), "numeric parameters have numbers"
+            low, high = min(parameter.low, value), max(parameter.high, value)
+            parameter = replace(parameter, low=low, high=high)  # type: ignore[arg-type]
         distributions[name] = to_distribution(parameter)
     return distributions
 

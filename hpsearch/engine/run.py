@@ -267,10 +267,14 @@ class _Run:
         """Train the winner on all but the test part, test it once, keep network and figures."""
         out_of_time = self._out_of_time()
         configuration = self.study.fixed() | dict(winner.configuration)
-        # The same rule as for every slot; no stage has this index.
-        seed = slot_seed(self.study.seed, 2**31, 0)
-        job = RefitJob(self.data, configuration, seed, winner.epochs, self._stop_after(winner))
-        refit = self._refit(job)
+        stop_after = self._stop_after(winner)
+        for attempt in range(ATTEMPTS):
+            # The same rule as for every slot; no stage has this index.
+            seed = slot_seed(self.study.seed, 2**31, attempt)
+            job = RefitJob(self.data, configuration, seed, winner.epochs, stop_after)
+            refit = self._refit(job)
+            if refit.why_stopped not in ("diverged", "not finite"):
+                break  # else another seed: the training loss told, not the test part
         before = record.read_note(self.target, "result")
         figures = {
             "configuration": dict(winner.configuration),
@@ -279,6 +283,7 @@ class _Run:
             "validation_scores": list(winner.scores),
             "test_correct": refit.correct,
             "test_rows": refit.tested,
+            "refits": attempt + 1,
             "tests": 1 if before is None else before["tests"] + 1,
             "seconds": round(self._spent + self.lease.seconds, 3),
         }

@@ -88,6 +88,26 @@ def test_ranges_are_the_stage_s_and_choices_the_study_s() -> None:
     assert trial.distributions["act"].choices == ("a", "b")  # type: ignore[attr-defined]
 
 
+@pytest.mark.parametrize(
+    ("parameter", "value", "range_"),
+    [
+        (Float(1e-4, 1.0, log=True), 4.5e-6, (4.5e-6, 1.0)),
+        (Float(0.0, 1.0, step=0.25), 1.5, (0.0, 1.5)),
+        (Int(8, 64), 70, (8, 70)),
+        (Int(8, 64, step=8), 72, (8, 72)),
+    ],
+)
+def test_a_winner_past_the_end_of_the_range_may_race(
+    parameter: Float | Int, value: float, range_: tuple[float, float]
+) -> None:
+    whole = Space({"x": parameter})
+    race = Stage("confirm-1", 3, 1, 5, whole, 0, lambda _, __: {"x": value})
+    trial = record.begun_trial(race, race.slot(0), whole, "digest")
+    distribution: Any = trial.distributions["x"]
+    assert (distribution.low, distribution.high) == pytest.approx(range_)
+    assert trial.params == {"x": value}
+
+
 def test_folds_are_kept_apart(study: optuna.Study) -> None:
     folds = Outcome(0.7, True, "finished", (0.7,), (1.0,), (1.1,), 1, (0.6, 0.8), 0.1)
     record.finish_trial(study._storage, begin(study), folds)

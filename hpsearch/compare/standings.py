@@ -1,0 +1,185 @@
+"""Who is ahead, by how much and how surely: the figures of a comparison's table, and its sentences.
+
+Repeats of several data sets are put together: means are taken over all of them, resampled within
+each data set; pairs are those of one data set and one seed.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from hpsearch.compare.plan import DOUBLE
+from hpsearch.compare.progress import SpeedUp, speed_up
+from hpsearch.compare.statistics import (
+    Interval,
+    average_ranks,
+    bootstrap_interval,
+    holm,
+    interquartile_mean,
+    probability_of_improvement,
+    wilcoxon,
+)
+
+if TYPE_CHECKING:
+    from hpsearch.compare.result import Comparison
+
+__all__ = ["Standing", "Versus", "answer", "standings"]
+
+LEVEL = 0.05
+"""Below this p-value a difference is called one."""
+
+
+@dataclass(frozen=True)
+class Versus:
+    """A strategy beside the reference, in pairs of equal seeds.
+
+    Attributes:
+        gain: the interquartile mean of the differences of test accuracy, with its 95% interval.
+        better: the probability that a repeat's test accuracy is above one of the reference's.
+        p_value: of Wilcoxon's signed-rank test, corrected after Holm for all strategies asked.
+        speed_up: when it reached the reference's best validation accuracy.
+    """
+
+    gain: Interval
+    better: float
+    p_value: float
+    speed_up: SpeedUp
+
+
+@dataclass(frozen=True)
+class Standing:
+    """One line of the table.
+
+    Attributes:
+        strategy: whose.
+        trials: trainings in a search, the mean.
+        cost: what a search cost as a share of the budget, the mean.
+        validation: interquartile mean of the validation accuracy with which winners were named.
+        test: the same of these networks' test accuracy, with its 95% interval.
+        refit: the same of the winners trained once more.
+        worst: the least of these: what a user gets on a bad day.
+        rank: the mean rank by test accuracy; 1 is best.
+        versus: beside the reference; None for the reference itself.
+    """
+
+    strategy: str
+    trials: float
+    cost: float
+    validation: float
+    test: Interval
+    refit: Interval
+    worst: float
+    rank: float
+    versus: Versus | None
+
+
+def standings(comparisons: Sequence[Comparison], *, seed: int = 0) -> list[Standing]:
+    """The table of one or several comparisons of the same strategies.
+
+    The reference is grid search; the first strategy where grid does not compete.
+
+    Args:
+        comparisons: each on a data set of its own.
+        seed: of the bootstrap.
+    """
+    names = list(comparisons[0].contestants)
+    reference = reference_of(comparisons)
+    parts = {name: [c.contestants[name] for c in comparisons] for name in names}
+    table = np.hstack([np.array([c.contestants[n].test for n in names]) for c in comparisons]).T
+    ranks = dict(zip(names, average_ranks(table).tolist(), strict=True))
+    rivals = [name for name in names if name != reference]
+    tests = {name: np.concatenate([part.test for part in parts[name]]) for name in names}
+    p_values = holm([wilcoxon(tests[name], tests[reference]) for name in rivals]) if rivals else ()
+    versus: dict[str, Versus] = {}
+    for name, p_value in zip(rivals, p_values, strict=True):
+        rng = np.random.default_rng(seed)
+        pairs = list(zip(parts[name], parts[reference], strict=True))
+        versus[name] = Versus(
+            gain=_middle([mine.test - theirs.test for mine, theirs in pairs], seed),
+            better=float(
+                np.mean(
+                    [probability_of_improvement(mine.test, other.test) for mine, other in pairs]
+                )
+            ),
+            p_value=float(p_value),
+            speed_up=speed_up(
+                [run for part in parts[name] for run in part.progress],
+                [run for part in parts[reference] for run in part.progress],
+                rng=rng,
+            ),
+        )
+    return [
+        Standing(
+            strategy=name,
+            trials=float(np.concatenate([part.trials for part in parts[name]]).mean()),
+            cost=float(
+                np.mean(
+                    [
+                        part.cost / (comparison.amount * (2 if name == DOUBLE else 1))
+                        for part, comparison in zip(parts[name], comparisons, strict=True)
+                    ]
+                )
+            ),
+            validation=float(
+                interquartile_mean(np.concatenate([part.validation for part in parts[name]]))
+            ),
+            test=_middle([part.test for part in parts[name]], seed),
+            refit=_middle([part.refit for part in parts[name]], seed),
+            worst=float(min(part.refit.min() for part in parts[name])),
+            rank=ranks[name],
+            versus=versus.get(name),
+        )
+        for name in names
+    ]
+
+
+def reference_of(comparisons: Sequence[Comparison]) -> str:
+    """The strategy that the others are held against."""
+    names = list(comparisons[0].contestants)
+    return "grid" if "grid" in names else names[0]
+
+
+def _middle(samples: list[Any], seed: int) -> Interval:
+    rng = np.random.default_rng(seed)
+    return bootstrap_interval(samples, statistic=interquartile_mean, rng=rng)
+
+
+def answer(table: Sequence[Standing]) -> Iterator[str]:
+    """The comparison in words: when each rival caught up with the reference, and how it ended."""
+    reference = next((row.strategy for row in table if row.versus is None), "")
+    order = sorted(table, key=lambda row: row.strategy != "coarse-to-fine")
+    for row in order:
+        if row.versus is not None:
+            yield _reached(row.strategy, reference, row.versus.speed_up)
+            yield _scored(row.versus, reference)
+
+
+def _reached(name: str, reference: str, found: SpeedUp) -> str:
+    goal = f"{reference}'s best validation accuracy"
+    if not np.isfinite(found.median):
+        return (
+            f"{name} did not reach {goal} at the same cost: "
+            f"{found.reached} of {found.repeats} repeats did."
+        )
+    high = found.interval.high
+    upper = f"{high:.2f}" if np.isfinite(high) else "never"
+    return (
+        f"{name} reached {goal} at {found.median:.2f} of its cost "
+        f"(95% interval {found.interval.low:.2f} to {upper}, "
+        f"{found.reached} of {found.repeats} repeats)."
+    )
+
+
+def _scored(versus: Versus, reference: str) -> str:
+    gain, low, high = versus.gain
+    numbers = f"{gain:+.4f}, 95% interval {low:+.4f} to {high:+.4f}, p = {versus.p_value:.2g}"
+    if versus.p_value >= LEVEL:
+        return (
+            f"Its winners' test accuracy does not differ from {reference}'s measurably ({numbers})."
+        )
+    how = "above" if gain > 0 else "below"
+    return f"Its winners' test accuracy is {how} {reference}'s ({numbers})."
