@@ -19,7 +19,7 @@ from hpsearch.storage import DEFAULT_STORAGE
 if TYPE_CHECKING:
     from hpsearch.diagnostics import Check
 
-__all__ = ["checks_table", "story", "studies_table", "trials_table", "winner_text"]
+__all__ = ["checks_table", "plain_table", "story", "studies_table", "trials_table", "winner_text"]
 
 SHORT = {
     "learning_rate": "rate",
@@ -45,7 +45,8 @@ def story(summary: Summary, storage: str) -> Iterator[RenderableType]:
     yield next_text(summary, storage)
 
 
-def _table(title: str) -> Table:
+def plain_table(title: str) -> Table:
+    """A table in this program's manner, with its headings still to come."""
     return Table(
         title=title,
         title_justify="left",
@@ -58,7 +59,9 @@ def _table(title: str) -> Table:
 
 def stages_table(summary: Summary) -> Table:
     """Each stage with its size and best score."""
-    table = _table(f"{summary.study}: {summary.strategy}, {sum(summary.states.values())} trials")
+    table = plain_table(
+        f"{summary.study}: {summary.strategy}, {sum(summary.states.values())} trials"
+    )
     for heading in ("stage", "trials", "epochs", "best validation"):
         table.add_column(heading, justify="left" if heading == "stage" else "right")
     for stage in summary.stages:
@@ -70,7 +73,7 @@ def stages_table(summary: Summary) -> Table:
 
 def moves_table(summary: Summary) -> Table | None:
     """Each narrowing and widening with its reason; None when there was no stage to move to."""
-    table = _table("How the ranges moved")
+    table = plain_table("How the ranges moved")
     table.add_column("stage")
     table.add_column("parameter")
     table.add_column("before and after")
@@ -104,7 +107,7 @@ def range_text(parameter: Parameter) -> str:
 
 def trials_table(rows: Sequence[TrialRow], *, title: str) -> Table:
     """Trials with their settings, one a line; as many settings as find room."""
-    table = _table(title)
+    table = plain_table(title)
     table.add_column("#", justify="right")
     table.add_column("stage", no_wrap=True)
     table.add_column("accuracy", justify="right", no_wrap=True)
@@ -182,7 +185,7 @@ def next_text(summary: Summary, storage: str) -> Text:
 
 def studies_table(summaries: Sequence[Summary]) -> Table:
     """One line a study."""
-    table = _table("Studies")
+    table = plain_table("Studies")
     for heading in ("study", "strategy", "data"):
         table.add_column(heading, overflow="fold")
     for heading in ("trials", "validation", "test", "95% interval"):
@@ -208,7 +211,7 @@ MARKS = {"pass": "[green]pass[/]", "warn": "[yellow]warn[/]", "fail": "[bold red
 
 def checks_table(checks: Sequence[Check]) -> Table:
     """Each check with its verdict, its numbers and what to do."""
-    table = _table("Checks before learning")
+    table = plain_table("Checks before learning")
     table.add_column("")
     table.add_column("check")
     table.add_column("found", justify="right")

@@ -3,16 +3,27 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from hpsearch.cli.console import DEFAULT_STORAGE, Json, Storage, output, print_json
 
-__all__ = ["register"]
+if TYPE_CHECKING:
+    from hpsearch.study_file import StudyFile
 
-StudyArgument = Annotated[
-    str, typer.Argument(metavar="STUDY", help="A study file, or the name of one that comes along.")
+__all__ = ["Executor", "Seed", "StudyArgument", "Workers", "load_study_argument", "register"]
+
+StudyArgument = typer.Argument(
+    metavar="STUDY", help="A study file, or the name of one that comes along."
+)
+Workers = Annotated[
+    int | None,
+    typer.Option("--workers", "-w", min=1, help="Worker processes; default: one a core."),
+]
+Executor = Annotated[
+    str | None,
+    typer.Option("--executor", metavar="URL", help="dask://HOST:PORT: train on a cluster."),
 ]
 Seed = Annotated[int | None, typer.Option("--seed", min=0, help="Instead of the file's seed.")]
 
@@ -24,15 +35,9 @@ def register(app: typer.Typer) -> None:
 
 
 def run(
-    study: StudyArgument,
-    workers: Annotated[
-        int | None,
-        typer.Option("--workers", "-w", min=1, help="Worker processes; default: one a core."),
-    ] = None,
-    executor: Annotated[
-        str | None,
-        typer.Option("--executor", metavar="URL", help="dask://HOST:PORT: train on a cluster."),
-    ] = None,
+    study: Annotated[str, StudyArgument],
+    workers: Workers = None,
+    executor: Executor = None,
     storage: Storage = DEFAULT_STORAGE,
     seed: Seed = None,
     name: Annotated[
@@ -48,7 +53,7 @@ def run(
     from hpsearch.cli.render import story
     from hpsearch.engine import run_study
 
-    file = _load(study, seed, name)
+    file = load_study_argument(study, seed, name)
     with watch(file) as on_event:
         summary = run_study(
             file, storage=storage, workers=workers, executor=executor, on_event=on_event
@@ -59,12 +64,12 @@ def run(
         output().print(*story(summary, storage), sep="\n")
 
 
-def check(study: StudyArgument, seed: Seed = None, as_json: Json = False) -> None:
+def check(study: Annotated[str, StudyArgument], seed: Seed = None, as_json: Json = False) -> None:
     """Check the data and the network before learning, as the lecture advises."""
     from hpsearch.cli.render import checks_table
     from hpsearch.diagnostics import check_study
 
-    checks = check_study(_load(study, seed, None))
+    checks = check_study(load_study_argument(study, seed, None))
     if as_json:
         print_json([c.document() for c in checks])
     else:
@@ -73,7 +78,14 @@ def check(study: StudyArgument, seed: Seed = None, as_json: Json = False) -> Non
         raise typer.Exit(1)
 
 
-def _load(study: str, seed: int | None, name: str | None):  # type: ignore[no-untyped-def]
+def load_study_argument(study: str, seed: int | None, name: str | None) -> StudyFile:
+    """The study file that a command was given, or one that comes along, with what it changes.
+
+    Args:
+        study: a path, or the name of a shipped study.
+        seed: instead of the file's.
+        name: instead of the file's.
+    """
     from hpsearch.study_file import load_study_file, shipped_studies
 
     path = Path(study)

@@ -162,7 +162,7 @@ def _reached(name: str, reference: str, found: SpeedUp) -> str:
     goal = f"{reference}'s best validation accuracy"
     if not np.isfinite(found.median):
         return (
-            f"{name} did not reach {goal} at the same cost: "
+            f"{name} did not reach {goal} within its budget: "
             f"{found.reached} of {found.repeats} repeats did."
         )
     high = found.interval.high

@@ -1,0 +1,118 @@
+"""`hpsearch compare`: strategies with one budget, and whether they beat grid search."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from hpsearch.cli.console import DEFAULT_STORAGE, Json, Storage, errors, output, print_json
+from hpsearch.cli.search import Executor, Seed, StudyArgument, Workers, load_study_argument
+
+if TYPE_CHECKING:
+    from hpsearch.compare.run import Progressed
+
+__all__ = ["register"]
+
+
+def register(app: typer.Typer) -> None:
+    """Add the command of this module."""
+    app.command("compare")(compare)
+
+
+def compare(
+    studies: Annotated[list[str], StudyArgument],
+    repeats: Annotated[
+        int | None, typer.Option("--repeats", min=1, help="Instead of the file's number.")
+    ] = None,
+    workers: Workers = None,
+    executor: Executor = None,
+    storage: Storage = DEFAULT_STORAGE,
+    seed: Seed = None,
+    as_json: Json = False,
+) -> None:
+    """Compare search strategies with the same budget, repeated, with grid search as the baseline.
+
+    Several files are several data sets for the same strategies. Running the same command again
+    goes on where it stopped.
+    """
+    from hpsearch.cli.comparison import comparison_document, comparison_story
+    from hpsearch.compare.run import compare_study
+    from hpsearch.compare.standings import answer, standings
+    from hpsearch.errors import UsageError
+
+    files = [load_study_argument(study, seed, None) for study in studies]
+    if repeats is not None:
+        files = [
+            file.model_copy(
+                update={"compare": file.compare.model_copy(update={"repeats": repeats})}
+            )
+            for file in files
+        ]
+    if len({file.name for file in files}) < len(files):
+        raise UsageError("two of the study files have one name; give each its own")
+    if len({tuple(file.compare.strategies) for file in files}) > 1:
+        raise UsageError(
+            "the study files compare different strategies; give [compare] strategies the same "
+            "list in all of them"
+        )
+    comparisons = []
+    for file in files:
+        with _progress(file.name) as on_progress:
+            comparisons.append(
+                compare_study(
+                    file,
+                    storage=storage,
+                    workers=workers,
+                    executor=executor,
+                    on_progress=on_progress,
+                )
+            )
+    table = standings(comparisons)
+    sentences = list(answer(table))
+    if as_json:
+        print_json(comparison_document(comparisons, table, sentences))
+    else:
+        output().print(*comparison_story(comparisons, table, sentences), sep="\n")
+
+
+@contextmanager
+def _progress(name: str) -> Iterator[Callable[[Progressed], None]]:
+    """A bar over the searches on a terminal, a line for each repeat elsewhere."""
+    from rich.progress import (
+        BarColumn,
+        MofNCompleteColumn,
+        Progress,
+        TextColumn,
+        TimeRemainingColumn,
+    )
+
+    console = errors()
+    if not console.is_terminal:
+        repeats: set[int] = set()
+
+        def say(at: Progressed) -> None:
+            if at.repeat not in repeats:
+                repeats.add(at.repeat)
+                line = f"{name}  repeat {at.repeat + 1}, {at.done} of {at.studies} searches done"
+                console.print(line, markup=False, soft_wrap=True)
+
+        yield say
+        return
+    with Progress(
+        TextColumn("{task.description:<28}"),
+        BarColumn(bar_width=None),
+        MofNCompleteColumn(),
+        TimeRemainingColumn(compact=True),
+        console=console,
+        transient=True,
+    ) as bar:
+        task = bar.add_task(name, total=None)
+
+        def show(at: Progressed) -> None:
+            what = f"repeat {at.repeat + 1}: {at.strategy}"
+            bar.update(task, description=what, total=at.studies, completed=at.done)
+
+        yield show

@@ -1,0 +1,130 @@
+"""A comparison on a terminal of 80 columns, and as a JSON document."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+from rich.console import RenderableType
+from rich.markup import escape
+from rich.table import Table
+from rich.text import Text
+
+from hpsearch.cli.render import plain_table
+from hpsearch.compare.result import Comparison
+from hpsearch.compare.standings import Standing, reference_of
+
+__all__ = ["comparison_document", "comparison_story"]
+
+UNITS = {"flops": "floating-point operations", "epochs": "epochs", "seconds": "seconds"}
+
+
+def comparison_story(
+    comparisons: Sequence[Comparison], table: Sequence[Standing], sentences: Sequence[str]
+) -> Iterator[RenderableType]:
+    """The table, the answer in words, and how to read them."""
+    yield standings_table(comparisons, table)
+    answer = Text()
+    for sentence in sentences:
+        answer.append(f"{sentence}\n")
+    yield answer
+    yield Text(_footnote(comparisons), style="dim")
+
+
+def standings_table(comparisons: Sequence[Comparison], table: Sequence[Standing]) -> Table:
+    """One line a strategy."""
+    names = ", ".join(escape(c.name) for c in comparisons)
+    made = plain_table(f"{names}: {comparisons[0].repeats} searches of each strategy")
+    reference = reference_of(comparisons)
+    made.add_column("strategy", no_wrap=True)
+    for heading in (
+        "trials",
+        "cost",
+        "test",
+        "95% interval",
+        "worst",
+        "rank",
+        f"above {reference}",
+        "p",
+    ):
+        made.add_column(heading, justify="right")
+    for row in table:
+        versus = row.versus
+        made.add_row(
+            row.strategy,
+            f"{row.trials:.0f}",
+            f"{row.cost:.2f}",
+            f"{row.test.estimate:.4f}",
+            f"{row.test.low:.3f}-{row.test.high:.3f}",
+            f"{row.worst:.3f}",
+            f"{row.rank:.1f}",
+            "" if versus is None else f"{versus.better:.2f}",
+            "" if versus is None else f"{versus.p_value:.2g}",
+        )
+    return made
+
+
+def _footnote(comparisons: Sequence[Comparison]) -> str:
+    budgets = "; ".join(f"{c.amount:.3g} {UNITS[c.unit]}" for c in comparisons)
+    return (
+        f"Budget of a search: {budgets}, twice that for random-x2; cost: the share of it that was "
+        "spent. test: interquartile mean of the test accuracy of the networks by which searches "
+        "named their winner. worst: the lowest accuracy of a winner that was trained once more. "
+        "above: how often a search's test accuracy lies above the other's, ties counting half. p: "
+        "Wilcoxon's paired test, after Holm.\n"
+    )
+
+
+def comparison_document(
+    comparisons: Sequence[Comparison], table: Sequence[Standing], sentences: Sequence[str]
+) -> dict[str, Any]:
+    """The same in terms of JSON; what is infinite is null."""
+    return {
+        "comparisons": [
+            {
+                "name": c.name,
+                "data": dict(c.data),
+                "budget": c.unit,
+                "amount": c.amount,
+                "repeats": c.repeats,
+            }
+            for c in comparisons
+        ],
+        "reference": reference_of(comparisons),
+        "strategies": [_row(row) for row in table],
+        "answer": list(sentences),
+    }
+
+
+def _row(row: Standing) -> dict[str, Any]:
+    document: dict[str, Any] = {
+        "strategy": row.strategy,
+        "trials": row.trials,
+        "cost": row.cost,
+        "validation_accuracy": row.validation,
+        "test_accuracy": row.test.estimate,
+        "test_interval": [row.test.low, row.test.high],
+        "refit_accuracy": row.refit.estimate,
+        "refit_interval": [row.refit.low, row.refit.high],
+        "refit_worst": row.worst,
+        "rank": row.rank,
+        "versus": None,
+    }
+    if row.versus is not None:
+        found = row.versus.speed_up
+        document["versus"] = {
+            "gain": row.versus.gain.estimate,
+            "gain_interval": [row.versus.gain.low, row.versus.gain.high],
+            "better": row.versus.better,
+            "p_value": row.versus.p_value,
+            "cost_to_reach": _finite(found.median),
+            "cost_interval": [_finite(found.interval.low), _finite(found.interval.high)],
+            "reached": found.reached,
+            "repeats": found.repeats,
+        }
+    return document
+
+
+def _finite(value: float) -> float | None:
+    return value if math.isfinite(value) else None

@@ -1,0 +1,265 @@
+"""Comparisons: who gets how much, what is stored, and what is read back."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from hpsearch.compare.plan import Contest, plan_contest
+from hpsearch.compare.result import Comparison, comparison_names, read_comparison
+from hpsearch.compare.run import Progressed, compare_study
+from hpsearch.engine import run_study
+from hpsearch.engine.cost import DataShape, training_flops
+from hpsearch.engine.run import make_search
+from hpsearch.errors import StudyFileError, UnknownNameError, UsageError
+from hpsearch.search.grid import GridSearch
+from hpsearch.storage import load_study, open_storage, study_names
+from hpsearch.study_file import StudyFile, parse_study_file
+
+SHAPE = DataShape(features=4, classes=3, rows=96)
+TEXT = """
+name = "c"
+seed = 5
+[data]
+name = "iris"
+[model]
+width = {{ low = 4, high = 32, log = true }}
+depth = 1
+[training]
+epochs = {epochs}
+[search]
+trials = {trials}
+{search}
+[compare]
+strategies = ["grid", "random-x2", "random", "coarse-to-fine", "tpe"]
+repeats = {repeats}
+{compare}
+"""
+
+
+def study(
+    *, epochs: int = 4, trials: int = 20, repeats: int = 2, search: str = "", compare: str = ""
+) -> StudyFile:
+    return parse_study_file(
+        TEXT.format(epochs=epochs, trials=trials, repeats=repeats, search=search, compare=compare)
+    )
+
+
+def grid_of(contest: Contest, repeat: int = 0) -> GridSearch:
+    file = contest.studies["grid", repeat]
+    found = make_search(file, file.search.trials).search
+    assert isinstance(found, GridSearch)
+    return found
+
+
+def flops(file: StudyFile, points: list[dict[str, object]], epochs: int) -> float:
+    return sum(training_flops(file.fixed() | p, SHAPE, epochs=epochs) for p in points)  # type: ignore[operator]
+
+
+class TestPlan:
+    def test_without_an_amount_the_budget_is_the_cost_of_the_grid(self) -> None:
+        contest = plan_contest(study(), SHAPE)
+        grid = grid_of(contest)
+        assert len(grid.points) == 16
+        spent = flops(contest.studies["grid", 0], [dict(p) for p in grid.points], 4)
+        assert contest.amount == pytest.approx(spent)
+        assert contest.studies["random", 0].search.total_flops == contest.amount
+        assert contest.studies["random-x2", 0].search.total_flops == 2 * contest.amount
+
+    def test_a_grid_is_as_large_as_a_given_amount_pays_for(self) -> None:
+        whole = plan_contest(study(), SHAPE)
+        for share in (0.3, 1.0, 2.5):
+            amount = share * whole.amount * 1.0001
+            contest = plan_contest(study(compare=f"amount = {amount!r}"), SHAPE)
+            file, grid = contest.studies["grid", 0], grid_of(contest)
+            assert flops(file, [dict(p) for p in grid.points], 4) <= amount
+            larger = make_search(file, file.search.trials + 1).search
+            assert isinstance(larger, GridSearch)
+            assert flops(file, [dict(p) for p in larger.points], 4) > amount
+
+    def test_coarse_to_fine_gets_more_trials_since_most_of_its_are_short(self) -> None:
+        contest = plan_contest(study(epochs=20), SHAPE)
+        file = contest.studies["coarse-to-fine", 0]
+        search = make_search(file, file.search.trials)
+        assert file.search.trials > 16
+        one_more = make_search(file, file.search.trials + 1)
+        rng = np.random.default_rng(0)
+        draws = [dict(file.space().sample(rng)) for _ in range(1024)]
+        epoch = flops(file, draws, 1) / len(draws)  # type: ignore[arg-type]
+        assert search.planned_epochs * epoch <= contest.amount
+        assert one_more.planned_epochs * epoch > contest.amount
+
+    @pytest.mark.parametrize(
+        ("compare", "limits"),
+        [
+            ('budget = "epochs"', {"total_epochs": 64, "total_flops": None, "seconds": None}),
+            (
+                'budget = "epochs"\namount = 100.0',
+                {"total_epochs": 100, "total_flops": None, "seconds": None},
+            ),
+            (
+                'budget = "seconds"\namount = 1.5',
+                {"total_epochs": None, "total_flops": None, "seconds": 1.5},
+            ),
+        ],
+    )
+    def test_other_units(self, compare: str, limits: dict[str, object]) -> None:
+        contest = plan_contest(study(compare=compare), SHAPE)
+        for name in ("random", "coarse-to-fine", "tpe"):
+            search = contest.studies[name, 0].search
+            assert {key: getattr(search, key) for key in limits} == limits
+        double = contest.studies["random-x2", 1].search
+        for key, value in limits.items():
+            assert getattr(double, key) == (None if value is None else 2 * value)  # type: ignore[operator]
+
+    def test_strategies_have_equal_seeds_and_only_their_own_settings(self) -> None:
+        file = study(search="points = { width = 2 }\nconfirm = 5\nepoch_shares = [0.2, 0.4, 1.0]")
+        contest = plan_contest(file, SHAPE)
+        assert {(key[1], s.seed) for key, s in contest.studies.items()} == {(0, 5), (1, 6)}
+        assert contest.studies["grid", 0].search.points == {"width": 2}
+        assert contest.studies["grid", 0].search.confirm is None
+        assert contest.studies["coarse-to-fine", 0].search.confirm == 5
+        assert contest.studies["tpe", 0].search.confirm is None
+        assert contest.studies["random", 1].name == "c/random/1"
+
+    def test_random_comes_before_its_double_which_takes_over_its_trials(self) -> None:
+        order = [name for name, repeat in plan_contest(study(), SHAPE).studies if repeat == 0]
+        assert order.index("random") < order.index("random-x2")
+
+    @pytest.mark.parametrize(
+        ("compare", "sentence"),
+        [
+            ('budget = "seconds"', "amount is missing: say how many seconds each search gets"),
+            ("amount = 0.0", "amount"),
+            ('budget = "trials"', r"budget cannot be \"trials\"; Known: .flops"),
+        ],
+    )
+    def test_what_makes_no_sense_is_refused(self, compare: str, sentence: str) -> None:
+        with pytest.raises(StudyFileError, match=sentence):
+            study(compare=compare)
+
+    @pytest.mark.parametrize("strategies", ['["random", "random"]', "[]", '["rando"]'])
+    def test_strategies_are_known_and_distinct(self, strategies: str) -> None:
+        text = TEXT.format(epochs=4, trials=20, repeats=1, search="", compare="")
+        with pytest.raises(StudyFileError, match="strategies"):
+            parse_study_file(
+                text.replace('["grid", "random-x2", "random", "coarse-to-fine", "tpe"]', strategies)
+            )
+
+    def test_a_budget_that_pays_for_nothing_is_refused(self) -> None:
+        with pytest.raises(UsageError, match=r"does not pay for one training of grid; raise"):
+            plan_contest(study(compare="amount = 1.0"), SHAPE)
+
+
+@pytest.fixture(scope="module")
+def database(tmp_path_factory: pytest.TempPathFactory) -> str:
+    return str(tmp_path_factory.mktemp("compare") / "c.db")
+
+
+@pytest.fixture(scope="module")
+def compared(database: str) -> Comparison:
+    return compare_study(study(), storage=database, workers=2)
+
+
+class TestRun:
+    def test_every_strategy_has_its_repeats_within_the_budget(self, compared: Comparison) -> None:
+        assert list(compared.contestants) == [
+            "grid",
+            "random-x2",
+            "random",
+            "coarse-to-fine",
+            "tpe",
+        ]
+        assert compared.repeats == 2
+        for name, contestant in compared.contestants.items():
+            double = 2 if name == "random-x2" else 1
+            assert (contestant.cost <= double * compared.amount * (1 + 1e-9)).all()
+            assert len(contestant.progress) == len(contestant.test) == len(contestant.refit) == 2
+            for scores, progress in zip(contestant.scores, contestant.progress, strict=True):
+                assert scores[:, 0].max() == progress.validation[-1]
+                assert ((scores >= 0) & (scores <= 1)).all()
+        assert (compared.contestants["grid"].trials == 16).all()
+
+    def test_random_x2_begins_with_the_trials_of_random(
+        self, compared: Comparison, database: str
+    ) -> None:
+        one, two = (compared.contestants[name] for name in ("random", "random-x2"))
+        for few, many in zip(one.slots, two.slots, strict=True):
+            assert len(few) < len(many)
+            assert many[: len(few)] == few
+        # They were taken from the store: seconds and worker are those of the first training.
+        store = open_storage(database)
+        first = load_study(store, "c/random/0").trials
+        again = load_study(store, "c/random-x2/0").trials[: len(first)]
+        for a, b in zip(first, again, strict=True):
+            assert a.user_attrs["seconds"] == b.user_attrs["seconds"]
+
+    def test_all_strategies_of_a_repeat_have_one_division_of_the_data(
+        self, compared: Comparison, database: str
+    ) -> None:
+        assert {compared.data[part] for part in ("train", "validation", "test")} == {96, 24, 30}
+        digests = {
+            name: load_study(open_storage(database), name).user_attrs["hpsearch:data"]
+            for name in ("c/grid/0", "c/tpe/0", "c/grid/1")
+        }
+        assert len(set(digests.values())) == 1
+
+    def test_a_second_run_trains_nothing_and_says_the_same(
+        self, compared: Comparison, database: str
+    ) -> None:
+        events: list[object] = []
+        told: list[Progressed] = []
+        again = compare_study(
+            study(), storage=database, workers=1, on_event=events.append, on_progress=told.append
+        )
+        assert {type(event).__name__ for event in events} == {"Finished"}
+        assert [p.done for p in told if p.summary is not None] == list(range(1, 11))
+        for name, contestant in compared.contestants.items():
+            assert (again.contestants[name].test == contestant.test).all()
+
+    def test_more_repeats_go_on_and_another_budget_is_refused(
+        self, compared: Comparison, database: str, tmp_path: Path
+    ) -> None:
+        import shutil
+
+        copy = tmp_path / "copy.db"
+        shutil.copy(database, copy)
+        more = compare_study(study(repeats=3), storage=str(copy), workers=2)
+        assert more.repeats == 3
+        assert (more.contestants["grid"].test[:2] == compared.contestants["grid"].test).all()
+        with pytest.raises(UsageError, match="was made with another budget"):
+            compare_study(study(trials=40), storage=str(copy))
+
+    def test_one_that_is_not_finished_is_read_as_far_as_all_are(
+        self, compared: Comparison, database: str, tmp_path: Path
+    ) -> None:
+        def stop(at: Progressed) -> None:
+            if at.repeat == 1 and at.strategy == "coarse-to-fine":
+                raise KeyboardInterrupt
+
+        place = str(tmp_path / "half.db")
+        with pytest.raises(KeyboardInterrupt):
+            compare_study(study(), storage=place, workers=2, on_progress=stop)
+        half = read_comparison(open_storage(place), "c")
+        assert half.repeats == 1
+        expected = compared.contestants["coarse-to-fine"].test[:1]
+        assert (half.contestants["coarse-to-fine"].test == expected).all()
+
+    def test_a_study_beside_is_no_comparison(self, database: str, compared: Comparison) -> None:
+        store = open_storage(database)
+        assert comparison_names(study_names(store)) == [compared.name]
+        with pytest.raises(UnknownNameError, match=r"unknown comparison 'd'.*Known: c"):
+            read_comparison(store, "d")
+
+    def test_a_name_that_an_ordinary_study_has_is_refused(self, tmp_path: Path) -> None:
+        place = str(tmp_path / "s.db")
+        plain = study().model_copy(update={"name": "c/grid/0"})
+        run_study(
+            plain.model_copy(update={"search": plain.search.model_copy(update={"trials": 8})}),
+            storage=place,
+            workers=2,
+        )
+        with pytest.raises(UsageError, match="c/grid/0' in this database was made with another"):
+            compare_study(study(), storage=place)

@@ -1,0 +1,105 @@
+"""The table and the sentences of comparisons, from made-up results."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+import pytest
+
+from hpsearch.compare.progress import make_progress
+from hpsearch.compare.result import Comparison, Contestant
+from hpsearch.compare.standings import answer, reference_of, standings
+
+REPEATS = 8
+
+
+def contestant(
+    name: str, validation: Sequence[Sequence[float]], test: Sequence[float], refit: float = 0.9
+) -> Contestant:
+    """A strategy whose trials cost 1 each; one row of validation scores a repeat."""
+    runs = [make_progress(np.ones(len(row)), row, row) for row in validation]
+    return Contestant(
+        strategy=name,
+        progress=tuple(runs),
+        trials=np.array([len(row) for row in validation]),
+        stopped=np.zeros(len(validation), dtype=np.int64),
+        validation=np.array([max(row) for row in validation]),
+        test=np.array(test),
+        refit=np.full(len(test), refit),
+        scores=tuple(np.array([row, row]).T for row in validation),
+        slots=tuple(() for _ in validation),
+    )
+
+
+def comparison(*contestants: Contestant, name: str = "c") -> Comparison:
+    data = {"name": "made-up", "validation": 100, "test": 100}
+    return Comparison(name, data, "epochs", 4.0, 1, {c.strategy: c for c in contestants})
+
+
+GRID = contestant("grid", [[0.5, 0.6, 0.7, 0.8]] * REPEATS, np.linspace(0.70, 0.77, REPEATS))
+BETTER = contestant(
+    "coarse-to-fine", [[0.8, 0.9, 0.9, 0.9]] * REPEATS, np.linspace(0.80, 0.87, REPEATS)
+)
+SAME = contestant("random", [[0.5, 0.6, 0.6, 0.7]] * REPEATS, np.linspace(0.70, 0.77, REPEATS))
+DOUBLE = contestant("random-x2", [[0.1] * 7 + [0.9]] * REPEATS, [0.75] * REPEATS, 0.2)
+
+
+def test_a_clear_winner() -> None:
+    table = {row.strategy: row for row in standings([comparison(GRID, BETTER, SAME)])}
+    assert table["grid"].versus is None
+    better, same = table["coarse-to-fine"].versus, table["random"].versus
+    assert better is not None
+    assert better.better == 1.0
+    assert better.gain.estimate == pytest.approx(0.1)
+    assert better.p_value == pytest.approx(2 * 2.0**-8 * 2)  # exact, and one of two questions
+    assert better.speed_up.median == 0.25
+    assert same is not None
+    assert (same.better, same.p_value, same.gain.estimate) == (0.5, 1.0, 0.0)
+    assert np.isinf(same.speed_up.median)
+    assert [table[n].rank for n in ("coarse-to-fine", "grid", "random")] == [1.0, 2.5, 2.5]
+
+
+def test_the_sentences() -> None:
+    sentences = list(answer(standings([comparison(GRID, SAME, BETTER, DOUBLE)])))
+    assert sentences[0] == (
+        "coarse-to-fine reached grid's best validation accuracy at 0.25 of its cost "
+        "(95% interval 0.25 to 0.25, 8 of 8 repeats)."
+    )
+    assert sentences[1].startswith("Its winners' test accuracy is above grid's (+0.1000")
+    assert sentences[2] == (
+        "random did not reach grid's best validation accuracy within its budget: "
+        "0 of 8 repeats did."
+    )
+    assert "does not differ from grid's measurably" in sentences[3]
+    assert sentences[4].startswith("random-x2 reached grid's best validation accuracy at 2.00 of")
+
+
+def test_costs_are_shares_of_each_one_s_own_budget() -> None:
+    table = {row.strategy: row for row in standings([comparison(GRID, DOUBLE)])}
+    assert table["random-x2"].cost == table["grid"].cost == 1.0
+    assert table["random-x2"].worst == 0.2
+
+
+def test_several_data_sets_are_put_together() -> None:
+    other = contestant("coarse-to-fine", [[0.5, 0.6, 0.7, 0.7]] * REPEATS, [0.6] * REPEATS)
+    both = standings([comparison(GRID, BETTER), comparison(GRID, other, name="d")])
+    row = next(row for row in both if row.strategy == "coarse-to-fine")
+    assert row.versus is not None
+    assert row.versus.better == 0.5
+    assert row.rank == 1.5
+    assert (row.versus.speed_up.reached, row.versus.speed_up.repeats) == (8, 16)
+    assert 0.6 < row.test.estimate < 0.87
+
+
+def test_without_grid_the_first_is_the_reference() -> None:
+    assert reference_of([comparison(SAME, BETTER)]) == "random"
+    [sentence, *_] = answer(standings([comparison(SAME, BETTER)]))
+    assert "reached random's best" in sentence
+
+
+def test_one_repeat_and_one_strategy_still_have_a_table() -> None:
+    alone = contestant("grid", [[0.5]], [0.5])
+    [row] = standings([comparison(alone)])
+    assert row.test == (0.5, 0.5, 0.5)
+    assert list(answer([row])) == []
