@@ -35,7 +35,9 @@ def comparison_story(
 def standings_table(comparisons: Sequence[Comparison], table: Sequence[Standing]) -> Table:
     """One line a strategy."""
     names = ", ".join(escape(c.name) for c in comparisons)
-    made = plain_table(f"{names}: {comparisons[0].repeats} searches of each strategy")
+    made = plain_table(
+        f"{names}: {comparisons[0].repeats} {_searches(comparisons)} of each strategy"
+    )
     reference = reference_of(comparisons)
     made.add_column("strategy", no_wrap=True)
     for heading in (
@@ -63,6 +65,10 @@ def standings_table(comparisons: Sequence[Comparison], table: Sequence[Standing]
             "" if versus is None else f"{versus.p_value:.2g}",
         )
     return made
+
+
+def _searches(comparisons: Sequence[Comparison]) -> str:
+    return "search" if comparisons[0].repeats == 1 else "searches"
 
 
 def _footnote(comparisons: Sequence[Comparison]) -> str:

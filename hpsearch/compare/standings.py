@@ -151,11 +151,18 @@ def _middle(samples: list[Any], seed: int) -> Interval:
 def answer(table: Sequence[Standing]) -> Iterator[str]:
     """The comparison in words: when each rival caught up with the reference, and how it ended."""
     reference = next((row.strategy for row in table if row.versus is None), "")
+    repeats = max((len(r.versus.speed_up.shares) for r in table if r.versus is not None), default=0)
     order = sorted(table, key=lambda row: row.strategy != "coarse-to-fine")
     for row in order:
         if row.versus is not None:
             yield _reached(row.strategy, reference, row.versus.speed_up)
             yield _scored(row.versus, reference)
+    least = 2.0 ** (1 - repeats)
+    if repeats and least >= LEVEL:
+        yield (
+            f"{repeats} {'repeat is' if repeats == 1 else 'repeats are'} too few to tell: no "
+            f"paired test of so many can have a p-value below {least:g}. Give --repeats 10 and go on."
+        )
 
 
 def _reached(name: str, reference: str, found: SpeedUp) -> str:

@@ -98,6 +98,16 @@ def test_without_grid_the_first_is_the_reference() -> None:
     assert "reached random's best" in sentence
 
 
+@pytest.mark.parametrize(("repeats", "warned"), [(1, True), (5, True), (6, False), (8, False)])
+def test_too_few_repeats_are_called_so(repeats: int, warned: bool) -> None:
+    few = [
+        contestant(c.strategy, [[0.5, 0.6]] * repeats, c.test[:repeats].tolist())
+        for c in (GRID, BETTER)
+    ]
+    last = list(answer(standings([comparison(*few)])))[-1]
+    assert ("too few to tell" in last) is warned
+
+
 def test_one_repeat_and_one_strategy_still_have_a_table() -> None:
     alone = contestant("grid", [[0.5]], [0.5])
     [row] = standings([comparison(alone)])

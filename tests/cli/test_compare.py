@@ -1,0 +1,104 @@
+"""`hpsearch compare` as a person meets it."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from hpsearch.cli.app import run
+
+STUDY = """
+name = "{name}"
+[data]
+name = "{data}"
+[model]
+width = {{ low = 4, high = 16 }}
+depth = 1
+[training]
+epochs = 3
+[search]
+trials = 8
+[compare]
+strategies = {strategies}
+repeats = 2
+"""
+RIVALS = '["grid", "random", "coarse-to-fine"]'
+
+
+@pytest.fixture
+def study(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> str:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("COLUMNS", "80")
+    return write("c", "iris")
+
+
+def write(name: str, data: str, strategies: str = RIVALS) -> str:
+    path = Path(f"{name}.toml")
+    path.write_text(STUDY.format(name=name, data=data, strategies=strategies))
+    return str(path)
+
+
+def test_the_answer_in_words_and_a_table_of_80_columns(
+    study: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert run(["compare", study]) == 0
+    out, err = capsys.readouterr()
+    assert "c: 2 searches of each strategy" in out
+    for name in ("grid", "random", "coarse-to-fine"):
+        assert any(line.startswith(f" {name} ") for line in out.splitlines())
+    assert "grid's best validation accuracy" in out
+    assert "2 repeats are too few to tell" in out
+    assert max(map(len, out.splitlines())) <= 80
+    assert err.splitlines() == [
+        "c  repeat 1, 0 of 6 searches done",
+        "c  repeat 2, 3 of 6 searches done",
+    ]
+
+
+def test_json_is_one_document_and_a_second_run_says_the_same(
+    study: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    documents: list[Any] = []
+    for _ in range(2):
+        assert run(["compare", study, "--json", "--workers", "1"]) == 0
+        documents.append(json.loads(capsys.readouterr().out))
+    assert documents[0] == documents[1]
+    rows = {row["strategy"]: row for row in documents[0]["strategies"]}
+    assert rows["grid"]["versus"] is None
+    assert 0 <= rows["random"]["versus"]["better"] <= 1
+    assert documents[0]["comparisons"][0]["repeats"] == 2
+
+
+def test_several_files_are_several_data_sets(
+    study: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    other = write("d", "wine")
+    assert run(["compare", study, other, "--repeats", "1"]) == 0
+    assert "c, d: 1 search of each strategy" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    ("files", "sentence"),
+    [
+        (["c.toml", "c.toml"], "two of the study files have one name"),
+        (["c.toml", "other.toml"], "compare different strategies"),
+        (["nothing.toml"], "there is no study file nothing.toml"),
+    ],
+)
+def test_wrong_use(
+    study: str, files: list[str], sentence: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    write("other", "wine", '["grid", "tpe"]')
+    assert run(["compare", *files]) == 2
+    assert sentence in capsys.readouterr().err.replace("\n", " ")
+
+
+def test_a_study_file_that_comes_along_is_found_by_its_name() -> None:
+    from hpsearch.study_file import load_study_file, shipped_studies
+
+    for name in ("compare-digits", "compare-fashion-mnist"):
+        file = load_study_file(shipped_studies()[name])
+        assert (file.name, file.compare.repeats) == (name, 10)
