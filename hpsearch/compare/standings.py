@@ -161,7 +161,7 @@ def answer(table: Sequence[Standing]) -> Iterator[str]:
     if repeats and least >= LEVEL:
         yield (
             f"{repeats} {'repeat is' if repeats == 1 else 'repeats are'} too few to tell: no "
-            f"paired test of so many can have a p-value below {least:g}. Give --repeats 10 and go on."
+            f"paired test of so many has a p-value below {least:g}. Give --repeats 10 and go on."
         )
 
 
