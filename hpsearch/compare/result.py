@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from optuna.trial import FrozenTrial
 
     from hpsearch.search.base import Slot
+    from hpsearch.space import Space
     from hpsearch.storage import WriteBehindStorage
 
     Floats = NDArray[np.float64]
@@ -71,6 +72,7 @@ class Comparison:
         unit: of the budget: flops, epochs or seconds.
         amount: the budget of a search, in that unit; twice as much for random-x2.
         epochs: of a full training.
+        space: what all of them search.
         contestants: by strategy, in the order of the study file.
     """
 
@@ -79,6 +81,7 @@ class Comparison:
     unit: str
     amount: float
     epochs: int
+    space: Space
     contestants: Mapping[str, Contestant]
 
     @property
@@ -120,7 +123,8 @@ def read_comparison(store: WriteBehindStorage, name: str) -> Comparison:
             f"the comparison {name} has not finished a search of every strategy yet; "
             "run `hpsearch compare` again to go on"
         )
-    note, some = found[0]
+    note = found[0][0]
+    some = next(iter(finished.values()))[repeats[0]]
     about = record.read_note(some, "data")
     shape = DataShape(about["columns"], len(about["classes"]), about["train"])
     unit = note["budget"]
@@ -130,6 +134,7 @@ def read_comparison(store: WriteBehindStorage, name: str) -> Comparison:
         unit=unit,
         amount=note["amount"],
         epochs=record.read_note(some, "study file")["training"]["epochs"],
+        space=record.read_stages(some)[0].space,
         contestants={
             strategy: _contestant(strategy, [by_repeat[r] for r in repeats], unit, shape)
             for strategy, by_repeat in finished.items()

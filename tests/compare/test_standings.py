@@ -2,39 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
 import numpy as np
 import pytest
+from made_up import comparison, contestant
 
-from hpsearch.compare.progress import make_progress
-from hpsearch.compare.result import Comparison, Contestant
 from hpsearch.compare.standings import answer, reference_of, standings
 
 REPEATS = 8
-
-
-def contestant(
-    name: str, validation: Sequence[Sequence[float]], test: Sequence[float], refit: float = 0.9
-) -> Contestant:
-    """A strategy whose trials cost 1 each; one row of validation scores a repeat."""
-    runs = [make_progress(np.ones(len(row)), row, row) for row in validation]
-    return Contestant(
-        strategy=name,
-        progress=tuple(runs),
-        trials=np.array([len(row) for row in validation]),
-        stopped=np.zeros(len(validation), dtype=np.int64),
-        validation=np.array([max(row) for row in validation]),
-        test=np.array(test),
-        refit=np.full(len(test), refit),
-        scores=tuple(np.array([row, row]).T for row in validation),
-        slots=tuple(() for _ in validation),
-    )
-
-
-def comparison(*contestants: Contestant, name: str = "c") -> Comparison:
-    data = {"name": "made-up", "validation": 100, "test": 100}
-    return Comparison(name, data, "epochs", 4.0, 1, {c.strategy: c for c in contestants})
 
 
 GRID = contestant("grid", [[0.5, 0.6, 0.7, 0.8]] * REPEATS, np.linspace(0.70, 0.77, REPEATS))
