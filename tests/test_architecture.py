@@ -15,6 +15,8 @@ PACKAGE = Path(hpsearch.__file__).parent
 
 LAYERS = [
     ["cli", "__main__"],
+    ["report"],
+    ["plots"],
     ["engine"],
     ["diagnostics"],
     ["storage"],
@@ -24,7 +26,7 @@ LAYERS = [
     ["space", "parameter"],
     ["data"],
     ["nn"],
-    ["errors"],
+    ["errors", "shipped"],
 ]
 """From the top of the house to its ground; a module imports from its own floor or from below."""
 
