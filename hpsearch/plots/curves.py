@@ -1,4 +1,4 @@
-"""Learning curves of the best few: the score by epoch, and the losses of training and validation."""
+"""Learning curves of the best few: the score by epoch, the losses in training and validation."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from hpsearch.plots.style import CYCLE, blank_figure, label
+from hpsearch.plots.style import CYCLE, blank_figure
 from hpsearch.plots.view import NothingToDraw, StudyView, TrialView, scored
 
 if TYPE_CHECKING:
@@ -80,7 +80,7 @@ def _curve(trial: TrialView) -> Curve:
 
 
 def curves_figures(data: CurvesData) -> list[go.Figure]:
-    """Scores in one figure; in another, if there are any, losses: solid in training, else dashed."""
+    """Scores in one figure; losses, if there are any, in another."""
     figures = [_scores_figure(data)]
     if any(curve.train_losses for curve in data.curves):
         figures.append(_losses_figure(data))
@@ -115,7 +115,9 @@ def _losses_figure(data: CurvesData) -> go.Figure:
                 y=[loss if math.isfinite(loss) else None for loss in losses],
                 mode="lines" if len(losses) > 1 else "markers",
                 line={"color": colour, "dash": dash},
-                name=label(f"{curve.number} {kind}"),
+                name=f"trial {curve.number}",
+                legendgroup=curve.number,
+                showlegend=kind == "training",
                 hovertemplate=f"trial {curve.number}, {kind}, epoch %{{x}}: %{{y:.4g}}"
                 "<extra></extra>",
             )

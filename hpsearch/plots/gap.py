@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
-from hpsearch.plots.scales import ScoreAxis, score_axis, thinned
+from hpsearch.plots.scales import ScoreAxis, middle, score_axis, thinned
 from hpsearch.plots.style import blank_figure, label, stage_colour, stage_group
 from hpsearch.plots.view import NothingToDraw, StudyView, TrialView, scored
 
@@ -28,10 +28,18 @@ class Gaps(NamedTuple):
 
 @dataclass(frozen=True)
 class GapData:
-    """The gaps by stage, the axis of the scores, and what was thinned or moved."""
+    """The numbers of the gaps.
+
+    Attributes:
+        stages: the gaps by stage.
+        axis: of the scores.
+        ends: of the axis of the gaps; those outside are drawn at its edge.
+        note: what was thinned or moved.
+    """
 
     stages: dict[str, Gaps]
     axis: ScoreAxis
+    ends: tuple[float, float]
     note: str
 
 
@@ -45,6 +53,10 @@ def gap_data(view: StudyView) -> GapData:
     if not trials:
         raise NothingToDraw("The store has no losses of training and validation for this study.")
     axis = score_axis(view, [t.score for t in trials if t.score is not None])
+    gaps = [gap(t) for t in trials]
+    ends = middle(gaps)
+    far = sum(not ends[0] <= g <= ends[1] for g in gaps)
+    moved = f"{far} of the gaps lie further out and are drawn at the edge." if far else ""
     kept, thinning = thinned(trials)
     stages: dict[str, list[TrialView]] = {}
     for trial in sorted(kept, key=lambda t: (t.stage_index or 0, t.number)):
@@ -59,7 +71,8 @@ def gap_data(view: StudyView) -> GapData:
             for stage, group in stages.items()
         },
         axis,
-        " ".join(filter(None, (thinning, axis.note))),
+        ends,
+        " ".join(filter(None, (thinning, axis.note, moved))),
     )
 
 
@@ -76,12 +89,13 @@ def gap_figure(data: GapData) -> go.Figure:
     figure.update_yaxes(range=data.axis.range)
     for stage, gaps in data.stages.items():
         figure.add_scatter(
-            x=np.array(gaps.gaps, np.float32),
+            x=np.clip(gaps.gaps, *data.ends).astype(np.float32),
+            text=[f"{gap:.3g}" for gap in gaps.gaps],
             y=data.axis.clip(gaps.scores).astype(np.float32),
             customdata=np.array(gaps.numbers, np.int32),
             mode="markers",
             marker={"color": stage_colour(stage), "size": 6, "opacity": 0.8},
             name=label(stage),
-            hovertemplate="trial %{customdata}: %{y:.4g}, gap %{x:.3g}<extra></extra>",
+            hovertemplate="trial %{customdata}: %{y:.4g}, gap %{text}<extra></extra>",
         )
     return figure

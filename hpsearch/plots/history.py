@@ -114,7 +114,7 @@ def _best(trials: Sequence[TrialView], maximize: bool) -> tuple[tuple[int, float
 
 
 def history_figure(data: HistoryData) -> go.Figure:
-    """The history drawn: points by stage, crosses for stopped trials, a line for the best so far."""
+    """Points by stage, crosses for stopped trials, a line for the best so far."""
     figure = blank_figure("trial number", data.axis.name, height=400)
     figure.update_yaxes(range=data.axis.range)
     for span in data.spans:

@@ -100,8 +100,10 @@ def importances_figure(data: ImportancesData) -> go.Figure:
         orientation="h",
         marker={"color": BLUE},
         text=[f"{share:.2f}" for share in shares],
-        textposition="auto",
+        textposition="outside",
+        cliponaxis=False,
         hovertemplate="%{y}: %{x:.3f}<extra></extra>",
     )
+    figure.update_xaxes(range=[0, 1.12 * max(shares)])
     figure.update_yaxes(type="category")
     return figure

@@ -22,8 +22,6 @@ if TYPE_CHECKING:
 
 __all__ = ["Margin", "PairData", "pair_data", "pair_figure"]
 
-BINS = 16
-
 
 @dataclass(frozen=True)
 class Margin:
@@ -91,7 +89,9 @@ def pair_data(view: StudyView) -> PairData:
 
 
 def _both(view: StudyView, names: tuple[str, str], trials: list[TrialView]) -> np.ndarray:
-    return np.stack([points(view.parameters[n], [t.configuration[n] for t in trials]) for n in names])
+    return np.stack(
+        [points(view.parameters[n], [t.configuration[n] for t in trials]) for n in names]
+    )
 
 
 def _margin(view: StudyView, name: str, trials: list[TrialView], quarter: int) -> Margin:
@@ -100,7 +100,7 @@ def _margin(view: StudyView, name: str, trials: list[TrialView], quarter: int) -
         bins = len(parameter.choices)
         centres = np.arange(bins, dtype=np.float64)
     else:
-        bins = BINS
+        bins = int(np.clip(np.sqrt(len(trials)), 4, 20))
         low, high = parameter.scaled(parameter.low), parameter.scaled(parameter.high)
         middles = (np.arange(bins) + 0.5) / bins
         centres = np.array([parameter.unscaled(low + u * (high - low)) for u in middles])

@@ -49,8 +49,8 @@ def _one(figure: Callable[[Any], go.Figure]) -> Callable[[Any], list[go.Figure]]
 PANELS = {
     "history": Panel(
         "Optimization history",
-        "Each point is a trial, each shade a stage; the line is the best score so far. Crosses were "
-        "stopped as known bad, and have no score that counts.",
+        "Each point is a trial, each shade a stage; the line is the best score so far. Crosses "
+        "were stopped as known bad, and have no score that counts.",
         history_data,
         _one(history_figure),
     ),
@@ -75,8 +75,8 @@ PANELS = {
     ),
     "pair": Panel(
         "Important beside unimportant",
-        "The most important parameter to the right, the least important one upwards. Where the best "
-        "quarter crowds together, a parameter matters; where it lies like all trials, it does not.",
+        "The most important parameter to the right, the least important one upwards. Where the "
+        "best quarter crowds together, a parameter matters; where it lies like all trials, it does not.",
         pair_data,
         _one(pair_figure),
     ),
@@ -88,20 +88,22 @@ PANELS = {
     ),
     "curves": Panel(
         "Learning curves",
-        "The score after each epoch, and the losses: solid in training, dashed in validation.",
+        "The score after each epoch, and the losses: solid in training (the mean during the epoch, "
+        "with the L2 penalty), dashed in validation.",
         curves_data,
         curves_figures,
     ),
     "gap": Panel(
         "Gap between training and validation",
         "Losses at the end of each complete trial. The further to the right, the more a network "
-        "knows its training part by heart.",
+        "knows its training part by heart. The training loss is the mean during the last epoch, "
+        "dropout and L2 penalty included, so that strong regularization lies to the left.",
         gap_data,
         _one(gap_figure),
     ),
     "timeline": Panel(
         "Timeline",
-        "What each worker trained when. White is waiting.",
+        "What each worker trained when. In the gaps it waited.",
         timeline_data,
         _one(timeline_figure),
     ),

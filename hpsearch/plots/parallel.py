@@ -68,7 +68,7 @@ def parallel_data(view: StudyView) -> ParallelData:
     quarter = max(best, len(kept) // 4)
     ranks = {
         "the others": kept[quarter:],
-        f"best {quarter} of these": kept[best:quarter],
+        "best quarter": kept[best:quarter],
         f"best {best}": kept[:best],
     }
     return ParallelData(
@@ -90,8 +90,10 @@ def _lines(view: StudyView, axis: ScoreAxis, trials: Sequence[TrialView]) -> Lin
             + [height]
         )
         texts.append(
-            tuple(value_text(values[name]) if name in values else "" for name in view.parameters)
-            + (f"{trial.score:.4g} (trial {trial.number})",)
+            (
+                *(value_text(values[n]) if n in values else "" for n in view.parameters),
+                f"{trial.score:.4g} (trial {trial.number})",
+            )
         )
     return Lines(np.array(places), tuple(texts))
 
@@ -104,11 +106,13 @@ def parallel_figure(data: ParallelData) -> go.Figure:
     figure.update_xaxes(
         tickvals=list(range(count)),
         ticktext=[label(name) for name in names],
-        range=[-0.25, count - 0.75],
+        range=[-0.3, count - 0.7],
+        ticklabeloverflow="allow",
         showgrid=True,
     )
+    figure.update_layout(margin={"l": 30, "r": 50})
     figure.update_yaxes(visible=False, range=[-0.13, 1.1])
-    styles = zip(((GREY, 0.25, 1), (SKY, 0.6, 1), (VERMILLION, 1, 2)), _padded(data), strict=True)
+    styles = zip(((GREY, 0.3, 1), (SKY, 0.8, 1), (VERMILLION, 1, 2)), _padded(data), strict=True)
     for (colour, opacity, width), (rank, lines) in styles:
         if lines is None:
             continue
@@ -126,7 +130,12 @@ def parallel_figure(data: ParallelData) -> go.Figure:
     for position, (bottom, top) in enumerate(_ends(data)):
         for y, text, anchor in ((-0.02, bottom, "top"), (1.02, top, "bottom")):
             figure.add_annotation(
-                x=position, y=y, text=label(text), showarrow=False, yanchor=anchor, font={"size": 11}
+                x=position,
+                y=y,
+                text=label(text),
+                showarrow=False,
+                yanchor=anchor,
+                font={"size": 11},
             )
     return figure
 

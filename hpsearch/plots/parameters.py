@@ -111,7 +111,7 @@ def _draws(name: str, trials: Sequence[TrialView]) -> Draws:
 
 def _ranges(view: StudyView, name: str) -> tuple[Range, ...]:
     """The ranges of the stages that drew from one; a race draws nothing."""
-    ranges = []
+    ranges: list[Range] = []
     for stage in view.summary.stages:
         note = stage.note
         if stage_group(note.name) == "confirm" or name not in note.space.parameters:
@@ -132,46 +132,50 @@ def parameter_figure(data: ParameterData) -> go.Figure:
     rows = len(data.ranges)
     figure = blank_figure(data.name, data.axis.name, height=320 + 14 * rows)
     figure.update_xaxes(**parameter_axis(data.name, data.parameter))
-    low, high = data.axis.range
-    row = 0.05 * (high - low)
-    figure.update_yaxes(range=[low, high + row * (rows + 1 if rows else 0)])
+    share = 0.05 * rows  # of the height, for the bars
+    figure.update_yaxes(range=data.axis.range, domain=[0, 0.97 - share if rows else 1])
+    figure.update_layout(
+        yaxis2={"domain": [1 - share, 1], "range": [rows - 0.5, -0.5], "visible": False}
+    )
     for n, drawn in enumerate(data.ranges):
         x = _extent(data.parameter, drawn.parameter)
         figure.add_scatter(
             x=x,
-            y=np.full(len(x), high + row * (rows - n)),
+            y=np.full(len(x), n),
+            yaxis="y2",
             mode="lines+markers",
             line={"color": stage_colour(drawn.stage), "width": 6},
-            marker={"color": stage_colour(drawn.stage), "size": 8, "symbol": "line-ns-open"},
+            marker={"color": stage_colour(drawn.stage), "size": 6, "symbol": "square"},
             showlegend=False,
             hovertemplate=_wrapped(f"range of {drawn.stage}: {drawn.reason}") + "<extra></extra>",
         )
     for stage, draws in data.stages.items():
-        _add_draws(figure, data, stage, draws, stage_colour(stage), "circle", data.axis.clip)
+        heights = data.axis.clip(draws.scores)
+        _add_draws(figure, data, stage, draws, heights, stage_colour(stage), "circle")
     if data.stopped.values:
-        edge = data.axis.edge
-        _add_draws(
-            figure,
-            data,
-            "stopped",
-            data.stopped,
-            GREY,
-            "x-thin-open",
-            lambda scores: np.full(len(scores), edge),
-        )
+        heights = np.full(len(data.stopped.values), data.axis.edge)
+        _add_draws(figure, data, "stopped", data.stopped, heights, GREY, "x-thin-open")
     return figure
 
 
-def _add_draws(figure, data, name, draws, colour, symbol, height):  # type: ignore[no-untyped-def]
-    jitter = _jitter(data.parameter, len(draws.values))
+def _add_draws(
+    figure: go.Figure,
+    data: ParameterData,
+    name: str,
+    draws: Draws,
+    heights: np.ndarray,
+    colour: str,
+    symbol: str,
+) -> None:
     figure.add_scatter(
-        x=points(data.parameter, draws.values) + jitter,
-        y=height(draws.scores).astype(np.float32),
+        x=points(data.parameter, draws.values) + _jitter(data.parameter, len(draws.values)),
+        y=heights.astype(np.float32),
         customdata=np.array(draws.numbers, np.int32),
         mode="markers",
         marker={"color": colour, "size": 6, "symbol": symbol, "opacity": 0.8},
         name=label(name),
-        hovertemplate=f"trial %{{customdata}}: %{{y:.4g}} at %{{x:.3g}}<extra>{label(name)}</extra>",
+        hovertemplate="trial %{customdata}: %{y:.4g} at %{x:.3g}"
+        f"<extra>{label(name)}</extra>",
     )
 
 
@@ -179,7 +183,7 @@ def _jitter(parameter: Parameter, count: int) -> np.ndarray:
     """Choices and small numbers are drawn beside each other, not on top; always the same way."""
     discrete = isinstance(parameter, Categorical)
     return (
-        (np.random.default_rng(0).uniform(-0.15, 0.15, count) if discrete else np.zeros(count))
+        np.random.default_rng(0).uniform(-0.15, 0.15, count) if discrete else np.zeros(count)
     ).astype(np.float32)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -9,12 +10,22 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from hpsearch.plots.style import label
-from hpsearch.space import Categorical, Parameter, Value
+from hpsearch.space import Categorical, Int, Parameter, Value
 
 if TYPE_CHECKING:
     from hpsearch.plots.view import StudyView, TrialView
 
-__all__ = ["MAX_POINTS", "ScoreAxis", "parameter_axis", "place", "points", "score_axis", "thinned"]
+__all__ = [
+    "MAX_POINTS",
+    "ScoreAxis",
+    "log_ticks",
+    "middle",
+    "parameter_axis",
+    "place",
+    "points",
+    "score_axis",
+    "thinned",
+]
 
 MAX_POINTS = 1200
 """A figure with more of them takes a browser long to draw, and shows nothing more."""
@@ -101,13 +112,13 @@ def place(parameter: Parameter, value: Value) -> float:
 def parameter_axis(name: str, parameter: Parameter) -> dict[str, Any]:
     """Plotly's settings for an axis on a parameter's own scale."""
     if isinstance(parameter, Categorical):
-        ticks = list(range(len(parameter.choices)))
+        count = len(parameter.choices)
         texts = [label(str(choice)) for choice in parameter.choices]
         return {
             "title_text": label(name),
-            "tickvals": ticks,
+            "tickvals": list(range(count)),
             "ticktext": texts,
-            "range": [-0.6, len(ticks) - 0.4],
+            "range": [-0.6, count - 0.4],
         }
     low, high = parameter.scaled(parameter.low), parameter.scaled(parameter.high)
     margin = 0.04 * (high - low) or 0.5
@@ -115,10 +126,38 @@ def parameter_axis(name: str, parameter: Parameter) -> dict[str, Any]:
     scale = " (log scale)" if parameter.log else ""
     axis: dict[str, Any] = {"title_text": label(name) + scale, "range": ends}
     if parameter.log:
-        decades = (high - low) / np.log(10)
+        ticks = log_ticks(parameter.low, parameter.high)
         axis |= {"type": "log", "range": [end / np.log(10) for end in ends]}
-        axis |= {"dtick": "D2"} if decades < 1.5 else {"dtick": 1, "exponentformat": "power"}
+        axis |= {"tickvals": ticks, "ticktext": [f"{tick:g}" for tick in ticks]}
+    elif isinstance(parameter, Int) and parameter.high - parameter.low <= 10:
+        axis |= {"dtick": 1}
     return axis
+
+
+def log_ticks(low: float, high: float) -> list[float]:
+    """Round values between two: powers of ten, every other one of many, or 1, 2, 5 of few.
+
+    >>> log_ticks(16, 256), log_ticks(1e-3, 1.0)
+    ([20.0, 50.0, 100.0, 200.0], [0.001, 0.01, 0.1, 1.0])
+    """
+    first, last = math.floor(math.log10(low)), math.ceil(math.log10(high))
+    mantissas = (1, 2, 5) if last - first <= 2 else (1,)
+    step = 1 + (last - first) // 6
+    ticks = (float(f"{m}e{n}") for n in range(first, last + 1, step) for m in mantissas)
+    return [tick for tick in ticks if low / 1.001 <= tick <= high * 1.001]
+
+
+def middle(values: Sequence[float]) -> tuple[float, float]:
+    """A range that outliers do not stretch: the quartiles and three times their distance.
+
+    >>> middle([0.0, 1.0, 2.0, 3.0, 100.0])
+    (0.0, 9.0)
+    """
+    array = np.asarray(values, np.float64)
+    first, third = np.quantile(array, [0.25, 0.75])
+    reach = 3 * (third - first)
+    low, high = max(array.min(), first - reach), min(array.max(), third + reach)
+    return float(low), float(high)
 
 
 def points(parameter: Parameter, values: Sequence[Value]) -> np.ndarray:

@@ -95,7 +95,7 @@ def slice_contour_data(view: StudyView) -> SliceContourData:
     )
     note = (
         "Means over all complete trials, weighted by a Gaussian kernel of "
-        f"{WIDTH:.0%} of each range (Nadaraya and Watson, 1964); white where no trial is near."
+        f"{WIDTH:.0%} of each range (Nadaraya and Watson, 1964); empty where no trial is near."
     )
     if len(marked) < len(trials):
         note += f" {len(marked)} of {len(trials):,} trials are marked."

@@ -78,9 +78,7 @@ def timeline_data(view: StudyView) -> TimelineData:
     whole = length / second
     busy = tuple(min(1.0, s / whole) if whole else 1.0 for s in spent)
     note = f"{len(trained):,} trainings in {whole:.3g} {unit}; pauses between runs are counted."
-    return TimelineData(
-        tuple(workers), {s: tuple(p) for s, p in stages.items()}, unit, busy, note
-    )
+    return TimelineData(tuple(workers), {s: tuple(p) for s, p in stages.items()}, unit, busy, note)
 
 
 def _began(trial: TrialView) -> datetime:
@@ -100,7 +98,7 @@ def timeline_figure(data: TimelineData) -> go.Figure:
     """Time to the right, workers below each other."""
     figure = blank_figure(
         f"time since the first training ({data.unit})",
-        "worker (machine, process)",
+        "worker",
         height=170 + 36 * len(data.workers),
     )
     figure.update_yaxes(

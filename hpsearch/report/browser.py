@@ -145,7 +145,8 @@ def open_page(
 
     Args:
         path: of the file.
-        width, height: of the window, in pixels.
+        width: of the window, in pixels.
+        height: likewise.
         dark: whether the reader prefers a dark page.
         seconds: how long everything may take.
 
@@ -158,7 +159,9 @@ def open_page(
             "there is no Chromium or Chrome to draw with; install one (Debian: apt install "
             "chromium), or name it in the environment variable BROWSER_PATH"
         )
-    with tempfile.TemporaryDirectory(prefix="hpsearch-browser-", ignore_cleanup_errors=True) as profile:
+    with tempfile.TemporaryDirectory(
+        prefix="hpsearch-browser-", ignore_cleanup_errors=True
+    ) as profile:
         page = _start([browser, *FLAGS, f"--user-data-dir={profile}"], seconds)
         try:
             _open(page, path, width, height, dark)

@@ -20,9 +20,11 @@ async function drawAll() {
     await draw(div);
     await new Promise(resolve => setTimeout(resolve));  // so that the page scrolls meanwhile
   }
+  done = performance.now();
   return FIGURES;
 }
 
+let done;  // milliseconds since the page began to load
 const drawn = drawAll();
 
 function restyle(change) {

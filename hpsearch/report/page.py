@@ -15,7 +15,7 @@ from hpsearch.plots import NothingToDraw, StudyView, panel
 from hpsearch.plots.configuration import ConfigurationData
 from hpsearch.plots.style import DARK, LIGHT
 from hpsearch.report.dashboards import Dashboard
-from hpsearch.report.words import best_table, configuration_tables, result_sentence
+from hpsearch.report.words import best_table, configuration_tables, result_sentence, winner_line
 
 if TYPE_CHECKING:
     import plotly.graph_objects as go
@@ -71,6 +71,7 @@ def _section(view: StudyView, dashboard: Dashboard, identity: str) -> str:
     return (
         f'<section class="study" id="{identity}">\n<h1>{html.escape(view.name)}</h1>\n'
         f'<p class="result">{html.escape(result_sentence(view))}</p>\n'
+        f"<p>{html.escape(winner_line(view))}</p>\n"
         f"{best_table(view)}{panels}</section>\n"
     )
 

@@ -5,11 +5,11 @@ from __future__ import annotations
 import html
 from collections.abc import Iterable, Sequence
 
-from hpsearch.engine.record import value_text
+from hpsearch.engine.record import settings_text, value_text
 from hpsearch.plots import StudyView
 from hpsearch.plots.configuration import ConfigurationData
 
-__all__ = ["best_table", "configuration_tables", "result_sentence", "table"]
+__all__ = ["best_table", "configuration_tables", "result_sentence", "table", "winner_line"]
 
 BEST = 10
 
@@ -48,9 +48,10 @@ def best_table(view: StudyView) -> str:
     names = list(dict.fromkeys(name for row in rows for name in row.configuration))
     ours = any(row.stage for row in rows)
     known = ["stage", "epochs"] if ours else []
+    winner = view.summary.best if view.summary.test_rows else None
     body = [
         [
-            str(row.number),
+            f"{row.number} (winner)" if row.configuration == winner else str(row.number),
             *([row.stage, "" if row.epochs is None else str(row.epochs)] if ours else []),
             "" if row.score is None else f"{row.score:.4g}",
             *(value_text(row.configuration[n]) if n in row.configuration else "" for n in names),
@@ -58,7 +59,8 @@ def best_table(view: StudyView) -> str:
         for row in rows
     ]
     of = f"{len(rows)} of {len(view.summary.rows):,} trials"
-    return table(["trial", *known, view.score_name, *names], body, caption=f"Best trials: {of}")
+    caption = f"Best trials by their single scores: {of}"
+    return table(["trial", *known, view.score_name, *names], body, caption=caption, kind="trials")
 
 
 def configuration_tables(data: ConfigurationData) -> str:
@@ -70,8 +72,24 @@ def configuration_tables(data: ConfigurationData) -> str:
     return facts + table(headings, data.moves, caption="How the ranges moved")
 
 
-def table(headings: Sequence[str], rows: Iterable[Sequence[str]], *, caption: str) -> str:
+def winner_line(view: StudyView) -> str:
+    """The settings of the winner, or of the best trial so far, as plain text."""
+    if view.summary.best is None or view.objectives > 1:
+        return ""
+    who = "The winner's settings" if view.summary.test_rows else "The best trial's settings"
+    return f"{who}: {settings_text(view.summary.best)}"
+
+
+def table(
+    headings: Sequence[str], rows: Iterable[Sequence[str]], *, caption: str, kind: str = "facts"
+) -> str:
     """A table that scrolls in its own frame where it is wider than the page.
+
+    Args:
+        headings: of the columns.
+        rows: plain text.
+        caption: above the table.
+        kind: its class, for the style sheet.
 
     >>> "&lt;b&gt;" in table(["name"], [["<b>"]], caption="x")
     True
@@ -82,6 +100,6 @@ def table(headings: Sequence[str], rows: Iterable[Sequence[str]], *, caption: st
     )
     return (
         f'<div class="frame" tabindex="0" role="region" aria-label="{html.escape(caption)}">'
-        f"<table><caption>{html.escape(caption)}</caption>"
+        f'<table class="{kind}"><caption>{html.escape(caption)}</caption>'
         f"<thead><tr>{head}</tr></thead><tbody>{body}</tbody></table></div>\n"
     )
