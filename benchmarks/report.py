@@ -15,6 +15,7 @@ import subprocess
 import sys
 import tempfile
 import time
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -24,7 +25,7 @@ from hpsearch.engine import record
 from hpsearch.objective import Outcome
 from hpsearch.report.browser import find_browser, open_page
 from hpsearch.search.base import Slot, Stage
-from hpsearch.space import Float, Int, Space
+from hpsearch.space import Float, Int, Space, Value
 from hpsearch.storage import open_storage
 
 EPOCHS = 20
@@ -51,7 +52,7 @@ def make_study(file: Path, trials: int) -> None:
             space = SPACE if index == 0 else NARROW
             name = f"fine-{index}" if index else "coarse"
             draws = [space.sample(rng) for _ in range(size)]
-            stage = Stage(name, index, size, EPOCHS, space, 0, lambda i, _, d=draws: d[i])
+            stage = Stage(name, index, size, EPOCHS, space, 0, partial(drawn, draws))
             record.write_stage(study, stage)
             for i in range(size):
                 slot = stage.slot(i)
@@ -59,6 +60,11 @@ def make_study(file: Path, trials: int) -> None:
                     study._study_id, record.begun_trial(stage, slot, SPACE, "")
                 )
                 record.finish_trial(store, trial_id, outcome(slot, rng))
+
+
+def drawn(draws: list[dict[str, Value]], index: int, _: object) -> dict[str, Value]:
+    """The configuration of a slot."""
+    return draws[index]
 
 
 def outcome(slot: Slot, rng: np.random.Generator) -> Outcome:

@@ -65,7 +65,7 @@ def history_data(view: StudyView) -> HistoryData:
     trials = scored(view)
     axis = score_axis(view, [_score(t) for t in trials])
     kept, thinning = thinned(trials)
-    stopped, stopping = thinned([t for t in view.trials if t.state == "pruned"], 300)
+    stopped, stopping = thinned([t for t in view.trials if t.state == "pruned"], 200)
     stages: dict[str, list[TrialView]] = {}
     for trial in sorted(kept, key=lambda t: (t.stage_index or 0, t.number)):
         stages.setdefault(stage_group(trial.stage), []).append(trial)

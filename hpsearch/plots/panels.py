@@ -76,7 +76,8 @@ PANELS = {
     "pair": Panel(
         "Important beside unimportant",
         "The most important parameter to the right, the least important one upwards. Where the "
-        "best quarter crowds together, a parameter matters; where it lies like all trials, it does not.",
+        "best quarter crowds together, a parameter matters; where it lies like all trials, it "
+        "does not.",
         pair_data,
         _one(pair_figure),
     ),
