@@ -102,8 +102,8 @@ def _scores_figure(data: CurvesData) -> go.Figure:
 
 
 def _losses_figure(data: CurvesData) -> go.Figure:
-    figure = blank_figure(data.step, "loss (nats, log scale)")
-    figure.update_yaxes(type="log", dtick=1, exponentformat="power")
+    figure = blank_figure("epoch", "loss (nats, log scale)")
+    figure.update_yaxes(type="log", dtick=1, tickformat="~g")
     for colour, curve in zip(CYCLE, data.curves, strict=False):
         kinds = (("training", curve.train_losses, "solid"),)
         kinds += (("validation", curve.validation_losses, "dash"),)  # type: ignore[assignment]

@@ -80,11 +80,15 @@ def pair_data(view: StudyView) -> PairData:
     quarter = max(1, len(trials) // 4)
     margins = [_margin(view, name, trials, quarter) for name in names]
     best, _ = thinned(trials[:quarter], 300)
-    others, thinning = thinned(trials[quarter:], 600)
+    others, _ = thinned(trials[quarter:], 600)
     tried = " and ".join(f"{m.values:,} values of {m.name}" for m in margins)
-    note = f"{len(trials):,} trials tried {tried}. Repetitions in the race are left out. {thinning}"
+    note = f"{len(trials):,} trials tried {tried}."
+    if len(trials) < len(scored(view)):
+        note += " Repetitions in the race are left out."
+    if (drawn := len(best) + len(others)) < len(trials):
+        note += f" Drawn are {drawn} of them; the margins count all."
     return PairData(
-        margins[0], margins[1], _both(view, names, others), _both(view, names, best), note.strip()
+        margins[0], margins[1], _both(view, names, others), _both(view, names, best), note
     )
 
 
@@ -121,8 +125,8 @@ def pair_figure(data: PairData) -> go.Figure:
         yaxis={"domain": [0, 0.74], **parameter_axis(second.name, second.parameter)},
         xaxis2={"matches": "x", "domain": [0, 0.76], "anchor": "y2", "showticklabels": False}
         | {key: v for key, v in parameter_axis("", first.parameter).items() if key == "type"},
-        yaxis2={"domain": [0.8, 1], "anchor": "x2", "title": {"text": "share"}, "nticks": 3},
-        xaxis3={"domain": [0.8, 1], "anchor": "y3", "title": {"text": "share"}, "nticks": 3},
+        yaxis2={"domain": [0.8, 1], "anchor": "x2", "title": {"text": "share"}, "nticks": 3, "rangemode": "tozero"},
+        xaxis3={"domain": [0.8, 1], "anchor": "y3", "title": {"text": "share"}, "nticks": 3, "rangemode": "tozero"},
         yaxis3={"matches": "y", "domain": [0, 0.74], "anchor": "x3", "showticklabels": False}
         | {key: v for key, v in parameter_axis("", second.parameter).items() if key == "type"},
     )

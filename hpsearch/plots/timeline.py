@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
+from hpsearch.plots.scales import MAX_POINTS
 from hpsearch.plots.style import blank_figure, label, stage_colour, stage_group
 from hpsearch.plots.view import NothingToDraw, StudyView, TrialView
 
@@ -16,15 +18,24 @@ if TYPE_CHECKING:
 
     import plotly.graph_objects as go
 
-__all__ = ["Piece", "TimelineData", "timeline_data", "timeline_figure"]
+__all__ = ["Piece", "TimelineData", "joined", "timeline_data", "timeline_figure"]
 
 UNITS = (("s", 1.0, 300.0), ("min", 60.0, 3 * 3600.0), ("h", 3600.0, float("inf")))
 
 
 class Piece(NamedTuple):
-    """A training: the place of its worker, and from when to when since the study's first one."""
+    """One training, or several without a pause that would show.
 
-    number: int
+    Attributes:
+        first: number of the first trial.
+        last: number of the last one.
+        worker: the place of their worker.
+        start: time since the study's first training.
+        end: likewise.
+    """
+
+    first: int
+    last: int
     worker: int
     start: float
     end: float
@@ -36,7 +47,7 @@ class TimelineData:
 
     Attributes:
         workers: their names, in the order of their first training.
-        stages: the trainings of each stage.
+        stages: the trainings of each stage, in the order of their start.
         unit: of the times.
         busy: the share of the time between the first start and the last end that each worker
             trained.
@@ -69,7 +80,7 @@ def timeline_data(view: StudyView) -> TimelineData:
     stages: dict[str, list[Piece]] = {}
     for began, end, trial in trained:
         start, stop = ((time - zero).total_seconds() / second for time in (began, end))
-        piece = Piece(trial.number, workers.index(_worker(trial)), start, stop)
+        piece = Piece(trial.number, trial.number, workers.index(_worker(trial)), start, stop)
         stages.setdefault(stage_group(trial.stage), []).append(piece)
     spent = [0.0] * len(workers)
     for pieces in stages.values():
@@ -78,7 +89,32 @@ def timeline_data(view: StudyView) -> TimelineData:
     whole = length / second
     busy = tuple(min(1.0, s / whole) if whole else 1.0 for s in spent)
     note = f"{len(trained):,} trainings in {whole:.3g} {unit}; pauses between runs are counted."
-    return TimelineData(tuple(workers), {s: tuple(p) for s, p in stages.items()}, unit, busy, note)
+    if len(trained) > MAX_POINTS:
+        stages = {stage: joined(pieces, whole / MAX_POINTS) for stage, pieces in stages.items()}
+        note += " Trainings with less than a thousandth of the time between them are drawn as one."
+    drawn = {stage: tuple(pieces) for stage, pieces in stages.items()}
+    return TimelineData(tuple(workers), drawn, unit, busy, note)
+
+
+def joined(pieces: Sequence[Piece], pause: float) -> list[Piece]:
+    """The pieces of a stage, those of a worker made one where no longer pause lies between them.
+
+    >>> pieces = [Piece(0, 0, 0, 0.0, 1.0), Piece(1, 1, 0, 1.1, 2.0), Piece(2, 2, 0, 5.0, 6.0)]
+    >>> [(piece.first, piece.last) for piece in joined(pieces, 0.5)]
+    [(0, 1), (2, 2)]
+    """
+    done: list[Piece] = []
+    latest: dict[int, Piece] = {}
+    for piece in pieces:
+        before = latest.get(piece.worker)
+        if before is not None and piece.start - before.end < pause:
+            end = max(before.end, piece.end)
+            latest[piece.worker] = before._replace(last=piece.last, end=end)
+            continue
+        if before is not None:
+            done.append(before)
+        latest[piece.worker] = piece
+    return sorted([*done, *latest.values()], key=lambda piece: piece.start)
 
 
 def _began(trial: TrialView) -> datetime:
@@ -112,10 +148,16 @@ def timeline_figure(data: TimelineData) -> go.Figure:
         figure.add_scatter(
             x=x.astype(np.float32).ravel(),
             y=np.array([(p.worker,) * 3 + (np.nan,) for p in pieces], np.float32).ravel(),
-            customdata=np.repeat(np.array([p.number for p in pieces], np.int32), 4),
+            text=[text for p in pieces for text in (_numbers(p),) * 4],
             mode="lines",
             line={"color": stage_colour(stage), "width": 16},
             name=label(stage),
-            hovertemplate=f"trial %{{customdata}} at %{{x:.3g}} {data.unit}<extra></extra>",
+            hovertemplate=f"%{{text}} at %{{x:.3g}} {data.unit}<extra></extra>",
         )
     return figure
+
+
+def _numbers(piece: Piece) -> str:
+    if piece.first == piece.last:
+        return f"trial {piece.first}"
+    return f"trials from {piece.first} to {piece.last}"
