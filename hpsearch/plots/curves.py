@@ -63,7 +63,10 @@ def curves_data(view: StudyView) -> CurvesData:
     curves = tuple(_curve(trial) for trial in best.values())
     shown = f"the best {len(curves)} configurations" if len(curves) > 1 else "one configuration"
     note = f"Drawn are {shown}, of {len(trials):,} trials with curves."
-    if not any(curve.train_losses for curve in curves):
+    if any(curve.train_losses for curve in curves):
+        note += " Losses: solid in training (mean during the epoch, L2 penalty included), dashed in"
+        note += " validation."
+    else:
         note += " The store has no losses of these trials."
     return CurvesData(curves, view.score_name, "epoch" if view.settings else "step", note)
 

@@ -30,7 +30,7 @@ class Margin:
     Attributes:
         name: of the parameter.
         parameter: with its widest range.
-        centres: coordinates of the bins along its axis.
+        ends: (bins + 1,) coordinates along its axis, where the bins begin and end.
         all: share of all complete trials in each bin.
         best: share of the best quarter in each bin.
         values: how many different values were tried.
@@ -38,7 +38,7 @@ class Margin:
 
     name: str
     parameter: Parameter
-    centres: np.ndarray
+    ends: np.ndarray
     all: np.ndarray
     best: np.ndarray
     values: int
@@ -102,17 +102,16 @@ def _margin(view: StudyView, name: str, trials: list[TrialView], quarter: int) -
     parameter = view.parameters[name]
     if isinstance(parameter, Categorical):
         bins = len(parameter.choices)
-        centres = np.arange(bins, dtype=np.float64)
+        ends = np.arange(bins + 1) - 0.5
     else:
         bins = int(np.clip(np.sqrt(len(trials)), 4, 20))
         low, high = parameter.scaled(parameter.low), parameter.scaled(parameter.high)
-        middles = (np.arange(bins) + 0.5) / bins
-        centres = np.array([parameter.unscaled(low + u * (high - low)) for u in middles])
+        ends = np.array([parameter.unscaled(x) for x in np.linspace(low, high, bins + 1)])
     places = np.array([place(parameter, t.configuration[name]) for t in trials])
-    edges = np.linspace(0, 1, bins + 1)
-    everything, best = (np.histogram(p, edges)[0] / len(p) for p in (places, places[:quarter]))
+    cuts = np.linspace(0, 1, bins + 1)
+    everything, best = (np.histogram(p, cuts)[0] / len(p) for p in (places, places[:quarter]))
     return Margin(
-        name, parameter, centres, everything, best, len({t.configuration[name] for t in trials})
+        name, parameter, ends, everything, best, len({t.configuration[name] for t in trials})
     )
 
 
@@ -125,8 +124,20 @@ def pair_figure(data: PairData) -> go.Figure:
         yaxis={"domain": [0, 0.74], **parameter_axis(second.name, second.parameter)},
         xaxis2={"matches": "x", "domain": [0, 0.76], "anchor": "y2", "showticklabels": False}
         | {key: v for key, v in parameter_axis("", first.parameter).items() if key == "type"},
-        yaxis2={"domain": [0.8, 1], "anchor": "x2", "title": {"text": "share"}, "nticks": 3, "rangemode": "tozero"},
-        xaxis3={"domain": [0.8, 1], "anchor": "y3", "title": {"text": "share"}, "nticks": 3, "rangemode": "tozero"},
+        yaxis2={
+            "domain": [0.8, 1],
+            "anchor": "x2",
+            "title": {"text": "share"},
+            "nticks": 3,
+            "rangemode": "tozero",
+        },
+        xaxis3={
+            "domain": [0.8, 1],
+            "anchor": "y3",
+            "title": {"text": "share"},
+            "nticks": 3,
+            "rangemode": "tozero",
+        },
         yaxis3={"matches": "y", "domain": [0, 0.74], "anchor": "x3", "showticklabels": False}
         | {key: v for key, v in parameter_axis("", second.parameter).items() if key == "type"},
     )
@@ -144,22 +155,22 @@ def pair_figure(data: PairData) -> go.Figure:
             hovertemplate="%{x:.3g}, %{y:.3g}<extra></extra>",
         )
         figure.add_scatter(
-            x=first.centres,
-            y=above,
+            x=first.ends,
+            y=[*above, above[-1]],
             xaxis="x2",
             yaxis="y2",
             mode="lines",
-            line={"color": colour, "shape": "hvh"},
+            line={"color": colour, "shape": "hv"},
             showlegend=False,
             hovertemplate=f"{margin}: %{{y:.2f}} near %{{x:.3g}}<extra></extra>",
         )
         figure.add_scatter(
-            x=beside,
-            y=second.centres,
+            x=[*beside, beside[-1]],
+            y=second.ends,
             xaxis="x3",
             yaxis="y3",
             mode="lines",
-            line={"color": colour, "shape": "vhv"},
+            line={"color": colour, "shape": "vh"},
             showlegend=False,
             hovertemplate=f"{margin}: %{{x:.2f}} near %{{y:.3g}}<extra></extra>",
         )

@@ -56,8 +56,7 @@ PANELS = {
     ),
     "parameters": Panel(
         "Parameters",
-        "Each parameter against the score. The bars above are the ranges from which the stages "
-        "drew; hover over one for the reason why it moved or stayed.",
+        "Each parameter against the score, on the scale on which it was drawn.",
         parameters_data,
         parameters_figures,
     ),
@@ -89,8 +88,7 @@ PANELS = {
     ),
     "curves": Panel(
         "Learning curves",
-        "The score after each epoch, and the losses: solid in training (the mean during the epoch, "
-        "with the L2 penalty), dashed in validation.",
+        "How the best few networks learned: the score after each epoch, and the losses.",
         curves_data,
         curves_figures,
     ),

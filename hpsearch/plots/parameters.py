@@ -19,6 +19,12 @@ if TYPE_CHECKING:
 __all__ = ["Draws", "ParameterData", "Range", "parameters_data", "parameters_figures"]
 
 
+BARS = (
+    "The bars above are the ranges from which the stages drew; hovering over one says why it "
+    "moved or stayed."
+)
+
+
 class Draws(NamedTuple):
     """The values of a parameter in some trials, with their scores and numbers."""
 
@@ -82,7 +88,7 @@ def parameters_data(view: StudyView) -> ParametersData:
     stages: dict[str, list[TrialView]] = {}
     for trial in sorted(kept, key=lambda t: (t.stage_index or 0, t.number)):
         stages.setdefault(stage_group(trial.stage), []).append(trial)
-    note = " ".join(filter(None, (thinning, axis.note)))
+    note = " ".join(filter(None, (BARS if view.summary.stages else "", thinning, axis.note)))
     return ParametersData(
         tuple(
             ParameterData(

@@ -188,6 +188,7 @@ def _contour_figure(data: SliceContourData) -> go.Figure:
         y=second.grid,
         z=data.surface.astype(np.float32),
         colorscale="Cividis",
+        reversescale=data.axis.edge == data.axis.high,  # bright is good, also for losses
         connectgaps=False,
         line={"width": 0.5},
         colorbar={"title": {"text": label(data.axis.name), "side": "right"}, "thickness": 12},

@@ -43,7 +43,7 @@ def result_sentence(view: StudyView) -> str:
 def best_table(view: StudyView) -> str:
     """The best trials with their settings."""
     rows = [row for row in view.summary.rows if row.state == "complete"][:BEST]
-    if not rows:
+    if not rows or view.objectives > 1:
         return ""
     names = list(dict.fromkeys(name for row in rows for name in row.configuration))
     ours = any(row.stage for row in rows)
