@@ -234,7 +234,7 @@ DRAWN = sorted(set(PANELS) - {"configuration"})
 
 @pytest.mark.parametrize("name", DRAWN)
 def test_a_study_without_trials_says_so(name: str) -> None:
-    with pytest.raises(NothingToDraw, match="no trials yet|nobody's time"):
+    with pytest.raises(NothingToDraw, match=r"no trials yet|nobody's time"):
         panel(name).data(view_of())
 
 
