@@ -85,7 +85,7 @@ def gap(trial: TrialView) -> float:
 
 def gap_figure(data: GapData) -> go.Figure:
     """The gap to the right, the score upwards."""
-    figure = blank_figure("validation loss minus training loss (nats)", data.axis.name)
+    figure = blank_figure("validation − training loss (nats)", data.axis.name)
     figure.update_yaxes(range=data.axis.range)
     for stage, gaps in data.stages.items():
         figure.add_scatter(

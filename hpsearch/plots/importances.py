@@ -105,5 +105,5 @@ def importances_figure(data: ImportancesData) -> go.Figure:
         hovertemplate="%{y}: %{x:.3f}<extra></extra>",
     )
     figure.update_xaxes(range=[0, 1.12 * max(shares)])
-    figure.update_yaxes(type="category")
+    figure.update_yaxes(type="category", automargin=True)
     return figure

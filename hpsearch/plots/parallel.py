@@ -108,6 +108,7 @@ def parallel_figure(data: ParallelData) -> go.Figure:
         ticktext=[label(name) for name in names],
         range=[-0.3, count - 0.7],
         ticklabeloverflow="allow",
+        automargin=True,
         showgrid=True,
     )
     figure.update_layout(margin={"l": 30, "r": 50})

@@ -118,6 +118,7 @@ def parameter_axis(name: str, parameter: Parameter) -> dict[str, Any]:
             "title_text": label(name),
             "tickvals": list(range(count)),
             "ticktext": texts,
+            "automargin": True,
             "range": [-0.6, count - 0.4],
         }
     low, high = parameter.scaled(parameter.low), parameter.scaled(parameter.high)

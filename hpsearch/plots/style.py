@@ -83,7 +83,6 @@ def _template(*, ink: str, faint: str, card: str) -> dict[str, Any]:
         "gridcolor": faint,
         "linecolor": faint,
         "zeroline": False,
-        "automargin": True,
         "title": {"standoff": 8},
     }
     return {
@@ -95,7 +94,8 @@ def _template(*, ink: str, faint: str, card: str) -> dict[str, Any]:
             "yaxis": axis,
             "hoverlabel": {"bgcolor": card, "bordercolor": faint, "font": {"color": ink}},
             "legend": {"orientation": "h", "x": 0, "y": 1.02, "yanchor": "bottom"},
-            "margin": {"l": 56, "r": 12, "t": 12, "b": 48},
+            # Wide enough for numbers: Plotly draws all twice where it has to find that out itself.
+            "margin": {"l": 72, "r": 12, "t": 12, "b": 56},
             "hovermode": "closest",
         }
     }

@@ -141,6 +141,7 @@ def timeline_figure(data: TimelineData) -> go.Figure:
         tickvals=list(range(len(data.workers))),
         ticktext=[label(name) for name in data.workers],
         range=[len(data.workers) - 0.4, -0.6],
+        automargin=True,
     )
     for stage, pieces in data.stages.items():
         # One path for all, broken between pieces, since thousands of bars are slow to draw.
