@@ -15,6 +15,8 @@ PACKAGE = Path(hpsearch.__file__).parent
 
 LAYERS = [
     ["cli", "__main__"],
+    ["report"],
+    ["plots"],
     ["compare"],
     ["engine"],
     ["diagnostics"],
@@ -25,7 +27,7 @@ LAYERS = [
     ["space", "parameter"],
     ["data"],
     ["nn"],
-    ["errors"],
+    ["errors", "shipped"],
 ]
 """From the top of the house to its ground; a module imports from its own floor or from below."""
 

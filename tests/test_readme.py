@@ -12,6 +12,8 @@ from pathlib import Path
 import pytest
 
 from hpsearch.cli.app import app
+from hpsearch.plots import PANELS
+from hpsearch.report.dashboards import parse_dashboard
 from hpsearch.study_file import parse_study_file
 
 ROOT = Path(__file__).parents[1]
@@ -78,9 +80,16 @@ def test_every_command_is_documented() -> None:
 
 
 def test_the_study_file_is_valid() -> None:
-    whole, data = blocks("toml")
+    whole, data, page = blocks("toml")
     assert parse_study_file(whole).space().conditions
     assert parse_study_file('name = "x"\n' + data).data.target == "species"
+    assert parse_dashboard(page).panels
+
+
+def test_every_panel_is_named() -> None:
+    known = re.search(r"Known panels: (.*?)\.", README, re.DOTALL)
+    assert known is not None
+    assert re.sub(r"\([^)]*\)", "", known[1]).replace(",", "").split() == list(PANELS)
 
 
 def test_the_python_runs(folder: Path) -> None:

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from hpsearch.data import Dataset, Split
     from hpsearch.study_file import StudyFile
 
-__all__ = ["note_data", "open_study", "totals"]
+__all__ = ["note_data", "open_study", "quiet_optuna", "totals"]
 
 PLACES = {"data.path", "data.folder"}
 """The same data may lie elsewhere today; its fingerprint, not its place, tells if it changed."""
@@ -38,7 +38,7 @@ def open_study(store: optuna.storages.BaseStorage, study: StudyFile) -> optuna.S
     """
     import optuna
 
-    with _quiet_optuna():
+    with quiet_optuna():
         target = optuna.create_study(
             study_name=study.name, storage=store, direction="maximize", load_if_exists=True
         )
@@ -60,7 +60,7 @@ def open_study(store: optuna.storages.BaseStorage, study: StudyFile) -> optuna.S
                 f"{'; '.join(differences[:5])}. Give the study file a new name, or undo the change"
             )
     record.write_note(target, "study file", asked)
-    with _quiet_optuna():
+    with quiet_optuna():
         if target.metric_names is None:
             target.set_metric_names(["validation accuracy"])
     return target
@@ -122,7 +122,8 @@ def _differences(before: Any, after: Any, path: str = "") -> Iterator[str]:
 
 
 @contextmanager
-def _quiet_optuna() -> Iterator[None]:
+def quiet_optuna() -> Iterator[None]:
+    """Without the messages and warnings of Optuna that only its own users need."""
     import warnings
 
     import optuna

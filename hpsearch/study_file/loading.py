@@ -12,6 +12,7 @@ from typing import Any
 from pydantic import BaseModel, ValidationError
 
 from hpsearch.errors import StudyFileError, nearest
+from hpsearch.shipped import shipped_files
 from hpsearch.study_file.models import LIMITS, TAGS, Choices, FloatRange, IntRange, StudyFile
 
 __all__ = ["load_study_file", "parse_study_file", "shipped_studies"]
@@ -174,7 +175,4 @@ def _dotted(key: str) -> tuple[str, ...]:
 
 def shipped_studies() -> dict[str, Path]:
     """The study files that come with hpsearch, by name."""
-    here = Path(__file__).resolve().parents[1]
-    folders = (here / "studies", here.parent / "studies")  # installed; a checkout
-    folder = next((f for f in folders if f.is_dir()), None)
-    return {} if folder is None else {p.stem: p for p in sorted(folder.glob("*.toml"))}
+    return shipped_files("studies")

@@ -1,0 +1,58 @@
+"""`hpsearch report`: studies on one HTML page."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from hpsearch.cli.console import DEFAULT_STORAGE, Storage, errors
+
+__all__ = ["register"]
+
+
+def register(app: typer.Typer) -> None:
+    """Add the command of this module."""
+    app.command("report")(report)
+
+
+def report(
+    names: Annotated[
+        list[str], typer.Argument(metavar="NAME...", help="Studies; see `hpsearch studies`.")
+    ],
+    out: Annotated[
+        Path | None,
+        typer.Option("-o", "--output", metavar="PAGE", help="The file to write; NAME.html."),
+    ] = None,
+    dashboard: Annotated[
+        str,
+        typer.Option(
+            "--dashboard",
+            metavar="TOML",
+            help="A list of panels: a file, or search or training, which come along.",
+        ),
+    ] = "search",
+    png: Annotated[
+        Path | None,
+        typer.Option("--png", metavar="FOLDER", help="Write each figure there too, for papers."),
+    ] = None,
+    storage: Storage = DEFAULT_STORAGE,
+) -> None:
+    """Write studies to one page that opens in any browser, also without a network."""
+    from hpsearch.plots import read_view
+    from hpsearch.report import load_dashboard, page_html, write_page, write_pngs
+    from hpsearch.report.page import slug
+    from hpsearch.storage import open_storage
+
+    panels = load_dashboard(dashboard)
+    store = open_storage(storage, create=False)
+    views = [read_view(store, name) for name in dict.fromkeys(names)]
+    path = out or Path(f"{slug('+'.join(view.name for view in views))}.html")
+    content = page_html(views, panels)
+    write_page(path, content)
+    size = len(content.encode()) / 1e6
+    errors().print(f"wrote {path} ({size:.1f} MB)", markup=False, soft_wrap=True)
+    if png is not None:
+        written = write_pngs(path, png)
+        errors().print(f"wrote {len(written)} figures to {png}", markup=False, soft_wrap=True)

@@ -1,0 +1,98 @@
+"""Best so far against cost: each strategy's incumbent, the middle half of its repeats."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Literal
+
+import numpy as np
+
+from hpsearch.compare.progress import Band, band, cost_grid
+from hpsearch.plots.style import STRATEGY_COLOURS, blank_figure, faded
+
+if TYPE_CHECKING:
+    import plotly.graph_objects as go
+
+    from hpsearch.compare.result import Comparison
+
+__all__ = ["BestSoFarData", "best_so_far_data", "best_so_far_figure", "best_so_far_figures"]
+
+POINTS = 160
+
+
+@dataclass(frozen=True, eq=False)
+class BestSoFarData:
+    """The bands of all strategies, for each of the two scores.
+
+    Attributes:
+        cost: (G,) shares of the budget.
+        ends: by strategy, the share at which half of its repeats were over.
+        bands: by score ("validation", "test") and strategy.
+        note: how many repeats they are of.
+    """
+
+    cost: np.ndarray
+    ends: dict[str, float]
+    bands: dict[Literal["validation", "test"], dict[str, Band]]
+    note: str
+
+
+def best_so_far_data(comparison: Comparison) -> BestSoFarData:
+    """The incumbents' scores on one axis of costs, in shares of the budget."""
+    contestants = comparison.contestants
+    costs = cost_grid([p for c in contestants.values() for p in c.progress], POINTS)
+    parts: tuple[Literal["validation", "test"], ...] = ("validation", "test")
+    return BestSoFarData(
+        costs / comparison.amount,
+        {name: float(np.median(c.cost)) / comparison.amount for name, c in contestants.items()},
+        {
+            part: {name: band(c.progress, costs, part) for name, c in contestants.items()}
+            for part in parts
+        },
+        f"Medians and middle halves of {comparison.repeats} repeats.",
+    )
+
+
+def best_so_far_figures(data: BestSoFarData) -> list[go.Figure]:
+    """One figure for each score."""
+    return [best_so_far_figure(data, part) for part in data.bands]
+
+
+def best_so_far_figure(data: BestSoFarData, part: Literal["validation", "test"]) -> go.Figure:
+    """A line and a shade for each strategy."""
+    figure = blank_figure("cost (share of the budget)", f"{part} accuracy of the best so far")
+    lows = []
+    for name, found in data.bands[part].items():
+        seen = np.isfinite(found.median) & (data.cost <= data.ends[name])
+        x = data.cost[seen].astype(np.float32)
+        colour = STRATEGY_COLOURS[name]
+        lower, upper = (edge[seen].astype(np.float32) for edge in (found.lower, found.upper))
+        figure.add_scatter(
+            x=np.concatenate([x, x[::-1]]),
+            y=np.concatenate([upper, lower[::-1]]),
+            fill="toself",
+            fillcolor=faded(colour, 0.12),
+            line={"width": 0, "shape": "hv"},
+            hoverinfo="skip",
+            legendgroup=name,
+            showlegend=False,
+        )
+        figure.add_scatter(
+            x=x,
+            y=found.median[seen].astype(np.float32),
+            mode="lines",
+            line={"color": colour, "shape": "hv", "width": 2},
+            name=name,
+            legendgroup=name,
+            hovertemplate=f"{name}: %{{y:.4f}} at %{{x:.2f}} of the budget<extra></extra>",
+        )
+        lows.append(np.quantile(found.median[seen], 0.1))
+    figure.update_yaxes(range=_range(data, part, min(lows)))
+    return figure
+
+
+def _range(data: BestSoFarData, part: Literal["validation", "test"], low: float) -> list[float]:
+    """Where the strategies can be told apart: what lies below is where all of them begin."""
+    high = max(float(np.nanmax(found.upper)) for found in data.bands[part].values())
+    margin = 0.08 * (high - low) or 0.01
+    return [low - margin, high + margin]

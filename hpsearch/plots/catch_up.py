@@ -1,0 +1,106 @@
+"""When each strategy caught up with the reference: the cost until it had its best score."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from hpsearch.compare.progress import SpeedUp
+from hpsearch.compare.standings import reference_of, standings
+from hpsearch.plots.style import STRATEGY_COLOURS, blank_figure
+from hpsearch.plots.view import NothingToDraw
+
+if TYPE_CHECKING:
+    import plotly.graph_objects as go
+
+    from hpsearch.compare.result import Comparison
+
+__all__ = ["CatchUpData", "catch_up_data", "catch_up_figure"]
+
+
+@dataclass(frozen=True)
+class CatchUpData:
+    """The speed-up of each rival.
+
+    Attributes:
+        reference: whose best score was to be reached.
+        found: by strategy.
+        note: what the marks are.
+    """
+
+    reference: str
+    found: dict[str, SpeedUp]
+    note: str
+
+
+def catch_up_data(comparison: Comparison) -> CatchUpData:
+    """The cost at which each repeat reached the best score of the reference with its seed.
+
+    Raises:
+        NothingToDraw: nobody competes with the reference.
+    """
+    found = {
+        row.strategy: row.versus.speed_up
+        for row in standings([comparison])
+        if row.versus is not None
+    }
+    if not found:
+        raise NothingToDraw("There is one strategy alone, and none to hold it against.")
+    note = (
+        "A point is a repeat; the diamond is the cost by which half of them had arrived, with its "
+        "95% interval. Repeats that never arrived stand at the right edge."
+    )
+    return CatchUpData(reference_of([comparison]), found, note)
+
+
+def catch_up_figure(data: CatchUpData) -> go.Figure:
+    """A line of points for each strategy; to the left is sooner."""
+    name_of_axis = f"cost until {data.reference}'s best validation accuracy (share of its cost)"
+    figure = blank_figure(name_of_axis, "", height=120 + 56 * len(data.found))
+    finite = [s for f in data.found.values() for s in f.shares if np.isfinite(s)]
+    never = 1.15 * max([1.0, *finite])
+    figure.add_vline(x=1.0, line={"dash": "dash", "color": STRATEGY_COLOURS[data.reference]})
+    names = list(data.found)[::-1]
+    figure.update_yaxes(tickvals=list(range(len(names))), ticktext=names)
+    ticks = [tick for tick in (0, 0.25, 0.5, 0.75, 1, 1.5, 2) if tick < 0.97 * never]
+    figure.update_xaxes(
+        range=[0, 1.05 * never],
+        tickvals=[*ticks, never],
+        ticktext=[*(f"{tick:g}" for tick in ticks), "never"],
+    )
+    for at, name in enumerate(names):
+        found, colour = data.found[name], STRATEGY_COLOURS[name]
+        shares = np.array(found.shares)
+        median, low, high = (
+            value if np.isfinite(value) else never
+            for value in (found.median, found.interval.low, found.interval.high)
+        )
+        figure.add_scatter(
+            x=np.where(np.isfinite(shares), shares, never),
+            y=at + np.linspace(-0.18, 0.18, len(shares)),
+            mode="markers",
+            marker={"color": colour, "size": 7, "opacity": 0.6},
+            showlegend=False,
+            text=[f"{share:.2f}" if np.isfinite(share) else "never" for share in shares],
+            hovertemplate=f"{name}: %{{text}}<extra></extra>",
+        )
+        figure.add_scatter(
+            x=[median],
+            y=[at],
+            error_x={
+                "type": "data",
+                "array": [high - median],
+                "arrayminus": [median - low],
+                "color": colour,
+                "thickness": 2,
+                "width": 8,
+            },
+            mode="markers",
+            marker={"color": colour, "size": 13, "symbol": "diamond"},
+            showlegend=False,
+            hovertemplate=f"{name}: {found.reached} of {found.repeats} repeats arrived"
+            "<extra></extra>",
+        )
+    return figure

@@ -1,0 +1,147 @@
+"""What was searched, on which data, what won, and on which machine: in words."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, NamedTuple
+
+from hpsearch.engine.record import settings_text, value_text
+from hpsearch.engine.summary import Summary
+from hpsearch.plots.view import StudyView
+from hpsearch.space import Categorical, Parameter
+
+__all__ = ["ConfigurationData", "Fact", "Move", "configuration_data", "range_text"]
+
+
+class Fact(NamedTuple):
+    """Something that is known, and from where."""
+
+    what: str
+    value: str
+    source: str
+
+
+class Move(NamedTuple):
+    """A range that a stage changed, or kept, and why."""
+
+    stage: str
+    parameter: str
+    before: str
+    after: str
+    reason: str
+
+
+@dataclass(frozen=True)
+class ConfigurationData:
+    """The facts, and how the ranges moved."""
+
+    facts: tuple[Fact, ...]
+    moves: tuple[Move, ...]
+    note: str = ""
+
+
+STORE, MACHINE = "study", "machine that wrote this page"
+
+
+def configuration_data(view: StudyView) -> ConfigurationData:
+    """What the store knows of the study, and what the machine that reads it knows of itself."""
+    stored = {
+        **_winner(view.summary, view.score_name),
+        **_search(view),
+        **_data(view.summary.data),
+        **_settings(view.settings),
+    }
+    facts = [Fact(what, value, STORE) for what, value in stored.items()]
+    facts += [Fact(what, value, MACHINE) for what, value in view.machine.items()]
+    moves = tuple(
+        Move(
+            stage.note.name,
+            change.parameter,
+            range_text(change.before),
+            range_text(change.after) if change.before != change.after else "the same",
+            change.reason,
+        )
+        for stage in view.summary.stages
+        for change in stage.note.changes
+    )
+    return ConfigurationData(tuple(facts), moves)
+
+
+def _winner(summary: Summary, score_name: str) -> dict[str, str]:
+    facts = {}
+    if summary.best is not None:
+        facts["winner" if summary.test_rows else "best so far"] = settings_text(summary.best)
+    if summary.validation_accuracy is not None:
+        scores = summary.validation_scores
+        seeds = f", mean of {len(scores)} seeds" if len(scores) > 1 else ""
+        facts[score_name] = f"{summary.validation_accuracy:.4g}{seeds}"
+    if summary.test_accuracy is not None and summary.test_interval is not None:
+        low, high = summary.test_interval
+        facts["test accuracy"] = (
+            f"{summary.test_accuracy:.4f}, 95% interval {low:.4f} to {high:.4f} (Wilson), "
+            f"{summary.test_rows} rows"
+        )
+        facts["test part used"] = "once" if summary.tests == 1 else f"{summary.tests} times"
+    return facts
+
+
+def _search(view: StudyView) -> dict[str, str]:
+    summary = view.summary
+    states = ", ".join(f"{n} {state}" for state, n in sorted(summary.states.items()))
+    facts = {
+        "strategy": summary.strategy or "unknown: hpsearch did not make this study",
+        "trials": f"{len(view.trials)} ({states})" if view.trials else "none",
+    }
+    if summary.seconds is not None:
+        facts["time of all runs"] = f"{summary.seconds:.1f} s"
+    hosts = sorted({t.worker.rsplit(" ", 1)[0] for t in view.trials if t.worker})
+    if hosts:
+        facts["trained on"] = ", ".join(hosts)
+    first = summary.stages[0].note.space.parameters if summary.stages else view.parameters
+    for name, parameter in first.items():
+        facts[f"searched: {name}"] = range_text(parameter)
+    return facts
+
+
+def _data(data: Mapping[str, Any]) -> dict[str, str]:
+    if not data:
+        return {}
+    classes = len(data["classes"])
+    facts = {
+        "data": f"{data['name']}: {data['rows']} rows, {data['columns']} columns, "
+        f"{classes} classes",
+        "data fingerprint": str(data["fingerprint"]),
+    }
+    if data["notes"]:
+        facts["notes on the data"] = " ".join(data["notes"])
+    return facts
+
+
+def _settings(settings: Mapping[str, Any]) -> dict[str, str]:
+    """The seed, and the settings that the study file fixes."""
+    if not settings:
+        return {}
+    facts = {"seed": str(settings["seed"])} if "seed" in settings else {}
+    for part in ("model", "training"):
+        fixed = {
+            name: value
+            for name, value in settings.get(part, {}).items()
+            if value is not None and not isinstance(value, dict | list)
+        }
+        if fixed:
+            facts[f"fixed: {part}"] = settings_text(fixed)
+    return facts
+
+
+def range_text(parameter: Parameter) -> str:
+    """A range or the choices, on one line.
+
+    >>> from hpsearch.space import Float
+    >>> range_text(Float(0.0001, 1.0, log=True))
+    '0.0001 to 1 (log scale)'
+    """
+    if isinstance(parameter, Categorical):
+        return ", ".join(value_text(choice) for choice in parameter.choices)
+    scale = " (log scale)" if parameter.log else ""
+    return f"{value_text(parameter.low)} to {value_text(parameter.high)}{scale}"

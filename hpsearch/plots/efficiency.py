@@ -1,0 +1,114 @@
+"""The random-experiment efficiency curve: what random searches of each size are worth.
+
+Bergstra and Bengio (2012, JMLR 13), figures 5 to 8.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from hpsearch.compare.efficiency import efficiency_curve
+from hpsearch.compare.plan import DOUBLE
+from hpsearch.compare.statistics import interquartile_mean
+from hpsearch.plots.style import STRATEGY_COLOURS, blank_figure
+from hpsearch.plots.view import NothingToDraw
+
+if TYPE_CHECKING:
+    import plotly.graph_objects as go
+
+    from hpsearch.compare.result import Comparison
+
+__all__ = ["EfficiencyData", "efficiency_data", "efficiency_figure"]
+
+DRAWS = 2000
+
+
+@dataclass(frozen=True)
+class EfficiencyData:
+    """The scores of all experiments of each size.
+
+    Attributes:
+        sizes: trials of an experiment: 1, 2, 4, ...
+        scores: for each size the test accuracy of each experiment, of all repeats.
+        grid: the interquartile mean of grid's test accuracy; None where it does not compete.
+        grid_trials: how many points grid has.
+        note: how many trials and repeats there are.
+    """
+
+    sizes: tuple[int, ...]
+    scores: tuple[tuple[float, ...], ...]
+    grid: float | None
+    grid_trials: int
+    note: str
+
+
+def efficiency_data(comparison: Comparison) -> EfficiencyData:
+    """The trials of random search, seen as many small experiments, repeat by repeat.
+
+    Raises:
+        NothingToDraw: random search does not compete; other searches' trials are not independent.
+    """
+    random = comparison.contestants.get(DOUBLE) or comparison.contestants.get("random")
+    if random is None:
+        raise NothingToDraw(
+            "Random search does not compete, and only its trials are independent of each other."
+        )
+    found: dict[int, list[float]] = {}
+    for repeat, scores in enumerate(random.scores):
+        sizes = [2**k for k in range(len(scores).bit_length())]
+        for point in efficiency_curve(
+            scores[:, 0],
+            scores[:, 1],
+            n_validation=int(comparison.data["validation"]),
+            n_test=int(comparison.data["test"]),
+            draws=DRAWS,
+            rng=np.random.default_rng([0, repeat]),
+            sizes=[size for size in sizes if size <= len(scores)],
+        ):
+            found.setdefault(point.size, []).extend(point.scores)
+    grid = comparison.contestants.get("grid")
+    trials = sum(len(scores) for scores in random.scores)
+    return EfficiencyData(
+        tuple(found),
+        tuple(tuple(scores) for scores in found.values()),
+        None if grid is None else float(interquartile_mean(grid.test)),
+        0 if grid is None else round(float(grid.trials.mean())),
+        f"{trials:,} random trials of {len(random.scores)} repeats, in experiments within "
+        "each repeat. An experiment's score is the test accuracy of its best trial, each weighted "
+        "by the probability that it is the best.",
+    )
+
+
+def efficiency_figure(data: EfficiencyData) -> go.Figure:
+    """A box for each size, and grid's level as a line."""
+    figure = blank_figure("trials in a random search", "test accuracy", height=400)
+    names = [str(size) for size in data.sizes]
+    for name, scores in zip(names, data.scores, strict=True):
+        figure.add_box(
+            y=np.array(scores, np.float32),
+            name=name,
+            marker={"color": STRATEGY_COLOURS["random"], "size": 4},
+            line={"width": 1.5},
+            boxpoints="outliers",
+            showlegend=False,
+        )
+    figure.update_xaxes(type="category")
+    medians = [float(np.median(scores)) for scores in data.scores]
+    whole = [score for scores in data.scores[2:] or data.scores for score in scores]
+    low = max(min(whole), min(medians[1:] or medians) - 0.05)
+    high = max(max(whole), data.grid or 0.0)
+    margin = 0.06 * (high - low) or 0.01
+    figure.update_yaxes(range=[low - margin, high + margin])
+    if data.grid is not None:
+        figure.add_scatter(
+            x=[names[0], names[-1]],
+            y=[data.grid, data.grid],
+            mode="lines",
+            line={"color": STRATEGY_COLOURS["grid"], "dash": "dash"},
+            name=f"grid of {data.grid_trials} points",
+            hovertemplate=f"grid of {data.grid_trials} points: %{{y:.4f}}<extra></extra>",
+        )
+    return figure

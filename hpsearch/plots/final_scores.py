@@ -1,0 +1,107 @@
+"""Where the searches ended: the test accuracy of every repeat's winner."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from hpsearch.compare.standings import Standing, standings
+from hpsearch.plots.style import STRATEGY_COLOURS, blank_figure
+
+if TYPE_CHECKING:
+    import plotly.graph_objects as go
+
+    from hpsearch.compare.result import Comparison
+
+__all__ = ["FinalScoresData", "final_scores_data", "final_scores_figure"]
+
+
+@dataclass(frozen=True, eq=False)
+class FinalScoresData:
+    """The scores of the repeats and their sums.
+
+    Attributes:
+        test: by strategy, (R,) as in `Contestant`.
+        refit: likewise.
+        rows: the table's lines.
+        note: what the bars are.
+    """
+
+    test: dict[str, np.ndarray]
+    refit: dict[str, np.ndarray]
+    rows: dict[str, Standing]
+    note: str
+
+
+def final_scores_data(comparison: Comparison) -> FinalScoresData:
+    """The test accuracy of the winners, and of the same winners trained once more."""
+    return FinalScoresData(
+        {name: c.test for name, c in comparison.contestants.items()},
+        {name: c.refit for name, c in comparison.contestants.items()},
+        {row.strategy: row for row in standings([comparison])},
+        "Diamonds are interquartile means with 95% bootstrap intervals. Below the axis: trainings "
+        "that came out far worse than all others, drawn at its edge."
+        if _outside(comparison)
+        else "Diamonds are interquartile means with 95% bootstrap intervals.",
+    )
+
+
+def _outside(comparison: Comparison) -> bool:
+    refits = np.concatenate([c.refit for c in comparison.contestants.values()])
+    tests = np.concatenate([c.test for c in comparison.contestants.values()])
+    return bool((refits < _floor(tests)).any())
+
+
+def _floor(tests: np.ndarray) -> float:
+    """The low end of the axis: a little below the winners' own scores."""
+    return float(tests.min() - 0.5 * (np.ptp(tests) or 0.02))
+
+
+def final_scores_figure(data: FinalScoresData) -> go.Figure:
+    """A column of points for each strategy: full ones for the winners, open ones trained anew."""
+    figure = blank_figure("", "test accuracy", height=420)
+    every = np.concatenate(list(data.test.values()))
+    low, high = _floor(every), float(max(every.max(), max(r.max() for r in data.refit.values())))
+    margin = 0.06 * (high - low)
+    figure.update_yaxes(range=[low - margin, high + margin])
+    names = list(data.test)
+    figure.update_xaxes(tickvals=list(range(len(names))), ticktext=names)
+    for shift, scores, what, symbol in (
+        (-0.2, data.test, "the networks that won", "circle"),
+        (0.2, data.refit, "trained once more", "circle-open"),
+    ):
+        for at, name in enumerate(names):
+            spread = np.linspace(-0.08, 0.08, len(scores[name])) if len(scores[name]) > 1 else [0]
+            figure.add_scatter(
+                x=at + shift + np.asarray(spread),
+                y=np.clip(scores[name], low, high),
+                customdata=scores[name],
+                mode="markers",
+                marker={"color": STRATEGY_COLOURS[name], "size": 7, "symbol": symbol},
+                name=what,
+                legendgroup=what,
+                showlegend=at == 0,
+                hovertemplate=f"{name}, {what}: %{{customdata:.4f}}<extra></extra>",
+            )
+    for at, name in enumerate(names):
+        test = data.rows[name].test
+        figure.add_scatter(
+            x=[at - 0.2],
+            y=[test.estimate],
+            error_y={
+                "type": "data",
+                "array": [test.high - test.estimate],
+                "arrayminus": [test.estimate - test.low],
+                "color": STRATEGY_COLOURS[name],
+                "thickness": 2,
+                "width": 8,
+            },
+            mode="markers",
+            marker={"color": STRATEGY_COLOURS[name], "size": 13, "symbol": "diamond"},
+            showlegend=False,
+            hovertemplate=f"{name}: %{{y:.4f}}, 95% interval {test.low:.4f} to {test.high:.4f}"
+            "<extra></extra>",
+        )
+    return figure

@@ -1,0 +1,101 @@
+"""The gap between training and validation at the end of each trial, against its score."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, NamedTuple
+
+import numpy as np
+
+from hpsearch.plots.scales import ScoreAxis, middle, score_axis, thinned
+from hpsearch.plots.style import blank_figure, label, stage_colour, stage_group
+from hpsearch.plots.view import NothingToDraw, StudyView, TrialView, scored
+
+if TYPE_CHECKING:
+    import plotly.graph_objects as go
+
+__all__ = ["GapData", "Gaps", "gap_data", "gap_figure"]
+
+
+class Gaps(NamedTuple):
+    """The trials of a stage: validation loss minus training loss, scores, numbers."""
+
+    gaps: tuple[float, ...]
+    scores: tuple[float, ...]
+    numbers: tuple[int, ...]
+
+
+@dataclass(frozen=True)
+class GapData:
+    """The numbers of the gaps.
+
+    Attributes:
+        stages: the gaps by stage.
+        axis: of the scores.
+        ends: of the axis of the gaps; those outside are drawn at its edge.
+        note: what was thinned or moved.
+    """
+
+    stages: dict[str, Gaps]
+    axis: ScoreAxis
+    ends: tuple[float, float]
+    note: str
+
+
+def gap_data(view: StudyView) -> GapData:
+    """Validation loss minus training loss after the last epoch of each complete trial.
+
+    Raises:
+        NothingToDraw: no trial is complete, or the store has no losses.
+    """
+    trials = [trial for trial in scored(view) if math.isfinite(gap(trial))]
+    if not trials:
+        raise NothingToDraw("The store has no losses of training and validation for this study.")
+    axis = score_axis(view, [t.score for t in trials if t.score is not None])
+    gaps = [gap(t) for t in trials]
+    ends = middle(gaps)
+    far = sum(not ends[0] <= g <= ends[1] for g in gaps)
+    moved = f"{far} of the gaps lie further out and are drawn at the edge." if far else ""
+    kept, thinning = thinned(trials)
+    stages: dict[str, list[TrialView]] = {}
+    for trial in sorted(kept, key=lambda t: (t.stage_index or 0, t.number)):
+        stages.setdefault(stage_group(trial.stage), []).append(trial)
+    return GapData(
+        {
+            stage: Gaps(
+                tuple(gap(t) for t in group),
+                tuple(t.score for t in group if t.score is not None),
+                tuple(t.number for t in group),
+            )
+            for stage, group in stages.items()
+        },
+        axis,
+        ends,
+        " ".join(filter(None, (thinning, axis.note, moved))),
+    )
+
+
+def gap(trial: TrialView) -> float:
+    """Validation loss minus training loss at the end; nan where the store does not have both."""
+    if not trial.train_losses or not trial.validation_losses:
+        return math.nan
+    return trial.validation_losses[-1] - trial.train_losses[-1]
+
+
+def gap_figure(data: GapData) -> go.Figure:
+    """The gap to the right, the score upwards."""
+    figure = blank_figure("validation − training loss (nats)", data.axis.name)
+    figure.update_yaxes(range=data.axis.range)
+    for stage, gaps in data.stages.items():
+        figure.add_scatter(
+            x=np.clip(gaps.gaps, *data.ends).astype(np.float32),
+            text=[f"{gap:.3g}" for gap in gaps.gaps],
+            y=data.axis.clip(gaps.scores).astype(np.float32),
+            customdata=np.array(gaps.numbers, np.int32),
+            mode="markers",
+            marker={"color": stage_colour(stage), "size": 6, "opacity": 0.8},
+            name=label(stage),
+            hovertemplate="trial %{customdata}: %{y:.4g}, gap %{text}<extra></extra>",
+        )
+    return figure

@@ -1,0 +1,158 @@
+"""Optimization history: the score of each trial in order, the stages, and the best so far."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, NamedTuple
+
+import numpy as np
+
+from hpsearch.engine.record import settings_text
+from hpsearch.plots.scales import ScoreAxis, score_axis, thinned
+from hpsearch.plots.style import GREY, blank_figure, label, stage_colour, stage_group
+from hpsearch.plots.view import StudyView, TrialView, scored
+
+if TYPE_CHECKING:
+    import plotly.graph_objects as go
+
+__all__ = ["HistoryData", "Span", "Trials", "history_data", "history_figure"]
+
+
+class Span(NamedTuple):
+    """A stage, from its first trial to its last."""
+
+    stage: str
+    first: int
+    last: int
+
+
+class Trials(NamedTuple):
+    """Trials of one stage, or those that were stopped: numbers, scores, and what hovering says."""
+
+    numbers: tuple[int, ...]
+    scores: tuple[float, ...]
+    texts: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class HistoryData:
+    """The numbers of the history.
+
+    Attributes:
+        stages: the complete trials of each stage.
+        stopped: those that were stopped as known bad; their scores are not read.
+        spans: where the stages lie; empty for a study without stages.
+        best: the trial numbers at which the best score changed, with that score; and the last.
+        axis: of the scores.
+        note: what was thinned or moved.
+    """
+
+    stages: dict[str, Trials]
+    stopped: Trials
+    spans: tuple[Span, ...]
+    best: tuple[tuple[int, float], ...]
+    axis: ScoreAxis
+    note: str
+
+
+def history_data(view: StudyView) -> HistoryData:
+    """The scores of a study's trials in their order.
+
+    Raises:
+        NothingToDraw: no trial is complete.
+    """
+    trials = scored(view)
+    axis = score_axis(view, [_score(t) for t in trials])
+    kept, thinning = thinned(trials)
+    stopped, stopping = thinned([t for t in view.trials if t.state == "pruned"], 200)
+    stages: dict[str, list[TrialView]] = {}
+    for trial in sorted(kept, key=lambda t: (t.stage_index or 0, t.number)):
+        stages.setdefault(stage_group(trial.stage), []).append(trial)
+    return HistoryData(
+        stages={stage: _trials(group) for stage, group in stages.items()},
+        stopped=_trials(stopped),
+        spans=_spans(view.trials),
+        best=_best(trials, view.maximize),
+        axis=axis,
+        note=" ".join(filter(None, (thinning, stopping and f"Crosses: {stopping}", axis.note))),
+    )
+
+
+def _score(trial: TrialView) -> float:
+    assert trial.score is not None, "asked of scored trials"
+    return trial.score
+
+
+def _trials(trials: Sequence[TrialView]) -> Trials:
+    return Trials(
+        tuple(t.number for t in trials),
+        tuple(float("nan") if t.score is None else t.score for t in trials),
+        tuple(t.why if t.state == "pruned" else settings_text(t.configuration) for t in trials),
+    )
+
+
+def _spans(trials: Sequence[TrialView]) -> tuple[Span, ...]:
+    """Stages with their trial numbers, in order; the rounds of a race are one."""
+    numbers: dict[str, list[int]] = {}
+    for trial in trials:
+        if trial.stage:
+            numbers.setdefault(stage_group(trial.stage), []).append(trial.number)
+    spans = (Span(stage, min(here), max(here)) for stage, here in numbers.items())
+    return tuple(sorted(spans, key=lambda span: span.first))
+
+
+def _best(trials: Sequence[TrialView], maximize: bool) -> tuple[tuple[int, float], ...]:
+    ordered = sorted(trials, key=lambda trial: trial.number)
+    steps: list[tuple[int, float]] = []
+    for trial in ordered:
+        score = _score(trial)
+        if not steps or (score > steps[-1][1] if maximize else score < steps[-1][1]):
+            steps.append((trial.number, score))
+    last = ordered[-1].number
+    return (*steps, (last, steps[-1][1])) if steps[-1][0] != last else tuple(steps)
+
+
+def history_figure(data: HistoryData) -> go.Figure:
+    """Points by stage, crosses for stopped trials, a line for the best so far."""
+    figure = blank_figure("trial number", data.axis.name, height=400)
+    figure.update_yaxes(range=data.axis.range)
+    for span in data.spans:
+        figure.add_vrect(
+            x0=span.first - 0.5,
+            x1=span.last + 0.5,
+            fillcolor=stage_colour(span.stage),
+            opacity=0.1,
+            line_width=0,
+            layer="below",
+        )
+    for stage, trials in data.stages.items():
+        figure.add_scatter(
+            x=np.array(trials.numbers, np.int32),
+            y=data.axis.clip(trials.scores).astype(np.float32),
+            customdata=np.array(trials.scores, np.float32),
+            mode="markers",
+            marker={"color": stage_colour(stage), "size": 6},
+            name=label(stage),
+            text=[label(text) for text in trials.texts],
+            hovertemplate="trial %{x}: %{customdata:.4g}<br>%{text}<extra></extra>",
+        )
+    if data.stopped.numbers:
+        figure.add_scatter(
+            x=np.array(data.stopped.numbers, np.int32),
+            y=np.full(len(data.stopped.numbers), data.axis.edge),
+            mode="markers",
+            marker={"color": GREY, "size": 7, "symbol": "x-thin-open"},
+            name="stopped",
+            text=[label(text) for text in data.stopped.texts],
+            hovertemplate="trial %{x} was stopped: %{text}<extra></extra>",
+        )
+    figure.add_scatter(
+        x=[number for number, _ in data.best],
+        y=[score for _, score in data.best],
+        mode="lines",
+        line={"shape": "hv", "color": GREY, "width": 2},
+        name="best so far",
+        hovertemplate="best up to trial %{x}: %{y:.4g}<extra></extra>",
+    )
+    return figure

@@ -1,0 +1,126 @@
+"""The panels by name: what dashboards list."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from hpsearch.errors import UnknownNameError
+from hpsearch.plots.configuration import configuration_data
+from hpsearch.plots.curves import curves_data, curves_figures
+from hpsearch.plots.gap import gap_data, gap_figure
+from hpsearch.plots.history import history_data, history_figure
+from hpsearch.plots.importances import importances_data, importances_figure
+from hpsearch.plots.pair import pair_data, pair_figure
+from hpsearch.plots.parallel import parallel_data, parallel_figure
+from hpsearch.plots.parameters import parameters_data, parameters_figures
+from hpsearch.plots.slice_contour import slice_contour_data, slice_contour_figures
+from hpsearch.plots.timeline import timeline_data, timeline_figure
+from hpsearch.plots.view import StudyView
+
+if TYPE_CHECKING:
+    import plotly.graph_objects as go
+
+__all__ = ["PANELS", "Panel", "panel"]
+
+
+@dataclass(frozen=True)
+class Panel:
+    """A part of a page.
+
+    Attributes:
+        title: its heading.
+        about: what a reader sees there, in a sentence or two.
+        data: the numbers, from a study; raises NothingToDraw with the reason. They have a ``note``.
+        figures: those numbers drawn; none for a panel of words.
+    """
+
+    title: str
+    about: str
+    data: Callable[[StudyView], Any]
+    figures: Callable[[Any], Sequence[go.Figure]]
+
+
+def _one(figure: Callable[[Any], go.Figure]) -> Callable[[Any], list[go.Figure]]:
+    return lambda data: [figure(data)]
+
+
+PANELS = {
+    "history": Panel(
+        "Optimization history",
+        "Each point is a trial, each shade a stage; the line is the best score so far. Crosses "
+        "were stopped as known bad, and have no score that counts.",
+        history_data,
+        _one(history_figure),
+    ),
+    "parameters": Panel(
+        "Parameters",
+        "Each parameter against the score, on the scale on which it was drawn.",
+        parameters_data,
+        parameters_figures,
+    ),
+    "importances": Panel(
+        "Importances",
+        "How much of the score each parameter explains; the shares sum to 1.",
+        importances_data,
+        _one(importances_figure),
+    ),
+    "slice-contour": Panel(
+        "The two most important parameters",
+        "The score along each of them, and over both together.",
+        slice_contour_data,
+        slice_contour_figures,
+    ),
+    "pair": Panel(
+        "Important beside unimportant",
+        "The most important parameter to the right, the least important one upwards. Where the "
+        "best quarter crowds together, a parameter matters; where it lies like all trials, it "
+        "does not.",
+        pair_data,
+        _one(pair_figure),
+    ),
+    "parallel": Panel(
+        "Parallel coordinates",
+        "A line for each trial, through its parameters to its score.",
+        parallel_data,
+        _one(parallel_figure),
+    ),
+    "curves": Panel(
+        "Learning curves",
+        "How the best few networks learned: the score after each epoch, and the losses.",
+        curves_data,
+        curves_figures,
+    ),
+    "gap": Panel(
+        "Gap between training and validation",
+        "Losses at the end of each complete trial. The further to the right, the more a network "
+        "knows its training part by heart. The training loss is the mean during the last epoch, "
+        "dropout and L2 penalty included, so that strong regularization lies to the left.",
+        gap_data,
+        _one(gap_figure),
+    ),
+    "timeline": Panel(
+        "Timeline",
+        "What each worker trained when. In the gaps it waited.",
+        timeline_data,
+        _one(timeline_figure),
+    ),
+    "configuration": Panel(
+        "Configuration and environment",
+        "What the study has stored of itself, and what the machine that wrote this page says.",
+        configuration_data,
+        lambda _: [],
+    ),
+}
+
+
+def panel(name: str) -> Panel:
+    """A panel by its name.
+
+    Raises:
+        UnknownNameError: there is none; the sentence lists those that there are.
+    """
+    if name not in PANELS:
+        raise UnknownNameError("panel", name, PANELS)
+    return PANELS[name]

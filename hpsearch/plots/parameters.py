@@ -1,0 +1,207 @@
+"""Each parameter against the score, on its own scale, with the range of every stage."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, NamedTuple
+
+import numpy as np
+
+from hpsearch.plots.scales import ScoreAxis, parameter_axis, points, score_axis, thinned
+from hpsearch.plots.style import GREY, blank_figure, label, stage_colour, stage_group
+from hpsearch.plots.view import NothingToDraw, StudyView, TrialView, scored
+from hpsearch.space import Categorical, Parameter, Value
+
+if TYPE_CHECKING:
+    import plotly.graph_objects as go
+
+__all__ = ["Draws", "ParameterData", "Range", "parameters_data", "parameters_figures"]
+
+
+BARS = (
+    "The bars above are the ranges from which the stages drew; hovering over one says why it "
+    "moved or stayed."
+)
+
+
+class Draws(NamedTuple):
+    """The values of a parameter in some trials, with their scores and numbers."""
+
+    values: tuple[Value, ...]
+    scores: tuple[float, ...]
+    numbers: tuple[int, ...]
+
+
+class Range(NamedTuple):
+    """From where a stage drew a parameter, and why there."""
+
+    stage: str
+    parameter: Parameter
+    reason: str
+
+
+@dataclass(frozen=True)
+class ParameterData:
+    """One parameter.
+
+    Attributes:
+        name: of the parameter.
+        parameter: with the widest range that was drawn from.
+        stages: its values in the complete trials of each stage.
+        stopped: in the trials that were stopped as known bad.
+        ranges: of each stage that drew, in order.
+        axis: of the scores.
+        note: what was thinned or moved.
+    """
+
+    name: str
+    parameter: Parameter
+    stages: dict[str, Draws]
+    stopped: Draws
+    ranges: tuple[Range, ...]
+    axis: ScoreAxis
+    note: str
+
+
+@dataclass(frozen=True)
+class ParametersData:
+    """All parameters of a study, in its order."""
+
+    parameters: tuple[ParameterData, ...]
+    note: str
+
+
+def parameters_data(view: StudyView) -> ParametersData:
+    """The values of each parameter beside the scores.
+
+    Raises:
+        NothingToDraw: no trial is complete, or nothing was searched.
+    """
+    trials = scored(view)
+    if not view.parameters:
+        raise NothingToDraw("The study searches no parameter.")
+    axis = score_axis(view, [t.score for t in trials if t.score is not None])
+    # There are as many figures as parameters, so that each has fewer points than a single one.
+    kept, thinning = thinned(trials, 600)
+    stopped, _ = thinned([t for t in view.trials if t.state == "pruned"], 200)
+    stages: dict[str, list[TrialView]] = {}
+    for trial in sorted(kept, key=lambda t: (t.stage_index or 0, t.number)):
+        stages.setdefault(stage_group(trial.stage), []).append(trial)
+    note = " ".join(filter(None, (BARS if view.summary.stages else "", thinning, axis.note)))
+    return ParametersData(
+        tuple(
+            ParameterData(
+                name=name,
+                parameter=parameter,
+                stages={stage: _draws(name, group) for stage, group in stages.items()},
+                stopped=_draws(name, stopped),
+                ranges=_ranges(view, name),
+                axis=axis,
+                note=note,
+            )
+            for name, parameter in view.parameters.items()
+        ),
+        note,
+    )
+
+
+def _draws(name: str, trials: Sequence[TrialView]) -> Draws:
+    here = [t for t in trials if name in t.configuration]
+    return Draws(
+        tuple(t.configuration[name] for t in here),
+        tuple(float("nan") if t.score is None else t.score for t in here),
+        tuple(t.number for t in here),
+    )
+
+
+def _ranges(view: StudyView, name: str) -> tuple[Range, ...]:
+    """The ranges of the stages that drew from one; a race draws nothing."""
+    ranges: list[Range] = []
+    for stage in view.summary.stages:
+        note = stage.note
+        if stage_group(note.name) == "confirm" or name not in note.space.parameters:
+            continue
+        reasons = [change.reason for change in note.changes if change.parameter == name]
+        reason = reasons[0] if reasons else "the range of the study file" if not ranges else ""
+        ranges.append(Range(note.name, note.space.parameters[name], reason))
+    return tuple(ranges)
+
+
+def parameters_figures(data: ParametersData) -> list[go.Figure]:
+    """One figure for each parameter."""
+    return [parameter_figure(parameter) for parameter in data.parameters]
+
+
+def parameter_figure(data: ParameterData) -> go.Figure:
+    """A parameter against the score; its stages' ranges are bars above, their reasons on hover."""
+    rows = len(data.ranges)
+    figure = blank_figure(data.name, data.axis.name, height=320 + 14 * rows)
+    figure.update_xaxes(**parameter_axis(data.name, data.parameter))
+    share = 0.05 * rows  # of the height, for the bars
+    figure.update_yaxes(range=data.axis.range, domain=[0, 0.97 - share if rows else 1])
+    figure.update_layout(
+        yaxis2={"domain": [1 - share, 1], "range": [rows - 0.5, -0.5], "visible": False}
+    )
+    for n, drawn in enumerate(data.ranges):
+        x = _extent(data.parameter, drawn.parameter)
+        figure.add_scatter(
+            x=x,
+            y=np.full(len(x), n),
+            yaxis="y2",
+            mode="lines+markers",
+            line={"color": stage_colour(drawn.stage), "width": 6},
+            marker={"color": stage_colour(drawn.stage), "size": 6, "symbol": "square"},
+            showlegend=False,
+            hovertemplate=_wrapped(f"range of {drawn.stage}: {drawn.reason}") + "<extra></extra>",
+        )
+    for stage, draws in data.stages.items():
+        heights = data.axis.clip(draws.scores)
+        _add_draws(figure, data, stage, draws, heights, stage_colour(stage), "circle")
+    if data.stopped.values:
+        heights = np.full(len(data.stopped.values), data.axis.edge)
+        _add_draws(figure, data, "stopped", data.stopped, heights, GREY, "x-thin-open")
+    return figure
+
+
+def _add_draws(
+    figure: go.Figure,
+    data: ParameterData,
+    name: str,
+    draws: Draws,
+    heights: np.ndarray,
+    colour: str,
+    symbol: str,
+) -> None:
+    figure.add_scatter(
+        x=points(data.parameter, draws.values) + _jitter(data.parameter, len(draws.values)),
+        y=heights.astype(np.float32),
+        customdata=np.array(draws.numbers, np.int32),
+        mode="markers",
+        marker={"color": colour, "size": 6, "symbol": symbol, "opacity": 0.8},
+        name=label(name),
+        hovertemplate="trial %{customdata}: %{y:.4g} at %{x:.3g}"
+        f"<extra>{label(name)}</extra>",
+    )
+
+
+def _jitter(parameter: Parameter, count: int) -> np.ndarray:
+    """Choices and small numbers are drawn beside each other, not on top; always the same way."""
+    discrete = isinstance(parameter, Categorical)
+    return (
+        np.random.default_rng(0).uniform(-0.15, 0.15, count) if discrete else np.zeros(count)
+    ).astype(np.float32)
+
+
+def _extent(whole: Parameter, drawn: Parameter) -> np.ndarray:
+    """The coordinates of a range, some of them between its ends so that it can be hovered over."""
+    if isinstance(drawn, Categorical):
+        return points(whole, drawn.choices)
+    low, high = drawn.scaled(drawn.low), drawn.scaled(drawn.high)
+    return np.array([drawn.unscaled(x) for x in np.linspace(low, high, 9)], np.float32)
+
+
+def _wrapped(text: str, width: int = 48) -> str:
+    import textwrap
+
+    return "<br>".join(label(line) for line in textwrap.wrap(text, width))

@@ -1,0 +1,132 @@
+"""How every figure looks: one colour for each stage and strategy, everywhere, in light and dark.
+
+The colours are those of Okabe and Ito (2008, Color Universal Design), which people tell apart
+whatever their colour vision; black is grey here, so that it shows on a dark page too.
+"""
+
+from __future__ import annotations
+
+import html
+import re
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    import plotly.graph_objects as go
+
+__all__ = [
+    "BLUE",
+    "CYCLE",
+    "DARK",
+    "GREY",
+    "LIGHT",
+    "STRATEGY_COLOURS",
+    "VERMILLION",
+    "blank_figure",
+    "faded",
+    "label",
+    "stage_colour",
+    "stage_group",
+]
+
+ORANGE, SKY, GREEN, YELLOW = "#E69F00", "#56B4E9", "#009E73", "#F0E442"
+BLUE, VERMILLION, PURPLE, GREY = "#0072B2", "#D55E00", "#CC79A7", "#808080"
+
+CYCLE = (BLUE, VERMILLION, GREEN, PURPLE, ORANGE, SKY)
+"""For curves that are neither of a stage nor of a strategy."""
+
+STRATEGY_COLOURS = {
+    "grid": GREY,
+    "random": SKY,
+    "random-x2": BLUE,
+    "coarse-to-fine": VERMILLION,
+    "tpe": GREEN,
+    "gp": PURPLE,
+    "cmaes": ORANGE,
+    "qmc": YELLOW,
+}
+
+FINE_COLOURS = (ORANGE, GREEN, PURPLE, BLUE)
+
+
+def stage_group(stage: str) -> str:
+    """What a stage is called in legends: the rounds of a race are one.
+
+    >>> [stage_group(name) for name in ("coarse", "fine-1", "confirm-3", "")]
+    ['coarse', 'fine-1', 'confirm', 'trials']
+    """
+    return re.sub(r"^confirm-\d+$", "confirm", stage) or "trials"
+
+
+def stage_colour(stage: str) -> str:
+    """The colour of a stage; one that is named after a strategy has that one's.
+
+    >>> stage_colour("confirm-1") == stage_colour("confirm-2") == VERMILLION
+    True
+    """
+    group = stage_group(stage)
+    if fine := re.match(r"fine-(\d+)$", group):
+        return FINE_COLOURS[(int(fine[1]) - 1) % len(FINE_COLOURS)]
+    known = STRATEGY_COLOURS | {"coarse": SKY, "confirm": VERMILLION}
+    return known.get(group, BLUE)
+
+
+def label(text: str) -> str:
+    r"""A text that Plotly shows as it stands, without reading tags or templates in it.
+
+    >>> label("<b>%{x}")
+    '&lt;b&gt;%\u200b{x}'
+    """
+    return html.escape(text, quote=False).replace("%{", "%\u200b{")
+
+
+def faded(colour: str, opacity: float) -> str:
+    """A colour that others show through.
+
+    >>> faded("#0072B2", 0.5)
+    'rgba(0,114,178,0.5)'
+    """
+    red, green, blue = (int(colour[i : i + 2], 16) for i in (1, 3, 5))
+    return f"rgba({red},{green},{blue},{opacity})"
+
+
+def _template(*, ink: str, faint: str, card: str) -> dict[str, Any]:
+    axis = {
+        "gridcolor": faint,
+        "linecolor": faint,
+        "zeroline": False,
+        "title": {"standoff": 8},
+    }
+    return {
+        "layout": {
+            "font": {"color": ink, "family": "system-ui, sans-serif", "size": 13},
+            "paper_bgcolor": "rgba(0,0,0,0)",
+            "plot_bgcolor": "rgba(0,0,0,0)",
+            "xaxis": axis,
+            "yaxis": axis,
+            "hoverlabel": {"bgcolor": card, "bordercolor": faint, "font": {"color": ink}},
+            "legend": {"orientation": "h", "x": 0, "y": 1.02, "yanchor": "bottom"},
+            # Wide enough for numbers: Plotly draws all twice where it has to find that out itself.
+            "margin": {"l": 72, "r": 12, "t": 12, "b": 56},
+            "hovermode": "closest",
+        }
+    }
+
+
+LIGHT = _template(ink="#1c1e21", faint="#d9dce1", card="#ffffff")
+DARK = _template(ink="#e8eaed", faint="#3c4148", card="#1f2226")
+
+
+def blank_figure(x: str, y: str, *, height: int = 360) -> go.Figure:
+    """A figure without traces.
+
+    Args:
+        x: the name of its horizontal axis, with the unit where there is one.
+        y: of its vertical axis.
+        height: in pixels; the width is the reader's.
+    """
+    import plotly.graph_objects as go
+
+    figure = go.Figure(layout={"template": LIGHT, "height": height})
+    figure.update_xaxes(title_text=label(x))
+    figure.update_yaxes(title_text=label(y))
+    return figure

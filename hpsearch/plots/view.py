@@ -1,0 +1,204 @@
+"""A study as the panels see it: read once from the store, frozen, without Optuna."""
+
+from __future__ import annotations
+
+import math
+import platform
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from importlib.metadata import version
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from hpsearch.engine import record
+from hpsearch.engine.summary import Summary, TrialRow, summarize
+from hpsearch.search.distributions import from_distribution
+from hpsearch.space import Categorical, Float, Int, Parameter
+from hpsearch.storage import load_epochs, load_study, storage_errors
+
+if TYPE_CHECKING:
+    from datetime import datetime
+
+    from optuna.distributions import BaseDistribution
+    from optuna.trial import FrozenTrial
+
+    from hpsearch.storage import WriteBehindStorage
+
+__all__ = ["NothingToDraw", "StudyView", "TrialView", "read_view", "scored"]
+
+
+class NothingToDraw(Exception):  # noqa: N818 - no error: the sentence stands where the figure would
+    """Why a panel has no figure, as a sentence for the reader."""
+
+
+@dataclass(frozen=True)
+class TrialView(TrialRow):
+    """A trial with its curves.
+
+    Attributes:
+        stage_index: the place of its stage in the study.
+        worker: who trained it: machine and process.
+        started, completed: when it was handed out, and when its result came in.
+        curve: the score by epoch (by step, for a study that hpsearch did not make).
+        train_losses: one an epoch; nan where it was not finite.
+        validation_losses: likewise.
+    """
+
+    stage_index: int | None = None
+    worker: str = ""
+    started: datetime | None = None
+    completed: datetime | None = None
+    curve: Mapping[int, float] = field(default_factory=dict)
+    train_losses: tuple[float, ...] = ()
+    validation_losses: tuple[float, ...] = ()
+
+
+@dataclass(frozen=True, eq=False)  # one that was read is only ever itself
+class StudyView:
+    """A study.
+
+    Attributes:
+        name: of the study.
+        summary: what it came to.
+        trials: best first, as in ``summary.rows``.
+        parameters: each with the widest range that any trial was drawn from.
+        score_name: what the score is.
+        maximize: whether a greater score is better.
+        objectives: how many values a trial has.
+        settings: the study file, as the store has it; empty for a study of somebody else.
+        machine: what the machine that reads the study knows of itself.
+    """
+
+    name: str
+    summary: Summary
+    trials: tuple[TrialView, ...]
+    parameters: Mapping[str, Parameter]
+    score_name: str = "validation accuracy"
+    maximize: bool = True
+    objectives: int = 1
+    settings: Mapping[str, Any] = field(default_factory=dict)
+    machine: Mapping[str, str] = field(default_factory=dict)
+
+
+def read_view(store: WriteBehindStorage, name: str) -> StudyView:
+    """Read a study, of hpsearch or of anybody.
+
+    Args:
+        store: the database.
+        name: of the study.
+
+    Raises:
+        UnknownNameError: the database has no such study.
+        StorageError: it cannot be read.
+    """
+    with storage_errors(store.url):
+        study = load_study(store, name)
+        summary = summarize(study)
+        trials = {trial.number: trial for trial in study.get_trials(deepcopy=False)}
+        epochs = load_epochs(store, study_id=study._study_id)
+        names = study.metric_names
+    return StudyView(
+        name=name,
+        summary=summary,
+        trials=tuple(
+            _trial(row, trials[row.number], epochs.get(trials[row.number]._trial_id, {}))
+            for row in summary.rows
+        ),
+        parameters=_parameters(trials.values()),
+        score_name=names[0] if names else "objective value",
+        maximize=study.directions[0].name != "MINIMIZE",
+        objectives=len(study.directions),
+        settings=record.read_note(study, "study file") or {},
+        machine=_machine(),
+    )
+
+
+def _trial(
+    row: TrialRow, trial: FrozenTrial, epochs: Mapping[str, Sequence[float | None]]
+) -> TrialView:
+    return TrialView(
+        **vars(row),
+        stage_index=trial.user_attrs.get("stage_index"),
+        worker=str(trial.user_attrs.get("worker", "")),
+        started=trial.datetime_start,
+        completed=trial.datetime_complete,
+        curve=trial.intermediate_values,
+        train_losses=_losses(epochs.get("train_loss", ())),
+        validation_losses=_losses(epochs.get("validation_loss", ())),
+    )
+
+
+def _losses(values: Sequence[float | None]) -> tuple[float, ...]:
+    return tuple(math.nan if value is None else value for value in values)
+
+
+def _parameters(trials: Iterable[FrozenTrial]) -> dict[str, Parameter]:
+    """Each parameter with the union of the ranges that its trials were drawn from."""
+    # Trials of a stage share their distributions, which are quicker to compare than to convert.
+    seen: dict[str, list[BaseDistribution]] = {}
+    for trial in trials:
+        for name, distribution in trial.distributions.items():
+            known = seen.setdefault(name, [])
+            if distribution not in known:
+                known.append(distribution)
+    return {name: _union([from_distribution(d) for d in known]) for name, known in seen.items()}
+
+
+def _union(parameters: Sequence[Parameter]) -> Parameter:
+    numeric = [p for p in parameters if not isinstance(p, Categorical)]
+    if not numeric:
+        return parameters[0]
+    low, high = min(p.low for p in numeric), max(p.high for p in numeric)
+    log = all(p.log for p in numeric)
+    if all(isinstance(p, Int) for p in numeric):
+        return Int(int(low), int(high), log)
+    return Float(low, high, log)
+
+
+def _machine() -> dict[str, str]:
+    packages = ("hpsearch", "optuna", "numpy")
+    return {
+        "Python": platform.python_version(),
+        **{package: version(package) for package in packages},
+        "processor": _processor(),
+        "system": f"{platform.system()} {platform.release()}",
+    }
+
+
+def _processor() -> str:
+    try:  # Linux says it here only
+        lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
+    except OSError:
+        lines = []
+    named = (line.split(":", 1)[1].strip() for line in lines if line.startswith("model name"))
+    return next(named, platform.processor() or platform.machine())
+
+
+def scored(view: StudyView, at_least: int = 1) -> list[TrialView]:
+    """The complete trials with a finite score, best first.
+
+    Args:
+        view: the study.
+        at_least: how many the panel needs.
+
+    Raises:
+        NothingToDraw: there are fewer; the sentence says why.
+    """
+    if view.objectives > 1:
+        raise NothingToDraw(
+            f"Each trial of this study has {view.objectives} values; panels show studies with one."
+        )
+    trials = [
+        trial
+        for trial in view.trials
+        if trial.state == "complete" and trial.score is not None and math.isfinite(trial.score)
+    ]
+    if not view.trials:
+        raise NothingToDraw("The study has no trials yet.")
+    if not trials:
+        states = ", ".join(f"{n} {state}" for state, n in sorted(view.summary.states.items()))
+        raise NothingToDraw(f"No trial is complete ({states}), so there is no score to draw.")
+    if len(trials) < at_least:
+        count = "one trial is" if len(trials) == 1 else f"{len(trials)} trials are"
+        raise NothingToDraw(f"Only {count} complete; this panel needs at least {at_least}.")
+    return trials

@@ -1,0 +1,9 @@
+"""Pages of studies: panels by a dashboard's list, in one HTML file that needs nothing else."""
+
+from __future__ import annotations
+
+from hpsearch.report.dashboards import Dashboard, load_dashboard
+from hpsearch.report.page import page_html, write_page
+from hpsearch.report.png import write_pngs
+
+__all__ = ["Dashboard", "load_dashboard", "page_html", "write_page", "write_pngs"]

@@ -1,0 +1,166 @@
+"""One HTML file: sections of studies, panels in each, and Plotly once; no network is asked."""
+
+from __future__ import annotations
+
+import html
+import json
+import os
+import re
+from collections.abc import Iterable, Iterator, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from hpsearch.errors import UsageError
+from hpsearch.plots import NothingToDraw, StudyView, panel
+from hpsearch.plots.configuration import ConfigurationData
+from hpsearch.plots.style import DARK, LIGHT
+from hpsearch.report.dashboards import Dashboard
+from hpsearch.report.words import best_table, configuration_tables, result_sentence, winner_line
+
+if TYPE_CHECKING:
+    import plotly.graph_objects as go
+
+__all__ = ["page_html", "slug", "write_page"]
+
+HERE = Path(__file__).parent
+
+# Whatever a study is called, the page loads nothing: the browser itself is told to refuse.
+POLICY = (
+    "default-src 'none'; script-src 'unsafe-inline'; style-src 'unsafe-inline'; img-src data: blob:"
+)
+
+
+def page_html(views: Sequence[StudyView], dashboard: Dashboard) -> str:
+    """The page.
+
+    Args:
+        views: the studies, a section each.
+        dashboard: which panels each section has.
+
+    Returns:
+        The whole document. Each figure is a ``div`` with the class ``figure`` and a name for an id.
+    """
+    names = ", ".join(view.name for view in views)
+    sections = [
+        _section(view, dashboard, identity)
+        for view, identity in zip(views, _identities(views), strict=True)
+    ]
+    links = "".join(
+        f'<li><a href="#{identity}">{html.escape(view.name)}</a></li>'
+        for view, identity in zip(views, _identities(views), strict=True)
+    )
+    contents = f"<nav><ul>{links}</ul></nav>\n" if len(views) > 1 else ""
+    templates = {"light": LIGHT, "dark": DARK}
+    return (
+        '<!DOCTYPE html>\n<html lang="en">\n<head>\n<meta charset="utf-8">\n'
+        f'<meta http-equiv="Content-Security-Policy" content="{POLICY}">\n'
+        '<meta name="viewport" content="width=device-width, initial-scale=1">\n'
+        '<meta name="color-scheme" content="light dark">\n'
+        f"<title>{html.escape(f'{names}: {dashboard.title}')}</title>\n"
+        f"<style>\n{_file('page.css')}</style>\n</head>\n<body>\n<main>\n"
+        f"{contents}{''.join(sections)}</main>\n"
+        f"<footer>Written by hpsearch. {html.escape(dashboard.title)}.</footer>\n"
+        f'<script type="application/json" id="templates">{_script_safe(json.dumps(templates))}'
+        f"</script>\n<script>{_plotly()}</script>\n<script>\n{_file('page.js')}</script>\n"
+        "</body>\n</html>\n"
+    )
+
+
+def _section(view: StudyView, dashboard: Dashboard, identity: str) -> str:
+    panels = "".join(_panel(view, name, f"{identity}-{name}") for name in dashboard.panels)
+    return (
+        f'<section class="study" id="{identity}">\n<h1>{html.escape(view.name)}</h1>\n'
+        f'<p class="result">{html.escape(result_sentence(view))}</p>\n'
+        f"<p>{html.escape(winner_line(view))}</p>\n"
+        f"{best_table(view)}{panels}</section>\n"
+    )
+
+
+def _panel(view: StudyView, name: str, identity: str) -> str:
+    made = panel(name)
+    head = (
+        f'<section class="panel" aria-labelledby="{identity}">\n'
+        f'<h2 id="{identity}">{html.escape(made.title)}</h2>\n'
+    )
+    try:
+        data = made.data(view)
+    except NothingToDraw as reason:
+        return f'{head}<p class="empty">{html.escape(str(reason))}</p>\n</section>\n'
+    if isinstance(data, ConfigurationData):
+        body = configuration_tables(data)
+    else:
+        figures = made.figures(data)
+        body = "".join(_figure(f, f"{identity}-{n}") for n, f in enumerate(figures, start=1))
+        body = f'<div class="figures">{body}</div>\n'
+    note = f'<p class="note">{html.escape(data.note)}</p>\n' if data.note else ""
+    return f"{head}<p>{html.escape(made.about)}</p>\n{body}{note}</section>\n"
+
+
+def _figure(figure: go.Figure, identity: str) -> str:
+    from plotly.io.json import to_json_plotly
+
+    document = figure.to_plotly_json()
+    document["layout"].pop("template")  # the page has both, and takes the reader's
+    height = document["layout"]["height"]
+    return (
+        f'<div class="figure" id="{identity}" style="height: {height}px">'
+        f'<script type="application/json">{_script_safe(to_json_plotly(document))}</script></div>'
+    )
+
+
+def _script_safe(text: str) -> str:
+    """JSON that cannot end the script element around it."""
+    return text.replace("<", "\\u003c")
+
+
+def _plotly() -> str:
+    from plotly.offline import get_plotlyjs
+
+    script: str = get_plotlyjs()
+    return script
+
+
+def _file(name: str) -> str:
+    return (HERE / name).read_text(encoding="utf-8")
+
+
+def _identities(views: Sequence[StudyView]) -> list[str]:
+    """A name for each section, for links and for files; no two are the same."""
+    return list(_distinct(slug(view.name) for view in views))
+
+
+def _distinct(names: Iterable[str]) -> Iterator[str]:
+    seen: set[str] = set()
+    for name in names:
+        number, free = 1, name
+        while free in seen:
+            number += 1
+            free = f"{name}-{number}"
+        seen.add(free)
+        yield free
+
+
+def slug(name: str) -> str:
+    """A study's name in characters that every file system and every link takes.
+
+    >>> slug("digits/grid 1"), slug("../../etc"), slug("")
+    ('digits_grid_1', 'etc', 'study')
+    """
+    return re.sub(r"[^A-Za-z0-9.-]+", "_", name).strip("._-")[:100] or "study"
+
+
+def write_page(path: Path, content: str) -> None:
+    """Write a page, whole or not at all.
+
+    Raises:
+        UsageError: the path cannot be written.
+    """
+    part = path.with_name(f".{path.name}.{os.getpid()}.part")
+    try:
+        part.write_text(content, encoding="utf-8")
+        part.replace(path)
+    except OSError as error:
+        part.unlink(missing_ok=True)
+        raise UsageError(
+            f"cannot write the page {path}: {error.strerror}; name another file with -o"
+        ) from None

@@ -1,0 +1,105 @@
+"""The words of a page: the result in a sentence, the best trials, the facts; safe in HTML."""
+
+from __future__ import annotations
+
+import html
+from collections.abc import Iterable, Sequence
+
+from hpsearch.engine.record import settings_text, value_text
+from hpsearch.plots import StudyView
+from hpsearch.plots.configuration import ConfigurationData
+
+__all__ = ["best_table", "configuration_tables", "result_sentence", "table", "winner_line"]
+
+BEST = 10
+
+
+def result_sentence(view: StudyView) -> str:
+    """What the study came to, as one sentence of plain text."""
+    summary = view.summary
+    count = f"{len(view.trials):,} trial{'' if len(view.trials) == 1 else 's'}"
+    if not view.trials:
+        return "The study has no trials yet."
+    if view.objectives > 1:
+        return f"{count} of {view.objectives} values each: no single one is the best."
+    if summary.validation_accuracy is None:
+        states = ", ".join(f"{n} {state}" for state, n in sorted(summary.states.items()))
+        return f"No trial is complete ({states})."
+    reached = f"{summary.validation_accuracy:.4g}"
+    if summary.test_accuracy is None or summary.test_interval is None:
+        extreme = "highest" if view.maximize else "lowest"
+        tested = "; the winner is not tested yet" if view.settings else ""
+        return f"The {extreme} {view.score_name} of {count} so far is {reached}{tested}."
+    low, high = summary.test_interval
+    seeds = len(summary.validation_scores)
+    over = f"mean of {seeds} seeds" if seeds > 1 else "one training"
+    return (
+        f"The winner of {count} labels {summary.test_accuracy:.1%} of {summary.test_rows} rows "
+        f"right that nothing else had seen (95% interval {low:.1%} to {high:.1%}); its "
+        f"{view.score_name} was {reached}, {over}."
+    )
+
+
+def best_table(view: StudyView) -> str:
+    """The best trials with their settings."""
+    rows = [row for row in view.summary.rows if row.state == "complete"][:BEST]
+    if not rows or view.objectives > 1:
+        return ""
+    names = list(dict.fromkeys(name for row in rows for name in row.configuration))
+    ours = any(row.stage for row in rows)
+    known = ["stage", "epochs"] if ours else []
+    winner = view.summary.best if view.summary.test_rows else None
+    body = [
+        [
+            f"{row.number} (winner)" if row.configuration == winner else str(row.number),
+            *([row.stage, "" if row.epochs is None else str(row.epochs)] if ours else []),
+            "" if row.score is None else f"{row.score:.4g}",
+            *(value_text(row.configuration[n]) if n in row.configuration else "" for n in names),
+        ]
+        for row in rows
+    ]
+    of = f"{len(rows)} of {len(view.summary.rows):,} trials"
+    caption = f"Best trials by their single scores: {of}"
+    return table(["trial", *known, view.score_name, *names], body, caption=caption, kind="trials")
+
+
+def configuration_tables(data: ConfigurationData) -> str:
+    """The facts with their sources, and how the ranges moved."""
+    facts = table(["what", "value", "said by"], data.facts, caption="Facts")
+    if not data.moves:
+        return facts
+    headings = ["stage", "parameter", "before", "after", "why"]
+    return facts + table(headings, data.moves, caption="How the ranges moved")
+
+
+def winner_line(view: StudyView) -> str:
+    """The settings of the winner, or of the best trial so far, as plain text."""
+    if view.summary.best is None or view.objectives > 1:
+        return ""
+    who = "The winner's settings" if view.summary.test_rows else "The best trial's settings"
+    return f"{who}: {settings_text(view.summary.best)}"
+
+
+def table(
+    headings: Sequence[str], rows: Iterable[Sequence[str]], *, caption: str, kind: str = "facts"
+) -> str:
+    """A table that scrolls in its own frame where it is wider than the page.
+
+    Args:
+        headings: of the columns.
+        rows: plain text.
+        caption: above the table.
+        kind: its class, for the style sheet.
+
+    >>> "&lt;b&gt;" in table(["name"], [["<b>"]], caption="x")
+    True
+    """
+    head = "".join(f'<th scope="col">{html.escape(text)}</th>' for text in headings)
+    body = "".join(
+        f"<tr>{''.join(f'<td>{html.escape(text)}</td>' for text in row)}</tr>" for row in rows
+    )
+    return (
+        f'<div class="frame" tabindex="0" role="region" aria-label="{html.escape(caption)}">'
+        f'<table class="{kind}"><caption>{html.escape(caption)}</caption>'
+        f"<thead><tr>{head}</tr></thead><tbody>{body}</tbody></table></div>\n"
+    )

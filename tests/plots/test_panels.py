@@ -1,0 +1,281 @@
+"""Every panel on numbers that were worked out by hand, and on studies with nothing to draw."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import numpy as np
+import pytest
+from views import NARROW, WIDE, trial, view_of
+
+from hpsearch.errors import UnknownNameError
+from hpsearch.plots import PANELS, NothingToDraw, StudyView, panel
+from hpsearch.plots.configuration import configuration_data
+from hpsearch.plots.curves import curves_data
+from hpsearch.plots.gap import gap_data
+from hpsearch.plots.history import history_data, history_figure
+from hpsearch.plots.importances import importances_data
+from hpsearch.plots.pair import pair_data
+from hpsearch.plots.parallel import parallel_data
+from hpsearch.plots.parameters import parameters_data, parameters_figures
+from hpsearch.plots.scales import parameter_axis, score_axis, thinned
+from hpsearch.plots.slice_contour import slice_contour_data, smoothed
+from hpsearch.plots.style import STRATEGY_COLOURS, VERMILLION, label, stage_colour
+from hpsearch.plots.timeline import timeline_data
+from hpsearch.space import Categorical, Float, Int
+
+
+def ruled_by_rate(count: int = 60, **more: Any) -> StudyView:
+    """A study in which the score is best at rate 0.1 and l2 does not matter."""
+    rng = np.random.default_rng(0)
+    trials = []
+    for n in range(count):
+        rate, l2 = WIDE.from_unit(rng.random()), float(rng.random())
+        score = 0.9 - 0.1 * (math.log10(rate) + 1) ** 2
+        trials.append(trial(n, score, configuration={"rate": rate, "l2": l2}))
+    return view_of(*trials, **more)
+
+
+def test_history_has_the_best_so_far_and_the_stages() -> None:
+    data = history_data(
+        view_of(
+            trial(0, 0.5),
+            trial(1, 0.9),
+            trial(2, 0.1, state="pruned", why="diverged"),
+            trial(3, 0.8, stage="fine-1", stage_index=1),
+            trial(4, 0.95, stage="confirm-1", stage_index=2),
+            trial(5, 0.94, stage="confirm-2", stage_index=3),
+        )
+    )
+    assert data.best == ((0, 0.5), (1, 0.9), (4, 0.95), (5, 0.95))
+    assert data.spans == (("coarse", 0, 2), ("fine-1", 3, 3), ("confirm", 4, 5))
+    assert list(data.stages) == ["coarse", "fine-1", "confirm"]
+    assert data.stages["coarse"].scores == (0.5, 0.9)
+    assert data.stopped.numbers == (2,)
+    assert data.stopped.texts == ("diverged",)
+    figure = history_figure(data)
+    [crosses] = [t for t in figure.data if t.name == "stopped"]
+    assert crosses.marker.symbol == "x-thin-open"
+    assert list(crosses.y) == [data.axis.edge]
+    assert len(figure.layout.shapes) == 3
+
+
+def test_history_of_a_study_that_minimizes() -> None:
+    data = history_data(view_of(trial(0, 3.0), trial(1, 5.0), trial(2, 1.0), maximize=False))
+    assert data.best == ((0, 3.0), (2, 1.0))
+    assert data.axis.edge == data.axis.high
+
+
+def test_the_axis_of_scores_leaves_out_the_worst_and_says_so() -> None:
+    scores = [0.98, 0.97, 0.96, 0.95, 0.1]
+    axis = score_axis(view_of(), scores)
+    assert axis.outside == 1
+    assert axis.clip(scores).tolist() == pytest.approx([0.98, 0.97, 0.96, 0.95, 0.88])
+    assert "1 score lies beyond" in axis.note
+    same = score_axis(view_of(), [0.5, 0.5])
+    assert same.low < 0.5 < same.high
+    assert same.note == ""
+    assert score_axis(view_of(maximize=False), [1.0, 2.0, 3.0, 100.0]).high == 8.5
+
+
+def test_thinning_keeps_the_best_and_says_how_many() -> None:
+    trials = [trial(n, 1 - n / 1000) for n in range(1000)]
+    kept, note = thinned(trials, 100)
+    assert [t.number for t in kept[:20]] == list(range(20))
+    assert (len(kept), kept[-1].number) == (100, 999)
+    assert "100 of 1,000" in note
+    assert thinned(trials, 1000) == (trials, "")
+
+
+def test_parameters_have_their_ranges_and_reasons() -> None:
+    data = parameters_data(
+        view_of(
+            trial(0, 0.5),
+            trial(1, 0.7, configuration={"rate": 0.2}, stage="fine-1", stage_index=1),
+            trial(2, None, state="pruned", configuration={"rate": 0.9}),
+        )
+    )
+    rate, l2 = data.parameters
+    assert rate.stages["coarse"].values == (0.01,)
+    assert rate.stages["fine-1"].values == (0.2,)
+    assert rate.stopped.values == (0.9,)
+    assert [(r.stage, r.parameter) for r in rate.ranges] == [("coarse", WIDE), ("fine-1", NARROW)]
+    assert rate.ranges[1].reason == "the best 2 of 6 trials lie above 0.01"
+    assert l2.stages["fine-1"].values == ()
+    first, _ = parameters_figures(data)
+    assert first.layout.xaxis.type == "log"
+    assert "the best 2 of 6 trials" in first.data[1].hovertemplate
+
+
+def test_axes_of_parameters() -> None:
+    assert parameter_axis("x", Categorical(("a", "<b>")))["ticktext"] == ["a", "&lt;b&gt;"]
+    assert parameter_axis("depth", Int(1, 3))["dtick"] == 1
+    assert parameter_axis("rate", WIDE)["ticktext"] == ["0.0001", "0.001", "0.01", "0.1", "1"]
+    assert parameter_axis("rate", WIDE)["title_text"] == "rate (log scale)"
+    assert parameter_axis("one", Float(2.0, 2.0))["range"] == [1.5, 2.5]
+
+
+def test_importances_find_the_one_that_matters_and_name_the_method() -> None:
+    data = importances_data(ruled_by_rate())
+    assert list(data.shares) == ["rate", "l2"]
+    assert data.shares["rate"] > 0.6
+    assert sum(data.shares.values()) == pytest.approx(1)
+    assert "PED-ANOVA" in data.note
+    assert "60 trials of the stage coarse" in data.note
+
+
+def test_importances_count_the_first_stage_only() -> None:
+    few = [trial(n, 0.1 * n) for n in range(4)]
+    late = [trial(n, 0.5, stage="fine-1", stage_index=1) for n in range(4, 20)]
+    with pytest.raises(NothingToDraw, match="Only 4 trials of the first stage"):
+        importances_data(view_of(*few, *late))
+    with pytest.raises(NothingToDraw, match="Fewer than two parameters vary"):
+        importances_data(view_of(*(trial(n, 0.1) for n in range(12))))
+
+
+def test_slices_follow_the_score() -> None:
+    data = slice_contour_data(ruled_by_rate(200))
+    first = data.slices[0]
+    assert first.name == "rate"
+    assert first.grid[np.nanargmax(first.mean)] == pytest.approx(0.1, rel=0.5)
+    assert data.surface.shape == (40, 40)
+
+
+def test_smoothing_is_empty_where_nothing_is_near() -> None:
+    scores, line = np.array([1.0, 3.0]), np.array([0.0, 0.5, 1.0])
+    surface = smoothed(scores, [np.array([0.0, 1.0])] * 2, [line, line])
+    assert surface[0, 0] == pytest.approx(1)
+    assert surface[2, 2] == pytest.approx(3)
+    assert np.isnan(surface[1, 1])
+    assert np.isnan(surface[0, 2])
+
+
+def test_the_pair_has_margins_that_sum_to_one() -> None:
+    data = pair_data(ruled_by_rate())
+    assert (data.important.name, data.unimportant.name) == ("rate", "l2")
+    for margin in (data.important, data.unimportant):
+        assert margin.all.sum() == pytest.approx(1)
+        assert margin.best.sum() == pytest.approx(1)
+        assert margin.values == 60
+        assert len(margin.ends) == len(margin.all) + 1
+    assert data.best.shape == (2, 15)
+    assert np.abs(np.log10(data.best[0]) + 1).max() < np.abs(np.log10(data.others[0]) + 1).min()
+
+
+def test_parallel_coordinates_are_places_of_the_ranges() -> None:
+    data = parallel_data(
+        view_of(trial(0, 0.5), trial(1, 1.0, configuration={"rate": 1.0}), trial(2, 0.75))
+    )
+    best = data.lines["best 1"].places
+    assert best[0, 0] == 1
+    assert np.isnan(best[0, 1])
+    assert best[0, 2] == 1
+    assert data.lines["the others"].places.tolist() == [[0.5, 0.5, 0.5], [0.5, 0.5, 0.0]]
+
+
+def test_curves_are_of_different_configurations() -> None:
+    twins = [trial(n, 0.9 - n / 100) for n in range(3)]
+    other = trial(3, 0.8, configuration={"rate": 0.5}, train_losses=(), validation_losses=())
+    data = curves_data(view_of(*twins, other))
+    assert [curve.number for curve in data.curves] == [0, 3]
+    assert data.curves[0].epochs == (1, 2)
+    assert data.curves[0].scores == (0.5, 0.9)
+    assert data.curves[0].train_losses == (2.0, 1.0)
+    with pytest.raises(NothingToDraw, match="none reported values"):
+        curves_data(view_of(trial(0, 0.5, curve={})))
+
+
+def test_the_gap_is_validation_minus_training_at_the_end() -> None:
+    broken = trial(1, 0.6, validation_losses=(2.0, math.nan))
+    data = gap_data(view_of(trial(0, 0.5), broken))
+    assert data.stages["coarse"] == ((0.25,), (0.5,), (0,))
+    with pytest.raises(NothingToDraw, match="no losses"):
+        gap_data(view_of(broken))
+
+
+def test_the_timeline_is_by_worker_from_the_first_start() -> None:
+    data = timeline_data(view_of(trial(0, 0.5), trial(1, 0.5), trial(2, 0.5, seconds=0.5)))
+    assert data.workers == ("host 0", "host 1")
+    assert data.unit == "s"
+    assert data.stages["coarse"] == (
+        (0, 0, 0, 0.0, 1.0),
+        (1, 1, 1, 1.0, 2.0),
+        (2, 2, 0, 2.5, 3.0),  # handed out ahead of time
+    )
+    assert data.busy == pytest.approx((0.5, 1 / 3))
+
+
+def test_many_trainings_become_one_line_where_no_pause_shows() -> None:
+    trials = [trial(n, 0.5, worker="host 0") for n in range(1500)]
+    [piece] = timeline_data(view_of(*trials)).stages["coarse"]
+    assert piece == (0, 1499, 0, 0.0, 25.0)  # minutes
+
+
+def test_the_configuration_says_who_says_it() -> None:
+    view = view_of(
+        trial(0, 0.5),
+        machine={"Python": "3.11"},
+        settings={"seed": 7, "model": {"depth": 2, "width": {"low": 1}}},
+    )
+    data = configuration_data(view)
+    facts = {fact.what: (fact.value, fact.source) for fact in data.facts}
+    assert facts["seed"] == ("7", "study")
+    assert facts["fixed: model"] == ("depth=2", "study")
+    assert facts["Python"] == ("3.11", "machine that wrote this page")
+    assert facts["searched: rate"][0] == "0.0001 to 1 (log scale)"
+    assert facts["best so far"][0] == "rate=0.01 l2=0.5"
+    [move] = data.moves
+    assert (move.before, move.after) == ("0.0001 to 1 (log scale)", "0.01 to 1 (log scale)")
+
+
+DRAWN = sorted(set(PANELS) - {"configuration"})
+
+
+@pytest.mark.parametrize("name", DRAWN)
+def test_a_study_without_trials_says_so(name: str) -> None:
+    with pytest.raises(NothingToDraw, match=r"no trials yet|nobody's time"):
+        panel(name).data(view_of())
+
+
+@pytest.mark.parametrize("name", sorted(set(DRAWN) - {"timeline"}))
+def test_what_cannot_be_drawn_is_said(name: str) -> None:
+    with pytest.raises(NothingToDraw, match=r"No trial is complete \(2 pruned\)"):
+        panel(name).data(view_of(trial(0, 0.1, state="pruned"), trial(1, 0.1, state="pruned")))
+    with pytest.raises(NothingToDraw, match="has 2 values"):
+        panel(name).data(view_of(trial(0), objectives=2))
+
+
+@pytest.mark.parametrize("name", ["importances", "slice-contour", "pair", "parallel"])
+def test_one_trial_is_too_few_for_a_comparison(name: str) -> None:
+    with pytest.raises(NothingToDraw, match="Only one trial is complete"):
+        panel(name).data(view_of(trial(0, 0.5)))
+
+
+@pytest.mark.parametrize("name", DRAWN)
+@pytest.mark.parametrize("maximize", [True, False])
+def test_every_axis_that_shows_has_a_name(name: str, maximize: bool) -> None:
+    made = panel(name)
+    figures = made.figures(made.data(ruled_by_rate(maximize=maximize)))
+    assert figures
+    for figure in figures:
+        assert figure.data
+        assert figure.layout.height
+        if name == "parallel":
+            assert figure.layout.xaxis.ticktext[-1] == "validation accuracy"
+        else:
+            assert figure.layout.xaxis.title.text
+            assert figure.layout.yaxis.title.text or name == "importances"
+
+
+def test_an_unknown_panel_gets_the_known_ones() -> None:
+    with pytest.raises(UnknownNameError, match=r"did you mean 'history'.*slice-contour"):
+        panel("histori")
+
+
+def test_colours_are_fixed_and_different() -> None:
+    assert len(set(STRATEGY_COLOURS.values())) == len(STRATEGY_COLOURS) == 8
+    assert stage_colour("confirm-7") == VERMILLION
+    assert stage_colour("grid") == STRATEGY_COLOURS["grid"]
+    assert len({stage_colour(s) for s in ("coarse", "fine-1", "fine-2", "confirm-1")}) == 4
+    assert label("<i>%{y}") == "&lt;i&gt;%\u200b{y}"

@@ -1,0 +1,75 @@
+"""Studies as the panels see them, made by hand."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import datetime, timedelta
+from typing import Any
+
+from hpsearch.engine.record import StageNote
+from hpsearch.engine.summary import StageSummary, Summary
+from hpsearch.plots import StudyView, TrialView
+from hpsearch.search.base import Change
+from hpsearch.space import Float, Space
+
+WIDE = Float(1e-4, 1.0, log=True)
+NARROW = Float(1e-2, 1.0, log=True)
+NOON = datetime(2026, 1, 1, 12)
+
+
+def trial(number: int, score: float | None = None, **more: Any) -> TrialView:
+    """A complete trial of the coarse stage."""
+    known: dict[str, Any] = {
+        "state": "complete",
+        "stage": "coarse",
+        "slot": number,
+        "epochs": 2,
+        "seed": number,
+        "seconds": 1.0,
+        "why": "finished",
+        "configuration": {"rate": 0.01, "l2": 0.5},
+        "stage_index": 0,
+        "worker": f"host {number % 2}",
+        "started": NOON + timedelta(seconds=number),
+        "completed": NOON + timedelta(seconds=number + 1),
+        "curve": {1: 0.5, 2: score or 0.5},
+        "train_losses": (2.0, 1.0),
+        "validation_losses": (2.5, 1.25),
+    }
+    return TrialView(number=number, score=score, **(known | more))
+
+
+def view_of(*trials: TrialView, maximize: bool = True, **more: Any) -> StudyView:
+    """A view of trials, which are put best first."""
+    sign = -1 if maximize else 1
+    ranked = tuple(sorted(trials, key=lambda t: (t.state != "complete", sign * (t.score or 0.0))))
+    states: dict[str, int] = {}
+    for t in trials:
+        states[t.state] = states.get(t.state, 0) + 1
+    first = StageNote("coarse", 0, 6, 2, Space({"rate": WIDE, "l2": Float(0.0, 1.0)}), ())
+    change = Change("rate", WIDE, NARROW, "the best 2 of 6 trials lie above 0.01")
+    second = replace(
+        first, name="fine-1", index=1, space=Space({"rate": NARROW}), changes=(change,)
+    )
+    stages = tuple(StageSummary(note, 0, None) for note in (first, second))
+    done = [t for t in ranked if t.state == "complete" and t.score is not None]
+    summary = Summary(
+        study="s",
+        strategy="coarse-to-fine",
+        data={},
+        stages=stages,
+        rows=ranked,
+        states=states,
+        best=done[0].configuration if done else None,
+        validation_accuracy=done[0].score if done else None,
+        validation_spread=None,
+        validation_scores=(),
+        test_accuracy=None,
+        test_interval=None,
+        test_rows=None,
+        tests=None,
+        seconds=None,
+        model=None,
+    )
+    known: dict[str, Any] = {"parameters": {"rate": WIDE, "l2": Float(0.0, 1.0)}}
+    return StudyView("s", summary, ranked, maximize=maximize, **(known | more))

@@ -1,0 +1,229 @@
+"""The page: its structure, its escaping, its writing; and a real browser that opens it."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterator
+from html.parser import HTMLParser
+from pathlib import Path
+from typing import Any
+
+import optuna
+import pytest
+
+from hpsearch import parse_study_file, run_study
+from hpsearch.cli.app import run
+from hpsearch.errors import RunError
+from hpsearch.plots import PANELS
+from hpsearch.report.browser import find_browser, open_page
+from hpsearch.storage import open_storage
+
+HOSTILE = '</script><img src=x onerror=alert(1)> & "q" it\'s %{y}'
+BROWSER = pytest.mark.skipif(
+    find_browser() is None, reason="needs Chromium (Debian: apt install chromium)"
+)
+
+
+@pytest.fixture(scope="module")
+def database(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A finished study of ours, and some that plain Optuna made."""
+    optuna.logging.set_verbosity(optuna.logging.WARNING)
+    file = tmp_path_factory.mktemp("report") / "x.db"
+    text = 'name = "digits"\n[data]\nname = "digits"\n[training]\nepochs = 4\n[search]\ntrials = 40'
+    run_study(parse_study_file(text), storage=str(file), workers=1)
+    with open_storage(str(file)) as store:
+        study = optuna.create_study(
+            study_name=HOSTILE, storage=store, sampler=optuna.samplers.RandomSampler(seed=0)
+        )
+        study.optimize(hostile, n_trials=30)
+        optuna.create_study(study_name="empty", storage=store)
+        pair = optuna.create_study(study_name="pair", storage=store, directions=["minimize"] * 2)
+        pair.optimize(lambda trial: (trial.suggest_float("x", 0, 1), 1.0), n_trials=3)
+    return file
+
+
+def hostile(trial: optuna.Trial) -> float:
+    kind = trial.suggest_categorical("<b>kind</b>", ["a", "</script><script>alert(1)</script>"])
+    x = trial.suggest_float("%{x}", -5, 5)
+    if x > 4:
+        raise optuna.TrialPruned
+    return x * x + (kind == "a")
+
+
+@pytest.fixture(scope="module")
+def page(database: Path) -> Path:
+    """One page of all of them."""
+    path = database.with_name("page.html")
+    names = ["digits", HOSTILE, "empty", "pair"]
+    assert run(["report", *names, "-o", str(path), "--storage", str(database)]) == 0
+    return path
+
+
+class Outline(HTMLParser):
+    """The elements of a page, and its scripts."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.tags: list[tuple[str, dict[str, str | None]]] = []
+        self.scripts: list[str] = []
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.tags.append((tag, dict(attrs)))
+        if tag == "script":
+            self.scripts.append("")
+
+    def handle_data(self, data: str) -> None:
+        if self.tags and self.tags[-1][0] == "script" and data.strip():
+            self.scripts[-1] += data
+
+
+def outline(page: Path) -> Outline:
+    parsed = Outline()
+    parsed.feed(page.read_text(encoding="utf-8"))
+    return parsed
+
+
+def test_the_structure(page: Path) -> None:
+    parsed = outline(page)
+    names = [tag for tag, _ in parsed.tags]
+    assert names.count("h1") == 4
+    assert names.count("h2") == 4 * len(PANELS)
+    assert "img" not in names
+    assert "link" not in names
+    assert not any(attrs.get("src") for _, attrs in parsed.tags)
+    ids = [str(attrs["id"]) for _, attrs in parsed.tags if "id" in attrs]
+    assert len(set(ids)) == len(ids)
+    assert all(re.fullmatch(r"[\w.-]+", identity) for identity in ids)
+
+
+def test_plotly_is_there_once_and_the_page_is_small(page: Path) -> None:
+    scripts = outline(page).scripts
+    assert sum(len(script) > 4_000_000 for script in scripts) == 1
+    assert page.stat().st_size < 6_000_000
+
+
+def test_figures_are_json_without_a_template_of_their_own(page: Path) -> None:
+    scripts = outline(page).scripts
+    figures = [json.loads(s) for s in scripts if s.startswith('{"data"')]
+    assert len(figures) > 20
+    assert all("template" not in figure["layout"] for figure in figures)
+
+
+def test_hostile_names_stay_text(page: Path) -> None:
+    text = page.read_text(encoding="utf-8")
+    assert "<img" not in text.split("plotly.js v", 1)[0]
+    assert "&lt;/script&gt;&lt;img src=x onerror=alert(1)&gt;" in text
+    assert "<script>alert" not in text
+    assert "default-src &#x27;none&#x27;" in text or "default-src 'none'" in text
+
+
+def test_the_result_stands_at_the_top(page: Path) -> None:
+    text = page.read_text(encoding="utf-8")
+    assert re.search(r"<h1>digits</h1>\s*<p class=\"result\">The winner of 40 trials labels", text)
+    assert "The lowest objective value of 30 trials so far is" in text
+    assert "The study has no trials yet." in text
+    assert "3 trials of 2 values each: no single one is the best." in text
+    assert "(winner)" in text
+
+
+def test_the_file_is_written_whole_or_not_at_all(
+    database: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: Any
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert run(["report", "empty", "--dashboard", "training", "--storage", str(database)]) == 0
+    assert [p.name for p in tmp_path.iterdir()] == ["empty.html"]
+    folder = tmp_path / "no" / "page.html"
+    assert run(["report", "empty", "-o", str(folder), "--storage", str(database)]) == 2
+    assert "cannot write the page" in capsys.readouterr().err
+    assert run(["report", "nothing", "--storage", str(database)]) == 2
+    assert "Known: digits" in capsys.readouterr().err
+
+
+def test_pngs_without_a_browser_get_a_sentence(
+    page: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from hpsearch.report import write_pngs
+
+    monkeypatch.setenv("BROWSER_PATH", str(tmp_path / "none"))
+    with pytest.raises(RunError, match="no Chromium or Chrome to draw with; install one"):
+        write_pngs(page, tmp_path / "figures")
+
+
+@BROWSER
+def test_pngs_of_every_figure(
+    database: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    figures = tmp_path / "figures"
+    command = ["report", "digits", "--dashboard", "training", "--storage", str(database)]
+    assert run([*command, "--png", str(figures)]) == 0
+    names = sorted(path.name for path in figures.iterdir())
+    panels = ("curves-1", "curves-2", "gap-1", "history-1", "timeline-1")
+    assert names == [f"digits-{panel}.png" for panel in panels]
+    history = (figures / "digits-history-1.png").read_bytes()
+    assert history.startswith(b"\x89PNG")
+    size = [int.from_bytes(history[n : n + 4]) for n in (16, 20)]
+    assert size == [1600, 800]
+
+
+@pytest.fixture(scope="module", params=[(1280, False), (390, True)], ids=["wide", "phone, dark"])
+def opened(page: Path, request: pytest.FixtureRequest) -> Iterator[Any]:
+    width, dark = request.param
+    with open_page(page, width=width, dark=dark) as browser:
+        browser.evaluate("drawn.then(() => 1)")
+        yield browser
+
+
+@BROWSER
+def test_a_browser_draws_every_panel_without_a_complaint(opened: Any) -> None:
+    empty = opened.evaluate(
+        "FIGURES.filter(div => !div.querySelector('.cartesianlayer .trace path'))"
+        ".map(div => div.id)"
+    )
+    assert empty == []
+    assert opened.evaluate("FIGURES.length") > 20
+    assert opened.problems == []
+
+
+@BROWSER
+def test_the_page_is_no_wider_than_the_window(opened: Any) -> None:
+    assert opened.evaluate("document.documentElement.scrollWidth <= innerWidth")
+    assert opened.evaluate(
+        "FIGURES.every(div => div.querySelector('.main-svg').clientWidth <= div.clientWidth)"
+    )
+
+
+@BROWSER
+def test_colours_follow_the_reader(opened: Any) -> None:
+    ink = opened.evaluate("FIGURES[0]._fullLayout.font.color")
+    dark = opened.evaluate("matchMedia('(prefers-color-scheme: dark)').matches")
+    assert ink == ("#e8eaed" if dark else "#1c1e21")
+
+
+POINT = """(() => {
+  const point = document.querySelector('#digits-history-1 .trace.scatter .points path');
+  point.scrollIntoView({block: 'center'});
+  const box = point.getBoundingClientRect();
+  return [box.x + box.width / 2, box.y + box.height / 2];
+})()"""
+
+
+@BROWSER
+def test_hovering_shows_the_trial(opened: Any) -> None:
+    x, y = opened.evaluate(POINT)
+    for step in (3, 0):
+        opened.call("Input.dispatchMouseEvent", type="mouseMoved", x=x + step, y=y)
+    words = opened.evaluate(
+        "new Promise(done => setTimeout(() => done(document.querySelector("
+        "'#digits-history-1 .hoverlayer').textContent), 300))"
+    )
+    assert re.search(r"trial \d+: .*learning_rate=", words)
+
+
+@BROWSER
+def test_the_browser_gives_its_reasons(opened: Any) -> None:
+    with pytest.raises(RunError, match=r"the page in the browser failed: .*nothing is not defined"):
+        opened.evaluate("nothing.at.all")
+    with pytest.raises(RunError, match=r"refuses No\.such"):
+        opened.call("No.such")
