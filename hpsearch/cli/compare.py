@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -12,6 +13,7 @@ from hpsearch.cli.console import DEFAULT_STORAGE, Json, Storage, errors, output,
 from hpsearch.cli.search import Executor, Seed, StudyArgument, Workers, load_study_argument
 
 if TYPE_CHECKING:
+    from hpsearch.compare.result import Comparison
     from hpsearch.compare.run import Progressed
 
 __all__ = ["register"]
@@ -31,12 +33,17 @@ def compare(
     executor: Executor = None,
     storage: Storage = DEFAULT_STORAGE,
     seed: Seed = None,
+    page: Annotated[
+        Path | None,
+        typer.Option("-o", "--output", metavar="PAGE", help="The page to write; NAME.html."),
+    ] = None,
     as_json: Json = False,
 ) -> None:
     """Compare search strategies with the same budget, repeated, with grid search as the baseline.
 
-    Several files are several data sets for the same strategies. Running the same command again
-    goes on where it stopped.
+    The answer is printed in words and a table, and drawn on a page, NAME.html. Several files are
+    several data sets for the same strategies. Running the same command again goes on where it
+    stopped.
     """
     from hpsearch.cli.comparison import comparison_document, comparison_story
     from hpsearch.compare.run import compare_study
@@ -70,12 +77,22 @@ def compare(
                     on_progress=on_progress,
                 )
             )
+    if page is not None or not as_json:
+        _write_page(page, comparisons)
     table = standings(comparisons)
     sentences = list(answer(table))
     if as_json:
         print_json(comparison_document(comparisons, table, sentences))
     else:
         output().print(*comparison_story(comparisons, table, sentences), sep="\n")
+
+
+def _write_page(page: Path | None, comparisons: list[Comparison]) -> None:
+    from hpsearch.report import load_dashboard, page_html, page_name, write_page
+
+    path = page or Path(page_name([c.name for c in comparisons]))
+    write_page(path, page_html(comparisons, load_dashboard("compare")))
+    errors().print(f"wrote {path}, a page with the figures", markup=False, soft_wrap=True)
 
 
 @contextmanager

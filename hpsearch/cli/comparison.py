@@ -12,12 +12,10 @@ from rich.table import Table
 from rich.text import Text
 
 from hpsearch.cli.render import plain_table
-from hpsearch.compare.result import Comparison
+from hpsearch.compare.result import UNITS, Comparison
 from hpsearch.compare.standings import Standing, reference_of
 
 __all__ = ["comparison_document", "comparison_story"]
-
-UNITS = {"flops": "floating-point operations", "epochs": "epochs", "seconds": "seconds"}
 
 
 def comparison_story(

@@ -19,37 +19,34 @@ def register(app: typer.Typer) -> None:
 
 def report(
     names: Annotated[
-        list[str], typer.Argument(metavar="NAME...", help="Studies; see `hpsearch studies`.")
+        list[str],
+        typer.Argument(metavar="NAME...", help="Studies or comparisons; see `hpsearch studies`."),
     ],
     out: Annotated[
         Path | None,
         typer.Option("-o", "--output", metavar="PAGE", help="The file to write; NAME.html."),
     ] = None,
     dashboard: Annotated[
-        str,
+        str | None,
         typer.Option(
             "--dashboard",
             metavar="TOML",
-            help="A list of panels: a file, or search or training, which come along.",
+            help="A list of panels: a file, or search, training or compare, which come along.",
         ),
-    ] = "search",
+    ] = None,
     png: Annotated[
         Path | None,
         typer.Option("--png", metavar="FOLDER", help="Write each figure there too, for papers."),
     ] = None,
     storage: Storage = DEFAULT_STORAGE,
 ) -> None:
-    """Write studies to one page that opens in any browser, also without a network."""
-    from hpsearch.plots import read_view
-    from hpsearch.report import load_dashboard, page_html, write_page, write_pngs
-    from hpsearch.report.page import slug
+    """Write studies or comparisons to one page that opens in any browser, without a network."""
+    from hpsearch.report import page_name, page_of, write_page, write_pngs
     from hpsearch.storage import open_storage
 
-    panels = load_dashboard(dashboard)
-    store = open_storage(storage, create=False)
-    views = [read_view(store, name) for name in dict.fromkeys(names)]
-    path = out or Path(f"{slug('+'.join(view.name for view in views))}.html")
-    content = page_html(views, panels)
+    names = list(dict.fromkeys(names))
+    path = out or Path(page_name(names))
+    content = page_of(open_storage(storage, create=False), names, dashboard)
     write_page(path, content)
     size = len(content.encode()) / 1e6
     errors().print(f"wrote {path} ({size:.1f} MB)", markup=False, soft_wrap=True)

@@ -24,7 +24,10 @@ if TYPE_CHECKING:
 
     Floats = NDArray[np.float64]
 
-__all__ = ["NOTE", "Comparison", "Contestant", "comparison_names", "read_comparison"]
+__all__ = ["NOTE", "UNITS", "Comparison", "Contestant", "comparison_names", "read_comparison"]
+
+UNITS = {"flops": "floating-point operations", "epochs": "epochs", "seconds": "seconds"}
+"""The units of a budget, as words."""
 
 NOTE = "comparison"
 """The note on each study of a comparison: which one, whose strategy, which repeat, what budget."""

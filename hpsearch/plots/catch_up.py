@@ -63,6 +63,7 @@ def catch_up_figure(data: CatchUpData) -> go.Figure:
     never = 1.15 * max([1.0, *finite])
     figure.add_vline(x=1.0, line={"dash": "dash", "color": STRATEGY_COLOURS[data.reference]})
     names = list(data.found)[::-1]
+    figure.update_yaxes(automargin=True)
     figure.update_yaxes(tickvals=list(range(len(names))), ticktext=names)
     ticks = [tick for tick in (0, 0.25, 0.5, 0.75, 1, 1.5, 2) if tick < 0.97 * never]
     figure.update_xaxes(

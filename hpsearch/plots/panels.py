@@ -4,20 +4,25 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 from hpsearch.errors import UnknownNameError
+from hpsearch.plots.best_so_far import best_so_far_data, best_so_far_figures
+from hpsearch.plots.catch_up import catch_up_data, catch_up_figure
 from hpsearch.plots.configuration import configuration_data
 from hpsearch.plots.curves import curves_data, curves_figures
+from hpsearch.plots.efficiency import efficiency_data, efficiency_figure
+from hpsearch.plots.final_scores import final_scores_data, final_scores_figure
 from hpsearch.plots.gap import gap_data, gap_figure
 from hpsearch.plots.history import history_data, history_figure
 from hpsearch.plots.importances import importances_data, importances_figure
+from hpsearch.plots.layouts import layouts_data, layouts_figures
 from hpsearch.plots.pair import pair_data, pair_figure
 from hpsearch.plots.parallel import parallel_data, parallel_figure
 from hpsearch.plots.parameters import parameters_data, parameters_figures
+from hpsearch.plots.relevance import relevance_data, relevance_figure
 from hpsearch.plots.slice_contour import slice_contour_data, slice_contour_figures
 from hpsearch.plots.timeline import timeline_data, timeline_figure
-from hpsearch.plots.view import StudyView
 
 if TYPE_CHECKING:
     import plotly.graph_objects as go
@@ -32,14 +37,17 @@ class Panel:
     Attributes:
         title: its heading.
         about: what a reader sees there, in a sentence or two.
-        data: the numbers, from a study; raises NothingToDraw with the reason. They have a ``note``.
+        data: the numbers, from a study or a comparison; raises NothingToDraw with the reason. They
+            have a ``note``.
         figures: those numbers drawn; none for a panel of words.
+        of: what it is a part of: the page of a study or that of a comparison.
     """
 
     title: str
     about: str
-    data: Callable[[StudyView], Any]
+    data: Callable[[Any], Any]
     figures: Callable[[Any], Sequence[go.Figure]]
+    of: Literal["study", "comparison"] = "study"
 
 
 def _one(figure: Callable[[Any], go.Figure]) -> Callable[[Any], list[go.Figure]]:
@@ -111,6 +119,54 @@ PANELS = {
         "What the study has stored of itself, and what the machine that wrote this page says.",
         configuration_data,
         lambda _: [],
+    ),
+    "best-so-far": Panel(
+        "Best so far against cost",
+        "The best validation score found by the time a share of the budget was spent, and the test "
+        "score of that trial: lines are medians, shades the middle half of the repeats.",
+        best_so_far_data,
+        best_so_far_figures,
+        "comparison",
+    ),
+    "final-scores": Panel(
+        "Where the searches ended",
+        "The test accuracy of each repeat's winner: of the networks that won, and of the same "
+        "configuration trained once more with another seed.",
+        final_scores_data,
+        _one(final_scores_figure),
+        "comparison",
+    ),
+    "catch-up": Panel(
+        "Cost until grid's best",
+        "What a strategy had to spend to find a validation score as good as the best that grid "
+        "search found in the same repeat. Left of the dashed line it was sooner.",
+        catch_up_data,
+        _one(catch_up_figure),
+        "comparison",
+    ),
+    "efficiency": Panel(
+        "How many random trials it takes",
+        "Random search's trials, divided into smaller searches of each size, and what their best "
+        "is worth on the test part; the dashed line is grid search.",
+        efficiency_data,
+        _one(efficiency_figure),
+        "comparison",
+    ),
+    "relevance": Panel(
+        "Relevance of the parameters",
+        "How quickly the score changes along each parameter. Where few matter, a grid wastes its "
+        "points on the others.",
+        relevance_data,
+        _one(relevance_figure),
+        "comparison",
+    ),
+    "layouts": Panel(
+        "Grid and random search, as the lecture draws them",
+        "The most relevant parameter to the right, the least relevant one upwards, and above both "
+        "what each value of the relevant one scored.",
+        layouts_data,
+        layouts_figures,
+        "comparison",
     ),
 }
 

@@ -68,6 +68,7 @@ def relevance_figure(data: RelevanceData) -> go.Figure:
     """A bar for each parameter."""
     figure = blank_figure("relevance (share)", "", height=100 + 36 * len(data.found))
     names = list(data.found)[::-1]
+    figure.update_yaxes(automargin=True)
     medians = [data.found[name].median for name in names]
     figure.add_bar(
         x=medians,

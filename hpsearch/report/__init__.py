@@ -3,7 +3,16 @@
 from __future__ import annotations
 
 from hpsearch.report.dashboards import Dashboard, load_dashboard
-from hpsearch.report.page import page_html, write_page
+from hpsearch.report.page import page_html, page_name, write_page
 from hpsearch.report.png import write_pngs
+from hpsearch.report.subjects import page_of
 
-__all__ = ["Dashboard", "load_dashboard", "page_html", "write_page", "write_pngs"]
+__all__ = [
+    "Dashboard",
+    "load_dashboard",
+    "page_html",
+    "page_name",
+    "page_of",
+    "write_page",
+    "write_pngs",
+]

@@ -29,7 +29,15 @@ class Dashboard(BaseModel):
             panel(name)
             if names.count(name) > 1:
                 raise ValueError(f"{name!r} is listed twice; remove one")
+        if len({panel(name).of for name in names}) > 1:
+            of = ", ".join(f"{name} of a {panel(name).of}" for name in names)
+            raise ValueError(f"a page is of studies or of comparisons, not of both: {of}")
         return names
+
+    @property
+    def of(self) -> str:
+        """What it is a page of: "study" or "comparison"."""
+        return panel(self.panels[0]).of if self.panels else "study"
 
 
 def load_dashboard(name: str) -> Dashboard:

@@ -8,19 +8,20 @@ import os
 import re
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeAlias
 
+from hpsearch.compare.result import Comparison
 from hpsearch.errors import UsageError
 from hpsearch.plots import NothingToDraw, StudyView, panel
 from hpsearch.plots.configuration import ConfigurationData
 from hpsearch.plots.style import DARK, LIGHT
 from hpsearch.report.dashboards import Dashboard
-from hpsearch.report.words import best_table, configuration_tables, result_sentence, winner_line
+from hpsearch.report.words import comparison_head, configuration_tables, study_head
 
 if TYPE_CHECKING:
     import plotly.graph_objects as go
 
-__all__ = ["page_html", "slug", "write_page"]
+__all__ = ["page_html", "page_name", "slug", "write_page"]
 
 HERE = Path(__file__).parent
 
@@ -30,26 +31,30 @@ POLICY = (
 )
 
 
-def page_html(views: Sequence[StudyView], dashboard: Dashboard) -> str:
+Subject: TypeAlias = StudyView | Comparison
+"""What a section is about."""
+
+
+def page_html(subjects: Sequence[Subject], dashboard: Dashboard) -> str:
     """The page.
 
     Args:
-        views: the studies, a section each.
+        subjects: studies or comparisons, a section each.
         dashboard: which panels each section has.
 
     Returns:
         The whole document. Each figure is a ``div`` with the class ``figure`` and a name for an id.
     """
-    names = ", ".join(view.name for view in views)
+    names = ", ".join(subject.name for subject in subjects)
     sections = [
-        _section(view, dashboard, identity)
-        for view, identity in zip(views, _identities(views), strict=True)
+        _section(subject, dashboard, identity)
+        for subject, identity in zip(subjects, _identities(subjects), strict=True)
     ]
     links = "".join(
-        f'<li><a href="#{identity}">{html.escape(view.name)}</a></li>'
-        for view, identity in zip(views, _identities(views), strict=True)
+        f'<li><a href="#{identity}">{html.escape(subject.name)}</a></li>'
+        for subject, identity in zip(subjects, _identities(subjects), strict=True)
     )
-    contents = f"<nav><ul>{links}</ul></nav>\n" if len(views) > 1 else ""
+    contents = f"<nav><ul>{links}</ul></nav>\n" if len(subjects) > 1 else ""
     templates = {"light": LIGHT, "dark": DARK}
     return (
         '<!DOCTYPE html>\n<html lang="en">\n<head>\n<meta charset="utf-8">\n'
@@ -66,24 +71,23 @@ def page_html(views: Sequence[StudyView], dashboard: Dashboard) -> str:
     )
 
 
-def _section(view: StudyView, dashboard: Dashboard, identity: str) -> str:
-    panels = "".join(_panel(view, name, f"{identity}-{name}") for name in dashboard.panels)
+def _section(subject: Subject, dashboard: Dashboard, identity: str) -> str:
+    head = comparison_head(subject) if isinstance(subject, Comparison) else study_head(subject)
+    panels = "".join(_panel(subject, name, f"{identity}-{name}") for name in dashboard.panels)
     return (
-        f'<section class="study" id="{identity}">\n<h1>{html.escape(view.name)}</h1>\n'
-        f'<p class="result">{html.escape(result_sentence(view))}</p>\n'
-        f"<p>{html.escape(winner_line(view))}</p>\n"
-        f"{best_table(view)}{panels}</section>\n"
+        f'<section class="study" id="{identity}">\n<h1>{html.escape(subject.name)}</h1>\n'
+        f"{head}{panels}</section>\n"
     )
 
 
-def _panel(view: StudyView, name: str, identity: str) -> str:
+def _panel(subject: Subject, name: str, identity: str) -> str:
     made = panel(name)
     head = (
         f'<section class="panel" aria-labelledby="{identity}">\n'
         f'<h2 id="{identity}">{html.escape(made.title)}</h2>\n'
     )
     try:
-        data = made.data(view)
+        data = made.data(subject)
     except NothingToDraw as reason:
         return f'{head}<p class="empty">{html.escape(str(reason))}</p>\n</section>\n'
     if isinstance(data, ConfigurationData):
@@ -124,9 +128,9 @@ def _file(name: str) -> str:
     return (HERE / name).read_text(encoding="utf-8")
 
 
-def _identities(views: Sequence[StudyView]) -> list[str]:
+def _identities(subjects: Sequence[Subject]) -> list[str]:
     """A name for each section, for links and for files; no two are the same."""
-    return list(_distinct(slug(view.name) for view in views))
+    return list(_distinct(slug(subject.name) for subject in subjects))
 
 
 def _distinct(names: Iterable[str]) -> Iterator[str]:
@@ -138,6 +142,15 @@ def _distinct(names: Iterable[str]) -> Iterator[str]:
             free = f"{name}-{number}"
         seen.add(free)
         yield free
+
+
+def page_name(names: Sequence[str]) -> str:
+    """The file that a page of these studies or comparisons is written to by default.
+
+    >>> page_name(["digits", "iris/grid/0"])
+    'digits_iris_grid_0.html'
+    """
+    return f"{slug('+'.join(names))}.html"
 
 
 def slug(name: str) -> str:

@@ -5,13 +5,70 @@ from __future__ import annotations
 import html
 from collections.abc import Iterable, Sequence
 
+from hpsearch.compare.result import UNITS, Comparison
+from hpsearch.compare.standings import answer, reference_of, standings
 from hpsearch.engine.record import settings_text, value_text
 from hpsearch.plots import StudyView
 from hpsearch.plots.configuration import ConfigurationData
 
-__all__ = ["best_table", "configuration_tables", "result_sentence", "table", "winner_line"]
+__all__ = [
+    "best_table",
+    "comparison_head",
+    "configuration_tables",
+    "result_sentence",
+    "study_head",
+    "table",
+    "winner_line",
+]
 
 BEST = 10
+
+
+def study_head(view: StudyView) -> str:
+    """What stands above a study's panels: the result, and the best trials."""
+    return (
+        f'<p class="result">{html.escape(result_sentence(view))}</p>\n'
+        f"<p>{html.escape(winner_line(view))}</p>\n{best_table(view)}"
+    )
+
+
+def comparison_head(comparison: Comparison) -> str:
+    """What stands above a comparison's panels: the answer in words, and the table."""
+    rows = standings([comparison])
+    reference = reference_of([comparison])
+    first, *others = list(answer(rows)) or [
+        "There is one strategy alone, and none to hold it against."
+    ]
+    headings = ["strategy", "trials", "cost", "test accuracy", "95% interval", "trained once more"]
+    body = [
+        [
+            row.strategy,
+            f"{row.trials:.0f}",
+            f"{row.cost:.2f}",
+            f"{row.test.estimate:.4f}",
+            f"{row.test.low:.4f} to {row.test.high:.4f}",
+            f"{row.refit.estimate:.4f}",
+            f"{row.worst:.4f}",
+            f"{row.rank:.1f}",
+            "" if row.versus is None else f"{row.versus.better:.2f}",
+            "" if row.versus is None else f"{row.versus.p_value:.2g}",
+        ]
+        for row in rows
+    ]
+    data = comparison.data
+    caption = (
+        f"{comparison.repeats} searches of each strategy on {data['name']} "
+        f"({data['train']:,} rows to train, {data['validation']:,} to validate, "
+        f"{data['test']:,} to test) with a budget of {comparison.amount:.3g} "
+        f"{UNITS[comparison.unit]}, twice that for random-x2. Accuracies are interquartile "
+        "means; p-values are Wilcoxon's, after Holm."
+    )
+    headings += ["worst of these", "rank", f"above {reference}", "p"]
+    more = "".join(f"<li>{html.escape(sentence)}</li>" for sentence in others)
+    return (
+        f'<p class="result">{html.escape(first)}</p>\n'
+        f"<ul>{more}</ul>\n{table(headings, body, caption=caption)}"
+    )
 
 
 def result_sentence(view: StudyView) -> str:

@@ -55,6 +55,7 @@ def test_the_answer_in_words_and_a_table_of_80_columns(
     assert err.splitlines() == [
         "c  repeat 1, 0 of 6 searches done",
         "c  repeat 2, 3 of 6 searches done",
+        "wrote c.html, a page with the figures",
     ]
 
 
@@ -66,6 +67,7 @@ def test_json_is_one_document_and_a_second_run_says_the_same(
         assert run(["compare", study, "--json", "--workers", "1"]) == 0
         documents.append(json.loads(capsys.readouterr().out))
     assert documents[0] == documents[1]
+    assert not Path("c.html").exists()
     rows = {row["strategy"]: row for row in documents[0]["strategies"]}
     assert rows["grid"]["versus"] is None
     assert 0 <= rows["random"]["versus"]["better"] <= 1
@@ -78,6 +80,37 @@ def test_several_files_are_several_data_sets(
     other = write("d", "wine")
     assert run(["compare", study, other, "--repeats", "1"]) == 0
     assert "c, d: 1 search of each strategy" in capsys.readouterr().out
+    text = Path("c_d.html").read_text(encoding="utf-8")
+    assert text.count('<section class="study"') == 2
+
+
+def test_the_page_of_a_comparison(study: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(["compare", study, "-o", "mine.html"]) == 0
+    out = " ".join(capsys.readouterr().out.split())
+    assert run(["report", "c"]) == 0
+    page = Path("c.html").read_text(encoding="utf-8")
+    assert page == Path("mine.html").read_text(encoding="utf-8")
+    first = page.split('<p class="result">')[1].split("</p>")[0].replace("&#x27;", "'")
+    assert first in out
+    assert page.count('class="figure"') == 8
+    assert "Cost until grid" in page
+
+
+@pytest.mark.parametrize(
+    ("words", "sentence"),
+    [
+        (["c", "c/grid/0"], "a page is of studies or of comparisons: c is a comparison"),
+        (["c", "--dashboard", "search"], "the dashboard search is for a study, and c is a"),
+        (["c/grid/0", "--dashboard", "compare"], "is for a comparison, and c/grid/0 is a study"),
+        (["d"], "unknown study 'd'"),
+    ],
+)
+def test_pages_are_of_one_kind(
+    study: str, words: list[str], sentence: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert run(["compare", study, "--repeats", "1", "--json"]) == 0
+    assert run(["report", *words]) == 2
+    assert sentence in " ".join(capsys.readouterr().err.split())
 
 
 @pytest.mark.parametrize(

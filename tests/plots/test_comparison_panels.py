@@ -55,9 +55,10 @@ def test_final_scores_show_every_repeat(both: Comparison) -> None:
     data = final_scores_data(both)
     assert data.test["grid"].tolist() == [0.7, 0.72, 0.74, 0.76]
     assert data.rows["coarse-to-fine"].worst == 0.1
-    assert "far worse than all others" not in final_scores_data(comparison(
-        contestant("grid", [[0.5]], [0.5], refit=0.5)
-    )).note
+    assert (
+        "far worse than all others"
+        not in final_scores_data(comparison(contestant("grid", [[0.5]], [0.5], refit=0.5))).note
+    )
     figure = final_scores_figure(data)
     points = [t for t in figure.data if t.mode == "markers" and t.marker.symbol != "diamond"]
     assert sum(len(t.x) for t in points) == 2 * 3 * REPEATS
@@ -99,9 +100,10 @@ def test_the_lecture_s_picture_holds_grid_against_random(both: Comparison) -> No
     assert {data.important, data.unimportant} == {"rate", "decay"}
     assert data.places["grid"].shape == (2, 4)
     assert data.places["random"].shape == (2, 8)
-    assert "random's 8 trials tried 8 values of rate" in data.note.replace(
-        data.important, "rate", 1
-    ) or "8 values" in data.note
+    assert (
+        "random's 8 trials tried 8 values of rate" in data.note.replace(data.important, "rate", 1)
+        or "8 values" in data.note
+    )
     grid, random = layouts_figures(data)
     assert (grid.data[0].name, random.data[0].name) == ("grid", "random")
 

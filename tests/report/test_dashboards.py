@@ -14,8 +14,9 @@ from hpsearch.shipped import shipped_files
 
 def test_the_shipped_ones_are_valid_and_show_every_panel() -> None:
     shipped = {name: load_dashboard(name) for name in shipped_files("dashboards")}
-    assert {"search", "training"} <= set(shipped)
-    assert shipped["search"].panels == list(PANELS)
+    assert set(shipped) == {"search", "training", "compare"}
+    assert [*shipped["search"].panels, *shipped["compare"].panels] == list(PANELS)
+    assert (shipped["search"].of, shipped["compare"].of) == ("study", "comparison")
 
 
 def test_a_file_of_ones_own(tmp_path: Path) -> None:
@@ -29,6 +30,10 @@ def test_a_file_of_ones_own(tmp_path: Path) -> None:
         ('title = "x"\npanels = ["histroy"]', "did you mean 'history'.*timeline"),
         ('title = "x"\npanels = []', "panels: list should have at least 1"),
         ('title = "x"\npanels = ["gap", "gap"]', "'gap' is listed twice"),
+        (
+            'title = "x"\npanels = ["gap", "catch-up"]',
+            "not of both: gap of a study, catch-up of a comparison",
+        ),
         ('panels = ["gap"]', "title: field required"),
         ('title = "x"\npanels = ["gap"]\nwidth = 3', "unknown key 'width'; known: title, panels"),
         ("title = ", "is not TOML"),
