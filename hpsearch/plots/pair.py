@@ -141,6 +141,7 @@ def pair_figure(data: PairData) -> go.Figure:
         yaxis3={"matches": "y", "domain": [0, 0.74], "anchor": "x3", "showticklabels": False}
         | {key: v for key, v in parameter_axis("", second.parameter).items() if key == "type"},
     )
+    figure.update_layout(xaxis_automargin=True, yaxis_automargin=True)
     groups = (
         ("the others", data.others, GREY, "all trials", first.all, second.all),
         ("best quarter", data.best, VERMILLION, "best quarter", first.best, second.best),

@@ -100,12 +100,14 @@ def _lines(view: StudyView, axis: ScoreAxis, trials: Sequence[TrialView]) -> Lin
 
 def parallel_figure(data: ParallelData) -> go.Figure:
     """The lines; every axis has its ends written at it."""
-    names = [*data.parameters, data.axis.name]
     figure = blank_figure("", "", height=420)
-    count = len(names)
+    count = len(data.parameters) + 1
     figure.update_xaxes(
         tickvals=list(range(count)),
-        ticktext=[label(name) for name in names],
+        ticktext=[
+            *(label(name) for name in data.parameters),
+            label(data.axis.name).replace(" ", "<br>"),
+        ],
         range=[-0.3, count - 0.7],
         ticklabeloverflow="allow",
         automargin=True,

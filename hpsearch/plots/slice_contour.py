@@ -183,6 +183,8 @@ def _contour_figure(data: SliceContourData) -> go.Figure:
     figure = blank_figure(first.name, second.name, height=400)
     figure.update_xaxes(**parameter_axis(first.name, first.parameter))
     figure.update_yaxes(**parameter_axis(second.name, second.parameter))
+    # Beside the colour bar a phone leaves so little room that labels stand aslant.
+    figure.update_layout(xaxis_automargin=True, yaxis_automargin=True)
     figure.add_contour(
         x=first.grid,
         y=second.grid,

@@ -262,7 +262,7 @@ def test_every_axis_that_shows_has_a_name(name: str, maximize: bool) -> None:
         assert figure.data
         assert figure.layout.height
         if name == "parallel":
-            assert figure.layout.xaxis.ticktext[-1] == "validation accuracy"
+            assert figure.layout.xaxis.ticktext[-1] == "validation<br>accuracy"
         else:
             assert figure.layout.xaxis.title.text
             assert figure.layout.yaxis.title.text or name == "importances"
