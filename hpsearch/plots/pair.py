@@ -80,7 +80,7 @@ def pair_data(view: StudyView) -> PairData:
     quarter = max(1, len(trials) // 4)
     margins = [_margin(view, name, trials, quarter) for name in names]
     best, _ = thinned(trials[:quarter], 300)
-    others, _ = thinned(trials[quarter:], 600)
+    others, _ = thinned(trials[quarter:], 400)
     tried = " and ".join(f"{m.values:,} values of {m.name}" for m in margins)
     note = f"{len(trials):,} trials tried {tried}."
     if len(trials) < len(scored(view)):

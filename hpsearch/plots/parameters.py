@@ -83,8 +83,8 @@ def parameters_data(view: StudyView) -> ParametersData:
         raise NothingToDraw("The study searches no parameter.")
     axis = score_axis(view, [t.score for t in trials if t.score is not None])
     # There are as many figures as parameters, so that each has fewer points than a single one.
-    kept, thinning = thinned(trials, 600)
-    stopped, _ = thinned([t for t in view.trials if t.state == "pruned"], 200)
+    kept, thinning = thinned(trials, 400)
+    stopped, _ = thinned([t for t in view.trials if t.state == "pruned"], 150)
     stages: dict[str, list[TrialView]] = {}
     for trial in sorted(kept, key=lambda t: (t.stage_index or 0, t.number)):
         stages.setdefault(stage_group(trial.stage), []).append(trial)

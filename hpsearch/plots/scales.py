@@ -27,7 +27,7 @@ __all__ = [
     "thinned",
 ]
 
-MAX_POINTS = 1000
+MAX_POINTS = 800
 """A figure with more of them takes a browser long to draw, and shows nothing more."""
 
 

@@ -90,7 +90,7 @@ def timeline_data(view: StudyView) -> TimelineData:
     busy = tuple(min(1.0, s / whole) if whole else 1.0 for s in spent)
     note = f"{len(trained):,} trainings in {whole:.3g} {unit}; pauses between runs are counted."
     if len(trained) > MAX_POINTS:
-        stages = {stage: joined(pieces, whole / MAX_POINTS) for stage, pieces in stages.items()}
+        stages = {stage: joined(pieces, whole / 1000) for stage, pieces in stages.items()}
         note += " Trainings with less than a thousandth of the time between them are drawn as one."
     drawn = {stage: tuple(pieces) for stage, pieces in stages.items()}
     return TimelineData(tuple(workers), drawn, unit, busy, note)

@@ -14,8 +14,9 @@ import pytest
 
 from hpsearch import parse_study_file, run_study
 from hpsearch.cli.app import run
-from hpsearch.errors import RunError
+from hpsearch.errors import RunError, UsageError
 from hpsearch.plots import PANELS
+from hpsearch.report import write_pngs
 from hpsearch.report.browser import find_browser, open_page
 from hpsearch.storage import open_storage
 
@@ -143,8 +144,6 @@ def test_the_file_is_written_whole_or_not_at_all(
 def test_pngs_without_a_browser_get_a_sentence(
     page: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from hpsearch.report import write_pngs
-
     monkeypatch.setenv("BROWSER_PATH", str(tmp_path / "none"))
     with pytest.raises(RunError, match="no Chromium or Chrome to draw with; install one"):
         write_pngs(page, tmp_path / "figures")
@@ -227,3 +226,22 @@ def test_the_browser_gives_its_reasons(opened: Any) -> None:
         opened.evaluate("nothing.at.all")
     with pytest.raises(RunError, match=r"refuses No\.such"):
         opened.call("No.such")
+
+
+@BROWSER
+def test_what_a_page_complains_of_is_kept(tmp_path: Path) -> None:
+    bad = tmp_path / "bad.html"
+    bad.write_text("<script>console.error('first'); setTimeout(() => second())</script>")
+    with open_page(bad) as browser:
+        browser.evaluate("new Promise(done => setTimeout(done, 50))")
+        browser.evaluate("1")
+        said = " ".join(browser.problems)
+    assert "first" in said
+    assert "second is not defined" in said
+
+
+@BROWSER
+def test_a_folder_that_cannot_be_written_is_named(page: Path, tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    with pytest.raises(UsageError, match=r"cannot write figures to .*file"):
+        write_pngs(page, tmp_path / "file")
