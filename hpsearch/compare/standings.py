@@ -156,7 +156,7 @@ def answer(table: Sequence[Standing]) -> Iterator[str]:
     for row in order:
         if row.versus is not None:
             yield _reached(row.strategy, reference, row.versus.speed_up)
-            yield _scored(row.versus, reference)
+            yield _scored(row.strategy, reference, row.versus)
     least = 2.0 ** (1 - repeats)
     if repeats and least >= LEVEL:
         yield (
@@ -181,12 +181,10 @@ def _reached(name: str, reference: str, found: SpeedUp) -> str:
     )
 
 
-def _scored(versus: Versus, reference: str) -> str:
+def _scored(name: str, reference: str, versus: Versus) -> str:
     gain, low, high = versus.gain
     numbers = f"{gain:+.4f}, 95% interval {low:+.4f} to {high:+.4f}, p = {versus.p_value:.2g}"
+    winners = f"The test accuracy of {name}'s winners"
     if versus.p_value >= LEVEL:
-        return (
-            f"Its winners' test accuracy does not differ from {reference}'s measurably ({numbers})."
-        )
-    how = "above" if gain > 0 else "below"
-    return f"Its winners' test accuracy is {how} {reference}'s ({numbers})."
+        return f"{winners} does not differ measurably from {reference}'s ({numbers})."
+    return f"{winners} is {'above' if gain > 0 else 'below'} {reference}'s ({numbers})."

@@ -56,18 +56,20 @@ def comparison_head(comparison: Comparison) -> str:
         for row in rows
     ]
     data = comparison.data
-    caption = (
-        f"{comparison.repeats} searches of each strategy on {data['name']} "
-        f"({data['train']:,} rows to train, {data['validation']:,} to validate, "
-        f"{data['test']:,} to test) with a budget of {comparison.amount:.3g} "
-        f"{UNITS[comparison.unit]}, twice that for random-x2. Accuracies are interquartile "
-        "means; p-values are Wilcoxon's, after Holm."
+    caption = f"{comparison.repeats} searches of each strategy"
+    about = (
+        f"On {data['name']}: {data['train']:,} rows to train, {data['validation']:,} to validate, "
+        f"{data['test']:,} to test. The budget of a search is {comparison.amount:.3g} "
+        f"{UNITS[comparison.unit]}, twice that for random-x2; cost is the share that was spent. "
+        "Accuracies are interquartile means over the searches, of the networks by which they named "
+        "their winner and of the winner trained once more; p-values are Wilcoxon's, after Holm."
     )
     headings += ["worst of these", "rank", f"above {reference}", "p"]
     more = "".join(f"<li>{html.escape(sentence)}</li>" for sentence in others)
     return (
         f'<p class="result">{html.escape(first)}</p>\n'
         f"<ul>{more}</ul>\n{table(headings, body, caption=caption)}"
+        f'<p class="note">{html.escape(about)}</p>\n'
     )
 
 
