@@ -17,7 +17,7 @@ LAYERS = [
     ["cli", "__main__"],
     ["compare"],
     ["engine"],
-    ["diagnostics"],
+    ["diagnostics", "dashboard"],
     ["storage"],
     ["search"],
     ["objective", "model", "classifier"],
