@@ -19,7 +19,7 @@ LAYERS = [
     ["plots"],
     ["compare"],
     ["engine"],
-    ["diagnostics"],
+    ["diagnostics", "dashboard"],
     ["storage"],
     ["search"],
     ["objective", "model", "classifier"],

@@ -1,85 +1,106 @@
-"""`hpsearch dashboard`: who is answered, and what a browser shows."""
+"""`hpsearch dashboard`: where it listens, what it prints, and what a browser shows."""
 
 from __future__ import annotations
 
+import http.client
+import json
+import os
 import shutil
 import subprocess
 import sys
 import time
 import urllib.error
 import urllib.request
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterator
+from contextlib import contextmanager
+from http.cookiejar import CookieJar
 from pathlib import Path
-from typing import Any
+from urllib.parse import urlsplit
 
 import optuna
 import pytest
 
 from hpsearch.cli.app import run
-from hpsearch.cli.dashboard import guard
 from hpsearch.storage import open_storage
 
 CHROMIUM = shutil.which("chromium") or shutil.which("google-chrome")
 
-
-def pages(environ: dict[str, Any], start_response: Callable[..., Any]) -> Iterable[bytes]:
-    assert "HTTP_ACCEPT_ENCODING" in environ
-    start_response("200 OK", [])
-    return [b"page"]
-
-
-@pytest.mark.parametrize(
-    ("method", "host", "origin", "allow_edit", "answered"),
-    [
-        ("GET", "127.0.0.1:8080", "", False, True),
-        ("GET", "localhost:8080", "", False, True),
-        ("GET", "localhost", "http://elsewhere.example", False, True),
-        ("GET", "evil.example", "", False, False),
-        ("GET", "", "", False, False),
-        ("GET", "evil.example:8080", "", True, False),
-        ("POST", "127.0.0.1:8080", "", False, False),
-        ("DELETE", "127.0.0.1:8080", "http://127.0.0.1:8080", False, False),
-        ("DELETE", "127.0.0.1:8080", "http://127.0.0.1:8080", True, True),
-        ("DELETE", "127.0.0.1:8080", "http://evil.example", True, False),
-        ("PUT", "127.0.0.1:8080", "", True, True),
-    ],
-)
-def test_the_guard(method: str, host: str, origin: str, allow_edit: bool, answered: bool) -> None:
-    environ = {"REQUEST_METHOD": method, "HTTP_HOST": host}
-    if origin:
-        environ["HTTP_ORIGIN"] = origin
-    seen: list[str] = []
-    body = guard(pages, allow_edit)(environ, lambda status, _: seen.append(status))
-    assert (list(body) == [b"page"]) is answered
-    assert seen == (["200 OK"] if answered else ["403 Forbidden"])
+FLOWERS = """
+name = "flowers"
+[data]
+name = "iris"
+[training]
+epochs = 3
+learning_rate = { low = 1e-2, high = 1e4, log = true }  # most of it diverges
+[search]
+trials = 9
+"""
 
 
-def test_a_port_that_is_taken_gets_a_sentence(
-    tmp_path: Path, served: str, capsys: pytest.CaptureFixture[str]
-) -> None:
-    open_storage(str(tmp_path / "x.db"))
-    port = served.rsplit(":", 1)[1]
-    assert run(["dashboard", "--port", port, "--storage", str(tmp_path / "x.db")]) == 2
-    assert "choose another with --port" in capsys.readouterr().err
+@contextmanager
+def dashboard(folder: Path, *words: str, **environment: str) -> Iterator[str]:
+    """A dashboard on the store of a folder; the line that it prints."""
+    process = subprocess.Popen(
+        [sys.executable, "-m", "hpsearch", "dashboard", "--port", "0", *words],
+        cwd=folder,
+        env=os.environ | {"HPSEARCH_DASHBOARD_TOKEN": ""} | environment,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    try:
+        assert process.stderr is not None
+        yield process.stderr.readline()
+    finally:
+        process.terminate()
+        process.communicate(timeout=10)
 
 
 @pytest.fixture(scope="module")
-def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    """The address of a dashboard on a small study that has been run to its end."""
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with the store of a small study that has been run to its end."""
     folder = tmp_path_factory.mktemp("dashboard")
-    text = 'name = "flowers"\n[data]\nname = "iris"\n[training]\nepochs = 3\n[search]\ntrials = 9\n'
-    (folder / "flowers.toml").write_text(text)
-    command = [sys.executable, "-m", "hpsearch"]
-    subprocess.run([*command, "run", "flowers.toml", "-w", "1"], cwd=folder, check=True)
-    process = subprocess.Popen(
-        [*command, "dashboard", "--port", "0"], cwd=folder, stderr=subprocess.PIPE, text=True
-    )
-    assert process.stderr is not None
-    line = process.stderr.readline()
-    assert "(read-only)" in line
-    yield line.split()[0]
-    process.terminate()
-    process.communicate(timeout=10)
+    (folder / "flowers.toml").write_text(FLOWERS)
+    command = [sys.executable, "-m", "hpsearch", "run", "flowers.toml", "-w", "1"]
+    subprocess.run(command, cwd=folder, check=True)
+    return folder
+
+
+@pytest.fixture(scope="module")
+def served(folder: Path) -> Iterator[str]:
+    """The address of a dashboard on that store."""
+    with dashboard(folder) as line:
+        assert "(read-only)" in line
+        yield line.split()[0]
+
+
+def test_a_port_that_is_taken_gets_a_sentence(
+    folder: Path, served: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    port = served.rsplit(":", 1)[1]
+    assert run(["dashboard", "--port", port, "--storage", str(folder / "hpsearch.db")]) == 2
+    assert "choose another with --host and --port" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("words", "token", "sentence"),
+    [
+        (["--host", "192.0.2.1"], "", "cannot listen on 192.0.2.1:"),  # nobody's: RFC 5737
+        (["--host", ""], "", "cannot listen on"),
+        (["--host", "127.0.0.2"], "short", "token has 5 characters"),
+        (["--host", "127.0.0.2", "--token", "x"], "", "No such option"),
+    ],
+)
+def test_what_cannot_be_served_gets_a_sentence(
+    folder: Path,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+    words: list[str],
+    token: str,
+    sentence: str,
+) -> None:
+    monkeypatch.setenv("HPSEARCH_DASHBOARD_TOKEN", token)
+    assert run(["dashboard", "--storage", str(folder / "hpsearch.db"), *words]) == 2
+    assert sentence in capsys.readouterr().err
 
 
 def test_reading_is_answered_and_writing_is_not(served: str) -> None:
@@ -94,11 +115,79 @@ def test_reading_is_answered_and_writing_is_not(served: str) -> None:
         assert answer.status == 200
 
 
+def status(address: str, **headers: str) -> int:
+    """How a server answers, redirects left aside."""
+    connection = http.client.HTTPConnection(urlsplit(address).netloc, timeout=30)
+    try:
+        connection.request("GET", address[address.index("/", 8) :], headers=headers)
+        return connection.getresponse().status
+    finally:
+        connection.close()
+
+
+def test_another_address_asks_for_the_token_of_its_link(folder: Path) -> None:
+    with dashboard(folder, "--host", "127.0.0.2") as line:
+        link = urlsplit(line.split()[0])
+        assert link.hostname == "127.0.0.2"
+        place, token = f"http://{link.netloc}", link.query.removeprefix("token=")
+        assert len(token) == 43
+        assert status(f"{place}/api/studies") == 401
+        assert status(f"{place}/?token={token[:-1]}") == 401
+        assert status(f"{place}/api/studies", Authorization=f"Bearer {token}") == 200
+        assert status(f"{place}/api/studies", Host="127.0.0.1") == 403
+        jar = CookieJar()
+        browser = urllib.request.build_opener(urllib.request.HTTPCookieProcessor(jar))
+        with browser.open(link.geturl()) as answer:
+            assert answer.url == f"{place}/dashboard"
+        with browser.open(f"{place}/api/studies") as answer:
+            assert "flowers" in answer.read().decode()
+        assert [token in str(cookie.value) for cookie in jar] == [False]
+
+
+@pytest.mark.parametrize("host", ["127.0.0.1", "127.0.0.2"])
+def test_a_token_of_the_environment_is_not_printed(folder: Path, host: str) -> None:
+    token = "correct-horse-battery"
+    with dashboard(folder, "--host", host, HPSEARCH_DASHBOARD_TOKEN=token) as line:
+        place = line.split()[0]
+        assert token not in line
+        assert "(read-only, asks for HPSEARCH_DASHBOARD_TOKEN)" in line
+        assert status(f"{place}/api/studies") == 401
+        assert status(f"{place}/?token={token}") == 303
+        assert status(f"{place}/api/studies", Authorization=f"Bearer {token}") == 200
+
+
+def test_no_pruned_trial_is_without_a_value(served: str) -> None:
+    # optuna-dashboard has shown a blank page for a study with such trials (its issue 68).
+    with urllib.request.urlopen(f"{served}/api/studies/1") as answer:
+        trials = json.load(answer)["trials"]
+    pruned = [trial for trial in trials if trial["state"] == "Pruned"]
+    assert pruned
+    assert all(trial["intermediate_values"] for trial in pruned)
+
+
 @pytest.mark.skipif(CHROMIUM is None, reason="needs Chromium (Debian: apt install chromium)")
-@pytest.mark.parametrize(("page", "words"), [("", "flowers"), ("/studies/1/trials", "Trial 8")])
+@pytest.mark.parametrize(
+    ("page", "words"),
+    [
+        ("", "flowers"),
+        ("/studies/1", "Intermediate values"),
+        ("/studies/1/trials", "Trial 8"),
+    ],
+)
 def test_a_browser_shows_the_study_without_errors(
     served: str, tmp_path: Path, page: str, words: str
 ) -> None:
+    assert_shown(f"{served}/dashboard{page}", words, tmp_path)
+
+
+@pytest.mark.skipif(CHROMIUM is None, reason="needs Chromium (Debian: apt install chromium)")
+def test_a_browser_gets_in_by_the_link(folder: Path, tmp_path: Path) -> None:
+    with dashboard(folder, "--host", "127.0.0.2") as line:
+        assert_shown(line.split()[0], "flowers", tmp_path)
+
+
+def assert_shown(address: str, words: str, tmp_path: Path) -> None:
+    """A browser shows a page with these words on it, and has nothing to complain of."""
     assert CHROMIUM is not None
     command = [
         CHROMIUM,
@@ -114,7 +203,7 @@ def test_a_browser_shows_the_study_without_errors(
         f"--user-data-dir={tmp_path / 'profile'}",
         "--virtual-time-budget=15000",
         "--dump-dom",
-        f"{served}/dashboard{page}",
+        address,
     ]
     for attempt in range(3):  # a busy machine may be slower than the page's virtual time
         out = subprocess.run(command, capture_output=True, text=True, timeout=90)
