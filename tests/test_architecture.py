@@ -15,11 +15,12 @@ PACKAGE = Path(hpsearch.__file__).parent
 
 LAYERS = [
     ["cli", "__main__"],
+    ["dashboard"],
     ["report"],
     ["plots"],
     ["compare"],
     ["engine"],
-    ["diagnostics", "dashboard"],
+    ["diagnostics"],
     ["storage"],
     ["search"],
     ["objective", "model", "classifier"],

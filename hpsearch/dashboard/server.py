@@ -8,6 +8,7 @@ from socketserver import ThreadingMixIn
 from typing import TYPE_CHECKING
 from wsgiref.simple_server import WSGIRequestHandler, WSGIServer
 
+from hpsearch.dashboard.attachments import with_attachments
 from hpsearch.dashboard.guard import Application, guard_for
 from hpsearch.errors import UsageError
 
@@ -37,7 +38,8 @@ def open_server(
     Raises:
         UsageError: nobody can listen there, or the token will not do.
     """
-    guard = guard_for(_pages(store), address, token=token, allow_edit=allow_edit)
+    pages = with_attachments(_pages(store), store)
+    guard = guard_for(pages, address, token=token, allow_edit=allow_edit)
     try:
         family, _, _, _, place = socket.getaddrinfo(
             address, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE

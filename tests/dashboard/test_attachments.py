@@ -1,0 +1,116 @@
+"""Figures and a note of ours on optuna-dashboard's page."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import optuna
+import pytest
+
+from hpsearch.dashboard.attachments import attach, with_attachments
+from hpsearch.engine import run_study
+from hpsearch.storage import WriteBehindStorage, load_study, open_storage
+from hpsearch.study_file import parse_study_file
+
+STUDY = """
+name = "a_<b>_*c*"
+[data]
+name = "iris"
+[model]
+width = { low = 4, high = 16 }
+depth = 1
+[training]
+epochs = 4
+[search]
+trials = 24
+"""
+
+
+@pytest.fixture(scope="module")
+def database(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    path = tmp_path_factory.mktemp("attachments") / "s.db"
+    run_study(parse_study_file(STUDY), storage=str(path), workers=1)
+    return path
+
+
+@pytest.fixture
+def store(database: Path, tmp_path: Path) -> Iterator[WriteBehindStorage]:
+    copy = tmp_path / "copy.db"
+    copy.write_bytes(database.read_bytes())
+    with open_storage(str(copy)) as opened:
+        yield opened
+
+
+def note(store: WriteBehindStorage) -> str:
+    import optuna_dashboard
+
+    return str(optuna_dashboard.get_note(load_study(store, "a_<b>_*c*")))
+
+
+def figures(store: WriteBehindStorage) -> dict[str, Any]:
+    """The figures as optuna-dashboard puts them together."""
+    found: dict[str, list[tuple[int, str]]] = {}
+    for key, text in store.get_study_system_attrs(1).items():
+        if key.startswith("dashboard:plot_data:"):
+            name, _, part = key.removeprefix("dashboard:plot_data:").rpartition(":")
+            found.setdefault(name, []).append((int(part), str(text)))
+    return {
+        name: json.loads("".join(text for _, text in sorted(parts)))
+        for name, parts in found.items()
+    }
+
+
+def test_a_finished_study_gets_the_report_s_figures_and_a_note(store: WriteBehindStorage) -> None:
+    assert attach(store, 1)
+    found = figures(store)
+    assert {"hpsearch-history-1", "hpsearch-parameters-1", "hpsearch-timeline-1"} <= set(found)
+    assert found["hpsearch-history-1"]["layout"]["title"]["text"] == "Optimization history"
+    text = note(store)
+    assert text.startswith("**The winner of 24 trials labels")
+    assert "### coarse-to-fine" in text
+    assert "| coarse | " in text
+    assert "### How the ranges moved" in text
+    assert not attach(store, 1), "they are there"
+
+
+def test_a_new_result_gets_new_ones_and_a_person_s_note_stays(store: WriteBehindStorage) -> None:
+    import optuna_dashboard
+
+    attach(store, 1)
+    before, study = note(store), load_study(store, "a_<b>_*c*")
+    text = study.user_attrs["hpsearch:result"]
+    study.set_user_attr("hpsearch:result", text.replace('"tests": 1', '"tests": 2'))
+    assert attach(store, 1)
+    optuna_dashboard.save_note(study, "mine")
+    study.set_user_attr("hpsearch:result", text)
+    assert attach(store, 1)
+    assert note(store) == "mine" != before
+
+
+def test_others_studies_and_unfinished_ones_are_left_alone(store: WriteBehindStorage) -> None:
+    other = optuna.create_study(storage=store)
+    before = store.get_study_system_attrs(other._study_id)
+    assert not attach(store, other._study_id)
+    assert not attach(store, 99)
+    assert store.get_study_system_attrs(other._study_id) == before
+
+
+def test_the_first_look_attaches_without_waiting(store: WriteBehindStorage) -> None:
+    asked: list[str] = []
+
+    def pages(environ: dict[str, Any], start_response: Any) -> list[bytes]:
+        asked.append(environ["PATH_INFO"])
+        return [b"page"]
+
+    answer = with_attachments(pages, store)
+    for path in ("/api/studies", "/api/studies/1", "/api/studies/1", "/api/studies/99"):
+        assert list(answer({"PATH_INFO": path, "REQUEST_METHOD": "GET"}, None)) == [b"page"]  # type: ignore[arg-type]
+    assert len(asked) == 4
+    deadline = time.monotonic() + 60
+    while not note(store) or "hpsearch:attached" not in store.get_study_system_attrs(1):
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
