@@ -161,6 +161,13 @@ class Runner:
                     winner = run.search(strategy, dataset)
                     run.test(winner, dataset, trials)
                 store.flush()
+            except KeyError as error:  # of a trial or the study, and only if that is the reason
+                if study.name in study_names(store):
+                    raise
+                raise RunError(
+                    f"the study {study.name!r} was deleted while it was being run; running it "
+                    "again begins anew"
+                ) from error
             finally:
                 store.fence = None
         summary = summarize(target)

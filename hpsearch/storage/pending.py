@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
+from collections.abc import Collection
 from functools import cache
 from typing import Any
 
@@ -45,6 +46,17 @@ class Pending:
     def change_trial(self, trial_id: int, row: Row) -> None:
         """Have a trial's own row changed."""
         self._trials[trial_id] = {"id": trial_id, **row}
+
+    def discard(self, trials: Collection[int], study: int | None = None) -> None:
+        """Forget the rows of trials, and of a study itself."""
+        for table, rows in list(self._rows.items()):
+            owners = trials if UNIQUE[table.name][0] == "trial_id" else (study,)
+            kept = {key: row for key, row in rows.items() if key[0] not in owners}
+            if kept:
+                self._rows[table] = kept
+            else:
+                del self._rows[table]
+        self._trials = {i: row for i, row in self._trials.items() if i not in trials}
 
     def clear(self) -> None:
         """Forget everything, since it is committed."""

@@ -24,8 +24,7 @@ from optuna.study._frozen import FrozenStudy
 from optuna.trial import FrozenTrial, TrialState
 
 from hpsearch.storage import rows
-from hpsearch.storage.database import storage_errors
-from hpsearch.storage.memory import StudyInMemory, plain, read_studies
+from hpsearch.storage.memory import Gone, StudyInMemory, plain, read_studies
 from hpsearch.storage.optuna_schema import tables
 from hpsearch.storage.own_tables import epochs_row, own_tables
 from hpsearch.storage.pending import Pending
@@ -75,8 +74,9 @@ class WriteBehindStorage(Session, BaseStorage):
         with self._lock:
             try:
                 with self._transaction() as connection:
-                    insert = known.studies.insert().values(study_name=name)
-                    made = connection.execute(insert).inserted_primary_key
+                    row: dict[str, Any] = {"study_name": name}
+                    row |= self._fresh_id(connection, known.studies.c.study_id, self._gone_studies)
+                    made = connection.execute(known.studies.insert(), row).inserted_primary_key
                     assert made is not None
                     study_id = int(made[0])
                     given = [
@@ -89,6 +89,21 @@ class WriteBehindStorage(Session, BaseStorage):
                     raise DuplicatedStudyError(f"there is a study {name!r} already") from error
                 raise
             return study_id
+
+    def _fresh_id(
+        self, connection: sa.Connection, column: sa.Column[int], gone: Gone
+    ) -> dict[str, int]:
+        """An id that means nothing else in this process, where the database would give one twice.
+
+        Args:
+            connection: in the transaction that makes what gets the id.
+            column: of the ids.
+            gone: the ids of what was deleted.
+        """
+        if not gone or not self._database.tells_version:
+            return {}
+        last = connection.execute(sa.select(sa.func.max(column))).scalar() or 0
+        return {column.name: max(last, gone.last) + 1}
 
     def delete_study(self, study_id: int) -> None:
         """Delete a study and its trials, at once."""
@@ -129,12 +144,15 @@ class WriteBehindStorage(Session, BaseStorage):
             KeyError: there is none of that name.
         """
         s = tables().studies.c
-        with self._lock, storage_errors(self._database.url):
-            query = sa.select(s.study_id).where(s.study_name == study_name)
-            found = self._connected().execute(query).scalar()
-        if found is None:
-            raise KeyError(f"No such study {study_name}.")
-        return int(found)
+        with self._lock:
+            self._look()  # before the id of a study that is gone is known as another's
+            with self.reading() as connection:
+                query = sa.select(s.study_id).where(s.study_name == study_name)
+                found = connection.execute(query).scalar()
+            if found is None:
+                raise KeyError(f"No such study {study_name}.")
+            self._gone_studies.give_back([found])
+            return int(found)
 
     def get_study_name_from_id(self, study_id: int) -> str:
         """The name of a study."""
@@ -158,10 +176,13 @@ class WriteBehindStorage(Session, BaseStorage):
 
     def get_all_studies(self) -> list[FrozenStudy]:
         """All studies of the database, their trials left aside."""
-        with self._lock, storage_errors(self._database.url):
+        with self._lock:
             self.flush()
+            self._look()
             with self.reading() as connection:
-                return read_studies(connection)
+                studies = read_studies(connection)
+            self._gone_studies.give_back(study._study_id for study in studies)
+            return studies
 
     # Trials
 
@@ -192,6 +213,7 @@ class WriteBehindStorage(Session, BaseStorage):
             with self._transaction() as connection:
                 number = self._next_number(connection, study)
                 row = {"study_id": study_id, "number": number, **rows.trial_row(trial)}
+                row |= self._fresh_id(connection, known.trials.c.trial_id, self._gone_trials)
                 made = connection.execute(known.trials.insert(), row).inserted_primary_key
                 assert made is not None
                 trial_id = int(made[0])
@@ -201,19 +223,29 @@ class WriteBehindStorage(Session, BaseStorage):
                     if own is not self._pending:
                         own.write(connection)
             trial.number, trial._trial_id = number, trial_id
-            study.add(trial)
+            study.add_own(trial)
+            if self._grouping is not None:
+                self._made.append((study, trial_id))
             self._study_of[trial_id] = study_id
             return trial_id
 
     def _next_number(self, connection: sa.Connection, study: StudyInMemory) -> int:
-        """The number of a new trial, within the transaction that makes it."""
+        """The number of a new trial, within the transaction that makes it.
+
+        Raises:
+            KeyError: the study was deleted just now.
+        """
+        if self._studies.get(study.study_id) is not study:
+            raise KeyError(f"No study with study_id {study.study_id} exists.")
         if self._database.tells_version and self._data_version() == self._version:
             return study.next_number()
         known = tables()
         if not self._database.tells_version:  # one at a time may count
             s = known.studies.c
             mine = sa.select(s.study_id).where(s.study_id == study.study_id).with_for_update()
-            connection.execute(mine)
+            if connection.execute(mine).scalar() is None:
+                self._forget(study.study_id)
+                raise KeyError(f"No study with study_id {study.study_id} exists.")
         t = known.trials.c
         query = sa.select(t.number).where(t.study_id == study.study_id)
         last = connection.execute(query.order_by(t.trial_id.desc()).limit(1)).scalar()
@@ -270,9 +302,10 @@ class WriteBehindStorage(Session, BaseStorage):
         with self._lock:
             study, trial = self._open_trial(trial_id)
             if state == TrialState.RUNNING:
-                if trial.state != TrialState.WAITING or not self._start_waiting(trial_id):
-                    return False
                 trial.datetime_start = datetime.now()
+                started = rows.trial_row(trial) | {"state": state}
+                if trial.state != TrialState.WAITING or not self._start_waiting(trial_id, started):
+                    return False
             trial.state = state
             if values is not None:
                 trial.values = [float(value) for value in values]
@@ -327,16 +360,15 @@ class WriteBehindStorage(Session, BaseStorage):
                 upsert(own_tables().epochs, epochs_row(trial_id, epochs))
             self.set_trial_state_values(trial_id, state, values)
 
-    def _start_waiting(self, trial_id: int) -> bool:
+    def _start_waiting(self, trial_id: int, row: dict[str, Any]) -> bool:
         """Whether this process, and no other, is the one that starts a waiting trial."""
         self.flush()
         if self._grouping is not None:
             self._pending.write(self._grouping)
-            self._pending.clear()
         t = tables().trials
         start = t.update().where(t.c.trial_id == trial_id, t.c.state == TrialState.WAITING)
         with self._transaction() as connection:
-            started = connection.execute(start.values(state=TrialState.RUNNING))
+            started = connection.execute(start.values(row))
         return started.rowcount == 1
 
     def set_trial_intermediate_value(

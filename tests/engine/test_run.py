@@ -486,6 +486,16 @@ class TestChangedStudies:
             run_study(study(name="m"), storage=db)
 
 
+def test_a_study_that_is_deleted_while_it_runs_says_so(here: Here, db: str) -> None:
+    def delete(event: Event) -> None:
+        if isinstance(event, TrialDone):
+            optuna.delete_study(study_name="s", storage=db)
+
+    with pytest.raises(RunError, match="'s' was deleted while it was being run; running it again"):
+        run_study(study(), storage=db, on_event=delete)
+    assert sum(run_study(study(), storage=db).states.values()) == len(essence(db))
+
+
 def test_data_that_cannot_be_read_leave_no_study_behind(here: Here, db: str) -> None:
     wrong = study().data.model_copy(update={"name": "irs"})
     with pytest.raises(UsageError, match="did you mean 'iris'"):

@@ -294,6 +294,109 @@ class TestSeveralProcesses:
         again.close()
 
 
+WRITES: dict[str, Callable[[optuna.Study, optuna.Trial], object]] = {
+    "report": lambda _, trial: trial.report(0.5, 1),
+    "parameter": lambda _, trial: trial.suggest_float("x", 0, 1),
+    "attribute": lambda _, trial: trial.set_user_attr("a", 1),
+    "end": lambda study, trial: study.tell(trial, 0.5),
+    "the study's attribute": lambda study, _: study.set_user_attr("a", 1),
+    "new trial": lambda study, _: study.enqueue_trial({"x": 0.5}),
+    "nothing": lambda _, __: None,
+}
+
+
+class TestDeletedElsewhere:
+    """SQLite gives the ids of a deleted study and its trials to the next ones."""
+
+    @pytest.fixture(autouse=True)
+    def _never_by_itself(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr("hpsearch.storage.session.DELAY", 3600.0)
+        monkeypatch.setattr("hpsearch.storage.session.LOOK", 0.0)
+
+    @pytest.mark.parametrize("write", WRITES.values(), ids=WRITES.keys())
+    @pytest.mark.parametrize("name", ["deleted", "another"])
+    def test_what_was_pending_is_dropped(
+        self,
+        storage: WriteBehindStorage,
+        stock: RDBStorage,
+        write: Callable[[optuna.Study, optuna.Trial], object],
+        name: str,
+    ) -> None:
+        kept = optuna.create_study(storage=storage, study_name="kept")
+        deleted = optuna.create_study(storage=storage, study_name="deleted")
+        trial = deleted.ask()
+        storage.flush()
+        write(deleted, trial)
+        optuna.delete_study(study_name="deleted", storage=stock)
+        later = optuna.create_study(storage=stock, study_name=name)
+        later.ask()
+        before = content(stock)
+        storage.flush()
+        assert content(stock) == before
+        study_id, trial_id = deleted._study_id, trial._trial_id
+        for call in (
+            lambda: storage.get_trial(trial_id),
+            lambda: storage.set_trial_intermediate_value(trial_id, 2, 0.5),
+            lambda: storage.set_trial_user_attr(trial_id, "b", 1),
+            lambda: storage.set_trial_state_values(trial_id, TrialState.FAIL),
+            lambda: storage.get_all_trials(study_id),
+            lambda: storage.set_study_user_attr(study_id, "b", 1),
+            lambda: storage.create_new_trial(study_id),
+        ):
+            with pytest.raises(KeyError):
+                call()
+        kept.tell(kept.ask(), 1.0)
+        storage.flush()
+        assert [t.value for t in optuna.load_study(study_name="kept", storage=stock).trials] == [1]
+        assert content(storage) == content(stock)
+        assert optuna.load_study(study_name=name, storage=storage).ask().number == 1
+
+    def test_a_trial_of_it_is_not_made_in_another(
+        self, storage: WriteBehindStorage, stock: RDBStorage, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        deleted = optuna.create_study(storage=storage, study_name="deleted")
+        study = storage._study(deleted._study_id)
+        optuna.delete_study(study_name="deleted", storage=stock)
+        optuna.create_study(storage=stock, study_name="later")
+        # Deleted after the look, and before the transaction.
+        monkeypatch.setattr(storage, "_study", lambda _: study)
+        with pytest.raises(KeyError):
+            deleted.ask()
+        assert [s.n_trials for s in optuna.get_all_study_summaries(storage=stock)] == [0]
+
+    def test_ids_have_one_meaning_in_a_process(self, storage: WriteBehindStorage) -> None:
+        deleted = optuna.create_study(storage=storage, study_name="deleted")
+        trial = deleted.ask()
+        optuna.delete_study(study_name="deleted", storage=storage)
+        later = optuna.create_study(storage=storage, study_name="deleted")
+        other = later.ask()
+        assert later._study_id > deleted._study_id
+        assert other._trial_id > trial._trial_id
+        with pytest.raises(KeyError):
+            trial.report(0.5, 1)
+
+
+def test_a_group_that_fails_leaves_what_was_pending(
+    storage: WriteBehindStorage, make: Make
+) -> None:
+    study = optuna.create_study(storage=storage, study_name="s")
+    trial = study.ask()
+
+    def fail() -> None:
+        with storage.group():
+            study.tell(trial, 1.0)
+            study.enqueue_trial({"x": 0.5})
+            raise ZeroDivisionError
+
+    with pytest.raises(ZeroDivisionError):
+        fail()
+    assert [t.value for t in study.trials] == [1.0]
+    storage.flush()
+    again = optuna.load_study(study_name="s", storage=make())
+    assert [t.value for t in again.trials] == [1.0]
+    assert study.ask().number == 1
+
+
 def ids(storage: WriteBehindStorage, study_id: int) -> list[int]:
     return [t._trial_id for t in storage.get_all_trials(study_id)]
 
