@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 import sqlite3
 import time
+import traceback
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -20,6 +21,8 @@ from hpsearch.errors import StorageError, UsageError
 
 if TYPE_CHECKING:
     import sqlalchemy as sa
+
+    from hpsearch.storage.limits import Limits
 
 __all__ = [
     "DEFAULT_STORAGE",
@@ -105,6 +108,13 @@ class Database:
     def tells_version(self) -> bool:
         """Whether it can tell at once if another process has written."""
         return self.engine.dialect.name == "sqlite"
+
+    @property
+    def limits(self) -> Limits:
+        """What it can keep."""
+        from hpsearch.storage.limits import LIMITS
+
+        return LIMITS[self.engine.dialect.name]
 
     @property
     def in_memory(self) -> bool:
@@ -249,6 +259,12 @@ def storage_errors(url: str) -> Iterator[None]:
         origin = getattr(error, "orig", None) or error.__cause__ or error
         first = str(origin).splitlines()[0] if str(origin) else type(origin).__name__
         raise StorageError(f"the database {place} failed: {first}") from error
+    except (OverflowError, UnicodeError) as error:
+        if not _of_driver(error):
+            raise
+        raise StorageError(
+            f"the database {_place(url)} cannot keep, or look for, what it was given: {error}"
+        ) from error
     except RuntimeError as error:
         if "table schema" not in str(error):
             raise
@@ -260,6 +276,12 @@ def storage_errors(url: str) -> Iterator[None]:
 
 def _place(url: str) -> str:
     return display_url(url).removeprefix("sqlite:///")
+
+
+def _of_driver(error: BaseException) -> bool:
+    """Whether an error comes from SQLAlchemy, and not from what else the block does."""
+    frames = traceback.walk_tb(error.__traceback__)
+    return any(frame.f_globals.get("__name__", "").startswith("sqlalchemy") for frame, _ in frames)
 
 
 def _chain(error: BaseException | None) -> Iterator[str]:

@@ -64,7 +64,7 @@ class Session:
         self._study_of: dict[int, int] = {}  # by trial id
         self._gone_studies, self._gone_trials = Gone(), Gone()
         self._made: list[tuple[StudyInMemory, int]] = []  # the new trials of the group
-        self._pending = Pending()
+        self._pending = Pending(self._database.limits)
         self._wake = threading.Event()
         self._writer: threading.Thread | None = None
         self._broken = False
@@ -230,12 +230,8 @@ class Session:
         self._connection = None
         self._version = None  # another connection counts anew
 
-    def _write(self, table: sa.Table, row: dict[str, Any]) -> None:
-        """Have a row committed soon."""
-        self._pending.upsert(table, row)
-        self._soon()
-
     def _soon(self) -> None:
+        """Have what is pending committed soon."""
         if self._broken:
             self.flush()  # it failed in the background: now, or with the reason to the caller
             return

@@ -67,10 +67,12 @@ class WriteBehindStorage(Session, BaseStorage):
         """Make a study, at once.
 
         Raises:
+            StorageError: the database cannot keep its name.
             DuplicatedStudyError: there is one of that name.
         """
         name = DEFAULT_STUDY_NAME_PREFIX + str(uuid4()) if study_name is None else study_name
         known = tables()
+        self._database.limits.check(known.studies.c.study_name, name)
         with self._lock:
             try:
                 with self._transaction() as connection:
@@ -134,8 +136,9 @@ class WriteBehindStorage(Session, BaseStorage):
         with self._lock:
             study = self._study(study_id)
             row = rows.attribute_row("study_id", study_id, key, value)
+            self._pending.upsert(table, row)
             study.set_attribute(table, key, plain(value))
-            self._write(table, row)
+            self._soon()
 
     def get_study_id_from_name(self, study_name: str) -> int:
         """The id of a study.
@@ -209,7 +212,7 @@ class WriteBehindStorage(Session, BaseStorage):
             trial = _running() if template_trial is None else _copy(template_trial)
             for name, distribution in trial.distributions.items():
                 study.check_distribution(name, distribution)
-            own = Pending() if self._grouping is None else self._pending
+            own = Pending(self._database.limits) if self._grouping is None else self._pending
             with self._transaction() as connection:
                 number = self._next_number(connection, study)
                 row = {"study_id": study_id, "number": number, **rows.trial_row(trial)}
@@ -262,13 +265,14 @@ class WriteBehindStorage(Session, BaseStorage):
         with self._lock:
             study, trial = self._open_trial(trial_id)
             study.check_distribution(param_name, distribution)
+            row = rows.param_row(trial_id, param_name, param_value_internal, distribution)
+            self._pending.upsert(tables().trial_params, row)
             study.note_distribution(param_name, distribution)
             value = distribution.to_external_repr(param_value_internal)
             trial.params = {**trial.params, param_name: value}
             trial.distributions = {**trial.distributions, param_name: distribution}
             study.put(trial)
-            row = rows.param_row(trial_id, param_name, param_value_internal, distribution)
-            self._write(tables().trial_params, row)
+            self._soon()
 
     def get_trial_id_from_study_id_trial_number(self, study_id: int, trial_number: int) -> int:
         """The id of a study's trial.
@@ -344,11 +348,6 @@ class WriteBehindStorage(Session, BaseStorage):
         with self._lock:
             study, trial = self._open_trial(trial_id)
             trial.intermediate_values = {s: float(v) for s, v in intermediate_values.items()}
-            trial._user_attrs = {
-                **trial._user_attrs,
-                **{k: plain(v) for k, v in user_attrs.items()},
-            }
-            study.put(trial)
             upsert = self._pending.upsert
             for step, value in trial.intermediate_values.items():
                 row = rows.intermediate_row(trial_id, step, value)
@@ -356,6 +355,11 @@ class WriteBehindStorage(Session, BaseStorage):
             for key, value in user_attrs.items():
                 row = rows.attribute_row("trial_id", trial_id, key, value)
                 upsert(known.trial_user_attributes, row)
+            trial._user_attrs = {
+                **trial._user_attrs,
+                **{k: plain(v) for k, v in user_attrs.items()},
+            }
+            study.put(trial)
             if epochs:
                 upsert(own_tables().epochs, epochs_row(trial_id, epochs))
             self.set_trial_state_values(trial_id, state, values)
@@ -378,28 +382,31 @@ class WriteBehindStorage(Session, BaseStorage):
         with self._lock:
             study, trial = self._open_trial(trial_id)
             value = float(intermediate_value)
-            trial.intermediate_values = {**trial.intermediate_values, step: value}
-            study.put(trial)
             row = rows.intermediate_row(trial_id, step, value)
-            self._write(tables().trial_intermediate_values, row)
+            self._pending.upsert(tables().trial_intermediate_values, row)
+            trial.intermediate_values = {**trial.intermediate_values, row["step"]: value}
+            study.put(trial)
+            self._soon()
 
     def set_trial_user_attr(self, trial_id: int, key: str, value: Any) -> None:
         """Set an attribute of a trial that is not finished."""
         with self._lock:
             study, trial = self._open_trial(trial_id)
             row = rows.attribute_row("trial_id", trial_id, key, value)
+            self._pending.upsert(tables().trial_user_attributes, row)
             trial._user_attrs = {**trial._user_attrs, key: plain(value)}
             study.put(trial)
-            self._write(tables().trial_user_attributes, row)
+            self._soon()
 
     def set_trial_system_attr(self, trial_id: int, key: str, value: Any) -> None:
         """Set one of Optuna's own attributes of a trial that is not finished."""
         with self._lock:
             study, trial = self._open_trial(trial_id)
             row = rows.attribute_row("trial_id", trial_id, key, value)
+            self._pending.upsert(tables().trial_system_attributes, row)
             trial._system_attrs = {**trial._system_attrs, key: plain(value)}
             study.put(trial)
-            self._write(tables().trial_system_attributes, row)
+            self._soon()
 
     def get_trial(self, trial_id: int) -> FrozenTrial:
         """A trial by its id; it stays as it is, later writes make another."""

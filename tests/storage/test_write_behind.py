@@ -483,6 +483,66 @@ def test_a_server_that_goes_away_meanwhile_costs_nothing(
     assert (kept.value, kept.user_attrs) == (1.0, {"a": 1, "b": 2})
 
 
+BOTH, SERVER = ("sqlite", "postgresql"), ("postgresql",)
+UNSTORABLE: dict[str, tuple[tuple[str, ...], type[Exception], str, Any]] = {
+    "huge step": (BOTH, StorageError, "step", 2**70),
+    "step of 33 bits": (SERVER, StorageError, "step", 2**31),
+    "half a step": (BOTH, TypeError, "step", 1.5),
+    "lone surrogate": (BOTH, StorageError, "name", "ü\udc80"),
+    "number": (BOTH, TypeError, "name", 5),
+    "nothing": (BOTH, TypeError, "name", None),
+    "long": (SERVER, StorageError, "name", "k" * 513),
+    "NUL": (SERVER, StorageError, "name", "a\0b"),
+}
+
+
+@pytest.mark.parametrize(
+    ("backends", "error", "what", "value"), UNSTORABLE.values(), ids=UNSTORABLE.keys()
+)
+def test_what_cannot_be_kept_is_refused_at_once_or_kept(
+    storage: WriteBehindStorage,
+    make: Make,
+    backends: tuple[str, ...],
+    error: type[Exception],
+    what: str,
+    value: Any,
+) -> None:
+    study = optuna.create_study(storage=storage, study_name="s")
+    study_id, trial_id = study._study_id, study.ask()._trial_id
+    distribution = FloatDistribution(0, 1)
+    writes: tuple[Callable[[], object], ...] = (
+        lambda: storage.set_trial_user_attr(trial_id, value, 1),
+        lambda: storage.set_trial_system_attr(trial_id, value, 1),
+        lambda: storage.set_study_user_attr(study_id, value, 1),
+        lambda: storage.set_trial_param(trial_id, value, 0.5, distribution),
+        lambda: storage.create_new_trial(study_id, create_trial(value=1, user_attrs={value: 1})),
+    )
+    if what == "step":
+        reports = create_trial(value=1, intermediate_values={value: 1.0})
+        writes = (
+            lambda: storage.set_trial_intermediate_value(trial_id, value, 1.0),
+            lambda: storage.create_new_trial(study_id, reports),
+        )
+    elif isinstance(value, str):
+        writes += (lambda: storage.create_new_study([optuna.study.StudyDirection.MINIMIZE], value),)
+    for write in writes:
+        if storage.engine.dialect.name in backends:
+            with pytest.raises(error) as caught:
+                write()
+            assert "\n" not in str(caught.value)
+        else:
+            write()
+        storage.flush()
+    study.tell(study.ask(), 1.0)
+    storage.flush()
+    assert content(storage) == content(make())
+
+
+def test_what_cannot_be_looked_for_gets_a_sentence(storage: WriteBehindStorage) -> None:
+    with pytest.raises(StorageError, match="cannot keep, or look for, what it was given"):
+        storage.get_study_id_from_name("\udc80")
+
+
 class TestTrouble:
     @pytest.fixture
     def file(self, tmp_path: Path) -> Path:
