@@ -163,7 +163,7 @@ def test_passwords_are_never_shown() -> None:
     assert "connection refused" in str(caught.value)
 
 
-@pytest.mark.parametrize("name", ["a.db", "sub/a.db", "a b.db", "ü.db"])
+@pytest.mark.parametrize("name", ["a.db", "sub/a.db", "sub//a.db", "C:\\a.db", "a b.db", "ü.db"])
 def test_a_file_name_is_a_storage(name: str) -> None:
     assert storage_url(name) == f"sqlite:///{name}"
 

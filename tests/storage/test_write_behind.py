@@ -644,13 +644,35 @@ class TestTrouble:
 
 
 class TestPasswords:
-    URL = "postgresql+psycopg://someone:very-secret@127.0.0.1:1/none?connect_timeout=1"
-
-    def test_are_in_no_message(self) -> None:
+    @pytest.mark.parametrize(
+        "place", ["someone:very-secret@127.0.0.1:1/x?", "127.0.0.1:1/x?password=very-secret&"]
+    )
+    def test_are_in_no_message(self, place: str) -> None:
         with pytest.raises(StorageError) as caught:
-            WriteBehindStorage(self.URL)
+            WriteBehindStorage(f"postgresql://{place}connect_timeout=1")
         assert "very-secret" not in str(caught.value)
         assert "***" in str(caught.value)
+
+    def test_that_are_parameters_are_in_no_text_and_reach_the_server(self, url: str) -> None:
+        if url.startswith("sqlite"):
+            pytest.skip("SQLite has no passwords")
+        given = url + "&password=very-secret"
+        with WriteBehindStorage(given) as storage:
+            assert "very-secret" not in repr(storage) + storage.url + repr(vars(storage))
+            assert storage.engine.dialect.name == "postgresql"
+            driver: Any = storage._connected().connection.driver_connection
+            assert driver.info.password == "very-secret"
+            with pickle.loads(pickle.dumps(storage)) as again:
+                assert content(again) == []
+
+    @pytest.mark.parametrize(
+        "text",
+        ["postgresql:/u:very-secret@h/db", "postgresql:u:very-secret@h/db", "pg//u:very-secret@h"],
+    )
+    def test_of_half_a_url_are_not_taken_for_a_file_s_name(self, text: str) -> None:
+        with pytest.raises(UsageError, match="as a URL does") as caught:
+            WriteBehindStorage(text)
+        assert "very-secret" not in str(caught.value)
 
     def test_are_in_no_text_of_the_storage(self, storage: WriteBehindStorage, url: str) -> None:
         password = sa.make_url(url).password
