@@ -36,6 +36,18 @@ LOOK = 0.25
 """Seconds between two looks for other processes' writes, where the database cannot tell at once."""
 
 
+FORK_PATIENCE = 1.0
+"""Seconds that a fork waits for what is just being written."""
+
+_forking = threading.local()
+
+_OPEN: weakref.WeakSet[Session] = weakref.WeakSet()
+"""Every storage of this process."""
+
+_PARENTS: list[object] = []
+"""In a forked child, the connections that its parent goes on using."""
+
+
 class Session:
     """The part of `WriteBehindStorage` that knows of time, threads and other processes.
 
@@ -52,11 +64,11 @@ class Session:
         self._database = connect(url, create=create)
         self.fence: Callable[[sa.Connection], None] | None = None
         self._start()
+        _OPEN.add(self)
         atexit.register(_close, weakref.ref(self))
 
     def _start(self) -> None:
         """Begin with nothing in memory; also in a forked child, whose parent writes its own."""
-        self._process = os.getpid()
         self._lock = threading.RLock()
         self._connection: sa.Connection | None = None
         self._grouping: sa.Connection | None = None
@@ -70,6 +82,13 @@ class Session:
         self._broken = False
         self._version: Any = None
         self._looked = 0.0
+
+    def _begin_in_child(self) -> None:
+        """Begin anew after a fork: locks may be held by threads that the child does not have."""
+        # The parent's connections must not be closed here, and so not be collected.
+        _PARENTS.extend((self._connection, self._database.engine.pool))
+        self._database.engine.dispose(close=False)
+        self._start()
 
     # The database
 
@@ -138,7 +157,7 @@ class Session:
             StorageError: it cannot be committed; it is kept, and the next call tries again.
         """
         with self._lock:
-            if self._process != os.getpid() or not self._pending or self._grouping is not None:
+            if not self._pending or self._grouping is not None:
                 return
             try:
                 with self._transaction() as connection:
@@ -215,9 +234,6 @@ class Session:
 
     def _connected(self) -> sa.Connection:
         """The one connection for the studies; transactions are begun and ended by hand."""
-        if self._process != os.getpid():
-            self._database.engine.dispose(close=False)
-            self._start()
         if self._connection is None:
             engine = self._database.engine
             self._connection = engine.connect().execution_options(isolation_level="AUTOCOMMIT")
@@ -365,3 +381,28 @@ def _close(storage: weakref.ref[Session]) -> None:
     if alive is not None:
         with suppress(Exception):
             alive.close()
+
+
+def _before_fork() -> None:
+    """Let writers come to an end: SQLite has locks of its own that no child can open."""
+    end = time.monotonic() + FORK_PATIENCE
+    locks = [storage._lock for storage in list(_OPEN)]
+    _forking.locks = [
+        lock for lock in locks if lock.acquire(timeout=max(0.0, end - time.monotonic()))
+    ]
+
+
+def _after_fork() -> None:
+    for lock in _forking.locks:
+        lock.release()
+
+
+def _begin_in_child() -> None:
+    for storage in list(_OPEN):
+        storage._begin_in_child()
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(
+        before=_before_fork, after_in_parent=_after_fork, after_in_child=_begin_in_child
+    )

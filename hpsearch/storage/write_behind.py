@@ -8,7 +8,6 @@ number, who starts a waiting trial. All else is left to `Session`.
 from __future__ import annotations
 
 import copy
-import os
 from collections.abc import Container, Mapping, Sequence
 from datetime import datetime
 from typing import Any
@@ -195,7 +194,7 @@ class WriteBehindStorage(Session, BaseStorage):
         A running trial is its process's own, so that nobody else's writes are looked for here.
         """
         study = self._studies.get(self._study_of.get(trial_id, -1))
-        if study is None or self._process != os.getpid():
+        if study is None:
             study, trial = self._trial(trial_id)
         else:
             trial = study.trial(trial_id)

@@ -287,6 +287,38 @@ class TestSeveralProcesses:
         trials = stock.get_all_trials(study._study_id)
         assert [t.user_attrs for t in trials] == [{"a": 1}, {}]
 
+    @pytest.mark.skipif(not hasattr(os, "fork"), reason="has no fork")
+    @pytest.mark.filterwarnings("ignore:.*fork.*:DeprecationWarning")
+    def test_a_child_forked_in_the_middle_of_a_write_is_not_locked_out(
+        self, storage: WriteBehindStorage, stock: RDBStorage, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr("hpsearch.storage.session.FORK_PATIENCE", 0.1)
+        study = optuna.create_study(storage=storage, study_name="s")
+        trial = study.ask()
+        inside, over = threading.Event(), threading.Event()
+
+        def write() -> None:
+            with storage.group():
+                trial.set_user_attr("a", 1)
+                inside.set()
+                over.wait(60)
+
+        writer = threading.Thread(target=write)
+        writer.start()
+        assert inside.wait(60)
+        child = os.fork()
+        if child == 0:
+            signal.alarm(30)  # a deadlock ends it
+            try:
+                optuna.load_study(study_name="s", storage=storage)
+                os._exit(0)
+            finally:
+                os._exit(1)
+        assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
+        over.set()
+        writer.join()
+        assert [t.user_attrs for t in stock.get_all_trials(study._study_id)] == [{"a": 1}]
+
     def test_a_pickled_storage_opens_the_database_anew(self, storage: WriteBehindStorage) -> None:
         fill(storage)
         again = pickle.loads(pickle.dumps(storage))
