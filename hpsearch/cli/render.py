@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING
 
@@ -14,7 +15,7 @@ from rich.text import Text
 from hpsearch.engine.record import settings_text, value_text
 from hpsearch.engine.summary import Summary, TrialRow
 from hpsearch.space import Categorical, Parameter
-from hpsearch.storage import DEFAULT_STORAGE
+from hpsearch.storage import DEFAULT_STORAGE, display_url
 
 if TYPE_CHECKING:
     from hpsearch.diagnostics import Check
@@ -169,7 +170,8 @@ def _validation_note(summary: Summary) -> str:
 def next_text(summary: Summary, storage: str) -> Text:
     """The commands that a person is likely to want now."""
     name = summary.study if summary.study.replace("-", "").isalnum() else f"'{summary.study}'"
-    where = "" if storage == DEFAULT_STORAGE else f" --storage {storage}"
+    shown = display_url(storage)
+    where = "" if storage == DEFAULT_STORAGE else f" --storage {shlex.quote(shown)}"
     lines = (
         (f"hpsearch best {name} --export model.npz{where}", "keep the network"),
         (f"hpsearch trials {name}{where}", "every trial"),
@@ -180,6 +182,12 @@ def next_text(summary: Summary, storage: str) -> Text:
     for command, why in lines:
         text.append(f"  {command:<{width}}  ", style="not bold cyan")
         text.append(f"{why}\n", style="not bold dim")
+    if shown != storage and "***" in shown:
+        hint = (
+            "  In place of *** goes the password; or leave it out and set PGPASSWORD,\n"
+            "  or put the whole URL into HPSEARCH_STORAGE and leave --storage out.\n"
+        )
+        text.append(hint, style="not bold dim")
     return text
 
 

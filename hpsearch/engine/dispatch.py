@@ -261,7 +261,8 @@ class Dispatcher:
     def _hand_back(self) -> None:
         """Leave no trial RUNNING, whatever ended the search; the next run takes them up."""
         for trial_id in self._begun:
-            record.hand_back_trial(self.store, trial_id)
+            with suppress(KeyError):  # it was made in a group that could not be committed
+                record.hand_back_trial(self.store, trial_id)
         self._begun.clear()
         self._ready.clear()
         self._flying.clear()

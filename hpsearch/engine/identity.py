@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from hpsearch.data import Dataset, Split
     from hpsearch.study_file import StudyFile
 
-__all__ = ["note_data", "open_study", "quiet_optuna", "totals"]
+__all__ = ["check_data", "note_data", "open_study", "quiet_optuna", "totals"]
 
 PLACES = {"data.path", "data.folder"}
 """The same data may lie elsewhere today; its fingerprint, not its place, tells if it changed."""
@@ -83,13 +83,29 @@ def totals(target: optuna.Study, trials: int) -> list[int]:
     return before if trials in before else [*before, trials]
 
 
+def check_data(target: optuna.Study, dataset: Dataset) -> None:
+    """Make sure that a study's trials were trained on these data.
+
+    Raises:
+        UsageError: they were trained on others.
+    """
+    before = record.read_note(target, "data")
+    changed = before is not None and before["fingerprint"] != dataset.fingerprint
+    if changed and target.get_trials(deepcopy=False):
+        raise UsageError(
+            f"the data of study {target.study_name!r} has changed since its first trials "
+            f"({before['rows']} rows then, {dataset.X.shape[0]} now); give the study file a new "
+            "name"
+        )
+
+
 def note_data(target: optuna.Study, dataset: Dataset, splits: Sequence[Split]) -> None:
     """Keep what the data are, and how many rows each part of them has.
 
     Raises:
         UsageError: the study's trials were trained on others.
     """
-    before = record.read_note(target, "data")
+    check_data(target, dataset)
     about = {
         "name": dataset.name,
         "fingerprint": dataset.fingerprint,
@@ -102,12 +118,6 @@ def note_data(target: optuna.Study, dataset: Dataset, splits: Sequence[Split]) -
         "test": len(splits[0].test),
         "folds": len(splits),
     }
-    changed = before is not None and before["fingerprint"] != about["fingerprint"]
-    if changed and target.get_trials(deepcopy=False):
-        raise UsageError(
-            f"the data of study {target.study_name!r} has changed since its first trials "
-            f"({before['rows']} rows then, {about['rows']} now); give the study file a new name"
-        )
     record.write_note(target, "data", about)
 
 

@@ -21,7 +21,7 @@ from hpsearch.engine.cluster import cluster_executor
 from hpsearch.engine.cost import DataShape, Spending
 from hpsearch.engine.dispatch import ATTEMPTS, LOOK, Dispatcher, what_broke
 from hpsearch.engine.events import DataReady, Finished, OnEvent, WinnerNamed
-from hpsearch.engine.identity import BUDGETS, note_data, open_study, totals
+from hpsearch.engine.identity import BUDGETS, check_data, note_data, open_study, totals
 from hpsearch.engine.interrupts import Interrupts
 from hpsearch.engine.lease import Lease, seconds_spent
 from hpsearch.engine.processes import scratch_folder
@@ -137,10 +137,12 @@ class Runner:
         """
         store, trials = self.store, planned_trials(study)
         finished = _finished(store, study, trials)
-        if finished is not None:
-            on_event(Finished(finished))
-            return finished
         dataset, splits = self.data(study)
+        if finished is not None:
+            check_data(finished, dataset)
+            summary = summarize(finished)
+            on_event(Finished(summary))
+            return summary
         # Only now, so that data that cannot be read leave no empty study behind.
         target = open_study(store, study)
         pause = self.interrupts.pause
@@ -161,6 +163,13 @@ class Runner:
                     winner = run.search(strategy, dataset)
                     run.test(winner, dataset, trials)
                 store.flush()
+            except KeyError as error:  # of a trial or the study, and only if that is the reason
+                if study.name in study_names(store):
+                    raise
+                raise RunError(
+                    f"the study {study.name!r} was deleted while it was being run; running it "
+                    "again begins anew"
+                ) from error
             finally:
                 store.fence = None
         summary = summarize(target)
@@ -200,8 +209,8 @@ def make_search(study: StudyFile, trials: int) -> Confirmed:
     )
 
 
-def _finished(store: WriteBehindStorage, study: StudyFile, trials: int) -> Summary | None:
-    """What the study came to, if nothing is left to do."""
+def _finished(store: WriteBehindStorage, study: StudyFile, trials: int) -> optuna.Study | None:
+    """The study in the store, if nothing is left to do."""
     if study.name not in study_names(store):
         return None
     target = open_study(store, study)
@@ -215,7 +224,7 @@ def _finished(store: WriteBehindStorage, study: StudyFile, trials: int) -> Summa
     ):
         if cut is not None and (limit is None or limit > cut):
             return None
-    return summarize(target)
+    return target
 
 
 @dataclass

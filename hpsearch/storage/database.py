@@ -7,11 +7,13 @@ writer never lock each other out.
 from __future__ import annotations
 
 import os
+import re
 import sqlite3
 import time
+import traceback
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -20,6 +22,8 @@ from hpsearch.errors import StorageError, UsageError
 
 if TYPE_CHECKING:
     import sqlalchemy as sa
+
+    from hpsearch.storage.limits import Limits
 
 __all__ = [
     "DEFAULT_STORAGE",
@@ -42,11 +46,17 @@ BACKENDS = {"sqlite": "sqlite", "postgresql": "postgresql+psycopg"}
 """What studies can be kept in, and how SQLAlchemy is to reach it."""
 
 
+_URL_LIKE = re.compile(r"\w[\w+.-]+:|[\w+.-]*//(?=[^/]*@)")
+"""How a URL begins; the drive of a Windows path has one letter. It may hold a password."""
+
+
 def storage_url(text: str) -> str:
     """A storage as people write it, as a URL: a bare file name means SQLite.
 
     Raises:
         UsageError: the text is neither.
+
+    A password may stand in its place, or be the parameter ``password``.
 
     >>> storage_url("runs.db"), storage_url("sqlite:///runs.db")
     ('sqlite:///runs.db', 'sqlite:///runs.db')
@@ -56,6 +66,11 @@ def storage_url(text: str) -> str:
 
     if not text.strip():
         raise UsageError("the storage is empty; give a file such as hpsearch.db or a database URL")
+    if "://" not in text and (scheme := _URL_LIKE.match(text)):
+        raise UsageError(
+            f"the storage begins with {scheme.group()!r}, as a URL does, and has no ://; give a "
+            "URL such as postgresql://user@host/database, or a file as sqlite:///FILE"
+        )
     given = text if "://" in text else f"sqlite:///{text}"
     try:
         url = make_url(given)
@@ -79,10 +94,23 @@ def storage_url(text: str) -> str:
 
 
 def display_url(url: str) -> str:
-    """The URL without its password, for messages."""
+    """The URL without its passwords, for messages; a file name is left as it is.
+
+    >>> display_url("postgresql://me:secret@host/studies?sslpassword=secret")
+    'postgresql://me:***@host/studies?sslpassword=***'
+    """
     from sqlalchemy.engine import make_url
 
-    return make_url(url).render_as_string(hide_password=True)
+    if "://" not in url:
+        return url
+    parsed = make_url(url)
+    hidden = parsed.update_query_dict(dict.fromkeys(_secrets(parsed), "***"))
+    return hidden.render_as_string(hide_password=True).replace("%2A%2A%2A", "***")
+
+
+def _secrets(url: sa.URL) -> list[str]:
+    """The parameters of a URL that are passwords."""
+    return [name for name in url.query if "pass" in name.lower()]
 
 
 @dataclass(frozen=True)
@@ -96,7 +124,7 @@ class Database:
         inode: the file's number in its file system when it was opened.
     """
 
-    url: str
+    url: str = field(repr=False)
     engine: sa.Engine
     file: str | None = None
     inode: int | None = None
@@ -105,6 +133,13 @@ class Database:
     def tells_version(self) -> bool:
         """Whether it can tell at once if another process has written."""
         return self.engine.dialect.name == "sqlite"
+
+    @property
+    def limits(self) -> Limits:
+        """What it can keep."""
+        from hpsearch.storage.limits import LIMITS
+
+        return LIMITS[self.engine.dialect.name]
 
     @property
     def in_memory(self) -> bool:
@@ -172,22 +207,26 @@ def connect(url: str, *, create: bool = True) -> Database:
             file = None
             options["creator"] = partial(_same, _connect(":memory:"))
             options["poolclass"] = sa.StaticPool
+    # SQLAlchemy hides a password that has its own place, and shows a parameter.
+    options["connect_args"] = {name: parsed.query[name] for name in _secrets(parsed)}
+    bare = parsed.difference_update_query(_secrets(parsed))
+    given = bare.render_as_string(hide_password=False)
     with storage_errors(url):
-        return _patiently(lambda: _open(url, options, file))
+        return _patiently(lambda: _open(url, given, options, file))
 
 
 def _same(connection: sqlite3.Connection) -> sqlite3.Connection:
     return connection
 
 
-def _open(url: str, options: dict[str, Any], file: str | None) -> Database:
+def _open(url: str, bare: str, options: dict[str, Any], file: str | None) -> Database:
     import sqlalchemy as sa
 
     from hpsearch.storage.optuna_schema import prepare
     from hpsearch.storage.own_tables import create_own_tables
 
-    engine = sa.create_engine(url, **options)
-    prepare(engine, url, options)
+    engine = sa.create_engine(bare, **options)
+    prepare(engine, bare, options)
     create_own_tables(engine, display_url(url))
     return Database(url, engine, file, None if file is None else Path(file).stat().st_ino)
 
@@ -249,6 +288,12 @@ def storage_errors(url: str) -> Iterator[None]:
         origin = getattr(error, "orig", None) or error.__cause__ or error
         first = str(origin).splitlines()[0] if str(origin) else type(origin).__name__
         raise StorageError(f"the database {place} failed: {first}") from error
+    except (OverflowError, UnicodeError) as error:
+        if not _of_driver(error):
+            raise
+        raise StorageError(
+            f"the database {_place(url)} cannot keep, or look for, what it was given: {error}"
+        ) from error
     except RuntimeError as error:
         if "table schema" not in str(error):
             raise
@@ -260,6 +305,12 @@ def storage_errors(url: str) -> Iterator[None]:
 
 def _place(url: str) -> str:
     return display_url(url).removeprefix("sqlite:///")
+
+
+def _of_driver(error: BaseException) -> bool:
+    """Whether an error comes from SQLAlchemy, and not from what else the block does."""
+    frames = traceback.walk_tb(error.__traceback__)
+    return any(frame.f_globals.get("__name__", "").startswith("sqlalchemy") for frame, _ in frames)
 
 
 def _chain(error: BaseException | None) -> Iterator[str]:

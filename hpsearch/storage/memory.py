@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import json
 from collections import defaultdict
-from collections.abc import Container
+from collections.abc import Container, Iterable
+from datetime import datetime
 from typing import Any
 
 import sqlalchemy as sa
@@ -14,9 +15,9 @@ from optuna.study._frozen import FrozenStudy
 from optuna.trial import FrozenTrial, TrialState
 
 from hpsearch.storage.optuna_schema import tables
-from hpsearch.storage.rows import read_trials
+from hpsearch.storage.rows import read_trials, to_utc
 
-__all__ = ["StudyInMemory", "plain", "read_studies"]
+__all__ = ["Gone", "StudyInMemory", "gone", "plain", "read_studies"]
 
 
 class StudyInMemory:
@@ -36,6 +37,7 @@ class StudyInMemory:
         self._unfinished: set[int] = set()
         self._best: FrozenTrial | None = None
         self._distributions: dict[str, BaseDistribution] = {}
+        self._own = -1  # the id of a trial that this process began, and so nobody else begins anew
         self._seen = -1  # every trial up to this id is known
 
     @classmethod
@@ -81,6 +83,14 @@ class StudyInMemory:
             self.trials = dict(sorted(self.trials.items()))
         return new
 
+    def witness(self) -> FrozenTrial | None:
+        """A trial whose start tells this study from a later one of the same id and name."""
+        for trial in self.trials.values():
+            if trial.state.is_finished() and trial.datetime_start is not None:
+                return trial  # nobody can change it any more
+        own = self.trials.get(self._own)
+        return None if own is None or own.state == TrialState.WAITING else own
+
     def trial(self, trial_id: int) -> FrozenTrial:
         """A trial by its id; not to be changed."""
         try:
@@ -93,6 +103,12 @@ class StudyInMemory:
         for name, distribution in trial.distributions.items():
             self._distributions.setdefault(name, distribution)
         self.put(trial)
+
+    def add_own(self, trial: FrozenTrial) -> None:
+        """Take in a trial that this process has made."""
+        if self._own not in self.trials and trial.datetime_start is not None:
+            self._own = trial._trial_id
+        self.add(trial)
 
     def put(self, trial: FrozenTrial) -> None:
         """Put a changed copy in the place of a trial."""
@@ -198,6 +214,56 @@ def read_studies(
         )
         for study_id, name in connection.execute(query)
     ]
+
+
+class Gone:
+    """Ids of what was deleted: whoever still has one means what it was, not what has it now."""
+
+    def __init__(self) -> None:
+        self._ids: set[int] = set()
+        self.last = 0
+
+    def __bool__(self) -> bool:
+        return bool(self._ids)
+
+    def __contains__(self, number: object) -> bool:
+        return number in self._ids
+
+    def add(self, ids: Iterable[int]) -> None:
+        """Note that something is gone."""
+        self._ids.update(ids)
+        self.last = max(self._ids, default=0)
+
+    def give_back(self, ids: Iterable[int]) -> None:
+        """Note that somebody was told anew what an id means."""
+        self._ids.difference_update(ids)
+
+
+def gone(connection: sa.Connection, studies: Iterable[StudyInMemory]) -> list[int]:
+    """The ids of those that the database does not have any more.
+
+    SQLite gives the ids of what was deleted to what is made next; so a study of the same id is the
+    same one only if it has the same name, and a trial that began at the same time.
+    """
+    witnesses = {study.study_id: study.witness() for study in studies}
+    known = tables()
+    s, t = known.studies.c, known.trials.c
+    ids = [trial._trial_id for trial in witnesses.values() if trial is not None]
+    mine = (t.study_id == s.study_id) & t.trial_id.in_(ids)
+    query = sa.select(s.study_id, s.study_name, t.datetime_start).select_from(
+        known.studies.outerjoin(known.trials, mine)
+    )
+    rows = connection.execute(query.where(s.study_id.in_(witnesses)))
+    there = {study_id: (name, start) for study_id, name, start in rows}
+    return [
+        study.study_id
+        for study in studies
+        if there.get(study.study_id) != (study.name, _start(witnesses[study.study_id]))
+    ]
+
+
+def _start(trial: FrozenTrial | None) -> datetime | None:
+    return None if trial is None else to_utc(trial.datetime_start)
 
 
 def _one(connection: sa.Connection, study_id: int) -> FrozenStudy:

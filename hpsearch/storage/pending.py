@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections import defaultdict
+from collections.abc import Collection
 from functools import cache
 from typing import Any
 
 import sqlalchemy as sa
 
+from hpsearch.storage.limits import Limits
 from hpsearch.storage.optuna_schema import tables
 
 __all__ = ["Pending"]
@@ -28,9 +30,14 @@ UNIQUE = {
 
 
 class Pending:
-    """Rows by table, the latest of each key; a trial's own row is changed, any other upserted."""
+    """Rows by table, the latest of each key; a trial's own row is changed, any other upserted.
 
-    def __init__(self) -> None:
+    Args:
+        limits: of the database; a row beyond them is refused, since no other could be written then.
+    """
+
+    def __init__(self, limits: Limits) -> None:
+        self._limits = limits
         self._rows: dict[sa.Table, dict[tuple[Any, ...], Row]] = defaultdict(dict)
         self._trials: dict[int, Row] = {}
 
@@ -38,13 +45,31 @@ class Pending:
         return bool(self._rows or self._trials)
 
     def upsert(self, table: sa.Table, row: Row) -> None:
-        """Have a row inserted, or replace the one that has the same key."""
+        """Have a row inserted, or replace the one that has the same key.
+
+        Raises:
+            StorageError: the database cannot keep it.
+            TypeError: what must be text is none.
+        """
         key = tuple([row[name] for name in UNIQUE[table.name]])
+        if len(key) > 1:
+            self._limits.check(_second(table), key[1])
         self._rows[table][key] = row
 
     def change_trial(self, trial_id: int, row: Row) -> None:
         """Have a trial's own row changed."""
         self._trials[trial_id] = {"id": trial_id, **row}
+
+    def discard(self, trials: Collection[int], study: int | None = None) -> None:
+        """Forget the rows of trials, and of a study itself."""
+        for table, rows in list(self._rows.items()):
+            owners = trials if UNIQUE[table.name][0] == "trial_id" else (study,)
+            kept = {key: row for key, row in rows.items() if key[0] not in owners}
+            if kept:
+                self._rows[table] = kept
+            else:
+                del self._rows[table]
+        self._trials = {i: row for i, row in self._trials.items() if i not in trials}
 
     def clear(self) -> None:
         """Forget everything, since it is committed."""
@@ -57,6 +82,11 @@ class Pending:
             connection.execute(_upsert(table, connection.dialect.name), list(rows.values()))
         if self._trials:
             connection.execute(_change_trial(), list(self._trials.values()))
+
+
+@cache
+def _second(table: sa.Table) -> sa.Column[Any]:
+    return table.c[UNIQUE[table.name][1]]
 
 
 @cache

@@ -5,6 +5,7 @@ from __future__ import annotations
 import gc
 import json
 import math
+import operator
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from contextlib import contextmanager
@@ -86,11 +87,15 @@ def value_row(trial_id: int, objective: int, value: float) -> Row:
 
 
 def intermediate_row(trial_id: int, step: int, value: float) -> Row:
-    """The row of a reported value."""
+    """The row of a reported value.
+
+    Raises:
+        TypeError: the step is no integer.
+    """
     number, kind = _stored(value)
     return {
         "trial_id": trial_id,
-        "step": int(step),
+        "step": operator.index(step),
         "intermediate_value": number,
         "intermediate_value_type": kind,
     }

@@ -21,7 +21,7 @@ import sqlalchemy as sa
 from optuna.trial import FrozenTrial
 
 from hpsearch.storage.database import connect, display_url, storage_errors
-from hpsearch.storage.memory import StudyInMemory
+from hpsearch.storage.memory import Gone, StudyInMemory, gone
 from hpsearch.storage.optuna_schema import tables
 from hpsearch.storage.pending import Pending
 
@@ -34,6 +34,18 @@ DELAY = 0.2
 
 LOOK = 0.25
 """Seconds between two looks for other processes' writes, where the database cannot tell at once."""
+
+
+FORK_PATIENCE = 1.0
+"""Seconds that a fork waits for what is just being written."""
+
+_forking = threading.local()
+
+_OPEN: weakref.WeakSet[Session] = weakref.WeakSet()
+"""Every storage of this process."""
+
+_PARENTS: list[object] = []
+"""In a forked child, the connections that its parent goes on using."""
 
 
 class Session:
@@ -52,22 +64,31 @@ class Session:
         self._database = connect(url, create=create)
         self.fence: Callable[[sa.Connection], None] | None = None
         self._start()
+        _OPEN.add(self)
         atexit.register(_close, weakref.ref(self))
 
     def _start(self) -> None:
         """Begin with nothing in memory; also in a forked child, whose parent writes its own."""
-        self._process = os.getpid()
         self._lock = threading.RLock()
         self._connection: sa.Connection | None = None
         self._grouping: sa.Connection | None = None
         self._studies: dict[int, StudyInMemory] = {}
         self._study_of: dict[int, int] = {}  # by trial id
-        self._pending = Pending()
+        self._gone_studies, self._gone_trials = Gone(), Gone()
+        self._made: list[tuple[StudyInMemory, int]] = []  # the new trials of the group
+        self._pending = Pending(self._database.limits)
         self._wake = threading.Event()
         self._writer: threading.Thread | None = None
         self._broken = False
         self._version: Any = None
         self._looked = 0.0
+
+    def _begin_in_child(self) -> None:
+        """Begin anew after a fork: locks may be held by threads that the child does not have."""
+        # The parent's connections must not be closed here, and so not be collected.
+        _PARENTS.extend((self._connection, self._database.engine.pool))
+        self._database.engine.dispose(close=False)
+        self._start()
 
     # The database
 
@@ -121,8 +142,9 @@ class Session:
                 if not self._database.in_memory:  # that would be its end
                     self._disconnect()
                     self._database.engine.dispose()
-                    self._studies.clear()
-                    self._study_of.clear()
+                    if not self._pending:
+                        self._studies.clear()
+                        self._study_of.clear()
 
     def remove_session(self) -> None:
         """Commit everything; Optuna calls this when an optimization ends."""
@@ -135,33 +157,42 @@ class Session:
             StorageError: it cannot be committed; it is kept, and the next call tries again.
         """
         with self._lock:
-            if self._process == os.getpid() and self._pending and self._grouping is None:
-                with self._transaction(self._pending):
-                    pass
-                self._pending.clear()
-                self._broken = False
+            if not self._pending or self._grouping is not None:
+                return
+            try:
+                with self._transaction() as connection:
+                    self._pending.write(connection)
+            except BaseException:
+                self._broken = True
+                raise
+            self._pending.clear()
+            self._broken = False
 
     @contextmanager
     def group(self) -> Iterator[None]:
         """Commit all that the block writes, new trials included, and what is pending, at its end.
 
-        If it cannot be committed, what is in memory is no longer what the database has: begin anew
-        with another storage.
+        If that fails, the new trials are gone, and what was written of others is still pending.
         """
         with self._lock:
             self._look()
-            with self._transaction() as connection:
-                self._grouping = connection
-                try:
-                    yield
-                finally:
-                    self._grouping = None
-                self._pending.write(connection)
+            self._made = []
+            try:
+                with self._transaction() as connection:
+                    self._grouping = connection
+                    try:
+                        yield
+                    finally:
+                        self._grouping = None
+                    self._pending.write(connection)
+            except BaseException:
+                self._unmake(self._made)
+                raise
             self._pending.clear()
 
     @contextmanager
-    def _transaction(self, pending: Pending | None = None) -> Iterator[sa.Connection]:
-        """A short transaction that writes what is pending, if given, and what its block writes."""
+    def _transaction(self) -> Iterator[sa.Connection]:
+        """A short transaction that writes what its block writes."""
         with self._lock, storage_errors(self._database.url):
             if self._grouping is not None:
                 yield self._grouping
@@ -172,12 +203,10 @@ class Session:
                 connection.exec_driver_sql(self._database.begin)
                 if self.fence is not None:
                     self.fence(connection)
-                if pending is not None:
-                    pending.write(connection)
+                self._forget_gone(connection)
                 yield connection
                 connection.exec_driver_sql("COMMIT")
             except BaseException:
-                self._broken = pending is not None
                 self._roll_back()
                 raise
 
@@ -205,9 +234,6 @@ class Session:
 
     def _connected(self) -> sa.Connection:
         """The one connection for the studies; transactions are begun and ended by hand."""
-        if self._process != os.getpid():
-            self._database.engine.dispose(close=False)
-            self._start()
         if self._connection is None:
             engine = self._database.engine
             self._connection = engine.connect().execution_options(isolation_level="AUTOCOMMIT")
@@ -218,13 +244,10 @@ class Session:
             with suppress(Exception):
                 self._connection.close()
         self._connection = None
-
-    def _write(self, table: sa.Table, row: dict[str, Any]) -> None:
-        """Have a row committed soon."""
-        self._pending.upsert(table, row)
-        self._soon()
+        self._version = None  # another connection counts anew
 
     def _soon(self) -> None:
+        """Have what is pending committed soon."""
         if self._broken:
             self.flush()  # it failed in the background: now, or with the reason to the caller
             return
@@ -242,10 +265,17 @@ class Session:
     # What is in memory, and whether it is what the database has
 
     def _study(self, study_id: int) -> StudyInMemory:
-        """A study as it is now, with what other processes have written."""
+        """A study as it is now, with what other processes have written.
+
+        Raises:
+            KeyError: there is none of that id, or it was deleted and the id is another's now.
+        """
         self._look()
         study = self._studies.get(study_id)
         if study is None:
+            if study_id in self._gone_studies:
+                raise KeyError(f"No study with study_id {study_id} exists.")
+            self.flush()  # a group that failed has left rows of studies that are read anew
             with self.reading() as connection:
                 study = StudyInMemory.read(connection, study_id)
             self._studies[study_id] = study
@@ -254,13 +284,13 @@ class Session:
 
     def _trial(self, trial_id: int) -> tuple[StudyInMemory, FrozenTrial]:
         study_id = self._study_of.get(trial_id)
-        if study_id is None:
+        if study_id is None and trial_id not in self._gone_trials:
             t = tables().trials.c
-            with storage_errors(self._database.url):
+            with self.reading() as connection:
                 query = sa.select(t.study_id).where(t.trial_id == trial_id)
-                study_id = self._connected().execute(query).scalar()
-            if study_id is None:
-                raise KeyError(f"No trial with trial_id {trial_id} exists.")
+                study_id = connection.execute(query).scalar()
+        if study_id is None:
+            raise KeyError(f"No trial with trial_id {trial_id} exists.")
         study = self._study(study_id)
         return study, study.trial(trial_id)
 
@@ -269,38 +299,66 @@ class Session:
         if self._grouping is not None:
             return
         with storage_errors(self._database.url):
-            connection = self._connected()
+            version = None
             if self._database.tells_version:
                 version = self._data_version()
                 if version == self._version:
                     return
-                self._version = version
             else:
                 now = time.monotonic()
                 if now - self._looked < LOOK:
                     return
                 self._looked = now
-            if not self._studies:
-                return
-            self.flush()
-            for study_id in list(self._studies):
-                try:
-                    with self.reading():
-                        new = self._studies[study_id].refresh(connection)
-                except KeyError:
-                    self._forget(study_id)
-                else:
-                    self._study_of.update(dict.fromkeys(new, study_id))
+            if self._studies:
+                self.flush()
+                with self.reading() as connection:
+                    self._take_in(connection)
+            self._version = version
+
+    def _take_in(self, connection: sa.Connection) -> None:
+        for study_id in gone(connection, self._studies.values()):
+            self._forget(study_id)
+        for study_id, study in self._studies.items():
+            self._study_of.update(dict.fromkeys(study.refresh(connection), study_id))
 
     def _data_version(self) -> Any:
         """SQLite's counter of commits by other connections than this one."""
         driver: Any = self._connected().connection.driver_connection
         return driver.execute("PRAGMA data_version").fetchone()
 
+    def _forget_gone(self, connection: sa.Connection) -> None:
+        """Drop what is pending of studies that others have deleted, before anything is written.
+
+        SQLite's transaction keeps others from writing, so that it is exact there. PostgreSQL never
+        gives an id twice: what is deleted while this transaction runs, makes it fail.
+        """
+        if self._database.tells_version:
+            due = self._data_version() != self._version
+        else:
+            due = bool(self._pending)
+        if due and self._studies:
+            for study_id in gone(connection, self._studies.values()):
+                self._forget(study_id)
+
     def _forget(self, study_id: int) -> None:
+        """Drop a study that was deleted, and what is pending of it."""
         study = self._studies.pop(study_id, None)
-        for trial_id in study.trials if study is not None else ():
+        trials = study.trials if study is not None else {}
+        for trial_id in trials:
             self._study_of.pop(trial_id, None)
+        self._pending.discard(trials, study_id)
+        self._gone_studies.add([study_id])
+        self._gone_trials.add(trials)
+
+    def _unmake(self, made: list[tuple[StudyInMemory, int]]) -> None:
+        """Drop new trials that could not be committed; their studies are read anew."""
+        for study, _ in made:
+            self._studies.pop(study.study_id, None)
+            for trial_id in study.trials:
+                self._study_of.pop(trial_id, None)
+        ids = [trial_id for _, trial_id in made]
+        self._pending.discard(ids)
+        self._gone_trials.add(ids)
 
 
 def _write_behind(storage: weakref.ref[Session], wake: threading.Event) -> None:
@@ -323,3 +381,28 @@ def _close(storage: weakref.ref[Session]) -> None:
     if alive is not None:
         with suppress(Exception):
             alive.close()
+
+
+def _before_fork() -> None:
+    """Let writers come to an end: SQLite has locks of its own that no child can open."""
+    end = time.monotonic() + FORK_PATIENCE
+    locks = [storage._lock for storage in list(_OPEN)]
+    _forking.locks = [
+        lock for lock in locks if lock.acquire(timeout=max(0.0, end - time.monotonic()))
+    ]
+
+
+def _after_fork() -> None:
+    for lock in _forking.locks:
+        lock.release()
+
+
+def _begin_in_child() -> None:
+    for storage in list(_OPEN):
+        storage._begin_in_child()
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(
+        before=_before_fork, after_in_parent=_after_fork, after_in_child=_begin_in_child
+    )

@@ -8,7 +8,6 @@ number, who starts a waiting trial. All else is left to `Session`.
 from __future__ import annotations
 
 import copy
-import os
 from collections.abc import Container, Mapping, Sequence
 from datetime import datetime
 from typing import Any
@@ -24,8 +23,7 @@ from optuna.study._frozen import FrozenStudy
 from optuna.trial import FrozenTrial, TrialState
 
 from hpsearch.storage import rows
-from hpsearch.storage.database import storage_errors
-from hpsearch.storage.memory import StudyInMemory, plain, read_studies
+from hpsearch.storage.memory import Gone, StudyInMemory, plain, read_studies
 from hpsearch.storage.optuna_schema import tables
 from hpsearch.storage.own_tables import epochs_row, own_tables
 from hpsearch.storage.pending import Pending
@@ -68,15 +66,18 @@ class WriteBehindStorage(Session, BaseStorage):
         """Make a study, at once.
 
         Raises:
+            StorageError: the database cannot keep its name.
             DuplicatedStudyError: there is one of that name.
         """
         name = DEFAULT_STUDY_NAME_PREFIX + str(uuid4()) if study_name is None else study_name
         known = tables()
+        self._database.limits.check(known.studies.c.study_name, name)
         with self._lock:
             try:
                 with self._transaction() as connection:
-                    insert = known.studies.insert().values(study_name=name)
-                    made = connection.execute(insert).inserted_primary_key
+                    row: dict[str, Any] = {"study_name": name}
+                    row |= self._fresh_id(connection, known.studies.c.study_id, self._gone_studies)
+                    made = connection.execute(known.studies.insert(), row).inserted_primary_key
                     assert made is not None
                     study_id = int(made[0])
                     given = [
@@ -89,6 +90,21 @@ class WriteBehindStorage(Session, BaseStorage):
                     raise DuplicatedStudyError(f"there is a study {name!r} already") from error
                 raise
             return study_id
+
+    def _fresh_id(
+        self, connection: sa.Connection, column: sa.Column[int], gone: Gone
+    ) -> dict[str, int]:
+        """An id that means nothing else in this process, where the database would give one twice.
+
+        Args:
+            connection: in the transaction that makes what gets the id.
+            column: of the ids.
+            gone: the ids of what was deleted.
+        """
+        if not gone or not self._database.tells_version:
+            return {}
+        last = connection.execute(sa.select(sa.func.max(column))).scalar() or 0
+        return {column.name: max(last, gone.last) + 1}
 
     def delete_study(self, study_id: int) -> None:
         """Delete a study and its trials, at once."""
@@ -119,8 +135,9 @@ class WriteBehindStorage(Session, BaseStorage):
         with self._lock:
             study = self._study(study_id)
             row = rows.attribute_row("study_id", study_id, key, value)
+            self._pending.upsert(table, row)
             study.set_attribute(table, key, plain(value))
-            self._write(table, row)
+            self._soon()
 
     def get_study_id_from_name(self, study_name: str) -> int:
         """The id of a study.
@@ -129,12 +146,15 @@ class WriteBehindStorage(Session, BaseStorage):
             KeyError: there is none of that name.
         """
         s = tables().studies.c
-        with self._lock, storage_errors(self._database.url):
-            query = sa.select(s.study_id).where(s.study_name == study_name)
-            found = self._connected().execute(query).scalar()
-        if found is None:
-            raise KeyError(f"No such study {study_name}.")
-        return int(found)
+        with self._lock:
+            self._look()  # before the id of a study that is gone is known as another's
+            with self.reading() as connection:
+                query = sa.select(s.study_id).where(s.study_name == study_name)
+                found = connection.execute(query).scalar()
+            if found is None:
+                raise KeyError(f"No such study {study_name}.")
+            self._gone_studies.give_back([found])
+            return int(found)
 
     def get_study_name_from_id(self, study_id: int) -> str:
         """The name of a study."""
@@ -158,10 +178,13 @@ class WriteBehindStorage(Session, BaseStorage):
 
     def get_all_studies(self) -> list[FrozenStudy]:
         """All studies of the database, their trials left aside."""
-        with self._lock, storage_errors(self._database.url):
+        with self._lock:
             self.flush()
+            self._look()
             with self.reading() as connection:
-                return read_studies(connection)
+                studies = read_studies(connection)
+            self._gone_studies.give_back(study._study_id for study in studies)
+            return studies
 
     # Trials
 
@@ -171,7 +194,7 @@ class WriteBehindStorage(Session, BaseStorage):
         A running trial is its process's own, so that nobody else's writes are looked for here.
         """
         study = self._studies.get(self._study_of.get(trial_id, -1))
-        if study is None or self._process != os.getpid():
+        if study is None:
             study, trial = self._trial(trial_id)
         else:
             trial = study.trial(trial_id)
@@ -188,10 +211,11 @@ class WriteBehindStorage(Session, BaseStorage):
             trial = _running() if template_trial is None else _copy(template_trial)
             for name, distribution in trial.distributions.items():
                 study.check_distribution(name, distribution)
-            own = Pending() if self._grouping is None else self._pending
+            own = Pending(self._database.limits) if self._grouping is None else self._pending
             with self._transaction() as connection:
                 number = self._next_number(connection, study)
                 row = {"study_id": study_id, "number": number, **rows.trial_row(trial)}
+                row |= self._fresh_id(connection, known.trials.c.trial_id, self._gone_trials)
                 made = connection.execute(known.trials.insert(), row).inserted_primary_key
                 assert made is not None
                 trial_id = int(made[0])
@@ -201,19 +225,29 @@ class WriteBehindStorage(Session, BaseStorage):
                     if own is not self._pending:
                         own.write(connection)
             trial.number, trial._trial_id = number, trial_id
-            study.add(trial)
+            study.add_own(trial)
+            if self._grouping is not None:
+                self._made.append((study, trial_id))
             self._study_of[trial_id] = study_id
             return trial_id
 
     def _next_number(self, connection: sa.Connection, study: StudyInMemory) -> int:
-        """The number of a new trial, within the transaction that makes it."""
+        """The number of a new trial, within the transaction that makes it.
+
+        Raises:
+            KeyError: the study was deleted just now.
+        """
+        if self._studies.get(study.study_id) is not study:
+            raise KeyError(f"No study with study_id {study.study_id} exists.")
         if self._database.tells_version and self._data_version() == self._version:
             return study.next_number()
         known = tables()
         if not self._database.tells_version:  # one at a time may count
             s = known.studies.c
             mine = sa.select(s.study_id).where(s.study_id == study.study_id).with_for_update()
-            connection.execute(mine)
+            if connection.execute(mine).scalar() is None:
+                self._forget(study.study_id)
+                raise KeyError(f"No study with study_id {study.study_id} exists.")
         t = known.trials.c
         query = sa.select(t.number).where(t.study_id == study.study_id)
         last = connection.execute(query.order_by(t.trial_id.desc()).limit(1)).scalar()
@@ -230,13 +264,14 @@ class WriteBehindStorage(Session, BaseStorage):
         with self._lock:
             study, trial = self._open_trial(trial_id)
             study.check_distribution(param_name, distribution)
+            row = rows.param_row(trial_id, param_name, param_value_internal, distribution)
+            self._pending.upsert(tables().trial_params, row)
             study.note_distribution(param_name, distribution)
             value = distribution.to_external_repr(param_value_internal)
             trial.params = {**trial.params, param_name: value}
             trial.distributions = {**trial.distributions, param_name: distribution}
             study.put(trial)
-            row = rows.param_row(trial_id, param_name, param_value_internal, distribution)
-            self._write(tables().trial_params, row)
+            self._soon()
 
     def get_trial_id_from_study_id_trial_number(self, study_id: int, trial_number: int) -> int:
         """The id of a study's trial.
@@ -270,9 +305,10 @@ class WriteBehindStorage(Session, BaseStorage):
         with self._lock:
             study, trial = self._open_trial(trial_id)
             if state == TrialState.RUNNING:
-                if trial.state != TrialState.WAITING or not self._start_waiting(trial_id):
-                    return False
                 trial.datetime_start = datetime.now()
+                started = rows.trial_row(trial) | {"state": state}
+                if trial.state != TrialState.WAITING or not self._start_waiting(trial_id, started):
+                    return False
             trial.state = state
             if values is not None:
                 trial.values = [float(value) for value in values]
@@ -311,11 +347,6 @@ class WriteBehindStorage(Session, BaseStorage):
         with self._lock:
             study, trial = self._open_trial(trial_id)
             trial.intermediate_values = {s: float(v) for s, v in intermediate_values.items()}
-            trial._user_attrs = {
-                **trial._user_attrs,
-                **{k: plain(v) for k, v in user_attrs.items()},
-            }
-            study.put(trial)
             upsert = self._pending.upsert
             for step, value in trial.intermediate_values.items():
                 row = rows.intermediate_row(trial_id, step, value)
@@ -323,20 +354,24 @@ class WriteBehindStorage(Session, BaseStorage):
             for key, value in user_attrs.items():
                 row = rows.attribute_row("trial_id", trial_id, key, value)
                 upsert(known.trial_user_attributes, row)
+            trial._user_attrs = {
+                **trial._user_attrs,
+                **{k: plain(v) for k, v in user_attrs.items()},
+            }
+            study.put(trial)
             if epochs:
                 upsert(own_tables().epochs, epochs_row(trial_id, epochs))
             self.set_trial_state_values(trial_id, state, values)
 
-    def _start_waiting(self, trial_id: int) -> bool:
+    def _start_waiting(self, trial_id: int, row: dict[str, Any]) -> bool:
         """Whether this process, and no other, is the one that starts a waiting trial."""
         self.flush()
         if self._grouping is not None:
             self._pending.write(self._grouping)
-            self._pending.clear()
         t = tables().trials
         start = t.update().where(t.c.trial_id == trial_id, t.c.state == TrialState.WAITING)
         with self._transaction() as connection:
-            started = connection.execute(start.values(state=TrialState.RUNNING))
+            started = connection.execute(start.values(row))
         return started.rowcount == 1
 
     def set_trial_intermediate_value(
@@ -346,28 +381,31 @@ class WriteBehindStorage(Session, BaseStorage):
         with self._lock:
             study, trial = self._open_trial(trial_id)
             value = float(intermediate_value)
-            trial.intermediate_values = {**trial.intermediate_values, step: value}
-            study.put(trial)
             row = rows.intermediate_row(trial_id, step, value)
-            self._write(tables().trial_intermediate_values, row)
+            self._pending.upsert(tables().trial_intermediate_values, row)
+            trial.intermediate_values = {**trial.intermediate_values, row["step"]: value}
+            study.put(trial)
+            self._soon()
 
     def set_trial_user_attr(self, trial_id: int, key: str, value: Any) -> None:
         """Set an attribute of a trial that is not finished."""
         with self._lock:
             study, trial = self._open_trial(trial_id)
             row = rows.attribute_row("trial_id", trial_id, key, value)
+            self._pending.upsert(tables().trial_user_attributes, row)
             trial._user_attrs = {**trial._user_attrs, key: plain(value)}
             study.put(trial)
-            self._write(tables().trial_user_attributes, row)
+            self._soon()
 
     def set_trial_system_attr(self, trial_id: int, key: str, value: Any) -> None:
         """Set one of Optuna's own attributes of a trial that is not finished."""
         with self._lock:
             study, trial = self._open_trial(trial_id)
             row = rows.attribute_row("trial_id", trial_id, key, value)
+            self._pending.upsert(tables().trial_system_attributes, row)
             trial._system_attrs = {**trial._system_attrs, key: plain(value)}
             study.put(trial)
-            self._write(tables().trial_system_attributes, row)
+            self._soon()
 
     def get_trial(self, trial_id: int) -> FrozenTrial:
         """A trial by its id; it stays as it is, later writes make another."""

@@ -9,12 +9,15 @@ import subprocess
 import sys
 import time
 from pathlib import Path
-from typing import Any
+from types import SimpleNamespace
+from typing import Any, cast
 
 import numpy as np
 import pytest
 
 from hpsearch.cli.app import run
+from hpsearch.cli.render import next_text
+from hpsearch.engine.summary import Summary
 
 STUDY = """
 name = "{name}"
@@ -339,3 +342,24 @@ def count_trials(db: Path) -> int:
             return int(connection.execute("SELECT count(*) FROM trials").fetchone()[0])
     except sqlite3.OperationalError:
         return 0
+
+
+STORAGES = {
+    "default": ("sqlite:///hpsearch.db", "", False),
+    "file": ("a b.db", " --storage 'a b.db'", False),
+    "no password": ("postgresql://me@h/db", " --storage postgresql://me@h/db", False),
+    "password": ("postgresql://me:secret@h/db", " --storage 'postgresql://me:***@h/db'", True),
+    "parameter": (
+        "postgresql://h/db?user=me&password=secret",
+        " --storage 'postgresql://h/db?password=***&user=me'",
+        True,
+    ),
+}
+
+
+@pytest.mark.parametrize(("storage", "option", "hint"), STORAGES.values(), ids=STORAGES.keys())
+def test_the_next_commands_show_no_password(storage: str, option: str, hint: bool) -> None:
+    text = next_text(cast("Summary", SimpleNamespace(study="s")), storage).plain
+    assert f"hpsearch trials s{option}  " in text
+    assert "secret" not in text
+    assert ("PGPASSWORD" in text) == hint

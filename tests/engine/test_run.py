@@ -454,7 +454,10 @@ class TestChangedStudies:
         with pytest.raises(UsageError, match=words):
             run_study(study(**changes), storage=db)
 
-    def test_changed_data_is_refused(self, here: Here, db: str, tmp_path: Path) -> None:
+    @pytest.mark.parametrize("finished", [False, True])
+    def test_changed_data_is_refused(
+        self, here: Here, db: str, tmp_path: Path, finished: bool
+    ) -> None:
         table = tmp_path / "t.csv"
         rows = [f"{i},{i % 7},{'ab'[i % 2]}" for i in range(60)]
         table.write_text("x,z,y\n" + "\n".join(rows))
@@ -466,11 +469,17 @@ class TestChangedStudies:
                 )
             }
         )
-        here.before = fail_at_the_end
-        with pytest.raises(RunError, match="last training broke 3 times: OSError: end"):
+        if finished:
             run_study(file, storage=db)
+        else:
+            here.before = fail_at_the_end
+            with pytest.raises(RunError, match="last training broke 3 times: OSError: end"):
+                run_study(file, storage=db)
         table.write_text("x,z,y\n" + "\n".join(rows[:50]))
         with pytest.raises(UsageError, match="60 rows then, 50 now"):
+            run_study(file, storage=db)
+        table.unlink()
+        with pytest.raises(UsageError, match=r"t\.csv"):
             run_study(file, storage=db)
 
     def test_a_foreign_study_of_the_same_name_is_left_alone(self, here: Here, db: str) -> None:
@@ -484,6 +493,16 @@ class TestChangedStudies:
         assert minimizing.direction.name == "MINIMIZE"
         with pytest.raises(UsageError, match="minimizes"):
             run_study(study(name="m"), storage=db)
+
+
+def test_a_study_that_is_deleted_while_it_runs_says_so(here: Here, db: str) -> None:
+    def delete(event: Event) -> None:
+        if isinstance(event, TrialDone):
+            optuna.delete_study(study_name="s", storage=db)
+
+    with pytest.raises(RunError, match="'s' was deleted while it was being run; running it again"):
+        run_study(study(), storage=db, on_event=delete)
+    assert sum(run_study(study(), storage=db).states.values()) == len(essence(db))
 
 
 def test_data_that_cannot_be_read_leave_no_study_behind(here: Here, db: str) -> None:

@@ -148,9 +148,10 @@ def test_a_full_disk_says_so() -> None:
         write()
 
 
-def test_other_errors_pass_through() -> None:
-    with pytest.raises(RuntimeError, match="mine"), storage_errors("sqlite:///x.db"):
-        raise RuntimeError("mine")
+@pytest.mark.parametrize("error", [RuntimeError("mine"), OverflowError("mine")])
+def test_other_errors_pass_through(error: Exception) -> None:
+    with pytest.raises(type(error), match="mine"), storage_errors("sqlite:///x.db"):
+        raise error
 
 
 def test_passwords_are_never_shown() -> None:
@@ -162,7 +163,7 @@ def test_passwords_are_never_shown() -> None:
     assert "connection refused" in str(caught.value)
 
 
-@pytest.mark.parametrize("name", ["a.db", "sub/a.db", "a b.db", "ü.db"])
+@pytest.mark.parametrize("name", ["a.db", "sub/a.db", "sub//a.db", "C:\\a.db", "a b.db", "ü.db"])
 def test_a_file_name_is_a_storage(name: str) -> None:
     assert storage_url(name) == f"sqlite:///{name}"
 

@@ -287,11 +287,146 @@ class TestSeveralProcesses:
         trials = stock.get_all_trials(study._study_id)
         assert [t.user_attrs for t in trials] == [{"a": 1}, {}]
 
+    @pytest.mark.skipif(not hasattr(os, "fork"), reason="has no fork")
+    @pytest.mark.filterwarnings("ignore:.*fork.*:DeprecationWarning")
+    def test_a_child_forked_in_the_middle_of_a_write_is_not_locked_out(
+        self, storage: WriteBehindStorage, stock: RDBStorage, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr("hpsearch.storage.session.FORK_PATIENCE", 0.1)
+        study = optuna.create_study(storage=storage, study_name="s")
+        trial = study.ask()
+        inside, over = threading.Event(), threading.Event()
+
+        def write() -> None:
+            with storage.group():
+                trial.set_user_attr("a", 1)
+                inside.set()
+                over.wait(60)
+
+        writer = threading.Thread(target=write)
+        writer.start()
+        assert inside.wait(60)
+        child = os.fork()
+        if child == 0:
+            signal.alarm(30)  # a deadlock ends it
+            try:
+                optuna.load_study(study_name="s", storage=storage)
+                os._exit(0)
+            finally:
+                os._exit(1)
+        assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
+        over.set()
+        writer.join()
+        assert [t.user_attrs for t in stock.get_all_trials(study._study_id)] == [{"a": 1}]
+
     def test_a_pickled_storage_opens_the_database_anew(self, storage: WriteBehindStorage) -> None:
         fill(storage)
         again = pickle.loads(pickle.dumps(storage))
         assert content(again) == content(storage)
         again.close()
+
+
+WRITES: dict[str, Callable[[optuna.Study, optuna.Trial], object]] = {
+    "report": lambda _, trial: trial.report(0.5, 1),
+    "parameter": lambda _, trial: trial.suggest_float("x", 0, 1),
+    "attribute": lambda _, trial: trial.set_user_attr("a", 1),
+    "end": lambda study, trial: study.tell(trial, 0.5),
+    "the study's attribute": lambda study, _: study.set_user_attr("a", 1),
+    "new trial": lambda study, _: study.enqueue_trial({"x": 0.5}),
+    "nothing": lambda _, __: None,
+}
+
+
+class TestDeletedElsewhere:
+    """SQLite gives the ids of a deleted study and its trials to the next ones."""
+
+    @pytest.fixture(autouse=True)
+    def _never_by_itself(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr("hpsearch.storage.session.DELAY", 3600.0)
+        monkeypatch.setattr("hpsearch.storage.session.LOOK", 0.0)
+
+    @pytest.mark.parametrize("write", WRITES.values(), ids=WRITES.keys())
+    @pytest.mark.parametrize("name", ["deleted", "another"])
+    def test_what_was_pending_is_dropped(
+        self,
+        storage: WriteBehindStorage,
+        stock: RDBStorage,
+        write: Callable[[optuna.Study, optuna.Trial], object],
+        name: str,
+    ) -> None:
+        kept = optuna.create_study(storage=storage, study_name="kept")
+        deleted = optuna.create_study(storage=storage, study_name="deleted")
+        trial = deleted.ask()
+        storage.flush()
+        write(deleted, trial)
+        optuna.delete_study(study_name="deleted", storage=stock)
+        later = optuna.create_study(storage=stock, study_name=name)
+        later.ask()
+        before = content(stock)
+        storage.flush()
+        assert content(stock) == before
+        study_id, trial_id = deleted._study_id, trial._trial_id
+        for call in (
+            lambda: storage.get_trial(trial_id),
+            lambda: storage.set_trial_intermediate_value(trial_id, 2, 0.5),
+            lambda: storage.set_trial_user_attr(trial_id, "b", 1),
+            lambda: storage.set_trial_state_values(trial_id, TrialState.FAIL),
+            lambda: storage.get_all_trials(study_id),
+            lambda: storage.set_study_user_attr(study_id, "b", 1),
+            lambda: storage.create_new_trial(study_id),
+        ):
+            with pytest.raises(KeyError):
+                call()
+        kept.tell(kept.ask(), 1.0)
+        storage.flush()
+        assert [t.value for t in optuna.load_study(study_name="kept", storage=stock).trials] == [1]
+        assert content(storage) == content(stock)
+        assert optuna.load_study(study_name=name, storage=storage).ask().number == 1
+
+    def test_a_trial_of_it_is_not_made_in_another(
+        self, storage: WriteBehindStorage, stock: RDBStorage, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        deleted = optuna.create_study(storage=storage, study_name="deleted")
+        study = storage._study(deleted._study_id)
+        optuna.delete_study(study_name="deleted", storage=stock)
+        optuna.create_study(storage=stock, study_name="later")
+        # Deleted after the look, and before the transaction.
+        monkeypatch.setattr(storage, "_study", lambda _: study)
+        with pytest.raises(KeyError):
+            deleted.ask()
+        assert [s.n_trials for s in optuna.get_all_study_summaries(storage=stock)] == [0]
+
+    def test_ids_have_one_meaning_in_a_process(self, storage: WriteBehindStorage) -> None:
+        deleted = optuna.create_study(storage=storage, study_name="deleted")
+        trial = deleted.ask()
+        optuna.delete_study(study_name="deleted", storage=storage)
+        later = optuna.create_study(storage=storage, study_name="deleted")
+        other = later.ask()
+        assert later._study_id > deleted._study_id
+        assert other._trial_id > trial._trial_id
+        with pytest.raises(KeyError):
+            trial.report(0.5, 1)
+
+
+def test_a_group_that_fails_leaves_what_was_pending(
+    storage: WriteBehindStorage, make: Make
+) -> None:
+    study = optuna.create_study(storage=storage, study_name="s")
+    trial = study.ask()
+
+    def fail() -> None:
+        with storage.group():
+            study.tell(trial, 1.0)
+            study.enqueue_trial({"x": 0.5})
+            raise ZeroDivisionError
+
+    with pytest.raises(ZeroDivisionError):
+        fail()
+    assert [t.value for t in study.trials] == [1.0]
+    storage.flush()
+    again = optuna.load_study(study_name="s", storage=make())
+    assert [t.value for t in again.trials] == [1.0]
+    assert study.ask().number == 1
 
 
 def ids(storage: WriteBehindStorage, study_id: int) -> list[int]:
@@ -378,6 +513,66 @@ def test_a_server_that_goes_away_meanwhile_costs_nothing(
     storage.flush()
     [kept] = optuna.load_study(study_name="s", storage=make()).trials
     assert (kept.value, kept.user_attrs) == (1.0, {"a": 1, "b": 2})
+
+
+BOTH, SERVER = ("sqlite", "postgresql"), ("postgresql",)
+UNSTORABLE: dict[str, tuple[tuple[str, ...], type[Exception], str, Any]] = {
+    "huge step": (BOTH, StorageError, "step", 2**70),
+    "step of 33 bits": (SERVER, StorageError, "step", 2**31),
+    "half a step": (BOTH, TypeError, "step", 1.5),
+    "lone surrogate": (BOTH, StorageError, "name", "ü\udc80"),
+    "number": (BOTH, TypeError, "name", 5),
+    "nothing": (BOTH, TypeError, "name", None),
+    "long": (SERVER, StorageError, "name", "k" * 513),
+    "NUL": (SERVER, StorageError, "name", "a\0b"),
+}
+
+
+@pytest.mark.parametrize(
+    ("backends", "error", "what", "value"), UNSTORABLE.values(), ids=UNSTORABLE.keys()
+)
+def test_what_cannot_be_kept_is_refused_at_once_or_kept(
+    storage: WriteBehindStorage,
+    make: Make,
+    backends: tuple[str, ...],
+    error: type[Exception],
+    what: str,
+    value: Any,
+) -> None:
+    study = optuna.create_study(storage=storage, study_name="s")
+    study_id, trial_id = study._study_id, study.ask()._trial_id
+    distribution = FloatDistribution(0, 1)
+    writes: tuple[Callable[[], object], ...] = (
+        lambda: storage.set_trial_user_attr(trial_id, value, 1),
+        lambda: storage.set_trial_system_attr(trial_id, value, 1),
+        lambda: storage.set_study_user_attr(study_id, value, 1),
+        lambda: storage.set_trial_param(trial_id, value, 0.5, distribution),
+        lambda: storage.create_new_trial(study_id, create_trial(value=1, user_attrs={value: 1})),
+    )
+    if what == "step":
+        reports = create_trial(value=1, intermediate_values={value: 1.0})
+        writes = (
+            lambda: storage.set_trial_intermediate_value(trial_id, value, 1.0),
+            lambda: storage.create_new_trial(study_id, reports),
+        )
+    elif isinstance(value, str):
+        writes += (lambda: storage.create_new_study([optuna.study.StudyDirection.MINIMIZE], value),)
+    for write in writes:
+        if storage.engine.dialect.name in backends:
+            with pytest.raises(error) as caught:
+                write()
+            assert "\n" not in str(caught.value)
+        else:
+            write()
+        storage.flush()
+    study.tell(study.ask(), 1.0)
+    storage.flush()
+    assert content(storage) == content(make())
+
+
+def test_what_cannot_be_looked_for_gets_a_sentence(storage: WriteBehindStorage) -> None:
+    with pytest.raises(StorageError, match="cannot keep, or look for, what it was given"):
+        storage.get_study_id_from_name("\udc80")
 
 
 class TestTrouble:
@@ -481,13 +676,35 @@ class TestTrouble:
 
 
 class TestPasswords:
-    URL = "postgresql+psycopg://someone:very-secret@127.0.0.1:1/none?connect_timeout=1"
-
-    def test_are_in_no_message(self) -> None:
+    @pytest.mark.parametrize(
+        "place", ["someone:very-secret@127.0.0.1:1/x?", "127.0.0.1:1/x?password=very-secret&"]
+    )
+    def test_are_in_no_message(self, place: str) -> None:
         with pytest.raises(StorageError) as caught:
-            WriteBehindStorage(self.URL)
+            WriteBehindStorage(f"postgresql://{place}connect_timeout=1")
         assert "very-secret" not in str(caught.value)
         assert "***" in str(caught.value)
+
+    def test_that_are_parameters_are_in_no_text_and_reach_the_server(self, url: str) -> None:
+        if url.startswith("sqlite"):
+            pytest.skip("SQLite has no passwords")
+        given = url + "&password=very-secret"
+        with WriteBehindStorage(given) as storage:
+            assert "very-secret" not in repr(storage) + storage.url + repr(vars(storage))
+            assert storage.engine.dialect.name == "postgresql"
+            driver: Any = storage._connected().connection.driver_connection
+            assert driver.info.password == "very-secret"
+            with pickle.loads(pickle.dumps(storage)) as again:
+                assert content(again) == []
+
+    @pytest.mark.parametrize(
+        "text",
+        ["postgresql:/u:very-secret@h/db", "postgresql:u:very-secret@h/db", "pg//u:very-secret@h"],
+    )
+    def test_of_half_a_url_are_not_taken_for_a_file_s_name(self, text: str) -> None:
+        with pytest.raises(UsageError, match="as a URL does") as caught:
+            WriteBehindStorage(text)
+        assert "very-secret" not in str(caught.value)
 
     def test_are_in_no_text_of_the_storage(self, storage: WriteBehindStorage, url: str) -> None:
         password = sa.make_url(url).password
