@@ -36,7 +36,6 @@ def standings_table(comparisons: Sequence[Comparison], table: Sequence[Standing]
     made = plain_table(
         f"{names}: {comparisons[0].repeats} {_searches(comparisons)} of each strategy"
     )
-    reference = reference_of(comparisons)
     made.add_column("strategy", no_wrap=True)
     for heading in (
         "trials",
@@ -45,10 +44,10 @@ def standings_table(comparisons: Sequence[Comparison], table: Sequence[Standing]
         "95% interval",
         "worst",
         "rank",
-        f"above {reference}",
+        "beats",
         "p",
     ):
-        made.add_column(heading, justify="right")
+        made.add_column(heading, justify="right", no_wrap=True)
     for row in table:
         versus = row.versus
         made.add_row(
@@ -60,7 +59,7 @@ def standings_table(comparisons: Sequence[Comparison], table: Sequence[Standing]
             f"{row.worst:.3f}",
             f"{row.rank:.1f}",
             "" if versus is None else f"{versus.better:.2f}",
-            "" if versus is None else f"{versus.p_value:.2g}",
+            "" if versus is None else f"{versus.p_value:.3f}",
         )
     return made
 
@@ -75,8 +74,8 @@ def _footnote(comparisons: Sequence[Comparison]) -> str:
         f"Budget of a search: {budgets}, twice that for random-x2; cost: the share of it that was "
         "spent. test: interquartile mean of the test accuracy of the networks by which searches "
         "named their winner. worst: the lowest accuracy of a winner that was trained once more. "
-        "above: how often a search's test accuracy lies above the other's, ties counting half. p: "
-        "Wilcoxon's paired test, after Holm.\n"
+        f"beats: how often a search's test accuracy lies above one of {reference_of(comparisons)}'s, "
+        "ties counting half. p: Wilcoxon's paired test of the two, after Holm.\n"
     )
 
 
