@@ -74,8 +74,8 @@ def _footnote(comparisons: Sequence[Comparison]) -> str:
         f"Budget of a search: {budgets}, twice that for random-x2; cost: the share of it that was "
         "spent. test: interquartile mean of the test accuracy of the networks by which searches "
         "named their winner. worst: the lowest accuracy of a winner that was trained once more. "
-        f"beats: how often a search's test accuracy lies above one of {reference_of(comparisons)}'s, "
-        "ties counting half. p: Wilcoxon's paired test of the two, after Holm.\n"
+        f"beats: how often a search's test accuracy lies above {reference_of(comparisons)}'s, ties "
+        "counting half. p: Wilcoxon's paired test of the two, after Holm.\n"
     )
 
 
