@@ -6,10 +6,14 @@ import os
 import signal
 import threading
 import time
+from collections.abc import Callable
+from concurrent.futures import Future, wait
 from types import FrameType, TracebackType
-from typing import Any
+from typing import Any, TypeVar
 
 __all__ = ["Interrupts"]
+
+T = TypeVar("T")
 
 SIGNALS = (signal.SIGINT, signal.SIGTERM)
 
@@ -58,6 +62,26 @@ class Interrupts:
         while (left := end - time.monotonic()) > 0:
             self.check()
             time.sleep(min(left, 0.1))
+
+    def wait_for(self, work: Callable[[], T]) -> T:
+        """Do what has no safe points of its own, but only until a signal asks to stop.
+
+        The work is done in another thread, and left to itself when it is waited for no more; so it
+        must change nothing.
+        """
+        future: Future[T] = Future()
+
+        def do() -> None:
+            try:
+                future.set_result(work())
+            except BaseException as error:  # it is the caller's
+                future.set_exception(error)
+
+        threading.Thread(target=do, name="hpsearch-work", daemon=True).start()
+        while not wait([future], timeout=0.1).done:
+            self.check()
+        self.check()
+        return future.result()
 
     def _note(self, number: int, _: FrameType | None) -> None:
         if self._asked is not None:

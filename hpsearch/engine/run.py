@@ -120,8 +120,8 @@ class Runner:
         """A study's data, divided; those of the last study are not read again."""
         key = (study.data, study.seed)
         if self._last is None or self._last[0] != key:
-            self._last = key, study_data(study.data, study.seed)
-        self.interrupts.check()
+            load = partial(study_data, study.data, study.seed)
+            self._last = key, self.interrupts.wait_for(load)
         return self._last[1]
 
     def run(

@@ -19,7 +19,7 @@ PATIENCE = 60.0
 STUDY = """
 name = "s"
 [data]
-name = "digits"
+{data}
 [model]
 width = 64
 depth = 1
@@ -36,11 +36,17 @@ class Run:
     """A run in a process of its own."""
 
     def __init__(
-        self, folder: Path, *, epochs: int = 10, trials: int = 6, search: str = ""
+        self,
+        folder: Path,
+        *,
+        data: str = 'name = "digits"',
+        epochs: int = 10,
+        trials: int = 6,
+        search: str = "",
     ) -> None:
         self.database = folder / "s.db"
         study = folder / "s.toml"
-        study.write_text(STUDY.format(epochs=epochs, trials=trials, search=search))
+        study.write_text(STUDY.format(data=data, epochs=epochs, trials=trials, search=search))
         arguments = ["run", str(study), "--storage", str(self.database), "--workers", "2"]
         self.process = subprocess.Popen(
             [sys.executable, "-m", "hpsearch", *arguments],
@@ -121,6 +127,21 @@ class TestSignals:
         assert gone(workers)
         assert set(long.states()) == {"WAITING"}
 
+    def test_workers_that_are_stopped_are_not_waited_for(self, long: Run) -> None:
+        workers = long.workers()
+        for pid in workers:
+            if b"resource_tracker" not in Path(f"/proc/{pid}/cmdline").read_bytes():
+                os.kill(pid, signal.SIGSTOP)
+        try:
+            long.process.send_signal(signal.SIGINT)
+            assert long.process.wait(PATIENCE) == 130
+            assert gone(workers)
+        finally:
+            for pid in workers:
+                with suppress(ProcessLookupError):
+                    os.kill(pid, signal.SIGKILL)
+        assert set(long.states()) == {"WAITING"}
+
     def test_workers_end_by_themselves_when_their_driver_is_killed(self, long: Run) -> None:
         workers = long.workers()
         assert len(workers) >= 2
@@ -135,6 +156,25 @@ class TestSignals:
         assert second.process.returncode == 2
         assert f"the study 's' is being run by process {long.process.pid} on " in output
         assert long.process.poll() is None
+
+
+@pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+def test_data_that_take_long_to_load_do_not_hold_a_signal_up(
+    tmp_path: Path, number: int, code: int
+) -> None:
+    table = tmp_path / "never.csv"
+    os.mkfifo(table)  # whoever opens it waits for somebody who writes
+    run = Run(tmp_path, data=f'path = "{table}"\ntarget = "y"')
+    deadline = time.monotonic() + PATIENCE
+    while not run.database.exists():  # it is opened just before the data
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
+    time.sleep(0.3)
+    run.process.send_signal(number)
+    output = run.end()
+    assert run.process.returncode == code, output
+    assert "Traceback" not in output
+    assert run.states() == []
 
 
 def test_a_second_signal_ends_a_process_that_cannot_stop() -> None:
