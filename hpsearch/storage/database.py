@@ -32,6 +32,7 @@ __all__ = [
     "display_url",
     "storage_errors",
     "storage_url",
+    "was_lost",
 ]
 
 T = TypeVar("T")
@@ -210,6 +211,8 @@ def connect(url: str, *, create: bool = True) -> Database:
     # SQLAlchemy hides a password that has its own place, and shows a parameter.
     options["connect_args"] = {name: parsed.query[name] for name in _secrets(parsed)}
     bare = parsed.difference_update_query(_secrets(parsed))
+    if file is None and parsed.get_backend_name() != "sqlite":
+        options["pool_pre_ping"] = True  # a server may have been started anew
     given = bare.render_as_string(hide_password=False)
     with storage_errors(url):
         return _patiently(lambda: _open(url, given, options, file))
@@ -272,6 +275,20 @@ _SENTENCES = {
 }
 
 
+_UNREACHABLE = (
+    "Connection refused",
+    "No such file or directory",
+    "failed to resolve host",
+    "timeout expired",
+    "the database system is",  # starting up, shutting down, in recovery mode
+)
+
+
+def was_lost(error: BaseException | None) -> bool:
+    """Whether it says that the server has ended a connection."""
+    return bool(getattr(error, "connection_invalidated", False))
+
+
 @contextmanager
 def storage_errors(url: str) -> Iterator[None]:
     """Turn whatever the database raises inside into one sentence that hides the password."""
@@ -282,11 +299,21 @@ def storage_errors(url: str) -> Iterator[None]:
         yield
     except (sa.exc.SQLAlchemyError, optuna.exceptions.StorageInternalError, sqlite3.Error) as error:
         causes, place = " ".join(_chain(error)), _place(url)
+        origin = getattr(error, "orig", None) or error.__cause__ or error
+        first = str(origin).splitlines()[0] if str(origin) else type(origin).__name__
+        if was_lost(error):
+            raise StorageError(
+                f"the database {place} ended the connection ({first}); when its server runs "
+                "again, the same command goes on, and what was committed is kept"
+            ) from error
+        if any(words in causes for words in _UNREACHABLE):
+            raise StorageError(
+                f"the database {place} cannot be reached ({first}); start its server, or check "
+                "host and port, and run the same command again"
+            ) from error
         for words, sentence in _SENTENCES.items():
             if words in causes:
                 raise StorageError(f"the database {place} {sentence}") from error
-        origin = getattr(error, "orig", None) or error.__cause__ or error
-        first = str(origin).splitlines()[0] if str(origin) else type(origin).__name__
         raise StorageError(f"the database {place} failed: {first}") from error
     except (OverflowError, UnicodeError) as error:
         if not _of_driver(error):

@@ -20,7 +20,8 @@ from typing import Any, TypeVar
 import sqlalchemy as sa
 from optuna.trial import FrozenTrial
 
-from hpsearch.storage.database import connect, display_url, storage_errors
+from hpsearch.errors import StorageError
+from hpsearch.storage.database import connect, display_url, storage_errors, was_lost
 from hpsearch.storage.memory import Gone, StudyInMemory, gone
 from hpsearch.storage.optuna_schema import tables
 from hpsearch.storage.pending import Pending
@@ -160,13 +161,23 @@ class Session:
             if not self._pending or self._grouping is not None:
                 return
             try:
-                with self._transaction() as connection:
-                    self._pending.write(connection)
-            except BaseException:
-                self._broken = True
-                raise
-            self._pending.clear()
-            self._broken = False
+                self._commit()
+            except StorageError as error:
+                # Once more, if the connection was lost, or a study deleted, in the middle.
+                cause = error.__cause__
+                if not (was_lost(cause) or isinstance(cause, sa.exc.IntegrityError)):
+                    raise
+                self._commit()
+
+    def _commit(self) -> None:
+        try:
+            with self._transaction() as connection:
+                self._pending.write(connection)
+        except BaseException:
+            self._broken = True
+            raise
+        self._pending.clear()
+        self._broken = False
 
     @contextmanager
     def group(self) -> Iterator[None]:
@@ -198,9 +209,8 @@ class Session:
                 yield self._grouping
                 return
             try:
-                connection = self._connected()
                 self._database.check_place()
-                connection.exec_driver_sql(self._database.begin)
+                connection = self._begin(self._database.begin)
                 if self.fence is not None:
                     self.fence(connection)
                 self._forget_gone(connection)
@@ -217,12 +227,24 @@ class Session:
             if self._grouping is not None:
                 yield self._grouping
                 return
-            connection = self._connected()
-            connection.exec_driver_sql(self._database.begin_reading)
+            connection = self._begin(self._database.begin_reading)
             try:
                 yield connection
             finally:
                 self._roll_back()
+
+    def _begin(self, statement: str) -> sa.Connection:
+        """Begin a transaction, on a new connection if the last one was lost meanwhile."""
+        try:
+            connection = self._connected()
+            connection.exec_driver_sql(statement)
+        except sa.exc.DBAPIError as error:
+            if not was_lost(error):
+                raise
+            self._disconnect()
+            connection = self._connected()
+            connection.exec_driver_sql(statement)
+        return connection
 
     def _roll_back(self) -> None:
         try:

@@ -5,11 +5,13 @@ from __future__ import annotations
 import dataclasses
 import os
 import signal
+import sqlite3
 from collections import Counter
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager
+from itertools import count
 from pathlib import Path
 from typing import Any
 
@@ -31,10 +33,11 @@ from hpsearch.engine.events import (
 from hpsearch.engine.lease import Lease
 from hpsearch.engine.summary import Summary
 from hpsearch.engine.workers import local_executor
-from hpsearch.errors import RunError, UsageError
+from hpsearch.errors import RunError, StorageError, UsageError
 from hpsearch.model import Model
 from hpsearch.objective import Job, RefitJob
 from hpsearch.storage import load_model_bytes, load_study, open_storage, study_names
+from hpsearch.storage.pending import Pending
 from hpsearch.study_file import StudyFile, parse_study_file
 
 TEXT = """
@@ -493,6 +496,30 @@ class TestChangedStudies:
         assert minimizing.direction.name == "MINIMIZE"
         with pytest.raises(UsageError, match="minimizes"):
             run_study(study(name="m"), storage=db)
+
+
+@pytest.mark.parametrize("transaction", [6, 8, 10])
+def test_a_group_that_cannot_be_committed_leaves_what_the_next_run_takes_up(
+    here: Here, db: str, monkeypatch: pytest.MonkeyPatch, transaction: int
+) -> None:
+    run_study(study(name="whole"), storage=db)
+    write, transactions = Pending.write, count()
+
+    def fail_once(pending: Pending, connection: Any) -> None:
+        write(pending, connection)
+        if next(transactions) == transaction:
+            raise sqlite3.OperationalError("disk I/O error")
+
+    with monkeypatch.context() as broken:
+        broken.setattr(Pending, "write", fail_once)
+        with pytest.raises(StorageError, match="disk I/O error"):
+            run_study(study(), storage=db)
+    states = {t.state.name for t in load_study(open_storage(db), "s").trials}
+    assert "RUNNING" not in states
+    run_study(study(), storage=db)
+    assert essence(db) == essence(db, "whole")
+    trials = load_study(open_storage(db), "s").trials
+    assert len(trials) == len(essence(db))
 
 
 def test_a_study_that_is_deleted_while_it_runs_says_so(here: Here, db: str) -> None:

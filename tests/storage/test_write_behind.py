@@ -490,29 +490,110 @@ def test_a_killed_writer_leaves_nothing_half_and_loses_nothing_flushed(
             assert trial.intermediate_values == {0: trial.params["x"]}
 
 
-def test_a_server_that_goes_away_meanwhile_costs_nothing(
-    make: Make, url: str, request: pytest.FixtureRequest
-) -> None:
-    if url.startswith("sqlite"):
-        pytest.skip("SQLite has no server")
-    storage = make()
-    trial = optuna.create_study(storage=storage, study_name="s").ask()
-    trial.report(0.5, 1)
-    storage.flush()
-    trial.set_user_attr("a", 1)
+def end_connections(url: str) -> None:
+    """What a server does that is shut down."""
     server = sa.create_engine(url, poolclass=sa.NullPool)
-    with server.connect() as other:  # as a server does that is shut down
+    with server.connect() as other:
         other.exec_driver_sql(
-            "SELECT pg_terminate_backend(pid) FROM pg_stat_activity "
+            "SELECT pg_terminate_backend(pid, 10000) FROM pg_stat_activity "
             "WHERE datname = current_database() AND pid <> pg_backend_pid()"
         )
-    with pytest.raises(StorageError, match=r"the database postgresql\S+ failed: \S+"):
+
+
+class TestLostConnection:
+    @pytest.fixture(autouse=True)
+    def _a_server(self, url: str, monkeypatch: pytest.MonkeyPatch) -> None:
+        if url.startswith("sqlite"):
+            pytest.skip("SQLite has no server")
+        monkeypatch.setattr("hpsearch.storage.session.DELAY", 3600.0)
+
+    def test_between_transactions_costs_nothing(
+        self, make: Make, url: str, stock: RDBStorage
+    ) -> None:
+        storage = make()
+        study = optuna.create_study(storage=storage, study_name="s")
+        trial = study.ask()
+        for write in (
+            lambda: trial.report(0.5, 1),
+            lambda: study.enqueue_trial({"x": 0.5}),
+            lambda: trial.set_user_attr("a", 1),
+            lambda: study.tell(trial, 1.0),
+        ):
+            end_connections(url)
+            write()
+            storage.flush()
+        end_connections(url)
+        assert len(study.get_trials()) == 2
+        end_connections(url)
+        with storage.engine.begin() as connection:
+            assert connection.exec_driver_sql("SELECT 1").scalar() == 1
+        stock.engine.dispose()
+        assert content(stock) == content(storage)
+
+    def test_in_the_middle_of_a_flush_costs_nothing(self, make: Make, url: str) -> None:
+        storage = make()
+        trial = optuna.create_study(storage=storage, study_name="s").ask()
+        trial.set_user_attr("a", 1)
+        lost: list[str] = []
+
+        def lose(_: sa.Connection) -> None:
+            if not lost:
+                lost.append(url)
+                end_connections(url)
+
+        storage.fence = lose
         storage.flush()
-    trial.set_user_attr("b", 2)
-    trial.study.tell(trial, 1.0)
+        assert lost
+        [kept] = optuna.load_study(study_name="s", storage=make()).trials
+        assert kept.user_attrs == {"a": 1}
+
+    def test_in_the_middle_of_a_group_undoes_its_new_trials_only(
+        self, make: Make, url: str
+    ) -> None:
+        storage = make()
+        study = optuna.create_study(storage=storage, study_name="s")
+        trial = study.ask()
+
+        def lose() -> None:
+            with storage.group():
+                study.tell(trial, 1.0)
+                study.enqueue_trial({"x": 0.5})
+                end_connections(url)
+
+        with pytest.raises(StorageError, match=r"ended the connection .* the same command goes on"):
+            lose()
+        storage.flush()
+        [kept] = optuna.load_study(study_name="s", storage=make()).trials
+        assert kept.value == 1.0
+
+    def test_to_a_server_that_is_not_there_is_told(self, url: str) -> None:
+        nowhere = sa.make_url(url).set(host="127.0.0.1", port=1, query={})
+        with pytest.raises(StorageError, match=r"cannot be reached .* start its server"):
+            WriteBehindStorage(nowhere.render_as_string(hide_password=False))
+
+
+def test_a_study_deleted_in_the_middle_of_a_flush_is_no_trouble(
+    make: Make, stock: RDBStorage, monkeypatch: pytest.MonkeyPatch, url: str
+) -> None:
+    if url.startswith("sqlite"):
+        pytest.skip("nobody else writes during a transaction of SQLite")
+    monkeypatch.setattr("hpsearch.storage.session.DELAY", 3600.0)
+    storage = make()
+    kept = optuna.create_study(storage=storage, study_name="kept").ask()
+    trial = optuna.create_study(storage=storage, study_name="deleted").ask()
+    for each in (kept, trial):
+        each.set_user_attr("a", 1)
+    look = storage._forget_gone
+
+    def delete(connection: sa.Connection) -> None:
+        look(connection)
+        if "deleted" in [study.study_name for study in stock.get_all_studies()]:
+            optuna.delete_study(study_name="deleted", storage=stock)
+
+    monkeypatch.setattr(storage, "_forget_gone", delete)
     storage.flush()
-    [kept] = optuna.load_study(study_name="s", storage=make()).trials
-    assert (kept.value, kept.user_attrs) == (1.0, {"a": 1, "b": 2})
+    [study] = stock.get_all_studies()
+    assert [t.user_attrs for t in stock.get_all_trials(study._study_id)] == [{"a": 1}]
 
 
 BOTH, SERVER = ("sqlite", "postgresql"), ("postgresql",)
