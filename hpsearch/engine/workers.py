@@ -9,7 +9,9 @@ import threading
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future
 from contextlib import contextmanager, suppress
+from multiprocessing import connection
 from multiprocessing.context import BaseContext
+from multiprocessing.process import BaseProcess
 from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
 from hpsearch.errors import RunError
@@ -162,23 +164,17 @@ def _context() -> BaseContext:
 
 
 def _end(*pools: ProcessPool) -> None:
+    """Kill the workers of some pools, which hold nothing that needs a gentle end.
+
+    Pebble would ask them to end, one after the other, and give each three seconds; a process that
+    was stopped does not hear it. And its threads look around every tenth of a second, which nobody
+    has to wait for.
+    """
     for pool in pools:
         pool.stop()  # type: ignore[no-untyped-call]
-    for pool in pools:
-        _kill_workers(pool)
-    for pool in pools:
-        pool.join()
-
-
-def _kill_workers(pool: ProcessPool) -> None:
-    """Kill a pool's processes, which hold nothing that needs a gentle end.
-
-    Pebble asks them to end, one after the other, and gives each three seconds; a process that was
-    stopped does not hear it. Should Pebble keep them elsewhere one day, it still does that.
-    """
-    manager = getattr(getattr(pool, "_pool_manager", None), "worker_manager", None)
-    for process in tuple(getattr(manager, "workers", {}).values()):
-        with suppress(OSError, ValueError, AttributeError):  # it is gone already
+    processes = [process for pool in pools for process in _processes(pool)]
+    for process in processes:
+        with suppress(OSError, ValueError):  # it is gone already
             process.kill()
     # The process that workers are forked from tells of their ends, unless it is stopped itself.
     server = getattr(multiprocessing, "forkserver", None)
@@ -186,6 +182,25 @@ def _kill_workers(pool: ProcessPool) -> None:
     if pid is not None:
         with suppress(OSError):
             os.kill(pid, signal.SIGCONT)
+    rest = threading.Thread(target=_join, args=pools, daemon=True)
+    rest.start()
+    if not processes:
+        rest.join()
+    for process in processes:
+        with suppress(OSError, ValueError):
+            connection.wait([process.sentinel], timeout=1.0)
+
+
+def _processes(pool: ProcessPool) -> list[BaseProcess]:
+    """A pool's processes; none should Pebble keep them elsewhere one day, and then it ends them."""
+    manager = getattr(getattr(pool, "_pool_manager", None), "worker_manager", None)
+    return list(getattr(manager, "workers", {}).values())
+
+
+def _join(*pools: ProcessPool) -> None:
+    for pool in pools:
+        with suppress(Exception):  # of processes that are gone
+            pool.join()
 
 
 def _nothing(_: None) -> None:
