@@ -33,7 +33,7 @@ __all__ = ["WriteBehindStorage"]
 
 
 class WriteBehindStorage(Session, BaseStorage):
-    """A storage for any Optuna program, in Optuna's own schema, a hundred times as fast as its own.
+    """A storage for any Optuna program, in Optuna's own schema, many times as fast as its own.
 
     Args:
         url: a SQLite file name or URL, or a PostgreSQL URL (``pip install hpsearch[postgres]``).
