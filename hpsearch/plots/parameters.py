@@ -84,11 +84,15 @@ def parameters_data(view: StudyView) -> ParametersData:
     axis = score_axis(view, [t.score for t in trials if t.score is not None])
     # There are as many figures as parameters, so that each has fewer points than a single one.
     kept, thinning = thinned(trials, 400)
-    stopped, _ = thinned([t for t in view.trials if t.state == "pruned"], 150)
+    pruned = [t for t in view.trials if t.state == "pruned"]
+    stopped, _ = thinned(pruned, 150)
+    fewer = f"Crosses are {len(stopped)} of {len(pruned):,} stopped trials."
     stages: dict[str, list[TrialView]] = {}
     for trial in sorted(kept, key=lambda t: (t.stage_index or 0, t.number)):
         stages.setdefault(stage_group(trial.stage), []).append(trial)
-    note = " ".join(filter(None, (BARS if view.summary.stages else "", thinning, axis.note)))
+    crosses = fewer if len(stopped) < len(pruned) else ""
+    bars = BARS if view.summary.stages else ""
+    note = " ".join(filter(None, (bars, thinning, crosses, axis.note)))
     return ParametersData(
         tuple(
             ParameterData(

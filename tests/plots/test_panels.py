@@ -279,3 +279,10 @@ def test_colours_are_fixed_and_different() -> None:
     assert stage_colour("grid") == STRATEGY_COLOURS["grid"]
     assert len({stage_colour(s) for s in ("coarse", "fine-1", "fine-2", "confirm-1")}) == 4
     assert label("<i>%{y}") == "&lt;i&gt;%\u200b{y}"
+
+
+def test_thinned_crosses_are_counted() -> None:
+    stopped = [trial(n, 0.1, state="pruned") for n in range(1, 202)]
+    data = parameters_data(view_of(trial(0, 0.9), *stopped))
+    assert "Crosses are 150 of 201 stopped trials." in data.note
+    assert "Crosses" not in parameters_data(view_of(trial(0, 0.9), *stopped[:150])).note
