@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from hpsearch.engine.budget import most_below
 from hpsearch.engine.cost import training_flops
 from hpsearch.engine.run import make_search
 from hpsearch.errors import UsageError
@@ -125,13 +126,7 @@ def _affordable(study: StudyFile, most: int, amount: float, epoch: float, shape:
             return _grid_flops(study, search.search, shape)
         return search.planned_epochs * epoch
 
-    least = 0  # what the amount pays for, or none at all
-    while most - least > 1:
-        middle = (least + most) // 2
-        if cost(middle) <= amount:
-            least = middle
-        else:
-            most = middle
+    least = most_below(most, lambda trials: cost(trials) <= amount)
     if not least:
         raise UsageError(
             f"the budget of the comparison, {amount:.3g}, does not pay for one training of "

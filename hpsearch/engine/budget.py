@@ -10,7 +10,7 @@ from hpsearch.errors import UsageError
 if TYPE_CHECKING:
     from hpsearch.search.race import Confirmed
 
-__all__ = ["trials_within"]
+__all__ = ["most_below", "trials_within"]
 
 
 def trials_within(trials: int, total_epochs: int | None, make: Callable[[int], Confirmed]) -> int:
@@ -26,16 +26,26 @@ def trials_within(trials: int, total_epochs: int | None, make: Callable[[int], C
     """
     if total_epochs is None or make(trials).planned_epochs <= total_epochs:
         return trials
-    least, most = 0, trials  # `most` needs too many, `least` is affordable or no trial at all
-    while most - least > 1:
-        middle = (least + most) // 2
-        if make(middle).planned_epochs <= total_epochs:
-            least = middle
-        else:
-            most = middle
+    least = most_below(trials, lambda n: make(n).planned_epochs <= total_epochs)
     if not least:
         raise UsageError(
             f"total_epochs = {total_epochs} does not pay for one training of "
             f"{make(1).planned_epochs} epochs; raise it"
         )
+    return least
+
+
+def most_below(bound: int, fits: Callable[[int], bool]) -> int:
+    """The largest whole number below a bound that fits, found by halving; 0 if 1 does not fit.
+
+    >>> most_below(100, lambda n: n * n <= 50)
+    7
+    """
+    least, most = 0, bound
+    while most - least > 1:
+        middle = (least + most) // 2
+        if fits(middle):
+            least = middle
+        else:
+            most = middle
     return least

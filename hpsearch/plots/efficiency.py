@@ -11,10 +11,9 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from hpsearch.compare.efficiency import efficiency_curve
-from hpsearch.compare.plan import DOUBLE
 from hpsearch.compare.statistics import interquartile_mean
+from hpsearch.plots.relevance import independent_trials
 from hpsearch.plots.style import STRATEGY_COLOURS, blank_figure
-from hpsearch.plots.view import NothingToDraw
 
 if TYPE_CHECKING:
     import plotly.graph_objects as go
@@ -51,11 +50,7 @@ def efficiency_data(comparison: Comparison) -> EfficiencyData:
     Raises:
         NothingToDraw: random search does not compete; other searches' trials are not independent.
     """
-    random = comparison.contestants.get(DOUBLE) or comparison.contestants.get("random")
-    if random is None:
-        raise NothingToDraw(
-            "Random search does not compete, and only its trials are independent of each other."
-        )
+    random = independent_trials(comparison)
     found: dict[int, list[float]] = {}
     for repeat, scores in enumerate(random.scores):
         sizes = [2**k for k in range(len(scores).bit_length())]

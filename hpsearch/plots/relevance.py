@@ -14,9 +14,15 @@ from hpsearch.plots.view import NothingToDraw
 if TYPE_CHECKING:
     import plotly.graph_objects as go
 
-    from hpsearch.compare.result import Comparison
+    from hpsearch.compare.result import Comparison, Contestant
 
-__all__ = ["RelevanceData", "relevance_data", "relevance_figure", "relevances"]
+__all__ = [
+    "RelevanceData",
+    "independent_trials",
+    "relevance_data",
+    "relevance_figure",
+    "relevances",
+]
 
 REFITS = 20
 
@@ -50,11 +56,7 @@ def relevances(comparison: Comparison) -> dict[str, Relevance]:
     Raises:
         NothingToDraw: random search does not compete, or its trials do not tell.
     """
-    random = comparison.contestants.get(DOUBLE) or comparison.contestants.get("random")
-    if random is None:
-        raise NothingToDraw(
-            "Random search does not compete, and only its trials are independent of each other."
-        )
+    random = independent_trials(comparison)
     configurations = [slot.configuration for slots in random.slots for slot in slots]
     scores = [float(score) for pairs in random.scores for score in pairs[:, 0]]
     try:
@@ -62,6 +64,20 @@ def relevances(comparison: Comparison) -> dict[str, Relevance]:
     except UsageError as error:
         raise NothingToDraw(f"{str(error)[0].upper()}{str(error)[1:]}") from None
     return dict(sorted(found.items(), key=lambda item: -item[1].median))
+
+
+def independent_trials(comparison: Comparison) -> Contestant:
+    """Random search, with twice the budget where it competes so.
+
+    Raises:
+        NothingToDraw: it does not compete.
+    """
+    random = comparison.contestants.get(DOUBLE) or comparison.contestants.get("random")
+    if random is None:
+        raise NothingToDraw(
+            "Random search does not compete, and only its trials are independent of each other."
+        )
+    return random
 
 
 def relevance_figure(data: RelevanceData) -> go.Figure:
