@@ -24,7 +24,16 @@ if TYPE_CHECKING:
 
     Floats = NDArray[np.float64]
 
-__all__ = ["NOTE", "UNITS", "Comparison", "Contestant", "comparison_names", "read_comparison"]
+__all__ = [
+    "NOTE",
+    "UNITS",
+    "Comparison",
+    "Contestant",
+    "comparison_names",
+    "comparison_of",
+    "finished_repeats",
+    "read_comparison",
+]
 
 UNITS = {"flops": "floating-point operations", "epochs": "epochs", "seconds": "seconds"}
 """The units of a budget, as words."""
@@ -95,7 +104,13 @@ class Comparison:
 
 def comparison_names(names: list[str]) -> list[str]:
     """The comparisons among the names of studies: what stands before two slashes."""
-    return list(dict.fromkeys(name.rsplit("/", 2)[0] for name in names if name.count("/") >= 2))
+    found = (comparison_of(name) for name in names)
+    return list(dict.fromkeys(name for name in found if name is not None))
+
+
+def comparison_of(study: str) -> str | None:
+    """The comparison that a study of this name is a part of, if any."""
+    return study.rsplit("/", 2)[0] if study.count("/") >= 2 else None
 
 
 def read_comparison(store: WriteBehindStorage, name: str) -> Comparison:
@@ -105,29 +120,15 @@ def read_comparison(store: WriteBehindStorage, name: str) -> Comparison:
         UnknownNameError: the database has none of this name.
         UsageError: not every strategy has finished a search yet.
     """
-    import optuna
-
-    from hpsearch.storage import study_names
-
-    names = [n for n in study_names(store) if n.rpartition("/")[0].rpartition("/")[0] == name]
-    studies = [optuna.load_study(study_name=n, storage=store) for n in names]
-    found = [(note, s) for s in studies if (note := record.read_note(s, NOTE)) is not None]
-    if not found:
-        raise UnknownNameError("comparison", name, comparison_names(study_names(store)) or ["none"])
-    finished: dict[str, dict[int, optuna.Study]] = {
-        strategy: {} for strategy in found[0][0]["strategies"]
-    }
-    for note, study in found:
-        if record.read_note(study, "result") is not None:
-            finished.setdefault(note["strategy"], {})[note["repeat"]] = study
-    repeats = sorted(set.intersection(*map(set, finished.values())))
+    finished = _finished_searches(store, name)
+    repeats = _common_repeats(finished)
     if not repeats:
         raise UsageError(
             f"the comparison {name} has not finished a search of every strategy yet; "
             "run `hpsearch compare` again to go on"
         )
-    note = found[0][0]
     some = next(iter(finished.values()))[repeats[0]]
+    note = record.read_note(some, NOTE)
     about = record.read_note(some, "data")
     shape = DataShape(about["columns"], len(about["classes"]), about["train"])
     unit = note["budget"]
@@ -143,6 +144,39 @@ def read_comparison(store: WriteBehindStorage, name: str) -> Comparison:
             for strategy, by_repeat in finished.items()
         },
     )
+
+
+def finished_repeats(store: WriteBehindStorage, name: str) -> int:
+    """How many repeats of a comparison are finished by all its strategies; 0 if there is none."""
+    try:
+        return len(_common_repeats(_finished_searches(store, name)))
+    except UnknownNameError:
+        return 0
+
+
+def _finished_searches(store: WriteBehindStorage, name: str) -> dict[str, dict[int, optuna.Study]]:
+    """The finished studies of a comparison, by strategy and repeat."""
+    import optuna
+
+    from hpsearch.storage import study_names
+
+    known = study_names(store)
+    names = [n for n in known if comparison_of(n) == name]
+    studies = [optuna.load_study(study_name=n, storage=store) for n in names]
+    found = [(note, s) for s in studies if (note := record.read_note(s, NOTE)) is not None]
+    if not found:
+        raise UnknownNameError("comparison", name, comparison_names(known) or ["none"])
+    finished: dict[str, dict[int, optuna.Study]] = {
+        strategy: {} for strategy in found[0][0]["strategies"]
+    }
+    for note, study in found:
+        if record.read_note(study, "result") is not None:
+            finished.setdefault(note["strategy"], {})[note["repeat"]] = study
+    return finished
+
+
+def _common_repeats(finished: Mapping[str, Mapping[int, optuna.Study]]) -> list[int]:
+    return sorted(set.intersection(*map(set, finished.values())))
 
 
 def _contestant(

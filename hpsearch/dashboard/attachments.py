@@ -13,6 +13,7 @@ from collections.abc import Callable, Iterable
 from hashlib import sha256
 from typing import TYPE_CHECKING, Any
 
+from hpsearch.compare.result import comparison_of, finished_repeats, read_comparison
 from hpsearch.engine import record
 from hpsearch.errors import HpsearchError
 
@@ -95,28 +96,41 @@ def attach(store: WriteBehindStorage, study_id: int) -> bool:
         body = note_markdown(view)
         save_note(study, body)
         store.set_study_system_attr(study_id, NOTE, _digest(body))
-    for panel_name in load_dashboard("search").panels:
-        made = panel(panel_name)
-        try:
-            figures = made.figures(made.data(view))
-        except NothingToDraw:
-            continue
-        for number, figure in enumerate(figures, start=1):
-            figure.update_layout(title={"text": made.title, "font": {"size": 16}}, margin={"t": 96})
-            identity = f"hpsearch-{panel_name}-{number}"
-            save_plotly_graph_object(study, figure, graph_object_id=identity)
+    subjects: list[tuple[str, Any]] = [("search", view)]
+    comparison = comparison_of(name)
+    if comparison is not None and finished_repeats(store, comparison):
+        subjects.append(("compare", read_comparison(store, comparison)))
+    for dashboard, subject in subjects:
+        for panel_name in load_dashboard(dashboard).panels:
+            made = panel(panel_name)
+            try:
+                figures = made.figures(made.data(subject))
+            except NothingToDraw:
+                continue
+            for number, figure in enumerate(figures, start=1):
+                title = {"text": made.title, "font": {"size": 16}}
+                figure.update_layout(title=title, margin={"t": 96})
+                identity = f"hpsearch-{panel_name}-{number}"
+                save_plotly_graph_object(study, figure, graph_object_id=identity)
     store.set_study_system_attr(study_id, STAMP, stamp)
     store.flush()
     return True
 
 
 def _result(store: WriteBehindStorage, study_id: int) -> str:
-    """What tells a study's result from any other; empty while hpsearch has not finished it."""
+    """What tells a study's result from any other; empty while hpsearch has not finished it.
+
+    That of a study which competes has another result with every repeat that all have finished.
+    """
     try:
         text = store.get_study_user_attrs(study_id).get(record.NOTE + "result")
+        comparison = comparison_of(store.get_study_name_from_id(study_id))
     except KeyError:
         return ""
-    return "" if text is None else _digest(str(text))
+    if text is None:
+        return ""
+    repeats = 0 if comparison is None else finished_repeats(store, comparison)
+    return _digest(f"{text} {repeats}")
 
 
 def _digest(text: str) -> str:

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from hpsearch.engine import record
+from hpsearch.engine.environment import commit_of, environment
 from hpsearch.errors import UsageError
 
 if TYPE_CHECKING:
@@ -15,7 +17,7 @@ if TYPE_CHECKING:
     from hpsearch.data import Dataset, Split
     from hpsearch.study_file import StudyFile
 
-__all__ = ["check_data", "note_data", "open_study", "quiet_optuna", "totals"]
+__all__ = ["check_data", "note_data", "note_environment", "open_study", "quiet_optuna", "totals"]
 
 PLACES = {"data.path", "data.folder"}
 """The same data may lie elsewhere today; its fingerprint, not its place, tells if it changed."""
@@ -119,6 +121,17 @@ def note_data(target: optuna.Study, dataset: Dataset, splits: Sequence[Split]) -
         "folds": len(splits),
     }
     record.write_note(target, "data", about)
+
+
+def note_environment(target: optuna.Study) -> None:
+    """Keep what this run runs with, unless an earlier run of the study ran with the same."""
+    now = environment()
+    commit = commit_of(Path.cwd())
+    if commit is not None:
+        now["commit of the folder"] = commit
+    before: list[dict[str, str]] = record.read_note(target, "environments") or []
+    if now not in before:
+        record.write_note(target, "environments", [*before, now])
 
 
 def _differences(before: Any, after: Any, path: str = "") -> Iterator[str]:

@@ -21,7 +21,14 @@ from hpsearch.engine.cluster import cluster_executor
 from hpsearch.engine.cost import DataShape, Spending
 from hpsearch.engine.dispatch import ATTEMPTS, LOOK, Dispatcher, what_broke
 from hpsearch.engine.events import DataReady, Finished, OnEvent, WinnerNamed
-from hpsearch.engine.identity import BUDGETS, check_data, note_data, open_study, totals
+from hpsearch.engine.identity import (
+    BUDGETS,
+    check_data,
+    note_data,
+    note_environment,
+    open_study,
+    totals,
+)
 from hpsearch.engine.interrupts import Interrupts
 from hpsearch.engine.lease import Lease, seconds_spent
 from hpsearch.engine.processes import scratch_folder
@@ -150,6 +157,7 @@ class Runner:
             store.fence = lease.check
             try:
                 note_data(target, dataset, splits)
+                note_environment(target)
                 numbers = totals(target, trials)
                 strategy = grown(partial(make_search, study), numbers)
                 record.write_note(target, "totals", numbers)

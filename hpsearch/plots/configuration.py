@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
@@ -45,7 +45,7 @@ STORE, MACHINE = "study", "machine that wrote this page"
 
 
 def configuration_data(view: StudyView) -> ConfigurationData:
-    """What the store knows of the study, and what the machine that reads it knows of itself."""
+    """What the store knows of the study and its runs, and how this process differs from them."""
     stored = {
         **_winner(view.summary, view.score_name),
         **_search(view),
@@ -53,7 +53,11 @@ def configuration_data(view: StudyView) -> ConfigurationData:
         **_settings(view.settings),
     }
     facts = [Fact(what, value, STORE) for what, value in stored.items()]
-    facts += [Fact(what, value, MACHINE) for what, value in view.machine.items()]
+    ran = _environments(view.environments)
+    facts += [Fact(what, value, STORE) for what, value in ran.items()]
+    facts += [
+        Fact(what, value, MACHINE) for what, value in view.machine.items() if ran.get(what) != value
+    ]
     moves = tuple(
         Move(
             stage.note.name,
@@ -132,6 +136,15 @@ def _settings(settings: Mapping[str, Any]) -> dict[str, str]:
         if fixed:
             facts[f"fixed: {part}"] = settings_text(fixed)
     return facts
+
+
+def _environments(environments: Sequence[Mapping[str, str]]) -> dict[str, str]:
+    """What the runs ran with; of what has changed between them, every value."""
+    names = dict.fromkeys(name for known in environments for name in known)
+    return {
+        name: ", later ".join(dict.fromkeys(known[name] for known in environments if name in known))
+        for name in names
+    }
 
 
 def range_text(parameter: Parameter) -> str:

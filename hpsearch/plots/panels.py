@@ -116,7 +116,8 @@ PANELS = {
     ),
     "configuration": Panel(
         "Configuration and environment",
-        "What the study has stored of itself, and what the machine that wrote this page says.",
+        "What the study has stored of itself and its runs, and where the machine that wrote this "
+        "page differs from theirs.",
         configuration_data,
         lambda _: [],
     ),

@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 import math
-import platform
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from importlib.metadata import version
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from hpsearch.engine import record
+from hpsearch.engine.environment import environment
 from hpsearch.engine.summary import Summary, TrialRow, summarize
 from hpsearch.search.distributions import from_distribution
 from hpsearch.space import Categorical, Float, Int, Parameter
@@ -66,7 +64,8 @@ class StudyView:
         maximize: whether a greater score is better.
         objectives: how many values a trial has.
         settings: the study file, as the store has it; empty for a study of somebody else.
-        machine: what the machine that reads the study knows of itself.
+        environments: what its runs ran with, each kind once, the first one first.
+        machine: what the process that reads the study runs with.
     """
 
     name: str
@@ -77,6 +76,7 @@ class StudyView:
     maximize: bool = True
     objectives: int = 1
     settings: Mapping[str, Any] = field(default_factory=dict)
+    environments: Sequence[Mapping[str, str]] = ()
     machine: Mapping[str, str] = field(default_factory=dict)
 
 
@@ -109,7 +109,8 @@ def read_view(store: WriteBehindStorage, name: str) -> StudyView:
         maximize=study.directions[0].name != "MINIMIZE",
         objectives=len(study.directions),
         settings=record.read_note(study, "study file") or {},
-        machine=_machine(),
+        environments=tuple(record.read_note(study, "environments") or ()),
+        machine=environment(),
     )
 
 
@@ -153,25 +154,6 @@ def _union(parameters: Sequence[Parameter]) -> Parameter:
     if all(isinstance(p, Int) for p in numeric):
         return Int(int(low), int(high), log)
     return Float(low, high, log)
-
-
-def _machine() -> dict[str, str]:
-    packages = ("hpsearch", "optuna", "numpy")
-    return {
-        "Python": platform.python_version(),
-        **{package: version(package) for package in packages},
-        "processor": _processor(),
-        "system": f"{platform.system()} {platform.release()}",
-    }
-
-
-def _processor() -> str:
-    try:  # Linux says it here only
-        lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
-    except OSError:
-        lines = []
-    named = (line.split(":", 1)[1].strip() for line in lines if line.startswith("model name"))
-    return next(named, platform.processor() or platform.machine())
 
 
 def scored(view: StudyView, at_least: int = 1) -> list[TrialView]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from hpsearch.compare.result import comparison_of
 from hpsearch.plots.configuration import configuration_data
 from hpsearch.report.words import result_sentence, winner_line
 
@@ -37,8 +38,7 @@ def note_markdown(view: StudyView) -> str:
             if before != after
         ]
         parts.append("\n".join(["### How the ranges moved", "", *lines]))
-    if view.name.count("/") >= 2:
-        comparison = view.name.rsplit("/", 2)[0]
+    if comparison := comparison_of(view.name):
         parts.append(
             f"A part of the comparison `{_plain(comparison)}`: `hpsearch report` draws it."
         )

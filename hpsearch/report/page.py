@@ -63,7 +63,7 @@ def page_html(subjects: Sequence[Subject], dashboard: Dashboard) -> str:
         '<meta name="color-scheme" content="light dark">\n'
         f"<title>{html.escape(f'{names}: {dashboard.title}')}</title>\n"
         f"<style>\n{_file('page.css')}</style>\n</head>\n<body>\n<main>\n"
-        f"{contents}{''.join(sections)}</main>\n"
+        f"{contents}{_joint(subjects)}{''.join(sections)}</main>\n"
         f"<footer>Written by hpsearch. {html.escape(dashboard.title)}.</footer>\n"
         f'<script type="application/json" id="templates">{_script_safe(json.dumps(templates))}'
         f"</script>\n<script>{_plotly()}</script>\n<script>\n{_file('page.js')}</script>\n"
@@ -71,8 +71,19 @@ def page_html(subjects: Sequence[Subject], dashboard: Dashboard) -> str:
     )
 
 
+def _joint(subjects: Sequence[Subject]) -> str:
+    """Several comparisons of the same strategies, put together: their average ranks among them."""
+    comparisons = [subject for subject in subjects if isinstance(subject, Comparison)]
+    if len(comparisons) < 2 or len({tuple(c.contestants) for c in comparisons}) > 1:
+        return ""
+    return (
+        '<section class="study" id="all-data-sets">\n<h1>All data sets</h1>\n'
+        f"{comparison_head(comparisons)}</section>\n"
+    )
+
+
 def _section(subject: Subject, dashboard: Dashboard, identity: str) -> str:
-    head = comparison_head(subject) if isinstance(subject, Comparison) else study_head(subject)
+    head = comparison_head([subject]) if isinstance(subject, Comparison) else study_head(subject)
     panels = "".join(_panel(subject, name, f"{identity}-{name}") for name in dashboard.panels)
     return (
         f'<section class="study" id="{identity}">\n<h1>{html.escape(subject.name)}</h1>\n'

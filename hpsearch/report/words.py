@@ -32,10 +32,10 @@ def study_head(view: StudyView) -> str:
     )
 
 
-def comparison_head(comparison: Comparison) -> str:
-    """What stands above a comparison's panels: the answer in words, and the table."""
-    rows = standings([comparison])
-    reference = reference_of([comparison])
+def comparison_head(comparisons: Sequence[Comparison]) -> str:
+    """The answer in words, and the table: of one data set, or of several put together."""
+    rows = standings(comparisons)
+    reference = reference_of(comparisons)
     first, *others = list(answer(rows)) or [
         "There is one strategy alone, and none to hold it against."
     ]
@@ -55,14 +55,15 @@ def comparison_head(comparison: Comparison) -> str:
         ]
         for row in rows
     ]
-    data = comparison.data
-    caption = f"{comparison.repeats} searches of each strategy"
+    repeats = comparisons[0].repeats
+    caption = f"{repeats} {'search' if repeats == 1 else 'searches'} of each strategy"
+    if len(comparisons) > 1:
+        caption += f" on each of {len(comparisons)} data sets"
     about = (
-        f"On {data['name']}: {data['train']:,} rows to train, {data['validation']:,} to validate, "
-        f"{data['test']:,} to test. The budget of a search is {comparison.amount:.3g} "
-        f"{UNITS[comparison.unit]}, twice that for random-x2; cost is the share that was spent. "
-        "Accuracies are interquartile means over the searches, of the networks by which they named "
-        "their winner and of the winner trained once more; p-values are Wilcoxon's, after Holm."
+        f"{' '.join(_conditions(c) for c in comparisons)} random-x2 had twice the budget; cost is "
+        "the share that was spent. Accuracies are interquartile means over the searches, of the "
+        "networks by which they named their winner and of the winner trained once more; p-values "
+        "are Wilcoxon's, after Holm."
     )
     headings += ["worst of these", "rank", f"above {reference}", "p"]
     more = "".join(f"<li>{html.escape(sentence)}</li>" for sentence in others)
@@ -70,6 +71,16 @@ def comparison_head(comparison: Comparison) -> str:
         f'<p class="result">{html.escape(first)}</p>\n'
         f"<ul>{more}</ul>\n{table(headings, body, caption=caption)}"
         f'<p class="note">{html.escape(about)}</p>\n'
+    )
+
+
+def _conditions(comparison: Comparison) -> str:
+    """The data and the budget of a comparison, in a sentence."""
+    data = comparison.data
+    return (
+        f"On {data['name']}: {data['train']:,} rows to train, {data['validation']:,} to validate, "
+        f"{data['test']:,} to test; the budget of a search was {comparison.amount:.3g} "
+        f"{UNITS[comparison.unit]}."
     )
 
 

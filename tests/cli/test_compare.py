@@ -81,7 +81,7 @@ def test_several_files_are_several_data_sets(
     assert run(["compare", study, other, "--repeats", "1"]) == 0
     assert "c, d: 1 search of each strategy" in capsys.readouterr().out
     text = Path("c_d.html").read_text(encoding="utf-8")
-    assert text.count('<section class="study"') == 2
+    assert text.count('<section class="study"') == 3, "both put together, and each of them"
 
 
 def test_the_page_of_a_comparison(study: str, capsys: pytest.CaptureFixture[str]) -> None:

@@ -11,6 +11,7 @@ from typing import Any
 import optuna
 import pytest
 
+from hpsearch.compare.run import compare_study
 from hpsearch.dashboard.attachments import attach, with_attachments
 from hpsearch.engine import run_study
 from hpsearch.storage import WriteBehindStorage, load_study, open_storage
@@ -97,6 +98,25 @@ def test_others_studies_and_unfinished_ones_are_left_alone(store: WriteBehindSto
     assert not attach(store, other._study_id)
     assert not attach(store, 99)
     assert store.get_study_system_attrs(other._study_id) == before
+
+
+def test_a_study_that_competes_gets_the_comparison_s_figures_too(tmp_path: Path) -> None:
+    small = STUDY.replace("a_<b>_*c*", "c").replace("trials = 24", "trials = 4")
+    rivals = '\n[compare]\nstrategies = ["grid", "random"]\nrepeats = '
+    database = str(tmp_path / "c.db")
+    compare_study(parse_study_file(f"{small}{rivals}1"), storage=database, workers=1)
+    with open_storage(database) as store:
+        assert attach(store, 1)
+        found = figures(store)
+        assert {"hpsearch-history-1", "hpsearch-best-so-far-1", "hpsearch-final-scores-1"} <= set(
+            found
+        )
+        before = found["hpsearch-final-scores-1"]
+        assert not attach(store, 1)
+    compare_study(parse_study_file(f"{small}{rivals}2"), storage=database, workers=1)
+    with open_storage(database) as store:
+        assert attach(store, 1), "there is one repeat more"
+        assert figures(store)["hpsearch-final-scores-1"] != before
 
 
 def test_the_first_look_attaches_without_waiting(store: WriteBehindStorage) -> None:

@@ -215,14 +215,22 @@ def test_many_trainings_become_one_line_where_no_pause_shows() -> None:
 def test_the_configuration_says_who_says_it() -> None:
     view = view_of(
         trial(0, 0.5),
-        machine={"Python": "3.11"},
+        machine={"Python": "3.12", "numpy": "2"},
+        environments=[
+            {"Python": "3.11", "numpy": "2", "commit of the folder": "abc"},
+            {"Python": "3.12", "numpy": "2"},
+        ],
         settings={"seed": 7, "model": {"depth": 2, "width": {"low": 1}}},
     )
     data = configuration_data(view)
     facts = {fact.what: (fact.value, fact.source) for fact in data.facts}
     assert facts["seed"] == ("7", "study")
     assert facts["fixed: model"] == ("depth=2", "study")
-    assert facts["Python"] == ("3.11", "machine that wrote this page")
+    assert facts["Python"] == ("3.12", "machine that wrote this page")
+    said = [(fact.what, fact.value) for fact in data.facts if fact.source == "study"]
+    assert ("Python", "3.11, later 3.12") in said
+    assert ("commit of the folder", "abc") in said
+    assert facts["numpy"] == ("2", "study"), "the same here as there is said once"
     assert facts["searched: rate"][0] == "0.0001 to 1 (log scale)"
     assert facts["best so far"][0] == "rate=0.01 l2=0.5"
     [move] = data.moves

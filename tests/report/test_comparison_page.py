@@ -100,3 +100,16 @@ def test_hostile_names_stay_text() -> None:
     page = page_html([five()], load_dashboard("compare"))
     assert "<img" not in page.split("plotly.js v", 1)[0]
     assert "&lt;/script&gt;&lt;img" in page
+
+
+def test_several_data_sets_are_put_together_first() -> None:
+    one, other = five(), comparison(*five().contestants.values(), name="other")
+    both = page_html([one, other], load_dashboard("compare"))
+    joint = both.split('id="all-data-sets"', 1)[1].split("</section>", 1)[0]
+    assert "10 searches of each strategy on each of 2 data sets" in joint
+    assert "of 20 repeats" in joint
+    for page in (
+        page_html([one], load_dashboard("compare")),
+        page_html([one, alone()], load_dashboard("compare")),
+    ):
+        assert 'id="all-data-sets"' not in page, "one data set, or not the same strategies"
