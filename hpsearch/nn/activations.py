@@ -8,15 +8,18 @@ beside y is kept aside. At a kink the derivative is that of either side.
 
 from __future__ import annotations
 
+from math import sqrt
 from typing import ClassVar
 
 import numpy as np
+import numpy.typing as npt
 
 from hpsearch.nn.arrays import CHUNK, Array
 
 __all__ = [
     "ACTIVATIONS",
     "ELU",
+    "FLAT",
     "Activation",
     "LeakyReLU",
     "Maxout",
@@ -25,6 +28,11 @@ __all__ = [
     "Sigmoid",
     "Tanh",
 ]
+
+
+FLAT = 0.04
+"""A unit is saturated where its slope is below this share of its steepest: |tanh| above 0.98, a
+sigmoid outside of 0.01 to 0.99, an ELU below -0.96, a ReLU at 0."""
 
 
 class Activation:
@@ -57,6 +65,14 @@ class Activation:
         """Write dx, and the gradient of the slope if there is one."""
         raise NotImplementedError
 
+    def mark_flat(self, mask: npt.NDArray[np.bool_]) -> None:
+        """Mark where the slope is below FLAT times the steepest one; nowhere, unless overridden.
+
+        Args:
+            mask: receives True and False (units, samples), for the last forward.
+        """
+        mask.fill(False)
+
 
 class Sigmoid(Activation):
     """1/(1 + e^-x), computed as (1 + tanh(x/2))/2, which cannot overflow."""
@@ -74,6 +90,12 @@ class Sigmoid(Activation):
         np.multiply(self.scratch, self.y, self.scratch)
         np.multiply(self.dy, self.scratch, self.dx)
 
+    def mark_flat(self, mask: npt.NDArray[np.bool_]) -> None:
+        """Mark where y (1 - y) is below FLAT / 4."""
+        np.subtract(self.y, 0.5, self.scratch)
+        np.abs(self.scratch, self.scratch)
+        np.greater(self.scratch, 0.5 * sqrt(1.0 - FLAT), mask)
+
 
 class Tanh(Activation):
     """The hyperbolic tangent: a sigmoid that is centred at zero."""
@@ -87,6 +109,11 @@ class Tanh(Activation):
         np.multiply(self.y, self.y, self.scratch)
         np.subtract(1.0, self.scratch, self.scratch)
         np.multiply(self.dy, self.scratch, self.dx)
+
+    def mark_flat(self, mask: npt.NDArray[np.bool_]) -> None:
+        """Mark where 1 - y^2 is below FLAT."""
+        np.abs(self.y, self.scratch)
+        np.greater(self.scratch, sqrt(1.0 - FLAT), mask)
 
 
 class ReLU(Activation):
@@ -127,6 +154,10 @@ class ReLU(Activation):
             np.negative(y, mask)
             np.right_shift(mask, self.sign, mask)
             np.bitwise_and(dy, mask, dx)
+
+    def mark_flat(self, mask: npt.NDArray[np.bool_]) -> None:
+        """Mark where y is 0."""
+        np.less_equal(self.y, 0.0, mask)
 
 
 class LeakyReLU(Activation):
@@ -212,6 +243,10 @@ class ELU(Activation):
         np.fmin(self.y, self.zeros, self.scratch)
         np.add(self.scratch, 1.0, self.scratch)
         np.multiply(self.dy, self.scratch, self.dx)
+
+    def mark_flat(self, mask: npt.NDArray[np.bool_]) -> None:
+        """Mark where e^x is below FLAT."""
+        np.less(self.y, FLAT - 1.0, mask)
 
 
 class Maxout(Activation):
