@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
+from contextlib import nullcontext
 from dataclasses import dataclass
 from typing import Literal, TypeAlias
 
@@ -11,6 +12,7 @@ import numpy as np
 
 from hpsearch.errors import UsageError
 from hpsearch.nn.arrays import Array, Labels
+from hpsearch.nn.averaging import WeightAverage
 from hpsearch.nn.batches import Batch, Batches
 from hpsearch.nn.config import TrainingConfig
 from hpsearch.nn.losses import cross_entropy
@@ -81,6 +83,10 @@ class TrainingResult:
 class Trainer:
     """A network and the state of its optimizer, which outlives a single call of `run`.
 
+    With ``config.weight_averaging`` the network holds the averaged weights whenever nobody trains
+    it: scores, callbacks, the best epoch and the end see those. The raw ones are kept beside, and
+    the next `run` goes on from them.
+
     Args:
         network: trained in place.
         config: update rule, rates, regularization and when to stop.
@@ -89,6 +95,7 @@ class Trainer:
     Attributes:
         epochs_done: epochs finished so far, over all runs; the schedule continues from there.
         initial_loss: data loss before the first update, or None before the first run.
+        average: the average of the weights, or None.
     """
 
     def __init__(
@@ -98,6 +105,8 @@ class Trainer:
         self.optimizer = OPTIMIZERS[config.optimizer](
             network.parameters, network.gradients, network.weight_slices, config
         )
+        decay = config.weight_averaging
+        self.average = WeightAverage(network, decay) if decay > 0 else None
         self.epochs_done = 0
         self.initial_loss: float | None = None
         self._passes: dict[int, Propagation] = {}
@@ -165,7 +174,8 @@ class Trainer:
     ) -> WhyStopped:
         """Train up to epoch ``last``, adding to ``curve``; return why it ended."""
         while self.epochs_done < last:
-            loss, rate, why = self._epoch(batches)
+            with nullcontext() if self.average is None else self.average.raw():
+                loss, rate, why = self._epoch(batches)
             if why is not None:
                 return why
             scores = self._score(*validation) if validation is not None else (None, None)
@@ -213,7 +223,7 @@ class Trainer:
         """Train on the batches of a block; return how many samples they have."""
         sizes = np.full(len(block), batches.size)
         sizes[-1] = len(block[-1].normalizers)
-        optimizer = self.optimizer
+        optimizer, average = self.optimizer, self.average
         batches.scales[: len(block)] = (rates if optimizer.linear else 1.0) / sizes
         propagation = self._passes[batches.size]
         loss = propagation.loss
@@ -227,6 +237,8 @@ class Trainer:
             loss.backward(targets, normalizers, scale)
             propagation.backward()
             optimizer.step(rate)
+            if average is not None:
+                average.update()
         return int(sizes.sum())
 
     def _rates(self, steps: int) -> Array:
