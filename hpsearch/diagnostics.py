@@ -187,6 +187,7 @@ def _overfit(X: np.ndarray, y: np.ndarray, dataset: Dataset, recipe: Recipe, see
         epochs=300,
         patience=None,
         divergence=1e6,
+        weight_averaging=0.0,
     )
     network_config = replace(recipe.network, dropout=0.0)
     network = _network(X, dataset, replace(recipe, network=network_config), seed)

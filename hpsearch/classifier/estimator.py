@@ -36,7 +36,7 @@ class MLPClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
     """A multilayer perceptron classifier that takes the place of scikit-learn's.
 
     Arguments that share a name with `sklearn.neural_network.MLPClassifier` have its meaning and its
-    default; the last eight are ours. The differences: it computes in float32; two classes get two
+    default; the last nine are ours. The differences: it computes in float32; two classes get two
     softmax outputs like any other number; biases begin at ``bias`` and are not drawn; there is no
     ``lbfgs``, no ``sample_weight`` and no multi-label target. Sparse input is made dense, whole.
     Standardize the features first, as for any such network.
@@ -81,6 +81,9 @@ class MLPClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         decay: the share of the rate that is left at the end of the schedule, above 0 to 1.
         warmup: epochs over which the rate rises from 0.
         maxout_pieces: linear pieces of a maxout unit.
+        weight_averaging: decay of the running average of the weights that predicts in their place,
+            0 (off) to below 1. `partial_fit` goes on from the raw weights, a warm start from the
+            average.
 
     Attributes:
         classes_: the labels, sorted (n_classes,).
@@ -137,6 +140,7 @@ class MLPClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         decay: float = 0.01,
         warmup: float = 0.0,
         maxout_pieces: int = 2,
+        weight_averaging: float = 0.0,
     ) -> None:
         self.hidden_layer_sizes = hidden_layer_sizes
         self.activation = activation
@@ -167,6 +171,7 @@ class MLPClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         self.decay = decay
         self.warmup = warmup
         self.maxout_pieces = maxout_pieces
+        self.weight_averaging = weight_averaging
 
     def fit(self, X: Inputs, y: npt.ArrayLike) -> Self:
         """Train until the loss (or validation accuracy) settles, or for ``max_iter`` epochs.

@@ -17,6 +17,7 @@ from hpsearch.nn import ACTIVATIONS, OPTIMIZERS, NetworkConfig, TrainingConfig
 __all__ = ["Settings", "read_settings"]
 
 _AUTO_BATCH = 200
+_SAME = ("epsilon", "schedule", "decay", "warmup", "weight_averaging")  # in both vocabularies
 
 
 @dataclass(frozen=True)
@@ -88,7 +89,7 @@ def read_settings(params: Mapping[str, Any]) -> Settings:
         epochs=params["max_iter"],
         # As scikit-learn, go on for as long as the numbers are finite.
         divergence=sys.float_info.max,
-        **{name: params[name] for name in ("epsilon", "schedule", "decay", "warmup")},
+        **{name: params[name] for name in _SAME},
     )
     same = ("alpha", "shuffle", "early_stopping", "validation_fraction", "tol", "n_iter_no_change")
     return Settings(network, training, **{name: params[name] for name in same})

@@ -132,6 +132,7 @@ class PicklableTrainer(Trainer):
             "so_far": so_far,
             "steps": steps,
             "state": self.optimizer.state,
+            "average": self.average and (self.average.steps, self.average.others),
         }
 
     def __setstate__(self, pickled: dict[str, Any]) -> None:
@@ -140,3 +141,7 @@ class PicklableTrainer(Trainer):
         self.optimizer.state[:] = pickled["state"]
         if pickled["steps"] is not None:
             self.optimizer.steps = pickled["steps"]  # type: ignore[attr-defined]
+        if self.average is not None:
+            self.average.steps, others = pickled["average"]
+            for mine, other in zip(self.average.others, others, strict=True):
+                mine[:] = other

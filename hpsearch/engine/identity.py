@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -17,7 +18,15 @@ if TYPE_CHECKING:
     from hpsearch.data import Dataset, Split
     from hpsearch.study_file import StudyFile
 
-__all__ = ["check_data", "note_data", "note_environment", "open_study", "quiet_optuna", "totals"]
+__all__ = [
+    "check_data",
+    "kept_study_file",
+    "note_data",
+    "note_environment",
+    "open_study",
+    "quiet_optuna",
+    "totals",
+]
 
 PLACES = {"data.path", "data.folder"}
 """The same data may lie elsewhere today; its fingerprint, not its place, tells if it changed."""
@@ -47,7 +56,7 @@ def open_study(store: optuna.storages.BaseStorage, study: StudyFile) -> optuna.S
     if target.direction != optuna.study.StudyDirection.MAXIMIZE:
         raise UsageError(f"the study {study.name!r} in this database minimizes; use another name")
     asked = study.model_dump(mode="json")
-    before = record.read_note(target, "study file")
+    before = kept_study_file(target)
     empty = not target.get_trials(deepcopy=False)
     if before is None and not empty:
         raise UsageError(
@@ -55,7 +64,7 @@ def open_study(store: optuna.storages.BaseStorage, study: StudyFile) -> optuna.S
             "give yours another name"
         )
     if before is not None and not empty:
-        differences = list(_differences(before, asked))
+        differences = list(_differences(before.model_dump(mode="json"), asked))
         if differences:
             raise UsageError(
                 f"the study {study.name!r} in this database was made with other settings: "
@@ -66,6 +75,30 @@ def open_study(store: optuna.storages.BaseStorage, study: StudyFile) -> optuna.S
         if target.metric_names is None:
             target.set_metric_names(["validation accuracy"])
     return target
+
+
+def kept_study_file(target: optuna.Study) -> StudyFile | None:
+    """The study file that a study was made from, None if hpsearch did not make it.
+
+    A setting that is younger than the study has its default, with which everything is as before.
+
+    Raises:
+        UsageError: it has settings that this hpsearch does not know.
+    """
+    from pydantic import ValidationError
+
+    from hpsearch.study_file import StudyFile
+
+    kept = record.read_note(target, "study file")
+    if kept is None:
+        return None
+    try:
+        return StudyFile.model_validate_json(json.dumps(kept))
+    except ValidationError:
+        raise UsageError(
+            f"the study {target.study_name!r} was made by another version of hpsearch, with "
+            "settings that this one does not know; use that one, or give the study file a new name"
+        ) from None
 
 
 def totals(target: optuna.Study, trials: int) -> list[int]:

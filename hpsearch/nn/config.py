@@ -78,6 +78,8 @@ class TrainingConfig:
         epochs: passes over the data; the horizon of the schedule.
         patience: epochs without a better validation score after which to stop, or None for never.
         divergence: stop when the loss passes this many times the initial loss.
+        weight_averaging: decay of the running average of the weights that takes their place in
+            prediction, 0 (off) to below 1; see `hpsearch.nn.averaging`.
 
     Raises:
         UsageError: for a value out of its range.
@@ -98,6 +100,7 @@ class TrainingConfig:
     epochs: int = 20
     patience: int | None = None
     divergence: float = 3.0
+    weight_averaging: float = 0.0
 
     def __post_init__(self) -> None:
         _check_name("optimizer", self.optimizer, OPTIMIZERS)
@@ -115,6 +118,7 @@ class TrainingConfig:
         if self.patience is not None:
             _check_integer("patience", self.patience, 1)
         _check_number("divergence", self.divergence, above=1.0)
+        _check_number("weight_averaging", self.weight_averaging, low=0.0, below=1.0)
 
 
 def _check_name(kind: str, name: object, known: Mapping[str, object]) -> None:

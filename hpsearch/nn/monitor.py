@@ -7,8 +7,7 @@ ratio of updates to weights, which is healthy near 1e-3 (CS231n course notes, ne
 from __future__ import annotations
 
 from dataclasses import dataclass
-from math import sqrt
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 import numpy as np
 import numpy.typing as npt
@@ -20,7 +19,7 @@ from hpsearch.nn.propagation import Propagation
 if TYPE_CHECKING:
     from hpsearch.nn.network import Network
 
-__all__ = ["LayerState", "Monitor", "Observation", "probe_rows"]
+__all__ = ["QUANTITIES", "Monitor", "Watched", "probe_rows"]
 
 PROBE_SHARE = 32
 """One training sample in so many is watched: forward and backward over 1/32 of an epoch's samples
@@ -29,46 +28,48 @@ is about 3 per cent of the epoch."""
 PROBE_LEAST, PROBE_MOST = 16, 256
 """Fewer samples say little of units that are rarely active; more say nothing new."""
 
+END_SAMPLES = 256
+"""Training samples that are labelled when the training is over."""
 
-class LayerState(NamedTuple):
-    """One layer at one moment; the output layer is neither flat nor dead.
-
-    Attributes:
-        output_mean: of what the layer puts out (the logits, for the output layer).
-        output_spread: its standard deviation over units and samples.
-        flat: share of outputs, over units and samples, where the unit is saturated (see FLAT).
-        dead: share of units that are saturated at every sample.
-        weight_size: root mean square of the weights.
-        gradient_mean: of the gradients of the weights.
-        gradient_spread: their standard deviation.
-        update_ratio: size of the last step over that of the weights; 0 before the first step.
-    """
-
-    output_mean: float
-    output_spread: float
-    flat: float
-    dead: float
-    weight_size: float
-    gradient_mean: float
-    gradient_spread: float
-    update_ratio: float
+QUANTITIES = (
+    "output mean",
+    "output spread",
+    "saturated",
+    "dead",
+    "weight size",
+    "gradient mean",
+    "gradient spread",
+    "update ratio",
+)
+"""What is kept of each layer: mean and standard deviation of its outputs (of the logits, for the
+output layer); the share of outputs where the unit is saturated, and of units that are so at every
+sample (none in the output layer); root mean square of the weights; mean and standard deviation of
+their gradients; the last step's size beside that of the weights (0 before the first step)."""
 
 
-@dataclass(frozen=True)
-class Observation:
-    """A network on the probe; numbers are not finite where the network's are not.
+@dataclass(frozen=True, eq=False)
+class Watched:
+    """A training as its monitor saw it: T moments, the first before any step; L layers.
+
+    Numbers are not finite where the network's are not.
 
     Attributes:
-        loss: mean data loss, normalized by the probe's own batch statistics, without dropout.
-        accuracy: share that is classified rightly.
-        gradient_norm: of the gradients of all weights; L2's part left out.
-        layers: a state for each layer, the output layer last.
+        input_size: root mean square of the probe's inputs; 1 where they are standardized.
+        losses: (T,) mean data loss of the probe, normalized by the probe's own batch statistics
+            and without dropout.
+        accuracies: (T,) share of the probe that is classified rightly.
+        gradient_norms: (T,) norm of the gradients of all weights, L2's part left out.
+        layers: (T, L, 8) float32, the QUANTITIES of each layer, the output layer last.
+        train_accuracy: share of up to 256 training samples that the network at the end labels
+            rightly, in prediction mode; its resolution is finer than the probe's.
     """
 
-    loss: float
-    accuracy: float
-    gradient_norm: float
-    layers: tuple[LayerState, ...]
+    input_size: float
+    losses: tuple[float, ...]
+    accuracies: tuple[float, ...]
+    gradient_norms: tuple[float, ...]
+    layers: npt.NDArray[np.float32]
+    train_accuracy: float
 
 
 def probe_rows(samples: int) -> npt.NDArray[np.intp]:
@@ -77,8 +78,11 @@ def probe_rows(samples: int) -> npt.NDArray[np.intp]:
     >>> len(probe_rows(4)), len(probe_rows(1150)), len(probe_rows(60_000))
     (4, 35, 256)
     """
-    size = min(samples, max(PROBE_LEAST, min(samples // PROBE_SHARE, PROBE_MOST)))
-    return np.linspace(0, samples - 1, size).astype(np.intp)
+    return _spaced(samples, max(PROBE_LEAST, min(samples // PROBE_SHARE, PROBE_MOST)))
+
+
+def _spaced(samples: int, most: int) -> npt.NDArray[np.intp]:
+    return np.linspace(0, samples - 1, min(samples, most)).astype(np.intp)
 
 
 class Monitor:
@@ -92,15 +96,20 @@ class Monitor:
 
     def __init__(self, network: Network, X: Array, y: Labels) -> None:
         rows = probe_rows(len(y))
-        self.network, self.labels = network, y[rows].astype(np.intp)
+        self.network, self.X, self.y = network, X, y
+        self.labels = y[rows].astype(np.intp)
         # Batch statistics also before there are running ones; no random numbers, so no dropout.
         self.propagation = Propagation(network, len(rows), training=True)
         self.propagation.load(X[rows])
+        self.input_size = _size(X[rows].reshape(-1))
         self.activations = [a for a in self.propagation.layers if isinstance(a, Activation)]
         self.masks = [np.empty(a.y.shape, np.bool_) for a in self.activations]
         self.weights = [network.parameters[part] for part in network.weight_slices]
         self.gradients = [network.gradients[part] for part in network.weight_slices]
         self.steps = [np.zeros_like(weights) for weights in self.weights]
+        self.losses: list[float] = []
+        self.hits: list[int] = []
+        self.layers: list[list[tuple[float, ...]]] = []
 
     def before_step(self) -> None:
         """Keep the weights, so that `after_step` can tell how large the step was."""
@@ -112,41 +121,57 @@ class Monitor:
         for weights, step in zip(self.weights, self.steps, strict=True):
             np.subtract(weights, step, step)
 
-    def observe(self) -> Observation:
+    def observe(self) -> None:
         """Look at the network as it is; its gradients are overwritten."""
         network, propagation = self.network, self.propagation
         statistics = network.statistics.copy()
         with np.errstate(all="ignore"):
-            loss = propagation.loss_and_backward(self.labels)
-            layers = self._layers()
-            hits = propagation.logits.argmax(axis=0) == self.labels
-        network.statistics[:] = statistics
-        squares = sum(
-            gradient.size * (layer.gradient_mean**2 + layer.gradient_spread**2)
-            for gradient, layer in zip(self.gradients, layers, strict=True)
-        )
-        return Observation(loss, np.count_nonzero(hits) / len(hits), sqrt(squares), layers)
-
-    def _layers(self) -> tuple[LayerState, ...]:
-        outputs = [
-            (*_moments(activation.y, activation.scratch), *self._flat(activation, mask))
-            for activation, mask in zip(self.activations, self.masks, strict=True)
-        ]
-        logits = self.propagation.logits
-        outputs.append((*_moments(logits, np.empty_like(logits)), 0.0, 0.0))
-        return tuple(
-            LayerState(*output, *_sizes(weights, gradient, step))
-            for output, weights, gradient, step in zip(
-                outputs, self.weights, self.gradients, self.steps, strict=True
+            self.losses.append(propagation.loss_and_backward(self.labels))
+            hit = propagation.logits.argmax(0) == self.labels
+            self.hits.append(int(np.count_nonzero(hit)))
+            self.layers.append(
+                [
+                    (*output, *_sizes(weights, gradient, step))
+                    for output, weights, gradient, step in zip(
+                        self._outputs(), self.weights, self.gradients, self.steps, strict=True
+                    )
+                ]
             )
+        network.statistics[:] = statistics
+
+    def watched(self) -> Watched:
+        """All that was seen."""
+        layers = np.array(self.layers, np.float32)
+        sizes = np.array([weights.size for weights in self.weights])
+        mean, spread = layers[..., 5].astype(np.float64), layers[..., 6].astype(np.float64)
+        rows = _spaced(len(self.y), END_SAMPLES)
+        with np.errstate(all="ignore"):
+            norms = np.sqrt(((mean**2 + spread**2) * sizes).sum(axis=1))
+            hits = self.network.predict_logits(self.X[rows]).argmax(axis=1) == self.y[rows]
+        return Watched(
+            self.input_size,
+            tuple(self.losses),
+            tuple(n / len(self.labels) for n in self.hits),
+            tuple(norms.tolist()),
+            layers,
+            float(hits.mean()),
         )
 
-    @staticmethod
-    def _flat(activation: Activation, mask: npt.NDArray[np.bool_]) -> tuple[float, float]:
-        """Share of the outputs, and of the units, that are saturated."""
-        activation.mark_flat(mask)
-        dead = np.logical_and.reduce(mask, 1)
-        return np.count_nonzero(mask) / mask.size, np.count_nonzero(dead) / dead.size
+    def _outputs(self) -> list[tuple[float, float, float, float]]:
+        """Mean, spread, saturated and dead share of each layer's outputs."""
+        outputs = []
+        for activation, mask in zip(self.activations, self.masks, strict=True):
+            activation.mark_flat(mask)
+            dead = np.logical_and.reduce(mask, 1)
+            outputs.append(
+                (
+                    *_moments(activation.y, activation.scratch),
+                    np.count_nonzero(mask) / mask.size,
+                    np.count_nonzero(dead) / dead.size,
+                )
+            )
+        logits = self.propagation.logits
+        return [*outputs, (*_moments(logits, np.empty_like(logits)), 0.0, 0.0)]
 
 
 def _moments(values: Array, scratch: Array) -> tuple[float, float]:
@@ -154,13 +179,18 @@ def _moments(values: Array, scratch: Array) -> tuple[float, float]:
     flat, centred = values.reshape(-1), scratch.reshape(-1)
     mean = float(np.add.reduce(flat)) / flat.size
     np.subtract(flat, mean, centred)
-    return mean, sqrt(float(np.dot(centred, centred)) / flat.size)
+    return mean, _size(centred)
 
 
 def _sizes(weights: Array, gradient: Array, step: Array) -> tuple[float, float, float, float]:
-    """Of one layer: size of the weights, the gradient's moments, the step beside the weights."""
-    squares, n = float(np.dot(weights, weights)), weights.size
-    mean = float(np.add.reduce(gradient)) / n
-    spread = sqrt(max(float(np.dot(gradient, gradient)) / n - mean**2, 0.0))
-    ratio = sqrt(float(np.dot(step, step)) / squares) if squares > 0 else 0.0
-    return sqrt(squares / n), mean, spread, ratio
+    """Size of a layer's weights, mean and spread of its gradients, size of its step."""
+    size, mean = _size(weights), float(np.add.reduce(gradient)) / gradient.size
+    variance = float(np.dot(gradient, gradient)) / gradient.size - mean**2
+    # Rounding may leave a variance just below zero; NaN stays NaN.
+    spread = np.sqrt(np.maximum(variance, 0.0))
+    return size, mean, float(spread), _size(step) / size if size > 0 else 0.0
+
+
+def _size(values: Array) -> float:
+    """Root mean square of a vector."""
+    return float(np.dot(values, values) / values.size) ** 0.5 if values.size else 0.0

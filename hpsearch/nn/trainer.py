@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
+from contextlib import nullcontext
 from dataclasses import dataclass
 from typing import Literal, TypeAlias
 
@@ -11,9 +12,11 @@ import numpy as np
 
 from hpsearch.errors import UsageError
 from hpsearch.nn.arrays import Array, Labels
+from hpsearch.nn.averaging import WeightAverage
 from hpsearch.nn.batches import Batch, Batches
 from hpsearch.nn.config import TrainingConfig
 from hpsearch.nn.losses import cross_entropy
+from hpsearch.nn.monitor import Monitor, Watched
 from hpsearch.nn.network import Network
 from hpsearch.nn.optimizers import OPTIMIZERS
 from hpsearch.nn.propagation import Propagation
@@ -60,12 +63,15 @@ class TrainingResult:
         why_stopped: ``finished``, ``early stopping``, ``diverged`` (the loss passed the allowed
             multiple of the initial one), ``not finite`` (loss or parameters), or ``stopped`` (by
             the callback).
+        watched: what was seen of the network before the first and after each finished epoch, where
+            somebody watched.
     """
 
     curve: tuple[EpochRecord, ...]
     initial_loss: float
     best_epoch: int
     why_stopped: WhyStopped
+    watched: Watched | None = None
 
     @property
     def epochs(self) -> int:
@@ -81,6 +87,10 @@ class TrainingResult:
 class Trainer:
     """A network and the state of its optimizer, which outlives a single call of `run`.
 
+    With ``config.weight_averaging`` the network holds the averaged weights whenever nobody trains
+    it: scores, callbacks, the best epoch and the end see those. The raw ones are kept beside, and
+    the next `run` goes on from them.
+
     Args:
         network: trained in place.
         config: update rule, rates, regularization and when to stop.
@@ -89,6 +99,7 @@ class Trainer:
     Attributes:
         epochs_done: epochs finished so far, over all runs; the schedule continues from there.
         initial_loss: data loss before the first update, or None before the first run.
+        average: the average of the weights, or None.
     """
 
     def __init__(
@@ -98,9 +109,12 @@ class Trainer:
         self.optimizer = OPTIMIZERS[config.optimizer](
             network.parameters, network.gradients, network.weight_slices, config
         )
+        decay = config.weight_averaging
+        self.average = WeightAverage(network, decay) if decay > 0 else None
         self.epochs_done = 0
         self.initial_loss: float | None = None
         self._passes: dict[int, Propagation] = {}
+        self._monitor: Monitor | None = None
 
     def run(
         self,
@@ -110,6 +124,7 @@ class Trainer:
         validation: tuple[Array, Labels] | None = None,
         epochs: int | None = None,
         on_epoch: OnEpoch | None = None,
+        watch: bool = False,
     ) -> TrainingResult:
         """Train for some epochs more; see `train`.
 
@@ -119,6 +134,7 @@ class Trainer:
             validation: inputs and labels to score after each epoch.
             epochs: how many; None for what is left of the horizon.
             on_epoch: called after each epoch; returning True stops.
+            watch: observe the network before these epochs and after each of them.
 
         Returns:
             The result of these epochs.
@@ -148,11 +164,15 @@ class Trainer:
         last = self.config.epochs if epochs is None else self.epochs_done + epochs
         curve: list[EpochRecord] = []
         best = _Best(self.network) if self.config.patience is not None else None
+        monitor = self._monitor = Monitor(self.network, X, y) if watch else None
+        if monitor is not None:
+            monitor.observe()
         why = self._epochs(batches, validation, last, curve, best, on_epoch)
-        self._passes = {}
+        self._passes, self._monitor = {}, None
         if best is not None:
             best.restore(self.network)
-        return TrainingResult(tuple(curve), self.initial_loss, _best_epoch(curve), why)
+        seen = None if monitor is None else monitor.watched()
+        return TrainingResult(tuple(curve), self.initial_loss, _best_epoch(curve), why, seen)
 
     def _epochs(
         self,
@@ -165,7 +185,8 @@ class Trainer:
     ) -> WhyStopped:
         """Train up to epoch ``last``, adding to ``curve``; return why it ended."""
         while self.epochs_done < last:
-            loss, rate, why = self._epoch(batches)
+            with nullcontext() if self.average is None else self.average.raw():
+                loss, rate, why = self._epoch(batches)
             if why is not None:
                 return why
             scores = self._score(*validation) if validation is not None else (None, None)
@@ -173,6 +194,8 @@ class Trainer:
                 return "not finite"
             self.epochs_done += 1
             curve.append(EpochRecord(self.epochs_done, rate, loss, *scores))
+            if self._monitor is not None:
+                self._monitor.observe()
             if best is not None and _best_epoch(curve) == self.epochs_done:
                 best.keep(self.network)
             if on_epoch is not None and on_epoch(curve[-1]):
@@ -191,7 +214,8 @@ class Trainer:
         total, recent, seen, step = 0.0, 0.0, 0, 0
         with np.errstate(all="ignore"):
             for block in batches.epoch(self.rng):
-                samples = self._steps(block, batches, rates[step : step + len(block)])
+                watched = self._monitor if step + len(block) == len(rates) else None
+                samples = self._steps(block, batches, rates[step : step + len(block)], watched)
                 step += len(block)
                 loss = float(np.log(batches.normalizers[:samples]).sum(dtype=np.float64))
                 loss -= float(batches.picked[: len(block)].sum(dtype=np.float64))
@@ -209,14 +233,20 @@ class Trainer:
                 return math.nan, 0.0, "not finite"
         return mean, float(rates[-1]), None
 
-    def _steps(self, block: list[Batch], batches: Batches, rates: Array) -> int:
-        """Train on the batches of a block; return how many samples they have."""
+    def _steps(
+        self, block: list[Batch], batches: Batches, rates: Array, monitor: Monitor | None
+    ) -> int:
+        """Train on the batches of a block; return how many samples they have.
+
+        The monitor, if any, is shown the last step.
+        """
         sizes = np.full(len(block), batches.size)
         sizes[-1] = len(block[-1].normalizers)
-        optimizer = self.optimizer
+        optimizer, average = self.optimizer, self.average
         batches.scales[: len(block)] = (rates if optimizer.linear else 1.0) / sizes
         propagation = self._passes[batches.size]
         loss = propagation.loss
+        watched = None if monitor is None else block[-1]
         for batch, rate in zip(block, rates.tolist(), strict=True):
             inputs, targets, normalizers, picked, scale = batch
             if len(normalizers) != propagation.samples:
@@ -226,7 +256,13 @@ class Trainer:
             loss.forward(targets, normalizers, picked)
             loss.backward(targets, normalizers, scale)
             propagation.backward()
+            if batch is watched and monitor is not None:
+                monitor.before_step()
             optimizer.step(rate)
+            if average is not None:
+                average.update()
+        if monitor is not None:
+            monitor.after_step()
         return int(sizes.sum())
 
     def _rates(self, steps: int) -> Array:
@@ -310,6 +346,7 @@ def train(
     validation: tuple[Array, Labels] | None = None,
     stop_after: int | None = None,
     on_epoch: OnEpoch | None = None,
+    watch: bool = False,
 ) -> TrainingResult:
     """Train a network by mini-batch gradient descent.
 
@@ -328,9 +365,10 @@ def train(
         stop_after: end after this many epochs, while ``config.epochs`` stays the horizon of the
             schedule.
         on_epoch: called with each epoch's record; returning True stops the training.
+        watch: observe the network before the training and after each epoch, on a few samples.
 
     Returns:
-        The curve, the initial loss, the best epoch and why it stopped.
+        The curve, the initial loss, the best epoch, why it stopped, and what was seen.
 
     Raises:
         UsageError: when data and network, or data and settings, do not fit.
@@ -346,5 +384,5 @@ def train(
     """
     epochs = config.epochs if stop_after is None else min(stop_after, config.epochs)
     return Trainer(network, config, rng=rng).run(
-        X, y, validation=validation, epochs=epochs, on_epoch=on_epoch
+        X, y, validation=validation, epochs=epochs, on_epoch=on_epoch, watch=watch
     )

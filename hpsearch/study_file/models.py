@@ -149,6 +149,7 @@ LIMITS: Mapping[str, tuple[float, float]] = {
     "beta2": (0.0, 0.999999),
     "decay": (1e-9, 1.0),
     "warmup": (0.0, 1e6),
+    "weight_averaging": (0.0, 0.99999),
     "l2": (0.0, 1e4),
     "batch_size": (1, 1_000_000),
     "bias": (-1e3, 1e3),
@@ -226,6 +227,8 @@ class TrainingSection(_Table):
     """Epochs over which the learning rate first rises from zero."""
     l2: FloatSetting = FloatRange(low=1e-6, high=1e-1, log=True)
     """Half the weight of the squared weights in the loss; biases are left alone."""
+    weight_averaging: FloatSetting = _training.weight_averaging
+    """Decay of the running average of the weights that predicts in their place; 0: off."""
     batch_size: IntSetting = _training.batch_size
     patience: int | None = Field(default=_training.patience, ge=1)
     """Stop after so many epochs without a better score and keep the best; absent: never."""
@@ -352,6 +355,7 @@ _SEARCHABLE = (
     "decay",
     "warmup",
     "l2",
+    "weight_averaging",
     "batch_size",
 )
 

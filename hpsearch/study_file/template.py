@@ -52,6 +52,7 @@ __SOURCE__
 # schedule = "cosine"             # constant, step, exponential, inverse-time, cosine
 # warmup = 0.0                    # epochs over which the learning rate first rises
 # batch_size = 64
+# weight_averaging = 0.0          # decay of the average of the weights that predicts; 0.99, say
 # patience = 5                    # stop after so many epochs without a better score; default: never
 # divergence = 3.0                # stop a trial whose loss passes so many times the initial loss
 

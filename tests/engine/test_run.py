@@ -20,8 +20,8 @@ import optuna
 import pytest
 from pebble import ProcessExpired
 
+from hpsearch.engine import record, run_study
 from hpsearch.engine import run as engine
-from hpsearch.engine import run_study
 from hpsearch.engine.events import (
     DataReady,
     Event,
@@ -233,6 +233,18 @@ def test_early_stopping_refits_to_the_winner_s_best_epoch(here: Here, db: str) -
     [job] = [job for job in here.jobs if isinstance(job, RefitJob)]
     assert job.stop_after is not None
     assert 1 <= job.stop_after <= 4
+
+
+def test_the_averaging_of_weights_can_be_searched(here: Here, db: str) -> None:
+    file = study("grid", trials=4, training="weight_averaging = { choices = [0.0, 0.9] }")
+    file = file.model_copy(
+        update={"model": file.model.model_copy(update={"width": 8}), "data": file.data}
+    )
+    run_study(file, storage=db)
+    trials = load_study(open_storage(db), "s").trials
+    assert {trial.params["weight_averaging"] for trial in trials} == {0.0, 0.9}
+    values = {trial.value for trial in trials}
+    assert len(values) > 1
 
 
 def test_diverged_trainings_are_pruned_with_their_reason(here: Here, db: str) -> None:
@@ -484,6 +496,28 @@ class TestChangedStudies:
         table.unlink()
         with pytest.raises(UsageError, match=r"t\.csv"):
             run_study(file, storage=db)
+
+    def test_a_study_older_than_a_setting_goes_on(self, here: Here, db: str) -> None:
+        """`weight_averaging` was not there once; off, it changes nothing."""
+        run_study(study("random", trials=4), storage=db)
+        stored = load_study(open_storage(db), "s")
+        note = record.read_note(stored, "study file")
+        del note["training"]["weight_averaging"]
+        record.write_note(stored, "study file", note)
+        stored._storage.flush()  # type: ignore[attr-defined]
+        assert run_study(study("random", trials=6), storage=db).states == {"complete": 6}
+        with pytest.raises(UsageError, match=r"weight_averaging was 0\.0 and is 0\.9"):
+            run_study(study("random", trials=6, training="weight_averaging = 0.9"), storage=db)
+
+    def test_a_study_of_a_newer_version_is_left_alone(self, here: Here, db: str) -> None:
+        run_study(study("random", trials=4), storage=db)
+        stored = load_study(open_storage(db), "s")
+        note = record.read_note(stored, "study file")
+        note["training"]["telepathy"] = True
+        record.write_note(stored, "study file", note)
+        stored._storage.flush()  # type: ignore[attr-defined]
+        with pytest.raises(UsageError, match="settings that this one does not know"):
+            run_study(study("random", trials=4), storage=db)
 
     def test_a_foreign_study_of_the_same_name_is_left_alone(self, here: Here, db: str) -> None:
         foreign = optuna.create_study(

@@ -50,6 +50,7 @@ def test_every_setting_can_be_a_value_a_range_or_choices() -> None:
         learning_rate = 0.1
         batch_size = { low = 16, high = 256, log = true }
         l2 = { choices = [0.0, 1e-4] }
+        weight_averaging = { low = 0.5, high = 0.99 }
         """
     )
     space = study.space()
@@ -61,6 +62,7 @@ def test_every_setting_can_be_a_value_a_range_or_choices() -> None:
         "dropout": Float(0.0, 0.5, step=0.1, limits=models.LIMITS["dropout"]),
         "decay": Float(1e-3, 1.0, log=True, limits=models.LIMITS["decay"]),
         "l2": Categorical((0.0, 1e-4)),
+        "weight_averaging": Float(0.5, 0.99, limits=models.LIMITS["weight_averaging"]),
         "batch_size": Int(16, 256, log=True, limits=models.LIMITS["batch_size"]),
     }
     assert study.fixed()["width"] == 32
@@ -132,6 +134,10 @@ WRONG = {
     "log from zero": ("[training]\nl2 = { low = 0.0, high = 1.0, log = true }", "l2"),
     "past the limits": ("[model]\ndropout = 1.5", "dropout = 1.5 is outside"),
     "range past the limits": ("[model]\ndropout = { low = 0.1, high = 1.5 }", "dropout"),
+    "an average of nothing": (
+        "[training]\nweight_averaging = 1.0",
+        "weight_averaging = 1 is outside",
+    ),
     "no choices": ("[model]\nwidth = { choices = [] }", "at least 1 item"),
     "condition on nothing": (
         '[model]\nwidth = { low = 1, high = 2, when = { activaton = "relu" } }',
