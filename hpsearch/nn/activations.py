@@ -65,13 +65,17 @@ class Activation:
         """Write dx, and the gradient of the slope if there is one."""
         raise NotImplementedError
 
-    def mark_flat(self, mask: npt.NDArray[np.bool_]) -> None:
-        """Mark where the slope is below FLAT times the steepest one; nowhere, unless overridden.
+    @staticmethod
+    def flat(y: Array) -> npt.NDArray[np.bool_]:
+        """Where a unit is saturated: its slope below FLAT times the steepest; here, nowhere.
 
         Args:
-            mask: receives True and False (units, samples), for the last forward.
+            y: outputs of this activation, of any shape.
+
+        Returns:
+            True and False, of the same shape.
         """
-        mask.fill(False)
+        return np.zeros(y.shape, np.bool_)
 
 
 class Sigmoid(Activation):
@@ -90,11 +94,11 @@ class Sigmoid(Activation):
         np.multiply(self.scratch, self.y, self.scratch)
         np.multiply(self.dy, self.scratch, self.dx)
 
-    def mark_flat(self, mask: npt.NDArray[np.bool_]) -> None:
-        """Mark where y (1 - y) is below FLAT / 4."""
-        np.subtract(self.y, 0.5, self.scratch)
-        np.abs(self.scratch, self.scratch)
-        np.greater(self.scratch, 0.5 * sqrt(1.0 - FLAT), mask)
+    @staticmethod
+    def flat(y: Array) -> npt.NDArray[np.bool_]:
+        """Where 4 y (1 - y) is below FLAT."""
+        mask: npt.NDArray[np.bool_] = np.abs(y - 0.5) > 0.5 * sqrt(1.0 - FLAT)
+        return mask
 
 
 class Tanh(Activation):
@@ -110,10 +114,11 @@ class Tanh(Activation):
         np.subtract(1.0, self.scratch, self.scratch)
         np.multiply(self.dy, self.scratch, self.dx)
 
-    def mark_flat(self, mask: npt.NDArray[np.bool_]) -> None:
-        """Mark where 1 - y^2 is below FLAT."""
-        np.abs(self.y, self.scratch)
-        np.greater(self.scratch, sqrt(1.0 - FLAT), mask)
+    @staticmethod
+    def flat(y: Array) -> npt.NDArray[np.bool_]:
+        """Where 1 - y^2 is below FLAT."""
+        mask: npt.NDArray[np.bool_] = np.abs(y) > sqrt(1.0 - FLAT)
+        return mask
 
 
 class ReLU(Activation):
@@ -155,9 +160,11 @@ class ReLU(Activation):
             np.right_shift(mask, self.sign, mask)
             np.bitwise_and(dy, mask, dx)
 
-    def mark_flat(self, mask: npt.NDArray[np.bool_]) -> None:
-        """Mark where y is 0."""
-        np.less_equal(self.y, 0.0, mask)
+    @staticmethod
+    def flat(y: Array) -> npt.NDArray[np.bool_]:
+        """Where y is 0."""
+        mask: npt.NDArray[np.bool_] = y <= 0.0
+        return mask
 
 
 class LeakyReLU(Activation):
@@ -244,9 +251,11 @@ class ELU(Activation):
         np.add(self.scratch, 1.0, self.scratch)
         np.multiply(self.dy, self.scratch, self.dx)
 
-    def mark_flat(self, mask: npt.NDArray[np.bool_]) -> None:
-        """Mark where e^x is below FLAT."""
-        np.less(self.y, FLAT - 1.0, mask)
+    @staticmethod
+    def flat(y: Array) -> npt.NDArray[np.bool_]:
+        """Where e^x is below FLAT."""
+        mask: npt.NDArray[np.bool_] = y < FLAT - 1.0
+        return mask
 
 
 class Maxout(Activation):

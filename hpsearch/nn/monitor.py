@@ -1,4 +1,4 @@
-"""What a training does to its network, seen once an epoch on the same few samples.
+"""What a training does to its network, looked at between epochs on the same few samples.
 
 Lecture 6 watches a training through its activations and gradients layer by layer, and through the
 ratio of updates to weights, which is healthy near 1e-3 (CS231n course notes, neural networks 3).
@@ -19,17 +19,17 @@ from hpsearch.nn.propagation import Propagation
 if TYPE_CHECKING:
     from hpsearch.nn.network import Network
 
-__all__ = ["QUANTITIES", "Monitor", "Watched", "probe_rows"]
+__all__ = ["QUANTITIES", "Monitor", "Watched", "spaced"]
 
-PROBE_SHARE = 32
-"""One training sample in so many is watched: forward and backward over 1/32 of an epoch's samples
-is about 3 per cent of the epoch."""
+LOOK_STEPS = 100
+"""A look costs about as much as three training steps, so that one in a hundred steps takes 3 per
+cent; an epoch of fewer is looked at every so-manieth time only."""
+
+PROBE_SHARE = 64
+"""One in so many of the samples that are trained on between two looks is watched."""
 
 PROBE_LEAST, PROBE_MOST = 16, 256
 """Fewer samples say little of units that are rarely active; more say nothing new."""
-
-END_SAMPLES = 256
-"""Training samples that are labelled when the training is over."""
 
 QUANTITIES = (
     "output mean",
@@ -55,34 +55,23 @@ class Watched:
 
     Attributes:
         input_size: root mean square of the probe's inputs; 1 where they are standardized.
+        epochs: (T,) after which epochs it looked; the first is 0.
         losses: (T,) mean data loss of the probe, normalized by the probe's own batch statistics
             and without dropout.
         accuracies: (T,) share of the probe that is classified rightly.
         gradient_norms: (T,) norm of the gradients of all weights, L2's part left out.
         layers: (T, L, 8) float32, the QUANTITIES of each layer, the output layer last.
         train_accuracy: share of up to 256 training samples that the network at the end labels
-            rightly, in prediction mode; its resolution is finer than the probe's.
+            rightly, in prediction mode.
     """
 
     input_size: float
+    epochs: tuple[int, ...]
     losses: tuple[float, ...]
     accuracies: tuple[float, ...]
     gradient_norms: tuple[float, ...]
     layers: npt.NDArray[np.float32]
     train_accuracy: float
-
-
-def probe_rows(samples: int) -> npt.NDArray[np.intp]:
-    """Which training samples are watched: evenly spaced, so that sorted data are seen whole.
-
-    >>> len(probe_rows(4)), len(probe_rows(1150)), len(probe_rows(60_000))
-    (4, 35, 256)
-    """
-    return _spaced(samples, max(PROBE_LEAST, min(samples // PROBE_SHARE, PROBE_MOST)))
-
-
-def _spaced(samples: int, most: int) -> npt.NDArray[np.intp]:
-    return np.linspace(0, samples - 1, min(samples, most)).astype(np.intp)
 
 
 class Monitor:
@@ -92,24 +81,33 @@ class Monitor:
         network: that is trained.
         X: training inputs (n, n_features).
         y: labels (n,).
+        steps: that an epoch has.
+        last: the epoch that ends the training, if nothing else does.
     """
 
-    def __init__(self, network: Network, X: Array, y: Labels) -> None:
-        rows = probe_rows(len(y))
+    def __init__(self, network: Network, X: Array, y: Labels, *, steps: int, last: int) -> None:
+        self.every, self.last = -(-LOOK_STEPS // steps), last
+        share = self.every * len(y) // PROBE_SHARE
+        rows = spaced(len(y), max(PROBE_LEAST, min(share, PROBE_MOST)))
         self.network, self.X, self.y = network, X, y
         self.labels = y[rows].astype(np.intp)
         # Batch statistics also before there are running ones; no random numbers, so no dropout.
         self.propagation = Propagation(network, len(rows), training=True)
         self.propagation.load(X[rows])
+        self.targets = self.propagation.one_hot(self.labels)
         self.input_size = _size(X[rows].reshape(-1))
         self.activations = [a for a in self.propagation.layers if isinstance(a, Activation)]
-        self.masks = [np.empty(a.y.shape, np.bool_) for a in self.activations]
         self.weights = [network.parameters[part] for part in network.weight_slices]
         self.gradients = [network.gradients[part] for part in network.weight_slices]
         self.steps = [np.zeros_like(weights) for weights in self.weights]
+        self.epochs: list[int] = []
         self.losses: list[float] = []
         self.hits: list[int] = []
         self.layers: list[list[tuple[float, ...]]] = []
+
+    def looks_at(self, epoch: int) -> bool:
+        """Whether an epoch's end, and so its last step, is looked at."""
+        return epoch % self.every == 0 or epoch == self.last
 
     def before_step(self) -> None:
         """Keep the weights, so that `after_step` can tell how large the step was."""
@@ -121,14 +119,18 @@ class Monitor:
         for weights, step in zip(self.weights, self.steps, strict=True):
             np.subtract(weights, step, step)
 
-    def observe(self) -> None:
-        """Look at the network as it is; its gradients are overwritten."""
+    def look(self, epoch: int) -> None:
+        """Look at the network as it is; its gradients are overwritten.
+
+        Args:
+            epoch: after which this is.
+        """
         network, propagation = self.network, self.propagation
         statistics = network.statistics.copy()
         with np.errstate(all="ignore"):
-            self.losses.append(propagation.loss_and_backward(self.labels))
-            hit = propagation.logits.argmax(0) == self.labels
-            self.hits.append(int(np.count_nonzero(hit)))
+            self.losses.append(propagation.loss_and_backward(self.targets))
+            hits = propagation.logits.argmax(0) == self.labels
+            self.hits.append(int(np.count_nonzero(hits)))
             self.layers.append(
                 [
                     (*output, *_sizes(weights, gradient, step))
@@ -137,41 +139,47 @@ class Monitor:
                     )
                 ]
             )
+        self.epochs.append(epoch)
         network.statistics[:] = statistics
 
     def watched(self) -> Watched:
         """All that was seen."""
-        layers = np.array(self.layers, np.float32)
+        layers = np.array(self.layers)
         sizes = np.array([weights.size for weights in self.weights])
-        mean, spread = layers[..., 5].astype(np.float64), layers[..., 6].astype(np.float64)
-        rows = _spaced(len(self.y), END_SAMPLES)
+        rows = spaced(len(self.y), PROBE_MOST)
         with np.errstate(all="ignore"):
-            norms = np.sqrt(((mean**2 + spread**2) * sizes).sum(axis=1))
+            norms = np.sqrt(((layers[..., 5] ** 2 + layers[..., 6] ** 2) * sizes).sum(axis=1))
             hits = self.network.predict_logits(self.X[rows]).argmax(axis=1) == self.y[rows]
+            kept = layers.astype(np.float32)
         return Watched(
             self.input_size,
+            tuple(self.epochs),
             tuple(self.losses),
             tuple(n / len(self.labels) for n in self.hits),
             tuple(norms.tolist()),
-            layers,
+            kept,
             float(hits.mean()),
         )
 
     def _outputs(self) -> list[tuple[float, float, float, float]]:
         """Mean, spread, saturated and dead share of each layer's outputs."""
         outputs = []
-        for activation, mask in zip(self.activations, self.masks, strict=True):
-            activation.mark_flat(mask)
+        for activation in self.activations:
+            mask = activation.flat(activation.y)
             dead = np.logical_and.reduce(mask, 1)
-            outputs.append(
-                (
-                    *_moments(activation.y, activation.scratch),
-                    np.count_nonzero(mask) / mask.size,
-                    np.count_nonzero(dead) / dead.size,
-                )
-            )
+            shares = np.count_nonzero(mask) / mask.size, np.count_nonzero(dead) / dead.size
+            outputs.append((*_moments(activation.y, activation.scratch), *shares))
         logits = self.propagation.logits
         return [*outputs, (*_moments(logits, np.empty_like(logits)), 0.0, 0.0)]
+
+
+def spaced(samples: int, most: int) -> npt.NDArray[np.intp]:
+    """Evenly spaced samples, so that data that are sorted are seen whole.
+
+    >>> spaced(100, 5).tolist(), spaced(3, 5).tolist()
+    ([0, 24, 49, 74, 99], [0, 1, 2])
+    """
+    return np.linspace(0, samples - 1, min(samples, most)).astype(np.intp)
 
 
 def _moments(values: Array, scratch: Array) -> tuple[float, float]:
@@ -186,11 +194,10 @@ def _sizes(weights: Array, gradient: Array, step: Array) -> tuple[float, float, 
     """Size of a layer's weights, mean and spread of its gradients, size of its step."""
     size, mean = _size(weights), float(np.add.reduce(gradient)) / gradient.size
     variance = float(np.dot(gradient, gradient)) / gradient.size - mean**2
-    # Rounding may leave a variance just below zero; NaN stays NaN.
-    spread = np.sqrt(np.maximum(variance, 0.0))
-    return size, mean, float(spread), _size(step) / size if size > 0 else 0.0
+    spread = 0.0 if variance < 0 else variance**0.5  # rounding may leave it just below zero
+    return size, mean, spread, _size(step) / size if size > 0 else 0.0
 
 
 def _size(values: Array) -> float:
     """Root mean square of a vector."""
-    return float(np.dot(values, values) / values.size) ** 0.5 if values.size else 0.0
+    return (float(np.dot(values, values)) / values.size) ** 0.5 if values.size else 0.0

@@ -249,7 +249,7 @@ class Network:
         propagation = Propagation(self, len(X), training=training, rng=rng)
         propagation.load(X)
         with np.errstate(all="ignore"):
-            loss = propagation.loss_and_backward(y)
+            loss = propagation.loss_and_backward(propagation.one_hot(y))
         self.statistics[:] = statistics
         for part in self.weight_slices:
             self.gradients[part] += l2 * self.parameters[part]

@@ -115,17 +115,28 @@ class Propagation:
         for layer in self.reversed:
             layer.backward()
 
-    def loss_and_backward(self, y: Labels) -> float:
-        """Forward, mean loss and gradients of the batch that was loaded.
+    def one_hot(self, y: Labels) -> Array:
+        """Labels as targets of the loss.
 
         Args:
             y: labels (samples,), 0 to n_classes - 1.
 
         Returns:
-            The mean cross-entropy.
+            Array (n_classes, samples): 1 at the label, 0 elsewhere.
         """
         targets = np.zeros(self.logits.shape, self.dtype)
         targets[y, np.arange(self.samples)] = 1.0
+        return targets
+
+    def loss_and_backward(self, targets: Array) -> float:
+        """Forward, mean loss and gradients of the batch that was loaded.
+
+        Args:
+            targets: from `one_hot`.
+
+        Returns:
+            The mean cross-entropy.
+        """
         normalizers, picked = np.empty(self.samples, self.dtype), scalar(0.0, self.dtype)
         self.forward()
         self.loss.forward(targets, normalizers, picked)

@@ -63,8 +63,7 @@ class TrainingResult:
         why_stopped: ``finished``, ``early stopping``, ``diverged`` (the loss passed the allowed
             multiple of the initial one), ``not finite`` (loss or parameters), or ``stopped`` (by
             the callback).
-        watched: what was seen of the network before the first and after each finished epoch, where
-            somebody watched.
+        watched: what a monitor saw, where one was asked for.
     """
 
     curve: tuple[EpochRecord, ...]
@@ -134,7 +133,7 @@ class Trainer:
             validation: inputs and labels to score after each epoch.
             epochs: how many; None for what is left of the horizon.
             on_epoch: called after each epoch; returning True stops.
-            watch: observe the network before these epochs and after each of them.
+            watch: look at the network before these epochs and between them.
 
         Returns:
             The result of these epochs.
@@ -164,9 +163,11 @@ class Trainer:
         last = self.config.epochs if epochs is None else self.epochs_done + epochs
         curve: list[EpochRecord] = []
         best = _Best(self.network) if self.config.patience is not None else None
-        monitor = self._monitor = Monitor(self.network, X, y) if watch else None
-        if monitor is not None:
-            monitor.observe()
+        monitor = None
+        if watch:
+            monitor = Monitor(self.network, X, y, steps=batches.per_epoch, last=last)
+            monitor.look(self.epochs_done)
+        self._monitor = monitor
         why = self._epochs(batches, validation, last, curve, best, on_epoch)
         self._passes, self._monitor = {}, None
         if best is not None:
@@ -194,8 +195,8 @@ class Trainer:
                 return "not finite"
             self.epochs_done += 1
             curve.append(EpochRecord(self.epochs_done, rate, loss, *scores))
-            if self._monitor is not None:
-                self._monitor.observe()
+            if self._monitor is not None and self._monitor.looks_at(self.epochs_done):
+                self._monitor.look(self.epochs_done)
             if best is not None and _best_epoch(curve) == self.epochs_done:
                 best.keep(self.network)
             if on_epoch is not None and on_epoch(curve[-1]):
@@ -212,10 +213,13 @@ class Trainer:
         limit = self.config.divergence * max(self.initial_loss, math.log(self.network.n_classes))
         rates = self._rates(batches.per_epoch)
         total, recent, seen, step = 0.0, 0.0, 0, 0
+        monitor = self._monitor
+        if monitor is not None and not monitor.looks_at(self.epochs_done + 1):
+            monitor = None
         with np.errstate(all="ignore"):
             for block in batches.epoch(self.rng):
-                watched = self._monitor if step + len(block) == len(rates) else None
-                samples = self._steps(block, batches, rates[step : step + len(block)], watched)
+                watching = monitor if step + len(block) == len(rates) else None
+                samples = self._steps(block, batches, rates[step : step + len(block)], watching)
                 step += len(block)
                 loss = float(np.log(batches.normalizers[:samples]).sum(dtype=np.float64))
                 loss -= float(batches.picked[: len(block)].sum(dtype=np.float64))
@@ -365,7 +369,7 @@ def train(
         stop_after: end after this many epochs, while ``config.epochs`` stays the horizon of the
             schedule.
         on_epoch: called with each epoch's record; returning True stops the training.
-        watch: observe the network before the training and after each epoch, on a few samples.
+        watch: look at the network before the training and between epochs, on a few samples.
 
     Returns:
         The curve, the initial loss, the best epoch, why it stopped, and what was seen.
