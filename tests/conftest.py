@@ -7,8 +7,13 @@ import os
 for _name in ("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS", "MKL_NUM_THREADS"):
     os.environ.setdefault(_name, "1")  # before anything imports NumPy
 
+import hypothesis  # noqa: E402
 import optuna  # noqa: E402
 import pytest  # noqa: E402
+
+# A busy machine must not fail a test: how long an example takes decides nothing.
+hypothesis.settings.register_profile("hpsearch", deadline=None)
+hypothesis.settings.load_profile("hpsearch")
 
 
 @pytest.fixture(autouse=True)

@@ -37,6 +37,16 @@ def contestant(
 
 def comparison(*contestants: Contestant, name: str = "c") -> Comparison:
     """What these strategies came to with a budget of 4 epochs."""
-    data = {"name": "made-up", "train": 300, "validation": 100, "test": 100}
+    data = {
+        "name": "made-up",
+        "rows": 500,
+        "columns": 2,
+        "classes": ["a", "b"],
+        "fingerprint": "0123",
+        "notes": [],
+        "train": 300,
+        "validation": 100,
+        "test": 100,
+    }
     members = {c.strategy: c for c in contestants}
     return Comparison(name, data, "epochs", 4.0, 1, SPACE, members)

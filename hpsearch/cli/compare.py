@@ -77,14 +77,15 @@ def compare(
                     on_progress=on_progress,
                 )
             )
-    if page is not None or not as_json:
-        _write_page(page, comparisons)
     table = standings(comparisons)
     sentences = list(answer(table))
     if as_json:
         print_json(comparison_document(comparisons, table, sentences))
     else:
         output().print(*comparison_story(comparisons, table, sentences), sep="\n")
+    # Last, so that a page which cannot be written costs nobody the answer.
+    if page is not None or not as_json:
+        _write_page(page, comparisons)
 
 
 def _write_page(page: Path | None, comparisons: list[Comparison]) -> None:

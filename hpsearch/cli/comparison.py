@@ -13,7 +13,7 @@ from rich.text import Text
 
 from hpsearch.cli.render import plain_table
 from hpsearch.compare.result import UNITS, Comparison
-from hpsearch.compare.standings import Standing, reference_of
+from hpsearch.compare.standings import Standing, reference_of, searches, verdict
 
 __all__ = ["comparison_document", "comparison_story"]
 
@@ -23,6 +23,7 @@ def comparison_story(
 ) -> Iterator[RenderableType]:
     """The table, the answer in words, and how to read them."""
     yield standings_table(comparisons, table)
+    yield Text(f"{verdict(table)}\n", style="bold")
     answer = Text()
     for sentence in sentences:
         answer.append(f"{sentence}\n")
@@ -33,9 +34,7 @@ def comparison_story(
 def standings_table(comparisons: Sequence[Comparison], table: Sequence[Standing]) -> Table:
     """One line a strategy."""
     names = ", ".join(escape(c.name) for c in comparisons)
-    made = plain_table(
-        f"{names}: {comparisons[0].repeats} {_searches(comparisons)} of each strategy"
-    )
+    made = plain_table(f"{names}: {searches(comparisons)} of each strategy")
     made.add_column("strategy", no_wrap=True)
     for heading in (
         "trials",
@@ -64,16 +63,13 @@ def standings_table(comparisons: Sequence[Comparison], table: Sequence[Standing]
     return made
 
 
-def _searches(comparisons: Sequence[Comparison]) -> str:
-    return "search" if comparisons[0].repeats == 1 else "searches"
-
-
 def _footnote(comparisons: Sequence[Comparison]) -> str:
     budgets = "; ".join(f"{c.amount:.3g} {UNITS[c.unit]}" for c in comparisons)
     return (
         f"Budget of a search: {budgets}, twice that for random-x2; cost: the share of it that was "
         "spent. test: interquartile mean of the test accuracy of the networks by which searches "
         "named their winner. worst: the lowest accuracy of a winner that was trained once more. "
+        "rank: among the searches with one seed, by test; 1 is best. "
         f"beats: how often a search's test accuracy lies above {reference_of(comparisons)}'s, ties "
         "counting half. p: Wilcoxon's paired test of the two, after Holm.\n"
     )
@@ -96,12 +92,14 @@ def comparison_document(
         ],
         "reference": reference_of(comparisons),
         "strategies": [_row(row) for row in table],
+        "verdict": verdict(table),
         "answer": list(sentences),
     }
 
 
 def _row(row: Standing) -> dict[str, Any]:
-    document: dict[str, Any] = {
+    found, versus = row.speed_up, row.versus
+    return {
         "strategy": row.strategy,
         "trials": row.trials,
         "cost": row.cost,
@@ -112,21 +110,19 @@ def _row(row: Standing) -> dict[str, Any]:
         "refit_interval": [row.refit.low, row.refit.high],
         "refit_worst": row.worst,
         "rank": row.rank,
-        "versus": None,
+        "cost_to_reach": _finite(found.median),
+        "cost_interval": [_finite(found.interval.low), _finite(found.interval.high)],
+        "reached": found.reached,
+        "repeats": found.repeats,
+        "versus": None
+        if versus is None
+        else {
+            "gain": versus.gain.estimate,
+            "gain_interval": [versus.gain.low, versus.gain.high],
+            "better": versus.better,
+            "p_value": versus.p_value,
+        },
     }
-    if row.versus is not None:
-        found = row.versus.speed_up
-        document["versus"] = {
-            "gain": row.versus.gain.estimate,
-            "gain_interval": [row.versus.gain.low, row.versus.gain.high],
-            "better": row.versus.better,
-            "p_value": row.versus.p_value,
-            "cost_to_reach": _finite(found.median),
-            "cost_interval": [_finite(found.interval.low), _finite(found.interval.high)],
-            "reached": found.reached,
-            "repeats": found.repeats,
-        }
-    return document
 
 
 def _finite(value: float) -> float | None:

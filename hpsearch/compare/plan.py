@@ -73,6 +73,12 @@ def plan_contest(study: StudyFile, shape: DataShape) -> Contest:
     section = study.compare
     epoch = _mean_epoch(study, shape) if section.budget == "flops" else 1.0
     amount = section.amount or _amount(study, epoch, shape)
+    one = epoch * study.training.epochs
+    if section.budget != "seconds" and amount < one:
+        raise UsageError(
+            f"the budget of the comparison, {amount:.3g} {section.budget}, does not pay for one "
+            f"average training, which costs {one:.3g}; raise [search] trials or [compare] amount"
+        )
     studies: dict[tuple[str, int], StudyFile] = {
         (strategy, repeat): _contestant(study, strategy, repeat, amount, epoch, shape)
         for repeat in range(section.repeats)

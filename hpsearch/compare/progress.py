@@ -205,6 +205,7 @@ def speed_up(
     reference: Sequence[Progress],
     *,
     against: Literal["whole", "best"] = "whole",
+    sizes: Sequence[int] | None = None,
     level: float = 0.95,
     resamples: int = 10_000,
     rng: np.random.Generator,
@@ -216,6 +217,8 @@ def speed_up(
         reference: those of the reference (grid) with the same seeds, in the same order.
         against: what a share is of: the ``whole`` cost of the reference, or its cost when it
             reached its ``best`` score, which favours the reference.
+        sizes: how many of the repeats each data set has, within which the bootstrap resamples; None
+            for a single one.
         level: of the interval.
         resamples: of the bootstrap.
         rng: of the bootstrap.
@@ -229,8 +232,9 @@ def speed_up(
             "give as many of both, in the order of their seeds."
         )
     shares = [_share(a, b, against) for a, b in zip(repeats, reference, strict=True)]
+    strata = np.split(np.array(shares), np.cumsum(sizes)[:-1] if sizes else [])
     interval = bootstrap_interval(
-        shares, statistic=_half_reached, level=level, resamples=resamples, rng=rng
+        strata, statistic=_half_reached, level=level, resamples=resamples, rng=rng
     )
     reached = sum(np.isfinite(shares).tolist())
     return SpeedUp(tuple(shares), reached, len(shares), interval.estimate, interval)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -86,6 +86,8 @@ class Comparison:
         epochs: of a full training.
         space: what all of them search.
         contestants: by strategy, in the order of the study file.
+        settings: the study file of the first search, as the store has it.
+        environments: what the searches ran with, each kind once.
     """
 
     name: str
@@ -95,6 +97,8 @@ class Comparison:
     epochs: int
     space: Space
     contestants: Mapping[str, Contestant]
+    settings: Mapping[str, Any] = field(default_factory=dict)
+    environments: tuple[Mapping[str, str], ...] = ()
 
     @property
     def repeats(self) -> int:
@@ -114,7 +118,9 @@ def comparison_of(study: str) -> str | None:
 
 
 def read_comparison(store: WriteBehindStorage, name: str) -> Comparison:
-    """Read a comparison's finished studies, as many repeats as all strategies have.
+    """Read a comparison's finished studies: those that its last run asked for, if all have them.
+
+    Repeats that a strategy has not finished yet are left out for all strategies.
 
     Raises:
         UnknownNameError: the database has none of this name.
@@ -132,6 +138,10 @@ def read_comparison(store: WriteBehindStorage, name: str) -> Comparison:
     about = record.read_note(some, "data")
     shape = DataShape(about["columns"], len(about["classes"]), about["train"])
     unit = note["budget"]
+    environments: list[Mapping[str, str]] = []
+    for study in (by_repeat[r] for by_repeat in finished.values() for r in repeats):
+        known = record.read_note(study, "environments") or []
+        environments += [one for one in known if one not in environments]
     return Comparison(
         name=name,
         data=about,
@@ -143,6 +153,8 @@ def read_comparison(store: WriteBehindStorage, name: str) -> Comparison:
             strategy: _contestant(strategy, [by_repeat[r] for r in repeats], unit, shape)
             for strategy, by_repeat in finished.items()
         },
+        settings=record.read_note(some, "study file"),
+        environments=tuple(environments),
     )
 
 
@@ -166,12 +178,12 @@ def _finished_searches(store: WriteBehindStorage, name: str) -> dict[str, dict[i
     found = [(note, s) for s in studies if (note := record.read_note(s, NOTE)) is not None]
     if not found:
         raise UnknownNameError("comparison", name, comparison_names(known) or ["none"])
-    finished: dict[str, dict[int, optuna.Study]] = {
-        strategy: {} for strategy in found[0][0]["strategies"]
-    }
+    asked = found[0][0]
+    finished: dict[str, dict[int, optuna.Study]] = {name: {} for name in asked["strategies"]}
     for note, study in found:
-        if record.read_note(study, "result") is not None:
-            finished.setdefault(note["strategy"], {})[note["repeat"]] = study
+        wanted = note["strategy"] in finished and note["repeat"] < asked["repeats"]
+        if wanted and record.read_note(study, "result") is not None:
+            finished[note["strategy"]][note["repeat"]] = study
     return finished
 
 
@@ -195,7 +207,7 @@ def _contestant(
         scores.append(pairs)
         stopped.append(sum(t.state.name != "COMPLETE" for t in done))
         results.append(record.read_note(study, "result"))
-        tested.append(_named(results[-1], slots[-1], pairs))
+        tested.append(_named(results[-1], slots[-1], pairs[:, 1]))
     return Contestant(
         strategy,
         tuple(progress),
@@ -209,14 +221,10 @@ def _contestant(
     )
 
 
-def _named(result: Mapping[str, Any], slots: tuple[Slot, ...], scores: Floats) -> float:
+def _named(result: Mapping[str, Any], slots: tuple[Slot, ...], tested: Floats) -> float:
     """The mean test accuracy of the trainings whose scores named the winner."""
-    mine = [i for i, s in enumerate(slots) if dict(s.configuration) == result["configuration"]]
-    count = len(result["validation_scores"])
-    # Those of the race come last, and a single score is of the longest, best training.
-    if count == 1:
-        mine.sort(key=lambda i: (slots[i].epochs, scores[i, 0]))
-    return float(scores[mine[-count:], 1].mean())
+    named = {tuple(slot) for slot in result["validation_slots"]}
+    return float(tested[[(slot.stage, slot.index) in named for slot in slots]].mean())
 
 
 def _cost(trial: FrozenTrial, fixed: Mapping[str, Any], unit: str, shape: DataShape) -> float:

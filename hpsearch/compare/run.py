@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from hpsearch.compare.plan import Contest, plan_contest
-from hpsearch.compare.result import NOTE, Comparison, read_comparison
+from hpsearch.compare.result import NOTE, Comparison, comparison_of, read_comparison
 from hpsearch.engine import record
 from hpsearch.engine.cost import DataShape
 from hpsearch.engine.identity import open_study
@@ -76,6 +76,7 @@ def compare_study(
         dataset, splits = runner.data(study)
         contest = plan_contest(study, DataShape.of(dataset, splits))
         _check(runner.store, contest)
+        _note_asked(runner.store, contest)
         total = len(contest.studies)
         for done, ((strategy, repeat), search) in enumerate(contest.studies.items()):
             on_progress(Progressed(strategy, repeat, done, total))
@@ -88,6 +89,23 @@ def compare_study(
 def _terms(contest: Contest) -> dict[str, Any]:
     """What all searches of a comparison must have in common."""
     return {"budget": contest.section.budget, "amount": contest.amount}
+
+
+def _asked(contest: Contest) -> dict[str, Any]:
+    """What may be another from run to run: who competes, and how often."""
+    section = contest.section
+    return {"strategies": list(section.strategies), "repeats": section.repeats}
+
+
+def _note_asked(store: WriteBehindStorage, contest: Contest) -> None:
+    """Tell the studies of earlier runs what is asked now, also those that nobody asks for."""
+    import optuna
+
+    for name in study_names(store):
+        if comparison_of(name) == contest.name:
+            study = optuna.load_study(study_name=name, storage=store)
+            if (note := record.read_note(study, NOTE)) is not None:
+                record.write_note(study, NOTE, note | _asked(contest))
 
 
 def _check(store: WriteBehindStorage, contest: Contest) -> None:
@@ -104,13 +122,18 @@ def _check(store: WriteBehindStorage, contest: Contest) -> None:
             continue
         note = record.read_note(optuna.load_study(study_name=search.name, storage=store), NOTE)
         terms = _terms(contest)
-        if note is None or {key: note[key] for key in terms} != terms:
-            was = "no part of a comparison" if note is None else f"{note['amount']:.6g} "
-            was += "" if note is None else note["budget"]
+        if note is None:
             raise UsageError(
-                f"the study {search.name!r} in this database was made with another budget ({was}, "
-                f"not {contest.amount:.6g} {contest.section.budget}); give the study file a new "
-                "name, or undo the change"
+                f"the study {search.name!r} in this database is no part of a comparison; give the "
+                "study file another name"
+            )
+        if {key: note[key] for key in terms} != terms:
+            raise UsageError(
+                f"the comparison {contest.name!r} in this database had a budget of "
+                f"{note['amount']:.6g} {note['budget']}, which now is {contest.amount:.6g} "
+                f"{contest.section.budget}: it follows from [compare], and without an amount from "
+                "the grid's trials, epochs and ranges. Give the study file a new name, or undo the "
+                "change"
             )
 
 
@@ -118,11 +141,14 @@ def _note(store: WriteBehindStorage, contest: Contest, strategy: str, repeat: in
     """Keep with a study what it is a part of, before its first trial."""
     search = contest.studies[strategy, repeat]
     target = open_study(store, search)
-    about = _terms(contest) | {
-        "name": contest.name,
-        "strategy": strategy,
-        "repeat": repeat,
-        "strategies": list(contest.section.strategies),
-    }
+    about = (
+        _terms(contest)
+        | _asked(contest)
+        | {
+            "name": contest.name,
+            "strategy": strategy,
+            "repeat": repeat,
+        }
+    )
     record.write_note(target, NOTE, about)
     record.write_note(target, "fixed", search.fixed())

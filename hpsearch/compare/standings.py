@@ -27,7 +27,7 @@ from hpsearch.compare.statistics import (
 if TYPE_CHECKING:
     from hpsearch.compare.result import Comparison
 
-__all__ = ["Standing", "Versus", "answer", "standings"]
+__all__ = ["Standing", "Versus", "answer", "reference_of", "searches", "standings", "verdict"]
 
 LEVEL = 0.05
 """Below this p-value a difference is called one."""
@@ -41,13 +41,11 @@ class Versus:
         gain: the interquartile mean of the differences of test accuracy, with its 95% interval.
         better: the probability that a repeat's test accuracy is above one of the reference's.
         p_value: of Wilcoxon's signed-rank test, corrected after Holm for all strategies asked.
-        speed_up: when it reached the reference's best validation accuracy.
     """
 
     gain: Interval
     better: float
     p_value: float
-    speed_up: SpeedUp
 
 
 @dataclass(frozen=True)
@@ -62,7 +60,10 @@ class Standing:
         test: the same of these networks' test accuracy, with its 95% interval.
         refit: the same of the winners trained once more.
         worst: the least of these: what a user gets on a bad day.
-        rank: the mean rank by test accuracy; 1 is best.
+        rank: the mean rank by test accuracy among the searches with one seed, averaged over data
+            sets; 1 is best.
+        speed_up: when it reached the reference's best validation accuracy; the reference itself
+            among them, at the time when it found it.
         versus: beside the reference; None for the reference itself.
     """
 
@@ -74,6 +75,7 @@ class Standing:
     refit: Interval
     worst: float
     rank: float
+    speed_up: SpeedUp
     versus: Versus | None
 
 
@@ -89,14 +91,14 @@ def standings(comparisons: Sequence[Comparison], *, seed: int = 0) -> list[Stand
     names = list(comparisons[0].contestants)
     reference = reference_of(comparisons)
     parts = {name: [c.contestants[name] for c in comparisons] for name in names}
-    table = np.hstack([np.array([c.contestants[n].test for n in names]) for c in comparisons]).T
-    ranks = dict(zip(names, average_ranks(table).tolist(), strict=True))
+    tables = [np.array([c.contestants[n].test for n in names]).T for c in comparisons]
+    mean_ranks = np.mean([average_ranks(table) for table in tables], axis=0)
+    ranks = dict(zip(names, mean_ranks.tolist(), strict=True))
     rivals = [name for name in names if name != reference]
     tests = {name: np.concatenate([part.test for part in parts[name]]) for name in names}
     p_values = holm([wilcoxon(tests[name], tests[reference]) for name in rivals]) if rivals else ()
     versus: dict[str, Versus] = {}
     for name, p_value in zip(rivals, p_values, strict=True):
-        rng = np.random.default_rng(seed)
         pairs = list(zip(parts[name], parts[reference], strict=True))
         versus[name] = Versus(
             gain=_middle([mine.test - theirs.test for mine, theirs in pairs], seed),
@@ -106,23 +108,18 @@ def standings(comparisons: Sequence[Comparison], *, seed: int = 0) -> list[Stand
                 )
             ),
             p_value=float(p_value),
-            speed_up=speed_up(
-                [run for part in parts[name] for run in part.progress],
-                [run for part in parts[reference] for run in part.progress],
-                rng=rng,
-            ),
         )
     return [
         Standing(
             strategy=name,
             trials=float(np.concatenate([part.trials for part in parts[name]]).mean()),
             cost=float(
-                np.mean(
+                np.concatenate(
                     [
                         part.cost / (comparison.amount * (2 if name == DOUBLE else 1))
                         for part, comparison in zip(parts[name], comparisons, strict=True)
                     ]
-                )
+                ).mean()
             ),
             validation=float(
                 interquartile_mean(np.concatenate([part.validation for part in parts[name]]))
@@ -131,6 +128,12 @@ def standings(comparisons: Sequence[Comparison], *, seed: int = 0) -> list[Stand
             refit=_middle([part.refit for part in parts[name]], seed),
             worst=float(min(part.refit.min() for part in parts[name])),
             rank=ranks[name],
+            speed_up=speed_up(
+                [run for part in parts[name] for run in part.progress],
+                [run for part in parts[reference] for run in part.progress],
+                sizes=[len(table) for table in tables],
+                rng=np.random.default_rng(seed),
+            ),
             versus=versus.get(name),
         )
         for name in names
@@ -143,6 +146,17 @@ def reference_of(comparisons: Sequence[Comparison]) -> str:
     return "grid" if "grid" in names else names[0]
 
 
+def searches(comparisons: Sequence[Comparison]) -> str:
+    """How many searches of each strategy there are, in words.
+
+    >>> from types import SimpleNamespace as Made
+    >>> searches([Made(repeats=10)]), searches([Made(repeats=2), Made(repeats=1)])
+    ('10 searches', '2 and 1 searches')
+    """
+    counts = list(dict.fromkeys(comparison.repeats for comparison in comparisons))
+    return f"{' and '.join(map(str, counts))} {'search' if counts == [1] else 'searches'}"
+
+
 def _middle(samples: list[Any], seed: int) -> Interval:
     rng = np.random.default_rng(seed)
     return bootstrap_interval(samples, statistic=interquartile_mean, rng=rng)
@@ -150,19 +164,53 @@ def _middle(samples: list[Any], seed: int) -> Interval:
 
 def answer(table: Sequence[Standing]) -> Iterator[str]:
     """The comparison in words: when each rival caught up with the reference, and how it ended."""
-    reference = next((row.strategy for row in table if row.versus is None), "")
-    repeats = max((len(r.versus.speed_up.shares) for r in table if r.versus is not None), default=0)
-    order = sorted(table, key=lambda row: row.strategy != "coarse-to-fine")
-    for row in order:
-        if row.versus is not None:
-            yield _reached(row.strategy, reference, row.versus.speed_up)
-            yield _scored(row.strategy, reference, row.versus)
+    rivals = [row for row in table if row.versus is not None]
+    if not rivals:
+        return
+    [reference] = (row for row in table if row.versus is None)
+    repeats = rivals[0].speed_up.repeats
+    for row in sorted(rivals, key=lambda row: row.strategy != "coarse-to-fine"):
+        assert row.versus is not None
+        yield _reached(row.strategy, reference.strategy, row.speed_up)
+        yield _scored(row.strategy, reference.strategy, row.versus)
+    yield _found(reference.strategy, reference.speed_up)
     least = 2.0 ** (1 - repeats)
     if repeats and least >= LEVEL:
         yield (
             f"{repeats} {'repeat is' if repeats == 1 else 'repeats are'} too few to tell: no "
             f"paired test of so many has a p-value below {least:g}. Give --repeats 10 and go on."
         )
+
+
+def verdict(table: Sequence[Standing]) -> str:
+    """The comparison in one sentence: whether coarse to fine, or else the first rival, is ahead.
+
+    It is sooner where the whole interval of its cost lies below that of the reference, which is 1,
+    and it was there before the reference itself; better where the paired test says so.
+    """
+    rivals = [row for row in table if row.versus is not None]
+    if not rivals:
+        return "There is one strategy alone, and none to hold it against."
+    row = min(rivals, key=lambda row: row.strategy != "coarse-to-fine")
+    [reference] = (other for other in table if other.versus is None)
+    assert row.versus is not None
+    name, other = row.strategy, reference.strategy
+    sooner = row.speed_up.interval.high < 1 and row.speed_up.median < reference.speed_up.median
+    if row.versus.p_value < LEVEL:
+        better = row.versus.gain.estimate > 0
+        if better and sooner:
+            return f"{name} beats {other} search here: better networks, and sooner."
+        return f"{name} {'beats' if better else 'loses to'} {other} search here by test accuracy."
+    if sooner:
+        return f"{name} finds what {other} search finds at a lower cost here, and nothing better."
+    return f"{name} and {other} search cannot be told apart here."
+
+
+def _found(name: str, found: SpeedUp) -> str:
+    return (
+        f"{name} itself found its best at {found.median:.2f} of its cost "
+        f"(95% interval {found.interval.low:.2f} to {found.interval.high:.2f})."
+    )
 
 
 def _reached(name: str, reference: str, found: SpeedUp) -> str:

@@ -62,11 +62,17 @@ def training_flops(configuration: Mapping[str, Value], shape: DataShape, *, epoc
     return 6.0 * epochs * shape.rows * weights
 
 
-class Spending:
-    """Who still gets a training out of a budget: slots in their order, until one costs too much.
+MISSES = 20
+"""So many slots in a row for which the rest of the budget does not do, and it is called spent."""
 
-    A slot is charged the whole training that it plans, so that a search which is killed and goes on
-    has the same slots as one that was never disturbed, with any number of workers.
+
+class Spending:
+    """Who still gets a training out of a budget: slots in their order, each if it can be paid.
+
+    A slot that costs more than what is left is passed over, and cheaper ones behind it are not: a
+    single dear draw does not end a search. A slot is charged the whole training that it plans, so
+    that a search which is killed and goes on has the same slots as one that was never disturbed,
+    with any number of workers.
 
     Args:
         limit: floating-point operations of all trainings together; None for no limit.
@@ -75,7 +81,8 @@ class Spending:
         begun: the slots that were let in before.
 
     Attributes:
-        over: whether a slot was turned away.
+        refused: how many slots were turned away.
+        over: whether no more are asked for.
     """
 
     def __init__(
@@ -88,6 +95,7 @@ class Spending:
         self._limit, self._shape, self._fixed = limit, shape, dict(fixed)
         self._charged: set[tuple[int, int]] = set()
         self._spent = 0.0
+        self._misses = self.refused = 0
         self.over = False
         for slot in begun:
             self._charge(slot)
@@ -97,8 +105,11 @@ class Spending:
         if self._limit is None or (slot.stage, slot.index) in self._charged:
             return True
         if self.over or self._spent + self._cost(slot) > self._limit:
-            self.over = True
+            self.refused += 1
+            self._misses += 1
+            self.over = self.over or self._misses == MISSES
             return False
+        self._misses = 0
         self._charge(slot)
         return True
 

@@ -136,6 +136,7 @@ class Dispatcher:
         closed = any(index > stage.index for index, _ in self._stored)
         taken = {result.slot.index for result in done}
         waiting = deque(() if closed else (i for i in range(stage.slots) if i not in taken))
+        refused = self.spending.refused
         while waiting or self._begun:
             if self.over():
                 waiting.clear()
@@ -153,14 +154,17 @@ class Dispatcher:
                     else:
                         events += self.record_outcome(stage, flight, outcome, done)
                 while waiting and len(self._begun) < self._most(stage, waiting):
-                    if not self.hand_out(stage, waiting.popleft(), done):
+                    paid = self.hand_out(stage, waiting.popleft(), done)
+                    if not paid and stage.paired:  # a round without one contender decides nothing
+                        self.spending.over = True
+                    if self.over():
                         waiting.clear()
             self._launch()
             for event in events:  # now that it is committed
                 self._settle(event)
             if wrong is not None:
                 raise wrong
-        if not done and not self.over():
+        if not done and not self.over() and self.spending.refused == refused:
             raise RunError(
                 f"every training of stage {stage.name} failed; the trials' errors say why "
                 f"(`hpsearch trials {self.target.study_name} --state fail`)"

@@ -267,7 +267,7 @@ class _Run:
             on_event=self.on_event,
         )
         results = dispatcher.search(strategy)
-        self.unpaid = dispatcher.spending.over
+        self.unpaid = dispatcher.spending.refused > 0
         if not results:
             spent = (
                 f"total_flops = {study.search.total_flops:g} does not pay for one training"
@@ -298,6 +298,7 @@ class _Run:
             "validation_accuracy": winner.mean,
             "validation_spread": winner.spread,
             "validation_scores": list(winner.scores),
+            "validation_slots": [list(slot) for slot in winner.slots],
             "test_correct": refit.correct,
             "test_rows": refit.tested,
             "refits": attempt + 1,

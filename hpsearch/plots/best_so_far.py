@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 
+from hpsearch.compare.plan import DOUBLE
 from hpsearch.compare.progress import Band, band, cost_grid
 from hpsearch.plots.style import STRATEGY_COLOURS, blank_figure, faded
 
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
 __all__ = ["BestSoFarData", "best_so_far_data", "best_so_far_figure", "best_so_far_figures"]
 
 POINTS = 160
+DOUBLED = f" {DOUBLE} draws the trials of random first, so that the two lines begin as one."
 
 
 @dataclass(frozen=True, eq=False)
@@ -49,7 +51,8 @@ def best_so_far_data(comparison: Comparison) -> BestSoFarData:
             part: {name: band(c.progress, costs, part) for name, c in contestants.items()}
             for part in parts
         },
-        f"Medians and middle halves of {comparison.repeats} repeats.",
+        f"Medians and middle halves of {comparison.repeats} repeats. The axis leaves out the low "
+        f"scores with which searches begin.{DOUBLED if DOUBLE in contestants else ''}",
     )
 
 
@@ -62,8 +65,11 @@ def best_so_far_figure(data: BestSoFarData, part: Literal["validation", "test"])
     """A line and a shade for each strategy."""
     figure = blank_figure("cost (share of the budget)", f"{part} accuracy of the best so far")
     lows = []
-    for name, found in data.bands[part].items():
-        seen = np.isfinite(found.median) & (data.cost <= data.ends[name])
+    # Under the others, and wider, so that random shows where the two are the same.
+    for name, found in sorted(data.bands[part].items(), key=lambda item: item[0] != DOUBLE):
+        # A search may be over before the last of the others has its first trial: then a point.
+        end = max(data.ends[name], data.cost[0])
+        seen = np.isfinite(found.median) & (data.cost <= end)
         x = data.cost[seen].astype(np.float32)
         colour = STRATEGY_COLOURS[name]
         lower, upper = (edge[seen].astype(np.float32) for edge in (found.lower, found.upper))
@@ -81,7 +87,7 @@ def best_so_far_figure(data: BestSoFarData, part: Literal["validation", "test"])
             x=x,
             y=found.median[seen].astype(np.float32),
             mode="lines",
-            line={"color": colour, "shape": "hv", "width": 2},
+            line={"color": colour, "shape": "hv", "width": 4 if name == DOUBLE else 2},
             name=name,
             legendgroup=name,
             hovertemplate=f"{name}: %{{y:.4f}} at %{{x:.2f}} of the budget<extra></extra>",

@@ -22,7 +22,7 @@ __all__ = ["CatchUpData", "catch_up_data", "catch_up_figure"]
 
 @dataclass(frozen=True)
 class CatchUpData:
-    """The speed-up of each rival.
+    """When each strategy arrived, the reference among them.
 
     Attributes:
         reference: whose best score was to be reached.
@@ -41,16 +41,13 @@ def catch_up_data(comparison: Comparison) -> CatchUpData:
     Raises:
         NothingToDraw: nobody competes with the reference.
     """
-    found = {
-        row.strategy: row.versus.speed_up
-        for row in standings([comparison])
-        if row.versus is not None
-    }
-    if not found:
+    found = {row.strategy: row.speed_up for row in standings([comparison])}
+    if len(found) < 2:
         raise NothingToDraw("There is one strategy alone, and none to hold it against.")
     note = (
         "A point is a repeat; the diamond is the cost by which half of them had arrived, with its "
-        "95% interval. Repeats that never arrived stand at the right edge."
+        "95% interval. Repeats that never arrived stand at the right edge. "
+        f"{reference_of([comparison])}'s own row says when it found its best itself."
     )
     return CatchUpData(reference_of([comparison]), found, note)
 

@@ -6,12 +6,20 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
+from hpsearch.compare.result import UNITS, Comparison
 from hpsearch.engine.record import settings_text, value_text
 from hpsearch.engine.summary import Summary
 from hpsearch.plots.view import StudyView
 from hpsearch.space import Categorical, Parameter
 
-__all__ = ["ConfigurationData", "Fact", "Move", "configuration_data", "range_text"]
+__all__ = [
+    "ConfigurationData",
+    "Fact",
+    "Move",
+    "conditions_data",
+    "configuration_data",
+    "range_text",
+]
 
 
 class Fact(NamedTuple):
@@ -70,6 +78,24 @@ def configuration_data(view: StudyView) -> ConfigurationData:
         for change in stage.note.changes
     )
     return ConfigurationData(tuple(facts), moves)
+
+
+def conditions_data(comparison: Comparison) -> ConfigurationData:
+    """Under which conditions strategies were compared, as the store knows them."""
+    settings, repeats = comparison.settings, comparison.repeats
+    first = settings.get("seed")
+    stored = {
+        "strategies": ", ".join(comparison.contestants),
+        "searches of each": str(repeats),
+        **({} if first is None else {"seeds": f"{first} to {first + repeats - 1}"}),
+        "budget of a search": f"{comparison.amount:.6g} {UNITS[comparison.unit]}",
+        "epochs of a full training": str(comparison.epochs),
+        **{f"searched: {n}": range_text(p) for n, p in comparison.space.parameters.items()},
+        **_data(comparison.data),
+        **{name: value for name, value in _settings(settings).items() if name != "seed"},
+        **_environments(comparison.environments),
+    }
+    return ConfigurationData(tuple(Fact(*item, STORE) for item in stored.items()), ())
 
 
 def _winner(summary: Summary, score_name: str) -> dict[str, str]:

@@ -52,8 +52,10 @@ def efficiency_data(comparison: Comparison) -> EfficiencyData:
     """
     random = independent_trials(comparison)
     found: dict[int, list[float]] = {}
+    # Only sizes that every repeat has: those with many trials are those with cheap networks.
+    fewest = min(map(len, random.scores))
+    sizes = [2**k for k in range(fewest.bit_length())]
     for repeat, scores in enumerate(random.scores):
-        sizes = [2**k for k in range(len(scores).bit_length())]
         for point in efficiency_curve(
             scores[:, 0],
             scores[:, 1],
@@ -61,7 +63,7 @@ def efficiency_data(comparison: Comparison) -> EfficiencyData:
             n_test=int(comparison.data["test"]),
             draws=DRAWS,
             rng=np.random.default_rng([0, repeat]),
-            sizes=[size for size in sizes if size <= len(scores)],
+            sizes=sizes,
         ):
             found.setdefault(point.size, []).extend(point.scores)
     grid = comparison.contestants.get("grid")
@@ -71,9 +73,10 @@ def efficiency_data(comparison: Comparison) -> EfficiencyData:
         tuple(tuple(scores) for scores in found.values()),
         None if grid is None else float(interquartile_mean(grid.test)),
         0 if grid is None else round(float(grid.trials.mean())),
-        f"{trials:,} random trials of {len(random.scores)} repeats, in experiments within "
-        "each repeat. An experiment's score is the test accuracy of its best trial, each weighted "
-        "by the probability that it is the best.",
+        f"{trials:,} trials of {random.strategy} in {len(random.scores)} repeats, in experiments "
+        f"within each repeat, of the sizes that every repeat has ({fewest} trials or more each). "
+        "The axis may cut off the boxes of the smallest. An experiment's score is the test "
+        "accuracy of its best trial, each weighted by the probability that it is the best.",
     )
 
 

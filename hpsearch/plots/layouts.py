@@ -74,7 +74,11 @@ def layouts_data(comparison: Comparison) -> LayoutsData:
             f"{strategy}'s {len(slots)} trials tried {values[0]} values of {names[0]} and "
             f"{values[1]} of {names[1]}"
         )
-    return LayoutsData(*names, axes, places, scores, f"In the first repeat {'; '.join(tried)}.")
+    note = (
+        f"In the first repeat {'; '.join(tried)}. Points of a grid that differ in other parameters "
+        "lie on each other here. Accuracies in the lowest third stand at the lower edge."
+    )
+    return LayoutsData(*names, axes, places, scores, note)
 
 
 def layouts_figures(data: LayoutsData) -> list[go.Figure]:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Literal
 from hpsearch.errors import UnknownNameError
 from hpsearch.plots.best_so_far import best_so_far_data, best_so_far_figures
 from hpsearch.plots.catch_up import catch_up_data, catch_up_figure
-from hpsearch.plots.configuration import configuration_data
+from hpsearch.plots.configuration import conditions_data, configuration_data
 from hpsearch.plots.curves import curves_data, curves_figures
 from hpsearch.plots.efficiency import efficiency_data, efficiency_figure
 from hpsearch.plots.final_scores import final_scores_data, final_scores_figure
@@ -167,6 +167,13 @@ PANELS = {
         "what each value of the relevant one scored.",
         layouts_data,
         layouts_figures,
+        "comparison",
+    ),
+    "conditions": Panel(
+        "Conditions and environment",
+        "What all searches had in common, and what they ran with.",
+        conditions_data,
+        lambda _: [],
         "comparison",
     ),
 }

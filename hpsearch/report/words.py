@@ -6,7 +6,7 @@ import html
 from collections.abc import Iterable, Sequence
 
 from hpsearch.compare.result import UNITS, Comparison
-from hpsearch.compare.standings import answer, reference_of, standings
+from hpsearch.compare.standings import answer, reference_of, searches, standings, verdict
 from hpsearch.engine.record import settings_text, value_text
 from hpsearch.plots import StudyView
 from hpsearch.plots.configuration import ConfigurationData
@@ -36,9 +36,7 @@ def comparison_head(comparisons: Sequence[Comparison]) -> str:
     """The answer in words, and the table: of one data set, or of several put together."""
     rows = standings(comparisons)
     reference = reference_of(comparisons)
-    first, *others = list(answer(rows)) or [
-        "There is one strategy alone, and none to hold it against."
-    ]
+    sentences = list(answer(rows))
     headings = ["strategy", "trials", "cost", "test accuracy", "95% interval", "trained once more"]
     body = [
         [
@@ -55,8 +53,7 @@ def comparison_head(comparisons: Sequence[Comparison]) -> str:
         ]
         for row in rows
     ]
-    repeats = comparisons[0].repeats
-    caption = f"{repeats} {'search' if repeats == 1 else 'searches'} of each strategy"
+    caption = f"{searches(comparisons)} of each strategy"
     if len(comparisons) > 1:
         caption += f" on each of {len(comparisons)} data sets"
     about = (
@@ -66,9 +63,9 @@ def comparison_head(comparisons: Sequence[Comparison]) -> str:
         "are Wilcoxon's, after Holm."
     )
     headings += ["worst of these", "rank", f"above {reference}", "p"]
-    more = "".join(f"<li>{html.escape(sentence)}</li>" for sentence in others)
+    more = "".join(f"<li>{html.escape(sentence)}</li>" for sentence in sentences)
     return (
-        f'<p class="result">{html.escape(first)}</p>\n'
+        f'<p class="result">{html.escape(verdict(rows))}</p>\n'
         f"<ul>{more}</ul>\n{table(headings, body, caption=caption)}"
         f'<p class="note">{html.escape(about)}</p>\n'
     )

@@ -149,6 +149,7 @@ class Winner:
             without a race the single score for which it was chosen, which is flattered by the
             choice.
         epochs: how long it trained.
+        slots: the stage and the index of the trainings that have these scores.
     """
 
     configuration: Configuration
@@ -156,6 +157,7 @@ class Winner:
     spread: float | None
     scores: tuple[float, ...]
     epochs: int
+    slots: tuple[tuple[int, int], ...] = ()
 
 
 class Strategy(Protocol):

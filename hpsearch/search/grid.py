@@ -13,6 +13,7 @@ from hpsearch.space import Categorical, Float, Parameter, Space, Value
 __all__ = ["GridSearch", "Points", "make_grid", "spread"]
 
 _SHIFT = 2**32 - 1  # the key of the draw that moves a grid; no stage has this index
+_ORDER = 2**32 - 2  # likewise, of the order of its points
 
 Points: TypeAlias = Mapping[str, int | Sequence[Value]]
 
@@ -20,6 +21,9 @@ Points: TypeAlias = Mapping[str, int | Sequence[Value]]
 @dataclass(frozen=True)
 class GridSearch:
     """One stage with every point of a grid.
+
+    The points come in an order drawn from the seed: what a grid has found by some time, or before
+    it was interrupted, then says nothing of how its parameters happen to be sorted.
 
     Args:
         space: the space that the grid covers.
@@ -43,6 +47,7 @@ class GridSearch:
     def stage(self, results: Sequence[Result]) -> Stage:
         """The one stage; it depends on no results."""
         del results
+        order = generator(self.seed, _ORDER).permutation(len(self.points)).tolist()
         return Stage(
             self.name,
             0,
@@ -50,7 +55,7 @@ class GridSearch:
             self.epochs,
             self.space,
             self.seed,
-            propose=lambda index, _: self.points[index],
+            propose=lambda index, _: self.points[order[index]],
         )
 
 

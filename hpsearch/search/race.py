@@ -153,10 +153,11 @@ class Race:
         if not results:
             raise RunError("no trial has finished, so there is no winner; see the failed trials.")
         best = self._standing(results)[0]
-        scores = best.race or best.selection
+        scores = best.scores
         spread = statistics.stdev(scores) if len(scores) > 1 else None
+        slots = tuple((r.slot.stage, r.slot.index) for r in best.counting)
         mean = statistics.fmean(scores)
-        return Winner(best.configuration, mean, spread, tuple(scores), best.epochs)
+        return Winner(best.configuration, mean, spread, tuple(scores), best.epochs, slots)
 
     def _entrants(self, results: Sequence[Result]) -> list[Contender]:
         found = [r for r in in_order(results) if r.slot.stage < self.start]
@@ -178,24 +179,33 @@ class Contender:
 
     def __init__(self, configuration: Configuration, selected: Sequence[Result]) -> None:
         self.configuration = configuration
-        self.selection = [r.score for r in selected if r.complete] or [selected[0].score]
+        self.selection = [r for r in selected if r.complete] or [selected[0]]
         self.sound = all(r.complete for r in selected)
         self.epochs = selected[0].slot.epochs
-        self.race: list[float] = []
+        self.race: list[Result] = []
         self.last_round = -1
+
+    @property
+    def counting(self) -> list[Result]:
+        """The trainings that count: those of the race, if there were any."""
+        return self.race or self.selection
+
+    @property
+    def scores(self) -> list[float]:
+        """Their scores."""
+        return [result.score for result in self.counting]
 
     def add(self, result: Result) -> None:
         """Take in a result of the race; a contender that diverges even once is out."""
         self.last_round = result.slot.stage
         self.sound = self.sound and result.complete
         if result.complete:
-            self.race.append(result.score)
+            self.race.append(result)
             self.epochs = result.slot.epochs
 
     def standing(self) -> tuple[bool, int, float]:
         """What contenders are sorted by: never diverged, survived longest, best mean."""
-        scores = self.race or self.selection
-        return self.sound, self.last_round, statistics.fmean(scores)
+        return self.sound, self.last_round, statistics.fmean(self.scores)
 
 
 def contenders_for(results: Sequence[Result], count: int) -> list[Contender]:
@@ -218,7 +228,7 @@ def contenders_for(results: Sequence[Result], count: int) -> list[Contender]:
         entries.append(
             Contender(group[0].slot.configuration, [r for r in group if r.slot.epochs == longest])
         )
-    entries.sort(key=lambda e: (e.sound, e.epochs, statistics.fmean(e.selection)), reverse=True)
+    entries.sort(key=lambda e: (e.sound, e.epochs, statistics.fmean(e.scores)), reverse=True)
     sound = [entry for entry in entries if entry.sound]
     return (sound or entries)[:count]
 

@@ -78,6 +78,8 @@ def test_several_files_are_several_data_sets(
     study: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
     other = write("d", "wine")
+    assert run(["compare", study, "--repeats", "2", "--json"]) == 0
+    capsys.readouterr()
     assert run(["compare", study, other, "--repeats", "1"]) == 0
     assert "c, d: 1 search of each strategy" in capsys.readouterr().out
     text = Path("c_d.html").read_text(encoding="utf-8")
@@ -94,6 +96,15 @@ def test_the_page_of_a_comparison(study: str, capsys: pytest.CaptureFixture[str]
     assert first in out
     assert page.count('class="figure"') == 8
     assert "Cost until grid" in page
+
+
+def test_a_page_that_cannot_be_written_costs_nobody_the_answer(
+    study: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert run(["compare", study, "--repeats", "1", "-o", "nowhere/c.html"]) == 2
+    out, err = capsys.readouterr()
+    assert "c: 1 search of each strategy" in out
+    assert "cannot write the page nowhere/c.html" in err
 
 
 @pytest.mark.parametrize(

@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 from made_up import comparison, contestant
 
-from hpsearch.compare.standings import answer, reference_of, standings
+from hpsearch.compare.result import Contestant
+from hpsearch.compare.standings import answer, reference_of, standings, verdict
 
 REPEATS = 8
 
@@ -27,10 +28,11 @@ def test_a_clear_winner() -> None:
     assert better.better == 1.0
     assert better.gain.estimate == pytest.approx(0.1)
     assert better.p_value == pytest.approx(2 * 2.0**-8 * 2)  # exact, and one of two questions
-    assert better.speed_up.median == 0.25
+    assert table["coarse-to-fine"].speed_up.median == 0.25
+    assert table["grid"].speed_up.median == 1.0, "its best came last"
     assert same is not None
     assert (same.better, same.p_value, same.gain.estimate) == (0.5, 1.0, 0.0)
-    assert np.isinf(same.speed_up.median)
+    assert np.isinf(table["random"].speed_up.median)
     assert [table[n].rank for n in ("coarse-to-fine", "grid", "random")] == [1.0, 2.5, 2.5]
 
 
@@ -47,6 +49,42 @@ def test_the_sentences() -> None:
     )
     assert "winners does not differ measurably from grid's" in sentences[3]
     assert sentences[4].startswith("random-x2 reached grid's best validation accuracy at 2.00 of")
+    assert sentences[-1] == (
+        "grid itself found its best at 1.00 of its cost (95% interval 1.00 to 1.00)."
+    )
+
+
+@pytest.mark.parametrize(
+    ("rival", "said"),
+    [
+        (BETTER, "coarse-to-fine beats grid search here: better networks, and sooner."),
+        (
+            contestant("coarse-to-fine", [[0.8, 0.9]] * REPEATS, [0.6] * REPEATS),
+            "coarse-to-fine loses to grid search here by test accuracy.",
+        ),
+        (
+            contestant("coarse-to-fine", [[0.1] * 9 + [0.9]] * REPEATS, [0.9] * REPEATS),
+            "coarse-to-fine beats grid search here by test accuracy.",
+        ),
+        (
+            contestant("coarse-to-fine", [[0.8, 0.9]] * REPEATS, GRID.test.tolist()),
+            "coarse-to-fine finds what grid search finds at a lower cost here, and nothing better.",
+        ),
+        (SAME, "random and grid search cannot be told apart here."),
+    ],
+)
+def test_the_verdict(rival: Contestant, said: str) -> None:
+    assert verdict(standings([comparison(GRID, rival)])) == said
+
+
+def test_data_sets_may_have_different_numbers_of_repeats() -> None:
+    few = comparison(
+        *(contestant(c.strategy, [[0.5, 0.6]] * 2, c.test[:2].tolist()) for c in (GRID, BETTER)),
+        name="d",
+    )
+    rows = standings([comparison(GRID, BETTER), few])
+    assert [row.speed_up.repeats for row in rows] == [10, 10]
+    assert [row.rank for row in rows] == [2.0, 1.0]
 
 
 def test_costs_are_shares_of_each_one_s_own_budget() -> None:
@@ -62,7 +100,7 @@ def test_several_data_sets_are_put_together() -> None:
     assert row.versus is not None
     assert row.versus.better == 0.5
     assert row.rank == 1.5
-    assert (row.versus.speed_up.reached, row.versus.speed_up.repeats) == (8, 16)
+    assert (row.speed_up.reached, row.speed_up.repeats) == (8, 16)
     assert 0.6 < row.test.estimate < 0.87
 
 

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from hpsearch.engine import run_study
-from hpsearch.engine.cost import DataShape, Spending, training_flops
+from hpsearch.engine.cost import MISSES, DataShape, Spending, training_flops
 from hpsearch.errors import RunError
 from hpsearch.nn import Network, NetworkConfig
 from hpsearch.search.base import Slot
@@ -44,16 +44,21 @@ def slot(index: int, width: int = 8, epochs: int = 1) -> Slot:
     return Slot(0, index, {"width": width}, 0, epochs)
 
 
-def test_slots_are_let_in_until_one_costs_too_much() -> None:
+def test_a_slot_that_costs_too_much_is_passed_over() -> None:
     one = training_flops({"width": 8, "depth": 1}, SHAPE, epochs=1)
     spending = Spending(3.5 * one, SHAPE, {"depth": 1}, [slot(0)])
     assert spending.admit(slot(0)), "it was let in, and paid for, before"
     assert spending.admit(slot(1))
     assert not spending.over
     assert not spending.admit(slot(2, epochs=2))
-    assert spending.over
-    assert not spending.admit(slot(2)), "what comes after the first that was refused is refused too"
-    assert spending.admit(slot(1))
+    assert (spending.refused, spending.over) == (1, False)
+    assert spending.admit(slot(3)), "a cheaper one behind it fits"
+    for index in range(4, 4 + MISSES):
+        assert not spending.over
+        assert not spending.admit(slot(index))
+    assert spending.over, "so many in a row did not fit"
+    assert not spending.admit(slot(50, width=1))
+    assert spending.admit(slot(1)), "it was paid for before"
 
 
 def test_without_a_limit_all_are_let_in() -> None:
@@ -92,10 +97,10 @@ def test_a_study_stops_at_its_budget_and_goes_on_with_a_larger_one(tmp_path: Pat
     expected = {}
     for index in range(40):
         configuration = {"depth": 1, **whole[index][0]}  # type: ignore[index]
-        paid += training_flops(configuration, shape, epochs=4)
-        if paid > 5e6:
-            break
-        expected[index] = whole[index]
+        cost = training_flops(configuration, shape, epochs=4)
+        if paid + cost <= 5e6:
+            paid += cost
+            expected[index] = whole[index]
     assert 3 < len(expected) < 38
     assert trials("cut.db", 5e6, 1) == trials("cut2.db", 5e6, 2) == expected
     assert trials("cut.db", 9e6, 2).items() > expected.items()

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from made_up import comparison, contestant
 
+from hpsearch.compare.progress import make_progress
 from hpsearch.compare.result import Comparison
 from hpsearch.plots import NothingToDraw
 from hpsearch.plots.best_so_far import best_so_far_data, best_so_far_figures
 from hpsearch.plots.catch_up import catch_up_data, catch_up_figure
+from hpsearch.plots.configuration import conditions_data
 from hpsearch.plots.efficiency import efficiency_data, efficiency_figure
 from hpsearch.plots.final_scores import final_scores_data, final_scores_figure
 from hpsearch.plots.layouts import layouts_data, layouts_figures
@@ -49,6 +53,32 @@ def test_best_so_far_is_a_band_in_shares_of_the_budget(both: Comparison) -> None
         name: STRATEGY_COLOURS[name] for name in both.contestants
     }
     assert max(lines["grid"].x) <= 1.0, "a curve ends where its searches did"
+
+
+def test_the_conditions_of_a_comparison_are_told(both: Comparison) -> None:
+    told = replace(
+        both,
+        settings={"seed": 3, "model": {"depth": 2}},
+        environments=({"numpy": "2.1", "commit of the folder": "abc"}, {"numpy": "2.2"}),
+    )
+    facts = {fact.what: fact.value for fact in conditions_data(told).facts}
+    assert facts["seeds"] == "3 to 6"
+    assert facts["numpy"] == "2.1, later 2.2"
+    assert facts["commit of the folder"] == "abc"
+    assert facts["budget of a search"] == "4 epochs"
+    assert facts["searched: rate"] == "0.0001 to 1 (log scale)"
+    assert facts["fixed: model"] == "depth=2"
+    assert conditions_data(both).facts[0].value == "grid, random, coarse-to-fine"
+
+
+def test_a_search_that_is_over_before_another_has_begun_is_a_point() -> None:
+    cheap = contestant("grid", [[0.5]] * 2, [0.5, 0.5])
+    dear = contestant("random", [[0.5, 0.9]] * 2, [0.6, 0.6])
+    late = tuple(make_progress([3.0, 1.0], [0.5, 0.9], [0.5, 0.9]) for _ in range(2))
+    made = comparison(cheap, replace(dear, progress=late))
+    first, _ = best_so_far_figures(best_so_far_data(made))
+    [line] = [trace for trace in first.data if trace.name == "grid"]
+    assert (list(line.x), list(line.y)) == ([0.75], [0.5])
 
 
 def test_final_scores_show_every_repeat(both: Comparison) -> None:
