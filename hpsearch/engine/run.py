@@ -8,7 +8,6 @@ noticed is in `Dispatcher`: ``hand_out``, ``record_outcome``, ``notice_failure``
 from __future__ import annotations
 
 from collections.abc import Iterator
-from concurrent.futures import wait
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from functools import cached_property, partial
@@ -19,20 +18,21 @@ from hpsearch.engine import record
 from hpsearch.engine.budget import trials_within
 from hpsearch.engine.cluster import cluster_executor
 from hpsearch.engine.cost import DataShape, Spending
-from hpsearch.engine.dispatch import ATTEMPTS, LOOK, Dispatcher, what_broke
+from hpsearch.engine.dispatch import Dispatcher
 from hpsearch.engine.events import DataReady, Finished, OnEvent, WinnerNamed
 from hpsearch.engine.identity import BUDGETS, check_data, note_data, open_study, totals
 from hpsearch.engine.interrupts import Interrupts
 from hpsearch.engine.lease import Lease, seconds_spent
 from hpsearch.engine.processes import scratch_folder
+from hpsearch.engine.refit import refit_all
 from hpsearch.engine.reuse import known_trainings, training_digest
 from hpsearch.engine.summary import Summary, summarize
 from hpsearch.engine.workers import Executor, available_cores, local_executor
-from hpsearch.errors import HpsearchError, RunError, UsageError
-from hpsearch.model import Model
-from hpsearch.objective import Job, Recipe, Refit, RefitJob, refit_job
+from hpsearch.errors import RunError, UsageError
+from hpsearch.model import Member, Model
+from hpsearch.objective import Job
 from hpsearch.search import make_strategy
-from hpsearch.search.base import Slot, Strategy, Winner, slot_seed
+from hpsearch.search.base import Slot, Strategy, Winner
 from hpsearch.search.sequel import grown
 from hpsearch.storage import (
     DEFAULT_STORAGE,
@@ -275,15 +275,10 @@ class _Run:
     def test(self, winner: Winner, dataset: Dataset, trials: int) -> None:
         """Train the winner on all but the test part, test it once, keep network and figures."""
         out_of_time = self._out_of_time()
-        configuration = self.study.fixed() | dict(winner.configuration)
-        stop_after = self._stop_after(winner)
-        for attempt in range(ATTEMPTS):
-            # The same rule as for every slot; no stage has this index.
-            seed = slot_seed(self.study.seed, 2**31, attempt)
-            job = RefitJob(self.data, configuration, seed, winner.epochs, stop_after)
-            refit = self._refit(job)
-            if refit.why_stopped not in ("diverged", "not finite"):
-                break  # else another seed: the training loss told, not the test part
+        chosen = [(winner.configuration, winner.epochs)]
+        what = "the winner's last training"
+        [last] = refit_all(self.runner, self.study, self.target, self.data, chosen, what)
+        refit = last.refit
         before = record.read_note(self.target, "result")
         figures = {
             "configuration": dict(winner.configuration),
@@ -292,14 +287,12 @@ class _Run:
             "validation_scores": list(winner.scores),
             "test_correct": refit.correct,
             "test_rows": refit.tested,
-            "refits": attempt + 1,
+            "refits": last.attempts,
             "tests": 1 if before is None else before["tests"] + 1,
             "seconds": round(self._spent + self.lease.seconds, 3),
         }
         model = Model(
-            Recipe.of(configuration, epochs=winner.epochs).network,
-            refit.state,
-            refit.preprocessor,
+            (Member(refit.network, refit.state, refit.preprocessor),),
             dataset.classes,
             dataset.feature_names,
             dataset.categories,
@@ -327,31 +320,3 @@ class _Run:
     def _job(self, slot: Slot) -> Job:
         configuration = self.study.fixed() | dict(slot.configuration)
         return Job(self.data, configuration, slot.seed, slot.epochs, self.test_trials)
-
-    def _refit(self, job: RefitJob) -> Refit:
-        """The winner's last training; like any other it may break twice."""
-        broken = ""
-        for _ in range(ATTEMPTS):
-            future = self.runner.executor.submit(refit_job, job)
-            while not wait([future], timeout=LOOK).done:
-                self.runner.interrupts.check()
-            try:
-                return future.result()
-            except HpsearchError:
-                raise
-            except Exception as error:
-                broken = what_broke(error)
-        raise RunError(f"the winner's last training broke {ATTEMPTS} times: {broken}")
-
-    def _stop_after(self, winner: Winner) -> int | None:
-        """With early stopping, the epoch that the winner's own trainings found best, on average."""
-        if self.study.training.patience is None:
-            return None
-        best = [
-            trial.user_attrs["best_epoch"]
-            for trial in self.target.get_trials(deepcopy=False)
-            if trial.params == dict(winner.configuration)
-            and trial.user_attrs.get("epochs") == winner.epochs
-            and "best_epoch" in trial.user_attrs
-        ]
-        return max(1, round(sum(best) / len(best))) if best else None
