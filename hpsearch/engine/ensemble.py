@@ -13,7 +13,6 @@ from typing import TYPE_CHECKING, Any
 from hpsearch.data import write_store
 from hpsearch.engine import record
 from hpsearch.engine.identity import check_data, kept_study_file
-from hpsearch.engine.lease import Lease
 from hpsearch.engine.processes import scratch_folder
 from hpsearch.engine.refit import refit_all, run_jobs
 from hpsearch.engine.run import Runner, open_runner
@@ -166,14 +165,8 @@ def make_ensemble(
         return kept
     with open_runner(storage, workers=workers, executor=executor) as runner:
         target = load_study(runner.store, name)
-        pause = runner.interrupts.pause
-        lease = Lease(runner.store.engine, target._study_id, name, pause=pause, counted=False)
-        with lease:
-            runner.store.fence = lease.check
-            try:
-                return _make(runner, _Finished(target), members, tell)
-            finally:
-                runner.store.fence = None
+        with runner.hold(target, counted=False):
+            return _make(runner, _Finished(target), members, tell)
 
 
 class _Finished:

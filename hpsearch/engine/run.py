@@ -145,36 +145,48 @@ class Runner:
             return summary
         # Only now, so that data that cannot be read leave no empty study behind.
         target = open_study(store, study)
-        pause = self.interrupts.pause
-        with Lease(store.engine, target._study_id, study.name, pause=pause) as lease:
-            store.fence = lease.check
-            try:
-                note_data(target, dataset, splits)
-                numbers = totals(target, trials)
-                strategy = grown(partial(make_search, study), numbers)
-                record.write_note(target, "totals", numbers)
-                first = splits[0]
-                sizes = (len(first.train), len(first.validation), len(first.test))
-                on_event(DataReady(dataset, sizes))
-                with scratch_folder() as folder:
-                    data = write_store(folder, dataset, splits)
-                    shape = DataShape.of(dataset, splits)
-                    run = _Run(self, study, target, data, shape, lease, on_event, test_trials)
-                    winner = run.search(strategy, dataset)
-                    run.test(winner, dataset, trials)
-                store.flush()
-            except KeyError as error:  # of a trial or the study, and only if that is the reason
-                if study.name in study_names(store):
-                    raise
-                raise RunError(
-                    f"the study {study.name!r} was deleted while it was being run; running it "
-                    "again begins anew"
-                ) from error
-            finally:
-                store.fence = None
+        with self.hold(target) as lease:
+            note_data(target, dataset, splits)
+            numbers = totals(target, trials)
+            strategy = grown(partial(make_search, study), numbers)
+            record.write_note(target, "totals", numbers)
+            first = splits[0]
+            sizes = (len(first.train), len(first.validation), len(first.test))
+            on_event(DataReady(dataset, sizes))
+            with scratch_folder() as folder:
+                data = write_store(folder, dataset, splits)
+                shape = DataShape.of(dataset, splits)
+                run = _Run(self, study, target, data, shape, lease, on_event, test_trials)
+                winner = run.search(strategy, dataset)
+                run.test(winner, dataset, trials)
+            store.flush()
         summary = summarize(target)
         on_event(Finished(summary))
         return summary
+
+    @contextmanager
+    def hold(self, target: optuna.Study, *, counted: bool = True) -> Iterator[Lease]:
+        """The right to write to a study for the time of a ``with`` block; see `Lease`.
+
+        Raises:
+            UsageError: another driver has it.
+            RunError: another driver took it over, or the study was deleted.
+        """
+        store, name = self.store, target.study_name
+        pause = self.interrupts.pause
+        with Lease(store.engine, target._study_id, name, pause=pause, counted=counted) as lease:
+            store.fence = lease.check
+            try:
+                yield lease
+            except KeyError as error:  # of a trial or the study, and only if that is the reason
+                if name in study_names(store):
+                    raise
+                raise RunError(
+                    f"the study {name!r} was deleted while it was being run; running it again "
+                    "begins anew"
+                ) from error
+            finally:
+                store.fence = None
 
 
 def planned_trials(study: StudyFile) -> int:

@@ -302,6 +302,18 @@ class TestRefused:
         with pytest.raises(UsageError, match="was not made by hpsearch"):
             make_ensemble("s", 2, storage=db)
 
+    def test_a_study_that_is_deleted_meanwhile(self, here: Here, db: str) -> None:
+        finish(here, db)
+
+        def delete(job: Any) -> None:
+            if isinstance(job, RefitJob):
+                optuna.delete_study(study_name="s", storage=open_storage(db))
+                here.before = lambda job: None
+
+        here.before = delete
+        with pytest.raises(RunError, match="was deleted while it was being run"):
+            make_ensemble("s", 2, storage=db)
+
     def test_a_study_that_is_being_run(self, here: Here, db: str) -> None:
         finish(here, db)
         store = open_storage(db)
