@@ -1,7 +1,8 @@
-"""A trained network with all that prediction needs, in one file without pickles.
+"""Trained networks with all that prediction needs, in one file without pickles.
 
-The file is a NumPy ``.npz``: the network's arrays, the preprocessing's arrays, and one JSON text
-with the architecture, the classes, the columns and where the model came from.
+The file is a NumPy ``.npz``: the arrays of each network and of its preprocessing, and one JSON text
+with the architectures, the classes, the columns and where the model came from. Format 1 had one
+network; since format 2 there may be several, whose probabilities are averaged.
 """
 
 from __future__ import annotations
@@ -11,7 +12,8 @@ import io
 import json
 import os
 import zipfile
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
@@ -23,9 +25,9 @@ from hpsearch.data.preprocessing import Preprocessor
 from hpsearch.errors import DataError, UsageError
 from hpsearch.nn import Network, NetworkConfig
 
-__all__ = ["Model"]
+__all__ = ["Member", "Model"]
 
-FORMAT = 1
+FORMAT = 2
 """The version of the file's layout."""
 
 MAX_BYTES = 4 * 2**30
@@ -33,29 +35,40 @@ MAX_BYTES = 4 * 2**30
 
 
 @dataclass(frozen=True)
-class Model:
-    """A classifier as it was tested: columns in, labels out.
+class Member:
+    """One trained network and what is done to the columns before it.
 
     Attributes:
         network: the architecture.
         state: the network's arrays, as `Network.state` gives them.
         preprocessor: fitted on the rows that the network was trained on.
-        classes: the labels, in the order of the network's outputs.
-        feature_names: the columns that it reads.
-        categories: for each categorical column, by its index, the names of its codes.
-        origin: where it came from (study, configuration, scores); any JSON.
     """
 
     network: NetworkConfig
     state: Mapping[str, np.ndarray]
     preprocessor: Preprocessor
+
+
+@dataclass(frozen=True)
+class Model:
+    """A classifier as it was tested: columns in, labels out.
+
+    Attributes:
+        members: one trained network, or the several of an ensemble.
+        classes: the labels, in the order of the networks' outputs.
+        feature_names: the columns that it reads.
+        categories: for each categorical column, by its index, the names of its codes.
+        origin: where it came from (study, configuration, scores); any JSON.
+    """
+
+    members: tuple[Member, ...]
     classes: tuple[str | int, ...]
     feature_names: tuple[str, ...]
     categories: Mapping[int, tuple[str, ...]] = field(default_factory=dict)
     origin: Mapping[str, Any] = field(default_factory=dict)
 
     def predict_proba(self, X: np.ndarray) -> np.ndarray:
-        """The probability of each class.
+        """The probability of each class; of an ensemble the mean over its members.
 
         Args:
             X: (n, d) the columns `feature_names`, with categorical ones as codes and NaN for
@@ -72,8 +85,12 @@ class Model:
             raise DataError(
                 f"the model reads {len(self.feature_names)} columns, X has the shape {X.shape}"
             )
-        chances: np.ndarray = self._built.predict_proba(self.preprocessor.transform(X))
-        return chances
+        chances = [
+            network.predict_proba(member.preprocessor.transform(X))
+            for member, network in zip(self.members, self._built, strict=True)
+        ]
+        mean: np.ndarray = np.mean(chances, axis=0)
+        return mean
 
     def predict(self, X: np.ndarray) -> np.ndarray:
         """The likeliest label of each row, (n,)."""
@@ -81,28 +98,42 @@ class Model:
         return labels
 
     @cached_property
-    def _built(self) -> Network:
+    def _built(self) -> list[Network]:
+        if not self.members:
+            raise DataError("a model needs at least one network, and this one has none")
+        return [self._build(member) for member in self.members]
+
+    def _build(self, member: Member) -> Network:
+        preprocessor = member.preprocessor
+        if preprocessor.n_features_in != len(self.feature_names):
+            raise DataError(
+                f"the model reads {len(self.feature_names)} columns, and a network of it "
+                f"{preprocessor.n_features_in}"
+            )
         network = Network(
-            self.preprocessor.n_features_out,
+            preprocessor.n_features_out,
             len(self.classes),
-            self.network,
+            member.network,
             rng=np.random.default_rng(0),
         )
-        network.load_state(self.state)
+        network.load_state(member.state)
         return network
 
     def to_bytes(self) -> bytes:
         """The content of the model file."""
         about = {
             "format": FORMAT,
-            "network": dataclasses.asdict(self.network),
+            "networks": [dataclasses.asdict(member.network) for member in self.members],
             "classes": list(self.classes),
             "feature_names": list(self.feature_names),
             "categories": {str(k): list(v) for k, v in self.categories.items()},
             "origin": dict(self.origin),
         }
-        arrays = {f"network/{k}": v for k, v in self.state.items()}
-        arrays |= {f"preprocessing/{k}": v for k, v in self.preprocessor.state().items()}
+        arrays: dict[str, np.ndarray] = {}
+        for n, member in enumerate(self.members):
+            arrays |= {f"{n}/network/{k}": v for k, v in member.state.items()}
+            state = member.preprocessor.state()
+            arrays |= {f"{n}/preprocessing/{k}": v for k, v in state.items()}
         arrays["about"] = np.frombuffer(json.dumps(about, ensure_ascii=False).encode(), np.uint8)
         buffer = io.BytesIO()
         np.savez_compressed(buffer, **arrays)  # type: ignore[arg-type]
@@ -144,49 +175,67 @@ class Model:
         Raises:
             DataError: the content is not a model of hpsearch.
         """
-        try:
-            with zipfile.ZipFile(io.BytesIO(content)) as archive:
-                size = sum(item.file_size for item in archive.infolist())
-            if size > MAX_BYTES:
-                raise DataError(f"{name} unpacks to {size / 2**30:.1f} GiB; that is no model")
+        with _damage_named(name), zipfile.ZipFile(io.BytesIO(content)) as archive:
+            size = sum(item.file_size for item in archive.infolist())
+        if size > MAX_BYTES:
+            raise DataError(f"{name} unpacks to {size / 2**30:.1f} GiB; that is no model")
+        with _damage_named(name):
             with np.load(io.BytesIO(content), allow_pickle=False) as archive:
                 arrays = {key: archive[key] for key in archive.files}
             about = json.loads(arrays.pop("about").tobytes().decode())
-            if about["format"] > FORMAT:
-                raise DataError(
-                    f"{name} was written by a newer hpsearch (format {about['format']}); upgrade"
-                )
+            written = int(about["format"])
+        if written > FORMAT:
+            raise DataError(f"{name} was written by a newer hpsearch (format {written}); upgrade")
+        with _damage_named(name):
+            parts = (
+                [(about["network"], arrays)]
+                if written == 1
+                else [(net, _part(arrays, f"{n}/")) for n, net in enumerate(about["networks"])]
+            )
             model = cls(
-                NetworkConfig(**_tuples(about["network"])),
-                _part(arrays, "network/"),
-                Preprocessor.from_state(_part(arrays, "preprocessing/")),
+                tuple(_member(network, own) for network, own in parts),
                 tuple(about["classes"]),
                 tuple(about["feature_names"]),
                 {int(k): tuple(v) for k, v in about["categories"].items()},
                 about["origin"],
             )
             _ = model._built
-        except DataError:
-            raise
-        except (
-            AttributeError,
-            EOFError,
-            KeyError,
-            OSError,
-            TypeError,
-            ValueError,
-            zipfile.BadZipFile,
-            zipfile.zlib.error,  # type: ignore[attr-defined]
-        ) as error:
-            raise DataError(
-                f"{name} is not a model that hpsearch wrote, or it is damaged ({error}); "
-                "export it again with `hpsearch best NAME --export model.npz`"
-            ) from error
         return model
+
+
+@contextmanager
+def _damage_named(name: str) -> Iterator[None]:
+    """Whatever reading a file stumbles over is one sentence that names the file."""
+    try:
+        yield
+    except (
+        AttributeError,
+        EOFError,
+        KeyError,
+        MemoryError,
+        OSError,
+        OverflowError,
+        TypeError,
+        ValueError,
+        zipfile.BadZipFile,
+        zipfile.zlib.error,  # type: ignore[attr-defined]
+    ) as error:
+        raise DataError(
+            f"{name} is not a model that hpsearch wrote, or it is damaged ({error}); "
+            "export it again with `hpsearch best NAME --export model.npz`"
+        ) from error
 
 
 def _part(arrays: Mapping[str, np.ndarray], prefix: str) -> dict[str, np.ndarray]:
     return {k.removeprefix(prefix): v for k, v in arrays.items() if k.startswith(prefix)}
+
+
+def _member(network: Mapping[str, Any], arrays: Mapping[str, np.ndarray]) -> Member:
+    return Member(
+        NetworkConfig(**_tuples(network)),
+        _part(arrays, "network/"),
+        Preprocessor.from_state(_part(arrays, "preprocessing/")),
+    )
 
 
 def _tuples(network: Mapping[str, Any]) -> dict[str, Any]:

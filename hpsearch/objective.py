@@ -38,10 +38,12 @@ __all__ = [
     "Recipe",
     "Refit",
     "RefitJob",
+    "Votes",
     "refit_job",
     "suggest",
     "train_folds",
     "train_job",
+    "vote_job",
 ]
 
 
@@ -152,6 +154,12 @@ Stop = Callable[[], bool]
 
 def train_job(job: Job, stop: Stop | None = None) -> Outcome:
     """Train and score one configuration on every fold of its data; a pure function of the job."""
+    return _train_job(job, stop)
+
+
+def _train_job(
+    job: Job, stop: Stop | None, on_trained: Callable[[Fold, Network], None] | None = None
+) -> Outcome:
     recipe = Recipe.of(job.configuration, epochs=job.epochs)
     data, kind = job.data, (recipe.preprocessing, recipe.variance)
     outcome = train_folds(
@@ -161,8 +169,40 @@ def train_job(job: Job, stop: Stop | None = None) -> Outcome:
         seed=job.seed,
         on_epoch=None if stop is None else lambda _epoch, _accuracy: stop(),
         test=(lambda k: data.test(k, kind[0], variance=kind[1])) if job.test else None,
+        on_trained=on_trained,
     )
     return replace(outcome, worker=f"{socket.gethostname()} {os.getpid()}")
+
+
+@dataclass(frozen=True)
+class Votes:
+    """What a configuration, trained once more, says of the validation rows.
+
+    Attributes:
+        score: as in `Outcome`.
+        complete: likewise.
+        probabilities: of each fold (n_validation, n_classes) float32, in the order of its rows.
+        labels: the class codes of the same rows.
+    """
+
+    score: float
+    complete: bool
+    probabilities: tuple[np.ndarray, ...]
+    labels: tuple[np.ndarray, ...]
+
+
+def vote_job(job: Job, stop: Stop | None = None) -> Votes:
+    """The training of `train_job`, and what its networks make of the validation rows."""
+    votes: list[tuple[np.ndarray, np.ndarray]] = []
+
+    def vote(fold: Fold, network: Network) -> None:
+        votes.append((network.predict_proba(fold.X_validation), np.array(fold.y_validation)))
+
+    outcome = _train_job(job, stop, vote)
+    probabilities, labels = (
+        (tuple(part) for part in zip(*votes, strict=True)) if votes else ((), ())
+    )
+    return Votes(outcome.score, outcome.complete, probabilities, labels)
 
 
 def train_folds(
@@ -173,6 +213,7 @@ def train_folds(
     seed: int,
     on_epoch: OnEpoch | None = None,
     test: Callable[[int], tuple[np.ndarray, np.ndarray]] | None = None,
+    on_trained: Callable[[Fold, Network], None] | None = None,
 ) -> Outcome:
     """Train one network a fold, one after the other, until one of them is known to be bad.
 
@@ -183,6 +224,7 @@ def train_folds(
         seed: of the initial weights, the shuffling and the dropout; each fold has its own stream.
         on_epoch: watches the first fold, and may stop it.
         test: gives samples and labels to score each fold's network on at its end, if any.
+        on_trained: is given each fold with its network, unless that is known to be bad.
     """
     start = time.perf_counter()
     chance = 1.0 / n_classes
@@ -203,6 +245,8 @@ def train_folds(
         results.append(result)
         if not _complete(result):
             break
+        if on_trained is not None:
+            on_trained(fold, network)
         if test is not None:
             X, y = test(k)
             tested.append(float(np.mean(network.predict_logits(X).argmax(axis=1) == y)))
@@ -273,6 +317,7 @@ class Refit:
     Attributes:
         correct: how many rows of the test part it labels right.
         tested: how many rows the test part has.
+        network: the architecture.
         state: the network's arrays.
         preprocessor: what was fitted on the same rows.
         why_stopped: as for `Outcome`.
@@ -280,6 +325,7 @@ class Refit:
 
     correct: int
     tested: int
+    network: NetworkConfig
     state: Mapping[str, np.ndarray]
     preprocessor: Preprocessor
     why_stopped: str
@@ -305,6 +351,7 @@ def refit_job(job: RefitJob, stop: Stop | None = None) -> Refit:
     return Refit(
         correct=int((labels == fold.y_validation).sum()),
         tested=len(labels),
+        network=recipe.network,
         state=network.state(),
         preprocessor=preprocessor,
         why_stopped=result.why_stopped,

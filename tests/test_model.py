@@ -12,7 +12,7 @@ import pytest
 
 from hpsearch.data import Preprocessor
 from hpsearch.errors import DataError, UsageError
-from hpsearch.model import Model
+from hpsearch.model import Member, Model
 from hpsearch.nn import Network, NetworkConfig
 
 CONFIGS = [
@@ -22,18 +22,25 @@ CONFIGS = [
 ]
 
 
-def make(config: NetworkConfig = CONFIGS[1], kind: str = "standardize") -> Model:
-    rng = np.random.default_rng(0)
+def member(config: NetworkConfig = CONFIGS[1], kind: str = "standardize", seed: int = 0) -> Member:
+    rng = np.random.default_rng(seed)
     X = rng.normal(size=(30, 3)).astype(np.float32)
     X[:, 2] = rng.integers(0, 2, 30)
     X[3, 0] = np.nan
-    categories = {2: ("no", "yes")}
-    preprocessor = Preprocessor.fit(X, kind, categories=categories)
+    preprocessor = Preprocessor.fit(X, kind, categories={2: ("no", "yes")})
     network = Network(preprocessor.n_features_out, 2, config, rng=rng)
+    return Member(config, network.state(), preprocessor)
+
+
+def make(*members: Member) -> Model:
     origin = {"study": "s", "validation_accuracy": 0.5}
     return Model(
-        config, network.state(), preprocessor, ("ham", "späm"), ("a", "b", "c"), categories, origin
+        members or (member(),), ("ham", "späm"), ("a", "b", "c"), {2: ("no", "yes")}, origin
     )
+
+
+def ensemble() -> Model:
+    return make(*(member(config, "whiten", seed=n) for n, config in enumerate(CONFIGS)))
 
 
 X = np.array([[0.1, 0.2, 1.0], [np.nan, 3.0, np.nan]], dtype=np.float32)
@@ -44,18 +51,39 @@ X = np.array([[0.1, 0.2, 1.0], [np.nan, 3.0, np.nan]], dtype=np.float32)
 def test_a_model_predicts_the_same_after_the_file(
     tmp_path: Path, config: NetworkConfig, kind: str
 ) -> None:
-    model = make(config, kind)
+    model = make(member(config, kind))
     again = Model.load(model.save(tmp_path / "m.npz"))
     np.testing.assert_array_equal(again.predict_proba(X), model.predict_proba(X))
-    assert again.network == model.network
+    assert again.members[0].network == config
     assert again.classes == ("ham", "späm")
     assert again.categories == {2: ("no", "yes")}
     assert again.origin == model.origin
     assert set(again.predict(X)) <= {"ham", "späm"}
 
 
+def test_an_ensemble_averages_the_probabilities_of_its_members(tmp_path: Path) -> None:
+    whole = Model.load(ensemble().save(tmp_path / "m.npz"))
+    alone = [make(one).predict_proba(X) for one in ensemble().members]
+    np.testing.assert_allclose(whole.predict_proba(X), np.mean(alone, axis=0), rtol=1e-6)
+    assert not np.allclose(alone[0], alone[1])
+    assert [one.network for one in whole.members] == CONFIGS
+    assert set(whole.predict(X)) <= {"ham", "späm"}
+
+
+def test_a_file_of_format_1_still_loads() -> None:
+    """Written by the last version that knew one network only; the numbers are what it gave."""
+    model = Model.load(Path(__file__).parent / "model-format-1.npz")
+    expected = [[0.44018319, 0.55981684], [0.48138183, 0.51861817]]
+    np.testing.assert_allclose(model.predict_proba(X), expected, rtol=1e-5)
+    assert model.members[0].network == CONFIGS[1]
+    assert model.categories == {2: ("no", "yes")}
+    assert model.origin == {"study": "s", "validation_accuracy": 0.5}
+    again = Model.from_bytes(model.to_bytes())
+    np.testing.assert_array_equal(again.predict_proba(X), model.predict_proba(X))
+
+
 def test_the_file_holds_no_pickles(tmp_path: Path) -> None:
-    with np.load(make().save(tmp_path / "m.npz"), allow_pickle=False) as archive:
+    with np.load(ensemble().save(tmp_path / "m.npz"), allow_pickle=False) as archive:
         assert all(archive[name].dtype != object for name in archive.files)
 
 
@@ -70,13 +98,15 @@ def test_a_path_that_cannot_be_written(tmp_path: Path) -> None:
     assert not list(tmp_path.iterdir())
 
 
-def rewritten(change: dict[str, object]) -> bytes:
-    """A model file with some members replaced."""
-    with np.load(io.BytesIO(make().to_bytes())) as archive:
+def rewritten(change: dict[str, object], model: Model | None = None) -> bytes:
+    """A model file with some entries replaced, those that are None removed."""
+    with np.load(io.BytesIO((model or make()).to_bytes())) as archive:
         arrays = {name: archive[name] for name in archive.files}
     about = json.loads(arrays["about"].tobytes())
     for key, value in change.items():
-        if key in arrays:
+        if value is None:
+            del arrays[key]
+        elif key in arrays:
             arrays[key] = np.asarray(value)
         else:
             about[key] = value
@@ -112,10 +142,18 @@ HOSTILE = {
     "pickle inside": pickled,
     "claims gigabytes": bomb,
     "another zip": lambda: rewritten({"about": np.zeros(3, np.uint8)}),
-    "unknown activation": lambda: rewritten({"network": {"activation": "evil"}}),
-    "unknown setting": lambda: rewritten({"network": {"colour": 1}}),
-    "other layers": lambda: rewritten({"network": {"hidden_layer_sizes": [7, 7]}}),
+    "unknown activation": lambda: rewritten({"networks": [{"activation": "evil"}]}),
+    "unknown setting": lambda: rewritten({"networks": [{"colour": 1}]}),
+    "other layers": lambda: rewritten({"networks": [{"hidden_layer_sizes": [7, 7]}]}),
     "fewer classes": lambda: rewritten({"classes": ["only"]}),
+    "other columns": lambda: rewritten({"feature_names": ["a", "b"]}),
+    "no network": lambda: rewritten({"networks": []}),
+    "more networks than arrays": lambda: rewritten({"networks": [{}, {}]}),
+    "a member without its scales": lambda: rewritten({"1/preprocessing/scale": None}, ensemble()),
+    "a member without its weights": lambda: rewritten({"2/network/parameters": None}, ensemble()),
+    "a member of other shape": lambda: rewritten({"0/network/parameters": [1.0]}, ensemble()),
+    "networks that are none": lambda: rewritten({"networks": 3}),
+    "no format": lambda: rewritten({"format": "old"}),
     "newer": lambda: rewritten({"format": 99}),
 }
 

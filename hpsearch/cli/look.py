@@ -9,9 +9,11 @@ from typing import TYPE_CHECKING, Annotated, Literal
 import typer
 
 from hpsearch.cli.console import DEFAULT_STORAGE, Json, Storage, errors, output, print_json
+from hpsearch.cli.search import Executor, Workers
 from hpsearch.errors import RunError
 
 if TYPE_CHECKING:
+    from hpsearch.engine.ensemble import Ensemble
     from hpsearch.engine.summary import Summary
     from hpsearch.storage import WriteBehindStorage
 
@@ -74,21 +76,48 @@ def best(
         Path | None,
         typer.Option("--export", metavar="FILE", help="Write the tested network to this file."),
     ] = None,
+    ensemble: Annotated[
+        int | None,
+        typer.Option(
+            "--ensemble", metavar="K", min=1, help="Average the K best; test and export that."
+        ),
+    ] = None,
+    workers: Workers = None,
+    executor: Executor = None,
     storage: Storage = DEFAULT_STORAGE,
     as_json: Json = False,
 ) -> None:
-    """Show a study's winner, and keep its network."""
-    from hpsearch.cli.render import winner_text
+    """Show a study's winner, and keep its network.
+
+    With --ensemble the best configurations are trained again, once, and average their votes.
+    """
+    from hpsearch.cli.render import ensemble_text, winner_text
     from hpsearch.storage import open_storage
 
+    together = None
+    if ensemble is not None:
+        from hpsearch.engine.ensemble import make_ensemble
+
+        together = make_ensemble(
+            name, ensemble, storage=storage, workers=workers, executor=executor, tell=_tell
+        )
+        if len(together.voters) < ensemble:
+            _tell(f"the study has {together.candidates} configurations to average, not {ensemble}")
     store = open_storage(storage, create=False)
     summary = _summary(store, name)
     if export is not None:
-        _export(store, summary, export)
+        _export(store, summary, together, export)
     if as_json:
-        print_json(summary.document())
+        document = summary.document()
+        print_json(document if together is None else document | {"ensemble": together.document()})
     else:
         output().print(winner_text(summary), end="")
+        if together is not None:
+            output().print(ensemble_text(together), end="")
+
+
+def _tell(words: str) -> None:
+    errors().print(words, markup=False, soft_wrap=True)
 
 
 def _summary(store: WriteBehindStorage, name: str) -> Summary:
@@ -100,14 +129,19 @@ def _summary(store: WriteBehindStorage, name: str) -> Summary:
         return summarize(study)
 
 
-def _export(store: WriteBehindStorage, summary: Summary, path: Path) -> None:
+def _export(
+    store: WriteBehindStorage, summary: Summary, together: Ensemble | None, path: Path
+) -> None:
     from hpsearch.model import Model
     from hpsearch.storage import load_model_bytes, load_study
 
-    if summary.model is None:
+    digest = summary.model if together is None else together.model
+    if digest is None:
         raise RunError(
             f"the study {summary.study} has no tested network yet; run its study file to the end"
         )
     study = load_study(store, summary.study)
-    Model.from_bytes(load_model_bytes(store, study._study_id, summary.model)).save(path)
-    errors().print(f"wrote {path}", markup=False, soft_wrap=True)
+    members = None if together is None else len(together.voters)
+    content = load_model_bytes(store, study._study_id, digest, ensemble=members)
+    Model.from_bytes(content).save(path)
+    _tell(f"wrote {path}")

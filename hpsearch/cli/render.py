@@ -19,8 +19,17 @@ from hpsearch.storage import DEFAULT_STORAGE, display_url
 
 if TYPE_CHECKING:
     from hpsearch.diagnostics import Check
+    from hpsearch.engine.ensemble import Ensemble
 
-__all__ = ["checks_table", "plain_table", "story", "studies_table", "trials_table", "winner_text"]
+__all__ = [
+    "checks_table",
+    "ensemble_text",
+    "plain_table",
+    "story",
+    "studies_table",
+    "trials_table",
+    "winner_text",
+]
 
 SHORT = {
     "learning_rate": "rate",
@@ -165,6 +174,52 @@ def _validation_note(summary: Summary) -> str:
     if seeds > 1 and summary.validation_spread is not None:
         return f"  mean of {seeds} seeds, spread {summary.validation_spread:.4f}"
     return "  one training, chosen for its score: expect less on new data"
+
+
+def ensemble_text(ensemble: Ensemble) -> Text:
+    """Who is in it, and whether it is any better than the winner alone."""
+    text = Text()
+    size, kind = len(ensemble.voters), "confirmed" if ensemble.raced else "best"
+    text.append("Ensemble  ", style="bold")
+    text.append(f"{size} of {ensemble.candidates} {kind} configurations, averaged\n")
+    for voter in ensemble.voters:
+        text.append(f"  {voter.together:.4f} with  {settings_text(voter.configuration)}\n")
+    for what, single, together in (
+        (
+            "validation accuracy",
+            ensemble.single_validation_accuracy,
+            ensemble.validation_accuracy,
+        ),
+        (
+            "test accuracy",
+            ensemble.single_test_correct / ensemble.test_rows,
+            ensemble.test_correct / ensemble.test_rows,
+        ),
+    ):
+        text.append(f"  {what:<20} ")
+        text.append(f"{together:.4f}", style="bold")
+        text.append(f"  the winner alone {single:.4f}\n")
+    (low, high), (left, right) = ensemble.test_interval, ensemble.single_test_interval
+    text.append(f"  95% interval         {low:.4f} to {high:.4f}  ")
+    text.append(f"the winner alone {left:.4f} to {right:.4f}\n")
+    text.append(f"  {_verdict(ensemble)}\n")
+    if ensemble.unlike:
+        text.append(
+            f"  {ensemble.unlike} of {ensemble.candidates} scores differ from the study's: "
+            "another machine or version\n"
+        )
+    return text
+
+
+def _verdict(ensemble: Ensemble) -> str:
+    difference = ensemble.test_correct - ensemble.single_test_correct
+    rows = f"{abs(difference)} of {ensemble.test_rows} test rows"
+    if difference <= 0:
+        worse = f"it labels {rows} fewer right" if difference else "they are equally good"
+        return f"The ensemble is not better: {worse}."
+    if ensemble.test_interval[0] > ensemble.single_test_interval[1]:
+        return f"The ensemble is better: {rows} more are right."
+    return f"It labels {rows} more right, which may be chance."
 
 
 def next_text(summary: Summary, storage: str) -> Text:

@@ -43,6 +43,7 @@ class Lease:
         study_id: Optuna's id of the study.
         study_name: for messages.
         pause: sleeps so many seconds.
+        counted: whether the time is the study's own, which a budget in seconds limits.
 
     Raises:
         UsageError: on entering, when another driver is running the study.
@@ -55,9 +56,10 @@ class Lease:
         study_name: str,
         *,
         pause: Callable[[float], None] = time.sleep,
+        counted: bool = True,
     ) -> None:
         self._engine, self._study_id, self._study_name = engine, study_id, study_name
-        self._pause, self._run = pause, uuid4().hex
+        self._pause, self._counted, self._run = pause, counted, uuid4().hex
         self._table = own_tables().runs
         self._start = time.monotonic()
         self._ended = threading.Event()
@@ -181,8 +183,9 @@ class Lease:
     def _update(self, **values: Any) -> None:
         runs = self._table.c
         mine = self._table.update().where(runs.run == self._run, runs.ended.is_(None))
+        seconds = round(self.seconds, 3) if self._counted else 0.0
         with self._engine.begin() as connection:
-            connection.execute(mine.values(seconds=round(self.seconds, 3), **values))
+            connection.execute(mine.values(seconds=seconds, **values))
 
 
 def seconds_spent(engine: sa.Engine, study_id: int) -> float:

@@ -8,7 +8,6 @@ noticed is in `Dispatcher`: ``hand_out``, ``record_outcome``, ``notice_failure``
 from __future__ import annotations
 
 from collections.abc import Iterator
-from concurrent.futures import wait
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from functools import cached_property, partial
@@ -19,7 +18,7 @@ from hpsearch.engine import record
 from hpsearch.engine.budget import trials_within
 from hpsearch.engine.cluster import cluster_executor
 from hpsearch.engine.cost import DataShape, Spending
-from hpsearch.engine.dispatch import ATTEMPTS, LOOK, Dispatcher, what_broke
+from hpsearch.engine.dispatch import Dispatcher
 from hpsearch.engine.events import DataReady, Finished, OnEvent, WinnerNamed
 from hpsearch.engine.identity import (
     BUDGETS,
@@ -32,14 +31,15 @@ from hpsearch.engine.identity import (
 from hpsearch.engine.interrupts import Interrupts
 from hpsearch.engine.lease import Lease, seconds_spent
 from hpsearch.engine.processes import scratch_folder
+from hpsearch.engine.refit import refit_all
 from hpsearch.engine.reuse import known_trainings, training_digest
 from hpsearch.engine.summary import Summary, summarize
 from hpsearch.engine.workers import Executor, available_cores, local_executor
-from hpsearch.errors import HpsearchError, RunError, UsageError
-from hpsearch.model import Model
-from hpsearch.objective import Job, Recipe, Refit, RefitJob, refit_job
+from hpsearch.errors import RunError, UsageError
+from hpsearch.model import Member, Model
+from hpsearch.objective import Job
 from hpsearch.search import make_strategy
-from hpsearch.search.base import Slot, Strategy, Winner, slot_seed
+from hpsearch.search.base import Slot, Strategy, Winner
 from hpsearch.search.sequel import grown
 from hpsearch.storage import (
     DEFAULT_STORAGE,
@@ -152,37 +152,49 @@ class Runner:
             return summary
         # Only now, so that data that cannot be read leave no empty study behind.
         target = open_study(store, study)
-        pause = self.interrupts.pause
-        with Lease(store.engine, target._study_id, study.name, pause=pause) as lease:
-            store.fence = lease.check
-            try:
-                note_data(target, dataset, splits)
-                note_environment(target)
-                numbers = totals(target, trials)
-                strategy = grown(partial(make_search, study), numbers)
-                record.write_note(target, "totals", numbers)
-                first = splits[0]
-                sizes = (len(first.train), len(first.validation), len(first.test))
-                on_event(DataReady(dataset, sizes))
-                with scratch_folder() as folder:
-                    data = write_store(folder, dataset, splits)
-                    shape = DataShape.of(dataset, splits)
-                    run = _Run(self, study, target, data, shape, lease, on_event, test_trials)
-                    winner = run.search(strategy, dataset)
-                    run.test(winner, dataset, trials)
-                store.flush()
-            except KeyError as error:  # of a trial or the study, and only if that is the reason
-                if study.name in study_names(store):
-                    raise
-                raise RunError(
-                    f"the study {study.name!r} was deleted while it was being run; running it "
-                    "again begins anew"
-                ) from error
-            finally:
-                store.fence = None
+        with self.hold(target) as lease:
+            note_data(target, dataset, splits)
+            note_environment(target)
+            numbers = totals(target, trials)
+            strategy = grown(partial(make_search, study), numbers)
+            record.write_note(target, "totals", numbers)
+            first = splits[0]
+            sizes = (len(first.train), len(first.validation), len(first.test))
+            on_event(DataReady(dataset, sizes))
+            with scratch_folder() as folder:
+                data = write_store(folder, dataset, splits)
+                shape = DataShape.of(dataset, splits)
+                run = _Run(self, study, target, data, shape, lease, on_event, test_trials)
+                winner = run.search(strategy, dataset)
+                run.test(winner, dataset, trials)
+            store.flush()
         summary = summarize(target)
         on_event(Finished(summary))
         return summary
+
+    @contextmanager
+    def hold(self, target: optuna.Study, *, counted: bool = True) -> Iterator[Lease]:
+        """The right to write to a study for the time of a ``with`` block; see `Lease`.
+
+        Raises:
+            UsageError: another driver has it.
+            RunError: another driver took it over, or the study was deleted.
+        """
+        store, name = self.store, target.study_name
+        pause = self.interrupts.pause
+        with Lease(store.engine, target._study_id, name, pause=pause, counted=counted) as lease:
+            store.fence = lease.check
+            try:
+                yield lease
+            except KeyError as error:  # of a trial or the study, and only if that is the reason
+                if name in study_names(store):
+                    raise
+                raise RunError(
+                    f"the study {name!r} was deleted while it was being run; running it again "
+                    "begins anew"
+                ) from error
+            finally:
+                store.fence = None
 
 
 def planned_trials(study: StudyFile) -> int:
@@ -283,15 +295,10 @@ class _Run:
     def test(self, winner: Winner, dataset: Dataset, trials: int) -> None:
         """Train the winner on all but the test part, test it once, keep network and figures."""
         out_of_time = self._out_of_time()
-        configuration = self.study.fixed() | dict(winner.configuration)
-        stop_after = self._stop_after(winner)
-        for attempt in range(ATTEMPTS):
-            # The same rule as for every slot; no stage has this index.
-            seed = slot_seed(self.study.seed, 2**31, attempt)
-            job = RefitJob(self.data, configuration, seed, winner.epochs, stop_after)
-            refit = self._refit(job)
-            if refit.why_stopped not in ("diverged", "not finite"):
-                break  # else another seed: the training loss told, not the test part
+        chosen = [(winner.configuration, winner.epochs)]
+        what = "the winner's last training"
+        [last] = refit_all(self.runner, self.study, self.target, self.data, chosen, what)
+        refit = last.refit
         before = record.read_note(self.target, "result")
         figures = {
             "configuration": dict(winner.configuration),
@@ -301,14 +308,12 @@ class _Run:
             "validation_slots": [list(slot) for slot in winner.slots],
             "test_correct": refit.correct,
             "test_rows": refit.tested,
-            "refits": attempt + 1,
+            "refits": last.attempts,
             "tests": 1 if before is None else before["tests"] + 1,
             "seconds": round(self._spent + self.lease.seconds, 3),
         }
         model = Model(
-            Recipe.of(configuration, epochs=winner.epochs).network,
-            refit.state,
-            refit.preprocessor,
+            (Member(refit.network, refit.state, refit.preprocessor),),
             dataset.classes,
             dataset.feature_names,
             dataset.categories,
@@ -336,31 +341,3 @@ class _Run:
     def _job(self, slot: Slot) -> Job:
         configuration = self.study.fixed() | dict(slot.configuration)
         return Job(self.data, configuration, slot.seed, slot.epochs, self.test_trials)
-
-    def _refit(self, job: RefitJob) -> Refit:
-        """The winner's last training; like any other it may break twice."""
-        broken = ""
-        for _ in range(ATTEMPTS):
-            future = self.runner.executor.submit(refit_job, job)
-            while not wait([future], timeout=LOOK).done:
-                self.runner.interrupts.check()
-            try:
-                return future.result()
-            except HpsearchError:
-                raise
-            except Exception as error:
-                broken = what_broke(error)
-        raise RunError(f"the winner's last training broke {ATTEMPTS} times: {broken}")
-
-    def _stop_after(self, winner: Winner) -> int | None:
-        """With early stopping, the epoch that the winner's own trainings found best, on average."""
-        if self.study.training.patience is None:
-            return None
-        best = [
-            trial.user_attrs["best_epoch"]
-            for trial in self.target.get_trials(deepcopy=False)
-            if trial.params == dict(winner.configuration)
-            and trial.user_attrs.get("epochs") == winner.epochs
-            and "best_epoch" in trial.user_attrs
-        ]
-        return max(1, round(sum(best) / len(best))) if best else None

@@ -62,7 +62,8 @@ class Summary:
         test_accuracy: of the refitted winner on the test part.
         test_interval: Wilson's 95% interval around it.
         test_rows: size of the test part.
-        tests: how often the test part was used: once, and once more after each raise of the budget.
+        tests: how often the test part was used: once, and once more after each raise of the budget
+            and for each ensemble.
         seconds: wall-clock time of the run that finished the study.
         model: digest of the trained network in the store.
     """

@@ -28,7 +28,15 @@ if TYPE_CHECKING:
 
     from hpsearch.space import Space, Value
 
-__all__ = ["Confirmed", "Contender", "Race", "Search", "contenders_for", "rounds"]
+__all__ = [
+    "Confirmed",
+    "Contender",
+    "Race",
+    "Search",
+    "configuration_key",
+    "contenders_for",
+    "rounds",
+]
 
 KEPT = 0.6  # the share of the contenders that a round leaves in
 
@@ -165,20 +173,21 @@ class Race:
 
     def _standing(self, results: Sequence[Result]) -> list[Contender]:
         """The contenders, the leader first: who survived longer, then who has the better mean."""
-        entrants = {_key(e.configuration): e for e in self._entrants(results)}
+        entrants = {configuration_key(e.configuration): e for e in self._entrants(results)}
         for result in in_order(results):
             if result.slot.stage >= self.start:
-                entry = entrants.get(_key(result.slot.configuration))
+                entry = entrants.get(configuration_key(result.slot.configuration))
                 if entry is not None:
                     entry.add(result)
         return sorted(entrants.values(), key=lambda e: e.standing(), reverse=True)
 
 
 class Contender:
-    """One contender: the scores that it was selected by, and those of the race."""
+    """One contender: its first training, the scores it was selected by, and those of the race."""
 
     def __init__(self, configuration: Configuration, selected: Sequence[Result]) -> None:
         self.configuration = configuration
+        self.first = selected[0]
         self.selection = [r for r in selected if r.complete] or [selected[0]]
         self.sound = all(r.complete for r in selected)
         self.epochs = selected[0].slot.epochs
@@ -221,7 +230,7 @@ def contenders_for(results: Sequence[Result], count: int) -> list[Contender]:
     """
     groups: dict[tuple[tuple[str, Value], ...], list[Result]] = {}
     for result in results:
-        groups.setdefault(_key(result.slot.configuration), []).append(result)
+        groups.setdefault(configuration_key(result.slot.configuration), []).append(result)
     entries = []
     for group in groups.values():
         longest = max(r.slot.epochs for r in group)
@@ -252,5 +261,6 @@ def rounds(trials: int, contenders: int) -> list[int]:
     return sizes
 
 
-def _key(configuration: Configuration) -> tuple[tuple[str, Value], ...]:
+def configuration_key(configuration: Configuration) -> tuple[tuple[str, Value], ...]:
+    """What tells two configurations apart."""
     return tuple(sorted(configuration.items(), key=lambda item: item[0]))

@@ -1,8 +1,9 @@
 """hpsearch's own tables beside Optuna's, with a version of their own.
 
-``hpsearch_models`` has the trained network of each finished study; ``hpsearch_runs`` every run of a
-study, the one that goes on holding it (see `hpsearch.engine.lease`); ``hpsearch_epochs`` what each
-epoch of a trial came to, beside the score that Optuna keeps, as JSON: a list for each quantity.
+``hpsearch_models`` has the trained network of each finished study; ``hpsearch_ensembles`` the
+ensembles that were made of it, by their number of members; ``hpsearch_runs`` every run of a study,
+the one that goes on holding it (see `hpsearch.engine.lease`); ``hpsearch_epochs`` what each epoch
+of a trial came to, beside the score that Optuna keeps, as JSON: a list for each quantity.
 """
 
 from __future__ import annotations
@@ -32,7 +33,7 @@ __all__ = [
     "save_model_bytes",
 ]
 
-VERSION = 3
+VERSION = 4
 """The version of these tables; a newer one in a database is refused, never overwritten."""
 
 
@@ -41,6 +42,7 @@ class OwnTables(NamedTuple):
 
     schema: sa.Table
     models: sa.Table
+    ensembles: sa.Table
     runs: sa.Table
     epochs: sa.Table
 
@@ -54,13 +56,19 @@ def own_tables() -> OwnTables:
     schema = sa.Table(
         "hpsearch_schema", metadata, sa.Column("version", sa.Integer, primary_key=True)
     )
-    models = sa.Table(
-        "hpsearch_models",
-        metadata,
-        sa.Column("study_id", sa.Integer, primary_key=True, autoincrement=False),
-        sa.Column("digest", sa.String(64), nullable=False),
-        sa.Column("created", sa.String(32), nullable=False),
-        sa.Column("content", sa.LargeBinary, nullable=False),
+    models, ensembles = (
+        sa.Table(
+            name,
+            metadata,
+            *(sa.Column(k, sa.Integer, primary_key=True, autoincrement=False) for k in key),
+            sa.Column("digest", sa.String(64), nullable=False),
+            sa.Column("created", sa.String(32), nullable=False),
+            sa.Column("content", sa.LargeBinary, nullable=False),
+        )
+        for name, key in (
+            ("hpsearch_models", ("study_id",)),
+            ("hpsearch_ensembles", ("study_id", "members")),
+        )
     )
     runs = sa.Table(
         "hpsearch_runs",
@@ -90,7 +98,7 @@ def own_tables() -> OwnTables:
         sa.Column("trial_id", sa.Integer, primary_key=True, autoincrement=False),
         sa.Column("content", sa.Text, nullable=False),
     )
-    return OwnTables(schema, models, runs, epochs)
+    return OwnTables(schema, models, ensembles, runs, epochs)
 
 
 def create_own_tables(engine: sa.Engine, place: str) -> None:
@@ -122,41 +130,62 @@ def create_own_tables(engine: sa.Engine, place: str) -> None:
         connection.execute(schema.insert().values(version=VERSION))
 
 
-def save_model_bytes(storage: WriteBehindStorage, study_id: int, content: bytes) -> str:
-    """Keep a study's trained network; returns the digest that `load_model_bytes` asks for."""
-    models = own_tables().models
+def save_model_bytes(
+    storage: WriteBehindStorage, study_id: int, content: bytes, *, ensemble: int | None = None
+) -> str:
+    """Keep a study's trained network, or an ensemble of it, in place of the one before.
+
+    Args:
+        storage: where the study is.
+        study_id: Optuna's.
+        content: of the model file.
+        ensemble: the number of its members, for an ensemble.
+
+    Returns:
+        The digest that `load_model_bytes` asks for.
+    """
+    table, key = _models_of(study_id, ensemble)
     digest = sha256(content).hexdigest()
     created = datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds")
     with storage_errors(storage.url), storage.engine.begin() as connection:
-        connection.execute(models.delete().where(models.c.study_id == study_id))
+        connection.execute(table.delete().where(*_are(table, key)))
         connection.execute(
-            models.insert().values(
-                study_id=study_id, digest=digest, created=created, content=content
-            )
+            table.insert().values(digest=digest, created=created, content=content, **key)
         )
     return digest
 
 
-def load_model_bytes(storage: WriteBehindStorage, study_id: int, digest: str) -> bytes:
-    """The network that `save_model_bytes` kept.
+def load_model_bytes(
+    storage: WriteBehindStorage, study_id: int, digest: str, *, ensemble: int | None = None
+) -> bytes:
+    """The network, or ensemble, that `save_model_bytes` kept.
 
     Raises:
         StorageError: there is none with this digest, as after the study was deleted and made anew.
     """
     import sqlalchemy as sa
 
-    models = own_tables().models
-    query = sa.select(models.c.content).where(
-        models.c.study_id == study_id, models.c.digest == digest
-    )
+    table, key = _models_of(study_id, ensemble)
+    query = sa.select(table.c.content).where(*_are(table, key | {"digest": digest}))
     with storage_errors(storage.url), storage.engine.connect() as connection:
         content = connection.execute(query).scalar()
     if content is None or sha256(content).hexdigest() != digest:
+        what = "trained network" if ensemble is None else f"ensemble of {ensemble}"
         raise StorageError(
-            "the study's trained network is not in the database any more; run the study again "
-            "under another name to train it"
+            f"the study's {what} is not in the database any more; run the study again under "
+            "another name to train it"
         )
     return bytes(content)
+
+
+def _models_of(study_id: int, ensemble: int | None) -> tuple[sa.Table, dict[str, object]]:
+    if ensemble is None:
+        return own_tables().models, {"study_id": study_id}
+    return own_tables().ensembles, {"study_id": study_id, "members": ensemble}
+
+
+def _are(table: sa.Table, values: Mapping[str, object]) -> list[sa.ColumnElement[bool]]:
+    return [table.c[name] == value for name, value in values.items()]
 
 
 def epochs_row(trial_id: int, epochs: Mapping[str, Sequence[float]]) -> dict[str, object]:

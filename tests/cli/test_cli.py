@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import os
+import re
+import shutil
 import signal
 import subprocess
 import sys
@@ -169,6 +171,52 @@ class TestLook:
         code, out, err = there("predict", "model.npz", "rows.csv", "-o", "labels.csv")
         assert (code, out) == (0, "")
         assert Path("labels.csv").read_text().splitlines() == lines
+
+    def test_an_ensemble_is_shown_kept_and_predicts(self, there: Shell) -> None:
+        shutil.copy("hpsearch.db", "copy.db")
+        words = ["best", "flowers", "--ensemble", "2", "--storage", "copy.db", "--workers", "1"]
+        code, out, err = there(*words, "--export", "both.npz")
+        assert code == 0, err
+        assert "Winner" in out
+        assert re.search(r"Ensemble  2 of \d confirmed configurations, averaged", out)
+        assert "the test part was used 2 times" in out
+        assert re.search(r"The ensemble is (not )?better|which may be chance", out)
+        assert "training 2 of them on training and validation data" in err
+        assert "wrote both.npz" in err
+        assert all(len(line) <= 80 for line in out.splitlines())
+        assert there(*words)[1:] == (out, "")  # nothing is trained again
+        document = json.loads(there(*words, "--json")[1])
+        assert document["study"] == "flowers"
+        assert document["tests"] == 2
+        ensemble = document["ensemble"]
+        assert len(ensemble["members"]) == 2
+        assert ensemble["test_interval"][0] < ensemble["test_accuracy"]
+        assert ensemble["single_test_accuracy"] == document["test_accuracy"]
+        from hpsearch.data import load_dataset
+
+        data = load_dataset("iris")
+        header = ",".join(data.feature_names)
+        np.savetxt("rows.csv", data.X[::10], delimiter=",", header=header, comments="")
+        code, out, _ = there("predict", "both.npz", "rows.csv")
+        assert (code, len(out.splitlines())) == (0, 16)
+        code, _, err = there(*[word.replace("2", "99") for word in words])
+        assert code == 0
+        assert "configurations to average, not 99" in err
+
+    @pytest.mark.parametrize(
+        ("words", "code", "sentence"),
+        [
+            (["flowers", "--ensemble", "0"], 2, "--ensemble"),
+            (["flowers", "--ensemble", "some"], 2, "--ensemble"),
+            (["flower", "--ensemble", "2"], 2, "did you mean 'flowers'?"),
+        ],
+    )
+    def test_no_ensemble_comes_of_wrong_use(
+        self, there: Shell, words: list[str], code: int, sentence: str
+    ) -> None:
+        got, out, err = there("best", *words)
+        assert (got, out) == (code, "")
+        assert sentence in err
 
     def test_best_as_json(self, there: Shell) -> None:
         document = json.loads(there("best", "flowers", "--json")[1])

@@ -178,6 +178,33 @@ class TestModels:
         with pytest.raises(StorageError, match="not in the database any more"):
             load_model_bytes(storage, 1, first)
 
+    def test_ensembles_are_kept_beside_it_by_their_number_of_members(self, file: Path) -> None:
+        storage = open_storage(str(file))
+        single = save_model_bytes(storage, 1, b"one")
+        two = save_model_bytes(storage, 1, b"two", ensemble=2)
+        three = save_model_bytes(storage, 1, b"three", ensemble=3)
+        again = save_model_bytes(storage, 1, b"three, better", ensemble=3)
+        assert load_model_bytes(storage, 1, single) == b"one"
+        assert load_model_bytes(storage, 1, two, ensemble=2) == b"two"
+        assert load_model_bytes(storage, 1, again, ensemble=3) == b"three, better"
+        with pytest.raises(StorageError, match="ensemble of 3 is not in the database any more"):
+            load_model_bytes(storage, 1, three, ensemble=3)
+
+    def test_a_database_of_version_3_gets_their_table(self, file: Path) -> None:
+        storage = open_storage(str(file))
+        digest = save_model_bytes(storage, 1, b"one")
+        with storage.engine.begin() as connection:
+            connection.execute(sa.text("DROP TABLE hpsearch_ensembles"))
+            connection.execute(sa.text("UPDATE hpsearch_schema SET version = 3"))
+        storage.close()
+        later = open_storage(str(file))
+        assert load_model_bytes(later, 1, digest) == b"one"
+        two = save_model_bytes(later, 1, b"two", ensemble=2)
+        assert load_model_bytes(later, 1, two, ensemble=2) == b"two"
+        with later.engine.connect() as connection:
+            versions = connection.execute(sa.text("SELECT version FROM hpsearch_schema")).scalars()
+            assert max(versions) == 4
+
     def test_a_study_made_anew_does_not_inherit_the_network_of_its_id(self, file: Path) -> None:
         storage = open_storage(str(file))
         digest = save_model_bytes(storage, 7, b"old")

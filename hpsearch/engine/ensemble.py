@@ -1,0 +1,305 @@
+"""An ensemble out of a finished study: its best configurations vote, and are tested once together.
+
+What comes of it is kept with the study, so that asking again trains and tests nothing: the test
+part proves less with every use, and each use is counted.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict, dataclass, replace
+from typing import TYPE_CHECKING, Any
+
+from hpsearch.data import write_store
+from hpsearch.engine import record
+from hpsearch.engine.identity import check_data, kept_study_file
+from hpsearch.engine.processes import scratch_folder
+from hpsearch.engine.refit import refit_all, run_jobs
+from hpsearch.engine.run import Runner, open_runner
+from hpsearch.engine.summary import wilson_interval
+from hpsearch.errors import DataError, RunError, UsageError
+from hpsearch.model import Member, Model
+from hpsearch.objective import Job, Votes, vote_job
+from hpsearch.search.base import Result, in_order
+from hpsearch.search.ensemble import forward_selection, members_to_try
+from hpsearch.storage import (
+    DEFAULT_STORAGE,
+    load_study,
+    open_storage,
+    save_model_bytes,
+    storage_errors,
+)
+
+if TYPE_CHECKING:
+    import optuna
+
+    from hpsearch.data import DataHandle
+    from hpsearch.space import Value
+    from hpsearch.storage import WriteBehindStorage
+    from hpsearch.study_file import StudyFile
+
+__all__ = ["Ensemble", "Voter", "make_ensemble"]
+
+
+@dataclass(frozen=True)
+class Voter:
+    """A member of an ensemble, in the order in which it joined.
+
+    Attributes:
+        configuration: its settings.
+        epochs: how long it trains.
+        alone: its own validation accuracy.
+        together: that of the ensemble once it had joined.
+    """
+
+    configuration: Mapping[str, Value]
+    epochs: int
+    alone: float
+    together: float
+
+
+@dataclass(frozen=True)
+class Ensemble:
+    """What an ensemble came to beside the study's single best configuration.
+
+    Attributes:
+        study: its name.
+        voters: the members.
+        candidates: how many configurations they were chosen from.
+        raced: whether those were confirmed by a race over seeds.
+        unlike: how many candidates came to another score than in the study when they were trained
+            again, as happens with another machine or another version.
+        single_validation_accuracy: of the single best's one training that was a candidate.
+        test_correct: rows of the test part that the ensemble labels right.
+        single_test_correct: those that the single best, as the study tested it, does.
+        test_rows: size of the test part.
+        model: digest of the ensemble in the store.
+    """
+
+    study: str
+    voters: tuple[Voter, ...]
+    candidates: int
+    raced: bool
+    unlike: int
+    single_validation_accuracy: float
+    test_correct: int
+    single_test_correct: int
+    test_rows: int
+    model: str
+
+    @property
+    def validation_accuracy(self) -> float:
+        """Of the averaged probabilities; the members were chosen by it, so it flatters them."""
+        return self.voters[-1].together
+
+    @property
+    def better(self) -> bool:
+        """Whether more rows of the test part are labelled right than by the single best."""
+        return self.test_correct > self.single_test_correct
+
+    @property
+    def test_interval(self) -> tuple[float, float]:
+        """Wilson's 95% interval around the ensemble's test accuracy."""
+        return wilson_interval(self.test_correct, self.test_rows)
+
+    @property
+    def single_test_interval(self) -> tuple[float, float]:
+        """The same around the single best's."""
+        return wilson_interval(self.single_test_correct, self.test_rows)
+
+    def document(self) -> dict[str, Any]:
+        """The ensemble in terms of JSON, as ``--json`` prints it."""
+        return {
+            "members": [asdict(voter) for voter in self.voters],
+            "candidates": self.candidates,
+            "confirmed": self.raced,
+            "unlike": self.unlike,
+            "validation_accuracy": self.validation_accuracy,
+            "single_validation_accuracy": self.single_validation_accuracy,
+            "test_accuracy": self.test_correct / self.test_rows,
+            "test_interval": list(self.test_interval),
+            "single_test_accuracy": self.single_test_correct / self.test_rows,
+            "single_test_interval": list(self.single_test_interval),
+            "test_rows": self.test_rows,
+            "better": self.better,
+        }
+
+
+def make_ensemble(
+    name: str,
+    members: int,
+    *,
+    storage: str = DEFAULT_STORAGE,
+    workers: int | None = None,
+    executor: str | None = None,
+    tell: Callable[[str], None] = lambda _: None,
+) -> Ensemble:
+    """Average the best configurations of a finished study, and test them together once.
+
+    The candidates are the configurations that the study's race confirmed. They are trained again as
+    they were, greedy forward selection on the validation part picks the members, those are trained
+    on training and validation data together as the single winner was, and the test part is scored
+    once. An ensemble that the store has already is read from there.
+
+    Args:
+        name: of the study.
+        members: how many; more than there are candidates means all of them.
+        storage: a SQLAlchemy URL or the name of a SQLite file.
+        workers: worker processes on this machine; by default one for each processor core.
+        executor: ``dask://HOST:PORT`` of a Dask cluster whose workers train instead.
+        tell: told what is being done.
+
+    Returns:
+        The ensemble beside the single best.
+
+    Raises:
+        UsageError: there is no such study, hpsearch did not make it, its data are not what they
+            were, or somebody is running it.
+        RunError: it is not finished, or a training broke.
+    """
+    if members < 1:
+        raise UsageError(f"an ensemble needs at least one member, not {members}")
+    with open_storage(storage, create=False) as store, storage_errors(store.url):
+        kept = _Finished(load_study(store, name)).kept(members)
+    if kept is not None:
+        return kept
+    with open_runner(storage, workers=workers, executor=executor) as runner:
+        target = load_study(runner.store, name)
+        with runner.hold(target, counted=False):
+            return _make(runner, _Finished(target), members, tell)
+
+
+class _Finished:
+    """A finished study, read from the store.
+
+    Raises:
+        UsageError: hpsearch did not make it.
+        RunError: it is not finished.
+    """
+
+    def __init__(self, target: optuna.Study) -> None:
+        name, file = target.study_name, kept_study_file(target)
+        if file is None:
+            raise UsageError(
+                f"the study {name!r} was not made by hpsearch, which cannot train its trials again"
+            )
+        result = record.read_note(target, "result")
+        if result is None:
+            raise RunError(
+                f"the study {name!r} has no tested winner yet; run its study file to the end"
+            )
+        self.target, self.file, self.result = target, file, result
+        stages = record.read_stages(target)
+        self.raced = {stage.index for stage in stages if stage.name.startswith("confirm-")}
+
+    def candidates(self, members: int) -> list[Result]:
+        """A training of each configuration that may be a member, the single best's first."""
+        trials = self.target.get_trials(deepcopy=False)
+        results = in_order(record.read_results(trials).values())
+        winner = self.result["configuration"]
+        found = members_to_try(results, self.raced, winner, members)
+        if not found or found[0].slot.configuration != winner:
+            raise RunError(
+                f"even the winner of the study {self.target.study_name!r} diverged; there is "
+                "nothing to average"
+            )
+        return found
+
+    def kept(self, members: int) -> Ensemble | None:
+        """The ensemble that the store has, unless the study has another winner since."""
+        size = min(members, len(self.candidates(members)))
+        note = (record.read_note(self.target, "ensembles") or {}).get(str(size))
+        if note is None or note["single"] != self.result["model"]:
+            return None
+        voters = tuple(Voter(**voter) for voter in note["ensemble"]["voters"])
+        return Ensemble(**note["ensemble"] | {"voters": voters})
+
+    def keep(self, store: WriteBehindStorage, ensemble: Ensemble) -> None:
+        """Keep the ensemble, and count that the test part was used."""
+        notes = record.read_note(self.target, "ensembles") or {}
+        note = {"single": self.result["model"], "ensemble": asdict(ensemble)}
+        notes[str(len(ensemble.voters))] = note
+        with store.group():
+            record.write_note(self.target, "ensembles", notes)
+            tests = self.result["tests"] + 1
+            record.write_note(self.target, "result", self.result | {"tests": tests})
+        store.flush()
+
+
+def _make(runner: Runner, study: _Finished, members: int, tell: Callable[[str], None]) -> Ensemble:
+    kept = study.kept(members)
+    if kept is not None:  # somebody was faster
+        return kept
+    file, target, result = study.file, study.target, study.result
+    try:
+        dataset, splits = runner.data(file)
+    except DataError as error:
+        raise UsageError(
+            f"the data of study {target.study_name!r} cannot be read again: {error}"
+        ) from error
+    check_data(target, dataset)
+    with scratch_folder() as folder:
+        data = write_store(folder, dataset, splits)
+        tried = study.candidates(members)
+        tell(f"training {len(tried)} configurations again, to choose the members")
+        votes = _vote(runner, file, tried, data)
+        steps = forward_selection(
+            [vote.probabilities for vote in votes], votes[0].labels, min(members, len(votes))
+        )
+        tell(f"training {len(steps)} of them on training and validation data together")
+        chosen = [tried[step.candidate].slot for step in steps]
+        plans = [(slot.configuration, slot.epochs) for slot in chosen]
+        trained = refit_all(runner, file, target, data, plans, "a member's last training")
+    model = Model(
+        tuple(Member(t.refit.network, t.refit.state, t.refit.preprocessor) for t in trained),
+        dataset.classes,
+        dataset.feature_names,
+        dataset.categories,
+    )
+    test = splits[0].test
+    labels = model.predict_proba(dataset.X[test]).argmax(axis=1)
+    ensemble = Ensemble(
+        study=target.study_name,
+        voters=tuple(
+            Voter(
+                dict(sorted(slot.configuration.items())),
+                slot.epochs,
+                votes[step.candidate].score,
+                step.accuracy,
+            )
+            for slot, step in zip(chosen, steps, strict=True)
+        ),
+        candidates=len(tried),
+        raced=bool(study.raced),
+        unlike=sum(v.score != r.score for v, r in zip(votes, tried, strict=True)),
+        single_validation_accuracy=votes[0].score,
+        test_correct=int((labels == dataset.y[test]).sum()),
+        single_test_correct=result["test_correct"],
+        test_rows=len(test),
+        model="",
+    )
+    about = {"study": target.study_name, "strategy": file.search.strategy}
+    content = replace(model, origin=about | {"ensemble": ensemble.document()}).to_bytes()
+    digest = save_model_bytes(
+        runner.store, target._study_id, content, ensemble=len(ensemble.voters)
+    )
+    ensemble = replace(ensemble, model=digest)
+    study.keep(runner.store, ensemble)
+    return ensemble
+
+
+def _vote(
+    runner: Runner, file: StudyFile, tried: Sequence[Result], data: DataHandle
+) -> list[Votes]:
+    """Train the candidates as the study did: its configurations, seeds, epochs and rows."""
+    jobs = [
+        Job(data, file.fixed() | dict(r.slot.configuration), r.slot.seed, r.slot.epochs)
+        for r in tried
+    ]
+    votes = run_jobs(runner, vote_job, jobs, "a candidate's training")
+    if not all(vote.complete for vote in votes):
+        raise RunError(
+            "a configuration that trained well in the study diverged when it was trained again, so "
+            "that this is another machine or version; run the study under a new name"
+        )
+    return votes

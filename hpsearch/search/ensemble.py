@@ -1,0 +1,113 @@
+"""Which trained configurations to average: candidates from a search, and greedy forward selection.
+
+Networks that err on different rows outvote each other's errors; CS231n's notes add them up at the
+end of a search ("model ensembles": top models discovered during cross-validation).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass
+from statistics import fmean
+from typing import TYPE_CHECKING, TypeAlias
+
+import numpy as np
+
+from hpsearch.search.race import configuration_key, contenders_for
+
+if TYPE_CHECKING:
+    from hpsearch.search.base import Configuration, Result
+
+__all__ = ["Step", "Votes", "forward_selection", "members_to_try"]
+
+Votes: TypeAlias = Sequence[np.ndarray]
+"""A candidate's probabilities, one array (n, n_classes) for each fold."""
+
+TINY = np.finfo(np.float32).tiny
+
+
+@dataclass(frozen=True)
+class Step:
+    """One addition to an ensemble.
+
+    Attributes:
+        candidate: who was added.
+        accuracy: of the ensemble with it, the mean over the folds.
+        loss: its cross-entropy, likewise.
+    """
+
+    candidate: int
+    accuracy: float
+    loss: float
+
+
+def forward_selection(
+    candidates: Sequence[Votes], labels: Sequence[np.ndarray], size: int
+) -> list[Step]:
+    """Add, one after the other, the candidate with which the averaged probabilities do best.
+
+    Best is the highest accuracy, among equals the lowest cross-entropy, among those the first. It
+    is Caruana et al., "Ensemble selection from libraries of models" (ICML 2004), without
+    replacement. The accuracies are flattered, like all that a choice was made by.
+
+    Args:
+        candidates: each with its probabilities for every fold.
+        labels: of each fold, class codes (n,).
+        size: how many to add, at most all.
+
+    >>> right, wrong = np.array([[0.9, 0.1]]), np.array([[0.2, 0.8]])
+    >>> [(s.candidate, s.accuracy) for s in forward_selection([[wrong], [right]], [[0]], 2)]
+    [(1, 1.0), (0, 1.0)]
+    """
+    steps: list[Step] = []
+    total: list[np.ndarray] = [np.zeros_like(fold) for fold in candidates[0]]
+    left = list(range(len(candidates)))
+    while left and len(steps) < size:
+        tried = []
+        for k in left:
+            votes = [sum_ + own for sum_, own in zip(total, candidates[k], strict=True)]
+            tried.append(Step(k, *_scores(votes, labels, len(steps) + 1)))
+        steps.append(max(tried, key=lambda step: (step.accuracy, -step.loss)))
+        chosen = steps[-1].candidate
+        left.remove(chosen)
+        total = [sum_ + own for sum_, own in zip(total, candidates[chosen], strict=True)]
+    return steps
+
+
+def _scores(total: Votes, labels: Sequence[np.ndarray], members: int) -> tuple[float, float]:
+    """Accuracy and cross-entropy of a sum of probabilities, the means over the folds."""
+    accuracies, losses = [], []
+    for votes, y in zip(total, labels, strict=True):
+        accuracies.append(float(np.mean(votes.argmax(axis=1) == y)))
+        chances = votes[np.arange(len(y)), y] / members
+        losses.append(float(-np.log(np.maximum(chances, TINY)).mean()))
+    return fmean(accuracies), fmean(losses)
+
+
+def members_to_try(
+    results: Sequence[Result], raced: Collection[int], winner: Configuration, size: int
+) -> list[Result]:
+    """One training of each configuration that may be in an ensemble, the winner's first.
+
+    They are those that raced: the best of the search, trained again with other seeds, and with
+    their first seed there, which nothing was chosen by. Without a race they are the best distinct
+    ones, twice as many as are wanted, so that there is something to choose from. One that diverged,
+    even once, is left out.
+
+    Args:
+        results: all results of the study, in order.
+        raced: the stages that were rounds of a race.
+        winner: the study's winner.
+        size: how many members are wanted.
+    """
+    race = [result for result in results if result.slot.stage in raced]
+    leader = configuration_key(winner)
+    own = [r for r in results if configuration_key(r.slot.configuration) == leader]
+    entries = contenders_for(race, len(race)) if race else contenders_for(results, 2 * size)
+    # The winner too where it never raced, as when time was up within the first round.
+    entries += contenders_for(own, 1)
+    found: dict[object, Result] = {}
+    for entry in entries:
+        if entry.sound:
+            found.setdefault(configuration_key(entry.configuration), entry.first)
+    return sorted(found.values(), key=lambda r: configuration_key(r.slot.configuration) != leader)
