@@ -1,0 +1,266 @@
+"""Which learning rates let the loss fall, which explode, and which of them does the study search?
+
+A learning-rate sweep after Smith (2017), "Cyclical Learning Rates", section 3.3, except that every
+rate starts from the same weights. A few dozen steps tell soon enough where training explodes. They
+tell too little of slow rates: what falls slowly in 40 steps may arrive in 4,000. Where the loss falls
+slowly, it falls with the sum of the rates of all steps (for AdaGrad, whose steps shrink with their
+number, with that sum over its root), so that the lower end of the sweep is moved down by as much
+as the study's training is longer.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from hpsearch.diagnostics.check import Check, Verdict
+from hpsearch.diagnostics.subject import Subject
+from hpsearch.nn import TrainingConfig, train
+from hpsearch.nn.schedules import SCHEDULES
+from hpsearch.space import Categorical, Float, Int, Parameter, Value
+
+__all__ = ["RateRange", "learning_rates", "range_verdict", "sweep"]
+
+DECADES = range(-6, 3)
+"""The coarse grid: 1e-6 to 100."""
+
+REFINEMENTS = 2
+"""Each halves the step of the grid at an end of a range: to a quarter of a decade."""
+
+STEPS = 30
+SAMPLES = 1000
+"""A rate is tried for so many steps or so many samples, whichever is more: small batches are noisy."""
+
+LEARNS = 0.5
+"""A rate learns when the loss falls at least so far as at the best rate, in proportion."""
+
+FALLS = 0.05
+"""The best rate must lower the loss by this share of what guessing costs."""
+
+EXPLODES = 1.0
+"""A rate explodes when its loss ends above this multiple of the initial loss or of what guessing the
+frequencies of the classes costs, whichever is less: it has unlearned, or killed its units."""
+
+NEAR = math.sqrt(10.0)
+"""A range that misses by less than this factor is too near for a sweep to condemn."""
+
+OVERLAP = 0.5
+"""Two ranges agree when on the logarithmic scale so much of either lies in the other."""
+
+
+@dataclass(frozen=True)
+class RateRange:
+    """What a sweep came to.
+
+    Attributes:
+        low: the lowest rate that learns in the study's own number of steps.
+        high: the highest rate that learns within the sweep.
+        best: the rate with the lowest loss in the sweep.
+        explodes: the lowest rate above `high` that explodes; None when none up to 100 does.
+        steps: steps that each rate was tried for.
+    """
+
+    low: float
+    high: float
+    best: float
+    explodes: float | None
+    steps: int
+
+
+def sweep(subject: Subject) -> RateRange | None:
+    """Train briefly with each of many rates, always from the same weights and in the same order.
+
+    The study's own optimizer, batch size, regularization and network are used, at a constant rate.
+
+    Args:
+        subject: rows and recipe.
+
+    Returns:
+        Where the network learns, or None when it does so nowhere.
+
+    Raises:
+        UsageError: the recipe cannot be trained (batch normalization with batches of one).
+    """
+    run = _Sweep(subject)
+    losses = {10.0**d: run.loss(10.0**d) for d in DECADES}
+    best = min(losses, key=lambda rate: losses[rate])
+    for shift in (-0.5, 0.5):
+        rate = best * 10**shift
+        losses[rate] = run.loss(rate)
+    best = min(losses, key=lambda rate: losses[rate])
+    # From the first loss or from guessing, whichever is less: to come down from a bad start is not
+    # yet learning.
+    fall = run.reference - losses[best]
+    if fall < FALLS * run.guessing:
+        return None
+    limit = run.reference - LEARNS * fall
+
+    def learns(rate: float) -> bool:
+        return run.loss(rate) <= limit
+
+    def explodes(rate: float) -> bool:
+        return run.loss(rate) > EXPLODES * run.reference
+
+    rates = sorted(losses)
+    at = rates.index(best)
+    low = next((i for i in range(at, -1, -1) if losses[rates[i]] > limit), None)
+    lowest = rates[0] if low is None else _between(rates[low + 1], rates[low], learns)
+    high = next((i for i in range(at, len(rates)) if losses[rates[i]] > limit), None)
+    highest = rates[-1] if high is None else _between(rates[high - 1], rates[high], learns)
+    top = next((i for i in range(at, len(rates)) if explodes(rates[i])), None)
+    bursts = None
+    if top is not None:
+        sound = max(rates[top - 1], highest)
+        bursts = _between(rates[top], sound, explodes) if sound < rates[top] else rates[top]
+    return RateRange(lowest / run.longer, highest, best, bursts, run.steps)
+
+
+def _between(holds: float, fails: float, what: Callable[[float], bool]) -> float:
+    """The rate nearest to ``fails`` for which something holds, by halving in the logarithm."""
+    for _ in range(REFINEMENTS):
+        middle = math.sqrt(holds * fails)
+        if what(middle):
+            holds = middle
+        else:
+            fails = middle
+    return holds
+
+
+class _Sweep:
+    """Trains one network again and again."""
+
+    def __init__(self, subject: Subject) -> None:
+        self.subject, training = subject, subject.recipe.training
+        self.network = subject.network()
+        self.start = self.network.state()
+        size = min(training.batch_size, subject.total)
+        study_steps = training.epochs * math.ceil(subject.total / size)
+        self.steps = min(max(STEPS, math.ceil(SAMPLES / size)), study_steps)
+        batches = min(self.steps, math.ceil(len(subject.y) / size))
+        rows = min(len(subject.y), batches * size)
+        self.X, self.y = np.ascontiguousarray(subject.X[:rows]), subject.y[:rows]
+        epochs = max(1, round(self.steps / batches))
+        self.steps = epochs * batches
+        self.training = replace(
+            training, schedule="constant", warmup=0.0, epochs=epochs, patience=None
+        )
+        self.longer = _longer(training, study_steps, self.steps)
+        self.guessing = subject.guessing
+        self.reference = min(self._loss(), self.guessing)
+        self._known: dict[float, float] = {}
+
+    def loss(self, rate: float) -> float:
+        """The loss after training at this rate; infinite if it was not finite."""
+        if rate not in self._known:
+            self.network.load_state(self.start)
+            rng = np.random.default_rng([self.subject.seed, 7])
+            training = replace(self.training, learning_rate=rate)
+            result = train(self.network, self.X, self.y, training, rng=rng)
+            after = math.inf if result.diverged else self._loss()
+            self._known[rate] = after if math.isfinite(after) else math.inf
+        return self._known[rate]
+
+    def _loss(self) -> float:
+        # In training mode, since the running statistics of batch normalization lag behind.
+        return self.network.initial_loss(self.subject.X, self.subject.y)
+
+
+def _longer(training: TrainingConfig, study_steps: int, steps: int) -> float:
+    """How much further the study's training gets than the sweep at a rate too low to matter."""
+    shares = np.linspace(0.0, 1.0, 101)
+    mean = float(SCHEDULES[training.schedule](shares, training.decay).mean())
+    further = max(1.0, mean * study_steps / steps)
+    return math.sqrt(further) if training.optimizer == "adagrad" else further
+
+
+def learning_rates(subject: Subject, searched: Parameter | None) -> Check:
+    """Sweep the learning rate, and compare what learns with what the study searches.
+
+    Args:
+        subject: rows and recipe; its rate is the study's, where that is not searched.
+        searched: the study's range or choices of the learning rate, None for a fixed one.
+    """
+    low, high = _ends(searched, subject.recipe.training.learning_rate)
+    text = _range(low, high)
+    optimizer = subject.recipe.training.optimizer
+    found = sweep(subject)
+    if found is None:
+        return Check(
+            "learning rate",
+            "fail",
+            "no rate from 1e-06 to 100",
+            text,
+            f"the loss falls with no learning rate of {optimizer}, so that a search is of no use: "
+            "see to the checks that fail",
+        )
+    verdict, advice = range_verdict(low, high, found)
+    bursts = "" if found.explodes is None else f", explodes at {_short(found.explodes)}"
+    return Check(
+        "learning rate",
+        verdict,
+        f"{_range(found.low, found.high)} learns{bursts}",
+        f"the study's {text}",
+        advice,
+    )
+
+
+def range_verdict(low: float, high: float, found: RateRange) -> tuple[Verdict, str]:
+    """Compare a study's rates with those that learn.
+
+    Args:
+        low: the study's lowest rate.
+        high: its highest, or the same for a fixed rate.
+        found: what the sweep came to.
+
+    Returns:
+        The verdict, and the sentence that goes with it.
+
+    >>> found = RateRange(3e-3, 0.3, 0.1, 1.0, 30)
+    >>> range_verdict(1e-5, 1e-4, found)[0], range_verdict(1e-4, 1.0, found)[0]
+    ('fail', 'pass')
+    """
+    learns = _range(found.low, found.high)
+    yours = f"your range {_range(low, high)}" if high > low else f"your rate {_short(low)}"
+    if high < found.low or low > found.high:
+        side = "below" if high < found.low else "above"
+        gap = found.low / high if high < found.low else low / found.high
+        sentence = f"{yours} lies {side} where this network learns ({learns}); move it there"
+        return ("warn" if gap < NEAR else "fail"), sentence
+    shared = math.log(min(high, found.high) / max(low, found.low))
+    widths = [w for w in (math.log(high / low), math.log(found.high / found.low)) if w > 0]
+    if not widths or high == low or shared >= OVERLAP * min(widths):
+        return "pass", f"{yours} is where this network learns ({learns})"
+    side = "below" if low < found.low else "above"
+    return "warn", f"{yours} lies mostly {side} where this network learns ({learns}); move it there"
+
+
+def _ends(searched: Parameter | None, fixed: float) -> tuple[float, float]:
+    if isinstance(searched, Float | Int):
+        low, high = float(searched.low), float(searched.high)
+    elif isinstance(searched, Categorical):
+        numbers = [_number(choice) for choice in searched.choices]
+        low, high = min(numbers), max(numbers)
+    else:
+        low = high = fixed
+    return low, high
+
+
+def _number(choice: Value) -> float:
+    assert isinstance(choice, int | float), "rates are numbers, and a study file makes sure of it"
+    return float(choice)
+
+
+def _range(low: float, high: float) -> str:
+    return f"{_short(low)} to {_short(high)}" if high > low else _short(low)
+
+
+def _short(rate: float) -> str:
+    """Two digits are more than a sweep knows: 0.0032, 3e-05.
+
+    >>> [_short(rate) for rate in (3.162e-5, 0.003162, 0.56234, 100.0)]
+    ['3e-05', '0.003', '0.6', '100']
+    """
+    return f"{rate:.1g}" if rate < 10 else f"{rate:.0f}"
