@@ -9,7 +9,7 @@ from hpsearch.space import Categorical, Float, Int, Space
 __all__ = ["batch_normalization"]
 
 FEW = 8
-"""Wu and He (2018), "Group Normalization", figure 1: below some 8 samples the error rises steeply."""
+"""With fewer samples the error rises steeply (Wu and He, 2018, Group Normalization, figure 1)."""
 
 
 def batch_normalization(subject: Subject, space: Space) -> Check | None:

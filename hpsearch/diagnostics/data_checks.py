@@ -53,7 +53,7 @@ def missing_values(dataset: Dataset, split: Split) -> Check:
     return Check(
         "missing values",
         "warn" if len(often) else "pass",
-        "none" if not affected else f"{affected} columns, up to {shares[worst]:.1%}",
+        f"{affected} of {len(shares)} columns, {shares[worst]:.1%} at most",
         f"under {MISSING:.0%} of a column",
         advice,
     )
@@ -123,8 +123,8 @@ def scale(subject: Subject, names: tuple[str, ...]) -> Check:
     elif small.any() and not image and kind != "pca":
         verdict = "warn"
         advice = (
-            f"{int(small.sum())} columns are over {1 / SMALL:,.0f} times smaller than {name} and "
-            "hardly count; use 'standardize'"
+            f"{name} is over {1 / SMALL:,.0f} times larger than {int(small.sum())} of the columns, "
+            "which hardly count so; use 'standardize'"
         )
     else:
         advice = "the size that initial weights are made for"

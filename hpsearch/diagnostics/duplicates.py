@@ -83,8 +83,8 @@ def duplicates(dataset: Dataset, split: Split, content: NDArray[np.int64], whole
         "fail" if odd and excess > BAD else "warn" if odd else "pass",
         f"{count} of {len(held_out):,} held out, {share:.1%}{among}",
         f"under {ODD:.0%}",
-        f"rows for validation or test are in the training part too ({int(known.sum())}), so scores "
-        "measure memory: drop the copies, or keep them together"
+        "rows for validation or test are in the training part too, so that scores measure memory: "
+        "drop the copies, or keep them together"
         if odd
         else "coincidences at most"
         if count

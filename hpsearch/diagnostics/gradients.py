@@ -3,38 +3,38 @@
 from __future__ import annotations
 
 import numpy as np
-from numpy.typing import NDArray
 
 from hpsearch.diagnostics.check import Check, verdict_above
 from hpsearch.diagnostics.subject import Subject
 from hpsearch.nn import Network
+from hpsearch.nn.arrays import Array
 
 __all__ = ["gradient_check", "gradient_errors"]
 
 SAMPLES = 8
 
 STEPS = (1e-4, 1e-5, 1e-6)
-"""Of the differences. A kink (ReLU, maxout) that lies within one step lies outside a smaller one, and
+"""Of the differences. A kink (ReLU, maxout) that lies within one step lies outside a smaller one;
 rounding, which spoils a small step, spares a larger one; a wrong gradient is wrong with each."""
 
 RIGHT, WRONG = 1e-4, 1e-2
-"""CS231n, notes on neural networks 3, "Gradient checks": above a relative error of 1e-2 the gradient
-is probably wrong, and below 1e-4 it is usually fine for objectives with kinks."""
+"""CS231n, notes on neural networks 3, "Gradient checks": above a relative error of 1e-2 the
+gradient is probably wrong, and below 1e-4 it is usually fine for objectives with kinks."""
 
 JITTER = 0.1
 """How far the parameters are moved off their symmetric start: there many units stand on their kink
 (a row of zeros, a bias of zero), or pass no gradient at all (weights of zero)."""
 
 FLAT = 1e-7
-"""Slopes below this share of the loss count as so large: differences of float64 know them no better."""
+"""Slopes below this share of the loss count as so large; differences know them no better."""
 
 
 def gradient_check(subject: Subject) -> Check:
     """Compare backpropagation with centred differences, layer by layer, in float64.
 
-    Along a random direction in the parameters of one layer, the slope of the loss is a difference of
-    two forward passes, whatever the number of parameters. Dropout keeps its mask, batch normalization
-    uses the statistics of the batch, and l2 is the recipe's.
+    Along a random direction in the parameters of one layer, the slope of the loss is a difference
+    of two forward passes, whatever the number of parameters. Dropout keeps its mask, batch
+    normalization uses the statistics of the batch, and l2 is the recipe's.
     """
     errors = gradient_errors(subject)
     worst = max(errors, key=lambda name: errors[name])
@@ -46,8 +46,8 @@ def gradient_check(subject: Subject) -> Check:
         f"under {RIGHT:.0e}",
         "backpropagation agrees with differences of the loss in every layer"
         if verdict == "pass"
-        else f"in the {worst} backpropagation and differences disagree: a fault in the code of this "
-        "activation or layer, or inputs so large that the loss is not smooth; report or scale them",
+        else f"backpropagation and differences disagree in the {worst}: the code of this layer or "
+        "activation is at fault, or the inputs are too large for the loss to be smooth",
     )
 
 
@@ -69,12 +69,12 @@ def gradient_errors(subject: Subject) -> dict[str, float]:
     start = network.parameters.copy()
     l2 = subject.recipe.training.l2
 
-    def slope_and_loss(at: NDArray[np.float64]) -> tuple[float, NDArray[np.float64]]:
+    def loss_and_gradient(at: Array) -> tuple[float, Array]:
         network.parameters[:] = at
         mask = np.random.default_rng([subject.seed, 6])
         return network.loss_and_gradients(X, y, l2=l2, rng=mask)
 
-    loss, gradient = slope_and_loss(start)
+    loss, gradient = loss_and_gradient(start)
     errors = {}
     for name, part in _layers(network).items():
         direction = np.zeros_like(start)
@@ -82,7 +82,10 @@ def gradient_errors(subject: Subject) -> dict[str, float]:
         direction /= np.linalg.norm(direction)
         analytic = float(gradient @ direction)
         numeric = [
-            (slope_and_loss(start + h * direction)[0] - slope_and_loss(start - h * direction)[0])
+            (
+                loss_and_gradient(start + h * direction)[0]
+                - loss_and_gradient(start - h * direction)[0]
+            )
             / (2 * h)
             for h in STEPS
         ]
@@ -99,7 +102,7 @@ def _layers(network: Network) -> dict[str, slice]:
     return {n: slice(a, b) for n, a, b in zip(names, starts, ends, strict=True)}
 
 
-def _fan_in(network: Network) -> NDArray[np.float64]:
+def _fan_in(network: Network) -> Array:
     """The root of the number of inputs for weights, and 1 for all else."""
     roots = np.ones(len(network.parameters))
     for layer, part in zip(network.layers, network.weight_slices, strict=True):

@@ -30,8 +30,8 @@ STUCK, LOST = 0.5, 0.9
 ten let hardly any gradient through."""
 
 WEAK, VANISHED = 1e-2, 1e-5
-"""Spreads of a layer's outputs over the samples. Standardized inputs have 1; Glorot and Bengio (2010)
-have every layer keep it. A weak signal is slow to learn from; a vanished one is a constant."""
+"""Spreads of a layer's outputs over the samples. Standardized inputs have 1, and Glorot and Bengio
+(2010) have every layer keep it. A weak signal is slow to learn from, a vanished one a constant."""
 
 STRONG, EXPLODED = 10.0, 1000.0
 

@@ -53,7 +53,9 @@ def label_leaks(dataset: Dataset, split: Split, *, seed: int) -> Check:
     ]
     names = [repr(name) for name in dataset.feature_names]
     same = [name for name, clue in zip(names, clues, strict=True) if clue.same]
-    indicators = {c.indicates: n for n, c in zip(names, clues, strict=True) if c.indicates is not None}
+    indicators = {
+        c.indicates: n for n, c in zip(names, clues, strict=True) if c.indicates is not None
+    }
     constant = 1 - float(np.bincount(y).max()) / len(y)
     best = min(range(len(clues)), key=lambda j: clues[j].error)
     near = constant > 0 and clues[best].error <= NEARLY * constant
@@ -64,8 +66,12 @@ def label_leaks(dataset: Dataset, split: Split, *, seed: int) -> Check:
     if same and enough:
         advice = f"{listed(same)} is the label under another name: leave it out"
         return Check("label leaks", "fail", found, expected, advice)
+    if indicators and enough:
+        found = f"{len(indicators)} of {k} classes in a column each{looked_at}"
     if len(indicators) >= max(2, k - 1) and enough:
-        advice = f"{listed(list(indicators.values()))} are the label in one-hot coding: leave them out"
+        advice = (
+            f"{listed(list(indicators.values()))} are the label in one-hot coding: leave them out"
+        )
         return Check("label leaks", "fail", found, expected, advice)
     if near and enough:
         advice = f"{names[best]} nearly is the label: is it known before the label is? else drop it"

@@ -2,10 +2,10 @@
 
 A learning-rate sweep after Smith (2017), "Cyclical Learning Rates", section 3.3, except that every
 rate starts from the same weights. A few dozen steps tell soon enough where training explodes. They
-tell too little of slow rates: what falls slowly in 40 steps may arrive in 4,000. Where the loss falls
-slowly, it falls with the sum of the rates of all steps (for AdaGrad, whose steps shrink with their
-number, with that sum over its root), so that the lower end of the sweep is moved down by as much
-as the study's training is longer.
+tell too little of slow rates: what falls slowly in 40 steps may arrive in 4,000. Where the loss
+falls slowly, it falls with the sum of the rates of all steps (for AdaGrad, whose steps shrink with
+their number, with the root of that sum), so that the lower end of the sweep is moved down by as
+much as the study's training is longer.
 """
 
 from __future__ import annotations
@@ -24,25 +24,35 @@ from hpsearch.space import Categorical, Float, Int, Parameter, Value
 
 __all__ = ["RateRange", "learning_rates", "range_verdict", "sweep"]
 
-DECADES = range(-6, 3)
-"""The coarse grid: 1e-6 to 100."""
+DECADES = range(2, -7, -1)
+"""The coarse grid, 100 down to 1e-6."""
 
 REFINEMENTS = 2
 """Each halves the step of the grid at an end of a range: to a quarter of a decade."""
 
 STEPS = 30
 SAMPLES = 1000
-"""A rate is tried for so many steps or so many samples, whichever is more: small batches are noisy."""
+"""A rate is tried for so many steps or samples, whichever is more: small batches are noisy."""
+
+MEASURED = 500
+"""Rows on which the loss is measured before and after."""
+
+LONGER = 10
+"""How many times longer a second sweep is where nothing was learned: small weights and deep
+sigmoids begin on a plateau. A study that is so much longer still may yet leave it."""
 
 LEARNS = 0.5
 """A rate learns when the loss falls at least so far as at the best rate, in proportion."""
+
+SLOW = 0.1
+"""Below a rate whose loss falls by less than this share of the best fall, no lower one is tried."""
 
 FALLS = 0.05
 """The best rate must lower the loss by this share of what guessing costs."""
 
 EXPLODES = 1.0
-"""A rate explodes when its loss ends above this multiple of the initial loss or of what guessing the
-frequencies of the classes costs, whichever is less: it has unlearned, or killed its units."""
+"""A rate explodes when its loss ends above this multiple of the initial loss or of what guessing
+the frequencies of the classes costs, whichever is less: it has unlearned, or killed its units."""
 
 NEAR = math.sqrt(10.0)
 """A range that misses by less than this factor is too near for a sweep to condemn."""
@@ -70,13 +80,14 @@ class RateRange:
     steps: int
 
 
-def sweep(subject: Subject) -> RateRange | None:
+def sweep(subject: Subject, *, longer: int = 1) -> RateRange | None:
     """Train briefly with each of many rates, always from the same weights and in the same order.
 
     The study's own optimizer, batch size, regularization and network are used, at a constant rate.
 
     Args:
         subject: rows and recipe.
+        longer: multiplies the number of steps, which never exceeds the study's own.
 
     Returns:
         Where the network learns, or None when it does so nowhere.
@@ -84,8 +95,13 @@ def sweep(subject: Subject) -> RateRange | None:
     Raises:
         UsageError: the recipe cannot be trained (batch normalization with batches of one).
     """
-    run = _Sweep(subject)
-    losses = {10.0**d: run.loss(10.0**d) for d in DECADES}
+    run = _Sweep(subject, longer)
+    losses: dict[float, float] = {}
+    for decade in DECADES:
+        loss = losses[10.0**decade] = run.loss(10.0**decade)
+        best_fall = run.reference - min(losses.values())
+        if best_fall >= FALLS * run.guessing and run.reference - loss < SLOW * best_fall:
+            break
     best = min(losses, key=lambda rate: losses[rate])
     for shift in (-0.5, 0.5):
         rate = best * 10**shift
@@ -132,13 +148,13 @@ def _between(holds: float, fails: float, what: Callable[[float], bool]) -> float
 class _Sweep:
     """Trains one network again and again."""
 
-    def __init__(self, subject: Subject) -> None:
+    def __init__(self, subject: Subject, longer: int) -> None:
         self.subject, training = subject, subject.recipe.training
         self.network = subject.network()
         self.start = self.network.state()
         size = min(training.batch_size, subject.total)
-        study_steps = training.epochs * math.ceil(subject.total / size)
-        self.steps = min(max(STEPS, math.ceil(SAMPLES / size)), study_steps)
+        study_steps = _study_steps(subject)
+        self.steps = min(longer * max(STEPS, math.ceil(SAMPLES / size)), study_steps)
         batches = min(self.steps, math.ceil(len(subject.y) / size))
         rows = min(len(subject.y), batches * size)
         self.X, self.y = np.ascontiguousarray(subject.X[:rows]), subject.y[:rows]
@@ -165,7 +181,13 @@ class _Sweep:
 
     def _loss(self) -> float:
         # In training mode, since the running statistics of batch normalization lag behind.
-        return self.network.initial_loss(self.subject.X, self.subject.y)
+        return self.network.initial_loss(self.subject.X[:MEASURED], self.subject.y[:MEASURED])
+
+
+def _study_steps(subject: Subject) -> int:
+    """The steps of a full training."""
+    training = subject.recipe.training
+    return training.epochs * math.ceil(subject.total / min(training.batch_size, subject.total))
 
 
 def _longer(training: TrainingConfig, study_steps: int, steps: int) -> float:
@@ -176,34 +198,47 @@ def _longer(training: TrainingConfig, study_steps: int, steps: int) -> float:
     return math.sqrt(further) if training.optimizer == "adagrad" else further
 
 
-def learning_rates(subject: Subject, searched: Parameter | None) -> Check:
+def learning_rates(subject: Subject, searched: Parameter | None, *, patient: bool = True) -> Check:
     """Sweep the learning rate, and compare what learns with what the study searches.
 
     Args:
         subject: rows and recipe; its rate is the study's, where that is not searched.
         searched: the study's range or choices of the learning rate, None for a fixed one.
+        patient: sweep a second time with more steps where nothing is learned in the first.
     """
     low, high = _ends(searched, subject.recipe.training.learning_rate)
-    text = _range(low, high)
-    optimizer = subject.recipe.training.optimizer
     found = sweep(subject)
+    tried = STEPS
+    if found is None and patient:
+        found, tried = sweep(subject, longer=LONGER), STEPS * LONGER
     if found is None:
-        return Check(
-            "learning rate",
-            "fail",
-            "no rate from 1e-06 to 100",
-            text,
-            f"the loss falls with no learning rate of {optimizer}, so that a search is of no use: "
-            "see to the checks that fail",
-        )
+        return _nothing_learned(subject, low, high, tried)
     verdict, advice = range_verdict(low, high, found)
-    bursts = "" if found.explodes is None else f", explodes at {_short(found.explodes)}"
+    bursts = "" if found.explodes is None else f", explodes at {_rough(found.explodes)}"
     return Check(
         "learning rate",
         verdict,
-        f"{_range(found.low, found.high)} learns{bursts}",
-        f"the study's {text}",
+        f"{_learns(found)} learns{bursts}",
+        f"the study's {_asked(low, high)}",
         advice,
+    )
+
+
+def _nothing_learned(subject: Subject, low: float, high: float, tried: int) -> Check:
+    steps = _study_steps(subject)
+    may_yet = steps > LONGER * tried
+    optimizer = subject.recipe.training.optimizer
+    return Check(
+        "learning rate",
+        "warn" if may_yet else "fail",
+        f"none from {_rough(10.0 ** DECADES[-1])} to {_rough(10.0 ** DECADES[0])} learns",
+        f"the study's {_asked(low, high)}",
+        f"{optimizer} lowers the loss at no learning rate within {min(steps, tried)} steps"
+        + (
+            f"; the study's {steps:,} may do, but better weights or fewer layers start at once"
+            if may_yet
+            else ": see to the checks above, or take other weights, fewer layers, another optimizer"
+        ),
     )
 
 
@@ -222,19 +257,19 @@ def range_verdict(low: float, high: float, found: RateRange) -> tuple[Verdict, s
     >>> range_verdict(1e-5, 1e-4, found)[0], range_verdict(1e-4, 1.0, found)[0]
     ('fail', 'pass')
     """
-    learns = _range(found.low, found.high)
-    yours = f"your range {_range(low, high)}" if high > low else f"your rate {_short(low)}"
+    learns = _learns(found)
+    yours = f"your {'range' if high > low else 'rate'} {_asked(low, high)}"
     if high < found.low or low > found.high:
         side = "below" if high < found.low else "above"
         gap = found.low / high if high < found.low else low / found.high
-        sentence = f"{yours} lies {side} where this network learns ({learns}); move it there"
+        sentence = f"{yours} lies {side} where this network learns ({learns}): move it there"
         return ("warn" if gap < NEAR else "fail"), sentence
     shared = math.log(min(high, found.high) / max(low, found.low))
     widths = [w for w in (math.log(high / low), math.log(found.high / found.low)) if w > 0]
     if not widths or high == low or shared >= OVERLAP * min(widths):
-        return "pass", f"{yours} is where this network learns ({learns})"
+        return "pass", f"{yours} fits where this network learns ({learns})"
     side = "below" if low < found.low else "above"
-    return "warn", f"{yours} lies mostly {side} where this network learns ({learns}); move it there"
+    return "warn", f"{yours} lies mostly {side} where this network learns ({learns}): move it there"
 
 
 def _ends(searched: Parameter | None, fixed: float) -> tuple[float, float]:
@@ -253,14 +288,26 @@ def _number(choice: Value) -> float:
     return float(choice)
 
 
-def _range(low: float, high: float) -> str:
-    return f"{_short(low)} to {_short(high)}" if high > low else _short(low)
+def _asked(low: float, high: float) -> str:
+    """The study's rates, as it gives them.
 
-
-def _short(rate: float) -> str:
-    """Two digits are more than a sweep knows: 0.0032, 3e-05.
-
-    >>> [_short(rate) for rate in (3.162e-5, 0.003162, 0.56234, 100.0)]
-    ['3e-05', '0.003', '0.6', '100']
+    >>> _asked(1e-5, 0.25), _asked(0.1, 0.1)
+    ('1e-5 to 0.25', '0.1')
     """
-    return f"{rate:.1g}" if rate < 10 else f"{rate:.0f}"
+    ends = [f"{rate:g}".replace("e-0", "e-") for rate in dict.fromkeys((low, high))]
+    return " to ".join(ends)
+
+
+def _learns(found: RateRange) -> str:
+    return f"{_rough(found.low)} to {_rough(found.high)}"
+
+
+def _rough(rate: float) -> str:
+    """One digit, which is as much as a sweep knows.
+
+    >>> [_rough(rate) for rate in (3.162e-5, 0.003162, 0.05, 0.56234, 17.8, 100.0)]
+    ['3e-5', '3e-3', '0.05', '0.6', '18', '100']
+    """
+    if rate >= 10:
+        return f"{rate:.0f}"
+    return f"{rate:.1g}" if rate >= 0.01 else f"{rate:.0e}".replace("e-0", "e-")

@@ -117,16 +117,19 @@ def check_network(
 
 def _network_checks(subject: Subject, space: Space, names: tuple[str, ...]) -> Iterator[Check]:
     yield scale(subject, names)
-    yield initial_loss(subject)
     for setting in ("initializer", "activation"):
-        if (check := choices(subject, space, setting)) is not None:
+        check, subject = choices(subject, space, setting)
+        if check is not None:
             yield check
+    yield initial_loss(subject)
     yield regularization(subject)
     yield gradient_check(subject)
     yield layer_outputs(subject)
     normalized = batch_normalization(subject, space)
     if normalized is not None:
         yield normalized
-    if normalized is None or normalized.verdict != "fail":
-        yield tiny_subset(subject)
-        yield learning_rates(subject, space.parameters.get("learning_rate"))
+        if normalized.verdict == "fail":
+            return  # nothing can be trained
+    yield (tiny := tiny_subset(subject))
+    searched = space.parameters.get("learning_rate")
+    yield learning_rates(subject, searched, patient=tiny.verdict == "pass")

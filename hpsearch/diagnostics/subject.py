@@ -1,4 +1,4 @@
-"""What the checks of a network look at: some training rows, prepared, and what is trained on them."""
+"""What the checks of a network look at: some training rows, prepared, and the recipe for them."""
 
 from __future__ import annotations
 
@@ -91,7 +91,7 @@ class Subject:
         return "" if len(self.y) == self.total else f" ({len(self.y):,} of {self.total:,} rows)"
 
     def with_network(self, **changes: object) -> Subject:
-        """The same rows with some settings of the network changed, as `NetworkConfig` names them."""
+        """The same rows, some settings of the network changed, as `NetworkConfig` names them."""
         network = replace(self.recipe.network, **changes)  # type: ignore[arg-type]
         return replace(self, recipe=replace(self.recipe, network=network))
 
