@@ -53,7 +53,8 @@ def missing_values(dataset: Dataset, split: Split) -> Check:
     return Check(
         "missing values",
         "warn" if len(often) else "pass",
-        f"{affected} of {len(shares)} columns, {shares[worst]:.1%} at most",
+        f"{affected} of {len(shares)} columns"
+        + (f", {shares[worst]:.1%} at most" if affected else ""),
         f"under {MISSING:.0%} of a column",
         advice,
     )

@@ -213,12 +213,13 @@ def learning_rates(subject: Subject, searched: Parameter | None, *, patient: boo
         found, tried = sweep(subject, longer=LONGER), STEPS * LONGER
     if found is None:
         return _nothing_learned(subject, low, high, tried)
+    optimizer = subject.recipe.training.optimizer
     verdict, advice = range_verdict(low, high, found)
     bursts = "" if found.explodes is None else f", explodes at {_rough(found.explodes)}"
     return Check(
         "learning rate",
         verdict,
-        f"{_learns(found)} learns{bursts}",
+        f"{optimizer}: {_learns(found)} learns{bursts}",
         f"the study's {_asked(low, high)}",
         advice,
     )
@@ -231,7 +232,7 @@ def _nothing_learned(subject: Subject, low: float, high: float, tried: int) -> C
     return Check(
         "learning rate",
         "warn" if may_yet else "fail",
-        f"none from {_rough(10.0 ** DECADES[-1])} to {_rough(10.0 ** DECADES[0])} learns",
+        f"{optimizer}: none from {_rough(10.0 ** DECADES[-1])} to {_rough(10.0 ** DECADES[0])} learns",
         f"the study's {_asked(low, high)}",
         f"{optimizer} lowers the loss at no learning rate within {min(steps, tried)} steps"
         + (
@@ -291,11 +292,17 @@ def _number(choice: Value) -> float:
 def _asked(low: float, high: float) -> str:
     """The study's rates, as it gives them.
 
-    >>> _asked(1e-5, 0.25), _asked(0.1, 0.1)
-    ('1e-5 to 0.25', '0.1')
+    >>> _asked(1.5e-5, 0.25), _asked(0.1, 0.1)
+    ('1.5e-5 to 0.25', '0.1')
     """
-    ends = [f"{rate:g}".replace("e-0", "e-") for rate in dict.fromkeys((low, high))]
-    return " to ".join(ends)
+    return " to ".join(_exactly(rate) for rate in dict.fromkeys((low, high)))
+
+
+def _exactly(rate: float) -> str:
+    if rate >= 0.01:
+        return f"{rate:g}"
+    digits, exponent = f"{rate:e}".split("e")
+    return f"{float(digits):g}e{int(exponent)}"
 
 
 def _learns(found: RateRange) -> str:

@@ -22,7 +22,7 @@ from hpsearch.diagnostics.network_checks import initial_loss, regularization, ti
 from hpsearch.diagnostics.rates import learning_rates
 from hpsearch.diagnostics.subject import Subject
 from hpsearch.nn import TrainingConfig
-from hpsearch.space import Space, Value
+from hpsearch.space import Parameter, Space, Value
 from hpsearch.study_file import StudyFile
 from hpsearch.study_file.data import study_data
 
@@ -112,10 +112,16 @@ def check_network(
         DataError: no column is left to learn from.
     """
     subject = Subject.of(dataset, split, configuration, epochs=epochs, seed=seed)
-    return list(_network_checks(subject, space or Space({}), dataset.feature_names))
+    searched = space or Space({})
+    rates = searched.parameters.get("learning_rate")
+    if "learning_rate" not in searched.active(configuration):
+        rates = None  # its condition does not hold here: the network's rate is its default
+    return list(_network_checks(subject, searched, rates, dataset.feature_names))
 
 
-def _network_checks(subject: Subject, space: Space, names: tuple[str, ...]) -> Iterator[Check]:
+def _network_checks(
+    subject: Subject, space: Space, rates: Parameter | None, names: tuple[str, ...]
+) -> Iterator[Check]:
     yield scale(subject, names)
     for setting in ("initializer", "activation"):
         check, subject = choices(subject, space, setting)
@@ -131,5 +137,4 @@ def _network_checks(subject: Subject, space: Space, names: tuple[str, ...]) -> I
         if normalized.verdict == "fail":
             return  # nothing can be trained
     yield (tiny := tiny_subset(subject))
-    searched = space.parameters.get("learning_rate")
-    yield learning_rates(subject, searched, patient=tiny.verdict == "pass")
+    yield learning_rates(subject, rates, patient=tiny.verdict == "pass")
