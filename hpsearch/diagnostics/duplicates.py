@@ -36,8 +36,9 @@ def identical_rows(X: NDArray[np.float32]) -> tuple[NDArray[np.int64], bool]:
         The number of each row's content (n,), equal where the rows are equal; and whether all rows
         were compared, which beyond 64 million cells of likely twins they are not.
 
-    >>> identical_rows(np.array([[1.0, 2.0], [3.0, 4.0], [1.0, 2.0]], np.float32))[0].tolist()
-    [0, 1, 0]
+    >>> first, other, again = identical_rows(np.array([[1, 2], [3, 4], [1, 2]], np.float32))[0]
+    >>> bool(first == again != other)
+    True
     """
     n, d = X.shape
     columns = np.unique(np.linspace(0, d - 1, min(d, KEY_COLUMNS)).astype(np.int64))

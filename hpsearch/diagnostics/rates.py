@@ -232,7 +232,7 @@ def _nothing_learned(subject: Subject, low: float, high: float, tried: int) -> C
     return Check(
         "learning rate",
         "warn" if may_yet else "fail",
-        f"{optimizer}: none from {_rough(10.0 ** DECADES[-1])} to {_rough(10.0 ** DECADES[0])} learns",
+        f"{optimizer}: none from {_rough(10.0 ** DECADES[-1])} to 100 learns",
         f"the study's {_asked(low, high)}",
         f"{optimizer} lowers the loss at no learning rate within {min(steps, tried)} steps"
         + (
