@@ -111,12 +111,16 @@ def check_network(
         UsageError, UnknownNameError: the configuration makes no sense.
         DataError: no column is left to learn from.
     """
-    subject = Subject.of(dataset, split, configuration, epochs=epochs, seed=seed)
+    from threadpoolctl import threadpool_limits
+
     searched = space or Space({})
     rates = searched.parameters.get("learning_rate")
     if "learning_rate" not in searched.active(configuration):
         rates = None  # its condition does not hold here: the network's rate is its default
-    return list(_network_checks(subject, searched, rates, dataset.feature_names))
+    # As a worker has it: matrices are small, and the numbers are then the same on any machine.
+    with threadpool_limits(1):
+        subject = Subject.of(dataset, split, configuration, epochs=epochs, seed=seed)
+        return list(_network_checks(subject, searched, rates, dataset.feature_names))
 
 
 def _network_checks(
