@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -21,6 +23,8 @@ LARGE, HUGE = 10.0, 100.0
 """Inputs so far from the unit size that initializations are derived for are odd, or a fault: the
 initial loss grows with them, and the learning rate that a layer bears falls with their square."""
 
+CELLS = 1 << 20
+
 SMALL = 0.001
 """A column so much smaller than the largest carries next to nothing."""
 
@@ -35,7 +39,8 @@ def missing_values(dataset: Dataset, split: Split) -> Check:
         dataset: its NaN are the missing values.
         split: only the training part is looked at.
     """
-    shares = np.isnan(dataset.X[split.train]).mean(axis=0)
+    missing = sum(np.isnan(rows).sum(axis=0) for rows in _chunks(dataset, split))
+    shares = np.asarray(missing) / len(split.train)
     worst = int(shares.argmax())
     empty = np.flatnonzero(shares == 1)
     often = np.flatnonzero(shares > MISSING)
@@ -70,8 +75,11 @@ def constant_columns(dataset: Dataset, split: Split) -> Check:
         dataset: what to learn from.
         split: only the training part is looked at.
     """
-    X = dataset.X[split.train]
-    low, high = np.fmin.reduce(X, axis=0), np.fmax.reduce(X, axis=0)
+    low = np.full(dataset.X.shape[1], np.nan, np.float32)
+    high = low.copy()
+    for rows in _chunks(dataset, split):
+        low = np.fmin(low, np.fmin.reduce(rows, axis=0))
+        high = np.fmax(high, np.fmax.reduce(rows, axis=0))
     constant = np.flatnonzero(low == high)
     varying = low[low < high]
     harmless = _shares_background(varying) and bool((low[constant] == varying.min()).all())
@@ -85,10 +93,17 @@ def constant_columns(dataset: Dataset, split: Split) -> Check:
     return Check(
         "constant columns",
         "warn" if len(constant) and not harmless else "pass",
-        f"{len(constant)} of {X.shape[1]}",
+        f"{len(constant)} of {len(low)}",
         "0",
         advice,
     )
+
+
+def _chunks(dataset: Dataset, split: Split) -> Iterator[NDArray[np.float32]]:
+    """The rows of the training part, some megabytes at a time: a copy of all may be a gigabyte."""
+    step = max(1, CELLS // dataset.X.shape[1])
+    for start in range(0, len(split.train), step):
+        yield dataset.X[split.train[start : start + step]]
 
 
 def _shares_background(low: NDArray[np.float32]) -> bool:
@@ -152,7 +167,7 @@ def class_balance(dataset: Dataset, split: Split) -> Check:
     return Check(
         "class balance",
         "pass" if balanced else "warn",
-        f"{rarest}: {share:.1%}",
+        f"class {rarest}: {share:.1%}",
         f"{1 / len(counts):.1%}, over {least:.1%}",
         "every class is frequent enough to count in the accuracy"
         if balanced

@@ -71,7 +71,7 @@ class Subject:
         recipe = Recipe.of(configuration, epochs=epochs)
         rng = np.random.default_rng([seed, 0])
         most = min(ROWS, max(LEAST_ROWS, CELLS // dataset.X.shape[1]))
-        rows = np.sort(rng.permutation(split.train)[:most])
+        rows = rng.permutation(split.train)[:most]  # and so the first few are a sample too
         drawn = dataset.X[rows]
         preprocessor = Preprocessor.fit(
             drawn, recipe.preprocessing, categories=dataset.categories, variance=recipe.variance
