@@ -19,7 +19,7 @@ from hpsearch.diagnostics.gradients import gradient_check
 from hpsearch.diagnostics.layers import layer_outputs
 from hpsearch.diagnostics.leaks import label_leaks
 from hpsearch.diagnostics.network_checks import initial_loss, regularization, tiny_subset
-from hpsearch.diagnostics.rates import learning_rates
+from hpsearch.diagnostics.rate_check import learning_rates
 from hpsearch.diagnostics.subject import Subject
 from hpsearch.nn import TrainingConfig
 from hpsearch.space import Parameter, Space, Value

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -82,3 +83,16 @@ def test_a_column_is_judged_by_rows_left_out() -> None:
     # Names that come once say nothing of the next row.
     names = {0: tuple(map(str, range(40)))}
     assert alone(list(range(40)), steps, categories=names) == "'x0' alone: 100.0% wrong"
+
+
+def test_where_likely_twins_are_too_many_it_is_said(monkeypatch: pytest.MonkeyPatch) -> None:
+    X = np.zeros((40, 200), np.float32)
+    X[::2, 1] = 1.0  # a column that tells rows apart, and is not looked at at first
+    assert identical_rows(X)[1]
+    monkeypatch.setattr("hpsearch.diagnostics.duplicates.CELLS", 2000)
+    content, whole = identical_rows(X)
+    assert not whole
+    assert len(set(content.tolist())) == 2 + 30  # ten rows were compared, the others count as new
+    data = Dataset.from_arrays("t", X, np.arange(40) % 2)
+    split = Split(np.arange(20), np.arange(20, 30), np.arange(30, 40))
+    assert "likely twins" in duplicates(data, split, content, whole).found

@@ -7,7 +7,8 @@ import math
 import pytest
 
 from hpsearch.data import Fold, Preprocessor
-from hpsearch.diagnostics.rates import RateRange, range_verdict, sweep
+from hpsearch.diagnostics.rate_check import learning_rates, range_verdict
+from hpsearch.diagnostics.rates import RateRange, sweep
 from hpsearch.diagnostics.subject import Subject
 from hpsearch.objective import Outcome, Recipe, train_folds
 from hpsearch.study_file import parse_study_file
@@ -130,3 +131,15 @@ def test_a_plateau_is_left_by_a_longer_sweep() -> None:
     found = sweep(trained.subject, longer=10)
     assert found is not None
     assert trained.at(math.sqrt(found.low * found.high)).score > 0.9
+
+
+def test_a_study_much_longer_than_any_sweep_may_yet_leave_its_plateau() -> None:
+    """SGD finds nothing in 300 steps, but there are 18 times as many; else, all is in vain."""
+    model = '[model]\ninitializer = "small-random"\ndepth = 3'
+    long = Trained("digits", "sgd", f"epochs = 300\n{model}").subject
+    check = learning_rates(long, None)
+    assert check.verdict == "warn"
+    assert "the study's 5,400 may do" in check.advice
+    short = Trained("digits", "sgd", model).subject
+    assert learning_rates(short, None).verdict == "fail"
+    assert learning_rates(long, None, patient=False).verdict == "fail"
