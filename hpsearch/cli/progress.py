@@ -6,9 +6,11 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 from rich.console import Console
+from rich.markup import escape
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
 from hpsearch.cli.console import errors
+from hpsearch.cli.render import check_line
 from hpsearch.engine.events import (
     DataReady,
     Event,
@@ -17,20 +19,49 @@ from hpsearch.engine.events import (
     TrialDone,
     WinnerNamed,
 )
+from hpsearch.errors import HpsearchError
 from hpsearch.study_file import StudyFile
 
 __all__ = ["watch"]
 
 
 @contextmanager
-def watch(study: StudyFile) -> Iterator[Callable[[Event], None]]:
-    """What a run is to call with its events while the block lasts."""
+def watch(study: StudyFile, *, check: bool = False) -> Iterator[Callable[[Event], None]]:
+    """What a run is to call with its events while the block lasts.
+
+    Args:
+        study: what is run.
+        check: look at data and network before the first trial, and tell what is not sound.
+    """
     console = errors()
     if console.is_terminal:
         with _bar(console) as progress:
-            yield _Live(progress, study).on_event
+            yield _told(_Live(progress, study), console, check=check)
     else:
-        yield _Log(console, study).on_event
+        yield _told(_Log(console, study), console, check=check)
+
+
+def _told(watcher: _Watcher, console: Console, *, check: bool) -> Callable[[Event], None]:
+    """Shows events; the workers start up meanwhile, so that checks cost a run next to nothing."""
+
+    def on_event(event: Event) -> None:
+        watcher.on_event(event)
+        if check and isinstance(event, DataReady) and not event.stored:
+            for line in _complaints(watcher.study, event):
+                console.print(escape(watcher.study.name), "", line, soft_wrap=True)
+
+    return on_event
+
+
+def _complaints(study: StudyFile, data: DataReady) -> list[str]:
+    """One line for each check that is not passed."""
+    from hpsearch.diagnostics import check_data_and_network
+
+    try:
+        checks = check_data_and_network(study, data.dataset, data.split)
+    except HpsearchError as error:  # a check is advice, and stops nothing
+        return [f"the checks before learning were given up: {escape(str(error))}"]
+    return [check_line(check) for check in checks if check.verdict != "pass"]
 
 
 def _bar(console: Console) -> Progress:
@@ -60,6 +91,10 @@ class _Watcher:
             self.done += 1
             if event.result is not None and event.result.complete:
                 self.best = max(self.best or 0.0, event.result.score)
+
+    def on_event(self, event: Event) -> None:
+        """Show what happened."""
+        raise NotImplementedError
 
     @property
     def best_text(self) -> str:

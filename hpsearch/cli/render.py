@@ -22,7 +22,8 @@ if TYPE_CHECKING:
     from hpsearch.engine.ensemble import Ensemble
 
 __all__ = [
-    "checks_table",
+    "check_line",
+    "checks_story",
     "ensemble_text",
     "plain_table",
     "story",
@@ -272,16 +273,20 @@ def studies_table(summaries: Sequence[Summary]) -> Table:
 MARKS = {"pass": "[green]pass[/]", "warn": "[yellow]warn[/]", "fail": "[bold red]fail[/]"}
 
 
-def checks_table(checks: Sequence[Check]) -> Table:
-    """Each check with its verdict, its numbers and what to do."""
+def checks_story(checks: Sequence[Check]) -> Iterator[RenderableType]:
+    """Each check with its verdict and its numbers, and below what to do where one is not passed."""
     table = plain_table("Checks before learning")
     table.add_column("")
-    table.add_column("check")
-    table.add_column("found", justify="right")
-    table.add_column("expected", justify="right")
-    table.add_column("what it means", overflow="fold")
+    for heading in ("check", "found", "expected"):
+        table.add_column(heading, overflow="fold")
     for check in checks:
-        table.add_row(
-            MARKS[check.verdict], check.name, check.found, check.expected, escape(check.advice)
-        )
-    return table
+        cells = (escape(text) for text in (check.name, check.found, check.expected))
+        table.add_row(MARKS[check.verdict], *cells)
+    yield table
+    odd = [check_line(check) for check in checks if check.verdict != "pass"]
+    yield "\n".join(odd) if odd else "Nothing is odd."
+
+
+def check_line(check: Check) -> str:
+    """A verdict and its sentence, with markup."""
+    return f"{MARKS[check.verdict]} [bold]{escape(check.name)}[/]: {escape(check.advice)}"

@@ -43,10 +43,14 @@ def run(
     name: Annotated[
         str | None, typer.Option("--name", help="Instead of the file's study name.")
     ] = None,
+    no_check: Annotated[
+        bool, typer.Option("--no-check", help="Without the checks before learning.")
+    ] = False,
     as_json: Json = False,
 ) -> None:
     """Search, confirm the winner, and test it once.
 
+    A new study is checked first, as by `hpsearch check`; what is odd is told, and stops nothing.
     Running the same command again goes on where it stopped.
     """
     from hpsearch.cli.progress import watch
@@ -54,7 +58,7 @@ def run(
     from hpsearch.engine import run_study
 
     file = load_study_argument(study, seed, name)
-    with watch(file) as on_event:
+    with watch(file, check=not no_check) as on_event:
         summary = run_study(
             file, storage=storage, workers=workers, executor=executor, on_event=on_event
         )
@@ -65,15 +69,18 @@ def run(
 
 
 def check(study: Annotated[str, StudyArgument], seed: Seed = None, as_json: Json = False) -> None:
-    """Check the data and the network before learning, as the lecture advises."""
-    from hpsearch.cli.render import checks_table
+    """Check the data and the network before learning, as the lecture advises.
+
+    Exits with 1 if a check fails.
+    """
+    from hpsearch.cli.render import checks_story
     from hpsearch.diagnostics import check_study
 
     checks = check_study(load_study_argument(study, seed, None))
     if as_json:
         print_json([c.document() for c in checks])
     else:
-        output().print(checks_table(checks))
+        output().print(*checks_story(checks), sep="\n")
     if any(c.verdict == "fail" for c in checks):
         raise typer.Exit(1)
 

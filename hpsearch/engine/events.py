@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from hpsearch.search.base import Result, Slot, Stage, Winner
 
 if TYPE_CHECKING:
-    from hpsearch.data import Dataset
+    from hpsearch.data import Dataset, Split
     from hpsearch.engine.summary import Summary
 
 __all__ = ["DataReady", "Event", "Finished", "OnEvent", "StageStarted", "TrialDone", "WinnerNamed"]
@@ -17,10 +17,22 @@ __all__ = ["DataReady", "Event", "Finished", "OnEvent", "StageStarted", "TrialDo
 
 @dataclass(frozen=True)
 class DataReady:
-    """The data is loaded and divided; `sizes` are the rows for training, validation and test."""
+    """The data is loaded and divided.
+
+    Attributes:
+        dataset: the data.
+        split: its parts, the first of them where there are folds.
+        stored: trials of the study that the store holds already.
+    """
 
     dataset: Dataset
-    sizes: tuple[int, int, int]
+    split: Split
+    stored: int
+
+    @property
+    def sizes(self) -> tuple[int, int, int]:
+        """The rows for training, validation and test."""
+        return len(self.split.train), len(self.split.validation), len(self.split.test)
 
 
 @dataclass(frozen=True)

@@ -158,9 +158,7 @@ class Runner:
             numbers = totals(target, trials)
             strategy = grown(partial(make_search, study), numbers)
             record.write_note(target, "totals", numbers)
-            first = splits[0]
-            sizes = (len(first.train), len(first.validation), len(first.test))
-            on_event(DataReady(dataset, sizes))
+            on_event(DataReady(dataset, splits[0], len(target.get_trials(deepcopy=False))))
             with scratch_folder() as folder:
                 data = write_store(folder, dataset, splits)
                 shape = DataShape.of(dataset, splits)

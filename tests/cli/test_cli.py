@@ -247,16 +247,80 @@ class TestFiles:
         assert json.loads(out)["title"] == "StudyFile"
 
 
-def test_check_prints_a_table_and_fails_on_a_fault(shell: Shell) -> None:
-    code, out, _ = shell("check", "digits")
-    assert code == 0
-    assert "initial loss" in out
-    assert all(len(line) <= 80 for line in out.splitlines())
-    bad = 'name = "x"\n[data]\nname = "iris"\n[model]\ninitializer = "zeros"\ndepth = 2\n'
-    Path("bad.toml").write_text(bad)
-    code, out, _ = shell("check", "bad.toml")
-    assert code == 1
-    assert "fail" in out
+BAD = """
+name = "bad[er]"
+[data]
+name = "iris"
+[training]
+epochs = 2
+learning_rate = { low = 1e-8, high = 1e-6, log = true }
+[search]
+strategy = "random"
+trials = 2
+"""
+TOO_LOW = "fail learning rate: your range 1e-8 to 1e-6 lies below where this network learns"
+
+
+class TestCheck:
+    def test_a_sound_study_is_a_table(self, shell: Shell) -> None:
+        code, out, _ = shell("check", "digits")
+        assert code == 0
+        for word in ("pass", "initial loss", "found", "expected", "ln 10", "Nothing is odd."):
+            assert word in out
+        assert all(len(line) <= 80 for line in out.splitlines())
+
+    def test_a_fault_is_told_below_the_table_and_in_the_exit_code(self, shell: Shell) -> None:
+        Path("bad.toml").write_text(BAD)
+        code, out, _ = shell("check", "bad.toml")
+        assert code == 1
+        assert TOO_LOW in " ".join(out.split())
+        assert all(len(line) <= 80 for line in out.splitlines())
+        code, out, err = shell("check", "bad.toml", "--json")
+        assert (code, err) == (1, "")
+        [rate] = [check for check in json.loads(out) if check["name"] == "learning rate"]
+        assert rate["verdict"] == "fail"
+        assert rate["expected"] == "the study's 1e-8 to 1e-6"
+
+    def test_a_warning_is_no_failure(self, shell: Shell) -> None:
+        Path("odd.toml").write_text(
+            BAD.replace("low = 1e-8, high = 1e-6", "low = 1e-8, high = 0.1")
+            + '[model]\nactivation = "relu"\ninitializer = { choices = ["he", "zeros"] }\n'
+        )
+        code, out, _ = shell("check", "odd.toml")
+        assert code == 0
+        assert "warn choices of initializer: zeros would waste trials" in " ".join(out.split())
+
+
+class TestChecksOfARun:
+    @pytest.fixture(autouse=True)
+    def bad(self, shell: Shell) -> None:
+        Path("bad.toml").write_text(BAD)
+
+    def test_a_new_study_is_told_what_is_odd_and_runs(self, shell: Shell) -> None:
+        code, out, err = shell("run", "bad.toml", "-w", "1", "--json")
+        assert code == 0
+        assert json.loads(out)["trials"] == 2
+        lines = err.splitlines()
+        [complaint] = [line for line in lines if "learning rate" in line]
+        assert complaint.startswith(f"bad[er]  {TOO_LOW}")
+        assert "pass" not in err
+        # It was checked: neither the finished study nor the one that goes on is again.
+        assert TOO_LOW not in shell("run", "bad.toml", "-w", "1")[2]
+        Path("bad.toml").write_text(BAD.replace("trials = 2", "trials = 3"))
+        code, _, err = shell("run", "bad.toml", "-w", "1")
+        assert (code, TOO_LOW in err) == (0, False)
+
+    def test_no_check_skips_them(self, shell: Shell, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.delattr("hpsearch.diagnostics.check_data_and_network")
+        code, _, err = shell("run", "bad.toml", "-w", "1", "--no-check")
+        assert (code, TOO_LOW in err) == (0, False)
+
+    def test_a_sound_study_says_nothing(self, shell: Shell) -> None:
+        Path("s.toml").write_text(STUDY.format(name="s", trials=2))
+        code, _, err = shell("run", "s.toml", "-w", "1")
+        assert code == 0
+        assert "warn" not in err
+        assert "fail" not in err
 
 
 WRONG: dict[str, tuple[list[str], int, str]] = {

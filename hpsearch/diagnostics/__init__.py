@@ -1,0 +1,8 @@
+"""Checks before learning, after CS231n's lecture 6, "Babysitting the Learning Process"."""
+
+from __future__ import annotations
+
+from hpsearch.diagnostics.check import Check
+from hpsearch.diagnostics.study import check_data_and_network, check_network, check_study
+
+__all__ = ["Check", "check_data_and_network", "check_network", "check_study"]
