@@ -9,7 +9,7 @@ between planted faults and healthy runs on all bundled data (see the tests), far
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import Literal, NamedTuple, TypeAlias
 
@@ -18,7 +18,7 @@ import numpy as np
 from hpsearch.nn import NetworkConfig, TrainingConfig, TrainingResult
 from hpsearch.nn.monitor import QUANTITIES, Watched
 
-__all__ = ["ADVICE", "Finding", "Name", "diagnose"]
+__all__ = ["ADVICE", "DIAGNOSIS", "HINTS", "Finding", "Name", "by_kind", "diagnose"]
 
 Name: TypeAlias = Literal[
     "inputs not scaled",
@@ -77,11 +77,9 @@ SATURATED = 0.5
 SHRUNK = 0.3
 """Size of the weights in units of the first one below which regularization has crushed them."""
 
-BARELY = 0.3
-"""Share of the loss that a training must take off for its rate not to be too low."""
-
 STRONG = 0.3
-"""The last gradient in units of the first above which much was left to learn."""
+"""The last gradient in units of the first above which much was left to learn: a training that has
+settled, well or badly, has a small one."""
 
 LARGE_STEP = 0.05
 """A step's size in units of the weights above which it is no refinement any more: fifty times the
@@ -91,10 +89,16 @@ GAP = 0.2
 """Accuracy that training samples may have over validation, twice its standard error aside."""
 
 FALLING = 0.05
-"""Share by which the validation loss falls in the last quarter of a training that still improves."""
+"""Share by which the validation loss falls in the last quarter if a training still improves."""
 
 FLAT_CURVE = 0.01
 """Share by which the training loss changes in the last third of one that does not move."""
+
+
+CHANCE = ", which is chance: labels may be wrong"
+
+DIAGNOSIS, HINTS = "diagnosis", "hints"
+"""The attributes of a trial with its findings."""
 
 
 class Finding(NamedTuple):
@@ -109,6 +113,24 @@ class Finding(NamedTuple):
     name: Name
     evidence: str
     fault: bool
+
+
+def by_kind(findings: Iterable[Finding]) -> dict[str, dict[str, str]]:
+    """Findings as attributes of a trial: evidence by name, of faults and of hints.
+
+    Args:
+        findings: of one training.
+
+    Returns:
+        ``diagnosis`` with the faults and ``hints`` with the others, each only if it has any.
+
+    >>> by_kind([Finding("plateau", "the loss stays at 1", False)])
+    {'hints': {'plateau': 'the loss stays at 1'}}
+    """
+    kinds: dict[str, dict[str, str]] = {}
+    for name, evidence, fault in findings:
+        kinds.setdefault(DIAGNOSIS if fault else HINTS, {})[name] = evidence
+    return kinds
 
 
 def diagnose(
@@ -208,6 +230,9 @@ class _Case:
             at = f"layer {dead.argmax() + 1}" if dead.max() > DEAD else "a layer, from the start"
             share = max(dead.max(), dead_at_first)
             yield "dead ReLUs", f"{share:.0%} of the units of {at} are 0 for every sample"
+            if self._unlearned and dead_at_first <= DEAD and not self.result.diverged:
+                rate = self.training.learning_rate
+                yield "learning rate too high", f"with a rate of {rate:.2g} units died on the way"
         elif self._unlearned and norm < NO_GRADIENT:
             yield "vanishing gradients", f"the first gradient has a norm of {norm:.2g}"
         elif self._unlearned and gradients[hidden].min() < FADED * gradients[-1]:
@@ -240,23 +265,23 @@ class _Case:
         steps = watched.layers[1:, :, QUANTITIES.index("update ratio")]
         largest = float(steps.max()) if steps.size else 0.0
         losses = [record.train_loss for record in result.curve]
-        fall = 1 - watched.losses[-1] / watched.losses[0]
         moving = watched.gradient_norms[-1] > STRONG * watched.gradient_norms[0]
         steady = losses[-1] <= 1.02 * min(losses)
         if largest > LARGE_STEP or max(losses) > 1.5 * max(losses[0], self.chance):
             yield (
                 "learning rate too high",
                 (
-                    f"with a rate of {rate:.2g} steps are as large as {largest:.2g} of the weights, and "
-                    f"the loss stays at {losses[-1]:.3g}"
+                    f"with a rate of {rate:.2g} steps are as large as {largest:.2g} of the "
+                    f"weights, and the loss stays at {losses[-1]:.3g}"
                 ),
             )
-        elif fall < BARELY and moving and steady:
+        elif moving and steady:
             yield (
                 "learning rate too low",
                 (
-                    f"with a rate of {rate:.2g} the loss barely moved in {result.epochs} epochs, from "
-                    f"{watched.losses[0]:.3g} to {watched.losses[-1]:.3g}"
+                    f"with a rate of {rate:.2g} the loss went from {watched.losses[0]:.3g} to "
+                    f"{watched.losses[-1]:.3g} only in {result.epochs} epochs, and its gradient is "
+                    "as large as ever"
                 ),
             )
 
@@ -275,7 +300,7 @@ class _Case:
                 "overfitting",
                 (
                     f"{train:.0%} of the training samples are right and {validation:.0%} of the "
-                    f"validation samples{', which is chance: labels may be wrong' if nothing else ''}"
+                    f"validation samples{CHANCE if nothing else ''}"
                 ),
             )
         if result.why_stopped == "early stopping":
@@ -284,8 +309,8 @@ class _Case:
                 yield (
                     "stopped too early",
                     (
-                        f"after {result.epochs} of {self.training.epochs} epochs, while the validation "
-                        "loss was still falling"
+                        f"after {result.epochs} of {self.training.epochs} epochs, while the "
+                        "validation loss was still falling"
                     ),
                 )
 

@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any, cast
 import numpy as np
 
 from hpsearch.data import DataHandle, Dataset, Fold, Preprocessor, Split, make_splits
+from hpsearch.diagnosis import Finding, by_kind, diagnose
 from hpsearch.errors import UnknownNameError, UsageError
 from hpsearch.nn import (
     EpochRecord,
@@ -130,6 +131,8 @@ class Outcome:
         seconds: time that it took.
         test_score: accuracy on the test part, where the job asks for it; chance if not complete.
         worker: who trained it: the machine's name and the process's number.
+        findings: what was wrong with it, if anything: on the first fold, or on the bad one.
+        looks: what a monitor saw of that fold, in terms of JSON; see `Watched.document`.
     """
 
     score: float
@@ -143,6 +146,8 @@ class Outcome:
     seconds: float
     test_score: float | None = None
     worker: str = ""
+    findings: tuple[Finding, ...] = ()
+    looks: Mapping[str, Any] | None = None
 
 
 OnEpoch = Callable[[int, float], bool | None]
@@ -241,6 +246,7 @@ def train_folds(
             rng=rng,
             validation=(fold.X_validation, fold.y_validation),
             on_epoch=_watch(on_epoch if k == 0 else None),
+            watch=True,
         )
         results.append(result)
         if not _complete(result):
@@ -252,6 +258,18 @@ def train_folds(
             tested.append(float(np.mean(network.predict_logits(X).argmax(axis=1) == y)))
     last = results[-1]
     complete = _complete(last)
+    shown = results[0] if complete else last
+    findings = (
+        ()
+        if shown.why_stopped == "stopped"
+        else diagnose(
+            shown,
+            recipe.network,
+            recipe.training,
+            n_classes=n_classes,
+            n_validation=len(fold.y_validation),
+        )
+    )
     scores = tuple(_score(result, recipe) if _complete(result) else chance for result in results)
     return Outcome(
         score=fmean(scores) if complete else chance,
@@ -264,6 +282,8 @@ def train_folds(
         fold_scores=scores,
         seconds=time.perf_counter() - start,
         test_score=None if test is None else fmean(tested) if complete else chance,
+        findings=findings,
+        looks=None if shown.watched is None else shown.watched.document(),
     )
 
 
@@ -458,6 +478,8 @@ class MLPObjective:
         )
         trial.set_user_attr("why_stopped", outcome.why_stopped)
         trial.set_user_attr("epochs", len(outcome.curve))
+        for key, found in by_kind(outcome.findings).items():
+            trial.set_user_attr(key, found)
         if not outcome.complete:
             if not outcome.curve:
                 # A pruned trial without any reported value leaves optuna-dashboard's page blank.

@@ -27,6 +27,7 @@ LAYERS = [
     ["study_file"],
     ["space", "parameter"],
     ["data"],
+    ["diagnosis"],
     ["nn"],
     ["errors", "shipped"],
 ]

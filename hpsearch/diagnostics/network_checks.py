@@ -191,6 +191,7 @@ def _learn(
         epochs=steps,
         patience=None,
         divergence=1e6,
+        weight_averaging=0.0,
     )
     network = bare.network()
     X, y = np.ascontiguousarray(bare.X[rows]), bare.y[rows]

@@ -11,6 +11,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
+from hpsearch.diagnosis import DIAGNOSIS, HINTS, Finding, by_kind
 from hpsearch.objective import Outcome
 from hpsearch.search.base import Change, Result, Slot, Stage
 from hpsearch.search.distributions import to_distribution
@@ -30,6 +31,7 @@ __all__ = [
     "fail_trial",
     "finish_trial",
     "hand_back_trial",
+    "read_findings",
     "read_outcome",
     "read_results",
     "read_slots",
@@ -86,6 +88,7 @@ def finish_trial(store: WriteBehindStorage, trial_id: int, outcome: Outcome) -> 
         attributes["train_loss"] = outcome.losses[-1]
     if outcome.test_score is not None:
         attributes[TEST] = outcome.test_score
+    attributes |= by_kind(outcome.findings)
     store.finish_trial(
         trial_id,
         TrialState.COMPLETE if outcome.complete else TrialState.PRUNED,
@@ -93,10 +96,11 @@ def finish_trial(store: WriteBehindStorage, trial_id: int, outcome: Outcome) -> 
         intermediate_values=curve,
         user_attrs=attributes,
         epochs={"train_loss": outcome.losses, "validation_loss": outcome.validation_losses},
+        looks=outcome.looks,
     )
 
 
-def read_outcome(trial: FrozenTrial, epochs: Mapping[str, Sequence[float | None]]) -> Outcome:
+def read_outcome(trial: FrozenTrial, epochs: Mapping[str, Any]) -> Outcome:
     """The outcome that `finish_trial` wrote.
 
     Args:
@@ -118,6 +122,17 @@ def read_outcome(trial: FrozenTrial, epochs: Mapping[str, Sequence[float | None]
         seconds=attributes["seconds"],
         test_score=attributes.get(TEST),
         worker=attributes.get("worker", ""),
+        findings=read_findings(attributes),
+        looks=epochs.get("looks"),
+    )
+
+
+def read_findings(attributes: Mapping[str, Any]) -> tuple[Finding, ...]:
+    """What was found wrong with a trial, from its attributes."""
+    return tuple(
+        Finding(name, evidence, fault)
+        for key, fault in ((DIAGNOSIS, True), (HINTS, False))
+        for name, evidence in dict(attributes.get(key) or {}).items()
     )
 
 

@@ -7,7 +7,8 @@ ratio of updates to weights, which is healthy near 1e-3 (CS231n course notes, ne
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from math import isfinite
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
@@ -72,6 +73,25 @@ class Watched:
     gradient_norms: tuple[float, ...]
     layers: npt.NDArray[np.float32]
     train_accuracy: float
+
+    def document(self) -> dict[str, Any]:
+        """What was seen in terms of JSON: four digits of each number, None where it is not finite.
+
+        The quantities of layers are lists by name, layer and moment.
+        """
+        series = {
+            name: [[_digits(x) for x in values] for values in self.layers[..., i].T.tolist()]
+            for i, name in enumerate(QUANTITIES)
+        }
+        return {
+            "input size": _digits(self.input_size),
+            "train accuracy": _digits(self.train_accuracy),
+            "epochs": list(self.epochs),
+            "loss": [_digits(x) for x in self.losses],
+            "accuracy": [_digits(x) for x in self.accuracies],
+            "gradient norm": [_digits(x) for x in self.gradient_norms],
+            "layers": series,
+        }
 
 
 class Monitor:
@@ -171,6 +191,10 @@ class Monitor:
             outputs.append((*_moments(activation.y, activation.scratch), *shares))
         logits = self.propagation.logits
         return [*outputs, (*_moments(logits, np.empty_like(logits)), 0.0, 0.0)]
+
+
+def _digits(value: float) -> float | None:
+    return float(f"{value:.4g}") if isfinite(value) else None
 
 
 def spaced(samples: int, most: int) -> npt.NDArray[np.intp]:

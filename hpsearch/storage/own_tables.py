@@ -14,7 +14,7 @@ import math
 from collections.abc import Mapping, Sequence
 from functools import cache
 from hashlib import sha256
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from hpsearch.errors import StorageError
 from hpsearch.storage.database import storage_errors
@@ -188,31 +188,39 @@ def _are(table: sa.Table, values: Mapping[str, object]) -> list[sa.ColumnElement
     return [table.c[name] == value for name, value in values.items()]
 
 
-def epochs_row(trial_id: int, epochs: Mapping[str, Sequence[float]]) -> dict[str, object]:
+def epochs_row(
+    trial_id: int,
+    epochs: Mapping[str, Sequence[float]],
+    looks: Mapping[str, Any] | None = None,
+) -> dict[str, object]:
     """The row of what a trial's epochs came to.
 
     Args:
         trial_id: Optuna's.
         epochs: a number for each epoch, by the name of the quantity; six digits are kept.
+        looks: what a monitor saw between epochs, in terms of JSON.
 
     >>> epochs_row(7, {"train_loss": [2.30258509, 1.25]})["content"]
     '{"train_loss": [2.30259, 1.25]}'
     """
-    rounded = {
+    content: dict[str, Any] = {
         name: [float(f"{value:.6g}") if math.isfinite(value) else None for value in values]
         for name, values in epochs.items()
     }
-    return {"trial_id": trial_id, "content": json.dumps(rounded)}
+    if looks is not None:
+        content["looks"] = looks
+    return {"trial_id": trial_id, "content": json.dumps(content, allow_nan=False)}
 
 
 def load_epochs(
     storage: WriteBehindStorage, *, study_id: int | None = None, trial_id: int | None = None
-) -> dict[int, dict[str, list[float | None]]]:
+) -> dict[int, dict[str, Any]]:
     """What the epochs of a study's trials, or of one trial, came to.
 
     Returns:
-        For each trial's id a list for each quantity, one number an epoch; None where it was not
-        finite. Trials that hpsearch did not train are missing.
+        For each trial's id a list for each quantity, one number an epoch, None where it was not
+        finite; and under ``looks`` what a monitor saw. Trials that hpsearch did not train are
+        missing.
     """
     import sqlalchemy as sa
 

@@ -332,6 +332,7 @@ class WriteBehindStorage(Session, BaseStorage):
         intermediate_values: Mapping[int, float],
         user_attrs: Mapping[str, Any],
         epochs: Mapping[str, Sequence[float]],
+        looks: Mapping[str, Any] | None = None,
     ) -> None:
         """All that is said of a trial when it ends, at once.
 
@@ -342,6 +343,7 @@ class WriteBehindStorage(Session, BaseStorage):
             intermediate_values: by step, for a trial that has reported none yet.
             user_attrs: beside those that it has.
             epochs: what its epochs came to otherwise, for the table beside Optuna's.
+            looks: what a monitor saw between them, in terms of JSON, for the same table.
         """
         known = tables()
         with self._lock:
@@ -360,7 +362,7 @@ class WriteBehindStorage(Session, BaseStorage):
             }
             study.put(trial)
             if epochs:
-                upsert(own_tables().epochs, epochs_row(trial_id, epochs))
+                upsert(own_tables().epochs, epochs_row(trial_id, epochs, looks))
             self.set_trial_state_values(trial_id, state, values)
 
     def _start_waiting(self, trial_id: int, row: dict[str, Any]) -> bool:
