@@ -13,13 +13,13 @@ import time
 for name in ("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS"):
     os.environ.setdefault(name, "1")
 
-import numpy as np
+import numpy as np  # noqa: E402
 
-from hpsearch.data import Preprocessor
-from hpsearch.nn import Network, train
-from hpsearch.objective import Recipe
-from hpsearch.study_file import load_study_file, shipped_studies
-from hpsearch.study_file.data import study_data
+from hpsearch.data import Preprocessor  # noqa: E402
+from hpsearch.nn import Network, train  # noqa: E402
+from hpsearch.objective import Recipe  # noqa: E402
+from hpsearch.study_file import load_study_file, shipped_studies  # noqa: E402
+from hpsearch.study_file.data import study_data  # noqa: E402
 
 
 def main() -> None:

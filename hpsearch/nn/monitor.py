@@ -22,14 +22,14 @@ if TYPE_CHECKING:
 
 __all__ = ["QUANTITIES", "Monitor", "Watched", "spaced"]
 
-LOOK_STEPS = 100
-"""A look costs about as much as three training steps, so that one in a hundred steps takes 3 per
-cent; an epoch of fewer is looked at every so-manieth time only."""
+LOOK_STEPS = 150
+"""A look costs as much as two to four training steps, so that one in so many steps stays well below
+3 per cent; where an epoch has fewer steps, some epochs are not looked at."""
 
-PROBE_SHARE = 64
+PROBE_SHARE = 256
 """One in so many of the samples that are trained on between two looks is watched."""
 
-PROBE_LEAST, PROBE_MOST = 16, 256
+PROBE_LEAST, PROBE_MOST = 32, 128
 """Fewer samples say little of units that are rarely active; more say nothing new."""
 
 QUANTITIES = (
@@ -62,7 +62,7 @@ class Watched:
         accuracies: (T,) share of the probe that is classified rightly.
         gradient_norms: (T,) norm of the gradients of all weights, L2's part left out.
         layers: (T, L, 8) float32, the QUANTITIES of each layer, the output layer last.
-        train_accuracy: share of up to 256 training samples that the network at the end labels
+        train_accuracy: share of up to 128 training samples that the network at the end labels
             rightly, in prediction mode.
     """
 

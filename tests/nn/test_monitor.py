@@ -59,7 +59,7 @@ def test_the_quantities_of_a_layer_by_hand() -> None:
     generator = np.random.default_rng(1)
     network = Network(6, 3, NetworkConfig((8, 5), "tanh", "xavier"), rng=generator)
     monitor = Monitor(network, X, Y, steps=10**6, last=1)
-    rows = spaced(len(Y), 16)
+    rows = spaced(len(Y), 32)
     monitor.before_step()
     network.parameters[:] += 0.5
     monitor.after_step()
