@@ -18,7 +18,7 @@ LAYERS = [
     ["dashboard"],
     ["report"],
     ["plots"],
-    ["compare"],
+    ["compare", "advice"],
     ["engine"],
     ["diagnostics"],
     ["storage"],

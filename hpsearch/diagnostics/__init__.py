@@ -3,6 +3,11 @@
 from __future__ import annotations
 
 from hpsearch.diagnostics.check import Check
-from hpsearch.diagnostics.study import check_data_and_network, check_network, check_study
+from hpsearch.diagnostics.study import (
+    check_data_and_network,
+    check_network,
+    check_study,
+    learning_range,
+)
 
-__all__ = ["Check", "check_data_and_network", "check_network", "check_study"]
+__all__ = ["Check", "check_data_and_network", "check_network", "check_study", "learning_range"]

@@ -20,13 +20,20 @@ from hpsearch.diagnostics.layers import layer_outputs
 from hpsearch.diagnostics.leaks import label_leaks
 from hpsearch.diagnostics.network_checks import initial_loss, regularization, tiny_subset
 from hpsearch.diagnostics.rate_check import learning_rates
+from hpsearch.diagnostics.rates import sweep
 from hpsearch.diagnostics.subject import Subject
 from hpsearch.nn import TrainingConfig
 from hpsearch.space import Parameter, Space, Value
 from hpsearch.study_file import StudyFile
 from hpsearch.study_file.data import study_data
 
-__all__ = ["check_data", "check_data_and_network", "check_network", "check_study"]
+__all__ = [
+    "check_data",
+    "check_data_and_network",
+    "check_network",
+    "check_study",
+    "learning_range",
+]
 
 
 def check_study(study: StudyFile) -> list[Check]:
@@ -66,6 +73,33 @@ def check_data_and_network(study: StudyFile, dataset: Dataset, split: Split) -> 
             seed=study.seed,
         ),
     ]
+
+
+def learning_range(study: StudyFile, dataset: Dataset, split: Split) -> tuple[float, float] | None:
+    """The learning rates at which the network in the middle of a study's space learns.
+
+    Args:
+        study: the study file.
+        dataset: its data.
+        split: the first of its divisions.
+
+    Returns:
+        The lowest and the highest of them, None where no rate makes it learn.
+    """
+    from threadpoolctl import threadpool_limits
+
+    space = study.space()
+    middle = space.from_unit([0.5] * len(space.parameters))
+    with threadpool_limits(1):
+        subject = Subject.of(
+            dataset,
+            split,
+            study.fixed() | middle,
+            epochs=study.training.epochs,
+            seed=study.seed,
+        )
+        found = sweep(subject)
+    return None if found is None else (found.low, found.high)
 
 
 def check_data(dataset: Dataset, split: Split, *, seed: int = 0) -> list[Check]:

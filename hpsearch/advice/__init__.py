@@ -1,0 +1,20 @@
+"""After a study: what its trials say of ranges, epochs, trials and seeds, and what to do next."""
+
+from __future__ import annotations
+
+from hpsearch.advice.evidence import Evidence, read_evidence
+from hpsearch.advice.next_study import next_study, study_toml
+from hpsearch.advice.points import Edit, Point, advise
+from hpsearch.advice.study import Advice, advise_study
+
+__all__ = [
+    "Advice",
+    "Edit",
+    "Evidence",
+    "Point",
+    "advise",
+    "advise_study",
+    "next_study",
+    "read_evidence",
+    "study_toml",
+]

@@ -1,0 +1,101 @@
+"""What advice is made of: the trainings of a study, with what was found wrong with each."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from hpsearch.diagnosis import Finding
+from hpsearch.engine import record
+from hpsearch.engine.identity import kept_study_file
+from hpsearch.errors import UsageError
+from hpsearch.search.base import Result
+from hpsearch.study_file import StudyFile
+
+if TYPE_CHECKING:
+    import optuna
+
+__all__ = ["Evidence", "Trained", "read_evidence"]
+
+
+@dataclass(frozen=True)
+class Trained:
+    """A training.
+
+    Attributes:
+        result: what was trained, and its score.
+        best_epoch: the epoch of its best validation accuracy, None where there is none.
+        findings: what was found wrong with it, and hints.
+    """
+
+    result: Result
+    best_epoch: int | None = None
+    findings: tuple[Finding, ...] = ()
+
+    def has(self, name: str) -> bool:
+        """Whether this was found."""
+        return any(finding.name == name for finding in self.findings)
+
+
+@dataclass(frozen=True)
+class Evidence:
+    """A study.
+
+    Attributes:
+        study: its file.
+        trained: all its trainings that have a result, in order.
+        validation: rows of the validation part.
+    """
+
+    study: StudyFile
+    trained: tuple[Trained, ...]
+    validation: int
+
+    @property
+    def complete(self) -> list[Trained]:
+        """The trainings that were not stopped as known bad."""
+        return [one for one in self.trained if one.result.complete]
+
+    @property
+    def full(self) -> list[Trained]:
+        """Those of them that trained as long as a training may, best first."""
+        epochs = self.study.training.epochs
+        found = [one for one in self.complete if one.result.slot.epochs == epochs]
+        return sorted(found, key=lambda one: -one.result.score)
+
+
+def read_evidence(study: optuna.Study) -> Evidence:
+    """Read a study of hpsearch.
+
+    Args:
+        study: from the store; it may still be running.
+
+    Raises:
+        UsageError: hpsearch did not make it, or another version of it did.
+    """
+    file = kept_study_file(study)
+    if file is None:
+        raise UsageError(
+            f"the study {study.study_name!r} was not made by hpsearch, which knows nothing of how "
+            "its trials were trained"
+        )
+    trials = study.get_trials(deepcopy=False)
+    results = record.read_results(trials)
+    attributes = {
+        key: trial.user_attrs
+        for trial in reversed(trials)
+        if trial.value is not None and (key := record.slot_of(trial)) is not None
+    }
+    data = record.read_note(study, "data") or {}
+    return Evidence(
+        file,
+        tuple(
+            Trained(
+                result,
+                attributes[key].get("best_epoch") or None,
+                record.read_findings(attributes[key]),
+            )
+            for key, result in sorted(results.items())
+        ),
+        int(data.get("validation", 0)),
+    )

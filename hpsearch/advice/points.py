@@ -1,0 +1,351 @@
+"""What the trainings of a study say, point by point: pure functions of the evidence."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from statistics import fmean, median, pvariance
+from typing import Any, cast
+
+import numpy as np
+
+from hpsearch.advice.evidence import Evidence, Trained
+from hpsearch.diagnosis import ADVICE, Name
+from hpsearch.search.narrowing import narrow
+from hpsearch.space import Categorical, Float, Parameter
+from hpsearch.study_file.models import LIMITS, Choices, FloatRange
+
+__all__ = ["Edit", "Point", "advise"]
+
+COMMON = 0.25
+"""Share of the trainings from which on a finding is one of the study, and not of a bad draw."""
+
+NEAR = 3.0
+"""Factor between the best learning rate and one that diverges below which the two touch."""
+
+SHIFT = 1000.0
+"""How far a range of learning rates moves where all of it is on one side: three decades."""
+
+LATE, EARLY = 0.9, 0.5
+"""Where the best epochs of the best trials lie, as a share of all: above, a training is too short;
+below, the rest of it was for nothing."""
+
+RESAMPLES = 400
+
+
+@dataclass(frozen=True)
+class Edit:
+    """A setting of the study file to change.
+
+    Attributes:
+        section: data, model, training or search.
+        key: of the setting.
+        value: the new one, as a study file has it.
+    """
+
+    section: str
+    key: str
+    value: Any
+
+
+@dataclass(frozen=True)
+class Point:
+    """Something that the trainings say.
+
+    Attributes:
+        topic: what it is about.
+        sentence: what they say, with the numbers.
+        edits: what it means for the next study; none where all is well.
+        repair: whether the study as it is cannot learn, so that its other numbers mean little.
+    """
+
+    topic: str
+    sentence: str
+    edits: tuple[Edit, ...] = ()
+    repair: bool = False
+
+
+def advise(evidence: Evidence) -> tuple[Point, ...]:
+    """All points of a study, the repairs first; what a broken study says otherwise is left out.
+
+    Args:
+        evidence: the study's trainings.
+    """
+    if not evidence.trained:
+        return (Point("trials", "No training is finished yet, so that there is nothing to say."),)
+    repairs = list(_faults(evidence))
+    if any(point.repair for point in repairs):
+        return tuple(repairs)
+    points = [
+        *repairs,
+        *_rates(evidence),
+        *_ranges(evidence),
+        *_epochs(evidence),
+        *_trials(evidence),
+        *_seeds(evidence),
+    ]
+    return tuple(points)
+
+
+def _faults(evidence: Evidence) -> Iterator[Point]:
+    """What was wrong with a good part of the trainings, each fault once."""
+    total = len(evidence.trained)
+    for name in ADVICE:
+        hit = [one for one in evidence.trained if _faulty(one, name)]
+        if len(hit) < COMMON * total or name in RATES:
+            continue
+        worst = next(f for f in hit[-1].findings if f.name == name)
+        edits = tuple(_edits(name, evidence, hit))
+        yield Point(
+            name,
+            f"{len(hit)} of {total} trainings: {name} ({worst.evidence}). "
+            f"{_sentence(ADVICE[name])}",
+            edits,
+            repair=name in BROKEN and bool(edits) and len(hit) > total / 2,
+        )
+
+
+BROKEN = {"inputs not scaled", "exploding gradients", "vanishing gradients", "dead ReLUs"}
+"""Faults that hide all others."""
+
+RATES = {"learning rate too high", "learning rate too low"}
+"""Findings that are common at the ends of any range; `_rates` weighs them."""
+
+
+def _faulty(one: Trained, name: str) -> bool:
+    return any(finding.name == name and finding.fault for finding in one.findings)
+
+
+def _edits(name: Name, evidence: Evidence, hit: Sequence[Trained]) -> Iterator[Edit]:
+    """How the study file would repair a fault."""
+    study = evidence.study
+    crushed = [one for one in hit if any("regularization" in f.evidence for f in one.findings)]
+    match name:
+        case "inputs not scaled":
+            yield from _without(evidence, "data", "preprocessing", {"none"}, "standardize")
+        case "vanishing gradients":
+            yield from _without(
+                evidence, "model", "initializer", {"zeros", "small-random", "large-random"}, "he"
+            )
+            squashed = list(_without(evidence, "model", "activation", {"sigmoid"}, "relu"))
+            yield from squashed
+            if squashed:
+                yield from _without(evidence, "model", "initializer", {"xavier"}, "he")
+        case "exploding gradients" | "saturation":
+            good = "he" if study.fixed()["activation"] == "relu" else "xavier"
+            yield from _without(evidence, "model", "initializer", {"large-random"}, good)
+        case "dead ReLUs":
+            if isinstance(study.model.bias, float) and study.model.bias < 0:
+                yield Edit("model", "bias", 0.0)
+        case "underfitting" if crushed:
+            most = min(float(cast("float", _value(evidence, one, "l2"))) for one in crushed)
+            yield Edit("training", "l2", _real(1e-6 * min(1.0, most), most / 10))
+        case "overfitting":
+            if not isinstance(study.training.l2, FloatRange):
+                yield Edit("training", "l2", _real(1e-5, 1e-1))
+            if study.model.dropout == 0.0:
+                yield Edit("model", "dropout", {"low": 0.0, "high": 0.5})
+        case "stopped too early" if study.training.patience is not None:
+            yield Edit("training", "patience", 3 * study.training.patience)
+
+
+def _without(
+    evidence: Evidence, section: str, key: str, bad: set[str], good: str
+) -> Iterator[Edit]:
+    """A setting without its bad values: one of the choices that are left, or the good value."""
+    setting = evidence.study.settings()[key]
+    if isinstance(setting, Choices):
+        kept = [choice for choice in setting.choices if choice not in bad]
+        if len(kept) < len(setting.choices):
+            yield Edit(section, key, {"choices": kept} if len(kept) > 1 else (kept or [good])[0])
+    elif setting in bad:
+        yield Edit(section, key, good)
+
+
+def _rates(evidence: Evidence) -> Iterator[Point]:
+    """Where the learning rates lie that are too low, too high and best."""
+    rates = {id(one): _value(evidence, one, "learning_rate") for one in evidence.trained}
+    numbers = {key: float(rate) for key, rate in rates.items() if isinstance(rate, int | float)}
+    low = [numbers[id(one)] for one in evidence.trained if one.has("learning rate too low")]
+    high = [
+        numbers[id(one)]
+        for one in evidence.trained
+        if one.has("learning rate too high") or not one.result.complete
+    ]
+    setting, total = evidence.study.training.learning_rate, len(evidence.trained)
+    bottom, top = min(numbers.values()), max(numbers.values())
+    for side, found in (("low", low), ("high", high)):
+        if len(found) > total / 2:
+            edge = top if side == "low" else bottom
+            moved = (
+                _real(edge, _within(edge * SHIFT))
+                if side == "low"
+                else _real(_within(edge / SHIFT), edge)
+            )
+            name: Name = "learning rate too low" if side == "low" else "learning rate too high"
+            yield Point(
+                name,
+                f"{len(found)} of {total} trainings: {name}, at rates from {min(found):.2g} to "
+                f"{max(found):.2g}. {_sentence(ADVICE[name])}",
+                (Edit("training", "learning_rate", moved),),
+            )
+            return
+    if not evidence.full or not isinstance(setting, FloatRange):
+        return
+    best = numbers[id(evidence.full[0])]
+    above = [rate for rate in high if rate > best]
+    below = [rate for rate in low if rate < best]
+    if above and min(above) < NEAR * best:
+        yield Point(
+            "learning rate",
+            f"The best learning rate, {best:.2g}, touches those that diverge (from "
+            f"{min(above):.2g} on): a winner there may fail with another seed; look at the race.",
+        )
+    after = (max([setting.low, *below]), min([setting.high, *above]))
+    useless = sum(rate <= after[0] for rate in below) + sum(rate >= after[1] for rate in above)
+    if useless >= COMMON * total and after[0] < after[1]:
+        yield Point(
+            "learning rate",
+            f"{useless} of {total} trainings had a learning rate that was too low (up to "
+            f"{after[0]:.2g}) or too high (from {after[1]:.2g} on): search between.",
+            (Edit("training", "learning_rate", _real(*after)),),
+        )
+
+
+def _ranges(evidence: Evidence) -> Iterator[Point]:
+    """Where the best trials lie in each range, by the rule that narrows a search's own stages."""
+    results = [one.result for one in evidence.trained]
+    space = evidence.study.space()
+    inside = [r for r in results if set(r.slot.configuration) <= set(space.parameters)]
+    if not inside or not any(r.complete for r in inside):
+        return
+    _, changes = narrow([space], inside)
+    for change in changes:
+        if change.after != change.before:
+            section = _section(change.parameter)
+            yield Point(
+                change.parameter,
+                f"{change.parameter}: {change.reason}.",
+                (Edit(section, change.parameter, _setting(change.after)),),
+            )
+
+
+def _epochs(evidence: Evidence) -> Iterator[Point]:
+    """Whether trainings are too short or too long, from where the best epochs of the best fall."""
+    epochs = evidence.study.training.epochs
+    leaders = evidence.full[: max(3, len(evidence.full) // 4)]
+    found = [one.best_epoch for one in leaders if one.best_epoch is not None]
+    if len(found) < 3:
+        return
+    middle, improving = median(found), fmean(one.has("still improving") for one in leaders)
+    where = f"The best {len(found)} full trainings had their best epoch at {middle:g} of {epochs}"
+    if middle >= LATE * epochs and improving >= COMMON:
+        yield Point(
+            "epochs",
+            f"{where}, and {improving:.0%} of them were still improving: train for longer.",
+            (Edit("training", "epochs", 2 * epochs),),
+        )
+    elif middle <= EARLY * epochs:
+        enough = max(1, math.ceil(1.25 * float(np.quantile(found, 0.9))))
+        edits = (Edit("training", "epochs", enough),) if enough < epochs else ()
+        yield Point("epochs", f"{where}: fewer epochs would do.", edits)
+    else:
+        yield Point("epochs", f"{where}: {epochs} epochs are about right.")
+
+
+def _trials(evidence: Evidence) -> Iterator[Point]:
+    """Whether more trials would find more: the best of half as many, by the bootstrap."""
+    scores = np.array([one.result.score for one in evidence.full])
+    if len(scores) < 4 or not evidence.validation:
+        return
+    rng = np.random.default_rng(0)
+    half = len(scores) // 2
+    best_of = [rng.choice(scores, (RESAMPLES, n)).max(axis=1).mean() for n in (half, len(scores))]
+    gain, best = float(best_of[1] - best_of[0]), float(scores.max())
+    error = math.sqrt(best * (1 - best) / evidence.validation)
+    told = (
+        f"The best of {half} full trainings is {gain:.4f} below the best of {len(scores)} on "
+        f"average, and a score of {best:.3f} on {evidence.validation} rows is known to "
+        f"{error:.4f} (standard error)"
+    )
+    if gain > error:
+        twice = 2 * evidence.study.search.trials
+        yield Point(
+            "trials", f"{told}: more trials may find more.", (Edit("search", "trials", twice),)
+        )
+    else:
+        yield Point("trials", f"{told}: there were enough trials.")
+
+
+def _seeds(evidence: Evidence) -> Iterator[Point]:
+    """How much of the spread of scores is the seed's alone."""
+    groups: dict[tuple[Any, ...], list[float]] = {}
+    for one in evidence.full:
+        key = tuple(sorted((k, str(v)) for k, v in one.result.slot.configuration.items()))
+        groups.setdefault(key, []).append(one.result.score)
+    again = [scores for scores in groups.values() if len(scores) > 1]
+    freedom = sum(len(scores) - 1 for scores in again)
+    if freedom < 3:
+        return
+    within = sum(len(scores) * pvariance(scores) for scores in again) / freedom
+    leaders = [one.result.score for one in evidence.full[: max(4, len(evidence.full) // 2)]]
+    spread = pvariance(leaders) * len(leaders) / (len(leaders) - 1)
+    share = min(1.0, within / spread) if spread > 0 else 1.0
+    yield Point(
+        "seeds",
+        f"Trained again with another seed a configuration's score moves by "
+        f"{math.sqrt(within):.4f} (standard deviation, {len(again)} configurations), "
+        f"{share:.0%} of the variance among the better half: "
+        + (
+            "a single score says little, and the race over seeds decides."
+            if share > 0.5
+            else "most of the difference is the configurations' own."
+        ),
+    )
+
+
+def _value(evidence: Evidence, one: Trained, name: str) -> Any:
+    return one.result.slot.configuration.get(name, evidence.study.fixed()[name])
+
+
+def _section(name: str) -> str:
+    if name in ("preprocessing", "variance"):
+        return "data"
+    model = ("activation", "width", "depth", "initializer", "bias", "batch_norm", "dropout")
+    return "model" if name in (*model, "maxout_pieces") else "training"
+
+
+def _setting(parameter: Parameter) -> Any:
+    """A parameter as a study file writes it."""
+    if isinstance(parameter, Categorical):
+        choices = list(parameter.choices)
+        return {"choices": choices} if len(choices) > 1 else choices[0]
+    if parameter.low == parameter.high:
+        return parameter.low
+    low, high = parameter.low, parameter.high
+    if isinstance(parameter, Float):
+        low, high = _rounded(parameter.low), _rounded(parameter.high)
+    written: dict[str, Any] = {"low": low, "high": high}
+    if parameter.log:
+        written["log"] = True
+    if parameter.step not in (None, 1):
+        written["step"] = parameter.step
+    return written
+
+
+def _real(low: float, high: float) -> dict[str, Any]:
+    return {"low": _rounded(low), "high": _rounded(high), "log": True}
+
+
+def _rounded(value: float) -> float:
+    return float(f"{value:.3g}")
+
+
+def _within(rate: float) -> float:
+    low, high = LIMITS["learning_rate"]
+    return min(max(rate, low), high)
+
+
+def _sentence(clause: str) -> str:
+    return f"{clause[0].upper()}{clause[1:]}."
