@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import html
 import json
-import os
 import re
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
@@ -17,6 +16,7 @@ from hpsearch.plots.configuration import ConfigurationData
 from hpsearch.plots.style import DARK, LIGHT
 from hpsearch.report.dashboards import Dashboard
 from hpsearch.report.words import comparison_head, configuration_tables, study_head
+from hpsearch.writing import write_whole
 
 if TYPE_CHECKING:
     import plotly.graph_objects as go
@@ -179,12 +179,9 @@ def write_page(path: Path, content: str) -> None:
     Raises:
         UsageError: the path cannot be written.
     """
-    part = path.with_name(f".{path.name}.{os.getpid()}.part")
     try:
-        part.write_text(content, encoding="utf-8")
-        part.replace(path)
+        write_whole(path, content.encode())
     except OSError as error:
-        part.unlink(missing_ok=True)
         raise UsageError(
             f"cannot write the page {path}: {error.strerror}; name another file with -o"
         ) from None
