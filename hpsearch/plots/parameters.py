@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
-from hpsearch.plots.scales import ScoreAxis, parameter_axis, points, score_axis, thinned
+from hpsearch.plots.scales import ScoreAxis, parameter_axis, points, score_axis, single, thinned
 from hpsearch.plots.style import GREY, blank_figure, label, stage_colour, stage_group
 from hpsearch.plots.view import NothingToDraw, StudyView, TrialView, scored
 from hpsearch.space import Categorical, Parameter, Value
@@ -202,7 +202,7 @@ def _extent(whole: Parameter, drawn: Parameter) -> np.ndarray:
     if isinstance(drawn, Categorical):
         return points(whole, drawn.choices)
     low, high = drawn.scaled(drawn.low), drawn.scaled(drawn.high)
-    return np.array([drawn.unscaled(x) for x in np.linspace(low, high, 9)], np.float32)
+    return single([drawn.unscaled(x) for x in np.linspace(low, high, 9)])
 
 
 def _wrapped(text: str, width: int = 48) -> str:

@@ -24,6 +24,7 @@ __all__ = [
     "place",
     "points",
     "score_axis",
+    "single",
     "thinned",
 ]
 
@@ -165,7 +166,18 @@ def points(parameter: Parameter, values: Sequence[Value]) -> np.ndarray:
     """Values as coordinates of `parameter_axis`: numbers, or the index of a choice."""
     if isinstance(parameter, Categorical):
         return np.array([parameter.choices.index(value) for value in values], np.float32)
-    return np.array(values, np.float32)
+    return single(values)
+
+
+def single(values: Sequence[Value] | np.ndarray) -> np.ndarray:
+    """Numbers in single precision, which takes half the room on a page, unless one is too large.
+
+    >>> single([1.0, 2.0]).dtype, single([1.0, 1e300]).dtype
+    (dtype('float32'), dtype('float64'))
+    """
+    wide = np.asarray(values, np.float64)
+    fit = np.abs(wide).max(initial=0.0) <= np.finfo(np.float32).max
+    return wide.astype(np.float32) if fit else wide
 
 
 def thinned(trials: Sequence[TrialView], limit: int = MAX_POINTS) -> tuple[list[TrialView], str]:
