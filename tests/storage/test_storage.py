@@ -204,7 +204,7 @@ def test_a_copy_of_the_file_is_a_backup(file: Path, tmp_path: Path) -> None:
 
 
 def test_an_unknown_study_among_many_is_told_the_closest_few() -> None:
-    with WriteBehindStorage("sqlite://") as store:
+    with open_storage("sqlite://") as store:
         for number in range(30):
             optuna.create_study(study_name=f"digits/grid/{number}", storage=store)
         optuna.create_study(study_name="wine", storage=store)
