@@ -179,7 +179,7 @@ def _is_alive(engine: sa.Engine, holder: Any, pause: Callable[[float], None]) ->
     """Whether the driver of a run still exists; False too when it has just signed off."""
     if holder.machine == machine_here():
         pid = int(holder.process.split(":")[0])
-        return process_identity(pid) == holder.process
+        return bool(process_identity(pid) == holder.process)
     deadline = time.monotonic() + PATIENCE
     while True:
         now = _holder(engine, holder.study_id)

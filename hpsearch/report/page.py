@@ -165,12 +165,14 @@ def page_name(names: Sequence[str]) -> str:
 
 
 def slug(name: str) -> str:
-    """A study's name in characters that every file system and every link takes.
+    """A study's name in letters of any script, digits and what else stands in files and links.
 
-    >>> slug("digits/grid 1"), slug("../../etc"), slug("")
-    ('digits_grid_1', 'etc', 'study')
+    >>> slug("digits/grid 1"), slug("../../etc"), slug("ünï"), slug("..")
+    ('digits_grid_1', 'etc', 'ünï', 'study')
     """
-    return re.sub(r"[^A-Za-z0-9.-]+", "_", name).strip("._-")[:100] or "study"
+    kept = re.sub(r"[^\w.-]+", "_", name).strip("._-")
+    # File systems count bytes, up to 255 with the ending and what figures add.
+    return kept.encode()[:150].decode(errors="ignore") or "study"
 
 
 def write_page(path: Path, content: str) -> None:
