@@ -165,7 +165,7 @@ def shortened(texts: Sequence[str], width: int = 20) -> list[str]:
 
 
 def hover_texts(
-    parameters: Sequence[Parameter], coordinates: Sequence[np.ndarray]
+    parameters: Sequence[Parameter], coordinates: Sequence[np.ndarray] | np.ndarray
 ) -> list[str] | None:
     """What hovering says of points: whole choices, in lines where they are long, and numbers.
 
