@@ -28,7 +28,7 @@ LAYERS = [
     ["space", "parameter"],
     ["data"],
     ["nn"],
-    ["errors", "shipped"],
+    ["errors", "shipped", "writing"],
 ]
 """From the top of the house to its ground; a module imports from its own floor or from below."""
 
