@@ -31,6 +31,10 @@ __all__ = [
 ]
 
 
+MOST, FEW = 20, 5
+"""Of more names than so many, a sentence lists only so few: those most like the given one."""
+
+
 class HpsearchError(Exception):
     """Something a person can repair; ``exit_code`` is what the command line returns."""
 
@@ -73,7 +77,11 @@ class UnknownNameError(UsageError):
         names = list(known)
         close = nearest(str(name), names)
         hint = f"; did you mean {close!r}?" if close else "."
-        super().__init__(f"unknown {kind} {name!r}{hint} Known: {', '.join(names)}")
+        shown = names
+        if len(names) > MOST:
+            shown = difflib.get_close_matches(str(name).lower(), names, n=FEW, cutoff=0.0)
+        more = f" and {len(names) - len(shown)} more" if len(shown) < len(names) else ""
+        super().__init__(f"unknown {kind} {name!r}{hint} Known: {', '.join(shown)}{more}")
         self.kind, self.name, self.known = kind, name, names
 
     def __reduce__(self) -> tuple[type[UnknownNameError], tuple[str, object, list[str]]]:

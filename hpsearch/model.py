@@ -10,7 +10,6 @@ from __future__ import annotations
 import dataclasses
 import io
 import json
-import os
 import zipfile
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -24,6 +23,7 @@ import numpy as np
 from hpsearch.data.preprocessing import Preprocessor
 from hpsearch.errors import DataError, UsageError
 from hpsearch.nn import Network, NetworkConfig
+from hpsearch.writing import write_whole
 
 __all__ = ["Member", "Model"]
 
@@ -146,12 +146,9 @@ class Model:
             UsageError: the path cannot be written.
         """
         path = Path(path)
-        part = path.with_name(f".{path.name}.{os.getpid()}.part")
         try:
-            part.write_bytes(self.to_bytes())
-            part.replace(path)
+            write_whole(path, self.to_bytes())
         except OSError as error:
-            part.unlink(missing_ok=True)
             raise UsageError(f"cannot write the model to {path}: {error.strerror}") from None
         return path
 

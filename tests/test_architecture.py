@@ -29,7 +29,7 @@ LAYERS = [
     ["data"],
     ["diagnosis"],
     ["nn"],
-    ["errors", "shipped"],
+    ["errors", "shipped", "writing"],
 ]
 """From the top of the house to its ground; a module imports from its own floor or from below."""
 

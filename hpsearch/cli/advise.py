@@ -50,7 +50,7 @@ def advise(
     else:
         output().print(*advice_story(advice), sep="\n")
     if out is not None:
-        write_whole(out, advice.text)
+        write_whole(out, advice.text.encode())
         errors().print(f"wrote {out}; next: hpsearch run {out}", markup=False, soft_wrap=True)
     elif advice.edits and not as_json:
         errors().print(
@@ -87,4 +87,10 @@ def _written(value: object) -> str:
         return f"[{', '.join(map(_written, value))}]"
     if isinstance(value, bool):
         return str(value).lower()
-    return f"{value:g}" if isinstance(value, float) else f'"{value}"' if isinstance(value, str) else str(value)
+    return (
+        f"{value:g}"
+        if isinstance(value, float)
+        else f'"{value}"'
+        if isinstance(value, str)
+        else str(value)
+    )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 from typing import Annotated
 
 import typer
@@ -48,12 +49,18 @@ def dashboard(
     given = os.environ.get(TOKEN) or None
     made = None if given or is_local(host) else secrets.token_urlsafe(32)
     store = open_storage(storage, create=False)
-    with open_server(store, host, port, token=given or made, allow_edit=allow_edit) as server:
-        place = f"http://{in_url(host)}:{server.server_port}"
-        if made:
-            place += f"/?token={made}"
-        mode = "may be edited" if allow_edit else "read-only"
-        asks = f", asks for {TOKEN}" if given else ""
-        sentence = f"{place} shows {store.url} ({mode}{asks}); Ctrl-C ends it"
-        errors().print(sentence, markup=False, soft_wrap=True)
-        server.serve_forever()
+    try:
+        with open_server(store, host, port, token=given or made, allow_edit=allow_edit) as server:
+            place = f"http://{in_url(host)}:{server.server_port}"
+            if made:
+                place += f"/?token={made}"
+            mode = "may be edited" if allow_edit else "read-only"
+            asks = f", asks for {TOKEN}" if given else ""
+            sentence = f"{place} shows {store.url} ({mode}{asks}); Ctrl-C ends it"
+            errors().print(sentence, markup=False, soft_wrap=True)
+            server.serve_forever()
+    except KeyboardInterrupt:
+        pass  # this is how it ends
+    except SystemExit as left:
+        if left.code != 128 + signal.SIGTERM:
+            raise

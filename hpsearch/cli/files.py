@@ -31,12 +31,13 @@ def init(
 ) -> None:
     """Write a study file with every setting explained."""
     from hpsearch.study_file import template
+    from hpsearch.writing import write_whole
 
     if path.exists() and not force:
         raise UsageError(f"{path} is there already; --force replaces it")
     text = template(path.stem, data, target)
     try:
-        path.write_text(text, encoding="utf-8")
+        write_whole(path, text.encode())
     except OSError as error:
         raise UsageError(f"cannot write {path}: {error.strerror}") from None
     errors().print(f"wrote {path}; next: hpsearch run {path}", markup=False, soft_wrap=True)

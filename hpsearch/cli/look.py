@@ -10,7 +10,7 @@ import typer
 
 from hpsearch.cli.console import DEFAULT_STORAGE, Json, Storage, errors, output, print_json
 from hpsearch.cli.search import Executor, Workers
-from hpsearch.errors import RunError
+from hpsearch.errors import RunError, StorageError
 
 if TYPE_CHECKING:
     from hpsearch.engine.ensemble import Ensemble
@@ -32,17 +32,38 @@ def register(app: typer.Typer) -> None:
     app.command("best")(best)
 
 
-def studies(storage: Storage = DEFAULT_STORAGE, as_json: Json = False) -> None:
-    """List the studies of a database."""
+def studies(
+    storage: Storage = DEFAULT_STORAGE,
+    every: Annotated[
+        bool, typer.Option("--all", help="List each study of a comparison too.")
+    ] = False,
+    as_json: Json = False,
+) -> None:
+    """List the studies of a database, a comparison in one line."""
     from hpsearch.cli.render import studies_table
+    from hpsearch.report.subjects import comparisons_in
     from hpsearch.storage import open_storage, study_names
 
     store = open_storage(storage, create=False)
-    summaries = [_summary(store, name) for name in study_names(store)]
+    summaries: dict[str, Summary | StorageError] = {}
+    for name in study_names(store):
+        try:
+            summaries[name] = _summary(store, name)
+        except StorageError as error:  # of this study; the others can be listed
+            summaries[name] = error
+            errors().print(f"error: {error}", markup=False, soft_wrap=True)
     if as_json:
-        print_json([summary.document() for summary in summaries])
+        print_json(
+            [
+                {"study": name, "error": str(summary)}
+                if isinstance(summary, StorageError)
+                else summary.document()
+                for name, summary in summaries.items()
+            ]
+        )
     elif summaries:
-        output().print(studies_table(summaries))
+        together = {} if every else comparisons_in(store)
+        output().print(studies_table(summaries, together, width=output().width))
     else:
         output().print("No studies yet; `hpsearch run STUDY.toml` makes one.")
 

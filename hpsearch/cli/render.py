@@ -14,6 +14,7 @@ from rich.text import Text
 
 from hpsearch.engine.record import settings_text, value_text
 from hpsearch.engine.summary import Summary, TrialRow
+from hpsearch.errors import StorageError
 from hpsearch.space import Categorical, Parameter
 from hpsearch.storage import DEFAULT_STORAGE, display_url
 
@@ -247,27 +248,67 @@ def next_text(summary: Summary, storage: str) -> Text:
     return text
 
 
-def studies_table(summaries: Sequence[Summary]) -> Table:
-    """One line a study."""
+def studies_table(
+    summaries: Mapping[str, Summary | StorageError],
+    together: Mapping[str, Sequence[str]],
+    *,
+    width: int,
+) -> Table:
+    """One line a study, and one for all those of a comparison.
+
+    Args:
+        summaries: by the study's name; an error for one that cannot be read.
+        together: the names of each comparison's studies.
+        width: of the terminal, in characters. The interval, and then the data set, are left out
+            where names would have no room; a name has to be whole to be of use.
+    """
+    members = {study for studies in together.values() for study in studies}
+    rows = [_study_row(name, s) for name, s in summaries.items() if name not in members]
+    rows += [_comparison_row(name, [summaries[s] for s in of]) for name, of in together.items()]
+    headings = ["study", "strategy", "data", "trials", "validation", "test", "95% interval"]
+    widths = {
+        heading: max(len(text) for text in (heading, *(row.get(heading, "") for row in rows)))
+        for heading in headings
+    }
+    for spare in ("95% interval", "data"):
+        if sum(widths[heading] + 2 for heading in headings) > width:
+            headings.remove(spare)
     table = plain_table("Studies")
-    for heading in ("study", "strategy", "data"):
-        table.add_column(heading, overflow="fold")
-    for heading in ("trials", "validation", "test", "95% interval"):
-        table.add_column(heading, justify="right")
-    for s in summaries:
-        interval = (
-            "" if s.test_interval is None else f"{s.test_interval[0]:.3f}-{s.test_interval[1]:.3f}"
-        )
-        table.add_row(
-            escape(s.study),
-            s.strategy or "",
-            escape(str(s.data.get("name", ""))),
-            str(sum(s.states.values())),
-            _accuracy(s.validation_accuracy),
-            _accuracy(s.test_accuracy),
-            interval,
-        )
+    for heading in headings:
+        words = heading in ("study", "strategy", "data")
+        table.add_column(heading, overflow="fold", justify="left" if words else "right")
+    for row in rows:
+        table.add_row(*(escape(row.get(heading, "")) for heading in headings))
+    if together:
+        table.caption = "comparison (n): of n studies, which --all lists"
+        table.caption_justify = "left"
     return table
+
+
+def _study_row(name: str, summary: Summary | StorageError) -> dict[str, str]:
+    if isinstance(summary, StorageError):
+        return {"study": name, "strategy": "unreadable"}
+    interval = summary.test_interval
+    return {
+        "study": name,
+        "strategy": summary.strategy or "",
+        "data": str(summary.data.get("name", "")),
+        "trials": str(sum(summary.states.values())),
+        "validation": _accuracy(summary.validation_accuracy),
+        "test": _accuracy(summary.test_accuracy),
+        "95% interval": "" if interval is None else f"{interval[0]:.3f}-{interval[1]:.3f}",
+    }
+
+
+def _comparison_row(name: str, summaries: Sequence[Summary | StorageError]) -> dict[str, str]:
+    read = [summary for summary in summaries if not isinstance(summary, StorageError)]
+    data = dict.fromkeys(str(summary.data.get("name", "")) for summary in read)
+    return {
+        "study": name,
+        "strategy": f"comparison\N{NO-BREAK SPACE}({len(summaries)})",
+        "data": ", ".join(filter(None, data)),
+        "trials": str(sum(sum(summary.states.values()) for summary in read)),
+    }
 
 
 MARKS = {"pass": "[green]pass[/]", "warn": "[yellow]warn[/]", "fail": "[bold red]fail[/]"}

@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from hpsearch.cli.console import DEFAULT_STORAGE, Storage, errors
+from hpsearch.errors import UsageError
 
 __all__ = ["register"]
 
@@ -46,6 +47,8 @@ def report(
 
     names = list(dict.fromkeys(names))
     path = out or Path(page_name(names))
+    if png is not None and path.exists() and not path.is_file():
+        raise UsageError(f"--png draws the page from a file, and {path} is none; name one with -o")
     content = page_of(open_storage(storage, create=False), names, dashboard)
     write_page(path, content)
     size = len(content.encode()) / 1e6

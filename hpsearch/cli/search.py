@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from hpsearch.cli.console import DEFAULT_STORAGE, Json, Storage, output, print_json
+from hpsearch.errors import UsageError
 
 if TYPE_CHECKING:
     from hpsearch.study_file import StudyFile
@@ -92,9 +93,17 @@ def load_study_argument(study: str, seed: int | None, name: str | None) -> Study
         study: a path, or the name of a shipped study.
         seed: instead of the file's.
         name: instead of the file's.
-    """
-    from hpsearch.study_file import load_study_file, shipped_studies
 
+    Raises:
+        UsageError: the name, or the file, will not do.
+    """
+    from hpsearch.study_file import check_name, load_study_file, shipped_studies
+
+    if name is not None:
+        try:
+            check_name(name)
+        except ValueError as error:
+            raise UsageError(f"--name {error}") from None
     path = Path(study)
     if not path.suffix and not path.exists():
         path = shipped_studies().get(study, path)

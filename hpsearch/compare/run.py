@@ -120,8 +120,11 @@ def _check(store: WriteBehindStorage, contest: Contest) -> None:
     for search in contest.studies.values():
         if search.name not in known:
             continue
-        note = record.read_note(optuna.load_study(study_name=search.name, storage=store), NOTE)
+        study = optuna.load_study(study_name=search.name, storage=store)
+        note = record.read_note(study, NOTE)
         terms = _terms(contest)
+        if note is None and not study.get_trials(deepcopy=False):
+            continue  # it was killed before it had said what it is a part of
         if note is None:
             raise UsageError(
                 f"the study {search.name!r} in this database is no part of a comparison; give the "

@@ -10,12 +10,12 @@ from __future__ import annotations
 import re
 import threading
 from collections.abc import Callable, Iterable
+from contextlib import suppress
 from hashlib import sha256
 from typing import TYPE_CHECKING, Any
 
 from hpsearch.compare.result import comparison_of, finished_repeats, read_comparison
 from hpsearch.engine import record
-from hpsearch.errors import HpsearchError
 
 if TYPE_CHECKING:
     import optuna
@@ -45,20 +45,20 @@ def with_attachments(pages: Application, store: WriteBehindStorage) -> Applicati
     one_at_a_time = threading.Lock()
 
     def work(study_id: int) -> None:
-        try:
-            with one_at_a_time:
-                attach(store, study_id)
-        except (HpsearchError, KeyError):
-            pass  # a file that may only be read, or a study that is gone: the page goes without
+        # A file that may only be read, a study that is gone, or one that others have given notes
+        # and trials of any kind: the page goes without.
+        with one_at_a_time, suppress(Exception):
+            attach(store, study_id)
 
     def answer(environ: dict[str, Any], start_response: Callable[..., Any]) -> Iterable[bytes]:
         found = STUDY.search(str(environ.get("PATH_INFO", "")))
         if found is not None and environ["REQUEST_METHOD"] == "GET":
             study_id = int(found[1])
-            key = (study_id, _result(store, study_id))
-            if key[1] and key not in asked:
-                asked.add(key)
-                threading.Thread(target=work, args=(study_id,), daemon=True).start()
+            with suppress(Exception):  # likewise
+                key = (study_id, _result(store, study_id))
+                if key[1] and key not in asked:
+                    asked.add(key)
+                    threading.Thread(target=work, args=(study_id,), daemon=True).start()
         return pages(environ, start_response)
 
     return answer

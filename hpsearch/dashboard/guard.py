@@ -26,7 +26,16 @@ from urllib.parse import parse_qsl, quote, urlencode
 
 from hpsearch.errors import UsageError
 
-__all__ = ["Application", "Guard", "guard_for", "in_url", "is_local"]
+__all__ = [
+    "Application",
+    "Environment",
+    "Guard",
+    "Start",
+    "guard_for",
+    "in_url",
+    "is_local",
+    "refuse",
+]
 
 Environment = dict[str, Any]
 Start = Callable[..., Any]
@@ -71,18 +80,18 @@ class Guard:
         """Answer a request."""
         if self.hosts is not None and _host(environ) not in self.hosts:
             names = " and ".join(sorted(self.hosts))
-            return _refuse(start, "403 Forbidden", f"This dashboard answers to {names} only.")
+            return refuse(start, "403 Forbidden", f"This dashboard answers to {names} only.")
         if self.token is not None:
             query = parse_qsl(str(environ.get("QUERY_STRING", "")), keep_blank_values=True)
             if any(name == "token" and _same(value, self.token) for name, value in query):
                 return self._let_in(environ, start, [pair for pair in query if pair[0] != "token"])
             if not self._knows_token(environ, self.token):
-                return _refuse(start, "401 Unauthorized", NO_TOKEN, ("WWW-Authenticate", "Bearer"))
+                return refuse(start, "401 Unauthorized", NO_TOKEN, ("WWW-Authenticate", "Bearer"))
         if environ["REQUEST_METHOD"] not in ("GET", "HEAD"):
             if not self.allow_edit:
-                return _refuse(start, "403 Forbidden", READ_ONLY)
+                return refuse(start, "403 Forbidden", READ_ONLY)
             if environ.get("HTTP_ORIGIN") != f"http://{environ.get('HTTP_HOST', '')}":
-                return _refuse(start, "403 Forbidden", NOT_OURS)
+                return refuse(start, "403 Forbidden", NOT_OURS)
         # optuna-dashboard fails on a request for its script without this header.
         environ.setdefault("HTTP_ACCEPT_ENCODING", "identity")
 
@@ -186,7 +195,15 @@ def _cookie_value(token: str) -> str:
     return hmac.digest(token.encode(errors="replace"), b"hpsearch dashboard", "sha256").hex()
 
 
-def _refuse(start: Start, status: str, sentence: str, *headers: tuple[str, str]) -> list[bytes]:
+def refuse(start: Start, status: str, sentence: str, *headers: tuple[str, str]) -> list[bytes]:
+    """Answer a request with a sentence instead of a page.
+
+    Args:
+        start: WSGI's function that takes status and headers.
+        status: the code and its name.
+        sentence: why.
+        headers: more of them.
+    """
     body = f"{sentence}\n".encode()
     usual = [("Content-Type", "text/plain; charset=utf-8"), ("Content-Length", str(len(body)))]
     start(status, [*usual, ("Cache-Control", "no-store"), *headers])

@@ -10,6 +10,7 @@ from wsgiref.simple_server import WSGIRequestHandler, WSGIServer
 
 from hpsearch.dashboard.attachments import with_attachments
 from hpsearch.dashboard.guard import Application, guard_for
+from hpsearch.dashboard.running import spare_running
 from hpsearch.errors import UsageError
 
 if TYPE_CHECKING:
@@ -38,7 +39,7 @@ def open_server(
     Raises:
         UsageError: nobody can listen there, or the token will not do.
     """
-    pages = with_attachments(_pages(store), store)
+    pages = spare_running(with_attachments(_pages(store), store), store)
     guard = guard_for(pages, address, token=token, allow_edit=allow_edit)
     try:
         family, _, _, _, place = socket.getaddrinfo(

@@ -34,6 +34,9 @@ PLACES = {"data.path", "data.folder"}
 ELSEWHERE = {"compare"}
 """What a study file says of studies beside this one."""
 
+NAME = {"name"}
+"""The study was found by its name; it had another one when it was made, if it was renamed."""
+
 BUDGETS = {
     f"search.{name}"
     for name in ("trials", "total_epochs", "total_flops", "seconds", "trial_seconds")
@@ -173,7 +176,7 @@ def _differences(before: Any, after: Any, path: str = "") -> Iterator[str]:
     if isinstance(before, dict) and isinstance(after, dict):
         for key in sorted(before.keys() | after.keys()):
             yield from _differences(before.get(key), after.get(key), f"{path}.{key}".lstrip("."))
-    elif before != after and path not in PLACES | BUDGETS:
+    elif before != after and path not in PLACES | NAME | BUDGETS:
         yield f"{path} was {before} and is {after}"
 
 

@@ -26,7 +26,7 @@ from hpsearch.storage.own_tables import own_tables
 if TYPE_CHECKING:
     import sqlalchemy as sa
 
-__all__ = ["Lease", "seconds_spent"]
+__all__ = ["Lease", "seconds_spent", "who_runs"]
 
 BEAT = 2.0
 """Seconds between two beats of a driver's counter."""
@@ -120,9 +120,12 @@ class Lease:
             "seconds": 0.0,
         }
         while True:
-            holder = self._holder()
-            if holder is not None:
-                self._wait_for_death(holder)
+            holder = _holder(self._engine, self._study_id)
+            if holder is not None and _is_alive(self._engine, holder, self._pause):
+                raise UsageError(
+                    f"the study {self._study_name!r} is being run {_who(holder)}; wait for it, "
+                    "stop it, or give the study another name"
+                )
             try:
                 with self._engine.begin() as connection:
                     if holder is not None:
@@ -138,41 +141,6 @@ class Lease:
             except sa.exc.IntegrityError:
                 continue  # somebody was faster: look again
 
-    def _holder(self) -> Any:
-        with self._engine.connect() as connection:
-            runs = self._table.c
-            query = self._table.select().where(
-                runs.study_id == self._study_id, runs.ended.is_(None)
-            )
-            return connection.execute(query).first()
-
-    def _wait_for_death(self, holder: Any) -> None:
-        """Return when the holder is known to be dead.
-
-        Raises:
-            UsageError: it is alive.
-        """
-        if holder.machine == machine_here():
-            pid = int(holder.process.split(":")[0])
-            if process_identity(pid) != holder.process:
-                return
-        else:
-            deadline = time.monotonic() + PATIENCE
-            while True:
-                now = self._holder()
-                if now is None or now.run != holder.run:
-                    return  # not dead but gone, or another one: the caller looks again
-                if now.beats != holder.beats:
-                    break
-                if time.monotonic() > deadline:
-                    return
-                self._pause(BEAT / 4)
-        raise UsageError(
-            f"the study {self._study_name!r} is being run by process "
-            f"{holder.process.split(':')[0]} on {holder.host} since {holder.started}; wait for it, "
-            "stop it, or give the study another name"
-        )
-
     def _beat(self) -> None:
         beats = 0
         while not self._ended.wait(BEAT):
@@ -186,6 +154,45 @@ class Lease:
         seconds = round(self.seconds, 3) if self._counted else 0.0
         with self._engine.begin() as connection:
             connection.execute(mine.values(seconds=seconds, **values))
+
+
+def who_runs(engine: sa.Engine, study_id: int) -> str | None:
+    """Who runs a study: the process, its machine and since when; None if nobody does.
+
+    It may take `PATIENCE` seconds to tell, of a driver on another machine.
+    """
+    holder = _holder(engine, study_id)
+    return _who(holder) if holder is not None and _is_alive(engine, holder, time.sleep) else None
+
+
+def _holder(engine: sa.Engine, study_id: int) -> Any:
+    """The run that holds a study, dead or alive; None if there is none."""
+    runs = own_tables().runs
+    query = runs.select().where(runs.c.study_id == study_id, runs.c.ended.is_(None))
+    with engine.connect() as connection:
+        return connection.execute(query).first()
+
+
+def _who(holder: Any) -> str:
+    pid = holder.process.split(":")[0]
+    return f"by process {pid} on {holder.host} since {holder.started}"
+
+
+def _is_alive(engine: sa.Engine, holder: Any, pause: Callable[[float], None]) -> bool:
+    """Whether the driver of a run still exists; False too when it has just signed off."""
+    if holder.machine == machine_here():
+        pid = int(holder.process.split(":")[0])
+        return bool(process_identity(pid) == holder.process)
+    deadline = time.monotonic() + PATIENCE
+    while True:
+        now = _holder(engine, holder.study_id)
+        if now is None or now.run != holder.run:
+            return False  # not dead but gone, or another one: the caller looks again
+        if now.beats != holder.beats:
+            return True
+        if time.monotonic() > deadline:
+            return False
+        pause(BEAT / 4)
 
 
 def seconds_spent(engine: sa.Engine, study_id: int) -> float:

@@ -5,13 +5,13 @@ Everything a study knows can be read back from here; nothing is kept by the proc
 
 from __future__ import annotations
 
-import json
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from hpsearch.diagnosis import DIAGNOSIS, HINTS, Finding, by_kind
+from hpsearch.engine.notes import NOTE, note_errors, read_note, write_note
 from hpsearch.objective import Outcome
 from hpsearch.search.base import Change, Result, Slot, Stage
 from hpsearch.search.distributions import to_distribution
@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from hpsearch.storage import WriteBehindStorage
 
 __all__ = [
+    "NOTE",
     "TRAINING",
     "StageNote",
     "begun_trial",
@@ -32,17 +33,16 @@ __all__ = [
     "finish_trial",
     "hand_back_trial",
     "read_findings",
+    "read_note",
     "read_outcome",
     "read_results",
     "read_slots",
     "read_stages",
     "read_unfinished",
     "resume_trial",
+    "write_note",
     "write_stage",
 ]
-
-NOTE = "hpsearch:"
-"""Attributes of a study that begin so are ours."""
 
 TEST = "test_accuracy"
 """The attribute of a trial with its accuracy on the test part, in comparisons of searches."""
@@ -263,41 +263,33 @@ def write_stage(study: Study, stage: Stage) -> None:
 
 
 def read_stages(study: Study) -> list[StageNote]:
-    """The stages that a study has begun, in order."""
+    """The stages that a study has begun, in order.
+
+    Raises:
+        StorageError: a note of them is damaged.
+    """
     notes: list[StageNote] = []
-    while (note := read_note(study, f"stage {len(notes)}")) is not None:
-        changes = tuple(
-            Change(
-                change["parameter"],
-                _one(change["before"]),
-                _one(change["after"]),
-                change["reason"],
+    while (note := read_note(study, key := f"stage {len(notes)}")) is not None:
+        with note_errors(study, key):
+            changes = tuple(
+                Change(
+                    change["parameter"],
+                    _one(change["before"]),
+                    _one(change["after"]),
+                    change["reason"],
+                )
+                for change in note["changes"]
             )
-            for change in note["changes"]
-        )
-        space = Space.from_dict(note["space"])
-        notes.append(
-            StageNote(note["name"], len(notes), note["slots"], note["epochs"], space, changes)
-        )
+            space = Space.from_dict(note["space"])
+            notes.append(
+                StageNote(note["name"], len(notes), note["slots"], note["epochs"], space, changes)
+            )
     return notes
 
 
 def _one(parameters: Mapping[str, Any]) -> Any:
     [parameter] = Space.from_dict({"parameters": parameters}).parameters.values()
     return parameter
-
-
-def write_note(study: Study, key: str, value: Any) -> None:
-    """Set one of our attributes of a study, unless it already says this."""
-    text = json.dumps(value, sort_keys=True, ensure_ascii=False, allow_nan=False)
-    if study.user_attrs.get(NOTE + key) != text:
-        study.set_user_attr(NOTE + key, text)
-
-
-def read_note(study: Study, key: str) -> Any:
-    """One of our attributes of a study, or None."""
-    text = study.user_attrs.get(NOTE + key)
-    return None if text is None else json.loads(text)
 
 
 def settings_text(configuration: Mapping[str, Value]) -> str:

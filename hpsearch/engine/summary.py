@@ -11,12 +11,13 @@ from typing import TYPE_CHECKING, Any
 
 from hpsearch.engine import record
 from hpsearch.engine.record import StageNote
+from hpsearch.search.distributions import as_value
 from hpsearch.space import Value
 
 if TYPE_CHECKING:
     import optuna
 
-__all__ = ["StageSummary", "Summary", "TrialRow", "summarize", "wilson_interval"]
+__all__ = ["StageSummary", "Summary", "TrialRow", "summarize", "whole", "wilson_interval"]
 
 
 @dataclass(frozen=True)
@@ -120,18 +121,22 @@ def _stage_document(stage: StageSummary) -> dict[str, Any]:
 
 
 def summarize(study: optuna.Study) -> Summary:
-    """Read everything that can be said of a study from its trials and notes."""
+    """Read everything that can be said of a study from its trials and notes.
+
+    Raises:
+        StorageError: its notes are damaged.
+    """
     trials = study.get_trials(deepcopy=False)
     # A study that somebody else made may minimize, or have several values a trial.
     minimizes = len(study.directions) == 1 and study.direction.name == "MINIMIZE"
     rows = sorted((_row(trial) for trial in trials), key=partial(_rank, minimizes=minimizes))
     notes = record.read_stages(study)
     result = record.read_note(study, "result")
-    file = record.read_note(study, "study file") or {}
+    file = record.read_note(study, "study file")
     leader = next((row for row in rows if row.state == "complete"), None)
     return Summary(
         study=study.study_name,
-        strategy=file.get("search", {}).get("strategy"),
+        strategy=None if file is None else file["search"]["strategy"],
         data=record.read_note(study, "data") or {},
         stages=tuple(_stage(note, rows) for note in notes),
         rows=tuple(rows),
@@ -181,19 +186,32 @@ _FIGURES = [
 
 
 def _row(trial: optuna.trial.FrozenTrial) -> TrialRow:
+    # Others may give their trials attributes of these names, and mean anything by them.
     attributes = trial.user_attrs
     return TrialRow(
         number=trial.number,
         state=trial.state.name.lower(),
         stage=str(attributes.get("stage", "")),
-        slot=attributes.get("slot"),
+        slot=whole(attributes.get("slot")),
         score=trial.value if trial.values and len(trial.values) == 1 else None,
-        epochs=attributes.get("epochs"),
-        seed=attributes.get("seed"),
-        seconds=attributes.get("seconds"),
+        epochs=whole(attributes.get("epochs")),
+        seed=whole(attributes.get("seed")),
+        seconds=_duration(attributes.get("seconds")),
         why=str(attributes.get("error") or attributes.get("why_stopped") or ""),
-        configuration=trial.params,
+        configuration={name: as_value(choice) for name, choice in trial.params.items()},
     )
+
+
+def whole(value: object) -> int | None:
+    """A whole number, or None for anything else."""
+    return value if isinstance(value, int) and not isinstance(value, bool) else None
+
+
+def _duration(value: object) -> float | None:
+    """A time in seconds, or None for anything else."""
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        return None
+    return float(value) if 0 <= value < math.inf else None
 
 
 def _rank(row: TrialRow, *, minimizes: bool) -> tuple[bool, float, int, int]:

@@ -36,6 +36,11 @@ ONE_THREAD = dict.fromkeys(
 """One BLAS thread a worker: more of them fight each other for the same cores."""
 
 
+QUIET_TRACKER = "ignore:resource_tracker:UserWarning"
+"""A filter of Python's warnings: of the process that multiprocessing starts to clean up behind a
+driver. When a driver is killed, it does so, and complains into a terminal that others use by then.
+"""
+
 RESTARTS = 5
 """How often a worker is started anew for one job."""
 
@@ -78,7 +83,8 @@ def local_executor(workers: int) -> Iterator[Executor]:
     Args:
         workers: how many processes.
     """
-    with _environment(ONE_THREAD):
+    filters = ",".join(filter(None, (os.environ.get("PYTHONWARNINGS"), QUIET_TRACKER)))
+    with _environment(ONE_THREAD | {"PYTHONWARNINGS": filters}):
         crew = _Crew(workers)
         try:
             yield crew

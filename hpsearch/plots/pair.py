@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from hpsearch.plots.scales import parameter_axis, place, points, thinned
+from hpsearch.plots.scales import hover_texts, parameter_axis, place, points, thinned
 from hpsearch.plots.slice_contour import ordered_parameters
 from hpsearch.plots.style import GREY, VERMILLION, blank_figure
 from hpsearch.plots.view import StudyView, TrialView, scored
@@ -147,13 +147,17 @@ def pair_figure(data: PairData) -> go.Figure:
         ("best quarter", data.best, VERMILLION, "best quarter", first.best, second.best),
     )
     for name, places, colour, margin, above, beside in groups:
+        texts = hover_texts([first.parameter, second.parameter], places)
         figure.add_scatter(
             x=places[0],
             y=places[1],
             mode="markers",
             marker={"color": colour, "size": 6, "opacity": 0.75},
             name=name,
-            hovertemplate="%{x:.3g}, %{y:.3g}<extra></extra>",
+            text=texts,
+            hovertemplate="%{text}<extra></extra>"
+            if texts
+            else "%{x:.3g}, %{y:.3g}<extra></extra>",
         )
         figure.add_scatter(
             x=first.ends,

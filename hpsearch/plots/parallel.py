@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from hpsearch.engine.record import value_text
-from hpsearch.plots.scales import ScoreAxis, place, score_axis, thinned
+from hpsearch.plots.scales import ScoreAxis, place, score_axis, shortened, thinned
 from hpsearch.plots.style import GREY, SKY, VERMILLION, blank_figure, label
 from hpsearch.plots.view import NothingToDraw, StudyView, TrialView, scored
 from hpsearch.space import Categorical, Parameter
@@ -155,4 +155,5 @@ def _ends(data: ParallelData) -> list[tuple[str, str]]:
         for p in data.parameters.values()
     ]
     texts = [(value_text(low), value_text(high)) for low, high in ends]
+    texts = [tuple(shortened(pair, 12)) for pair in texts]  # type: ignore[misc]
     return [*texts, (f"{data.axis.low:.4g}", f"{data.axis.high:.4g}")]

@@ -8,8 +8,16 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
-from hpsearch.plots.scales import ScoreAxis, parameter_axis, points, score_axis, thinned
-from hpsearch.plots.style import GREY, blank_figure, label, stage_colour, stage_group
+from hpsearch.plots.scales import (
+    ScoreAxis,
+    hover_texts,
+    parameter_axis,
+    points,
+    score_axis,
+    single,
+    thinned,
+)
+from hpsearch.plots.style import GREY, blank_figure, label, stage_colour, stage_group, wrapped
 from hpsearch.plots.view import NothingToDraw, StudyView, TrialView, scored
 from hpsearch.space import Categorical, Parameter, Value
 
@@ -157,7 +165,7 @@ def parameter_figure(data: ParameterData) -> go.Figure:
             line={"color": stage_colour(drawn.stage), "width": 6},
             marker={"color": stage_colour(drawn.stage), "size": 6, "symbol": "square"},
             showlegend=False,
-            hovertemplate=_wrapped(f"range of {drawn.stage}: {drawn.reason}") + "<extra></extra>",
+            hovertemplate=wrapped(f"range of {drawn.stage}: {drawn.reason}") + "<extra></extra>",
         )
     for stage, draws in data.stages.items():
         heights = data.axis.clip(draws.scores)
@@ -177,14 +185,18 @@ def _add_draws(
     colour: str,
     symbol: str,
 ) -> None:
+    x = points(data.parameter, draws.values)
+    texts = hover_texts([data.parameter], [x])
     figure.add_scatter(
-        x=points(data.parameter, draws.values) + _jitter(data.parameter, len(draws.values)),
+        x=x + _jitter(data.parameter, len(x)),
         y=heights.astype(np.float32),
         customdata=np.array(draws.numbers, np.int32),
+        text=texts,
         mode="markers",
         marker={"color": colour, "size": 6, "symbol": symbol, "opacity": 0.8},
         name=label(name),
-        hovertemplate="trial %{customdata}: %{y:.4g} at %{x:.3g}"
+        hovertemplate="trial %{customdata}: %{y:.4g} at "
+        f"{'%{x:.3g}' if texts is None else '%{text}'}"
         f"<extra>{label(name)}</extra>",
     )
 
@@ -202,10 +214,4 @@ def _extent(whole: Parameter, drawn: Parameter) -> np.ndarray:
     if isinstance(drawn, Categorical):
         return points(whole, drawn.choices)
     low, high = drawn.scaled(drawn.low), drawn.scaled(drawn.high)
-    return np.array([drawn.unscaled(x) for x in np.linspace(low, high, 9)], np.float32)
-
-
-def _wrapped(text: str, width: int = 48) -> str:
-    import textwrap
-
-    return "<br>".join(label(line) for line in textwrap.wrap(text, width))
+    return single([drawn.unscaled(x) for x in np.linspace(low, high, 9)])

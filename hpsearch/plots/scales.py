@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import math
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from hpsearch.plots.style import label
+from hpsearch.plots.style import label, wrapped
 from hpsearch.space import Categorical, Int, Parameter, Value
 
 if TYPE_CHECKING:
@@ -18,12 +19,15 @@ if TYPE_CHECKING:
 __all__ = [
     "MAX_POINTS",
     "ScoreAxis",
+    "hover_texts",
     "log_ticks",
     "middle",
     "parameter_axis",
     "place",
     "points",
     "score_axis",
+    "shortened",
+    "single",
     "thinned",
 ]
 
@@ -109,15 +113,25 @@ def place(parameter: Parameter, value: Value) -> float:
     return (parameter.scaled(value) - low) / (high - low) if high > low else 0.5
 
 
-def parameter_axis(name: str, parameter: Parameter) -> dict[str, Any]:
-    """Plotly's settings for an axis on a parameter's own scale."""
+def parameter_axis(
+    name: str, parameter: Parameter, *, ticks: int = 16, width: int = 20
+) -> dict[str, Any]:
+    """Plotly's settings for an axis on a parameter's own scale.
+
+    Args:
+        name: of the parameter.
+        parameter: its range or choices.
+        ticks: how many choices have their names at the axis; of more, every other one or fewer.
+        width: how many characters such a name has at most.
+    """
     if isinstance(parameter, Categorical):
         count = len(parameter.choices)
-        texts = [label(str(choice)) for choice in parameter.choices]
+        texts = [label(text) for text in shortened([str(c) for c in parameter.choices], width)]
+        every = -(-count // ticks)
         return {
             "title_text": label(name),
-            "tickvals": list(range(count)),
-            "ticktext": texts,
+            "tickvals": list(range(0, count, every)),
+            "ticktext": texts[::every],
             "automargin": True,
             "range": [-0.6, count - 0.4],
         }
@@ -127,12 +141,53 @@ def parameter_axis(name: str, parameter: Parameter) -> dict[str, Any]:
     scale = " (log scale)" if parameter.log else ""
     axis: dict[str, Any] = {"title_text": label(name) + scale, "range": ends}
     if parameter.log:
-        ticks = log_ticks(parameter.low, parameter.high)
+        marks = log_ticks(parameter.low, parameter.high)
         axis |= {"type": "log", "range": [end / np.log(10) for end in ends]}
-        axis |= {"tickvals": ticks, "ticktext": [f"{tick:g}" for tick in ticks]}
+        axis |= {"tickvals": marks, "ticktext": [f"{mark:g}" for mark in marks]}
     elif isinstance(parameter, Int) and parameter.high - parameter.low <= 10:
         axis |= {"dtick": 1}
     return axis
+
+
+def shortened(texts: Sequence[str], width: int = 20) -> list[str]:
+    """Different texts, those longer than some width cut, and still different.
+
+    >>> shortened(["relu", "a" * 30, "a" * 31])
+    ['relu', 'aaaaaaaaaaaaaaaaa… 2', 'aaaaaaaaaaaaaaaaa… 3']
+    """
+    plain = [" ".join(text.split()) for text in texts]
+    cut = [text if len(text) <= width else f"{text[: width - 1]}…" for text in plain]
+    seen = Counter(cut)
+    return [
+        short if seen[short] == 1 else f"{text[: width - 2 - len(str(n))]}… {n}"
+        for n, (text, short) in enumerate(zip(plain, cut, strict=True), start=1)
+    ]
+
+
+def hover_texts(
+    parameters: Sequence[Parameter], coordinates: Sequence[np.ndarray] | np.ndarray
+) -> list[str] | None:
+    """What hovering says of points: whole choices, in lines where they are long, and numbers.
+
+    Args:
+        parameters: one for each dimension.
+        coordinates: for each dimension (n,) those of `points`.
+
+    Returns:
+        A text for each point; None where no parameter has choices, so that the coordinates say it.
+
+    >>> hover_texts([Categorical(("relu", "elu"))], [np.array([1, 0])])
+    ['elu', 'relu']
+    """
+    if not any(isinstance(parameter, Categorical) for parameter in parameters):
+        return None
+    columns = [
+        [wrapped(str(parameter.choices[int(x)])) for x in column]
+        if isinstance(parameter, Categorical)
+        else [f"{x:.3g}" for x in column]
+        for parameter, column in zip(parameters, coordinates, strict=True)
+    ]
+    return [", ".join(row) for row in zip(*columns, strict=True)]
 
 
 def log_ticks(low: float, high: float) -> list[float]:
@@ -165,7 +220,18 @@ def points(parameter: Parameter, values: Sequence[Value]) -> np.ndarray:
     """Values as coordinates of `parameter_axis`: numbers, or the index of a choice."""
     if isinstance(parameter, Categorical):
         return np.array([parameter.choices.index(value) for value in values], np.float32)
-    return np.array(values, np.float32)
+    return single(values)
+
+
+def single(values: Sequence[Value] | np.ndarray) -> np.ndarray:
+    """Numbers in single precision, which takes half the room on a page, unless one is too large.
+
+    >>> single([1.0, 2.0]).dtype, single([1.0, 1e300]).dtype
+    (dtype('float32'), dtype('float64'))
+    """
+    wide = np.asarray(values, np.float64)
+    fit = np.abs(wide).max(initial=0.0) <= np.finfo(np.float32).max
+    return wide.astype(np.float32) if fit else wide
 
 
 def thinned(trials: Sequence[TrialView], limit: int = MAX_POINTS) -> tuple[list[TrialView], str]:

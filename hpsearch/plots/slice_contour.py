@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 
 from hpsearch.plots.importances import importances_data
-from hpsearch.plots.scales import ScoreAxis, parameter_axis, place, points, score_axis
+from hpsearch.plots.scales import ScoreAxis, hover_texts, parameter_axis, place, points, score_axis
 from hpsearch.plots.style import BLUE, GREY, SKY, blank_figure, label
 from hpsearch.plots.view import StudyView, scored
 from hpsearch.space import Categorical, Parameter
@@ -158,22 +158,25 @@ def _slice_figure(data: SliceContourData, n: int) -> go.Figure:
     figure = blank_figure(drawn.name, data.axis.name)
     figure.update_xaxes(**parameter_axis(drawn.name, drawn.parameter))
     figure.update_yaxes(range=data.axis.range)
+    here = "%{text}" if isinstance(drawn.parameter, Categorical) else "%{x:.3g}"
     figure.add_scatter(
         x=data.drawn[n],
+        text=hover_texts([drawn.parameter], [data.drawn[n]]),
         y=data.scores.astype(np.float32),
         mode="markers",
         marker={"color": SKY, "size": 5, "opacity": 0.6},
         name="trials",
-        hovertemplate="%{x:.3g}: %{y:.4g}<extra></extra>",
+        hovertemplate=f"{here}: %{{y:.4g}}<extra></extra>",
     )
     figure.add_scatter(
         x=drawn.grid,
         y=drawn.mean,
+        text=hover_texts([drawn.parameter], [drawn.grid]),
         mode="lines" if not isinstance(drawn.parameter, Categorical) else "markers",
         line={"color": BLUE, "width": 3},
         marker={"color": BLUE, "size": 12, "symbol": "line-ew-open"},
         name="smoothed",
-        hovertemplate="mean near %{x:.3g}: %{y:.4g}<extra></extra>",
+        hovertemplate=f"mean near {here}: %{{y:.4g}}<extra></extra>",
     )
     return figure
 
@@ -181,10 +184,13 @@ def _slice_figure(data: SliceContourData, n: int) -> go.Figure:
 def _contour_figure(data: SliceContourData) -> go.Figure:
     first, second = data.slices
     figure = blank_figure(first.name, second.name, height=400)
-    figure.update_xaxes(**parameter_axis(first.name, first.parameter))
-    figure.update_yaxes(**parameter_axis(second.name, second.parameter))
     # Beside the colour bar a phone leaves so little room that labels stand aslant.
+    figure.update_xaxes(**parameter_axis(first.name, first.parameter, ticks=8, width=12))
+    figure.update_yaxes(**parameter_axis(second.name, second.parameter, ticks=8, width=12))
     figure.update_layout(xaxis_automargin=True, yaxis_automargin=True)
+    grids = np.meshgrid(first.grid, second.grid)
+    texts = hover_texts([first.parameter, second.parameter], [grid.ravel() for grid in grids])
+    shape = data.surface.shape
     figure.add_contour(
         x=first.grid,
         y=second.grid,
@@ -194,7 +200,9 @@ def _contour_figure(data: SliceContourData) -> go.Figure:
         connectgaps=False,
         line={"width": 0.5},
         colorbar={"title": {"text": label(data.axis.name), "side": "right"}, "thickness": 12},
-        hovertemplate="%{x:.3g}, %{y:.3g}: %{z:.4g}<extra></extra>",
+        text=None if texts is None else np.array(texts, dtype=object).reshape(shape),
+        hovertemplate=f"{'%{x:.3g}, %{y:.3g}' if texts is None else '%{text}'}"
+        ": %{z:.4g}<extra></extra>",
     )
     figure.add_scatter(
         x=data.drawn[0],

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import html
 import re
+import textwrap
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -26,6 +27,7 @@ __all__ = [
     "label",
     "stage_colour",
     "stage_group",
+    "wrapped",
 ]
 
 ORANGE, SKY, GREEN, YELLOW = "#E69F00", "#56B4E9", "#009E73", "#F0E442"
@@ -77,6 +79,11 @@ def label(text: str) -> str:
     '&lt;b&gt;%\u200b{x}'
     """
     return html.escape(text, quote=False).replace("%{", "%\u200b{")
+
+
+def wrapped(text: str, width: int = 48) -> str:
+    """A text of several lines that Plotly shows as it stands."""
+    return "<br>".join(label(line) for line in textwrap.wrap(text, width))
 
 
 def faded(colour: str, opacity: float) -> str:

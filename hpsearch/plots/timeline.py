@@ -123,7 +123,8 @@ def _began(trial: TrialView) -> datetime:
     assert trial.completed is not None, "asked of finished trials"
     if trial.seconds is None:
         return trial.started
-    return max(trial.started, trial.completed - timedelta(seconds=trial.seconds))
+    between = (trial.completed - trial.started).total_seconds()
+    return trial.completed - timedelta(seconds=min(trial.seconds, between))
 
 
 def _worker(trial: TrialView) -> str:

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any
 
 from hpsearch.engine import record
 from hpsearch.engine.environment import environment
-from hpsearch.engine.summary import Summary, TrialRow, summarize
-from hpsearch.search.distributions import from_distribution
+from hpsearch.engine.summary import Summary, TrialRow, summarize, whole
+from hpsearch.search.distributions import as_value, from_distribution
 from hpsearch.space import Categorical, Float, Int, Parameter
 from hpsearch.storage import load_epochs, load_study, storage_errors
 
@@ -23,6 +23,10 @@ if TYPE_CHECKING:
     from hpsearch.storage import WriteBehindStorage
 
 __all__ = ["NothingToDraw", "StudyView", "TrialView", "read_view", "scored"]
+
+
+LARGEST = 1e38
+"""Greater scores are left out as infinite ones are: figures have numbers of single precision."""
 
 
 class NothingToDraw(Exception):  # noqa: N818 - no error: the sentence stands where the figure would
@@ -89,7 +93,7 @@ def read_view(store: WriteBehindStorage, name: str) -> StudyView:
 
     Raises:
         UnknownNameError: the database has no such study.
-        StorageError: it cannot be read.
+        StorageError: it cannot be read, or the study's notes are damaged.
     """
     with storage_errors(store.url):
         study = load_study(store, name)
@@ -109,7 +113,10 @@ def read_view(store: WriteBehindStorage, name: str) -> StudyView:
         maximize=study.directions[0].name != "MINIMIZE",
         objectives=len(study.directions),
         settings=record.read_note(study, "study file") or {},
-        environments=tuple(record.read_note(study, "environments") or ()),
+        environments=tuple(
+            {str(what): str(value) for what, value in known.items()}
+            for known in record.read_note(study, "environments") or ()
+        ),
         machine=environment(),
     )
 
@@ -119,7 +126,7 @@ def _trial(
 ) -> TrialView:
     return TrialView(
         **vars(row),
-        stage_index=trial.user_attrs.get("stage_index"),
+        stage_index=whole(trial.user_attrs.get("stage_index")),
         worker=str(trial.user_attrs.get("worker", "")),
         started=trial.datetime_start,
         completed=trial.datetime_complete,
@@ -142,7 +149,15 @@ def _parameters(trials: Iterable[FrozenTrial]) -> dict[str, Parameter]:
             known = seen.setdefault(name, [])
             if distribution not in known:
                 known.append(distribution)
-    return {name: _union([from_distribution(d) for d in known]) for name, known in seen.items()}
+    return {name: _union([_parameter(d) for d in known]) for name, known in seen.items()}
+
+
+def _parameter(distribution: BaseDistribution) -> Parameter:
+    from optuna.distributions import CategoricalDistribution
+
+    if isinstance(distribution, CategoricalDistribution):
+        distribution = CategoricalDistribution([as_value(c) for c in distribution.choices])
+    return from_distribution(distribution)
 
 
 def _union(parameters: Sequence[Parameter]) -> Parameter:
@@ -157,7 +172,7 @@ def _union(parameters: Sequence[Parameter]) -> Parameter:
 
 
 def scored(view: StudyView, at_least: int = 1) -> list[TrialView]:
-    """The complete trials with a finite score, best first.
+    """The complete trials with a score that a figure can show, best first.
 
     Args:
         view: the study.
@@ -173,12 +188,14 @@ def scored(view: StudyView, at_least: int = 1) -> list[TrialView]:
     trials = [
         trial
         for trial in view.trials
-        if trial.state == "complete" and trial.score is not None and math.isfinite(trial.score)
+        if trial.state == "complete" and trial.score is not None and abs(trial.score) < LARGEST
     ]
     if not view.trials:
         raise NothingToDraw("The study has no trials yet.")
     if not trials:
         states = ", ".join(f"{n} {state}" for state, n in sorted(view.summary.states.items()))
+        if view.summary.states.get("complete"):
+            raise NothingToDraw(f"No complete trial has a score below {LARGEST:g} in size to draw.")
         raise NothingToDraw(f"No trial is complete ({states}), so there is no score to draw.")
     if len(trials) < at_least:
         count = "one trial is" if len(trials) == 1 else f"{len(trials)} trials are"

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import html
 import json
-import os
 import re
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
@@ -17,6 +16,7 @@ from hpsearch.plots.configuration import ConfigurationData
 from hpsearch.plots.style import DARK, LIGHT
 from hpsearch.report.dashboards import Dashboard
 from hpsearch.report.words import comparison_head, configuration_tables, study_head
+from hpsearch.writing import write_whole
 
 if TYPE_CHECKING:
     import plotly.graph_objects as go
@@ -165,12 +165,14 @@ def page_name(names: Sequence[str]) -> str:
 
 
 def slug(name: str) -> str:
-    """A study's name in characters that every file system and every link takes.
+    """A study's name in letters of any script, digits and what else stands in files and links.
 
-    >>> slug("digits/grid 1"), slug("../../etc"), slug("")
-    ('digits_grid_1', 'etc', 'study')
+    >>> slug("digits/grid 1"), slug("../../etc"), slug("ünï"), slug("..")
+    ('digits_grid_1', 'etc', 'ünï', 'study')
     """
-    return re.sub(r"[^A-Za-z0-9.-]+", "_", name).strip("._-")[:100] or "study"
+    kept = re.sub(r"[^\w.-]+", "_", name).strip("._-")
+    # File systems count bytes, up to 255 with the ending and what figures add.
+    return kept.encode()[:150].decode(errors="ignore") or "study"
 
 
 def write_page(path: Path, content: str) -> None:
@@ -179,12 +181,9 @@ def write_page(path: Path, content: str) -> None:
     Raises:
         UsageError: the path cannot be written.
     """
-    part = path.with_name(f".{path.name}.{os.getpid()}.part")
     try:
-        part.write_text(content, encoding="utf-8")
-        part.replace(path)
+        write_whole(path, content.encode())
     except OSError as error:
-        part.unlink(missing_ok=True)
         raise UsageError(
             f"cannot write the page {path}: {error.strerror}; name another file with -o"
         ) from None

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from hpsearch.compare.result import comparison_names, read_comparison
+from hpsearch.compare.result import NOTE, comparison_of, read_comparison
+from hpsearch.engine import record
 from hpsearch.errors import UnknownNameError, UsageError
 from hpsearch.plots import read_view
 from hpsearch.report.dashboards import load_dashboard
@@ -15,7 +16,7 @@ from hpsearch.storage import study_names
 if TYPE_CHECKING:
     from hpsearch.storage import WriteBehindStorage
 
-__all__ = ["page_of"]
+__all__ = ["comparisons_in", "page_of"]
 
 DASHBOARDS = {"study": "search", "comparison": "compare"}
 """What a page shows where nobody says otherwise."""
@@ -27,29 +28,46 @@ def page_of(store: WriteBehindStorage, names: Sequence[str], dashboard: str | No
     Args:
         store: where they are.
         names: of studies, or of comparisons; at least one.
-        dashboard: a TOML file or the name of one that comes along; None for the usual one.
+        dashboard: a TOML file or the name of one that comes along; None for the usual one. A name
+            that is both a study's and a comparison's means what the dashboard is for.
 
     Raises:
         UnknownNameError: there is neither a study nor a comparison, or no dashboard, of a name.
         UsageError: the names are of both kinds, or the dashboard is for the other kind.
     """
-    studies = study_names(store)
-    comparisons = comparison_names(studies)
+    studies, comparisons = study_names(store), comparisons_in(store)
     kinds = {}
     for name in names:
-        if name not in studies and name not in comparisons:
-            known = [*studies, *comparisons]
-            raise UnknownNameError("study", name, known or ["none yet"])
-        kinds[name] = "study" if name in studies else "comparison"
-    if len(set(kinds.values())) > 1:
-        which = ", ".join(f"{name} is a {kind}" for name, kind in kinds.items())
+        kinds[name] = [
+            kind
+            for kind, known in (("study", studies), ("comparison", comparisons))
+            if name in known
+        ]
+        if not kinds[name]:
+            raise UnknownNameError("study", name, [*studies, *comparisons] or ["none yet"])
+    common = [kind for kind in DASHBOARDS if all(kind in mine for mine in kinds.values())]
+    if not common:
+        which = ", ".join(f"{name} is a {' and a '.join(mine)}" for name, mine in kinds.items())
         raise UsageError(f"a page is of studies or of comparisons: {which}; write a page of each")
-    [kind] = set(kinds.values())
-    panels = load_dashboard(dashboard or DASHBOARDS[kind])
-    if panels.of != kind:
+    panels = load_dashboard(dashboard or DASHBOARDS[common[0]])
+    if panels.of not in common:
         raise UsageError(
-            f"the dashboard {dashboard} is for a {panels.of}, and {names[0]} is a {kind}; "
-            f"leave --dashboard out or give --dashboard {DASHBOARDS[kind]}"
+            f"the dashboard {dashboard} is for a {panels.of}, and {names[0]} is a {common[0]}; "
+            f"leave --dashboard out or give --dashboard {DASHBOARDS[common[0]]}"
         )
-    read = read_view if kind == "study" else read_comparison
+    read = read_view if panels.of == "study" else read_comparison
     return page_html([read(store, name) for name in names], panels)
+
+
+def comparisons_in(store: WriteBehindStorage) -> dict[str, list[str]]:
+    """The comparisons of a store, each with the names of its studies.
+
+    A study that others gave such a name is a part of none.
+    """
+    found: dict[str, list[str]] = {}
+    for name in study_names(store):
+        comparison = comparison_of(name)
+        attributes = store.get_study_user_attrs(store.get_study_id_from_name(name))
+        if comparison is not None and record.NOTE + NOTE in attributes:
+            found.setdefault(comparison, []).append(name)
+    return found

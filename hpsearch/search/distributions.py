@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import TYPE_CHECKING
 
 from hpsearch.space import Categorical, Float, Int, Parameter, Space, Value
@@ -10,7 +11,7 @@ if TYPE_CHECKING:
     import optuna
     from optuna.distributions import BaseDistribution
 
-__all__ = ["from_distribution", "suggest", "to_distribution"]
+__all__ = ["as_value", "from_distribution", "suggest", "to_distribution"]
 
 
 def to_distribution(parameter: Parameter) -> BaseDistribution:
@@ -31,19 +32,33 @@ def to_distribution(parameter: Parameter) -> BaseDistribution:
 def from_distribution(distribution: BaseDistribution) -> Parameter:
     """The parameter for one of Optuna's distributions; its limits are the distribution's range.
 
+    Choices that are equal, as 1 and True are in Python, become one.
+
     Raises:
         TypeError: if Optuna has a new kind of distribution.
     """
     from optuna.distributions import CategoricalDistribution, FloatDistribution, IntDistribution
 
     if isinstance(distribution, CategoricalDistribution):
-        return Categorical(tuple(distribution.choices))
+        given = distribution.choices
+        return Categorical(tuple(c for i, c in enumerate(given) if c not in given[:i]))
     if not isinstance(distribution, IntDistribution | FloatDistribution):
         raise TypeError(f"unknown distribution {distribution!r}")
     low, high, log = distribution.low, distribution.high, distribution.log
     if isinstance(distribution, IntDistribution):
         return Int(int(low), int(high), log, distribution.step, (low, high))
     return Float(low, high, log, distribution.step, (low, high))
+
+
+def as_value(choice: object) -> Value:
+    """A choice of Optuna's, which may be anything, as a value of ours; or its text.
+
+    >>> as_value("relu"), as_value([64, 64]), as_value(float("inf"))
+    ('relu', '[64, 64]', 'inf')
+    """
+    if isinstance(choice, float) and not math.isfinite(choice):
+        return str(choice)
+    return choice if choice is None or isinstance(choice, bool | int | float | str) else str(choice)
 
 
 def suggest(trial: optuna.Trial, space: Space) -> dict[str, Value]:

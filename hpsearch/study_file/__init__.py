@@ -10,12 +10,19 @@ searched: learning rate, decay, regularization (``l2``), width and depth.
 """
 
 from hpsearch.study_file.loading import load_study_file, parse_study_file, shipped_studies
-from hpsearch.study_file.models import DataSection, StudyFile, default_space, json_schema
+from hpsearch.study_file.models import (
+    DataSection,
+    StudyFile,
+    check_name,
+    default_space,
+    json_schema,
+)
 from hpsearch.study_file.template import template
 
 __all__ = [
     "DataSection",
     "StudyFile",
+    "check_name",
     "default_space",
     "json_schema",
     "load_study_file",

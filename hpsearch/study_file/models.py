@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import inspect
 import sys
+import unicodedata
 from collections.abc import Mapping
 from itertools import pairwise
 from typing import TYPE_CHECKING, Annotated, Any, Generic, Literal, TypeVar
@@ -34,6 +35,7 @@ __all__ = [
     "SearchSection",
     "StudyFile",
     "TrainingSection",
+    "check_name",
     "default_space",
     "json_schema",
 ]
@@ -290,10 +292,27 @@ class CompareSection(_Table):
         return self
 
 
+def check_name(name: str) -> str:
+    """The name of a study, which stands in lines of text and in names of files.
+
+    Raises:
+        ValueError: it is empty, too long, or has a character that is no part of a line.
+    """
+    if not 1 <= len(name) <= LONGEST_NAME:
+        raise ValueError(f"has {len(name)} characters; give it 1 to {LONGEST_NAME}")
+    for character in name:
+        if unicodedata.category(character) in ("Cc", "Cs", "Zl", "Zp"):
+            raise ValueError(f"has the character {character!r}; leave it out")
+    return name
+
+
+LONGEST_NAME = 200
+
+
 class StudyFile(_Table):
     """A whole study: its name, its seed and its tables."""
 
-    name: str = Field(min_length=1, max_length=200)
+    name: str = Field(min_length=1, max_length=LONGEST_NAME)
     """What the study is called in the database."""
     seed: int = Field(default=0, ge=0, lt=2**63)
     """Splits, draws and trainings follow from this number."""
@@ -302,6 +321,11 @@ class StudyFile(_Table):
     training: TrainingSection = TrainingSection()
     search: SearchSection = SearchSection()
     compare: CompareSection = CompareSection()
+
+    @field_validator("name")
+    @classmethod
+    def _in_one_line(cls, name: str) -> str:
+        return check_name(name)
 
     @model_validator(mode="after")
     def _consistent(self) -> StudyFile:

@@ -328,6 +328,8 @@ WRONG: dict[str, tuple[list[str], int, str]] = {
     "no such database": (["studies"], 1, "run a study first"),
     "no such option": (["run", "x.toml", "--wrokers", "2"], 2, "No such option"),
     "no workers": (["run", "x.toml", "--workers", "0"], 2, "workers"),
+    "a name of two lines": (["run", "digits", "--name", "a\nb"], 2, r"has the character '\n'"),
+    "no name": (["run", "digits", "--name", ""], 2, "--name has 0 characters"),
     "no such command": (["runn"], 2, "No such command"),
     "bad storage": (["studies", "--storage", "redis://x"], 2, "no database URL"),
     "no such model": (["predict", "none.npz", "t.csv"], 2, "cannot read the model"),

@@ -6,9 +6,11 @@ import json
 from pathlib import Path
 from typing import Any
 
+import optuna
 import pytest
 
 from hpsearch.cli.app import run
+from hpsearch.storage import open_storage
 
 STUDY = """
 name = "{name}"
@@ -122,6 +124,51 @@ def test_pages_are_of_one_kind(
     assert run(["compare", study, "--repeats", "1", "--json"]) == 0
     assert run(["report", *words]) == 2
     assert sentence in " ".join(capsys.readouterr().err.split())
+
+
+def test_a_name_of_both_kinds_is_what_the_dashboard_is_for(
+    study: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert run(["compare", study, "--repeats", "1", "--json"]) == 0
+    with open_storage("hpsearch.db") as store:
+        optuna.create_study(study_name="c", storage=store)
+        optuna.create_study(study_name="other/grid/0", storage=store)
+    assert run(["report", "c"]) == 0
+    assert "The study has no trials yet." in Path("c.html").read_text(encoding="utf-8")
+    assert run(["report", "c", "--dashboard", "compare"]) == 0
+    assert "Cost until grid" in Path("c.html").read_text(encoding="utf-8")
+    assert run(["report", "c", "c/grid/0"]) == 0
+    assert run(["report", "other"]) == 2
+    assert "unknown study 'other'" in capsys.readouterr().err
+
+
+def test_studies_lists_a_comparison_in_one_line(
+    study: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert run(["compare", study, "--repeats", "1", "--json"]) == 0
+    with open_storage("hpsearch.db") as store:
+        optuna.create_study(study_name="other/grid/0", storage=store)
+    capsys.readouterr()
+    assert run(["studies"]) == 0
+    out = capsys.readouterr().out
+    [line] = [line for line in out.splitlines() if line.startswith(" c ")]
+    assert line.split()[1:4] == ["comparison", "(3)", "iris"]
+    assert "c/grid/0" not in out
+    assert "other/grid/0" in out
+    assert run(["studies", "--all"]) == 0
+    assert "c/coarse-to-fine/0" in capsys.readouterr().out
+    assert run(["studies", "--json"]) == 0
+    assert len(json.loads(capsys.readouterr().out)) == 4
+
+
+def test_long_names_stay_whole_in_the_list(study: str, capsys: pytest.CaptureFixture[str]) -> None:
+    name = "compare-on-many-flowers/coarse-to-fine/0"
+    with open_storage("hpsearch.db") as store:
+        optuna.create_study(study_name=name, storage=store)
+    assert run(["studies"]) == 0
+    out = capsys.readouterr().out
+    assert name in out
+    assert max(map(len, out.splitlines())) <= 80
 
 
 @pytest.mark.parametrize(

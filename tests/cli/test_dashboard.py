@@ -6,6 +6,7 @@ import http.client
 import json
 import os
 import shutil
+import signal
 import subprocess
 import sys
 import time
@@ -79,6 +80,22 @@ def test_a_port_that_is_taken_gets_a_sentence(
     port = served.rsplit(":", 1)[1]
     assert run(["dashboard", "--port", port, "--storage", str(folder / "hpsearch.db")]) == 2
     assert "choose another with --host and --port" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_signal_is_how_it_ends(folder: Path, number: int) -> None:
+    process = subprocess.Popen(
+        [sys.executable, "-m", "hpsearch", "dashboard", "--port", "0"],
+        cwd=folder,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    assert process.stderr is not None
+    assert "Ctrl-C ends it" in process.stderr.readline()
+    process.send_signal(number)
+    assert process.communicate(timeout=20) == ("", "")
+    assert process.returncode == 0
 
 
 @pytest.mark.parametrize(

@@ -12,11 +12,13 @@ from hpsearch.compare.result import Comparison, comparison_names, read_compariso
 from hpsearch.compare.run import Progressed, compare_study
 from hpsearch.engine import run_study
 from hpsearch.engine.cost import DataShape, training_flops
+from hpsearch.engine.identity import open_study
 from hpsearch.engine.run import make_search
 from hpsearch.errors import StudyFileError, UnknownNameError, UsageError
 from hpsearch.search.grid import GridSearch
 from hpsearch.storage import load_study, open_storage, study_names
 from hpsearch.study_file import StudyFile, parse_study_file
+from hpsearch.study_file.data import study_data
 
 SHAPE = DataShape(features=4, classes=3, rows=96)
 TEXT = """
@@ -277,6 +279,19 @@ class TestRun:
         assert comparison_names(study_names(store)) == [compared.name]
         with pytest.raises(UnknownNameError, match=r"unknown comparison 'd'.*Known: c"):
             read_comparison(store, "d")
+
+    def test_one_that_was_killed_before_it_said_what_it_is_goes_on(self, tmp_path: Path) -> None:
+        place = str(tmp_path / "s.db")
+        small = study(repeats=1)
+        small = small.model_copy(
+            update={"compare": small.compare.model_copy(update={"strategies": ["random", "grid"]})}
+        )
+        iris, splits = study_data(small.data, small.seed)
+        contest = plan_contest(small, DataShape.of(iris, splits))
+        with open_storage(place) as store:
+            open_study(store, contest.studies["random", 0])
+        found = compare_study(small, storage=place, workers=1)
+        assert (list(found.contestants), found.repeats) == (["random", "grid"], 1)
 
     def test_a_name_that_an_ordinary_study_has_is_refused(self, tmp_path: Path) -> None:
         place = str(tmp_path / "s.db")

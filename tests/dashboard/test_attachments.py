@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import threading
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -134,3 +135,20 @@ def test_the_first_look_attaches_without_waiting(store: WriteBehindStorage) -> N
     while not note(store) or "hpsearch:attached" not in store.get_study_system_attrs(1):
         assert time.monotonic() < deadline
         time.sleep(0.05)
+
+
+@pytest.mark.filterwarnings("error::pytest.PytestUnhandledThreadExceptionWarning")
+@pytest.mark.parametrize("text", ["{}", "{", "[1]", 5])
+def test_a_study_with_damaged_notes_is_shown_without_figures(
+    store: WriteBehindStorage, text: object
+) -> None:
+    study = optuna.create_study(study_name="a/b/c", storage=store)
+    study.set_user_attr("hpsearch:result", text)
+    study.set_user_attr("hpsearch:comparison", text)
+    answer = with_attachments(lambda *_: [b"page"], store)
+    path = f"/api/studies/{study._study_id}"
+    before = threading.active_count()
+    assert list(answer({"PATH_INFO": path, "REQUEST_METHOD": "GET"}, None)) == [b"page"]  # type: ignore[arg-type]
+    while threading.active_count() > before:
+        time.sleep(0.01)
+    assert "hpsearch:attached" not in store.get_study_system_attrs(study._study_id)

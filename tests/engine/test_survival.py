@@ -149,6 +149,7 @@ class TestSignals:
         long.process.wait()
         assert gone(workers)
         assert set(long.states()) == {"RUNNING"}  # until the next run takes them back
+        assert "resource_tracker" not in long.end(), "it cleans up, and says nothing of it"
 
     def test_a_second_driver_is_told_who_runs_the_study(self, long: Run, tmp_path: Path) -> None:
         second = Run(tmp_path, epochs=1_000_000)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -23,6 +24,9 @@ from hpsearch.plots.scales import parameter_axis, score_axis, thinned
 from hpsearch.plots.slice_contour import slice_contour_data, smoothed
 from hpsearch.plots.style import STRATEGY_COLOURS, VERMILLION, label, stage_colour
 from hpsearch.plots.timeline import timeline_data
+from hpsearch.report.browser import find_browser, open_page
+from hpsearch.report.dashboards import Dashboard
+from hpsearch.report.page import page_html, write_page
 from hpsearch.space import Categorical, Float, Int
 
 
@@ -294,3 +298,44 @@ def test_thinned_crosses_are_counted() -> None:
     data = parameters_data(view_of(trial(0, 0.9), *stopped))
     assert "Crosses are 150 of 201 stopped trials." in data.note
     assert "Crosses" not in parameters_data(view_of(trial(0, 0.9), *stopped[:150])).note
+
+
+def with_long_choices() -> StudyView:
+    """A study of a parameter with 40 choices of a hundred characters."""
+    choices = tuple(f"{'long ' * 20}{n}" for n in range(40))
+    trials = [
+        trial(n, n / 40, configuration={"kind": choices[n], "rate": 10 ** -(1 + n / 20)})
+        for n in range(40)
+    ]
+    return view_of(*trials, parameters={"kind": Categorical(choices), "rate": WIDE})
+
+
+def test_long_choices_are_short_at_the_axis_and_whole_under_the_mouse() -> None:
+    view = with_long_choices()
+    for name in ("parameters", "slice-contour", "pair"):
+        for figure in panel(name).figures(panel(name).data(view)):
+            for axis in (figure.layout.xaxis, figure.layout.yaxis):
+                texts = axis.ticktext or ()
+                assert len(set(texts)) == len(texts) <= 16
+                assert max(map(len, texts), default=0) <= 20
+            hovered = [
+                text
+                for trace in figure.data
+                for text in np.ravel([] if trace.text is None else trace.text)
+            ]
+            if figure.layout.xaxis.title.text == "kind":
+                assert any(text.replace("<br>", " ").count("long") == 20 for text in hovered)
+
+
+@pytest.mark.skipif(find_browser() is None, reason="needs Chromium (Debian: apt install chromium)")
+def test_a_browser_draws_long_choices(tmp_path: Path) -> None:
+    view = with_long_choices()
+    path = tmp_path / "page.html"
+    panels = Dashboard(title="Long", panels=["parameters", "slice-contour"])
+    write_page(path, page_html([view], panels))
+    with open_page(path, width=390) as browser:
+        heights = browser.evaluate("drawn.then(divs => divs.map(div => div._fullLayout._size.h))")
+        names = browser.evaluate("FIGURES.map(div => div.querySelectorAll('.xtick text').length)")
+        assert browser.problems == []
+    assert min(heights) > 100
+    assert min(names) >= 3

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from pathlib import Path
 
 import optuna
@@ -9,7 +10,8 @@ import pytest
 
 from hpsearch import parse_study_file, run_study
 from hpsearch.errors import UnknownNameError
-from hpsearch.plots import NothingToDraw, panel, read_view
+from hpsearch.plots import PANELS, NothingToDraw, panel, read_view
+from hpsearch.plots.view import scored
 from hpsearch.space import Categorical, Float, Int
 from hpsearch.storage import open_storage
 
@@ -59,3 +61,49 @@ def test_a_study_of_plain_optuna_is_read_too(tmp_path: Path) -> None:
         panel("curves").data(view)
     with pytest.raises(UnknownNameError, match="Known: raw"):
         read_view(store, "rav")
+
+
+def test_choices_may_be_anything_that_optuna_takes(tmp_path: Path) -> None:
+    store = open_storage(str(tmp_path / "x.db"))
+    study = optuna.create_study(
+        study_name="raw", storage=store, sampler=optuna.samplers.RandomSampler(seed=0)
+    )
+
+    def objective(trial: optuna.Trial) -> float:
+        trial.suggest_categorical("equal", [None, True, 1, 1.0, "1"])
+        with pytest.warns(UserWarning, match="Choices for a categorical"):
+            trial.suggest_categorical("odd", [[1, 2], float("inf")])  # type: ignore[list-item]
+        return trial.suggest_float("x", 0, 1)
+
+    study.optimize(objective, n_trials=40)
+    view = read_view(store, "raw")
+    assert view.parameters["equal"] == Categorical((None, True, "1"))
+    assert view.parameters["odd"] == Categorical(("[1, 2]", "inf"))
+    for made in PANELS.values():
+        if made.of == "study":
+            with suppress(NothingToDraw):
+                made.figures(made.data(view))
+
+
+def test_numbers_near_the_greatest_are_drawn_or_left_out_in_silence(tmp_path: Path) -> None:
+    store = open_storage(str(tmp_path / "x.db"))
+    study = optuna.create_study(
+        study_name="raw", storage=store, sampler=optuna.samplers.RandomSampler(seed=0)
+    )
+
+    def objective(trial: optuna.Trial) -> float:
+        x = trial.suggest_float("x", 0, 1) + trial.suggest_float("wide", 0, 1e308) / 1e308
+        trial.report((-1) ** trial.number * 1e308, 0)
+        return [x, 1e308, -1e308][trial.number % 3]
+
+    study.optimize(objective, n_trials=60)
+    view = read_view(store, "raw")
+    assert len(scored(view)) == 20
+    for made in PANELS.values():  # a warning is an error here
+        if made.of == "study":
+            with suppress(NothingToDraw):
+                made.figures(made.data(view))
+    study = optuna.create_study(study_name="huge", storage=store)
+    study.add_trial(optuna.create_trial(value=1e308))
+    with pytest.raises(NothingToDraw, match=r"No complete trial has a score below 1e\+38"):
+        scored(read_view(store, "huge"))

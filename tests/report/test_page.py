@@ -16,7 +16,7 @@ from hpsearch import parse_study_file, run_study
 from hpsearch.cli.app import run
 from hpsearch.errors import RunError, UsageError
 from hpsearch.plots import PANELS
-from hpsearch.report import write_pngs
+from hpsearch.report import page_name, page_of, write_pngs
 from hpsearch.report.browser import find_browser, open_page
 from hpsearch.storage import open_storage
 
@@ -198,6 +198,47 @@ def test_colours_follow_the_reader(opened: Any) -> None:
     ink = opened.evaluate("FIGURES[0]._fullLayout.font.color")
     dark = opened.evaluate("matchMedia('(prefers-color-scheme: dark)').matches")
     assert ink == ("#e8eaed" if dark else "#1c1e21")
+
+
+@BROWSER
+def test_a_wide_table_shows_that_it_scrolls_and_its_caption_stays(opened: Any) -> None:
+    widths = opened.evaluate(
+        "[...document.querySelectorAll('.frame')].map(f => [f.clientWidth, f.scrollWidth, "
+        "f.querySelector('caption').getBoundingClientRect().width])"
+    )
+    assert all(caption <= frame for frame, _, caption in widths)
+    if opened.evaluate("innerWidth") < 600:
+        assert any(table > frame for frame, table, _ in widths)
+    style = "getComputedStyle(document.querySelector('.frame'))"
+    assert opened.evaluate(f"{style}.backgroundAttachment") == "local, local, scroll, scroll"
+    shade = "rgba(255, 255, 255" if opened.evaluate("DARK.matches") else "rgba(0, 0, 0, 0.2"
+    assert shade in opened.evaluate(f"{style}.backgroundImage")
+
+
+@BROWSER
+def test_on_paper_a_heading_stays_with_its_first_figure(page: Path) -> None:
+    with open_page(page) as browser:
+        browser.call("Emulation.setEmulatedMedia", media="print")
+        rules = browser.evaluate(
+            "[['.panel h2', 'breakAfter'], ['.panel > p', 'breakAfter'], ['p', 'breakInside'], "
+            "['.figure', 'breakBefore'], ['.figure', 'breakInside']].map(([where, rule]) => "
+            "getComputedStyle(document.querySelector(where))[rule])"
+        )
+    assert rules == ["avoid"] * 5
+
+
+def test_names_of_files_keep_letters_of_any_script() -> None:
+    assert page_name(["ünï код 学习"]) == "ünï_код_学习.html"
+    assert page_name([".."]) == page_name([" "]) == "study.html"
+    assert len(page_name(["学" * 200]).encode()) < 255
+
+
+def test_sections_of_names_that_differ_in_dropped_characters_only(tmp_path: Path) -> None:
+    store = open_storage(str(tmp_path / "x.db"))
+    for name in ("ü/1", "ü 1", "ü?1"):
+        optuna.create_study(study_name=name, storage=store)
+    text = page_of(store, ["ü/1", "ü 1", "ü?1"])
+    assert re.findall(r'<section class="study" id="([^"]+)"', text) == ["ü_1", "ü_1-2", "ü_1-3"]
 
 
 POINT = """(() => {

@@ -228,3 +228,16 @@ def test_a_copy_of_the_file_is_a_backup(file: Path, tmp_path: Path) -> None:
     storage.close()
     shutil.copy(file, tmp_path / "copy.db")
     assert study_names(open_storage(str(tmp_path / "copy.db"))) == ["s"]
+
+
+def test_an_unknown_study_among_many_is_told_the_closest_few() -> None:
+    with open_storage("sqlite://") as store:
+        for number in range(30):
+            optuna.create_study(study_name=f"digits/grid/{number}", storage=store)
+        optuna.create_study(study_name="wine", storage=store)
+        with pytest.raises(UnknownNameError) as caught:
+            load_study(store, "wime")
+    sentence = str(caught.value)
+    assert "did you mean 'wine'? Known: wine, " in sentence
+    assert sentence.endswith(" and 26 more")
+    assert sentence.count("digits/grid/") == 4

@@ -276,3 +276,10 @@ class TestSchema:
     )
     def test_the_choices_are_the_ones_that_exist(self, literal: object, known: object) -> None:
         assert set(get_args(literal)) == set(known)  # type: ignore[call-overload]
+
+
+@pytest.mark.parametrize("character", ["\\n", "\\u0000", "\\u001b", "\\u2028", "\\u007f"])
+def test_a_name_is_one_line(character: str) -> None:
+    text = f'name = "a{character}b"\n[data]\nname = "iris"\n'
+    with pytest.raises(StudyFileError, match=r"line 1: name has the character '.*'; leave it out"):
+        parse_study_file(text)
