@@ -1,0 +1,272 @@
+"""The lecture's two-layer network with 50 hidden units: a coarse stage, then a fine one."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from hpsearch.data import Dataset, Fold, Preprocessor, load_dataset, make_splits
+from hpsearch.errors import DataError
+from hpsearch.lab.drawing import log_axis, titled_figure
+from hpsearch.lab.experiment import Experiment, Table
+from hpsearch.objective import Recipe, train_folds
+from hpsearch.plots.style import stage_colour
+from hpsearch.search import Slot, make_strategy, run_search
+from hpsearch.space import Float, Space
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    import plotly.graph_objects as go
+
+__all__ = [
+    "EXPERIMENT",
+    "CoarseToFineData",
+    "StageData",
+    "coarse_to_fine_data",
+    "coarse_to_fine_figures",
+    "coarse_to_fine_sees",
+    "coarse_to_fine_table",
+    "images",
+]
+
+NAMES = ("learning_rate", "l2")
+SPACE = Space({"learning_rate": Float(1e-6, 1.0, log=True), "l2": Float(1e-5, 1e5, log=True)})
+NETWORK = {"width": 50, "depth": 1, "preprocessing": "zero-centre"}
+EPOCHS = 10
+COARSE_EPOCHS = 5
+ROWS = 7_000
+
+
+@dataclass(frozen=True, eq=False)
+class StageData:
+    """The trials of one stage.
+
+    Attributes:
+        name: coarse or fine-1.
+        epochs: how long each trained.
+        ranges: by parameter, from where to where the stage drew.
+        values: by parameter (n,).
+        scores: validation accuracy (n,); chance for a training that was stopped as exploding.
+        exploded: which were (n,).
+        reasons: by parameter, why its range is what it is; none for the first stage.
+    """
+
+    name: str
+    epochs: int
+    ranges: dict[str, tuple[float, float]]
+    values: dict[str, np.ndarray]
+    scores: np.ndarray
+    exploded: np.ndarray
+    reasons: dict[str, str]
+
+
+@dataclass(frozen=True, eq=False)
+class CoarseToFineData:
+    """Both stages.
+
+    Attributes:
+        dataset: what was learned from.
+        looked_for: why it is not a data set that would have come first; empty if it is CIFAR-10.
+        rows: how many samples trained, and how many validated.
+        classes: how many there are.
+        stages: the coarse one, then the fine one.
+    """
+
+    dataset: str
+    looked_for: str
+    rows: tuple[int, int]
+    classes: int
+    stages: tuple[StageData, ...]
+
+
+def images() -> tuple[Dataset, str]:
+    """A sample of the first data set whose files are there, and a sentence on those that are not.
+
+    CIFAR-10 is looked for in the working directory, where unpacking its archive puts the folder
+    ``cifar-10-batches-bin``; Fashion-MNIST where Debian's package puts it. scikit-learn's digits
+    are always there.
+    """
+    missing = []
+    sources: tuple[tuple[str, Callable[[], Dataset]], ...] = (
+        ("CIFAR-10", lambda: load_dataset("cifar-10", folder=".", limit=ROWS)),
+        ("Fashion-MNIST", lambda: load_dataset("fashion-mnist", limit=ROWS)),
+    )
+    for name, load in sources:
+        try:
+            return load(), _sentence(missing)
+        except DataError:
+            missing.append(name)
+    return load_dataset("digits"), _sentence(missing)
+
+
+def _sentence(missing: list[str]) -> str:
+    return f"The files of {' and '.join(missing)} are not there." if missing else ""
+
+
+def coarse_to_fine_data(
+    seed: int = 0, *, trials: int = 120, dataset: Dataset | None = None
+) -> CoarseToFineData:
+    """Search with hpsearch's own coarse-to-fine strategy, two thirds of the trials coarse.
+
+    Args:
+        seed: of the search, the division and the trainings.
+        trials: of both stages together.
+        dataset: what to learn from; None for `images`.
+    """
+    data, looked_for = images() if dataset is None else (dataset, "")
+    fold = _fold(data, seed)
+    strategy = make_strategy(
+        "coarse-to-fine",
+        SPACE,
+        trials=trials,
+        epochs=EPOCHS,
+        seed=seed,
+        confirm=0,
+        stage_shares=(2, 1),
+        epoch_shares=(COARSE_EPOCHS / EPOCHS, 1.0),
+    )
+
+    def evaluate(slot: Slot) -> float | None:
+        recipe = Recipe.of({**NETWORK, **slot.configuration}, epochs=slot.epochs)
+        outcome = train_folds([fold], len(data.classes), recipe, seed=slot.seed)
+        return outcome.score if outcome.complete else None
+
+    report = run_search(evaluate, strategy)
+    stages = []
+    for stage in report.stages:
+        results = [r for r in report.results if r.slot.stage == stage.index]
+        parameters = {name: stage.space.parameters[name] for name in NAMES}
+        stages.append(
+            StageData(
+                stage.name,
+                stage.epochs,
+                {n: (p.low, p.high) for n, p in parameters.items() if isinstance(p, Float)},
+                {n: np.array([r.slot.configuration[n] for r in results]) for n in NAMES},
+                np.array([r.score if r.complete else 1 / len(data.classes) for r in results]),
+                np.array([not r.complete for r in results]),
+                {change.parameter: change.reason for change in stage.changes},
+            )
+        )
+    rows = len(fold.y_train), len(fold.y_validation)
+    return CoarseToFineData(data.name, looked_for, rows, len(data.classes), tuple(stages))
+
+
+def _fold(data: Dataset, seed: int) -> Fold:
+    """Training and validation part; the test part stays out of this."""
+    split = make_splits(data.y, validation=0.2, seed=seed, fixed_test=data.fixed_test)[0]
+    prepare = Preprocessor.fit(data.X[split.train], str(NETWORK["preprocessing"])).transform
+    return Fold(
+        prepare(data.X[split.train]),
+        data.y[split.train],
+        prepare(data.X[split.validation]),
+        data.y[split.validation],
+    )
+
+
+def coarse_to_fine_sees(data: CoarseToFineData) -> str:
+    """What half of the trials reach in each stage, and the best."""
+    coarse, fine = data.stages[0], data.stages[-1]
+    low, high = fine.ranges["learning_rate"]
+    on = f"On a sample of {data.dataset}" if data.dataset != "digits" else "On scikit-learn's digits"
+    missing = f" ({data.looked_for.rstrip('.')})" if data.looked_for else ""
+    return (
+        f"{on}{missing} half of the {len(coarse.scores)} coarse trials stay below an accuracy of "
+        f"{np.median(coarse.scores):.2f} and the best reaches {coarse.scores.max():.3f}; in the fine "
+        f"stage, whose learning rates lie between {low:.1e} and {high:.1e}, half of the "
+        f"{len(fine.scores)} reach {np.median(fine.scores):.2f} and the best {fine.scores.max():.3f}."
+    )
+
+
+def coarse_to_fine_figures(data: CoarseToFineData) -> list[go.Figure]:
+    """Where the trials of each stage lie, and what they score."""
+    figures = []
+    for stage in data.stages:
+        figure = titled_figure(
+            f"{stage.name}: {len(stage.scores)} trials of {stage.epochs} epochs",
+            "learning rate (log scale)",
+            "L2 penalty (log scale)",
+            height=440,
+        )
+        figure.update_layout(margin={"t": 36})
+        ended = (" (exploded)" if e else "" for e in stage.exploded)
+        figure.add_scatter(
+            x=stage.values["learning_rate"],
+            y=stage.values["l2"],
+            mode="markers",
+            marker={
+                "color": stage.scores,
+                "colorscale": "Cividis",
+                "cmin": 1 / data.classes,
+                "cmax": max(float(s.scores.max()) for s in data.stages),
+                "colorbar": {"title": {"text": "accuracy"}, "thickness": 12},
+                "size": 9,
+                "symbol": ["x" if e else "circle" for e in stage.exploded],
+            },
+            text=[f"accuracy {s:.3f}{e}" for s, e in zip(stage.scores, ended, strict=True)],
+            hovertemplate="rate %{x:.2e}, L2 %{y:.2e}: %{text}<extra></extra>",
+            showlegend=False,
+        )
+        figure.update_xaxes(**log_axis(), range=_decades(data, "learning_rate"))
+        figure.update_yaxes(**log_axis(), range=_decades(data, "l2"))
+        figures.append(figure)
+    scores = titled_figure("all trials in order", "trial", "validation accuracy", height=440)
+    start = 1
+    for stage in data.stages:
+        scores.add_scatter(
+            x=list(range(start, start + len(stage.scores))),
+            y=stage.scores,
+            mode="markers",
+            marker={"color": stage_colour(stage.name), "size": 7},
+            name=stage.name,
+            hovertemplate=f"{stage.name}, trial %{{x}}: %{{y:.3f}}<extra></extra>",
+        )
+        start += len(stage.scores)
+    return [*figures, scores]
+
+
+def _decades(data: CoarseToFineData, name: str) -> list[float]:
+    """One range for both stages, in powers of ten."""
+    ends = np.log10([end for stage in data.stages for end in stage.ranges[name]])
+    return [float(ends.min()) - 0.2, float(ends.max()) + 0.2]
+
+
+def coarse_to_fine_table(data: CoarseToFineData) -> Table:
+    """The ranges of both stages with their reasons, and the scores."""
+    rows = []
+    for stage in data.stages:
+        for name in NAMES:
+            low, high = stage.ranges[name]
+            rows.append(
+                (
+                    stage.name,
+                    name,
+                    f"{low:.2g} to {high:.2g}",
+                    f"{np.median(stage.scores):.3f}",
+                    f"{stage.scores.max():.3f}",
+                    str(int(stage.exploded.sum())),
+                    stage.reasons.get(name, "the whole range"),
+                )
+            )
+    headings = ("stage", "parameter", "range", "median", "best", "exploded", "why this range")
+    trained, validated = data.rows
+    caption = f"{data.dataset}: {trained:,} rows to train, {validated:,} to validate"
+    return Table(caption, headings, tuple(rows))
+
+
+EXPERIMENT = Experiment(
+    "Coarse to fine",
+    "Lecture 6, hyperparameter optimization: first few epochs over wide ranges, L2 penalty and "
+    "learning rate drawn on a logarithmic scale, then longer ones near the best. The lecture's "
+    "two-layer network with 50 hidden units and momentum, searched by hpsearch's own strategy; the "
+    "lecture's data are CIFAR-10, here they are its files when the working directory has the folder "
+    "cifar-10-batches-bin, else Fashion-MNIST, else the digits. A cross is a training whose loss "
+    "exploded; it counts with chance.",
+    coarse_to_fine_data,
+    coarse_to_fine_sees,
+    coarse_to_fine_figures,
+    coarse_to_fine_table,
+)
+"""The page."""

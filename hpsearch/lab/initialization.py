@@ -1,0 +1,155 @@
+"""Ten layers of 500 units under the lecture's four initializations, with tanh and ReLU."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from hpsearch.lab.drawing import histograms_figure, log_axis, titled_figure
+from hpsearch.lab.experiment import Experiment, Table
+from hpsearch.lab.layers import DeepNetwork, deep_networks
+from hpsearch.plots.style import CYCLE
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    import plotly.graph_objects as go
+
+__all__ = [
+    "EXPERIMENT",
+    "InitializationData",
+    "initialization_data",
+    "initialization_figures",
+    "initialization_sees",
+    "initialization_table",
+    "layer_figures",
+    "layer_table",
+]
+
+
+@dataclass(frozen=True, eq=False)
+class InitializationData:
+    """The eight networks: two activations times four initializations."""
+
+    networks: tuple[DeepNetwork, ...]
+
+    def network(self, activation: str, initializer: str) -> DeepNetwork:
+        """One of them."""
+        return next(
+            n for n in self.networks if (n.activation, n.initializer) == (activation, initializer)
+        )
+
+
+def initialization_data(
+    seed: int = 0, *, samples: int = 1000, width: int = 500, depth: int = 10
+) -> InitializationData:
+    """One pass forward and back through each network; see `deep_networks`."""
+    return InitializationData(
+        deep_networks(seed=seed, samples=samples, width=width, depth=depth, batch_norm=False)
+    )
+
+
+def initialization_sees(data: InitializationData) -> str:
+    """What is left of the spread in the last layer, and what came of the saturated gradient."""
+    depth = len(data.networks[0].saturated)
+
+    def left(activation: str, initializer: str) -> str:
+        spread = data.network(activation, initializer).outputs.spread
+        return f"{spread[-1] / spread[0]:.2g}"
+
+    large = data.network("tanh", "large-random")
+    gradient = large.gradients.spread[0] / large.gradients.spread[-1]
+    return (
+        f"Of layer 1's spread layer {depth} keeps {left('tanh', 'small-random')} with tanh and small "
+        f"random weights, {left('tanh', 'xavier')} with Xavier; with ReLU {left('relu', 'xavier')} "
+        f"with Xavier, {left('relu', 'he')} with He; large random weights saturate "
+        f"{large.saturated[-1]:.0%} of tanh's outputs (beyond 0.99), where the lecture expects no "
+        f"gradient: measured, layer 1's is {gradient:,.2g} times that of layer {depth}."
+    )
+
+
+def initialization_figures(data: InitializationData) -> list[go.Figure]:
+    """The spreads by layer, then the histogram of every layer of every network."""
+    return layer_figures(data.networks)
+
+
+def layer_figures(networks: Sequence[DeepNetwork]) -> list[go.Figure]:
+    """Spreads of outputs and gradients by layer, and all histograms.
+
+    Args:
+        networks: of one or more activations.
+    """
+    figures = []
+    for activation in dict.fromkeys(n.activation for n in networks):
+        for what in ("outputs", "gradients"):
+            figure = titled_figure(
+                f"{activation}: spread of the {what}", "layer", "standard deviation (log scale)"
+            )
+            figure.update_yaxes(**log_axis())
+            for colour, network in zip(
+                CYCLE, (n for n in networks if n.activation == activation), strict=False
+            ):
+                spread = getattr(network, what).spread
+                figure.add_scatter(
+                    x=list(range(1, len(spread) + 1)),
+                    y=spread,
+                    mode="lines+markers",
+                    line={"color": colour},
+                    name=network.initializer,
+                    hovertemplate=f"{network.initializer}, layer %{{x}}: %{{y:.3g}}<extra></extra>",
+                )
+            figures.append(figure)
+    for network in networks:
+        name = f"{network.activation}, {network.initializer}"
+        outputs, gradients = network.outputs, network.gradients
+        axis = "|output| (log scale)" if outputs.logarithmic else "output"
+        figures.append(histograms_figure(f"{name}: outputs", axis, outputs))
+        figures.append(histograms_figure(f"{name}: gradients", "|gradient| (log scale)", gradients))
+    return figures
+
+
+def initialization_table(data: InitializationData) -> Table:
+    """Mean and spread of the first and the last layer."""
+    return layer_table(data.networks)
+
+
+def layer_table(networks: Sequence[DeepNetwork]) -> Table:
+    """Mean and spread in the first and the last layer of each network."""
+    last = len(networks[0].saturated)
+    headings = (
+        "activation",
+        "weights",
+        *(f"{what}, layer {n}" for what in ("mean", "spread", "gradient") for n in (1, last)),
+        f"exactly 0, layer {last}",
+        f"beyond 0.99, layer {last}",
+    )
+    rows = tuple(
+        (
+            network.activation,
+            network.initializer,
+            *(f"{network.outputs.mean[i]:.2g}" for i in (0, -1)),
+            *(f"{network.outputs.spread[i]:.2g}" for i in (0, -1)),
+            *(f"{network.gradients.spread[i]:.2g}" for i in (0, -1)),
+            f"{network.outputs.zeros[-1]:.0%}",
+            f"{network.saturated[-1]:.0%}" if network.activation == "tanh" else "",
+        )
+        for network in networks
+    )
+    return Table("Outputs, and the spread of their gradients", headings, rows)
+
+
+EXPERIMENT = Experiment(
+    "Initialization of a deep network",
+    "Lecture 6, weight initialization: ten layers of 500 units before any learning, 1,000 unit "
+    "Gaussian inputs, random labels of ten classes. Outputs that shrink to nothing leave the weights "
+    "above them without a gradient; outputs at tanh's ends are saturated. Xavier's weights keep the "
+    "variance of a linear layer, He's make up for the half that a ReLU removes. Gradients are those "
+    "of the mean loss with respect to what a layer puts out. Each histogram is drawn on its side, "
+    "on the number of its layer; those of gradients and of ReLU show magnitudes and leave out exact "
+    "zeros.",
+    initialization_data,
+    initialization_sees,
+    initialization_figures,
+    initialization_table,
+)
+"""The page."""
