@@ -69,12 +69,11 @@ def activations_sees(data: ActivationsData) -> str:
     """Who still passes a gradient at the ends."""
     ends = {name: (abs(g[0]), abs(g[-1])) for name, g in data.gradients.items()}
     alive = [name for name, both in ends.items() if min(both) >= ALIVE]
-    left, right = ends["relu"]
     return (
-        f"At x = -{REACH:g} and x = {REACH:g} sigmoid passes {ends['sigmoid'][1]:.1e} of a gradient "
-        f"and tanh {ends['tanh'][1]:.1e}, ReLU {left:g} and {right:g}, ELU {ends['elu'][0]:.1e} "
-        f"and {ends['elu'][1]:g}; of the {len(ends)} only {', '.join(alive)} pass more than "
-        f"{ALIVE:g} on both sides."
+        f"At x = {REACH:g} a gradient shrinks to {ends['sigmoid'][1]:.1e} of itself in a sigmoid and "
+        f"to {ends['tanh'][1]:.1e} in tanh, and at x = -{REACH:g} to {ends['elu'][0]:.1e} in ELU and "
+        f"to {ends['relu'][0]:g} in ReLU; of the {len(ends)} only {', '.join(alive)} pass more than "
+        f"{ALIVE:g} of it on both sides."
     )
 
 
@@ -84,7 +83,10 @@ def activations_figures(data: ActivationsData) -> list[go.Figure]:
     near = np.abs(data.inputs) <= REACH / 2
     for name, y in data.outputs.items():
         figure = titled_figure(name, "x", "f(x), f'(x)", height=280)
-        lines = (("f(x)", y, BLUE, "solid"), ("gradient f'(x)", data.gradients[name], VERMILLION, "dash"))
+        lines = (
+            ("f(x)", y, BLUE, "solid"),
+            ("gradient f'(x)", data.gradients[name], VERMILLION, "dash"),
+        )
         for what, values, colour, dash in lines:
             figure.add_scatter(
                 x=data.inputs[near],
@@ -129,10 +131,10 @@ def activations_table(data: ActivationsData) -> Table:
 
 EXPERIMENT = Experiment(
     "Activation functions",
-    "Lecture 6, activation functions: backpropagation multiplies by the gradient of each activation "
-    "on the way, so that a unit where it is flat (saturated) stops learning, and so does "
-    "all below it. Leaky ReLU's slope below zero is 0.01; PReLU learns its own, from 0.25 on; "
-    "maxout learns its linear pieces, here x and -x/2.",
+    "Lecture 6, activation functions: backpropagation multiplies by the gradient of each "
+    "activation on the way, so that a unit where it is flat (saturated) stops learning, and so "
+    "does all below it. Leaky ReLU's slope below zero is 0.01; PReLU learns its own, from 0.25 "
+    "on; maxout learns its linear pieces, here x and -x/2.",
     activations_data,
     activations_sees,
     activations_figures,

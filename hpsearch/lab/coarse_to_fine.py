@@ -14,7 +14,7 @@ from hpsearch.lab.experiment import Experiment, Table
 from hpsearch.objective import Recipe, train_folds
 from hpsearch.plots.style import stage_colour
 from hpsearch.search import Slot, make_strategy, run_search
-from hpsearch.space import Float, Space
+from hpsearch.space import Float, Space, Value
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -34,7 +34,7 @@ __all__ = [
 
 NAMES = ("learning_rate", "l2")
 SPACE = Space({"learning_rate": Float(1e-6, 1.0, log=True), "l2": Float(1e-5, 1e5, log=True)})
-NETWORK = {"width": 50, "depth": 1, "preprocessing": "zero-centre"}
+NETWORK: dict[str, Value] = {"width": 50, "depth": 1, "preprocessing": "zero-centre"}
 EPOCHS = 10
 COARSE_EPOCHS = 5
 ROWS = 7_000
@@ -69,41 +69,37 @@ class CoarseToFineData:
 
     Attributes:
         dataset: what was learned from.
-        looked_for: why it is not a data set that would have come first; empty if it is CIFAR-10.
+        missing: the data sets that would have come first, and whose files are not there.
         rows: how many samples trained, and how many validated.
         classes: how many there are.
         stages: the coarse one, then the fine one.
     """
 
     dataset: str
-    looked_for: str
+    missing: tuple[str, ...]
     rows: tuple[int, int]
     classes: int
     stages: tuple[StageData, ...]
 
 
-def images() -> tuple[Dataset, str]:
-    """A sample of the first data set whose files are there, and a sentence on those that are not.
+def images() -> tuple[Dataset, tuple[str, ...]]:
+    """A sample of the first data set whose files are there, and the names of those before it.
 
     CIFAR-10 is looked for in the working directory, where unpacking its archive puts the folder
     ``cifar-10-batches-bin``; Fashion-MNIST where Debian's package puts it. scikit-learn's digits
     are always there.
     """
-    missing = []
+    missing: list[str] = []
     sources: tuple[tuple[str, Callable[[], Dataset]], ...] = (
         ("CIFAR-10", lambda: load_dataset("cifar-10", folder=".", limit=ROWS)),
         ("Fashion-MNIST", lambda: load_dataset("fashion-mnist", limit=ROWS)),
     )
     for name, load in sources:
         try:
-            return load(), _sentence(missing)
+            return load(), tuple(missing)
         except DataError:
             missing.append(name)
-    return load_dataset("digits"), _sentence(missing)
-
-
-def _sentence(missing: list[str]) -> str:
-    return f"The files of {' and '.join(missing)} are not there." if missing else ""
+    return load_dataset("digits"), tuple(missing)
 
 
 def coarse_to_fine_data(
@@ -116,7 +112,7 @@ def coarse_to_fine_data(
         trials: of both stages together.
         dataset: what to learn from; None for `images`.
     """
-    data, looked_for = images() if dataset is None else (dataset, "")
+    data, missing = images() if dataset is None else (dataset, ())
     fold = _fold(data, seed)
     strategy = make_strategy(
         "coarse-to-fine",
@@ -151,7 +147,7 @@ def coarse_to_fine_data(
             )
         )
     rows = len(fold.y_train), len(fold.y_validation)
-    return CoarseToFineData(data.name, looked_for, rows, len(data.classes), tuple(stages))
+    return CoarseToFineData(data.name, missing, rows, len(data.classes), tuple(stages))
 
 
 def _fold(data: Dataset, seed: int) -> Fold:
@@ -170,13 +166,14 @@ def coarse_to_fine_sees(data: CoarseToFineData) -> str:
     """What half of the trials reach in each stage, and the best."""
     coarse, fine = data.stages[0], data.stages[-1]
     low, high = fine.ranges["learning_rate"]
-    on = f"On a sample of {data.dataset}" if data.dataset != "digits" else "On scikit-learn's digits"
-    missing = f" ({data.looked_for.rstrip('.')})" if data.looked_for else ""
+    what = f"a sample of {data.dataset}" if data.dataset != "digits" else "scikit-learn's digits"
+    missing = f" (no files of {' or '.join(data.missing)})" if data.missing else ""
     return (
-        f"{on}{missing} half of the {len(coarse.scores)} coarse trials stay below an accuracy of "
-        f"{np.median(coarse.scores):.2f} and the best reaches {coarse.scores.max():.3f}; in the fine "
-        f"stage, whose learning rates lie between {low:.1e} and {high:.1e}, half of the "
-        f"{len(fine.scores)} reach {np.median(fine.scores):.2f} and the best {fine.scores.max():.3f}."
+        f"On {what}{missing} half of the {len(coarse.scores)} coarse trials score "
+        f"{np.median(coarse.scores):.2f} or less, and the best {coarse.scores.max():.3f}; the fine "
+        f"stage draws learning rates from {low:.2g} to {high:.2g}, and half of its "
+        f"{len(fine.scores)} trials score {np.median(fine.scores):.2f} or more, and the best "
+        f"{fine.scores.max():.3f}."
     )
 
 
@@ -260,10 +257,10 @@ EXPERIMENT = Experiment(
     "Coarse to fine",
     "Lecture 6, hyperparameter optimization: first few epochs over wide ranges, L2 penalty and "
     "learning rate drawn on a logarithmic scale, then longer ones near the best. The lecture's "
-    "two-layer network with 50 hidden units and momentum, searched by hpsearch's own strategy; the "
-    "lecture's data are CIFAR-10, here they are its files when the working directory has the folder "
-    "cifar-10-batches-bin, else Fashion-MNIST, else the digits. A cross is a training whose loss "
-    "exploded; it counts with chance.",
+    "two-layer network with 50 hidden units and momentum, searched by hpsearch's own strategy; "
+    "the lecture's data are CIFAR-10, here they are its files when the working directory has "
+    "the folder cifar-10-batches-bin, else Fashion-MNIST, else the digits. A cross is a "
+    "training whose loss exploded; it counts with chance.",
     coarse_to_fine_data,
     coarse_to_fine_sees,
     coarse_to_fine_figures,

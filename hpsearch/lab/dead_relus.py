@@ -92,27 +92,23 @@ def _dead(network: Network, X: np.ndarray) -> list[float]:
 
 
 def dead_relus_sees(data: DeadRelusData) -> str:
-    """Up to which rate none is dead, and what comes beyond."""
-    share = data.share(0)
-    tame = ~data.blown_up[0].any(axis=1)
-    first = int(np.argmax(share > 0)) if (share > 0).any() else None
-    if first is None:
-        return f"No ReLU is dead at any rate up to {data.rates[-1]:g}."
-    at = f"none of the ReLUs is dead up to a rate of {data.rates[first - 1]:g}, " if first else ""
-    finite = np.flatnonzero(tame & (share > 0))
-    worst = int(finite[-1]) if len(finite) else first
-    bias = float(data.share(1)[worst])
+    """The share of the dead where nothing happens yet, where it does, and beyond."""
+    plain, biased = data.share(0), data.share(1)
+    calm = max(0, int((np.cumsum(plain) == 0).sum()) - 1)
+    tame = int(np.flatnonzero(~data.blown_up.any(axis=(0, 2))).max(initial=0))
     return (
-        f"After training {at}{share[first]:.1%} are at {data.rates[first]:g} and "
-        f"{share[-1]:.0%} at {data.rates[-1]:g}; at {data.rates[worst]:g}, the highest at which "
-        f"every training still has a finite loss, they are {share[worst]:.0%}, and {bias:.0%} when "
-        f"the biases begin at {data.biases[1]:g}."
+        f"After training with a learning rate of {data.rates[calm]:g} or less {plain[calm]:.1%} of "
+        f"the ReLUs are dead, with {data.rates[tame]:g}, the highest at which no training exploded, "
+        f"{plain[tame]:.1%}, and with {data.rates[-1]:g} {plain[-1]:.0%}; when the biases begin at "
+        f"{data.biases[1]:g} it is {biased[calm]:.1%}, {biased[tame]:.1%} and {biased[-1]:.0%}."
     )
 
 
 def dead_relus_figures(data: DeadRelusData) -> list[go.Figure]:
     """The dead by layer, and what the network is still good for."""
-    dead = titled_figure("dead units", "learning rate (log scale)", "share of the layer", height=400)
+    dead = titled_figure(
+        "dead units", "learning rate (log scale)", "share of the layer", height=400
+    )
     dead.update_layout(margin={"t": 110})
     accuracy = titled_figure(
         "accuracy on the training data", "learning rate (log scale)", "accuracy", height=400
@@ -159,18 +155,23 @@ def dead_relus_table(data: DeadRelusData) -> Table:
     )
     headings = (
         "learning rate",
-        *(f"{what}, bias {bias:g}" for what in ("dead", "accuracy", "exploded") for bias in data.biases),
+        *(
+            f"{what}, bias {bias:g}"
+            for what in ("dead", "accuracy", "exploded")
+            for bias in data.biases
+        ),
     )
     return Table(f"Means of {repeats} trainings", headings, rows)
 
 
 EXPERIMENT = Experiment(
     "Dead ReLUs",
-    "Lecture 6, activation functions: a ReLU that puts out zero for every sample has no gradient, "
-    "and never comes back. One large step is enough to push a unit off the data. Some begin with "
-    "biases of 0.01 so that units start active; the lecture leaves open whether that helps. Two "
-    "hidden layers of 100 units on the digits, plain stochastic gradient descent in minibatches of "
-    "64; a unit counts as dead when no training sample makes it active after the training.",
+    "Lecture 6, activation functions: a ReLU that puts out zero for every sample has no "
+    "gradient, and never comes back. One large step is enough to push a unit off the data. Some "
+    "begin with biases of 0.01 so that units start active; the lecture leaves open whether that "
+    "helps. Two hidden layers of 100 units on the digits, plain stochastic gradient descent in "
+    "minibatches of 64; a unit counts as dead when no training sample makes it active after the "
+    "training.",
     dead_relus_data,
     dead_relus_sees,
     dead_relus_figures,

@@ -48,8 +48,9 @@ class Experiment:
     table: Callable[[Any], Table]
 
     def measure(self, seed: int = 0) -> Any:
-        """The data, computed with one BLAS thread: quicker for small matrices, and the same on
-        machines with any number of cores.
+        """The data, computed with one BLAS thread, whatever the machine has.
+
+        Small matrices are quicker so, and the numbers do not depend on how sums are divided.
         """
         from threadpoolctl import threadpool_limits
 

@@ -60,11 +60,12 @@ def initialization_sees(data: InitializationData) -> str:
     large = data.network("tanh", "large-random")
     gradient = large.gradients.spread[0] / large.gradients.spread[-1]
     return (
-        f"Of layer 1's spread layer {depth} keeps {left('tanh', 'small-random')} with tanh and small "
-        f"random weights, {left('tanh', 'xavier')} with Xavier; with ReLU {left('relu', 'xavier')} "
-        f"with Xavier, {left('relu', 'he')} with He; large random weights saturate "
-        f"{large.saturated[-1]:.0%} of tanh's outputs (beyond 0.99), where the lecture expects no "
-        f"gradient: measured, layer 1's is {gradient:,.2g} times that of layer {depth}."
+        f"Layer {depth} keeps {left('tanh', 'xavier')} of layer 1's spread with tanh and Xavier's "
+        f"weights, and {left('tanh', 'small-random')} of it with small random ones; with ReLU it "
+        f"keeps {left('relu', 'he')} with He's and {left('relu', 'xavier')} with Xavier's; large "
+        f"random weights saturate {large.saturated[-1]:.0%} of tanh's outputs, and the gradient, "
+        f"which the lecture expects to vanish, is {gradient:.2g} times as large in layer 1 as in "
+        f"layer {depth}."
     )
 
 
@@ -141,12 +142,12 @@ def layer_table(networks: Sequence[DeepNetwork]) -> Table:
 EXPERIMENT = Experiment(
     "Initialization of a deep network",
     "Lecture 6, weight initialization: ten layers of 500 units before any learning, 1,000 unit "
-    "Gaussian inputs, random labels of ten classes. Outputs that shrink to nothing leave the weights "
-    "above them without a gradient; outputs at tanh's ends are saturated. Xavier's weights keep the "
-    "variance of a linear layer, He's make up for the half that a ReLU removes. Gradients are those "
-    "of the mean loss with respect to what a layer puts out. Each histogram is drawn on its side, "
-    "on the number of its layer; those of gradients and of ReLU show magnitudes and leave out exact "
-    "zeros.",
+    "Gaussian inputs, random labels of ten classes. Outputs that shrink to nothing leave the "
+    "weights above them without a gradient; outputs at tanh's ends are saturated. Xavier's "
+    "weights keep the variance of a linear layer, He's make up for the half that a ReLU "
+    "removes. Gradients are those of the mean loss with respect to what a layer puts out. Each "
+    "histogram is drawn on its side, on the number of its layer; those of gradients and of ReLU "
+    "show magnitudes and leave out exact zeros.",
     initialization_data,
     initialization_sees,
     initialization_figures,

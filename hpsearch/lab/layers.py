@@ -29,7 +29,7 @@ class Distributions:
         edges: of the bins, the same for all layers (BINS + 1,).
         shares: of the layer's values in each bin (L, BINS).
         zeros: share of the values that are exactly 0 (L,).
-        logarithmic: whether the bins divide powers of ten, and hold the magnitudes of what is not 0.
+        logarithmic: whether the bins divide powers of ten, for the magnitudes of what is not 0.
     """
 
     mean: np.ndarray
@@ -76,9 +76,7 @@ def deep_networks(
     networks = []
     for activation in ACTIVATIONS_SEEN:
         for initializer in INITIALIZERS_SEEN:
-            config = NetworkConfig(
-                (width,) * depth, activation, initializer, batch_norm=batch_norm
-            )
+            config = NetworkConfig((width,) * depth, activation, initializer, batch_norm=batch_norm)
             network = Network(width, CLASSES, config, rng=np.random.default_rng([seed, 1]))
             outputs, gradients = network.outputs_and_gradients(X, y)
             networks.append(
@@ -95,21 +93,19 @@ def deep_networks(
 
 def _distributions(layers: list[np.ndarray], *, bounded: bool) -> Distributions:
     """Bins from -1 to 1 for what is bounded by them, powers of ten for the magnitudes otherwise."""
-    if bounded:
-        edges = np.linspace(-1.0, 1.0, BINS + 1)
-        binned = layers
-    else:
-        magnitudes = [np.abs(layer[layer != 0]) for layer in layers]
+    values = layers
+    low, high = -1.0, 1.0
+    if not bounded:
+        values = [np.log10(np.abs(layer[layer != 0])) for layer in layers]
         # What is next to nothing beside its own layer would stretch the axis for all.
-        lowest = min(np.quantile(values, 0.01) for values in magnitudes if values.size)
-        highest = max(values.max() for values in magnitudes if values.size)
-        edges = np.geomspace(lowest, highest, BINS + 1)
-        binned = [np.clip(values, edges[0], edges[-1]) for values in magnitudes]
-    counts = [np.histogram(values, edges)[0] for values in binned]
+        low = min(float(np.quantile(v, 0.01)) for v in values if v.size)
+        high = max(float(v.max()) for v in values if v.size)
+    counts = [np.histogram(np.clip(v, low, high), BINS, (low, high))[0] for v in values]
+    edges = np.linspace(low, high, BINS + 1)
     return Distributions(
         mean=np.array([layer.mean(dtype=np.float64) for layer in layers]),
         spread=np.array([layer.std(dtype=np.float64) for layer in layers]),
-        edges=edges,
+        edges=edges if bounded else 10.0**edges,
         shares=np.array([c / layer.size for c, layer in zip(counts, layers, strict=True)]),
         zeros=np.array([np.mean(layer == 0) for layer in layers]),
         logarithmic=not bounded,

@@ -70,7 +70,7 @@ class LearningRatesData:
 
 
 def learning_rates_data(seed: int = 0, *, epochs: int = 30) -> LearningRatesData:
-    """Train the lecture's two-layer network on the digits, by plain gradient descent in minibatches.
+    """Train the lecture's two-layer network on the digits by plain minibatch gradient descent.
 
     Args:
         seed: of the division, the weights and the shuffling; the same for all rates.
@@ -86,9 +86,10 @@ def learning_rates_data(seed: int = 0, *, epochs: int = 30) -> LearningRatesData
     for rate in RATES:
         rng = np.random.default_rng(seed)
         network = Network(X.shape[1], len(digits.classes), NetworkConfig((50,)), rng=rng)
+        before = network.initial_loss(X, y)
         training = TrainingConfig("sgd", rate, schedule="constant", epochs=epochs, divergence=1e4)
         result = train(network, X, y, training, rng=rng, validation=validation)
-        losses = (result.initial_loss, *(record.train_loss for record in result.curve))
+        losses = (before, *(record.train_loss for record in result.curve))
         accuracies = tuple(float(record.validation_accuracy or 0) for record in result.curve)
         curves.append(RateCurve(rate, losses, accuracies, result.why_stopped))
     return LearningRatesData(tuple(curves))
@@ -97,17 +98,12 @@ def learning_rates_data(seed: int = 0, *, epochs: int = 30) -> LearningRatesData
 def learning_rates_sees(data: LearningRatesData) -> str:
     """How far each rate came."""
     lowest, best = data.curves[0], data.best
-    blown = [c for c in data.curves if c.blown_up]
-    ends = ", ".join(f"with {c.rate:g} after {_epochs(len(c.losses) - 1)}" for c in blown)
-    fate = f"; it explodes {ends}" if blown else "; it explodes with none of them"
+    blown = [f"with {c.rate:g} in epoch {len(c.losses)}" for c in data.curves if c.blown_up]
     return (
-        f"In {_epochs(len(best.losses) - 1)} the loss falls by {lowest.fall:.2%} with a learning "
-        f"rate of {lowest.rate:g}, by {best.fall:.1%} with {best.rate:g}{fate}."
+        f"In {len(best.losses) - 1} epochs the loss falls by {lowest.fall:.2%} with a learning "
+        f"rate of {lowest.rate:g} and by {best.fall:.1%} with {best.rate:g}; it explodes "
+        f"{' and '.join(blown) or 'with none of them'}."
     )
-
-
-def _epochs(count: int) -> str:
-    return f"{count} finished epoch{'' if count == 1 else 's'}" if count else "less than an epoch"
 
 
 def learning_rates_figures(data: LearningRatesData) -> list[go.Figure]:
@@ -127,7 +123,10 @@ def learning_rates_figures(data: LearningRatesData) -> list[go.Figure]:
                 y=values,
                 mode="lines+markers",
                 line={"color": colour},
-                marker={"size": [4 if s == "circle" else 11 for s in end[first:]], "symbol": end[first:]},
+                marker={
+                    "size": [4 if s == "circle" else 11 for s in end[first:]],
+                    "symbol": end[first:],
+                },
                 name=name,
                 showlegend=bool(values),
                 hovertemplate=f"rate {name}, epoch %{{x}}: %{{y:.4g}}<extra></extra>",
@@ -163,11 +162,11 @@ def learning_rates_table(data: LearningRatesData) -> Table:
 
 EXPERIMENT = Experiment(
     "Learning rates",
-    "Lecture 6, babysitting the learning process: too low a rate hardly moves the loss, too high a "
-    "one makes it explode. The lecture's network, two layers with 50 hidden units, by plain "
-    "stochastic gradient descent; its rates 1e-6 (hardly anything happens) and 1e6 (not finite) are "
-    "the ends. A cross is the last epoch that was finished before the loss exploded; epoch 0 is the "
-    "loss before training.",
+    "Lecture 6, babysitting the learning process: too low a rate hardly moves the loss, too "
+    "high a one makes it explode. The lecture's network, two layers with 50 hidden units, by "
+    "plain stochastic gradient descent; its rates 1e-6 (hardly anything happens) and 1e6 (not "
+    "finite) are the ends. A cross is the last epoch that was finished before the loss "
+    "exploded; epoch 0 is the loss before training.",
     learning_rates_data,
     learning_rates_sees,
     learning_rates_figures,

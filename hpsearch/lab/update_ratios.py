@@ -96,11 +96,11 @@ def update_ratios_sees(data: UpdateRatiosData) -> str:
     best = int(data.accuracy.argmax())
     near = int(np.abs(np.log(typical / RULE)).argmin())
     return (
-        f"The lecture's rule is about {RULE:g}: closest comes a learning rate of "
-        f"{data.rates[near]:g} with a median ratio of {typical[near]:.1e} and an accuracy of "
-        f"{data.accuracy[near]:.3f}; the most accurate here, {data.rates[best]:g} with "
-        f"{data.accuracy[best]:.3f}, has {typical[best]:.1e}, and the slowest, {data.rates[0]:g} "
-        f"with {data.accuracy[0]:.3f}, has {typical[0]:.1e}."
+        f"The lecture hopes for updates of about {RULE:g} of the weights: a learning rate of "
+        f"{data.rates[near]:g} comes closest ({typical[near]:.1e}) and reaches an accuracy of "
+        f"{data.accuracy[near]:.3f} in {data.ratios.shape[1]} updates; the most accurate one, "
+        f"{data.rates[best]:g} with {data.accuracy[best]:.3f}, makes updates "
+        f"{typical[best] / RULE:.1f} times as large as the rule."
     )
 
 
@@ -119,7 +119,10 @@ def update_ratios_figures(data: UpdateRatiosData) -> list[go.Figure]:
             hovertemplate=f"rate {rate:g}, update %{{x}}: %{{y:.2e}}<extra></extra>",
         )
     reached = titled_figure(
-        "what they come to", "median update / weights (log scale)", "validation accuracy", height=440
+        "what they come to",
+        "median update / weights (log scale)",
+        "validation accuracy",
+        height=440,
     )
     reached.update_layout(margin={"t": 110})
     reached.update_xaxes(**log_axis())
@@ -164,9 +167,9 @@ def update_ratios_table(data: UpdateRatiosData) -> Table:
 EXPERIMENT = Experiment(
     "Updates beside weights",
     "Lecture 6, babysitting the learning process: the norm of an update over the norm of the "
-    "weights tells at once whether a learning rate is in the right region; the lecture hopes for "
-    "about 0.001 (dashed). Two layers with 50 hidden units on the digits, plain stochastic gradient "
-    f"descent in minibatches of {BATCH}, one curve for each learning rate.",
+    "weights tells at once whether a learning rate is in the right region; the lecture hopes "
+    "for about 0.001 (dashed). Two layers with 50 hidden units on the digits, plain stochastic "
+    f"gradient descent in minibatches of {BATCH}, one curve for each learning rate.",
     update_ratios_data,
     update_ratios_sees,
     update_ratios_figures,

@@ -84,7 +84,8 @@ def zig_zag_data(seed: int = 0, *, updates: int = 300, looks: int = 50) -> ZigZa
     # The boundary x1 = x2 asks one weight to rise and the other to fall.
     y = (X[:, 0] > X[:, 1]).astype(np.int64)
     paths = {
-        name: _path(Preprocessor.fit(X, kind).transform(X), y, seed) for name, kind in INPUTS.items()
+        name: _path(Preprocessor.fit(X, kind).transform(X), y, seed)
+        for name, kind in INPUTS.items()
     }
     return ZigZagData(paths, {name: _same_sign(name, seed, looks) for name in HIDDEN})
 
@@ -116,9 +117,8 @@ def _same_sign(activation: str, seed: int, looks: int) -> tuple[float, float]:
             rows = rng.choice(len(X), size, replace=False)
             network.loss_and_gradients(X[rows], digits.y[rows])
             gradient = network.layers[1].ddense[:-1]
-            moved = gradient.any(axis=0)
-            one_sign = (gradient >= 0).all(axis=0) | (gradient <= 0).all(axis=0)
-            alike += one_sign[moved].tolist()
+            rises, falls = (gradient < 0).any(axis=0), (gradient > 0).any(axis=0)
+            alike += (rises != falls)[rises | falls].tolist()
         shares.append(float(np.mean(alike)))
     return shares[0], shares[1]
 
@@ -127,11 +127,11 @@ def zig_zag_sees(data: ZigZagData) -> str:
     """How often the weights move together, and how long the way becomes."""
     positive, centred = (data.paths[name] for name in INPUTS)
     return (
-        f"With all-positive inputs both weights move the same way in {positive.together:.0%} of the "
-        f"updates and the path is {positive.detour:.0f} times as long as the way it comes, with "
-        f"zero-centred inputs in {centred.together:.0%} and {centred.detour:.0f} times; behind a "
-        f"sigmoid layer all {WIDTH} weights of a unit move together for "
-        f"{data.same_sign['sigmoid'][0]:.0%} of single samples, behind tanh for "
+        "With all-positive inputs both weights of a unit move the same way in "
+        f"{positive.together:.0%} of the updates, and its path is {positive.detour:.1f} times as "
+        f"long as the distance that it covers (zero-centred: {centred.together:.0%}, "
+        f"{centred.detour:.1f} times); behind a sigmoid layer all {WIDTH} weights of a unit move "
+        f"together for {data.same_sign['sigmoid'][0]:.0%} of the samples, behind tanh for "
         f"{data.same_sign['tanh'][0]:.0%}."
     )
 
@@ -164,7 +164,13 @@ def zig_zag_figures(data: ZigZagData) -> list[go.Figure]:
 def zig_zag_table(data: ZigZagData) -> Table:
     """Shares of weights that move together."""
     rows = [
-        (f"the inputs, {name}", f"{path.together:.0%}", "", f"{path.detour:.1f}", f"{path.accuracy:.0%}")
+        (
+            f"the inputs, {name}",
+            f"{path.together:.0%}",
+            "",
+            f"{path.detour:.1f}",
+            f"{path.accuracy:.0%}",
+        )
         for name, path in data.paths.items()
     ]
     rows += [
@@ -184,12 +190,12 @@ def zig_zag_table(data: ZigZagData) -> Table:
 EXPERIMENT = Experiment(
     "All-positive inputs and the zig-zag",
     "Lecture 6, activation functions, on outputs that are not zero-centred: for one sample the "
-    "gradient of a unit's weights is its inputs times one number, so that with positive inputs all "
-    "have the sign of that number. A boundary that needs one weight up and another down is then "
-    "reached by turns only. Sigmoid and ReLU layers put out nothing negative, so that centring the "
-    "data helps the first layer alone. Below, single-sample updates at one learning rate from "
-    "weights of zero; and the gradients of the second of two hidden layers on the digits, in which "
-    "weights with a gradient of exactly zero do not count.",
+    "gradient of a unit's weights is its inputs times one number, so that with positive inputs "
+    "all have the sign of that number. A boundary that needs one weight up and another down is "
+    "then reached by turns only. Sigmoid and ReLU layers put out nothing negative, so that "
+    "centring the data helps the first layer alone. Below, single-sample updates at one "
+    "learning rate from weights of zero; and the gradients of the second of two hidden layers "
+    "on the digits, in which weights with a gradient of exactly zero do not count.",
     zig_zag_data,
     zig_zag_sees,
     zig_zag_figures,
