@@ -70,11 +70,15 @@ def activations_sees(data: ActivationsData) -> str:
     ends = {name: (abs(g[0]), abs(g[-1])) for name, g in data.gradients.items()}
     alive = [name for name, both in ends.items() if min(both) >= ALIVE]
     return (
-        f"At x = {REACH:g} a gradient shrinks to {ends['sigmoid'][1]:.1e} of itself in a sigmoid and "
-        f"to {ends['tanh'][1]:.1e} in tanh, and at x = -{REACH:g} to {ends['elu'][0]:.1e} in ELU and "
-        f"to {ends['relu'][0]:g} in ReLU; of the {len(ends)} only {', '.join(alive)} pass more than "
-        f"{ALIVE:g} of it on both sides."
+        f"At x = {REACH:g} a gradient shrinks to {ends['sigmoid'][1]:.1e} of itself in a sigmoid "
+        f"and to {ends['tanh'][1]:.1e} in tanh, and at -{REACH:g} to {ends['elu'][0]:.1e} in "
+        f"ELU and to {ends['relu'][0]:g} in ReLU; of the {len(ends)} only {_listed(alive)} pass "
+        f"more than {ALIVE:g} of it on both sides."
     )
+
+
+def _listed(names: list[str]) -> str:
+    return " and ".join(filter(None, [", ".join(names[:-1]), *names[-1:]]))
 
 
 def activations_figures(data: ActivationsData) -> list[go.Figure]:
@@ -98,7 +102,7 @@ def activations_figures(data: ActivationsData) -> list[go.Figure]:
             )
         figures.append(figure)
     together = titled_figure("all gradients", "x", "|f'(x)| (log scale)", height=400)
-    together.update_yaxes(**log_axis())
+    together.update_yaxes(**log_axis(np.abs(np.concatenate([*data.gradients.values()]))))
     together.update_layout(margin={"t": 110})
     dashes = ("solid", "dash", "dot")
     for n, (name, gradient) in enumerate(data.gradients.items()):
@@ -131,10 +135,12 @@ def activations_table(data: ActivationsData) -> Table:
 
 EXPERIMENT = Experiment(
     "Activation functions",
-    "Lecture 6, activation functions: backpropagation multiplies by the gradient of each "
-    "activation on the way, so that a unit where it is flat (saturated) stops learning, and so "
-    "does all below it. Leaky ReLU's slope below zero is 0.01; PReLU learns its own, from 0.25 "
-    "on; maxout learns its linear pieces, here x and -x/2.",
+    "Backpropagation multiplies by the gradient of each activation on the way, so that a unit "
+    "where it is flat (saturated) stops learning, and so does all below it (lecture 6, "
+    "activation functions).",
+    "Forward and backward of the layers that the network is made of. Leaky ReLU's slope below "
+    "zero is 0.01; PReLU learns its own, from 0.25 on; maxout learns its linear pieces, here x "
+    "and -x/2. A gradient of exactly zero is not on the logarithmic scale.",
     activations_data,
     activations_sees,
     activations_figures,

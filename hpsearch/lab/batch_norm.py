@@ -57,9 +57,9 @@ def batch_norm_sees(data: BatchNormData) -> str:
     )
     return (
         f"Whatever the first weights, the spread of layer {depth} lies between {low:.2f} and "
-        f"{high:.2f} with batch normalization (without: {plain_low:.1e} to {plain_high:.1e}), and "
-        f"from layer {depth} down to layer 1 the gradient changes by a factor of {drift:.1f} at most "
-        f"(without: {plain_drift:.1e})."
+        f"{high:.2f} with batch normalization (without: {plain_low:.1e} to {plain_high:.1e}), "
+        f"and from layer {depth} down to layer 1 the gradient changes by a factor of {drift:.1f} "
+        f"at most (without: {plain_drift:.1e})."
     )
 
 
@@ -79,11 +79,12 @@ def batch_norm_table(data: BatchNormData) -> Table:
 
 EXPERIMENT = Experiment(
     "Batch normalization",
-    "Lecture 6, batch normalization (Ioffe and Szegedy, 2015): the networks of the page on "
-    "initialization, the same inputs and the same weights, but each unit is brought to mean 0 "
-    "and variance 1 over the batch before its activation. The size of the first weights then "
-    "cancels, and no layer begins saturated or silent. With ReLU the gradient still grows a "
-    "little in every layer on its way down.",
+    "Each unit is brought to mean 0 and variance 1 over the batch before its activation, so "
+    "that the size of the first weights cancels and no layer begins saturated or silent "
+    "(lecture 6, batch normalization; Ioffe and Szegedy, 2015).",
+    "The networks of the page on initialization, the same inputs and the same weights, with "
+    "batch normalization. Histograms are turned on their side and stand on the number of their "
+    "layer.",
     batch_norm_data,
     batch_norm_sees,
     batch_norm_figures,

@@ -12,7 +12,7 @@ from hpsearch.errors import DataError
 from hpsearch.lab.drawing import log_axis, titled_figure
 from hpsearch.lab.experiment import Experiment, Table
 from hpsearch.objective import Recipe, train_folds
-from hpsearch.plots.style import stage_colour
+from hpsearch.plots.style import GREY, stage_colour
 from hpsearch.search import Slot, make_strategy, run_search
 from hpsearch.space import Float, Space, Value
 
@@ -38,6 +38,13 @@ NETWORK: dict[str, Value] = {"width": 50, "depth": 1, "preprocessing": "zero-cen
 EPOCHS = 10
 COARSE_EPOCHS = 5
 ROWS = 7_000
+COLOUR_BAR = {
+    "title": {"text": "validation accuracy", "side": "top"},
+    "orientation": "h",
+    "y": 1.0,
+    "yanchor": "bottom",
+    "thickness": 10,
+}
 
 
 @dataclass(frozen=True, eq=False)
@@ -169,11 +176,11 @@ def coarse_to_fine_sees(data: CoarseToFineData) -> str:
     what = f"a sample of {data.dataset}" if data.dataset != "digits" else "scikit-learn's digits"
     missing = f" (no files of {' or '.join(data.missing)})" if data.missing else ""
     return (
-        f"On {what}{missing} half of the {len(coarse.scores)} coarse trials score "
-        f"{np.median(coarse.scores):.2f} or less, and the best {coarse.scores.max():.3f}; the fine "
-        f"stage draws learning rates from {low:.2g} to {high:.2g}, and half of its "
-        f"{len(fine.scores)} trials score {np.median(fine.scores):.2f} or more, and the best "
-        f"{fine.scores.max():.3f}."
+        f"On {what}{missing} half of the {len(coarse.scores)} coarse trials reach a validation "
+        f"accuracy of {np.median(coarse.scores):.2f} or less, and the best "
+        f"{coarse.scores.max():.3f}; the fine stage draws learning rates from {low:.2g} to "
+        f"{high:.2g}, and half of its {len(fine.scores)} trials reach "
+        f"{np.median(fine.scores):.2f} or more, and the best {fine.scores.max():.3f}."
     )
 
 
@@ -187,7 +194,7 @@ def coarse_to_fine_figures(data: CoarseToFineData) -> list[go.Figure]:
             "L2 penalty (log scale)",
             height=440,
         )
-        figure.update_layout(margin={"t": 36})
+        figure.update_layout(margin={"t": 96})
         ended = (" (exploded)" if e else "" for e in stage.exploded)
         figure.add_scatter(
             x=stage.values["learning_rate"],
@@ -198,16 +205,19 @@ def coarse_to_fine_figures(data: CoarseToFineData) -> list[go.Figure]:
                 "colorscale": "Cividis",
                 "cmin": 1 / data.classes,
                 "cmax": max(float(s.scores.max()) for s in data.stages),
-                "colorbar": {"title": {"text": "accuracy"}, "thickness": 12},
+                "colorbar": COLOUR_BAR,
                 "size": 9,
+                "line": {"color": GREY, "width": 1},
                 "symbol": ["x" if e else "circle" for e in stage.exploded],
             },
             text=[f"accuracy {s:.3f}{e}" for s, e in zip(stage.scores, ended, strict=True)],
             hovertemplate="rate %{x:.2e}, L2 %{y:.2e}: %{text}<extra></extra>",
             showlegend=False,
         )
-        figure.update_xaxes(**log_axis(), range=_decades(data, "learning_rate"))
-        figure.update_yaxes(**log_axis(), range=_decades(data, "l2"))
+        for axis, name in (("x", "learning_rate"), ("y", "l2")):
+            ends = np.array([end for each in data.stages for end in each.ranges[name]])
+            around = np.log10([0.5 * ends.min(), 2 * ends.max()])
+            figure.update_layout({f"{axis}axis": {**log_axis(ends), "range": around.tolist()}})
         figures.append(figure)
     scores = titled_figure("all trials in order", "trial", "validation accuracy", height=440)
     start = 1
@@ -222,12 +232,6 @@ def coarse_to_fine_figures(data: CoarseToFineData) -> list[go.Figure]:
         )
         start += len(stage.scores)
     return [*figures, scores]
-
-
-def _decades(data: CoarseToFineData, name: str) -> list[float]:
-    """One range for both stages, in powers of ten."""
-    ends = np.log10([end for stage in data.stages for end in stage.ranges[name]])
-    return [float(ends.min()) - 0.2, float(ends.max()) + 0.2]
 
 
 def coarse_to_fine_table(data: CoarseToFineData) -> Table:
@@ -255,12 +259,13 @@ def coarse_to_fine_table(data: CoarseToFineData) -> Table:
 
 EXPERIMENT = Experiment(
     "Coarse to fine",
-    "Lecture 6, hyperparameter optimization: first few epochs over wide ranges, L2 penalty and "
-    "learning rate drawn on a logarithmic scale, then longer ones near the best. The lecture's "
-    "two-layer network with 50 hidden units and momentum, searched by hpsearch's own strategy; "
-    "the lecture's data are CIFAR-10, here they are its files when the working directory has "
-    "the folder cifar-10-batches-bin, else Fashion-MNIST, else the digits. A cross is a "
-    "training whose loss exploded; it counts with chance.",
+    "First few epochs over wide ranges, then longer ones near the best; learning rate and L2 "
+    "penalty are drawn on a logarithmic scale, because they multiply (lecture 6, hyperparameter "
+    "optimization).",
+    "The lecture's two-layer network with 50 hidden units and momentum, searched by hpsearch's "
+    "own strategy. The lecture's data are CIFAR-10: its files are taken when the working "
+    "directory has the folder cifar-10-batches-bin, else Fashion-MNIST, else the digits. A "
+    "cross is a training whose loss exploded; it counts with chance.",
     coarse_to_fine_data,
     coarse_to_fine_sees,
     coarse_to_fine_figures,

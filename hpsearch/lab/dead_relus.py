@@ -97,10 +97,11 @@ def dead_relus_sees(data: DeadRelusData) -> str:
     calm = max(0, int((np.cumsum(plain) == 0).sum()) - 1)
     tame = int(np.flatnonzero(~data.blown_up.any(axis=(0, 2))).max(initial=0))
     return (
-        f"After training with a learning rate of {data.rates[calm]:g} or less {plain[calm]:.1%} of "
-        f"the ReLUs are dead, with {data.rates[tame]:g}, the highest at which no training exploded, "
-        f"{plain[tame]:.1%}, and with {data.rates[-1]:g} {plain[-1]:.0%}; when the biases begin at "
-        f"{data.biases[1]:g} it is {biased[calm]:.1%}, {biased[tame]:.1%} and {biased[-1]:.0%}."
+        f"After training {plain[calm]:.1%} of the ReLUs are dead with a learning rate of "
+        f"{data.rates[calm]:g} or less, {plain[tame]:.1%} with {data.rates[tame]:g}, the highest "
+        f"at which no training exploded, and {plain[-1]:.0%} with {data.rates[-1]:g}; when the biases "
+        f"begin at {data.biases[1]:g} it is {biased[calm]:.1%}, {biased[tame]:.1%} and "
+        f"{biased[-1]:.0%}."
     )
 
 
@@ -166,12 +167,13 @@ def dead_relus_table(data: DeadRelusData) -> Table:
 
 EXPERIMENT = Experiment(
     "Dead ReLUs",
-    "Lecture 6, activation functions: a ReLU that puts out zero for every sample has no "
-    "gradient, and never comes back. One large step is enough to push a unit off the data. Some "
-    "begin with biases of 0.01 so that units start active; the lecture leaves open whether that "
-    "helps. Two hidden layers of 100 units on the digits, plain stochastic gradient descent in "
-    "minibatches of 64; a unit counts as dead when no training sample makes it active after the "
-    "training.",
+    "A ReLU that puts out zero for every sample has no gradient and never comes back; one large "
+    "step is enough to push it there (lecture 6, activation functions).",
+    "Two hidden layers of 100 units on the digits, plain stochastic gradient descent in "
+    "minibatches of 64. A unit counts as dead when no training sample makes it active after the "
+    "training. Some begin with biases of 0.01, so that units start active; the lecture leaves "
+    "open whether that helps. Trainings that exploded count too, and may leave whole layers "
+    "dead.",
     dead_relus_data,
     dead_relus_sees,
     dead_relus_figures,

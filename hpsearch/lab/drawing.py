@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import math
+from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
 import numpy as np
 
-from hpsearch.plots.style import BLUE, blank_figure, faded, label
+from hpsearch.plots.style import SKY, blank_figure, faded, label
 
 if TYPE_CHECKING:
     import plotly.graph_objects as go
@@ -33,9 +35,16 @@ def titled_figure(title: str, x: str, y: str, *, height: int = 340) -> go.Figure
     return figure
 
 
-def log_axis() -> dict[str, object]:
-    """An axis in powers of ten, written as such."""
-    return {"type": "log", "exponentformat": "power", "dtick": None, "nticks": 8}
+def log_axis(values: Iterable[float]) -> dict[str, object]:
+    """An axis in powers of ten, written as such; with the digits between them where it is short.
+
+    Args:
+        values: what it is for, of which those above zero count.
+    """
+    shown = [value for value in values if value > 0]
+    decades = math.log10(max(shown) / min(shown)) if shown else 0.0
+    step = {"dtick": math.ceil(decades / 5)} if decades > 1.5 else {}
+    return {"type": "log", "exponentformat": "power", **step}
 
 
 def histograms_figure(title: str, y: str, distributions: Distributions) -> go.Figure:
@@ -60,13 +69,13 @@ def histograms_figure(title: str, y: str, distributions: Distributions) -> go.Fi
         y=ys,
         mode="lines",
         fill="toself",
-        fillcolor=faded(BLUE, 0.6),
-        line={"color": BLUE, "width": 1},
+        fillcolor=faded(SKY, 0.7),
+        line={"color": SKY, "width": 1},
         hoverinfo="skip",
         showlegend=False,
     )
     figure.update_layout(margin={"t": 36})
     figure.update_xaxes(tickvals=list(range(1, len(distributions.shares) + 1)))
     if distributions.logarithmic:
-        figure.update_yaxes(**log_axis())
+        figure.update_yaxes(**log_axis(distributions.edges))
     return figure

@@ -33,7 +33,8 @@ class Experiment:
 
     Attributes:
         title: its heading.
-        about: why it is worth seeing, and where the lecture says so.
+        why: why it is worth seeing, and where the lecture says so, in one sentence.
+        how: what was measured, and how to read it.
         data: measures; a pure function of ``seed`` (and, for smaller runs, of sizes).
         sees: one sentence of what to see, with the numbers of the data.
         figures: the data drawn.
@@ -41,7 +42,8 @@ class Experiment:
     """
 
     title: str
-    about: str
+    why: str
+    how: str
     data: Callable[..., Any]
     sees: Callable[[Any], str]
     figures: Callable[[Any], Sequence[go.Figure]]

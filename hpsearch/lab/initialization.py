@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+import numpy as np
+
 from hpsearch.lab.drawing import histograms_figure, log_axis, titled_figure
 from hpsearch.lab.experiment import Experiment, Table
 from hpsearch.lab.layers import DeepNetwork, deep_networks
@@ -86,11 +88,11 @@ def layer_figures(networks: Sequence[DeepNetwork]) -> list[go.Figure]:
             figure = titled_figure(
                 f"{activation}: spread of the {what}", "layer", "standard deviation (log scale)"
             )
-            figure.update_yaxes(**log_axis())
-            for colour, network in zip(
-                CYCLE, (n for n in networks if n.activation == activation), strict=False
-            ):
-                spread = getattr(network, what).spread
+            shown = [n for n in networks if n.activation == activation]
+            spreads = [getattr(network, what).spread for network in shown]
+            figure.update_yaxes(**log_axis(np.concatenate(spreads)))
+            figure.update_xaxes(dtick=1)
+            for colour, network, spread in zip(CYCLE, shown, spreads, strict=False):
                 figure.add_scatter(
                     x=list(range(1, len(spread) + 1)),
                     y=spread,
@@ -141,13 +143,14 @@ def layer_table(networks: Sequence[DeepNetwork]) -> Table:
 
 EXPERIMENT = Experiment(
     "Initialization of a deep network",
-    "Lecture 6, weight initialization: ten layers of 500 units before any learning, 1,000 unit "
-    "Gaussian inputs, random labels of ten classes. Outputs that shrink to nothing leave the "
-    "weights above them without a gradient; outputs at tanh's ends are saturated. Xavier's "
-    "weights keep the variance of a linear layer, He's make up for the half that a ReLU "
-    "removes. Gradients are those of the mean loss with respect to what a layer puts out. Each "
-    "histogram is drawn on its side, on the number of its layer; those of gradients and of ReLU "
-    "show magnitudes and leave out exact zeros.",
+    "Outputs that shrink to nothing leave the weights above them without a gradient, and "
+    "outputs at tanh's ends are saturated; Xavier's weights keep the variance of a linear "
+    "layer, He's make up for the half that a ReLU removes (lecture 6, weight initialization).",
+    "Ten layers of 500 units before any learning, 1,000 unit Gaussian inputs, random labels of "
+    "ten classes. Gradients are those of the mean loss with respect to what a layer puts out; "
+    "saturated are outputs beyond 0.99 in magnitude. Each histogram is turned on its side and "
+    "stands on the number of its layer; those of gradients and of ReLU show magnitudes, without "
+    "exact zeros and the smallest twentieth.",
     initialization_data,
     initialization_sees,
     initialization_figures,

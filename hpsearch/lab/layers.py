@@ -97,10 +97,11 @@ def _distributions(layers: list[np.ndarray], *, bounded: bool) -> Distributions:
     low, high = -1.0, 1.0
     if not bounded:
         values = [np.log10(np.abs(layer[layer != 0])) for layer in layers]
-        # What is next to nothing beside its own layer would stretch the axis for all.
-        low = min(float(np.quantile(v, 0.01)) for v in values if v.size)
+        # What is next to nothing beside its own layer would stretch the axis for all: the smallest
+        # twentieth stays below the bins.
+        low = min(float(np.quantile(v, 0.05)) for v in values if v.size)
         high = max(float(v.max()) for v in values if v.size)
-    counts = [np.histogram(np.clip(v, low, high), BINS, (low, high))[0] for v in values]
+    counts = [np.histogram(v, BINS, (low, high))[0] for v in values]
     edges = np.linspace(low, high, BINS + 1)
     return Distributions(
         mean=np.array([layer.mean(dtype=np.float64) for layer in layers]),

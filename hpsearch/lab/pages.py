@@ -35,7 +35,7 @@ def page_html(name: str, data: Any) -> str:
     return document_html(
         f"{made.title}: the lab of hpsearch",
         f'{BACK}<h1>{html.escape(made.title)}</h1>\n<p class="result">'
-        f"{html.escape(made.sees(data))}</p>\n<p>{html.escape(made.about)}</p>\n"
+        f"{html.escape(made.sees(data))}</p>\n<p>{html.escape(made.why)}</p>\n<p>{html.escape(made.how)}</p>\n"
         f'<div class="figures">{figures}</div>\n'
         f"{table(numbers.headings, numbers.rows, caption=numbers.caption)}",
         footer=FOOTER,
@@ -43,10 +43,10 @@ def page_html(name: str, data: Any) -> str:
 
 
 def index_html(names: Iterable[str]) -> str:
-    """Links to the pages of these experiments, with what each is about."""
+    """Links to the pages of these experiments, with why each is worth seeing."""
     entries = "".join(
         f'<h2><a href="{name}.html">{html.escape(EXPERIMENTS[name].title)}</a></h2>\n'
-        f"<p>{html.escape(EXPERIMENTS[name].about)}</p>\n"
+        f"<p>{html.escape(EXPERIMENTS[name].why)}</p>\n"
         for name in names
     )
     head = (

@@ -155,11 +155,12 @@ def preprocessing_sees(data: PreprocessingData) -> str:
 
 def preprocessing_figures(data: PreprocessingData) -> list[go.Figure]:
     """The cloud in each form on one scale, and the losses."""
-    reach = 1.05 * max(float(np.abs(cloud.points).max()) for cloud in data.clouds.values())
+    points = np.concatenate([cloud.points for cloud in data.clouds.values()])
+    low, high = points.min(axis=0) - 0.5, points.max(axis=0) + 0.5
     figures = []
     for kind, cloud in data.clouds.items():
         names = ("x1", "x2") if kind not in ("pca", "whiten") else ("first axis", "second axis")
-        figure = titled_figure(kind, *names)
+        figure = titled_figure(kind, *names, height=380)
         for label, colour, symbol in ((0, BLUE, "circle"), (1, VERMILLION, "x-thin-open")):
             chosen = data.labels == label
             figure.add_scatter(
@@ -170,20 +171,21 @@ def preprocessing_figures(data: PreprocessingData) -> list[go.Figure]:
                 name=f"class {label}",
                 hovertemplate="%{x:.2f}, %{y:.2f}<extra></extra>",
             )
-        figure.update_xaxes(range=[-reach, reach], zeroline=True)
-        figure.update_yaxes(range=[-reach, reach], zeroline=True)
+        figure.update_xaxes(range=[low[0], high[0]], zeroline=True)
+        # One unit is as long upwards as to the right, so that what is round looks round.
+        figure.update_yaxes(range=[low[1], high[1]], zeroline=True, scaleanchor="x")
         figures.append(figure)
     losses = titled_figure(
-        "gradient descent, each with its best rate", "step", "loss (nats, log scale)"
+        "gradient descent, each with its best rate", "step", "loss (nats, log scale)", height=380
     )
-    losses.update_yaxes(**log_axis())
-    losses.update_xaxes(type="log")
+    losses.update_yaxes(**log_axis(np.concatenate([c.losses for c in data.clouds.values()])))
+    losses.update_xaxes(**log_axis(range(1, len(data.clouds["none"].losses))))
     for colour, (kind, cloud) in zip(CYCLE, data.clouds.items(), strict=False):
         losses.add_scatter(
             x=list(range(1, len(cloud.losses))),
             y=cloud.losses[1:],
             mode="lines",
-            line={"color": colour},
+            line={"color": colour, "dash": "dash" if kind == "pca" else "solid"},
             name=kind,
             hovertemplate=f"{kind}, after step %{{x}}: %{{y:.4g}}<extra></extra>",
         )
@@ -221,12 +223,12 @@ def preprocessing_table(data: PreprocessingData) -> Table:
 
 EXPERIMENT = Experiment(
     "Preprocessing",
-    "Lecture 6, data preprocessing: zero-centred columns let the gradients of a unit's weights "
-    "differ in sign, equal scales let columns contribute equally, PCA and whitening remove "
-    "correlation. Where the cloud is round, one learning rate suits all directions. The steps "
-    "are those of softmax regression by gradient descent on all points, with the best of "
-    f"{len(RATES)} learning rates for each kind, until the loss is within {NEAR:.0%} of the "
-    "least that any kind reached. For images the lecture subtracts the mean only: pixels have "
+    "Zero-centred columns let the gradients of a unit's weights differ in sign, equal scales "
+    "let columns contribute equally, and where the cloud is round one learning rate suits all "
+    "directions (lecture 6, data preprocessing).",
+    "Softmax regression by gradient descent on all points; the steps are those until the loss "
+    f"is within {NEAR:.0%} of the least that any training reached, with the best of {len(RATES)} "
+    "learning rates for each kind. For images the lecture subtracts the mean only: pixels have "
     "one scale already.",
     preprocessing_data,
     preprocessing_sees,

@@ -108,7 +108,8 @@ def update_ratios_figures(data: UpdateRatiosData) -> list[go.Figure]:
     """The ratios of the first layer in time, and the accuracy they come to."""
     time = titled_figure("first layer", "update", "update / weights (norms, log scale)", height=440)
     time.update_layout(margin={"t": 110})
-    time.update_yaxes(**log_axis())
+    time.update_layout(legend={"title": {"text": "rate"}})
+    time.update_yaxes(**log_axis(data.ratios[:, :, 0].ravel()))
     for colour, rate, ratios in zip((*CYCLE, GREY), data.rates, data.ratios, strict=False):
         time.add_scatter(
             x=list(range(1, len(ratios) + 1)),
@@ -125,18 +126,20 @@ def update_ratios_figures(data: UpdateRatiosData) -> list[go.Figure]:
         height=440,
     )
     reached.update_layout(margin={"t": 110})
-    reached.update_xaxes(**log_axis())
+    reached.update_xaxes(**log_axis(data.typical))
     reached.add_scatter(
         x=data.typical,
         y=data.accuracy,
         mode="lines+markers+text",
         text=[f"{rate:g}" for rate in data.rates],
-        textposition="bottom right",
+        textposition=["top center" if n % 2 else "bottom center" for n in range(len(data.rates))],
         line={"color": BLUE},
         showlegend=False,
         hovertemplate="rate %{text}: ratio %{x:.2e}, accuracy %{y:.3f}<extra></extra>",
     )
     time.add_hline(y=RULE, line={"color": GREY, "dash": "dash"})
+    low, high = data.accuracy.min(), data.accuracy.max()
+    reached.update_yaxes(range=[low - 0.15 * (high - low), high + 0.15 * (high - low)])
     reached.add_vline(x=RULE, line={"color": GREY, "dash": "dash"})
     return [time, reached]
 
@@ -166,10 +169,12 @@ def update_ratios_table(data: UpdateRatiosData) -> Table:
 
 EXPERIMENT = Experiment(
     "Updates beside weights",
-    "Lecture 6, babysitting the learning process: the norm of an update over the norm of the "
-    "weights tells at once whether a learning rate is in the right region; the lecture hopes "
-    "for about 0.001 (dashed). Two layers with 50 hidden units on the digits, plain stochastic "
-    f"gradient descent in minibatches of {BATCH}, one curve for each learning rate.",
+    "The norm of an update over the norm of the weights tells at once whether a learning rate "
+    "is in the right region; the lecture hopes for about 0.001 (lecture 6, babysitting the "
+    "learning process).",
+    "Two layers with 50 hidden units on the digits, plain stochastic gradient descent in "
+    f"minibatches of {BATCH}, one training for each learning rate; the dashed lines are the "
+    "lecture's rule. Medians are over all updates and both layers.",
     update_ratios_data,
     update_ratios_sees,
     update_ratios_figures,

@@ -189,13 +189,15 @@ def zig_zag_table(data: ZigZagData) -> Table:
 
 EXPERIMENT = Experiment(
     "All-positive inputs and the zig-zag",
-    "Lecture 6, activation functions, on outputs that are not zero-centred: for one sample the "
-    "gradient of a unit's weights is its inputs times one number, so that with positive inputs "
-    "all have the sign of that number. A boundary that needs one weight up and another down is "
-    "then reached by turns only. Sigmoid and ReLU layers put out nothing negative, so that "
-    "centring the data helps the first layer alone. Below, single-sample updates at one "
-    "learning rate from weights of zero; and the gradients of the second of two hidden layers "
-    "on the digits, in which weights with a gradient of exactly zero do not count.",
+    "For one sample the gradient of a unit's weights is its inputs times one number, so that "
+    "with positive inputs all have the sign of that number, and a boundary that needs one "
+    "weight up and another down is reached by turns only (lecture 6, activation functions: "
+    "outputs that are not zero-centred).",
+    "The figures: one layer on two inputs, updates of one sample each with one learning rate, "
+    "from weights of zero. The table also looks at the second of two hidden layers of 50 units "
+    "on the digits, before training; there, weights with a gradient of exactly zero do not "
+    "count. Sigmoid and ReLU layers put out nothing negative, so that centring the data helps "
+    "the first layer alone.",
     zig_zag_data,
     zig_zag_sees,
     zig_zag_figures,

@@ -19,6 +19,7 @@ __all__ = [
     "DARK",
     "GREY",
     "LIGHT",
+    "SKY",
     "STRATEGY_COLOURS",
     "VERMILLION",
     "blank_figure",
