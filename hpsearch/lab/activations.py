@@ -86,7 +86,7 @@ def activations_figures(data: ActivationsData) -> list[go.Figure]:
     figures = []
     near = np.abs(data.inputs) <= REACH / 2
     for name, y in data.outputs.items():
-        figure = titled_figure(name, "x", "f(x), f'(x)", height=280)
+        figure = titled_figure(name, "x", "f(x), f'(x)", height=280, legend_rows=1)
         lines = (
             ("f(x)", y, BLUE, "solid"),
             ("gradient f'(x)", data.gradients[name], VERMILLION, "dash"),
@@ -101,9 +101,8 @@ def activations_figures(data: ActivationsData) -> list[go.Figure]:
                 hovertemplate=f"{what} at %{{x:.2f}}: %{{y:.3g}}<extra></extra>",
             )
         figures.append(figure)
-    together = titled_figure("all gradients", "x", "|f'(x)| (log scale)", height=400)
+    together = titled_figure("all gradients", "x", "|f'(x)| (log scale)", height=400, legend_rows=4)
     together.update_yaxes(**log_axis(np.abs(np.concatenate([*data.gradients.values()]))))
-    together.update_layout(margin={"t": 110})
     dashes = ("solid", "dash", "dot")
     for n, (name, gradient) in enumerate(data.gradients.items()):
         magnitude = np.abs(gradient)

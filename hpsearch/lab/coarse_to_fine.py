@@ -38,13 +38,6 @@ NETWORK: dict[str, Value] = {"width": 50, "depth": 1, "preprocessing": "zero-cen
 EPOCHS = 10
 COARSE_EPOCHS = 5
 ROWS = 7_000
-COLOUR_BAR = {
-    "title": {"text": "validation accuracy", "side": "top"},
-    "orientation": "h",
-    "y": 1.0,
-    "yanchor": "bottom",
-    "thickness": 10,
-}
 
 
 @dataclass(frozen=True, eq=False)
@@ -194,7 +187,6 @@ def coarse_to_fine_figures(data: CoarseToFineData) -> list[go.Figure]:
             "L2 penalty (log scale)",
             height=440,
         )
-        figure.update_layout(margin={"t": 96})
         ended = (" (exploded)" if e else "" for e in stage.exploded)
         figure.add_scatter(
             x=stage.values["learning_rate"],
@@ -205,7 +197,7 @@ def coarse_to_fine_figures(data: CoarseToFineData) -> list[go.Figure]:
                 "colorscale": "Cividis",
                 "cmin": 1 / data.classes,
                 "cmax": max(float(s.scores.max()) for s in data.stages),
-                "colorbar": COLOUR_BAR,
+                "colorbar": {"title": {"text": "accuracy"}, "thickness": 10},
                 "size": 9,
                 "line": {"color": GREY, "width": 1},
                 "symbol": ["x" if e else "circle" for e in stage.exploded],
@@ -219,7 +211,9 @@ def coarse_to_fine_figures(data: CoarseToFineData) -> list[go.Figure]:
             around = np.log10([0.5 * ends.min(), 2 * ends.max()])
             figure.update_layout({f"{axis}axis": {**log_axis(ends), "range": around.tolist()}})
         figures.append(figure)
-    scores = titled_figure("all trials in order", "trial", "validation accuracy", height=440)
+    scores = titled_figure(
+        "all trials in order", "trial", "validation accuracy", height=440, legend_rows=1
+    )
     start = 1
     for stage in data.stages:
         scores.add_scatter(

@@ -99,8 +99,8 @@ def dead_relus_sees(data: DeadRelusData) -> str:
     return (
         f"After training {plain[calm]:.1%} of the ReLUs are dead with a learning rate of "
         f"{data.rates[calm]:g} or less, {plain[tame]:.1%} with {data.rates[tame]:g}, the highest "
-        f"at which no training exploded, and {plain[-1]:.0%} with {data.rates[-1]:g}; when the biases "
-        f"begin at {data.biases[1]:g} it is {biased[calm]:.1%}, {biased[tame]:.1%} and "
+        f"at which no training exploded, and {plain[-1]:.0%} with {data.rates[-1]:g}; when the "
+        f"biases begin at {data.biases[1]:g} it is {biased[calm]:.1%}, {biased[tame]:.1%} and "
         f"{biased[-1]:.0%}."
     )
 
@@ -108,13 +108,15 @@ def dead_relus_sees(data: DeadRelusData) -> str:
 def dead_relus_figures(data: DeadRelusData) -> list[go.Figure]:
     """The dead by layer, and what the network is still good for."""
     dead = titled_figure(
-        "dead units", "learning rate (log scale)", "share of the layer", height=400
+        "dead units", "learning rate (log scale)", "share of the layer", height=400, legend_rows=4
     )
-    dead.update_layout(margin={"t": 110})
     accuracy = titled_figure(
-        "accuracy on the training data", "learning rate (log scale)", "accuracy", height=400
+        "accuracy on the training data",
+        "learning rate (log scale)",
+        "accuracy",
+        height=400,
+        legend_rows=1,
     )
-    accuracy.update_layout(margin={"t": 110})
     colours = iter(CYCLE)
     for b, bias in enumerate(data.biases.tolist()):
         for layer in range(data.dead.shape[-1]):

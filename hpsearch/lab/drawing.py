@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable
+from collections.abc import Collection
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -18,7 +18,9 @@ if TYPE_CHECKING:
 __all__ = ["histograms_figure", "log_axis", "titled_figure"]
 
 
-def titled_figure(title: str, x: str, y: str, *, height: int = 340) -> go.Figure:
+def titled_figure(
+    title: str, x: str, y: str, *, height: int = 340, legend_rows: int = 0
+) -> go.Figure:
     """A figure without traces, under a title of its own.
 
     Args:
@@ -26,25 +28,29 @@ def titled_figure(title: str, x: str, y: str, *, height: int = 340) -> go.Figure
         x: the name of its horizontal axis, with the unit where there is one.
         y: of its vertical axis.
         height: in pixels.
+        legend_rows: how many rows its legend needs on a telephone.
     """
     figure = blank_figure(x, y, height=height)
     figure.update_layout(
         title={"text": label(title), "font": {"size": 15}, "x": 0, "y": 0.98, "yanchor": "top"},
-        margin={"t": 72},
+        margin={"t": 36 + (18 + 18 * legend_rows if legend_rows else 0)},
     )
     return figure
 
 
-def log_axis(values: Iterable[float]) -> dict[str, object]:
-    """An axis in powers of ten, written as such; with the digits between them where it is short.
+def log_axis(values: Collection[float]) -> dict[str, object]:
+    """An axis in powers of ten; with 2 and 5 between them, and written out, where it is short.
 
     Args:
         values: what it is for, of which those above zero count.
     """
-    shown = [value for value in values if value > 0]
-    decades = math.log10(max(shown) / min(shown)) if shown else 0.0
-    step = {"dtick": math.ceil(decades / 5)} if decades > 1.5 else {}
-    return {"type": "log", "exponentformat": "power", **step}
+    low, high = (math.log10(end(v for v in values if v > 0)) for end in (min, max))
+    if high - low > 1.5:
+        step = math.ceil((high - low) / 5)
+        return {"type": "log", "exponentformat": "power", "dtick": step}
+    decades = range(math.floor(low), math.ceil(high) + 1)
+    ticks = [digit * 10.0**decade for decade in decades for digit in (1, 2, 5)]
+    return {"type": "log", "tickvals": ticks, "ticktext": [f"{tick:g}" for tick in ticks]}
 
 
 def histograms_figure(title: str, y: str, distributions: Distributions) -> go.Figure:
@@ -74,7 +80,6 @@ def histograms_figure(title: str, y: str, distributions: Distributions) -> go.Fi
         hoverinfo="skip",
         showlegend=False,
     )
-    figure.update_layout(margin={"t": 36})
     figure.update_xaxes(tickvals=list(range(1, len(distributions.shares) + 1)))
     if distributions.logarithmic:
         figure.update_yaxes(**log_axis(distributions.edges))

@@ -86,11 +86,12 @@ def layer_figures(networks: Sequence[DeepNetwork]) -> list[go.Figure]:
     for activation in dict.fromkeys(n.activation for n in networks):
         for what in ("outputs", "gradients"):
             figure = titled_figure(
-                f"{activation}: spread of the {what}", "layer", "standard deviation (log scale)"
+                f"{activation}: spread of the {what}", "layer", "spread (log scale)", legend_rows=2
             )
             shown = [n for n in networks if n.activation == activation]
             spreads = [getattr(network, what).spread for network in shown]
-            figure.update_yaxes(**log_axis(np.concatenate(spreads)))
+            ends = np.array([0.3 * np.min(spreads), 3 * np.max(spreads)])
+            figure.update_yaxes(**log_axis(ends), range=np.log10(ends).tolist())
             figure.update_xaxes(dtick=1)
             for colour, network, spread in zip(CYCLE, shown, spreads, strict=False):
                 figure.add_scatter(
@@ -123,7 +124,6 @@ def layer_table(networks: Sequence[DeepNetwork]) -> Table:
         "activation",
         "weights",
         *(f"{what}, layer {n}" for what in ("mean", "spread", "gradient") for n in (1, last)),
-        f"exactly 0, layer {last}",
         f"beyond 0.99, layer {last}",
     )
     rows = tuple(
@@ -133,7 +133,6 @@ def layer_table(networks: Sequence[DeepNetwork]) -> Table:
             *(f"{network.outputs.mean[i]:.2g}" for i in (0, -1)),
             *(f"{network.outputs.spread[i]:.2g}" for i in (0, -1)),
             *(f"{network.gradients.spread[i]:.2g}" for i in (0, -1)),
-            f"{network.outputs.zeros[-1]:.0%}",
             f"{network.saturated[-1]:.0%}" if network.activation == "tanh" else "",
         )
         for network in networks

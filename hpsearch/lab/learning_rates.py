@@ -108,9 +108,13 @@ def learning_rates_sees(data: LearningRatesData) -> str:
 
 def learning_rates_figures(data: LearningRatesData) -> list[go.Figure]:
     """The losses, and the validation accuracies."""
-    losses = titled_figure("training loss", "epoch", "loss (nats, log scale)", height=440)
-    losses.update_yaxes(**log_axis(loss for c in data.curves for loss in c.losses))
-    accuracies = titled_figure("validation accuracy", "epoch", "accuracy", height=440)
+    losses = titled_figure(
+        "training loss", "epoch", "loss (nats, log scale)", height=440, legend_rows=2
+    )
+    losses.update_yaxes(**log_axis([loss for c in data.curves for loss in c.losses]))
+    accuracies = titled_figure(
+        "validation accuracy", "epoch", "accuracy", height=440, legend_rows=2
+    )
     for colour, curve in zip(CYCLE, data.curves, strict=False):
         name = f"{curve.rate:g}"
         end = ["circle"] * (len(curve.losses) - 1) + ["x" if curve.blown_up else "circle"]

@@ -160,7 +160,7 @@ def preprocessing_figures(data: PreprocessingData) -> list[go.Figure]:
     figures = []
     for kind, cloud in data.clouds.items():
         names = ("x1", "x2") if kind not in ("pca", "whiten") else ("first axis", "second axis")
-        figure = titled_figure(kind, *names, height=380)
+        figure = titled_figure(kind, *names, height=380, legend_rows=1)
         for label, colour, symbol in ((0, BLUE, "circle"), (1, VERMILLION, "x-thin-open")):
             chosen = data.labels == label
             figure.add_scatter(
@@ -176,7 +176,11 @@ def preprocessing_figures(data: PreprocessingData) -> list[go.Figure]:
         figure.update_yaxes(range=[low[1], high[1]], zeroline=True, scaleanchor="x")
         figures.append(figure)
     losses = titled_figure(
-        "gradient descent, each with its best rate", "step", "loss (nats, log scale)", height=380
+        "gradient descent, each with its best rate",
+        "step",
+        "loss (nats, log scale)",
+        height=380,
+        legend_rows=3,
     )
     losses.update_yaxes(**log_axis(np.concatenate([c.losses for c in data.clouds.values()])))
     losses.update_xaxes(**log_axis(range(1, len(data.clouds["none"].losses))))

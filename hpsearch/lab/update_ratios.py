@@ -106,8 +106,9 @@ def update_ratios_sees(data: UpdateRatiosData) -> str:
 
 def update_ratios_figures(data: UpdateRatiosData) -> list[go.Figure]:
     """The ratios of the first layer in time, and the accuracy they come to."""
-    time = titled_figure("first layer", "update", "update / weights (norms, log scale)", height=440)
-    time.update_layout(margin={"t": 110})
+    time = titled_figure(
+        "first layer", "update", "update / weights (norms, log scale)", height=440, legend_rows=3
+    )
     time.update_layout(legend={"title": {"text": "rate"}})
     time.update_yaxes(**log_axis(data.ratios[:, :, 0].ravel()))
     for colour, rate, ratios in zip((*CYCLE, GREY), data.rates, data.ratios, strict=False):
@@ -125,8 +126,8 @@ def update_ratios_figures(data: UpdateRatiosData) -> list[go.Figure]:
         "validation accuracy",
         height=440,
     )
-    reached.update_layout(margin={"t": 110})
-    reached.update_xaxes(**log_axis(data.typical))
+    around = np.log10([0.3 * data.typical.min(), 3 * data.typical.max()]).tolist()
+    reached.update_xaxes(**log_axis(data.typical), range=around)
     reached.add_scatter(
         x=data.typical,
         y=data.accuracy,

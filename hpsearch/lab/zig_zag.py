@@ -144,7 +144,6 @@ def zig_zag_figures(data: ZigZagData) -> list[go.Figure]:
     figures = []
     for colour, (name, path) in zip((VERMILLION, BLUE), data.paths.items(), strict=True):
         figure = titled_figure(f"{name} inputs", "weight of x1", "weight of x2", height=400)
-        figure.update_layout(margin={"t": 36})
         figure.add_scatter(
             x=path.weights[:, 0],
             y=path.weights[:, 1],
