@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from hpsearch.data import Dataset, Fold, Preprocessor, load_dataset, make_splits
-from hpsearch.errors import DataError
+from hpsearch.data.images import DEBIAN_FOLDER
 from hpsearch.lab.drawing import log_axis, titled_figure
 from hpsearch.lab.experiment import Experiment, Table
 from hpsearch.objective import Recipe, train_folds
@@ -17,8 +18,6 @@ from hpsearch.search import Slot, make_strategy, run_search
 from hpsearch.space import Float, Space, Value
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     import plotly.graph_objects as go
 
 __all__ = [
@@ -38,6 +37,11 @@ NETWORK: dict[str, Value] = {"width": 50, "depth": 1, "preprocessing": "zero-cen
 EPOCHS = 10
 COARSE_EPOCHS = 5
 ROWS = 7_000
+SOURCES = (
+    ("CIFAR-10", "cifar-10", Path("cifar-10-batches-bin")),
+    ("Fashion-MNIST", "fashion-mnist", DEBIAN_FOLDER),
+)
+"""In the order of preference: what a sentence calls it, its name, and where its files would be."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -88,17 +92,15 @@ def images() -> tuple[Dataset, tuple[str, ...]]:
     CIFAR-10 is looked for in the working directory, where unpacking its archive puts the folder
     ``cifar-10-batches-bin``; Fashion-MNIST where Debian's package puts it. scikit-learn's digits
     are always there.
+
+    Raises:
+        DataError: files are there and cannot be read.
     """
     missing: list[str] = []
-    sources: tuple[tuple[str, Callable[[], Dataset]], ...] = (
-        ("CIFAR-10", lambda: load_dataset("cifar-10", folder=".", limit=ROWS)),
-        ("Fashion-MNIST", lambda: load_dataset("fashion-mnist", limit=ROWS)),
-    )
-    for name, load in sources:
-        try:
-            return load(), tuple(missing)
-        except DataError:
-            missing.append(name)
+    for title, name, folder in SOURCES:
+        if folder.is_dir():
+            return load_dataset(name, folder=folder, limit=ROWS), tuple(missing)
+        missing.append(title)
     return load_dataset("digits"), tuple(missing)
 
 
