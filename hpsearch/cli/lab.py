@@ -22,7 +22,7 @@ def register(app: typer.Typer) -> None:
 def lab(
     names: Annotated[
         list[str] | None,
-        typer.Argument(metavar="NAME...", help="Experiments; without any, list them."),
+        typer.Argument(metavar="NAME", help="Experiments; without any, list them."),
     ] = None,
     everything: Annotated[bool, typer.Option("--all", help="All experiments.")] = False,
     out: Annotated[

@@ -15,9 +15,9 @@ from hpsearch.lab import EXPERIMENTS
 SMALLER: dict[str, dict[str, Any]] = {
     "zig-zag": {"updates": 150, "looks": 10},
     "dead-relus": {"repeats": 2, "epochs": 5, "rates": (0.01, 0.1, 1.0, 3.0)},
-    "preprocessing": {"points": 200, "steps": 400},
-    "initialization": {"samples": 200},
-    "batch-norm": {"samples": 200},
+    "preprocessing": {"points": 200, "steps": 250},
+    "initialization": {"samples": 100},
+    "batch-norm": {"samples": 100},
     "coarse-to-fine": {"trials": 36},
 }
 
