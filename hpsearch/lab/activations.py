@@ -139,7 +139,7 @@ EXPERIMENT = Experiment(
     "activation functions).",
     "Forward and backward of the layers that the network is made of. Leaky ReLU's slope below "
     "zero is 0.01; PReLU learns its own, from 0.25 on; maxout learns its linear pieces, here x "
-    "and -x/2. A gradient of exactly zero is not on the logarithmic scale.",
+    "and minus half of it. A gradient of exactly zero is not on the logarithmic scale.",
     activations_data,
     activations_sees,
     activations_figures,

@@ -160,7 +160,9 @@ def preprocessing_figures(data: PreprocessingData) -> list[go.Figure]:
     figures = []
     for kind, cloud in data.clouds.items():
         names = ("x1", "x2") if kind not in ("pca", "whiten") else ("first axis", "second axis")
-        figure = titled_figure(kind, *names, height=380, legend_rows=1)
+        figure = titled_figure(
+            "none: the raw cloud" if kind == "none" else kind, *names, height=380, legend_rows=1
+        )
         for label, colour, symbol in ((0, BLUE, "circle"), (1, VERMILLION, "x-thin-open")):
             chosen = data.labels == label
             figure.add_scatter(

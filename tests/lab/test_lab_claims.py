@@ -109,7 +109,12 @@ def test_relus_die_of_high_learning_rates(measured: Measured) -> None:
     assert data.accuracy[lost].max() < 0.15
     said = sentence("dead-relus", data)
     assert said.startswith("After training 0.0% of the ReLUs are dead with a learning rate of 0.1 ")
+    calm = [rate for rate, blown in enumerate(data.blown_up.any(axis=(0, 2))) if not blown][-1]
+    assert 0 < shares[calm] < shares[-1]
+    assert f", {shares[calm]:.1%} with {data.rates[calm]:g}, the highest at which no" in said
     assert f"and {shares[-1]:.0%} with 3;" in said
+    low, middle, high = (float(np.mean(data.dead[1, rate])) for rate in (1, calm, -1))
+    assert said.endswith(f"it is {low:.1%}, {middle:.1%} and {high:.0%}.")
 
 
 def test_whitening_makes_the_cloud_round_and_quick_to_learn(measured: Measured) -> None:
