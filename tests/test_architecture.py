@@ -15,7 +15,7 @@ PACKAGE = Path(hpsearch.__file__).parent
 
 LAYERS = [
     ["cli", "__main__"],
-    ["dashboard"],
+    ["dashboard", "lab"],
     ["report"],
     ["plots"],
     ["compare", "advice"],

@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 
 from hpsearch.cli.app import app
+from hpsearch.lab import EXPERIMENTS
 from hpsearch.plots import PANELS
 from hpsearch.report.dashboards import parse_dashboard
 from hpsearch.study_file import parse_study_file
@@ -92,6 +93,12 @@ def test_every_panel_is_named() -> None:
         names = re.sub(r" \([^)]*\)", "", row).split(", ")
         assert names == [name for name, panel in PANELS.items() if panel.of == subject]
     assert len(rows) == 2
+
+
+def test_every_experiment_is_named() -> None:
+    section = README.split("## The lab\n")[1].split("\n## ")[0]
+    rows = re.findall(r"^\| ([a-z][a-z-]+) \| ", section, re.MULTILINE)
+    assert rows == ["experiment", *EXPERIMENTS]
 
 
 def test_the_python_runs(folder: Path) -> None:

@@ -26,6 +26,7 @@ HEAVY = [
         ("from hpsearch.cli.app import run; run(['--help'])", [*HEAVY, "numpy"]),
         ("from hpsearch.cli.app import run; run(['run', '--help'])", HEAVY),
         ("from hpsearch.cli.app import run; run(['report', '--help'])", HEAVY),
+        ("from hpsearch.cli.app import run; run(['lab', '--help'])", HEAVY),
         # What a worker process needs to unpickle and to run a job.
         ("import hpsearch.objective, hpsearch.engine.workers", [*HEAVY, "pydantic", "rich"]),
     ],

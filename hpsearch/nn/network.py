@@ -218,6 +218,32 @@ class Network:
             propagation.forward()
         return [hidden.T.copy() for hidden in propagation.hidden]
 
+    def outputs_and_gradients(self, X: Array, y: Labels) -> tuple[list[Array], list[Array]]:
+        """What each hidden layer puts out in training, and what comes back to it, for looking at.
+
+        Batch normalization takes the statistics of X, nothing is dropped, and nothing in the
+        network changes but ``gradients``.
+
+        Args:
+            X: inputs (n, n_features), all taken at once.
+            y: labels (n,), 0 to n_classes - 1.
+
+        Returns:
+            The outputs, one array (n, width) for each hidden layer, and the gradients of the mean
+            loss with respect to them, likewise.
+
+        Raises:
+            UsageError: when X has another shape.
+        """
+        self._check_inputs(X)
+        statistics = self.statistics.copy()
+        propagation = Propagation(self, len(X), training=True)
+        propagation.load(X)
+        with np.errstate(all="ignore"):
+            gradients = propagation.hidden_gradients(y)
+        self.statistics[:] = statistics
+        return [h.T for h in propagation.hidden], [dh.T for dh in gradients]
+
     def loss_and_gradients(
         self,
         X: Array,

@@ -124,6 +124,31 @@ class Propagation:
         Returns:
             Array (n_classes, samples): 1 at the label, 0 elsewhere.
         """
+        loss = self._forward_to_loss(y)
+        self.backward()
+        return loss
+
+    def hidden_gradients(self, y: Labels) -> list[Array]:
+        """Forward and backward of the batch that was loaded, watching what goes down.
+
+        Args:
+            y: labels (samples,), 0 to n_classes - 1.
+
+        Returns:
+            The gradient of the mean loss with respect to what each hidden layer puts out, one
+            array (width, samples) a layer.
+        """
+        self._forward_to_loss(y)
+        gradients = []
+        for layer in self.reversed:
+            layer.backward()
+            # The layers below work in the same array, so that it is copied on the way.
+            if isinstance(layer, Dense) and layer.dx is not None:
+                gradients.append(layer.dx.copy())
+        return gradients[::-1]
+
+    def _forward_to_loss(self, y: Labels) -> float:
+        """Forward, and the gradient of the mean loss with respect to the logits; the loss."""
         targets = np.zeros(self.logits.shape, self.dtype)
         targets[y, np.arange(self.samples)] = 1.0
         return targets
@@ -141,5 +166,4 @@ class Propagation:
         self.forward()
         self.loss.forward(targets, normalizers, picked)
         self.loss.backward(targets, normalizers, scalar(1.0 / self.samples, self.dtype))
-        self.backward()
         return float(np.log(normalizers).sum() - picked) / self.samples

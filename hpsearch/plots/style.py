@@ -20,6 +20,7 @@ __all__ = [
     "DARK",
     "GREY",
     "LIGHT",
+    "SKY",
     "STRATEGY_COLOURS",
     "VERMILLION",
     "blank_figure",

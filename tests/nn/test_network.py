@@ -61,6 +61,24 @@ def test_gradient_of_the_whole_network(
         assert all(layer.dslope.any() for layer in net.layers[:-1])
 
 
+@pytest.mark.parametrize("batch_norm", [False, True], ids=["", "batch norm"])
+def test_gradients_of_the_hidden_outputs_explain_those_of_the_weights(batch_norm: bool) -> None:
+    """dL/dW = h^T (dL/dh' f'(z)): the weights' gradients are checked numerically above."""
+    net = network((6, 4), activation="tanh", batch_norm=batch_norm, dropout=0.3)
+    X, y = data()
+    weights = [net.layers[n].ddense[:-1] for n in (0, 1)]
+    before = net.state()
+    outputs, gradients = net.outputs_and_gradients(X, y)
+    assert [h.shape for h in outputs] == [dh.shape for dh in gradients] == [(8, 6), (8, 4)]
+    assert all(np.array_equal(before[name], kept) for name, kept in net.state().items())
+    expected = (softmax(outputs[-1] @ net.layers[-1].weights + net.layers[-1].bias)) / len(y)
+    expected[np.arange(len(y)), y] -= 1 / len(y)
+    np.testing.assert_allclose(gradients[-1], expected @ net.layers[-1].weights.T, atol=1e-12)
+    if not batch_norm:
+        for below, h, dh, dw in zip((X, outputs[0]), outputs, gradients, weights, strict=True):
+            np.testing.assert_allclose(dw, below.T @ (dh * (1 - h**2)), atol=1e-12)
+
+
 @settings(max_examples=30, deadline=None)
 @given(
     hidden=st.lists(st.integers(1, 9), max_size=4).map(tuple),

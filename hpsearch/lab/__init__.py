@@ -1,0 +1,8 @@
+"""The lecture's experiments, measured with the network that the searches train."""
+
+from __future__ import annotations
+
+from hpsearch.lab.experiment import Experiment, Table
+from hpsearch.lab.experiments import EXPERIMENTS, experiment
+
+__all__ = ["EXPERIMENTS", "Experiment", "Table", "experiment"]

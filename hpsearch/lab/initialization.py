@@ -1,0 +1,158 @@
+"""Ten layers of 500 units under the lecture's four initializations, with tanh and ReLU."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from hpsearch.lab.drawing import histograms_figure, log_axis, titled_figure
+from hpsearch.lab.experiment import Experiment, Table
+from hpsearch.lab.layers import DeepNetwork, deep_networks
+from hpsearch.plots.style import CYCLE
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    import plotly.graph_objects as go
+
+__all__ = [
+    "EXPERIMENT",
+    "InitializationData",
+    "initialization_data",
+    "initialization_figures",
+    "initialization_sees",
+    "initialization_table",
+    "layer_figures",
+    "layer_table",
+]
+
+
+@dataclass(frozen=True, eq=False)
+class InitializationData:
+    """The eight networks: two activations times four initializations."""
+
+    networks: tuple[DeepNetwork, ...]
+
+    def network(self, activation: str, initializer: str) -> DeepNetwork:
+        """One of them."""
+        return next(
+            n for n in self.networks if (n.activation, n.initializer) == (activation, initializer)
+        )
+
+
+def initialization_data(
+    seed: int = 0, *, samples: int = 1000, width: int = 500, depth: int = 10
+) -> InitializationData:
+    """One pass forward and back through each network; see `deep_networks`."""
+    return InitializationData(
+        deep_networks(seed=seed, samples=samples, width=width, depth=depth, batch_norm=False)
+    )
+
+
+def initialization_sees(data: InitializationData) -> str:
+    """What is left of the spread in the last layer, and what came of the saturated gradient."""
+    depth = len(data.networks[0].saturated)
+
+    def left(activation: str, initializer: str) -> str:
+        spread = data.network(activation, initializer).outputs.spread
+        return f"{spread[-1] / spread[0]:.2g}"
+
+    large = data.network("tanh", "large-random")
+    gradient = large.gradients.spread[0] / large.gradients.spread[-1]
+    return (
+        f"Layer {depth} keeps {left('tanh', 'xavier')} of layer 1's spread with tanh and Xavier's "
+        f"weights, and {left('tanh', 'small-random')} of it with small random ones; with ReLU it "
+        f"keeps {left('relu', 'he')} with He's and {left('relu', 'xavier')} with Xavier's; large "
+        f"random weights saturate {large.saturated[-1]:.0%} of tanh's outputs, and the gradient, "
+        f"which the lecture expects to vanish, is {gradient:.2g} times as large in layer 1 as in "
+        f"layer {depth}."
+    )
+
+
+def initialization_figures(data: InitializationData) -> list[go.Figure]:
+    """The spreads by layer, then the histogram of every layer of every network."""
+    return layer_figures(data.networks)
+
+
+def layer_figures(networks: Sequence[DeepNetwork]) -> list[go.Figure]:
+    """Spreads of outputs and gradients by layer, and all histograms.
+
+    Args:
+        networks: of one or more activations.
+    """
+    figures = []
+    for activation in dict.fromkeys(n.activation for n in networks):
+        for what in ("outputs", "gradients"):
+            figure = titled_figure(
+                f"{activation}: spread of the {what}", "layer", "spread (log scale)", legend_rows=2
+            )
+            shown = [n for n in networks if n.activation == activation]
+            spreads = [getattr(network, what).spread for network in shown]
+            ends = np.array([0.3 * np.min(spreads), 3 * np.max(spreads)])
+            figure.update_yaxes(**log_axis(ends), range=np.log10(ends).tolist())
+            figure.update_xaxes(dtick=1)
+            for colour, network, spread in zip(CYCLE, shown, spreads, strict=False):
+                figure.add_scatter(
+                    x=list(range(1, len(spread) + 1)),
+                    y=spread,
+                    mode="lines+markers",
+                    line={"color": colour},
+                    name=network.initializer,
+                    hovertemplate=f"{network.initializer}, layer %{{x}}: %{{y:.3g}}<extra></extra>",
+                )
+            figures.append(figure)
+    for network in networks:
+        name = f"{network.activation}, {network.initializer}"
+        outputs, gradients = network.outputs, network.gradients
+        axis = "|output| (log scale)" if outputs.logarithmic else "output"
+        figures.append(histograms_figure(f"{name}: outputs", axis, outputs))
+        figures.append(histograms_figure(f"{name}: gradients", "|gradient| (log scale)", gradients))
+    return figures
+
+
+def initialization_table(data: InitializationData) -> Table:
+    """Mean and spread of the first and the last layer."""
+    return layer_table(data.networks)
+
+
+def layer_table(networks: Sequence[DeepNetwork]) -> Table:
+    """Mean and spread in the first and the last layer of each network."""
+    last = len(networks[0].saturated)
+    headings = (
+        "activation",
+        "weights",
+        *(f"{what}, layer {n}" for what in ("mean", "spread", "gradient") for n in (1, last)),
+        f"beyond 0.99, layer {last}",
+    )
+    rows = tuple(
+        (
+            network.activation,
+            network.initializer,
+            *(f"{network.outputs.mean[i]:.2g}" for i in (0, -1)),
+            *(f"{network.outputs.spread[i]:.2g}" for i in (0, -1)),
+            *(f"{network.gradients.spread[i]:.2g}" for i in (0, -1)),
+            f"{network.saturated[-1]:.0%}" if network.activation == "tanh" else "",
+        )
+        for network in networks
+    )
+    return Table("Outputs, and the spread of their gradients", headings, rows)
+
+
+EXPERIMENT = Experiment(
+    "Initialization of a deep network",
+    "Outputs that shrink to nothing leave the weights above them without a gradient, and "
+    "outputs at tanh's ends are saturated; Xavier's weights keep the variance of a linear "
+    "layer, He's make up for the half that a ReLU removes (lecture 6, weight initialization).",
+    "Ten layers of 500 units before any learning, 1,000 unit Gaussian inputs, random labels of "
+    "ten classes. Gradients are those of the mean loss with respect to what a layer puts out; "
+    "saturated are outputs beyond 0.99 in magnitude. Each histogram is turned on its side and "
+    "stands on the number of its layer; those of gradients and of ReLU show magnitudes, without "
+    "exact zeros and the smallest twentieth.",
+    initialization_data,
+    initialization_sees,
+    initialization_figures,
+    initialization_table,
+)
+"""The page."""

@@ -1,0 +1,84 @@
+"""The lab as HTML: a page for each experiment, and one that leads to them."""
+
+from __future__ import annotations
+
+import html
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+from hpsearch.errors import UsageError
+from hpsearch.lab.experiments import EXPERIMENTS, experiment
+from hpsearch.report import document_html, figure_html, table, write_page
+
+__all__ = ["index_html", "page_html", "write_experiment", "write_index"]
+
+FOOTER = "Written by hpsearch. The experiments of lecture 6 (Stanford CS231n), measured."
+BACK = '<nav><ul><li><a href="index.html">The lab</a></li></ul></nav>\n'
+
+
+def page_html(name: str, data: Any) -> str:
+    """The page of one experiment.
+
+    Args:
+        name: of the experiment.
+        data: what it measured.
+
+    Raises:
+        UnknownNameError: there is no such experiment.
+    """
+    made = experiment(name)
+    figures = "".join(
+        figure_html(figure, f"{name}-{n}") for n, figure in enumerate(made.figures(data), start=1)
+    )
+    numbers = made.table(data)
+    return document_html(
+        f"{made.title}: the lab of hpsearch",
+        f'{BACK}<h1>{html.escape(made.title)}</h1>\n<p class="result">'
+        f"{html.escape(made.sees(data))}</p>\n<p>{html.escape(made.why)}</p>\n<p>{html.escape(made.how)}</p>\n"
+        f'<div class="figures">{figures}</div>\n'
+        f"{table(numbers.headings, numbers.rows, caption=numbers.caption)}",
+        footer=FOOTER,
+    )
+
+
+def index_html(names: Iterable[str]) -> str:
+    """Links to the pages of these experiments, with why each is worth seeing."""
+    entries = "".join(
+        f'<h2><a href="{name}.html">{html.escape(EXPERIMENTS[name].title)}</a></h2>\n'
+        f"<p>{html.escape(EXPERIMENTS[name].why)}</p>\n"
+        for name in names
+    )
+    head = (
+        "<h1>The lab</h1>\n<p>What lecture 6 says of training a network, measured with the network "
+        "that hpsearch searches with.</p>\n"
+    )
+    return document_html("The lab of hpsearch", head + entries, footer=FOOTER, figures=False)
+
+
+def write_experiment(folder: Path, name: str, data: Any) -> Path:
+    """Write one experiment's page into a folder, which is made if it is not there; its path.
+
+    Raises:
+        UsageError: the folder or the file cannot be written.
+    """
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise UsageError(
+            f"cannot make the folder {folder}: {error.strerror}; name another one with -o"
+        ) from None
+    path = folder / f"{name}.html"
+    write_page(path, page_html(name, data))
+    return path
+
+
+def write_index(folder: Path) -> Path:
+    """Write the page that links every experiment whose page is in the folder; its path.
+
+    Raises:
+        UsageError: the file cannot be written.
+    """
+    path = folder / "index.html"
+    write_page(path, index_html(n for n in EXPERIMENTS if (folder / f"{n}.html").is_file()))
+    return path

@@ -1,0 +1,100 @@
+"""An HTML document that needs nothing else: the styles, the figures, Plotly once, no network."""
+
+from __future__ import annotations
+
+import html
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from hpsearch.errors import UsageError
+from hpsearch.plots.style import DARK, LIGHT
+from hpsearch.writing import write_whole
+
+if TYPE_CHECKING:
+    import plotly.graph_objects as go
+
+__all__ = ["document_html", "figure_html", "write_page"]
+
+HERE = Path(__file__).parent
+
+# Whatever a study is called, the page loads nothing: the browser itself is told to refuse.
+POLICY = (
+    "default-src 'none'; script-src 'unsafe-inline'; style-src 'unsafe-inline'; img-src data: blob:"
+)
+
+
+def document_html(title: str, body: str, *, footer: str, figures: bool = True) -> str:
+    """The whole document around what it shows.
+
+    Args:
+        title: of the window, plain text.
+        body: safe HTML.
+        footer: plain text.
+        figures: whether the body has any of `figure_html`; Plotly's five megabytes come only then.
+    """
+    templates = {"light": LIGHT, "dark": DARK}
+    drawing = (
+        f'<script type="application/json" id="templates">{_script_safe(json.dumps(templates))}'
+        f"</script>\n<script>{_plotly()}</script>\n<script>\n{_file('page.js')}</script>\n"
+    )
+    return (
+        '<!DOCTYPE html>\n<html lang="en">\n<head>\n<meta charset="utf-8">\n'
+        f'<meta http-equiv="Content-Security-Policy" content="{POLICY}">\n'
+        '<meta name="viewport" content="width=device-width, initial-scale=1">\n'
+        '<meta name="color-scheme" content="light dark">\n'
+        f"<title>{html.escape(title)}</title>\n"
+        f"<style>\n{_file('page.css')}</style>\n</head>\n<body>\n<main>\n"
+        f"{body}</main>\n"
+        f"<footer>{html.escape(footer)}</footer>\n"
+        f"{drawing if figures else ''}"
+        "</body>\n</html>\n"
+    )
+
+
+def figure_html(figure: go.Figure, identity: str) -> str:
+    """A figure's place in a document, with its numbers, which the document's script draws.
+
+    Args:
+        figure: has a height of its own.
+        identity: the element's id.
+    """
+    from plotly.io.json import to_json_plotly
+
+    document = figure.to_plotly_json()
+    document["layout"].pop("template")  # the page has both, and takes the reader's
+    height = document["layout"]["height"]
+    return (
+        f'<div class="figure" id="{identity}" style="height: {height}px">'
+        f'<script type="application/json">{_script_safe(to_json_plotly(document))}</script></div>'
+    )
+
+
+def _script_safe(text: str) -> str:
+    """JSON that cannot end the script element around it."""
+    return text.replace("<", "\\u003c")
+
+
+def _plotly() -> str:
+    from plotly.offline import get_plotlyjs
+
+    script: str = get_plotlyjs()
+    return script
+
+
+def _file(name: str) -> str:
+    return (HERE / name).read_text(encoding="utf-8")
+
+
+def write_page(path: Path, content: str) -> None:
+    """Write a page, whole or not at all.
+
+    Raises:
+        UsageError: the path cannot be written.
+    """
+    try:
+        write_whole(path, content.encode())
+    except OSError as error:
+        raise UsageError(
+            f"cannot write the page {path}: {error.strerror}; name another file with -o"
+        ) from None
