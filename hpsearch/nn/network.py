@@ -240,7 +240,7 @@ class Network:
         propagation = Propagation(self, len(X), training=True)
         propagation.load(X)
         with np.errstate(all="ignore"):
-            gradients = propagation.hidden_gradients(y)
+            gradients = propagation.hidden_gradients(propagation.one_hot(y))
         self.statistics[:] = statistics
         return [h.T for h in propagation.hidden], [dh.T for dh in gradients]
 

@@ -124,31 +124,6 @@ class Propagation:
         Returns:
             Array (n_classes, samples): 1 at the label, 0 elsewhere.
         """
-        loss = self._forward_to_loss(y)
-        self.backward()
-        return loss
-
-    def hidden_gradients(self, y: Labels) -> list[Array]:
-        """Forward and backward of the batch that was loaded, watching what goes down.
-
-        Args:
-            y: labels (samples,), 0 to n_classes - 1.
-
-        Returns:
-            The gradient of the mean loss with respect to what each hidden layer puts out, one
-            array (width, samples) a layer.
-        """
-        self._forward_to_loss(y)
-        gradients = []
-        for layer in self.reversed:
-            layer.backward()
-            # The layers below work in the same array, so that it is copied on the way.
-            if isinstance(layer, Dense) and layer.dx is not None:
-                gradients.append(layer.dx.copy())
-        return gradients[::-1]
-
-    def _forward_to_loss(self, y: Labels) -> float:
-        """Forward, and the gradient of the mean loss with respect to the logits; the loss."""
         targets = np.zeros(self.logits.shape, self.dtype)
         targets[y, np.arange(self.samples)] = 1.0
         return targets
@@ -162,6 +137,31 @@ class Propagation:
         Returns:
             The mean cross-entropy.
         """
+        loss = self._forward_to_loss(targets)
+        self.backward()
+        return loss
+
+    def hidden_gradients(self, targets: Array) -> list[Array]:
+        """Forward and backward of the batch that was loaded, watching what goes down.
+
+        Args:
+            targets: from `one_hot`.
+
+        Returns:
+            The gradient of the mean loss with respect to what each hidden layer puts out, one
+            array (width, samples) a layer.
+        """
+        self._forward_to_loss(targets)
+        gradients = []
+        for layer in self.reversed:
+            layer.backward()
+            # The layers below work in the same array, so that it is copied on the way.
+            if isinstance(layer, Dense) and layer.dx is not None:
+                gradients.append(layer.dx.copy())
+        return gradients[::-1]
+
+    def _forward_to_loss(self, targets: Array) -> float:
+        """Forward, and the gradient of the mean loss with respect to the logits; the loss."""
         normalizers, picked = np.empty(self.samples, self.dtype), scalar(0.0, self.dtype)
         self.forward()
         self.loss.forward(targets, normalizers, picked)

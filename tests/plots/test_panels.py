@@ -26,7 +26,8 @@ from hpsearch.plots.style import STRATEGY_COLOURS, VERMILLION, label, stage_colo
 from hpsearch.plots.timeline import timeline_data
 from hpsearch.report.browser import find_browser, open_page
 from hpsearch.report.dashboards import Dashboard
-from hpsearch.report.page import page_html, write_page
+from hpsearch.report.document import write_page
+from hpsearch.report.page import page_html
 from hpsearch.space import Categorical, Float, Int
 
 
