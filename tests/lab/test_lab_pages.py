@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -12,10 +13,11 @@ import numpy as np
 import pytest
 
 from hpsearch.cli.app import run
+from hpsearch.errors import RunError
 from hpsearch.lab import EXPERIMENTS
 from hpsearch.lab.numbers import LARGEST, document
 from hpsearch.lab.pages import page_html, write_experiment, write_index
-from hpsearch.report.browser import find_browser, open_page
+from hpsearch.report.browser import Page, find_browser, open_page
 
 BROWSER = pytest.mark.skipif(
     find_browser() is None, reason="needs Chromium (Debian: apt install chromium)"
@@ -101,6 +103,15 @@ def test_a_page_has_its_sentence_on_top_and_plotly_once(measured: Measured) -> N
     assert re.findall(r' src="', page.split("plotly.js v")[0]) == []
 
 
+def wait_for(browser: Page, name: str) -> None:
+    """Wait until the browser shows a page that a link leads to."""
+    there = f"location.pathname.endsWith('{name}') && document.readyState === 'complete'"
+    arrived = False
+    while not arrived:
+        with suppress(RunError):  # a question to the page that it is just leaving
+            arrived = browser.evaluate(there)
+
+
 @BROWSER
 @pytest.mark.parametrize(
     ("names", "width", "dark"),
@@ -115,11 +126,7 @@ def test_a_browser_draws_every_page_without_a_complaint(
         assert browser.evaluate("document.querySelectorAll('h2 a').length") == len(names)
         for path in paths:
             browser.evaluate(f"document.querySelector('a[href=\"{path.name}\"]').click()")
-            # Until the browser has left the index, there is nothing on it to wait for.
-            while not browser.evaluate(
-                f"location.pathname.endsWith('{path.name}') && document.readyState === 'complete'"
-            ):
-                continue
+            wait_for(browser, path.name)
             empty = browser.evaluate(
                 "drawn.then(divs => divs.filter(div => !div.querySelector('.trace path'))"
                 ".map(div => div.id))"
@@ -128,8 +135,5 @@ def test_a_browser_draws_every_page_without_a_complaint(
             assert browser.evaluate("FIGURES.length") >= 2
             assert browser.evaluate("document.documentElement.scrollWidth <= innerWidth"), path.name
             browser.evaluate("document.querySelector('nav a').click()")
-            while not browser.evaluate(
-                "location.pathname.endsWith('index.html') && document.readyState === 'complete'"
-            ):
-                continue
+            wait_for(browser, "index.html")
         assert browser.problems == []
