@@ -16,7 +16,7 @@ from hpsearch.search.narrowing import narrow
 from hpsearch.space import Categorical, Float, Parameter
 from hpsearch.study_file.models import LIMITS, Choices, FloatRange
 
-__all__ = ["Edit", "Point", "advise"]
+__all__ = ["Edit", "Point", "advise", "urgent"]
 
 COMMON = 0.25
 """Share of the trainings from which on a finding is one of the study, and not of a bad draw."""
@@ -32,6 +32,10 @@ LATE, EARLY = 0.9, 0.5
 below, the rest of it was for nothing."""
 
 RESAMPLES = 400
+
+
+RANGES = "ranges"
+"""The topic of a range that is to become another, as ranges always may."""
 
 
 @dataclass(frozen=True)
@@ -66,6 +70,15 @@ class Point:
     repair: bool = False
 
 
+def urgent(points: Sequence[Point]) -> list[Point]:
+    """The points that a study's closing words should have: all that ask for more than other ranges.
+
+    Args:
+        points: of `advise`.
+    """
+    return [point for point in points if point.edits and point.topic != RANGES]
+
+
 def advise(evidence: Evidence) -> tuple[Point, ...]:
     """All points of a study, the repairs first; what a broken study says otherwise is left out.
 
@@ -77,15 +90,10 @@ def advise(evidence: Evidence) -> tuple[Point, ...]:
     repairs = list(_faults(evidence))
     if any(point.repair for point in repairs):
         return tuple(repairs)
-    points = [
-        *repairs,
-        *_rates(evidence),
-        *_ranges(evidence),
-        *_epochs(evidence),
-        *_trials(evidence),
-        *_seeds(evidence),
-    ]
-    return tuple(points)
+    points = [*repairs, *_rates(evidence)]
+    edited = {edit.key for point in points for edit in point.edits}
+    points += [point for point in _ranges(evidence) if point.edits[0].key not in edited]
+    return (*points, *_epochs(evidence), *_trials(evidence), *_seeds(evidence))
 
 
 def _faults(evidence: Evidence) -> Iterator[Point]:
@@ -225,8 +233,8 @@ def _ranges(evidence: Evidence) -> Iterator[Point]:
         if change.after != change.before:
             section = _section(change.parameter)
             yield Point(
-                change.parameter,
-                f"{change.parameter}: {change.reason}.",
+                RANGES,
+                f"{change.parameter}: {change.reason.rstrip('.')}.",
                 (Edit(section, change.parameter, _setting(change.after)),),
             )
 
