@@ -9,7 +9,7 @@ between planted faults and healthy runs on all bundled data (see the tests), far
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Literal, NamedTuple, TypeAlias
 
@@ -51,15 +51,17 @@ ADVICE: dict[Name, str] = {
 }
 """What to do about each."""
 
-UNSCALED = 10.0
-"""Root mean square of the inputs above which they are not scaled; standardized it is 1."""
+UNSCALED = 5.0
+"""Root mean square of the inputs above which they are not scaled; standardized it is 1, and the
+principal components of such inputs, which keep their sizes, come to 4.5 on digits."""
 
 WILD_START = 10.0
 """First loss in units of ln(classes), that of a network which knows nothing; He's initialization
 begins at 1 to 2, inputs that are ten times too large at 10."""
 
 UNLEARNED = 0.5
-"""Last loss in units of ln(classes) above which a training has learned little."""
+"""Last loss in units of the entropy of the classes above which, and accuracy between that of always
+naming the largest class and 1 below which, a training has learned little."""
 
 NO_GRADIENT = 1e-3
 """Norm of the first gradient below which nothing can be learned; healthy ones are near 1."""
@@ -71,6 +73,9 @@ has a slope of at most 1/4, so four layers of them make 1/256 (lecture 6)."""
 DEAD = 0.4
 """Share of dead units in a layer; the course notes see "as much as 40%" with too high a rate."""
 
+ENOUGH = 8
+"""Units that a layer must have for a share of dead ones to mean something."""
+
 SATURATED = 0.5
 """Share of saturated outputs in a layer; Xavier's initialization begins below 0.1."""
 
@@ -80,6 +85,10 @@ SHRUNK = 0.3
 STRONG = 0.3
 """The last gradient in units of the first above which much was left to learn: a training that has
 settled, well or badly, has a small one."""
+
+ONWARD = 0.3
+"""What a loss falls from a quarter to three fifths of a training, in units of its fall in the first
+quarter, above which it was still on its way; a straight line comes to 1.4."""
 
 LARGE_STEP = 0.05
 """A step's size in units of the weights above which it is no refinement any more: fifty times the
@@ -138,7 +147,7 @@ def diagnose(
     network: NetworkConfig,
     training: TrainingConfig,
     *,
-    n_classes: int,
+    shares: Sequence[float],
     n_validation: int,
 ) -> tuple[Finding, ...]:
     """What a training that was watched shows, the likely cause first.
@@ -147,7 +156,7 @@ def diagnose(
         result: of a training with a monitor and validation data.
         network: what was trained.
         training: how.
-        n_classes: of the data.
+        shares: of the classes among the training samples.
         n_validation: rows that score it.
 
     Returns:
@@ -158,7 +167,7 @@ def diagnose(
     """
     if result.watched is None:
         raise ValueError("a training is diagnosed from what a monitor saw; train with watch=True")
-    case = _Case(result, result.watched, network, training, math.log(n_classes), n_validation)
+    case = _Case(result, result.watched, network, training, tuple(shares), n_validation)
     faults = [Finding(name, evidence, True) for name, evidence in case.faults()]
     hints = [] if faults else [Finding(name, why, False) for name, why in case.hints()]
     return (*faults, *hints)
@@ -172,24 +181,45 @@ class _Case:
     watched: Watched
     network: NetworkConfig
     training: TrainingConfig
-    chance: float  # loss of a network that knows nothing: ln(classes)
+    shares: tuple[float, ...]
     n_validation: int
+
+    @property
+    def chance(self) -> float:
+        """The loss of a network that knows nothing: ln(classes)."""
+        return math.log(len(self.shares))
+
+    @property
+    def guess(self) -> float:
+        """The loss of one that knows how frequent each class is: the entropy of the shares."""
+        return -sum(share * math.log(share) for share in self.shares if share > 0)
 
     def faults(self) -> Iterator[tuple[Name, str]]:
         """What is to be repaired: a cause hides what follows from it."""
+        if self._narrow and not self.result.diverged and self._unlearned:
+            yield (
+                "underfitting",
+                self._few_right(f"the narrowest layer has {self._narrowest} units"),
+            )
+            return
         causes = [*self._start(), *self._signal()]
         yield from causes
-        crushed = self._crushed
-        if not causes and not crushed:
-            yield from self._rate()
-        narrow = not self.result.diverged and self._narrowest < math.log2(math.exp(self.chance) + 1)
-        if self._unlearned and (crushed or narrow or not (causes or list(self._rate()))):
-            yield "underfitting", self._why_underfitting(crushed=crushed, narrow=narrow)
+        saturated = list(self._saturation())
+        yield from saturated
+        if self._crushed and self._unlearned:
+            yield "underfitting", self._few_right("regularization has pulled the weights to zero")
+        elif not causes:
+            rate = list(self._rate())
+            yield from rate
+            if self._unlearned and not rate and not saturated:
+                yield "underfitting", self._few_right()
         yield from self._generalization()
 
     def hints(self) -> Iterator[tuple[Name, str]]:
         """What might be done better."""
         curve = self.result.curve
+        if (dead := self._dead) is not None:
+            yield dead
         if self.result.why_stopped != "finished" or len(curve) < 4:
             return
         losses = [record.validation_loss or 0.0 for record in curve]
@@ -212,43 +242,54 @@ class _Case:
             yield "exploding gradients", f"outputs spread by {spreads} from layer to layer; {loss}"
 
     def _signal(self) -> Iterator[tuple[Name, str]]:
-        """Gradients that vanish, units that are dead or saturated."""
-        hidden = slice(0, -1)
-        kind = self.network.activation
-        if not self.network.hidden_layer_sizes:
+        """Gradients that vanish, and units that are dead."""
+        if not self.network.hidden_layer_sizes or not self._unlearned:
             return
-        weights, norm = self._of("weight size", 0), self.watched.gradient_norms[0]
-        gradients = self._of("gradient spread", 0)
-        dead_at_first = self._of("dead", 0)[hidden].max()
-        dead = self._of("dead", -1)[hidden]
-        if weights.min() == 0 and self._unlearned:
-            yield (
-                "vanishing gradients",
-                "all weights begin at zero, so that all units stay the same",
-            )
-        elif kind == "relu" and max(dead.max(), dead_at_first) > DEAD and not self._crushed:
-            at = f"layer {dead.argmax() + 1}" if dead.max() > DEAD else "a layer, from the start"
-            share = max(dead.max(), dead_at_first)
-            yield "dead ReLUs", f"{share:.0%} of the units of {at} are 0 for every sample"
-            if self._unlearned and dead_at_first <= DEAD and not self.result.diverged:
+        norm, gradients = self.watched.gradient_norms[0], self._of("gradient spread", 0)
+        dead_first = self._dead_share(0)
+        if self._of("weight size", 0).min() == 0:
+            why = "all weights begin at zero, so that all units stay the same"
+            yield "vanishing gradients", why
+        elif dead_first > DEAD:
+            why = f"{dead_first:.0%} of the units of a layer are 0 for every sample from the start"
+            yield "dead ReLUs", why
+        elif norm < NO_GRADIENT:
+            yield "vanishing gradients", f"the first gradient has a norm of {norm:.2g}"
+        elif gradients[:-1].min() < FADED * gradients[-1]:
+            ratio = gradients[:-1].min() / gradients[-1]
+            why = f"the gradient of the first layers is {ratio:.1g} of that of the last one"
+            yield "vanishing gradients", why
+        elif (dead := self._dead) is not None and not self._crushed:
+            yield dead
+            if not self.result.diverged:
                 rate = self.training.learning_rate
                 yield "learning rate too high", f"with a rate of {rate:.2g} units died on the way"
-        elif self._unlearned and norm < NO_GRADIENT:
-            yield "vanishing gradients", f"the first gradient has a norm of {norm:.2g}"
-        elif self._unlearned and gradients[hidden].min() < FADED * gradients[-1]:
-            ratio = gradients[hidden].min() / gradients[-1]
+
+    def _saturation(self) -> Iterator[tuple[Name, str]]:
+        """Units that begin on the flat parts of their function; half of a ReLU always does."""
+        flat = self._of("saturated", 0)[:-1]
+        if self.network.activation != "relu" and flat.size and flat.max() > SATURATED:
             yield (
-                "vanishing gradients",
-                f"the gradient of the first layers is {ratio:.1g} of that of the last one",
+                "saturation",
+                f"{flat.max():.0%} of the outputs of layer {flat.argmax() + 1} are saturated "
+                "before the first step",
             )
-        if kind != "relu":
-            flat = self._of("saturated", 0)[hidden]
-            if flat.max() > SATURATED:
-                yield (
-                    "saturation",
-                    f"{flat.max():.0%} of the outputs of layer {flat.argmax() + 1} are saturated "
-                    "before the first step",
-                )
+
+    @property
+    def _dead(self) -> tuple[Name, str] | None:
+        """Dead units at the end, if there are many."""
+        share = self._dead_share(-1)
+        if share <= DEAD:
+            return None
+        return "dead ReLUs", f"{share:.0%} of the units of a layer are 0 for every sample"
+
+    def _dead_share(self, moment: int) -> float:
+        """The largest share of dead units in a layer that has enough to speak of a share."""
+        if self.network.activation != "relu":
+            return 0.0
+        shares = self._of("dead", moment)[:-1].tolist()
+        sizes = self.network.hidden_layer_sizes
+        return max((x for x, n in zip(shares, sizes, strict=True) if n >= ENOUGH), default=0.0)
 
     def _rate(self) -> Iterator[tuple[Name, str]]:
         """A loss that explodes or jumps, or that barely moves."""
@@ -266,7 +307,7 @@ class _Case:
         largest = float(steps.max()) if steps.size else 0.0
         losses = [record.train_loss for record in result.curve]
         moving = watched.gradient_norms[-1] > STRONG * watched.gradient_norms[0]
-        steady = losses[-1] <= 1.02 * min(losses)
+        steady = losses[-1] <= 1.02 * min(losses) and self._falling(losses)
         if largest > LARGE_STEP or max(losses) > 1.5 * max(losses[0], self.chance):
             yield (
                 "learning rate too high",
@@ -281,9 +322,19 @@ class _Case:
                 (
                     f"with a rate of {rate:.2g} the loss went from {watched.losses[0]:.3g} to "
                     f"{watched.losses[-1]:.3g} only in {result.epochs} epochs, and its gradient is "
-                    "as large as ever"
+                    f"still {watched.gradient_norms[-1] / watched.gradient_norms[0]:.0%} of the "
+                    "first"
                 ),
             )
+
+    @staticmethod
+    def _falling(losses: Sequence[float]) -> bool:
+        """Whether a loss went on falling as it began to, before its rate decayed.
+
+        One that has settled falls in the first quarter and then no more.
+        """
+        quarter, later = losses[len(losses) // 4], losses[(3 * len(losses)) // 5]
+        return len(losses) < 4 or quarter - later > ONWARD * (losses[0] - quarter)
 
     def _generalization(self) -> Iterator[tuple[Name, str]]:
         """Learned by heart, or stopped while it was learning."""
@@ -294,7 +345,7 @@ class _Case:
         validation, train = last.validation_accuracy or 0.0, self.watched.train_accuracy
         error = math.sqrt(validation * (1 - validation) / self.n_validation)
         if train - validation > GAP + 2 * error:
-            luck = math.exp(-self.chance)
+            luck = max(self.shares)
             nothing = validation < luck + 2 * math.sqrt(luck * (1 - luck) / self.n_validation)
             yield (
                 "overfitting",
@@ -305,7 +356,8 @@ class _Case:
             )
         if result.why_stopped == "early stopping":
             losses = [record.validation_loss or 0.0 for record in result.curve]
-            if losses[-1] == min(losses) and result.epochs < 0.5 * self.training.epochs:
+            half = result.epochs < 0.5 * self.training.epochs
+            if half and self._unlearned and losses[-1] == min(losses):
                 yield (
                     "stopped too early",
                     (
@@ -314,13 +366,14 @@ class _Case:
                     ),
                 )
 
-    def _why_underfitting(self, *, crushed: bool, narrow: bool) -> str:
+    def _few_right(self, why: str = "") -> str:
         what = f"only {self.watched.train_accuracy:.0%} of the training samples are right"
-        if crushed:
-            return f"{what}: regularization has pulled the weights towards zero"
-        if narrow:
-            return f"{what}: the narrowest layer has {self._narrowest} units"
-        return what
+        return f"{what}: {why}" if why else what
+
+    @property
+    def _narrow(self) -> bool:
+        """Whether a layer has too few units to tell the classes apart, even in binary."""
+        return self._narrowest < math.log2(len(self.shares) + 1)
 
     @property
     def _narrowest(self) -> int:
@@ -328,7 +381,15 @@ class _Case:
 
     @property
     def _unlearned(self) -> bool:
-        return self.result.diverged or not self.watched.losses[-1] < UNLEARNED * self.chance
+        """Whether it knows little more than how frequent the classes are.
+
+        Both its loss and its accuracy must say so: where labels are noisy, no loss comes near zero.
+        """
+        if self.result.diverged:
+            return True
+        most = max(self.shares)
+        unsure = not self.watched.losses[-1] < UNLEARNED * self.guess
+        return unsure and self.watched.train_accuracy < most + UNLEARNED * (1 - most)
 
     @property
     def _crushed(self) -> bool:

@@ -266,7 +266,7 @@ def train_folds(
             shown,
             recipe.network,
             recipe.training,
-            n_classes=n_classes,
+            shares=(np.bincount(fold.y_train, minlength=n_classes) / len(fold.y_train)).tolist(),
             n_validation=len(fold.y_validation),
         )
     )

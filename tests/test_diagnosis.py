@@ -68,7 +68,7 @@ def trained(
         result,
         recipe.network,
         recipe.training,
-        n_classes=classes,
+        shares=np.bincount(y, minlength=classes) / len(y),
         n_validation=len(y_validation),
     )
     return result, found
@@ -189,6 +189,8 @@ HEALTHY: list[dict[str, Any]] = [
     },
     {**GOOD, "weight_averaging": 0.9},
     {"depth": 0, "learning_rate": 0.1, "epochs": 30},
+    {**GOOD, "patience": 5, "epochs": 100},
+    {"optimizer": "adam", "learning_rate": 3e-3, "patience": 2, "epochs": 100},
 ]
 
 
@@ -252,7 +254,7 @@ def test_a_training_must_have_been_watched() -> None:
     network = Network(X.shape[1], classes, recipe.network, rng=rng)
     result = train(network, X, y, recipe.training, rng=rng)
     with pytest.raises(ValueError, match="watch=True"):
-        diagnose(result, recipe.network, recipe.training, n_classes=3, n_validation=10)
+        diagnose(result, recipe.network, recipe.training, shares=(0.5, 0.5), n_validation=10)
 
 
 def test_batch_normalization_of_single_samples_is_refused() -> None:

@@ -172,6 +172,9 @@ class Trainer:
         self._passes, self._monitor = {}, None
         if best is not None:
             best.restore(self.network)
+        ended_early = why in ("early stopping", "stopped")
+        if monitor is not None and ended_early and monitor.epochs[-1] != self.epochs_done:
+            monitor.look(self.epochs_done)
         seen = None if monitor is None else monitor.watched()
         return TrainingResult(tuple(curve), self.initial_loss, _best_epoch(curve), why, seen)
 
