@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
+from hpsearch.advice import Point, advise, read_evidence
 from hpsearch.engine import record
 from hpsearch.engine.environment import environment
 from hpsearch.engine.summary import Summary, TrialRow, summarize, whole
@@ -17,6 +19,7 @@ from hpsearch.storage import load_epochs, load_study, storage_errors
 if TYPE_CHECKING:
     from datetime import datetime
 
+    from optuna import Study
     from optuna.distributions import BaseDistribution
     from optuna.trial import FrozenTrial
 
@@ -44,6 +47,7 @@ class TrialView(TrialRow):
         curve: the score by epoch (by step, for a study that hpsearch did not make).
         train_losses: one an epoch; nan where it was not finite.
         validation_losses: likewise.
+        looks: what a monitor saw of its network, in terms of JSON; see `Watched.document`.
     """
 
     stage_index: int | None = None
@@ -53,6 +57,7 @@ class TrialView(TrialRow):
     curve: Mapping[int, float] = field(default_factory=dict)
     train_losses: tuple[float, ...] = ()
     validation_losses: tuple[float, ...] = ()
+    looks: Mapping[str, Any] | None = None
 
 
 @dataclass(frozen=True, eq=False)  # one that was read is only ever itself
@@ -70,6 +75,8 @@ class StudyView:
         settings: the study file, as the store has it; empty for a study of somebody else.
         environments: what its runs ran with, each kind once, the first one first.
         machine: what the process that reads the study runs with.
+        advice: what its trainings say, those points first that change something; none for a study
+            of somebody else.
     """
 
     name: str
@@ -82,6 +89,7 @@ class StudyView:
     settings: Mapping[str, Any] = field(default_factory=dict)
     environments: Sequence[Mapping[str, str]] = ()
     machine: Mapping[str, str] = field(default_factory=dict)
+    advice: tuple[Point, ...] = ()
 
 
 def read_view(store: WriteBehindStorage, name: str) -> StudyView:
@@ -118,12 +126,21 @@ def read_view(store: WriteBehindStorage, name: str) -> StudyView:
             for known in record.read_note(study, "environments") or ()
         ),
         machine=environment(),
+        advice=_advice(study),
     )
 
 
-def _trial(
-    row: TrialRow, trial: FrozenTrial, epochs: Mapping[str, Sequence[float | None]]
-) -> TrialView:
+def _advice(study: Study) -> tuple[Point, ...]:
+    if record.read_note(study, "study file") is None:
+        return ()
+    # Another version's settings, trials that others added with attributes of any kind: the page
+    # goes without advice.
+    with suppress(Exception):
+        return tuple(sorted(advise(read_evidence(study)), key=lambda point: not point.edits))
+    return ()
+
+
+def _trial(row: TrialRow, trial: FrozenTrial, epochs: Mapping[str, Any]) -> TrialView:
     return TrialView(
         **vars(row),
         stage_index=whole(trial.user_attrs.get("stage_index")),
@@ -133,6 +150,7 @@ def _trial(
         curve=trial.intermediate_values,
         train_losses=_losses(epochs.get("train_loss", ())),
         validation_losses=_losses(epochs.get("validation_loss", ())),
+        looks=epochs.get("looks"),
     )
 
 
