@@ -83,9 +83,8 @@ def trials(
     if as_json:
         print_json([row.document() for row in rows])
     elif rows:
-        output().print(
-            trials_table(rows, title=f"{name}: {len(rows)} of {len(summary.rows)} trials")
-        )
+        title = f"{name}: {len(rows)} of {len(summary.rows)} trials"
+        output().print(trials_table(rows, title=title, width=output().width))
     else:
         output().print(f"The study {name} has no such trials.", markup=False)
 

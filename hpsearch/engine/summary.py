@@ -42,6 +42,11 @@ class TrialRow:
         """The names of what was wrong with it, the likely cause first."""
         return [finding.name for finding in self.findings if finding.fault]
 
+    @property
+    def reason(self) -> str:
+        """Why it ended, and what was wrong with it."""
+        return f"{self.why} ({', '.join(self.faults)})" if self.faults else self.why
+
     def document(self) -> dict[str, Any]:
         """The trial in terms of JSON, its findings by kind and name."""
         known = {field.name: getattr(self, field.name) for field in fields(TrialRow)}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -37,16 +38,18 @@ def advice_data(view: StudyView) -> AdviceData:
         raise NothingToDraw("The store has nothing from which this version could give advice.")
     if not any(point.edits for point in view.advice):
         return AdviceData(view.advice, "Nothing here asks for a change.")
-    return AdviceData(view.advice, "`hpsearch advise` writes the next study file.")
+    return AdviceData(
+        view.advice, "The command hpsearch advise writes a study file with these changes."
+    )
 
 
 def advice_tables(data: AdviceData) -> list[Table]:
     """A line for each point."""
     rows = [
-        (point.topic, point.sentence, "; ".join(map(edit_text, point.edits)) or "nothing")
+        (point.topic, point.sentence, "; ".join(map(edit_text, point.edits)))
         for point in data.points
     ]
-    return [Table("Advice", ("about", "what the trainings say", "what to change"), rows)]
+    return [Table("Point by point", ("about", "what is said", "change"), rows)]
 
 
 def edit_text(edit: Edit) -> str:
@@ -59,12 +62,10 @@ def edit_text(edit: Edit) -> str:
 
 
 def _setting(value: Any) -> str:
-    match value:
-        case {"choices": choices}:
-            return ", ".join(map(value_text, choices))
-        case {"low": low, "high": high, **more}:
-            scale = " (log scale)" if more.get("log") else ""
-            step = f", in steps of {value_text(more['step'])}" if "step" in more else ""
-            return f"{value_text(low)} to {value_text(high)}{step}{scale}"
-        case _:
-            return value_text(value)
+    if not isinstance(value, Mapping):
+        return value_text(value)
+    if "choices" in value:
+        return ", ".join(map(value_text, value["choices"]))
+    step = f", in steps of {value_text(value['step'])}" if "step" in value else ""
+    scale = " (log scale)" if value.get("log") else ""
+    return f"{value_text(value['low'])} to {value_text(value['high'])}{step}{scale}"

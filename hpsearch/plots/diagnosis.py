@@ -14,6 +14,9 @@ if TYPE_CHECKING:
 
 __all__ = ["Count", "DiagnosisData", "diagnosis_data", "diagnosis_figure"]
 
+WIDTH = 40
+"""Of the lines under the mouse, in characters: a phone has room for so many."""
+
 
 class Count(NamedTuple):
     """A finding, in how many trainings it was made, and in which trial to see it."""
@@ -50,11 +53,11 @@ def diagnosis_data(view: StudyView) -> DiagnosisData:
     if not found:
         raise NothingToDraw(f"All is well: nothing was found wrong with {total}.")
     counts = [Count(here[0][0], len(here), here[0][1].number) for here in found.values()]
-    sound = sum(not trial.faults for trial in diagnosed)
+    faulty = sum(bool(trial.faults) for trial in diagnosed)
     clean = sum(not trial.findings for trial in diagnosed)
     return DiagnosisData(
         tuple(sorted(counts, key=lambda count: (not count.finding.fault, -count.trainings))),
-        f"Of {total}, {sound:,} had no fault, and {clean:,} not even a hint.",
+        f"{faulty:,} of {total} had a fault; {clean:,} had neither a fault nor a hint.",
     )
 
 
@@ -77,6 +80,7 @@ def diagnosis_figure(data: DiagnosisData) -> go.Figure:
             cliponaxis=False,
             hovertext=[_evidence(count) for count in counts],
             hovertemplate="%{hovertext}<extra></extra>",
+            hoverlabel={"align": "left"},
         )
     most = max(count.trainings for count in data.counts)
     names = [count.finding.name for count in reversed(data.counts)]
@@ -89,7 +93,6 @@ def diagnosis_figure(data: DiagnosisData) -> go.Figure:
 
 def _evidence(count: Count) -> str:
     finding = count.finding
-    return (
-        f"<b>{finding.name}</b>, as in trial {count.example}:<br>{wrapped(finding.evidence)}<br>"
-        f"What helps: {wrapped(ADVICE[finding.name])}"
-    )
+    helps = wrapped(f"What helps: {ADVICE[finding.name]}", WIDTH)
+    evidence = wrapped(f"{finding.evidence}.", WIDTH)
+    return f"<b>{finding.name}</b>, as in trial {count.example}:<br>{evidence}<br>{helps}"

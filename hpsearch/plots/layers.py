@@ -10,8 +10,9 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, NamedTuple, TypeAlias
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias
 
+from hpsearch.plots.scales import log_ticks
 from hpsearch.plots.style import CYCLE, GREY, blank_figure, wrapped
 from hpsearch.plots.view import NothingToDraw, StudyView, TrialView
 
@@ -88,11 +89,16 @@ def layers_data(view: StudyView) -> LayersData:
     best, *others = watched
     shown = [_training(best, "the best" if best.state == "complete" else "stopped")]
     if others:
-        # Among equally many faults the worst score.
-        worst = max(reversed(others), key=lambda trial: len(trial.faults))
+        # One that was seen after its first step, if there is any; of equals the worst score.
+        worst = max(reversed(others), key=lambda trial: (_moments(trial) > 1, len(trial.faults)))
         if worst.faults:
             shown.append(_training(worst, "with most faults"))
     return LayersData(tuple(shown))
+
+
+def _moments(trial: TrialView) -> int:
+    """How often a training with a fault was looked at."""
+    return len(trial.looks["epochs"]) if trial.looks is not None and trial.faults else 0
 
 
 def _training(trial: TrialView, why: str) -> Training:
@@ -131,17 +137,18 @@ SHARES = len(LOGS)
 
 def layers_figures(data: LayersData) -> list[go.Figure]:
     """A figure for each training, with the same axes: they stand side by side."""
-    ranges = {name: _decades(data, name) for name, _ in LOGS}
-    return [_figure(training, ranges) for training in data.trainings]
+    ends = {name: _ends(data, name) for name, _ in LOGS}
+    return [_figure(training, ends) for training in data.trainings]
 
 
-def _figure(training: Training, ranges: Mapping[str, tuple[float, float]]) -> go.Figure:
+def _figure(training: Training, ends: Mapping[str, tuple[float, float]]) -> go.Figure:
     figure = blank_figure("epoch", "", height=820)
+    last = max(1, training.epochs[-1])
+    figure.update_xaxes(range=[-0.02 * last, 1.02 * last])
     title = wrapped(f"Trial {training.number}, {training.what}", 44)
     figure.update_layout(legend={"title": {"text": title, "side": "top"}})
     scales = [
-        {"title": {"text": words}, "type": "log", "range": ranges[name], "tickformat": "~g"}
-        for name, words in LOGS
+        {"title": {"text": words}, "type": "log"} | _decades(*ends[name]) for name, words in LOGS
     ]
     shares = {"title": {"text": "dead, saturated"}, "range": [-0.03, 1.03], "tickformat": ".0%"}
     for row, scale in enumerate([*scales, shares]):
@@ -169,11 +176,7 @@ def _figure(training: Training, ranges: Mapping[str, tuple[float, float]]) -> go
                 showlegend=row == 0,
                 hovertemplate=f"{words} of {layer.name}, epoch %{{x}}: %{{y:.3g}}<extra></extra>",
             )
-    figure.add_hline(
-        y=HEALTHY,
-        line={"color": GREY, "dash": "dash", "width": 1},
-        annotation={"text": "healthy", "font": {"size": 11}},
-    )
+    figure.add_hline(y=HEALTHY, line={"color": GREY, "dash": "dash", "width": 1})
     return figure
 
 
@@ -181,15 +184,26 @@ def _axis(row: int, name: str) -> str:
     return f"{name}{row + 1}" if row else name
 
 
-def _decades(data: LayersData, name: str) -> tuple[float, float]:
-    """The ends of a logarithmic axis that has room for all layers of all trainings."""
+def _ends(data: LayersData, name: str) -> tuple[float, float]:
+    """Least and greatest number of all layers of all trainings."""
     known = [
-        math.log10(value)
+        value
         for training in data.trainings
         for layer in training.layers
         for value in getattr(layer, name)
         if value is not None
     ]
     if name == "updates":
-        known.append(math.log10(HEALTHY))
-    return min(known, default=-1.0) - 0.2, max(known, default=0.0) + 0.2
+        known.append(HEALTHY)
+    return min(known, default=0.1), max(known, default=1.0)
+
+
+def _decades(low: float, high: float) -> dict[str, Any]:
+    """A logarithmic axis of whole decades."""
+    first, last = math.floor(math.log10(low)), math.ceil(math.log10(high))
+    marks = log_ticks(10.0**first, 10.0**last)
+    return {
+        "range": [first - 0.1, max(last, first + 1) + 0.1],
+        "tickvals": marks,
+        "ticktext": [f"{mark:g}" for mark in marks],
+    }

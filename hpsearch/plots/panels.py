@@ -128,7 +128,7 @@ PANELS = {
         "share of units that are dead (at every sample) and of outputs that are saturated "
         "(dotted; about half is healthy for ReLU, which is 0 there), the spread of outputs and of "
         "gradients, which should be alike in all layers, and the size of an update beside that of "
-        "the weights, healthy near 0.001.",
+        "the weights, healthy near 0.001 (dashed).",
         layers_data,
         layers_figures,
     ),

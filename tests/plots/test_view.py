@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from contextlib import suppress
 from pathlib import Path
 
@@ -30,8 +31,15 @@ def test_a_study_of_ours_is_read_whole(tmp_path: Path) -> None:
         assert trial.stage
         assert trial.worker
         assert trial.started is not None
+        assert trial.looks is not None
+        assert trial.looks["epochs"][0] == 0
     assert isinstance(view.parameters["learning_rate"], Float)
-    for name in ("history", "parameters", "curves", "gap", "timeline", "configuration"):
+    assert any(trial.findings for trial in view.trials)
+    assert view.advice
+    edits = [bool(point.edits) for point in view.advice]
+    assert edits == sorted(edits, reverse=True), "what to change comes first"
+    panels = ("history", "parameters", "curves", "gap", "layers", "diagnosis", "advice")
+    for name in (*panels, "timeline", "configuration"):
         panel(name).data(view)
 
 
@@ -61,6 +69,29 @@ def test_a_study_of_plain_optuna_is_read_too(tmp_path: Path) -> None:
         panel("curves").data(view)
     with pytest.raises(UnknownNameError, match="Known: raw"):
         read_view(store, "rav")
+    assert view.advice == ()
+    assert {trial.looks for trial in view.trials} == {None}
+
+
+def test_what_others_call_a_diagnosis_is_not_taken_for_ours(tmp_path: Path) -> None:
+    store = open_storage(str(tmp_path / "x.db"))
+    study = optuna.create_study(study_name="raw", storage=store)
+    for found in ("bad", ["dead ReLUs"], {"dead ReLUs": 7, "gremlins": "many"}, None):
+        study.add_trial(optuna.create_trial(value=1.0, user_attrs={"diagnosis": found}))
+    view = read_view(store, "raw")
+    assert [trial.findings for trial in view.trials] == [(), (), (("dead ReLUs", "7", True),), ()]
+    assert panel("diagnosis").data(view).counts[0].trainings == 1
+
+
+def test_a_study_with_settings_that_are_not_known_has_no_advice(tmp_path: Path) -> None:
+    text = 'name = "flowers"\n[data]\nname = "iris"\n[training]\nepochs = 1\n[search]\ntrials = 2\n'
+    run_study(parse_study_file(text), storage=str(tmp_path / "x.db"), workers=1)
+    store = open_storage(str(tmp_path / "x.db"))
+    study = optuna.load_study(study_name="flowers", storage=store)
+    key = "hpsearch:study file"
+    note = json.loads(study.user_attrs[key]) | {"from the future": {}}
+    study.set_user_attr(key, json.dumps(note))
+    assert read_view(store, "flowers").advice == ()
 
 
 def test_choices_may_be_anything_that_optuna_takes(tmp_path: Path) -> None:
