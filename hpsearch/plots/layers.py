@@ -86,19 +86,9 @@ def layers_data(view: StudyView) -> LayersData:
     watched = [trial for trial in view.trials if trial.looks is not None]
     if not watched:
         raise NothingToDraw("No training of this study was watched from inside.")
-    best, *others = watched
+    best, *worst = watched
     shown = [_training(best, "the best" if best.state == "complete" else "stopped")]
-    if others:
-        # One that was seen after its first step, if there is any; of equals the worst score.
-        worst = max(reversed(others), key=lambda trial: (_moments(trial) > 1, len(trial.faults)))
-        if worst.faults:
-            shown.append(_training(worst, "with most faults"))
-    return LayersData(tuple(shown))
-
-
-def _moments(trial: TrialView) -> int:
-    """How often a training with a fault was looked at."""
-    return len(trial.looks["epochs"]) if trial.looks is not None and trial.faults else 0
+    return LayersData((*shown, *(_training(trial, "with most faults") for trial in worst)))
 
 
 def _training(trial: TrialView, why: str) -> Training:

@@ -47,7 +47,9 @@ class TrialView(TrialRow):
         curve: the score by epoch (by step, for a study that hpsearch did not make).
         train_losses: one an epoch; nan where it was not finite.
         validation_losses: likewise.
-        looks: what a monitor saw of its network, in terms of JSON; see `Watched.document`.
+        watched: whether a monitor looked at its network.
+        looks: what that saw, in terms of JSON; see `Watched.document`. Of the best trial and of the
+            one with most faults; None for all others.
     """
 
     stage_index: int | None = None
@@ -57,6 +59,7 @@ class TrialView(TrialRow):
     curve: Mapping[int, float] = field(default_factory=dict)
     train_losses: tuple[float, ...] = ()
     validation_losses: tuple[float, ...] = ()
+    watched: bool = False
     looks: Mapping[str, Any] | None = None
 
 
@@ -107,14 +110,17 @@ def read_view(store: WriteBehindStorage, name: str) -> StudyView:
         study = load_study(store, name)
         summary = summarize(study)
         trials = {trial.number: trial for trial in study.get_trials(deepcopy=False)}
-        epochs = load_epochs(store, study_id=study._study_id)
+        epochs = load_epochs(store, study_id=study._study_id, looks=False)
+        ids = {number: trial._trial_id for number, trial in trials.items()}
+        watched = [r for r in summary.rows if "looks" in epochs.get(ids[r.number], ())]
+        for number in seen_from_inside(watched):
+            epochs |= load_epochs(store, trial_id=ids[number])
         names = study.metric_names
     return StudyView(
         name=name,
         summary=summary,
         trials=tuple(
-            _trial(row, trials[row.number], epochs.get(trials[row.number]._trial_id, {}))
-            for row in summary.rows
+            _trial(row, trials[row.number], epochs.get(ids[row.number], {})) for row in summary.rows
         ),
         parameters=_parameters(trials.values()),
         score_name=names[0] if names else "objective value",
@@ -140,6 +146,22 @@ def _advice(study: Study) -> tuple[Point, ...]:
     return ()
 
 
+def seen_from_inside(rows: Sequence[TrialRow]) -> list[int]:
+    """The trials whose networks are shown layer by layer: the best, and the most faulty.
+
+    Args:
+        rows: trials that were watched, best first.
+
+    Returns:
+        Their numbers, none, one or two. The second is complete if there is a complete one with a
+        fault, since one that broke at once was seen before its first step only; among equals it is
+        the worst.
+    """
+    faulty = [row for row in reversed(rows[1:]) if row.faults]
+    worst = max(faulty, key=lambda r: (r.state == "complete", len(r.faults)), default=None)
+    return [row.number for row in (*rows[:1], worst) if row is not None]
+
+
 def _trial(row: TrialRow, trial: FrozenTrial, epochs: Mapping[str, Any]) -> TrialView:
     return TrialView(
         **vars(row),
@@ -150,7 +172,8 @@ def _trial(row: TrialRow, trial: FrozenTrial, epochs: Mapping[str, Any]) -> Tria
         curve=trial.intermediate_values,
         train_losses=_losses(epochs.get("train_loss", ())),
         validation_losses=_losses(epochs.get("validation_loss", ())),
-        looks=epochs.get("looks"),
+        watched="looks" in epochs,
+        looks=epochs.get("looks") or None,
     )
 
 

@@ -49,7 +49,9 @@ def ruled_by_rate(count: int = 60, **more: Any) -> StudyView:
         rate, l2 = WIDE.from_unit(rng.random()), float(rng.random())
         score = 0.9 - 0.1 * (math.log10(rate) + 1) ** 2
         found = (RATE_LOW,) if rate < 0.001 else ()
-        trials.append(trial(n, score, configuration={"rate": rate, "l2": l2}, findings=found))
+        looks = None if n else LOOKS
+        settings = {"rate": rate, "l2": l2}
+        trials.append(trial(n, score, configuration=settings, findings=found, looks=looks))
     return view_of(*trials, **more)
 
 
@@ -214,22 +216,18 @@ def test_the_gap_is_validation_minus_training_at_the_end() -> None:
         gap_data(view_of(broken))
 
 
-def test_layers_are_of_the_best_training_and_of_the_most_faulty() -> None:
-    deaf = LOOKS | {"epochs": [0]}
+def test_layers_of_the_best_training_and_of_the_most_faulty() -> None:
     data = layers_data(
         view_of(
-            trial(0, 0.9),
-            trial(1, 0.5, findings=(RATE_HIGH,)),
-            trial(2, 0.4, findings=(DEAD, RATE_HIGH)),
-            trial(3, 0.3, findings=(IMPROVING,)),
-            trial(4, 0.1, state="pruned", findings=(DEAD, RATE_HIGH, RATE_LOW), looks=deaf),
-            trial(5, 0.99, looks=None),
+            trial(0, 0.9, looks=LOOKS),
+            trial(1, 0.5),
+            trial(2, 0.4, findings=(DEAD, RATE_HIGH, IMPROVING), looks=LOOKS),
         )
     )
     assert [(t.number, t.what) for t in data.trainings] == [
         (0, "the best, without a fault"),
         (2, "with most faults: dead ReLUs, learning rate too high"),
-    ], "the one that broke before its second look has nothing to show"
+    ]
     hidden, output = data.trainings[0].layers
     assert hidden == (
         "layer 1",
@@ -251,12 +249,12 @@ def test_layers_are_of_the_best_training_and_of_the_most_faulty() -> None:
     assert [t.name for t in first.data if t.showlegend] == ["layer 1", "output"]
 
 
-def test_layers_of_a_study_without_a_fault_are_one_figure() -> None:
-    assert len(layers_figures(layers_data(view_of(trial(0, 0.9), trial(1, 0.8))))) == 1
-    [only] = layers_data(view_of(trial(0, 0.1, state="pruned", findings=(DEAD,)))).trainings
+def test_layers_of_a_study_whose_trials_all_stopped() -> None:
+    stopped = trial(0, 0.1, state="pruned", findings=(DEAD,), looks=LOOKS)
+    [only] = layers_data(view_of(stopped)).trainings
     assert only.what == "stopped: dead ReLUs"
     with pytest.raises(NothingToDraw, match="No training of this study was watched"):
-        layers_data(view_of(trial(0, 0.9, looks=None)))
+        layers_data(view_of(trial(0, 0.9)))
 
 
 def test_layers_of_zeros_have_axes_too() -> None:
@@ -274,8 +272,8 @@ def test_the_diagnosis_counts_faults_and_hints() -> None:
             trial(1, 0.8, findings=(IMPROVING,)),
             trial(2, 0.7, findings=(DEAD, IMPROVING)),
             trial(3, 0.6, findings=(RATE_HIGH, IMPROVING)),
-            trial(4, 0.1, state="pruned", findings=(RATE_HIGH,), looks=None),
-            trial(5, 0.5, looks=None),
+            trial(4, 0.1, state="pruned", findings=(RATE_HIGH,), watched=False),
+            trial(5, 0.5, watched=False),
         )
     )
     assert data.counts == ((RATE_HIGH, 2, 3), (DEAD, 1, 2), (IMPROVING, 3, 1))
@@ -295,7 +293,7 @@ def test_a_diagnosis_without_findings_is_good_news_or_none() -> None:
     with pytest.raises(NothingToDraw, match="All is well: nothing was found wrong with 2 train"):
         diagnosis_data(view_of(trial(0, 0.9), trial(1, 0.8)))
     with pytest.raises(NothingToDraw, match="none was diagnosed"):
-        diagnosis_data(view_of(trial(0, 0.9, looks=None)))
+        diagnosis_data(view_of(trial(0, 0.9, watched=False)))
 
 
 def test_advice_is_a_table_of_points() -> None:

@@ -8,11 +8,13 @@ from pathlib import Path
 
 import optuna
 import pytest
+import views
 
 from hpsearch import parse_study_file, run_study
+from hpsearch.diagnosis import Finding, Name
 from hpsearch.errors import UnknownNameError
 from hpsearch.plots import PANELS, NothingToDraw, panel, read_view
-from hpsearch.plots.view import scored
+from hpsearch.plots.view import scored, seen_from_inside
 from hpsearch.space import Categorical, Float, Int
 from hpsearch.storage import open_storage
 
@@ -31,8 +33,12 @@ def test_a_study_of_ours_is_read_whole(tmp_path: Path) -> None:
         assert trial.stage
         assert trial.worker
         assert trial.started is not None
-        assert trial.looks is not None
-        assert trial.looks["epochs"][0] == 0
+        assert trial.watched
+    inside = [trial for trial in view.trials if trial.looks is not None]
+    assert inside[0] is view.trials[0]
+    assert inside[1].faults
+    assert len(inside) == 2
+    assert all(t.looks is not None and t.looks["epochs"][0] == 0 for t in inside)
     assert isinstance(view.parameters["learning_rate"], Float)
     assert any(trial.findings for trial in view.trials)
     assert view.advice
@@ -70,7 +76,29 @@ def test_a_study_of_plain_optuna_is_read_too(tmp_path: Path) -> None:
     with pytest.raises(UnknownNameError, match="Known: raw"):
         read_view(store, "rav")
     assert view.advice == ()
-    assert {trial.looks for trial in view.trials} == {None}
+    assert not any(trial.watched or trial.looks for trial in view.trials)
+
+
+@pytest.mark.parametrize(
+    ("rows", "numbers"),
+    [
+        ([], []),
+        ([("complete", 0)], [0]),
+        ([("complete", 1)], [0]),
+        ([("complete", 0), ("complete", 0)], [0]),
+        ([("complete", 2), ("complete", 1), ("complete", 0)], [0, 1]),
+        ([("complete", 0), ("complete", 1), ("complete", 2), ("pruned", 3)], [0, 2]),
+        ([("complete", 0), ("complete", 1), ("complete", 1)], [0, 2]),
+        ([("complete", 0), ("pruned", 1), ("pruned", 2)], [0, 2]),
+    ],
+)
+def test_seen_from_inside_are_the_best_and_the_most_faulty(
+    rows: list[tuple[str, int]], numbers: list[int]
+) -> None:
+    names: list[Name] = ["dead ReLUs", "overfitting", "underfitting"]
+    faults = tuple(Finding(name, "", fault=True) for name in names)
+    trials = [views.trial(n, state=s, findings=faults[:k]) for n, (s, k) in enumerate(rows)]
+    assert seen_from_inside(trials) == numbers
 
 
 def test_what_others_call_a_diagnosis_is_not_taken_for_ours(tmp_path: Path) -> None:

@@ -55,7 +55,7 @@ def trial(number: int, score: float | None = None, **more: Any) -> TrialView:
         "curve": {1: 0.5, 2: score or 0.5},
         "train_losses": (2.0, 1.0),
         "validation_losses": (2.5, 1.25),
-        "looks": LOOKS,
+        "watched": True,
     }
     return TrialView(number=number, score=score, **(known | more))
 
