@@ -12,8 +12,8 @@ if TYPE_CHECKING:
     from hpsearch.classifier import MLPClassifier
     from hpsearch.engine import Summary, run_study
     from hpsearch.errors import HpsearchError
+    from hpsearch.mlp_objective import MLPObjective
     from hpsearch.model import Model
-    from hpsearch.objective import MLPObjective
     from hpsearch.search import make_strategy, run_search
     from hpsearch.search.sampler import CoarseToFineSampler
     from hpsearch.space import Categorical, Condition, Float, Int, Space
@@ -47,7 +47,7 @@ _HOMES = {
     "HpsearchError": "errors",
     "Int": "space",
     "MLPClassifier": "classifier",
-    "MLPObjective": "objective",
+    "MLPObjective": "mlp_objective",
     "Model": "model",
     "Space": "space",
     "StudyFile": "study_file",

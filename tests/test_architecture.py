@@ -23,7 +23,7 @@ LAYERS = [
     ["diagnostics"],
     ["storage"],
     ["search"],
-    ["objective", "model", "classifier"],
+    ["objective", "mlp_objective", "model", "classifier"],
     ["study_file"],
     ["space", "parameter"],
     ["data"],

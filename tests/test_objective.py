@@ -15,8 +15,9 @@ from sklearn.datasets import load_digits, load_iris
 
 from hpsearch.data import Dataset, make_splits, write_store
 from hpsearch.errors import DataError, UnknownNameError, UsageError
+from hpsearch.mlp_objective import MLPObjective, suggest
 from hpsearch.nn import NetworkConfig, TrainingConfig
-from hpsearch.objective import Job, MLPObjective, Recipe, RefitJob, refit_job, suggest, train_job
+from hpsearch.objective import Job, Recipe, RefitJob, refit_job, train_job
 from hpsearch.space import Categorical, Condition, Float, Int, Space
 
 GOOD = {"width": 16, "depth": 1, "learning_rate": 0.05}

@@ -81,10 +81,28 @@ def test_every_command_is_documented() -> None:
 
 
 def test_the_study_file_is_valid() -> None:
-    whole, data, page = blocks("toml")
+    whole, broken, data, page = blocks("toml")
     assert parse_study_file(whole).space().conditions
+    assert parse_study_file(broken).name == "broken"
     assert parse_study_file('name = "x"\n' + data).data.target == "species"
     assert parse_dashboard(page).panels
+
+
+def test_what_went_wrong_is_told_as_printed(folder: Path) -> None:
+    section = README.split("## What went wrong?\n")[1].split("\n## ")[0]
+    [study] = re.findall(r"^```toml\n(.*?)^```", section, re.MULTILINE | re.DOTALL)
+    [transcript] = re.findall(r"^```text\n(.*?)^```", section, re.MULTILINE | re.DOTALL)
+    (folder / "broken.toml").write_text(study)
+    for command in ("run broken.toml", "advise broken -o broken-next.toml"):
+        done = shell(f"hpsearch {command} --storage broken.db", folder)
+        assert done.returncode == 0, done.stderr
+    said, printed = (
+        [re.sub(r"[\d.]+(e-\d+)?", "0", line.rstrip()) for line in text.splitlines() if line]
+        for text in (transcript, done.stdout)
+    )
+    # Another machine may come to other digits, and to nothing else.
+    assert set(" ".join(said).split()) <= set(" ".join(printed).split())
+    parse_study_file((folder / "broken-next.toml").read_text(encoding="utf-8"))
 
 
 def test_every_panel_is_named() -> None:

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import copy
+import json
+import re
+import textwrap
 from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
 
@@ -13,7 +16,7 @@ from hpsearch.study_file import StudyFile
 if TYPE_CHECKING:
     from hpsearch.advice.points import Edit
 
-__all__ = ["next_study", "study_toml"]
+__all__ = ["next_study", "study_toml", "toml_value"]
 
 
 def next_study(study: StudyFile, edits: Iterable[Edit]) -> StudyFile:
@@ -28,12 +31,12 @@ def next_study(study: StudyFile, edits: Iterable[Edit]) -> StudyFile:
     """
     said: dict[str, Any] = study.model_dump(mode="json", exclude_defaults=True)
     said["name"] = next_name(study.name)
-    made = StudyFile.model_validate_json(_json(said))
+    made = StudyFile.model_validate_json(json.dumps(said))
     for edit in edits:
         tried = copy.deepcopy(said)
         tried.setdefault(edit.section, {})[edit.key] = edit.value
         try:
-            made = StudyFile.model_validate_json(_json(tried))
+            made = StudyFile.model_validate_json(json.dumps(tried))
         except ValidationError:
             continue
         said = tried
@@ -52,29 +55,48 @@ def next_name(name: str) -> str:
     return f"{name}-2"
 
 
-def study_toml(study: StudyFile, comments: Iterable[str] = ()) -> str:
-    """A study file as text: what differs from the defaults, under the reasons for it.
+def study_toml(study: StudyFile, edits: Iterable[Edit] = (), comments: Iterable[str] = ()) -> str:
+    """A study file as text: what differs from the defaults, and what was changed.
 
     Args:
         study: the file.
-        comments: lines to stand above it.
+        edits: settings to write also where they have become the default.
+        comments: paragraphs to stand above it.
     """
-    import tomli_w
-
     said = study.model_dump(mode="json", exclude_defaults=True)
-    head = "".join(f"# {' '.join(line.split())}\n" for line in comments)
-    return f"{head}\n{tomli_w.dumps(_bare(said))}" if head else tomli_w.dumps(_bare(said))
+    for edit in edits:
+        said.setdefault(edit.section, {}).setdefault(edit.key, edit.value)
+    paragraphs = [
+        textwrap.fill(text, 98, initial_indent="# ", subsequent_indent="#   ") for text in comments
+    ]
+    top = {key: value for key, value in said.items() if not isinstance(value, dict)}
+    tables = {key: value for key, value in said.items() if isinstance(value, dict) and value}
+    blocks = [_lines(top), *(f"[{name}]\n{_lines(table)}" for name, table in tables.items())]
+    return "\n\n".join(["\n".join(paragraphs), *blocks] if paragraphs else blocks) + "\n"
 
 
-def _bare(value: Any) -> Any:
-    """Without what is None, for which TOML has no word, and without empty tables."""
+def _lines(table: dict[str, Any]) -> str:
+    return "\n".join(
+        f"{_key(key)} = {toml_value(value)}" for key, value in table.items() if value is not None
+    )
+
+
+def toml_value(value: Any) -> str:
+    """A setting on one line, as study files are written by hand.
+
+    >>> toml_value({"low": 0.1, "high": 1.0, "log": True}), toml_value(["relu", 3])
+    ('{ low = 0.1, high = 1.0, log = true }', '["relu", 3]')
+    """
     if isinstance(value, dict):
-        kept = {key: _bare(inner) for key, inner in value.items() if inner is not None}
-        return {key: inner for key, inner in kept.items() if inner != {}}
-    return value
+        inner = ", ".join(
+            f"{_key(key)} = {toml_value(part)}" for key, part in value.items() if part is not None
+        )
+        return f"{{ {inner} }}"
+    if isinstance(value, list | tuple):
+        return f"[{', '.join(map(toml_value, value))}]"
+    # JSON's strings, numbers and truth values are TOML's too, but for one control character.
+    return json.dumps(value, ensure_ascii=False, allow_nan=False).replace("\x7f", "\\u007f")
 
 
-def _json(said: dict[str, Any]) -> str:
-    import json
-
-    return json.dumps(said)
+def _key(name: str) -> str:
+    return name if re.fullmatch(r"[A-Za-z0-9_-]+", name) else json.dumps(name, ensure_ascii=False)

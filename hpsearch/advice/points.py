@@ -16,7 +16,7 @@ from hpsearch.search.narrowing import narrow
 from hpsearch.space import Categorical, Float, Parameter
 from hpsearch.study_file.models import LIMITS, Choices, FloatRange
 
-__all__ = ["Edit", "Point", "advise"]
+__all__ = ["Edit", "Point", "advise", "urgent"]
 
 COMMON = 0.25
 """Share of the trainings from which on a finding is one of the study, and not of a bad draw."""
@@ -32,6 +32,10 @@ LATE, EARLY = 0.9, 0.5
 below, the rest of it was for nothing."""
 
 RESAMPLES = 400
+
+
+RANGES = "ranges"
+"""The topic of a range that is to become another, as ranges always may."""
 
 
 @dataclass(frozen=True)
@@ -66,6 +70,15 @@ class Point:
     repair: bool = False
 
 
+def urgent(points: Sequence[Point]) -> list[Point]:
+    """The points that a study's closing words should have: all that ask for more than other ranges.
+
+    Args:
+        points: of `advise`.
+    """
+    return [point for point in points if point.edits and point.topic != RANGES]
+
+
 def advise(evidence: Evidence) -> tuple[Point, ...]:
     """All points of a study, the repairs first; what a broken study says otherwise is left out.
 
@@ -77,15 +90,10 @@ def advise(evidence: Evidence) -> tuple[Point, ...]:
     repairs = list(_faults(evidence))
     if any(point.repair for point in repairs):
         return tuple(repairs)
-    points = [
-        *repairs,
-        *_rates(evidence),
-        *_ranges(evidence),
-        *_epochs(evidence),
-        *_trials(evidence),
-        *_seeds(evidence),
-    ]
-    return tuple(points)
+    points = [*repairs, *_rates(evidence)]
+    edited = {edit.key for point in points for edit in point.edits}
+    points += [point for point in _ranges(evidence) if point.edits[0].key not in edited]
+    return (*points, *_epochs(evidence), *_trials(evidence), *_seeds(evidence))
 
 
 def _faults(evidence: Evidence) -> Iterator[Point]:
@@ -225,8 +233,8 @@ def _ranges(evidence: Evidence) -> Iterator[Point]:
         if change.after != change.before:
             section = _section(change.parameter)
             yield Point(
-                change.parameter,
-                f"{change.parameter}: {change.reason}.",
+                RANGES,
+                f"{change.parameter}: {change.reason.rstrip('.')}.",
                 (Edit(section, change.parameter, _setting(change.after)),),
             )
 
@@ -256,7 +264,9 @@ def _epochs(evidence: Evidence) -> Iterator[Point]:
 
 def _trials(evidence: Evidence) -> Iterator[Point]:
     """Whether more trials would find more: the best of half as many, by the bootstrap."""
-    scores = np.array([one.result.score for one in evidence.full])
+    # One score of each configuration: those of the race are of the best few, again and again.
+    first = {_identity(one): one.result.score for one in reversed(_in_order(evidence.full))}
+    scores = np.array(list(first.values()))
     if len(scores) < 4 or not evidence.validation:
         return
     rng = np.random.default_rng(0)
@@ -265,7 +275,7 @@ def _trials(evidence: Evidence) -> Iterator[Point]:
     gain, best = float(best_of[1] - best_of[0]), float(scores.max())
     error = math.sqrt(best * (1 - best) / evidence.validation)
     told = (
-        f"The best of {half} full trainings is {gain:.4f} below the best of {len(scores)} on "
+        f"The best of {half} configurations is {gain:.4f} below the best of {len(scores)} on "
         f"average, and a score of {best:.3f} on {evidence.validation} rows is known to "
         f"{error:.4f} (standard error)"
     )
@@ -280,10 +290,9 @@ def _trials(evidence: Evidence) -> Iterator[Point]:
 
 def _seeds(evidence: Evidence) -> Iterator[Point]:
     """How much of the spread of scores is the seed's alone."""
-    groups: dict[tuple[Any, ...], list[float]] = {}
+    groups: dict[tuple[tuple[str, str], ...], list[float]] = {}
     for one in evidence.full:
-        key = tuple(sorted((k, str(v)) for k, v in one.result.slot.configuration.items()))
-        groups.setdefault(key, []).append(one.result.score)
+        groups.setdefault(_identity(one), []).append(one.result.score)
     again = [scores for scores in groups.values() if len(scores) > 1]
     freedom = sum(len(scores) - 1 for scores in again)
     if freedom < 3:
@@ -303,6 +312,14 @@ def _seeds(evidence: Evidence) -> Iterator[Point]:
             else "most of the difference is the configurations' own."
         ),
     )
+
+
+def _identity(one: Trained) -> tuple[tuple[str, str], ...]:
+    return tuple(sorted((name, repr(x)) for name, x in one.result.slot.configuration.items()))
+
+
+def _in_order(trainings: Sequence[Trained]) -> list[Trained]:
+    return sorted(trainings, key=lambda t: (t.result.slot.stage, t.result.slot.index))
 
 
 def _value(evidence: Evidence, one: Trained, name: str) -> Any:

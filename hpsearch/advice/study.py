@@ -49,7 +49,7 @@ class Advice:
     def text(self) -> str:
         """The file to run next, with the reasons as comments."""
         reasons = [point.sentence for point in self.points if point.edits]
-        return study_toml(self.then, [f"After {self.study.name}:", *reasons])
+        return study_toml(self.then, self.edits, [f"After {self.study.name}:", *reasons])
 
     def document(self) -> dict[str, Any]:
         """The advice in terms of JSON."""

@@ -60,6 +60,8 @@ def advise(
 
 def advice_story(advice: Advice) -> Iterator[Text]:
     """The points, those with a consequence first, and the settings to change."""
+    from hpsearch.advice import toml_value
+
     yield Text(f"What {advice.study.name}'s trainings say", style="bold")
     for point in sorted(advice.points, key=lambda point: not point.edits):
         yield Text(f"- {point.sentence}")
@@ -68,29 +70,8 @@ def advice_story(advice: Advice) -> Iterator[Text]:
         for check in advice.checks:
             yield Text(f"- {check.name}: {check.advice}")
     if advice.note:
-        yield Text(advice.note, style="dim")
+        yield Text(f"\n{advice.note}", style="dim")
     if advice.edits:
         yield Text("\nWhat to change", style="bold")
         for edit in advice.edits:
-            yield Text(f"  [{edit.section}] {edit.key} = {_written(edit.value)}")
-
-
-def _written(value: object) -> str:
-    """A setting as a study file writes it, on one line.
-
-    >>> _written({"low": 0.1, "high": 1.0, "log": True}), _written("relu")
-    ('{ low = 0.1, high = 1, log = true }', '"relu"')
-    """
-    if isinstance(value, dict):
-        return f"{{ {', '.join(f'{key} = {_written(inner)}' for key, inner in value.items())} }}"
-    if isinstance(value, list | tuple):
-        return f"[{', '.join(map(_written, value))}]"
-    if isinstance(value, bool):
-        return str(value).lower()
-    return (
-        f"{value:g}"
-        if isinstance(value, float)
-        else f'"{value}"'
-        if isinstance(value, str)
-        else str(value)
-    )
+            yield Text(f"  [{edit.section}] {edit.key} = {toml_value(edit.value)}")

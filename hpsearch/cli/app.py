@@ -9,7 +9,7 @@ from typing import Annotated
 
 import typer
 
-from hpsearch.cli import compare, dashboard, files, lab, look, predict, report, search
+from hpsearch.cli import advise, compare, dashboard, files, lab, look, predict, report, search
 from hpsearch.errors import HpsearchError
 
 __all__ = ["app", "run"]
@@ -42,7 +42,7 @@ def _options(
     pass
 
 
-for module in (search, compare, look, predict, report, lab, dashboard, files):
+for module in (search, advise, compare, look, predict, report, lab, dashboard, files):
     module.register(app)
 
 

@@ -19,6 +19,7 @@ from hpsearch.space import Categorical, Parameter
 from hpsearch.storage import DEFAULT_STORAGE, display_url
 
 if TYPE_CHECKING:
+    from hpsearch.advice import Point
     from hpsearch.diagnostics import Check
     from hpsearch.engine.ensemble import Ensemble
 
@@ -59,15 +60,31 @@ SHORT_FAULTS = {
 """What was wrong, likewise."""
 
 
-def story(summary: Summary, storage: str) -> Iterator[RenderableType]:
-    """What a person wants to know after a run, in the order in which they ask."""
+def story(summary: Summary, storage: str, points: Sequence[Point] = ()) -> Iterator[RenderableType]:
+    """What a person wants to know after a run, in the order in which they ask.
+
+    Args:
+        summary: of the study.
+        storage: where it is.
+        points: what its trainings say should be done about them.
+    """
     yield stages_table(summary)
     moves = moves_table(summary)
     if moves is not None:
         yield moves
     yield trials_table(summary.rows[:8], title="Best trials")
     yield winner_text(summary)
+    if points:
+        yield advice_text(points)
     yield next_text(summary, storage)
+
+
+def advice_text(points: Sequence[Point]) -> Text:
+    """What was wrong with the trainings, or might be better, in a sentence each."""
+    text = Text("Advice\n", style="bold")
+    for point in points:
+        text.append(f"- {point.sentence}\n", style="not bold")
+    return text
 
 
 def plain_table(title: str) -> Table:
@@ -282,6 +299,7 @@ def next_text(summary: Summary, storage: str) -> Text:
     lines = (
         (f"hpsearch best {name} --export model.npz{where}", "keep the network"),
         (f"hpsearch trials {name}{where}", "every trial"),
+        (f"hpsearch advise {name} -o next.toml{where}", "what to run next"),
         (f"hpsearch dashboard{where}", "look at them in a browser"),
     )
     width = max(len(command) for command, _ in lines)

@@ -54,19 +54,23 @@ def run(
     A new study is checked first, as by `hpsearch check`; what is odd is told, and stops nothing.
     Running the same command again goes on where it stopped.
     """
+    from hpsearch.advice import advise, read_evidence, urgent
     from hpsearch.cli.progress import watch
     from hpsearch.cli.render import story
     from hpsearch.engine import run_study
+    from hpsearch.storage import load_study, open_storage
 
     file = load_study_argument(study, seed, name)
     with watch(file, check=not no_check) as on_event:
         summary = run_study(
             file, storage=storage, workers=workers, executor=executor, on_event=on_event
         )
+    with open_storage(storage, create=False) as store:
+        points = urgent(advise(read_evidence(load_study(store, file.name))))
     if as_json:
-        print_json(summary.document())
+        print_json(summary.document() | {"advice": [point.sentence for point in points]})
     else:
-        output().print(*story(summary, storage), sep="\n")
+        output().print(*story(summary, storage, points), sep="\n")
 
 
 def check(study: Annotated[str, StudyArgument], seed: Seed = None, as_json: Json = False) -> None:

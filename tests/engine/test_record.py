@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import optuna
 import pytest
 
+from hpsearch.diagnosis import Finding
 from hpsearch.engine import record
 from hpsearch.objective import Outcome
 from hpsearch.search.base import Change, Result, Stage
@@ -33,6 +35,14 @@ GOOD = Outcome(
     0.75, True, "finished", (0.5, 0.75), (1.0, 0.6), (1.1, 0.9), 2, (0.75,), 1.5, 0.7, "here 4"
 )
 BAD = Outcome(0.5, False, "not finite", (), (), (), 0, (0.5,), 0.1)
+SEEN = replace(
+    GOOD,
+    findings=(
+        Finding("overfitting", "100% and 50%", True),
+        Finding("still improving", "it fell", False),
+    ),
+    looks={"epochs": [0, 2], "loss": [2.3, None], "layers": {"dead": [[0.0, 0.5]]}},
+)
 
 
 @pytest.fixture
@@ -62,7 +72,9 @@ def test_a_begun_trial_says_what_is_to_be_done(study: optuna.Study) -> None:
     assert record.read_results(study.trials) == {}
 
 
-@pytest.mark.parametrize(("outcome", "state"), [(GOOD, "COMPLETE"), (BAD, "PRUNED")])
+@pytest.mark.parametrize(
+    ("outcome", "state"), [(GOOD, "COMPLETE"), (BAD, "PRUNED"), (SEEN, "COMPLETE")]
+)
 def test_a_result_comes_back_as_it_went(study: optuna.Study, outcome: Outcome, state: str) -> None:
     record.finish_trial(study._storage, begin(study, 1), outcome)
     [trial] = study.trials
@@ -76,10 +88,17 @@ def test_a_result_comes_back_as_it_went(study: optuna.Study, outcome: Outcome, s
     epochs = load_epochs(storage, study_id=study._study_id)[trial._trial_id]
     assert load_epochs(storage, trial_id=trial._trial_id) == {trial._trial_id: epochs}
     again = record.read_outcome(trial, epochs)
-    if outcome is GOOD:
+    if outcome is not BAD:
         assert again == outcome
     else:
         assert (again.score, again.complete, again.why_stopped) == (0.5, False, "not finite")
+
+
+def test_findings_are_attributes_that_everybody_reads(study: optuna.Study) -> None:
+    record.finish_trial(study._storage, begin(study, 1), SEEN)
+    [trial] = study.trials
+    assert trial.user_attrs["diagnosis"] == {"overfitting": "100% and 50%"}
+    assert trial.user_attrs["hints"] == {"still improving": "it fell"}
 
 
 def test_ranges_are_the_stage_s_and_choices_the_study_s() -> None:

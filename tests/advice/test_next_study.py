@@ -1,0 +1,55 @@
+"""The study file that comes next, as text."""
+
+from __future__ import annotations
+
+import tomllib
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from hpsearch.advice import Edit, next_study, study_toml, toml_value
+from hpsearch.study_file import parse_study_file, shipped_studies
+
+KEYS = st.text("ab-_ é")
+values = st.recursive(
+    st.booleans()
+    | st.integers(-(2**63), 2**63 - 1)
+    | st.floats(allow_nan=False, allow_infinity=False)
+    | st.text(st.characters(exclude_categories=("Cs",))),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(KEYS, inner, max_size=3),
+    max_leaves=6,
+)
+
+
+@given(values)
+def test_a_value_is_read_as_it_was_written(value: object) -> None:
+    assert tomllib.loads(f"x = {toml_value(value)}") == {"x": value}
+
+
+@pytest.mark.parametrize("name", sorted(shipped_studies()))
+def test_a_study_file_is_read_as_it_was_written(name: str) -> None:
+    file = parse_study_file(shipped_studies()[name].read_text(encoding="utf-8"))
+    text = study_toml(file, comments=["a reason that is long enough to need a second line " * 3])
+    assert parse_study_file(text) == file
+    assert max(map(len, text.splitlines())) <= 100
+
+
+def test_edits_are_written_also_where_they_are_the_default() -> None:
+    file = parse_study_file('name = "s"\n[data]\nname = "iris"\npreprocessing = "none"')
+    edits = [Edit("data", "preprocessing", "standardize"), Edit("training", "epochs", 40)]
+    then = next_study(file, edits)
+    assert (then.name, then.data.preprocessing, then.training.epochs) == ("s-2", "standardize", 40)
+    text = study_toml(then, edits)
+    assert 'preprocessing = "standardize"' in text
+    assert parse_study_file(text) == then
+
+
+def test_an_edit_that_makes_no_sense_is_left_out() -> None:
+    file = parse_study_file('name = "s"\n[data]\nname = "iris"')
+    then = next_study(
+        file,
+        [Edit("training", "learning_rate", {"low": 1.0, "high": 0.1}), Edit("model", "depth", 1)],
+    )
+    assert then.training.learning_rate == file.training.learning_rate
+    assert then.model.depth == 1

@@ -1,0 +1,218 @@
+"""What made-up trainings say, point by point."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import numpy as np
+import pytest
+
+from hpsearch.advice import Edit, Evidence, Point, advise, next_study, urgent
+from hpsearch.advice.evidence import Trained
+from hpsearch.diagnosis import Finding
+from hpsearch.search.base import Result, Slot
+from hpsearch.study_file import StudyFile, parse_study_file
+
+STUDY = """
+name = "s"
+[data]
+name = "digits"
+[model]
+depth = 2
+width = 32
+[training]
+epochs = 20
+l2 = { low = 1e-6, high = 1e-1, log = true }
+decay = 0.01
+[search]
+trials = 40
+"""
+LOW, HIGH, DEAD = "learning rate too low", "learning rate too high", "dead ReLUs"
+
+
+def study(**changes: str) -> StudyFile:
+    text = STUDY
+    for section, line in changes.items():
+        text = text.replace(f"[{section}]\n", f"[{section}]\n{line}\n")
+    return parse_study_file(text)
+
+
+def trained(
+    index: int,
+    rate: float,
+    score: float,
+    *names: str,
+    fault: bool = True,
+    epochs: int = 20,
+    best: int = 15,
+    complete: bool = True,
+    **more: Any,
+) -> Trained:
+    configuration = {"learning_rate": rate, "l2": 1e-4, **more}
+    slot = Slot(0, index, configuration, index, epochs)
+    findings = tuple(Finding(name, "as seen", fault) for name in names)  # type: ignore[arg-type]
+    return Trained(Result(slot, score, complete), best, findings)
+
+
+def advice(trainings: Sequence[Trained], file: StudyFile | None = None) -> tuple[Point, ...]:
+    return advise(Evidence(file or study(), tuple(trainings), 200))
+
+
+def edits(points: Sequence[Point]) -> dict[str, Any]:
+    return {edit.key: edit.value for point in points for edit in point.edits}
+
+
+def many(make: Callable[[int, float], Trained], n: int = 24) -> list[Trained]:
+    """Trainings over the whole range of rates, which says nothing of itself."""
+    rng = np.random.default_rng(0)
+    return [
+        make(i, float(rate)) for i, rate in enumerate(rng.permutation(np.geomspace(1e-4, 1, n)))
+    ]
+
+
+def test_without_a_training_there_is_nothing_to_say() -> None:
+    [point] = advice([])
+    assert (point.edits, "nothing to say" in point.sentence) == ((), True)
+
+
+def test_a_fault_of_a_few_trainings_is_not_the_study_s() -> None:
+    mostly = many(lambda i, r: trained(i, r, 0.9, *(["overfitting"] if i < 3 else [])))
+    assert not any(point.topic == "overfitting" for point in advice(mostly))
+    half = many(lambda i, r: trained(i, r, 0.9, *(["overfitting"] if i < 12 else [])))
+    [point] = [point for point in advice(half) if point.topic == "overfitting"]
+    assert point.sentence.startswith("12 of 24 trainings: overfitting (as seen).")
+    assert [edit.key for edit in point.edits] == ["dropout"], "l2 is searched already"
+
+
+def test_hints_are_no_faults_of_the_study() -> None:
+    hinted = many(lambda i, r: trained(i, r, 0.9, "plateau", fault=False))
+    assert not any(point.topic == "plateau" for point in advice(hinted))
+
+
+@pytest.mark.parametrize(
+    ("name", "changes", "expected"),
+    [
+        ("inputs not scaled", {"data": 'preprocessing = "none"'}, {"preprocessing": "standardize"}),
+        (
+            "inputs not scaled",
+            {"data": 'preprocessing = { choices = ["none", "pca", "whiten"] }'},
+            {"preprocessing": {"choices": ["pca", "whiten"]}},
+        ),
+        ("vanishing gradients", {"model": 'initializer = "zeros"'}, {"initializer": "he"}),
+        (
+            "vanishing gradients",
+            {"model": 'activation = "sigmoid"\ninitializer = "xavier"'},
+            {"activation": "relu", "initializer": "he"},
+        ),
+        (
+            "vanishing gradients",
+            {"model": 'activation = { choices = ["sigmoid", "tanh"] }'},
+            {"activation": "tanh"},
+        ),
+        ("exploding gradients", {"model": 'initializer = "large-random"'}, {"initializer": "he"}),
+        (DEAD, {"model": "bias = -5.0"}, {"bias": 0.0}),
+    ],
+)
+def test_what_cannot_learn_is_repaired_before_anything_else(
+    name: str, changes: dict[str, str], expected: dict[str, Any]
+) -> None:
+    file = study(**changes)
+    points = advice(many(lambda i, r: trained(i, r, 0.1, name, LOW)), file)
+    assert edits(points) == expected
+    assert [point.topic for point in points] == [name], "its other numbers mean little"
+    assert points[0].repair
+    assert next_study(file, points[0].edits).settings() != file.settings()
+
+
+def test_rates_that_are_all_too_low_move_up_and_too_high_ones_down() -> None:
+    low = [trained(i, r, 0.1, LOW) for i, r in enumerate(np.geomspace(1e-6, 1e-4, 10).tolist())]
+    file = study(training="learning_rate = { low = 1e-6, high = 1e-4, log = true }")
+    assert edits(advice(low, file))["learning_rate"] == {"low": 1e-4, "high": 0.1, "log": True}
+    high = [
+        trained(i, r, 0.1, HIGH, complete=False)
+        for i, r in enumerate(np.geomspace(1, 100, 10).tolist())
+    ]
+    assert edits(advice(high))["learning_rate"] == {"low": 1e-3, "high": 1.0, "log": True}
+
+
+def test_useless_rates_at_both_ends_are_cut_off() -> None:
+    def make(i: int, rate: float) -> Trained:
+        name = LOW if rate < 1e-3 else HIGH if rate > 0.2 else None
+        return trained(i, rate, 0.9 - abs(np.log10(rate / 0.02)) / 10, *([name] if name else []))
+
+    points = advice(many(make))
+    [point] = [point for point in points if "search between" in point.sentence]
+    [edit] = point.edits
+    assert (edit.section, edit.key) == ("training", "learning_rate")
+    assert 5e-4 < edit.value["low"] < 1e-3
+    assert 0.2 < edit.value["high"] < 0.4
+    assert [e.key for p in points for e in p.edits].count("learning_rate") == 1
+
+
+def test_a_best_rate_that_touches_the_diverging_ones_is_told() -> None:
+    def make(i: int, rate: float) -> Trained:
+        return trained(i, rate, rate if rate < 0.3 else 0.1, complete=rate < 0.3)
+
+    said = [point.sentence for point in advice(many(make))]
+    assert any("touches those that diverge" in sentence for sentence in said)
+    far = many(lambda i, r: trained(i, r, 0.9 if abs(r - 0.003) < 0.001 else 0.5, complete=r < 0.3))
+    assert not any("touches" in point.sentence for point in advice(far))
+
+
+@pytest.mark.parametrize(
+    ("best", "hints", "expected"),
+    [
+        (20, ["still improving"], {"epochs": 40}),
+        (20, [], {}),  # at the end, as with any schedule that decays
+        (15, [], {}),
+        (6, [], {"epochs": 8}),
+    ],
+)
+def test_epochs(best: int, hints: list[str], expected: dict[str, Any]) -> None:
+    points = advice(many(lambda i, r: trained(i, r, 0.9, *hints, fault=False, best=best)))
+    assert {k: v for k, v in edits(points).items() if k == "epochs"} == expected
+
+
+def test_more_trials_where_the_best_still_grows_with_their_number() -> None:
+    rng = np.random.default_rng(0)
+    wild = many(lambda i, r: trained(i, r, float(rng.uniform(0.5, 0.99))), 8)
+    assert edits(advice(wild))["trials"] == 80
+    tame = many(lambda i, r: trained(i, r, float(0.9 + rng.uniform(0, 1e-3))))
+    assert "trials" not in edits(advice(tame))
+
+
+def test_how_much_of_the_spread_is_the_seed_s() -> None:
+    rng = np.random.default_rng(0)
+
+    def said(between: float, within: float) -> str:
+        again = [
+            trained(10 * i + j, 10.0 ** -(i % 3), 0.8 + between * i + within * float(rng.normal()))
+            for i in range(6)
+            for j in range(5)
+            for _ in [0]
+        ]
+        same = [
+            Trained(
+                Result(
+                    Slot(0, n, {"learning_rate": 0.1, "l2": 10.0 ** -(n // 5)}, n, 20),
+                    one.result.score,
+                ),
+                15,
+            )
+            for n, one in enumerate(again)
+        ]
+        [point] = [point for point in advice(same) if point.topic == "seeds"]
+        return point.sentence
+
+    assert "the race over seeds decides" in said(0.0, 0.01)
+    assert "configurations' own" in said(0.02, 0.001)
+
+
+def test_closing_words_leave_out_mere_ranges() -> None:
+    points = (
+        Point("ranges", "narrow", (Edit("training", "l2", 0.1),)),
+        Point("epochs", "more", (Edit("training", "epochs", 40),)),
+        Point("seeds", "so"),
+    )
+    assert [point.topic for point in urgent(points)] == ["epochs"]
