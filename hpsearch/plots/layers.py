@@ -24,8 +24,11 @@ __all__ = ["HEALTHY", "Layer", "LayersData", "Training", "layers_data", "layers_
 HEALTHY = 1e-3
 """Ratio of the size of an update to that of the weights."""
 
+*HIDDEN, OUTPUT = CYCLE
+"""Colours: the output layer has the same one however many there are before it."""
+
 SYMBOLS = ("circle", "diamond", "square", "cross")
-"""Layers have one colour each; where there are more layers than colours, the next sign."""
+"""Where there are more layers than colours, the next ones have another sign."""
 
 Series: TypeAlias = tuple[float | None, ...]
 
@@ -148,6 +151,7 @@ def _figure(training: Training, ends: Mapping[str, tuple[float, float]]) -> go.F
         drawn = [
             (row, words, getattr(layer, name), "solid") for row, (name, words) in enumerate(LOGS)
         ]
+        colour = HIDDEN[i % len(HIDDEN)] if layer.dead else OUTPUT
         if layer.dead:
             drawn += [
                 (SHARES, "dead", layer.dead, "solid"),
@@ -159,8 +163,8 @@ def _figure(training: Training, ends: Mapping[str, tuple[float, float]]) -> go.F
                 y=values,
                 yaxis=_axis(row, "y"),
                 mode="lines+markers",
-                line={"color": CYCLE[i % len(CYCLE)], "dash": dash, "width": 1.5},
-                marker={"symbol": SYMBOLS[i // len(CYCLE) % len(SYMBOLS)], "size": 5},
+                line={"color": colour, "dash": dash, "width": 1.5},
+                marker={"symbol": SYMBOLS[i // len(HIDDEN) % len(SYMBOLS)], "size": 5},
                 name=layer.name,
                 legendgroup=layer.name,
                 showlegend=row == 0,
