@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
 
@@ -82,11 +81,10 @@ def trials(
     summary = _summary(open_storage(storage, create=False), name)
     rows = [row for row in summary.rows if state in ("all", row.state)][:top]
     if as_json:
-        print_json([dataclasses.asdict(row) for row in rows])
+        print_json([row.document() for row in rows])
     elif rows:
-        output().print(
-            trials_table(rows, title=f"{name}: {len(rows)} of {len(summary.rows)} trials")
-        )
+        title = f"{name}: {len(rows)} of {len(summary.rows)} trials"
+        output().print(trials_table(rows, title=title, width=output().width))
     else:
         output().print(f"The study {name} has no such trials.", markup=False)
 

@@ -46,6 +46,19 @@ SHORT = {
 }
 """Headings for tables, where the whole name would not leave room for numbers."""
 
+SHORT_FAULTS = {
+    "inputs not scaled": "unscaled",
+    "exploding gradients": "exploding",
+    "vanishing gradients": "vanishing",
+    "saturation": "saturated",
+    "learning rate too high": "rate high",
+    "learning rate too low": "rate low",
+    "underfitting": "underfit",
+    "overfitting": "overfit",
+    "stopped too early": "too early",
+}
+"""What was wrong, likewise."""
+
 
 def story(summary: Summary, storage: str, points: Sequence[Point] = ()) -> Iterator[RenderableType]:
     """What a person wants to know after a run, in the order in which they ask.
@@ -134,32 +147,69 @@ def range_text(parameter: Parameter) -> str:
     return f"{value_text(parameter.low)} to {value_text(parameter.high)}"
 
 
-def trials_table(rows: Sequence[TrialRow], *, title: str) -> Table:
-    """Trials with their settings, one a line; as many settings as find room."""
-    table = plain_table(title)
-    table.add_column("#", justify="right")
-    table.add_column("stage", no_wrap=True)
-    table.add_column("accuracy", justify="right", no_wrap=True)
-    table.add_column("epochs", justify="right")
+def trials_table(rows: Sequence[TrialRow], *, title: str, width: int | None = None) -> Table:
+    """Trials with their settings, one a line; as many settings as find room.
+
+    Args:
+        rows: the trials.
+        title: above the table.
+        width: of the terminal, in characters, for a table that names what was wrong with each
+            trial. The epochs are left out where that needs their room, and it is left out itself
+            where the settings have none to spare.
+    """
     names = list(dict.fromkeys(name for row in rows for name in row.configuration))
-    for name in names:
-        table.add_column(SHORT.get(name, name), justify="right", overflow="fold")
-    stopped = any(row.state != "complete" for row in rows)
-    if stopped:
-        table.add_column("stopped", overflow="fold")
-    for row in rows:
-        cells = [_cell(row.configuration, name) for name in names]
-        why = (
-            [] if not stopped else ["" if row.state == "complete" else escape(row.why or row.state)]
+    columns = {
+        "#": [str(row.number) for row in rows],
+        "stage": [row.stage for row in rows],
+        "accuracy": [_accuracy(row.score) for row in rows],
+        "epochs": ["" if row.epochs is None else str(row.epochs) for row in rows],
+    }
+    columns |= {SHORT.get(n, n): [_cell(row.configuration, n) for row in rows] for n in names}
+    table = plain_table(title)
+    stopped = ["" if row.state == "complete" else row.why or row.state for row in rows]
+    wrong = [
+        ", ".join(filter(None, [why, *_faults(row)]))
+        for why, row in zip(stopped, rows, strict=True)
+    ]
+    last, told = "stopped", stopped
+    if width is not None and wrong != stopped:
+        if _room(columns, width) < LEAST and _room(columns, width, "epochs") >= LEAST:
+            del columns["epochs"]
+        if _room(columns, width) >= LEAST:
+            last, told = "diagnosis", wrong
+        else:
+            table.caption, table.caption_justify = "--json says what was wrong with them", "left"
+    if any(told):
+        columns[last] = told
+    for heading in columns:
+        table.add_column(
+            heading,
+            justify="left" if heading in ("stage", last) else "right",
+            overflow="fold",
+            no_wrap=heading in ("stage", "accuracy"),
         )
-        epochs = "" if row.epochs is None else str(row.epochs)
-        table.add_row(str(row.number), row.stage, _accuracy(row.score), epochs, *cells, *why)
+    for line in zip(*columns.values(), strict=True):
+        table.add_row(*map(escape, line))
     return table
+
+
+LEAST = 10
+"""Room, in characters, that a diagnosis needs."""
+
+
+def _room(columns: Mapping[str, Sequence[str]], width: int, *without: str) -> int:
+    """What other columns leave for a last one; between two are two spaces, and one at each edge."""
+    kept = {heading: cells for heading, cells in columns.items() if heading not in without}
+    return width - 2 - sum(2 + max(map(len, (heading, *cells))) for heading, cells in kept.items())
+
+
+def _faults(row: TrialRow) -> list[str]:
+    return [SHORT_FAULTS.get(fault, fault) for fault in row.faults]
 
 
 def _cell(configuration: Mapping[str, object], name: str) -> str:
     value = configuration.get(name)
-    return "" if name not in configuration else escape(value_text(value))  # type: ignore[arg-type]
+    return "" if name not in configuration else value_text(value)  # type: ignore[arg-type]
 
 
 def _accuracy(score: float | None) -> str:

@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
-from hpsearch.diagnosis import DIAGNOSIS, HINTS, Finding, by_kind
+from hpsearch.diagnosis import ADVICE, DIAGNOSIS, HINTS, Finding, by_kind
 from hpsearch.engine.notes import NOTE, note_errors, read_note, write_note
 from hpsearch.objective import Outcome
 from hpsearch.search.base import Change, Result, Slot, Stage
@@ -128,11 +128,18 @@ def read_outcome(trial: FrozenTrial, epochs: Mapping[str, Any]) -> Outcome:
 
 
 def read_findings(attributes: Mapping[str, Any]) -> tuple[Finding, ...]:
-    """What was found wrong with a trial, from its attributes."""
+    """What was found wrong with a trial, from its attributes.
+
+    Others may give their trials attributes of these names, and mean anything by them; what
+    `diagnose` cannot have written is passed over.
+    """
+    kinds = ((attributes.get(DIAGNOSIS), True), (attributes.get(HINTS), False))
     return tuple(
-        Finding(name, evidence, fault)
-        for key, fault in ((DIAGNOSIS, True), (HINTS, False))
-        for name, evidence in dict(attributes.get(key) or {}).items()
+        Finding(name, str(found[name]), fault)
+        for found, fault in kinds
+        if isinstance(found, Mapping)
+        for name in found
+        if name in ADVICE
     )
 
 

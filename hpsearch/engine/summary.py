@@ -5,10 +5,11 @@ from __future__ import annotations
 import math
 from collections import Counter
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
+from hpsearch.diagnosis import DIAGNOSIS, HINTS, Finding, by_kind
 from hpsearch.engine import record
 from hpsearch.engine.record import StageNote
 from hpsearch.search.distributions import as_value
@@ -34,6 +35,24 @@ class TrialRow:
     seconds: float | None
     why: str
     configuration: Mapping[str, Value]
+    findings: tuple[Finding, ...] = ()
+
+    @property
+    def faults(self) -> list[str]:
+        """The names of what was wrong with it, the likely cause first."""
+        return [finding.name for finding in self.findings if finding.fault]
+
+    @property
+    def reason(self) -> str:
+        """Why it ended, and what was wrong with it."""
+        return f"{self.why} ({', '.join(self.faults)})" if self.faults else self.why
+
+    def document(self) -> dict[str, Any]:
+        """The trial in terms of JSON, its findings by kind and name."""
+        known = {field.name: getattr(self, field.name) for field in fields(TrialRow)}
+        del known["findings"]
+        known["configuration"] = dict(self.configuration)
+        return known | {DIAGNOSIS: {}, HINTS: {}} | by_kind(self.findings)
 
 
 @dataclass(frozen=True)
@@ -199,6 +218,7 @@ def _row(trial: optuna.trial.FrozenTrial) -> TrialRow:
         seconds=_duration(attributes.get("seconds")),
         why=str(attributes.get("error") or attributes.get("why_stopped") or ""),
         configuration={name: as_value(choice) for name, choice in trial.params.items()},
+        findings=record.read_findings(attributes),
     )
 
 

@@ -9,6 +9,7 @@ from typing import Any, NamedTuple
 from hpsearch.compare.result import UNITS, Comparison
 from hpsearch.engine.record import settings_text, value_text
 from hpsearch.engine.summary import Summary
+from hpsearch.plots.tables import Table
 from hpsearch.plots.view import StudyView
 from hpsearch.space import Categorical, Parameter
 
@@ -18,6 +19,7 @@ __all__ = [
     "Move",
     "conditions_data",
     "configuration_data",
+    "configuration_tables",
     "range_text",
 ]
 
@@ -96,6 +98,15 @@ def conditions_data(comparison: Comparison) -> ConfigurationData:
         **_environments(comparison.environments),
     }
     return ConfigurationData(tuple(Fact(*item, STORE) for item in stored.items()), ())
+
+
+def configuration_tables(data: ConfigurationData) -> list[Table]:
+    """The facts with their sources, and how the ranges moved, if they did."""
+    tables = [Table("Facts", ("what", "value", "said by"), data.facts)]
+    if data.moves:
+        headings = ("stage", "parameter", "before", "after", "why")
+        tables.append(Table("How the ranges moved", headings, data.moves))
+    return tables
 
 
 def _winner(summary: Summary, score_name: str) -> dict[str, str]:

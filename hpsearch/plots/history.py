@@ -88,7 +88,7 @@ def _trials(trials: Sequence[TrialView]) -> Trials:
     return Trials(
         tuple(t.number for t in trials),
         tuple(float("nan") if t.score is None else t.score for t in trials),
-        tuple(t.why if t.state == "pruned" else settings_text(t.configuration) for t in trials),
+        tuple(t.reason if t.state == "pruned" else settings_text(t.configuration) for t in trials),
     )
 
 

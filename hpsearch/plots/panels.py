@@ -7,27 +7,39 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
 from hpsearch.errors import UnknownNameError
+from hpsearch.plots.advice import advice_data, advice_tables
 from hpsearch.plots.best_so_far import best_so_far_data, best_so_far_figures
 from hpsearch.plots.catch_up import catch_up_data, catch_up_figure
-from hpsearch.plots.configuration import conditions_data, configuration_data
+from hpsearch.plots.configuration import (
+    conditions_data,
+    configuration_data,
+    configuration_tables,
+)
 from hpsearch.plots.curves import curves_data, curves_figures
+from hpsearch.plots.diagnosis import diagnosis_data, diagnosis_figure
 from hpsearch.plots.efficiency import efficiency_data, efficiency_figure
 from hpsearch.plots.final_scores import final_scores_data, final_scores_figure
 from hpsearch.plots.gap import gap_data, gap_figure
 from hpsearch.plots.history import history_data, history_figure
 from hpsearch.plots.importances import importances_data, importances_figure
+from hpsearch.plots.layers import layers_data, layers_figures
 from hpsearch.plots.layouts import layouts_data, layouts_figures
 from hpsearch.plots.pair import pair_data, pair_figure
 from hpsearch.plots.parallel import parallel_data, parallel_figure
 from hpsearch.plots.parameters import parameters_data, parameters_figures
 from hpsearch.plots.relevance import relevance_data, relevance_figure
 from hpsearch.plots.slice_contour import slice_contour_data, slice_contour_figures
+from hpsearch.plots.tables import Table
 from hpsearch.plots.timeline import timeline_data, timeline_figure
 
 if TYPE_CHECKING:
     import plotly.graph_objects as go
 
 __all__ = ["PANELS", "Panel", "panel"]
+
+
+def _none(_: Any) -> tuple[()]:
+    return ()
 
 
 @dataclass(frozen=True)
@@ -41,6 +53,7 @@ class Panel:
             have a ``note``.
         figures: those numbers drawn; none for a panel of words.
         of: what it is a part of: the page of a study or that of a comparison.
+        tables: the data in words; none for a panel of figures.
     """
 
     title: str
@@ -48,6 +61,7 @@ class Panel:
     data: Callable[[Any], Any]
     figures: Callable[[Any], Sequence[go.Figure]]
     of: Literal["study", "comparison"] = "study"
+    tables: Callable[[Any], Sequence[Table]] = _none
 
 
 def _one(figure: Callable[[Any], go.Figure]) -> Callable[[Any], list[go.Figure]]:
@@ -108,6 +122,30 @@ PANELS = {
         gap_data,
         _one(gap_figure),
     ),
+    "layers": Panel(
+        "What went on in the network",
+        "Between epochs each training is watched on the same few samples, layer by layer: the "
+        "share of units that are dead (at every sample) and of outputs that are saturated "
+        "(dotted; about half is healthy for ReLU, which is 0 there), the spread of outputs and of "
+        "gradients, which should be alike in all layers, and the size of an update beside that of "
+        "the weights, healthy near 0.001 (dashed).",
+        layers_data,
+        layers_figures,
+    ),
+    "diagnosis": Panel(
+        "What went wrong",
+        "In how many trainings each fault or hint was found. Hovering over a bar shows the "
+        "evidence in one of them, and what helps.",
+        diagnosis_data,
+        _one(diagnosis_figure),
+    ),
+    "advice": Panel(
+        "Advice",
+        "What all trainings together say, and what it means for the next study.",
+        advice_data,
+        _none,
+        tables=advice_tables,
+    ),
     "timeline": Panel(
         "Timeline",
         "What each worker trained when. In the gaps it waited.",
@@ -119,7 +157,8 @@ PANELS = {
         "What the study has stored of itself and its runs, and where the machine that wrote this "
         "page differs from theirs.",
         configuration_data,
-        lambda _: [],
+        _none,
+        tables=configuration_tables,
     ),
     "best-so-far": Panel(
         "Best so far against cost",
@@ -173,8 +212,9 @@ PANELS = {
         "Conditions and environment",
         "What all searches had in common, and what they ran with.",
         conditions_data,
-        lambda _: [],
+        _none,
         "comparison",
+        configuration_tables,
     ),
 }
 

@@ -34,11 +34,12 @@ BARS = (
 
 
 class Draws(NamedTuple):
-    """The values of a parameter in some trials, with their scores and numbers."""
+    """The values of a parameter in some trials, their scores and numbers, and why they stopped."""
 
     values: tuple[Value, ...]
     scores: tuple[float, ...]
     numbers: tuple[int, ...]
+    reasons: tuple[str, ...]
 
 
 class Range(NamedTuple):
@@ -124,6 +125,7 @@ def _draws(name: str, trials: Sequence[TrialView]) -> Draws:
         tuple(t.configuration[name] for t in here),
         tuple(float("nan") if t.score is None else t.score for t in here),
         tuple(t.number for t in here),
+        tuple(t.reason for t in here if t.state == "pruned"),
     )
 
 
@@ -195,7 +197,9 @@ def _add_draws(
         mode="markers",
         marker={"color": colour, "size": 6, "symbol": symbol, "opacity": 0.8},
         name=label(name),
-        hovertemplate="trial %{customdata}: %{y:.4g} at "
+        hovertext=[label(reason) for reason in draws.reasons] or None,
+        hovertemplate="trial %{customdata}: "
+        f"{'%{hovertext}<br>' if draws.reasons else '%{y:.4g} '}at "
         f"{'%{x:.3g}' if texts is None else '%{text}'}"
         f"<extra>{label(name)}</extra>",
     )

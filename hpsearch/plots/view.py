@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
+from hpsearch.advice import Point, advise, read_evidence
 from hpsearch.engine import record
 from hpsearch.engine.environment import environment
 from hpsearch.engine.summary import Summary, TrialRow, summarize, whole
@@ -17,6 +19,7 @@ from hpsearch.storage import load_epochs, load_study, storage_errors
 if TYPE_CHECKING:
     from datetime import datetime
 
+    from optuna import Study
     from optuna.distributions import BaseDistribution
     from optuna.trial import FrozenTrial
 
@@ -44,6 +47,9 @@ class TrialView(TrialRow):
         curve: the score by epoch (by step, for a study that hpsearch did not make).
         train_losses: one an epoch; nan where it was not finite.
         validation_losses: likewise.
+        watched: whether a monitor looked at its network.
+        looks: what that saw, in terms of JSON; see `Watched.document`. Of the best trial and of the
+            one with most faults; None for all others.
     """
 
     stage_index: int | None = None
@@ -53,6 +59,8 @@ class TrialView(TrialRow):
     curve: Mapping[int, float] = field(default_factory=dict)
     train_losses: tuple[float, ...] = ()
     validation_losses: tuple[float, ...] = ()
+    watched: bool = False
+    looks: Mapping[str, Any] | None = None
 
 
 @dataclass(frozen=True, eq=False)  # one that was read is only ever itself
@@ -70,6 +78,8 @@ class StudyView:
         settings: the study file, as the store has it; empty for a study of somebody else.
         environments: what its runs ran with, each kind once, the first one first.
         machine: what the process that reads the study runs with.
+        advice: what its trainings say, those points first that change something; none for a study
+            of somebody else.
     """
 
     name: str
@@ -82,6 +92,7 @@ class StudyView:
     settings: Mapping[str, Any] = field(default_factory=dict)
     environments: Sequence[Mapping[str, str]] = ()
     machine: Mapping[str, str] = field(default_factory=dict)
+    advice: tuple[Point, ...] = ()
 
 
 def read_view(store: WriteBehindStorage, name: str) -> StudyView:
@@ -99,14 +110,17 @@ def read_view(store: WriteBehindStorage, name: str) -> StudyView:
         study = load_study(store, name)
         summary = summarize(study)
         trials = {trial.number: trial for trial in study.get_trials(deepcopy=False)}
-        epochs = load_epochs(store, study_id=study._study_id)
+        epochs = load_epochs(store, study_id=study._study_id, looks=False)
+        ids = {number: trial._trial_id for number, trial in trials.items()}
+        watched = [r for r in summary.rows if "looks" in epochs.get(ids[r.number], ())]
+        for number in seen_from_inside(watched):
+            epochs |= load_epochs(store, trial_id=ids[number])
         names = study.metric_names
     return StudyView(
         name=name,
         summary=summary,
         trials=tuple(
-            _trial(row, trials[row.number], epochs.get(trials[row.number]._trial_id, {}))
-            for row in summary.rows
+            _trial(row, trials[row.number], epochs.get(ids[row.number], {})) for row in summary.rows
         ),
         parameters=_parameters(trials.values()),
         score_name=names[0] if names else "objective value",
@@ -118,12 +132,37 @@ def read_view(store: WriteBehindStorage, name: str) -> StudyView:
             for known in record.read_note(study, "environments") or ()
         ),
         machine=environment(),
+        advice=_advice(study),
     )
 
 
-def _trial(
-    row: TrialRow, trial: FrozenTrial, epochs: Mapping[str, Sequence[float | None]]
-) -> TrialView:
+def _advice(study: Study) -> tuple[Point, ...]:
+    if record.read_note(study, "study file") is None:
+        return ()
+    # Another version's settings, trials that others added with attributes of any kind: the page
+    # goes without advice.
+    with suppress(Exception):
+        return tuple(sorted(advise(read_evidence(study)), key=lambda point: not point.edits))
+    return ()
+
+
+def seen_from_inside(rows: Sequence[TrialRow]) -> list[int]:
+    """The trials whose networks are shown layer by layer: the best, and the most faulty.
+
+    Args:
+        rows: trials that were watched, best first.
+
+    Returns:
+        Their numbers, none, one or two. The second is complete if there is a complete one with a
+        fault, since one that broke at once was seen before its first step only; among equals it is
+        the worst.
+    """
+    faulty = [row for row in reversed(rows[1:]) if row.faults]
+    worst = max(faulty, key=lambda r: (r.state == "complete", len(r.faults)), default=None)
+    return [row.number for row in (*rows[:1], worst) if row is not None]
+
+
+def _trial(row: TrialRow, trial: FrozenTrial, epochs: Mapping[str, Any]) -> TrialView:
     return TrialView(
         **vars(row),
         stage_index=whole(trial.user_attrs.get("stage_index")),
@@ -133,6 +172,8 @@ def _trial(
         curve=trial.intermediate_values,
         train_losses=_losses(epochs.get("train_loss", ())),
         validation_losses=_losses(epochs.get("validation_loss", ())),
+        watched="looks" in epochs,
+        looks=epochs.get("looks") or None,
     )
 
 

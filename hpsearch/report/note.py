@@ -5,7 +5,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from hpsearch.compare.result import comparison_of
+from hpsearch.plots import NothingToDraw
 from hpsearch.plots.configuration import configuration_data
+from hpsearch.plots.diagnosis import diagnosis_data
 from hpsearch.report.words import result_sentence, winner_line
 
 if TYPE_CHECKING:
@@ -13,9 +15,12 @@ if TYPE_CHECKING:
 
 __all__ = ["note_markdown"]
 
+MOST = 5
+"""Sentences of advice; the report has them all."""
+
 
 def note_markdown(view: StudyView) -> str:
-    """What was searched, how it was narrowed and what won.
+    """What was searched, what won, what to do next, and how the ranges moved.
 
     Args:
         view: a study that hpsearch made.
@@ -30,6 +35,7 @@ def note_markdown(view: StudyView) -> str:
         ]
         head = "| stage | trials | epochs | best validation |\n| --- | --- | --- | --- |"
         parts.append("\n".join([f"### {_cell(str(summary.strategy))}", "", head, *rows]))
+    parts += _advice(view)
     moves = configuration_data(view).moves
     if moves:
         lines = [
@@ -43,6 +49,25 @@ def note_markdown(view: StudyView) -> str:
             f"A part of the comparison `{_plain(comparison)}`: `hpsearch report` draws it."
         )
     return "\n\n".join(part for part in parts if part)
+
+
+def _advice(view: StudyView) -> list[str]:
+    """What went wrong in a line, and what the study's trainings ask for."""
+    try:
+        found = diagnosis_data(view)
+    except NothingToDraw as reason:
+        lines = [str(reason)]
+    else:
+        counts = ", ".join(f"{c.finding.name} in {c.trainings:,}" for c in found.counts)
+        lines = [f"{found.note} Found: {counts}."]
+    asked = [f"- {point.sentence}" for point in view.advice if point.edits][:MOST]
+    if view.advice and not asked:
+        asked = ["All is well: the trainings ask for no change."]
+    return ["\n".join(["### Advice", "", *map(_line, asked)]), *map(_plain, lines)]
+
+
+def _line(text: str) -> str:
+    return _plain(text).replace("\n", " ")
 
 
 def _plain(text: str) -> str:

@@ -9,10 +9,9 @@ from typing import TypeAlias
 
 from hpsearch.compare.result import Comparison
 from hpsearch.plots import NothingToDraw, StudyView, panel
-from hpsearch.plots.configuration import ConfigurationData
 from hpsearch.report.dashboards import Dashboard
 from hpsearch.report.document import document_html, figure_html
-from hpsearch.report.words import comparison_head, configuration_tables, study_head
+from hpsearch.report.words import comparison_head, study_head, table
 
 __all__ = ["page_html", "page_name", "slug"]
 
@@ -77,12 +76,10 @@ def _panel(subject: Subject, name: str, identity: str) -> str:
         data = made.data(subject)
     except NothingToDraw as reason:
         return f'{head}<p class="empty">{html.escape(str(reason))}</p>\n</section>\n'
-    if isinstance(data, ConfigurationData):
-        body = configuration_tables(data)
-    else:
-        figures = made.figures(data)
-        body = "".join(figure_html(f, f"{identity}-{n}") for n, f in enumerate(figures, start=1))
-        body = f'<div class="figures">{body}</div>\n'
+    figures = made.figures(data)
+    drawn = "".join(figure_html(f, f"{identity}-{n}") for n, f in enumerate(figures, start=1))
+    body = f'<div class="figures">{drawn}</div>\n' if figures else ""
+    body += "".join(table(t.headings, t.rows, caption=t.caption) for t in made.tables(data))
     note = f'<p class="note">{html.escape(data.note)}</p>\n' if data.note else ""
     return f"{head}<p>{html.escape(made.about)}</p>\n{body}{note}</section>\n"
 

@@ -9,12 +9,10 @@ from hpsearch.compare.result import UNITS, Comparison
 from hpsearch.compare.standings import answer, reference_of, searches, standings, verdict
 from hpsearch.engine.record import settings_text, value_text
 from hpsearch.plots import StudyView
-from hpsearch.plots.configuration import ConfigurationData
 
 __all__ = [
     "best_table",
     "comparison_head",
-    "configuration_tables",
     "result_sentence",
     "study_head",
     "table",
@@ -128,15 +126,6 @@ def best_table(view: StudyView) -> str:
     of = f"{len(rows)} of {len(view.summary.rows):,} trials"
     caption = f"Best trials by their single scores: {of}"
     return table(["trial", *known, view.score_name, *names], body, caption=caption, kind="trials")
-
-
-def configuration_tables(data: ConfigurationData) -> str:
-    """The facts with their sources, and how the ranges moved."""
-    facts = table(["what", "value", "said by"], data.facts, caption="Facts")
-    if not data.moves:
-        return facts
-    headings = ["stage", "parameter", "before", "after", "why"]
-    return facts + table(headings, data.moves, caption="How the ranges moved")
 
 
 def winner_line(view: StudyView) -> str:

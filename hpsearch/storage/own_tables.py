@@ -208,14 +208,29 @@ def epochs_row(
         for name, values in epochs.items()
     }
     if looks is not None:
-        content["looks"] = looks
+        content["looks"] = looks  # the last, so that `load_epochs` can leave it out
     return {"trial_id": trial_id, "content": json.dumps(content, allow_nan=False)}
 
 
+LOOKS = ', "looks": '
+"""Where what a monitor saw begins in a row."""
+
+
 def load_epochs(
-    storage: WriteBehindStorage, *, study_id: int | None = None, trial_id: int | None = None
+    storage: WriteBehindStorage,
+    *,
+    study_id: int | None = None,
+    trial_id: int | None = None,
+    looks: bool = True,
 ) -> dict[int, dict[str, Any]]:
     """What the epochs of a study's trials, or of one trial, came to.
+
+    Args:
+        storage: where the study is.
+        study_id: Optuna's number of it.
+        trial_id: Optuna's number of the only trial to read.
+        looks: whether to read what monitors saw too, which is most of what there is to read.
+            Without it ``looks`` is empty, and is missing likewise for trials that nobody watched.
 
     Returns:
         For each trial's id a list for each quantity, one number an epoch, None where it was not
@@ -234,4 +249,10 @@ def load_epochs(
     storage.flush()
     with storage.reading() as connection:
         rows = connection.execute(sa.select(epochs.trial_id, epochs.content).where(chosen)).all()
-    return {number: json.loads(content) for number, content in rows}
+    if looks:
+        return {number: json.loads(content) for number, content in rows}
+    found = {}
+    for number, content in rows:
+        head, watched, _ = content.partition(LOOKS)
+        found[number] = json.loads(f"{head}{LOOKS}{{}}}}" if watched else content)
+    return found

@@ -140,6 +140,9 @@ class TestLook:
         scores = [row["score"] for row in rows]
         assert scores == sorted(scores, reverse=True)
         assert set(rows[0]["configuration"]) == {"learning_rate", "decay", "l2", "width", "depth"}
+        evidence = rows[-1]["diagnosis"] | rows[-1]["hints"]
+        assert all(isinstance(words, str) for words in evidence.values())
+        assert any(row["diagnosis"] for row in rows), "four epochs are few for such rates"
 
     def test_no_trials_of_a_state(self, there: Shell) -> None:
         assert "has no such trials" in there("trials", "flowers", "--state", "running")[1]

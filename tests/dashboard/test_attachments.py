@@ -76,6 +76,9 @@ def test_a_finished_study_gets_the_report_s_figures_and_a_note(store: WriteBehin
     assert "### coarse-to-fine" in text
     assert "| coarse | " in text
     assert "### How the ranges moved" in text
+    assert "### Advice" in text
+    assert "hpsearch-layers-1" in found
+    assert not any("advice" in name for name in found), "words are no figures"
     assert not attach(store, 1), "they are there"
 
 

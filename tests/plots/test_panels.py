@@ -8,15 +8,20 @@ from typing import Any
 
 import numpy as np
 import pytest
-from views import NARROW, WIDE, trial, view_of
+from views import LOOKS, NARROW, WIDE, trial, view_of
 
+from hpsearch.advice import Edit, Point
+from hpsearch.diagnosis import Finding
 from hpsearch.errors import UnknownNameError
 from hpsearch.plots import PANELS, NothingToDraw, StudyView, panel
+from hpsearch.plots.advice import advice_data, advice_tables, edit_text
 from hpsearch.plots.configuration import configuration_data
 from hpsearch.plots.curves import curves_data
+from hpsearch.plots.diagnosis import diagnosis_data, diagnosis_figure
 from hpsearch.plots.gap import gap_data
 from hpsearch.plots.history import history_data, history_figure
 from hpsearch.plots.importances import importances_data
+from hpsearch.plots.layers import layers_data, layers_figures
 from hpsearch.plots.pair import pair_data
 from hpsearch.plots.parallel import parallel_data
 from hpsearch.plots.parameters import parameters_data, parameters_figures
@@ -30,6 +35,11 @@ from hpsearch.report.document import write_page
 from hpsearch.report.page import page_html
 from hpsearch.space import Categorical, Float, Int
 
+RATE_LOW = Finding("learning rate too low", "the loss went from 2.3 to 2.2 only", fault=True)
+RATE_HIGH = Finding("learning rate too high", "with a rate of 5 the loss <exploded>", fault=True)
+DEAD = Finding("dead ReLUs", "90% of the units of layer 1 are 0", fault=True)
+IMPROVING = Finding("still improving", "the validation loss fell from 2 to 1 lately", fault=False)
+
 
 def ruled_by_rate(count: int = 60, **more: Any) -> StudyView:
     """A study in which the score is best at rate 0.1 and l2 does not matter."""
@@ -38,7 +48,10 @@ def ruled_by_rate(count: int = 60, **more: Any) -> StudyView:
     for n in range(count):
         rate, l2 = WIDE.from_unit(rng.random()), float(rng.random())
         score = 0.9 - 0.1 * (math.log10(rate) + 1) ** 2
-        trials.append(trial(n, score, configuration={"rate": rate, "l2": l2}))
+        found = (RATE_LOW,) if rate < 0.001 else ()
+        looks = None if n else LOOKS
+        settings = {"rate": rate, "l2": l2}
+        trials.append(trial(n, score, configuration=settings, findings=found, looks=looks))
     return view_of(*trials, **more)
 
 
@@ -47,7 +60,7 @@ def test_history_has_the_best_so_far_and_the_stages() -> None:
         view_of(
             trial(0, 0.5),
             trial(1, 0.9),
-            trial(2, 0.1, state="pruned", why="diverged"),
+            trial(2, 0.1, state="pruned", why="diverged", findings=(RATE_HIGH, IMPROVING)),
             trial(3, 0.8, stage="fine-1", stage_index=1),
             trial(4, 0.95, stage="confirm-1", stage_index=2),
             trial(5, 0.94, stage="confirm-2", stage_index=3),
@@ -58,7 +71,7 @@ def test_history_has_the_best_so_far_and_the_stages() -> None:
     assert list(data.stages) == ["coarse", "fine-1", "confirm"]
     assert data.stages["coarse"].scores == (0.5, 0.9)
     assert data.stopped.numbers == (2,)
-    assert data.stopped.texts == ("diverged",)
+    assert data.stopped.texts == ("diverged (learning rate too high)",)
     figure = history_figure(data)
     [crosses] = [t for t in figure.data if t.name == "stopped"]
     assert crosses.marker.symbol == "x-thin-open"
@@ -98,7 +111,7 @@ def test_parameters_have_their_ranges_and_reasons() -> None:
         view_of(
             trial(0, 0.5),
             trial(1, 0.7, configuration={"rate": 0.2}, stage="fine-1", stage_index=1),
-            trial(2, None, state="pruned", configuration={"rate": 0.9}),
+            trial(2, None, state="pruned", why="<nan>", configuration={"rate": 0.9}),
         )
     )
     rate, l2 = data.parameters
@@ -111,6 +124,10 @@ def test_parameters_have_their_ranges_and_reasons() -> None:
     first, _ = parameters_figures(data)
     assert first.layout.xaxis.type == "log"
     assert "the best 2 of 6 trials" in first.data[1].hovertemplate
+    [crosses] = [t for t in first.data if t.name == "stopped"]
+    assert list(crosses.hovertext) == ["&lt;nan&gt;"]
+    assert "%{hovertext}" in crosses.hovertemplate
+    assert all(t.hovertext is None for t in first.data if t.name != "stopped")
 
 
 def test_axes_of_parameters() -> None:
@@ -199,6 +216,118 @@ def test_the_gap_is_validation_minus_training_at_the_end() -> None:
         gap_data(view_of(broken))
 
 
+def test_layers_of_the_best_training_and_of_the_most_faulty() -> None:
+    data = layers_data(
+        view_of(
+            trial(0, 0.9, looks=LOOKS),
+            trial(1, 0.5),
+            trial(2, 0.4, findings=(DEAD, RATE_HIGH, IMPROVING), looks=LOOKS),
+        )
+    )
+    assert [(t.number, t.what) for t in data.trainings] == [
+        (0, "the best, without a fault"),
+        (2, "with most faults: dead ReLUs, learning rate too high"),
+    ]
+    hidden, output = data.trainings[0].layers
+    assert hidden == (
+        "layer 1",
+        (None, 0.004),  # before the first step there was no update
+        (0.0, 0.25),
+        (0.5, 0.6),
+        (0.01, None),  # zero has no place on a logarithmic axis
+        (1.0, 0.8),
+    )
+    assert output == ("output", (None, 0.002), (), (), (0.02, 0.001), (2.0, None))
+    first, second = layers_figures(data)
+    for axis in ("yaxis", "yaxis2", "yaxis3", "yaxis4"):
+        assert first.layout[axis].range == second.layout[axis].range
+    updates = first.layout.yaxis
+    assert (updates.type, updates.range) == ("log", (-3.1, -1.9))
+    assert first.layout.shapes[0].y0 == 0.001
+    assert first.layout.legend.title.text == "Trial 0, the best, without a fault"
+    assert [t.line.dash for t in first.data if "saturated" in t.hovertemplate] == ["dot"]
+    assert [t.name for t in first.data if t.showlegend] == ["layer 1", "output"]
+
+
+def test_layers_of_a_study_whose_trials_all_stopped() -> None:
+    stopped = trial(0, 0.1, state="pruned", findings=(DEAD,), looks=LOOKS)
+    [only] = layers_data(view_of(stopped)).trainings
+    assert only.what == "stopped: dead ReLUs"
+    with pytest.raises(NothingToDraw, match="No training of this study was watched"):
+        layers_data(view_of(trial(0, 0.9)))
+
+
+def test_layers_of_zeros_have_axes_too() -> None:
+    zeros = {name: [[0.0, 0.0]] * 9 for name in LOOKS["layers"]}
+    [figure] = layers_figures(layers_data(view_of(trial(0, looks=LOOKS | {"layers": zeros}))))
+    assert figure.layout.yaxis2.range == (-1.1, 0.1)
+    looks = {(t.line.color, t.marker.symbol) for t in figure.data}
+    assert len(looks) == 9, "no two layers look alike"
+
+
+def test_the_diagnosis_counts_faults_and_hints() -> None:
+    data = diagnosis_data(
+        view_of(
+            trial(0, 0.9),
+            trial(1, 0.8, findings=(IMPROVING,)),
+            trial(2, 0.7, findings=(DEAD, IMPROVING)),
+            trial(3, 0.6, findings=(RATE_HIGH, IMPROVING)),
+            trial(4, 0.1, state="pruned", findings=(RATE_HIGH,), watched=False),
+            trial(5, 0.5, watched=False),
+        )
+    )
+    assert data.counts == ((RATE_HIGH, 2, 3), (DEAD, 1, 2), (IMPROVING, 3, 1))
+    assert data.note == "3 of 5 trainings had a fault; 1 had neither a fault nor a hint."
+    figure = diagnosis_figure(data)
+    faults, hints = figure.data
+    assert (list(faults.x), list(hints.x)) == ([2, 1], [3])
+    assert (faults.name, hints.name) == ("fault", "hint")
+    assert faults.marker.color != hints.marker.color
+    assert "as in trial 3" in faults.hovertext[0]
+    assert "&lt;exploded&gt;" in faults.hovertext[0].replace("<br>", " ")
+    assert "search lower rates" in faults.hovertext[0].replace("<br>", " ")
+    assert figure.layout.yaxis.categoryarray[-1] == "learning rate too high", "is on top"
+
+
+def test_a_diagnosis_without_findings_is_good_news_or_none() -> None:
+    with pytest.raises(NothingToDraw, match="All is well: nothing was found wrong with 2 train"):
+        diagnosis_data(view_of(trial(0, 0.9), trial(1, 0.8)))
+    with pytest.raises(NothingToDraw, match="none was diagnosed"):
+        diagnosis_data(view_of(trial(0, 0.9, watched=False)))
+
+
+def test_advice_is_a_table_of_points() -> None:
+    rate = Edit("training", "learning_rate", {"low": 0.001, "high": 0.1, "log": True})
+    points = (Point("rate", "Rates are low.", (rate,)), Point("seeds", "Seeds matter."))
+    data = advice_data(view_of(trial(0, 0.9), settings={"name": "s"}, advice=points))
+    [table] = advice_tables(data)
+    assert table.rows == [
+        ("rate", "Rates are low.", "[training] learning_rate: 0.001 to 0.1 (log scale)"),
+        ("seeds", "Seeds matter.", ""),
+    ]
+    assert "hpsearch advise" in data.note
+    calm = advice_data(view_of(trial(0, 0.9), settings={"name": "s"}, advice=points[1:]))
+    assert calm.note == "Nothing here asks for a change."
+    with pytest.raises(NothingToDraw, match="hpsearch did not make this study"):
+        advice_data(view_of(trial(0, 0.9)))
+    with pytest.raises(NothingToDraw, match="nothing from which"):
+        advice_data(view_of(trial(0, 0.9), settings={"name": "s"}))
+
+
+@pytest.mark.parametrize(
+    ("value", "text"),
+    [
+        ("relu", "relu"),
+        (60, "60"),
+        (True, "True"),
+        ({"choices": ["relu", "tanh"]}, "relu, tanh"),
+        ({"low": 16, "high": 64, "step": 16}, "16 to 64, in steps of 16"),
+    ],
+)
+def test_a_change_is_written_on_one_line(value: Any, text: str) -> None:
+    assert edit_text(Edit("model", "x", value)) == f"[model] x: {text}"
+
+
 def test_the_timeline_is_by_worker_from_the_first_start() -> None:
     data = timeline_data(view_of(trial(0, 0.5), trial(1, 0.5), trial(2, 0.5, seconds=0.5)))
     assert data.workers == ("host 0", "host 1")
@@ -242,16 +371,17 @@ def test_the_configuration_says_who_says_it() -> None:
     assert (move.before, move.after) == ("0.0001 to 1 (log scale)", "0.01 to 1 (log scale)")
 
 
-DRAWN = sorted({name for name in PANELS if panel(name).of == "study"} - {"configuration"})
+WORDS = {"configuration", "advice"}
+DRAWN = sorted({name for name in PANELS if panel(name).of == "study"} - WORDS)
 
 
-@pytest.mark.parametrize("name", DRAWN)
+@pytest.mark.parametrize("name", [*DRAWN, "advice"])
 def test_a_study_without_trials_says_so(name: str) -> None:
     with pytest.raises(NothingToDraw, match=r"no trials yet|nobody's time"):
         panel(name).data(view_of())
 
 
-@pytest.mark.parametrize("name", sorted(set(DRAWN) - {"timeline"}))
+@pytest.mark.parametrize("name", sorted(set(DRAWN) - {"timeline", "layers", "diagnosis"}))
 def test_what_cannot_be_drawn_is_said(name: str) -> None:
     with pytest.raises(NothingToDraw, match=r"No trial is complete \(2 pruned\)"):
         panel(name).data(view_of(trial(0, 0.1, state="pruned"), trial(1, 0.1, state="pruned")))
@@ -278,7 +408,7 @@ def test_every_axis_that_shows_has_a_name(name: str, maximize: bool) -> None:
             assert figure.layout.xaxis.ticktext[-1] == "validation<br>accuracy"
         else:
             assert figure.layout.xaxis.title.text
-            assert figure.layout.yaxis.title.text or name == "importances"
+            assert figure.layout.yaxis.title.text or name in ("importances", "diagnosis")
 
 
 def test_an_unknown_panel_gets_the_known_ones() -> None:

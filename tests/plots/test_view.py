@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import json
 from contextlib import suppress
 from pathlib import Path
 
 import optuna
 import pytest
+import views
 
 from hpsearch import parse_study_file, run_study
+from hpsearch.diagnosis import Finding, Name
 from hpsearch.errors import UnknownNameError
 from hpsearch.plots import PANELS, NothingToDraw, panel, read_view
-from hpsearch.plots.view import scored
+from hpsearch.plots.view import scored, seen_from_inside
 from hpsearch.space import Categorical, Float, Int
 from hpsearch.storage import open_storage
 
@@ -30,8 +33,19 @@ def test_a_study_of_ours_is_read_whole(tmp_path: Path) -> None:
         assert trial.stage
         assert trial.worker
         assert trial.started is not None
+        assert trial.watched
+    inside = [trial for trial in view.trials if trial.looks is not None]
+    assert inside[0] is view.trials[0]
+    assert inside[1].faults
+    assert len(inside) == 2
+    assert all(t.looks is not None and t.looks["epochs"][0] == 0 for t in inside)
     assert isinstance(view.parameters["learning_rate"], Float)
-    for name in ("history", "parameters", "curves", "gap", "timeline", "configuration"):
+    assert any(trial.findings for trial in view.trials)
+    assert view.advice
+    edits = [bool(point.edits) for point in view.advice]
+    assert edits == sorted(edits, reverse=True), "what to change comes first"
+    panels = ("history", "parameters", "curves", "gap", "layers", "diagnosis", "advice")
+    for name in (*panels, "timeline", "configuration"):
         panel(name).data(view)
 
 
@@ -61,6 +75,51 @@ def test_a_study_of_plain_optuna_is_read_too(tmp_path: Path) -> None:
         panel("curves").data(view)
     with pytest.raises(UnknownNameError, match="Known: raw"):
         read_view(store, "rav")
+    assert view.advice == ()
+    assert not any(trial.watched or trial.looks for trial in view.trials)
+
+
+@pytest.mark.parametrize(
+    ("rows", "numbers"),
+    [
+        ([], []),
+        ([("complete", 0)], [0]),
+        ([("complete", 1)], [0]),
+        ([("complete", 0), ("complete", 0)], [0]),
+        ([("complete", 2), ("complete", 1), ("complete", 0)], [0, 1]),
+        ([("complete", 0), ("complete", 1), ("complete", 2), ("pruned", 3)], [0, 2]),
+        ([("complete", 0), ("complete", 1), ("complete", 1)], [0, 2]),
+        ([("complete", 0), ("pruned", 1), ("pruned", 2)], [0, 2]),
+    ],
+)
+def test_seen_from_inside_are_the_best_and_the_most_faulty(
+    rows: list[tuple[str, int]], numbers: list[int]
+) -> None:
+    names: list[Name] = ["dead ReLUs", "overfitting", "underfitting"]
+    faults = tuple(Finding(name, "", fault=True) for name in names)
+    trials = [views.trial(n, state=s, findings=faults[:k]) for n, (s, k) in enumerate(rows)]
+    assert seen_from_inside(trials) == numbers
+
+
+def test_what_others_call_a_diagnosis_is_not_taken_for_ours(tmp_path: Path) -> None:
+    store = open_storage(str(tmp_path / "x.db"))
+    study = optuna.create_study(study_name="raw", storage=store)
+    for found in ("bad", ["dead ReLUs"], {"dead ReLUs": 7, "gremlins": "many"}, None):
+        study.add_trial(optuna.create_trial(value=1.0, user_attrs={"diagnosis": found}))
+    view = read_view(store, "raw")
+    assert [trial.findings for trial in view.trials] == [(), (), (("dead ReLUs", "7", True),), ()]
+    assert panel("diagnosis").data(view).counts[0].trainings == 1
+
+
+def test_a_study_with_settings_that_are_not_known_has_no_advice(tmp_path: Path) -> None:
+    text = 'name = "flowers"\n[data]\nname = "iris"\n[training]\nepochs = 1\n[search]\ntrials = 2\n'
+    run_study(parse_study_file(text), storage=str(tmp_path / "x.db"), workers=1)
+    store = open_storage(str(tmp_path / "x.db"))
+    study = optuna.load_study(study_name="flowers", storage=store)
+    key = "hpsearch:study file"
+    note = json.loads(study.user_attrs[key]) | {"from the future": {}}
+    study.set_user_attr(key, json.dumps(note))
+    assert read_view(store, "flowers").advice == ()
 
 
 def test_choices_may_be_anything_that_optuna_takes(tmp_path: Path) -> None:

@@ -16,6 +16,26 @@ WIDE = Float(1e-4, 1.0, log=True)
 NARROW = Float(1e-2, 1.0, log=True)
 NOON = datetime(2026, 1, 1, 12)
 
+LOOKS: dict[str, Any] = {
+    "input size": 1.0,
+    "train accuracy": 0.5,
+    "epochs": [0, 2],
+    "loss": [2.3, 1.0],
+    "accuracy": [0.1, 0.5],
+    "gradient norm": [1.0, 0.5],
+    "layers": {
+        "output mean": [[0.0, 0.1], [0.0, 0.1]],
+        "output spread": [[1.0, 0.8], [2.0, None]],
+        "saturated": [[0.5, 0.6], [0.0, 0.0]],
+        "dead": [[0.0, 0.25], [0.0, 0.0]],
+        "weight size": [[0.1, 0.2], [0.1, 0.2]],
+        "gradient mean": [[0.0, 0.0], [0.0, 0.0]],
+        "gradient spread": [[0.01, 0.0], [0.02, 0.001]],
+        "update ratio": [[0.0, 0.004], [0.0, 0.002]],
+    },
+}
+"""A network of one hidden layer, looked at before the first step and after the second epoch."""
+
 
 def trial(number: int, score: float | None = None, **more: Any) -> TrialView:
     """A complete trial of the coarse stage."""
@@ -35,6 +55,7 @@ def trial(number: int, score: float | None = None, **more: Any) -> TrialView:
         "curve": {1: 0.5, 2: score or 0.5},
         "train_losses": (2.0, 1.0),
         "validation_losses": (2.5, 1.25),
+        "watched": True,
     }
     return TrialView(number=number, score=score, **(known | more))
 

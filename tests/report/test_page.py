@@ -128,6 +128,14 @@ def test_the_result_stands_at_the_top(page: Path) -> None:
     assert "(winner)" in text
 
 
+def test_advice_and_configuration_are_tables(page: Path) -> None:
+    text = page.read_text(encoding="utf-8")
+    captions = re.findall(r"<caption>([^<]*)</caption>", text.split("<h1>digits</h1>")[1])
+    assert captions[1:4] == ["Point by point", "Facts", "How the ranges moved"]
+    assert re.search(r"<td>\[(data|model|training|search)\] \w+: ", text)
+    assert "hpsearch did not make this study" in text
+
+
 def test_the_file_is_written_whole_or_not_at_all(
     database: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: Any
 ) -> None:
@@ -158,7 +166,8 @@ def test_pngs_of_every_figure(
     command = ["report", "digits", "--dashboard", "training", "--storage", str(database)]
     assert run([*command, "--png", str(figures)]) == 0
     names = sorted(path.name for path in figures.iterdir())
-    panels = ("curves-1", "curves-2", "gap-1", "history-1", "timeline-1")
+    panels = ("curves-1", "curves-2", "diagnosis-1", "gap-1", "history-1")
+    panels += ("layers-1", "layers-2", "timeline-1")
     assert names == [f"digits-{panel}.png" for panel in panels]
     history = (figures / "digits-history-1.png").read_bytes()
     assert history.startswith(b"\x89PNG")

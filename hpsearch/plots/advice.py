@@ -1,0 +1,71 @@
+"""What the trainings of a study say, and what to change in the next one: in words."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from hpsearch.advice import Edit, Point
+from hpsearch.engine.record import value_text
+from hpsearch.plots.tables import Table
+from hpsearch.plots.view import NothingToDraw, StudyView
+
+__all__ = ["AdviceData", "advice_data", "advice_tables", "edit_text"]
+
+
+@dataclass(frozen=True)
+class AdviceData:
+    """The points, those first that change something."""
+
+    points: tuple[Point, ...]
+    note: str
+
+
+def advice_data(view: StudyView) -> AdviceData:
+    """What a study's trainings say.
+
+    Raises:
+        NothingToDraw: there are none, or hpsearch cannot read how they were trained.
+    """
+    if not view.trials:
+        raise NothingToDraw("The study has no trials yet.")
+    if not view.settings:
+        raise NothingToDraw(
+            "hpsearch did not make this study, and does not know how its trials were trained."
+        )
+    if not view.advice:
+        raise NothingToDraw("The store has nothing from which this version could give advice.")
+    if not any(point.edits for point in view.advice):
+        return AdviceData(view.advice, "Nothing here asks for a change.")
+    return AdviceData(
+        view.advice, "The command hpsearch advise writes a study file with these changes."
+    )
+
+
+def advice_tables(data: AdviceData) -> list[Table]:
+    """A line for each point."""
+    rows = [
+        (point.topic, point.sentence, "; ".join(map(edit_text, point.edits)))
+        for point in data.points
+    ]
+    return [Table("Point by point", ("about", "what is said", "change"), rows)]
+
+
+def edit_text(edit: Edit) -> str:
+    """A change of a study file, on one line.
+
+    >>> edit_text(Edit("training", "learning_rate", {"low": 0.001, "high": 0.1, "log": True}))
+    '[training] learning_rate: 0.001 to 0.1 (log scale)'
+    """
+    return f"[{edit.section}] {edit.key}: {_setting(edit.value)}"
+
+
+def _setting(value: Any) -> str:
+    if not isinstance(value, Mapping):
+        return value_text(value)
+    if "choices" in value:
+        return ", ".join(map(value_text, value["choices"]))
+    step = f", in steps of {value_text(value['step'])}" if "step" in value else ""
+    scale = " (log scale)" if value.get("log") else ""
+    return f"{value_text(value['low'])} to {value_text(value['high'])}{step}{scale}"
