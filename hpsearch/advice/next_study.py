@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import copy
 import json
+import os
 import re
 import textwrap
-from collections.abc import Iterable
+from collections.abc import Container, Iterable
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from pydantic import ValidationError
@@ -19,53 +21,80 @@ if TYPE_CHECKING:
 __all__ = ["next_study", "study_toml", "toml_value"]
 
 
-def next_study(study: StudyFile, edits: Iterable[Edit]) -> StudyFile:
+def next_study(
+    study: StudyFile, edits: Iterable[Edit], *, taken: Container[str] = ()
+) -> tuple[StudyFile, tuple[Edit, ...]]:
     """A study file with some settings changed, under a name of its own.
 
     Args:
         study: the file that was run.
-        edits: what to change; one that makes no sense beside the others is left out.
+        edits: what to change; of two that change one setting the first counts, and one that makes
+            no sense beside those before it is left out.
+        taken: names that other studies have.
 
     Returns:
-        The file, named NAME-2, or one more where the name has a number already.
+        The file, and the edits that it has; named NAME-2, or what number comes next.
     """
     said: dict[str, Any] = study.model_dump(mode="json", exclude_defaults=True)
     said["name"] = next_name(study.name)
+    while said["name"] in taken:
+        said["name"] = next_name(said["name"])
     made = StudyFile.model_validate_json(json.dumps(said))
+    applied: dict[tuple[str, str], Edit] = {}
     for edit in edits:
+        if (edit.section, edit.key) in applied:
+            continue
         tried = copy.deepcopy(said)
-        tried.setdefault(edit.section, {})[edit.key] = edit.value
+        table = tried.setdefault(edit.section, {})
+        table[edit.key] = _conditioned(edit.value, table.get(edit.key))
         try:
             made = StudyFile.model_validate_json(json.dumps(tried))
         except ValidationError:
             continue
         said = tried
-    return made
+        applied[edit.section, edit.key] = edit
+    return made, tuple(applied.values())
+
+
+def _conditioned(value: Any, before: Any) -> Any:
+    """A new range or list of choices, under the condition that the setting had."""
+    if isinstance(value, dict) and isinstance(before, dict) and before.get("when"):
+        return value | {"when": before["when"]}
+    return value
 
 
 def next_name(name: str) -> str:
-    """The name of the study after this one.
+    """The name of the study after this one; dates and the like are no numbers of studies.
 
-    >>> next_name("digits"), next_name("digits-2"), next_name("compare-9x")
-    ('digits-2', 'digits-3', 'compare-9x-2')
+    >>> next_name("digits"), next_name("digits-2"), next_name("run-2026-11-24")
+    ('digits-2', 'digits-3', 'run-2026-11-24-2')
     """
-    stem, dash, number = name.rpartition("-")
-    if dash and number.isdigit():
-        return f"{stem}-{int(number) + 1}"
+    if found := re.fullmatch(r"(.*[^0-9-]-)([2-9]|[1-9][0-9])", name):
+        return f"{found[1]}{int(found[2]) + 1}"
     return f"{name}-2"
 
 
-def study_toml(study: StudyFile, edits: Iterable[Edit] = (), comments: Iterable[str] = ()) -> str:
+def study_toml(
+    study: StudyFile,
+    edits: Iterable[Edit] = (),
+    comments: Iterable[str] = (),
+    *,
+    folder: Path | None = None,
+) -> str:
     """A study file as text: what differs from the defaults, and what was changed.
 
     Args:
         study: the file.
         edits: settings to write also where they have become the default.
         comments: paragraphs to stand above it.
+        folder: where the text will lie, from which relative places in it are taken; None for here.
     """
     said = study.model_dump(mode="json", exclude_defaults=True)
     for edit in edits:
         said.setdefault(edit.section, {}).setdefault(edit.key, edit.value)
+    for key in ("path", "folder"):
+        if folder is not None and (place := said["data"].get(key)) is not None:
+            said["data"][key] = os.path.relpath(place, folder)
     paragraphs = [
         textwrap.fill(text, 98, initial_indent="# ", subsequent_indent="#   ") for text in comments
     ]

@@ -12,6 +12,7 @@ import numpy as np
 
 from hpsearch.advice.evidence import Evidence, Trained
 from hpsearch.diagnosis import ADVICE, Name
+from hpsearch.engine.summary import wilson_interval
 from hpsearch.search.narrowing import narrow
 from hpsearch.space import Categorical, Float, Parameter
 from hpsearch.study_file.models import LIMITS, Choices, FloatRange
@@ -87,13 +88,17 @@ def advise(evidence: Evidence) -> tuple[Point, ...]:
     """
     if not evidence.trained:
         return (Point("trials", "No training is finished yet, so that there is nothing to say."),)
-    repairs = list(_faults(evidence))
-    if any(point.repair for point in repairs):
-        return tuple(repairs)
-    points = [*repairs, *_rates(evidence)]
+    points = [*_faults(evidence)]
+    if any(point.repair for point in points):
+        return tuple(points)
+    points += _rates(evidence)
+    if any(point.repair for point in points):
+        return tuple(points)
     edited = {edit.key for point in points for edit in point.edits}
     points += [point for point in _ranges(evidence) if point.edits[0].key not in edited]
-    return (*points, *_epochs(evidence), *_trials(evidence), *_seeds(evidence))
+    points += [*_epochs(evidence), *_trials(evidence), *_seeds(evidence)]
+    few = Point("trials", f"{len(evidence.trained)} trainings are too few to say more.")
+    return tuple(points) or (few,)
 
 
 def _faults(evidence: Evidence) -> Iterator[Point]:
@@ -110,7 +115,7 @@ def _faults(evidence: Evidence) -> Iterator[Point]:
             f"{len(hit)} of {total} trainings: {name} ({worst.evidence}). "
             f"{_sentence(ADVICE[name])}",
             edits,
-            repair=name in BROKEN and bool(edits) and len(hit) > total / 2,
+            repair=name in BROKEN and bool(edits) and len(hit) >= total / 2,
         )
 
 
@@ -133,13 +138,10 @@ def _edits(name: Name, evidence: Evidence, hit: Sequence[Trained]) -> Iterator[E
         case "inputs not scaled":
             yield from _without(evidence, "data", "preprocessing", {"none"}, "standardize")
         case "vanishing gradients":
-            yield from _without(
-                evidence, "model", "initializer", {"zeros", "small-random", "large-random"}, "he"
-            )
             squashed = list(_without(evidence, "model", "activation", {"sigmoid"}, "relu"))
             yield from squashed
-            if squashed:
-                yield from _without(evidence, "model", "initializer", {"xavier"}, "he")
+            bad = {"zeros", "small-random", "large-random"} | ({"xavier"} if squashed else set())
+            yield from _without(evidence, "model", "initializer", bad, "he")
         case "exploding gradients" | "saturation":
             good = "he" if study.fixed()["activation"] == "relu" else "xavier"
             yield from _without(evidence, "model", "initializer", {"large-random"}, good)
@@ -150,7 +152,7 @@ def _edits(name: Name, evidence: Evidence, hit: Sequence[Trained]) -> Iterator[E
             most = min(float(cast("float", _value(evidence, one, "l2"))) for one in crushed)
             yield Edit("training", "l2", _real(1e-6 * min(1.0, most), most / 10))
         case "overfitting":
-            if not isinstance(study.training.l2, FloatRange):
+            if isinstance(study.training.l2, float):
                 yield Edit("training", "l2", _real(1e-5, 1e-1))
             if study.model.dropout == 0.0:
                 yield Edit("model", "dropout", {"low": 0.0, "high": 0.5})
@@ -173,35 +175,44 @@ def _without(
 
 def _rates(evidence: Evidence) -> Iterator[Point]:
     """Where the learning rates lie that are too low, too high and best."""
-    rates = {id(one): _value(evidence, one, "learning_rate") for one in evidence.trained}
-    numbers = {key: float(rate) for key, rate in rates.items() if isinstance(rate, int | float)}
-    low = [numbers[id(one)] for one in evidence.trained if one.has("learning rate too low")]
+    setting, total = evidence.study.training.learning_rate, len(evidence.trained)
+    numbers: dict[int, float] = {}
+    for one in evidence.trained:
+        # Where a condition does not hold, the rate is a default that no range can move.
+        fixed = setting if isinstance(setting, float) else None
+        rate = one.result.slot.configuration.get("learning_rate", fixed)
+        if isinstance(rate, int | float):
+            numbers[id(one)] = float(rate)
+    those = [one for one in evidence.trained if id(one) in numbers]
+    low = [numbers[id(one)] for one in those if one.has("learning rate too low")]
     high = [
         numbers[id(one)]
-        for one in evidence.trained
+        for one in those
         if one.has("learning rate too high") or not one.result.complete
     ]
-    setting, total = evidence.study.training.learning_rate, len(evidence.trained)
-    bottom, top = min(numbers.values()), max(numbers.values())
-    for side, found in (("low", low), ("high", high)):
-        if len(found) > total / 2:
-            edge = top if side == "low" else bottom
-            moved = (
-                _real(edge, _within(edge * SHIFT))
-                if side == "low"
-                else _real(_within(edge / SHIFT), edge)
-            )
-            name: Name = "learning rate too low" if side == "low" else "learning rate too high"
-            yield Point(
-                name,
-                f"{len(found)} of {total} trainings: {name}, at rates from {min(found):.2g} to "
-                f"{max(found):.2g}. {_sentence(ADVICE[name])}",
-                (Edit("training", "learning_rate", moved),),
-            )
-            return
+    names: tuple[Name, Name] = ("learning rate too low", "learning rate too high")
+    for name, found in zip(names, (low, high), strict=True):
+        if len(found) < total / 2 or _healthy(evidence):
+            continue
+        bottom, top = min(numbers.values()), max(numbers.values())
+        moved = (
+            _real(top, _within(top * SHIFT))
+            if found is low
+            else _real(_within(bottom / SHIFT), bottom)
+        )
+        yield Point(
+            name,
+            f"{len(found)} of {total} trainings: {name}, at rates from {min(found):.2g} to "
+            f"{max(found):.2g}. {_sentence(ADVICE[name])}",
+            (Edit("training", "learning_rate", moved),),
+            repair=True,
+        )
+        return
     if not evidence.full or not isinstance(setting, FloatRange):
         return
-    best = numbers[id(evidence.full[0])]
+    best = numbers.get(id(evidence.full[0]))
+    if best is None:
+        return
     above = [rate for rate in high if rate > best]
     below = [rate for rate in low if rate < best]
     if above and min(above) < NEAR * best:
@@ -221,9 +232,16 @@ def _rates(evidence: Evidence) -> Iterator[Point]:
         )
 
 
+def _healthy(evidence: Evidence) -> bool:
+    """Whether the best training has no fault, whatever the others have."""
+    return bool(evidence.full) and not any(f.fault for f in evidence.full[0].findings)
+
+
 def _ranges(evidence: Evidence) -> Iterator[Point]:
     """Where the best trials lie in each range, by the rule that narrows a search's own stages."""
-    results = [one.result for one in evidence.trained]
+    # The race's trainings are of the best few, again and again: each configuration counts once.
+    first = {_identity(one): one.result for one in reversed(_in_order(evidence.trained))}
+    results = list(first.values())
     space = evidence.study.space()
     inside = [r for r in results if set(r.slot.configuration) <= set(space.parameters)]
     if not inside or not any(r.complete for r in inside):
@@ -256,8 +274,9 @@ def _epochs(evidence: Evidence) -> Iterator[Point]:
         )
     elif middle <= EARLY * epochs:
         enough = max(1, math.ceil(1.25 * float(np.quantile(found, 0.9))))
-        edits = (Edit("training", "epochs", enough),) if enough < epochs else ()
-        yield Point("epochs", f"{where}: fewer epochs would do.", edits)
+        if enough < epochs:
+            edit = Edit("training", "epochs", enough)
+            yield Point("epochs", f"{where}: {enough} epochs would do.", (edit,))
     else:
         yield Point("epochs", f"{where}: {epochs} epochs are about right.")
 
@@ -273,7 +292,8 @@ def _trials(evidence: Evidence) -> Iterator[Point]:
     half = len(scores) // 2
     best_of = [rng.choice(scores, (RESAMPLES, n)).max(axis=1).mean() for n in (half, len(scores))]
     gain, best = float(best_of[1] - best_of[0]), float(scores.max())
-    error = math.sqrt(best * (1 - best) / evidence.validation)
+    low, high = wilson_interval(round(best * evidence.validation), evidence.validation)
+    error = (high - low) / 4  # a standard error that is not zero where every row is right
     told = (
         f"The best of {half} configurations is {gain:.4f} below the best of {len(scores)} on "
         f"average, and a score of {best:.3f} on {evidence.validation} rows is known to "
@@ -323,7 +343,8 @@ def _in_order(trainings: Sequence[Trained]) -> list[Trained]:
 
 
 def _value(evidence: Evidence, one: Trained, name: str) -> Any:
-    return one.result.slot.configuration.get(name, evidence.study.fixed()[name])
+    configuration = one.result.slot.configuration
+    return configuration[name] if name in configuration else evidence.study.fixed()[name]
 
 
 def _section(name: str) -> str:

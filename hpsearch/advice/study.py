@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
 from hpsearch.advice.evidence import read_evidence
 from hpsearch.advice.next_study import next_study, study_toml
 from hpsearch.advice.points import Edit, Point, advise
 from hpsearch.diagnostics import Check, check_data_and_network, learning_range
-from hpsearch.errors import DataError
+from hpsearch.diagnostics.rate_check import range_verdict
+from hpsearch.diagnostics.rates import RateRange
+from hpsearch.engine.identity import check_data
+from hpsearch.errors import DataError, UsageError
 from hpsearch.space import Float
-from hpsearch.storage import load_study, storage_errors
+from hpsearch.storage import load_study, storage_errors, study_names
 from hpsearch.study_file import StudyFile
 from hpsearch.study_file.data import study_data
 
@@ -31,6 +35,7 @@ class Advice:
         points: what its trainings say.
         checks: of its data and network, those that did not pass.
         then: the file to run next.
+        edits: what differs in it.
         note: why something is missing, if so.
     """
 
@@ -38,18 +43,18 @@ class Advice:
     points: tuple[Point, ...]
     checks: tuple[Check, ...]
     then: StudyFile
+    edits: tuple[Edit, ...]
     note: str = ""
 
-    @property
-    def edits(self) -> tuple[Edit, ...]:
-        """All that is to be changed."""
-        return tuple(edit for point in self.points for edit in point.edits)
+    def text(self, folder: Path | None = None) -> str:
+        """The file to run next, with the reasons as comments.
 
-    @property
-    def text(self) -> str:
-        """The file to run next, with the reasons as comments."""
-        reasons = [point.sentence for point in self.points if point.edits]
-        return study_toml(self.then, self.edits, [f"After {self.study.name}:", *reasons])
+        Args:
+            folder: where it will lie; None for here.
+        """
+        reasons = [p.sentence for p in self.points if any(edit in self.edits for edit in p.edits)]
+        head = [f"After {self.study.name}:", *reasons] if reasons else []
+        return study_toml(self.then, self.edits, head, folder=folder)
 
     def document(self) -> dict[str, Any]:
         """The advice in terms of JSON."""
@@ -64,6 +69,7 @@ class Advice:
                 for point in self.points
             ],
             "checks": [check.document() for check in self.checks],
+            "edits": [vars(edit) for edit in self.edits],
             "next": self.then.model_dump(mode="json", exclude_defaults=True),
             "note": self.note,
         }
@@ -84,20 +90,36 @@ def advise_study(store: WriteBehindStorage, name: str) -> Advice:
         UsageError: hpsearch did not make it.
     """
     with storage_errors(store.url):
-        evidence = read_evidence(load_study(store, name))
-    points = advise(evidence)
+        target = load_study(store, name)
+        evidence = read_evidence(target)
+        taken = set(study_names(store))
+    study, points = evidence.study, advise(evidence)
+
+    def advice(checks: tuple[Check, ...], note: str = "") -> Advice:
+        edits = (edit for point in points for edit in point.edits)
+        then, applied = next_study(study, edits, taken=taken)
+        return Advice(study, points, checks, then, applied, note)
+
     try:
-        dataset, splits = study_data(evidence.study.data, evidence.study.seed)
-    except DataError as error:
-        then = next_study(evidence.study, _edits(points))
-        return Advice(evidence.study, points, (), then, f"The data were not looked at: {error}")
-    checks = check_data_and_network(evidence.study, dataset, splits[0])
+        dataset, splits = study_data(study.data, study.seed)
+        check_data(target, dataset)
+    except (DataError, UsageError) as error:
+        return advice((), f"The data were not looked at: {error}")
+    checks = check_data_and_network(study, dataset, splits[0])
     odd = tuple(check for check in checks if check.verdict != "pass")
-    points = (*_scale(evidence.study, odd, points), *points)
-    if any(point.repair for point in points):
-        repaired = next_study(evidence.study, _edits(points))
+    scaling = _scale(study, odd, points)
+    if scaling or any(point.repair for point in points):
+        # What a broken study says of its rates, only the repaired network can tell.
+        repairs = [point for point in points if point.repair or not point.edits]
+        points = (*scaling, *(_without_rates(point) for point in repairs))
+        repaired, _ = next_study(study, (edit for point in points for edit in point.edits))
         points = (*points, *_rates(repaired, learning_range(repaired, dataset, splits[0])))
-    return Advice(evidence.study, points, odd, next_study(evidence.study, _edits(points)))
+    return advice(odd)
+
+
+def _without_rates(point: Point) -> Point:
+    kept = tuple(edit for edit in point.edits if edit.key != "learning_rate")
+    return replace(point, edits=kept)
 
 
 def _scale(study: StudyFile, odd: Sequence[Check], points: Sequence[Point]) -> list[Point]:
@@ -109,37 +131,33 @@ def _scale(study: StudyFile, odd: Sequence[Check], points: Sequence[Point]) -> l
             "inputs not scaled",
             f"The inputs are not scaled: {check.advice}.",
             (Edit("data", "preprocessing", "standardize"),),
-            repair=check.verdict == "fail",
+            repair=True,
         )
         for check in odd
         if check.name == "scale of the inputs" and raw and not known
     ]
 
 
-def _edits(points: tuple[Point, ...]) -> list[Edit]:
-    return [edit for point in points for edit in point.edits]
-
-
-def _rates(repaired: StudyFile, learns: tuple[float, float] | None) -> list[Point]:
-    """The learning rates at which the repaired network learns, where the study's lie elsewhere."""
+def _rates(repaired: StudyFile, learns: RateRange | None) -> list[Point]:
+    """The learning rates at which the repaired network learns, where the study's are others."""
     searched = repaired.space().parameters.get("learning_rate")
     if isinstance(searched, Float):
         low, high = searched.low, searched.high
     else:
         low = high = cast("float", repaired.fixed()["learning_rate"])
-    if learns is None or (low <= learns[1] and high >= learns[0]):
+    if learns is None or range_verdict(low, high, learns)[0] == "pass":
         return []
-    side = "low" if high < learns[0] else "high"
+    side = "low" if high < learns.high else "high"
     return [
         Point(
             f"learning rate too {side}",
             f"The learning rates, {low:.2g} to {high:.2g}, are too {side}: the repaired network "
-            f"learns at {learns[0]:.2g} to {learns[1]:.2g}.",
+            f"learns at {learns.low:.2g} to {learns.high:.2g}.",
             (
                 Edit(
                     "training",
                     "learning_rate",
-                    {"low": _rounded(learns[0]), "high": _rounded(learns[1]), "log": True},
+                    {"low": _rounded(learns.low), "high": _rounded(learns.high), "log": True},
                 ),
             ),
         )

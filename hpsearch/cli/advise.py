@@ -44,13 +44,18 @@ def advise(
 
     if out is not None and out.exists() and not force:
         raise UsageError(f"{out} is there already; --force replaces it")
+    if out is not None and not out.parent.is_dir():
+        raise UsageError(f"cannot write {out}: there is no folder {out.parent}")
     advice = advise_study(open_storage(storage, create=False), name)
     if as_json:
         print_json(advice.document())
     else:
         output().print(*advice_story(advice), sep="\n")
     if out is not None:
-        write_whole(out, advice.text.encode())
+        try:
+            write_whole(out, advice.text(out.parent).encode())
+        except OSError as error:
+            raise UsageError(f"cannot write {out}: {error.strerror}") from None
         errors().print(f"wrote {out}; next: hpsearch run {out}", markup=False, soft_wrap=True)
     elif advice.edits and not as_json:
         errors().print(

@@ -20,7 +20,7 @@ from hpsearch.diagnostics.layers import layer_outputs
 from hpsearch.diagnostics.leaks import label_leaks
 from hpsearch.diagnostics.network_checks import initial_loss, regularization, tiny_subset
 from hpsearch.diagnostics.rate_check import learning_rates
-from hpsearch.diagnostics.rates import sweep
+from hpsearch.diagnostics.rates import RateRange, sweep
 from hpsearch.diagnostics.subject import Subject
 from hpsearch.nn import TrainingConfig
 from hpsearch.space import Parameter, Space, Value
@@ -75,7 +75,7 @@ def check_data_and_network(study: StudyFile, dataset: Dataset, split: Split) -> 
     ]
 
 
-def learning_range(study: StudyFile, dataset: Dataset, split: Split) -> tuple[float, float] | None:
+def learning_range(study: StudyFile, dataset: Dataset, split: Split) -> RateRange | None:
     """The learning rates at which the network in the middle of a study's space learns.
 
     Args:
@@ -84,7 +84,7 @@ def learning_range(study: StudyFile, dataset: Dataset, split: Split) -> tuple[fl
         split: the first of its divisions.
 
     Returns:
-        The lowest and the highest of them, None where no rate makes it learn.
+        What the sweep came to, None where no rate makes it learn.
     """
     from threadpoolctl import threadpool_limits
 
@@ -98,8 +98,7 @@ def learning_range(study: StudyFile, dataset: Dataset, split: Split) -> tuple[fl
             epochs=study.training.epochs,
             seed=study.seed,
         )
-        found = sweep(subject)
-    return None if found is None else (found.low, found.high)
+        return sweep(subject)
 
 
 def check_data(dataset: Dataset, split: Split, *, seed: int = 0) -> list[Check]:

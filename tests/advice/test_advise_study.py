@@ -51,7 +51,7 @@ def test_three_faults_are_named_and_the_advised_study_has_none(
     assert "scale of the inputs" in err
     assert run(["advise", "broken", "-o", "next.toml"]) == 0
     said = " ".join(capsys.readouterr().out.split())
-    assert "The inputs are not scaled" in said
+    assert "8 of 8 trainings: inputs not scaled" in said
     assert "vanishing gradients" in said
     assert "The learning rates, 1e-06 to 0.0001, are too low" in said
     repaired = load_study_file(Path("next.toml"))

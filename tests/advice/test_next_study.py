@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import tomllib
+from pathlib import Path
 
 import pytest
 from hypothesis import given
@@ -38,7 +39,7 @@ def test_a_study_file_is_read_as_it_was_written(name: str) -> None:
 def test_edits_are_written_also_where_they_are_the_default() -> None:
     file = parse_study_file('name = "s"\n[data]\nname = "iris"\npreprocessing = "none"')
     edits = [Edit("data", "preprocessing", "standardize"), Edit("training", "epochs", 40)]
-    then = next_study(file, edits)
+    then, _ = next_study(file, edits)
     assert (then.name, then.data.preprocessing, then.training.epochs) == ("s-2", "standardize", 40)
     text = study_toml(then, edits)
     assert 'preprocessing = "standardize"' in text
@@ -47,9 +48,36 @@ def test_edits_are_written_also_where_they_are_the_default() -> None:
 
 def test_an_edit_that_makes_no_sense_is_left_out() -> None:
     file = parse_study_file('name = "s"\n[data]\nname = "iris"')
-    then = next_study(
-        file,
-        [Edit("training", "learning_rate", {"low": 1.0, "high": 0.1}), Edit("model", "depth", 1)],
-    )
+    wrong = Edit("training", "learning_rate", {"low": 1.0, "high": 0.1})
+    right = Edit("model", "depth", 1)
+    then, applied = next_study(file, [wrong, right])
     assert then.training.learning_rate == file.training.learning_rate
     assert then.model.depth == 1
+    assert applied == (right,)
+
+
+def test_of_two_edits_of_one_setting_the_first_counts() -> None:
+    file = parse_study_file('name = "s"\n[data]\nname = "iris"')
+    first, second = Edit("model", "depth", 1), Edit("model", "depth", 2)
+    then, applied = next_study(file, [first, second])
+    assert (then.model.depth, applied) == (1, (first,))
+
+
+def test_a_condition_stays_and_names_are_new() -> None:
+    file = parse_study_file(
+        'name = "s-2"\n[data]\nname = "iris"\n[training]\n'
+        'optimizer = { choices = ["sgd", "adam"] }\n'
+        'learning_rate = { low = 0.1, high = 1.0, when = { optimizer = "adam" } }'
+    )
+    edit = Edit("training", "learning_rate", {"low": 0.01, "high": 0.1, "log": True})
+    then, _ = next_study(file, [edit], taken={"s-3", "s-4"})
+    assert then.name == "s-5"
+    parameter = then.space().parameters["learning_rate"]
+    assert (parameter.low, parameter.high) == (0.01, 0.1)  # type: ignore[union-attr]
+    assert "learning_rate" in then.space().conditions
+
+
+def test_a_place_is_told_from_where_the_file_will_lie() -> None:
+    file = parse_study_file('name = "s"\n[data]\npath = "tables/t.csv"\ntarget = "y"')
+    assert 'path = "../tables/t.csv"' in study_toml(file, folder=Path("sub"))
+    assert 'path = "tables/t.csv"' in study_toml(file)

@@ -110,6 +110,11 @@ def test_hints_are_no_faults_of_the_study() -> None:
             {"model": 'activation = { choices = ["sigmoid", "tanh"] }'},
             {"activation": "tanh"},
         ),
+        (
+            "vanishing gradients",
+            {"model": 'activation = "sigmoid"\ninitializer = { choices = ["xavier", "zeros"] }'},
+            {"activation": "relu", "initializer": "he"},
+        ),
         ("exploding gradients", {"model": 'initializer = "large-random"'}, {"initializer": "he"}),
         (DEAD, {"model": "bias = -5.0"}, {"bias": 0.0}),
     ],
@@ -122,7 +127,7 @@ def test_what_cannot_learn_is_repaired_before_anything_else(
     assert edits(points) == expected
     assert [point.topic for point in points] == [name], "its other numbers mean little"
     assert points[0].repair
-    assert next_study(file, points[0].edits).settings() != file.settings()
+    assert next_study(file, points[0].edits)[0].settings() != file.settings()
 
 
 def test_rates_that_are_all_too_low_move_up_and_too_high_ones_down() -> None:
@@ -134,6 +139,29 @@ def test_rates_that_are_all_too_low_move_up_and_too_high_ones_down() -> None:
         for i, r in enumerate(np.geomspace(1, 100, 10).tolist())
     ]
     assert edits(advice(high))["learning_rate"] == {"low": 1e-3, "high": 1.0, "log": True}
+
+
+def test_where_the_best_training_is_healthy_the_range_is_only_cut() -> None:
+    mostly = many(lambda i, r: trained(i, r, 0.1 if r < 0.1 else 0.9, *([LOW] if r < 0.1 else [])))
+    points = advice(mostly)
+    assert not any(point.repair for point in points)
+    assert 0.05 < edits(points)["learning_rate"]["low"] < 0.1
+    assert edits(points)["learning_rate"]["high"] == 1.0
+
+
+def test_a_configuration_that_raced_counts_once_in_the_ranges() -> None:
+    rng = np.random.default_rng(0)
+    search = many(lambda i, r: trained(i, r, float(rng.uniform(0.7, 0.9)), width=16 + i))
+    race = [
+        Trained(Result(Slot(1, i, search[0].result.slot.configuration, i, 20), 0.99), 15)
+        for i in range(20)
+    ]
+    widths = parse_study_file(STUDY.replace("width = 32", "width = { low = 16, high = 64 }"))
+    without, with_race = (
+        edits(advise(Evidence(widths, trainings, 200))).get("width")
+        for trainings in (tuple(search), (*search, *race))
+    )
+    assert without == with_race
 
 
 def test_useless_rates_at_both_ends_are_cut_off() -> None:
