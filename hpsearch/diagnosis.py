@@ -36,7 +36,7 @@ Name: TypeAlias = Literal[
 ]
 
 ADVICE: dict[Name, str] = {
-    "inputs not scaled": "standardize the columns ([data] or [model] preprocessing)",
+    "inputs not scaled": "standardize the columns ([data] preprocessing)",
     "exploding gradients": "begin with smaller weights: initializer he for ReLU, xavier for tanh",
     "vanishing gradients": "use ReLU with initializer he, batch_norm, or fewer layers",
     "dead ReLUs": "lower the learning rate, begin with bias 0 or 0.01, or use leaky-relu",

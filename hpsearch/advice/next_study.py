@@ -66,11 +66,12 @@ def _conditioned(value: Any, before: Any) -> Any:
 def next_name(name: str) -> str:
     """The name of the study after this one; dates and the like are no numbers of studies.
 
-    >>> next_name("digits"), next_name("digits-2"), next_name("run-2026-11-24")
-    ('digits-2', 'digits-3', 'run-2026-11-24-2')
+    >>> next_name("digits"), next_name("wine9-2"), next_name("run-2026-11-24")
+    ('digits-2', 'wine9-3', 'run-2026-11-24-2')
     """
-    if found := re.fullmatch(r"(.*[^0-9-]-)([2-9]|[1-9][0-9])", name):
-        return f"{found[1]}{int(found[2]) + 1}"
+    found = re.fullmatch(r"(.+)-([2-9]|[1-9][0-9])", name)
+    if found and not re.search(r"-[0-9]+$", found[1]):
+        return f"{found[1]}-{int(found[2]) + 1}"
     return f"{name}-2"
 
 

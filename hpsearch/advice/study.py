@@ -111,9 +111,10 @@ def advise_study(store: WriteBehindStorage, name: str) -> Advice:
     if scaling or any(point.repair for point in points):
         # What a broken study says of its rates, only the repaired network can tell.
         repairs = [point for point in points if point.repair or not point.edits]
-        points = (*scaling, *(_without_rates(point) for point in repairs))
-        repaired, _ = next_study(study, (edit for point in points for edit in point.edits))
-        points = (*points, *_rates(repaired, learning_range(repaired, dataset, splits[0])))
+        others = (*scaling, *(_without_rates(point) for point in repairs))
+        repaired, _ = next_study(study, (edit for point in others for edit in point.edits))
+        learns = learning_range(repaired, dataset, splits[0])
+        points = (*scaling, *repairs) if learns is None else (*others, *_rates(repaired, learns))
     return advice(odd)
 
 

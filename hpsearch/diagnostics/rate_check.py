@@ -9,7 +9,7 @@ from hpsearch.diagnostics.rates import DECADES, STEPS, RateRange, study_steps, s
 from hpsearch.diagnostics.subject import Subject
 from hpsearch.space import Categorical, Float, Int, Parameter, Value
 
-__all__ = ["learning_rates", "range_verdict"]
+__all__ = ["LONGER", "learning_rates", "range_verdict"]
 
 LONGER = 10
 """How many times longer a second sweep is where nothing was learned: small weights and deep

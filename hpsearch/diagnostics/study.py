@@ -19,7 +19,7 @@ from hpsearch.diagnostics.gradients import gradient_check
 from hpsearch.diagnostics.layers import layer_outputs
 from hpsearch.diagnostics.leaks import label_leaks
 from hpsearch.diagnostics.network_checks import initial_loss, regularization, tiny_subset
-from hpsearch.diagnostics.rate_check import learning_rates
+from hpsearch.diagnostics.rate_check import LONGER, learning_rates
 from hpsearch.diagnostics.rates import RateRange, sweep
 from hpsearch.diagnostics.subject import Subject
 from hpsearch.nn import TrainingConfig
@@ -98,7 +98,7 @@ def learning_range(study: StudyFile, dataset: Dataset, split: Split) -> RateRang
             epochs=study.training.epochs,
             seed=study.seed,
         )
-        return sweep(subject)
+        return sweep(subject) or sweep(subject, longer=LONGER)
 
 
 def check_data(dataset: Dataset, split: Split, *, seed: int = 0) -> list[Check]:
