@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from sklearn.datasets import make_classification, make_moons
 
 from hpsearch.data import Preprocessor, make_splits
 from hpsearch.data.load import load_dataset
@@ -50,7 +51,16 @@ def trained(
     scale: float = 1.0,
     seed: int = 0,
 ) -> tuple[TrainingResult, tuple[Finding, ...]]:
-    X, y, X_validation, y_validation, classes = divided(name, limit, shuffled, preprocessing, scale)
+    parts = divided(name, limit, shuffled, preprocessing, scale)
+    return trained_on(parts, configuration, seed)
+
+
+def trained_on(
+    parts: tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray, int],
+    configuration: dict[str, Any],
+    seed: int = 0,
+) -> tuple[TrainingResult, tuple[Finding, ...]]:
+    X, y, X_validation, y_validation, classes = parts
     settings = dict(configuration)
     recipe = Recipe.of(settings, epochs=settings.pop("epochs", 20))
     rng = np.random.default_rng(seed)
@@ -221,6 +231,50 @@ def test_nor_is_one_on_other_data(
 ) -> None:
     _, found = trained(data, configuration, **done)
     assert [finding for finding in found if finding.fault] == []
+
+
+@cache
+def made_up(kind: str) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray, int]:
+    """Data that cannot be learned to the end: overlapping, mislabelled, or of one class mostly."""
+    if kind == "moons":
+        X, y = make_moons(600, noise=0.4, random_state=0)
+    elif kind == "mislabelled":
+        X, y = make_classification(
+            800, 20, n_informative=8, n_classes=4, flip_y=0.3, random_state=0
+        )
+    else:
+        X, y = make_classification(1000, 20, n_informative=8, weights=[0.95], random_state=0)
+    X = ((X - X.mean(axis=0)) / X.std(axis=0)).astype(np.float32)
+    order = np.random.default_rng(1).permutation(len(y))
+    first, last = order[: 3 * len(y) // 4], order[3 * len(y) // 4 :]
+    return X[first], y[first], X[last], y[last], int(y.max()) + 1
+
+
+@pytest.mark.parametrize("kind", ["moons", "mislabelled", "one class"])
+@pytest.mark.parametrize("configuration", HEALTHY, ids=range(len(HEALTHY)))
+def test_noise_in_the_labels_is_no_fault_of_the_training(
+    kind: str, configuration: dict[str, Any]
+) -> None:
+    _, found = trained_on(made_up(kind), configuration)
+    linear = configuration.get("depth") == 0
+    allowed = {"overfitting", "underfitting"} if linear else {"overfitting"}
+    assert {finding.name for finding in found if finding.fault} <= allowed, found
+
+
+@pytest.mark.parametrize(
+    ("named", "configuration"),
+    [
+        ("vanishing gradients", {**GOOD, "activation": "sigmoid", "depth": 6}),
+        ("vanishing gradients", {**GOOD, "initializer": "zeros"}),
+        ("underfitting", {**GOOD, "l2": 3.0}),
+        ("learning rate too high", {"learning_rate": 50.0}),
+    ],
+)
+def test_faults_are_named_where_one_class_is_frequent(
+    named: str, configuration: dict[str, Any]
+) -> None:
+    _, found = trained_on(made_up("one class"), configuration)
+    assert named in {finding.name for finding in found if finding.fault}, found
 
 
 def test_rates_go_from_too_low_through_healthy_to_too_high() -> None:
