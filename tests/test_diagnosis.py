@@ -144,6 +144,7 @@ FAULTS: list[tuple[str, str, dict[str, Any], dict[str, Any]]] = [
         {**GOOD, "activation": "tanh"},
         {"preprocessing": "none", "scale": 255 / 16},
     ),
+    ("underfitting", "digits", {**GOOD, "dropout": 0.9, "learning_rate": 0.003}, {}),
     ("dead ReLUs", "digits", {**GOOD, "bias": -10.0}, {}),
     ("dead ReLUs", "breast_cancer", {**GOOD, "bias": -10.0}, {}),
     (

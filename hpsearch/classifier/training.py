@@ -125,7 +125,11 @@ class PicklableTrainer(Trainer):
     def __getstate__(self) -> dict[str, Any]:
         # The optimizer works on views of the network, and views are pickled as copies.
         arguments = {"network": self.network, "config": self.config, "rng": self.rng}
-        so_far = {"epochs_done": self.epochs_done, "initial_loss": self.initial_loss}
+        so_far = {
+            "epochs_done": self.epochs_done,
+            "initial_loss": self.initial_loss,
+            "dropped_loss": self.dropped_loss,
+        }
         steps = getattr(self.optimizer, "steps", None)
         return {
             "arguments": arguments,

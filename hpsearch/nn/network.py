@@ -281,12 +281,13 @@ class Network:
             self.gradients[part] += l2 * self.parameters[part]
         return loss + self.l2_term(l2), self.gradients.copy()
 
-    def initial_loss(self, X: Array, y: Labels) -> float:
-        """Mean cross-entropy in training mode without dropout; nothing in the network changes.
+    def initial_loss(self, X: Array, y: Labels, *, rng: np.random.Generator | None = None) -> float:
+        """Mean cross-entropy in training mode; nothing in the network changes.
 
         Args:
             X: inputs (n, n_features), all taken at once.
             y: labels (n,), 0 to n_classes - 1.
+            rng: draws the dropout mask; None for no dropout.
 
         Returns:
             The mean data loss, which of a fresh network should be near ln(n_classes).
@@ -296,7 +297,7 @@ class Network:
         """
         self._check_inputs(X)
         statistics = self.statistics.copy()
-        propagation = Propagation(self, len(X), training=True)
+        propagation = Propagation(self, len(X), training=True, rng=rng)
         propagation.load(X)
         with np.errstate(all="ignore"):
             propagation.forward()

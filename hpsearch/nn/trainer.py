@@ -98,6 +98,7 @@ class Trainer:
     Attributes:
         epochs_done: epochs finished so far, over all runs; the schedule continues from there.
         initial_loss: data loss before the first update, or None before the first run.
+        dropped_loss: the same under dropout, which alone may multiply it; 0 without dropout.
         average: the average of the weights, or None.
     """
 
@@ -112,6 +113,7 @@ class Trainer:
         self.average = WeightAverage(network, decay) if decay > 0 else None
         self.epochs_done = 0
         self.initial_loss: float | None = None
+        self.dropped_loss = 0.0
         self._passes: dict[int, Propagation] = {}
         self._monitor: Monitor | None = None
 
@@ -160,6 +162,11 @@ class Trainer:
             self.initial_loss = self.network.initial_loss(
                 X[:_INITIAL_SAMPLES], y[:_INITIAL_SAMPLES]
             )
+            if self.network.config.dropout > 0:
+                # Masks of their own, so that the training's stay what they were.
+                self.dropped_loss = self.network.initial_loss(
+                    X[:_WATCH_SAMPLES], y[:_WATCH_SAMPLES], rng=np.random.default_rng(0)
+                )
         last = self.config.epochs if epochs is None else self.epochs_done + epochs
         curve: list[EpochRecord] = []
         best = _Best(self.network) if self.config.patience is not None else None
@@ -213,7 +220,8 @@ class Trainer:
         """One pass over the data: its training loss, its last rate, and why to stop if so."""
         assert self.initial_loss is not None
         # A network that was trained before begins near zero; chance level is then the measure.
-        limit = self.config.divergence * max(self.initial_loss, math.log(self.network.n_classes))
+        chance = math.log(self.network.n_classes)
+        limit = self.config.divergence * max(self.initial_loss, self.dropped_loss, chance)
         rates = self._rates(batches.per_epoch)
         total, recent, seen, step = 0.0, 0.0, 0, 0
         monitor = self._monitor

@@ -429,3 +429,15 @@ def test_steps_allocate_nothing(model: dict[str, Any], optimizer: str) -> None:
     finally:
         tracemalloc.stop()
     assert max(peaks[1:]) < width * batch * 4
+
+
+def test_dropout_alone_is_no_divergence() -> None:
+    rng = np.random.default_rng(0)
+    X = rng.standard_normal((400, 10)).astype(np.float32)
+    y = (X[:, 0] > 0).astype(np.int64)
+    network = Network(10, 2, NetworkConfig((64, 64), dropout=0.9), rng=rng)
+    trainer = Trainer(network, TrainingConfig(learning_rate=1e-4, epochs=3), rng=rng)
+    result = trainer.run(X, y)
+    assert result.why_stopped == "finished"
+    assert trainer.initial_loss is not None
+    assert trainer.dropped_loss > 2 * trainer.initial_loss, "it was to be a case of that"
