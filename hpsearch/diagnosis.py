@@ -367,7 +367,10 @@ class _Case:
                 )
 
     def _few_right(self, why: str = "") -> str:
-        what = f"only {self.watched.train_accuracy:.0%} of the training samples are right"
+        what = (
+            f"only {self.watched.train_accuracy:.0%} of the training samples are right, and "
+            f"{max(self.shares):.0%} are of one class"
+        )
         return f"{what}: {why}" if why else what
 
     @property
