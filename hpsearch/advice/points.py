@@ -265,7 +265,10 @@ def _epochs(evidence: Evidence) -> Iterator[Point]:
     if len(found) < 3:
         return
     middle, improving = median(found), fmean(one.has("still improving") for one in leaders)
-    where = f"The best {len(found)} full trainings had their best epoch at {middle:g} of {epochs}"
+    where = (
+        f"The best {len(found)} full trainings had their best epoch at {middle:g} of {epochs} "
+        "(median)"
+    )
     if middle >= LATE * epochs and improving >= COMMON:
         yield Point(
             "epochs",
@@ -320,12 +323,17 @@ def _seeds(evidence: Evidence) -> Iterator[Point]:
     within = sum(len(scores) * pvariance(scores) for scores in again) / freedom
     leaders = [one.result.score for one in evidence.full[: max(4, len(evidence.full) // 2)]]
     spread = pvariance(leaders) * len(leaders) / (len(leaders) - 1)
-    share = min(1.0, within / spread) if spread > 0 else 1.0
+    share = within / spread if spread > 0 else 1.0
+    beside = (
+        f"{share:.0%} of the variance among the better half"
+        if share < 1
+        else "as much as the better half differ among themselves"
+    )
     yield Point(
         "seeds",
         f"Trained again with another seed a configuration's score moves by "
         f"{math.sqrt(within):.4f} (standard deviation, {len(again)} configurations), "
-        f"{share:.0%} of the variance among the better half: "
+        f"{beside}: "
         + (
             "a single score says little, and the race over seeds decides."
             if share > 0.5

@@ -91,7 +91,7 @@ def layers_data(view: StudyView) -> LayersData:
         raise NothingToDraw("No training of this study was watched from inside.")
     best, *worst = watched
     shown = [_training(best, "the best" if best.state == "complete" else "stopped")]
-    return LayersData((*shown, *(_training(trial, "with most faults") for trial in worst)))
+    return LayersData((*shown, *(_training(trial, "the most faulty") for trial in worst)))
 
 
 def _training(trial: TrialView, why: str) -> Training:

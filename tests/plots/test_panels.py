@@ -226,7 +226,7 @@ def test_layers_of_the_best_training_and_of_the_most_faulty() -> None:
     )
     assert [(t.number, t.what) for t in data.trainings] == [
         (0, "the best, without a fault"),
-        (2, "with most faults: dead ReLUs, learning rate too high"),
+        (2, "the most faulty: dead ReLUs, learning rate too high"),
     ]
     hidden, output = data.trainings[0].layers
     assert hidden == (
