@@ -9,13 +9,23 @@ from statistics import fmean, median, pvariance
 from typing import Any, cast
 
 import numpy as np
+from pydantic import BaseModel
 
 from hpsearch.advice.evidence import Evidence, Trained
 from hpsearch.diagnosis import ADVICE, Name
 from hpsearch.engine.summary import wilson_interval
+from hpsearch.search.base import Result, in_order
 from hpsearch.search.narrowing import narrow
-from hpsearch.space import Categorical, Float, Parameter
-from hpsearch.study_file.models import LIMITS, Choices, FloatRange
+from hpsearch.search.race import configuration_key
+from hpsearch.space import Categorical, Float, Parameter, Value
+from hpsearch.study_file.models import (
+    LIMITS,
+    Choices,
+    DataSection,
+    FloatRange,
+    ModelSection,
+    TrainingSection,
+)
 
 __all__ = ["Edit", "Point", "advise", "urgent"]
 
@@ -239,9 +249,7 @@ def _healthy(evidence: Evidence) -> bool:
 
 def _ranges(evidence: Evidence) -> Iterator[Point]:
     """Where the best trials lie in each range, by the rule that narrows a search's own stages."""
-    # The race's trainings are of the best few, again and again: each configuration counts once.
-    first = {_identity(one): one.result for one in reversed(_in_order(evidence.trained))}
-    results = list(first.values())
+    results = _distinct(evidence.trained)
     space = evidence.study.space()
     inside = [r for r in results if set(r.slot.configuration) <= set(space.parameters)]
     if not inside or not any(r.complete for r in inside):
@@ -286,9 +294,7 @@ def _epochs(evidence: Evidence) -> Iterator[Point]:
 
 def _trials(evidence: Evidence) -> Iterator[Point]:
     """Whether more trials would find more: the best of half as many, by the bootstrap."""
-    # One score of each configuration: those of the race are of the best few, again and again.
-    first = {_identity(one): one.result.score for one in reversed(_in_order(evidence.full))}
-    scores = np.array(list(first.values()))
+    scores = np.array([result.score for result in _distinct(evidence.full)])
     if len(scores) < 4 or not evidence.validation:
         return
     rng = np.random.default_rng(0)
@@ -313,9 +319,10 @@ def _trials(evidence: Evidence) -> Iterator[Point]:
 
 def _seeds(evidence: Evidence) -> Iterator[Point]:
     """How much of the spread of scores is the seed's alone."""
-    groups: dict[tuple[tuple[str, str], ...], list[float]] = {}
+    groups: dict[tuple[tuple[str, Value], ...], list[float]] = {}
     for one in evidence.full:
-        groups.setdefault(_identity(one), []).append(one.result.score)
+        key = configuration_key(one.result.slot.configuration)
+        groups.setdefault(key, []).append(one.result.score)
     again = [scores for scores in groups.values() if len(scores) > 1]
     freedom = sum(len(scores) - 1 for scores in again)
     if freedom < 3:
@@ -342,12 +349,11 @@ def _seeds(evidence: Evidence) -> Iterator[Point]:
     )
 
 
-def _identity(one: Trained) -> tuple[tuple[str, str], ...]:
-    return tuple(sorted((name, repr(x)) for name, x in one.result.slot.configuration.items()))
-
-
-def _in_order(trainings: Sequence[Trained]) -> list[Trained]:
-    return sorted(trainings, key=lambda t: (t.result.slot.stage, t.result.slot.index))
+def _distinct(trainings: Sequence[Trained]) -> list[Result]:
+    """The first training of each configuration: a race's are of the best few, again and again."""
+    ordered = in_order(one.result for one in trainings)
+    first = {configuration_key(r.slot.configuration): r for r in reversed(ordered)}
+    return list(first.values())
 
 
 def _value(evidence: Evidence, one: Trained, name: str) -> Any:
@@ -356,10 +362,13 @@ def _value(evidence: Evidence, one: Trained, name: str) -> Any:
 
 
 def _section(name: str) -> str:
-    if name in ("preprocessing", "variance"):
-        return "data"
-    model = ("activation", "width", "depth", "initializer", "bias", "batch_norm", "dropout")
-    return "model" if name in (*model, "maxout_pieces") else "training"
+    """The table of a study file that a setting stands in."""
+    tables: dict[str, type[BaseModel]] = {
+        "data": DataSection,
+        "model": ModelSection,
+        "training": TrainingSection,
+    }
+    return next(table for table, section in tables.items() if name in section.model_fields)
 
 
 def _setting(parameter: Parameter) -> Any:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from hpsearch.data import Preprocessor, load_dataset
+from hpsearch.lab.digits import CLASSES, two_parts
 from hpsearch.lab.drawing import log_axis, titled_figure
 from hpsearch.lab.experiment import Experiment, Table
 from hpsearch.nn import Network, NetworkConfig, TrainingConfig, train
@@ -76,16 +76,11 @@ def learning_rates_data(seed: int = 0, *, epochs: int = 30) -> LearningRatesData
         seed: of the division, the weights and the shuffling; the same for all rates.
         epochs: passes over the training part.
     """
-    digits = load_dataset("digits")
-    rows = np.random.default_rng(seed).permutation(len(digits.y))
-    train_rows, held = np.split(rows, [len(rows) * 4 // 5])
-    prepare = Preprocessor.fit(digits.X[train_rows], "standardize").transform
-    X, y = prepare(digits.X[train_rows]), digits.y[train_rows]
-    validation = prepare(digits.X[held]), digits.y[held]
+    (X, y), validation = two_parts(seed)
     curves = []
     for rate in RATES:
         rng = np.random.default_rng(seed)
-        network = Network(X.shape[1], len(digits.classes), NetworkConfig((50,)), rng=rng)
+        network = Network(X.shape[1], CLASSES, NetworkConfig((50,)), rng=rng)
         before = network.initial_loss(X, y)
         training = TrainingConfig("sgd", rate, schedule="constant", epochs=epochs, divergence=1e4)
         result = train(network, X, y, training, rng=rng, validation=validation)

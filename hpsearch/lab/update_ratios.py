@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from hpsearch.data import Preprocessor, load_dataset
+from hpsearch.lab.digits import CLASSES, two_parts
 from hpsearch.lab.drawing import log_axis, titled_figure
 from hpsearch.lab.experiment import Experiment, Table
 from hpsearch.nn import Network, NetworkConfig, Trainer, TrainingConfig
@@ -60,16 +60,11 @@ def update_ratios_data(seed: int = 0, *, updates: int = 300) -> UpdateRatiosData
         seed: of the division, the weights and the minibatches; the same for all rates.
         updates: steps of stochastic gradient descent.
     """
-    digits = load_dataset("digits")
-    rows = np.random.default_rng(seed).permutation(len(digits.y))
-    train_rows, held = np.split(rows, [len(rows) * 4 // 5])
-    prepare = Preprocessor.fit(digits.X[train_rows], "standardize").transform
-    X, y = prepare(digits.X[train_rows]), digits.y[train_rows]
-    X_held, y_held = prepare(digits.X[held]), digits.y[held]
+    (X, y), (X_held, y_held) = two_parts(seed)
     ratios, accuracy = [], []
     for rate in RATES:
         rng = np.random.default_rng(seed)
-        network = Network(X.shape[1], len(digits.classes), NetworkConfig((50,)), rng=rng)
+        network = Network(X.shape[1], CLASSES, NetworkConfig((50,)), rng=rng)
         training = TrainingConfig(
             "sgd", rate, schedule="constant", batch_size=BATCH, epochs=1, divergence=1e9
         )
