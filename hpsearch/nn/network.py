@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from itertools import pairwise
 from typing import Any
@@ -235,13 +236,8 @@ class Network:
         Raises:
             UsageError: when X has another shape.
         """
-        self._check_inputs(X)
-        statistics = self.statistics.copy()
-        propagation = Propagation(self, len(X), training=True)
-        propagation.load(X)
-        with np.errstate(all="ignore"):
+        with self._unchanged(X, training=True) as propagation:
             gradients = propagation.hidden_gradients(propagation.one_hot(y))
-        self.statistics[:] = statistics
         return [h.T for h in propagation.hidden], [dh.T for dh in gradients]
 
     def loss_and_gradients(
@@ -270,13 +266,8 @@ class Network:
         Raises:
             UsageError: when X has another shape.
         """
-        self._check_inputs(X)
-        statistics = self.statistics.copy()
-        propagation = Propagation(self, len(X), training=training, rng=rng)
-        propagation.load(X)
-        with np.errstate(all="ignore"):
+        with self._unchanged(X, training=training, rng=rng) as propagation:
             loss = propagation.loss_and_backward(propagation.one_hot(y))
-        self.statistics[:] = statistics
         for part in self.weight_slices:
             self.gradients[part] += l2 * self.parameters[part]
         return loss + self.l2_term(l2), self.gradients.copy()
@@ -295,15 +286,22 @@ class Network:
         Raises:
             UsageError: when X has another shape.
         """
+        with self._unchanged(X, training=True, rng=rng) as propagation:
+            propagation.forward()
+            return cross_entropy(propagation.logits.T, y)
+
+    @contextmanager
+    def _unchanged(
+        self, X: Array, *, training: bool, rng: np.random.Generator | None = None
+    ) -> Iterator[Propagation]:
+        """A propagation that has X loaded; the running statistics are put back after it."""
         self._check_inputs(X)
         statistics = self.statistics.copy()
-        propagation = Propagation(self, len(X), training=True, rng=rng)
+        propagation = Propagation(self, len(X), training=training, rng=rng)
         propagation.load(X)
         with np.errstate(all="ignore"):
-            propagation.forward()
-            loss = cross_entropy(propagation.logits.T, y)
+            yield propagation
         self.statistics[:] = statistics
-        return loss
 
     def l2_term(self, l2: float) -> float:
         """l2/2 times the sum of squared weights; biases and the like are not counted."""
