@@ -12,7 +12,16 @@ if TYPE_CHECKING:
     from hpsearch.data import Dataset, Split
     from hpsearch.engine.summary import Summary
 
-__all__ = ["DataReady", "Event", "Finished", "OnEvent", "StageStarted", "TrialDone", "WinnerNamed"]
+__all__ = [
+    "DataReady",
+    "Event",
+    "Finished",
+    "OnEvent",
+    "StageStarted",
+    "TrialDone",
+    "Waiting",
+    "WinnerNamed",
+]
 
 
 @dataclass(frozen=True)
@@ -54,6 +63,14 @@ class TrialDone:
 
 
 @dataclass(frozen=True)
+class Waiting:
+    """No training has ended for a moment, and `running` of them are under way."""
+
+    stage: Stage
+    running: int
+
+
+@dataclass(frozen=True)
 class WinnerNamed:
     """The search is over; the winner is trained once more and tested.
 
@@ -73,5 +90,5 @@ class Finished:
     summary: Summary
 
 
-Event = DataReady | StageStarted | TrialDone | WinnerNamed | Finished
+Event = DataReady | StageStarted | TrialDone | Waiting | WinnerNamed | Finished
 OnEvent = Callable[[Event], object]
