@@ -38,6 +38,11 @@ class TrialRow:
     findings: tuple[Finding, ...] = ()
 
     @property
+    def ours(self) -> bool:
+        """Whether it is a slot of a search of hpsearch's."""
+        return None not in (self.slot, self.seed, self.epochs)
+
+    @property
     def faults(self) -> list[str]:
         """The names of what was wrong with it, the likely cause first."""
         return [finding.name for finding in self.findings if finding.fault]
@@ -105,6 +110,13 @@ class Summary:
     seconds: float | None
     model: str | None
 
+    @property
+    def foreign(self) -> Mapping[str, int]:
+        """Trials that others have added to a study of hpsearch's, by their state."""
+        if self.strategy is None:
+            return {}
+        return Counter(row.state for row in self.rows if not row.ours)
+
     def document(self) -> dict[str, Any]:
         """The summary in terms of JSON, as ``--json`` prints it."""
         return {
@@ -122,6 +134,7 @@ class Summary:
             "tests": self.tests,
             "trials": sum(self.states.values()),
             "states": dict(self.states),
+            "foreign": dict(self.foreign),
             "seconds": self.seconds,
         }
 
