@@ -4,10 +4,10 @@
     python benchmarks/kills.py --kills 9 --seed 1
 
 Each study is run by the command line until it is finished, with 1, 2 and 4 workers in turn, while
-after random (seeded) delays SIGKILL, SIGTERM or SIGINT hits the driver or SIGKILL a worker. Then
-its trials are compared with those of an undisturbed run: the same slots, parameters, distributions,
-seeds, curves and values, bit for bit, each slot finished once, and no process left behind. The exit
-code is 1 if anything differs.
+after random (seeded) delays SIGKILL, SIGTERM or SIGINT hits the driver or SIGKILL a worker; what a
+driver could answer is sent once it can. Then its trials are compared with those of an undisturbed
+run: the same slots, parameters, distributions, seeds, curves and values, bit for bit, each slot
+finished once, and no process left behind. The exit code is 1 if anything differs.
 """
 
 from __future__ import annotations
@@ -76,6 +76,19 @@ def children(pid: int) -> list[int]:
     return [one for one in found[1:] if b"forkserver" in words.get(one, b"")]
 
 
+def listens(pid: int) -> bool:
+    """Whether a driver has begun: before that Python alone decides what a signal does to it.
+
+    Python itself listens to SIGINT from its first moment, also while it gets ready and takes it for
+    a fault; it never listens to SIGTERM.
+    """
+    with suppress(OSError):
+        for line in Path(f"/proc/{pid}/status").read_text().splitlines():
+            if line.startswith("SigCgt:"):
+                return bool(int(line.split()[1], 16) >> (signal.SIGTERM - 1) & 1)
+    return False
+
+
 def essence(database: Path) -> dict[tuple[int, int], tuple[object, ...]]:
     """What must be the same however a study was run.
 
@@ -115,7 +128,8 @@ def disturbed(study: Path, database: Path, rng: random.Random, kills: int) -> in
             seen |= set(workers_now)
             victim, number = rng.choice(VICTIMS)
             pid = driver.pid if victim == "driver" else rng.choice(workers_now or [0])
-            if pid and driver.poll() is None:
+            ready = number == signal.SIGKILL or listens(pid)
+            if pid and ready and driver.poll() is None:
                 try:
                     os.kill(pid, number)
                 except ProcessLookupError:
@@ -127,7 +141,7 @@ def disturbed(study: Path, database: Path, rng: random.Random, kills: int) -> in
         _gone(seen)
         if driver.returncode == 0:
             return done
-        # A signal that comes before Python has started properly ends it as it would any program.
+        # A signal that comes while Python ends, its handlers gone, ends it as it would any program.
         allowed = (
             -signal.SIGKILL,
             128 + signal.SIGTERM,

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import os
+import random
 import signal
 import subprocess
 import sys
 import time
 from collections.abc import Iterator
 from contextlib import suppress
+from importlib.util import module_from_spec, spec_from_file_location
 from pathlib import Path
+from typing import Any
 
 import optuna
 import pytest
@@ -221,3 +224,24 @@ def test_every_slot_is_trained_exactly_once_whatever_is_killed() -> None:
     )
     assert done.returncode == 0, done.stdout + done.stderr
     assert "3 studies, 0 different" in done.stdout
+
+
+@pytest.mark.skipif(not Path("/proc/self/stat").exists(), reason="looks for processes in /proc")
+def test_a_signal_that_comes_while_python_starts_does_not_end_the_killing(tmp_path: Path) -> None:
+    """Python takes it for a fault in its own start then, and has an exit code of its own for it."""
+    found = spec_from_file_location("kills", ROOT / "benchmarks" / "kills.py")
+    assert found is not None
+    assert found.loader is not None
+    kills = module_from_spec(found)
+    found.loader.exec_module(kills)
+
+    class Early(random.Random):
+        def uniform(self, a: float, b: float) -> float:
+            return 0.003 + 0.02 * self.random()
+
+        def choice(self, seq: Any) -> Any:
+            return ("driver", signal.SIGINT) if seq is kills.VICTIMS else super().choice(seq)
+
+    study = tmp_path / "study.toml"
+    study.write_text(STUDY.format(data='name = "iris"', epochs=1, trials=1, search=""))
+    assert kills.disturbed(study, tmp_path / "s.db", Early(1), 8) == 8
