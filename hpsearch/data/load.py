@@ -69,9 +69,7 @@ def load_dataset(
     return dataset if limit is None else dataset.sample(limit)
 
 
-def _by_name(
-    name: str, target: str | None, folder: Path | None, exclude: Sequence[str]
-) -> Dataset:
+def _by_name(name: str, target: str | None, folder: Path | None, exclude: Sequence[str]) -> Dataset:
     if name.startswith("openml:"):
         return _openml(name, target, folder, exclude)
     if name not in DATASETS:
@@ -94,9 +92,7 @@ def _by_path(path: str | Path, target: str | None, exclude: Sequence[str]) -> Da
     raise DataError(f"{file}: data files end in {', '.join(TABLE_SUFFIXES)} or .npz.")
 
 
-def _openml(
-    name: str, target: str | None, folder: Path | None, exclude: Sequence[str]
-) -> Dataset:
+def _openml(name: str, target: str | None, folder: Path | None, exclude: Sequence[str]) -> Dataset:
     """A table from openml.org, through scikit-learn's cache."""
     number = name.removeprefix("openml:")
     if not number.isascii() or not number.isdigit():

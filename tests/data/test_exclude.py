@@ -35,7 +35,7 @@ def files(tmp_path: Path) -> dict[str, Path]:
 
 @pytest.mark.parametrize("kind", ["csv", "tsv", "parquet"])
 def test_a_column_of_a_table_is_left_out(files: dict[str, Path], kind: str) -> None:
-    data = load_dataset(path=files[kind], target="kind", exclude=["Age"])
+    data = load_dataset(path=files[kind], target="kind", exclude=["Age", "Id"])
     assert data.feature_names == ("colour",)
     assert data.categories == {0: ("blue", "red")}
 
@@ -73,6 +73,6 @@ def test_nothing_else_is_left_of_arrays(files: dict[str, Path]) -> None:
 
 
 def test_a_study_file_says_which(files: dict[str, Path]) -> None:
-    text = f'name = "s"\n[data]\npath = "{files["csv"]}"\ntarget = "kind"\nexclude = ["Age"]'
+    text = f'name = "s"\n[data]\npath = "{files["csv"]}"\ntarget = "kind"\nexclude = ["Age", "Id"]'
     dataset, _ = study_data(parse_study_file(text).data, seed=0)
     assert dataset.feature_names == ("colour",)
