@@ -72,7 +72,7 @@ def run_study(
 
     Args:
         study: the study file, from `load_study_file` or made in Python.
-        storage: a SQLAlchemy URL or the name of a SQLite file.
+        storage: the name of a SQLite file, or a URL of SQLite or PostgreSQL.
         workers: worker processes on this machine; by default one for each processor core.
         executor: ``dask://HOST:PORT`` of a Dask cluster whose workers train instead.
         on_event: told of everything that happens, in the calling thread.
