@@ -5,12 +5,12 @@ from __future__ import annotations
 import socket
 import warnings
 from socketserver import ThreadingMixIn
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 from wsgiref.simple_server import WSGIRequestHandler, WSGIServer
 
 from hpsearch.dashboard.attachments import with_attachments
-from hpsearch.dashboard.guard import Application, guard_for
-from hpsearch.dashboard.running import spare_running
+from hpsearch.dashboard.changes import through_us
+from hpsearch.dashboard.guard import guard_for
 from hpsearch.errors import UsageError
 
 if TYPE_CHECKING:
@@ -39,7 +39,8 @@ def open_server(
     Raises:
         UsageError: nobody can listen there, or the token will not do.
     """
-    pages = spare_running(with_attachments(_pages(store), store), store)
+    app = _pages(store)
+    pages = through_us(with_attachments(app, store), app, store)
     guard = guard_for(pages, address, token=token, allow_edit=allow_edit)
     try:
         family, _, _, _, place = socket.getaddrinfo(
@@ -76,10 +77,9 @@ class _Quiet(WSGIRequestHandler):
         pass
 
 
-def _pages(store: WriteBehindStorage) -> Application:
+def _pages(store: WriteBehindStorage) -> Any:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         from optuna_dashboard import wsgi
 
-        pages: Application = wsgi(store)
-    return pages
+        return wsgi(store)
