@@ -24,9 +24,6 @@ if TYPE_CHECKING:
 
 __all__ = ["DECISIONS", "through_us"]
 
-MOST = 1_000_000
-"""Bytes of a request that we read ourselves; a study's note is the longest of them."""
-
 READING = ("GET", "HEAD")
 
 
@@ -76,13 +73,11 @@ class Change:
         """What the request says, which can be read once more.
 
         Raises:
-            RefusedError: it is no object of JSON, or too long.
+            RefusedError: it is no object of JSON.
         """
         try:
             length = int(self.environ.get("CONTENT_LENGTH") or 0)
-            if not 0 <= length <= MOST:
-                raise RefusedError("413 Content Too Large", f"Send at most {MOST:,} bytes.")
-            content = self.environ["wsgi.input"].read(length) if length else b""
+            content = self.environ["wsgi.input"].read(length)
             document = json.loads(content or b"{}")
         except (ValueError, RecursionError):
             document = None

@@ -251,21 +251,11 @@ def test_a_name_is_one_that_a_study_file_may_have(
     assert ask(store, "POST", "/api/studies", body | {"study_name": "fine"})[0] == 201
 
 
-SAYING_NOTHING = {
-    "nothing": (b"", 400),
-    "half": (b"{", 400),
-    "list": (b"[]", 400),
-    "no text": (b"\xff", 400),
-    "deep": (b"[" * 100_000, 400),
-    "long": (b" " * 2_000_000, 413),
-}
-
-
-@pytest.mark.parametrize(("body", "status"), SAYING_NOTHING.values(), ids=SAYING_NOTHING.keys())
+@pytest.mark.parametrize("body", [b"", b"{", b"[]", b"\xff", b"[" * 100_000], ids=lambda b: b[:2])
 def test_a_request_that_says_nothing_changes_nothing(
-    store: WriteBehindStorage, body: bytes, status: int
+    store: WriteBehindStorage, body: bytes
 ) -> None:
-    assert ask(store, "POST", "/api/studies/1/rename", body)[0] == status
+    assert ask(store, "POST", "/api/studies/1/rename", body)[0] == 400
     assert ask(store, "POST", "/api/studies/99/rename", {"study_name": "x"})[0] == 404
     assert ask(store, "DELETE", f"/api/studies/{10**30}")[0] == 404
     assert study_names(store) == ["old", "plain"]
