@@ -98,12 +98,13 @@ def kept_study_file(target: optuna.Study) -> StudyFile | None:
     if kept is None:
         return None
     try:
-        return StudyFile.model_validate_json(json.dumps(kept))
+        file = StudyFile.model_validate_json(json.dumps(kept))
     except ValidationError:
         raise UsageError(
             f"the study {target.study_name!r} was made by another version of hpsearch, with "
             "settings that this one does not know; use that one, or give the study file a new name"
         ) from None
+    return file.model_copy(update={"name": target.study_name})
 
 
 def totals(target: optuna.Study, trials: int) -> list[int]:

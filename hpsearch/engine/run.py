@@ -32,7 +32,7 @@ from hpsearch.engine.identity import (
     totals,
 )
 from hpsearch.engine.interrupts import Interrupts
-from hpsearch.engine.lease import Lease, seconds_spent
+from hpsearch.engine.lease import Lease, seconds_spent, was_deleted
 from hpsearch.engine.processes import scratch_folder
 from hpsearch.engine.refit import refit_all
 from hpsearch.engine.reuse import known_trainings, training_digest
@@ -190,14 +190,15 @@ class Runner:
         with Lease(store.engine, target._study_id, name, pause=pause, counted=counted) as lease:
             store.fence = lease.check
             try:
+                if store.get_study_name_from_id(target._study_id) != name:
+                    raise UsageError(
+                        f"the study {name!r} was renamed just now; run it under its new name"
+                    )
                 yield lease
             except KeyError as error:  # of a trial or the study, and only if that is the reason
                 if name in study_names(store):
                     raise
-                raise RunError(
-                    f"the study {name!r} was deleted while it was being run; running it again "
-                    "begins anew"
-                ) from error
+                raise was_deleted(name) from error
             finally:
                 store.fence = None
 
