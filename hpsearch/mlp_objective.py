@@ -26,8 +26,9 @@ class MLPObjective:
     initial loss), so that every value in the study is finite.
 
     Args:
-        X: (n, d) numbers; NaN counts as missing and is imputed with the training part's median.
-        y: (n,) labels of any kind.
+        X: (n, d) numbers, as an array, a data frame, an Arrow table or a sparse matrix; NaN counts
+            as missing and is imputed with the training part's median.
+        y: (n,) labels, integers, text or truth values, whatever holds them.
         space: what to search; by default learning rate, decay, l2, width and depth.
         fixed: values of settings that are not searched, by the names of a study file.
         epochs: passes over the training part.
