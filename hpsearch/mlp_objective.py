@@ -39,6 +39,7 @@ class MLPObjective:
     Raises:
         DataError: X and y do not fit together, or cannot be learned from.
         UnknownNameError: `space` or `fixed` names a setting that there is none of.
+        UsageError: a fixed value is none of its setting's.
 
     >>> import optuna
     >>> from sklearn.datasets import load_iris
@@ -71,6 +72,7 @@ class MLPObjective:
         for name in [*space.parameters, *fixed]:
             if name not in known:
                 raise UnknownNameError("setting", name, setting_names())
+        Recipe.of(fixed, epochs=epochs)  # refuses here what no training could use
         self.space = Space(
             {k: p for k, p in space.parameters.items() if k not in fixed},
             {k: c for k, c in space.conditions.items() if k not in fixed},
