@@ -162,7 +162,7 @@ def save_model_bytes(
     table, key = _models_of(study_id, ensemble)
     digest = sha256(content).hexdigest()
     created = datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds")
-    with storage_errors(storage.url), storage.engine.begin() as connection:
+    with storage._transaction() as connection:
         connection.execute(table.delete().where(*_are(table, key)))
         connection.execute(
             table.insert().values(digest=digest, created=created, content=content, **key)
