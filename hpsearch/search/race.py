@@ -163,8 +163,8 @@ class Race:
         best = next((entry for entry in self._standing(results) if entry.trained), None)
         if best is None:
             raise RunError(
-                f"{_all_of(len(results))} stopped as known bad, as one that diverges, so that there "
-                "is no winner; search where trainings can succeed, as at lower learning rates."
+                f"{_all_of(len(results))} stopped as known bad, without a finite score, so that "
+                "there is no winner; search where trials succeed, as at lower learning rates."
             )
         scores = best.scores
         spread = statistics.stdev(scores) if len(scores) > 1 else None
