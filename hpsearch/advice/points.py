@@ -139,8 +139,8 @@ def _learned(evidence: Evidence, faults: Sequence[Point]) -> Iterator[Point]:
             "What follows is wrong first of all."
             if known
             else "More trials of the same kind will not help. Look whether [data] target is the "
-            "column that is meant, whether the columns say anything of it, and whether the learning "
-            "rates are those at which `hpsearch check` sees the network learn."
+            "column that is meant, whether the columns say anything of it, and whether the "
+            "learning rates are those at which `hpsearch check` sees the network learn."
         ),
         repair=True,
     )

@@ -51,6 +51,8 @@ def comparison_head(comparisons: Sequence[Comparison]) -> str:
         ]
         for row in rows
     ]
+    if rows[0].constant is not None:
+        body.append(["constant", "", "", f"{rows[0].constant:.4f}", *[""] * 6])
     caption = f"{searches(comparisons)} of each strategy"
     if len(comparisons) > 1:
         caption += f" on each of {len(comparisons)} data sets"
@@ -58,7 +60,7 @@ def comparison_head(comparisons: Sequence[Comparison]) -> str:
         f"{' '.join(_conditions(c) for c in comparisons)} random-x2 had twice the budget; cost is "
         "the share that was spent. Accuracies are interquartile means over the searches, of the "
         "networks by which they named their winner and of the winner trained once more; p-values "
-        "are Wilcoxon's, after Holm."
+        "are Wilcoxon's, after Holm. The constant predictor always answers the largest class."
     )
     headings += ["worst of these", "rank", f"above {reference}", "p"]
     more = "".join(f"<li>{html.escape(sentence)}</li>" for sentence in sentences)
