@@ -44,7 +44,6 @@ SHAPES: Mapping[str, Any] = {
         "test": int,
     },
     "stage": {"name": str, "slots": int, "epochs": int, "space": dict, "changes": [dict]},
-    "no winner": str,
     "totals": [int],
     "environments": [dict],
     "fixed": dict,

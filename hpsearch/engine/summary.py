@@ -156,7 +156,7 @@ class Summary:
         """Why there is no best trial, in a sentence."""
         trials = sum(self.states.values())
         if not trials:
-            return "The study has no trials yet."
+            return "No trial is complete yet: the study has none."
         if self.objectives > 1:
             count = f"{trials:,} trial{'' if trials == 1 else 's'}"
             front = ", ".join(map(str, self.pareto[:FRONT]))

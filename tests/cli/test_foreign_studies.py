@@ -112,7 +112,7 @@ def test_several_objectives_have_no_single_best(shell: Any, directions: tuple[st
 
 def test_several_objectives_without_trials_or_with_failed_ones(shell: Any) -> None:
     study = create("none", directions=["minimize", "maximize"])
-    assert shell("best", "none")[1].strip() == "The study has no trials yet."
+    assert shell("best", "none")[1].strip() == "No trial is complete yet: the study has none."
     study.optimize(lambda trial: 1 / 0, n_trials=2, catch=(ZeroDivisionError,))
     out = " ".join(shell("best", "none")[1].split())
     assert out == "2 trials of 2 values each: no single one is the best. None is complete."

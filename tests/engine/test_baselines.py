@@ -155,7 +155,8 @@ def random_table(tmp_path: Path) -> Path:
     rng = np.random.default_rng(0)
     labels = np.array(["no"] * 376 + ["yes"] * 24)
     rng.shuffle(labels)
-    rows = [f"{a:.4f},{b:.4f},{label}" for (a, b), label in zip(rng.normal(size=(400, 2)), labels)]
+    columns = rng.normal(size=(400, 2))
+    rows = [f"{a:.4f},{b:.4f},{y}" for (a, b), y in zip(columns, labels, strict=True)]
     path = tmp_path / "random.csv"
     path.write_text("\n".join(["a,b,label", *rows]) + "\n")
     return path
@@ -269,12 +270,10 @@ def test_while_a_search_goes_on_the_validation_parts_are_compared(
     [beside] = summary.baselines
     assert summary.test_accuracy is beside.test_accuracy is beside.test_correct is None
     assert summary.verdict(beside) == "no better"
-    assert "no better than always answering 'no'" in result_sentence(
-        read_view(open_storage(db), "s")
-    )
-    assert "test" not in str(target.user_attrs["hpsearch:data"]).replace('"test":', "").replace(
-        '"test_correct": null', ""
-    ).replace('"test_rows": null', "")
+    sentence = result_sentence(read_view(open_storage(db), "s"))
+    assert "no better than always answering 'no'" in sentence
+    [kept] = json.loads(target.user_attrs["hpsearch:data"])["baselines"]
+    assert kept["test_correct"] is None  # of the test part nothing is known before its time
 
 
 @pytest.mark.parametrize("strategy", ["random", "coarse-to-fine", "grid", "tpe", "cmaes", "qmc"])
@@ -308,7 +307,7 @@ def test_more_trials_go_on_where_all_had_diverged(
     db: str,
     random_table: Path,
 ) -> None:
-    rates = "learning_rate = { low = 1e3, high = 1e5, log = true }"
+    rates = "learning_rate = { low = 1e3, high = 1e4, log = true }"
     with pytest.raises(NoWinnerError):
         run_study(study(random_table, 8, rates), storage=db)
     before = load_study(open_storage(db), "s").trials
@@ -319,7 +318,7 @@ def test_more_trials_go_on_where_all_had_diverged(
     trials = load_study(open_storage(db), "s").trials
     assert [t.params for t in trials[:8]] == [t.params for t in before]
     assert len(trials) == 16
-    assert max(t.params["learning_rate"] for t in trials[8:12]) < 1e5
+    assert max(t.params["learning_rate"] for t in trials[8:12]) < 5e3
 
 
 def test_one_that_trains_among_those_that_diverge_wins(
