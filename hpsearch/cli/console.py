@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import sys
 from typing import Annotated, Any
 
@@ -10,6 +9,7 @@ import typer
 from rich.console import Console
 
 from hpsearch.storage import DEFAULT_STORAGE
+from hpsearch.writing import json_text
 
 __all__ = ["Json", "Storage", "errors", "output", "print_json"]
 
@@ -39,4 +39,4 @@ def errors() -> Console:
 
 def print_json(document: Any) -> None:
     """Print one JSON document and nothing else."""
-    sys.stdout.write(json.dumps(document, indent=2, ensure_ascii=False, allow_nan=False) + "\n")
+    sys.stdout.write(json_text(document, indent=2) + "\n")

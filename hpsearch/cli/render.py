@@ -408,7 +408,9 @@ def _study_row(name: str, summary: Summary | StorageError) -> dict[str, str]:
         "strategy": summary.strategy or "",
         "data": str(summary.data.get("name", "")),
         "trials": str(sum(summary.states.values())),
-        "validation": _accuracy(summary.validation_accuracy),
+        "validation": _accuracy(summary.validation_accuracy)
+        if summary.objectives == 1
+        else f"{summary.objectives} values",
         "test": _accuracy(summary.test_accuracy),
         "95% interval": "" if interval is None else f"{interval[0]:.3f}-{interval[1]:.3f}",
     }

@@ -40,7 +40,7 @@ from hpsearch.engine.refit import refit_all
 from hpsearch.engine.reuse import known_trainings, training_digest
 from hpsearch.engine.summary import Summary, summarize
 from hpsearch.engine.workers import Executor, available_cores, local_executor
-from hpsearch.errors import HpsearchError, RunError, UsageError
+from hpsearch.errors import HpsearchError, NoWinnerError, RunError, UsageError
 from hpsearch.model import Member, Model
 from hpsearch.objective import Job
 from hpsearch.search import make_strategy
@@ -48,6 +48,7 @@ from hpsearch.search.base import Slot, Strategy, Winner
 from hpsearch.search.sequel import grown
 from hpsearch.storage import (
     DEFAULT_STORAGE,
+    load_study,
     open_storage,
     save_model_bytes,
     storage_errors,
@@ -145,6 +146,7 @@ class Runner:
         *,
         test_trials: bool = False,
         notes: Mapping[str, Any] | None = None,
+        begin_as: str | None = None,
     ) -> Summary:
         """Run one study; see `run_study`.
 
@@ -154,6 +156,8 @@ class Runner:
             test_trials: score every training on the test part too, and choose none by it; for
                 comparisons of searches.
             notes: what else to keep with the study, by the notes' names.
+            begin_as: name of a study with the same seed and a smaller budget, whose trials are to
+                be this one's first.
         """
         store, trials = self.store, planned_trials(study)
         target = _finished(store, study, trials)
@@ -184,7 +188,9 @@ class Runner:
                     with scratch_folder() as folder:
                         data = write_store(folder, dataset, splits)
                         shape = DataShape.of(dataset, splits)
-                        run = _Run(self, study, target, data, shape, lease, on_event, test_trials)
+                        run = _Run(
+                            self, study, target, data, shape, lease, on_event, test_trials, begin_as
+                        )
                         winner = run.search(strategy, dataset)
                         run.test(winner, dataset, baselines, trials)
         summary = summarize(target)
@@ -300,6 +306,7 @@ class _Run:
     lease: Lease
     on_event: OnEvent
     test_trials: bool
+    begin_as: str | None = None
     unpaid: bool = False  # whether the budget in operations turned a slot away
 
     def search(self, strategy: Strategy, dataset: Dataset) -> Winner:
@@ -315,7 +322,13 @@ class _Run:
             digest_of=partial(training_digest, study, dataset.fingerprint),
             known=known_trainings(store.engine),
             interrupts=self.runner.interrupts,
-            spending=partial(Spending, study.search.total_flops, self.shape, study.fixed()),
+            spending=partial(
+                Spending,
+                study.search.total_flops,
+                self.shape,
+                study.fixed(),
+                opening=self._opening(),
+            ),
             out_of_time=self._out_of_time,
             on_event=self.on_event,
         )
@@ -330,7 +343,10 @@ class _Run:
             )
             raise RunError(f"{spent}; raise it and run the study again")
         if not any(result.complete for result in results):
-            raise RunError(_all_diverged(study, self.target.get_trials(deepcopy=False)))
+            sentence = _all_diverged(study, self.target.get_trials(deepcopy=False))
+            record.write_note(self.target, record.NO_WINNER, sentence)
+            store.flush()
+            raise NoWinnerError(sentence)
         winner = strategy.winner(results)
         self.on_event(WinnerNamed(winner, self._out_of_time()))
         return winner
@@ -378,6 +394,13 @@ class _Run:
     def _spent(self) -> float:
         """What the study's earlier runs have taken."""
         return seconds_spent(self.runner.store.engine, self.target._study_id)
+
+    def _opening(self) -> list[Slot]:
+        """The slots that this search is to begin with."""
+        if self.begin_as is None:
+            return []
+        other = load_study(self.runner.store, self.begin_as)
+        return record.read_slots(other.get_trials(deepcopy=False))
 
     def _out_of_time(self) -> bool:
         limit = self.study.search.seconds

@@ -156,15 +156,13 @@ class Summary:
         """Why there is no best trial, in a sentence."""
         trials = sum(self.states.values())
         if not trials:
-            return "The study has no trials yet."
+            return "No trial is complete yet: the study has none."
         if self.objectives > 1:
             count = f"{trials:,} trial{'' if trials == 1 else 's'}"
             front = ", ".join(map(str, self.pareto[:FRONT]))
             more = f" and {len(self.pareto) - FRONT:,} more" if len(self.pareto) > FRONT else ""
-            optimal = f"Pareto-optimal: {front}{more}" if front else "none is complete"
-            return (
-                f"{count} of {self.objectives} values each: no single one is the best; {optimal}."
-            )
+            found = f" Pareto-optimal: {front}{more}." if front else " None is complete."
+            return f"{count} of {self.objectives} values each: no single one is the best.{found}"
         if set(self.states) == {"pruned"}:
             whole = "the only trial was" if trials == 1 else f"all {trials:,} trials were"
             return f"There is no winner: {whole} stopped as known bad."
