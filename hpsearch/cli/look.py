@@ -7,7 +7,15 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
-from hpsearch.cli.console import DEFAULT_STORAGE, Json, Storage, errors, output, print_json
+from hpsearch.cli.console import (
+    DEFAULT_STORAGE,
+    Json,
+    Storage,
+    errors,
+    in_one_line,
+    output,
+    print_json,
+)
 from hpsearch.cli.search import Executor, Workers
 from hpsearch.errors import RunError, StorageError
 
@@ -50,7 +58,7 @@ def studies(
             summaries[name] = _summary(store, name)
         except StorageError as error:  # of this study; the others can be listed
             summaries[name] = error
-            errors().print(f"error: {error}", markup=False, soft_wrap=True)
+            errors().print(in_one_line(f"error: {error}"), markup=False, soft_wrap=True)
     if as_json:
         print_json(
             [
@@ -83,7 +91,7 @@ def trials(
     if as_json:
         print_json([row.document() for row in rows])
     elif rows:
-        title = f"{name}: {len(rows)} of {len(summary.rows)} trials"
+        title = f"{in_one_line(name)}: {len(rows)} of {len(summary.rows)} trials"
         output().print(trials_table(rows, title=title, width=output().width))
     else:
         output().print(f"The study {name} has no such trials.", markup=False)

@@ -12,6 +12,7 @@ from rich.markup import escape
 from rich.table import Table
 from rich.text import Text
 
+from hpsearch.cli.console import in_one_line
 from hpsearch.engine.record import settings_text, value_text
 from hpsearch.engine.summary import Summary, TrialRow
 from hpsearch.errors import StorageError
@@ -88,9 +89,13 @@ def advice_text(points: Sequence[Point]) -> Text:
 
 
 def plain_table(title: str) -> Table:
-    """A table in this program's manner, with its headings still to come."""
+    """A table in this program's manner, with its headings still to come.
+
+    Args:
+        title: plain text.
+    """
     return Table(
-        title=title,
+        title=escape(title),
         title_justify="left",
         title_style="bold",
         box=box.SIMPLE_HEAD,
@@ -109,7 +114,7 @@ def stages_table(summary: Summary) -> Table:
     for stage in summary.stages:
         note = stage.note
         done = str(note.slots) if stage.done == note.slots else f"{stage.done}/{note.slots}"
-        table.add_row(note.name, done, str(note.epochs), _accuracy(stage.best))
+        table.add_row(escape(note.name), done, str(note.epochs), _accuracy(stage.best))
     return table
 
 
@@ -126,11 +131,14 @@ def moves_table(summary: Summary) -> Table | None:
         for n, change in enumerate(moved):
             move = f"{range_text(change.before)}\n{range_text(change.after)}"
             name = stage.note.name if n == 0 else ""
-            table.add_row(name, change.parameter, move, escape(change.reason))
+            table.add_row(escape(name), escape(change.parameter), move, escape(change.reason))
         if stayed:
             name = "" if moved else stage.note.name
             table.add_row(
-                name, "[dim]the others[/]", "[dim]as before[/]", f"[dim]{', '.join(stayed)}[/]"
+                escape(name),
+                "[dim]the others[/]",
+                "[dim]as before[/]",
+                f"[dim]{escape(', '.join(stayed))}[/]",
             )
     return table if table.row_count else None
 
@@ -183,13 +191,13 @@ def trials_table(rows: Sequence[TrialRow], *, title: str, width: int | None = No
         columns[last] = told
     for heading in columns:
         table.add_column(
-            heading,
+            escape(heading),
             justify="left" if heading in ("stage", last) else "right",
             overflow="fold",
             no_wrap=heading in ("stage", "accuracy"),
         )
     for line in zip(*columns.values(), strict=True):
-        table.add_row(*map(escape, line))
+        table.add_row(*(escape(in_one_line(cell)) for cell in line))
     return table
 
 
@@ -346,7 +354,7 @@ def studies_table(
         words = heading in ("study", "strategy", "data")
         table.add_column(heading, overflow="fold", justify="left" if words else "right")
     for row in rows:
-        table.add_row(*(escape(row.get(heading, "")) for heading in headings))
+        table.add_row(*(escape(in_one_line(row.get(heading, ""))) for heading in headings))
     if together:
         table.caption = "comparison (n): of n studies, which --all lists"
         table.caption_justify = "left"
