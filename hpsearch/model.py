@@ -23,7 +23,7 @@ import numpy as np
 from hpsearch.data.preprocessing import Preprocessor
 from hpsearch.errors import DataError, UsageError
 from hpsearch.nn import Network, NetworkConfig
-from hpsearch.writing import write_whole
+from hpsearch.writing import json_text, write_whole
 
 __all__ = ["Member", "Model"]
 
@@ -134,7 +134,7 @@ class Model:
             arrays |= {f"{n}/network/{k}": v for k, v in member.state.items()}
             state = member.preprocessor.state()
             arrays |= {f"{n}/preprocessing/{k}": v for k, v in state.items()}
-        arrays["about"] = np.frombuffer(json.dumps(about, ensure_ascii=False).encode(), np.uint8)
+        arrays["about"] = np.frombuffer(json_text(about).encode(), np.uint8)
         buffer = io.BytesIO()
         np.savez_compressed(buffer, **arrays)  # type: ignore[arg-type]
         return buffer.getvalue()

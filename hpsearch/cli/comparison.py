@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterator, Sequence
 from typing import Any
 
@@ -109,8 +108,8 @@ def _row(row: Standing) -> dict[str, Any]:
         "refit_interval": [row.refit.low, row.refit.high],
         "refit_worst": row.worst,
         "rank": row.rank,
-        "cost_to_reach": _finite(found.median),
-        "cost_interval": [_finite(found.interval.low), _finite(found.interval.high)],
+        "cost_to_reach": found.median,
+        "cost_interval": [found.interval.low, found.interval.high],
         "reached": found.reached,
         "repeats": found.repeats,
         "versus": None
@@ -122,7 +121,3 @@ def _row(row: Standing) -> dict[str, Any]:
             "p_value": versus.p_value,
         },
     }
-
-
-def _finite(value: float) -> float | None:
-    return value if math.isfinite(value) else None

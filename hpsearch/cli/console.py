@@ -18,6 +18,7 @@ from rich.segment import Segment
 from rich.text import Span, Text
 
 from hpsearch.storage import DEFAULT_STORAGE
+from hpsearch.writing import json_text
 
 __all__ = ["Json", "Storage", "errors", "in_one_line", "output", "print_json"]
 
@@ -93,5 +94,5 @@ def in_one_line(text: str) -> str:
 
 def print_json(document: Any) -> None:
     """Print one JSON document and nothing else."""
-    text = json.dumps(document, indent=2, ensure_ascii=False, allow_nan=False)
+    text = json_text(document, indent=2)
     sys.stdout.write(OBEYED.sub(lambda found: json.dumps(found[0])[1:-1], text) + "\n")
