@@ -102,7 +102,12 @@ def trials(
         notes = [f"{b.short}: {b.validation_accuracy:.4f} in validation" for b in summary.baselines]
         if summary.objectives > 1:
             notes.append(summary.without_winner)
-        output().print(trials_table(rows, title=title, width=width, winner=winner, notes=notes))
+        score = summary.score_name
+        if summary.strategy is None and summary.objectives == 1:
+            title += f", the {'highest' if summary.maximize else 'lowest'} {score} first"
+        output().print(
+            trials_table(rows, title=title, width=width, winner=winner, notes=notes, score=score)
+        )
     else:
         output().print(f"The study {name} has no such trials.", markup=False)
 

@@ -14,7 +14,7 @@ from rich.text import Text
 
 from hpsearch.cli.console import in_one_line
 from hpsearch.engine.record import settings_text, value_text
-from hpsearch.engine.summary import Summary, TrialRow
+from hpsearch.engine.summary import ACCURACY, Summary, TrialRow
 from hpsearch.errors import StorageError
 from hpsearch.space import Categorical, Parameter
 from hpsearch.storage import DEFAULT_STORAGE, display_url
@@ -162,6 +162,7 @@ def trials_table(
     width: int | None = None,
     winner: int | None = None,
     notes: Sequence[str] = (),
+    score: str = ACCURACY,
 ) -> Table:
     """Trials with their settings, one a line; as many settings as find room.
 
@@ -173,14 +174,21 @@ def trials_table(
             where the settings have none to spare.
         winner: number of the trial that stands for the winner, which is marked.
         notes: lines below the table.
+        score: what the trials' scores are.
     """
     marked = any(row.number == winner for row in rows)
     notes = [*(["* stands for the winner"] if marked else []), *notes]
     names = list(dict.fromkeys(name for row in rows for name in row.configuration))
+    heading = "accuracy" if score == ACCURACY else score
+    if heading in {"#", "stage", "epochs", *names}:
+        heading = f"objective {heading}"
     columns = {
         "#": [f"{'*' if row.number == winner else ''}{row.number}" for row in rows],
         "stage": [row.stage for row in rows],
-        "accuracy": [_accuracy(row.score) or ", ".join(map(_accuracy, row.values)) for row in rows],
+        heading: [
+            _score(row.score, score) or ", ".join(_score(v, score) for v in row.values)
+            for row in rows
+        ],
         "epochs": ["" if row.epochs is None else str(row.epochs) for row in rows],
     }
     columns |= {SHORT.get(n, n): [_cell(row.configuration, n) for row in rows] for n in names}
@@ -200,12 +208,12 @@ def trials_table(
             notes.append("--json says what was wrong with them")
     if any(told):
         columns[last] = told
-    for heading in columns:
+    for name in columns:
         table.add_column(
-            escape(heading),
-            justify="left" if heading in ("stage", last) else "right",
+            escape(name),
+            justify="left" if name in ("stage", last) else "right",
             overflow="fold",
-            no_wrap=heading in ("stage", "accuracy"),
+            no_wrap=name in ("stage", heading),
         )
     for line in zip(*columns.values(), strict=True):
         table.add_row(*(escape(in_one_line(cell)) for cell in line))
@@ -234,7 +242,24 @@ def _cell(configuration: Mapping[str, object], name: str) -> str:
 
 
 def _accuracy(score: float | None) -> str:
-    return "" if score is None else f"{score:.4f}"
+    return _score(score, ACCURACY)
+
+
+def _score(score: float | None, name: str) -> str:
+    """A score: an accuracy by its place behind the point, any other value by its digits."""
+    if score is None:
+        return ""
+    return f"{score:.4f}" if name == ACCURACY else f"{score:.4g}"
+
+
+def _best_score(summary: Summary) -> str:
+    """The winner's score, or the best of somebody else's study, of which it is said which way."""
+    text = _score(summary.validation_accuracy, summary.score_name)
+    return f"{_extreme(summary)} {text}" if text and summary.strategy is None else text
+
+
+def _extreme(summary: Summary) -> str:
+    return "highest" if summary.maximize else "lowest"
 
 
 def winner_text(summary: Summary) -> Text:
@@ -242,6 +267,12 @@ def winner_text(summary: Summary) -> Text:
     if summary.best is None or summary.validation_accuracy is None:
         return Text(f"{summary.without_winner}\n")
     text = Text()
+    if summary.strategy is None:  # somebody else's, of which no more is known
+        text.append("Best trial  ", style="bold")
+        text.append(settings_text(summary.best) + "\n")
+        text.append(f"  {_extreme(summary)} {summary.score_name:<14} ")
+        text.append(_score(summary.validation_accuracy, summary.score_name) + "\n", style="bold")
+        return text
     text.append("Winner  ", style="bold")
     text.append(settings_text(summary.best) + "\n")
     text.append("  validation accuracy  ")
@@ -416,7 +447,7 @@ def _study_row(name: str, summary: Summary | StorageError) -> dict[str, str]:
         "strategy": summary.strategy or "",
         "data": str(summary.data.get("name", "")),
         "trials": str(sum(summary.states.values())),
-        "validation": _accuracy(summary.validation_accuracy),
+        "validation": _best_score(summary),
         "test": _accuracy(summary.test_accuracy),
         "95% interval": "" if interval is None else f"{interval[0]:.3f}-{interval[1]:.3f}",
     }
