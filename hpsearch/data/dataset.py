@@ -13,14 +13,14 @@ import numpy as np
 
 from hpsearch.data.in_memory import column_names, labels_of, numbers_of
 from hpsearch.data.splits import stratified_sample
-from hpsearch.errors import DataError
+from hpsearch.errors import DataError, UnknownNameError
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from numpy.typing import NDArray
 
-__all__ = ["MAX_CELLS", "Dataset", "as_features", "check_size", "encode_labels"]
+__all__ = ["MAX_CELLS", "Dataset", "as_features", "check_excluded", "check_size", "encode_labels"]
 
 Scalar = TypeVar("Scalar", bound=np.generic)
 
@@ -131,6 +131,38 @@ class Dataset:
         digest.update(json.dumps(meaning).encode())
         return digest.hexdigest()[:16]
 
+    def without(self, columns: Sequence[str]) -> Dataset:
+        """The same samples without some columns, by name.
+
+        Raises:
+            UnknownNameError: there is no such column.
+            DataError: nothing is left to learn from.
+
+        >>> data = Dataset.from_arrays("ducks", np.eye(4), [0, 1, 0, 1])
+        >>> data.without(["x1"]).feature_names
+        ('x0', 'x2', 'x3')
+        """
+        if not columns:
+            return self
+        check_excluded(columns, self.feature_names)
+        kept = [i for i, name in enumerate(self.feature_names) if name not in columns]
+        if not kept:
+            raise DataError(f"{self.name}: every column is excluded; leave one to learn from.")
+        X = np.ascontiguousarray(self.X[:, kept])
+        _check_columns(self.name, X)
+        return replace(
+            self,
+            X=_read_only(X),
+            feature_names=tuple(self.feature_names[i] for i in kept),
+            categories={
+                new: self.categories[old] for new, old in enumerate(kept) if old in self.categories
+            },
+            notes=(
+                *self.notes,
+                *(f"column {column!r} is left out: it is excluded" for column in columns),
+            ),
+        )
+
     def sample(self, limit: int) -> Dataset:
         """A stratified sample of ``limit`` rows, drawn with seed 0, in the order of the source.
 
@@ -156,6 +188,18 @@ class Dataset:
             notes=(*self.notes, note),
             fixed_test=None if self.fixed_test is None else len(parts[0]),
         )
+
+
+def check_excluded(exclude: Sequence[str], columns: Sequence[str]) -> None:
+    """Refuse to leave out what is not there.
+
+    Raises:
+        UnknownNameError: it names the column, and the nearest that there is.
+    """
+    there = set(columns)
+    for column in exclude:
+        if column not in there:
+            raise UnknownNameError("column in [data] exclude:", column, columns)
 
 
 def check_size(name: str, rows: int, columns: int) -> None:

@@ -183,6 +183,8 @@ class DataSection(_Table):
     """A table of your own, instead of a name: CSV, Parquet or NPZ, relative to the study file."""
     target: str | None = None
     """The column of the table that holds the labels."""
+    exclude: list[str] = []
+    """Columns to leave out of learning, by name."""
     folder: str | None = None
     """Where a named data set's files are, if not in their usual place."""
     limit: Whole | None = Field(default=None, ge=10)
