@@ -207,7 +207,8 @@ class Categorical:
     """One of several choices without an order.
 
     Args:
-        choices: the choices; numbers, texts, truth values or None, each once.
+        choices: the choices; numbers, texts, truth values or None, each once; NumPy's become
+            Python's.
 
     Raises:
         SpaceError: if there is no choice, or one twice, or one of another type.
@@ -222,7 +223,8 @@ class Categorical:
         given: object = self.choices
         if isinstance(given, str):
             raise SpaceError(f"choices is the text {given!r}; give a list of choices.")
-        object.__setattr__(self, "choices", tuple(self.choices))
+        plain = (c.item() if isinstance(c, np.generic) else c for c in self.choices)
+        object.__setattr__(self, "choices", tuple(plain))
         _check_choices(self.choices)
 
     def from_unit(self, u: float) -> Value:
