@@ -316,6 +316,7 @@ class _Run:
             dataset.feature_names,
             dataset.categories,
             {"study": self.study.name, "strategy": self.study.search.strategy} | figures,
+            decimal_comma=dataset.account.decimal_comma,
         )
         store = self.runner.store
         digest = save_model_bytes(store, self.target._study_id, model.to_bytes())

@@ -156,7 +156,8 @@ class TestSample:
         part = data.sample(100)
         assert np.bincount(part.y).tolist() == [60, 30, 10]
         assert (np.diff(part.X[:, 0]) > 0).all()
-        assert "100 of 1000 rows" in part.notes[-1]
+        assert list(part.account.rows_dropped.values()) == [900]
+        assert (part.account.rows_read, part.account.rows) == (1000, 100)
         assert part.fingerprint == data.sample(100).fingerprint
         np.testing.assert_array_equal(part.y, y[part.X[:, 0].astype(int)])
 
