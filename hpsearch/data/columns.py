@@ -29,6 +29,7 @@ __all__ = [
     "interpret",
     "known_codes",
     "labels",
+    "words_for_missing",
 ]
 
 MISSING = ("", "?", "NA", "N/A", "n/a", "<NA>", "NaN", "nan", "null", "NULL")
@@ -86,6 +87,20 @@ def _trimmed(column: Any) -> Any:
     if pa.types.is_large_string(column.type) or pa.types.is_string_view(column.type):
         column = column.cast(pa.string())
     return pc.utf8_trim_whitespace(column) if pa.types.is_string(column.type) else column
+
+
+def words_for_missing(column: Any) -> dict[str, int]:
+    """The words in a column of text that are read as missing, and in how many cells."""
+    import pyarrow as pa
+    import pyarrow.compute as pc
+
+    if pa.types.is_dictionary(column.type):
+        column = column.cast(column.type.value_type)
+    text = _trimmed(column)
+    if not pa.types.is_string(text.type):
+        return {}
+    words = text.filter(pc.is_in(text, value_set=pa.array([w for w in MISSING if w])))
+    return {found["values"]: found["counts"] for found in pc.value_counts(words).to_pylist()}
 
 
 def counts_rows(column: Any) -> bool:

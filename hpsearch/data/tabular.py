@@ -95,6 +95,13 @@ def dataset_from_table(
         column = col.interpret(name, feature, col.clean(table.column(feature)))
         if isinstance(column, col.Column):
             columns.append(column)
+            if column.categories is not None:
+                words = col.words_for_missing(table.column(feature))
+                remarks += [
+                    f"{feature!r} has {word!r} in {_rows(count)}, read as missing and no category; "
+                    "if it is one, give it another name"
+                    for word, count in words.items()
+                ]
         else:
             dropped[feature] = column
     if not columns:
@@ -210,9 +217,13 @@ def _unknown(feature: str, unknown: Mapping[str, int]) -> str:
     rows = sum(unknown.values())
     values = listed([f"{value!r} ({count:,})" for value, count in unknown.items()])
     return (
-        f"{rows:,} row{'s' * (rows > 1)} of {feature!r}: {values} {'are' if rows > 1 else 'is'} "
-        "new to the model and counted as none of its categories"
+        f"{_rows(rows)} of {feature!r}: {values} {'are' if len(unknown) > 1 else 'is'} new to the "
+        "model and counted as none of its categories"
     )
+
+
+def _rows(count: int) -> str:
+    return f"{count:,} row{'s' * (count != 1)}"
 
 
 def _some(names: Sequence[str]) -> str:

@@ -112,8 +112,8 @@ def fits(value: object, shape: Any) -> bool:
     Args:
         value: from JSON.
         shape: a type, or a tuple of types; a list of one shape for a list whose members have it; a
-            dictionary for one that has at least these entries; one whose name ends in a question
-            mark may be absent, as in notes of an older hpsearch.
+            dictionary for one that has at least these entries, but for those whose names end in a
+            question mark, which notes of an older hpsearch lack.
 
     >>> fits({"a": [1, 2], "b": None}, {"a": [int]}), fits({"a": [1, "2"]}, {"a": [int]})
     (True, False)
