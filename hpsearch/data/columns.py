@@ -117,14 +117,33 @@ def counts_rows(column: Any) -> bool:
     return bool(values[0] in (0, 1) and (np.diff(values) == 1).all())
 
 
-def interpret(name: str, feature: str, column: Any) -> Column | str:
-    """The column as numbers or categories, or the reason to leave it out."""
+def interpret(
+    name: str, feature: str, column: Any, rows: NDArray[np.bool_] | None = None
+) -> Column | str:
+    """The column as numbers or categories, or the reason to leave it out.
+
+    Args:
+        name: the data set, for messages.
+        feature: the column's name.
+        column: its cells, as `clean` gives them.
+        rows: which of them are learned from; all by default.
+
+    Raises:
+        DataError: text stands among numbers.
+    """
     import pyarrow as pa
 
+    kind = column.type
+    tests = (pa.types.is_null, pa.types.is_dictionary, pa.types.is_string, pa.types.is_temporal)
+    if not _is_number(kind) and (
+        not any(test(kind) for test in tests) or pa.types.is_interval(kind)
+    ):
+        return f"of type {kind}, neither number nor text"
+    if rows is not None:
+        column = column.filter(pa.array(rows))
     present = len(column) - column.null_count
     if present == 0:
         return "no value"
-    kind = column.type
     if pa.types.is_dictionary(kind):
         column = column.combine_chunks()
         if _share(are_dates, column) > 0.5:
@@ -135,18 +154,14 @@ def interpret(name: str, feature: str, column: Any) -> Column | str:
             return Column(feature, _as_float(column))
         except pa.ArrowInvalid:
             coded = column.dictionary_encode().combine_chunks()
-        numbers = _parse(name, feature, coded)
+        numbers = _parse(name, feature, coded, rows)
         if numbers is not None:
             remark = None if numbers.remark is None else f"{feature!r} {numbers.remark}"
             return Column(feature, numbers.values, read=numbers, remark=remark)
         if _share(are_dates, coded) > 0.5:
             return DATES
         return _categorical(feature, coded, present)
-    if _is_number(kind):
-        return Column(feature, _as_float(column))
-    if pa.types.is_temporal(kind):
-        return DATES
-    return f"of type {kind}, neither number nor text"
+    return Column(feature, _as_float(column)) if _is_number(kind) else DATES
 
 
 def code_for_missing(values: NDArray[Any]) -> str | None:
@@ -160,7 +175,7 @@ def code_for_missing(values: NDArray[Any]) -> str | None:
     >>> code_for_missing(np.array([0.0, 1, 1, 0])) is None
     True
     """
-    present = values[~np.isnan(values)]
+    present = values[np.isfinite(values)]
     if len(present) == 0:
         return None
     for code in (present.min(), present.max()):
@@ -198,8 +213,22 @@ def _as_float(column: Any) -> NDArray[np.float64]:
     return np.asarray(values, dtype=np.float64)
 
 
-def _parse(name: str, feature: str, coded: Any, *, decimal_comma: bool = False) -> Numbers | None:
+def _parse(
+    name: str,
+    feature: str,
+    coded: Any,
+    rows: NDArray[np.bool_] | None = None,
+    *,
+    decimal_comma: bool = False,
+) -> Numbers | None:
     """Dictionary-encoded text as numbers; None when it is not meant as numbers.
+
+    Args:
+        name: the data set, for messages.
+        feature: the column's name.
+        coded: its cells.
+        rows: which rows of the source these are; all by default.
+        decimal_comma: whether a comma that can be both is a decimal one.
 
     Raises:
         DataError: more than half of the cells are numbers, so the rest is taken for slips.
@@ -237,9 +266,10 @@ def _parse(name: str, feature: str, coded: Any, *, decimal_comma: bool = False) 
             f"a decimal point, such as {_two_ways(texts)}; write them alike."
         )
     cell = texts[int(codes[slips[0]])].as_py()
+    row = slips[0] if rows is None else np.flatnonzero(rows)[slips[0]]
     more = f" (and {len(slips) - 1:,} cells more)" if len(slips) > 1 else ""
     raise DataError(
-        f"{name}: column {feature!r}, row {slips[0] + 1}: {cell!r} is not a number{more}, and "
+        f"{name}: column {feature!r}, row {row + 1}: {cell!r} is not a number{more}, and "
         f"{share:.0%} of the column are; {advice}"
     )
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from hpsearch.data import columns as col
-from hpsearch.data.account import Account, listed
+from hpsearch.data.account import Account, listed, quoted
 from hpsearch.data.arrays import npz_features
 from hpsearch.data.dataset import Dataset, as_features, check_excluded
 from hpsearch.data.files import existing_file
@@ -56,8 +56,6 @@ def dataset_from_table(
             no column is usable.
         UnknownNameError: a column to exclude, or a label that means missing, is not there.
     """
-    import pyarrow as pa
-
     table, nameless = _with_names(table)
     if target is None:
         raise DataError(
@@ -78,23 +76,22 @@ def dataset_from_table(
     labels = col.labels(name, target, table.column(target), missing_labels)
     dropped = dict.fromkeys(exclude, "excluded")
     remarks = list(labels.remarks)
-    for made_up in nameless:
-        if made_up in dropped or made_up == target:
-            continue
-        if col.counts_rows(table.column(made_up)):
-            dropped[made_up] = "no name, and the numbers of the rows"
-        else:
-            remarks.append(f"a column without a name is learned from, called {made_up!r}")
+    dropped |= {
+        made_up: "no name, and the numbers of the rows"
+        for made_up in nameless
+        if made_up not in (target, *exclude) and col.counts_rows(table.column(made_up))
+    }
     rows = table.num_rows
-    if not labels.there.all():
-        table = table.filter(pa.array(labels.there))
+    there = None if labels.there.all() else labels.there
     columns = []
     for feature in table.column_names:
         if feature == target or feature in dropped:
             continue
-        column = col.interpret(name, feature, col.clean(table.column(feature)))
+        column = col.interpret(name, feature, col.clean(table.column(feature)), there)
         if isinstance(column, col.Column):
             columns.append(column)
+            if feature in nameless:
+                remarks.append(f"a column without a name is learned from, called {feature!r}")
             if column.categories is not None:
                 words = col.words_for_missing(table.column(feature))
                 remarks += [
@@ -105,10 +102,10 @@ def dataset_from_table(
         else:
             dropped[feature] = column
     if not columns:
+        why = listed([f"{quoted(column)} ({reason})" for column, reason in dropped.items()])
         raise DataError(
             f"{name} has no column to learn from beside the target {target!r}"
-            + "".join(f"; left out: {listed(list(dropped))}" for _ in range(bool(dropped)))
-            + "."
+            + (f"; left out: {why}." if why else ".")
         )
     X = np.empty((len(labels.values), len(columns)), dtype=np.float32)
     with np.errstate(over="ignore"):  # what overflows is infinite, and refused below with its row

@@ -181,6 +181,11 @@ class TestColumns:
         assert words in str(caught.value)
         assert "'c'" in str(caught.value)
 
+    def test_the_row_is_that_of_the_file(self) -> None:
+        table = {"x": ["1", "2", "x9", *["4"] * 37], "y": ["", *["a", "b"] * 19, "a"]}
+        with pytest.raises(DataError, match="row 3: 'x9' is not a number"):
+            dataset_from_table("t", pa.table(table), "y")
+
     @pytest.mark.parametrize(
         "form",
         [
