@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import shlex
+import textwrap
 from collections.abc import Iterator, Mapping, Sequence
+from functools import partial
 from typing import TYPE_CHECKING
 
 from rich import box
@@ -21,10 +23,12 @@ from hpsearch.storage import DEFAULT_STORAGE, display_url
 
 if TYPE_CHECKING:
     from hpsearch.advice import Point
+    from hpsearch.data import Dataset
     from hpsearch.diagnostics import Check
     from hpsearch.engine.ensemble import Ensemble
 
 __all__ = [
+    "account_text",
     "check_line",
     "checks_story",
     "ensemble_text",
@@ -464,6 +468,20 @@ def _comparison_row(name: str, summaries: Sequence[Summary | StorageError]) -> d
         "data": ", ".join(filter(None, data)),
         "trials": str(sum(sum(summary.states.values()) for summary in read)),
     }
+
+
+def account_text(dataset: Dataset, width: int) -> str:
+    """What became of the rows and columns of a source, in a few lines.
+
+    Args:
+        dataset: its account is told.
+        width: of the terminal, in characters; lines are no longer than that, and 80.
+    """
+    first, *rest = dataset.account.sentences()
+    fill = partial(textwrap.fill, width=min(width, 80), break_on_hyphens=False)
+    lines = [fill(f"{dataset.name}: {first}", subsequent_indent="  ")]
+    lines += [fill(line, initial_indent="  ", subsequent_indent="    ") for line in rest]
+    return "\n".join(lines)
 
 
 MARKS = {"pass": "[green]pass[/]", "warn": "[yellow]warn[/]", "fail": "[bold red]fail[/]"}

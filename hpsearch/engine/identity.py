@@ -193,6 +193,7 @@ def note_data(
         "columns": dataset.X.shape[1],
         "classes": [str(label) for label in dataset.classes],
         "notes": list(dataset.notes),
+        "account": dataset.account.document(),
         "train": sum(len(split.train) for split in splits),
         "validation": sum(len(split.validation) for split in splits),
         "test": len(splits[0].test),

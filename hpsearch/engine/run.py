@@ -379,6 +379,7 @@ class _Run:
             dataset.feature_names,
             dataset.categories,
             {"study": self.study.name, "strategy": self.study.search.strategy} | figures,
+            decimal_comma=dataset.account.decimal_comma,
         )
         digest = save_model_bytes(self.runner.store, self.target._study_id, model.to_bytes())
         budget = {
