@@ -81,7 +81,25 @@ def story(summary: Summary, storage: str, points: Sequence[Point] = ()) -> Itera
     yield winner_text(summary)
     if points:
         yield advice_text(points)
+    if (foreign := foreign_text(summary)) is not None:
+        yield Text(f"{foreign}\n")
     yield next_text(summary, storage)
+
+
+def foreign_text(summary: Summary) -> str | None:
+    """What becomes of trials that others have added to a study; None where there are none."""
+    count = sum(summary.foreign.values())
+    if not count:
+        return None
+    states = ", ".join(f"{n} {state}" for state, n in sorted(summary.foreign.items()))
+    are, they = (
+        ("trials are", "they stay as they are") if count > 1 else ("trial is", "it stays as it is")
+    )
+    return (
+        f"{count} {are} of somebody else's making ({states}), as with Optuna's enqueue_trial. "
+        f"hpsearch runs the trials of its own plan only: {they}. To try certain settings, name "
+        "them as points of a grid, in a study file of another name."
+    )
 
 
 def advice_text(points: Sequence[Point]) -> Text:
