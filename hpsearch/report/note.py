@@ -36,6 +36,13 @@ def note_markdown(view: StudyView) -> str:
         head = "| stage | trials | epochs | best validation |\n| --- | --- | --- | --- |"
         parts.append("\n".join([f"### {_cell(str(summary.strategy))}", "", head, *rows]))
     parts += _advice(view)
+    if summary.winner is not None:
+        parts.append(
+            f"Trial {summary.winner} stands for the winner, which is named by the mean of its "
+            "seeds; what optuna-dashboard calls the best trial has the highest single score. Its "
+            "own importances are of all trials, those of hpsearch of the first stage, which alone "
+            "draws from the whole space."
+        )
     moves = configuration_data(view).moves
     if moves:
         lines = [
