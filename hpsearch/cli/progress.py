@@ -121,7 +121,7 @@ class _Live(_Watcher):
             self.progress.update(self.task, description="test")
         elif isinstance(event, TrialDone) and event.error:
             self.progress.console.print(f"trial failed three times: {event.error}", markup=False)
-        self.progress.update(self.task, completed=self.done, best=self.best_text)
+        self.progress.update(self.task, completed=self.done, best=escape(self.best_text))
 
 
 class _Log(_Watcher):
