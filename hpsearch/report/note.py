@@ -35,7 +35,6 @@ def note_markdown(view: StudyView) -> str:
         ]
         head = "| stage | trials | epochs | best validation |\n| --- | --- | --- | --- |"
         parts.append("\n".join([f"### {_cell(str(summary.strategy))}", "", head, *rows]))
-    parts += _advice(view)
     if summary.winner is not None:
         parts.append(
             f"Trial {summary.winner} stands for the winner, which may have raced over several "
@@ -43,6 +42,7 @@ def note_markdown(view: StudyView) -> str:
             "own importances are of all trials, those of hpsearch of the first stage, which alone "
             "draws from the whole space."
         )
+    parts += _advice(view)
     moves = configuration_data(view).moves
     if moves:
         lines = [
