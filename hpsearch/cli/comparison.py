@@ -6,7 +6,6 @@ from collections.abc import Iterator, Sequence
 from typing import Any
 
 from rich.console import RenderableType
-from rich.markup import escape
 from rich.table import Table
 from rich.text import Text
 
@@ -32,7 +31,7 @@ def comparison_story(
 
 def standings_table(comparisons: Sequence[Comparison], table: Sequence[Standing]) -> Table:
     """One line a strategy."""
-    names = ", ".join(escape(c.name) for c in comparisons)
+    names = ", ".join(c.name for c in comparisons)
     made = plain_table(f"{names}: {searches(comparisons)} of each strategy")
     made.add_column("strategy", no_wrap=True)
     for heading in (

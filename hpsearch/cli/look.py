@@ -7,7 +7,15 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
-from hpsearch.cli.console import DEFAULT_STORAGE, Json, Storage, errors, output, print_json
+from hpsearch.cli.console import (
+    DEFAULT_STORAGE,
+    Json,
+    Storage,
+    errors,
+    in_one_line,
+    output,
+    print_json,
+)
 from hpsearch.cli.search import Executor, Workers
 from hpsearch.errors import RunError, StorageError
 
@@ -50,7 +58,7 @@ def studies(
             summaries[name] = _summary(store, name)
         except StorageError as error:  # of this study; the others can be listed
             summaries[name] = error
-            errors().print(f"error: {error}", markup=False, soft_wrap=True)
+            errors().print(in_one_line(f"error: {error}"), markup=False, soft_wrap=True)
     if as_json:
         print_json(
             [
@@ -89,12 +97,17 @@ def trials(
             ]
         )
     elif rows:
-        title = f"{name}: {len(rows)} of {len(summary.rows)} trials"
+        title = f"{in_one_line(name)}: {len(rows)} of {len(summary.rows)} trials"
         width, winner = output().width, summary.winner
         notes = [f"{b.short}: {b.validation_accuracy:.4f} in validation" for b in summary.baselines]
         if summary.objectives > 1:
             notes.append(summary.without_winner)
-        output().print(trials_table(rows, title=title, width=width, winner=winner, notes=notes))
+        score = summary.score_name
+        if summary.strategy is None and summary.objectives == 1:
+            title += f", the {'highest' if summary.maximize else 'lowest'} {score} first"
+        output().print(
+            trials_table(rows, title=title, width=width, winner=winner, notes=notes, score=score)
+        )
     else:
         output().print(f"The study {name} has no such trials.", markup=False)
 

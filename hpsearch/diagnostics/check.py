@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import asdict, dataclass
 from typing import Any, Literal, TypeAlias
 
+from hpsearch.data.account import listed
+
 __all__ = ["Check", "Verdict", "listed", "verdict_above"]
 
 Verdict: TypeAlias = Literal["pass", "warn", "fail"]
@@ -48,13 +50,3 @@ def verdict_above(number: float, warn: float, fail: float) -> Verdict:
     ['pass', 'warn', 'fail']
     """
     return "pass" if number <= warn else "warn" if number <= fail else "fail"
-
-
-def listed(names: list[str], most: int = 3) -> str:
-    """A few names, and how many more there are.
-
-    >>> listed(["a", "b", "c", "d", "e"])
-    'a, b, c and 2 more'
-    """
-    more = f" and {len(names) - most} more" if len(names) > most else ""
-    return ", ".join(names[:most]) + more

@@ -161,7 +161,7 @@ def make_ensemble(
     Args:
         name: of the study.
         members: how many; more than there are candidates means all of them.
-        storage: a SQLAlchemy URL or the name of a SQLite file.
+        storage: the name of a SQLite file, or a URL of SQLite or PostgreSQL.
         workers: worker processes on this machine; by default one for each processor core.
         executor: ``dask://HOST:PORT`` of a Dask cluster whose workers train instead.
         tell: told what is being done.
@@ -276,6 +276,7 @@ def _make(runner: Runner, study: _Finished, members: int, tell: Callable[[str], 
         dataset.classes,
         dataset.feature_names,
         dataset.categories,
+        decimal_comma=dataset.account.decimal_comma,
     )
     test = splits[0].test
     labels = model.predict_proba(dataset.X[test]).argmax(axis=1)

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     import optuna
 
 __all__ = [
+    "ACCURACY",
     "StageSummary",
     "Summary",
     "TrialRow",
@@ -29,6 +30,10 @@ __all__ = [
     "whole",
     "winner_slots",
 ]
+
+
+ACCURACY = "validation accuracy"
+"""What the score of a trial of ours is."""
 
 
 @dataclass(frozen=True)
@@ -105,6 +110,8 @@ class Summary:
             it, the one with the best score.
         objectives: how many values a trial has.
         pareto: numbers of the Pareto-optimal trials, where there are several objectives.
+        score_name: what a trial's score is: validation accuracy, or whatever others try for.
+        maximize: whether a higher score is a better one.
     """
 
     study: str
@@ -127,6 +134,8 @@ class Summary:
     winner: int | None = None
     objectives: int = 1
     pareto: tuple[int, ...] = ()
+    score_name: str = ACCURACY
+    maximize: bool = True
 
     def verdict(self, baseline: Baseline) -> Verdict | None:
         """What the winner, or the best so far, is beside a simple model; None if nobody knows."""
@@ -189,6 +198,8 @@ class Summary:
             "winner": self.winner,
             "objectives": self.objectives,
             "pareto": list(self.pareto),
+            "score_name": self.score_name,
+            "direction": "maximize" if self.maximize else "minimize",
             "baselines": [b.document(self.verdict(b)) for b in self.baselines],
         }
 
@@ -252,8 +263,16 @@ def summarize(study: optuna.Study) -> Summary:
         winner=winner,
         objectives=objectives,
         pareto=tuple(pareto),
+        score_name=ACCURACY if file is not None else _score_name(study),
+        maximize=not minimizes,
         **(_so_far(next(scored, None)) if result is None else _final(result)),
     )
+
+
+def _score_name(study: optuna.Study) -> str:
+    """What somebody else's study tries for, if it says."""
+    names = study.metric_names
+    return names[0] if names else "value"
 
 
 def winner_slots(result: Mapping[str, Any] | None) -> frozenset[tuple[int, int]]:
