@@ -209,7 +209,7 @@ class _Live(_Watcher):
         self.progress.update(
             self.task,
             completed=self.done,
-            best=self.best_text,
+            best=escape(self.best_text),
             left="" if left is None else f"about {duration(left)} left",
         )
 

@@ -419,8 +419,8 @@ def studies_table(
     Args:
         summaries: by the study's name; an error for one that cannot be read.
         together: the names of each comparison's studies.
-        width: of the terminal, in characters. The interval, and then the data set, are left out
-            where names would have no room; a name has to be whole to be of use.
+        width: of the terminal, in characters. The interval, then the data set and the strategy
+            are left out where names would have no room; a name has to be whole to be of use.
     """
     members = {study for studies in together.values() for study in studies}
     rows = [_study_row(name, s) for name, s in summaries.items() if name not in members]
@@ -432,7 +432,7 @@ def studies_table(
         heading: max(len(text) for text in (heading, *(row.get(heading, "") for row in rows)))
         for heading in headings
     }
-    for spare in ("95% interval", "data"):
+    for spare in ("95% interval", "data", "strategy"):
         if sum(widths[heading] + 2 for heading in headings) > width:
             headings.remove(spare)
     table = plain_table("Studies")

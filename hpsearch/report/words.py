@@ -128,7 +128,7 @@ def best_table(view: StudyView) -> str:
     of = f"{len(rows)} of {len(view.summary.rows):,} trials"
     caption = f"Best trials{' by their single scores' if winner is None else ''}: {of}"
     if winner is not None:
-        caption += "; the winner, named by the mean of its seeds, then by single scores"
+        caption += "; the winner first, then by single scores"
     return table(["trial", *known, view.score_name, *names], body, caption=caption, kind="trials")
 
 

@@ -244,3 +244,53 @@ def test_closing_words_leave_out_mere_ranges() -> None:
         Point("seeds", "so"),
     )
     assert [point.topic for point in urgent(points)] == ["epochs"]
+
+
+NOTHING = "no better than always answering 'no'"
+
+
+@pytest.mark.parametrize(
+    "trainings",
+    [
+        many(lambda i, rate: trained(i, rate, 0.94)),
+        many(lambda i, rate: trained(i, rate, 0.93 + 0.01 * (i % 2), best=19)),
+        [trained(0, 0.01, 0.94)],
+    ],
+)
+def test_where_nothing_was_learned_no_point_says_that_all_is_well(
+    trainings: list[Trained],
+) -> None:
+    points = advise(Evidence(study(), tuple(trainings), 200, reservations=(NOTHING,)))
+    [point] = points
+    assert (point.topic, point.repair, point.asks, point.edits) == (
+        "nothing learned",
+        True,
+        True,
+        (),
+    )
+    assert NOTHING in point.sentence
+    assert "[data] target" in point.sentence
+    assert urgent(points) == [point]
+    assert not any("enough" in point.sentence for point in points)
+
+
+def test_where_nothing_was_learned_and_a_fault_is_known_both_are_said() -> None:
+    trainings = many(lambda i, rate: trained(i, rate, 0.1, "inputs not scaled"))
+    file = study(data='preprocessing = "none"')
+    points = advise(Evidence(file, tuple(trainings), 200, reservations=(NOTHING,)))
+    assert [point.topic for point in points] == ["nothing learned", "inputs not scaled"]
+    assert edits(points) == {"preprocessing": "standardize"}
+
+
+def test_the_best_rate_is_that_of_the_winner() -> None:
+    trainings = [
+        *(trained(i, 0.01 * 1.2**i, 0.8) for i in range(8)),
+        trained(8, 0.001, 0.79),
+        trained(9, 0.5, 0.1, HIGH, complete=False),
+        trained(10, 0.4, 0.81),
+    ]
+    by_score = advise(Evidence(study(), tuple(trainings), 200))
+    assert any("The best learning rate, 0.4, touches" in point.sentence for point in by_score)
+    won = Evidence(study(), tuple(trainings), 200, winner=frozenset({(0, 8)}))
+    assert won.full[0].result.slot.index == 8
+    assert not any("touches" in point.sentence for point in advise(won))
