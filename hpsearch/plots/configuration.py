@@ -155,7 +155,7 @@ def _data(data: Mapping[str, Any]) -> dict[str, str]:
         "data fingerprint": str(data["fingerprint"]),
     }
     if data["notes"]:
-        facts["notes on the data"] = " ".join(data["notes"])
+        facts["notes on the data"] = "; ".join(note.rstrip(".; ") for note in data["notes"])
     return facts
 
 
