@@ -67,7 +67,7 @@ def final_scores_figure(data: FinalScoresData) -> go.Figure:
     margin = 0.06 * (high - low)
     figure.update_yaxes(range=[low - margin, high + margin])
     names = list(data.test)
-    figure.update_xaxes(tickvals=list(range(len(names))), ticktext=names)
+    figure.update_xaxes(tickvals=list(range(len(names))), ticktext=names, automargin=True)
     for shift, scores, what, symbol in (
         (-0.2, data.test, "the networks that won", "circle"),
         (0.2, data.refit, "trained once more", "circle-open"),
