@@ -88,11 +88,12 @@ def check(study: Annotated[str, StudyArgument], seed: Seed = None, as_json: Json
     from hpsearch.cli.render import checks_story
     from hpsearch.diagnostics import check_study
 
-    checks = check_study(load_study_argument(study, seed, None))
+    file = load_study_argument(study, seed, None)
+    checks = check_study(file)
     if as_json:
         print_json([c.document() for c in checks])
     else:
-        output().print(*checks_story(checks), sep="\n")
+        output().print(*checks_story(checks, file.data.exclude), sep="\n")
     if any(c.verdict == "fail" for c in checks):
         raise typer.Exit(1)
 
