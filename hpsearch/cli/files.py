@@ -41,7 +41,7 @@ def init(
     from hpsearch.study_file.loading import anchored
     from hpsearch.writing import write_whole
 
-    if path.exists() and not force:
+    if os.path.lexists(path) and not force:
         raise UsageError(f"{path} is there already; --force replaces it")
     place, target = _source(data, target, path.parent)
     text = template(path.stem, place, target)
@@ -65,7 +65,7 @@ def _source(data: str, target: str | None, folder: Path) -> tuple[str, str | Non
     from hpsearch.data.load import DATASETS, check_named, obvious_target
 
     named = data in DATASETS or data.startswith("openml:")
-    if named or not (any(mark in data for mark in "./\\") or Path(data).exists()):
+    if named or not (any(mark in data for mark in "./\\") or os.path.lexists(data)):
         check_named(data, target)
         return data, target
     try:
@@ -74,11 +74,11 @@ def _source(data: str, target: str | None, folder: Path) -> tuple[str, str | Non
         raise UsageError(
             f"the name {data!r} is not UTF-8, and a study file is; rename the data file"
         ) from None
-    file = Path(data).expanduser()
+    file = Path(data)
     target = obvious_target(file) if target is None else target
-    if file.is_absolute():
-        return str(file), target
-    here = os.path.relpath(file.resolve(), folder.resolve())
+    if file.is_absolute() or data.startswith("~"):
+        return data, target
+    here = os.path.relpath(file.parent.resolve() / file.name, folder.resolve())
     return (here if any(mark in here for mark in "./\\") else f"./{here}"), target
 
 

@@ -309,6 +309,8 @@ class TestFiles:
             (["--data", "empty.csv", "--target", "y"], "is empty"),
             (["--data", "one.csv"], "at least two classes are needed"),
             (["--data", "table\udcff.csv"], "is not UTF-8"),
+            (["--data", "x" * 300], "unknown data set"),
+            (["--data", f"{'x' * 300}.csv"], "File name too long"),
         ],
     )
     def test_init_refuses_what_could_not_run(
