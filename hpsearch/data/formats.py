@@ -81,7 +81,7 @@ def as_numbers(texts: Any, *, decimal_comma: bool = False) -> Numbers | None:
     if numbers is None:
         parts = pc.extract_regex(bare, _UNIT)
         units = set(pc.struct_field(parts, "unit").to_pylist()) if parts.null_count == 0 else set()
-        if len(units) == 1:
+        if len(units) == 1 and not pc.any(are_dates(texts)).as_py():
             numbers = _parsed(pc.struct_field(parts, "number"), decimal_comma)
     if numbers is None:
         return None
@@ -187,7 +187,8 @@ _FORMS = (
     ),
     rf"{_DAY}(?:st|nd|rd|th)?(?:\s+of)?{_GAP}{_NAME}{_GAP}(?:\d{{4}}|\d{{2}})",
     rf"{_NAME}{_GAP}{_DAY}(?:st|nd|rd|th)?{_GAP}(?:\d{{4}}|\d{{2}})",
-    rf"{_NAME}{_GAP}(?:\d{{4}}|\d{{2}})",
+    rf"{_NAME}{_GAP}(?:\d{{4}}|\d{{2}}|{_DAY}(?:st|nd|rd|th)?)",
+    rf"{_DAY}(?:st|nd|rd|th)?(?:\s+of)?{_GAP}{_NAME}",
     rf"\d{{4}}{_GAP}{_NAME}(?:{_GAP}{_DAY})?",
     r"[12]\d{7}t\d{4,6}z?",
 )

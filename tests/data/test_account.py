@@ -11,8 +11,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from hpsearch.data import Dataset, load_dataset, make_splits
-from hpsearch.data.account import Account
-from hpsearch.data.columns import code_for_missing
+from hpsearch.data.account import Account, code_for_missing
 from hpsearch.data.tabular import dataset_from_table
 from hpsearch.diagnostics.data_checks import codes_for_missing, missing_values
 from hpsearch.errors import DataError, UnknownNameError
@@ -202,6 +201,8 @@ class TestColumns:
             "{d} March 2024",
             "Mar {d}, 2024",
             "{d}-Mar-24",
+            "{d} Mar",
+            "March {d}",
             "Mon, {d:02} Mar 2024 10:00:00 GMT",
             "10:{d:02}",
         ],
@@ -262,6 +263,9 @@ class TestColumns:
             ([*range(20, 50), -1, -1, -1], "-1 in 3 rows"),
             ([*np.linspace(-3, 3, 30), -200, -200], "-200 in 2 rows"),
             ([*range(0, 60_000, 1000), -99, -99], "-99 in 2 rows"),
+            ([*range(28), 999, 999, 999], "999 in 3 rows"),
+            ([*range(18, 60), 88, 88, 99, 99], None),
+            ([*range(10), 255, 255], None),
             ([*range(-10, 50), -1, -1], None),
             ([-1, 1] * 20, None),
             ([-1, 0, 1] * 20, None),
