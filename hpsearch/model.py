@@ -20,10 +20,11 @@ from typing import Any
 
 import numpy as np
 
+from hpsearch.data.in_memory import numbers_of
 from hpsearch.data.preprocessing import Preprocessor
 from hpsearch.errors import DataError, UsageError
 from hpsearch.nn import Network, NetworkConfig
-from hpsearch.writing import write_whole
+from hpsearch.writing import json_text, write_whole
 
 __all__ = ["Member", "Model"]
 
@@ -85,7 +86,7 @@ class Model:
         Raises:
             DataError: the number of columns is wrong, or X holds infinite values.
         """
-        X = np.asarray(X, dtype=np.float32)
+        X = np.asarray(numbers_of("X", X), dtype=np.float32)
         if X.ndim != 2 or X.shape[1] != len(self.feature_names):
             raise DataError(
                 f"the model reads {len(self.feature_names)} columns, X has the shape {X.shape}"
@@ -177,7 +178,7 @@ class Model:
             arrays |= {f"{n}/network/{k}": v for k, v in member.state.items()}
             state = member.preprocessor.state()
             arrays |= {f"{n}/preprocessing/{k}": v for k, v in state.items()}
-        arrays["about"] = np.frombuffer(json.dumps(about, ensure_ascii=False).encode(), np.uint8)
+        arrays["about"] = np.frombuffer(json_text(about).encode(), np.uint8)
         buffer = io.BytesIO()
         np.savez_compressed(buffer, **arrays)  # type: ignore[arg-type]
         return buffer.getvalue()

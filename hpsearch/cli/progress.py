@@ -85,10 +85,14 @@ class _Watcher:
     def __init__(self, study: StudyFile) -> None:
         self.study = study
         self.best: float | None = None
+        self.beside = ""
         self.done = 0
 
     def count(self, event: Event) -> None:
-        if isinstance(event, StageStarted):
+        if isinstance(event, DataReady):
+            models = (f"{b.short} {b.validation_accuracy:.4f}" for b in event.baselines)
+            self.beside = ", ".join(models)
+        elif isinstance(event, StageStarted):
             self.done += event.done
         elif isinstance(event, TrialDone):
             self.done += 1
@@ -101,7 +105,8 @@ class _Watcher:
 
     @property
     def best_text(self) -> str:
-        return "  -   " if self.best is None else f"{self.best:.4f}"
+        best = "  -   " if self.best is None else f"{self.best:.4f}"
+        return f"{best} ({self.beside})" if self.beside else best
 
 
 class _Live(_Watcher):

@@ -19,7 +19,10 @@ if TYPE_CHECKING:
 
     from hpsearch.data.dataset import Dataset
 
-__all__ = ["DATASETS", "load_dataset"]
+__all__ = ["DATASETS", "check_named", "load_dataset", "obvious_target"]
+
+TARGETS = ("label", "target", "class", "y")
+"""What the column with the classes is called where it goes without saying, in any case."""
 
 DATASETS: dict[str, Callable[[Path | None], Dataset]] = {
     **BUNDLED,
@@ -78,16 +81,31 @@ def _by_name(
     exclude: Sequence[str],
     missing_labels: Sequence[str],
 ) -> Dataset:
+    check_named(name, target)
     if name.startswith("openml:"):
         return _openml(name, target, folder, exclude, missing_labels)
+    _no_missing_labels(name, missing_labels)
+    return DATASETS[name](folder).without(exclude)
+
+
+def check_named(name: str, target: str | None) -> None:
+    """Refuse a name that no data set can have, without loading any.
+
+    Raises:
+        DataError: it is a file's, or a number of openml that is none, or needs no target.
+        UnknownNameError: no data set has this name.
+    """
+    if name.startswith("openml:"):
+        number = name.removeprefix("openml:")
+        if not number.isascii() or not number.isdigit():
+            raise DataError(f"{name!r}: write openml: and the data set's number, as in openml:61.")
+        return
     if name not in DATASETS:
         if name.endswith((*TABLE_SUFFIXES, ".npz")):
             raise DataError(f"{name!r} is not a data set's name but a file's; give it as path.")
         raise UnknownNameError("data set", name, [*DATASETS, "openml:ID"])
     if target is not None:
         raise DataError(f"{name} knows its target; remove target = {target!r}.")
-    _no_missing_labels(name, missing_labels)
-    return DATASETS[name](folder).without(exclude)
 
 
 def _by_path(
@@ -104,6 +122,19 @@ def _by_path(
     raise DataError(f"{file}: data files end in {', '.join(TABLE_SUFFIXES)} or .npz.")
 
 
+def obvious_target(path: str | Path) -> str | None:
+    """The one column of a table that is called what targets are called; None without such a one.
+
+    Raises:
+        DataError: the file is missing or damaged.
+    """
+    file = existing_file(path)
+    if not file.name.endswith(TABLE_SUFFIXES):
+        return None
+    found = [column for column in read_table(file).column_names if column.lower() in TARGETS]
+    return found[0] if len(found) == 1 else None
+
+
 def _no_missing_labels(name: str, missing_labels: Sequence[str]) -> None:
     if missing_labels:
         raise DataError(f"{name} has a label in every row; remove missing_labels.")
@@ -117,15 +148,12 @@ def _openml(
     missing_labels: Sequence[str],
 ) -> Dataset:
     """A table from openml.org, through scikit-learn's cache."""
-    number = name.removeprefix("openml:")
-    if not number.isascii() or not number.isdigit():
-        raise DataError(f"{name!r}: write openml: and the data set's number, as in openml:61.")
     import pyarrow as pa
     from sklearn.datasets import fetch_openml
 
     try:
         found = fetch_openml(
-            data_id=int(number),
+            data_id=int(name.removeprefix("openml:")),
             as_frame=True,
             data_home=folder,
             target_column="default-target" if target is None else target,

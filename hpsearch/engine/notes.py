@@ -18,7 +18,7 @@ from hpsearch.errors import SpaceError, StorageError
 if TYPE_CHECKING:
     from optuna import Study
 
-__all__ = ["NOTE", "fits", "note_errors", "read_note", "write_note"]
+__all__ = ["NOTE", "fits", "note_errors", "note_text", "read_note", "write_note"]
 
 NOTE = "hpsearch:"
 """Attributes of a study that begin so are ours."""
@@ -67,9 +67,14 @@ SHAPES: Mapping[str, Any] = {
 
 def write_note(study: Study, key: str, value: Any) -> None:
     """Set one of our attributes of a study, unless it already says this."""
-    text = json.dumps(value, sort_keys=True, ensure_ascii=False, allow_nan=False)
+    text = note_text(value)
     if study.user_attrs.get(NOTE + key) != text:
         study.set_user_attr(NOTE + key, text)
+
+
+def note_text(value: Any) -> str:
+    """What stands in the attribute of a note."""
+    return json.dumps(value, sort_keys=True, ensure_ascii=False, allow_nan=False)
 
 
 def read_note(study: Study, key: str) -> Any:

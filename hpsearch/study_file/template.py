@@ -93,10 +93,11 @@ def template(name: str, data: str = "digits", target: str | None = None) -> str:
     """
     is_path = any(mark in data for mark in "./\\") and not data.startswith("openml:")
     source = f"{'path' if is_path else 'name'} = {_toml(data)}"
-    if target is not None or is_path:
-        source += f"\ntarget = {_toml(target or 'label')}"
+    if target is not None:
+        source += f"\ntarget = {_toml(target)}"
     return _TEXT.replace("__NAME__", _toml(name or "study")).replace("__SOURCE__", source)
 
 
 def _toml(text: str) -> str:
-    return json.dumps(text, ensure_ascii=False)  # a JSON string is a TOML basic string too
+    # A JSON string is a TOML basic string too, but for one control character.
+    return json.dumps(text, ensure_ascii=False).replace("\x7f", "\\u007f")
