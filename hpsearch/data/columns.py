@@ -197,12 +197,14 @@ def _parse(
     import pyarrow.compute as pc
 
     texts = coded.dictionary
-    truth = pc.utf8_lower(texts)
-    if pc.all(pc.is_in(truth, value_set=pa.array(["true", "false"]))).as_py():
-        parsed = np.asarray(pc.equal(truth, "true").cast(pa.float64()).to_numpy())
-        return Numbers(_spread(coded, parsed), False, None)
-    said = pc.invert(pc.is_in(truth, value_set=pa.array(MISSING_NUMBER)))
-    numbers = numbers_of(texts.filter(said), decimal_comma=decimal_comma)
+    lower = pc.utf8_lower(texts)
+    said = pc.invert(pc.is_in(lower, value_set=pa.array(MISSING_NUMBER)))
+    truth = lower.filter(said)
+    if pc.all(pc.is_in(truth, value_set=pa.array(["true", "false"])), min_count=1).as_py():
+        true = np.asarray(pc.equal(truth, "true").cast(pa.float64()).to_numpy())
+        numbers: Numbers | None = Numbers(true, False, None)
+    else:
+        numbers = numbers_of(texts.filter(said), decimal_comma=decimal_comma)
     if numbers is not None:
         parsed = np.full(len(texts), np.nan)
         parsed[np.asarray(said)] = numbers.values

@@ -131,7 +131,9 @@ class TestColumns:
             (["1,234", "5,678", "9,012"], 1234),
             (["12,34,567", "1,000", "5"], 1234567),
             (["45 kg", "7 kg", "9.5 kg"], 45),
+            (["100 zł", "7 zł", "9 zł"], 100),
             (["3", "-", "None"], 3),
+            (["TRUE", "-", "None"], 1),
         ],
     )
     def test_numbers_as_people_write_them(self, texts: list[str], value: float) -> None:
@@ -151,6 +153,8 @@ class TestColumns:
             ["1.2.3", "1.10.2", "2.0.0"],
             ["10-20", "20-30", "30-40"],
             ["A1", "B2", "C3"],
+            ["1A", "2A", "3A"],
+            ["-", "--", "None"],
             ["red", "blue", "green"],
             ["low", "12 apples", "7"],
         ],
