@@ -39,6 +39,7 @@ def load_dataset(
     folder: str | Path | None = None,
     limit: int | None = None,
     exclude: Sequence[str] = (),
+    missing_labels: Sequence[str] = (),
 ) -> Dataset:
     """Load a data set by name or from a file.
 
@@ -49,13 +50,14 @@ def load_dataset(
         folder: where the files of fashion-mnist or cifar-10 are, or openml's cache.
         limit: keep a stratified sample of so many rows, drawn with seed 0.
         exclude: columns to leave out, by name; the columns of arrays (.npz) are x0, x1, ...
+        missing_labels: labels that mean that the label is missing; for tables and openml only.
 
     Returns:
-        The data set; its ``notes`` say what was done to the source.
+        The data set; its ``account`` says what became of the source's rows and columns.
 
     Raises:
         DataError: a file is missing, malformed, or unfit to learn from.
-        UnknownNameError: no data set has this name, or no column one that is excluded.
+        UnknownNameError: no data set has this name, or no column or label that is to be left out.
 
     >>> load_dataset("iris").classes
     ('setosa', 'versicolor', 'virginica')
@@ -64,18 +66,25 @@ def load_dataset(
         raise DataError(f"limit must be a positive number of rows, not {limit}.")
     home = None if folder is None else Path(folder)
     if name is not None and path is None:
-        dataset = _by_name(name, target, home, exclude)
+        dataset = _by_name(name, target, home, exclude, missing_labels)
     elif path is not None and name is None:
-        dataset = _by_path(path, target, exclude)
+        dataset = _by_path(path, target, exclude, missing_labels)
     else:
         raise DataError("name one data set: either by name or by the path of its file.")
     return dataset if limit is None else dataset.sample(limit)
 
 
-def _by_name(name: str, target: str | None, folder: Path | None, exclude: Sequence[str]) -> Dataset:
+def _by_name(
+    name: str,
+    target: str | None,
+    folder: Path | None,
+    exclude: Sequence[str],
+    missing_labels: Sequence[str],
+) -> Dataset:
     check_named(name, target)
     if name.startswith("openml:"):
-        return _openml(name, target, folder, exclude)
+        return _openml(name, target, folder, exclude, missing_labels)
+    _no_missing_labels(name, missing_labels)
     return DATASETS[name](folder).without(exclude)
 
 
@@ -99,14 +108,17 @@ def check_named(name: str, target: str | None) -> None:
         raise DataError(f"{name} knows its target; remove target = {target!r}.")
 
 
-def _by_path(path: str | Path, target: str | None, exclude: Sequence[str]) -> Dataset:
+def _by_path(
+    path: str | Path, target: str | None, exclude: Sequence[str], missing_labels: Sequence[str]
+) -> Dataset:
     file = existing_file(path)
     if file.suffix == ".npz":
         if target not in (None, "y"):
             raise DataError(f"{file} keeps its labels in the array y; remove target = {target!r}.")
+        _no_missing_labels(str(file), missing_labels)
         return load_npz(file).without(exclude)
     if file.name.endswith(TABLE_SUFFIXES):
-        return dataset_from_table(file.name, read_table(file), target, exclude)
+        return dataset_from_table(file.name, read_table(file), target, exclude, missing_labels)
     raise DataError(f"{file}: data files end in {', '.join(TABLE_SUFFIXES)} or .npz.")
 
 
@@ -123,7 +135,18 @@ def obvious_target(path: str | Path) -> str | None:
     return found[0] if len(found) == 1 else None
 
 
-def _openml(name: str, target: str | None, folder: Path | None, exclude: Sequence[str]) -> Dataset:
+def _no_missing_labels(name: str, missing_labels: Sequence[str]) -> None:
+    if missing_labels:
+        raise DataError(f"{name} has a label in every row; remove missing_labels.")
+
+
+def _openml(
+    name: str,
+    target: str | None,
+    folder: Path | None,
+    exclude: Sequence[str],
+    missing_labels: Sequence[str],
+) -> Dataset:
     """A table from openml.org, through scikit-learn's cache."""
     import pyarrow as pa
     from sklearn.datasets import fetch_openml
@@ -148,7 +171,7 @@ def _openml(name: str, target: str | None, folder: Path | None, exclude: Sequenc
         raise DataError(
             f"{name} has {len(targets)} targets of its own; set target to one of its columns."
         )
-    return dataset_from_table(name, table, targets[0], exclude)
+    return dataset_from_table(name, table, targets[0], exclude, missing_labels)
 
 
 def _arff_parser() -> Literal["pandas", "liac-arff"]:

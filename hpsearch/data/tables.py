@@ -7,9 +7,11 @@ from __future__ import annotations
 
 import codecs
 import csv
+import gzip
 import io
+import os
 from collections import Counter
-from typing import TYPE_CHECKING, Any
+from typing import IO, TYPE_CHECKING, Any
 
 from hpsearch.data.dataset import check_size
 from hpsearch.data.files import existing_file, first_line, reading
@@ -23,6 +25,7 @@ __all__ = ["TABLE_SUFFIXES", "read_table"]
 TABLE_SUFFIXES = (".csv", ".csv.gz", ".tsv", ".tsv.gz", ".parquet")
 
 HEAD_BYTES = 1 << 24  # the header line must end within 16 MiB
+PIECE_BYTES = 1 << 22
 MAX_BYTES = 4 << 30  # of unpacked text or Parquet columns
 
 
@@ -42,7 +45,7 @@ def read_table(path: Path) -> Any:
     file = existing_file(path)
     table = _read_parquet(file) if file.suffix == ".parquet" else _read_csv(file)
     names = [name.strip() for name in table.column_names]
-    [(name, count)] = Counter(names).most_common(1) or [("", 0)]
+    [(name, count)] = Counter(filter(None, names)).most_common(1) or [("", 0)]
     if count > 1:
         raise DataError(f"{file} has {count} columns named {name!r}; rename them.")
     if table.num_rows == 0:
@@ -66,6 +69,11 @@ def _read_parquet(path: Path) -> Any:
 
 
 def _read_csv(path: Path) -> Any:
+    """Parse a CSV file in this thread, out of what no thread needs Python for.
+
+    Arrow's parallel and streaming readers read ahead in threads of their own, which an error leaves
+    behind; one that then wants Python, for a block of a Python file, aborts a process that ends.
+    """
     import pyarrow as pa
     from pyarrow import csv as arrow_csv
 
@@ -73,25 +81,49 @@ def _read_csv(path: Path) -> Any:
         header, delimiter = _header(path, stream.read(HEAD_BYTES))
         stream.seek(0)
         try:
-            reader = arrow_csv.open_csv(
-                stream,
+            table = arrow_csv.read_csv(
+                _measured(path, stream, delimiter, len(header)),
                 # Rows are read in blocks; a block must hold a row, and better hundreds.
-                arrow_csv.ReadOptions(block_size=max(1 << 22, 200 * len(",".join(header)))),
+                arrow_csv.ReadOptions(
+                    use_threads=False, block_size=max(PIECE_BYTES, 200 * len(",".join(header)))
+                ),
                 arrow_csv.ParseOptions(delimiter=delimiter, newlines_in_values=True),
                 arrow_csv.ConvertOptions(column_types={name: pa.string() for name in header}),
             )
-            batches, rows, size = [], 0, 0
-            for batch in reader:
-                batches.append(batch)
-                rows, size = rows + batch.num_rows, size + batch.nbytes
-                check_size(str(path), rows, len(header))
-                _check_bytes(path, size)
-            return pa.Table.from_batches(batches, reader.schema)
         except pa.ArrowException as error:
             raise DataError(
                 f"{path} is not a well-formed table: {first_line(error)}; each row needs the "
                 f"{len(header)} cells of the header, in UTF-8 text."
             ) from error
+    check_size(str(path), table.num_rows, len(header))
+    return table
+
+
+def _measured(path: Path, stream: IO[bytes], delimiter: str, columns: int) -> Any:
+    """What Arrow is to parse, once it is known to be whole and not too large.
+
+    Args:
+        path: of the file.
+        stream: its bytes, unpacked, at their beginning.
+        delimiter: what separates the cells.
+        columns: of its header.
+
+    Returns:
+        A file of Arrow's own: the file itself, or the text that it was unpacked to.
+    """
+    import pyarrow as pa
+
+    packed = isinstance(getattr(stream, "raw", None), gzip.GzipFile)
+    text = pa.BufferOutputStream()
+    size = marks = 0
+    while piece := stream.read(PIECE_BYTES):
+        size += len(piece)
+        marks += piece.count(delimiter.encode()) + piece.count(b"\n")
+        _check_bytes(path, size)
+        check_size(str(path), marks // columns, columns)  # marks within texts count too
+        if packed:
+            text.write(piece)
+    return pa.BufferReader(text.getvalue()) if packed else pa.OSFile(os.fsencode(path))
 
 
 def _header(path: Path, head: bytes) -> tuple[list[str], str]:

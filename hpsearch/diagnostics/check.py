@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from typing import Any, Literal, TypeAlias
 
+from hpsearch.data.account import listed
 from hpsearch.study_file.template import toml_string
 
 __all__ = ["Check", "Verdict", "excluding", "listed", "verdict_above"]
@@ -67,13 +68,3 @@ def excluding(names: Sequence[str], most: int = 20) -> str:
     more = len(names) - most
     rest = f" and {more:,} more, which `hpsearch check --json` lists" if more > 0 else ""
     return f"[data] exclude = [{', '.join(map(toml_string, names[:most]))}]{rest}"
-
-
-def listed(names: list[str], most: int = 3) -> str:
-    """A few names, and how many more there are.
-
-    >>> listed(["a", "b", "c", "d", "e"])
-    'a, b, c and 2 more'
-    """
-    more = f" and {len(names) - most} more" if len(names) > most else ""
-    return ", ".join(names[:most]) + more

@@ -8,10 +8,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hpsearch.data import Dataset, Split
+from hpsearch.data.account import quoted
 from hpsearch.diagnostics.check import Check, excluding, listed, verdict_above
 from hpsearch.diagnostics.subject import Subject
 
-__all__ = ["class_balance", "constant_columns", "missing_values", "scale"]
+__all__ = ["class_balance", "codes_for_missing", "constant_columns", "missing_values", "scale"]
 
 MISSING = 0.05
 """A share of missing values without consequence (Schafer, Multiple imputation: a primer, 1999)."""
@@ -60,14 +61,39 @@ def missing_values(dataset: Dataset, split: Split) -> Check:
     else:
         advice = "every value is there"
     affected = int(np.count_nonzero(shares))
+    unlabelled = dataset.account.unlabelled
+    if unlabelled:
+        lacking = f"{unlabelled:,} rows have no label and are left out: find the labels, if you can"
+        advice = f"{lacking}; {advice}" if len(often) else lacking
     return Check(
         "missing values",
-        "warn" if len(often) else "pass",
+        "warn" if len(often) or unlabelled else "pass",
         f"{affected} of {len(shares)} columns"
-        + (f", {shares[worst]:.1%} at most" if affected else ""),
+        + (f", {shares[worst]:.1%} at most" if affected else "")
+        + (f"; {unlabelled:,} rows without a label" if unlabelled else ""),
         f"under {MISSING:.0%} of a column",
         advice,
         tuple(names[j] for j in empty),
+    )
+
+
+def codes_for_missing(dataset: Dataset) -> Check:
+    """Numbers such as -999 that stand away from a column's others and may mean a missing value.
+
+    Args:
+        dataset: its account names them.
+    """
+    codes = dataset.account.codes
+    found = listed([f"{quoted(name)}: {code}" for name, code in codes.items()])
+    return Check(
+        "codes for missing values",
+        "warn" if codes else "pass",
+        found or "none",
+        "none",
+        f"{found}: if that means missing, leave the cells empty, since such a number is learned "
+        "from like any other"
+        if codes
+        else "no number stands away from the others of its column",
     )
 
 

@@ -79,6 +79,8 @@ class Spending:
         shape: of the data.
         fixed: the settings that are not searched.
         begun: the slots that were let in before.
+        opening: the slots that another search with a smaller budget was let in to, where this one
+            is to begin as that did; it draws the same, and decides for itself after the last.
 
     Attributes:
         refused: how many slots were turned away.
@@ -91,8 +93,11 @@ class Spending:
         shape: DataShape,
         fixed: Mapping[str, Value],
         begun: Iterable[Slot],
+        opening: Iterable[Slot] = (),
     ) -> None:
         self._limit, self._shape, self._fixed = limit, shape, dict(fixed)
+        self._opening = {(slot.stage, slot.index) for slot in opening}
+        self._opened = max(self._opening, default=(-1, -1))
         self._charged: set[tuple[int, int]] = set()
         self._spent = 0.0
         self._misses = self.refused = 0
@@ -103,6 +108,11 @@ class Spending:
     def admit(self, slot: Slot) -> bool:
         """Charge a slot; False if the budget does not pay for it."""
         if self._limit is None or (slot.stage, slot.index) in self._charged:
+            return True
+        if (slot.stage, slot.index) <= self._opened:
+            if (slot.stage, slot.index) not in self._opening:
+                return False
+            self._charge(slot)
             return True
         if self.over or self._spent + self._cost(slot) > self._limit:
             self.refused += 1

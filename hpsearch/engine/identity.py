@@ -16,10 +16,14 @@ if TYPE_CHECKING:
     import optuna
 
     from hpsearch.data import Dataset, Split
+    from hpsearch.engine.baselines import Baseline
     from hpsearch.study_file import StudyFile
 
 __all__ = [
     "check_data",
+    "check_study",
+    "keep_study_file",
+    "keeps_study_file",
     "kept_study_file",
     "note_data",
     "note_environment",
@@ -45,7 +49,9 @@ BUDGETS = {
 
 
 def open_study(store: optuna.storages.BaseStorage, study: StudyFile) -> optuna.Study:
-    """The study in the store, made if it is not there.
+    """The study in the store; one that is not there is made, and has nothing but its name.
+
+    Everything else is written by whoever holds it; see `keep_study_file`.
 
     Raises:
         UsageError: it was made from another file, or not by hpsearch at all.
@@ -56,9 +62,21 @@ def open_study(store: optuna.storages.BaseStorage, study: StudyFile) -> optuna.S
         target = optuna.create_study(
             study_name=study.name, storage=store, direction="maximize", load_if_exists=True
         )
-    if target.direction != optuna.study.StudyDirection.MAXIMIZE:
-        raise UsageError(f"the study {study.name!r} in this database minimizes; use another name")
-    asked = study.model_dump(mode="json")
+    check_study(target, study)
+    return target
+
+
+def check_study(target: optuna.Study, study: StudyFile) -> None:
+    """Make sure that a study is the one that a study file asks for, or has not begun.
+
+    Raises:
+        UsageError: it was made from another file, or not by hpsearch at all.
+    """
+    import optuna
+
+    if target.directions != [optuna.study.StudyDirection.MAXIMIZE]:
+        what = "minimizes" if len(target.directions) == 1 else "has several objectives"
+        raise UsageError(f"the study {study.name!r} in this database {what}; use another name")
     before = kept_study_file(target)
     empty = not target.get_trials(deepcopy=False)
     if before is None and not empty:
@@ -67,17 +85,35 @@ def open_study(store: optuna.storages.BaseStorage, study: StudyFile) -> optuna.S
             "give yours another name"
         )
     if before is not None and not empty:
+        asked = study.model_dump(mode="json")
         differences = list(_differences(before.model_dump(mode="json"), asked))
         if differences:
             raise UsageError(
                 f"the study {study.name!r} in this database was made with other settings: "
                 f"{'; '.join(differences[:5])}. Give the study file a new name, or undo the change"
             )
-    record.write_note(target, "study file", asked)
+
+
+def keep_study_file(target: optuna.Study, study: StudyFile) -> None:
+    """Keep what a study is made from, or what of that may change.
+
+    Args:
+        target: the study, which must be held: see `Lease`.
+        study: what is asked for.
+
+    Raises:
+        UsageError: it was made from another file since it was looked for.
+    """
+    check_study(target, study)
+    record.write_note(target, "study file", study.model_dump(mode="json"))
     with quiet_optuna():
         if target.metric_names is None:
             target.set_metric_names(["validation accuracy"])
-    return target
+
+
+def keeps_study_file(target: optuna.Study, study: StudyFile) -> bool:
+    """Whether a study keeps just this study file."""
+    return bool(record.read_note(target, "study file") == study.model_dump(mode="json"))
 
 
 def kept_study_file(target: optuna.Study) -> StudyFile | None:
@@ -96,12 +132,13 @@ def kept_study_file(target: optuna.Study) -> StudyFile | None:
     if kept is None:
         return None
     try:
-        return StudyFile.model_validate_json(json.dumps(kept))
+        file = StudyFile.model_validate_json(json.dumps(kept))
     except ValidationError:
         raise UsageError(
             f"the study {target.study_name!r} was made by another version of hpsearch, with "
             "settings that this one does not know; use that one, or give the study file a new name"
         ) from None
+    return file.model_copy(update={"name": target.study_name})
 
 
 def totals(target: optuna.Study, trials: int) -> list[int]:
@@ -137,8 +174,13 @@ def check_data(target: optuna.Study, dataset: Dataset) -> None:
         )
 
 
-def note_data(target: optuna.Study, dataset: Dataset, splits: Sequence[Split]) -> None:
-    """Keep what the data are, and how many rows each part of them has.
+def note_data(
+    target: optuna.Study,
+    dataset: Dataset,
+    splits: Sequence[Split],
+    baselines: Sequence[Baseline] = (),
+) -> None:
+    """Keep what the data are, how many rows each part has, and what simple models come to.
 
     Raises:
         UsageError: the study's trials were trained on others.
@@ -151,10 +193,12 @@ def note_data(target: optuna.Study, dataset: Dataset, splits: Sequence[Split]) -
         "columns": dataset.X.shape[1],
         "classes": [str(label) for label in dataset.classes],
         "notes": list(dataset.notes),
+        "account": dataset.account.document(),
         "train": sum(len(split.train) for split in splits),
         "validation": sum(len(split.validation) for split in splits),
         "test": len(splits[0].test),
         "folds": len(splits),
+        "baselines": [baseline.note(tested=False) for baseline in baselines],
     }
     record.write_note(target, "data", about)
 

@@ -26,7 +26,7 @@ from hpsearch.storage.own_tables import own_tables
 if TYPE_CHECKING:
     import sqlalchemy as sa
 
-__all__ = ["Lease", "seconds_spent", "who_runs"]
+__all__ = ["Lease", "refuse_running", "seconds_spent", "was_deleted", "who_runs"]
 
 BEAT = 2.0
 """Seconds between two beats of a driver's counter."""
@@ -81,9 +81,12 @@ class Lease:
         """Make sure, within a transaction that writes to the study, that this run still holds it.
 
         Raises:
-            RunError: another driver has taken the study over.
+            RunError: another driver has taken the study over, or somebody deleted it.
         """
         if connection.exec_driver_sql(*self._is_held).scalar() is None:
+            mine = self._table.select().where(self._table.c.run == self._run)
+            if connection.execute(mine).first() is None:  # as all that was of the study
+                raise was_deleted(self._study_name)
             raise RunError(
                 f"another driver has taken over the study {self._study_name!r}, since this one "
                 "seemed dead (a suspended machine?); what it had finished is kept"
@@ -122,10 +125,7 @@ class Lease:
         while True:
             holder = _holder(self._engine, self._study_id)
             if holder is not None and _is_alive(self._engine, holder, self._pause):
-                raise UsageError(
-                    f"the study {self._study_name!r} is being run {_who(holder)}; wait for it, "
-                    "stop it, or give the study another name"
-                )
+                raise _held(self._study_name, _who(holder))
             try:
                 with self._engine.begin() as connection:
                     if holder is not None:
@@ -156,6 +156,13 @@ class Lease:
             connection.execute(mine.values(seconds=seconds, **values))
 
 
+def was_deleted(name: str) -> RunError:
+    """What a driver says whose study is gone."""
+    return RunError(
+        f"the study {name!r} was deleted while it was being run; running it again begins anew"
+    )
+
+
 def who_runs(engine: sa.Engine, study_id: int) -> str | None:
     """Who runs a study: the process, its machine and since when; None if nobody does.
 
@@ -163,6 +170,24 @@ def who_runs(engine: sa.Engine, study_id: int) -> str | None:
     """
     holder = _holder(engine, study_id)
     return _who(holder) if holder is not None and _is_alive(engine, holder, time.sleep) else None
+
+
+def refuse_running(engine: sa.Engine, study_id: int, study_name: str) -> None:
+    """Make sure that nobody runs a study.
+
+    Raises:
+        UsageError: somebody does.
+    """
+    who = who_runs(engine, study_id)
+    if who is not None:
+        raise _held(study_name, who)
+
+
+def _held(study_name: str, who: str) -> UsageError:
+    return UsageError(
+        f"the study {study_name!r} is being run {who}; wait for it, stop it, or give the study "
+        "another name"
+    )
 
 
 def _holder(engine: sa.Engine, study_id: int) -> Any:

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 from hpsearch.compare.result import UNITS, Comparison
+from hpsearch.data.account import Account
 from hpsearch.engine.record import settings_text, value_text
 from hpsearch.engine.summary import Summary
 from hpsearch.plots.tables import Table
@@ -154,6 +155,11 @@ def _data(data: Mapping[str, Any]) -> dict[str, str]:
         f"{classes} classes",
         "data fingerprint": str(data["fingerprint"]),
     }
+    if "account" in data:
+        told: dict[str, list[str]] = {}
+        for what, words in Account.of_document(data["account"]).facts():
+            told.setdefault(f"data {what}", []).append(words)
+        facts |= {what: "; ".join(words) for what, words in told.items()}
     if data["notes"]:
         facts["notes on the data"] = " ".join(data["notes"])
     return facts

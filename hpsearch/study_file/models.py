@@ -185,6 +185,8 @@ class DataSection(_Table):
     """The column of the table that holds the labels."""
     exclude: list[str] = []
     """Columns to leave out of learning, by name."""
+    missing_labels: list[str] = []
+    """Labels that mean that the label is missing; their rows are left out."""
     folder: str | None = None
     """Where a named data set's files are, if not in their usual place."""
     limit: Whole | None = Field(default=None, ge=10)

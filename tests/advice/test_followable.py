@@ -117,7 +117,7 @@ def test_what_check_says_can_be_pasted(leaky: Path, capsys: pytest.CaptureFixtur
     Path("study.toml").write_text(STUDY.replace('exclude = ["old"]', together))
     assert set(load_study_file("study.toml").data.exclude) == {"old", *LEAKS, "c", "d"}
     assert run(["check", "study.toml", "--json"]) == 0
-    checks = {check["name"]: check for check in json.loads(capsys.readouterr().out)}
+    checks = {check["name"]: check for check in json.loads(capsys.readouterr().out)["checks"]}
     assert checks["label leaks"]["verdict"] == "pass"
     assert checks["constant columns"]["verdict"] == "pass"
 

@@ -97,7 +97,8 @@ class TestRun:
         (tmp_path / "s.toml").write_text(STUDY.format(name="s", trials=3))
         code, _, err = shell("run", "s.toml", "--workers", "1")
         assert code == 0
-        assert "s  iris: 150 rows of 4 columns, 96 to train, 24 to validate, 30 to test" in err
+        assert err.startswith("iris: 150 rows of 4 columns and the target, all kept, 4 inputs of")
+        assert "s  96 rows to train, 24 to validate, 30 to test" in err
         assert "s  coarse: 3 trials of 4 epochs" in err
 
     def test_json_is_one_document_on_standard_output(self, there: Shell) -> None:
@@ -121,7 +122,9 @@ class TestRun:
     def test_a_shipped_study_is_known_by_its_name(self, shell: Shell) -> None:
         code, out, _ = shell("check", "digits", "--json")
         assert code == 0
-        assert len(json.loads(out)) >= 4
+        document = json.loads(out)
+        assert len(document["checks"]) >= 4
+        assert document["account"]["rows"] == document["account"]["rows_read"] == 1797
 
 
 class TestLook:
@@ -389,7 +392,8 @@ class TestCheck:
         assert all(len(line) <= 80 for line in out.splitlines())
         code, out, err = shell("check", "bad.toml", "--json")
         assert (code, err) == (1, "")
-        [rate] = [check for check in json.loads(out) if check["name"] == "learning rate"]
+        checks = json.loads(out)["checks"]
+        [rate] = [check for check in checks if check["name"] == "learning rate"]
         assert rate["verdict"] == "fail"
         assert rate["expected"] == "the study's 1e-8 to 1e-6"
 
