@@ -59,7 +59,7 @@ def dataset_from_table(
     table, nameless = _with_names(table)
     if target is None:
         raise DataError(
-            f"{name}: which column holds the classes? Set target (--target) to one of: "
+            f"{name}: which column holds the classes? Set target to one of: "
             f"{_some(table.column_names)}."
         )
     if target not in table.column_names:
