@@ -505,8 +505,15 @@ def account_text(dataset: Dataset, width: int) -> str:
 MARKS = {"pass": "[green]pass[/]", "warn": "[yellow]warn[/]", "fail": "[bold red]fail[/]"}
 
 
-def checks_story(checks: Sequence[Check]) -> Iterator[RenderableType]:
-    """Each check with its verdict and its numbers, and below what to do where one is not passed."""
+def checks_story(checks: Sequence[Check], excluded: Sequence[str] = ()) -> Iterator[RenderableType]:
+    """Each check with its verdict and its numbers, and below what to do where one is not passed.
+
+    Args:
+        checks: of a study.
+        excluded: the columns that it leaves out already.
+    """
+    from hpsearch.diagnostics.check import excluding
+
     table = plain_table("Checks before learning")
     table.add_column("")
     for heading in ("check", "found", "expected"):
@@ -517,6 +524,9 @@ def checks_story(checks: Sequence[Check]) -> Iterator[RenderableType]:
     yield table
     odd = [check_line(check) for check in checks if check.verdict != "pass"]
     yield "\n".join(odd) if odd else "Nothing is odd."
+    if (asking := [check for check in checks if check.exclude]) and len(asking) + len(excluded) > 1:
+        names = dict.fromkeys([*excluded, *(name for check in asking for name in check.exclude)])
+        yield escape(f"All together: {excluding(list(names))}")
 
 
 def check_line(check: Check) -> str:

@@ -24,7 +24,6 @@ __all__ = [
     "Labels",
     "as_numbers",
     "clean",
-    "code_for_missing",
     "counts_rows",
     "interpret",
     "known_codes",
@@ -42,12 +41,6 @@ MISSING_LABEL = (*MISSING_NUMBER, "?", "n/a", "<na>", "nan", "null")
 INTEGER = r"^[+-]?\d{1,18}$"
 MAX_CATEGORIES = 1_000
 DATES = "dates or times, which are not used yet"
-
-FREQUENT = 0.005
-"""The least share of the rows that a code for missing values is suspected in."""
-
-DISTINCT = 5
-"""So many other values there must be for one to stand out."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -164,39 +157,6 @@ def interpret(
     return Column(feature, _as_float(column)) if _is_number(kind) else DATES
 
 
-def code_for_missing(values: NDArray[Any]) -> str | None:
-    """The smallest or largest number of a column, where it looks like a code for a missing value.
-
-    Such a number stands for many rows and lies away from all others, by more than they span; or it
-    is the only negative one, and -1 or a row of nines.
-
-    >>> code_for_missing(np.array([1.0, 2, 3, 4, 5, 6, -999, -999, 7, 8]))
-    '-999 in 2 rows'
-    >>> code_for_missing(np.array([0.0, 1, 1, 0])) is None
-    True
-    """
-    present = values[np.isfinite(values)]
-    if len(present) == 0:
-        return None
-    for code in (present.min(), present.max()):
-        count = int(np.count_nonzero(present == code))
-        if code != np.floor(code) or count < max(2, FREQUENT * len(present)):
-            continue
-        rest = present[present != code]
-        if len(rest) == 0:
-            continue
-        low, high = rest.min(), rest.max()
-        gap = low - code if code < low else code - high
-        nines = code == -1 or (abs(code) >= 9 and set(f"{abs(code):.0f}") == {"9"})
-        lone = nines and code < 0 <= low
-        if not lone and not (gap > high - low and (nines or abs(code) >= 99)):
-            continue
-        if len(np.unique(rest[:10_000])) < DISTINCT:
-            continue
-        return f"{code:.10g} in {count:,} rows"
-    return None
-
-
 def _is_number(kind: Any) -> bool:
     import pyarrow as pa
 
@@ -237,12 +197,14 @@ def _parse(
     import pyarrow.compute as pc
 
     texts = coded.dictionary
-    truth = pc.utf8_lower(texts)
-    if pc.all(pc.is_in(truth, value_set=pa.array(["true", "false"]))).as_py():
-        parsed = np.asarray(pc.equal(truth, "true").cast(pa.float64()).to_numpy())
-        return Numbers(_spread(coded, parsed), False, None)
-    said = pc.invert(pc.is_in(truth, value_set=pa.array(MISSING_NUMBER)))
-    numbers = numbers_of(texts.filter(said), decimal_comma=decimal_comma)
+    lower = pc.utf8_lower(texts)
+    said = pc.invert(pc.is_in(lower, value_set=pa.array(MISSING_NUMBER)))
+    truth = lower.filter(said)
+    if pc.all(pc.is_in(truth, value_set=pa.array(["true", "false"])), min_count=1).as_py():
+        true = np.asarray(pc.equal(truth, "true").cast(pa.float64()).to_numpy())
+        numbers: Numbers | None = Numbers(true, False, None)
+    else:
+        numbers = numbers_of(texts.filter(said), decimal_comma=decimal_comma)
     if numbers is not None:
         parsed = np.full(len(texts), np.nan)
         parsed[np.asarray(said)] = numbers.values

@@ -59,7 +59,7 @@ def dataset_from_table(
     table, nameless = _with_names(table)
     if target is None:
         raise DataError(
-            f"{name}: which column holds the classes? Set target (--target) to one of: "
+            f"{name}: which column holds the classes? Set target to one of: "
             f"{_some(table.column_names)}."
         )
     if target not in table.column_names:
@@ -112,7 +112,6 @@ def dataset_from_table(
         for index, column in enumerate(columns):
             X[:, index] = column.values
     read = {c.name: c.read for c in columns if c.read is not None}
-    codes = {c.name: col.code_for_missing(c.values) for c in columns if c.categories is None}
     return Dataset.from_arrays(
         name,
         X,
@@ -126,7 +125,6 @@ def dataset_from_table(
             columns_dropped=dropped,
             numbers={c: r.example for c, r in read.items() if r.example is not None},
             decimal_comma=tuple(c for c, r in read.items() if r.decimal_comma),
-            codes={c: code for c, code in codes.items() if code is not None},
             remarks=(*remarks, *(c.remark for c in columns if c.remark is not None)),
         ),
     )
