@@ -7,6 +7,7 @@
     │   ├── DataError        a dataset: missing, malformed, or unfit to learn from
     │   └── UnknownNameError a name that is not among the known ones; it lists them
     └── RunError             the request was right and its execution failed (exit code 1)
+        ├── NoWinnerError    a search in which every training was stopped as known bad
         └── StorageError     the database could not be read or written
 
 A message is one sentence or two: what was wrong, where, and what to do next. The command line
@@ -21,6 +22,7 @@ from collections.abc import Iterable
 __all__ = [
     "DataError",
     "HpsearchError",
+    "NoWinnerError",
     "RunError",
     "SpaceError",
     "StorageError",
@@ -93,6 +95,10 @@ class RunError(HpsearchError):
     """The request was right, and carrying it out failed."""
 
 
+class NoWinnerError(RunError):
+    """Every training of a search was stopped as known bad, so that none is named."""
+
+
 class StorageError(RunError):
     """The database could not be read or written."""
 
@@ -103,5 +109,6 @@ def nearest(name: str, known: Iterable[str]) -> str | None:
     >>> nearest("learning_rat", ["width", "learning_rate"])
     'learning_rate'
     """
-    close = difflib.get_close_matches(name.lower(), list(known), n=1, cutoff=0.6)
-    return close[0] if close else None
+    spelt = {each.lower(): each for each in known}
+    close = difflib.get_close_matches(name.lower(), spelt, n=1, cutoff=0.6)
+    return spelt[close[0]] if close else None

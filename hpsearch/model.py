@@ -20,15 +20,20 @@ from typing import Any
 
 import numpy as np
 
+from hpsearch.data.account import quoted
+from hpsearch.data.in_memory import numbers_of
 from hpsearch.data.preprocessing import Preprocessor
 from hpsearch.errors import DataError, UsageError
 from hpsearch.nn import Network, NetworkConfig
-from hpsearch.writing import write_whole
+from hpsearch.writing import json_text, write_whole
 
 __all__ = ["Member", "Model"]
 
 FORMAT = 2
 """The version of the file's layout."""
+
+FAR = 10.0
+"""Values so many times farther out than the training part spans are told."""
 
 MAX_BYTES = 4 * 2**30
 """A model file that unpacks to more than this is refused before it fills the memory."""
@@ -59,6 +64,7 @@ class Model:
         feature_names: the columns that it reads.
         categories: for each categorical column, by its index, the names of its codes.
         origin: where it came from (study, configuration, scores); any JSON.
+        decimal_comma: the columns whose numbers were written with a decimal comma.
     """
 
     members: tuple[Member, ...]
@@ -66,6 +72,7 @@ class Model:
     feature_names: tuple[str, ...]
     categories: Mapping[int, tuple[str, ...]] = field(default_factory=dict)
     origin: Mapping[str, Any] = field(default_factory=dict)
+    decimal_comma: tuple[str, ...] = ()
 
     def predict_proba(self, X: np.ndarray) -> np.ndarray:
         """The probability of each class; of an ensemble the mean over its members.
@@ -80,7 +87,7 @@ class Model:
         Raises:
             DataError: the number of columns is wrong, or X holds infinite values.
         """
-        X = np.asarray(X, dtype=np.float32)
+        X = np.asarray(numbers_of("X", X), dtype=np.float32)
         if X.ndim != 2 or X.shape[1] != len(self.feature_names):
             raise DataError(
                 f"the model reads {len(self.feature_names)} columns, X has the shape {X.shape}"
@@ -96,6 +103,44 @@ class Model:
         """The likeliest label of each row, (n,)."""
         labels: np.ndarray = np.asarray(self.classes)[self.predict_proba(X).argmax(axis=1)]
         return labels
+
+    def unlike_training(self, X: np.ndarray) -> list[str]:
+        """What of samples is unlike everything that the networks learned from, in sentences.
+
+        Args:
+            X: as for `predict_proba`.
+
+        Returns:
+            A sentence for the rows without any value, and one for each column with values that lie
+            beyond the training part's by more than `FAR` times what that spans.
+        """
+        told = []
+        empty = np.flatnonzero(np.isnan(X).all(axis=1))
+        if len(empty):
+            told.append(
+                f"{_rows(len(empty))} {'have' if len(empty) > 1 else 'has'} no value in any of the "
+                f"model's columns (the first is row {empty[0] + 1}); what is predicted for "
+                "such rows means nothing"
+            )
+        parts = [member.preprocessor for member in self.members]
+        lows = [part.low for part in parts if part.low is not None]
+        highs = [part.high for part in parts if part.high is not None]
+        if len(lows) < len(parts) or len(highs) < len(parts):
+            return told  # by an older hpsearch, which did not keep them
+        low = np.fmin.reduce(lows, axis=0).astype(np.float64)
+        high = np.fmax.reduce(highs, axis=0).astype(np.float64)
+        span = np.where(high > low, high - low, np.maximum(np.abs(high), 1))
+        far = np.abs(X - (low + high) / 2) > FAR * span + (high - low) / 2
+        for column in np.flatnonzero(far.any(axis=0)):
+            name = quoted(self.feature_names[column])
+            values = X[far[:, column], column]
+            farthest = values[np.argmax(np.abs(values - low[column]))]
+            told.append(
+                f"{_rows(len(values))} of {name}: far outside of what the "
+                f"model learned from, {low[column]:.6g} to {high[column]:.6g}; the farthest "
+                f"is {farthest:.6g}"
+            )
+        return told
 
     @cached_property
     def _built(self) -> list[Network]:
@@ -128,13 +173,14 @@ class Model:
             "feature_names": list(self.feature_names),
             "categories": {str(k): list(v) for k, v in self.categories.items()},
             "origin": dict(self.origin),
+            "decimal_comma": list(self.decimal_comma),
         }
         arrays: dict[str, np.ndarray] = {}
         for n, member in enumerate(self.members):
             arrays |= {f"{n}/network/{k}": v for k, v in member.state.items()}
             state = member.preprocessor.state()
             arrays |= {f"{n}/preprocessing/{k}": v for k, v in state.items()}
-        arrays["about"] = np.frombuffer(json.dumps(about, ensure_ascii=False).encode(), np.uint8)
+        arrays["about"] = np.frombuffer(json_text(about).encode(), np.uint8)
         buffer = io.BytesIO()
         np.savez_compressed(buffer, **arrays)  # type: ignore[arg-type]
         return buffer.getvalue()
@@ -195,9 +241,14 @@ class Model:
                 tuple(about["feature_names"]),
                 {int(k): tuple(v) for k, v in about["categories"].items()},
                 about["origin"],
+                tuple(about.get("decimal_comma", ())),
             )
             _ = model._built
         return model
+
+
+def _rows(count: int) -> str:
+    return f"{count:,} row{'s' * (count != 1)}"
 
 
 @contextmanager

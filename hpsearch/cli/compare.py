@@ -97,7 +97,8 @@ def _write_page(page: Path | None, comparisons: list[Comparison]) -> None:
     from hpsearch.report import load_dashboard, page_html, page_name, write_page
 
     path = page or Path(page_name([c.name for c in comparisons]))
-    write_page(path, page_html(comparisons, load_dashboard("compare")))
+    content = page_html(comparisons, load_dashboard("compare"))
+    write_page(path, content, over_its_own=page is None)
     errors().print(f"wrote {path}, a page with the figures", markup=False, soft_wrap=True)
 
 

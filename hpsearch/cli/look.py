@@ -7,7 +7,15 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
-from hpsearch.cli.console import DEFAULT_STORAGE, Json, Storage, errors, output, print_json
+from hpsearch.cli.console import (
+    DEFAULT_STORAGE,
+    Json,
+    Storage,
+    errors,
+    in_one_line,
+    output,
+    print_json,
+)
 from hpsearch.cli.search import Executor, Workers
 from hpsearch.errors import RunError, StorageError
 
@@ -50,7 +58,7 @@ def studies(
             summaries[name] = _summary(store, name)
         except StorageError as error:  # of this study; the others can be listed
             summaries[name] = error
-            errors().print(f"error: {error}", markup=False, soft_wrap=True)
+            errors().print(in_one_line(f"error: {error}"), markup=False, soft_wrap=True)
     if as_json:
         print_json(
             [
@@ -84,10 +92,25 @@ def trials(
     summary = _summary(open_storage(storage, create=False), name)
     rows = [row for row in summary.rows if state in ("all", row.state)][:top]
     if as_json:
-        print_json([row.document() for row in rows])
+        beside = {b.name: b.validation_accuracy for b in summary.baselines}
+        print_json(
+            [
+                row.document() | {"winner": row.number == summary.winner, "baselines": beside}
+                for row in rows
+            ]
+        )
     elif rows:
-        title = f"{name}: {len(rows)} of {len(summary.rows)} trials"
-        output().print(trials_table(rows, title=title, width=output().width))
+        title = f"{in_one_line(name)}: {len(rows)} of {len(summary.rows)} trials"
+        width, winner = output().width, summary.winner
+        notes = [f"{b.short}: {b.validation_accuracy:.4f} in validation" for b in summary.baselines]
+        if summary.objectives > 1:
+            notes.append(summary.without_winner)
+        score = summary.score_name
+        if summary.strategy is None and summary.objectives == 1:
+            title += f", the {'highest' if summary.maximize else 'lowest'} {score} first"
+        output().print(
+            trials_table(rows, title=title, width=width, winner=winner, notes=notes, score=score)
+        )
     else:
         output().print(f"The study {name} has no such trials.", markup=False)
     if not as_json and (foreign := foreign_text(summary)):

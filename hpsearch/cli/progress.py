@@ -11,7 +11,7 @@ from rich.markup import escape
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
 
 from hpsearch.cli.console import errors
-from hpsearch.cli.render import check_line
+from hpsearch.cli.render import account_text, check_line
 from hpsearch.engine.events import (
     DataReady,
     Event,
@@ -82,6 +82,9 @@ def _told(watcher: _Watcher, console: Console, *, check: bool) -> Callable[[Even
     """Shows events; the workers start up meanwhile, so that checks cost a run next to nothing."""
 
     def on_event(event: Event) -> None:
+        if isinstance(event, DataReady):
+            for line in account_text(event.dataset, console.width).splitlines():
+                console.print(line, markup=False, highlight=False)
         watcher.on_event(event)
         if check and isinstance(event, DataReady) and not event.stored:
             for line in _complaints(watcher.study, event):
@@ -119,6 +122,7 @@ class _Watcher:
     def __init__(self, study: StudyFile, clock: Callable[[], float]) -> None:
         self.study, self.clock = study, clock
         self.best: float | None = None
+        self.beside = ""
         self.done = self.rows = self.running = 0
         self.total = planned_trials(study)
         planned = make_search(study, self.total).planned_epochs
@@ -130,6 +134,8 @@ class _Watcher:
     def count(self, event: Event) -> None:
         if isinstance(event, DataReady):
             self.rows = event.dataset.X.shape[0]
+            models = (f"{b.short} {b.validation_accuracy:.4f}" for b in event.baselines)
+            self.beside = ", ".join(models)
         elif isinstance(event, StageStarted):
             self.began = self.clock() if self.began is None else self.began
             self.done += event.done
@@ -177,7 +183,8 @@ class _Watcher:
 
     @property
     def best_text(self) -> str:
-        return "  -   " if self.best is None else f"{self.best:.4f}"
+        best = "  -   " if self.best is None else f"{self.best:.4f}"
+        return f"{best} ({self.beside})" if self.beside else best
 
 
 class _Live(_Watcher):
@@ -202,7 +209,7 @@ class _Live(_Watcher):
         self.progress.update(
             self.task,
             completed=self.done,
-            best=self.best_text,
+            best=escape(self.best_text),
             left="" if left is None else f"about {duration(left)} left",
         )
 
@@ -219,11 +226,8 @@ class _Log(_Watcher):
             self.say(f"best so far {self.best_text}, {self.done} trials done")
         self.count(event)
         if isinstance(event, DataReady):
-            X, (train, validation, test) = event.dataset.X, event.sizes
-            self.say(
-                f"{event.dataset.name}: {X.shape[0]} rows of {X.shape[1]} columns, "
-                f"{train} to train, {validation} to validate, {test} to test"
-            )
+            train, validation, test = event.sizes
+            self.say(f"{train} rows to train, {validation} to validate, {test} to test")
         elif isinstance(event, StageStarted):
             stage, done = event.stage, event.done
             stored = f", {done} stored already" if done else ""

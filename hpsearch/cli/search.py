@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from hpsearch.cli.console import DEFAULT_STORAGE, Json, Storage, output, print_json
-from hpsearch.errors import UsageError
+from hpsearch.errors import RunError, UsageError
 
 if TYPE_CHECKING:
     from hpsearch.study_file import StudyFile
@@ -52,7 +52,8 @@ def run(
     """Search, confirm the winner, and test it once.
 
     A new study is checked first, as by `hpsearch check`; what is odd is told, and stops nothing.
-    Running the same command again goes on where it stopped.
+    Running the same command again goes on where it stopped. Exits with 1 where more trainings
+    failed than were completed.
     """
     from hpsearch.advice import advise, read_evidence, urgent
     from hpsearch.cli.progress import watch
@@ -71,6 +72,12 @@ def run(
         print_json(summary.document() | {"advice": [point.sentence for point in points]})
     else:
         output().print(*story(summary, storage, points), sep="\n")
+    failed, finished = summary.states.get("fail", 0), summary.states.get("complete", 0)
+    if failed > finished:
+        raise RunError(
+            f"{failed} trainings failed and {finished} were completed, so what was found says "
+            f"little; `hpsearch trials {file.name} --state fail` says why"
+        )
 
 
 def check(study: Annotated[str, StudyArgument], seed: Seed = None, as_json: Json = False) -> None:
@@ -78,14 +85,20 @@ def check(study: Annotated[str, StudyArgument], seed: Seed = None, as_json: Json
 
     Exits with 1 if a check fails.
     """
-    from hpsearch.cli.render import checks_story
-    from hpsearch.diagnostics import check_study
+    from hpsearch.cli.render import account_text, checks_story
+    from hpsearch.diagnostics import check_data_and_network
+    from hpsearch.study_file.data import study_data
 
-    checks = check_study(load_study_argument(study, seed, None))
+    file = load_study_argument(study, seed, None)
+    dataset, splits = study_data(file.data, file.seed)
+    checks = check_data_and_network(file, dataset, splits[0])
     if as_json:
-        print_json([c.document() for c in checks])
+        document = {"account": dataset.account.document(), "checks": [c.document() for c in checks]}
+        print_json(document)
     else:
-        output().print(*checks_story(checks), sep="\n")
+        console = output()
+        console.print(account_text(dataset, console.width), markup=False, highlight=False)
+        console.print("", *checks_story(checks, file.data.exclude), sep="\n")
     if any(c.verdict == "fail" for c in checks):
         raise typer.Exit(1)
 

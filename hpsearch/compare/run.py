@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from hpsearch.compare.plan import Contest, plan_contest
+from hpsearch.compare.plan import DOUBLE, Contest, plan_contest
 from hpsearch.compare.result import NOTE, Comparison, comparison_of, read_comparison
 from hpsearch.engine import record
 from hpsearch.engine.cost import DataShape
 from hpsearch.engine.lease import refuse_running
 from hpsearch.engine.run import Runner, open_runner
-from hpsearch.errors import UsageError
+from hpsearch.errors import NoWinnerError, UsageError
 from hpsearch.storage import DEFAULT_STORAGE, study_names
 
 if TYPE_CHECKING:
@@ -33,7 +34,7 @@ class Progressed:
         repeat: which of its repeats, from 0.
         done: how many studies are finished.
         studies: how many there are.
-        summary: of the search that has just finished; None when it begins.
+        summary: of the search that has just finished; None when it begins, or has no winner.
     """
 
     strategy: str
@@ -60,7 +61,7 @@ def compare_study(
 
     Args:
         study: what to search; its [compare] says who competes.
-        storage: a SQLAlchemy URL or the name of a SQLite file.
+        storage: the name of a SQLite file, or a URL of SQLite or PostgreSQL.
         workers: worker processes on this machine; by default one for each processor core.
         executor: ``dask://HOST:PORT`` of a Dask cluster whose workers train instead.
         on_progress: told of every search that begins or ends.
@@ -81,7 +82,14 @@ def compare_study(
         for done, ((strategy, repeat), search) in enumerate(contest.studies.items()):
             on_progress(Progressed(strategy, repeat, done, total))
             notes = {NOTE: _about(contest, strategy, repeat), "fixed": search.fixed()}
-            summary = runner.run(search, on_event, test_trials=True, notes=notes)
+            # Random search with twice the budget is random search, and then as much again.
+            half = contest.studies.get(("random", repeat)) if strategy == DOUBLE else None
+            begin_as = None if half is None else half.name
+            summary = None
+            with suppress(NoWinnerError):  # which the comparison tells
+                summary = runner.run(
+                    search, on_event, test_trials=True, notes=notes, begin_as=begin_as
+                )
             on_progress(Progressed(strategy, repeat, done + 1, total, summary))
         return read_comparison(runner.store, study.name)
 

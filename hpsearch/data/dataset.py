@@ -4,24 +4,43 @@ from __future__ import annotations
 
 import hashlib
 import json
+import math
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import numpy as np
 
+from hpsearch.data.account import Account
+from hpsearch.data.in_memory import column_names, labels_of, numbers_of
 from hpsearch.data.splits import stratified_sample
-from hpsearch.errors import DataError
+from hpsearch.errors import DataError, UnknownNameError
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from numpy.typing import NDArray
 
-__all__ = ["MAX_CELLS", "Dataset", "as_features", "check_size", "encode_labels"]
+__all__ = [
+    "MAX_CELLS",
+    "Dataset",
+    "as_features",
+    "check_excluded",
+    "check_size",
+    "encode_labels",
+    "refuse_quantity",
+]
 
 Scalar = TypeVar("Scalar", bound=np.generic)
 
+CLASSES_ONLY = (
+    "hpsearch learns classes, so put the numbers into a few (low, middle, high), or name another "
+    "target"
+)
+FEW = 10
+"""Up to so many whole numbers, and one of them that is rare is a rare class."""
+UNEVEN = 0.35
+"""Numbers of rows that differ more than this, beside their mean, are no classes drawn alike."""
 MAX_COLUMNS = 50_000
 MAX_CELLS = 250_000_000  # one gigabyte of float32; CIFAR-10 has 184 million
 
@@ -42,6 +61,7 @@ class Dataset:
         categories: column index -> the names of its categories; empty when all are numeric.
         notes: what was done to the source, in plain sentences.
         fixed_test: the first row of the source's own test part, which reaches to the end, if any.
+        account: what became of the source's rows and columns.
     """
 
     name: str
@@ -52,6 +72,7 @@ class Dataset:
     categories: Mapping[int, tuple[str, ...]] = field(default_factory=dict)
     notes: tuple[str, ...] = ()
     fixed_test: int | None = None
+    account: Account = field(kw_only=True)
 
     @classmethod
     def from_arrays(
@@ -65,18 +86,21 @@ class Dataset:
         notes: Sequence[str] = (),
         fixed_test: int | None = None,
         classes: Sequence[str | int] | None = None,
+        account: Account | None = None,
     ) -> Dataset:
         """Check samples and labels, code the labels, and put both together.
 
         Args:
             name: what reports and error messages call it.
             X: numbers, shape (n, d), or (n, height, width, ...), to be flattened; NaN is missing.
+                An array, a data frame, an Arrow table, a sparse matrix: see `numbers_of`.
             y: labels, shape (n,): integers, text or booleans; codes if ``classes`` is given.
-            feature_names: d names; ``x0``, ``x1``, ... by default.
+            feature_names: d names; by default those of a data frame, or ``x0``, ``x1``, ...
             categories: column index -> category names, for columns of X that hold their indices.
             notes: sentences for the reader.
             fixed_test: first row of the source's own test part.
             classes: the label of each code, where y already holds codes.
+            account: what was read and left out before; X and y as they are by default.
 
         Returns:
             The data set.
@@ -89,6 +113,7 @@ class Dataset:
         >>> data.classes, data.y.tolist(), data.X.dtype.name
         (('eider', 'mallard'), [1, 0, 1, 0], 'float32')
         """
+        feature_names = feature_names or column_names(X)
         matrix = as_features(name, X, feature_names)
         if classes is None:
             codes, classes = encode_labels(name, y)
@@ -101,16 +126,31 @@ class Dataset:
             )
         _check_classes(name, codes, classes)
         _check_columns(name, matrix)
+        names = _names(feature_names, matrix.shape[1])
+        told = account or Account(*matrix.shape)
         return cls(
             name=name,
             X=_read_only(matrix),
             y=_read_only(codes),
             classes=tuple(classes),
-            feature_names=_names(feature_names, matrix.shape[1]),
+            feature_names=names,
             categories=dict(categories or {}),
             notes=tuple(notes),
             fixed_test=fixed_test,
+            account=told.with_values(matrix, names, categories or {}),
         )
+
+    def divided(self, train: NDArray[np.int64]) -> Dataset:
+        """The same data, its account with the inputs that a network has.
+
+        Args:
+            train: rows of the training part, whose categories are coded as one input each.
+        """
+        inputs = self.X.shape[1] - len(self.categories)
+        for column in self.categories:
+            values = self.X[train, column]
+            inputs += len(np.unique(values[~np.isnan(values)]))
+        return replace(self, account=replace(self.account, inputs=inputs))
 
     @cached_property
     def fingerprint(self) -> str:
@@ -126,6 +166,38 @@ class Dataset:
         ]
         digest.update(json.dumps(meaning).encode())
         return digest.hexdigest()[:16]
+
+    def without(self, columns: Sequence[str]) -> Dataset:
+        """The same samples without some columns, by name.
+
+        Raises:
+            UnknownNameError: there is no such column.
+            DataError: nothing is left to learn from.
+
+        >>> data = Dataset.from_arrays("ducks", np.eye(4), [0, 1, 0, 1])
+        >>> data.without(["x1"]).feature_names
+        ('x0', 'x2', 'x3')
+        """
+        if not columns:
+            return self
+        check_excluded(columns, self.feature_names)
+        kept = [i for i, name in enumerate(self.feature_names) if name not in columns]
+        if not kept:
+            raise DataError(f"{self.name}: every column is excluded; leave one to learn from.")
+        X = np.ascontiguousarray(self.X[:, kept])
+        _check_columns(self.name, X)
+        names = tuple(self.feature_names[i] for i in kept)
+        categories = {
+            new: self.categories[old] for new, old in enumerate(kept) if old in self.categories
+        }
+        account = self.account.without_columns(dict.fromkeys(columns, "excluded"))
+        return replace(
+            self,
+            X=_read_only(X),
+            feature_names=names,
+            categories=categories,
+            account=account.with_values(X, names, categories),
+        )
 
     def sample(self, limit: int) -> Dataset:
         """A stratified sample of ``limit`` rows, drawn with seed 0, in the order of the source.
@@ -144,14 +216,30 @@ class Dataset:
             test_part = stratified_sample(self.y[start:], limit - train_rows, seed=0)
             parts.append(start + test_part)
         rows = np.concatenate(parts)
-        note = f"a stratified sample of {len(rows)} of {len(self.y)} rows (drawn with seed 0)"
+        X = self.X[rows]
+        account = self.account.without_rows(
+            "outside of the stratified sample, drawn with seed 0 ([data] limit)",
+            len(self.y) - len(rows),
+        )
         return replace(
             self,
-            X=_read_only(self.X[rows]),
+            X=_read_only(X),
             y=_read_only(self.y[rows]),
-            notes=(*self.notes, note),
+            account=account.with_values(X, self.feature_names, self.categories),
             fixed_test=None if self.fixed_test is None else len(parts[0]),
         )
+
+
+def check_excluded(exclude: Sequence[str], columns: Sequence[str]) -> None:
+    """Refuse to leave out what is not there.
+
+    Raises:
+        UnknownNameError: it names the column, and the nearest that there is.
+    """
+    there = set(columns)
+    for column in exclude:
+        if column not in there:
+            raise UnknownNameError("column in [data] exclude:", column, columns)
 
 
 def check_size(name: str, rows: int, columns: int) -> None:
@@ -180,16 +268,18 @@ def as_features(
     Raises:
         DataError: X is not numeric, has no rows or columns, or holds an infinite value.
     """
-    array = np.asarray(X)
-    if array.dtype.kind not in "biuf":
-        raise DataError(f"{name}: the samples must be numbers, not of type {array.dtype}.")
-    if array.ndim < 2 or 0 in array.shape:
-        raise DataError(
-            f"{name}: the samples must be a matrix of at least one row and one column, and their "
-            f"shape is {array.shape}."
-        )
-    columns = int(np.prod(array.shape[1:]))
-    check_size(name, len(array), columns)
+
+    def check_shape(shape: tuple[int, ...]) -> None:
+        if len(shape) < 2 or 0 in shape:
+            raise DataError(
+                f"{name}: the samples must be a matrix of at least one row and one column, and "
+                f"their shape is {shape}; give an array, a data frame or a list of rows."
+            )
+        check_size(name, shape[0], math.prod(shape[1:]))
+
+    array = numbers_of(name, X, check_shape)
+    check_shape(array.shape)
+    columns = math.prod(array.shape[1:])
     with np.errstate(over="ignore", invalid="ignore"):
         matrix = np.ascontiguousarray(array.reshape(len(array), columns), dtype=np.float32)
     # fmax and fmin step over NaN, so one pass each finds what is infinite.
@@ -221,15 +311,18 @@ def encode_labels(name: str, y: Any) -> tuple[NDArray[np.int64], tuple[str | int
     >>> encode_labels("toy", [7, 3, 7])
     (array([1, 0, 1]), (3, 7))
     """
-    array = np.asarray(y)
+    array = labels_of(name, y)
     if array.ndim == 2 and array.shape[1] == 1:
         array = array[:, 0]
     if array.ndim != 1:
         raise DataError(f"{name}: labels must be one a sample, and their shape is {array.shape}.")
     if array.dtype.kind == "S":
         array = np.char.decode(array, "utf-8", "replace")
-    if array.dtype.kind not in "biufUT":
-        raise DataError(f"{name}: labels must be integers or text, not of type {array.dtype}.")
+    if array.dtype.kind not in "biufUO":
+        raise DataError(
+            f"{name}: labels must be integers or text, not of type {array.dtype}; make them text "
+            "with y.astype(str)."
+        )
     if array.dtype.kind == "f" and not np.isfinite(array).all():
         row = int(np.flatnonzero(~np.isfinite(array))[0])
         raise DataError(f"{name}: the label of row {row + 1} is missing or infinite; give it one.")
@@ -242,20 +335,50 @@ def encode_labels(name: str, y: Any) -> tuple[NDArray[np.int64], tuple[str | int
     return codes.astype(np.int64), named
 
 
+def refuse_quantity(name: str, values: NDArray[np.float64]) -> None:
+    """Refuse numbers that are no classes, however the target writes them.
+
+    Raises:
+        DataError: there are too many distinct ones, or they tail off as a quantity does.
+    """
+    labels, counts = np.unique(values, return_counts=True)
+    whole = bool((labels == np.floor(labels)).all())
+    _check_not_a_quantity(name, labels, len(values), whole=whole)
+    if whole and len(labels) > FEW:
+        _check_no_tail(name, labels, counts)
+
+
 def _check_not_a_quantity(name: str, labels: NDArray[Any], rows: int, *, whole: bool) -> None:
     """Many distinct numbers are no classes: fractions beyond 20, integers beyond n / 5."""
     if len(labels) <= 20:
         return
-    if labels.dtype.kind not in "UT" and (not whole or len(labels) > rows / 5):
+    if labels.dtype.kind in "biuf" and (not whole or len(labels) > rows / 5):
         raise DataError(
             f"{name}: the target has {len(labels)} distinct numbers in {rows} rows, which looks "
-            "like a quantity to regress; hpsearch learns classes, so name another target or bin "
-            "this one."
+            f"like a quantity to regress; {CLASSES_ONLY}."
         )
     if len(labels) > rows / 2:
         raise DataError(
             f"{name}: the target has {len(labels)} distinct labels in {rows} rows, which looks "
             "like an identifier; name the column that holds the classes."
+        )
+
+
+def _check_no_tail(name: str, labels: Sequence[int] | NDArray[Any], counts: NDArray[Any]) -> None:
+    """Whole numbers, some of them there once as in the tail of a distribution, are no classes.
+
+    They are many, or of few rows each; or the first or the last is there once, and the others'
+    numbers of rows differ more than those of classes that were drawn alike.
+    """
+    lonely = counts == 1
+    others, rows = counts[~lonely], int(counts.sum())
+    uneven = len(others) > 0 and others.std() > UNEVEN * others.mean()
+    ends = lonely[0] or lonely[-1]
+    if lonely.sum() > len(labels) / 10 or rows < 10 * len(labels) or (ends and uneven):
+        raise DataError(
+            f"{name}: the target has {len(labels)} distinct whole numbers, from {labels[0]:.0f} to "
+            f"{labels[-1]:.0f}, in {rows} rows, which looks like a quantity to regress; "
+            f"{CLASSES_ONLY}. If they are classes, remove those of one row."
         )
 
 
@@ -277,6 +400,8 @@ def _check_classes(name: str, codes: NDArray[np.int64], classes: Sequence[str | 
     if np.count_nonzero(counts) < 2:
         only = f"only {classes[int(codes[0])]!r}" if len(codes) else "no label at all"
         raise DataError(f"{name}: at least two classes are needed, and there is {only}.")
+    if counts.min() == 1 and len(classes) > FEW and all(isinstance(c, int) for c in classes):
+        _check_no_tail(name, [int(label) for label in classes], counts)
     if counts.min() < 2:
         rare = int(counts.argmin())
         amount = "one sample" if counts[rare] else "no sample"

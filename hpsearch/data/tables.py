@@ -45,7 +45,7 @@ def read_table(path: Path) -> Any:
     file = existing_file(path)
     table = _read_parquet(file) if file.suffix == ".parquet" else _read_csv(file)
     names = [name.strip() for name in table.column_names]
-    [(name, count)] = Counter(names).most_common(1) or [("", 0)]
+    [(name, count)] = Counter(filter(None, names)).most_common(1) or [("", 0)]
     if count > 1:
         raise DataError(f"{file} has {count} columns named {name!r}; rename them.")
     if table.num_rows == 0:

@@ -12,12 +12,13 @@ from contextlib import contextmanager
 from types import NoneType
 from typing import TYPE_CHECKING, Any
 
+from hpsearch.data.account import ACCOUNT
 from hpsearch.errors import SpaceError, StorageError
 
 if TYPE_CHECKING:
     from optuna import Study
 
-__all__ = ["NOTE", "fits", "note_errors", "read_note", "write_note"]
+__all__ = ["NOTE", "fits", "note_errors", "note_text", "read_note", "write_note"]
 
 NOTE = "hpsearch:"
 """Attributes of a study that begin so are ours."""
@@ -42,6 +43,7 @@ SHAPES: Mapping[str, Any] = {
         "train": int,
         "validation": int,
         "test": int,
+        "account?": ACCOUNT,
     },
     "stage": {"name": str, "slots": int, "epochs": int, "space": dict, "changes": [dict]},
     "totals": [int],
@@ -65,9 +67,14 @@ SHAPES: Mapping[str, Any] = {
 
 def write_note(study: Study, key: str, value: Any) -> None:
     """Set one of our attributes of a study, unless it already says this."""
-    text = json.dumps(value, sort_keys=True, ensure_ascii=False, allow_nan=False)
+    text = note_text(value)
     if study.user_attrs.get(NOTE + key) != text:
         study.set_user_attr(NOTE + key, text)
+
+
+def note_text(value: Any) -> str:
+    """What stands in the attribute of a note."""
+    return json.dumps(value, sort_keys=True, ensure_ascii=False, allow_nan=False)
 
 
 def read_note(study: Study, key: str) -> Any:
@@ -110,14 +117,16 @@ def fits(value: object, shape: Any) -> bool:
     Args:
         value: from JSON.
         shape: a type, or a tuple of types; a list of one shape for a list whose members have it; a
-            dictionary for one that has at least these entries.
+            dictionary for one that has at least these entries, but for those whose names end in a
+            question mark, which notes of an older hpsearch lack.
 
     >>> fits({"a": [1, 2], "b": None}, {"a": [int]}), fits({"a": [1, "2"]}, {"a": [int]})
     (True, False)
     """
     if isinstance(shape, Mapping):
         return isinstance(value, dict) and all(
-            key in value and fits(value[key], inner) for key, inner in shape.items()
+            fits(value[name], inner) if (name := key.rstrip("?")) in value else name != key
+            for key, inner in shape.items()
         )
     if isinstance(shape, list):
         return isinstance(value, list) and all(fits(member, shape[0]) for member in value)

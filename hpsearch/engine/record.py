@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "NOTE",
+    "NO_WINNER",
     "TRAINING",
     "StageNote",
     "begun_trial",
@@ -46,6 +47,9 @@ __all__ = [
 
 TEST = "test_accuracy"
 """The attribute of a trial with its accuracy on the test part, in comparisons of searches."""
+
+NO_WINNER = "no winner"
+"""The note on a study that is over and has none: why. One with a result had more trials later."""
 
 TRAINING = "training"
 """The attribute of a trial that tells its training from any other; see `training_digest`."""

@@ -7,7 +7,9 @@ noticed is in `Dispatcher`: ``hand_out``, ``record_outcome``, ``notice_failure``
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+import shlex
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager, suppress
 from dataclasses import dataclass
 from functools import cached_property, partial
@@ -15,6 +17,7 @@ from typing import TYPE_CHECKING, Any
 
 from hpsearch.data import DataHandle, Dataset, Split, write_store
 from hpsearch.engine import record
+from hpsearch.engine.baselines import simple_models
 from hpsearch.engine.budget import trials_within
 from hpsearch.engine.cluster import cluster_executor
 from hpsearch.engine.cost import DataShape, Spending
@@ -31,13 +34,13 @@ from hpsearch.engine.identity import (
     totals,
 )
 from hpsearch.engine.interrupts import Interrupts
-from hpsearch.engine.lease import Lease, seconds_spent
+from hpsearch.engine.lease import Lease, seconds_spent, was_deleted
 from hpsearch.engine.processes import scratch_folder
 from hpsearch.engine.refit import refit_all
 from hpsearch.engine.reuse import known_trainings, training_digest
 from hpsearch.engine.summary import Summary, summarize
 from hpsearch.engine.workers import Executor, available_cores, local_executor
-from hpsearch.errors import HpsearchError, RunError, UsageError
+from hpsearch.errors import HpsearchError, NoWinnerError, RunError, UsageError
 from hpsearch.model import Member, Model
 from hpsearch.objective import Job
 from hpsearch.search import make_strategy
@@ -45,6 +48,7 @@ from hpsearch.search.base import Slot, Strategy, Winner
 from hpsearch.search.sequel import grown
 from hpsearch.storage import (
     DEFAULT_STORAGE,
+    load_study,
     open_storage,
     save_model_bytes,
     storage_errors,
@@ -55,7 +59,9 @@ from hpsearch.study_file.data import study_data
 
 if TYPE_CHECKING:
     import optuna
+    from optuna.trial import FrozenTrial
 
+    from hpsearch.engine.baselines import Baseline
     from hpsearch.search.race import Confirmed
     from hpsearch.storage import WriteBehindStorage
 
@@ -74,7 +80,7 @@ def run_study(
 
     Args:
         study: the study file, from `load_study_file` or made in Python.
-        storage: a SQLAlchemy URL or the name of a SQLite file.
+        storage: the name of a SQLite file, or a URL of SQLite or PostgreSQL.
         workers: worker processes on this machine; by default one for each processor core.
         executor: ``dask://HOST:PORT`` of a Dask cluster whose workers train instead.
         on_event: told of everything that happens, in the calling thread.
@@ -140,6 +146,7 @@ class Runner:
         *,
         test_trials: bool = False,
         notes: Mapping[str, Any] | None = None,
+        begin_as: str | None = None,
     ) -> Summary:
         """Run one study; see `run_study`.
 
@@ -149,6 +156,8 @@ class Runner:
             test_trials: score every training on the test part too, and choose none by it; for
                 comparisons of searches.
             notes: what else to keep with the study, by the notes' names.
+            begin_as: name of a study with the same seed and a smaller budget, whose trials are to
+                be this one's first.
         """
         store, trials = self.store, planned_trials(study)
         target = _finished(store, study, trials)
@@ -161,11 +170,12 @@ class Runner:
         else:
             # Only now, so that data that cannot be read leave no empty study behind.
             target = open_study(store, study)
+            baselines = simple_models(dataset, splits)
             with self.hold(target) as lease:
                 numbers = totals(target, trials)  # what may refuse the study comes first
                 check_data(target, dataset)
                 keep_study_file(target, study)
-                note_data(target, dataset, splits)
+                note_data(target, dataset, splits, baselines)
                 for key, note in (notes or {}).items():
                     record.write_note(target, key, note)
                 # Another driver may have finished it while the data were read.
@@ -174,13 +184,15 @@ class Runner:
                     strategy = grown(partial(make_search, study), numbers)
                     record.write_note(target, "totals", numbers)
                     stored = len(target.get_trials(deepcopy=False))
-                    on_event(DataReady(dataset, splits[0], stored))
+                    on_event(DataReady(dataset, splits[0], stored, baselines))
                     with scratch_folder() as folder:
                         data = write_store(folder, dataset, splits)
                         shape = DataShape.of(dataset, splits)
-                        run = _Run(self, study, target, data, shape, lease, on_event, test_trials)
+                        run = _Run(
+                            self, study, target, data, shape, lease, on_event, test_trials, begin_as
+                        )
                         winner = run.search(strategy, dataset)
-                        run.test(winner, dataset, trials)
+                        run.test(winner, dataset, baselines, trials)
         summary = summarize(target)
         on_event(Finished(summary))
         return summary
@@ -200,15 +212,16 @@ class Runner:
         with Lease(store.engine, target._study_id, name, pause=pause, counted=counted) as lease:
             store.fence = lease.check
             try:
+                if store.get_study_name_from_id(target._study_id) != name:
+                    raise UsageError(
+                        f"the study {name!r} was renamed just now; run it under its new name"
+                    )
                 yield lease
                 store.flush()
             except KeyError as error:  # of a trial or the study, and only if that is the reason
                 if name in study_names(store):
                     raise
-                raise RunError(
-                    f"the study {name!r} was deleted while it was being run; running it again "
-                    "begins anew"
-                ) from error
+                raise was_deleted(name) from error
             finally:
                 with suppress(HpsearchError):  # what ended the block matters more
                     store.flush()
@@ -266,6 +279,21 @@ def _finished(store: WriteBehindStorage, study: StudyFile, trials: int) -> optun
     return target
 
 
+def _all_diverged(study: StudyFile, trials: Sequence[FrozenTrial]) -> str:
+    """Why a study has no winner, and what to change."""
+    states = Counter(trial.state.name for trial in trials)
+    diverged, failed = states["PRUNED"], states["FAIL"]
+    whole = "the only training" if diverged == 1 else f"all {diverged} trainings"
+    others = f", and {failed} failed" if failed else ""
+    setting = study.training.learning_rate
+    rates = f"learning_rate = {setting:g}" if isinstance(setting, float) else "learning_rate"
+    return (
+        f"{whole} of the study {study.name!r} diverged{others}, so that there is no winner, and "
+        f"the test part was not used; search lower learning rates ([training] {rates}): "
+        f"`hpsearch advise {shlex.quote(study.name)} -o next.toml` writes such a study file"
+    )
+
+
 @dataclass
 class _Run:
     """One run of a study: its parts, and the two things done with them."""
@@ -278,6 +306,7 @@ class _Run:
     lease: Lease
     on_event: OnEvent
     test_trials: bool
+    begin_as: str | None = None
     unpaid: bool = False  # whether the budget in operations turned a slot away
 
     def search(self, strategy: Strategy, dataset: Dataset) -> Winner:
@@ -293,7 +322,13 @@ class _Run:
             digest_of=partial(training_digest, study, dataset.fingerprint),
             known=known_trainings(store.engine),
             interrupts=self.runner.interrupts,
-            spending=partial(Spending, study.search.total_flops, self.shape, study.fixed()),
+            spending=partial(
+                Spending,
+                study.search.total_flops,
+                self.shape,
+                study.fixed(),
+                opening=self._opening(),
+            ),
             out_of_time=self._out_of_time,
             on_event=self.on_event,
         )
@@ -307,11 +342,18 @@ class _Run:
                 "finished"
             )
             raise RunError(f"{spent}; raise it and run the study again")
+        if not any(result.complete for result in results):
+            sentence = _all_diverged(study, self.target.get_trials(deepcopy=False))
+            record.write_note(self.target, record.NO_WINNER, sentence)
+            store.flush()
+            raise NoWinnerError(sentence)
         winner = strategy.winner(results)
         self.on_event(WinnerNamed(winner, self._out_of_time()))
         return winner
 
-    def test(self, winner: Winner, dataset: Dataset, trials: int) -> None:
+    def test(
+        self, winner: Winner, dataset: Dataset, baselines: Sequence[Baseline], trials: int
+    ) -> None:
         """Train the winner on all but the test part, test it once, keep network and figures."""
         out_of_time = self._out_of_time()
         chosen = [(winner.configuration, winner.epochs)]
@@ -337,6 +379,7 @@ class _Run:
             dataset.feature_names,
             dataset.categories,
             {"study": self.study.name, "strategy": self.study.search.strategy} | figures,
+            decimal_comma=dataset.account.decimal_comma,
         )
         digest = save_model_bytes(self.runner.store, self.target._study_id, model.to_bytes())
         budget = {
@@ -344,12 +387,21 @@ class _Run:
             "seconds": self.study.search.seconds if out_of_time else None,
             "flops": self.study.search.total_flops if self.unpaid else None,
         }
-        record.write_note(self.target, "result", figures | {"model": digest, "budget": budget})
+        beside = [baseline.note(tested=True) for baseline in baselines]
+        note = figures | {"model": digest, "budget": budget, "baselines": beside}
+        record.write_note(self.target, "result", note)
 
     @cached_property
     def _spent(self) -> float:
         """What the study's earlier runs have taken."""
         return seconds_spent(self.runner.store.engine, self.target._study_id)
+
+    def _opening(self) -> list[Slot]:
+        """The slots that this search is to begin with."""
+        if self.begin_as is None:
+            return []
+        other = load_study(self.runner.store, self.begin_as)
+        return record.read_slots(other.get_trials(deepcopy=False))
 
     def _out_of_time(self) -> bool:
         limit = self.study.search.seconds

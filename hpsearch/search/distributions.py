@@ -6,6 +6,8 @@ import math
 from decimal import Decimal
 from typing import TYPE_CHECKING
 
+import numpy as np
+
 from hpsearch.space import Categorical, Float, Int, Parameter, Space, Value
 
 if TYPE_CHECKING:
@@ -66,9 +68,11 @@ def from_distribution(distribution: BaseDistribution) -> Parameter:
 def as_value(choice: object) -> Value:
     """A choice of Optuna's, which may be anything, as a value of ours; or its text.
 
-    >>> as_value("relu"), as_value([64, 64]), as_value(float("inf"))
-    ('relu', '[64, 64]', 'inf')
+    >>> as_value("relu"), as_value([64, 64]), as_value(float("inf")), as_value(np.True_)
+    ('relu', '[64, 64]', 'inf', True)
     """
+    if isinstance(choice, np.generic):
+        choice = choice.item()
     if isinstance(choice, float) and not math.isfinite(choice):
         return str(choice)
     return choice if choice is None or isinstance(choice, bool | int | float | str) else str(choice)

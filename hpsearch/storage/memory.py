@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import json
 from collections import defaultdict
 from collections.abc import Container, Iterable
@@ -9,13 +10,17 @@ from datetime import datetime
 from typing import Any
 
 import sqlalchemy as sa
-from optuna.distributions import BaseDistribution, check_distribution_compatibility
+from optuna.distributions import (
+    BaseDistribution,
+    CategoricalDistribution,
+    check_distribution_compatibility,
+)
 from optuna.study import StudyDirection
 from optuna.study._frozen import FrozenStudy
 from optuna.trial import FrozenTrial, TrialState
 
 from hpsearch.storage.optuna_schema import tables
-from hpsearch.storage.rows import read_trials, to_utc
+from hpsearch.storage.rows import as_stored, read_trials, to_utc
 
 __all__ = ["Gone", "StudyInMemory", "gone", "plain", "read_studies"]
 
@@ -37,6 +42,7 @@ class StudyInMemory:
         self._unfinished: set[int] = set()
         self._best: FrozenTrial | None = None
         self._distributions: dict[str, BaseDistribution] = {}
+        self._asked: dict[str, BaseDistribution] = {}
         self._own = -1  # the id of a trial that this process began, and so nobody else begins anew
         self._seen = -1  # every trial up to this id is known
 
@@ -61,6 +67,7 @@ class StudyInMemory:
             KeyError: the study is not there any more.
         """
         frozen = _one(connection, self.study_id)
+        self.name = frozen.study_name
         self.user_attrs, self.system_attrs = frozen.user_attrs, frozen.system_attrs
         t = tables().trials.c
         ours = t.study_id == self.study_id
@@ -112,6 +119,8 @@ class StudyInMemory:
 
     def put(self, trial: FrozenTrial) -> None:
         """Put a changed copy in the place of a trial."""
+        if self._asked:
+            trial = self._as_asked(trial)
         self.trials[trial._trial_id] = trial
         if trial.state.is_finished():
             self._unfinished.discard(trial._trial_id)
@@ -153,12 +162,36 @@ class StudyInMemory:
             ValueError: it may not.
         """
         before = self._distributions.get(name)
-        if before is not None and before is not distribution:
-            check_distribution_compatibility(before, distribution)
+        if before is None or before is distribution:
+            return
+        if isinstance(before, CategoricalDistribution) and before != distribution:
+            # A tuple comes back from the database as a list.
+            before, distribution = as_stored(before), as_stored(distribution)
+        check_distribution_compatibility(before, distribution)
 
     def note_distribution(self, name: str, distribution: BaseDistribution) -> None:
-        """Remember the first distribution that a parameter has."""
-        self._distributions.setdefault(name, distribution)
+        """Remember a distribution that `check_distribution` has let pass.
+
+        Choices which the database gives back in another form get the one that this process asks
+        for, in all trials: samplers compare them.
+        """
+        before = self._distributions.setdefault(name, distribution)
+        if isinstance(before, CategoricalDistribution) and before != distribution:
+            self._distributions[name] = distribution
+            self._asked[name] = distribution
+            self.trials = {i: self._as_asked(trial) for i, trial in self.trials.items()}
+            self._best = None if self._best is None else self.trials[self._best._trial_id]
+
+    def _as_asked(self, trial: FrozenTrial) -> FrozenTrial:
+        """A trial with its choices in the form in which this process asks for them."""
+        for name, asked in self._asked.items():
+            given = trial.distributions.get(name)
+            if given is not None and given != asked:
+                place = given.to_internal_repr(trial.params[name])
+                trial = copy.copy(trial)
+                trial.params = {**trial.params, name: asked.to_external_repr(place)}
+                trial.distributions = {**trial.distributions, name: asked}
+        return trial
 
     def set_attribute(self, table: sa.Table, key: str, value: Any) -> None:
         """Set an attribute of the study itself."""
@@ -243,7 +276,8 @@ def gone(connection: sa.Connection, studies: Iterable[StudyInMemory]) -> list[in
     """The ids of those that the database does not have any more.
 
     SQLite gives the ids of what was deleted to what is made next; so a study of the same id is the
-    same one only if it has the same name, and a trial that began at the same time.
+    same one only if it has a trial that began at the same time, whatever it is called by now; and
+    the same name, as long as there is no such trial.
     """
     witnesses = {study.study_id: study.witness() for study in studies}
     known = tables()
@@ -254,16 +288,18 @@ def gone(connection: sa.Connection, studies: Iterable[StudyInMemory]) -> list[in
         known.studies.outerjoin(known.trials, mine)
     )
     rows = connection.execute(query.where(s.study_id.in_(witnesses)))
-    there = {study_id: (name, start) for study_id, name, start in rows}
-    return [
-        study.study_id
-        for study in studies
-        if there.get(study.study_id) != (study.name, _start(witnesses[study.study_id]))
-    ]
+    there: dict[int, tuple[str | None, datetime | None]] = {
+        study_id: (name, start) for study_id, name, start in rows
+    }
 
+    def is_there(study: StudyInMemory) -> bool:
+        name, start = there.get(study.study_id, (None, None))
+        witness = witnesses[study.study_id]
+        if witness is None:
+            return name == study.name
+        return name is not None and start == to_utc(witness.datetime_start)
 
-def _start(trial: FrozenTrial | None) -> datetime | None:
-    return None if trial is None else to_utc(trial.datetime_start)
+    return [study.study_id for study in studies if not is_there(study)]
 
 
 def _one(connection: sa.Connection, study_id: int) -> FrozenStudy:

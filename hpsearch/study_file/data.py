@@ -22,7 +22,13 @@ def study_data(data: DataSection, seed: int) -> tuple[Dataset, tuple[Split, ...]
         DataError: the data cannot be read or divided.
     """
     dataset = load_dataset(
-        data.name, path=data.path, target=data.target, folder=data.folder, limit=data.limit
+        data.name,
+        path=data.path,
+        target=data.target,
+        folder=data.folder,
+        limit=data.limit,
+        exclude=data.exclude,
+        missing_labels=data.missing_labels,
     )
     splits = make_splits(
         dataset.y,
@@ -33,4 +39,4 @@ def study_data(data: DataSection, seed: int) -> tuple[Dataset, tuple[Split, ...]
         fixed_test=dataset.fixed_test,
         classes=dataset.classes,
     )
-    return dataset, splits
+    return dataset.divided(splits[0].train), splits
