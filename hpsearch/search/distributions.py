@@ -37,8 +37,13 @@ MOST_STEPS = 10**7
 
 
 def _optuna_step(parameter: Float) -> float | None:
-    """The step to tell Optuna of; none where it makes no difference, or Optuna drops the last."""
-    if parameter.step is None or (parameter.high - parameter.low) / parameter.step > MOST_STEPS:
+    """The step to tell Optuna of; none where Optuna would deny values, or drop the last one."""
+    if parameter.step is None:
+        return None
+    largest = max(abs(parameter.low), abs(parameter.high))
+    if parameter.high - parameter.low > MOST_STEPS * parameter.step:
+        return None
+    if math.ulp(largest) > 1e-9 * parameter.step:
         return None
     low, high, step = (Decimal(str(x)) for x in (parameter.low, parameter.high, parameter.step))
     return None if (high - low) % step else parameter.step

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import os
 import signal
 import subprocess
@@ -9,6 +10,7 @@ import sys
 import threading
 import time
 from collections.abc import Callable
+from pathlib import Path
 
 import pytest
 
@@ -73,15 +75,15 @@ def test_work_that_is_stuck_is_left_to_itself(monkeypatch: pytest.MonkeyPatch) -
 
 
 SCRIPT = """
-import os, signal, threading
-import pyarrow, pyarrow.csv
+import os, signal, sys, threading
+from pathlib import Path
+import pyarrow.csv
+from hpsearch.data.tables import read_table
 from hpsearch.engine.interrupts import Interrupts
-
-text = b"a,b" + b",1,2" * 300_000
 
 def read():
     while True:
-        pyarrow.csv.read_csv(pyarrow.BufferReader(text.replace(b",1", b"\\n1")))
+        read_table(Path(sys.argv[1]))
 
 codes = []
 for k in range(20):
@@ -96,9 +98,14 @@ print({code: codes.count(code) for code in codes})
 
 
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="forks")
-def test_a_process_that_is_ended_while_it_reads_data_has_its_code_every_time() -> None:
+@pytest.mark.parametrize("name", ["t.csv", "t.csv.gz"])
+def test_a_process_that_is_ended_while_it_reads_data_has_its_code_every_time(
+    tmp_path: Path, name: str
+) -> None:
     """Also where Arrow is at work in the thread: C++ that Python ends in its middle aborts."""
-    done = subprocess.run(
-        [sys.executable, "-c", SCRIPT], capture_output=True, text=True, timeout=100, check=True
-    )
+    content = b"a,b\n" + b"1,2\n" * 300_000
+    file = tmp_path / name
+    file.write_bytes(gzip.compress(content, 1) if name.endswith(".gz") else content)
+    python = [sys.executable, "-c", SCRIPT, str(file)]
+    done = subprocess.run(python, capture_output=True, text=True, timeout=200, check=True)
     assert done.stdout == "{143: 20}\n", done.stderr
