@@ -81,7 +81,25 @@ def story(summary: Summary, storage: str, points: Sequence[Point] = ()) -> Itera
     yield winner_text(summary)
     if points:
         yield advice_text(points)
+    if (foreign := foreign_text(summary)) is not None:
+        yield Text(f"{foreign}\n")
     yield next_text(summary, storage)
+
+
+def foreign_text(summary: Summary) -> str | None:
+    """What becomes of trials that others have added to a study; None where there are none."""
+    count = sum(summary.foreign.values())
+    if not count:
+        return None
+    states = ", ".join(f"{n} {state}" for state, n in sorted(summary.foreign.items()))
+    are, they = (
+        ("trials are", "they stay as they are") if count > 1 else ("trial is", "it stays as it is")
+    )
+    return (
+        f"{count} {are} of somebody else's making ({states}), as with Optuna's enqueue_trial. "
+        f"hpsearch runs the trials of its own plan only: {they}. To try certain settings, name "
+        "them as points of a grid, in a study file of another name."
+    )
 
 
 def advice_text(points: Sequence[Point]) -> Text:
@@ -401,8 +419,8 @@ def studies_table(
     Args:
         summaries: by the study's name; an error for one that cannot be read.
         together: the names of each comparison's studies.
-        width: of the terminal, in characters. The interval, and then the data set, are left out
-            where names would have no room; a name has to be whole to be of use.
+        width: of the terminal, in characters. The interval, then the data set and the strategy
+            are left out where names would have no room; a name has to be whole to be of use.
     """
     members = {study for studies in together.values() for study in studies}
     rows = [_study_row(name, s) for name, s in summaries.items() if name not in members]
@@ -414,7 +432,7 @@ def studies_table(
         heading: max(len(text) for text in (heading, *(row.get(heading, "") for row in rows)))
         for heading in headings
     }
-    for spare in ("95% interval", "data"):
+    for spare in ("95% interval", "data", "strategy"):
         if sum(widths[heading] + 2 for heading in headings) > width:
             headings.remove(spare)
     table = plain_table("Studies")

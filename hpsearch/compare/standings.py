@@ -221,7 +221,8 @@ def _reservations(table: Sequence[Standing]) -> Iterator[str]:
                 "no winner, since all their trainings diverged; each counts with chance."
             )
     for row in table:
-        if row.winners_are in ("no better", "worse"):
+        winners = row.without_winner < row.speed_up.repeats
+        if winners and row.winners_are in ("no better", "worse"):
             yield (
                 f"{row.strategy}'s winners are {row.winners_are} than always answering the largest "
                 f"class ({row.constant:.4f})."

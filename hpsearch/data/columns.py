@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from hpsearch.data.account import UNLABELLED
+from hpsearch.data.account import UNLABELLED, quoted
 from hpsearch.data.dataset import refuse_quantity
 from hpsearch.data.formats import NUMBER, Numbers, are_dates, are_numbers, mixed_units
 from hpsearch.data.formats import as_numbers as numbers_of
@@ -149,7 +149,7 @@ def interpret(
             coded = column.dictionary_encode().combine_chunks()
         numbers = _parse(name, feature, coded, rows)
         if numbers is not None:
-            remark = None if numbers.remark is None else f"{feature!r} {numbers.remark}"
+            remark = None if numbers.remark is None else f"{quoted(feature)} {numbers.remark}"
             return Column(feature, numbers.values, read=numbers, remark=remark)
         if _share(are_dates, coded) > 0.5:
             return DATES
@@ -333,8 +333,8 @@ def _categorical(feature: str, column: Any, present: int) -> Column | str:
     rank[order] = np.arange(len(names))
     units = mixed_units(column.dictionary)
     remark = (
-        f"{feature!r} has numbers in {len(units)} units ({', '.join(units)}) and is taken for "
-        "categories; write it in one unit"
+        f"{quoted(feature)} has numbers in {len(units)} units ({', '.join(units)}) and is taken "
+        "for categories; write it in one unit"
         if units
         else None
     )
@@ -419,7 +419,7 @@ def labels(name: str, target: str, column: Any, missing: Sequence[str] = ()) -> 
         column = text = pc.if_else(pc.equal(text, ""), pa.scalar(None, pa.string()), text)
     counts = {found["values"]: found["counts"] for found in pc.value_counts(text).to_pylist()}
     dropped = {f"{UNLABELLED} in {target!r}": counts.pop(None, 0)}
-    for word in missing:
+    for word in dict.fromkeys(missing):
         if word not in counts:
             raise UnknownNameError("label in [data] missing_labels:", word, sorted(counts))
         reason = f"{UNLABELLED}: {word!r} means that it is missing ([data] missing_labels)"

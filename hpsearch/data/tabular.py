@@ -91,12 +91,12 @@ def dataset_from_table(
         if isinstance(column, col.Column):
             columns.append(column)
             if feature in nameless:
-                remarks.append(f"a column without a name is learned from, called {feature!r}")
+                remarks.append(f"a column without a name is learned from, called {quoted(feature)}")
             if column.categories is not None:
                 words = col.words_for_missing(table.column(feature))
                 remarks += [
-                    f"{feature!r} has {word!r} in {_rows(count)}, read as missing and no category; "
-                    "if it is one, give it another name"
+                    f"{quoted(feature)} has {word!r} in {_rows(count)}, read as missing and no "
+                    "category; if it is one, give it another name"
                     for word, count in words.items()
                 ]
         else:
@@ -210,10 +210,10 @@ def _unlike(names: Sequence[str], name: str) -> str:
 
 def _unknown(feature: str, unknown: Mapping[str, int]) -> str:
     rows = sum(unknown.values())
-    values = listed([f"{value!r} ({count:,})" for value, count in unknown.items()])
+    values = listed([f"{quoted(value)} ({count:,})" for value, count in unknown.items()])
     return (
-        f"{_rows(rows)} of {feature!r}: {values} {'are' if len(unknown) > 1 else 'is'} new to the "
-        "model and counted as none of its categories"
+        f"{_rows(rows)} of {quoted(feature)}: {values} {'are' if len(unknown) > 1 else 'is'} new "
+        "to the model and counted as none of its categories"
     )
 
 

@@ -104,6 +104,8 @@ class Spending:
         self.over = False
         for slot in begun:
             self._charge(slot)
+        # What was passed over before that was so already when it was begun: no miss of now.
+        self._last_begun = max(self._charged, default=(-1, -1))
 
     def admit(self, slot: Slot) -> bool:
         """Charge a slot; False if the budget does not pay for it."""
@@ -116,7 +118,7 @@ class Spending:
             return True
         if self.over or self._spent + self._cost(slot) > self._limit:
             self.refused += 1
-            self._misses += 1
+            self._misses += (slot.stage, slot.index) > self._last_begun
             self.over = self.over or self._misses == MISSES
             return False
         self._misses = 0

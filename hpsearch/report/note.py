@@ -35,6 +35,13 @@ def note_markdown(view: StudyView) -> str:
         ]
         head = "| stage | trials | epochs | best validation |\n| --- | --- | --- | --- |"
         parts.append("\n".join([f"### {_cell(str(summary.strategy))}", "", head, *rows]))
+    if summary.winner is not None:
+        parts.append(
+            f"Trial {summary.winner} stands for the winner, which may have raced over several "
+            "seeds; what optuna-dashboard calls the best trial has the highest single score. Its "
+            "own importances are of all trials, those of hpsearch of the first stage, which alone "
+            "draws from the whole space."
+        )
     parts += _advice(view)
     moves = configuration_data(view).moves
     if moves:

@@ -128,7 +128,7 @@ def best_table(view: StudyView) -> str:
     of = f"{len(rows)} of {len(view.summary.rows):,} trials"
     caption = f"Best trials{' by their single scores' if winner is None else ''}: {of}"
     if winner is not None:
-        caption += "; the winner, named by the mean of its seeds, then by single scores"
+        caption += "; the winner first, then by single scores"
     return table(["trial", *known, view.score_name, *names], body, caption=caption, kind="trials")
 
 
@@ -155,11 +155,18 @@ def table(
     True
     """
     head = "".join(f'<th scope="col">{html.escape(text)}</th>' for text in headings)
-    body = "".join(
-        f"<tr>{''.join(f'<td>{html.escape(text)}</td>' for text in row)}</tr>" for row in rows
-    )
+    body = "".join(f"<tr>{''.join(map(_cell, row))}</tr>" for row in rows)
     return (
         f'<div class="frame" tabindex="0" role="region" aria-label="{html.escape(caption)}">'
         f'<table class="{kind}"><caption>{html.escape(caption)}</caption>'
         f"<thead><tr>{head}</tr></thead><tbody>{body}</tbody></table></div>\n"
     )
+
+
+PROSE = 40
+"""Characters from which on a cell is a sentence, whose lines are not to be two words long."""
+
+
+def _cell(text: str) -> str:
+    kind = ' class="prose"' if len(text) > PROSE else ""
+    return f"<td{kind}>{html.escape(text)}</td>"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 from typing import Any
 
@@ -103,7 +104,7 @@ def test_several_objectives_have_no_single_best(shell: Any, directions: tuple[st
     rows = strictly(shell("trials", "many", "--json")[1])
     assert [row["number"] for row in rows][: len(front)] == front
     assert rows[0]["values"] == study.trials[front[0]].values
-    assert "0.5000, 0." in shell("trials", "many")[1]
+    assert re.search(r"0\.50*, 0\.[57]", shell("trials", "many")[1])
     assert shell("report", "many")[0] == 0
     code, _, err = shell("advise", "many")
     assert code == 2

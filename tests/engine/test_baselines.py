@@ -21,8 +21,12 @@ from hpsearch.engine.baselines import constant, held_against
 from hpsearch.errors import NoWinnerError, RunError, StorageError
 from hpsearch.objective import RefitJob
 from hpsearch.plots import read_view
+from hpsearch.plots.curves import curves_data
+from hpsearch.plots.history import history_data
+from hpsearch.plots.layers import layers_data
+from hpsearch.plots.parallel import parallel_data
 from hpsearch.report.note import note_markdown
-from hpsearch.report.words import result_sentence
+from hpsearch.report.words import best_table, result_sentence
 from hpsearch.storage import load_study, open_storage
 from hpsearch.study_file import StudyFile, parse_study_file
 
@@ -333,6 +337,42 @@ def test_one_that_trains_among_those_that_diverge_wins(
     assert summary.best is not None
     assert summary.best["learning_rate"] == 0.01
     assert summary.rows[0].state == "complete"
+
+
+def test_the_winner_is_the_best_trial_on_every_page(
+    here: Here, db: str, random_table: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    run_study(study(random_table, 12), storage=db)
+    store = open_storage(db)
+    target = load_study(store, "s")
+    by_score = sorted(
+        (t for t in target.trials if t.state.name == "COMPLETE"), key=lambda t: -(t.value or 0)
+    )
+    worst = by_score[-1]  # as if a race had named the one with the lowest single score
+    note = json.loads(target.user_attrs["hpsearch:result"])
+    named = [worst.user_attrs["stage_index"], worst.user_attrs["slot"]]
+    changed = note | {"validation_slots": [named], "configuration": worst.params}
+    target.set_user_attr("hpsearch:result", json.dumps(changed))
+    store.flush()
+    view = read_view(store, "s")
+    assert view.summary.winner == view.trials[0].number == worst.number
+    assert curves_data(view).curves[0].number == worst.number
+    assert layers_data(view).trainings[0].number == worst.number
+    assert layers_data(view).trainings[0].what.startswith("the winner")
+    assert history_data(view).winner == (worst.number, worst.value)
+    ranks = parallel_data(view).lines
+    best = ranks[next(name for name in reversed(ranks) if name.startswith("best"))]
+    assert any(f"(trial {worst.number})" in row[-1] for row in best.texts)
+    table = best_table(view)
+    assert table.count("(winner)") == 1
+    assert f"<td>{worst.number} (winner)</td>" in table
+    assert f"Trial {worst.number} stands for the winner" in note_markdown(view)
+    assert run(["trials", "s", "--top", "1", "--storage", db, "--json"]) == 0
+    [first] = json.loads(capsys.readouterr().out)
+    assert (first["number"], first["winner"]) == (worst.number, True)
+    # What a stage came to is by its scores all the same.
+    done = [t for t in by_score if t.user_attrs["stage_index"] == 0]
+    assert view.summary.stages[0].best == done[0].value
 
 
 def test_damaged_baselines_are_damaged_notes(here: Here, db: str, random_table: Path) -> None:
