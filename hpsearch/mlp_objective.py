@@ -10,7 +10,7 @@ from hpsearch.diagnosis import by_kind
 from hpsearch.errors import UnknownNameError, UsageError
 from hpsearch.nn import TrainingConfig
 from hpsearch.objective import Recipe, setting_names, train_folds
-from hpsearch.space import Float, Int, Parameter, Space, Value
+from hpsearch.space import Categorical, Float, Int, Parameter, Space, Value
 
 if TYPE_CHECKING:
     import optuna
@@ -39,7 +39,7 @@ class MLPObjective:
     Raises:
         DataError: X and y do not fit together, or cannot be learned from.
         UnknownNameError: `space` or `fixed` names a setting that there is none of.
-        UsageError: a fixed value is none of its setting's.
+        UsageError: a value of `space` or `fixed` is none of its setting's.
 
     >>> import optuna
     >>> from sklearn.datasets import load_iris
@@ -72,11 +72,11 @@ class MLPObjective:
         for name in [*space.parameters, *fixed]:
             if name not in known:
                 raise UnknownNameError("setting", name, setting_names())
-        Recipe.of(fixed, epochs=epochs)  # refuses here what no training could use
         self.space = Space(
             {k: p for k, p in space.parameters.items() if k not in fixed},
             {k: c for k, c in space.conditions.items() if k not in fixed},
         )
+        _check_values(fixed, self.space)
         self.fixed, self.epochs, self.folds, self.seed = fixed, epochs, folds, seed
         self.data = Dataset.from_arrays("X", X, y)
         self.splits = make_splits(
@@ -147,6 +147,19 @@ class MLPObjective:
             preprocessor.transform(X[split.validation]),
             y[split.validation],
         )
+
+
+def _check_values(fixed: Mapping[str, Value], space: Space) -> None:
+    """Refuse before the first trial what no training could use, a width of 17.3 for example."""
+    Recipe.of(fixed, epochs=1)
+    for name, parameter in space.parameters.items():
+        some = (
+            parameter.choices
+            if isinstance(parameter, Categorical)
+            else [parameter.from_unit(u) for u in (0.0, 0.37, 1.0)]
+        )
+        for value in some:
+            Recipe.of({name: value}, epochs=1)
 
 
 def suggest(trial: optuna.Trial, space: Space) -> dict[str, Value]:

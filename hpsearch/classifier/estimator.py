@@ -243,7 +243,7 @@ class MLPClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
                 "classes must be given at the first call of partial_fit; pass every label that y "
                 "will ever have."
             )
-        known = self.classes_ if classes is None else _classes(np.asarray(classes))
+        known = self.classes_ if classes is None else _classes(labels_of("classes", classes))
         X, targets = self._checked(X, y, reset=first)
         if not first:
             self._check_same(settings, known, "partial_fit")
@@ -275,6 +275,21 @@ class MLPClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         best = self._logits(X).argmax(axis=1)
         labels: npt.NDArray[Any] = self.classes_[best]
         return labels
+
+    def score(
+        self, X: Inputs, y: npt.ArrayLike, sample_weight: npt.ArrayLike | None = None
+    ) -> float:
+        """The share of samples that get their label.
+
+        Args:
+            X: samples (n, n_features).
+            y: labels (n,), of whatever make `fit` takes.
+            sample_weight: how much each counts (n,); all the same by default.
+
+        Returns:
+            A number in [0, 1].
+        """
+        return float(super().score(X, labels_of("y", y), sample_weight))
 
     def predict_proba(self, X: Inputs) -> Floats:
         """The probability of each class.

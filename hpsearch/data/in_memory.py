@@ -69,7 +69,7 @@ def numbers_of(
     names = column_names(X)
     if names is not None:
         check_shape(X.shape)
-        matrix = np.empty(X.shape, dtype=np.float32)
+        matrix = np.empty(X.shape, dtype=np.float32, order="F")  # filled column by column
         with np.errstate(over="ignore"):
             for j, column in enumerate(names):
                 series = X.iloc[:, j] if hasattr(X, "iloc") else X[column]

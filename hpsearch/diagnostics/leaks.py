@@ -54,14 +54,14 @@ def label_leaks(dataset: Dataset, split: Split, *, seed: int) -> Check:
     ]
     constant = 1 - float(np.bincount(y).max()) / len(y)
     names = dataset.feature_names
-    same = [j for j, clue in enumerate(clues) if clue.same]
+    same = [j for j, clue in enumerate(clues) if clue.same or _same_where_there(X[:, j], y, k)]
     coded = [j for j, clue in enumerate(clues) if clue.indicates is not None]
     coded_classes = {clues[j].indicates for j in coded}
     one_hot = coded if len(coded_classes) >= max(2, k - 1) else []
     near = [
         j
         for j, clue in enumerate(clues)
-        if constant > 0 and clue.error <= NEARLY * constant and not clue.same and j not in one_hot
+        if constant > 0 and clue.error <= NEARLY * constant and j not in {*same, *one_hot}
     ]
     looked_at = "" if len(drawn) == len(rows) else f" ({len(drawn):,} of {len(rows):,} rows)"
     best = min(range(len(clues)), key=lambda j: clues[j].error)
@@ -103,6 +103,14 @@ def _are(names: Sequence[str], columns: Sequence[int], how: str = "") -> str:
     """What some columns are, up to the thing itself."""
     verb = "is" if len(columns) == 1 else "are"
     return f"{listed([repr(names[j]) for j in columns])} {how}{verb}"
+
+
+def _same_where_there(column: NDArray[np.float32], y: NDArray[np.int64], k: int) -> bool:
+    """Whether a column with gaps is one-to-one with all the classes where it has values."""
+    there = ~np.isnan(column)
+    if there.all() or int(there.sum()) < ENOUGH or len(np.unique(y[there])) < len(np.unique(y)):
+        return False
+    return _clue(column[there], y[there], k, ordered=False).same
 
 
 def _clue(column: NDArray[np.float32], y: NDArray[np.int64], k: int, *, ordered: bool) -> _Clue:

@@ -179,7 +179,9 @@ def test_text_of_any_make_is_a_label(labels: Any) -> None:
 @pytest.mark.filterwarnings("ignore::sklearn.exceptions.DataConversionWarning")
 @pytest.mark.parametrize("labels", TEXTS.values(), ids=TEXTS)
 def test_the_classifier_takes_the_same_text(labels: Any) -> None:
-    assert MLPClassifier(max_iter=1).fit(NUMBERS, labels).classes_.tolist() == ["a", "b"]
+    classifier = MLPClassifier(max_iter=1).fit(NUMBERS, labels)
+    assert classifier.classes_.tolist() == ["a", "b"]
+    assert classifier.score(NUMBERS, labels) == (classifier.predict(NUMBERS) == TEXT).mean()
 
 
 @pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
@@ -201,8 +203,9 @@ def test_the_classifier_takes_the_same_text(labels: Any) -> None:
 )
 def test_numbers_of_any_make_are_labels(labels: Any, classes: tuple[int, ...]) -> None:
     assert MLPObjective(NUMBERS, labels).data.classes == classes
-    known = MLPClassifier(max_iter=1).fit(NUMBERS, labels).classes_
-    assert tuple(int(label) for label in known) == classes
+    classifier = MLPClassifier(max_iter=1).fit(NUMBERS, labels)
+    assert tuple(int(label) for label in classifier.classes_) == classes
+    assert 0 <= classifier.score(NUMBERS, labels) <= 1
 
 
 @pytest.mark.parametrize(

@@ -153,6 +153,14 @@ DATA: dict[str, tuple[Any, Any, dict[str, Any], str, str, str]] = {
         "'x13' nearly is the label: is that known before the label is? if not, [data] exclude = "
         '["x0", "x7", "x8", "x9", "x10", "x11", "x12", "x13"]',
     ),
+    "a copy of the label with gaps": (
+        np.c_[X, np.where(RNG.random(300) < 0.2, np.nan, -Y)],
+        Y,
+        {},
+        "label leaks",
+        "fail",
+        "'x6' is the label under another name",
+    ),
     "two noisy copies": (
         np.c_[X, Y + 0.1 * RNG.normal(size=300), Y - 0.1 * RNG.normal(size=300)],
         Y,

@@ -6,6 +6,7 @@ import time
 from typing import Any
 
 import numpy as np
+import optuna
 import pytest
 
 from hpsearch import MLPObjective
@@ -208,3 +209,19 @@ def test_the_objective_takes_whole_numbers_as_floats() -> None:
     assert recipe.network.hidden_layer_sizes == (16, 16)
     assert (recipe.training.batch_size, type(recipe.training.batch_size)) == (8, int)
     MLPObjective([[1.0], [2.0]] * 8, ["a", "b"] * 8, fixed={"width": 16.0, "depth": 1.0})
+
+
+@pytest.mark.parametrize(
+    "parameter", [Float(8, 32), Categorical((16, 16.5)), Categorical((16, "32")), Int(0, 8)]
+)
+def test_the_objective_refuses_a_space_of_another_type_at_once(parameter: Any) -> None:
+    with pytest.raises(UsageError, match=r"width|hidden_layer_sizes"):
+        MLPObjective([[1.0], [2.0]] * 8, ["a", "b"] * 8, space=Space({"width": parameter}))
+
+
+def test_the_objective_trains_with_whole_floats() -> None:
+    space = Space({"width": Categorical((4.0, 8)), "depth": Categorical((1.0, 2))})
+    objective = MLPObjective([[1.0], [2.0]] * 8, ["a", "b"] * 8, space=space, epochs=1)
+    study = optuna.create_study(direction="maximize")
+    study.optimize(objective, n_trials=4)
+    assert not study.get_trials(states=(optuna.trial.TrialState.FAIL,))
