@@ -20,6 +20,7 @@ from typing import Any
 
 import numpy as np
 
+from hpsearch.data.account import quoted
 from hpsearch.data.in_memory import numbers_of
 from hpsearch.data.preprocessing import Preprocessor
 from hpsearch.errors import DataError, UsageError
@@ -131,10 +132,11 @@ class Model:
         span = np.where(high > low, high - low, np.maximum(np.abs(high), 1))
         far = np.abs(X - (low + high) / 2) > FAR * span + (high - low) / 2
         for column in np.flatnonzero(far.any(axis=0)):
+            name = quoted(self.feature_names[column])
             values = X[far[:, column], column]
             farthest = values[np.argmax(np.abs(values - low[column]))]
             told.append(
-                f"{_rows(len(values))} of {self.feature_names[column]!r}: far outside of what the "
+                f"{_rows(len(values))} of {name}: far outside of what the "
                 f"model learned from, {low[column]:.6g} to {high[column]:.6g}; the farthest "
                 f"is {farthest:.6g}"
             )

@@ -48,6 +48,9 @@ RESAMPLES = 400
 LEARNED = "nothing learned"
 """The topic of a winner that a simple model does not lose against."""
 
+PERFECT = "nothing to gain"
+"""The topic of a best training that has every row right."""
+
 BEST_RATE = "learning rate"
 """The topic of where the best learning rate lies among the others."""
 
@@ -88,8 +91,8 @@ class Point:
 
     @property
     def asks(self) -> bool:
-        """Whether all is not well: something is to be changed, or nothing was learned."""
-        return bool(self.edits) or self.topic == LEARNED
+        """Whether all is not well: something is to be changed, or looked at."""
+        return bool(self.edits) or self.topic in (LEARNED, PERFECT)
 
 
 def urgent(points: Sequence[Point]) -> list[Point]:
@@ -109,6 +112,8 @@ def advise(evidence: Evidence) -> tuple[Point, ...]:
     """
     if not evidence.trained:
         return (Point("trials", "No training is finished yet, so that there is nothing to say."),)
+    if perfect := [*_perfect(evidence)]:
+        return tuple(perfect)
     faults = [*_faults(evidence)]
     if not any(point.repair for point in faults):
         faults += _rates(evidence)
@@ -123,6 +128,31 @@ def advise(evidence: Evidence) -> tuple[Point, ...]:
     points += [*_epochs(evidence), *_trials(evidence), *_seeds(evidence)]
     few = Point("trials", f"{len(evidence.trained)} trainings are too few to say more.")
     return tuple(points) or (few,)
+
+
+def _perfect(evidence: Evidence) -> Iterator[Point]:
+    """Where every row is right no other setting is better, and the data are to be looked at."""
+    named = [
+        one
+        for one in evidence.full
+        if (one.result.slot.stage, one.result.slot.index) in evidence.winner
+    ]
+    right = [one for one in evidence.full if one.result.score >= 1.0]
+    if not right or any(one.result.score < 1.0 for one in named):
+        return
+    rows = f"all {evidence.validation:,} validation rows" if evidence.validation else "every row"
+    yield Point(
+        PERFECT,
+        f"{len(right)} of {len(evidence.full)} full trainings label {rows} right: nothing is left "
+        "to gain by more trials or other ranges. Data may be as easy as that; but make sure that "
+        "no column tells the label (`hpsearch check` looks for such), that no row is there twice, "
+        "and that there are enough validation rows to tell settings apart.",
+    )
+    yield from (point for point in _epochs(evidence) if _fewer(point, evidence))
+
+
+def _fewer(point: Point, evidence: Evidence) -> bool:
+    return any(edit.value < evidence.study.training.epochs for edit in point.edits)
 
 
 def _learned(evidence: Evidence, faults: Sequence[Point]) -> Iterator[Point]:

@@ -14,6 +14,9 @@ from hpsearch.errors import UsageError
 
 __all__ = ["register"]
 
+TARGETS = ("label", "target", "class", "y")
+"""What the column with the classes is called where it goes without saying, in any case."""
+
 
 def register(app: typer.Typer) -> None:
     """Add the commands of this module."""
@@ -41,7 +44,7 @@ def init(
     from hpsearch.study_file.loading import anchored
     from hpsearch.writing import write_whole
 
-    if path.exists() and not force:
+    if os.path.lexists(path) and not force:
         raise UsageError(f"{path} is there already; --force replaces it")
     place, target = _source(data, target, path.parent)
     text = template(path.stem, place, target)
@@ -62,10 +65,10 @@ def _source(data: str, target: str | None, folder: Path) -> tuple[str, str | Non
     Raises:
         UsageError: there are no such data, or the target is not told and not obvious.
     """
-    from hpsearch.data.load import DATASETS, check_named, obvious_target
+    from hpsearch.data.load import DATASETS, check_named
 
     named = data in DATASETS or data.startswith("openml:")
-    if named or not (any(mark in data for mark in "./\\") or Path(data).exists()):
+    if named or not (any(mark in data for mark in "./\\") or os.path.lexists(data)):
         check_named(data, target)
         return data, target
     try:
@@ -74,12 +77,30 @@ def _source(data: str, target: str | None, folder: Path) -> tuple[str, str | Non
         raise UsageError(
             f"the name {data!r} is not UTF-8, and a study file is; rename the data file"
         ) from None
-    file = Path(data).expanduser()
-    target = obvious_target(file) if target is None else target
-    if file.is_absolute():
-        return str(file), target
-    here = os.path.relpath(file.resolve(), folder.resolve())
+    file = Path(data)
+    target = _obvious_target(file) if target is None else target
+    if file.is_absolute() or data.startswith("~"):
+        return data, target
+    here = os.path.relpath(file.parent.resolve() / file.name, folder.resolve())
     return (here if any(mark in here for mark in "./\\") else f"./{here}"), target
+
+
+def _obvious_target(file: Path) -> str | None:
+    """The one column of a table that is called what targets are called; None for arrays.
+
+    Raises:
+        UsageError: the file cannot be read, or the table has no such column, or several.
+    """
+    from hpsearch.data.account import listed
+    from hpsearch.data.load import columns_of
+
+    columns = columns_of(file)
+    found = [column for column in columns if column.lower() in TARGETS]
+    if columns and len(found) != 1:
+        raise UsageError(
+            f"{file}: which column holds the classes? Name it with --target: {listed(columns, 10)}"
+        )
+    return found[0] if found else None
 
 
 def schema() -> None:

@@ -47,7 +47,7 @@ def studies(
     as_json: Json = False,
 ) -> None:
     """List the studies of a database, a comparison in one line."""
-    from hpsearch.cli.render import studies_table
+    from hpsearch.cli.render import foreign_text, studies_table
     from hpsearch.report.subjects import comparisons_in
     from hpsearch.storage import open_storage, study_names
 
@@ -71,6 +71,9 @@ def studies(
     elif summaries:
         together = {} if every else comparisons_in(store)
         output().print(studies_table(summaries, together, width=output().width))
+        for name, summary in summaries.items():
+            if not isinstance(summary, StorageError) and (foreign := foreign_text(summary)):
+                _tell(f"{name}: {foreign}")
     else:
         output().print("No studies yet; `hpsearch run STUDY.toml` makes one.")
 
@@ -83,7 +86,7 @@ def trials(
     as_json: Json = False,
 ) -> None:
     """List a study's trials, best first."""
-    from hpsearch.cli.render import trials_table
+    from hpsearch.cli.render import foreign_text, trials_table
     from hpsearch.storage import open_storage
 
     summary = _summary(open_storage(storage, create=False), name)
@@ -110,6 +113,8 @@ def trials(
         )
     else:
         output().print(f"The study {name} has no such trials.", markup=False)
+    if not as_json and (foreign := foreign_text(summary)):
+        _tell(foreign)
 
 
 def best(

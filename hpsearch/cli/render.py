@@ -81,7 +81,25 @@ def story(summary: Summary, storage: str, points: Sequence[Point] = ()) -> Itera
     yield winner_text(summary)
     if points:
         yield advice_text(points)
+    if (foreign := foreign_text(summary)) is not None:
+        yield Text(f"{foreign}\n")
     yield next_text(summary, storage)
+
+
+def foreign_text(summary: Summary) -> str | None:
+    """What becomes of trials that others have added to a study; None where there are none."""
+    count = sum(summary.foreign.values())
+    if not count:
+        return None
+    states = ", ".join(f"{n} {state}" for state, n in sorted(summary.foreign.items()))
+    are, they = (
+        ("trials are", "they stay as they are") if count > 1 else ("trial is", "it stays as it is")
+    )
+    return (
+        f"{count} {are} of somebody else's making ({states}), as with Optuna's enqueue_trial. "
+        f"hpsearch runs the trials of its own plan only: {they}. To try certain settings, name "
+        "them as points of a grid, in a study file of another name."
+    )
 
 
 def advice_text(points: Sequence[Point]) -> Text:
@@ -487,8 +505,15 @@ def account_text(dataset: Dataset, width: int) -> str:
 MARKS = {"pass": "[green]pass[/]", "warn": "[yellow]warn[/]", "fail": "[bold red]fail[/]"}
 
 
-def checks_story(checks: Sequence[Check]) -> Iterator[RenderableType]:
-    """Each check with its verdict and its numbers, and below what to do where one is not passed."""
+def checks_story(checks: Sequence[Check], excluded: Sequence[str] = ()) -> Iterator[RenderableType]:
+    """Each check with its verdict and its numbers, and below what to do where one is not passed.
+
+    Args:
+        checks: of a study.
+        excluded: the columns that it leaves out already.
+    """
+    from hpsearch.diagnostics.check import excluding
+
     table = plain_table("Checks before learning")
     table.add_column("")
     for heading in ("check", "found", "expected"):
@@ -499,6 +524,9 @@ def checks_story(checks: Sequence[Check]) -> Iterator[RenderableType]:
     yield table
     odd = [check_line(check) for check in checks if check.verdict != "pass"]
     yield "\n".join(odd) if odd else "Nothing is odd."
+    if (asking := [check for check in checks if check.exclude]) and len(asking) + len(excluded) > 1:
+        names = dict.fromkeys([*excluded, *(name for check in asking for name in check.exclude)])
+        yield escape(f"All together: {excluding(list(names))}")
 
 
 def check_line(check: Check) -> str:

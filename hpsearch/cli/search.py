@@ -98,7 +98,7 @@ def check(study: Annotated[str, StudyArgument], seed: Seed = None, as_json: Json
     else:
         console = output()
         console.print(account_text(dataset, console.width), markup=False, highlight=False)
-        console.print("", *checks_story(checks), sep="\n")
+        console.print("", *checks_story(checks, file.data.exclude), sep="\n")
     if any(c.verdict == "fail" for c in checks):
         raise typer.Exit(1)
 

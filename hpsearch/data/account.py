@@ -9,11 +9,16 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["ACCOUNT", "UNLABELLED", "Account", "listed", "quoted"]
+__all__ = ["ACCOUNT", "UNLABELLED", "Account", "code_for_missing", "listed", "quoted"]
 
 LONGEST_NAME = 40
 UNLABELLED = "without a label"
 """How the reason begins for which rows are left out that have none."""
+
+FREQUENT = 0.005
+"""The least share of the rows that a code for missing values is suspected in."""
+DISTINCT = 5
+"""So many other values there must be for one to stand out."""
 
 ACCOUNT = {
     "rows_read": int,
@@ -91,14 +96,21 @@ class Account:
     def with_values(
         self, X: NDArray[np.float32], names: Sequence[str], categorical: Mapping[int, Any]
     ) -> Account:
-        """The account of these samples: what is missing in them is counted anew."""
-        with np.errstate(over="ignore", invalid="ignore"):
-            suspect = np.flatnonzero(np.isnan(np.add.reduce(X, axis=0)))
-        counts = {int(j): int(np.isnan(X[:, j]).sum()) for j in suspect}
+        """The account of these samples: what is missing in them, or may be, is looked up anew."""
+        low, high = np.minimum.reduce(X, axis=0), np.maximum.reduce(X, axis=0)
+        lacking = np.isnan(low)
+        counts = {int(j): int(np.isnan(X[:, j]).sum()) for j in np.flatnonzero(lacking)}
+        codes = {
+            names[j]: code_for_missing(X[:, j])
+            for j in range(X.shape[1])
+            if j not in categorical
+            and (lacking[j] or _may_be_code(float(low[j])) or _may_be_code(float(high[j])))
+        }
         return replace(
             self,
-            imputed={names[j]: n for j, n in counts.items() if n and j not in categorical},
-            no_category={names[j]: n for j, n in counts.items() if n and j in categorical},
+            imputed={names[j]: n for j, n in counts.items() if j not in categorical},
+            no_category={names[j]: n for j, n in counts.items() if j in categorical},
+            codes={name: code for name, code in codes.items() if code is not None},
         )
 
     def without_rows(self, reason: str, count: int) -> Account:
@@ -107,11 +119,7 @@ class Account:
 
     def without_columns(self, reasons: Mapping[str, str]) -> Account:
         """The account after some columns more are left out."""
-        return replace(
-            self,
-            columns_dropped={**self.columns_dropped, **reasons},
-            codes={name: code for name, code in self.codes.items() if name not in reasons},
-        )
+        return replace(self, columns_dropped={**self.columns_dropped, **reasons})
 
     def facts(self, most: int | None = None) -> Iterator[tuple[str, str]]:
         """What there is to tell, in pairs of a heading and its words.
@@ -161,6 +169,42 @@ class Account:
         first = [f"{told[0][1]}, all kept{inputs}"] if whole else [f"read {told[0][1]}"]
         rest = told[2:] if whole else told[1:]
         return [*first, *(f"{what}: {words}" for what, words in rest)]
+
+
+def code_for_missing(values: NDArray[Any]) -> str | None:
+    """The smallest or largest number of a column, where it looks like a code for a missing value.
+
+    Such a number is negative, or a row of nines or eights; it stands for many rows, and lies away
+    from all others by more than they span. Only -1 and negative rows of nines may lie near, if no
+    other is negative.
+
+    >>> code_for_missing(np.array([1.0, 2, 3, 4, 5, 6, -999, -999, 7, 8]))
+    '-999 in 2 rows'
+    >>> code_for_missing(np.array([0.0, 1, 1, 0])) is None
+    True
+    """
+    present = values[np.isfinite(values)]
+    if len(present) == 0:
+        return None
+    for code in (float(present.min()), float(present.max())):
+        count = int(np.count_nonzero(present == code))
+        if not _may_be_code(code) or count < max(2, FREQUENT * len(present)):
+            continue
+        rest = present[present != code]
+        if len(np.unique(rest[:10_000])) < DISTINCT:
+            continue
+        low, high = float(rest.min()), float(rest.max())
+        away = max(low - code, code - high) > high - low and abs(code) >= 9
+        alone = code < 0 <= low and (code == -1 or set(f"{-code:.0f}") == {"9"})
+        if away or alone:
+            return f"{code:.10g} in {count:,} rows"
+    return None
+
+
+def _may_be_code(number: float) -> bool:
+    if not np.isfinite(number) or number != np.floor(number):
+        return False
+    return number < 0 or (number >= 9 and set(f"{number:.0f}") in ({"9"}, {"8"}))
 
 
 def listed(names: Sequence[str], most: int | None = 3, separator: str = ", ") -> str:

@@ -4,12 +4,10 @@ from __future__ import annotations
 
 import zipfile
 import zlib
-from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from hpsearch.data.columns import code_for_missing
 from hpsearch.data.dataset import MAX_CELLS, Dataset, as_features
 from hpsearch.data.files import first_line
 from hpsearch.errors import DataError, nearest
@@ -50,7 +48,7 @@ def load_npz(path: Path) -> Dataset:
     members = _read(path, required=("X", "y"), optional=("X_test", "y_test"))
     _check_pair(path, members, "X", "y")
     if "X_test" not in members and "y_test" not in members:
-        return _watched(Dataset.from_arrays(path.name, members["X"], members["y"]))
+        return Dataset.from_arrays(path.name, members["X"], members["y"])
     _check_pair(path, members, "X_test", "y_test")
     X, X_test = members["X"], members["X_test"]
     if X.shape[1:] != X_test.shape[1:]:
@@ -58,21 +56,12 @@ def load_npz(path: Path) -> Dataset:
             f"{path}: samples of X have shape {X.shape[1:]} and those of X_test "
             f"{X_test.shape[1:]}; they must agree."
         )
-    return _watched(
-        Dataset.from_arrays(
-            path.name,
-            np.concatenate([X, X_test]),
-            np.concatenate([members["y"], members["y_test"]]),
-            fixed_test=len(X),
-        )
+    return Dataset.from_arrays(
+        path.name,
+        np.concatenate([X, X_test]),
+        np.concatenate([members["y"], members["y_test"]]),
+        fixed_test=len(X),
     )
-
-
-def _watched(dataset: Dataset) -> Dataset:
-    """The data set, its account with the numbers that look like codes for missing values."""
-    found = zip(dataset.feature_names, map(code_for_missing, dataset.X.T), strict=True)
-    codes = {name: code for name, code in found if code is not None}
-    return replace(dataset, account=replace(dataset.account, codes=codes))
 
 
 def npz_features(path: Path, columns: int) -> NDArray[np.float32]:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from hpsearch.data.account import UNLABELLED
+from hpsearch.data.account import UNLABELLED, quoted
 from hpsearch.data.dataset import refuse_quantity
 from hpsearch.data.formats import NUMBER, Numbers, are_dates, are_numbers, mixed_units
 from hpsearch.data.formats import as_numbers as numbers_of
@@ -24,7 +24,6 @@ __all__ = [
     "Labels",
     "as_numbers",
     "clean",
-    "code_for_missing",
     "counts_rows",
     "interpret",
     "known_codes",
@@ -42,12 +41,6 @@ MISSING_LABEL = (*MISSING_NUMBER, "?", "n/a", "<na>", "nan", "null")
 INTEGER = r"^[+-]?\d{1,18}$"
 MAX_CATEGORIES = 1_000
 DATES = "dates or times, which are not used yet"
-
-FREQUENT = 0.005
-"""The least share of the rows that a code for missing values is suspected in."""
-
-DISTINCT = 5
-"""So many other values there must be for one to stand out."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -156,45 +149,12 @@ def interpret(
             coded = column.dictionary_encode().combine_chunks()
         numbers = _parse(name, feature, coded, rows)
         if numbers is not None:
-            remark = None if numbers.remark is None else f"{feature!r} {numbers.remark}"
+            remark = None if numbers.remark is None else f"{quoted(feature)} {numbers.remark}"
             return Column(feature, numbers.values, read=numbers, remark=remark)
         if _share(are_dates, coded) > 0.5:
             return DATES
         return _categorical(feature, coded, present)
     return Column(feature, _as_float(column)) if _is_number(kind) else DATES
-
-
-def code_for_missing(values: NDArray[Any]) -> str | None:
-    """The smallest or largest number of a column, where it looks like a code for a missing value.
-
-    Such a number stands for many rows and lies away from all others, by more than they span; or it
-    is the only negative one, and -1 or a row of nines.
-
-    >>> code_for_missing(np.array([1.0, 2, 3, 4, 5, 6, -999, -999, 7, 8]))
-    '-999 in 2 rows'
-    >>> code_for_missing(np.array([0.0, 1, 1, 0])) is None
-    True
-    """
-    present = values[np.isfinite(values)]
-    if len(present) == 0:
-        return None
-    for code in (present.min(), present.max()):
-        count = int(np.count_nonzero(present == code))
-        if code != np.floor(code) or count < max(2, FREQUENT * len(present)):
-            continue
-        rest = present[present != code]
-        if len(rest) == 0:
-            continue
-        low, high = rest.min(), rest.max()
-        gap = low - code if code < low else code - high
-        nines = code == -1 or (abs(code) >= 9 and set(f"{abs(code):.0f}") == {"9"})
-        lone = nines and code < 0 <= low
-        if not lone and not (gap > high - low and (nines or abs(code) >= 99)):
-            continue
-        if len(np.unique(rest[:10_000])) < DISTINCT:
-            continue
-        return f"{code:.10g} in {count:,} rows"
-    return None
 
 
 def _is_number(kind: Any) -> bool:
@@ -237,12 +197,14 @@ def _parse(
     import pyarrow.compute as pc
 
     texts = coded.dictionary
-    truth = pc.utf8_lower(texts)
-    if pc.all(pc.is_in(truth, value_set=pa.array(["true", "false"]))).as_py():
-        parsed = np.asarray(pc.equal(truth, "true").cast(pa.float64()).to_numpy())
-        return Numbers(_spread(coded, parsed), False, None)
-    said = pc.invert(pc.is_in(truth, value_set=pa.array(MISSING_NUMBER)))
-    numbers = numbers_of(texts.filter(said), decimal_comma=decimal_comma)
+    lower = pc.utf8_lower(texts)
+    said = pc.invert(pc.is_in(lower, value_set=pa.array(MISSING_NUMBER)))
+    truth = lower.filter(said)
+    if pc.all(pc.is_in(truth, value_set=pa.array(["true", "false"])), min_count=1).as_py():
+        true = np.asarray(pc.equal(truth, "true").cast(pa.float64()).to_numpy())
+        numbers: Numbers | None = Numbers(true, False, None)
+    else:
+        numbers = numbers_of(texts.filter(said), decimal_comma=decimal_comma)
     if numbers is not None:
         parsed = np.full(len(texts), np.nan)
         parsed[np.asarray(said)] = numbers.values
@@ -371,8 +333,8 @@ def _categorical(feature: str, column: Any, present: int) -> Column | str:
     rank[order] = np.arange(len(names))
     units = mixed_units(column.dictionary)
     remark = (
-        f"{feature!r} has numbers in {len(units)} units ({', '.join(units)}) and is taken for "
-        "categories; write it in one unit"
+        f"{quoted(feature)} has numbers in {len(units)} units ({', '.join(units)}) and is taken "
+        "for categories; write it in one unit"
         if units
         else None
     )
@@ -457,7 +419,7 @@ def labels(name: str, target: str, column: Any, missing: Sequence[str] = ()) -> 
         column = text = pc.if_else(pc.equal(text, ""), pa.scalar(None, pa.string()), text)
     counts = {found["values"]: found["counts"] for found in pc.value_counts(text).to_pylist()}
     dropped = {f"{UNLABELLED} in {target!r}": counts.pop(None, 0)}
-    for word in missing:
+    for word in dict.fromkeys(missing):
         if word not in counts:
             raise UnknownNameError("label in [data] missing_labels:", word, sorted(counts))
         reason = f"{UNLABELLED}: {word!r} means that it is missing ([data] missing_labels)"

@@ -33,8 +33,10 @@ _CURRENCY = (
 )
 _GROUPING = "[ \u00a0\u2009\u202f'\u2019]"
 _GROUPED = rf"^[+-]?\d{{1,3}}({_GROUPING}\d{{3}})+([.,]\d+)?$"
-_UNIT = r"^(?P<number>.*\d[.,]?)\s*(?P<unit>[A-Za-zµμ°²³/]{1,12})$"
-_SPACED_UNIT = r"^[+-]?[\d.,]+\s+[A-Za-zµμ°²³/]{1,12}$"
+_UNIT = r"^(?P<number>.*\d[.,]?)(?P<gap>\s*)(?P<unit>[\p{L}°²³/]{1,12})$"
+_SPACED_UNIT = r"^[+-]?[\d.,]+\s+[\p{L}°²³/]{1,12}$"
+_CODE = r"^.*\d\p{Lu}$"
+"""A number and a capital letter, as in 12B: a code, and no unit."""
 
 
 @dataclass(frozen=True)
@@ -81,7 +83,8 @@ def as_numbers(texts: Any, *, decimal_comma: bool = False) -> Numbers | None:
     if numbers is None:
         parts = pc.extract_regex(bare, _UNIT)
         units = set(pc.struct_field(parts, "unit").to_pylist()) if parts.null_count == 0 else set()
-        if len(units) == 1:
+        coded = pc.or_(pc.match_substring_regex(bare, _CODE), are_dates(texts))
+        if len(units) == 1 and not pc.any(coded).as_py():
             numbers = _parsed(pc.struct_field(parts, "number"), decimal_comma)
     if numbers is None:
         return None
@@ -187,7 +190,8 @@ _FORMS = (
     ),
     rf"{_DAY}(?:st|nd|rd|th)?(?:\s+of)?{_GAP}{_NAME}{_GAP}(?:\d{{4}}|\d{{2}})",
     rf"{_NAME}{_GAP}{_DAY}(?:st|nd|rd|th)?{_GAP}(?:\d{{4}}|\d{{2}})",
-    rf"{_NAME}{_GAP}(?:\d{{4}}|\d{{2}})",
+    rf"{_NAME}{_GAP}(?:\d{{4}}|\d{{2}}|{_DAY}(?:st|nd|rd|th)?)",
+    rf"{_DAY}(?:st|nd|rd|th)?(?:\s+of)?{_GAP}{_NAME}",
     rf"\d{{4}}{_GAP}{_NAME}(?:{_GAP}{_DAY})?",
     r"[12]\d{7}t\d{4,6}z?",
 )

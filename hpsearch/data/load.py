@@ -19,10 +19,7 @@ if TYPE_CHECKING:
 
     from hpsearch.data.dataset import Dataset
 
-__all__ = ["DATASETS", "check_named", "load_dataset", "obvious_target"]
-
-TARGETS = ("label", "target", "class", "y")
-"""What the column with the classes is called where it goes without saying, in any case."""
+__all__ = ["DATASETS", "check_named", "columns_of", "load_dataset"]
 
 DATASETS: dict[str, Callable[[Path | None], Dataset]] = {
     **BUNDLED,
@@ -122,22 +119,14 @@ def _by_path(
     raise DataError(f"{file}: data files end in {', '.join(TABLE_SUFFIXES)} or .npz.")
 
 
-def obvious_target(path: str | Path) -> str | None:
-    """The one column of a table that is called what targets are called; None without such a one.
+def columns_of(path: str | Path) -> list[str]:
+    """The names of a table's columns; none for a file of arrays or of another kind.
 
     Raises:
         DataError: the file is missing or damaged.
     """
     file = existing_file(path)
-    if not file.name.endswith(TABLE_SUFFIXES):
-        return None
-    found = [column for column in read_table(file).column_names if column.lower() in TARGETS]
-    return found[0] if len(found) == 1 else None
-
-
-def _no_missing_labels(name: str, missing_labels: Sequence[str]) -> None:
-    if missing_labels:
-        raise DataError(f"{name} has a label in every row; remove missing_labels.")
+    return list(read_table(file).column_names) if file.name.endswith(TABLE_SUFFIXES) else []
 
 
 def _openml(

@@ -59,7 +59,7 @@ def dataset_from_table(
     table, nameless = _with_names(table)
     if target is None:
         raise DataError(
-            f"{name}: which column holds the classes? Set target (--target) to one of: "
+            f"{name}: which column holds the classes? Set target to one of: "
             f"{_some(table.column_names)}."
         )
     if target not in table.column_names:
@@ -91,12 +91,12 @@ def dataset_from_table(
         if isinstance(column, col.Column):
             columns.append(column)
             if feature in nameless:
-                remarks.append(f"a column without a name is learned from, called {feature!r}")
+                remarks.append(f"a column without a name is learned from, called {quoted(feature)}")
             if column.categories is not None:
                 words = col.words_for_missing(table.column(feature))
                 remarks += [
-                    f"{feature!r} has {word!r} in {_rows(count)}, read as missing and no category; "
-                    "if it is one, give it another name"
+                    f"{quoted(feature)} has {word!r} in {_rows(count)}, read as missing and no "
+                    "category; if it is one, give it another name"
                     for word, count in words.items()
                 ]
         else:
@@ -112,7 +112,6 @@ def dataset_from_table(
         for index, column in enumerate(columns):
             X[:, index] = column.values
     read = {c.name: c.read for c in columns if c.read is not None}
-    codes = {c.name: col.code_for_missing(c.values) for c in columns if c.categories is None}
     return Dataset.from_arrays(
         name,
         X,
@@ -126,7 +125,6 @@ def dataset_from_table(
             columns_dropped=dropped,
             numbers={c: r.example for c, r in read.items() if r.example is not None},
             decimal_comma=tuple(c for c, r in read.items() if r.decimal_comma),
-            codes={c: code for c, code in codes.items() if code is not None},
             remarks=(*remarks, *(c.remark for c in columns if c.remark is not None)),
         ),
     )
@@ -212,10 +210,10 @@ def _unlike(names: Sequence[str], name: str) -> str:
 
 def _unknown(feature: str, unknown: Mapping[str, int]) -> str:
     rows = sum(unknown.values())
-    values = listed([f"{value!r} ({count:,})" for value, count in unknown.items()])
+    values = listed([f"{quoted(value)} ({count:,})" for value, count in unknown.items()])
     return (
-        f"{_rows(rows)} of {feature!r}: {values} {'are' if len(unknown) > 1 else 'is'} new to the "
-        "model and counted as none of its categories"
+        f"{_rows(rows)} of {quoted(feature)}: {values} {'are' if len(unknown) > 1 else 'is'} new "
+        "to the model and counted as none of its categories"
     )
 
 

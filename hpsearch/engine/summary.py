@@ -54,6 +54,11 @@ class TrialRow:
     values: tuple[float, ...] = ()
 
     @property
+    def ours(self) -> bool:
+        """Whether it is a slot of a search of hpsearch's."""
+        return None not in (self.slot, self.seed, self.epochs)
+
+    @property
     def faults(self) -> list[str]:
         """The names of what was wrong with it, the likely cause first."""
         return [finding.name for finding in self.findings if finding.fault]
@@ -185,6 +190,13 @@ class Summary:
             return f"There is no winner: {whole} stopped as known bad."
         return f"No trial is complete ({states_text(self.states)})."
 
+    @property
+    def foreign(self) -> Mapping[str, int]:
+        """Trials that others have added to a study of hpsearch's, by their state."""
+        if self.strategy is None:
+            return {}
+        return Counter(row.state for row in self.rows if not row.ours)
+
     def document(self) -> dict[str, Any]:
         """The summary in terms of JSON, as ``--json`` prints it."""
         return {
@@ -202,6 +214,7 @@ class Summary:
             "tests": self.tests,
             "trials": sum(self.states.values()),
             "states": dict(self.states),
+            "foreign": dict(self.foreign),
             "seconds": self.seconds,
             "winner": self.winner,
             "diverged": self.diverged,

@@ -165,7 +165,7 @@ def _data(data: Mapping[str, Any]) -> dict[str, str]:
             told.setdefault(f"data {what}", []).append(words)
         facts |= {what: "; ".join(words) for what, words in told.items()}
     if data["notes"]:
-        facts["notes on the data"] = " ".join(data["notes"])
+        facts["notes on the data"] = "; ".join(note.rstrip(".; ") for note in data["notes"])
     return facts
 
 

@@ -77,7 +77,7 @@ def final_scores_figure(data: FinalScoresData) -> go.Figure:
     if data.constant is not None and low - margin <= data.constant <= high + margin:
         figure.add_hline(y=data.constant, line={"color": GREY, "dash": "dot", "width": 1})
     names = list(data.test)
-    figure.update_xaxes(tickvals=list(range(len(names))), ticktext=names)
+    figure.update_xaxes(tickvals=list(range(len(names))), ticktext=names, automargin=True)
     for shift, scores, what, symbol in (
         (-0.2, data.test, "the networks that won", "circle"),
         (0.2, data.refit, "trained once more", "circle-open"),

@@ -157,11 +157,18 @@ def table(
     True
     """
     head = "".join(f'<th scope="col">{html.escape(text)}</th>' for text in headings)
-    body = "".join(
-        f"<tr>{''.join(f'<td>{html.escape(text)}</td>' for text in row)}</tr>" for row in rows
-    )
+    body = "".join(f"<tr>{''.join(map(_cell, row))}</tr>" for row in rows)
     return (
         f'<div class="frame" tabindex="0" role="region" aria-label="{html.escape(caption)}">'
         f'<table class="{kind}"><caption>{html.escape(caption)}</caption>'
         f"<thead><tr>{head}</tr></thead><tbody>{body}</tbody></table></div>\n"
     )
+
+
+PROSE = 40
+"""Characters from which on a cell is a sentence, whose lines are not to be two words long."""
+
+
+def _cell(text: str) -> str:
+    kind = ' class="prose"' if len(text) > PROSE else ""
+    return f"<td{kind}>{html.escape(text)}</td>"

@@ -449,9 +449,10 @@ def _parameter(name: str, setting: _Searched) -> Parameter:
     if isinstance(setting, Choices):
         for value in setting.choices:
             _within_limits(name, value)
-        return Categorical(setting.choices)
-    limits = LIMITS[name]
     try:
+        if isinstance(setting, Choices):
+            return Categorical(setting.choices)
+        limits = LIMITS[name]
         if isinstance(setting, IntRange):
             return Int(setting.low, setting.high, setting.log, setting.step, limits)
         assert isinstance(setting, FloatRange)

@@ -302,8 +302,11 @@ class TestFiles:
             (["--data", "openml:iris"], "write openml: and the data set's number"),
             (["--data", "iris", "--target", "species"], "iris knows its target"),
             (["--data", "cifar-10", "--target", "y"], "cifar-10 knows its target"),
-            (["--data", "table.csv"], "which column holds the classes? Set target (--target) to "),
-            (["--data", "two.csv"], "one of: a, label, y."),
+            (
+                ["--data", "table.csv"],
+                "which column holds the classes? Name it with --target: a, b, species",
+            ),
+            (["--data", "two.csv"], "Name it with --target: a, label, y"),
             (["--data", "table.csv", "--target", "specie"], "did you mean 'species'?"),
             (["--data", "table.csv", "--target", "label"], "Columns: a, b, species."),
             (["--data", "arrays.npz", "--target", "label"], "keeps its labels in the array y"),
@@ -312,6 +315,8 @@ class TestFiles:
             (["--data", "empty.csv", "--target", "y"], "is empty"),
             (["--data", "one.csv"], "at least two classes are needed"),
             (["--data", "table\udcff.csv"], "is not UTF-8"),
+            (["--data", "x" * 300], "unknown data set"),
+            (["--data", f"{'x' * 300}.csv"], "File name too long"),
         ],
     )
     def test_init_refuses_what_could_not_run(

@@ -11,8 +11,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from hpsearch.data import Dataset, load_dataset, make_splits
-from hpsearch.data.account import Account
-from hpsearch.data.columns import code_for_missing
+from hpsearch.data.account import Account, code_for_missing
 from hpsearch.data.tabular import dataset_from_table
 from hpsearch.diagnostics.data_checks import codes_for_missing, missing_values
 from hpsearch.errors import DataError, UnknownNameError
@@ -132,7 +131,9 @@ class TestColumns:
             (["1,234", "5,678", "9,012"], 1234),
             (["12,34,567", "1,000", "5"], 1234567),
             (["45 kg", "7 kg", "9.5 kg"], 45),
+            (["100 zł", "7 zł", "9 zł"], 100),
             (["3", "-", "None"], 3),
+            (["TRUE", "-", "None"], 1),
         ],
     )
     def test_numbers_as_people_write_them(self, texts: list[str], value: float) -> None:
@@ -152,6 +153,8 @@ class TestColumns:
             ["1.2.3", "1.10.2", "2.0.0"],
             ["10-20", "20-30", "30-40"],
             ["A1", "B2", "C3"],
+            ["1A", "2A", "3A"],
+            ["-", "--", "None"],
             ["red", "blue", "green"],
             ["low", "12 apples", "7"],
         ],
@@ -202,6 +205,8 @@ class TestColumns:
             "{d} March 2024",
             "Mar {d}, 2024",
             "{d}-Mar-24",
+            "{d} Mar",
+            "March {d}",
             "Mon, {d:02} Mar 2024 10:00:00 GMT",
             "10:{d:02}",
         ],
@@ -262,6 +267,9 @@ class TestColumns:
             ([*range(20, 50), -1, -1, -1], "-1 in 3 rows"),
             ([*np.linspace(-3, 3, 30), -200, -200], "-200 in 2 rows"),
             ([*range(0, 60_000, 1000), -99, -99], "-99 in 2 rows"),
+            ([*range(28), 999, 999, 999], "999 in 3 rows"),
+            ([*range(18, 60), 88, 88, 99, 99], None),
+            ([*range(10), 255, 255], None),
             ([*range(-10, 50), -1, -1], None),
             ([-1, 1] * 20, None),
             ([-1, 0, 1] * 20, None),

@@ -14,6 +14,7 @@ import optuna
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from looks import CUT_OFF, LETTERS_A_LINE
 
 from hpsearch import parse_study_file, run_study
 from hpsearch.cli.app import run
@@ -204,6 +205,18 @@ def test_the_page_is_no_wider_than_the_window(opened: Any) -> None:
     assert opened.evaluate(
         "FIGURES.every(div => div.querySelector('.main-svg').clientWidth <= div.clientWidth)"
     )
+
+
+@BROWSER
+def test_nothing_that_is_written_is_cut_off(opened: Any) -> None:
+    assert opened.evaluate(CUT_OFF) == []
+
+
+@BROWSER
+def test_sentences_in_tables_have_lines_of_several_words(opened: Any) -> None:
+    letters_a_line = opened.evaluate(LETTERS_A_LINE)
+    assert letters_a_line
+    assert min(letters_a_line) > 18
 
 
 @BROWSER
