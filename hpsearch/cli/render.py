@@ -321,7 +321,7 @@ def _beside(summary: Summary) -> Text:
         text.append(f"  {baseline.short:<20} {baseline.accuracy:.4f}")
         tested = baseline.test_accuracy is not None
         text.append(f"  in validation {baseline.validation_accuracy:.4f}\n" if tested else "\n")
-    for reservation in summary.reservations:
+    for reservation in filter(None, (*summary.reservations, summary.useless)):
         text.append(f"  {reservation}\n", style="bold red")
     return text
 

@@ -36,6 +36,11 @@ class LastTraining:
     refit: Refit
     attempts: int
 
+    @property
+    def diverged(self) -> bool:
+        """Whether even the last attempt did."""
+        return self.refit.why_stopped in ("diverged", "not finite")
+
 
 def refit_all(
     runner: Runner,
@@ -61,7 +66,7 @@ def refit_all(
     done: dict[int, LastTraining] = {}
     for attempt in range(ATTEMPTS):
         # Again with another seed if it diverges: the training loss tells, not the test part.
-        left = [k for k in range(len(chosen)) if k not in done or _diverged(done[k].refit)]
+        left = [k for k in range(len(chosen)) if k not in done or done[k].diverged]
         # The same rule as for every slot; no stage has this index.
         seed = slot_seed(study.seed, 2**31, attempt)
         jobs = []
@@ -73,10 +78,6 @@ def refit_all(
         for k, refit in zip(left, run_jobs(runner, refit_job, jobs, what), strict=True):
             done[k] = LastTraining(refit, attempt + 1)
     return [done[k] for k in range(len(chosen))]
-
-
-def _diverged(refit: Refit) -> bool:
-    return refit.why_stopped in ("diverged", "not finite")
 
 
 def _stop_after(

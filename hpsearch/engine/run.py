@@ -370,6 +370,7 @@ class _Run:
             "test_correct": refit.correct,
             "test_rows": refit.tested,
             "refits": last.attempts,
+            "diverged": last.diverged,
             "tests": 1 if before is None else before["tests"] + 1,
             "seconds": round(self._spent + self.lease.seconds, 3),
         }

@@ -113,6 +113,8 @@ class Summary:
         baselines: simple models that a winner has to be better than.
         winner: number of the trial that stands for the winner: of the trainings whose mean named
             it, the one with the best score.
+        diverged: whether the winner's last training diverged with every seed, so that the tested
+            network is of no use.
         objectives: how many values a trial has.
         pareto: numbers of the Pareto-optimal trials, where there are several objectives.
         score_name: what a trial's score is: validation accuracy, or whatever others try for.
@@ -137,6 +139,7 @@ class Summary:
     model: str | None
     baselines: tuple[Baseline, ...] = ()
     winner: int | None = None
+    diverged: bool = False
     objectives: int = 1
     pareto: tuple[int, ...] = ()
     score_name: str = ACCURACY
@@ -164,6 +167,11 @@ class Summary:
         """For each of them what the winner is: "no better than always answering 'no'"."""
         found = (baseline.reservation(self.verdict(baseline)) for baseline in self.baselines)
         return tuple(text for text in found if text is not None)
+
+    @property
+    def useless(self) -> str:
+        """What is to be said of a network that diverged in its last training; else nothing."""
+        return "its last training diverged with every seed: do not use it" if self.diverged else ""
 
     @property
     def without_winner(self) -> str:
@@ -209,6 +217,7 @@ class Summary:
             "foreign": dict(self.foreign),
             "seconds": self.seconds,
             "winner": self.winner,
+            "diverged": self.diverged,
             "objectives": self.objectives,
             "pareto": list(self.pareto),
             "score_name": self.score_name,
@@ -274,6 +283,7 @@ def summarize(study: optuna.Study) -> Summary:
         states=Counter(row.state for row in rows),
         baselines=read_baselines(study),
         winner=winner,
+        diverged=bool((result or {}).get("diverged")),
         objectives=objectives,
         pareto=tuple(pareto),
         score_name=ACCURACY if file is not None else _score_name(study),

@@ -98,6 +98,8 @@ def result_sentence(view: StudyView) -> str:
         tested = "; the winner is not tested yet" if view.settings else ""
         return f"The {extreme} {view.score_name} of {count} so far is {reached}{beside}{tested}."
     low, high = summary.test_interval
+    if summary.useless:
+        beside += f" ({summary.useless})"
     seeds = len(summary.validation_scores)
     over = f"mean of {seeds} seeds" if seeds > 1 else "one training"
     return (

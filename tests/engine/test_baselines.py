@@ -6,6 +6,7 @@ import json
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -14,12 +15,13 @@ import pytest
 
 from hpsearch.advice import advise, read_evidence, urgent
 from hpsearch.cli.app import run
+from hpsearch.cli.render import winner_text
 from hpsearch.data import Dataset, Split, make_splits
 from hpsearch.engine import run as engine
 from hpsearch.engine import run_study, summarize
 from hpsearch.engine.baselines import constant, held_against
 from hpsearch.errors import NoWinnerError, RunError, StorageError
-from hpsearch.objective import RefitJob
+from hpsearch.objective import Refit, RefitJob, refit_job
 from hpsearch.plots import read_view
 from hpsearch.plots.curves import curves_data
 from hpsearch.plots.history import history_data
@@ -304,6 +306,22 @@ def test_where_all_trainings_diverge_there_is_no_winner(
     assert summary.without_winner.startswith("There is no winner")
     points = advise(read_evidence(load_study(open_storage(db), "s")))
     assert [edit.key for point in points for edit in point.edits] == ["learning_rate"]
+
+
+def test_a_network_that_diverged_in_its_last_training_is_called_so(
+    here: Here, db: str, random_table: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def diverges(job: RefitJob, stop: Any = None) -> Refit:
+        return replace(refit_job(job), why_stopped="diverged")
+
+    monkeypatch.setattr("hpsearch.engine.refit.refit_job", diverges)
+    summary = run_study(study(random_table, training=RATE), storage=db)
+    assert sum(isinstance(job, RefitJob) for job in here.jobs) == 3
+    assert summary.diverged
+    assert summary.document()["diverged"] is True
+    words = "its last training diverged with every seed: do not use it"
+    assert words in winner_text(summary).plain
+    assert words in result_sentence(read_view(open_storage(db), "s"))
 
 
 def test_more_trials_go_on_where_all_had_diverged(
