@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -369,6 +370,16 @@ def test_the_configuration_says_who_says_it() -> None:
     assert facts["best so far"][0] == "rate=0.01 l2=0.5"
     [move] = data.moves
     assert (move.before, move.after) == ("0.0001 to 1 (log scale)", "0.01 to 1 (log scale)")
+
+
+def test_what_was_done_to_the_data_is_told_point_by_point() -> None:
+    notes = ["2 rows were left out", "text became numbers.", "pixels were divided by 255"]
+    view = view_of(trial(0, 0.5))
+    about = {"name": "d", "fingerprint": "f", "rows": 1, "columns": 1, "classes": [], "train": 1}
+    data = about | {"validation": 1, "test": 1, "notes": notes}
+    told = configuration_data(replace(view, summary=replace(view.summary, data=data)))
+    [text] = [fact.value for fact in told.facts if fact.what == "notes on the data"]
+    assert text == "2 rows were left out; text became numbers; pixels were divided by 255"
 
 
 WORDS = {"configuration", "advice"}
