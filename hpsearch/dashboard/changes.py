@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 from hpsearch.dashboard.guard import Application, Environment, Start, refuse
 from hpsearch.engine.lease import Lease, who_runs
 from hpsearch.engine.notes import NOTE, note_text
-from hpsearch.errors import HpsearchError, StorageError, UsageError
+from hpsearch.errors import HpsearchError, UsageError
 
 if TYPE_CHECKING:
     from hpsearch.storage import WriteBehindStorage
@@ -25,6 +25,8 @@ if TYPE_CHECKING:
 __all__ = ["DECISIONS", "through_us"]
 
 READING = ("GET", "HEAD")
+
+ID = ("study_id", "trial_id")
 
 
 class RefusedError(Exception):
@@ -92,16 +94,16 @@ class Change:
         Raises:
             RefusedError: there is none.
         """
+        numbers = {name: int(self.arguments[name]) for name in ID if name in self.arguments}
         try:
-            if "study_id" in self.arguments:
-                study_id = int(self.arguments["study_id"])
-                self.store.get_study_name_from_id(study_id)
-                return study_id
-            return self.store.get_study_id_from_trial_id(int(self.arguments["trial_id"]))
-        except (KeyError, StorageError) as error:
-            if isinstance(error, StorageError) and not isinstance(error.__cause__, OverflowError):
-                raise
+            if not all(0 <= number < 2**31 for number in numbers.values()):
+                raise KeyError("no database has such an id")
+            if "study_id" not in numbers:
+                return self.store.get_study_id_from_trial_id(numbers["trial_id"])
+            self.store.get_study_name_from_id(numbers["study_id"])
+        except KeyError:
             raise RefusedError("404 Not Found", "There is no such study or trial.") from None
+        return numbers["study_id"]
 
     def name(self) -> str:
         """The name that a study is to have, in the form that study files ask for.

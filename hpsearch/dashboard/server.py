@@ -99,12 +99,10 @@ class _Server(WSGIServer):
 
     def process_request(self, request: Any, client_address: Any) -> None:
         """Give a connection a thread, once there is one."""
-        with self._lock:
-            crowded = len(self._waiting) + len(self._answered) >= MOST_CONNECTIONS
-            if crowded and self._waiting:
-                _end(next(iter(self._waiting)))
-        while not self._free.acquire(timeout=0.5):
-            self.service_actions()
+        while not self._free.acquire(blocking=False):
+            self._make_room()
+            if self._free.acquire(timeout=0.5):
+                break
         with self._lock:
             self._waiting[request] = time.monotonic() + ARRIVE
         thread = threading.Thread(
@@ -114,6 +112,16 @@ class _Server(WSGIServer):
             thread.start()
         except RuntimeError:  # no thread to be had: this connection is closed, the server goes on
             self._let_go(request)
+
+    def _make_room(self) -> None:
+        """End the connection that has waited longest, or has long been answered."""
+        with self._lock:
+            if self._waiting:
+                _end(next(iter(self._waiting)))
+            elif self._answered:
+                connection, end = next(iter(self._answered.items()))
+                if end - ANSWER + ARRIVE < time.monotonic():
+                    _end(connection)
 
     def service_actions(self) -> None:
         """End those that take too long; the server calls this twice a second."""

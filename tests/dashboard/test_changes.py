@@ -257,7 +257,9 @@ def test_a_request_that_says_nothing_changes_nothing(
 ) -> None:
     assert ask(store, "POST", "/api/studies/1/rename", body)[0] == 400
     assert ask(store, "POST", "/api/studies/99/rename", {"study_name": "x"})[0] == 404
-    assert ask(store, "DELETE", f"/api/studies/{10**30}")[0] == 404
+    for number in (10**30, 2**31, -1):
+        assert ask(store, "DELETE", f"/api/studies/{number}")[0] == 404
+        assert ask(store, "POST", f"/api/trials/{number}/tell", BODIES["tell"])[0] == 404
     assert study_names(store) == ["old", "plain"]
 
 

@@ -128,6 +128,28 @@ def test_who_does_not_read_the_answer_is_left(
         thread.join()
 
 
+def test_many_who_do_not_read_make_room_too(limits: None, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(server, "ARRIVE", 0.3)
+
+    def pages(environ: dict[str, Any], start: Any) -> Iterator[bytes]:
+        start("200 OK", [])
+        yield b"begun"
+        while environ["PATH_INFO"] == "/endless":
+            yield b"x" * 1_000_000
+
+    monkeypatch.setattr(server, "guard_for", lambda *_, **__: pages)
+    with open_storage("sqlite://") as store, open_server(store, "127.0.0.1", 0) as opened:
+        thread = threading.Thread(target=opened.serve_forever, args=(0.05,), daemon=True)
+        thread.start()
+        with ExitStack() as held:
+            for _ in range(20):
+                held.enter_context(connect(opened.server_port, b"GET /endless HTTP/1.1\r\n\r\n"))
+            with connect(opened.server_port, b"GET / HTTP/1.1\r\n\r\n") as connection:
+                assert connection.recv(5) == b"HTTP/"
+        opened.shutdown()
+        thread.join()
+
+
 def wait_until(reached: Callable[[], bool]) -> None:
     for _ in range(LONG * 100):
         if reached():
