@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from hpsearch.errors import DataError
+from hpsearch.data.dataset import LONGEST_NAME
+from hpsearch.errors import DataError, shown
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -57,9 +58,9 @@ def interpret(name: str, feature: str, column: Any) -> Column | str:
     present = len(column) - column.null_count
     if feature == "" or feature.startswith("__index_level_"):
         return "it has no name and is taken for a row number"
-    if present == 0:
-        return "it has no value"
     kind = column.type
+    if present == 0 and not pa.types.is_nested(kind):
+        return "it has no value"
     if pa.types.is_dictionary(kind):
         return _categorical(feature, column, present)
     if pa.types.is_string(kind):
@@ -117,7 +118,7 @@ def _parse(name: str, feature: str, text: Any) -> NDArray[np.float64] | None:
             )
         row = pc.index(matches, False).as_py()
         raise DataError(
-            f"{name}: column {feature!r}, row {row + 1}: {text[row].as_py()!r} {slip}, and "
+            f"{name}: column {feature!r}, row {row + 1}: {shown(text[row].as_py())} {slip}, and "
             f"{share:.0%} of the column are; correct it, or leave the cell empty if it is missing."
         )
     return None
@@ -147,7 +148,7 @@ def as_numbers(name: str, feature: str, column: Any) -> NDArray[np.float64]:
     if numbers is None:
         row = pc.index(pc.match_substring_regex(column, NUMBER), False).as_py()
         raise DataError(
-            f"{name}: column {feature!r}, row {row + 1}: {column[row].as_py()!r} is not a number, "
+            f"{name}: column {feature!r}, row {row + 1}: {shown(column[row].as_py())} is not a number, "
             "and the model needs numbers there."
         )
     return numbers
@@ -161,6 +162,9 @@ def _categorical(feature: str, column: Any, present: int) -> Column | str:
         return f"{len(names)} distinct texts in {present} rows look like an identifier"
     if len(names) > MAX_CATEGORIES:
         return f"{len(names):,} categories are more than {MAX_CATEGORIES:,}"
+    longest = max(map(len, names))
+    if longest > LONGEST_NAME:
+        return f"texts of up to {longest:,} characters are no categories"
     order = sorted(range(len(names)), key=names.__getitem__)
     rank = np.empty(len(names), dtype=np.float64)
     rank[order] = np.arange(len(names))
@@ -200,7 +204,7 @@ def labels(name: str, target: str, column: Any) -> NDArray[Any]:
         raise DataError(f"{name}: the target {target!r} has no value in any row.")
     kind = column.type
     if pa.types.is_integer(kind):
-        return np.asarray(column.cast(pa.int64(), safe=False).to_numpy())
+        return np.asarray(column.to_numpy())
     if _is_number(kind) and not pa.types.is_boolean(kind):
         return _as_float(column)
     if not (pa.types.is_dictionary(kind) or pa.types.is_string(kind) or pa.types.is_boolean(kind)):
@@ -212,4 +216,7 @@ def labels(name: str, target: str, column: Any) -> NDArray[Any]:
         return np.asarray(text.cast(pa.int64()).to_numpy())
     if pc.all(pc.match_substring_regex(text, NUMBER)).as_py():
         return _as_float(text)
-    return np.array(text.to_pylist(), dtype=np.str_)
+    encoded = text.dictionary_encode().combine_chunks()
+    # Rows that have one label share its text: an array of fixed width would repeat the longest.
+    names = np.array([*encoded.dictionary.to_pylist(), ""], dtype=object)[:-1]
+    return names[encoded.indices.to_numpy()]

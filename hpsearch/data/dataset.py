@@ -11,18 +11,26 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import numpy as np
 
 from hpsearch.data.splits import stratified_sample
-from hpsearch.errors import DataError
+from hpsearch.errors import DataError, shown
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from numpy.typing import NDArray
 
-__all__ = ["MAX_CELLS", "Dataset", "as_features", "check_size", "encode_labels"]
+__all__ = [
+    "LONGEST_NAME",
+    "MAX_CELLS",
+    "Dataset",
+    "as_features",
+    "check_size",
+    "encode_labels",
+]
 
 Scalar = TypeVar("Scalar", bound=np.generic)
 
 MAX_COLUMNS = 50_000
+LONGEST_NAME = 1_000  # characters of a column's name, a class or a category
 MAX_CELLS = 250_000_000  # one gigabyte of float32; CIFAR-10 has 184 million
 
 
@@ -101,6 +109,7 @@ class Dataset:
             )
         _check_classes(name, codes, classes)
         _check_columns(name, matrix)
+        _check_inputs(name, matrix, categories or {})
         return cls(
             name=name,
             X=_read_only(matrix),
@@ -227,13 +236,16 @@ def encode_labels(name: str, y: Any) -> tuple[NDArray[np.int64], tuple[str | int
     if array.ndim != 1:
         raise DataError(f"{name}: labels must be one a sample, and their shape is {array.shape}.")
     if array.dtype.kind == "S":
-        array = np.char.decode(array, "utf-8", "replace")
-    if array.dtype.kind not in "biufUT":
+        array = np.array([text.decode("utf-8", "replace") for text in array], dtype=object)
+    if array.dtype.kind not in "biufUTO":
         raise DataError(f"{name}: labels must be integers or text, not of type {array.dtype}.")
     if array.dtype.kind == "f" and not np.isfinite(array).all():
         row = int(np.flatnonzero(~np.isfinite(array))[0])
         raise DataError(f"{name}: the label of row {row + 1} is missing or infinite; give it one.")
-    labels, codes = np.unique(array, return_inverse=True)
+    if array.dtype.kind in "biuf":
+        labels, codes = np.unique(array, return_inverse=True)
+    else:
+        labels, codes = _unique_texts(name, array)
     whole = array.dtype.kind in "biu" or (
         array.dtype.kind == "f" and bool((labels == np.floor(labels)).all())
     )
@@ -242,11 +254,31 @@ def encode_labels(name: str, y: Any) -> tuple[NDArray[np.int64], tuple[str | int
     return codes.astype(np.int64), named
 
 
+def _unique_texts(name: str, array: NDArray[Any]) -> tuple[NDArray[Any], NDArray[np.int64]]:
+    """`numpy.unique` of texts; sorting an array of fixed width would copy the longest for each."""
+    texts = array.tolist()
+    for row, text in enumerate(texts, start=1):
+        if not isinstance(text, str):
+            raise DataError(
+                f"{name}: labels must be integers or text, not of type {type(text).__name__} as in "
+                f"row {row}."
+            )
+        if len(text) > LONGEST_NAME:
+            raise DataError(
+                f"{name}: the label of row {row} has {len(text):,} characters, {shown(text)}; the "
+                "name of a class is short, so name another target."
+            )
+    labels = sorted(set(texts))
+    code = {text: number for number, text in enumerate(labels)}
+    codes = np.fromiter((code[text] for text in texts), np.int64, len(texts))
+    return np.array([*labels, ""], dtype=object)[:-1], codes
+
+
 def _check_not_a_quantity(name: str, labels: NDArray[Any], rows: int, *, whole: bool) -> None:
     """Many distinct numbers are no classes: fractions beyond 20, integers beyond n / 5."""
     if len(labels) <= 20:
         return
-    if labels.dtype.kind not in "UT" and (not whole or len(labels) > rows / 5):
+    if labels.dtype.kind != "O" and (not whole or len(labels) > rows / 5):
         raise DataError(
             f"{name}: the target has {len(labels)} distinct numbers in {rows} rows, which looks "
             "like a quantity to regress; hpsearch learns classes, so name another target or bin "
@@ -291,6 +323,14 @@ def _check_columns(name: str, X: NDArray[np.float32]) -> None:
         raise DataError(
             f"{name}: all {X.shape[1]} columns are constant, so nothing can be learned."
         )
+
+
+def _check_inputs(
+    name: str, X: NDArray[np.float32], categories: Mapping[int, tuple[str, ...]]
+) -> None:
+    """Each category becomes an input of the network: they have the limits of columns."""
+    inputs = X.shape[1] - len(categories) + sum(map(len, categories.values()))
+    check_size(f"{name}, with an input for each category,", len(X), inputs)
 
 
 def _names(feature_names: Sequence[str] | None, columns: int) -> tuple[str, ...]:

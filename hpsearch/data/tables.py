@@ -7,15 +7,25 @@ from __future__ import annotations
 
 import codecs
 import csv
+import gzip
 import io
 from collections import Counter
 from typing import TYPE_CHECKING, Any
 
-from hpsearch.data.dataset import check_size
-from hpsearch.data.files import existing_file, first_line, reading
+from hpsearch.data.dataset import LONGEST_NAME, check_size
+from hpsearch.data.files import (
+    check_unpacked,
+    cut_off,
+    damaged_gzip,
+    existing_file,
+    first_line,
+    reading,
+)
+from hpsearch.data.plain import is_plain, is_text, outline, plain, unpacked_size
 from hpsearch.errors import DataError
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
     from pathlib import Path
 
 __all__ = ["TABLE_SUFFIXES", "read_table"]
@@ -23,7 +33,9 @@ __all__ = ["TABLE_SUFFIXES", "read_table"]
 TABLE_SUFFIXES = (".csv", ".csv.gz", ".tsv", ".tsv.gz", ".parquet")
 
 HEAD_BYTES = 1 << 24  # the header line must end within 16 MiB
-MAX_BYTES = 4 << 30  # of unpacked text or Parquet columns
+MOST_BLOCK = 1 << 25  # of text that is parsed at once, unless the header line is longer
+MOST_FOOTER = 1 << 25
+PIECE_CELLS = 1 << 20
 
 
 def read_table(path: Path) -> Any:
@@ -41,26 +53,50 @@ def read_table(path: Path) -> Any:
     """
     file = existing_file(path)
     table = _read_parquet(file) if file.suffix == ".parquet" else _read_csv(file)
-    names = [name.strip() for name in table.column_names]
-    [(name, count)] = Counter(names).most_common(1) or [("", 0)]
-    if count > 1:
-        raise DataError(f"{file} has {count} columns named {name!r}; rename them.")
     if table.num_rows == 0:
         raise DataError(f"{file} has a header and no rows.")
-    return table.rename_columns(names)
+    return table.rename_columns([name.strip() for name in table.column_names])
 
 
 def _read_parquet(path: Path) -> Any:
+    """Read in pieces, texts as dictionaries: how long they are together is known before they are.
+
+    What is neither number, text nor time, such as lists, is not read: its column is all null.
+    """
     import pyarrow as pa
     import pyarrow.parquet as pq
 
+    packed = path.stat().st_size
     try:
+        _check_footer(path, packed)
         with pq.ParquetFile(path) as source:
-            about = source.metadata
-            check_size(str(path), about.num_rows, len(source.schema_arrow.names))
-            size = sum(about.row_group(g).total_byte_size for g in range(about.num_row_groups))
-            _check_bytes(path, size)
-            return source.read()
+            about, schema = source.metadata, source.schema_arrow
+        _check_names(path, schema.names)
+        check_size(str(path), about.num_rows, len(schema))
+        wanted = [field.name for field in schema if is_plain(field.type)]
+        if not wanted:
+            raise DataError(f"{path} has no column of numbers or text.")
+        check_unpacked(path, packed, about.num_rows * sum(map(_least_bytes, schema.types)))
+        groups = [about.row_group(number) for number in range(about.num_row_groups)]
+        check_unpacked(path, packed, sum(group.total_byte_size for group in groups))
+        texts = [field.name for field in schema if is_text(field.type)]
+        pieces, rows, size = [], 0, 0
+        with pq.ParquetFile(path, metadata=about, read_dictionary=texts) as source:
+            most = max(1024, PIECE_CELLS // len(schema))
+            for batch in source.iter_batches(most, columns=wanted):
+                columns = []
+                for field in schema:
+                    if field.name not in wanted:
+                        columns.append(pa.nulls(len(batch), outline(field.type)))
+                        continue
+                    column = batch.column(field.name)
+                    check_unpacked(path, packed, size + unpacked_size(column))
+                    columns.append(plain(column, is_category=pa.types.is_dictionary(field.type)))
+                    size += columns[-1].nbytes
+                rows += len(batch)
+                check_size(str(path), rows, len(schema))
+                pieces.append(pa.table(columns, schema.names))
+        return pa.concat_tables(pieces) if pieces else schema.empty_table()
     except (pa.ArrowException, OSError) as error:
         raise DataError(f"{path} cannot be read as Parquet: {first_line(error)}.") from error
 
@@ -69,24 +105,35 @@ def _read_csv(path: Path) -> Any:
     import pyarrow as pa
     from pyarrow import csv as arrow_csv
 
-    with reading(path) as stream:
-        header, delimiter = _header(path, stream.read(HEAD_BYTES))
-        stream.seek(0)
+    packed = path.stat().st_size
+    with reading(path) as head:
+        header, delimiter = _header(path, head.read(HEAD_BYTES))
+        gzipped = isinstance(head.raw, gzip.GzipFile)
+    _check_names(path, header)
+    # Arrow reads ahead in a thread of its own, so it gets a stream that needs no Python: a thread
+    # that calls Python at the end of the process aborts or hangs it.
+    with pa.input_stream(path, compression="gzip" if gzipped else None) as stream:
+        length = len(",".join(header).encode())
         try:
             reader = arrow_csv.open_csv(
                 stream,
                 # Rows are read in blocks; a block must hold a row, and better hundreds.
-                arrow_csv.ReadOptions(block_size=max(1 << 22, 200 * len(",".join(header)))),
+                arrow_csv.ReadOptions(block_size=max(1 << 22, min(200 * length, MOST_BLOCK))),
                 arrow_csv.ParseOptions(delimiter=delimiter, newlines_in_values=True),
                 arrow_csv.ConvertOptions(column_types={name: pa.string() for name in header}),
             )
+            if reader.schema.names != header:
+                raise DataError(f"{path} has a malformed header line; write each name in quotes.")
             batches, rows, size = [], 0, 0
             for batch in reader:
                 batches.append(batch)
                 rows, size = rows + batch.num_rows, size + batch.nbytes
                 check_size(str(path), rows, len(header))
-                _check_bytes(path, size)
+                check_unpacked(path, packed, size)
             return pa.Table.from_batches(batches, reader.schema)
+        except OSError as error:  # so Arrow passes on what zlib complains of
+            cut = "Truncated" in str(error)
+            raise (cut_off(path) if cut else damaged_gzip(path, error)) from error
         except pa.ArrowException as error:
             raise DataError(
                 f"{path} is not a well-formed table: {first_line(error)}; each row needs the "
@@ -109,9 +156,11 @@ def _header(path: Path, head: bytes) -> tuple[list[str], str]:
             "save it as UTF-8."
         ) from error
     text = text.lstrip("\r\n")
-    line_end = len(text.splitlines()[0]) if len(head) < HEAD_BYTES else text.find("\n")
-    if line_end < 0:
+    line_end = min((at for mark in "\r\n" if (at := text.find(mark)) >= 0), default=len(text))
+    if line_end == len(text) and len(head) == HEAD_BYTES:
         raise DataError(f"{path} has no line end in its first 16 MiB, so it is no table by rows.")
+    if not text.strip():
+        raise DataError(f"{path} is empty; a table needs a line of column names and rows below.")
     delimiter = "\t" if ".tsv" in path.suffixes else max(",;\t", key=text[:line_end].count)
     check_size(str(path), 1, text.count(delimiter, 0, line_end) + 1)
     try:
@@ -123,8 +172,35 @@ def _header(path: Path, head: bytes) -> tuple[list[str], str]:
     return header, delimiter
 
 
-def _check_bytes(path: Path, size: int) -> None:
-    if size > MAX_BYTES:
+def _check_names(path: Path, names: Sequence[str]) -> None:
+    check_size(str(path), 1, len(names))
+    trimmed = [name.strip() for name in names]
+    longest = max(trimmed, key=len, default="")
+    if len(longest) > LONGEST_NAME:
         raise DataError(
-            f"{path} unpacks to more than {MAX_BYTES >> 30} GiB; take a sample of the rows."
+            f"{path} has a column name of {len(longest):,} characters, {longest[:20]!r} and so on; "
+            f"is its first line the column names? They have at most {LONGEST_NAME:,}."
         )
+    [(name, count)] = Counter(trimmed).most_common(1) or [("", 0)]
+    if count > 1:
+        raise DataError(f"{path} has {count} columns named {name!r}; rename them.")
+
+
+def _check_footer(path: Path, packed: int) -> None:
+    """A footer that describes columns and row groups takes some ten times its size when read."""
+    with path.open("rb") as file:
+        file.seek(max(0, packed - 8))
+        length = int.from_bytes(file.read(4), "little")
+    if MOST_FOOTER < length < packed:
+        raise DataError(
+            f"{path} has a footer of {length:,} bytes, and at most {MOST_FOOTER >> 20} MiB are "
+            "read; write it with fewer columns or fewer row groups."
+        )
+
+
+def _least_bytes(kind: Any) -> int:
+    """What a cell takes at least, as a float32 or a code is what it will become."""
+    try:
+        return max(4, kind.bit_width // 8)
+    except ValueError:  # texts and nested types have no fixed width
+        return 4
