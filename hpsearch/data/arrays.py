@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import tokenize
 import zipfile
 import zlib
 from itertools import islice
@@ -32,6 +33,16 @@ _DAMAGE = (
     RuntimeError,
     zipfile.BadZipFile,
     zlib.error,
+)
+
+# What numpy raises on a header that is none: it has Python parse the text.
+_NO_HEADER = (
+    ValueError,
+    TypeError,
+    RecursionError,
+    MemoryError,
+    SyntaxError,
+    tokenize.TokenError,
 )
 
 
@@ -166,7 +177,7 @@ def _header(path: str, name: str, stream: IO[bytes]) -> tuple[tuple[int, ...], n
     }
     try:
         shape, _, dtype = readers[np.lib.format.read_magic(stream)](stream)
-    except (ValueError, KeyError, TypeError, RecursionError, MemoryError) as error:
+    except (*_NO_HEADER, KeyError) as error:
         raise DataError(
             f"{path}: the member {name!r} is no array of NumPy; write it with np.savez."
         ) from error

@@ -188,7 +188,7 @@ def known_codes(
         raise DataError(
             f"{name}: column {feature!r} is of type {column.type}, and the model needs text there."
         ) from error
-    codes = pc.index_in(text, value_set=pa.array(categories))
+    codes = pc.index_in(text, value_set=pa.array(categories, pa.string()))
     unknown = codes.null_count - text.null_count
     if unknown:
         log.info("%s: %d values of %r are new to the model: missing", name, unknown, feature)
@@ -219,4 +219,4 @@ def labels(name: str, target: str, column: Any) -> NDArray[Any]:
     encoded = text.dictionary_encode().combine_chunks()
     # Rows that have one label share its text: an array of fixed width would repeat the longest.
     names = np.array([*encoded.dictionary.to_pylist(), ""], dtype=object)[:-1]
-    return names[encoded.indices.to_numpy()]
+    return np.asarray(names[encoded.indices.to_numpy()])

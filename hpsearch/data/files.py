@@ -25,6 +25,7 @@ __all__ = [
     "damaged_gzip",
     "existing_file",
     "first_line",
+    "is_gzipped",
     "reading",
     "whole_path",
 ]
@@ -104,7 +105,7 @@ def reading(path: Path) -> Iterator[IO[bytes]]:
     """
     try:
         with path.open("rb") as raw:
-            gzipped = raw.peek(2)[:2] == b"\x1f\x8b"
+            gzipped = is_gzipped(raw.peek(2))
             with io.BufferedReader(gzip.GzipFile(fileobj=raw)) if gzipped else raw as stream:
                 yield stream
     except EOFError as error:
@@ -113,6 +114,11 @@ def reading(path: Path) -> Iterator[IO[bytes]]:
         raise damaged_gzip(path, error) from error
     except OSError as error:
         raise DataError(f"{path} cannot be read: {error.strerror or error}.") from error
+
+
+def is_gzipped(content: bytes) -> bool:
+    """Whether a file that begins so is gzipped."""
+    return content[:2] == b"\x1f\x8b"
 
 
 def cut_off(path: Path) -> DataError:
@@ -127,5 +133,5 @@ def damaged_gzip(path: Path, error: BaseException) -> DataError:
 
 def first_line(error: BaseException) -> str:
     """The start of a library's message, to be a part of ours."""
-    message = str(error).strip().partition("\n")[0].rstrip(".")
+    message = next(iter(str(error).strip().splitlines()), "").rstrip(".")
     return message[:160] or type(error).__name__

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import codecs
 import csv
-import gzip
 import io
 from collections import Counter
 from typing import TYPE_CHECKING, Any
@@ -19,6 +18,7 @@ from hpsearch.data.files import (
     damaged_gzip,
     existing_file,
     first_line,
+    is_gzipped,
     reading,
 )
 from hpsearch.data.plain import is_plain, is_text, outline, plain, unpacked_size
@@ -108,7 +108,8 @@ def _read_csv(path: Path) -> Any:
     packed = path.stat().st_size
     with reading(path) as head:
         header, delimiter = _header(path, head.read(HEAD_BYTES))
-        gzipped = isinstance(head.raw, gzip.GzipFile)
+    with path.open("rb") as raw:
+        gzipped = is_gzipped(raw.read(2))
     _check_names(path, header)
     # Arrow reads ahead in a thread of its own, so it gets a stream that needs no Python: a thread
     # that calls Python at the end of the process aborts or hangs it.
@@ -201,6 +202,6 @@ def _check_footer(path: Path, packed: int) -> None:
 def _least_bytes(kind: Any) -> int:
     """What a cell takes at least, as a float32 or a code is what it will become."""
     try:
-        return max(4, kind.bit_width // 8)
+        return max(4, int(kind.bit_width) // 8)
     except ValueError:  # texts and nested types have no fixed width
         return 4
