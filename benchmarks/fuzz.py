@@ -807,7 +807,7 @@ def one(kind: str, seed: int, number: int) -> Told:
             outcome = case(kind, seed, number, Path(folder))
         except Exception as error:
             outcome = f"{type(error).__name__}: {str(error)[:150]!r}"
-            trace = traceback.format_exc(limit=-4)
+            trace = traceback.format_exc(limit=-4, chain=False)
         os.chdir("/")
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
     return Told(outcome, trace, peak, time.monotonic() - started)
