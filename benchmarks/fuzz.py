@@ -147,7 +147,9 @@ def make_study(rng: random.Random, folder: Path) -> None:
         if rng.random() < 0.02:
             lines.append(f"[[{section}.{'a.' * rng.choice([1, 5, 1500])}b]]")
     content = "\n".join(lines).encode()
-    shipped = b"\n".join(sorted(p.read_bytes() for p in Path(__file__).parents[1].glob("studies/*")))
+    shipped = b"\n".join(
+        sorted(p.read_bytes() for p in Path(__file__).parents[1].glob("studies/*"))
+    )
     if rng.random() < 0.2:
         content = mutated_bytes(rng, rng.choice([content, shipped[:3000]]), shipped)
     (folder / "study.toml").write_bytes(content)
@@ -228,7 +230,9 @@ def use_study(rng: random.Random, folder: Path) -> None:
 
 def _cells(rng: random.Random, rows: int) -> list[str]:
     kind = rng.randrange(9)
-    some = [rng.choice([*ODD_TEXTS, *ODD_NUMBERS]).replace("\0", "") for _ in range(rng.randrange(1, 5))]
+    some = [
+        rng.choice([*ODD_TEXTS, *ODD_NUMBERS]).replace("\0", "") for _ in range(rng.randrange(1, 5))
+    ]
     common = [
         lambda: str(rng.randrange(5)),
         lambda: f"{rng.gauss(0, 1):.4f}",
@@ -360,7 +364,9 @@ def _arrow_column(rng: random.Random, rows: int) -> Any:
         lambda: pa.array([[("k", v)] for v in numbers], pa.map_(pa.string(), pa.int64())),
         lambda: pa.array(ints, pa.int64()).dictionary_encode(),
         lambda: pa.array(ints, pa.date32()).dictionary_encode(),
-        lambda: pa.ExtensionArray.from_storage(pa.uuid(), pa.array([b"0" * 16] * rows, pa.binary(16))),
+        lambda: pa.ExtensionArray.from_storage(
+            pa.uuid(), pa.array([b"0" * 16] * rows, pa.binary(16))
+        ),
         lambda: pa.ExtensionArray.from_storage(pa.json_(), pa.array(few, pa.string())),
         lambda: pa.ExtensionArray.from_storage(pa.bool8(), pa.array(ints, pa.int8())),
     ]
@@ -384,7 +390,9 @@ def make_npz(rng: random.Random, folder: Path) -> None:
     if rng.random() < 0.1:
         members[rng.choice(ODD_TEXTS[:8])] = _array(rng, n)
     file = folder / "t.npz"
-    with zipfile.ZipFile(file, "w", rng.choice([zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED])) as zipped:
+    with zipfile.ZipFile(
+        file, "w", rng.choice([zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED])
+    ) as zipped:
         for name, array in members.items():
             buffer = io.BytesIO()
             np.save(buffer, array, allow_pickle=True)
@@ -408,7 +416,9 @@ def _array(rng: random.Random, n: int) -> Any:
     kinds: list[Callable[[], Any]] = [
         lambda: plain,
         lambda: plain % 2,
-        lambda: (plain % 2).astype(rng.choice([">f8", ">i2", "<u8", "f2", "?", "i1", "longdouble"])),
+        lambda: (plain % 2).astype(
+            rng.choice([">f8", ">i2", "<u8", "f2", "?", "i1", "longdouble"])
+        ),
         lambda: plain.astype(rng.choice(["<U3", "S4", ">U2", "<U900", "S0", "<U0"])),
         lambda: plain.astype(rng.choice(["c8", "M8[D]", "m8[s]", "V4", "M8[ns]"])),
         lambda: plain.astype(object),
@@ -443,7 +453,9 @@ def make_images(rng: random.Random, folder: Path) -> None:
                 claims = [0, 1, 2, 255, 2**16, 2**31, 2**32 - 1]
                 for _ in range(rng.choice([0, 0, 0, 1, 3])):
                     shape[rng.randrange(len(shape))] = rng.choice(claims)
-                body = rng.choice([body, body, body, body, b"", body[:-1], body + b"x", bytes([77]) * len(body)])
+                body = rng.choice(
+                    [body, body, body, body, b"", body[:-1], body + b"x", bytes([77]) * len(body)]
+                )
             magic = 0x0800 + len(shape) + (rng.choice([0] * 9 + [1]) if name == odd else 0)
             content = b"".join(v.to_bytes(4, "big") for v in (magic, *shape)) + body
             if name == odd and rng.random() < 0.3:
@@ -557,7 +569,8 @@ def _odd_about(rng: random.Random, about: Any) -> Any:
             about | {"networks": [{"hidden_layer_sizes": [4], "maxout_pieces": 10**9}]},
             about | {"classes": rng.choice([[1, 2], [[1], [2]], ["a", "a"], [True, False], "ab"])},
             about | {"feature_names": rng.choice([[1, 2, 3], [["a"], "b", "c"], "abc", ["a"] * 3])},
-            about | {"categories": rng.choice([{"2": 3}, {"x": []}, {"9": ["a"]}, {"2": "ab"}, []])},
+            about
+            | {"categories": rng.choice([{"2": 3}, {"x": []}, {"9": ["a"]}, {"2": "ab"}, []])},
             about | {"classes": [f"c{i}" for i in range(60_000)]},
         ]
     )
@@ -570,7 +583,9 @@ def _odd_member(rng: random.Random, array: Any) -> Any:
         changed = array.copy()
         odd = [0, 1, -1, 2**31] if array.dtype.kind != "f" else [np.nan, np.inf, 3e38, -1.0, 0.0]
         with np.errstate(all="ignore"):
-            changed.flat[rng.randrange(array.size)] = np.asarray(rng.choice(odd)).astype(array.dtype)
+            changed.flat[rng.randrange(array.size)] = np.asarray(rng.choice(odd)).astype(
+                array.dtype
+            )
         return changed
     return rng.choice(
         [
@@ -586,7 +601,7 @@ def _odd_member(rng: random.Random, array: Any) -> Any:
     )
 
 
-def use_model(rng: random.Random, folder: Path) -> None:
+def use_model(rng: random.Random, folder: Path) -> None:  # noqa: ARG001 - as the others
     """What predict does."""
     from hpsearch.cli.app import run
 
@@ -601,10 +616,29 @@ def use_model(rng: random.Random, folder: Path) -> None:
 
 def make_storage(rng: random.Random, folder: Path) -> None:
     """A name of a storage that leads nowhere outside of its folder."""
-    schemes = ["", "", "sqlite:///", "sqlite://", "sqlite+pysqlite:///", "postgresql://", "mysql://"]
+    schemes = [
+        "",
+        "",
+        "sqlite:///",
+        "sqlite://",
+        "sqlite+pysqlite:///",
+        "postgresql://",
+        "mysql://",
+    ]
     schemes += ["postgres://", "http://", "redis://", "journal:", "sqlite:", ":", "://", "sqlite:/"]
     parts = ["x.db", "a b.db", "?mode=ro", "#", "%41", "%", ":memory:", "127.0.0.1:1/d", "user:pw@"]
-    parts += ["127.0.0.1:99999/d", "@", "127.0.0.1:1/", "?", "&a=b", "\n", "\0", "é", "~nouser", "dir"]
+    parts += [
+        "127.0.0.1:99999/d",
+        "@",
+        "127.0.0.1:1/",
+        "?",
+        "&a=b",
+        "\n",
+        "\0",
+        "é",
+        "~nouser",
+        "dir",
+    ]
     parts += ["127.0.0.1:x/d", "file:x.db", "x" * 300, ".", " ", "\\", "*", "\ud800", "?uri=true"]
     scheme = rng.choice(schemes)
     if scheme.startswith("postgres"):
@@ -654,7 +688,9 @@ def _damage(rng: random.Random, connection: sqlite3.Connection, study: int) -> N
             ("trial_intermediate_values", "step", where),
         ]
     )
-    rows = connection.execute(f"SELECT rowid, {column} FROM {table} {condition}", (study,)).fetchall()
+    rows = connection.execute(
+        f"SELECT rowid, {column} FROM {table} {condition}", (study,)
+    ).fetchall()
     if not rows:
         return
     row, value = rng.choice(rows)

@@ -117,5 +117,6 @@ def nearest(name: str, known: Iterable[str]) -> str | None:
     >>> nearest("learning_rat", ["width", "learning_rate"])
     'learning_rate'
     """
-    close = difflib.get_close_matches(name.lower(), list(known), n=1, cutoff=0.6)
-    return close[0] if close else None
+    spelt = {each.lower(): each for each in known}
+    close = difflib.get_close_matches(name.lower(), spelt, n=1, cutoff=0.6)
+    return spelt[close[0]] if close else None

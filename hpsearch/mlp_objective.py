@@ -26,8 +26,9 @@ class MLPObjective:
     initial loss), so that every value in the study is finite.
 
     Args:
-        X: (n, d) numbers; NaN counts as missing and is imputed with the training part's median.
-        y: (n,) labels of any kind.
+        X: (n, d) numbers, as an array, a data frame, an Arrow table or a sparse matrix; NaN counts
+            as missing and is imputed with the training part's median.
+        y: (n,) labels, integers, text or truth values, whatever holds them.
         space: what to search; by default learning rate, decay, l2, width and depth.
         fixed: values of settings that are not searched, by the names of a study file.
         epochs: passes over the training part.
@@ -38,6 +39,7 @@ class MLPObjective:
     Raises:
         DataError: X and y do not fit together, or cannot be learned from.
         UnknownNameError: `space` or `fixed` names a setting that there is none of.
+        UsageError: a fixed value is none of its setting's.
 
     >>> import optuna
     >>> from sklearn.datasets import load_iris
@@ -70,6 +72,7 @@ class MLPObjective:
         for name in [*space.parameters, *fixed]:
             if name not in known:
                 raise UnknownNameError("setting", name, setting_names())
+        Recipe.of(fixed, epochs=epochs)  # refuses here what no training could use
         self.space = Space(
             {k: p for k, p in space.parameters.items() if k not in fixed},
             {k: c for k, c in space.conditions.items() if k not in fixed},

@@ -23,6 +23,7 @@ import numpy as np
 from hpsearch.data.arrays import member_sizes, read_members
 from hpsearch.data.dataset import check_size
 from hpsearch.data.files import first_line, whole_path
+from hpsearch.data.in_memory import numbers_of
 from hpsearch.data.preprocessing import Preprocessor
 from hpsearch.errors import DataError, UsageError, shown
 from hpsearch.nn import Network, NetworkConfig, state_shapes
@@ -96,7 +97,7 @@ class Model:
         Raises:
             DataError: the number of columns is wrong, or X holds infinite values.
         """
-        X = np.asarray(X, dtype=np.float32)
+        X = np.asarray(numbers_of("X", X), dtype=np.float32)
         if X.ndim != 2 or X.shape[1] != len(self.feature_names):
             raise DataError(
                 f"the model reads {len(self.feature_names)} columns, X has the shape {X.shape}"

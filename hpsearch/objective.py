@@ -18,7 +18,7 @@ import numpy as np
 
 from hpsearch.data import DataHandle, Fold, Preprocessor
 from hpsearch.diagnosis import Finding, diagnose
-from hpsearch.errors import UnknownNameError
+from hpsearch.errors import UnknownNameError, UsageError
 from hpsearch.nn import (
     EpochRecord,
     Network,
@@ -71,6 +71,8 @@ class Recipe:
         """
         given = dict(configuration)
         sizes = NetworkConfig.hidden_layer_sizes
+        for name in COUNTS & given.keys():
+            given[name] = _whole(name, given[name])
         width = cast("int", given.pop("width", sizes[0]))
         depth = cast("int", given.pop("depth", len(sizes)))
         preprocessing = str(given.pop("preprocessing", "standardize"))
@@ -85,6 +87,19 @@ class Recipe:
             else:
                 raise UnknownNameError("setting", name, setting_names())
         return cls(preprocessing, variance, NetworkConfig(**network), TrainingConfig(**training))
+
+
+COUNTS = {"width", "depth", "maxout_pieces", "batch_size", "patience"}
+"""The settings that are whole numbers."""
+
+
+def _whole(name: str, value: Value) -> Value:
+    """A count, which may be written as a float; None stays for one that is not set."""
+    if isinstance(value, float) and value.is_integer():
+        return int(value)
+    if value is not None and (isinstance(value, bool) or not hasattr(value, "__index__")):
+        raise UsageError(f"{name} is {value!r}; give a whole number.")
+    return value
 
 
 def setting_names() -> list[str]:

@@ -19,7 +19,7 @@ from hpsearch.errors import SpaceError
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-__all__ = ["Categorical", "Float", "Int", "Parameter", "Value"]
+__all__ = ["Categorical", "Float", "Int", "Parameter", "Value", "own_value"]
 
 Value: TypeAlias = bool | int | float | str | None
 
@@ -244,6 +244,29 @@ class Categorical:
 
 
 Parameter: TypeAlias = Float | Int | Categorical
+
+
+def own_value(parameter: Parameter, given: object) -> Value:
+    """The parameter's own value that somebody's number or choice stands for, in its own type.
+
+    Args:
+        parameter: the parameter.
+        given: for one of its values; a whole number may be written as a float or be NumPy's.
+
+    Raises:
+        SpaceError: it is none of the parameter's values; true and 1 are not the same.
+
+    >>> own_value(Int(1, 3), 2.0), own_value(Float(0, 1), 1), own_value(Categorical((16, 32)), 16.0)
+    (2, 1.0, 16)
+    """
+    value = given.item() if isinstance(given, np.generic) else given
+    if isinstance(parameter, Categorical):
+        for choice in parameter.choices:
+            if choice == value and isinstance(choice, bool) == isinstance(value, bool):
+                return choice
+    elif value in parameter and isinstance(value, int | float):
+        return int(value) if isinstance(parameter, Int) else float(value)
+    raise SpaceError(f"{given!r} is not a value of {parameter}.")
 
 
 def _number(name: str, value: object) -> float:

@@ -15,7 +15,7 @@ def fits(value: object, shape: Any) -> bool:
     Args:
         value: from JSON.
         shape: a type (True and False are no integers); a function that says whether a value fits; a
-            list of one shape for a list whose members have it; a dictionary for one that has at
+            tuple of shapes, of which it has one; a list of one shape for a list whose members have it; a dictionary for one that has at
             least these entries.
 
     >>> fits({"a": [1, 2], "b": None}, {"a": [int]}), fits({"a": [1, "2"]}, {"a": [int]})
@@ -27,6 +27,8 @@ def fits(value: object, shape: Any) -> bool:
         )
     if isinstance(shape, list):
         return isinstance(value, list) and all(fits(member, shape[0]) for member in value)
+    if isinstance(shape, tuple):
+        return any(fits(value, one) for one in shape)
     if isinstance(shape, type):
         return isinstance(value, shape) and (shape is bool or not isinstance(value, bool))
     return bool(shape(value))

@@ -13,7 +13,7 @@ from pydantic import BaseModel
 
 from hpsearch.advice.evidence import Evidence, Trained
 from hpsearch.diagnosis import ADVICE, Name
-from hpsearch.engine.summary import wilson_interval
+from hpsearch.engine.intervals import wilson_interval
 from hpsearch.search.base import Result, in_order
 from hpsearch.search.narrowing import narrow
 from hpsearch.search.race import configuration_key

@@ -20,6 +20,7 @@ from sklearn.utils.validation import check_is_fitted, validate_data
 
 from hpsearch.classifier.settings import Settings, read_settings
 from hpsearch.classifier.training import PicklableTrainer, Watch, make_generator
+from hpsearch.data.in_memory import column_names, labels_of, numbers_of
 from hpsearch.errors import UsageError
 from hpsearch.nn import Network
 from hpsearch.nn.losses import softmax
@@ -328,6 +329,7 @@ class MLPClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
 
     def _checked(self, X: Inputs, y: npt.ArrayLike, *, reset: bool) -> tuple[Any, Any]:
         """Dense float32 samples, and labels (n,) that are fit for classification."""
+        y = labels_of("y", y)
         # NaN among the labels is named below.
         with np.errstate(invalid="ignore"):
             target = type_of_target(y, input_name="y")
@@ -344,9 +346,14 @@ class MLPClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         """scikit-learn's checks; X comes back dense and float32."""
         # Numbers beyond float32 become infinite, which the check then names.
         with np.errstate(over="ignore"):
-            checked = validate_data(
-                self, X, y, accept_sparse=["csr", "csc"], dtype=np.float32, reset=reset
-            )
+            try:
+                checked = validate_data(
+                    self, X, y, accept_sparse=["csr", "csc"], dtype=np.float32, reset=reset
+                )
+            except (TypeError, ValueError):
+                if column_names(X):
+                    numbers_of("X", X)  # names the column, where that is what is wrong
+                raise
         X, *y = checked if isinstance(checked, tuple) else (checked,)
         X = X.toarray() if scipy.sparse.issparse(X) else X
         return (X, *y) if y else X

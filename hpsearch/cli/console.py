@@ -19,7 +19,7 @@ Storage = Annotated[
         "--storage",
         metavar="URL",
         envvar="HPSEARCH_STORAGE",
-        help="Database: a SQLite file name or any SQLAlchemy URL.",
+        help="Database: a SQLite file name, or a URL of SQLite or PostgreSQL.",
     ),
 ]
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON document instead.")]

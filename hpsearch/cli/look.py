@@ -81,10 +81,20 @@ def trials(
     summary = _summary(open_storage(storage, create=False), name)
     rows = [row for row in summary.rows if state in ("all", row.state)][:top]
     if as_json:
-        print_json([row.document() for row in rows])
+        beside = {b.name: b.validation_accuracy for b in summary.baselines}
+        print_json(
+            [
+                row.document() | {"winner": row.number == summary.winner, "baselines": beside}
+                for row in rows
+            ]
+        )
     elif rows:
         title = f"{name}: {len(rows)} of {len(summary.rows)} trials"
-        output().print(trials_table(rows, title=title, width=output().width))
+        width, winner = output().width, summary.winner
+        notes = [f"{b.short}: {b.validation_accuracy:.4f} in validation" for b in summary.baselines]
+        if summary.objectives > 1:
+            notes.append(summary.without_winner)
+        output().print(trials_table(rows, title=title, width=width, winner=winner, notes=notes))
     else:
         output().print(f"The study {name} has no such trials.", markup=False)
 

@@ -72,7 +72,7 @@ def story(summary: Summary, storage: str, points: Sequence[Point] = ()) -> Itera
     moves = moves_table(summary)
     if moves is not None:
         yield moves
-    yield trials_table(summary.rows[:8], title="Best trials")
+    yield trials_table(summary.rows[:8], title="Best trials", winner=summary.winner)
     yield winner_text(summary)
     if points:
         yield advice_text(points)
@@ -147,7 +147,14 @@ def range_text(parameter: Parameter) -> str:
     return f"{value_text(parameter.low)} to {value_text(parameter.high)}"
 
 
-def trials_table(rows: Sequence[TrialRow], *, title: str, width: int | None = None) -> Table:
+def trials_table(
+    rows: Sequence[TrialRow],
+    *,
+    title: str,
+    width: int | None = None,
+    winner: int | None = None,
+    notes: Sequence[str] = (),
+) -> Table:
     """Trials with their settings, one a line; as many settings as find room.
 
     Args:
@@ -156,12 +163,16 @@ def trials_table(rows: Sequence[TrialRow], *, title: str, width: int | None = No
         width: of the terminal, in characters, for a table that names what was wrong with each
             trial. The epochs are left out where that needs their room, and it is left out itself
             where the settings have none to spare.
+        winner: number of the trial that stands for the winner, which is marked.
+        notes: lines below the table.
     """
+    marked = any(row.number == winner for row in rows)
+    notes = [*(["* stands for the winner"] if marked else []), *notes]
     names = list(dict.fromkeys(name for row in rows for name in row.configuration))
     columns = {
-        "#": [str(row.number) for row in rows],
+        "#": [f"{'*' if row.number == winner else ''}{row.number}" for row in rows],
         "stage": [row.stage for row in rows],
-        "accuracy": [_accuracy(row.score) for row in rows],
+        "accuracy": [_accuracy(row.score) or ", ".join(map(_accuracy, row.values)) for row in rows],
         "epochs": ["" if row.epochs is None else str(row.epochs) for row in rows],
     }
     columns |= {SHORT.get(n, n): [_cell(row.configuration, n) for row in rows] for n in names}
@@ -178,7 +189,7 @@ def trials_table(rows: Sequence[TrialRow], *, title: str, width: int | None = No
         if _room(columns, width) >= LEAST:
             last, told = "diagnosis", wrong
         else:
-            table.caption, table.caption_justify = "--json says what was wrong with them", "left"
+            notes.append("--json says what was wrong with them")
     if any(told):
         columns[last] = told
     for heading in columns:
@@ -190,6 +201,8 @@ def trials_table(rows: Sequence[TrialRow], *, title: str, width: int | None = No
         )
     for line in zip(*columns.values(), strict=True):
         table.add_row(*map(escape, line))
+    if notes:
+        table.caption, table.caption_justify = Text("\n".join(notes)), "left"
     return table
 
 
@@ -219,7 +232,7 @@ def _accuracy(score: float | None) -> str:
 def winner_text(summary: Summary) -> Text:
     """The winner, how good it is and how sure that is."""
     if summary.best is None or summary.validation_accuracy is None:
-        return Text("No trial is complete yet.\n")
+        return Text(f"{summary.without_winner}\n")
     text = Text()
     text.append("Winner  ", style="bold")
     text.append(settings_text(summary.best) + "\n")
@@ -227,14 +240,28 @@ def winner_text(summary: Summary) -> Text:
     text.append(f"{summary.validation_accuracy:.4f}", style="bold")
     text.append(_validation_note(summary) + "\n")
     if summary.test_accuracy is None or summary.test_interval is None:
+        text.append(_beside(summary))
         text.append("  not tested yet: the search is not finished\n")
         return text
     low, high = summary.test_interval
     text.append("  test accuracy        ")
     text.append(f"{summary.test_accuracy:.4f}", style="bold green")
     text.append(f"  95% interval {low:.4f} to {high:.4f}, {summary.test_rows} rows\n")
+    text.append(_beside(summary))
     if summary.tests is not None and summary.tests > 1:
         text.append(f"  the test part was used {summary.tests} times; each time proves less\n")
+    return text
+
+
+def _beside(summary: Summary) -> Text:
+    """Simple models below the winner, and which of them it is no better than."""
+    text = Text()
+    for baseline in summary.baselines:
+        text.append(f"  {baseline.short:<20} {baseline.accuracy:.4f}")
+        tested = baseline.test_accuracy is not None
+        text.append(f"  in validation {baseline.validation_accuracy:.4f}\n" if tested else "\n")
+    for reservation in summary.reservations:
+        text.append(f"  {reservation}\n", style="bold red")
     return text
 
 
@@ -271,6 +298,10 @@ def ensemble_text(ensemble: Ensemble) -> Text:
     (low, high), (left, right) = ensemble.test_interval, ensemble.single_test_interval
     text.append(f"  95% interval         {low:.4f} to {high:.4f}  ")
     text.append(f"the winner alone {left:.4f} to {right:.4f}\n")
+    for baseline in ensemble.baselines:
+        text.append(f"  {baseline.short:<20} {baseline.accuracy:.4f}\n")
+    for reservation in ensemble.reservations:
+        text.append(f"  {reservation}\n", style="bold red")
     text.append(f"  {_verdict(ensemble)}\n")
     if ensemble.unlike:
         text.append(
@@ -334,6 +365,8 @@ def studies_table(
     rows = [_study_row(name, s) for name, s in summaries.items() if name not in members]
     rows += [_comparison_row(name, [summaries[s] for s in of]) for name, of in together.items()]
     headings = ["study", "strategy", "data", "trials", "validation", "test", "95% interval"]
+    if any("constant" in row for row in rows):
+        headings.insert(-1, "constant")
     widths = {
         heading: max(len(text) for text in (heading, *(row.get(heading, "") for row in rows)))
         for heading in headings
@@ -347,17 +380,30 @@ def studies_table(
         table.add_column(heading, overflow="fold", justify="left" if words else "right")
     for row in rows:
         table.add_row(*(escape(row.get(heading, "")) for heading in headings))
-    if together:
-        table.caption = "comparison (n): of n studies, which --all lists"
-        table.caption_justify = "left"
+    notes = ["comparison (n): of n studies, which --all lists"] if together else []
+    if "constant" in headings:
+        notes.append("constant: what always answering the largest class comes to")
+    if any(row.get("constant", "").endswith(UNBEATEN) for row in rows):
+        notes.append(f"{UNBEATEN} the winner is no better than that, or worse")
+    if notes:
+        table.caption, table.caption_justify = "\n".join(notes), "left"
     return table
+
+
+UNBEATEN = "!"
+"""Marks what simple models come to, where the winner is no better."""
 
 
 def _study_row(name: str, summary: Summary | StorageError) -> dict[str, str]:
     if isinstance(summary, StorageError):
         return {"study": name, "strategy": "unreadable"}
     interval = summary.test_interval
-    return {
+    scored = summary.baselines if summary.best is not None else ()
+    constant = {
+        baseline.name: f"{baseline.accuracy:.4f}{UNBEATEN * (baseline in summary.unbeaten)}"
+        for baseline in scored
+    }
+    return constant | {
         "study": name,
         "strategy": summary.strategy or "",
         "data": str(summary.data.get("name", "")),

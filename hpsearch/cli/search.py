@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from hpsearch.cli.console import DEFAULT_STORAGE, Json, Storage, output, print_json
-from hpsearch.errors import UsageError
+from hpsearch.errors import RunError, UsageError
 
 if TYPE_CHECKING:
     from hpsearch.study_file import StudyFile
@@ -52,7 +52,8 @@ def run(
     """Search, confirm the winner, and test it once.
 
     A new study is checked first, as by `hpsearch check`; what is odd is told, and stops nothing.
-    Running the same command again goes on where it stopped.
+    Running the same command again goes on where it stopped. Exits with 1 where more trainings
+    failed than were completed.
     """
     from hpsearch.advice import advise, read_evidence, urgent
     from hpsearch.cli.progress import watch
@@ -71,6 +72,12 @@ def run(
         print_json(summary.document() | {"advice": [point.sentence for point in points]})
     else:
         output().print(*story(summary, storage, points), sep="\n")
+    failed, finished = summary.states.get("fail", 0), summary.states.get("complete", 0)
+    if failed > finished:
+        raise RunError(
+            f"{failed} trainings failed and {finished} were completed, so what was found says "
+            f"little; `hpsearch trials {file.name} --state fail` says why"
+        )
 
 
 def check(study: Annotated[str, StudyArgument], seed: Seed = None, as_json: Json = False) -> None:

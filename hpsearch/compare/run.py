@@ -60,7 +60,7 @@ def compare_study(
 
     Args:
         study: what to search; its [compare] says who competes.
-        storage: a SQLAlchemy URL or the name of a SQLite file.
+        storage: the name of a SQLite file, or a URL of SQLite or PostgreSQL.
         workers: worker processes on this machine; by default one for each processor core.
         executor: ``dask://HOST:PORT`` of a Dask cluster whose workers train instead.
         on_progress: told of every search that begins or ends.

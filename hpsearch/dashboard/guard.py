@@ -143,10 +143,18 @@ def guard_for(
     """
     if token is None and not is_local(address):
         raise UsageError(f"the dashboard needs a token on {address}, which others can reach")
-    if token is not None and len(token) < SHORTEST_TOKEN:
-        raise UsageError(
-            f"the dashboard's token has {len(token)} characters; give it {SHORTEST_TOKEN} or more"
-        )
+    if token is not None:
+        seen = sum(sign.isprintable() and not sign.isspace() for sign in token)
+        if seen < SHORTEST_TOKEN:
+            raise UsageError(
+                f"the dashboard's token has {seen} characters that can be seen; give it "
+                f"{SHORTEST_TOKEN} or more"
+            )
+        if token != token.strip() or not token.isprintable():
+            raise UsageError(
+                "the dashboard's token has blanks around it, or a character that is no part of a "
+                "line, which no header can carry; leave them out"
+            )
     name = in_url(address).lower()
     if is_local(address):
         hosts: frozenset[str] | None = LOCAL

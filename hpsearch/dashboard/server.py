@@ -2,21 +2,37 @@
 
 from __future__ import annotations
 
+import io
 import socket
+import sys
+import threading
+import time
 import warnings
-from socketserver import ThreadingMixIn
-from typing import TYPE_CHECKING
+from contextlib import suppress
+from typing import TYPE_CHECKING, Any
 from wsgiref.simple_server import WSGIRequestHandler, WSGIServer
 
 from hpsearch.dashboard.attachments import with_attachments
-from hpsearch.dashboard.guard import Application, guard_for
-from hpsearch.dashboard.running import spare_running
+from hpsearch.dashboard.changes import through_us
+from hpsearch.dashboard.guard import guard_for
 from hpsearch.errors import UsageError
 
 if TYPE_CHECKING:
     from hpsearch.storage import WriteBehindStorage
 
 __all__ = ["open_server"]
+
+MOST_CONNECTIONS = 64
+"""Threads, one for each connection; a browser opens six."""
+
+MOST_BYTES = 1_000_000
+"""Of what a request carries; a study's note is the longest."""
+
+ARRIVE = 10.0
+"""Seconds that a request may take to arrive."""
+
+ANSWER = 120.0
+"""Seconds that an answer may take to be made and read."""
 
 
 def open_server(
@@ -39,13 +55,14 @@ def open_server(
     Raises:
         UsageError: nobody can listen there, or the token will not do.
     """
-    pages = spare_running(with_attachments(_pages(store), store), store)
+    app = _pages(store)
+    pages = through_us(with_attachments(app, store), app, store)
     guard = guard_for(pages, address, token=token, allow_edit=allow_edit)
     try:
         family, _, _, _, place = socket.getaddrinfo(
             address, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
         )[0]
-        server = _server_class(family)(place, _Quiet)  # type: ignore[arg-type] # never bytes
+        server = _Server(family, place)
     except OSError as error:
         raise UsageError(
             f"cannot listen on {address}:{port}: {error.strerror}; choose another with --host "
@@ -55,31 +72,120 @@ def open_server(
     return server
 
 
-def _server_class(family: int) -> type[WSGIServer]:
-    class Server(ThreadingMixIn, WSGIServer):
-        address_family = family
-        daemon_threads = True
+class _Server(WSGIServer):
+    """A thread for each connection, and only so many: who says nothing makes room for who does.
 
-        def server_bind(self) -> None:
-            """Bind, without asking the network what this machine is called."""
-            self.socket.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-            self.socket.bind(self.server_address)
-            self.server_address = self.socket.getsockname()
-            self.server_name, self.server_port = self.socket.getsockname()[:2]
-            self.setup_environ()
+    A connection waits until its request has arrived, and is ended when that takes too long; the
+    one that has waited longest is ended at once when another needs its thread.
+    """
 
-    return Server
+    request_queue_size = 128
+
+    def __init__(self, family: int, place: Any) -> None:
+        self.address_family = family
+        self._free = threading.Semaphore(MOST_CONNECTIONS)
+        self._lock = threading.Lock()
+        self._waiting: dict[socket.socket, float] = {}  # by the time of their end, the next first
+        self._answered: dict[socket.socket, float] = {}  # likewise
+        super().__init__(place, _Handler)
+
+    def server_bind(self) -> None:
+        """Bind, without asking the network what this machine is called."""
+        self.socket.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        self.socket.bind(self.server_address)
+        self.server_address = self.socket.getsockname()
+        self.server_name, self.server_port = self.socket.getsockname()[:2]
+        self.setup_environ()
+
+    def process_request(self, request: Any, client_address: Any) -> None:
+        """Give a connection a thread, once there is one."""
+        with self._lock:
+            crowded = len(self._waiting) + len(self._answered) >= MOST_CONNECTIONS
+            if crowded and self._waiting:
+                _end(next(iter(self._waiting)))
+        while not self._free.acquire(timeout=0.5):
+            self.service_actions()
+        with self._lock:
+            self._waiting[request] = time.monotonic() + ARRIVE
+        thread = threading.Thread(
+            target=self._answer, args=(request, client_address), daemon=True, name="hpsearch-page"
+        )
+        try:
+            thread.start()
+        except RuntimeError:  # no thread to be had: this connection is closed, the server goes on
+            self._let_go(request)
+
+    def service_actions(self) -> None:
+        """End those that take too long; the server calls this twice a second."""
+        now = time.monotonic()
+        with self._lock:
+            for connections in (self._waiting, self._answered):
+                for connection, end in connections.items():
+                    if end > now:
+                        break
+                    _end(connection)
+
+    def has_arrived(self, connection: socket.socket) -> None:
+        """A request is here as a whole, and its connection does not wait any more."""
+        with self._lock:
+            if self._waiting.pop(connection, None) is not None:
+                self._answered[connection] = time.monotonic() + ANSWER
+
+    def handle_error(self, request: Any, client_address: Any) -> None:
+        """Say nothing of connections that end, which is the reader's affair."""
+        if not isinstance(sys.exception(), OSError):
+            super().handle_error(request, client_address)
+
+    def _answer(self, request: Any, client_address: Any) -> None:
+        try:
+            self.finish_request(request, client_address)
+        except Exception:
+            self.handle_error(request, client_address)
+        finally:
+            self._let_go(request)
+
+    def _let_go(self, request: Any) -> None:
+        with self._lock:
+            self._waiting.pop(request, None)
+            self._answered.pop(request, None)
+        self.shutdown_request(request)
+        self._free.release()
 
 
-class _Quiet(WSGIRequestHandler):
+def _end(connection: socket.socket) -> None:
+    """Have whoever reads from a connection, or writes to it, find its end."""
+    with suppress(OSError):
+        connection.shutdown(socket.SHUT_RDWR)
+
+
+class _Handler(WSGIRequestHandler):
+    server: _Server
+
+    def parse_request(self) -> bool:
+        """Read a request with its body, so that nobody who answers has to wait for it."""
+        if not super().parse_request():
+            return False
+        length = self.headers.get("Content-Length") or "0"
+        if not length.isascii() or not length.isdecimal():
+            self.send_error(400, "Content-Length is no number")
+            return False
+        if int(length) > MOST_BYTES:
+            self.send_error(413, f"send at most {MOST_BYTES:,} bytes")
+            return False
+        body = self.rfile.read(int(length))
+        if len(body) < int(length):
+            return False  # the other side has gone
+        self.rfile = io.BytesIO(body)
+        self.server.has_arrived(self.connection)
+        return True
+
     def log_message(self, *args: object) -> None:
         pass
 
 
-def _pages(store: WriteBehindStorage) -> Application:
+def _pages(store: WriteBehindStorage) -> Any:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         from optuna_dashboard import wsgi
 
-        pages: Application = wsgi(store)
-    return pages
+        return wsgi(store)

@@ -187,7 +187,9 @@ def _header(path: str, name: str, stream: IO[bytes]) -> tuple[tuple[int, ...], n
             "text instead (an array whose dtype is not object)."
         )
     if min(shape, default=0) < 0:
-        raise DataError(f"{path}: the member {name!r} has the shape {shown(shape)}; write it again.")
+        raise DataError(
+            f"{path}: the member {name!r} has the shape {shown(shape)}; write it again."
+        )
     return shape, dtype
 
 

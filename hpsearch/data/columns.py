@@ -148,8 +148,8 @@ def as_numbers(name: str, feature: str, column: Any) -> NDArray[np.float64]:
     if numbers is None:
         row = pc.index(pc.match_substring_regex(column, NUMBER), False).as_py()
         raise DataError(
-            f"{name}: column {feature!r}, row {row + 1}: {shown(column[row].as_py())} is not a number, "
-            "and the model needs numbers there."
+            f"{name}: column {feature!r}, row {row + 1}: {shown(column[row].as_py())} is not a "
+            "number, and the model needs numbers there."
         )
     return numbers
 

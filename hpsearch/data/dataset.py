@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import hashlib
 import json
+import math
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import numpy as np
 
+from hpsearch.data.in_memory import column_names, labels_of, numbers_of
 from hpsearch.data.splits import stratified_sample
-from hpsearch.errors import DataError, shown
+from hpsearch.errors import DataError, UnknownNameError, shown
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -23,6 +25,7 @@ __all__ = [
     "MAX_CELLS",
     "Dataset",
     "as_features",
+    "check_excluded",
     "check_size",
     "encode_labels",
 ]
@@ -79,8 +82,9 @@ class Dataset:
         Args:
             name: what reports and error messages call it.
             X: numbers, shape (n, d), or (n, height, width, ...), to be flattened; NaN is missing.
+                An array, a data frame, an Arrow table, a sparse matrix: see `numbers_of`.
             y: labels, shape (n,): integers, text or booleans; codes if ``classes`` is given.
-            feature_names: d names; ``x0``, ``x1``, ... by default.
+            feature_names: d names; by default those of a data frame, or ``x0``, ``x1``, ...
             categories: column index -> category names, for columns of X that hold their indices.
             notes: sentences for the reader.
             fixed_test: first row of the source's own test part.
@@ -97,6 +101,7 @@ class Dataset:
         >>> data.classes, data.y.tolist(), data.X.dtype.name
         (('eider', 'mallard'), [1, 0, 1, 0], 'float32')
         """
+        feature_names = feature_names or column_names(X)
         matrix = as_features(name, X, feature_names)
         if classes is None:
             codes, classes = encode_labels(name, y)
@@ -136,6 +141,38 @@ class Dataset:
         digest.update(json.dumps(meaning).encode())
         return digest.hexdigest()[:16]
 
+    def without(self, columns: Sequence[str]) -> Dataset:
+        """The same samples without some columns, by name.
+
+        Raises:
+            UnknownNameError: there is no such column.
+            DataError: nothing is left to learn from.
+
+        >>> data = Dataset.from_arrays("ducks", np.eye(4), [0, 1, 0, 1])
+        >>> data.without(["x1"]).feature_names
+        ('x0', 'x2', 'x3')
+        """
+        if not columns:
+            return self
+        check_excluded(columns, self.feature_names)
+        kept = [i for i, name in enumerate(self.feature_names) if name not in columns]
+        if not kept:
+            raise DataError(f"{self.name}: every column is excluded; leave one to learn from.")
+        X = np.ascontiguousarray(self.X[:, kept])
+        _check_columns(self.name, X)
+        return replace(
+            self,
+            X=_read_only(X),
+            feature_names=tuple(self.feature_names[i] for i in kept),
+            categories={
+                new: self.categories[old] for new, old in enumerate(kept) if old in self.categories
+            },
+            notes=(
+                *self.notes,
+                *(f"column {column!r} is left out: it is excluded" for column in columns),
+            ),
+        )
+
     def sample(self, limit: int) -> Dataset:
         """A stratified sample of ``limit`` rows, drawn with seed 0, in the order of the source.
 
@@ -161,6 +198,18 @@ class Dataset:
             notes=(*self.notes, note),
             fixed_test=None if self.fixed_test is None else len(parts[0]),
         )
+
+
+def check_excluded(exclude: Sequence[str], columns: Sequence[str]) -> None:
+    """Refuse to leave out what is not there.
+
+    Raises:
+        UnknownNameError: it names the column, and the nearest that there is.
+    """
+    there = set(columns)
+    for column in exclude:
+        if column not in there:
+            raise UnknownNameError("column in [data] exclude:", column, columns)
 
 
 def check_size(name: str, rows: int, columns: int) -> None:
@@ -189,16 +238,18 @@ def as_features(
     Raises:
         DataError: X is not numeric, has no rows or columns, or holds an infinite value.
     """
-    array = np.asarray(X)
-    if array.dtype.kind not in "biuf":
-        raise DataError(f"{name}: the samples must be numbers, not of type {array.dtype}.")
-    if array.ndim < 2 or 0 in array.shape:
-        raise DataError(
-            f"{name}: the samples must be a matrix of at least one row and one column, and their "
-            f"shape is {array.shape}."
-        )
-    columns = int(np.prod(array.shape[1:]))
-    check_size(name, len(array), columns)
+
+    def check_shape(shape: tuple[int, ...]) -> None:
+        if len(shape) < 2 or 0 in shape:
+            raise DataError(
+                f"{name}: the samples must be a matrix of at least one row and one column, and "
+                f"their shape is {shape}; give an array, a data frame or a list of rows."
+            )
+        check_size(name, shape[0], math.prod(shape[1:]))
+
+    array = numbers_of(name, X, check_shape)
+    check_shape(array.shape)
+    columns = math.prod(array.shape[1:])
     with np.errstate(over="ignore", invalid="ignore"):
         matrix = np.ascontiguousarray(array.reshape(len(array), columns), dtype=np.float32)
     # fmax and fmin step over NaN, so one pass each finds what is infinite.
@@ -230,15 +281,18 @@ def encode_labels(name: str, y: Any) -> tuple[NDArray[np.int64], tuple[str | int
     >>> encode_labels("toy", [7, 3, 7])
     (array([1, 0, 1]), (3, 7))
     """
-    array = np.asarray(y)
+    array = labels_of(name, y)
     if array.ndim == 2 and array.shape[1] == 1:
         array = array[:, 0]
     if array.ndim != 1:
         raise DataError(f"{name}: labels must be one a sample, and their shape is {array.shape}.")
     if array.dtype.kind == "S":
         array = np.array([text.decode("utf-8", "replace") for text in array], dtype=object)
-    if array.dtype.kind not in "biufUTO":
-        raise DataError(f"{name}: labels must be integers or text, not of type {array.dtype}.")
+    if array.dtype.kind not in "biufUO":
+        raise DataError(
+            f"{name}: labels must be integers or text, not of type {array.dtype}; make them text "
+            "with y.astype(str)."
+        )
     if array.dtype.kind == "f" and not np.isfinite(array).all():
         row = int(np.flatnonzero(~np.isfinite(array))[0])
         raise DataError(f"{name}: the label of row {row + 1} is missing or infinite; give it one.")
@@ -258,11 +312,6 @@ def _unique_texts(name: str, array: NDArray[Any]) -> tuple[NDArray[Any], NDArray
     """`numpy.unique` of texts; sorting an array of fixed width would copy the longest for each."""
     texts = array.tolist()
     for row, text in enumerate(texts, start=1):
-        if not isinstance(text, str):
-            raise DataError(
-                f"{name}: labels must be integers or text, not of type {type(text).__name__} as in "
-                f"row {row}."
-            )
         if len(text) > LONGEST_NAME:
             raise DataError(
                 f"{name}: the label of row {row} has {len(text):,} characters, {shown(text)}; the "
@@ -278,7 +327,7 @@ def _check_not_a_quantity(name: str, labels: NDArray[Any], rows: int, *, whole: 
     """Many distinct numbers are no classes: fractions beyond 20, integers beyond n / 5."""
     if len(labels) <= 20:
         return
-    if labels.dtype.kind != "O" and (not whole or len(labels) > rows / 5):
+    if labels.dtype.kind in "biuf" and (not whole or len(labels) > rows / 5):
         raise DataError(
             f"{name}: the target has {len(labels)} distinct numbers in {rows} rows, which looks "
             "like a quantity to regress; hpsearch learns classes, so name another target or bin "

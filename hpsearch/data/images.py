@@ -147,7 +147,9 @@ def read_idx(path: Path, *, dimensions: int) -> NDArray[np.uint8]:
         header = _exactly(stream, 4 * dimensions, path)
         shape = tuple(int(size) for size in np.frombuffer(header, ">u4"))
         if 0 in shape:
-            raise DataError(f"{path} declares the shape {shape}, which has no samples or no pixels.")
+            raise DataError(
+                f"{path} declares the shape {shape}, which has no samples or no pixels."
+            )
         count = math.prod(shape)
         check_size(str(path), shape[0], count // shape[0])
         check_unpacked(path, path.stat().st_size, 4 * count)  # as float32

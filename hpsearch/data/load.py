@@ -15,7 +15,7 @@ from hpsearch.data.tabular import dataset_from_table
 from hpsearch.errors import DataError, UnknownNameError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
     from hpsearch.data.dataset import Dataset
 
@@ -35,6 +35,7 @@ def load_dataset(
     target: str | None = None,
     folder: str | Path | None = None,
     limit: int | None = None,
+    exclude: Sequence[str] = (),
 ) -> Dataset:
     """Load a data set by name or from a file.
 
@@ -44,13 +45,14 @@ def load_dataset(
         target: the column that holds the classes; for tables and openml only.
         folder: where the files of fashion-mnist or cifar-10 are, or openml's cache.
         limit: keep a stratified sample of so many rows, drawn with seed 0.
+        exclude: columns to leave out, by name; the columns of arrays (.npz) are x0, x1, ...
 
     Returns:
         The data set; its ``notes`` say what was done to the source.
 
     Raises:
         DataError: a file is missing, malformed, or unfit to learn from.
-        UnknownNameError: no data set has this name.
+        UnknownNameError: no data set has this name, or no column one that is excluded.
 
     >>> load_dataset("iris").classes
     ('setosa', 'versicolor', 'virginica')
@@ -59,38 +61,38 @@ def load_dataset(
         raise DataError(f"limit must be a positive number of rows, not {limit}.")
     home = None if folder is None else Path(folder)
     if name is not None and path is None:
-        dataset = _by_name(name, target, home)
+        dataset = _by_name(name, target, home, exclude)
     elif path is not None and name is None:
-        dataset = _by_path(path, target)
+        dataset = _by_path(path, target, exclude)
     else:
         raise DataError("name one data set: either by name or by the path of its file.")
     return dataset if limit is None else dataset.sample(limit)
 
 
-def _by_name(name: str, target: str | None, folder: Path | None) -> Dataset:
+def _by_name(name: str, target: str | None, folder: Path | None, exclude: Sequence[str]) -> Dataset:
     if name.startswith("openml:"):
-        return _openml(name, target, folder)
+        return _openml(name, target, folder, exclude)
     if name not in DATASETS:
         if name.endswith((*TABLE_SUFFIXES, ".npz")):
             raise DataError(f"{name!r} is not a data set's name but a file's; give it as path.")
         raise UnknownNameError("data set", name, [*DATASETS, "openml:ID"])
     if target is not None:
         raise DataError(f"{name} knows its target; remove target = {target!r}.")
-    return DATASETS[name](folder)
+    return DATASETS[name](folder).without(exclude)
 
 
-def _by_path(path: str | Path, target: str | None) -> Dataset:
+def _by_path(path: str | Path, target: str | None, exclude: Sequence[str]) -> Dataset:
     file = existing_file(path)
     if file.suffix == ".npz":
         if target not in (None, "y"):
             raise DataError(f"{file} keeps its labels in the array y; remove target = {target!r}.")
-        return load_npz(file)
+        return load_npz(file).without(exclude)
     if file.name.endswith(TABLE_SUFFIXES):
-        return dataset_from_table(file.name, read_table(file), target)
+        return dataset_from_table(file.name, read_table(file), target, exclude)
     raise DataError(f"{file}: data files end in {', '.join(TABLE_SUFFIXES)} or .npz.")
 
 
-def _openml(name: str, target: str | None, folder: Path | None) -> Dataset:
+def _openml(name: str, target: str | None, folder: Path | None, exclude: Sequence[str]) -> Dataset:
     """A table from openml.org, through scikit-learn's cache."""
     number = name.removeprefix("openml:")
     if not number.isascii() or not number.isdigit():
@@ -118,7 +120,7 @@ def _openml(name: str, target: str | None, folder: Path | None) -> Dataset:
         raise DataError(
             f"{name} has {len(targets)} targets of its own; set target to one of its columns."
         )
-    return dataset_from_table(name, table, targets[0])
+    return dataset_from_table(name, table, targets[0], exclude)
 
 
 def _arff_parser() -> Literal["pandas", "liac-arff"]:

@@ -10,7 +10,7 @@ import numpy as np
 
 from hpsearch.data import columns as col
 from hpsearch.data.arrays import npz_features
-from hpsearch.data.dataset import Dataset, as_features
+from hpsearch.data.dataset import Dataset, as_features, check_excluded
 from hpsearch.data.files import existing_file
 from hpsearch.data.tables import TABLE_SUFFIXES, read_table
 from hpsearch.errors import DataError, nearest
@@ -28,7 +28,7 @@ TOLD_ONE_BY_ONE = 5  # columns with missing values; beyond that they are counted
 
 
 def dataset_from_table(
-    name: str, table: Any, target: str | None, notes: Sequence[str] = ()
+    name: str, table: Any, target: str | None, exclude: Sequence[str] = ()
 ) -> Dataset:
     """Turn a table into a data set: one column is the target, the others numbers or categories.
 
@@ -40,7 +40,7 @@ def dataset_from_table(
         name: the data set, for messages and reports.
         table: a ``pyarrow.Table``.
         target: the name of the column that holds the classes.
-        notes: what was done before.
+        exclude: columns to leave out, by name.
 
     Returns:
         The data set.
@@ -48,6 +48,7 @@ def dataset_from_table(
     Raises:
         DataError: the target is missing or no set of classes, text stands where numbers belong, or
             no column is usable.
+        UnknownNameError: a column to exclude is not there.
     """
     if target is None:
         raise DataError(
@@ -60,15 +61,20 @@ def dataset_from_table(
         raise DataError(
             f"{name} has no column {target!r}; {hint} Columns: {_some(table.column_names)}."
         )
+    if target in exclude:
+        raise DataError(
+            f"{name}: {target!r} is the target, which cannot be excluded; take it off exclude."
+        )
+    check_excluded(exclude, [column for column in table.column_names if column != target])
     labels = col.clean(table.column(target))
-    told = list(notes)
+    told = [f"column {column!r} is left out: it is excluded" for column in exclude]
     if labels.null_count:
         told.append(f"{labels.null_count} rows without a value in {target!r} are left out")
         table, labels = table.filter(labels.is_valid()), labels.drop_null()
     y = col.labels(name, target, labels)
     columns = []
     for feature in table.column_names:
-        if feature == target:
+        if feature == target or feature in exclude:
             continue
         column = col.interpret(name, feature, col.clean(table.column(feature)))
         if isinstance(column, col.Column):

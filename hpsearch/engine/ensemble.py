@@ -12,11 +12,12 @@ from typing import TYPE_CHECKING, Any
 
 from hpsearch.data import write_store
 from hpsearch.engine import record
+from hpsearch.engine.baselines import Baseline, Verdict, held_against, read_baselines
 from hpsearch.engine.identity import check_data, kept_study_file
+from hpsearch.engine.intervals import wilson_interval
 from hpsearch.engine.processes import scratch_folder
 from hpsearch.engine.refit import refit_all, run_jobs
 from hpsearch.engine.run import Runner, open_runner
-from hpsearch.engine.summary import wilson_interval
 from hpsearch.errors import DataError, RunError, UsageError
 from hpsearch.model import Member, Model
 from hpsearch.objective import Job, Votes, vote_job
@@ -74,6 +75,7 @@ class Ensemble:
         single_test_correct: those that the single best, as the study tested it, does.
         test_rows: size of the test part.
         model: digest of the ensemble in the store.
+        baselines: simple models that it has to be better than, as the study keeps them.
     """
 
     study: str
@@ -86,6 +88,20 @@ class Ensemble:
     single_test_correct: int
     test_rows: int
     model: str
+    baselines: tuple[Baseline, ...] = ()
+
+    def verdict(self, baseline: Baseline) -> Verdict | None:
+        """What the ensemble is beside a simple model."""
+        if baseline.test_accuracy is None:
+            return None
+        share = self.test_correct / self.test_rows
+        return held_against(share, self.test_rows, baseline.test_accuracy)
+
+    @property
+    def reservations(self) -> tuple[str, ...]:
+        """For each simple model that is not beaten: "no better than always answering 'no'"."""
+        found = (baseline.reservation(self.verdict(baseline)) for baseline in self.baselines)
+        return tuple(text for text in found if text is not None)
 
     @property
     def validation_accuracy(self) -> float:
@@ -122,6 +138,7 @@ class Ensemble:
             "single_test_interval": list(self.single_test_interval),
             "test_rows": self.test_rows,
             "better": self.better,
+            "baselines": [b.document(self.verdict(b)) for b in self.baselines],
         }
 
 
@@ -144,7 +161,7 @@ def make_ensemble(
     Args:
         name: of the study.
         members: how many; more than there are candidates means all of them.
-        storage: a SQLAlchemy URL or the name of a SQLite file.
+        storage: the name of a SQLite file, or a URL of SQLite or PostgreSQL.
         workers: worker processes on this machine; by default one for each processor core.
         executor: ``dask://HOST:PORT`` of a Dask cluster whose workers train instead.
         tell: told what is being done.
@@ -212,12 +229,16 @@ class _Finished:
         if note is None or note["single"] != self.result["model"]:
             return None
         voters = tuple(Voter(**voter) for voter in note["ensemble"]["voters"])
-        return Ensemble(**note["ensemble"] | {"voters": voters})
+        return Ensemble(
+            **note["ensemble"] | {"voters": voters, "baselines": read_baselines(self.target)}
+        )
 
     def keep(self, store: WriteBehindStorage, ensemble: Ensemble) -> None:
         """Keep the ensemble, and count that the test part was used."""
         notes = record.read_note(self.target, "ensembles") or {}
-        note = {"single": self.result["model"], "ensemble": asdict(ensemble)}
+        made = asdict(ensemble)
+        del made["baselines"]  # which the result has
+        note = {"single": self.result["model"], "ensemble": made}
         notes[str(len(ensemble.voters))] = note
         with store.group():
             record.write_note(self.target, "ensembles", notes)
@@ -277,6 +298,7 @@ def _make(runner: Runner, study: _Finished, members: int, tell: Callable[[str], 
         single_test_correct=result["test_correct"],
         test_rows=len(test),
         model="",
+        baselines=read_baselines(target),
     )
     about = {"study": target.study_name, "strategy": file.search.strategy}
     content = replace(model, origin=about | {"ensemble": ensemble.document()}).to_bytes()

@@ -10,6 +10,7 @@ from hpsearch.search.base import Result, Slot, Stage, Winner
 
 if TYPE_CHECKING:
     from hpsearch.data import Dataset, Split
+    from hpsearch.engine.baselines import Baseline
     from hpsearch.engine.summary import Summary
 
 __all__ = ["DataReady", "Event", "Finished", "OnEvent", "StageStarted", "TrialDone", "WinnerNamed"]
@@ -23,11 +24,13 @@ class DataReady:
         dataset: the data.
         split: its parts, the first of them where there are folds.
         stored: trials of the study that the store holds already.
+        baselines: simple models that the winner has to be better than.
     """
 
     dataset: Dataset
     split: Split
     stored: int
+    baselines: tuple[Baseline, ...] = ()
 
     @property
     def sizes(self) -> tuple[int, int, int]:

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     import optuna
 
     from hpsearch.data import Dataset, Split
+    from hpsearch.engine.baselines import Baseline
     from hpsearch.study_file import StudyFile
 
 __all__ = [
@@ -56,8 +57,9 @@ def open_study(store: optuna.storages.BaseStorage, study: StudyFile) -> optuna.S
         target = optuna.create_study(
             study_name=study.name, storage=store, direction="maximize", load_if_exists=True
         )
-    if target.direction != optuna.study.StudyDirection.MAXIMIZE:
-        raise UsageError(f"the study {study.name!r} in this database minimizes; use another name")
+    if target.directions != [optuna.study.StudyDirection.MAXIMIZE]:
+        what = "minimizes" if len(target.directions) == 1 else "has several objectives"
+        raise UsageError(f"the study {study.name!r} in this database {what}; use another name")
     asked = study.model_dump(mode="json")
     before = kept_study_file(target)
     empty = not target.get_trials(deepcopy=False)
@@ -96,12 +98,13 @@ def kept_study_file(target: optuna.Study) -> StudyFile | None:
     if kept is None:
         return None
     try:
-        return StudyFile.model_validate_json(json.dumps(kept))
+        file = StudyFile.model_validate_json(json.dumps(kept))
     except ValidationError:
         raise UsageError(
             f"the study {target.study_name!r} was made by another version of hpsearch, with "
             "settings that this one does not know; use that one, or give the study file a new name"
         ) from None
+    return file.model_copy(update={"name": target.study_name})
 
 
 def totals(target: optuna.Study, trials: int) -> list[int]:
@@ -137,8 +140,13 @@ def check_data(target: optuna.Study, dataset: Dataset) -> None:
         )
 
 
-def note_data(target: optuna.Study, dataset: Dataset, splits: Sequence[Split]) -> None:
-    """Keep what the data are, and how many rows each part of them has.
+def note_data(
+    target: optuna.Study,
+    dataset: Dataset,
+    splits: Sequence[Split],
+    baselines: Sequence[Baseline] = (),
+) -> None:
+    """Keep what the data are, how many rows each part has, and what simple models come to.
 
     Raises:
         UsageError: the study's trials were trained on others.
@@ -155,6 +163,7 @@ def note_data(target: optuna.Study, dataset: Dataset, splits: Sequence[Split]) -
         "validation": sum(len(split.validation) for split in splits),
         "test": len(splits[0].test),
         "folds": len(splits),
+        "baselines": [baseline.note(tested=False) for baseline in baselines],
     }
     record.write_note(target, "data", about)
 

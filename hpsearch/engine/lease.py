@@ -26,7 +26,7 @@ from hpsearch.storage.own_tables import own_tables
 if TYPE_CHECKING:
     import sqlalchemy as sa
 
-__all__ = ["Lease", "seconds_spent", "who_runs"]
+__all__ = ["Lease", "seconds_spent", "was_deleted", "who_runs"]
 
 BEAT = 2.0
 """Seconds between two beats of a driver's counter."""
@@ -81,9 +81,12 @@ class Lease:
         """Make sure, within a transaction that writes to the study, that this run still holds it.
 
         Raises:
-            RunError: another driver has taken the study over.
+            RunError: another driver has taken the study over, or somebody deleted it.
         """
         if connection.exec_driver_sql(*self._is_held).scalar() is None:
+            mine = self._table.select().where(self._table.c.run == self._run)
+            if connection.execute(mine).first() is None:  # as all that was of the study
+                raise was_deleted(self._study_name)
             raise RunError(
                 f"another driver has taken over the study {self._study_name!r}, since this one "
                 "seemed dead (a suspended machine?); what it had finished is kept"
@@ -154,6 +157,13 @@ class Lease:
         seconds = round(self.seconds, 3) if self._counted else 0.0
         with self._engine.begin() as connection:
             connection.execute(mine.values(seconds=seconds, **values))
+
+
+def was_deleted(name: str) -> RunError:
+    """What a driver says whose study is gone."""
+    return RunError(
+        f"the study {name!r} was deleted while it was being run; running it again begins anew"
+    )
 
 
 def who_runs(engine: sa.Engine, study_id: int) -> str | None:

@@ -11,13 +11,13 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
-from hpsearch.errors import SpaceError, StorageError
+from hpsearch.errors import StorageError
 from hpsearch.shapes import a_count, a_number, fits, or_none
 
 if TYPE_CHECKING:
     from optuna import Study
 
-__all__ = ["NOTE", "note_errors", "read_note", "write_note"]
+__all__ = ["NOTE", "note_errors", "note_text", "read_note", "write_note"]
 
 NOTE = "hpsearch:"
 """Attributes of a study that begin so are ours."""
@@ -50,21 +50,26 @@ SHAPES: Mapping[str, Any] = {
         "validation_spread": or_none(a_number),
         "validation_scores": [a_number],
         "test_correct": a_count,
-        "test_rows": a_count,
+        "test_rows": lambda rows: a_count(rows) and rows > 0,
         "tests": a_count,
         "seconds": a_number,
         "model": str,
         "budget": {"trials": a_count, "seconds": or_none(a_number)},
     },
 }
-"""What each note has, by the first word of its key or the whole of it; see `hpsearch.shapes.fits`."""
+"""What each note has, by the first word of its key or the whole of it; see `fits`."""
 
 
 def write_note(study: Study, key: str, value: Any) -> None:
     """Set one of our attributes of a study, unless it already says this."""
-    text = json.dumps(value, sort_keys=True, ensure_ascii=False, allow_nan=False)
+    text = note_text(value)
     if study.user_attrs.get(NOTE + key) != text:
         study.set_user_attr(NOTE + key, text)
+
+
+def note_text(value: Any) -> str:
+    """What stands in the attribute of a note."""
+    return json.dumps(value, sort_keys=True, ensure_ascii=False, allow_nan=False)
 
 
 def read_note(study: Study, key: str) -> Any:
@@ -79,7 +84,7 @@ def read_note(study: Study, key: str) -> Any:
     with note_errors(study, key):
         note = json.loads(text, parse_constant=_refuse)
         shape = SHAPES.get(key) or SHAPES.get(key.split()[0], object)
-        if not fits(note, shape):
+        if not fits(note, shape) or (key == "result" and note["test_correct"] > note["test_rows"]):
             raise ValueError(f"the note {key!r} has another shape")
         return note
 
@@ -93,7 +98,7 @@ def note_errors(study: Study, key: str) -> Iterator[None]:
     """
     try:
         yield
-    except (KeyError, TypeError, ValueError, SpaceError) as error:
+    except (KeyError, TypeError, ValueError, RecursionError) as error:
         raise StorageError(
             f"the notes of the study {study.study_name!r} are damaged: {NOTE}{key} is not what "
             "hpsearch writes there; restore the database from a copy, or delete the study with "

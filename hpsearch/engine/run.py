@@ -7,7 +7,9 @@ noticed is in `Dispatcher`: ``hand_out``, ``record_outcome``, ``notice_failure``
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import shlex
+from collections import Counter
+from collections.abc import Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from functools import cached_property, partial
@@ -15,6 +17,7 @@ from typing import TYPE_CHECKING
 
 from hpsearch.data import DataHandle, Dataset, Split, write_store
 from hpsearch.engine import record
+from hpsearch.engine.baselines import simple_models
 from hpsearch.engine.budget import trials_within
 from hpsearch.engine.cluster import cluster_executor
 from hpsearch.engine.cost import DataShape, Spending
@@ -29,7 +32,7 @@ from hpsearch.engine.identity import (
     totals,
 )
 from hpsearch.engine.interrupts import Interrupts
-from hpsearch.engine.lease import Lease, seconds_spent
+from hpsearch.engine.lease import Lease, seconds_spent, was_deleted
 from hpsearch.engine.processes import scratch_folder
 from hpsearch.engine.refit import refit_all
 from hpsearch.engine.reuse import known_trainings, training_digest
@@ -53,7 +56,9 @@ from hpsearch.study_file.data import study_data
 
 if TYPE_CHECKING:
     import optuna
+    from optuna.trial import FrozenTrial
 
+    from hpsearch.engine.baselines import Baseline
     from hpsearch.search.race import Confirmed
     from hpsearch.storage import WriteBehindStorage
 
@@ -72,7 +77,7 @@ def run_study(
 
     Args:
         study: the study file, from `load_study_file` or made in Python.
-        storage: a SQLAlchemy URL or the name of a SQLite file.
+        storage: the name of a SQLite file, or a URL of SQLite or PostgreSQL.
         workers: worker processes on this machine; by default one for each processor core.
         executor: ``dask://HOST:PORT`` of a Dask cluster whose workers train instead.
         on_event: told of everything that happens, in the calling thread.
@@ -152,19 +157,21 @@ class Runner:
             return summary
         # Only now, so that data that cannot be read leave no empty study behind.
         target = open_study(store, study)
+        baselines = simple_models(dataset, splits)
         with self.hold(target) as lease:
-            note_data(target, dataset, splits)
+            note_data(target, dataset, splits, baselines)
             note_environment(target)
             numbers = totals(target, trials)
             strategy = grown(partial(make_search, study), numbers)
             record.write_note(target, "totals", numbers)
-            on_event(DataReady(dataset, splits[0], len(target.get_trials(deepcopy=False))))
+            stored = len(target.get_trials(deepcopy=False))
+            on_event(DataReady(dataset, splits[0], stored, baselines))
             with scratch_folder() as folder:
                 data = write_store(folder, dataset, splits)
                 shape = DataShape.of(dataset, splits)
                 run = _Run(self, study, target, data, shape, lease, on_event, test_trials)
                 winner = run.search(strategy, dataset)
-                run.test(winner, dataset, trials)
+                run.test(winner, dataset, baselines, trials)
             store.flush()
         summary = summarize(target)
         on_event(Finished(summary))
@@ -183,14 +190,15 @@ class Runner:
         with Lease(store.engine, target._study_id, name, pause=pause, counted=counted) as lease:
             store.fence = lease.check
             try:
+                if store.get_study_name_from_id(target._study_id) != name:
+                    raise UsageError(
+                        f"the study {name!r} was renamed just now; run it under its new name"
+                    )
                 yield lease
             except KeyError as error:  # of a trial or the study, and only if that is the reason
                 if name in study_names(store):
                     raise
-                raise RunError(
-                    f"the study {name!r} was deleted while it was being run; running it again "
-                    "begins anew"
-                ) from error
+                raise was_deleted(name) from error
             finally:
                 store.fence = None
 
@@ -245,6 +253,21 @@ def _finished(store: WriteBehindStorage, study: StudyFile, trials: int) -> optun
     return target
 
 
+def _all_diverged(study: StudyFile, trials: Sequence[FrozenTrial]) -> str:
+    """Why a study has no winner, and what to change."""
+    states = Counter(trial.state.name for trial in trials)
+    diverged, failed = states["PRUNED"], states["FAIL"]
+    whole = "the only training" if diverged == 1 else f"all {diverged} trainings"
+    others = f", and {failed} failed" if failed else ""
+    setting = study.training.learning_rate
+    rates = f"learning_rate = {setting:g}" if isinstance(setting, float) else "learning_rate"
+    return (
+        f"{whole} of the study {study.name!r} diverged{others}, so that there is no winner, and "
+        f"the test part was not used; search lower learning rates ([training] {rates}): "
+        f"`hpsearch advise {shlex.quote(study.name)} -o next.toml` writes such a study file"
+    )
+
+
 @dataclass
 class _Run:
     """One run of a study: its parts, and the two things done with them."""
@@ -286,11 +309,15 @@ class _Run:
                 "finished"
             )
             raise RunError(f"{spent}; raise it and run the study again")
+        if not any(result.complete for result in results):
+            raise RunError(_all_diverged(study, self.target.get_trials(deepcopy=False)))
         winner = strategy.winner(results)
         self.on_event(WinnerNamed(winner, self._out_of_time()))
         return winner
 
-    def test(self, winner: Winner, dataset: Dataset, trials: int) -> None:
+    def test(
+        self, winner: Winner, dataset: Dataset, baselines: Sequence[Baseline], trials: int
+    ) -> None:
         """Train the winner on all but the test part, test it once, keep network and figures."""
         out_of_time = self._out_of_time()
         chosen = [(winner.configuration, winner.epochs)]
@@ -324,7 +351,9 @@ class _Run:
             "seconds": self.study.search.seconds if out_of_time else None,
             "flops": self.study.search.total_flops if self.unpaid else None,
         }
-        record.write_note(self.target, "result", figures | {"model": digest, "budget": budget})
+        beside = [baseline.note(tested=True) for baseline in baselines]
+        note = figures | {"model": digest, "budget": budget, "baselines": beside}
+        record.write_note(self.target, "result", note)
         store.flush()
 
     @cached_property

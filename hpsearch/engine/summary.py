@@ -11,6 +11,8 @@ from typing import TYPE_CHECKING, Any
 
 from hpsearch.diagnosis import DIAGNOSIS, HINTS, Finding, by_kind
 from hpsearch.engine import record
+from hpsearch.engine.baselines import Baseline, Verdict, held_against, read_baselines
+from hpsearch.engine.intervals import wilson_interval
 from hpsearch.engine.record import StageNote
 from hpsearch.search.distributions import as_value
 from hpsearch.space import Value
@@ -18,12 +20,20 @@ from hpsearch.space import Value
 if TYPE_CHECKING:
     import optuna
 
-__all__ = ["StageSummary", "Summary", "TrialRow", "summarize", "whole", "wilson_interval"]
+__all__ = [
+    "StageSummary",
+    "Summary",
+    "TrialRow",
+    "states_text",
+    "summarize",
+    "whole",
+    "winner_slots",
+]
 
 
 @dataclass(frozen=True)
 class TrialRow:
-    """A trial as a table shows it."""
+    """A trial as a table shows it; its score is None where it has several values."""
 
     number: int
     state: str
@@ -36,6 +46,7 @@ class TrialRow:
     why: str
     configuration: Mapping[str, Value]
     findings: tuple[Finding, ...] = ()
+    values: tuple[float, ...] = ()
 
     @property
     def faults(self) -> list[str]:
@@ -52,6 +63,7 @@ class TrialRow:
         known = {field.name: getattr(self, field.name) for field in fields(TrialRow)}
         del known["findings"]
         known["configuration"] = dict(self.configuration)
+        known["values"] = list(self.values)
         return known | {DIAGNOSIS: {}, HINTS: {}} | by_kind(self.findings)
 
 
@@ -73,9 +85,11 @@ class Summary:
         strategy: how it searched; None for a study that hpsearch did not make.
         data: name, rows, columns, classes, notes of the data set.
         stages: in order, with their ranges and reasons.
-        rows: its trials, best first: the highest score, then the longer training.
+        rows: its trials, best first: that of the winner, once there is one; then the highest score,
+            then the longer training. Of several objectives: the Pareto-optimal ones first.
         states: how many trials are in each state.
-        best: the winner's configuration, or the best trial's while the search goes on.
+        best: the winner's configuration, or the best trial's while the search goes on; None while
+            no trial is complete, and where there are several objectives.
         validation_accuracy: the winner's mean, or the best trial's score.
         validation_spread: standard deviation over the winner's seeds.
         validation_scores: the scores that the mean is of.
@@ -86,6 +100,11 @@ class Summary:
             and for each ensemble.
         seconds: wall-clock time of the run that finished the study.
         model: digest of the trained network in the store.
+        baselines: simple models that a winner has to be better than.
+        winner: number of the trial that stands for the winner: of the trainings whose mean named
+            it, the one with the best score.
+        objectives: how many values a trial has.
+        pareto: numbers of the Pareto-optimal trials, where there are several objectives.
     """
 
     study: str
@@ -104,13 +123,59 @@ class Summary:
     tests: int | None
     seconds: float | None
     model: str | None
+    baselines: tuple[Baseline, ...] = ()
+    winner: int | None = None
+    objectives: int = 1
+    pareto: tuple[int, ...] = ()
+
+    def verdict(self, baseline: Baseline) -> Verdict | None:
+        """What the winner, or the best so far, is beside a simple model; None if nobody knows."""
+        if self.test_accuracy is not None and self.test_rows:
+            beside = baseline.test_accuracy
+            return (
+                None if beside is None else held_against(self.test_accuracy, self.test_rows, beside)
+            )
+        rows = self.data.get("validation")
+        if self.validation_accuracy is None or not rows:
+            return None
+        return held_against(self.validation_accuracy, rows, baseline.validation_accuracy)
+
+    @property
+    def unbeaten(self) -> tuple[Baseline, ...]:
+        """The simple models that the winner, or the best so far, is no better than."""
+        return tuple(b for b in self.baselines if self.verdict(b) in ("no better", "worse"))
+
+    @property
+    def reservations(self) -> tuple[str, ...]:
+        """For each of them what the winner is: "no better than always answering 'no'"."""
+        found = (baseline.reservation(self.verdict(baseline)) for baseline in self.baselines)
+        return tuple(text for text in found if text is not None)
+
+    @property
+    def without_winner(self) -> str:
+        """Why there is no best trial, in a sentence."""
+        trials = sum(self.states.values())
+        if not trials:
+            return "The study has no trials yet."
+        if self.objectives > 1:
+            count = f"{trials:,} trial{'' if trials == 1 else 's'}"
+            front = ", ".join(map(str, self.pareto[:FRONT]))
+            more = f" and {len(self.pareto) - FRONT:,} more" if len(self.pareto) > FRONT else ""
+            optimal = f"Pareto-optimal: {front}{more}" if front else "none is complete"
+            return (
+                f"{count} of {self.objectives} values each: no single one is the best; {optimal}."
+            )
+        if set(self.states) == {"pruned"}:
+            whole = "the only trial was" if trials == 1 else f"all {trials:,} trials were"
+            return f"There is no winner: {whole} stopped as known bad."
+        return f"No trial is complete ({states_text(self.states)})."
 
     def document(self) -> dict[str, Any]:
         """The summary in terms of JSON, as ``--json`` prints it."""
         return {
             "study": self.study,
             "strategy": self.strategy,
-            "data": dict(self.data),
+            "data": {key: value for key, value in self.data.items() if key != "baselines"},
             "stages": [_stage_document(stage) for stage in self.stages],
             "best": None if self.best is None else dict(self.best),
             "validation_accuracy": self.validation_accuracy,
@@ -123,7 +188,24 @@ class Summary:
             "trials": sum(self.states.values()),
             "states": dict(self.states),
             "seconds": self.seconds,
+            "winner": self.winner,
+            "objectives": self.objectives,
+            "pareto": list(self.pareto),
+            "baselines": [b.document(self.verdict(b)) for b in self.baselines],
         }
+
+
+FRONT = 10
+"""Of more Pareto-optimal trials a sentence names only so many."""
+
+
+def states_text(states: Mapping[str, int]) -> str:
+    """How many trials are in each state, in words.
+
+    >>> states_text({"pruned": 2, "complete": 1})
+    '1 complete, 2 pruned'
+    """
+    return ", ".join(f"{count} {state}" for state, count in sorted(states.items()))
 
 
 def _stage_document(stage: StageSummary) -> dict[str, Any]:
@@ -146,22 +228,40 @@ def summarize(study: optuna.Study) -> Summary:
         StorageError: its notes are damaged.
     """
     trials = study.get_trials(deepcopy=False)
+    objectives = len(study.directions)
     # A study that somebody else made may minimize, or have several values a trial.
-    minimizes = len(study.directions) == 1 and study.direction.name == "MINIMIZE"
-    rows = sorted((_row(trial) for trial in trials), key=partial(_rank, minimizes=minimizes))
-    notes = record.read_stages(study)
+    minimizes = objectives == 1 and study.direction.name == "MINIMIZE"
+    pareto = [trial.number for trial in study.best_trials] if objectives > 1 else []
     result = record.read_note(study, "result")
+    winners = winner_slots(result)
+    named = {t.number for t in trials if winners and record.slot_of(t) in winners}
+    rows = sorted((_row(trial) for trial in trials), key=partial(_rank, minimizes=minimizes))
+    winner = next((row.number for row in rows if row.number in named), None)
+    first = {winner, *pareto}
+    rows.sort(key=lambda row: row.number not in first)
+    notes = record.read_stages(study)
     file = record.read_note(study, "study file")
-    leader = next((row for row in rows if row.state == "complete"), None)
+    data = record.read_note(study, "data") or {}
+    scored = (row for row in rows if row.state == "complete" and row.score is not None)
     return Summary(
         study=study.study_name,
         strategy=None if file is None else file["search"]["strategy"],
-        data=record.read_note(study, "data") or {},
+        data=data,
         stages=tuple(_stage(note, rows) for note in notes),
         rows=tuple(rows),
         states=Counter(row.state for row in rows),
-        **(_so_far(leader) if result is None else _final(result)),
+        baselines=read_baselines(study),
+        winner=winner,
+        objectives=objectives,
+        pareto=tuple(pareto),
+        **(_so_far(next(scored, None)) if result is None else _final(result)),
     )
+
+
+def winner_slots(result: Mapping[str, Any] | None) -> frozenset[tuple[int, int]]:
+    """Stage and slot of the trainings whose mean named a study's winner; none before that."""
+    slots = (result or {}).get("validation_slots", ())
+    return frozenset((stage, index) for stage, index in slots)
 
 
 def _so_far(leader: TrialRow | None) -> dict[str, Any]:
@@ -212,13 +312,14 @@ def _row(trial: optuna.trial.FrozenTrial) -> TrialRow:
         state=trial.state.name.lower(),
         stage=str(attributes.get("stage", "")),
         slot=whole(attributes.get("slot")),
-        score=trial.value if trial.values and len(trial.values) == 1 else None,
+        score=trial.values[0] if trial.values and len(trial.values) == 1 else None,
         epochs=whole(attributes.get("epochs")),
         seed=whole(attributes.get("seed")),
         seconds=_duration(attributes.get("seconds")),
         why=str(attributes.get("error") or attributes.get("why_stopped") or ""),
         configuration={name: as_value(choice) for name, choice in trial.params.items()},
         findings=record.read_findings(attributes),
+        values=tuple(trial.values or ()),
     )
 
 
@@ -242,23 +343,5 @@ def _rank(row: TrialRow, *, minimizes: bool) -> tuple[bool, float, int, int]:
 
 def _stage(note: StageNote, rows: list[TrialRow]) -> StageSummary:
     here = [row for row in rows if row.stage == note.name and row.score is not None]
-    best = next((row.score for row in here if row.state == "complete"), None)
-    return StageSummary(note, len(here), best)
-
-
-def wilson_interval(correct: int, total: int, z: float = 1.959964) -> tuple[float, float]:
-    """Wilson's score interval of a share (1927): right also near 0 and 1, and for few rows.
-
-    Args:
-        correct: successes.
-        total: draws, at least one.
-        z: normal quantile; 1.96 gives 95%.
-
-    >>> low, high = wilson_interval(97, 100)
-    >>> round(low, 3), round(high, 3)
-    (0.915, 0.99)
-    """
-    share = correct / total
-    centre = (share + z * z / (2 * total)) / (1 + z * z / total)
-    half = z / (1 + z * z / total) * math.sqrt(share * (1 - share) / total + (z / (2 * total)) ** 2)
-    return max(0.0, centre - half), min(1.0, centre + half)
+    scores = [row.score for row in here if row.state == "complete" and row.score is not None]
+    return StageSummary(note, len(here), max(scores, default=None))

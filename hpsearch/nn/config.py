@@ -6,6 +6,8 @@ import math
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
+import numpy as np
+
 from hpsearch.errors import UnknownNameError, UsageError, shown
 from hpsearch.nn.activations import ACTIVATIONS
 from hpsearch.nn.initializers import INITIALIZERS
@@ -48,7 +50,8 @@ class NetworkConfig:
         sizes: object = self.hidden_layer_sizes
         if isinstance(sizes, str) or not isinstance(sizes, Iterable):
             raise UsageError(
-                f"hidden_layer_sizes is {shown(sizes)}; give the width of each layer, as in (64, 64)."
+                f"hidden_layer_sizes is {shown(sizes)}; give the width of each layer, as in "
+                "(64, 64)."
             )
         sizes = tuple(sizes)
         if len(sizes) > MOST_LAYERS:
@@ -61,6 +64,8 @@ class NetworkConfig:
         _check_name("activation", self.activation, ACTIVATIONS)
         _check_name("initializer", self.initializer, INITIALIZERS)
         _check_number("bias", self.bias)
+        if not isinstance(self.batch_norm, bool | np.bool_):
+            raise UsageError(f"batch_norm is {self.batch_norm!r}; give True or False.")
         _check_number("dropout", self.dropout, low=0.0, below=1.0)
         _check_integer("maxout_pieces", self.maxout_pieces, 1)
 
@@ -158,7 +163,8 @@ def _check_number(
     ]
     wanted = " and ".join(text for text, given in bounds if given) or "finite"
     try:
-        right = not isinstance(value, bool) and math.isfinite(value) and low <= value <= high and above < value < below
+        number = not isinstance(value, bool | np.bool_) and math.isfinite(value)
+        right = number and low <= value <= high and above < value < below
     except (TypeError, OverflowError):  # no number, or a whole one beyond every float
         right = False
     if not right:

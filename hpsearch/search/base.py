@@ -181,7 +181,7 @@ class Strategy(Protocol):
         """The configuration to name, given all finished results, in any order.
 
         Raises:
-            RunError: if there is no result.
+            RunError: if no result is complete: what was stopped as known bad is never named.
         """
         ...
 

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import math
+import sys
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TypeAlias
 
 from hpsearch.errors import SpaceError, UnknownNameError, UsageError
+from hpsearch.parameter import own_value
 from hpsearch.search.base import Configuration, Result, Stage, generator
 from hpsearch.space import Categorical, Float, Parameter, Space, Value
 
@@ -93,19 +96,26 @@ def make_grid(
         if name not in space.parameters:
             raise UnknownNameError("parameter", name, space.parameters)
     offsets = _offsets(space, shift)
-    values = {
-        name: _given(name, parameter, given.get(name), offsets[name])
+    asked = {
+        name: _asked(name, parameter, given.get(name))
         for name, parameter in space.parameters.items()
     }
-    size = _size(space, values)
+    size = _size(space, asked)
     if size > trials:
         total = (
-            f"{size}" if points is not None and len(given) == len(values) else f"at least {size}"
+            f"{size:,}" if points is not None and len(given) == len(asked) else f"at least {size:,}"
         )
         raise UsageError(
-            f"the grid has {total} points and there are {trials} trials for it; "
+            f"the grid has {total} points and there are {trials:,} trials for it; "
             "raise trials or give fewer points a parameter."
         )
+    values = {
+        # A parameter with more points than the grid may have exists nowhere in it.
+        name: spread(space.parameters[name], min(len(kept), trials), offset=offsets[name])
+        if isinstance(kept, range)
+        else kept
+        for name, kept in asked.items()
+    }
     growing = [
         name
         for name, parameter in space.parameters.items()
@@ -157,22 +167,39 @@ def spread(parameter: Parameter, count: int, *, offset: float = 0.5) -> list[Val
     return distinct
 
 
-def _given(
-    name: str, parameter: Parameter, points: int | Sequence[Value] | None, offset: float
-) -> list[Value]:
-    if points is None:
-        count = len(parameter.choices) if isinstance(parameter, Categorical) else 1
-        return spread(parameter, count, offset=offset)
-    if isinstance(points, int) and not isinstance(points, bool):
-        if points < 1:
+def _asked(
+    name: str, parameter: Parameter, points: int | Sequence[Value] | None
+) -> Sequence[Value]:
+    """The values of a parameter, or a range that is as long as those will be that a count asks for.
+
+    A grid that is too large is so refused before its values are made.
+    """
+    if points is None and not isinstance(parameter, Categorical):
+        return range(1)
+    if points is None or (isinstance(points, int) and not isinstance(points, bool)):
+        there_are = _count(parameter)
+        count = there_are if points is None else min(points, there_are)
+        if count < 1:
             raise UsageError(f"{name} has {points} grid points; give it at least one.")
-        return spread(parameter, points, offset=offset)
+        if isinstance(parameter, Categorical):
+            return list(parameter.choices[: int(count)])
+        return range(int(min(count, sys.maxsize)))
     if isinstance(points, bool | str) or not points:
         raise UsageError(f"the grid points of {name} are {points!r}; give a number or a list.")
-    for value in points:
-        if value not in parameter:
-            raise SpaceError(f"the grid point {value!r} of {name} is not a value of {parameter}.")
-    return list(dict.fromkeys(points))
+    try:
+        return list(dict.fromkeys(own_value(parameter, value) for value in points))
+    except SpaceError as error:
+        raise SpaceError(f"the grid points of {name}: {error}") from None
+
+
+def _count(parameter: Parameter) -> float:
+    """How many values a parameter has."""
+    if isinstance(parameter, Categorical):
+        return len(parameter.choices)
+    if isinstance(parameter, Float):
+        step = parameter.step
+        return math.inf if step is None else round((parameter.high - parameter.low) / step) + 1
+    return len(parameter)
 
 
 def _size(space: Space, values: Mapping[str, Sequence[Value]]) -> int:

@@ -153,14 +153,19 @@ class Race:
         )
 
     def winner(self, results: Sequence[Result]) -> Winner:
-        """The leader, as the race stands.
+        """The leader, as the race stands, of those that were ever trained to their end.
 
         Raises:
-            RunError: there is no result at all.
+            RunError: no result is complete.
         """
         if not results:
             raise RunError("no trial has finished, so there is no winner; see the failed trials.")
-        best = self._standing(results)[0]
+        best = next((entry for entry in self._standing(results) if entry.trained), None)
+        if best is None:
+            raise RunError(
+                f"{_all_of(len(results))} stopped as known bad, as one that diverges, so that there "
+                "is no winner; search where trainings can succeed, as at lower learning rates."
+            )
         scores = best.scores
         spread = statistics.stdev(scores) if len(scores) > 1 else None
         slots = tuple((r.slot.stage, r.slot.index) for r in best.counting)
@@ -183,14 +188,21 @@ class Race:
 
 
 class Contender:
-    """One contender: its first training, the scores it was selected by, and those of the race."""
+    """One contender: its first training, the scores it was selected by, and those of the race.
 
-    def __init__(self, configuration: Configuration, selected: Sequence[Result]) -> None:
-        self.configuration = configuration
-        self.first = selected[0]
-        self.selection = [r for r in selected if r.complete] or [selected[0]]
-        self.sound = all(r.complete for r in selected)
-        self.epochs = selected[0].slot.epochs
+    Args:
+        trainings: of one configuration. The longest of them count; if all of these were stopped as
+            known bad, the longest that were not.
+    """
+
+    def __init__(self, trainings: Sequence[Result]) -> None:
+        longest = _longest(trainings)
+        self.configuration = longest[0].slot.configuration
+        self.first = longest[0]
+        self.sound = all(r.complete for r in longest)
+        complete = [r for r in longest if r.complete]
+        self.selection = complete or _longest([r for r in trainings if r.complete]) or longest[:1]
+        self.epochs = self.selection[0].slot.epochs
         self.race: list[Result] = []
         self.last_round = -1
 
@@ -198,6 +210,11 @@ class Contender:
     def counting(self) -> list[Result]:
         """The trainings that count: those of the race, if there were any."""
         return self.race or self.selection
+
+    @property
+    def trained(self) -> bool:
+        """Whether any of them was not stopped as known bad, so that the scores are its own."""
+        return any(result.complete for result in self.counting)
 
     @property
     def scores(self) -> list[float]:
@@ -212,9 +229,9 @@ class Contender:
             self.race.append(result)
             self.epochs = result.slot.epochs
 
-    def standing(self) -> tuple[bool, int, float]:
-        """What contenders are sorted by: never diverged, survived longest, best mean."""
-        return self.sound, self.last_round, statistics.fmean(self.scores)
+    def standing(self) -> tuple[bool, bool, int, float]:
+        """What contenders are sorted by: never diverged, or not always; survived longest; mean."""
+        return self.sound, self.trained, self.last_round, statistics.fmean(self.scores)
 
 
 def contenders_for(results: Sequence[Result], count: int) -> list[Contender]:
@@ -222,7 +239,7 @@ def contenders_for(results: Sequence[Result], count: int) -> list[Contender]:
 
     Those that trained longest come first, because scores of different epochs do not compare; among
     them the best mean, a configuration that was drawn more than once having several scores. One
-    that diverged, even once, runs only if all did.
+    that diverged, even once, runs only if all did, and one that always did only after those.
 
     Args:
         results: what the search found, in order.
@@ -231,15 +248,21 @@ def contenders_for(results: Sequence[Result], count: int) -> list[Contender]:
     groups: dict[tuple[tuple[str, Value], ...], list[Result]] = {}
     for result in results:
         groups.setdefault(configuration_key(result.slot.configuration), []).append(result)
-    entries = []
-    for group in groups.values():
-        longest = max(r.slot.epochs for r in group)
-        entries.append(
-            Contender(group[0].slot.configuration, [r for r in group if r.slot.epochs == longest])
-        )
-    entries.sort(key=lambda e: (e.sound, e.epochs, statistics.fmean(e.scores)), reverse=True)
+    entries = [Contender(group) for group in groups.values()]
+    entries.sort(
+        key=lambda e: (e.sound, e.trained, e.epochs, statistics.fmean(e.scores)), reverse=True
+    )
     sound = [entry for entry in entries if entry.sound]
     return (sound or entries)[:count]
+
+
+def _longest(results: Sequence[Result]) -> list[Result]:
+    epochs = max((r.slot.epochs for r in results), default=0)
+    return [r for r in results if r.slot.epochs == epochs]
+
+
+def _all_of(trials: int) -> str:
+    return "the only trial was" if trials == 1 else f"all {trials} trials were"
 
 
 def rounds(trials: int, contenders: int) -> list[int]:

@@ -35,8 +35,11 @@ def run_search(evaluate: Callable[[Slot], float | None], strategy: Strategy) -> 
     Args:
         evaluate: takes a slot (its configuration, its seed, its epochs) and returns the score,
             greater being better; None, NaN or an infinity for a configuration that is known to be
-            bad, such as one that diverged.
+            bad, such as one that diverged. What it raises ends the search.
         strategy: what to evaluate.
+
+    Raises:
+        RunError: no score was finite, so that there is no winner.
 
     >>> from hpsearch.search import make_strategy
     >>> from hpsearch.space import Float, Space

@@ -47,51 +47,127 @@ BACKENDS = {"sqlite": "sqlite", "postgresql": "postgresql+psycopg"}
 """What studies can be kept in, and how SQLAlchemy is to reach it."""
 
 
-_URL_LIKE = re.compile(r"\w[\w+.-]+:|[\w+.-]*//(?=[^/]*@)")
-"""How a URL begins; the drive of a Windows path has one letter. It may hold a password."""
+_URL_LIKE = re.compile(r"(sqlite|pg|postgres\w*|mysql|mariadb)(\+\w+)?:|[\w+.:-]*//(?=[^/]*@)")
+"""How a URL begins that lost a slash or its kind; it may hold a password, and is no file name."""
 
 
-def storage_url(text: str) -> str:
-    """A storage as people write it, as a URL: a bare file name means SQLite.
+FORM = "write postgresql://user@host:5432/database or sqlite:///FILE"
+
+
+def storage_url(text: object) -> sa.URL:
+    """A storage as people write it, as a URL.
+
+    Without ``://`` it is the name of a SQLite file, whatever its characters are. With it the rules
+    of URLs hold: ``?`` begins the parameters, and ``%41`` is an A.
+
+    Args:
+        text: a file name, or a URL of SQLite or PostgreSQL. A password may stand in its place, or
+            be the parameter ``password``.
 
     Raises:
-        UsageError: the text is neither.
+        UsageError: the text is neither, or asks for what would not be done.
 
-    A password may stand in its place, or be the parameter ``password``.
+    >>> storage_url("what?.db").database, storage_url("sqlite:///runs.db").database
+    ('what?.db', 'runs.db')
+    """
+    import sqlalchemy as sa
 
-    >>> storage_url("runs.db"), storage_url("sqlite:///runs.db")
-    ('sqlite:///runs.db', 'sqlite:///runs.db')
+    if not isinstance(text, str):
+        kind = type(text).__name__
+        raise UsageError(f"a storage is a file name or a database URL as text, not {kind}")
+    if not text.strip():
+        raise UsageError("the storage is empty; give a file such as hpsearch.db or a database URL")
+    if "\0" in text:
+        raise UsageError("the storage has a NUL character, which no file name and no URL has")
+    if "://" in text:
+        return _checked(text)
+    if begin := _URL_LIKE.match(text):
+        raise UsageError(
+            f"the storage begins with {begin.group()!r}, as a URL does, and has no ://; give a "
+            f"URL such as postgresql://user@host/database, or a file as ./{begin.group()}..."
+        )
+    if text == ":memory:":
+        raise UsageError(
+            "the storage :memory: would be gone with this process; give a file such as "
+            "hpsearch.db, or in Python sqlite:// if that is what you want"
+        )
+    return sa.URL.create("sqlite", database=text)
+
+
+def _checked(text: str) -> sa.URL:
+    """The URL that a text with ``://`` is, with the driver that we use.
+
+    Raises:
+        UsageError: it is none that studies can be kept at.
     """
     from sqlalchemy.engine import make_url
     from sqlalchemy.exc import ArgumentError, NoSuchModuleError
 
-    if not text.strip():
-        raise UsageError("the storage is empty; give a file such as hpsearch.db or a database URL")
-    if "://" not in text and (scheme := _URL_LIKE.match(text)):
+    kind = text.split("://")[0]
+    backend = kind.split("+")[0]
+    if not re.fullmatch(r"[\w+.-]+", kind):  # it may hold a password, and is not shown
         raise UsageError(
-            f"the storage begins with {scheme.group()!r}, as a URL does, and has no ://; give a "
-            "URL such as postgresql://user@host/database, or a file as sqlite:///FILE"
+            "the storage has :// and does not begin as a URL; give a URL such as "
+            "postgresql://user@host/database, or a file as sqlite:///FILE"
         )
-    given = text if "://" in text else f"sqlite:///{text}"
+    if backend == "postgres":
+        raise UsageError(f"{kind}://... is no database URL; write postgresql://...")
+    if backend not in BACKENDS:
+        raise UsageError(
+            f"studies are kept in SQLite or PostgreSQL, and {kind}://... is no database URL of "
+            "these; give a file such as hpsearch.db, or a URL such as "
+            "postgresql://user@host/database"
+        )
     try:
-        url = make_url(given)
-        kind = url.get_backend_name()
-        if url.drivername == kind:
-            url = url.set(drivername=BACKENDS.get(kind, kind))
-        url.get_dialect().import_dbapi()
-    except (ArgumentError, NoSuchModuleError, ImportError, ValueError):
-        kind = text.split("://")[0]
-        hint = "; pip install hpsearch[postgres]" if kind.startswith("postgres") else ""
+        url = make_url(text)
+    except ValueError:
         raise UsageError(
-            f"{kind}://... is no database URL that works here{hint}; "
-            "give a file such as hpsearch.db, or a URL whose driver is installed"
+            f"the port in the database URL {kind}://... is not a number; write "
+            f"{kind}://user@host:5432/database"
         ) from None
-    if kind not in BACKENDS:
+    except ArgumentError:
+        raise UsageError(f"the database URL {kind}://... has no URL's form; {FORM}") from None
+    if backend == "sqlite":
+        return _checked_sqlite(url)
+    if url.port is not None and not 0 < url.port < 65536:
+        raise UsageError(f"the database URL has the port {url.port}; ports are 1 to 65535")
+    if url.drivername == backend:
+        url = url.set(drivername=BACKENDS[backend])
+    try:
+        dialect = url.get_dialect()
+        dialect.import_dbapi()
+    except (NoSuchModuleError, ImportError):
         raise UsageError(
-            f"studies are kept in SQLite or PostgreSQL, not in {kind}; give a file such as "
-            "hpsearch.db or a URL such as postgresql://user@host/database"
+            f"{kind}://... is a database URL whose driver is not installed; "
+            "pip install hpsearch[postgres], and write postgresql://..."
+        ) from None
+    if dialect.is_async:
+        raise UsageError(f"{kind}://... names a driver for other programs; write postgresql://...")
+    return url
+
+
+def _checked_sqlite(url: sa.URL) -> sa.URL:
+    """A URL of SQLite that asks for a file, or for memory, and nothing else.
+
+    Raises:
+        UsageError: it asks for more.
+    """
+    if url.drivername not in ("sqlite", "sqlite+pysqlite"):
+        raise UsageError(f"{url.drivername}:// is no way to SQLite here; write sqlite:///FILE")
+    if url.host or url.username or url.password or url.port:
+        raise UsageError(
+            "a SQLite URL has no host: three slashes and a file, sqlite:///FILE, or four and the "
+            "rest of a path from the root, sqlite:////FOLDER/FILE"
         )
-    return given if kind == "sqlite" else url.render_as_string(hide_password=False)
+    if url.query:
+        names = ", ".join(sorted(url.query))
+        raise UsageError(
+            f"the storage URL has parameters that studies in SQLite do not honour: {names}; leave "
+            "them out, or write a ? of the file's name as %3F, or the file's name without sqlite://"
+        )
+    if url.database and "\0" in url.database:
+        raise UsageError("the storage has a NUL character, which no file name has")
+    return url
 
 
 def display_url(url: str) -> str:
@@ -105,6 +181,8 @@ def display_url(url: str) -> str:
     if "://" not in url:
         return url
     parsed = make_url(url)
+    if parsed.password is None and not _secrets(parsed):
+        return url
     hidden = parsed.update_query_dict(dict.fromkeys(_secrets(parsed), "***"))
     return hidden.render_as_string(hide_password=True).replace("%2A%2A%2A", "***")
 
@@ -181,7 +259,7 @@ def connect(url: str, *, create: bool = True) -> Database:
     """Open a database and make sure that Optuna's tables and ours are there.
 
     Args:
-        url: any URL of SQLite or PostgreSQL, or a file name.
+        url: a file name, or a URL of SQLite or PostgreSQL; see `storage_url`.
         create: False refuses a SQLite file that does not exist, instead of making an empty one.
 
     Raises:
@@ -189,16 +267,15 @@ def connect(url: str, *, create: bool = True) -> Database:
     """
     import sqlalchemy as sa
 
-    url = storage_url(url)
-    parsed = sa.make_url(url)
+    parsed = storage_url(url)
     options: dict[str, Any] = {}
     file = None
     if parsed.get_backend_name() == "sqlite":
         file = parsed.database
         if file and file != ":memory:":
-            if Path(file).is_dir():
+            if os.path.isdir(file):  # noqa: PTH112 - no error where the name is too long
                 raise StorageError(f"{file} is a folder; the database needs a file name in it")
-            if not create and not Path(file).exists():
+            if not create and not os.path.exists(file):  # noqa: PTH110 - likewise
                 raise StorageError(
                     f"there is no database {file}; run a study first, or name one with --storage"
                 )
@@ -213,16 +290,15 @@ def connect(url: str, *, create: bool = True) -> Database:
     bare = parsed.difference_update_query(_secrets(parsed))
     if file is None and parsed.get_backend_name() != "sqlite":
         options["pool_pre_ping"] = True  # a server may have been started anew
-    given = bare.render_as_string(hide_password=False)
     with storage_errors(url):
-        return _patiently(lambda: _open(url, given, options, file))
+        return _patiently(lambda: _open(url, bare, options, file))
 
 
 def _same(connection: sqlite3.Connection) -> sqlite3.Connection:
     return connection
 
 
-def _open(url: str, bare: str, options: dict[str, Any], file: str | None) -> Database:
+def _open(url: str, bare: sa.URL, options: dict[str, Any], file: str | None) -> Database:
     import sqlalchemy as sa
 
     from hpsearch.storage.optuna_schema import prepare

@@ -61,6 +61,7 @@ class StudyInMemory:
             KeyError: the study is not there any more.
         """
         frozen = _one(connection, self.study_id)
+        self.name = frozen.study_name
         self.user_attrs, self.system_attrs = frozen.user_attrs, frozen.system_attrs
         t = tables().trials.c
         ours = t.study_id == self.study_id
@@ -243,7 +244,8 @@ def gone(connection: sa.Connection, studies: Iterable[StudyInMemory]) -> list[in
     """The ids of those that the database does not have any more.
 
     SQLite gives the ids of what was deleted to what is made next; so a study of the same id is the
-    same one only if it has the same name, and a trial that began at the same time.
+    same one only if it has a trial that began at the same time, whatever it is called by now; and
+    the same name, as long as there is no such trial.
     """
     witnesses = {study.study_id: study.witness() for study in studies}
     known = tables()
@@ -254,16 +256,18 @@ def gone(connection: sa.Connection, studies: Iterable[StudyInMemory]) -> list[in
         known.studies.outerjoin(known.trials, mine)
     )
     rows = connection.execute(query.where(s.study_id.in_(witnesses)))
-    there = {study_id: (name, start) for study_id, name, start in rows}
-    return [
-        study.study_id
-        for study in studies
-        if there.get(study.study_id) != (study.name, _start(witnesses[study.study_id]))
-    ]
+    there: dict[int, tuple[str | None, datetime | None]] = {
+        study_id: (name, start) for study_id, name, start in rows
+    }
 
+    def is_there(study: StudyInMemory) -> bool:
+        name, start = there.get(study.study_id, (None, None))
+        witness = witnesses[study.study_id]
+        if witness is None:
+            return name == study.name
+        return name is not None and start == to_utc(witness.datetime_start)
 
-def _start(trial: FrozenTrial | None) -> datetime | None:
-    return None if trial is None else to_utc(trial.datetime_start)
+    return [study.study_id for study in studies if not is_there(study)]
 
 
 def _one(connection: sa.Connection, study_id: int) -> FrozenStudy:

@@ -76,7 +76,7 @@ def tables() -> Tables:
     return Tables(**{name: known[name] for name in COLUMNS})
 
 
-def prepare(engine: sa.Engine, url: str, options: Mapping[str, Any]) -> None:
+def prepare(engine: sa.Engine, url: sa.URL, options: Mapping[str, Any]) -> None:
     """Make sure that a database has these tables.
 
     An empty one gets them here: Optuna's own way to make them imports a whole migration tool first.
@@ -104,7 +104,8 @@ def prepare(engine: sa.Engine, url: str, options: Mapping[str, Any]) -> None:
     else:  # another version's tables, or half of them: Optuna completes them or complains
         from optuna.storages import RDBStorage
 
-        made = RDBStorage(url, engine_kwargs=dict(options))
+        text = url.render_as_string(hide_password=False).replace("{", "{{").replace("}", "}}")
+        made = RDBStorage(text, engine_kwargs=dict(options))
         if "poolclass" not in options:  # a database in memory has one connection, also ours
             made.engine.dispose()
 

@@ -101,6 +101,18 @@ def own_tables() -> OwnTables:
     return OwnTables(schema, models, ensembles, runs, epochs)
 
 
+SWEEPING = [
+    f"""CREATE TRIGGER IF NOT EXISTS hpsearch_{of}_gone AFTER DELETE ON {of} BEGIN
+    {" ".join(f"DELETE FROM {table} WHERE {key} = OLD.{key};" for table in ours)} END"""
+    for of, key, ours in (
+        ("studies", "study_id", ("hpsearch_models", "hpsearch_ensembles", "hpsearch_runs")),
+        ("trials", "trial_id", ("hpsearch_epochs",)),
+    )
+]
+"""SQLite gives the id of what was deleted last to what is made next, which must not get our rows of
+the former; and others than we delete too. PostgreSQL gives no id twice."""
+
+
 def create_own_tables(engine: sa.Engine, place: str) -> None:
     """Make the tables that a database lacks.
 
@@ -127,6 +139,9 @@ def create_own_tables(engine: sa.Engine, place: str) -> None:
         )
     with engine.begin() as connection:
         schema.metadata.create_all(connection)
+        if connection.dialect.name == "sqlite":
+            for statement in SWEEPING:
+                connection.exec_driver_sql(statement)
         connection.execute(schema.insert().values(version=VERSION))
 
 

@@ -22,6 +22,7 @@ from optuna.study import StudyDirection
 from optuna.study._frozen import FrozenStudy
 from optuna.trial import FrozenTrial, TrialState
 
+from hpsearch.errors import StorageError
 from hpsearch.storage import rows
 from hpsearch.storage.memory import Gone, StudyInMemory, plain, read_studies
 from hpsearch.storage.optuna_schema import tables
@@ -87,7 +88,7 @@ class WriteBehindStorage(Session, BaseStorage):
                     connection.execute(known.study_directions.insert(), given)
             except Exception as error:
                 if isinstance(error.__cause__, sa.exc.IntegrityError):
-                    raise DuplicatedStudyError(f"there is a study {name!r} already") from error
+                    raise _duplicated(name) from error
                 raise
             return study_id
 
@@ -106,8 +107,46 @@ class WriteBehindStorage(Session, BaseStorage):
         last = connection.execute(sa.select(sa.func.max(column))).scalar() or 0
         return {column.name: max(last, gone.last) + 1}
 
+    def rename_study(
+        self, study_id: int, study_name: str, user_attrs: Mapping[str, Any] | None = None
+    ) -> None:
+        """Give a study another name, at once; all that it has stays where it is.
+
+        Args:
+            study_id: the study.
+            study_name: its new name.
+            user_attrs: attributes of the study to set in the same transaction.
+
+        Raises:
+            KeyError: there is no such study.
+            StorageError: the database cannot keep the name.
+            DuplicatedStudyError: another study has it.
+        """
+        known = tables()
+        self._database.limits.check(known.studies.c.study_name, study_name)
+        own = Pending(self._database.limits)
+        attributes = known.study_user_attributes
+        for key, value in (user_attrs or {}).items():
+            own.upsert(attributes, rows.attribute_row("study_id", study_id, key, value))
+        with self._lock:
+            self.flush()
+            try:
+                with self._transaction() as connection:
+                    mine = known.studies.update().where(known.studies.c.study_id == study_id)
+                    if not connection.execute(mine.values(study_name=study_name)).rowcount:
+                        raise KeyError(f"No study with study_id {study_id} exists.")
+                    own.write(connection)
+            except StorageError as error:
+                if isinstance(error.__cause__, sa.exc.IntegrityError):
+                    raise _duplicated(study_name) from error
+                raise
+            study = self._study(study_id)
+            study.name = study_name
+            for key, value in (user_attrs or {}).items():
+                study.set_attribute(attributes, key, plain(value))
+
     def delete_study(self, study_id: int) -> None:
-        """Delete a study and its trials, at once."""
+        """Delete a study and its trials, at once, and what is beside Optuna's tables of them."""
         known = tables()
         with self._lock:
             self._study(study_id)
@@ -118,7 +157,7 @@ class WriteBehindStorage(Session, BaseStorage):
                 for table in (*known, own_tables().epochs):
                     if "trial_id" in table.c and table is not known.trials:
                         connection.execute(table.delete().where(table.c.trial_id.in_(ids)))
-                for table in reversed(known):
+                for table in (*own_tables(), *reversed(known)):
                     if "study_id" in table.c:
                         connection.execute(table.delete().where(table.c.study_id == study_id))
             self._forget(study_id)
@@ -272,6 +311,15 @@ class WriteBehindStorage(Session, BaseStorage):
             trial.distributions = {**trial.distributions, param_name: distribution}
             study.put(trial)
             self._soon()
+
+    def get_study_id_from_trial_id(self, trial_id: int) -> int:
+        """The study that a trial is of.
+
+        Raises:
+            KeyError: there is no such trial.
+        """
+        with self._lock:
+            return self._trial(trial_id)[0].study_id
 
     def get_trial_id_from_study_id_trial_number(self, study_id: int, trial_number: int) -> int:
         """The id of a study's trial.
@@ -435,6 +483,10 @@ class WriteBehindStorage(Session, BaseStorage):
         """The trial of best value, the earliest of equals."""
         with self._lock:
             return self._study(study_id).best_trial()
+
+
+def _duplicated(name: str) -> DuplicatedStudyError:
+    return DuplicatedStudyError(f"there is a study {name!r} already")
 
 
 def _running() -> FrozenTrial:

@@ -22,7 +22,12 @@ def study_data(data: DataSection, seed: int) -> tuple[Dataset, tuple[Split, ...]
         DataError: the data cannot be read or divided.
     """
     dataset = load_dataset(
-        data.name, path=data.path, target=data.target, folder=data.folder, limit=data.limit
+        data.name,
+        path=data.path,
+        target=data.target,
+        folder=data.folder,
+        limit=data.limit,
+        exclude=data.exclude,
     )
     splits = make_splits(
         dataset.y,

@@ -12,16 +12,19 @@ from typing import TYPE_CHECKING, Annotated, Any, Generic, Literal, TypeVar
 
 from pydantic import (
     BaseModel,
+    BeforeValidator,
     ConfigDict,
     Discriminator,
     Field,
     Tag,
+    ValidationError,
     field_validator,
     model_validator,
 )
 
 from hpsearch.errors import SpaceError, nearest
 from hpsearch.nn.config import NetworkConfig, TrainingConfig
+from hpsearch.parameter import own_value
 from hpsearch.space import Categorical, Condition, Float, Int, Parameter, Space, Value
 
 __all__ = [
@@ -64,6 +67,14 @@ StrategyName = Literal["coarse-to-fine", "random", "grid", "tpe", "gp", "cmaes",
 Contestant = Literal["grid", "random", "random-x2", "coarse-to-fine", "tpe", "gp", "cmaes", "qmc"]
 
 
+def _as_whole(value: object) -> object:
+    return int(value) if isinstance(value, float) and value.is_integer() else value
+
+
+Whole = Annotated[int, BeforeValidator(_as_whole)]
+"""A whole number, which may be written as a float: 1e2 is 100."""
+
+
 class _Table(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid", strict=True, allow_inf_nan=False)
 
@@ -92,10 +103,10 @@ class FloatRange(_Searched):
 class IntRange(_Searched):
     """Whole numbers from low to high, both included."""
 
-    low: int
-    high: int
+    low: Whole
+    high: Whole
     log: bool = False
-    step: int = 1
+    step: Whole = 1
 
 
 class Choices(_Searched, Generic[T]):
@@ -127,9 +138,9 @@ FloatSetting = Annotated[
     Discriminator(_kind),
 ]
 IntSetting = Annotated[
-    Annotated[int, Tag("value")]
+    Annotated[Whole, Tag("value")]
     | Annotated[IntRange, Tag("range")]
-    | Annotated[Choices[int], Tag("choices")],
+    | Annotated[Choices[Whole], Tag("choices")],
     Discriminator(_kind),
 ]
 if TYPE_CHECKING:
@@ -172,15 +183,17 @@ class DataSection(_Table):
     """A table of your own, instead of a name: CSV, Parquet or NPZ, relative to the study file."""
     target: str | None = None
     """The column of the table that holds the labels."""
+    exclude: list[str] = []
+    """Columns to leave out of learning, by name."""
     folder: str | None = None
     """Where a named data set's files are, if not in their usual place."""
-    limit: int | None = Field(default=None, ge=10)
+    limit: Whole | None = Field(default=None, ge=10)
     """Use a stratified sample of so many rows."""
     test: float = Field(default=0.2, gt=0, lt=1)
     """Share of the rows kept for the one test at the end."""
     validation: float = Field(default=0.2, gt=0, lt=1)
     """Share of the rows that are left for scoring the trials (one fold)."""
-    folds: int = Field(default=1, ge=1, le=50)
+    folds: Whole = Field(default=1, ge=1, le=50)
     """1: one validation part; 2 or more: k-fold cross-validation instead."""
     preprocessing: NameSetting[Preprocessing] = "standardize"
     """What is done to the columns, fitted on the training part only."""
@@ -214,7 +227,7 @@ class ModelSection(_Table):
 class TrainingSection(_Table):
     """How the network learns."""
 
-    epochs: int = Field(default=_training.epochs, ge=1, le=1_000_000)
+    epochs: Whole = Field(default=_training.epochs, ge=1, le=1_000_000)
     """Passes over the training part in a full training; never searched, stages use shares of it."""
     optimizer: NameSetting[Optimizer] = _training.optimizer
     learning_rate: FloatSetting = FloatRange(low=1e-4, high=1.0, log=True)
@@ -232,19 +245,26 @@ class TrainingSection(_Table):
     weight_averaging: FloatSetting = _training.weight_averaging
     """Decay of the running average of the weights that predicts in their place; 0: off."""
     batch_size: IntSetting = _training.batch_size
-    patience: int | None = Field(default=_training.patience, ge=1)
+    patience: Whole | None = Field(default=_training.patience, ge=1)
     """Stop after so many epochs without a better score and keep the best; absent: never."""
     divergence: float = Field(default=_training.divergence, gt=1)
     """Stop a trial whose loss passes this many times the initial loss."""
+
+
+Points = Annotated[
+    Annotated[Whole, Field(ge=1, le=1_000_000), Tag("value")]
+    | Annotated[list[bool | int | float | str], Field(min_length=1), Tag("range")],
+    Discriminator(lambda points: "range" if isinstance(points, list) else "value"),
+]
 
 
 class SearchSection(_Table):
     """How the settings are searched."""
 
     strategy: StrategyName = "coarse-to-fine"
-    trials: int = Field(default=60, ge=1, le=1_000_000)
+    trials: Whole = Field(default=60, ge=1, le=1_000_000)
     """Trainings in all, those of the closing race included; raised, a finished study goes on."""
-    total_epochs: int | None = Field(default=None, ge=1)
+    total_epochs: Whole | None = Field(default=None, ge=1)
     """No more trainings than so many epochs pay for; absent: as many as trials says."""
     total_flops: float | None = Field(default=None, gt=0)
     """Begin no training that so many floating-point operations do not pay for; absent: no limit."""
@@ -252,11 +272,11 @@ class SearchSection(_Table):
     """Begin no more trainings after so much time, over all runs of the study; absent: no limit."""
     trial_seconds: float | None = Field(default=None, gt=0)
     """Kill a training that takes longer than this; it is tried three times; absent: no limit."""
-    confirm: int | None = Field(default=None, ge=0)
+    confirm: Whole | None = Field(default=None, ge=0)
     """How many of the trials the closing race over seeds gets; absent: the strategy's own share."""
-    contenders: int | None = Field(default=None, ge=1)
+    contenders: Whole | None = Field(default=None, ge=1)
     """How many configurations start in the race; absent: a third of its trials."""
-    points: dict[str, int | list[bool | int | float | str]] | None = None
+    points: dict[str, Points] | None = None
     """Grid only: points for each parameter, a number or the values themselves."""
     shift: bool | None = None
     """Grid only: move each parameter's points by a random part of a step, drawn from the seed."""
@@ -271,7 +291,7 @@ class CompareSection(_Table):
 
     strategies: list[Contestant] = ["grid", "random", "random-x2", "coarse-to-fine", "tpe"]
     """Who competes; random-x2 is random search with twice the budget, the honest yardstick."""
-    repeats: int = Field(default=10, ge=1, le=1000)
+    repeats: Whole = Field(default=10, ge=1, le=1000)
     """How often each of them searches, with other splits and seeds, the same for all."""
     budget: Literal["flops", "epochs", "seconds"] = "flops"
     """What all get the same of: floating-point operations, epochs, or wall-clock seconds."""
@@ -314,7 +334,7 @@ class StudyFile(_Table):
 
     name: str = Field(min_length=1, max_length=LONGEST_NAME)
     """What the study is called in the database."""
-    seed: int = Field(default=0, ge=0, lt=2**63)
+    seed: Whole = Field(default=0, ge=0, lt=2**63)
     """Splits, draws and trainings follow from this number."""
     data: DataSection
     model: ModelSection = ModelSection()
@@ -329,7 +349,18 @@ class StudyFile(_Table):
 
     @model_validator(mode="after")
     def _consistent(self) -> StudyFile:
-        self.space()
+        space = self.space()
+        for name, points in (self.search.points or {}).items():
+            if name not in space.parameters:
+                raise SpaceError(
+                    f"points names {name!r}, which is not searched; what is: "
+                    f"{', '.join(space.parameters)}"
+                )
+            for value in points if isinstance(points, list) else ():
+                try:
+                    own_value(space.parameters[name], value)
+                except SpaceError as error:
+                    raise SpaceError(f"points of {name}: {error}") from None
         return self
 
     def settings(self) -> dict[str, Any]:
@@ -448,14 +479,35 @@ def _condition(
         hint = f"; did you mean {close}?" if close else ""
         raise SpaceError(f"{name}: when names {parent!r}, which is no setting{hint}")
     other = settings[parent]
-    if not isinstance(other, _Searched):
-        return "always" if other in values else "never"
-    if isinstance(other, Choices) and not set(values) <= set(other.choices):
-        raise SpaceError(
-            f"{name}: when names values of {parent} that it never takes; "
-            f"its choices are {', '.join(map(str, other.choices))}"
-        )
-    return Condition(parent, values)
+    if isinstance(other, Choices):
+        try:
+            chosen = tuple(own_value(Categorical(other.choices), value) for value in values)
+        except SpaceError:
+            raise SpaceError(
+                f"{name}: when names values of {parent} that it never takes; "
+                f"its choices are {', '.join(map(str, other.choices))}"
+            ) from None
+        return Condition(parent, chosen)
+    typed = tuple(_as_setting(name, parent, value) for value in values)
+    if isinstance(other, _Searched):
+        return Condition(parent, typed)
+    return "always" if other in typed else "never"
+
+
+def _as_setting(name: str, parent: str, value: Value) -> Value:
+    """A value that a condition names, in the type of the setting that has it."""
+    table: type[_Table] = next(
+        table
+        for table in (DataSection, ModelSection, TrainingSection)
+        if parent in table.model_fields
+    )
+    needed = {"name": "digits"} if table is DataSection else {}
+    try:
+        typed: Value = getattr(table.model_validate({**needed, parent: value}), parent)
+    except ValidationError as error:
+        message = error.errors()[0]["msg"].removeprefix("Input ")
+        raise SpaceError(f"{name}: when has {parent} = {value!r}, which {message}") from None
+    return typed
 
 
 def default_space() -> Space:

@@ -27,6 +27,7 @@ __SOURCE__
 # validation = 0.2                # share of what is left that scores the trials
 # folds = 1                       # 2 or more: cross-validation instead of one validation part
 # limit = 1000                    # use a stratified sample of so many rows
+# exclude = []                    # columns to leave out of learning, by name: ["id", "date"]
 # preprocessing = "standardize"   # none, zero-centre, standardize, pca, whiten
 # variance = 1.0                  # share of the variance that pca and whiten keep
 

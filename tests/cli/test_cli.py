@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import os
 import re
@@ -480,3 +481,24 @@ def test_the_next_commands_show_no_password(storage: str, option: str, hint: boo
     assert f"hpsearch trials s{option}  " in text
     assert "secret" not in text
     assert ("PGPASSWORD" in text) == hint
+
+
+@pytest.mark.parametrize(
+    ("failed", "completed", "code"), [(0, 3, 0), (1, 2, 0), (2, 2, 0), (2, 1, 1)]
+)
+def test_a_run_in_which_more_failed_than_succeeded_is_a_failure(
+    there: Shell, monkeypatch: pytest.MonkeyPatch, failed: int, completed: int, code: int
+) -> None:
+    import hpsearch.engine
+
+    run_study = hpsearch.engine.run_study
+
+    def unlucky(*args: Any, **kwargs: Any) -> Summary:
+        states = {"fail": failed, "complete": completed}
+        return dataclasses.replace(run_study(*args, **kwargs), states=states)
+
+    monkeypatch.setattr(hpsearch.engine, "run_study", unlucky)
+    found, out, err = there("run", "flowers.toml", "--no-check")
+    assert found == code
+    assert "Best trials" in out
+    assert (f"{failed} trainings failed" in err) is (code == 1)

@@ -177,6 +177,15 @@ def test_the_token_does_not_replace_the_origin() -> None:
         ("192.168.1.7", None, "needs a token"),
         ("0.0.0.0", "", "has 0 characters"),
         ("127.0.0.1", "short", "has 5 characters"),
+        ("0.0.0.0", " " * 20, "has 0 characters that can be seen"),
+        ("0.0.0.0", "\t" * 20, "has 0 characters"),
+        ("0.0.0.0", "\N{NO-BREAK SPACE}" * 20, "has 0 characters"),
+        ("0.0.0.0", "\N{ZERO WIDTH SPACE}" * 20, "has 0 characters"),
+        ("0.0.0.0", "\x00\x1b" * 10, "has 0 characters"),
+        ("0.0.0.0", "fifteen-letters" + " " * 9 + "\u200b", "has 15 characters"),
+        ("0.0.0.0", "correct-horse-battery\n", "blanks around it"),
+        ("0.0.0.0", " correct-horse-battery", "blanks around it"),
+        ("0.0.0.0", "correct-horse\r\nbattery", "no part of a line"),
     ],
 )
 def test_what_could_be_guessed_is_refused(address: str, token: str | None, words: str) -> None:

@@ -121,15 +121,18 @@ DATA: dict[str, tuple[str, Callable[[Path], object]]] = {
         "t.parquet",
         lambda path: _parquet(
             path,
-            {"s": _two_texts(400_000, 20_000).cast(pa.string()) if False else _two_texts(400_000, 20_000),
-             "n": np.arange(20_000), "y": np.arange(20_000) % 2},
+            {
+                "s": _two_texts(400_000, 20_000).cast(pa.string())
+                if False
+                else _two_texts(400_000, 20_000),
+                "n": np.arange(20_000),
+                "y": np.arange(20_000) % 2,
+            },
         ),
     ),
     "texts of Parquet, plain": (
         "t.parquet",
-        lambda path: _parquet(
-            path, {"s": ["a" * 50_000_000, "b"], "y": ["a", "b"]}, times=12
-        ),
+        lambda path: _parquet(path, {"s": ["a" * 50_000_000, "b"], "y": ["a", "b"]}, times=12),
     ),
     "rows of Parquet": (
         "t.parquet",

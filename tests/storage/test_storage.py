@@ -13,6 +13,7 @@ import sqlalchemy as sa
 
 from hpsearch.errors import HpsearchError, StorageError, UnknownNameError, UsageError
 from hpsearch.storage import (
+    WriteBehindStorage,
     display_url,
     load_model_bytes,
     load_study,
@@ -108,8 +109,6 @@ BAD = {
     "folder": (make_directory, StorageError, "is a folder"),
     "missing folder": (lambda p: str(p / "x.db"), StorageError, "folder must exist"),
     "empty": (lambda _: "  ", UsageError, "is empty"),
-    "unknown kind": (lambda _: "redis://localhost", UsageError, "no database URL"),
-    "driver not installed": (lambda _: "mysql+pymysql://u@h/d", UsageError, "driver is installed"),
 }
 
 
@@ -163,9 +162,109 @@ def test_passwords_are_never_shown() -> None:
     assert "connection refused" in str(caught.value)
 
 
-@pytest.mark.parametrize("name", ["a.db", "sub/a.db", "sub//a.db", "C:\\a.db", "a b.db", "ü.db"])
-def test_a_file_name_is_a_storage(name: str) -> None:
-    assert storage_url(name) == f"sqlite:///{name}"
+NAMES = [
+    *("a.db", "sub/a.db", "sub//a.db", "C:\\a.db", "C:a.db", "a b.db", "ü.db", "end ", " begin"),
+    *("que?stion.db", "x.db?mode=ro", "x.db?mode=ro&cache=shared", "a#b.db", "%41.db", "%2e%2e.db"),
+    *("file:x.db", "file:x.db?mode=memory", "-x.db", "--storage", "~", "~x.db", "a@b.db", "{0}.db"),
+    *("a;b.db", "'a\".db", "[bold].db", "$HOME", "*", "a:b-c.db", "sqlite", "x:"),
+]
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_a_name_without_a_scheme_is_the_file_s_own(
+    name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "sub").mkdir()
+    assert storage_url(name).database == name
+    assert display_url(name) == name
+    with pytest.raises(StorageError, match="there is no database") as caught:
+        open_storage(name, create=False)
+    assert name in str(caught.value)
+    with open_storage(name) as store:
+        optuna.create_study(study_name="s", storage=store)
+    assert files(tmp_path) == {str(Path(name))}
+    with open_storage(name, create=False) as store:
+        assert study_names(store) == ["s"]
+    assert sqlite3.connect(tmp_path / name).execute("SELECT study_name FROM studies").fetchall()
+
+
+def files(folder: Path) -> set[str]:
+    return {str(p.relative_to(folder)) for p in folder.rglob("*") if p.is_file()}
+
+
+def test_two_slashes_lead_to_the_same_place_as_one(tmp_path: Path) -> None:
+    open_storage(f"/{tmp_path}/double.db").close()
+    assert files(tmp_path) == {"double.db"}
+
+
+@pytest.mark.parametrize("file", ["{0}.db", "{SCHEMA_VERSION}.db", "a%41?b.db"])
+def test_optuna_s_own_tables_are_completed_in_a_file_of_any_name(file: str, tmp_path: Path) -> None:
+    name = str(tmp_path / file)
+    optuna.storages.RDBStorage(f"sqlite:///{tmp_path / 'x.db'}").engine.dispose()
+    with sqlite3.connect(tmp_path / "x.db") as connection:
+        connection.execute("DROP TABLE alembic_version")
+    (tmp_path / "x.db").rename(name)
+    with open_storage(name) as store:
+        assert study_names(store) == []
+    assert files(tmp_path) == {file}
+
+
+SECRET = "very-secret"
+REFUSED = {
+    "nothing": ("", "is empty"),
+    "blanks": ("  ", "is empty"),
+    "None": (None, "not NoneType"),
+    "a number": (3, "not int"),
+    "a path": (Path("x.db"), "as text, not PosixPath"),
+    "bytes": (b"x.db", "not bytes"),
+    "memory": (":memory:", "would be gone"),
+    "NUL": ("a\0b.db", "NUL"),
+    "NUL in a URL": ("sqlite:///a%00b.db", "NUL|failed|cannot"),
+    "a parameter": ("sqlite:///x.db?mode=ro", "do not honour: mode"),
+    "parameters": ("sqlite:///x.db?timeout=3&cache=shared", "honour: cache, timeout"),
+    "a file's URL": ("sqlite:///file:x.db?mode=ro&uri=true", "do not honour: mode, uri"),
+    "two slashes": ("sqlite://x.db", "three slashes"),
+    "a host": ("sqlite://someone:very-secret@host/x.db", "has no host"),
+    "another driver": ("sqlite+aiosqlite:///x.db", "write sqlite:///FILE"),
+    "a cipher": ("sqlite+pysqlcipher://:very-secret@/x.db", "write sqlite:///FILE"),
+    "mysql": ("mysql://me:very-secret@h/d", "SQLite or PostgreSQL"),
+    "mysql's driver": ("mysql+pymysql://me:very-secret@h/d", "SQLite or PostgreSQL"),
+    "oracle": ("oracle://h/d", "SQLite or PostgreSQL"),
+    "redis": ("redis://localhost", "SQLite or PostgreSQL"),
+    "a file of the web": ("file:///x.db", "SQLite or PostgreSQL"),
+    "nothing before": ("://x", "does not begin as a URL"),
+    "a password before": ("me:very-secret@h://x", "does not begin as a URL"),
+    "postgres": ("postgres://me:very-secret@h/d", "write postgresql://"),
+    "postgres's driver": ("postgres+psycopg://me@h/d", "write postgresql://"),
+    "a port of letters": ("postgresql://me:very-secret@h:five/d", "port .* is not a number"),
+    "a password for a port": ("postgresql://me:very-secret", "port .* is not a number"),
+    "a port too high": ("postgresql://me@h:70000/d", "ports are 1 to 65535"),
+    "no driver": ("postgresql+nobody://me@h/d", r"pip install hpsearch\[postgres\]"),
+    "half a URL": ("postgresql:/me:very-secret@h/d", "as a URL does"),
+    "half of sqlite's": ("sqlite:x.db", "as a URL does"),
+}
+
+
+@pytest.mark.parametrize(("given", "words"), REFUSED.values(), ids=REFUSED.keys())
+def test_what_would_not_be_done_is_refused(
+    given: object, words: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(UsageError, match=words) as caught:
+        WriteBehindStorage(given)  # type: ignore[arg-type]
+    assert SECRET not in str(caught.value)
+    assert "\n" not in str(caught.value)
+    assert "pip install" not in str(caught.value) or "nobody" in str(given)
+    assert files(tmp_path) == set()
+
+
+@pytest.mark.parametrize("name", ["x" * 300, f"{'y' * 300}/x.db"])
+def test_a_name_that_is_too_long_gets_a_sentence(name: str, tmp_path: Path) -> None:
+    with pytest.raises(StorageError, match="there is no database"):
+        open_storage(str(tmp_path / name), create=False)
+    with pytest.raises(StorageError, match="cannot be opened"):
+        open_storage(str(tmp_path / name))
 
 
 class TestModels:

@@ -26,12 +26,16 @@ from optuna.distributions import (
     FloatDistribution,
     IntDistribution,
 )
+from optuna.exceptions import DuplicatedStudyError
 from optuna.storages import BaseStorage, InMemoryStorage, RDBStorage
+from optuna.study import StudyDirection
 from optuna.trial import FrozenTrial, TrialState, create_trial
 
+from hpsearch.engine.lease import Lease
 from hpsearch.errors import StorageError, UsageError
-from hpsearch.storage import WriteBehindStorage, display_url
+from hpsearch.storage import WriteBehindStorage, display_url, save_model_bytes, study_names
 from hpsearch.storage.optuna_schema import SCHEMA, tables
+from hpsearch.storage.own_tables import own_tables
 from hpsearch.storage.pending import UNIQUE
 
 Make = Callable[[], WriteBehindStorage]
@@ -406,6 +410,99 @@ class TestDeletedElsewhere:
         assert other._trial_id > trial._trial_id
         with pytest.raises(KeyError):
             trial.report(0.5, 1)
+
+
+class TestRenaming:
+    @pytest.fixture(autouse=True)
+    def _look_at_once(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr("hpsearch.storage.session.LOOK", 0.0)
+
+    def test_leaves_all_else_where_it_is(
+        self, storage: WriteBehindStorage, stock: RDBStorage
+    ) -> None:
+        study = optuna.create_study(storage=storage, study_name="old")
+        study.set_user_attr("a", 1)
+        running = study.ask()
+        study.add_trial(optuna.create_trial(value=0.5))
+        storage.rename_study(study._study_id, "new", {"a": 2, "b": {"c": [1]}})
+        for there in (storage, stock):
+            again = optuna.load_study(study_name="new", storage=there)
+            assert again._study_id == study._study_id
+            assert [t._trial_id for t in again.trials] == [t._trial_id for t in study.trials]
+            assert again.user_attrs == {"a": 2, "b": {"c": [1]}}
+            with pytest.raises(KeyError):
+                optuna.load_study(study_name="old", storage=there)
+        assert storage.get_study_name_from_id(study._study_id) == "new"
+        study.tell(running, 0.25)
+        storage.flush()
+        assert content(storage) == content(stock)
+
+    @pytest.mark.parametrize("begin", ["nothing", "waits", "runs", "is done"])
+    def test_by_another_process_loses_nothing(
+        self, make: Callable[[], WriteBehindStorage], begin: str
+    ) -> None:
+        mine, other = make(), make()
+        study = optuna.create_study(storage=mine, study_name="old")
+        if begin == "waits":
+            study.enqueue_trial({"x": 0.5})
+        elif begin == "runs":
+            running = study.ask()
+            running.set_user_attr("pending", 1)
+        elif begin == "is done":
+            study.tell(study.ask(), 1.0)
+        mine.flush()
+        before = len(study.trials)
+        other.rename_study(study._study_id, "new")
+        if begin in ("runs", "is done"):  # without a trial to know it by, a study is its name
+            assert mine.get_study_name_from_id(study._study_id) == "new"
+            study.ask()
+            if begin == "runs":
+                study.tell(running, 1.0)
+        again = optuna.load_study(study_name="new", storage=mine)
+        assert len(again.trials) == before + (begin in ("runs", "is done"))
+        assert study_names(mine) == ["new"]
+
+    def test_refuses_a_name_that_is_taken_or_cannot_be_kept(
+        self, storage: WriteBehindStorage
+    ) -> None:
+        ids = [storage.create_new_study([StudyDirection.MINIMIZE], name) for name in "ab"]
+        with pytest.raises(DuplicatedStudyError):
+            storage.rename_study(ids[0], "b", {"x": 1})
+        with pytest.raises(StorageError, match="half of a character"):
+            storage.rename_study(ids[0], "\ud800")
+        with pytest.raises(KeyError):
+            storage.rename_study(99, "c", {"x": 1})
+        storage.rename_study(ids[0], "a")
+        assert study_names(storage) == ["a", "b"]
+        assert storage.get_study_user_attrs(ids[0]) == {}
+
+    def test_finds_the_study_of_a_trial(self, storage: WriteBehindStorage) -> None:
+        study = optuna.create_study(storage=storage)
+        assert storage.get_study_id_from_trial_id(study.ask()._trial_id) == study._study_id
+        with pytest.raises(KeyError):
+            storage.get_study_id_from_trial_id(99)
+
+
+def test_a_deleted_study_leaves_nothing_in_our_tables(storage: WriteBehindStorage) -> None:
+    deleted, kept = (optuna.create_study(storage=storage, study_name=name) for name in "ab")
+    for study in (deleted, kept):
+        save_model_bytes(storage, study._study_id, b"network")
+        save_model_bytes(storage, study._study_id, b"several", ensemble=2)
+        with Lease(storage.engine, study._study_id, study.study_name):
+            storage.finish_trial(
+                study.ask()._trial_id,
+                TrialState.COMPLETE,
+                [1.0],
+                intermediate_values={},
+                user_attrs={},
+                epochs={"loss": [1.0]},
+            )
+    with Lease(storage.engine, deleted._study_id, "a"):
+        optuna.delete_study(study_name="a", storage=storage)
+    with storage.engine.connect() as connection:
+        for table in own_tables():
+            if table is not own_tables().schema:
+                assert len(connection.execute(table.select()).all()) == 1, table.name
 
 
 def test_a_group_that_fails_leaves_what_was_pending(

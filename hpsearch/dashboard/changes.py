@@ -1,0 +1,302 @@
+"""What the dashboard's pages may change of a study, and what becomes of our own rows then.
+
+optuna-dashboard knows nothing of hpsearch's tables: it renames a study by making a copy and
+deleting the original, takes any name, and tells results of trials that a driver is training. So
+every request that may change something goes through `DECISIONS`, which has each of its routes: some
+we carry out ourselves, some pass, and the rest is refused, one that we do not know first of all.
+"""
+
+from __future__ import annotations
+
+import io
+import json
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, TypeAlias
+
+from hpsearch.dashboard.guard import Application, Environment, Start, refuse
+from hpsearch.engine.lease import Lease, who_runs
+from hpsearch.engine.notes import NOTE, note_text
+from hpsearch.errors import HpsearchError, StorageError, UsageError
+
+if TYPE_CHECKING:
+    from hpsearch.storage import WriteBehindStorage
+
+__all__ = ["DECISIONS", "through_us"]
+
+READING = ("GET", "HEAD")
+
+
+class RefusedError(Exception):
+    """A request that is not carried out.
+
+    Args:
+        status: of the answer.
+        sentence: why.
+    """
+
+    def __init__(self, status: str, sentence: str) -> None:
+        super().__init__(sentence)
+        self.status = status
+
+
+@dataclass
+class Change:
+    """A request that would change something.
+
+    Args:
+        store: the studies.
+        pages: optuna-dashboard.
+        environ: the request.
+        start: WSGI's function that takes status and headers.
+        arguments: what its address says: ``study_id`` or ``trial_id``.
+    """
+
+    store: WriteBehindStorage
+    pages: Application
+    environ: Environment
+    start: Start
+    arguments: Mapping[str, Any]
+
+    def passed_on(self) -> Iterable[bytes]:
+        """Have optuna-dashboard carry it out."""
+        return self.pages(self.environ, self.start)
+
+    def answer(self, status: str, document: Any = None) -> list[bytes]:
+        """Answer it ourselves, with JSON as optuna-dashboard does."""
+        body = b"" if document is None else json.dumps(document).encode()
+        kind = [] if document is None else [("Content-Type", "application/json")]
+        self.start(status, [*kind, ("Content-Length", str(len(body)))])
+        return [body]
+
+    def body(self) -> dict[str, Any]:
+        """What the request says, which can be read once more.
+
+        Raises:
+            RefusedError: it is no object of JSON.
+        """
+        try:
+            length = int(self.environ.get("CONTENT_LENGTH") or 0)
+            content = self.environ["wsgi.input"].read(length)
+            document = json.loads(content or b"{}")
+        except (ValueError, RecursionError):
+            document = None
+        if not isinstance(document, dict):
+            raise RefusedError("400 Bad Request", "The request is no object of JSON.")
+        self.environ["wsgi.input"] = io.BytesIO(content)
+        return document
+
+    def study_id(self) -> int:
+        """The study that would be changed.
+
+        Raises:
+            RefusedError: there is none.
+        """
+        try:
+            if "study_id" in self.arguments:
+                study_id = int(self.arguments["study_id"])
+                self.store.get_study_name_from_id(study_id)
+                return study_id
+            return self.store.get_study_id_from_trial_id(int(self.arguments["trial_id"]))
+        except (KeyError, StorageError) as error:
+            if isinstance(error, StorageError) and not isinstance(error.__cause__, OverflowError):
+                raise
+            raise RefusedError("404 Not Found", "There is no such study or trial.") from None
+
+    def name(self) -> str:
+        """The name that a study is to have, in the form that study files ask for.
+
+        Raises:
+            RefusedError: it has another.
+        """
+        from hpsearch.study_file import check_name
+
+        name = self.body().get("study_name")
+        try:
+            if not isinstance(name, str):
+                raise ValueError("is missing")
+            return check_name(name)
+        except ValueError as error:
+            raise RefusedError("400 Bad Request", f"The study's name {error}.") from None
+
+
+Decision: TypeAlias = Callable[[Change], Iterable[bytes]]
+
+
+def _create(change: Change) -> Iterable[bytes]:
+    change.name()
+    return change.passed_on()
+
+
+def _rename(change: Change) -> Iterable[bytes]:
+    """Give a study another name, and leave everything where it is."""
+    from optuna.exceptions import DuplicatedStudyError
+
+    store, study_id, name = change.store, change.study_id(), change.name()
+    comparison = _comparison(change, study_id)
+    if comparison is not None and name != store.get_study_name_from_id(study_id):
+        raise RefusedError(
+            "409 Conflict",
+            f"The study is a part of the comparison {comparison}, which finds it by its name; "
+            "it keeps that.",
+        )
+    with _held(change, study_id):
+        try:
+            store.rename_study(study_id, name, _notes_under(store, study_id, name))
+        except DuplicatedStudyError:
+            raise RefusedError("400 Bad Request", "Study name already exists.") from None
+    document = {
+        "study_id": study_id,
+        "study_name": name,
+        "directions": [d.name.lower() for d in store.get_study_directions(study_id)],
+        "user_attrs": [
+            {"key": key, "value": str(value)}
+            for key, value in store.get_study_user_attrs(study_id).items()
+        ],
+        "is_preferential": False,
+    }
+    return change.answer("201 Created", document)
+
+
+def _notes_under(store: WriteBehindStorage, study_id: int, name: str) -> dict[str, str]:
+    """Our notes that have a study's name in them, with another."""
+    key = NOTE + "study file"
+    try:
+        kept = json.loads(store.get_study_user_attrs(study_id)[key])
+        return {key: note_text(kept | {"name": name})}
+    except (KeyError, TypeError, ValueError):  # none, or a damaged one, which stays what it is
+        return {}
+
+
+def _comparison(change: Change, study_id: int) -> str | None:
+    """The comparison that a study is a part of."""
+    from hpsearch.compare.result import NOTE as COMPARISON
+    from hpsearch.compare.result import comparison_of
+
+    if NOTE + COMPARISON not in change.store.get_study_user_attrs(study_id):
+        return None
+    return comparison_of(change.store.get_study_name_from_id(study_id))
+
+
+def _delete(change: Change) -> Iterable[bytes]:
+    """Delete a study, and what is ours of it."""
+    study_id = change.study_id()
+    with _held(change, study_id):
+        change.store.delete_study(study_id)
+    return change.answer("204 No Content")
+
+
+def _held(change: Change, study_id: int) -> Lease:
+    """The right to end a study's name, or the study: nobody runs it meanwhile.
+
+    Raises:
+        RefusedError: somebody does.
+    """
+    engine = change.store.engine
+    who = who_runs(engine, study_id)
+    if who:
+        sentence = f"The study is being run {who}; stop that first, or wait for its end."
+        raise RefusedError("409 Conflict", sentence)
+    name = change.store.get_study_name_from_id(study_id)
+    return Lease(engine, study_id, name, counted=False)
+
+
+def _note(change: Change) -> Iterable[bytes]:
+    """A note of a person, which is welcome at any time, also while the study runs."""
+    change.study_id()
+    said = change.body()
+    if not isinstance(said.get("body"), str) or type(said.get("version")) is not int:
+        raise RefusedError("400 Bad Request", "A note has a body, which is text, and a version.")
+    return change.passed_on()
+
+
+def _of_others(change: Change) -> Iterable[bytes]:
+    """What would tell a driver of ours results, settings or preferences that it has not found."""
+    attributes = change.store.get_study_user_attrs(change.study_id())
+    if any(key.startswith(NOTE) for key in attributes):
+        raise RefusedError(
+            "409 Conflict",
+            "hpsearch itself trains, scores and chooses the trials of this study; they are not "
+            "changed by hand.",
+        )
+    return change.passed_on()
+
+
+def _no_artifacts(_: Change) -> Iterable[bytes]:
+    raise RefusedError("400 Bad Request", "This dashboard keeps no artifacts.")
+
+
+def _no_model(_: Change) -> Iterable[bytes]:
+    raise RefusedError("400 Bad Request", "This dashboard asks no language model.")
+
+
+def _no_migration(_: Change) -> Iterable[bytes]:
+    raise RefusedError("400 Bad Request", "The database has the form that it should have.")
+
+
+STUDY, TRIAL = "/api/studies/<study_id:int>", "/api/trials/<trial_id:int>"
+FILES, FILE = "/api/artifacts/<study_id:int>", "<artifact_id:re:[0-9a-fA-F-]+>"
+
+DECISIONS: Mapping[tuple[str, str], Decision] = {
+    ("POST", "/api/studies"): _create,
+    ("POST", f"{STUDY}/rename"): _rename,
+    ("DELETE", STUDY): _delete,
+    ("PUT", f"{STUDY}/note"): _note,
+    ("PUT", f"{STUDY}/<trial_id:int>/note"): _note,
+    ("POST", f"{STUDY}/preference"): _of_others,
+    ("PUT", f"{STUDY}/preference_feedback_component"): _of_others,
+    ("DELETE", f"{STUDY}/preference/<history_id>"): _of_others,
+    ("POST", f"{STUDY}/preference/<history_id>"): _of_others,
+    ("POST", f"{STUDY}/<trial_id:int>/skip"): _of_others,
+    ("POST", f"{TRIAL}/tell"): _of_others,
+    ("POST", f"{TRIAL}/user-attrs"): _of_others,
+    ("POST", f"{FILES}/<trial_id:int>"): _no_artifacts,
+    ("POST", FILES): _no_artifacts,
+    ("DELETE", f"{FILES}/<trial_id:int>/{FILE}"): _no_artifacts,
+    ("DELETE", f"{FILES}/{FILE}"): _no_artifacts,
+    ("POST", "/api/llm/trial_filter_query"): _no_model,
+    ("POST", "/api/llm/generate_plotly_graph_query"): _no_model,
+    ("POST", "/api/llm/re_generate_plotly_graph_query"): _no_model,
+    ("POST", "/incompatible-rdb-schema"): _no_migration,
+}
+"""What becomes of each request of optuna-dashboard 0.21 that is more than reading."""
+
+
+def through_us(pages: Application, routes: Any, store: WriteBehindStorage) -> Application:
+    """The pages, with every change decided on by us.
+
+    Args:
+        pages: optuna-dashboard, with what we add to its answers.
+        routes: the application itself, whose router says what an address means.
+        store: the storage that it shows.
+    """
+    from bottle import HTTPError
+
+    def answer(environ: Environment, start: Start) -> Iterable[bytes]:
+        if environ["REQUEST_METHOD"] in READING:
+            return pages(environ, start)
+        try:
+            # The address as optuna-dashboard reads it, and no other: what differs slips through.
+            path = str(environ.get("PATH_INFO", "")).encode("latin-1").decode(errors="ignore")
+            route, arguments = routes.match({**environ, "PATH_INFO": path.rstrip("/")})
+        except HTTPError as error:
+            return refuse(start, error.status_line, "There is no such thing to change.")
+        change = Change(store, pages, environ, start, arguments)
+        try:
+            return DECISIONS.get((route.method, route.rule), _unknown)(change)
+        except RefusedError as error:
+            return change.answer(error.status, {"reason": str(error)})
+        except UsageError as error:  # somebody was faster, and runs the study
+            return change.answer("409 Conflict", {"reason": f"{error}."})
+        except HpsearchError as error:
+            return change.answer("500 Internal Server Error", {"reason": f"{error}."})
+
+    return answer
+
+
+def _unknown(_: Change) -> Iterable[bytes]:
+    raise RefusedError(
+        "403 Forbidden",
+        "This version of hpsearch does not know what this request of optuna-dashboard changes; "
+        "install the version that was made for it.",
+    )
