@@ -33,7 +33,7 @@ __all__ = [
 Scalar = TypeVar("Scalar", bound=np.generic)
 
 MAX_COLUMNS = 50_000
-LONGEST_NAME = 1_000  # characters of a column's name, a class or a category
+LONGEST_NAME = 1_000  # characters of a column's name or a category
 MAX_CELLS = 250_000_000  # one gigabyte of float32; CIFAR-10 has 184 million
 
 
@@ -299,7 +299,7 @@ def encode_labels(name: str, y: Any) -> tuple[NDArray[np.int64], tuple[str | int
     if array.dtype.kind in "biuf":
         labels, codes = np.unique(array, return_inverse=True)
     else:
-        labels, codes = _unique_texts(name, array)
+        labels, codes = _unique_texts(array)
     whole = array.dtype.kind in "biu" or (
         array.dtype.kind == "f" and bool((labels == np.floor(labels)).all())
     )
@@ -308,15 +308,9 @@ def encode_labels(name: str, y: Any) -> tuple[NDArray[np.int64], tuple[str | int
     return codes.astype(np.int64), named
 
 
-def _unique_texts(name: str, array: NDArray[Any]) -> tuple[NDArray[Any], NDArray[np.int64]]:
+def _unique_texts(array: NDArray[Any]) -> tuple[NDArray[Any], NDArray[np.int64]]:
     """`numpy.unique` of texts; sorting an array of fixed width would copy the longest for each."""
     texts = array.tolist()
-    for row, text in enumerate(texts, start=1):
-        if len(text) > LONGEST_NAME:
-            raise DataError(
-                f"{name}: the label of row {row} has {len(text):,} characters, {shown(text)}; the "
-                "name of a class is short, so name another target."
-            )
     labels = sorted(set(texts))
     code = {text: number for number, text in enumerate(labels)}
     codes = np.fromiter((code[text] for text in texts), np.int64, len(texts))
@@ -356,13 +350,13 @@ def _given_codes(name: str, y: Any, count: int) -> NDArray[np.int64]:
 def _check_classes(name: str, codes: NDArray[np.int64], classes: Sequence[str | int]) -> None:
     counts = np.bincount(codes, minlength=len(classes))
     if np.count_nonzero(counts) < 2:
-        only = f"only {classes[int(codes[0])]!r}" if len(codes) else "no label at all"
+        only = f"only {shown(classes[int(codes[0])])}" if len(codes) else "no label at all"
         raise DataError(f"{name}: at least two classes are needed, and there is {only}.")
     if counts.min() < 2:
         rare = int(counts.argmin())
         amount = "one sample" if counts[rare] else "no sample"
         raise DataError(
-            f"{name}: class {classes[rare]!r} has {amount}; training, validation and test need one "
+            f"{name}: class {shown(classes[rare])} has {amount}; training, validation and test need one "
             "each, so add samples or remove the class."
         )
 
