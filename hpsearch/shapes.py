@@ -15,8 +15,8 @@ def fits(value: object, shape: Any) -> bool:
     Args:
         value: from JSON.
         shape: a type (True and False are no integers); a function that says whether a value fits; a
-            tuple of shapes, of which it has one; a list of one shape for a list whose members have it; a dictionary for one that has at
-            least these entries.
+            tuple of shapes, of which it has one; a list of one shape for a list whose members have
+            it; a dictionary for one that has at least these entries.
 
     >>> fits({"a": [1, 2], "b": None}, {"a": [int]}), fits({"a": [1, "2"]}, {"a": [int]})
     (True, False)

@@ -356,8 +356,8 @@ def _check_classes(name: str, codes: NDArray[np.int64], classes: Sequence[str | 
         rare = int(counts.argmin())
         amount = "one sample" if counts[rare] else "no sample"
         raise DataError(
-            f"{name}: class {shown(classes[rare])} has {amount}; training, validation and test need one "
-            "each, so add samples or remove the class."
+            f"{name}: class {shown(classes[rare])} has {amount}; training, validation and test need "
+            "one each, so add samples or remove the class."
         )
 
 

@@ -48,7 +48,7 @@ __all__ = [
 TEST = "test_accuracy"
 """The attribute of a trial with its accuracy on the test part, in comparisons of searches."""
 
-SLOT = {name: a_count for name in ("stage_index", "slot", "seed", "epochs")}
+SLOT = dict.fromkeys(("stage_index", "slot", "seed", "epochs"), a_count)
 """The attributes that tell a trial of ours from one that somebody else added."""
 
 TRAINING = "training"
