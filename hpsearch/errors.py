@@ -41,6 +41,16 @@ class HpsearchError(Exception):
 
     exit_code = 1
 
+    def __str__(self) -> str:
+        r"""The sentence on one line, whatever names of others it holds.
+
+        >>> print(HpsearchError("there is no study 'a\nb\x1b[31m'"))
+        there is no study 'a\nb\x1b[31m'
+        """
+        return "".join(
+            c if c.isprintable() else c.encode("unicode_escape").decode() for c in super().__str__()
+        )
+
 
 class UsageError(HpsearchError, ValueError):
     """The request itself was wrong."""

@@ -22,6 +22,28 @@ __all__ = ["NOTE", "note_errors", "note_text", "read_note", "write_note"]
 NOTE = "hpsearch:"
 """Attributes of a study that begin so are ours."""
 
+RESULT: Mapping[str, Any] = {
+    "configuration": dict,
+    "validation_accuracy": a_number,
+    "validation_spread": or_none(a_number),
+    "validation_scores": [a_number],
+    "test_correct": a_count,
+    "test_rows": lambda rows: a_count(rows) and rows > 0,
+    "tests": a_count,
+    "seconds": a_number,
+    "model": str,
+    "budget": {"trials": a_count, "seconds": or_none(a_number)},
+}
+
+
+def _a_result(note: Any) -> bool:
+    return (
+        fits(note, RESULT)
+        and note["test_correct"] <= note["test_rows"]
+        and all(fits(s, [a_count]) and len(s) == 2 for s in note.get("validation_slots", ()))
+    )
+
+
 SHAPES: Mapping[str, Any] = {
     "study file": {
         "data": dict,
@@ -44,18 +66,7 @@ SHAPES: Mapping[str, Any] = {
     "totals": [a_count],
     "environments": [dict],
     "fixed": dict,
-    "result": {
-        "configuration": dict,
-        "validation_accuracy": a_number,
-        "validation_spread": or_none(a_number),
-        "validation_scores": [a_number],
-        "test_correct": a_count,
-        "test_rows": lambda rows: a_count(rows) and rows > 0,
-        "tests": a_count,
-        "seconds": a_number,
-        "model": str,
-        "budget": {"trials": a_count, "seconds": or_none(a_number)},
-    },
+    "result": _a_result,
 }
 """What each note has, by the first word of its key or the whole of it; see `fits`."""
 
@@ -78,13 +89,14 @@ def read_note(study: Study, key: str) -> Any:
     Raises:
         StorageError: it is not what hpsearch writes there.
     """
-    text = study.user_attrs.get(NOTE + key)
+    # Optuna's own property copies all attributes, and fails on one that is nested too deeply.
+    text = study._storage.get_study_user_attrs(study._study_id).get(NOTE + key)
     if text is None:
         return None
     with note_errors(study, key):
         note = json.loads(text, parse_constant=_refuse)
         shape = SHAPES.get(key) or SHAPES.get(key.split()[0], object)
-        if not fits(note, shape) or (key == "result" and note["test_correct"] > note["test_rows"]):
+        if not fits(note, shape):
             raise ValueError(f"the note {key!r} has another shape")
         return note
 
