@@ -185,7 +185,8 @@ def test_a_wrong_file_gets_one_sentence(text: str, words: str) -> None:
 @pytest.mark.parametrize("key", ["path", "folder"])
 def test_a_home_of_nobody_is_one_sentence(tmp_path: Path, key: str) -> None:
     file = tmp_path / "s.toml"
-    file.write_text(f'name = "s"\n[data]\n{key} = "~nouser-x/x.csv"\n')
+    name = 'name = "cifar-10"' if key == "folder" else ""
+    file.write_text(f'name = "s"\n[data]\n{name}\n{key} = "~nouser-x/x.csv"\n')
     with pytest.raises(UsageError, match="no home folder of ~nouser-x"):
         load_study_file(file)
 
