@@ -7,6 +7,7 @@
     │   ├── DataError        a dataset: missing, malformed, or unfit to learn from
     │   └── UnknownNameError a name that is not among the known ones; it lists them
     └── RunError             the request was right and its execution failed (exit code 1)
+        ├── NoWinnerError    a search in which every training was stopped as known bad
         └── StorageError     the database could not be read or written
 
 A message is one sentence or two: what was wrong, where, and what to do next. The command line
@@ -21,6 +22,7 @@ from collections.abc import Iterable
 __all__ = [
     "DataError",
     "HpsearchError",
+    "NoWinnerError",
     "RunError",
     "SpaceError",
     "StorageError",
@@ -102,6 +104,10 @@ class UnknownNameError(UsageError):
 
 class RunError(HpsearchError):
     """The request was right, and carrying it out failed."""
+
+
+class NoWinnerError(RunError):
+    """Every training of a search was stopped as known bad, so that none is named."""
 
 
 class StorageError(RunError):

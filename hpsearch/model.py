@@ -20,6 +20,7 @@ from typing import IO, Any
 
 import numpy as np
 
+from hpsearch.data.account import quoted
 from hpsearch.data.arrays import member_sizes, read_members
 from hpsearch.data.dataset import check_size
 from hpsearch.data.files import first_line, whole_path
@@ -28,12 +29,15 @@ from hpsearch.data.preprocessing import Preprocessor
 from hpsearch.errors import DataError, UsageError, shown
 from hpsearch.nn import Network, NetworkConfig, state_shapes
 from hpsearch.shapes import fits
-from hpsearch.writing import write_whole
+from hpsearch.writing import json_text, write_whole
 
 __all__ = ["Member", "Model"]
 
 FORMAT = 2
 """The version of the file's layout."""
+
+FAR = 10.0
+"""Values so many times farther out than the training part spans are told."""
 
 LONGEST_ABOUT = 1 << 25
 """The JSON text of a model file is at most so many bytes: read, it takes some twenty times that."""
@@ -43,12 +47,13 @@ CHUNK_CELLS = 1 << 25
 
 ABOUT = {
     "format": int,
-    "classes": [lambda label: fits(label, str) or fits(label, int)],
+    "classes": [(str, int)],
     "feature_names": [str],
     "categories": dict,
     "origin": dict,
+    "decimal_comma?": [str],
 }
-"""What that text has at least; see `fits`."""
+"""What that text has; see `fits`."""
 
 
 @dataclass(frozen=True)
@@ -76,6 +81,7 @@ class Model:
         feature_names: the columns that it reads.
         categories: for each categorical column, by its index, the names of its codes.
         origin: where it came from (study, configuration, scores); any JSON.
+        decimal_comma: the columns whose numbers were written with a decimal comma.
     """
 
     members: tuple[Member, ...]
@@ -83,6 +89,7 @@ class Model:
     feature_names: tuple[str, ...]
     categories: Mapping[int, tuple[str, ...]] = field(default_factory=dict)
     origin: Mapping[str, Any] = field(default_factory=dict)
+    decimal_comma: tuple[str, ...] = ()
 
     def predict_proba(self, X: np.ndarray) -> np.ndarray:
         """The probability of each class; of an ensemble the mean over its members.
@@ -124,6 +131,44 @@ class Model:
         labels: np.ndarray = np.asarray(self.classes)[self.predict_proba(X).argmax(axis=1)]
         return labels
 
+    def unlike_training(self, X: np.ndarray) -> list[str]:
+        """What of samples is unlike everything that the networks learned from, in sentences.
+
+        Args:
+            X: as for `predict_proba`.
+
+        Returns:
+            A sentence for the rows without any value, and one for each column with values that lie
+            beyond the training part's by more than `FAR` times what that spans.
+        """
+        told = []
+        empty = np.flatnonzero(np.isnan(X).all(axis=1))
+        if len(empty):
+            told.append(
+                f"{_rows(len(empty))} {'have' if len(empty) > 1 else 'has'} no value in any of the "
+                f"model's columns (the first is row {empty[0] + 1}); what is predicted for "
+                "such rows means nothing"
+            )
+        parts = [member.preprocessor for member in self.members]
+        lows = [part.low for part in parts if part.low is not None]
+        highs = [part.high for part in parts if part.high is not None]
+        if len(lows) < len(parts) or len(highs) < len(parts):
+            return told  # by an older hpsearch, which did not keep them
+        low = np.fmin.reduce(lows, axis=0).astype(np.float64)
+        high = np.fmax.reduce(highs, axis=0).astype(np.float64)
+        span = np.where(high > low, high - low, np.maximum(np.abs(high), 1))
+        far = np.abs(X - (low + high) / 2) > FAR * span + (high - low) / 2
+        for column in np.flatnonzero(far.any(axis=0)):
+            name = quoted(self.feature_names[column])
+            values = X[far[:, column], column]
+            farthest = values[np.argmax(np.abs(values - low[column]))]
+            told.append(
+                f"{_rows(len(values))} of {name}: far outside of what the "
+                f"model learned from, {low[column]:.6g} to {high[column]:.6g}; the farthest "
+                f"is {farthest:.6g}"
+            )
+        return told
+
     @cached_property
     def _built(self) -> list[Network]:
         if not self.members:
@@ -160,13 +205,14 @@ class Model:
             "feature_names": list(self.feature_names),
             "categories": {str(k): list(v) for k, v in self.categories.items()},
             "origin": dict(self.origin),
+            "decimal_comma": list(self.decimal_comma),
         }
         arrays: dict[str, np.ndarray] = {}
         for n, member in enumerate(self.members):
             arrays |= {f"{n}/network/{k}": v for k, v in member.state.items()}
             state = member.preprocessor.state()
             arrays |= {f"{n}/preprocessing/{k}": v for k, v in state.items()}
-        arrays["about"] = np.frombuffer(json.dumps(about, ensure_ascii=False).encode(), np.uint8)
+        arrays["about"] = np.frombuffer(json_text(about).encode(), np.uint8)
         buffer = io.BytesIO()
         np.savez_compressed(buffer, **arrays)  # type: ignore[arg-type]
         return buffer.getvalue()
@@ -235,9 +281,14 @@ class Model:
                 _distinct(about["feature_names"]),
                 {int(k): _texts(v) for k, v in about["categories"].items()},
                 about["origin"],
+                tuple(about.get("decimal_comma", ())),
             )
             _ = model._built
         return model
+
+
+def _rows(count: int) -> str:
+    return f"{count:,} row{'s' * (count != 1)}"
 
 
 def _distinct(names: list[Any]) -> tuple[Any, ...]:

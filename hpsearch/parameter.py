@@ -61,7 +61,12 @@ class Float:
             if self.log:
                 raise SpaceError("step and log = true exclude each other; remove one of them.")
             _check_step(self.step)
-            object.__setattr__(self, "high", self._at(self._cells(self.step) - 1))
+            if not math.isfinite((self.high - self.low) / self.step):
+                raise SpaceError(f"step is {self.step}, too small for the range; leave it out.")
+            last = self._cells(self.step) - 1
+            if self._at(last) > self.limits[1]:  # by what the floats' last digit makes of it
+                last -= 1
+            object.__setattr__(self, "high", self._at(last))
         object.__setattr__(self, "limits", _limits(self))
 
     def from_unit(self, u: float) -> float:
@@ -90,8 +95,13 @@ class Float:
     def __contains__(self, value: object) -> bool:
         if isinstance(value, bool) or not isinstance(value, int | float):
             return False
-        steps = 0.0 if self.step is None else (value - self.low) / self.step
-        return self.low <= value <= self.high and abs(steps - round(steps)) < 1e-8
+        if not self.low <= value <= self.high:
+            return False
+        if self.step is None:
+            return True
+        # As near to a step as Optuna wants it, or as numbers of this size can be told apart.
+        apart = 8 * math.ulp(max(abs(self.low), abs(self.high)))
+        return abs(value - self.nearest(value)) <= max(1e-8 * self.step, apart)
 
     def nearest(self, number: float) -> float:
         """The value nearest to a number; past the bounds too, where the steps would go on."""
@@ -207,7 +217,8 @@ class Categorical:
     """One of several choices without an order.
 
     Args:
-        choices: the choices; numbers, texts, truth values or None, each once.
+        choices: the choices; numbers, texts, truth values or None, each once; NumPy's become
+            Python's.
 
     Raises:
         SpaceError: if there is no choice, or one twice, or one of another type.
@@ -222,7 +233,8 @@ class Categorical:
         given: object = self.choices
         if isinstance(given, str):
             raise SpaceError(f"choices is the text {given!r}; give a list of choices.")
-        object.__setattr__(self, "choices", tuple(self.choices))
+        plain = (c.item() if isinstance(c, np.generic) else c for c in self.choices)
+        object.__setattr__(self, "choices", tuple(plain))
         _check_choices(self.choices)
 
     def from_unit(self, u: float) -> Value:

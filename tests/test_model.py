@@ -177,9 +177,7 @@ HOSTILE = {
         {"0/network/parameters": np.full(32, np.inf, np.float32)}
     ),
     "weights that are text": lambda: rewritten({"0/network/parameters": np.full(32, "a")}),
-    "means that are no numbers": lambda: rewritten(
-        {"0/preprocessing/mean": np.full(4, np.nan)}
-    ),
+    "means that are no numbers": lambda: rewritten({"0/preprocessing/mean": np.full(4, np.nan)}),
     "scales of zero": lambda: rewritten({"0/preprocessing/scale": np.zeros(4)}),
     "a negative variance": lambda: rewritten(
         {"2/network/statistics": np.full(len(ensemble().members[2].state["statistics"]), -1.0)},

@@ -1,15 +1,24 @@
 from __future__ import annotations
 
 import math
+import warnings
 from collections import Counter
+from dataclasses import replace
 
 import numpy as np
+import optuna
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
+from optuna.trial import create_trial
 
 from hpsearch.errors import SpaceError
 from hpsearch.parameter import Categorical, Float, Int, Parameter, Value
+from hpsearch.search.base import Result, Slot
+from hpsearch.search.distributions import suggest, to_distribution
+from hpsearch.search.grid import spread
+from hpsearch.search.narrowing import narrowed
+from hpsearch.space import Space
 
 units = st.floats(0, 1)
 
@@ -168,3 +177,91 @@ def test_numbers_of_numpy_become_plain() -> None:
     width = Int(np.int64(1), np.float64(9))  # type: ignore[arg-type]
     assert (type(width.low), type(width.high)) == (int, int)
     assert type(Float(np.float32(0.5), 1).low) is float  # type: ignore[arg-type]
+
+
+@st.composite
+def stepped(draw: st.DrawFn) -> Float:
+    """Steps of any size, and as many of them as floats of their range can tell apart, or more."""
+    step = draw(st.floats(1e-12, 1e9))
+    low = draw(st.floats(-1e9, 1e9) | st.just(0.0) | st.integers(-1000, 1000).map(float))
+    high = low + step * draw(st.floats(0, 100) | st.floats(0, 1e12))
+    limits = draw(st.sampled_from([(-math.inf, math.inf), (low, high)]))
+    return Float(low, high, step=step, limits=limits)
+
+
+class TestManySteps:
+    @given(stepped(), units)
+    def test_every_value_that_is_drawn_is_one(self, parameter: Float, u: float) -> None:
+        value = parameter.from_unit(u)
+        assert value in parameter
+        assert parameter.low in parameter
+        assert parameter.high in parameter
+        assert 0 <= parameter.to_unit(value) <= 1
+        assert parameter.nearest(value) in parameter
+
+    @given(stepped(), st.integers(1, 30), units)
+    def test_every_value_of_a_grid_is_one(
+        self, parameter: Float, count: int, offset: float
+    ) -> None:
+        for value in spread(parameter, count, offset=offset):
+            assert value in parameter
+
+    @given(stepped(), st.integers(0, 2**31), st.booleans())
+    def test_every_value_that_narrowing_leaves_is_one(
+        self, parameter: Float, seed: int, complete: bool
+    ) -> None:
+        rng = np.random.default_rng(seed)
+        space = Space({"x": parameter})
+        results = [
+            Result(
+                Slot(0, k, {"x": parameter.from_unit(u)}, 0, 1),
+                1 - abs(u - 0.3),
+                complete or u < 0.5,
+            )
+            for k, u in enumerate(rng.random(24))
+        ]
+        after = narrowed(space, 1, results)[0].parameters["x"]
+        assert isinstance(after, Float)
+        drawn = [after.from_unit(u) for u in rng.random(10)]
+        assert all(value in after for value in drawn)
+        lowest, highest = parameter.limits
+        assert all(lowest <= value <= highest for value in drawn)
+        on_steps = replace(
+            parameter,
+            low=min(parameter.low, after.low),
+            high=max(parameter.high, after.high),
+            limits=(-math.inf, math.inf),
+        )
+        if on_steps.low == parameter.low:
+            assert all(value in on_steps for value in drawn)
+
+    @given(stepped(), units)
+    def test_optuna_takes_every_value(self, parameter: Float, u: float) -> None:
+        value = parameter.from_unit(u)
+        create_trial(
+            value=0.0, params={"x": value}, distributions={"x": to_distribution(parameter)}
+        )
+
+    @settings(max_examples=20)
+    @given(stepped(), st.integers(0, 2**31))
+    def test_what_optuna_proposes_is_one(self, parameter: Float, seed: int) -> None:
+        optuna.logging.set_verbosity(optuna.logging.ERROR)
+        study = optuna.create_study(sampler=optuna.samplers.RandomSampler(seed))
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            assert suggest(study.ask(), Space({"x": parameter}))["x"] in parameter
+
+    @pytest.mark.parametrize(
+        ("parameter", "others"),
+        [
+            (Float(0, 1, step=1e-9), [5e-10, 0.1234567895]),
+            (Float(0, 1e9, step=1.0), [0.5, 123456789.25]),
+            (Float(0.1, 0.5, step=0.2), [0.2, 0.3 + 1e-8]),
+        ],
+    )
+    def test_what_lies_between_them_is_none(self, parameter: Float, others: list[float]) -> None:
+        assert not any(value in parameter for value in others)
+
+    def test_a_step_that_no_float_can_count_is_refused(self) -> None:
+        with pytest.raises(SpaceError, match="too small for the range"):
+            Float(0, 1e9, step=1e-305)

@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
+import datetime
+import json
 import os
 import stat
 import threading
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import optuna
 import pytest
 
 from hpsearch.cli.app import run
 from hpsearch.storage import open_storage
-from hpsearch.writing import write_whole
+from hpsearch.writing import json_text, write_whole
 
 
 def test_a_new_file_and_one_that_is_replaced(tmp_path: Path) -> None:
@@ -83,3 +86,37 @@ def test_the_commands_write_to_what_is_no_file(
     assert run(["init", "pipe", "--force"]) == 2
     assert "cannot write pipe: No space left on device" in capsys.readouterr().err
     assert stat.S_ISFIFO(Path("pipe").stat().st_mode)
+
+
+@pytest.mark.parametrize(
+    ("value", "read"),
+    [
+        (float("inf"), None),
+        (-float("inf"), None),
+        (float("nan"), None),
+        (np.float32("inf"), None),
+        (np.float64("nan"), None),
+        (np.float32(0.5), 0.5),
+        (np.int64(3), 3),
+        (np.bool_(True), True),
+        (np.array([[1.0, np.inf]]), [[1.0, None]]),
+        (np.array(2), 2),
+        ((1, (2, float("nan"))), [1, [2, None]]),
+        ({"a": {"b": float("inf")}}, {"a": {"b": None}}),
+        ({1: "x", None: 2, 0.5: 3}, {"1": "x", "None": 2, "0.5": 3}),
+        (frozenset({1}), [1]),
+        (b"bytes", "bytes"),
+        (datetime.date(2026, 11, 27), "2026-11-27"),
+        (Path("a/b"), "a/b"),
+        ("lone \ud800", "lone ?"),
+        ("\u00fc\u96ea", "\u00fc\u96ea"),
+        (True, True),
+        (None, None),
+    ],
+)
+def test_anything_becomes_json_that_every_reader_takes(value: Any, read: Any) -> None:
+    text = json_text({"value": value})
+    text.encode()
+    document = json.loads(text, parse_constant=lambda name: pytest.fail(f"{name} is no JSON"))
+    assert document == {"value": read}
+    assert type(document["value"]) is type(read)

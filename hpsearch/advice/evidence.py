@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from hpsearch.diagnosis import Finding
 from hpsearch.engine import record
 from hpsearch.engine.identity import kept_study_file
-from hpsearch.engine.summary import whole
+from hpsearch.engine.summary import summarize, whole, winner_slots
 from hpsearch.errors import UsageError
 from hpsearch.search.base import Result
 from hpsearch.study_file import StudyFile
@@ -46,11 +46,16 @@ class Evidence:
         study: its file.
         trained: all its trainings that have a result, in order.
         validation: rows of the validation part.
+        winner: stage and slot of the trainings that named the winner; none before that.
+        reservations: what the winner, or the best so far, is beside simple models that it does not
+            beat: "no better than always answering 'no'".
     """
 
     study: StudyFile
     trained: tuple[Trained, ...]
     validation: int
+    winner: frozenset[tuple[int, int]] = frozenset()
+    reservations: tuple[str, ...] = ()
 
     @property
     def complete(self) -> list[Trained]:
@@ -59,10 +64,13 @@ class Evidence:
 
     @property
     def full(self) -> list[Trained]:
-        """Those of them that trained as long as a training may, best first."""
+        """Those of them that trained as long as a training may, the winner and then the best."""
         epochs = self.study.training.epochs
         found = [one for one in self.complete if one.result.slot.epochs == epochs]
-        return sorted(found, key=lambda one: -one.result.score)
+        return sorted(found, key=lambda one: (not self._won(one), -one.result.score))
+
+    def _won(self, one: Trained) -> bool:
+        return (one.result.slot.stage, one.result.slot.index) in self.winner
 
 
 def read_evidence(study: optuna.Study) -> Evidence:
@@ -87,7 +95,7 @@ def read_evidence(study: optuna.Study) -> Evidence:
         for trial in reversed(trials)
         if trial.value is not None and (key := record.slot_of(trial)) is not None
     }
-    data = record.read_note(study, "data") or {}
+    summary = summarize(study)
     return Evidence(
         file,
         tuple(
@@ -98,5 +106,7 @@ def read_evidence(study: optuna.Study) -> Evidence:
             )
             for key, result in sorted(results.items())
         ),
-        int(data.get("validation", 0)),
+        int(summary.data.get("validation", 0)),
+        winner_slots(record.read_note(study, "result")),
+        summary.reservations,
     )

@@ -45,6 +45,15 @@ below, the rest of it was for nothing."""
 RESAMPLES = 400
 
 
+LEARNED = "nothing learned"
+"""The topic of a winner that a simple model does not lose against."""
+
+PERFECT = "nothing to gain"
+"""The topic of a best training that has every row right."""
+
+BEST_RATE = "learning rate"
+"""The topic of where the best learning rate lies among the others."""
+
 RANGES = "ranges"
 """The topic of a range that is to become another, as ranges always may."""
 
@@ -80,6 +89,11 @@ class Point:
     edits: tuple[Edit, ...] = ()
     repair: bool = False
 
+    @property
+    def asks(self) -> bool:
+        """Whether all is not well: something is to be changed, or looked at."""
+        return bool(self.edits) or self.topic in (LEARNED, PERFECT)
+
 
 def urgent(points: Sequence[Point]) -> list[Point]:
     """The points that a study's closing words should have: all that ask for more than other ranges.
@@ -87,7 +101,7 @@ def urgent(points: Sequence[Point]) -> list[Point]:
     Args:
         points: of `advise`.
     """
-    return [point for point in points if point.edits and point.topic != RANGES]
+    return [point for point in points if point.asks and point.topic != RANGES]
 
 
 def advise(evidence: Evidence) -> tuple[Point, ...]:
@@ -98,10 +112,15 @@ def advise(evidence: Evidence) -> tuple[Point, ...]:
     """
     if not evidence.trained:
         return (Point("trials", "No training is finished yet, so that there is nothing to say."),)
-    points = [*_faults(evidence)]
-    if any(point.repair for point in points):
-        return tuple(points)
-    points += _rates(evidence)
+    if perfect := [*_perfect(evidence)]:
+        return tuple(perfect)
+    faults = [*_faults(evidence)]
+    if not any(point.repair for point in faults):
+        faults += _rates(evidence)
+    learned = [*_learned(evidence, faults)]
+    if learned:  # where the best is no better than chance, its learning rate is no guide
+        faults = [point for point in faults if point.repair or point.topic != BEST_RATE]
+    points = [*learned, *faults]
     if any(point.repair for point in points):
         return tuple(points)
     edited = {edit.key for point in points for edit in point.edits}
@@ -109,6 +128,52 @@ def advise(evidence: Evidence) -> tuple[Point, ...]:
     points += [*_epochs(evidence), *_trials(evidence), *_seeds(evidence)]
     few = Point("trials", f"{len(evidence.trained)} trainings are too few to say more.")
     return tuple(points) or (few,)
+
+
+def _perfect(evidence: Evidence) -> Iterator[Point]:
+    """Where every row is right no other setting is better, and the data are to be looked at."""
+    named = [
+        one
+        for one in evidence.full
+        if (one.result.slot.stage, one.result.slot.index) in evidence.winner
+    ]
+    right = [one for one in evidence.full if one.result.score >= 1.0]
+    if not right or any(one.result.score < 1.0 for one in named):
+        return
+    rows = f"all {evidence.validation:,} validation rows" if evidence.validation else "every row"
+    yield Point(
+        PERFECT,
+        f"{len(right)} of {len(evidence.full)} full trainings label {rows} right: nothing is left "
+        "to gain by more trials or other ranges. Data may be as easy as that; but make sure that "
+        "no column tells the label (`hpsearch check` looks for such), that no row is there twice, "
+        "and that there are enough validation rows to tell settings apart.",
+    )
+    yield from (point for point in _epochs(evidence) if _fewer(point, evidence))
+
+
+def _fewer(point: Point, evidence: Evidence) -> bool:
+    return any(edit.value < evidence.study.training.epochs for edit in point.edits)
+
+
+def _learned(evidence: Evidence, faults: Sequence[Point]) -> Iterator[Point]:
+    """Whether the winner knows more than simple models do; if not, other numbers mean little."""
+    if not evidence.reservations:
+        return
+    tried = len(evidence.trained)
+    known = any(point.repair for point in faults)
+    yield Point(
+        LEARNED,
+        f"Nothing was learned: the best of {tried} trainings is "
+        f"{' and '.join(evidence.reservations)}. "
+        + (
+            "What follows is wrong first of all."
+            if known
+            else "More trials of the same kind will not help. Look whether [data] target is the "
+            "column that is meant, whether the columns say anything of it, and whether the "
+            "learning rates are those at which `hpsearch check` sees the network learn."
+        ),
+        repair=True,
+    )
 
 
 def _faults(evidence: Evidence) -> Iterator[Point]:
@@ -227,7 +292,7 @@ def _rates(evidence: Evidence) -> Iterator[Point]:
     below = [rate for rate in low if rate < best]
     if above and min(above) < NEAR * best:
         yield Point(
-            "learning rate",
+            BEST_RATE,
             f"The best learning rate, {best:.2g}, touches those that diverge (from "
             f"{min(above):.2g} on): a winner there may fail with another seed; look at the race.",
         )
@@ -235,7 +300,7 @@ def _rates(evidence: Evidence) -> Iterator[Point]:
     useless = sum(rate <= after[0] for rate in below) + sum(rate >= after[1] for rate in above)
     if useless >= COMMON * total and after[0] < after[1]:
         yield Point(
-            "learning rate",
+            BEST_RATE,
             f"{useless} of {total} trainings had a learning rate that was too low (up to "
             f"{after[0]:.2g}) or too high (from {after[1]:.2g} on): search between.",
             (Edit("training", "learning_rate", _real(*after)),),

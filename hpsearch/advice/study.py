@@ -10,7 +10,9 @@ from typing import TYPE_CHECKING, Any, cast
 from hpsearch.advice.evidence import read_evidence
 from hpsearch.advice.next_study import next_study, study_toml
 from hpsearch.advice.points import Edit, Point, advise
+from hpsearch.data import Dataset
 from hpsearch.diagnostics import Check, check_data_and_network, learning_range
+from hpsearch.diagnostics.check import listed
 from hpsearch.diagnostics.rate_check import range_verdict
 from hpsearch.diagnostics.rates import RateRange
 from hpsearch.engine.identity import check_data
@@ -115,7 +117,19 @@ def advise_study(store: WriteBehindStorage, name: str) -> Advice:
         repaired, _ = next_study(study, (edit for point in others for edit in point.edits))
         learns = learning_range(repaired, dataset, splits[0])
         points = (*scaling, *repairs) if learns is None else (*others, *_rates(repaired, learns))
+    points = (*_useless(study, odd, dataset), *points)
     return advice(odd)
+
+
+def _useless(study: StudyFile, odd: Sequence[Check], dataset: Dataset) -> list[Point]:
+    """The columns that the next study is to leave out, beside those that this one does."""
+    asking = [check for check in odd if check.exclude]
+    new = dict.fromkeys(name for check in asking for name in check.exclude)
+    if not new or len(new) == len(dataset.feature_names):
+        return []
+    edit = Edit("data", "exclude", [*study.data.exclude, *new])
+    found = "; ".join(f"{check.name}: {listed([*map(repr, check.exclude)])}" for check in asking)
+    return [Point("columns", f"Columns to leave out: {found}.", (edit,))]
 
 
 def _without_rates(point: Point) -> Point:

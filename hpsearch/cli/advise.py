@@ -68,7 +68,7 @@ def advice_story(advice: Advice) -> Iterator[Text]:
     from hpsearch.advice import toml_value
 
     yield Text(f"What {advice.study.name}'s trainings say", style="bold")
-    for point in sorted(advice.points, key=lambda point: not point.edits):
+    for point in sorted(advice.points, key=lambda point: not point.asks):
         yield Text(f"- {point.sentence}")
     if advice.checks:
         yield Text("\nWhat the checks say", style="bold")

@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import logging
 import signal
 import sys
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
 from types import FrameType
 from typing import Annotated
 
@@ -50,6 +54,29 @@ def run(arguments: list[str]) -> int:
     """Run one command; returns the exit code and prints errors as one sentence."""
     debug = "--debug" in arguments
     signal.signal(signal.SIGTERM, _terminate)
+    with _quiet_libraries(debug):
+        return _run(arguments, debug)
+
+
+@contextmanager
+def _quiet_libraries(debug: bool) -> Iterator[None]:
+    """Without the warnings and log lines of libraries, which speak to who calls them from Python.
+
+    Args:
+        debug: leave them; so does Python's own option -W, or PYTHONWARNINGS.
+    """
+    before = logging.root.manager.disable
+    with warnings.catch_warnings():
+        if not debug and not sys.warnoptions:
+            warnings.simplefilter("ignore")
+            logging.disable(logging.WARNING)
+        try:
+            yield
+        finally:
+            logging.disable(before)
+
+
+def _run(arguments: list[str], debug: bool) -> int:
     try:
         # Accepted anywhere, since it is usually added behind a command that has just failed.
         app([word for word in arguments if word != "--debug"], prog_name="hpsearch")
@@ -98,9 +125,9 @@ def _terminate(number: int, _: FrameType | None) -> None:
 
 
 def _complain(sentence: str) -> None:
-    from hpsearch.cli.console import errors
+    from hpsearch.cli.console import errors, in_one_line
 
-    errors().print(f"[bold red]error:[/] {_escape(sentence)}", soft_wrap=True)
+    errors().print(f"[bold red]error:[/] {_escape(in_one_line(sentence))}", soft_wrap=True)
 
 
 def _escape(text: str) -> str:

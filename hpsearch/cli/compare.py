@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -13,8 +14,11 @@ from hpsearch.cli.console import DEFAULT_STORAGE, Json, Storage, errors, output,
 from hpsearch.cli.search import Executor, Seed, StudyArgument, Workers, load_study_argument
 
 if TYPE_CHECKING:
+    from rich.console import Console
+
     from hpsearch.compare.result import Comparison
     from hpsearch.compare.run import Progressed
+    from hpsearch.engine.events import Event
 
 __all__ = ["register"]
 
@@ -67,7 +71,7 @@ def compare(
         )
     comparisons = []
     for file in files:
-        with _progress(file.name) as on_progress:
+        with _progress(file.name) as (on_progress, on_event):
             comparisons.append(
                 compare_study(
                     file,
@@ -75,6 +79,7 @@ def compare(
                     workers=workers,
                     executor=executor,
                     on_progress=on_progress,
+                    on_event=on_event,
                 )
             )
     table = standings(comparisons)
@@ -92,13 +97,16 @@ def _write_page(page: Path | None, comparisons: list[Comparison]) -> None:
     from hpsearch.report import load_dashboard, page_html, page_name, write_page
 
     path = page or Path(page_name([c.name for c in comparisons]))
-    write_page(path, page_html(comparisons, load_dashboard("compare")))
+    content = page_html(comparisons, load_dashboard("compare"))
+    write_page(path, content, over_its_own=page is None)
     errors().print(f"wrote {path}, a page with the figures", markup=False, soft_wrap=True)
 
 
 @contextmanager
-def _progress(name: str) -> Iterator[Callable[[Progressed], None]]:
-    """A bar over the searches on a terminal, a line for each repeat elsewhere."""
+def _progress(
+    name: str, clock: Callable[[], float] = time.monotonic
+) -> Iterator[tuple[Callable[[Progressed], None], Callable[[Event], None]]]:
+    """A bar over the searches on a terminal, a line for each repeat and now and then elsewhere."""
     from rich.progress import (
         BarColumn,
         MofNCompleteColumn,
@@ -109,15 +117,8 @@ def _progress(name: str) -> Iterator[Callable[[Progressed], None]]:
 
     console = errors()
     if not console.is_terminal:
-        repeats: set[int] = set()
-
-        def say(at: Progressed) -> None:
-            if at.repeat not in repeats:
-                repeats.add(at.repeat)
-                line = f"{name}  repeat {at.repeat + 1}, {at.done} of {at.studies} searches done"
-                console.print(line, markup=False, soft_wrap=True)
-
-        yield say
+        log = _Log(name, console, clock)
+        yield log.on_progress, log.on_event
         return
     with Progress(
         TextColumn("{task.description:<28}"),
@@ -133,4 +134,53 @@ def _progress(name: str) -> Iterator[Callable[[Progressed], None]]:
             what = f"repeat {at.repeat + 1}: {at.strategy}"
             bar.update(task, description=what, total=at.studies, completed=at.done)
 
-        yield show
+        yield show, lambda _: None
+
+
+class _Log:
+    """Lines about a comparison, for those who cannot see a bar."""
+
+    def __init__(self, name: str, console: Console, clock: Callable[[], float]) -> None:
+        from hpsearch.cli.progress import Pulse
+
+        self.name, self.console, self.clock = name, console, clock
+        self.pulse = Pulse(clock)
+        self.repeats: set[int] = set()
+        self.at: Progressed | None = None
+        self.began, self.before, self.trials = clock(), 0, 0
+
+    def on_progress(self, at: Progressed) -> None:
+        """A search begins, or has ended."""
+        if self.at is None or (at.summary is not None and not self.trials):
+            self.began, self.before = self.clock(), at.done  # what is there already takes no time
+        self.at = at
+        if at.summary is None:
+            self.trials = 0
+        if at.repeat not in self.repeats:
+            self.repeats.add(at.repeat)
+            self.say(f"repeat {at.repeat + 1}, {at.done} of {at.studies} searches done")
+
+    def on_event(self, event: Event) -> None:
+        """Something happens within a search."""
+        from hpsearch.engine.events import TrialDone
+
+        self.trials += isinstance(event, TrialDone)
+        if self.at is not None and self.pulse.beat():
+            self.say_where(self.at)
+
+    def say_where(self, at: Progressed) -> None:
+        """How far the comparison is, and how long it still takes."""
+        from hpsearch.engine.forecast import duration
+
+        done = at.done - self.before
+        left = ""
+        if done:
+            seconds = (self.clock() - self.began) / done * (at.studies - at.done)
+            left = f", about {duration(seconds)} left"
+        self.say(
+            f"repeat {at.repeat + 1}, {at.strategy}: {self.trials} trials done; "
+            f"{at.done} of {at.studies} searches done{left}"
+        )
+
+    def say(self, line: str) -> None:
+        self.console.print(f"{self.name}  {line}", markup=False, soft_wrap=True)

@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterator, Sequence
 from typing import Any
 
 from rich.console import RenderableType
-from rich.markup import escape
 from rich.table import Table
 from rich.text import Text
 
@@ -33,7 +31,7 @@ def comparison_story(
 
 def standings_table(comparisons: Sequence[Comparison], table: Sequence[Standing]) -> Table:
     """One line a strategy."""
-    names = ", ".join(escape(c.name) for c in comparisons)
+    names = ", ".join(c.name for c in comparisons)
     made = plain_table(f"{names}: {searches(comparisons)} of each strategy")
     made.add_column("strategy", no_wrap=True)
     for heading in (
@@ -60,6 +58,8 @@ def standings_table(comparisons: Sequence[Comparison], table: Sequence[Standing]
             "" if versus is None else f"{versus.better:.2f}",
             "" if versus is None else f"{versus.p_value:.3f}",
         )
+    if table and table[0].constant is not None:
+        made.add_row("constant", "", "", f"{table[0].constant:.4f}", *[""] * 5)
     return made
 
 
@@ -71,7 +71,8 @@ def _footnote(comparisons: Sequence[Comparison]) -> str:
         "named their winner. worst: the lowest accuracy of a winner that was trained once more. "
         "rank: among the searches with one seed, by test; 1 is best. "
         f"beats: how often a search's test accuracy lies above {reference_of(comparisons)}'s, ties "
-        "counting half. p: Wilcoxon's paired test of the two, after Holm.\n"
+        "counting half. p: Wilcoxon's paired test of the two, after Holm. constant: what always "
+        "answering the largest class comes to.\n"
     )
 
 
@@ -91,6 +92,7 @@ def comparison_document(
             for c in comparisons
         ],
         "reference": reference_of(comparisons),
+        "baselines": [{"name": "constant", "test_accuracy": table[0].constant}],
         "strategies": [_row(row) for row in table],
         "verdict": verdict(table),
         "answer": list(sentences),
@@ -109,9 +111,11 @@ def _row(row: Standing) -> dict[str, Any]:
         "refit_accuracy": row.refit.estimate,
         "refit_interval": [row.refit.low, row.refit.high],
         "refit_worst": row.worst,
+        "winners_are": row.winners_are,
+        "without_winner": row.without_winner,
         "rank": row.rank,
-        "cost_to_reach": _finite(found.median),
-        "cost_interval": [_finite(found.interval.low), _finite(found.interval.high)],
+        "cost_to_reach": found.median,
+        "cost_interval": [found.interval.low, found.interval.high],
         "reached": found.reached,
         "repeats": found.repeats,
         "versus": None
@@ -123,7 +127,3 @@ def _row(row: Standing) -> dict[str, Any]:
             "p_value": versus.p_value,
         },
     }
-
-
-def _finite(value: float) -> float | None:
-    return value if math.isfinite(value) else None

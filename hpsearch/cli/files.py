@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import shlex
 from pathlib import Path
 from typing import Annotated
 
@@ -11,6 +13,9 @@ from hpsearch.cli.console import errors, print_json
 from hpsearch.errors import UsageError
 
 __all__ = ["register"]
+
+TARGETS = ("label", "target", "class", "y")
+"""What the column with the classes is called where it goes without saying, in any case."""
 
 
 def register(app: typer.Typer) -> None:
@@ -29,18 +34,73 @@ def init(
     ] = None,
     force: Annotated[bool, typer.Option("--force", help="Replace a file that is there.")] = False,
 ) -> None:
-    """Write a study file with every setting explained."""
-    from hpsearch.study_file import template
+    """Write a study file with every setting explained, for data that can be learned from.
+
+    A table is read first: what is written can be run. Without --target the labels are in its
+    column label, target, class or y.
+    """
+    from hpsearch.study_file import parse_study_file, template
+    from hpsearch.study_file.data import study_data
+    from hpsearch.study_file.loading import anchored
     from hpsearch.writing import write_whole
 
-    if path.exists() and not force:
+    if os.path.lexists(path) and not force:
         raise UsageError(f"{path} is there already; --force replaces it")
-    text = template(path.stem, data, target)
+    place, target = _source(data, target, path.parent)
+    text = template(path.stem, place, target)
+    study = anchored(parse_study_file(text, origin=f"what init would write to {path}"), path.parent)
+    if study.data.path is not None:
+        study_data(study.data, study.seed)
     try:
         write_whole(path, text.encode())
     except OSError as error:
         raise UsageError(f"cannot write {path}: {error.strerror}") from None
-    errors().print(f"wrote {path}; next: hpsearch run {path}", markup=False, soft_wrap=True)
+    told = f"wrote {path}; next: hpsearch run {shlex.quote(str(path))}"
+    errors().print(told, markup=False, soft_wrap=True)
+
+
+def _source(data: str, target: str | None, folder: Path) -> tuple[str, str | None]:
+    """The data as a study file in a folder names them, and their target.
+
+    Raises:
+        UsageError: there are no such data, or the target is not told and not obvious.
+    """
+    from hpsearch.data.load import DATASETS, check_named
+
+    named = data in DATASETS or data.startswith("openml:")
+    if named or not (any(mark in data for mark in "./\\") or os.path.lexists(data)):
+        check_named(data, target)
+        return data, target
+    try:
+        data.encode()
+    except UnicodeEncodeError:
+        raise UsageError(
+            f"the name {data!r} is not UTF-8, and a study file is; rename the data file"
+        ) from None
+    file = Path(data)
+    target = _obvious_target(file) if target is None else target
+    if file.is_absolute() or data.startswith("~"):
+        return data, target
+    here = os.path.relpath(file.parent.resolve() / file.name, folder.resolve())
+    return (here if any(mark in here for mark in "./\\") else f"./{here}"), target
+
+
+def _obvious_target(file: Path) -> str | None:
+    """The one column of a table that is called what targets are called; None for arrays.
+
+    Raises:
+        UsageError: the file cannot be read, or the table has no such column, or several.
+    """
+    from hpsearch.data.account import listed
+    from hpsearch.data.load import columns_of
+
+    columns = columns_of(file)
+    found = [column for column in columns if column.lower() in TARGETS]
+    if columns and len(found) != 1:
+        raise UsageError(
+            f"{file}: which column holds the classes? Name it with --target: {listed(columns, 10)}"
+        )
+    return found[0] if found else None
 
 
 def schema() -> None:

@@ -7,7 +7,15 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
-from hpsearch.cli.console import DEFAULT_STORAGE, Json, Storage, errors, output, print_json
+from hpsearch.cli.console import (
+    DEFAULT_STORAGE,
+    Json,
+    Storage,
+    errors,
+    in_one_line,
+    output,
+    print_json,
+)
 from hpsearch.cli.search import Executor, Workers
 from hpsearch.errors import RunError, StorageError
 
@@ -39,7 +47,7 @@ def studies(
     as_json: Json = False,
 ) -> None:
     """List the studies of a database, a comparison in one line."""
-    from hpsearch.cli.render import studies_table
+    from hpsearch.cli.render import foreign_text, studies_table
     from hpsearch.report.subjects import comparisons_in
     from hpsearch.storage import open_storage, study_names
 
@@ -50,7 +58,7 @@ def studies(
             summaries[name] = _summary(store, name)
         except StorageError as error:  # of this study; the others can be listed
             summaries[name] = error
-            errors().print(f"error: {error}", markup=False, soft_wrap=True)
+            errors().print(in_one_line(f"error: {error}"), markup=False, soft_wrap=True)
     if as_json:
         print_json(
             [
@@ -63,6 +71,9 @@ def studies(
     elif summaries:
         together = {} if every else comparisons_in(store)
         output().print(studies_table(summaries, together, width=output().width))
+        for name, summary in summaries.items():
+            if not isinstance(summary, StorageError) and (foreign := foreign_text(summary)):
+                _tell(f"{name}: {foreign}")
     else:
         output().print("No studies yet; `hpsearch run STUDY.toml` makes one.")
 
@@ -75,7 +86,7 @@ def trials(
     as_json: Json = False,
 ) -> None:
     """List a study's trials, best first."""
-    from hpsearch.cli.render import trials_table
+    from hpsearch.cli.render import foreign_text, trials_table
     from hpsearch.storage import open_storage
 
     summary = _summary(open_storage(storage, create=False), name)
@@ -89,14 +100,21 @@ def trials(
             ]
         )
     elif rows:
-        title = f"{name}: {len(rows)} of {len(summary.rows)} trials"
+        title = f"{in_one_line(name)}: {len(rows)} of {len(summary.rows)} trials"
         width, winner = output().width, summary.winner
         notes = [f"{b.short}: {b.validation_accuracy:.4f} in validation" for b in summary.baselines]
         if summary.objectives > 1:
             notes.append(summary.without_winner)
-        output().print(trials_table(rows, title=title, width=width, winner=winner, notes=notes))
+        score = summary.score_name
+        if summary.strategy is None and summary.objectives == 1:
+            title += f", the {'highest' if summary.maximize else 'lowest'} {score} first"
+        output().print(
+            trials_table(rows, title=title, width=width, winner=winner, notes=notes, score=score)
+        )
     else:
         output().print(f"The study {name} has no such trials.", markup=False)
+    if not as_json and (foreign := foreign_text(summary)):
+        _tell(foreign)
 
 
 def best(

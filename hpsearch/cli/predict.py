@@ -14,6 +14,9 @@ from hpsearch.errors import UsageError
 
 __all__ = ["register"]
 
+MOST = 10
+"""How many sentences on the rows are told one by one."""
+
 
 def register(app: typer.Typer) -> None:
     """Add the command of this module."""
@@ -31,12 +34,27 @@ def predict(
     ] = False,
     as_json: Json = False,
 ) -> None:
-    """Label each row of a table; prints CSV."""
+    """Label each row of a table; prints CSV.
+
+    What is unlike the data that the model learned from is told on standard error.
+    """
     from hpsearch.data import load_features
     from hpsearch.model import Model
 
     network = Model.load(model)
-    X = load_features(table, network.feature_names, network.categories)
+    told: list[str] = []
+    X = load_features(
+        table,
+        network.feature_names,
+        network.categories,
+        decimal_comma=network.decimal_comma,
+        tell=told.append,
+    )
+    told += network.unlike_training(X)
+    if len(told) > MOST:
+        told[MOST:] = [f"and likewise in {len(told) - MOST} columns more"]
+    for sentence in told:
+        errors().print(sentence, markup=False, soft_wrap=True)
     chances = network.predict_proba(X)
     labels = [network.classes[k] for k in chances.argmax(axis=1)]
     header = ["label", "probability"]

@@ -1,50 +1,90 @@
-"""Progress of a run on standard error: live on a terminal, a quiet line a stage elsewhere."""
+"""Progress of a run on standard error: live on a terminal, a line now and then elsewhere."""
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 from rich.console import Console
 from rich.markup import escape
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
 
 from hpsearch.cli.console import errors
-from hpsearch.cli.render import check_line
+from hpsearch.cli.render import account_text, check_line
 from hpsearch.engine.events import (
     DataReady,
     Event,
     Finished,
     StageStarted,
     TrialDone,
+    Waiting,
     WinnerNamed,
 )
+from hpsearch.engine.forecast import Forecast, duration
+from hpsearch.engine.run import make_search, planned_trials
 from hpsearch.errors import HpsearchError
 from hpsearch.study_file import StudyFile
 
-__all__ = ["watch"]
+__all__ = ["Pulse", "watch"]
+
+LONG = 600.0
+"""Seconds; a search that takes longer is told how it could take less."""
+
+LARGE = 10_000
+"""Rows; of fewer than that there are none to leave out."""
+
+FEWEST = 1000
+"""Rows; a smaller sample would say too little of the data."""
 
 
 @contextmanager
-def watch(study: StudyFile, *, check: bool = False) -> Iterator[Callable[[Event], None]]:
+def watch(
+    study: StudyFile, *, check: bool = False, clock: Callable[[], float] = time.monotonic
+) -> Iterator[Callable[[Event], None]]:
     """What a run is to call with its events while the block lasts.
 
     Args:
         study: what is run.
         check: look at data and network before the first trial, and tell what is not sound.
+        clock: tells the seconds since some moment.
     """
     console = errors()
     if console.is_terminal:
         with _bar(console) as progress:
-            yield _told(_Live(progress, study), console, check=check)
+            yield _told(_Live(study, clock, progress), console, check=check)
     else:
-        yield _told(_Log(console, study), console, check=check)
+        yield _told(_Log(study, clock, console), console, check=check)
+
+
+class Pulse:
+    """When it is time for another line: after ten seconds, then ever rarer, up to one a minute.
+
+    Args:
+        clock: tells the seconds since some moment.
+    """
+
+    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
+        self._clock, self._gap = clock, 10.0
+        self._due = clock() + self._gap
+
+    def beat(self) -> bool:
+        """Whether a line is due; if so, the next one is due later."""
+        now = self._clock()
+        if now < self._due:
+            return False
+        self._gap = min(1.5 * self._gap, 60.0)
+        self._due = now + self._gap
+        return True
 
 
 def _told(watcher: _Watcher, console: Console, *, check: bool) -> Callable[[Event], None]:
     """Shows events; the workers start up meanwhile, so that checks cost a run next to nothing."""
 
     def on_event(event: Event) -> None:
+        if isinstance(event, DataReady):
+            for line in account_text(event.dataset, console.width).splitlines():
+                console.print(line, markup=False, highlight=False)
         watcher.on_event(event)
         if check and isinstance(event, DataReady) and not event.stored:
             for line in _complaints(watcher.study, event):
@@ -70,7 +110,7 @@ def _bar(console: Console) -> Progress:
         BarColumn(bar_width=None),
         MofNCompleteColumn(),
         TextColumn("best {task.fields[best]}"),
-        TimeRemainingColumn(compact=True),
+        TextColumn("{task.fields[left]}"),
         console=console,
         transient=True,
     )
@@ -79,18 +119,63 @@ def _bar(console: Console) -> Progress:
 class _Watcher:
     """Counts what every way of showing progress needs."""
 
-    def __init__(self, study: StudyFile) -> None:
-        self.study = study
+    def __init__(self, study: StudyFile, clock: Callable[[], float]) -> None:
+        self.study, self.clock = study, clock
         self.best: float | None = None
-        self.done = 0
+        self.beside = ""
+        self.done = self.rows = self.running = 0
+        self.total = planned_trials(study)
+        planned = make_search(study, self.total).planned_epochs
+        if study.search.strategy == "grid":  # it seldom has as many points as there may be trials
+            self.total = planned // study.training.epochs
+        self.forecast = Forecast(planned, last=study.training.epochs)
+        self.began: float | None = None
 
     def count(self, event: Event) -> None:
-        if isinstance(event, StageStarted):
+        if isinstance(event, DataReady):
+            self.rows = event.dataset.X.shape[0]
+            models = (f"{b.short} {b.validation_accuracy:.4f}" for b in event.baselines)
+            self.beside = ", ".join(models)
+        elif isinstance(event, StageStarted):
+            self.began = self.clock() if self.began is None else self.began
             self.done += event.done
+            self.forecast.begin(event.stage, event.done)
         elif isinstance(event, TrialDone):
             self.done += 1
+            self.running = max(0, self.running - 1)
+            self.forecast.trained(event.slot.epochs)
             if event.result is not None and event.result.complete:
                 self.best = max(self.best or 0.0, event.result.score)
+        elif isinstance(event, Waiting):
+            self.running = event.running
+
+    @property
+    def elapsed(self) -> float:
+        """Seconds since the first training."""
+        return 0.0 if self.began is None else self.clock() - self.began
+
+    @property
+    def left(self) -> float | None:
+        """Seconds until the end, as far as that can be told."""
+        left, limit = (
+            self.forecast.seconds_left(self.elapsed, self.running),
+            self.study.search.seconds,
+        )
+        return left if left is None or limit is None else min(left, max(0.0, limit - self.elapsed))
+
+    @property
+    def hint(self) -> str | None:
+        """How a long search of many rows could take less time."""
+        left = self.left
+        if left is None or left + self.elapsed <= LONG or self.rows < LARGE:
+            return None
+        share = LONG / (left + self.elapsed)
+        sample = max(FEWEST, int(float(f"{self.rows * share:.1g}")))
+        return (
+            f"[data] limit = {sample} would learn from a sample of the {self.rows} rows, in about "
+            f"{duration((left + self.elapsed) * sample / self.rows)}; fewer trials or epochs take "
+            "less time too"
+        )
 
     def on_event(self, event: Event) -> None:
         """Show what happened."""
@@ -98,52 +183,84 @@ class _Watcher:
 
     @property
     def best_text(self) -> str:
-        return "  -   " if self.best is None else f"{self.best:.4f}"
+        best = "  -   " if self.best is None else f"{self.best:.4f}"
+        return f"{best} ({self.beside})" if self.beside else best
 
 
 class _Live(_Watcher):
-    def __init__(self, progress: Progress, study: StudyFile) -> None:
-        super().__init__(study)
+    def __init__(self, study: StudyFile, clock: Callable[[], float], progress: Progress) -> None:
+        super().__init__(study, clock)
         self.progress = progress
-        self.task = progress.add_task("data", total=study.search.trials, best=self.best_text)
+        self.task = progress.add_task("data", total=self.total, best=self.best_text, left="")
+        self.hinted = False
 
     def on_event(self, event: Event) -> None:
         self.count(event)
         if isinstance(event, StageStarted):
-            total = event.stage.slots if event.stage.name == "grid" else self.study.search.trials
-            self.progress.update(self.task, description=event.stage.name, total=total)
+            self.progress.update(self.task, description=event.stage.name)
         elif isinstance(event, WinnerNamed):
             self.progress.update(self.task, description="test")
         elif isinstance(event, TrialDone) and event.error:
             self.progress.console.print(f"trial failed three times: {event.error}", markup=False)
-        self.progress.update(self.task, completed=self.done, best=self.best_text)
+        left = self.left
+        if not self.hinted and self.elapsed >= 10.0 and (hint := self.hint):
+            self.progress.console.print(hint, markup=False)
+            self.hinted = True
+        self.progress.update(
+            self.task,
+            completed=self.done,
+            best=escape(self.best_text),
+            left="" if left is None else f"about {duration(left)} left",
+        )
 
 
 class _Log(_Watcher):
-    def __init__(self, console: Console, study: StudyFile) -> None:
-        super().__init__(study)
+    def __init__(self, study: StudyFile, clock: Callable[[], float], console: Console) -> None:
+        super().__init__(study, clock)
         self.console = console
+        self.pulse: Pulse | None = None
+        self.foretold = False
 
     def on_event(self, event: Event) -> None:
         if isinstance(event, StageStarted) and self.best is not None:
             self.say(f"best so far {self.best_text}, {self.done} trials done")
         self.count(event)
         if isinstance(event, DataReady):
-            X, (train, validation, test) = event.dataset.X, event.sizes
-            self.say(
-                f"{event.dataset.name}: {X.shape[0]} rows of {X.shape[1]} columns, "
-                f"{train} to train, {validation} to validate, {test} to test"
-            )
+            train, validation, test = event.sizes
+            self.say(f"{train} rows to train, {validation} to validate, {test} to test")
         elif isinstance(event, StageStarted):
             stage, done = event.stage, event.done
             stored = f", {done} stored already" if done else ""
             self.say(f"{stage.name}: {stage.slots} trials of {stage.epochs} epochs{stored}")
-        elif isinstance(event, TrialDone) and event.error:
-            self.say(f"{event.stage.name} trial {event.slot.index} failed: {event.error}")
+            self.pulse = self.pulse or Pulse(self.clock)
+        elif isinstance(event, TrialDone | Waiting):
+            if isinstance(event, TrialDone) and event.error:
+                self.say(f"{event.stage.name} trial {event.slot.index} failed: {event.error}")
+            # The first forecast comes as soon as there is one.
+            early = not self.foretold and self.elapsed >= 10.0 and self.left is not None
+            if self.pulse is not None and (self.pulse.beat() or early):
+                self.say_where(event.stage.name)
         elif isinstance(event, WinnerNamed):
             self.say(f"{self.done} trials done; training the winner once more and testing it")
         elif isinstance(event, Finished) and not self.done:
             self.say("this study is finished already; nothing was trained")
+
+    def say_where(self, stage: str) -> None:
+        """How far the search is, and how long it still takes."""
+        left = self.left
+        if left is None:
+            self.say(
+                f"{stage}: still in the first trainings after {duration(self.elapsed)}, "
+                f"{self.running} under way"
+            )
+            return
+        best = "none complete yet" if self.best is None else f"best so far {self.best_text}"
+        self.say(
+            f"{stage}: {self.done} of {self.total} trials done, {best}, about {duration(left)} left"
+        )
+        if not self.foretold and (hint := self.hint):
+            self.say(hint)
+        self.foretold = True
 
     def say(self, line: str) -> None:
         self.console.print(f"{self.study.name}  {line}", markup=False, soft_wrap=True)

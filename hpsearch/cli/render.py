@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import shlex
+import textwrap
 from collections.abc import Iterator, Mapping, Sequence
+from functools import partial
 from typing import TYPE_CHECKING
 
 from rich import box
@@ -12,18 +14,21 @@ from rich.markup import escape
 from rich.table import Table
 from rich.text import Text
 
+from hpsearch.cli.console import in_one_line
 from hpsearch.engine.record import settings_text, value_text
-from hpsearch.engine.summary import Summary, TrialRow
+from hpsearch.engine.summary import ACCURACY, Summary, TrialRow
 from hpsearch.errors import StorageError
 from hpsearch.space import Categorical, Parameter
 from hpsearch.storage import DEFAULT_STORAGE, display_url
 
 if TYPE_CHECKING:
     from hpsearch.advice import Point
+    from hpsearch.data import Dataset
     from hpsearch.diagnostics import Check
     from hpsearch.engine.ensemble import Ensemble
 
 __all__ = [
+    "account_text",
     "check_line",
     "checks_story",
     "ensemble_text",
@@ -76,7 +81,25 @@ def story(summary: Summary, storage: str, points: Sequence[Point] = ()) -> Itera
     yield winner_text(summary)
     if points:
         yield advice_text(points)
+    if (foreign := foreign_text(summary)) is not None:
+        yield Text(f"{foreign}\n")
     yield next_text(summary, storage)
+
+
+def foreign_text(summary: Summary) -> str | None:
+    """What becomes of trials that others have added to a study; None where there are none."""
+    count = sum(summary.foreign.values())
+    if not count:
+        return None
+    states = ", ".join(f"{n} {state}" for state, n in sorted(summary.foreign.items()))
+    are, they = (
+        ("trials are", "they stay as they are") if count > 1 else ("trial is", "it stays as it is")
+    )
+    return (
+        f"{count} {are} of somebody else's making ({states}), as with Optuna's enqueue_trial. "
+        f"hpsearch runs the trials of its own plan only: {they}. To try certain settings, name "
+        "them as points of a grid, in a study file of another name."
+    )
 
 
 def advice_text(points: Sequence[Point]) -> Text:
@@ -88,9 +111,13 @@ def advice_text(points: Sequence[Point]) -> Text:
 
 
 def plain_table(title: str) -> Table:
-    """A table in this program's manner, with its headings still to come."""
+    """A table in this program's manner, with its headings still to come.
+
+    Args:
+        title: plain text.
+    """
     return Table(
-        title=title,
+        title=escape(title),
         title_justify="left",
         title_style="bold",
         box=box.SIMPLE_HEAD,
@@ -109,7 +136,7 @@ def stages_table(summary: Summary) -> Table:
     for stage in summary.stages:
         note = stage.note
         done = str(note.slots) if stage.done == note.slots else f"{stage.done}/{note.slots}"
-        table.add_row(note.name, done, str(note.epochs), _accuracy(stage.best))
+        table.add_row(escape(note.name), done, str(note.epochs), _accuracy(stage.best))
     return table
 
 
@@ -126,11 +153,14 @@ def moves_table(summary: Summary) -> Table | None:
         for n, change in enumerate(moved):
             move = f"{range_text(change.before)}\n{range_text(change.after)}"
             name = stage.note.name if n == 0 else ""
-            table.add_row(name, change.parameter, move, escape(change.reason))
+            table.add_row(escape(name), escape(change.parameter), move, escape(change.reason))
         if stayed:
             name = "" if moved else stage.note.name
             table.add_row(
-                name, "[dim]the others[/]", "[dim]as before[/]", f"[dim]{', '.join(stayed)}[/]"
+                escape(name),
+                "[dim]the others[/]",
+                "[dim]as before[/]",
+                f"[dim]{escape(', '.join(stayed))}[/]",
             )
     return table if table.row_count else None
 
@@ -154,6 +184,7 @@ def trials_table(
     width: int | None = None,
     winner: int | None = None,
     notes: Sequence[str] = (),
+    score: str = ACCURACY,
 ) -> Table:
     """Trials with their settings, one a line; as many settings as find room.
 
@@ -165,14 +196,21 @@ def trials_table(
             where the settings have none to spare.
         winner: number of the trial that stands for the winner, which is marked.
         notes: lines below the table.
+        score: what the trials' scores are.
     """
     marked = any(row.number == winner for row in rows)
     notes = [*(["* stands for the winner"] if marked else []), *notes]
     names = list(dict.fromkeys(name for row in rows for name in row.configuration))
+    heading = "accuracy" if score == ACCURACY else score
+    if heading in {"#", "stage", "epochs", *names}:
+        heading = f"objective {heading}"
     columns = {
         "#": [f"{'*' if row.number == winner else ''}{row.number}" for row in rows],
         "stage": [row.stage for row in rows],
-        "accuracy": [_accuracy(row.score) or ", ".join(map(_accuracy, row.values)) for row in rows],
+        heading: [
+            _score(row.score, score) or ", ".join(_score(v, score) for v in row.values)
+            for row in rows
+        ],
         "epochs": ["" if row.epochs is None else str(row.epochs) for row in rows],
     }
     columns |= {SHORT.get(n, n): [_cell(row.configuration, n) for row in rows] for n in names}
@@ -192,15 +230,15 @@ def trials_table(
             notes.append("--json says what was wrong with them")
     if any(told):
         columns[last] = told
-    for heading in columns:
+    for name in columns:
         table.add_column(
-            heading,
-            justify="left" if heading in ("stage", last) else "right",
+            escape(name),
+            justify="left" if name in ("stage", last) else "right",
             overflow="fold",
-            no_wrap=heading in ("stage", "accuracy"),
+            no_wrap=name in ("stage", heading),
         )
     for line in zip(*columns.values(), strict=True):
-        table.add_row(*map(escape, line))
+        table.add_row(*(escape(in_one_line(cell)) for cell in line))
     if notes:
         table.caption, table.caption_justify = Text("\n".join(notes)), "left"
     return table
@@ -226,7 +264,24 @@ def _cell(configuration: Mapping[str, object], name: str) -> str:
 
 
 def _accuracy(score: float | None) -> str:
-    return "" if score is None else f"{score:.4f}"
+    return _score(score, ACCURACY)
+
+
+def _score(score: float | None, name: str) -> str:
+    """A score: an accuracy by its place behind the point, any other value by its digits."""
+    if score is None:
+        return ""
+    return f"{score:.4f}" if name == ACCURACY else f"{score:.4g}"
+
+
+def _best_score(summary: Summary) -> str:
+    """The winner's score, or the best of somebody else's study, of which it is said which way."""
+    text = _score(summary.validation_accuracy, summary.score_name)
+    return f"{_extreme(summary)} {text}" if text and summary.strategy is None else text
+
+
+def _extreme(summary: Summary) -> str:
+    return "highest" if summary.maximize else "lowest"
 
 
 def winner_text(summary: Summary) -> Text:
@@ -234,6 +289,12 @@ def winner_text(summary: Summary) -> Text:
     if summary.best is None or summary.validation_accuracy is None:
         return Text(f"{summary.without_winner}\n")
     text = Text()
+    if summary.strategy is None:  # somebody else's, of which no more is known
+        text.append("Best trial  ", style="bold")
+        text.append(settings_text(summary.best) + "\n")
+        text.append(f"  {_extreme(summary)} {summary.score_name:<14} ")
+        text.append(_score(summary.validation_accuracy, summary.score_name) + "\n", style="bold")
+        return text
     text.append("Winner  ", style="bold")
     text.append(settings_text(summary.best) + "\n")
     text.append("  validation accuracy  ")
@@ -358,8 +419,8 @@ def studies_table(
     Args:
         summaries: by the study's name; an error for one that cannot be read.
         together: the names of each comparison's studies.
-        width: of the terminal, in characters. The interval, and then the data set, are left out
-            where names would have no room; a name has to be whole to be of use.
+        width: of the terminal, in characters. The interval, then the data set and the strategy
+            are left out where names would have no room; a name has to be whole to be of use.
     """
     members = {study for studies in together.values() for study in studies}
     rows = [_study_row(name, s) for name, s in summaries.items() if name not in members]
@@ -371,7 +432,7 @@ def studies_table(
         heading: max(len(text) for text in (heading, *(row.get(heading, "") for row in rows)))
         for heading in headings
     }
-    for spare in ("95% interval", "data"):
+    for spare in ("95% interval", "data", "strategy"):
         if sum(widths[heading] + 2 for heading in headings) > width:
             headings.remove(spare)
     table = plain_table("Studies")
@@ -379,7 +440,7 @@ def studies_table(
         words = heading in ("study", "strategy", "data")
         table.add_column(heading, overflow="fold", justify="left" if words else "right")
     for row in rows:
-        table.add_row(*(escape(row.get(heading, "")) for heading in headings))
+        table.add_row(*(escape(in_one_line(row.get(heading, ""))) for heading in headings))
     notes = ["comparison (n): of n studies, which --all lists"] if together else []
     if "constant" in headings:
         notes.append("constant: what always answering the largest class comes to")
@@ -408,7 +469,9 @@ def _study_row(name: str, summary: Summary | StorageError) -> dict[str, str]:
         "strategy": summary.strategy or "",
         "data": str(summary.data.get("name", "")),
         "trials": str(sum(summary.states.values())),
-        "validation": _accuracy(summary.validation_accuracy),
+        "validation": _best_score(summary)
+        if summary.objectives == 1
+        else f"{summary.objectives} values",
         "test": _accuracy(summary.test_accuracy),
         "95% interval": "" if interval is None else f"{interval[0]:.3f}-{interval[1]:.3f}",
     }
@@ -425,11 +488,32 @@ def _comparison_row(name: str, summaries: Sequence[Summary | StorageError]) -> d
     }
 
 
+def account_text(dataset: Dataset, width: int) -> str:
+    """What became of the rows and columns of a source, in a few lines.
+
+    Args:
+        dataset: its account is told.
+        width: of the terminal, in characters; lines are no longer than that, and 80.
+    """
+    first, *rest = dataset.account.sentences()
+    fill = partial(textwrap.fill, width=min(width, 80), break_on_hyphens=False)
+    lines = [fill(f"{dataset.name}: {first}", subsequent_indent="  ")]
+    lines += [fill(line, initial_indent="  ", subsequent_indent="    ") for line in rest]
+    return "\n".join(lines)
+
+
 MARKS = {"pass": "[green]pass[/]", "warn": "[yellow]warn[/]", "fail": "[bold red]fail[/]"}
 
 
-def checks_story(checks: Sequence[Check]) -> Iterator[RenderableType]:
-    """Each check with its verdict and its numbers, and below what to do where one is not passed."""
+def checks_story(checks: Sequence[Check], excluded: Sequence[str] = ()) -> Iterator[RenderableType]:
+    """Each check with its verdict and its numbers, and below what to do where one is not passed.
+
+    Args:
+        checks: of a study.
+        excluded: the columns that it leaves out already.
+    """
+    from hpsearch.diagnostics.check import excluding
+
     table = plain_table("Checks before learning")
     table.add_column("")
     for heading in ("check", "found", "expected"):
@@ -440,6 +524,9 @@ def checks_story(checks: Sequence[Check]) -> Iterator[RenderableType]:
     yield table
     odd = [check_line(check) for check in checks if check.verdict != "pass"]
     yield "\n".join(odd) if odd else "Nothing is odd."
+    if (asking := [check for check in checks if check.exclude]) and len(asking) + len(excluded) > 1:
+        names = dict.fromkeys([*excluded, *(name for check in asking for name in check.exclude)])
+        yield escape(f"All together: {excluding(list(names))}")
 
 
 def check_line(check: Check) -> str:

@@ -50,7 +50,7 @@ def report(
     if png is not None and path.exists() and not path.is_file():
         raise UsageError(f"--png draws the page from a file, and {path} is none; name one with -o")
     content = page_of(open_storage(storage, create=False), names, dashboard)
-    write_page(path, content)
+    write_page(path, content, over_its_own=out is None)
     size = len(content.encode()) / 1e6
     errors().print(f"wrote {path} ({size:.1f} MB)", markup=False, soft_wrap=True)
     if png is not None:

@@ -85,14 +85,20 @@ def check(study: Annotated[str, StudyArgument], seed: Seed = None, as_json: Json
 
     Exits with 1 if a check fails.
     """
-    from hpsearch.cli.render import checks_story
-    from hpsearch.diagnostics import check_study
+    from hpsearch.cli.render import account_text, checks_story
+    from hpsearch.diagnostics import check_data_and_network
+    from hpsearch.study_file.data import study_data
 
-    checks = check_study(load_study_argument(study, seed, None))
+    file = load_study_argument(study, seed, None)
+    dataset, splits = study_data(file.data, file.seed)
+    checks = check_data_and_network(file, dataset, splits[0])
     if as_json:
-        print_json([c.document() for c in checks])
+        document = {"account": dataset.account.document(), "checks": [c.document() for c in checks]}
+        print_json(document)
     else:
-        output().print(*checks_story(checks), sep="\n")
+        console = output()
+        console.print(account_text(dataset, console.width), markup=False, highlight=False)
+        console.print("", *checks_story(checks, file.data.exclude), sep="\n")
     if any(c.verdict == "fail" for c in checks):
         raise typer.Exit(1)
 

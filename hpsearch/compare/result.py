@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import math
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -10,7 +11,9 @@ import numpy as np
 
 from hpsearch.compare.progress import Progress, make_progress
 from hpsearch.engine import record
+from hpsearch.engine.baselines import read_baselines
 from hpsearch.engine.cost import DataShape, training_flops
+from hpsearch.engine.summary import winner_slots
 from hpsearch.errors import UnknownNameError, UsageError
 
 if TYPE_CHECKING:
@@ -56,6 +59,8 @@ class Contestant:
         refit: (R,) test accuracy of the winner trained once more, on training and validation part.
         scores: each repeat's trials in order: (T, 2), validation and test accuracy.
         slots: the same trials' configurations, seeds and epochs.
+        without_winner: how many repeats ended without a winner, since all their trainings diverged;
+            their validation, test and refit are chance, as a diverged training's are.
     """
 
     strategy: str
@@ -67,6 +72,7 @@ class Contestant:
     refit: Floats
     scores: tuple[Floats, ...]
     slots: tuple[tuple[Slot, ...], ...]
+    without_winner: int = 0
 
     @property
     def cost(self) -> Floats:
@@ -88,6 +94,8 @@ class Comparison:
         contestants: by strategy, in the order of the study file.
         settings: the study file of the first search, as the store has it.
         environments: what the searches ran with, each kind once.
+        constant: (R,) test accuracy of always answering the largest class, in the division of each
+            repeat; nan where the store does not know it.
     """
 
     name: str
@@ -99,6 +107,7 @@ class Comparison:
     contestants: Mapping[str, Contestant]
     settings: Mapping[str, Any] = field(default_factory=dict)
     environments: tuple[Mapping[str, str], ...] = ()
+    constant: Floats = field(default_factory=lambda: np.array([]))
 
     @property
     def repeats(self) -> int:
@@ -155,7 +164,17 @@ def read_comparison(store: WriteBehindStorage, name: str) -> Comparison:
         },
         settings=record.read_note(some, "study file"),
         environments=tuple(environments),
+        constant=np.array([_constant([by[r] for by in finished.values()]) for r in repeats]),
     )
+
+
+def _constant(studies: Sequence[optuna.Study]) -> float:
+    """The constant predictor's test accuracy, from the studies of one repeat."""
+    for study in studies:
+        for baseline in read_baselines(study):
+            if baseline.name == "constant" and baseline.test_accuracy is not None:
+                return baseline.test_accuracy
+    return math.nan
 
 
 def finished_repeats(store: WriteBehindStorage, name: str) -> int:
@@ -182,7 +201,8 @@ def _finished_searches(store: WriteBehindStorage, name: str) -> dict[str, dict[i
     finished: dict[str, dict[int, optuna.Study]] = {name: {} for name in asked["strategies"]}
     for note, study in found:
         wanted = note["strategy"] in finished and note["repeat"] < asked["repeats"]
-        if wanted and record.read_note(study, "result") is not None:
+        over = (record.read_note(study, key) is not None for key in ("result", record.NO_WINNER))
+        if wanted and any(over):
             finished[note["strategy"]][note["repeat"]] = study
     return finished
 
@@ -195,6 +215,7 @@ def _contestant(
     strategy: str, studies: list[optuna.Study], unit: str, shape: DataShape
 ) -> Contestant:
     fixed = record.read_note(studies[0], "fixed") or {}
+    chance = 1 / shape.classes
     progress, scores, slots, stopped, tested, results = [], [], [], [], [], []
     for study in studies:
         done = [t for t in study.get_trials(deepcopy=False) if t.value is not None]
@@ -206,24 +227,25 @@ def _contestant(
         progress.append(make_progress(costs, pairs[:, 0], pairs[:, 1], epochs=epochs))
         scores.append(pairs)
         stopped.append(sum(t.state.name != "COMPLETE" for t in done))
-        results.append(record.read_note(study, "result"))
-        tested.append(_named(results[-1], slots[-1], pairs[:, 1]))
+        results.append(result := record.read_note(study, "result"))
+        tested.append(chance if result is None else _named(result, slots[-1], pairs[:, 1]))
     return Contestant(
         strategy,
         tuple(progress),
         np.array([len(pairs) for pairs in scores]),
         np.array(stopped),
-        np.array([r["validation_accuracy"] for r in results], dtype=np.float64),
+        np.array([r["validation_accuracy"] if r else chance for r in results], dtype=np.float64),
         np.array(tested),
-        np.array([r["test_correct"] / r["test_rows"] for r in results], dtype=np.float64),
+        np.array([r["test_correct"] / r["test_rows"] if r else chance for r in results]),
         tuple(scores),
         tuple(slots),
+        without_winner=results.count(None),
     )
 
 
 def _named(result: Mapping[str, Any], slots: tuple[Slot, ...], tested: Floats) -> float:
     """The mean test accuracy of the trainings whose scores named the winner."""
-    named = {tuple(slot) for slot in result["validation_slots"]}
+    named = winner_slots(result)
     return float(tested[[(slot.stage, slot.index) in named for slot in slots]].mean())
 
 

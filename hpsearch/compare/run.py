@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from hpsearch.compare.plan import Contest, plan_contest
+from hpsearch.compare.plan import DOUBLE, Contest, plan_contest
 from hpsearch.compare.result import NOTE, Comparison, comparison_of, read_comparison
 from hpsearch.engine import record
 from hpsearch.engine.cost import DataShape
-from hpsearch.engine.identity import open_study
-from hpsearch.engine.run import open_runner
-from hpsearch.errors import UsageError
+from hpsearch.engine.lease import refuse_running
+from hpsearch.engine.run import Runner, open_runner
+from hpsearch.errors import NoWinnerError, UsageError
 from hpsearch.storage import DEFAULT_STORAGE, study_names
 
 if TYPE_CHECKING:
@@ -33,7 +34,7 @@ class Progressed:
         repeat: which of its repeats, from 0.
         done: how many studies are finished.
         studies: how many there are.
-        summary: of the search that has just finished; None when it begins.
+        summary: of the search that has just finished; None when it begins, or has no winner.
     """
 
     strategy: str
@@ -76,12 +77,19 @@ def compare_study(
         dataset, splits = runner.data(study)
         contest = plan_contest(study, DataShape.of(dataset, splits))
         _check(runner.store, contest)
-        _note_asked(runner.store, contest)
+        _note_asked(runner, contest)
         total = len(contest.studies)
         for done, ((strategy, repeat), search) in enumerate(contest.studies.items()):
             on_progress(Progressed(strategy, repeat, done, total))
-            _note(runner.store, contest, strategy, repeat)
-            summary = runner.run(search, on_event, test_trials=True)
+            notes = {NOTE: _about(contest, strategy, repeat), "fixed": search.fixed()}
+            # Random search with twice the budget is random search, and then as much again.
+            half = contest.studies.get(("random", repeat)) if strategy == DOUBLE else None
+            begin_as = None if half is None else half.name
+            summary = None
+            with suppress(NoWinnerError):  # which the comparison tells
+                summary = runner.run(
+                    search, on_event, test_trials=True, notes=notes, begin_as=begin_as
+                )
             on_progress(Progressed(strategy, repeat, done + 1, total, summary))
         return read_comparison(runner.store, study.name)
 
@@ -97,15 +105,26 @@ def _asked(contest: Contest) -> dict[str, Any]:
     return {"strategies": list(section.strategies), "repeats": section.repeats}
 
 
-def _note_asked(store: WriteBehindStorage, contest: Contest) -> None:
-    """Tell the studies of earlier runs what is asked now, also those that nobody asks for."""
+def _note_asked(runner: Runner, contest: Contest) -> None:
+    """Tell the studies of earlier runs what is asked now, also those that nobody asks for.
+
+    Raises:
+        UsageError: one of them is being run; none is told then.
+    """
     import optuna
 
-    for name in study_names(store):
+    changed = []
+    for name in study_names(runner.store):
         if comparison_of(name) == contest.name:
-            study = optuna.load_study(study_name=name, storage=store)
-            if (note := record.read_note(study, NOTE)) is not None:
-                record.write_note(study, NOTE, note | _asked(contest))
+            study = optuna.load_study(study_name=name, storage=runner.store)
+            note = record.read_note(study, NOTE)
+            if note is not None:
+                refuse_running(runner.store.engine, study._study_id, name)
+                if note != note | _asked(contest):
+                    changed.append((study, note | _asked(contest)))
+    for study, note in changed:
+        with runner.hold(study, counted=False):
+            record.write_note(study, NOTE, note)
 
 
 def _check(store: WriteBehindStorage, contest: Contest) -> None:
@@ -140,18 +159,7 @@ def _check(store: WriteBehindStorage, contest: Contest) -> None:
             )
 
 
-def _note(store: WriteBehindStorage, contest: Contest, strategy: str, repeat: int) -> None:
-    """Keep with a study what it is a part of, before its first trial."""
-    search = contest.studies[strategy, repeat]
-    target = open_study(store, search)
-    about = (
-        _terms(contest)
-        | _asked(contest)
-        | {
-            "name": contest.name,
-            "strategy": strategy,
-            "repeat": repeat,
-        }
-    )
-    record.write_note(target, NOTE, about)
-    record.write_note(target, "fixed", search.fixed())
+def _about(contest: Contest, strategy: str, repeat: int) -> dict[str, Any]:
+    """What is kept with a study of what it is a part of."""
+    about = {"name": contest.name, "strategy": strategy, "repeat": repeat}
+    return _terms(contest) | _asked(contest) | about

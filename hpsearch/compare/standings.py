@@ -23,9 +23,11 @@ from hpsearch.compare.statistics import (
     probability_of_improvement,
     wilcoxon,
 )
+from hpsearch.engine.intervals import wilson_interval
 
 if TYPE_CHECKING:
     from hpsearch.compare.result import Comparison
+    from hpsearch.engine.baselines import Verdict
 
 __all__ = ["Standing", "Versus", "answer", "reference_of", "searches", "standings", "verdict"]
 
@@ -65,6 +67,11 @@ class Standing:
         speed_up: when it reached the reference's best validation accuracy; the reference itself
             among them, at the time when it found it.
         versus: beside the reference; None for the reference itself.
+        constant: what always answering the largest class comes to on the same test parts, the
+            mean; None where the store does not know it.
+        winners_are: what the winners are beside that: by the wider of two intervals, that of
+            ``test`` over the searches and Wilson's over the rows of the test part.
+        without_winner: searches that ended without a winner.
     """
 
     strategy: str
@@ -77,6 +84,9 @@ class Standing:
     rank: float
     speed_up: SpeedUp
     versus: Versus | None
+    constant: float | None = None
+    winners_are: Verdict | None = None
+    without_winner: int = 0
 
 
 def standings(comparisons: Sequence[Comparison], *, seed: int = 0) -> list[Standing]:
@@ -109,9 +119,14 @@ def standings(comparisons: Sequence[Comparison], *, seed: int = 0) -> list[Stand
             ),
             p_value=float(p_value),
         )
+    constant = _constant(comparisons)
+    rows = sum(int(c.data.get("test", 0)) for c in comparisons)
     return [
         Standing(
             strategy=name,
+            constant=constant,
+            winners_are=_winners_are(_middle([p.test for p in parts[name]], seed), constant, rows),
+            without_winner=sum(part.without_winner for part in parts[name]),
             trials=float(np.concatenate([part.trials for part in parts[name]]).mean()),
             cost=float(
                 np.concatenate(
@@ -157,6 +172,20 @@ def searches(comparisons: Sequence[Comparison]) -> str:
     return f"{' and '.join(map(str, counts))} {'search' if counts == [1] else 'searches'}"
 
 
+def _constant(comparisons: Sequence[Comparison]) -> float | None:
+    known = np.concatenate([comparison.constant for comparison in comparisons])
+    return float(known.mean()) if known.size and np.isfinite(known).all() else None
+
+
+def _winners_are(test: Interval, constant: float | None, rows: int) -> Verdict | None:
+    """Other divisions of the same rows tell nothing of other rows, so both intervals count."""
+    if constant is None or not rows:
+        return None
+    low, high = wilson_interval(round(test.estimate * rows), rows)
+    low, high = min(low, test.low), max(high, test.high)
+    return "better" if low > constant else "worse" if high < constant else "no better"
+
+
 def _middle(samples: list[Any], seed: int) -> Interval:
     rng = np.random.default_rng(seed)
     return bootstrap_interval(samples, statistic=interquartile_mean, rng=rng)
@@ -164,6 +193,7 @@ def _middle(samples: list[Any], seed: int) -> Interval:
 
 def answer(table: Sequence[Standing]) -> Iterator[str]:
     """The comparison in words: when each rival caught up with the reference, and how it ended."""
+    yield from _reservations(table)
     rivals = [row for row in table if row.versus is not None]
     if not rivals:
         return
@@ -182,12 +212,34 @@ def answer(table: Sequence[Standing]) -> Iterator[str]:
         )
 
 
+def _reservations(table: Sequence[Standing]) -> Iterator[str]:
+    """What is to be known before strategies are held against each other."""
+    for row in table:
+        if row.without_winner:
+            yield (
+                f"{row.without_winner} of {row.speed_up.repeats} searches of {row.strategy} have "
+                "no winner, since all their trainings diverged; each counts with chance."
+            )
+    for row in table:
+        winners = row.without_winner < row.speed_up.repeats
+        if winners and row.winners_are in ("no better", "worse"):
+            yield (
+                f"{row.strategy}'s winners are {row.winners_are} than always answering the largest "
+                f"class ({row.constant:.4f})."
+            )
+
+
 def verdict(table: Sequence[Standing]) -> str:
     """The comparison in one sentence: whether coarse to fine, or else the first rival, is ahead.
 
     It is sooner where the whole interval of its cost lies below that of the reference, which is 1,
     and it was there before the reference itself; better where the paired test says so.
     """
+    if all(row.winners_are in ("no better", "worse") for row in table):
+        return (
+            "Nothing was learned here: no strategy's winners are better than always answering the "
+            "largest class."
+        )
     rivals = [row for row in table if row.versus is not None]
     if not rivals:
         return "There is one strategy alone, and none to hold it against."

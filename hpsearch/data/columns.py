@@ -2,36 +2,59 @@
 
 from __future__ import annotations
 
-import logging
+import json
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from hpsearch.data.dataset import LONGEST_NAME
-from hpsearch.errors import DataError, shown
+from hpsearch.data.account import UNLABELLED, quoted
+from hpsearch.data.dataset import LONGEST_NAME, refuse_quantity
+from hpsearch.data.formats import NUMBER, Numbers, are_dates, are_numbers, mixed_units
+from hpsearch.data.formats import as_numbers as numbers_of
+from hpsearch.errors import DataError, UnknownNameError, shown
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from numpy.typing import NDArray
 
-__all__ = ["Column", "as_numbers", "clean", "interpret", "known_codes", "labels"]
-
-log = logging.getLogger(__name__)
+__all__ = [
+    "Column",
+    "Labels",
+    "as_numbers",
+    "clean",
+    "counts_rows",
+    "interpret",
+    "known_codes",
+    "labels",
+    "words_for_missing",
+]
 
 MISSING = ("", "?", "NA", "N/A", "n/a", "<NA>", "NaN", "nan", "null", "NULL")
-NUMBER = r"^[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?$|^[+-]?(?i:nan|inf|infinity)$"
-DECIMAL_COMMA = r"^[+-]?\d+,\d+$"
+MISSING_NUMBER = ("na", "none", "nil", "-", "--", "\u2013", "\u2014", ".", "n.a.", "#n/a", "#na")
+"""In lower case, what else means a missing number in a column of numbers."""
+
+MISSING_LABEL = (*MISSING_NUMBER, "?", "n/a", "<na>", "nan", "null")
+"""In lower case, what may mean a missing label, or be the name of a class."""
+
 INTEGER = r"^[+-]?\d{1,18}$"
 MAX_CATEGORIES = 1_000
+DATES = "dates or times, which are not used yet"
 
 
 @dataclass(frozen=True, eq=False)
 class Column:
-    """A usable column: its values, NaN where missing; indices of ``categories`` if it has any."""
+    """A usable column: its values, NaN where missing; indices of ``categories`` if it has any.
+
+    ``read`` says how its text was read as numbers, and ``remark`` what is odd about it.
+    """
 
     name: str
     values: NDArray[np.float64]
     categories: tuple[str, ...] | None = None
+    read: Numbers | None = None
+    remark: str | None = None
 
 
 def clean(column: Any) -> Any:
@@ -42,35 +65,96 @@ def clean(column: Any) -> Any:
     if pa.types.is_dictionary(column.type):
         text = column.cast(column.type.value_type).cast(pa.string())
         return clean(text).dictionary_encode()
-    if pa.types.is_large_string(column.type) or pa.types.is_string_view(column.type):
-        column = column.cast(pa.string())
-    if not pa.types.is_string(column.type):
-        return column
-    trimmed = pc.utf8_trim_whitespace(column)
+    trimmed = _trimmed(column)
+    if not pa.types.is_string(trimmed.type):
+        return trimmed
     missing = pc.is_in(trimmed, value_set=pa.array(MISSING))
     return pc.if_else(missing, pa.scalar(None, pa.string()), trimmed)
 
 
-def interpret(name: str, feature: str, column: Any) -> Column | str:
-    """The column as numbers or categories, or the reason to leave it out."""
+def _trimmed(column: Any) -> Any:
+    """Text of any type as plain, trimmed text; other columns as they are."""
+    import pyarrow as pa
+    import pyarrow.compute as pc
+
+    if pa.types.is_large_string(column.type) or pa.types.is_string_view(column.type):
+        column = column.cast(pa.string())
+    return pc.utf8_trim_whitespace(column) if pa.types.is_string(column.type) else column
+
+
+def words_for_missing(column: Any) -> dict[str, int]:
+    """The words in a column of text that are read as missing, and in how many cells."""
+    import pyarrow as pa
+    import pyarrow.compute as pc
+
+    if pa.types.is_dictionary(column.type):
+        column = column.cast(column.type.value_type)
+    text = _trimmed(column)
+    if not pa.types.is_string(text.type):
+        return {}
+    words = text.filter(pc.is_in(text, value_set=pa.array([w for w in MISSING if w])))
+    return {found["values"]: found["counts"] for found in pc.value_counts(words).to_pylist()}
+
+
+def counts_rows(column: Any) -> bool:
+    """Whether a column holds the numbers of the rows: 0 to n - 1 or 1 to n, in any order."""
     import pyarrow as pa
 
-    present = len(column) - column.null_count
-    if feature == "" or feature.startswith("__index_level_"):
-        return "it has no name and is taken for a row number"
+    column = clean(column)
+    if column.null_count:
+        return False
+    try:
+        values = np.sort(np.asarray(column.cast(pa.int64()).to_numpy()))
+    except (pa.ArrowInvalid, pa.ArrowNotImplementedError):
+        return False
+    return bool(values[0] in (0, 1) and (np.diff(values) == 1).all())
+
+
+def interpret(
+    name: str, feature: str, column: Any, rows: NDArray[np.bool_] | None = None
+) -> Column | str:
+    """The column as numbers or categories, or the reason to leave it out.
+
+    Args:
+        name: the data set, for messages.
+        feature: the column's name.
+        column: its cells, as `clean` gives them.
+        rows: which of them are learned from; all by default.
+
+    Raises:
+        DataError: text stands among numbers.
+    """
+    import pyarrow as pa
+
     kind = column.type
-    if present == 0 and not pa.types.is_nested(kind):
-        return "it has no value"
+    tests = (pa.types.is_null, pa.types.is_dictionary, pa.types.is_string, pa.types.is_temporal)
+    if not _is_number(kind) and (
+        not any(test(kind) for test in tests) or pa.types.is_interval(kind)
+    ):
+        return f"of type {kind}, neither number nor text"
+    if rows is not None:
+        column = column.filter(pa.array(rows))
+    present = len(column) - column.null_count
+    if present == 0:
+        return "no value"
     if pa.types.is_dictionary(kind):
+        column = column.combine_chunks()
+        if _share(are_dates, column) > 0.5:
+            return DATES
         return _categorical(feature, column, present)
     if pa.types.is_string(kind):
-        numbers = _parse(name, feature, column)
+        try:
+            return Column(feature, _as_float(column))
+        except pa.ArrowInvalid:
+            coded = column.dictionary_encode().combine_chunks()
+        numbers = _parse(name, feature, coded, rows)
         if numbers is not None:
-            return Column(feature, numbers)
-        return _categorical(feature, column.dictionary_encode(), present)
-    if _is_number(kind):
-        return Column(feature, _as_float(column))
-    return f"its type, {kind}, is neither number nor text"
+            remark = None if numbers.remark is None else f"{quoted(feature)} {numbers.remark}"
+            return Column(feature, numbers.values, read=numbers, remark=remark)
+        if _share(are_dates, coded) > 0.5:
+            return DATES
+        return _categorical(feature, coded, present)
+    return Column(feature, _as_float(column)) if _is_number(kind) else DATES
 
 
 def _is_number(kind: Any) -> bool:
@@ -89,8 +173,22 @@ def _as_float(column: Any) -> NDArray[np.float64]:
     return np.asarray(values, dtype=np.float64)
 
 
-def _parse(name: str, feature: str, text: Any) -> NDArray[np.float64] | None:
-    """Text as numbers; None when it is not meant as numbers.
+def _parse(
+    name: str,
+    feature: str,
+    coded: Any,
+    rows: NDArray[np.bool_] | None = None,
+    *,
+    decimal_comma: bool = False,
+) -> Numbers | None:
+    """Dictionary-encoded text as numbers; None when it is not meant as numbers.
+
+    Args:
+        name: the data set, for messages.
+        feature: the column's name.
+        coded: its cells.
+        rows: which rows of the source these are; all by default.
+        decimal_comma: whether a comma that can be both is a decimal one.
 
     Raises:
         DataError: more than half of the cells are numbers, so the rest is taken for slips.
@@ -98,34 +196,97 @@ def _parse(name: str, feature: str, text: Any) -> NDArray[np.float64] | None:
     import pyarrow as pa
     import pyarrow.compute as pc
 
-    try:
-        return _as_float(text)
-    except pa.ArrowInvalid:
-        pass
-    truth = pc.utf8_lower(text)
-    if pc.all(pc.is_in(truth, value_set=pa.array(["true", "false", None]))).as_py():
-        return _as_float(pc.equal(truth, "true"))
-    present = len(text) - text.null_count
-    for pattern, slip in ((NUMBER, "is not a number"), (DECIMAL_COMMA, "")):
-        matches = pc.match_substring_regex(text, pattern)
-        share = pc.sum(matches).as_py() / present
-        if share <= 0.5:
-            continue
-        if not slip:
-            raise DataError(
-                f"{name}: column {feature!r} writes numbers with a decimal comma; "
-                "write them with a point."
-            )
-        row = pc.index(matches, False).as_py()
-        raise DataError(
-            f"{name}: column {feature!r}, row {row + 1}: {shown(text[row].as_py())} {slip}, and "
-            f"{share:.0%} of the column are; correct it, or leave the cell empty if it is missing."
+    texts = coded.dictionary
+    lower = pc.utf8_lower(texts)
+    said = pc.invert(pc.is_in(lower, value_set=pa.array(MISSING_NUMBER)))
+    truth = lower.filter(said)
+    if pc.all(pc.is_in(truth, value_set=pa.array(["true", "false"])), min_count=1).as_py():
+        true = np.asarray(pc.equal(truth, "true").cast(pa.float64()).to_numpy())
+        numbers: Numbers | None = Numbers(true, False, None)
+    else:
+        numbers = numbers_of(texts.filter(said), decimal_comma=decimal_comma)
+    if numbers is not None:
+        parsed = np.full(len(texts), np.nan)
+        parsed[np.asarray(said)] = numbers.values
+        return Numbers(
+            _spread(coded, parsed), numbers.decimal_comma, numbers.example, numbers.remark
         )
-    return None
+    right = pc.and_(are_numbers(texts), said)
+    share = _share(lambda _: right, coded, pc.invert(said))
+    if share <= 0.5:
+        return None
+    wrong = np.asarray(pc.invert(pc.or_(right, pc.invert(said))))
+    codes = _codes(coded)
+    slips = np.flatnonzero((codes >= 0) & wrong[np.maximum(codes, 0)])
+    advice = (
+        "correct it, leave the cell empty if it is missing, or leave the column out "
+        "([data] exclude)."
+    )
+    if len(slips) == 0:
+        raise DataError(
+            f"{name}: column {feature!r} writes numbers in two ways, with a decimal comma and with "
+            f"a decimal point, such as {_two_ways(texts)}; write them alike."
+        )
+    cell = texts[int(codes[slips[0]])].as_py()
+    row = slips[0] if rows is None else np.flatnonzero(rows)[slips[0]]
+    more = f" (and {len(slips) - 1:,} cells more)" if len(slips) > 1 else ""
+    raise DataError(
+        f"{name}: column {feature!r}, row {row + 1}: {shown(cell)} is not a number{more}, and "
+        f"{share:.0%} of the column are; {advice}"
+    )
 
 
-def as_numbers(name: str, feature: str, column: Any) -> NDArray[np.float64]:
-    """A column that must hold numbers.
+def _two_ways(texts: Any) -> str:
+    """The text of a column that only a decimal point, and that only a decimal comma explains."""
+    import pyarrow as pa
+
+    odd: dict[str, str] = {}
+    for text in texts.to_pylist():
+        one = pa.array([text])
+        readings = [numbers_of(one, decimal_comma=comma) for comma in (False, True)]
+        if all(readings) and readings[0].values == readings[1].values:  # type: ignore[union-attr]
+            odd.setdefault("comma" if readings[0].decimal_comma else "point", text)  # type: ignore[union-attr]
+            if len(odd) == 2 and not any(map(str.isdigit, odd.values())):
+                break
+    return " and ".join(map(shown, odd.values()))
+
+
+def _codes(coded: Any) -> NDArray[np.int64]:
+    """The index of each cell's text; -1 where it has none."""
+    import pyarrow.compute as pc
+
+    indices = pc.fill_null(coded.indices.cast("int64"), -1)
+    return np.asarray(indices.to_numpy(zero_copy_only=False))
+
+
+def _spread(coded: Any, parsed: NDArray[np.float64]) -> NDArray[np.float64]:
+    """The value of each cell's text; NaN where it has none."""
+    codes = _codes(coded)
+    if len(parsed) == 0:
+        return np.full(len(codes), np.nan)
+    return np.where(codes < 0, np.nan, parsed[codes])
+
+
+def _share(test: Any, coded: Any, left_out: Any = None) -> float:
+    """The share of the cells with a text whose text passes a test.
+
+    Args:
+        test: takes distinct texts, gives an array of truth values.
+        coded: the cells, dictionary-encoded.
+        left_out: texts that do not count.
+    """
+    codes = _codes(coded)
+    counts = np.bincount(codes[codes >= 0], minlength=len(coded.dictionary))
+    if left_out is not None:
+        counts = counts * ~np.asarray(left_out)
+    passed = np.asarray(test(coded.dictionary))
+    return float(counts[passed].sum() / max(counts.sum(), 1))
+
+
+def as_numbers(
+    name: str, feature: str, column: Any, *, decimal_comma: bool = False
+) -> NDArray[np.float64]:
+    """A column that must hold numbers; with a decimal comma, where the model learned from such.
 
     Raises:
         DataError: it does not; the message shows the first cell that is none.
@@ -144,41 +305,53 @@ def as_numbers(name: str, feature: str, column: Any) -> NDArray[np.float64]:
         )
     if column.null_count == len(column):
         return np.full(len(column), np.nan)
-    numbers = _parse(name, feature, column)
+    coded = column.dictionary_encode().combine_chunks()
+    if not decimal_comma or not pc.any(pc.match_substring(column, ",")).as_py():
+        try:
+            return _as_float(column)
+        except pa.ArrowInvalid:
+            pass
+    numbers = _parse(name, feature, coded, decimal_comma=decimal_comma)
     if numbers is None:
-        row = pc.index(pc.match_substring_regex(column, NUMBER), False).as_py()
+        row = pc.index(are_numbers(column.combine_chunks()), False).as_py()
         raise DataError(
             f"{name}: column {feature!r}, row {row + 1}: {shown(column[row].as_py())} is not a "
             "number, and the model needs numbers there."
         )
-    return numbers
+    return numbers.values
 
 
 def _categorical(feature: str, column: Any, present: int) -> Column | str:
     """A dictionary-encoded column as codes of its sorted categories, unless they are too many."""
-    combined = column.combine_chunks()
-    names = combined.dictionary.to_pylist()
+    names = column.dictionary.to_pylist()
     if len(names) >= 10 and len(names) > 0.9 * present:
-        return f"{len(names)} distinct texts in {present} rows look like an identifier"
+        return f"{len(names):,} distinct texts in {present:,} rows, an identifier"
+    if (longest := max(map(len, names))) > LONGEST_NAME:
+        return f"texts of up to {longest:,} characters"
     if len(names) > MAX_CATEGORIES:
-        return f"{len(names):,} categories are more than {MAX_CATEGORIES:,}"
-    longest = max(map(len, names))
-    if longest > LONGEST_NAME:
-        return f"texts of up to {longest:,} characters are no categories"
+        return f"{len(names):,} categories, more than {MAX_CATEGORIES:,}"
     order = sorted(range(len(names)), key=names.__getitem__)
     rank = np.empty(len(names), dtype=np.float64)
     rank[order] = np.arange(len(names))
-    indices = combined.indices.cast("float64").to_numpy(zero_copy_only=False)
-    missing = np.isnan(indices)
-    values = rank[np.where(missing, 0, indices).astype(np.int64)]
-    values[missing] = np.nan
-    return Column(feature, values, tuple(names[i] for i in order))
+    units = mixed_units(column.dictionary)
+    remark = (
+        f"{quoted(feature)} has numbers in {len(units)} units ({', '.join(units)}) and is taken "
+        "for categories; write it in one unit"
+        if units
+        else None
+    )
+    categories = tuple(names[i] for i in order)
+    return Column(feature, _spread(column, rank), categories, remark=remark)
 
 
 def known_codes(
     name: str, feature: str, column: Any, categories: tuple[str, ...]
-) -> NDArray[np.float64]:
-    """Codes of the model's categories; NaN where a value is missing or unknown to the model."""
+) -> tuple[NDArray[np.float64], dict[str, int]]:
+    """Codes of the model's categories, NaN where a value is missing or unknown to the model.
+
+    Returns:
+        The codes, and the unknown values with their numbers of rows, the most frequent first.
+    """
     import pyarrow as pa
     import pyarrow.compute as pc
 
@@ -189,33 +362,109 @@ def known_codes(
             f"{name}: column {feature!r} is of type {column.type}, and the model needs text there."
         ) from error
     codes = pc.index_in(text, value_set=pa.array(categories, pa.string()))
-    unknown = codes.null_count - text.null_count
-    if unknown:
-        log.info("%s: %d values of %r are new to the model: missing", name, unknown, feature)
-    return _as_float(codes)
+    unknown = text.filter(pc.and_(codes.is_null(), text.is_valid()))
+    counted = sorted(
+        ((found["values"], found["counts"]) for found in pc.value_counts(unknown).to_pylist()),
+        key=lambda pair: (-pair[1], pair[0]),
+    )
+    return _as_float(codes), dict(counted)
 
 
-def labels(name: str, target: str, column: Any) -> NDArray[Any]:
-    """The target column as integers, floats or text, whichever fits first."""
+@dataclass(frozen=True, eq=False)
+class Labels:
+    """The target column.
+
+    Args:
+        values: the labels that are there, in the order of the rows.
+        there: which rows have one, shape (n,).
+        dropped: reason -> how many rows have none.
+        remarks: what to ask about.
+    """
+
+    values: NDArray[Any]
+    there: NDArray[np.bool_]
+    dropped: dict[str, int]
+    remarks: tuple[str, ...]
+
+
+def labels(name: str, target: str, column: Any, missing: Sequence[str] = ()) -> Labels:
+    """The target column as integers, floats or text, whichever fits first.
+
+    A cell without a label has none. A word that reads as missing, such as NA, may be the name of a
+    class, and is one where several rows have it.
+
+    Args:
+        name: the data set, for messages.
+        target: the column's name.
+        column: its cells.
+        missing: labels that mean that the label is missing.
+
+    Raises:
+        DataError: no row has a label, or its type is not one of labels.
+        UnknownNameError: no row has a label that is said to mean missing.
+    """
     import pyarrow as pa
     import pyarrow.compute as pc
 
-    if len(column) == 0:
+    kind = column.type
+    if pa.types.is_dictionary(kind):
+        column = column.cast(kind.value_type)
+    column = _trimmed(column)
+    if pa.types.is_floating(column.type):
+        column = pc.if_else(pc.is_nan(column), pa.scalar(None, column.type), column)
+    if not (pa.types.is_string(column.type) or pa.types.is_null(kind) or _is_number(column.type)):
+        raise DataError(
+            f"{name}: the target {target!r} is of type {kind}; classes are integers or text."
+        )
+    text = column.cast(pa.string())
+    if pa.types.is_string(column.type):
+        column = text = pc.if_else(pc.equal(text, ""), pa.scalar(None, pa.string()), text)
+    counts = {found["values"]: found["counts"] for found in pc.value_counts(text).to_pylist()}
+    dropped = {f"{UNLABELLED} in {target!r}": counts.pop(None, 0)}
+    for word in dict.fromkeys(missing):
+        if word not in counts:
+            raise UnknownNameError("label in [data] missing_labels:", word, sorted(counts))
+        reason = f"{UNLABELLED}: {word!r} means that it is missing ([data] missing_labels)"
+        dropped[reason] = counts.pop(word)
+    words = [word for word in counts if word.lower() in MISSING_LABEL]
+    alone = [word for word in words if counts[word] == 1 and pa.types.is_string(column.type)]
+    for word in alone:
+        dropped[f"{UNLABELLED}: {word!r} reads as missing"] = counts.pop(word)
+    remarks = tuple(
+        f"{counts[word]:,} rows have the label {word!r}, kept as a class; if it means that the "
+        f"label is missing, say so: [data] missing_labels = [{json.dumps(word)}]"
+        for word in words
+        if word in counts
+    )
+    gone = pa.array([*missing, *alone], pa.string())
+    there = pc.and_(text.is_valid(), pc.invert(pc.is_in(text, value_set=gone)))
+    kept = column.filter(there)
+    if len(kept) == 0:
         raise DataError(f"{name}: the target {target!r} has no value in any row.")
+    values = _label_values(name, kept, {word for word in words if word in counts})
+    mask = np.asarray(there.to_numpy())
+    return Labels(values, mask, {why: n for why, n in dropped.items() if n}, remarks)
+
+
+def _label_values(name: str, column: Any, words: set[str]) -> NDArray[Any]:
+    import pyarrow as pa
+    import pyarrow.compute as pc
+
     kind = column.type
     if pa.types.is_integer(kind):
         return np.asarray(column.to_numpy())
     if _is_number(kind) and not pa.types.is_boolean(kind):
         return _as_float(column)
-    if not (pa.types.is_dictionary(kind) or pa.types.is_string(kind) or pa.types.is_boolean(kind)):
-        raise DataError(
-            f"{name}: the target {target!r} is of type {kind}; classes are integers or text."
-        )
     text = column.cast(pa.string())
     if pc.all(pc.match_substring_regex(text, INTEGER)).as_py():
         return np.asarray(text.cast(pa.int64()).to_numpy())
     if pc.all(pc.match_substring_regex(text, NUMBER)).as_py():
         return _as_float(text)
+    coded = text.filter(pc.invert(pc.is_in(text, value_set=pa.array(sorted(words), pa.string()))))
+    coded = coded.dictionary_encode().combine_chunks()
+    numbers = numbers_of(coded.dictionary)
+    if numbers is not None:  # names of classes, unless these are prices and the like
+        refuse_quantity(name, _spread(coded, numbers.values))
     encoded = text.dictionary_encode().combine_chunks()
     # Rows that have one label share its text: an array of fixed width would repeat the longest.
     names = np.array([*encoded.dictionary.to_pylist(), ""], dtype=object)[:-1]

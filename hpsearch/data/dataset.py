@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import numpy as np
 
+from hpsearch.data.account import Account
 from hpsearch.data.in_memory import column_names, labels_of, numbers_of
 from hpsearch.data.splits import stratified_sample
 from hpsearch.errors import DataError, UnknownNameError, shown
@@ -28,10 +29,19 @@ __all__ = [
     "check_excluded",
     "check_size",
     "encode_labels",
+    "refuse_quantity",
 ]
 
 Scalar = TypeVar("Scalar", bound=np.generic)
 
+CLASSES_ONLY = (
+    "hpsearch learns classes, so put the numbers into a few (low, middle, high), or name another "
+    "target"
+)
+FEW = 10
+"""Up to so many whole numbers, and one of them that is rare is a rare class."""
+UNEVEN = 0.35
+"""Numbers of rows that differ more than this, beside their mean, are no classes drawn alike."""
 MAX_COLUMNS = 50_000
 LONGEST_NAME = 1_000  # characters of a column's name or a category
 MAX_CELLS = 250_000_000  # one gigabyte of float32; CIFAR-10 has 184 million
@@ -53,6 +63,7 @@ class Dataset:
         categories: column index -> the names of its categories; empty when all are numeric.
         notes: what was done to the source, in plain sentences.
         fixed_test: the first row of the source's own test part, which reaches to the end, if any.
+        account: what became of the source's rows and columns.
     """
 
     name: str
@@ -63,6 +74,7 @@ class Dataset:
     categories: Mapping[int, tuple[str, ...]] = field(default_factory=dict)
     notes: tuple[str, ...] = ()
     fixed_test: int | None = None
+    account: Account = field(kw_only=True)
 
     @classmethod
     def from_arrays(
@@ -76,6 +88,7 @@ class Dataset:
         notes: Sequence[str] = (),
         fixed_test: int | None = None,
         classes: Sequence[str | int] | None = None,
+        account: Account | None = None,
     ) -> Dataset:
         """Check samples and labels, code the labels, and put both together.
 
@@ -89,6 +102,7 @@ class Dataset:
             notes: sentences for the reader.
             fixed_test: first row of the source's own test part.
             classes: the label of each code, where y already holds codes.
+            account: what was read and left out before; X and y as they are by default.
 
         Returns:
             The data set.
@@ -115,16 +129,31 @@ class Dataset:
         _check_classes(name, codes, classes)
         _check_columns(name, matrix)
         _check_inputs(name, matrix, categories or {})
+        names = _names(feature_names, matrix.shape[1])
+        told = account or Account(*matrix.shape)
         return cls(
             name=name,
             X=_read_only(matrix),
             y=_read_only(codes),
             classes=tuple(classes),
-            feature_names=_names(feature_names, matrix.shape[1]),
+            feature_names=names,
             categories=dict(categories or {}),
             notes=tuple(notes),
             fixed_test=fixed_test,
+            account=told.with_values(matrix, names, categories or {}),
         )
+
+    def divided(self, train: NDArray[np.int64]) -> Dataset:
+        """The same data, its account with the inputs that a network has.
+
+        Args:
+            train: rows of the training part, whose categories are coded as one input each.
+        """
+        inputs = self.X.shape[1] - len(self.categories)
+        for column in self.categories:
+            values = self.X[train, column]
+            inputs += len(np.unique(values[~np.isnan(values)]))
+        return replace(self, account=replace(self.account, inputs=inputs))
 
     @cached_property
     def fingerprint(self) -> str:
@@ -160,17 +189,17 @@ class Dataset:
             raise DataError(f"{self.name}: every column is excluded; leave one to learn from.")
         X = np.ascontiguousarray(self.X[:, kept])
         _check_columns(self.name, X)
+        names = tuple(self.feature_names[i] for i in kept)
+        categories = {
+            new: self.categories[old] for new, old in enumerate(kept) if old in self.categories
+        }
+        account = self.account.without_columns(dict.fromkeys(columns, "excluded"))
         return replace(
             self,
             X=_read_only(X),
-            feature_names=tuple(self.feature_names[i] for i in kept),
-            categories={
-                new: self.categories[old] for new, old in enumerate(kept) if old in self.categories
-            },
-            notes=(
-                *self.notes,
-                *(f"column {column!r} is left out: it is excluded" for column in columns),
-            ),
+            feature_names=names,
+            categories=categories,
+            account=account.with_values(X, names, categories),
         )
 
     def sample(self, limit: int) -> Dataset:
@@ -190,12 +219,16 @@ class Dataset:
             test_part = stratified_sample(self.y[start:], limit - train_rows, seed=0)
             parts.append(start + test_part)
         rows = np.concatenate(parts)
-        note = f"a stratified sample of {len(rows)} of {len(self.y)} rows (drawn with seed 0)"
+        X = self.X[rows]
+        account = self.account.without_rows(
+            "outside of the stratified sample, drawn with seed 0 ([data] limit)",
+            len(self.y) - len(rows),
+        )
         return replace(
             self,
-            X=_read_only(self.X[rows]),
+            X=_read_only(X),
             y=_read_only(self.y[rows]),
-            notes=(*self.notes, note),
+            account=account.with_values(X, self.feature_names, self.categories),
             fixed_test=None if self.fixed_test is None else len(parts[0]),
         )
 
@@ -317,6 +350,19 @@ def _unique_texts(array: NDArray[Any]) -> tuple[NDArray[Any], NDArray[np.int64]]
     return np.array([*labels, ""], dtype=object)[:-1], codes
 
 
+def refuse_quantity(name: str, values: NDArray[np.float64]) -> None:
+    """Refuse numbers that are no classes, however the target writes them.
+
+    Raises:
+        DataError: there are too many distinct ones, or they tail off as a quantity does.
+    """
+    labels, counts = np.unique(values, return_counts=True)
+    whole = bool((labels == np.floor(labels)).all())
+    _check_not_a_quantity(name, labels, len(values), whole=whole)
+    if whole and len(labels) > FEW:
+        _check_no_tail(name, labels, counts)
+
+
 def _check_not_a_quantity(name: str, labels: NDArray[Any], rows: int, *, whole: bool) -> None:
     """Many distinct numbers are no classes: fractions beyond 20, integers beyond n / 5."""
     if len(labels) <= 20:
@@ -324,13 +370,30 @@ def _check_not_a_quantity(name: str, labels: NDArray[Any], rows: int, *, whole: 
     if labels.dtype.kind in "biuf" and (not whole or len(labels) > rows / 5):
         raise DataError(
             f"{name}: the target has {len(labels)} distinct numbers in {rows} rows, which looks "
-            "like a quantity to regress; hpsearch learns classes, so name another target or bin "
-            "this one."
+            f"like a quantity to regress; {CLASSES_ONLY}."
         )
     if len(labels) > rows / 2:
         raise DataError(
             f"{name}: the target has {len(labels)} distinct labels in {rows} rows, which looks "
             "like an identifier; name the column that holds the classes."
+        )
+
+
+def _check_no_tail(name: str, labels: Sequence[int] | NDArray[Any], counts: NDArray[Any]) -> None:
+    """Whole numbers, some of them there once as in the tail of a distribution, are no classes.
+
+    They are many, or of few rows each; or the first or the last is there once, and the others'
+    numbers of rows differ more than those of classes that were drawn alike.
+    """
+    lonely = counts == 1
+    others, rows = counts[~lonely], int(counts.sum())
+    uneven = len(others) > 0 and others.std() > UNEVEN * others.mean()
+    ends = lonely[0] or lonely[-1]
+    if lonely.sum() > len(labels) / 10 or rows < 10 * len(labels) or (ends and uneven):
+        raise DataError(
+            f"{name}: the target has {len(labels)} distinct whole numbers, from {labels[0]:.0f} to "
+            f"{labels[-1]:.0f}, in {rows} rows, which looks like a quantity to regress; "
+            f"{CLASSES_ONLY}. If they are classes, remove those of one row."
         )
 
 
@@ -352,12 +415,14 @@ def _check_classes(name: str, codes: NDArray[np.int64], classes: Sequence[str | 
     if np.count_nonzero(counts) < 2:
         only = f"only {shown(classes[int(codes[0])])}" if len(codes) else "no label at all"
         raise DataError(f"{name}: at least two classes are needed, and there is {only}.")
+    if counts.min() == 1 and len(classes) > FEW and all(isinstance(c, int) for c in classes):
+        _check_no_tail(name, [int(label) for label in classes], counts)
     if counts.min() < 2:
         rare = int(counts.argmin())
         amount = "one sample" if counts[rare] else "no sample"
         raise DataError(
-            f"{name}: class {shown(classes[rare])} has {amount}; training, validation and test need "
-            "one each, so add samples or remove the class."
+            f"{name}: class {shown(classes[rare])} has {amount}; training, validation and test "
+            "need one each, so add samples or remove the class."
         )
 
 

@@ -31,6 +31,8 @@ def column_names(X: Any) -> tuple[str, ...] | None:
     >>> column_names([[1, 2]]) is None
     True
     """
+    if not hasattr(X, "shape"):
+        return None
     names = getattr(X, "column_names", None)  # of an Arrow table, whose `columns` are the data
     if names is None:
         names = getattr(X, "columns", None)

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
     from hpsearch.data.dataset import Dataset
 
-__all__ = ["DATASETS", "load_dataset"]
+__all__ = ["DATASETS", "check_named", "columns_of", "load_dataset"]
 
 DATASETS: dict[str, Callable[[Path | None], Dataset]] = {
     **BUNDLED,
@@ -36,6 +36,7 @@ def load_dataset(
     folder: str | Path | None = None,
     limit: int | None = None,
     exclude: Sequence[str] = (),
+    missing_labels: Sequence[str] = (),
 ) -> Dataset:
     """Load a data set by name or from a file.
 
@@ -46,13 +47,14 @@ def load_dataset(
         folder: where the files of fashion-mnist or cifar-10 are, or openml's cache.
         limit: keep a stratified sample of so many rows, drawn with seed 0.
         exclude: columns to leave out, by name; the columns of arrays (.npz) are x0, x1, ...
+        missing_labels: labels that mean that the label is missing; for tables and openml only.
 
     Returns:
-        The data set; its ``notes`` say what was done to the source.
+        The data set; its ``account`` says what became of the source's rows and columns.
 
     Raises:
         DataError: a file is missing, malformed, or unfit to learn from.
-        UnknownNameError: no data set has this name, or no column one that is excluded.
+        UnknownNameError: no data set has this name, or no column or label that is to be left out.
 
     >>> load_dataset("iris").classes
     ('setosa', 'versicolor', 'virginica')
@@ -61,48 +63,91 @@ def load_dataset(
         raise DataError(f"limit must be a positive number of rows, not {limit}.")
     home = None if folder is None else Path(folder)
     if name is not None and path is None:
-        dataset = _by_name(name, target, home, exclude)
+        dataset = _by_name(name, target, home, exclude, missing_labels)
     elif path is not None and name is None:
-        dataset = _by_path(path, target, exclude)
+        dataset = _by_path(path, target, exclude, missing_labels)
     else:
         raise DataError("name one data set: either by name or by the path of its file.")
     return dataset if limit is None else dataset.sample(limit)
 
 
-def _by_name(name: str, target: str | None, folder: Path | None, exclude: Sequence[str]) -> Dataset:
+def _by_name(
+    name: str,
+    target: str | None,
+    folder: Path | None,
+    exclude: Sequence[str],
+    missing_labels: Sequence[str],
+) -> Dataset:
+    check_named(name, target)
     if name.startswith("openml:"):
-        return _openml(name, target, folder, exclude)
+        return _openml(name, target, folder, exclude, missing_labels)
+    _no_missing_labels(name, missing_labels)
+    return DATASETS[name](folder).without(exclude)
+
+
+def check_named(name: str, target: str | None) -> None:
+    """Refuse a name that no data set can have, without loading any.
+
+    Raises:
+        DataError: it is a file's, or a number of openml that is none, or needs no target.
+        UnknownNameError: no data set has this name.
+    """
+    if name.startswith("openml:"):
+        number = name.removeprefix("openml:")
+        if not number.isascii() or not number.isdigit():
+            raise DataError(f"{name!r}: write openml: and the data set's number, as in openml:61.")
+        return
     if name not in DATASETS:
         if name.endswith((*TABLE_SUFFIXES, ".npz")):
             raise DataError(f"{name!r} is not a data set's name but a file's; give it as path.")
         raise UnknownNameError("data set", name, [*DATASETS, "openml:ID"])
     if target is not None:
         raise DataError(f"{name} knows its target; remove target = {target!r}.")
-    return DATASETS[name](folder).without(exclude)
 
 
-def _by_path(path: str | Path, target: str | None, exclude: Sequence[str]) -> Dataset:
+def _by_path(
+    path: str | Path, target: str | None, exclude: Sequence[str], missing_labels: Sequence[str]
+) -> Dataset:
     file = existing_file(path)
     if file.suffix == ".npz":
         if target not in (None, "y"):
             raise DataError(f"{file} keeps its labels in the array y; remove target = {target!r}.")
+        _no_missing_labels(str(file), missing_labels)
         return load_npz(file).without(exclude)
     if file.name.endswith(TABLE_SUFFIXES):
-        return dataset_from_table(file.name, read_table(file), target, exclude)
+        return dataset_from_table(file.name, read_table(file), target, exclude, missing_labels)
     raise DataError(f"{file}: data files end in {', '.join(TABLE_SUFFIXES)} or .npz.")
 
 
-def _openml(name: str, target: str | None, folder: Path | None, exclude: Sequence[str]) -> Dataset:
+def _no_missing_labels(name: str, missing_labels: Sequence[str]) -> None:
+    if missing_labels:
+        raise DataError(f"{name} has a label in every row; remove missing_labels.")
+
+
+def columns_of(path: str | Path) -> list[str]:
+    """The names of a table's columns; none for a file of arrays or of another kind.
+
+    Raises:
+        DataError: the file is missing or damaged.
+    """
+    file = existing_file(path)
+    return list(read_table(file).column_names) if file.name.endswith(TABLE_SUFFIXES) else []
+
+
+def _openml(
+    name: str,
+    target: str | None,
+    folder: Path | None,
+    exclude: Sequence[str],
+    missing_labels: Sequence[str],
+) -> Dataset:
     """A table from openml.org, through scikit-learn's cache."""
-    number = name.removeprefix("openml:")
-    if not number.isascii() or not number.isdigit():
-        raise DataError(f"{name!r}: write openml: and the data set's number, as in openml:61.")
     import pyarrow as pa
     from sklearn.datasets import fetch_openml
 
     try:
         found = fetch_openml(
-            data_id=int(number),
+            data_id=int(name.removeprefix("openml:")),
             as_frame=True,
             data_home=folder,
             target_column="default-target" if target is None else target,
@@ -120,7 +165,7 @@ def _openml(name: str, target: str | None, folder: Path | None, exclude: Sequenc
         raise DataError(
             f"{name} has {len(targets)} targets of its own; set target to one of its columns."
         )
-    return dataset_from_table(name, table, targets[0], exclude)
+    return dataset_from_table(name, table, targets[0], exclude, missing_labels)
 
 
 def _arff_parser() -> Literal["pandas", "liac-arff"]:

@@ -6,7 +6,7 @@ in sign; equal scales let every column contribute equally; PCA and whitening rem
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -41,6 +41,9 @@ class Preprocessor:
         mean: subtracted from expanded columns, (e,).
         scale: divides them afterwards, (e,).
         components: principal axes as columns, (e, d'); None for the kinds that do not project.
+        low: the least value of each input column, (d,), NaN for categorical ones; None where it is
+            not known, in files of an older hpsearch.
+        high: the greatest, likewise.
     """
 
     kind: str
@@ -50,6 +53,8 @@ class Preprocessor:
     mean: Floats
     scale: Floats
     components: Floats | None
+    low: NDArray[np.float32] | None = None
+    high: NDArray[np.float32] | None = None
 
     @classmethod
     def fit(
@@ -99,19 +104,20 @@ class Preprocessor:
         if len(source) == 0:
             raise DataError("no column has a value in the training part; give it more rows.")
         width = len(source)
-        plain = cls(kind, impute, source, code, np.zeros(width), np.ones(width), None)
+        low, high = (_extreme(reduce, matrix, categorical) for reduce in (np.fmin, np.fmax))
+        plain = cls(kind, impute, source, code, np.zeros(width), np.ones(width), None, low, high)
         if kind == "none":
             return plain
         expanded = plain.transform(matrix)
         mean = _means(expanded)
         if kind == "zero-centre":
-            return cls(kind, impute, source, code, mean, np.ones(width), None)
+            return replace(plain, mean=mean)
         if kind == "standardize":
-            return cls(kind, impute, source, code, mean, _deviations(expanded, mean), None)
+            return replace(plain, mean=mean, scale=_deviations(expanded, mean))
         axes, variances = _principal_axes(expanded, mean, variance)
         if kind == "whiten":
             axes = axes / np.sqrt(variances)
-        return cls(kind, impute, source, code, mean, np.ones(width), axes)
+        return replace(plain, mean=mean, components=axes)
 
     @property
     def n_features_in(self) -> int:
@@ -164,8 +170,9 @@ class Preprocessor:
     def state(self) -> dict[str, NDArray[Any]]:
         """The preprocessor as plain arrays, for a model file without pickles."""
         arrays = {name: getattr(self, name) for name in _ARRAYS}
-        components = {} if self.components is None else {"components": self.components}
-        return {"kind": np.array(self.kind), **arrays, **components}
+        known = {name: getattr(self, name) for name in ("components", "low", "high")}
+        known = {name: array for name, array in known.items() if array is not None}
+        return {"kind": np.array(self.kind), **arrays, **known}
 
     @classmethod
     def from_state(cls, state: Mapping[str, NDArray[Any]]) -> Preprocessor:
@@ -180,6 +187,7 @@ class Preprocessor:
         arrays = {name: np.asarray(state[name]) for name in _ARRAYS}
         kind = str(state["kind"])
         components = np.asarray(state["components"]) if "components" in state else None
+        low, high = (np.asarray(state[k]) if k in state else None for k in ("low", "high"))
         width = len(arrays["mean"])
         fits = (
             kind in KINDS
@@ -192,11 +200,16 @@ class Preprocessor:
             and all(np.isfinite(arrays[name]).all() for name in ("mean", "scale"))
             and not np.isinf(arrays["impute"]).any()
             and not np.isinf(arrays["code"]).any()
+            and all(
+                extreme is None
+                or (extreme.dtype == np.float32 and extreme.shape == arrays["impute"].shape)
+                for extreme in (low, high)
+            )
             and bool(((arrays["source"] >= 0) & (arrays["source"] < len(arrays["impute"]))).all())
         )
         if not fits:
             raise DataError("the preprocessing state does not fit together; is the file damaged?")
-        return cls(kind=kind, components=components, **arrays)
+        return cls(kind=kind, components=components, low=low, high=high, **arrays)
 
 
 def _are_axes(components: NDArray[Any], width: int) -> bool:
@@ -227,6 +240,13 @@ def _medians(X: NDArray[Any], categorical: frozenset[int]) -> NDArray[np.float32
         medians[column] = np.median(present) if len(present) else 0
     medians[sorted(categorical)] = np.nan
     return medians
+
+
+def _extreme(reduce: np.ufunc, X: NDArray[Any], categorical: frozenset[int]) -> NDArray[np.float32]:
+    """The least or greatest value of each numeric column; NaN where it has none."""
+    extreme = np.asarray(reduce.reduce(X, axis=0), dtype=np.float32)
+    extreme[sorted(categorical)] = np.nan
+    return extreme
 
 
 def _expansion(

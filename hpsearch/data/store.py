@@ -15,6 +15,8 @@ import hashlib
 import json
 import shutil
 import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
@@ -162,10 +164,7 @@ def write_store(folder: str | Path, dataset: Dataset, splits: Sequence[Split]) -
         Path(handle.folder).mkdir(parents=True, exist_ok=True)
         _complete(_home(handle), write)
     except OSError as error:
-        raise DataError(
-            f"the prepared data cannot be written to {handle.folder}: {error.strerror or error}; "
-            "free some space or name another folder."
-        ) from error
+        raise DataError(_cannot_write(handle.folder, error)) from error
     return handle
 
 
@@ -207,20 +206,13 @@ def _prepared(
         raise DataError(f"there is no fold {fold}; the data has folds 0 to {handle.n_folds - 1}.")
     part = "refit" if fold is None else f"fold-{fold}"
     target = _home(handle) / f"{part}-{kind}-{variance!r}"
-    try:
+    with _told(target):
         if not target.is_dir():
             _complete(target, lambda folder: _prepare(handle, fold, kind, variance, folder))
         # Our own stream: numpy leaves one that it opened for a damaged archive to the collector.
         with (target / "preprocessor.npz").open("rb") as file, np.load(file) as state:
             preprocessor = Preprocessor.from_state(state)
         return Fold(*(_map(target / f"{name}.npy") for name in _FOLD_ARRAYS)), preprocessor
-    except (OSError, ValueError, EOFError, BadZipFile) as error:
-        if isinstance(error, DataError):
-            raise
-        raise DataError(
-            f"the prepared data in {target} cannot be read or written: {error}; "
-            "delete that folder and run again."
-        ) from error
 
 
 @lru_cache(maxsize=64)
@@ -237,8 +229,44 @@ def _test_part(
         np.save(folder / "X.npy", preprocessor.transform(_map(home / "X.npy")[rows]))
         np.save(folder / "y.npy", _map(home / "y.npy")[rows])
 
-    _complete(target, write)
-    return _map(target / "X.npy"), _map(target / "y.npy")
+    with _told(target):
+        _complete(target, write)
+        return _map(target / "X.npy"), _map(target / "y.npy")
+
+
+@contextmanager
+def _told(target: Path) -> Iterator[None]:
+    """Say of what goes wrong with a folder of prepared data what to do about it.
+
+    Raises:
+        DataError: it is gone, or cannot be read, or written.
+    """
+    try:
+        yield
+    except DataError:
+        raise
+    except (OSError, ValueError, EOFError, BadZipFile) as error:
+        gone = isinstance(error, FileNotFoundError)
+        if isinstance(error, OSError) and not gone:
+            raise DataError(_cannot_write(str(target.parent), error)) from error
+        if gone and not target.is_dir():
+            raise DataError(
+                f"the prepared data in {target} are gone, as where temporary files are deleted "
+                "after some time; run the same command again, which goes on from what is finished."
+            ) from error
+        raise DataError(
+            f"the prepared data in {target} are damaged: {error}; delete that folder and run again."
+        ) from error
+
+
+def _cannot_write(folder: str, error: OSError) -> str:
+    """A sentence; NumPy's own error of a full disk only counts what was written."""
+    reason = error.strerror or f"no room left ({error})"
+    return (
+        f"the prepared data cannot be written to {folder}: {reason}; free some space there, or "
+        "name another folder in the environment variable TMPDIR, and run the same command again, "
+        "which goes on from what is finished."
+    )
 
 
 _FOLD_ARRAYS = ("X_train", "y_train", "X_validation", "y_validation")

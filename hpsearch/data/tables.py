@@ -7,18 +7,17 @@ from __future__ import annotations
 
 import codecs
 import csv
+import gzip
 import io
+import os
 from collections import Counter
-from typing import TYPE_CHECKING, Any
+from typing import IO, TYPE_CHECKING, Any
 
 from hpsearch.data.dataset import LONGEST_NAME, check_size
 from hpsearch.data.files import (
     check_unpacked,
-    cut_off,
-    damaged_gzip,
     existing_file,
     first_line,
-    is_gzipped,
     reading,
 )
 from hpsearch.data.plain import is_plain, is_text, outline, plain, unpacked_size
@@ -33,9 +32,10 @@ __all__ = ["TABLE_SUFFIXES", "read_table"]
 TABLE_SUFFIXES = (".csv", ".csv.gz", ".tsv", ".tsv.gz", ".parquet")
 
 HEAD_BYTES = 1 << 24  # the header line must end within 16 MiB
-MOST_BLOCK = 1 << 25  # of text that is parsed at once, unless the header line is longer
 MOST_FOOTER = 1 << 25
 PIECE_CELLS = 1 << 20
+PIECE_BYTES = 1 << 22
+MOST_BLOCK = 1 << 25  # of text that is parsed at once, unless the header line is longer
 
 
 def read_table(path: Path) -> Any:
@@ -72,6 +72,8 @@ def _read_parquet(path: Path) -> Any:
         with pq.ParquetFile(path) as source:
             about, schema = source.metadata, source.schema_arrow
         _check_names(path, schema.names)
+        if len(set(schema.names)) < len(schema.names):
+            raise DataError(f"{path} has columns that share a name, or have none; rename them.")
         check_size(str(path), about.num_rows, len(schema))
         wanted = [field.name for field in schema if is_plain(field.type)]
         if not wanted:
@@ -102,44 +104,67 @@ def _read_parquet(path: Path) -> Any:
 
 
 def _read_csv(path: Path) -> Any:
+    """Parse a CSV file in this thread, out of what no thread needs Python for.
+
+    Arrow's parallel and streaming readers read ahead in threads of their own, which an error leaves
+    behind; one that then wants Python, for a block of a Python file, aborts a process that ends.
+    """
     import pyarrow as pa
     from pyarrow import csv as arrow_csv
 
-    packed = path.stat().st_size
-    with reading(path) as head:
-        header, delimiter = _header(path, head.read(HEAD_BYTES))
-    with path.open("rb") as raw:
-        gzipped = is_gzipped(raw.read(2))
-    _check_names(path, header)
-    # Arrow reads ahead in a thread of its own, so it gets a stream that needs no Python: a thread
-    # that calls Python at the end of the process aborts or hangs it.
-    with pa.input_stream(path, compression="gzip" if gzipped else None) as stream:
+    with reading(path) as stream:
+        header, delimiter = _header(path, stream.read(HEAD_BYTES))
+        _check_names(path, header)
         length = len(",".join(header).encode())
+        stream.seek(0)
         try:
-            reader = arrow_csv.open_csv(
-                stream,
+            table = arrow_csv.read_csv(
+                _measured(path, stream, delimiter, len(header)),
                 # Rows are read in blocks; a block must hold a row, and better hundreds.
-                arrow_csv.ReadOptions(block_size=max(1 << 22, min(200 * length, MOST_BLOCK))),
+                arrow_csv.ReadOptions(
+                    use_threads=False,
+                    block_size=max(PIECE_BYTES, min(200 * length, MOST_BLOCK)),
+                ),
                 arrow_csv.ParseOptions(delimiter=delimiter, newlines_in_values=True),
                 arrow_csv.ConvertOptions(column_types={name: pa.string() for name in header}),
             )
-            if reader.schema.names != header:
-                raise DataError(f"{path} has a malformed header line; write each name in quotes.")
-            batches, rows, size = [], 0, 0
-            for batch in reader:
-                batches.append(batch)
-                rows, size = rows + batch.num_rows, size + batch.nbytes
-                check_size(str(path), rows, len(header))
-                check_unpacked(path, packed, size)
-            return pa.Table.from_batches(batches, reader.schema)
-        except OSError as error:  # so Arrow passes on what zlib complains of
-            cut = "Truncated" in str(error)
-            raise (cut_off(path) if cut else damaged_gzip(path, error)) from error
         except pa.ArrowException as error:
             raise DataError(
                 f"{path} is not a well-formed table: {first_line(error)}; each row needs the "
                 f"{len(header)} cells of the header, in UTF-8 text."
             ) from error
+    if table.column_names != header:
+        raise DataError(f"{path} has a malformed header line; write each name in quotes.")
+    check_size(str(path), table.num_rows, len(header))
+    return table
+
+
+def _measured(path: Path, stream: IO[bytes], delimiter: str, columns: int) -> Any:
+    """What Arrow is to parse, once it is known to be whole and not too large.
+
+    Args:
+        path: of the file.
+        stream: its bytes, unpacked, at their beginning.
+        delimiter: what separates the cells.
+        columns: of its header.
+
+    Returns:
+        A file of Arrow's own: the file itself, or the text that it was unpacked to.
+    """
+    import pyarrow as pa
+
+    gzipped = isinstance(getattr(stream, "raw", None), gzip.GzipFile)
+    packed = path.stat().st_size
+    text = pa.BufferOutputStream()
+    size = marks = 0
+    while piece := stream.read(PIECE_BYTES):
+        size += len(piece)
+        marks += piece.count(delimiter.encode()) + piece.count(b"\n")
+        check_unpacked(path, packed, size + 4 * marks)  # as Arrow keeps texts
+        check_size(str(path), marks // columns, columns)  # marks within texts count too
+        if gzipped:
+            text.write(piece)
+    return pa.BufferReader(text.getvalue()) if gzipped else pa.OSFile(os.fsencode(path))
 
 
 def _header(path: Path, head: bytes) -> tuple[list[str], str]:
@@ -182,7 +207,7 @@ def _check_names(path: Path, names: Sequence[str]) -> None:
             f"{path} has a column name of {len(longest):,} characters, {longest[:20]!r} and so on; "
             f"is its first line the column names? They have at most {LONGEST_NAME:,}."
         )
-    [(name, count)] = Counter(trimmed).most_common(1) or [("", 0)]
+    [(name, count)] = Counter(filter(None, trimmed)).most_common(1) or [("", 0)]
     if count > 1:
         raise DataError(f"{path} has {count} columns named {name!r}; rename them.")
 

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import logging
+import re
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from hpsearch.data import columns as col
+from hpsearch.data.account import Account, listed, quoted
 from hpsearch.data.arrays import npz_features
 from hpsearch.data.dataset import Dataset, as_features, check_excluded
 from hpsearch.data.files import existing_file
@@ -16,7 +18,7 @@ from hpsearch.data.tables import TABLE_SUFFIXES, read_table
 from hpsearch.errors import DataError, nearest
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
     from numpy.typing import NDArray
 
@@ -24,23 +26,27 @@ __all__ = ["dataset_from_table", "load_features"]
 
 log = logging.getLogger(__name__)
 
-TOLD_ONE_BY_ONE = 5  # columns with missing values; beyond that they are counted together
-
 
 def dataset_from_table(
-    name: str, table: Any, target: str | None, exclude: Sequence[str] = ()
+    name: str,
+    table: Any,
+    target: str | None,
+    exclude: Sequence[str] = (),
+    missing_labels: Sequence[str] = (),
 ) -> Dataset:
     """Turn a table into a data set: one column is the target, the others numbers or categories.
 
-    Columns of numbers and of true/false are numeric, other text is categorical. Identifiers (text
-    with nearly all values distinct), columns of more than 1,000 categories, of dates, or without a
-    value are left out, and rows without a label too; each has a note.
+    Columns of numbers (also as people write them: $1,234.50, 45%, 3,5) and of true/false are
+    numeric, other text is categorical. Identifiers (text with nearly all values distinct), columns
+    of more than 1,000 categories, of dates, or without a value are left out, and rows without a
+    label too; the account names each.
 
     Args:
         name: the data set, for messages and reports.
         table: a ``pyarrow.Table``.
         target: the name of the column that holds the classes.
         exclude: columns to leave out, by name.
+        missing_labels: labels that mean that the label is missing; their rows are left out.
 
     Returns:
         The data set.
@@ -48,8 +54,9 @@ def dataset_from_table(
     Raises:
         DataError: the target is missing or no set of classes, text stands where numbers belong, or
             no column is usable.
-        UnknownNameError: a column to exclude is not there.
+        UnknownNameError: a column to exclude, or a label that means missing, is not there.
     """
+    table, nameless = _with_names(table)
     if target is None:
         raise DataError(
             f"{name}: which column holds the classes? Set target to one of: "
@@ -66,49 +73,82 @@ def dataset_from_table(
             f"{name}: {target!r} is the target, which cannot be excluded; take it off exclude."
         )
     check_excluded(exclude, [column for column in table.column_names if column != target])
-    labels = col.clean(table.column(target))
-    told = [f"column {column!r} is left out: it is excluded" for column in exclude]
-    if labels.null_count:
-        told.append(f"{labels.null_count} rows without a value in {target!r} are left out")
-        table, labels = table.filter(labels.is_valid()), labels.drop_null()
-    y = col.labels(name, target, labels)
+    labels = col.labels(name, target, table.column(target), missing_labels)
+    dropped = dict.fromkeys(exclude, "excluded")
+    remarks = list(labels.remarks)
+    dropped |= {
+        made_up: "no name, and the numbers of the rows"
+        for made_up in nameless
+        if made_up not in (target, *exclude) and col.counts_rows(table.column(made_up))
+    }
+    rows = table.num_rows
+    there = None if labels.there.all() else labels.there
     columns = []
     for feature in table.column_names:
-        if feature == target or feature in exclude:
+        if feature == target or feature in dropped:
             continue
-        column = col.interpret(name, feature, col.clean(table.column(feature)))
+        column = col.interpret(name, feature, col.clean(table.column(feature)), there)
         if isinstance(column, col.Column):
             columns.append(column)
+            if feature in nameless:
+                remarks.append(f"a column without a name is learned from, called {quoted(feature)}")
+            if column.categories is not None:
+                words = col.words_for_missing(table.column(feature))
+                remarks += [
+                    f"{quoted(feature)} has {word!r} in {_rows(count)}, read as missing and no "
+                    "category; if it is one, give it another name"
+                    for word, count in words.items()
+                ]
         else:
-            told.append(f"column {feature!r} is left out: {column}")
+            dropped[feature] = column
     if not columns:
-        raise DataError(f"{name} has no column to learn from beside the target {target!r}.")
-    X = np.empty((len(y), len(columns)), dtype=np.float32)
+        why = listed([f"{quoted(column)} ({reason})" for column, reason in dropped.items()])
+        raise DataError(
+            f"{name} has no column to learn from beside the target {target!r}"
+            + (f"; left out: {why}." if why else ".")
+        )
+    X = np.empty((len(labels.values), len(columns)), dtype=np.float32)
     with np.errstate(over="ignore"):  # what overflows is infinite, and refused below with its row
         for index, column in enumerate(columns):
             X[:, index] = column.values
+    read = {c.name: c.read for c in columns if c.read is not None}
     return Dataset.from_arrays(
         name,
         X,
-        y,
+        labels.values,
         feature_names=[column.name for column in columns],
         categories={i: c.categories for i, c in enumerate(columns) if c.categories is not None},
-        notes=[*told, *_missing_notes(columns)],
+        account=Account(
+            rows_read=rows,
+            columns_read=len(table.column_names) - 1,
+            rows_dropped=labels.dropped,
+            columns_dropped=dropped,
+            numbers={c: r.example for c, r in read.items() if r.example is not None},
+            decimal_comma=tuple(c for c, r in read.items() if r.decimal_comma),
+            remarks=(*remarks, *(c.remark for c in columns if c.remark is not None)),
+        ),
     )
 
 
 def load_features(
-    path: str | Path, feature_names: Sequence[str], categories: Mapping[int, tuple[str, ...]]
+    path: str | Path,
+    feature_names: Sequence[str],
+    categories: Mapping[int, tuple[str, ...]],
+    *,
+    decimal_comma: Sequence[str] = (),
+    tell: Callable[[str], None] = log.warning,
 ) -> NDArray[np.float32]:
     """Samples to predict, in the coding of the data that a model learned from.
 
     Columns are found by name, in any order; others, the target for one, are ignored and logged.
-    A category that the model has not seen counts as missing, and so is logged.
+    A category that the model has not seen counts as missing, and so is told.
 
     Args:
         path: a table (CSV or Parquet) or an npz archive with ``X``, whose columns go by position.
         feature_names: the d columns of the model.
         categories: column index -> category names, as in `Dataset`.
+        decimal_comma: columns in which a comma that can be both is a decimal one.
+        tell: called with a sentence for each column with categories that are new.
 
     Returns:
         Shape (n, d), float32, NaN where a value is missing.
@@ -123,7 +163,7 @@ def load_features(
         raise DataError(
             f"{file}: samples to predict are read from {', '.join(TABLE_SUFFIXES)} or .npz files."
         )
-    table = read_table(file)
+    table, _ = _with_names(read_table(file))
     present = set(table.column_names)
     lacking = [name for name in feature_names if name not in present]
     if lacking:
@@ -139,30 +179,46 @@ def load_features(
         for index, feature in enumerate(feature_names):
             column = col.clean(table.column(feature))
             if index in categories:
-                X[:, index] = col.known_codes(str(file), feature, column, categories[index])
+                codes, unknown = col.known_codes(str(file), feature, column, categories[index])
+                X[:, index] = codes
+                if unknown:
+                    tell(_unknown(feature, unknown))
             else:
-                X[:, index] = col.as_numbers(str(file), feature, column)
+                X[:, index] = col.as_numbers(
+                    str(file), feature, column, decimal_comma=feature in decimal_comma
+                )
     return as_features(str(file), X, feature_names)
 
 
-def _missing_notes(columns: Sequence[col.Column]) -> list[str]:
-    missing = [(c, int(np.isnan(c.values).sum())) for c in columns]
-    missing = [(c, count) for c, count in missing if count]
-    if len(missing) > TOLD_ONE_BY_ONE:
-        total = sum(count for _, count in missing)
-        return [
-            f"{total:,} missing values in {len(missing)} columns are imputed with the training "
-            "median (numbers) or belong to no category (text)"
-        ]
-    return [
-        f"{count:,} missing values in {column.name!r} "
-        + (
-            "are imputed with the training median"
-            if column.categories is None
-            else "belong to no category"
-        )
-        for column, count in missing
-    ]
+def _with_names(table: Any) -> tuple[Any, list[str]]:
+    """The table with a name for every column, and the names that were made up.
+
+    pandas writes its index without a name, and reads that as "Unnamed: 0".
+    """
+    names, made_up = list(table.column_names), []
+    for position, name in enumerate(names):
+        if re.fullmatch(r"|Unnamed: \d+|__index_level_\d+__", name):
+            made_up.append(name or _unlike(names, f"unnamed_{position + 1}"))
+            names[position] = made_up[-1]
+    return table.rename_columns(names), made_up
+
+
+def _unlike(names: Sequence[str], name: str) -> str:
+    """The name, longer where others have it already."""
+    return _unlike(names, name + "_") if name in names else name
+
+
+def _unknown(feature: str, unknown: Mapping[str, int]) -> str:
+    rows = sum(unknown.values())
+    values = listed([f"{quoted(value)} ({count:,})" for value, count in unknown.items()])
+    return (
+        f"{_rows(rows)} of {quoted(feature)}: {values} {'are' if len(unknown) > 1 else 'is'} new "
+        "to the model and counted as none of its categories"
+    )
+
+
+def _rows(count: int) -> str:
+    return f"{count:,} row{'s' * (count != 1)}"
 
 
 def _some(names: Sequence[str]) -> str:

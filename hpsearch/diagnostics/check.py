@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from typing import Any, Literal, TypeAlias
 
-__all__ = ["Check", "Verdict", "listed", "verdict_above"]
+from hpsearch.data.account import listed
+from hpsearch.study_file.template import toml_string
+
+__all__ = ["Check", "Verdict", "excluding", "listed", "verdict_above"]
 
 Verdict: TypeAlias = Literal["pass", "warn", "fail"]
 
@@ -20,6 +24,7 @@ class Check:
         found: the number, and how much was looked at where that is not everything.
         expected: the number that a sound study has.
         advice: one sentence: what it means, and what to do unless all is well.
+        exclude: the columns that nothing is lost without.
 
     >>> Check("initial loss", "pass", "2.31", "ln 10 = 2.30", "as unsure as it should be").verdict
     'pass'
@@ -30,10 +35,14 @@ class Check:
     found: str
     expected: str
     advice: str
+    exclude: tuple[str, ...] = ()
 
     def document(self) -> dict[str, Any]:
-        """The check in terms of JSON."""
-        return asdict(self)
+        """The check in terms of JSON; ``exclude`` only where there is a column to leave out."""
+        document = asdict(self)
+        if not document.pop("exclude"):
+            return document
+        return document | {"exclude": list(self.exclude)}
 
 
 def verdict_above(number: float, warn: float, fail: float) -> Verdict:
@@ -50,11 +59,12 @@ def verdict_above(number: float, warn: float, fail: float) -> Verdict:
     return "pass" if number <= warn else "warn" if number <= fail else "fail"
 
 
-def listed(names: list[str], most: int = 3) -> str:
-    """A few names, and how many more there are.
+def excluding(names: Sequence[str], most: int = 20) -> str:
+    r"""The setting that leaves columns out, as a study file has it.
 
-    >>> listed(["a", "b", "c", "d", "e"])
-    'a, b, c and 2 more'
+    >>> excluding(["id", 'the "label"'])
+    '[data] exclude = ["id", "the \\"label\\""]'
     """
-    more = f" and {len(names) - most} more" if len(names) > most else ""
-    return ", ".join(names[:most]) + more
+    more = len(names) - most
+    rest = f" and {more:,} more, which `hpsearch check --json` lists" if more > 0 else ""
+    return f"[data] exclude = [{', '.join(map(toml_string, names[:most]))}]{rest}"

@@ -8,10 +8,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hpsearch.data import Dataset, Split
-from hpsearch.diagnostics.check import Check, listed, verdict_above
+from hpsearch.data.account import quoted
+from hpsearch.diagnostics.check import Check, excluding, listed, verdict_above
 from hpsearch.diagnostics.subject import Subject
 
-__all__ = ["class_balance", "constant_columns", "missing_values", "scale"]
+__all__ = ["class_balance", "codes_for_missing", "constant_columns", "missing_values", "scale"]
 
 MISSING = 0.05
 """A share of missing values without consequence (Schafer, Multiple imputation: a primer, 1999)."""
@@ -44,24 +45,55 @@ def missing_values(dataset: Dataset, split: Split) -> Check:
     worst = int(shares.argmax())
     empty = np.flatnonzero(shares == 1)
     often = np.flatnonzero(shares > MISSING)
+    names = dataset.feature_names
     if len(empty):
-        named = listed([repr(dataset.feature_names[j]) for j in empty])
-        advice = f"{named} without any value: leave out, or look why nothing was read"
+        advice = (
+            f"{listed([repr(names[j]) for j in empty])} without any value: look why nothing was "
+            f"read, or {excluding([names[j] for j in empty])}"
+        )
     elif len(often):
-        named = listed([repr(dataset.feature_names[j]) for j in often])
-        advice = f"{named}: imputing so much invents data; find the values or leave the columns out"
+        advice = (
+            f"{listed([repr(names[j]) for j in often])}: imputing so much invents data; find the "
+            f"values, or {excluding([names[j] for j in often])}"
+        )
     elif shares.any():
         advice = "so few are imputed with the training median without harm"
     else:
         advice = "every value is there"
     affected = int(np.count_nonzero(shares))
+    unlabelled = dataset.account.unlabelled
+    if unlabelled:
+        lacking = f"{unlabelled:,} rows have no label and are left out: find the labels, if you can"
+        advice = f"{lacking}; {advice}" if len(often) else lacking
     return Check(
         "missing values",
-        "warn" if len(often) else "pass",
+        "warn" if len(often) or unlabelled else "pass",
         f"{affected} of {len(shares)} columns"
-        + (f", {shares[worst]:.1%} at most" if affected else ""),
+        + (f", {shares[worst]:.1%} at most" if affected else "")
+        + (f"; {unlabelled:,} rows without a label" if unlabelled else ""),
         f"under {MISSING:.0%} of a column",
         advice,
+        tuple(names[j] for j in empty),
+    )
+
+
+def codes_for_missing(dataset: Dataset) -> Check:
+    """Numbers such as -999 that stand away from a column's others and may mean a missing value.
+
+    Args:
+        dataset: its account names them.
+    """
+    codes = dataset.account.codes
+    found = listed([f"{quoted(name)}: {code}" for name, code in codes.items()])
+    return Check(
+        "codes for missing values",
+        "warn" if codes else "pass",
+        found or "none",
+        "none",
+        f"{found}: if that means missing, leave the cells empty, since such a number is learned "
+        "from like any other"
+        if codes
+        else "no number stands away from the others of its column",
     )
 
 
@@ -83,19 +115,27 @@ def constant_columns(dataset: Dataset, split: Split) -> Check:
     constant = np.flatnonzero(low == high)
     varying = low[low < high]
     harmless = _shares_background(varying) and bool((low[constant] == varying.min()).all())
+    useless: tuple[str, ...] = ()
     if not len(constant):
         advice = "every column varies"
     elif harmless:
         advice = "they hold the background that most columns hold, as the edge of an image does"
+    elif not len(varying):
+        advice = "all of them are the same in every row, so nothing can be learned from these"
     else:
         named = listed([repr(dataset.feature_names[j]) for j in constant])
-        advice = f"{named}: the same in every row; look whether it was read right, or leave it out"
+        useless = tuple(dataset.feature_names[j] for j in constant)
+        advice = (
+            f"{named}: the same in every row; look whether it was read right, or "
+            f"{excluding(useless)}"
+        )
     return Check(
         "constant columns",
         "warn" if len(constant) and not harmless else "pass",
         f"{len(constant)} of {len(low)}",
         "0",
         advice,
+        useless,
     )
 
 

@@ -85,7 +85,7 @@ def duplicates(dataset: Dataset, split: Split, content: NDArray[np.int64], whole
         f"{count} of {len(held_out):,} held out, {share:.1%}{among}",
         f"under {ODD:.0%}",
         "rows for validation or test are in the training part too, so that scores measure memory: "
-        "drop the copies, or keep them together"
+        "take the copies out of the table, as pandas' drop_duplicates does"
         if odd
         else "coincidences at most"
         if count

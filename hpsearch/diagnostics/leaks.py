@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
 from hpsearch.data import Dataset, Split
-from hpsearch.diagnostics.check import Check, listed
+from hpsearch.diagnostics.check import Check, excluding, listed
 
 __all__ = ["label_leaks"]
 
@@ -51,39 +52,57 @@ def label_leaks(dataset: Dataset, split: Split, *, seed: int) -> Check:
     clues = [
         _clue(X[:, j], y, k, ordered=j not in dataset.categories) for j in range(dataset.X.shape[1])
     ]
-    names = [repr(name) for name in dataset.feature_names]
-    same = [name for name, clue in zip(names, clues, strict=True) if clue.same]
-    indicators = {
-        c.indicates: n for n, c in zip(names, clues, strict=True) if c.indicates is not None
-    }
     constant = 1 - float(np.bincount(y).max()) / len(y)
-    best = min(range(len(clues)), key=lambda j: clues[j].error)
-    near = constant > 0 and clues[best].error <= NEARLY * constant
+    names = dataset.feature_names
+    same = [j for j, clue in enumerate(clues) if clue.same]
+    coded = [j for j, clue in enumerate(clues) if clue.indicates is not None]
+    coded_classes = {clues[j].indicates for j in coded}
+    one_hot = coded if len(coded_classes) >= max(2, k - 1) else []
+    near = [
+        j
+        for j, clue in enumerate(clues)
+        if constant > 0 and clue.error <= NEARLY * constant and not clue.same and j not in one_hot
+    ]
     looked_at = "" if len(drawn) == len(rows) else f" ({len(drawn):,} of {len(rows):,} rows)"
-    found = f"{names[best]} alone: {clues[best].error:.1%} wrong{looked_at}"
+    best = min(range(len(clues)), key=lambda j: clues[j].error)
+    found = f"{names[best]!r} alone: {clues[best].error:.1%} wrong{looked_at}"
+    if coded and not same:
+        found = f"{len(coded_classes)} of {k} classes in a column each{looked_at}"
     expected = f"over {NEARLY * constant:.1%} wrong"
-    enough = len(y) >= ENOUGH
-    if same and enough:
-        advice = f"{listed(same)} is the label under another name: leave it out"
+    if len(y) < ENOUGH or not (same or coded or near):
+        return Check("label leaks", "pass", found, expected, "no column gives the label away")
+    sure = tuple(names[j] for j in sorted({*same, *one_hot}))
+    told = []
+    if same:
+        told.append(f"{_are(names, same)} the label under another name")
+    if one_hot:
+        told.append(f"{_are(names, one_hot)} the label in one-hot coding")
+    advice = ", and ".join(told)
+    if len(sure) == len(names):
+        advice += ", and there is no other column to learn from"
         return Check("label leaks", "fail", found, expected, advice)
-    if indicators and enough:
-        found = f"{len(indicators)} of {k} classes in a column each{looked_at}"
-    if len(indicators) >= max(2, k - 1) and enough:
-        advice = (
-            f"{listed(list(indicators.values()))} are the label in one-hot coding: leave them out"
+    if told:
+        advice += f": {excluding(sure)}"
+    told = [f"{_are(names, near, 'nearly ')} the label"] if near else []
+    single = [j for j in coded if j not in {*near, *one_hot}]
+    told += [
+        f"{names[j]!r} says exactly when the class is {dataset.classes[clues[j].indicates or 0]!s}"
+        for j in single
+    ]
+    if told:
+        also = [*sure, *(names[j] for j in sorted({*near, *single}))]
+        then = excluding(also) if len(also) < len(names) else "there is nothing to learn from"
+        advice += (
+            f"{'; ' if advice else ''}{', and '.join(told)}: is that known before the label is? "
+            f"if not, {then}"
         )
-        return Check("label leaks", "fail", found, expected, advice)
-    if near and enough:
-        advice = f"{names[best]} nearly is the label: is it known before the label is? else drop it"
-        return Check("label leaks", "warn", found, expected, advice)
-    if indicators and enough:
-        label, name = next(iter(indicators.items()))
-        advice = (
-            f"{name} says exactly when the class is {dataset.classes[label]!s}: is it known before "
-            "the label is? else drop it"
-        )
-        return Check("label leaks", "warn", found, expected, advice)
-    return Check("label leaks", "pass", found, expected, "no column gives the label away")
+    return Check("label leaks", "fail" if sure else "warn", found, expected, advice, sure)
+
+
+def _are(names: Sequence[str], columns: Sequence[int], how: str = "") -> str:
+    """What some columns are, up to the thing itself."""
+    verb = "is" if len(columns) == 1 else "are"
+    return f"{listed([repr(names[j]) for j in columns])} {how}{verb}"
 
 
 def _clue(column: NDArray[np.float32], y: NDArray[np.int64], k: int, *, ordered: bool) -> _Clue:

@@ -10,6 +10,7 @@ from hpsearch.diagnostics.check import Check
 from hpsearch.diagnostics.choices import choices
 from hpsearch.diagnostics.data_checks import (
     class_balance,
+    codes_for_missing,
     constant_columns,
     missing_values,
     scale,
@@ -112,6 +113,7 @@ def check_data(dataset: Dataset, split: Split, *, seed: int = 0) -> list[Check]:
     content, whole = identical_rows(dataset.X)
     return [
         missing_values(dataset, split),
+        codes_for_missing(dataset),
         constant_columns(dataset, split),
         class_balance(dataset, split),
         duplicates(dataset, split, content, whole),

@@ -79,6 +79,8 @@ class Spending:
         shape: of the data.
         fixed: the settings that are not searched.
         begun: the slots that were let in before.
+        opening: the slots that another search with a smaller budget was let in to, where this one
+            is to begin as that did; it draws the same, and decides for itself after the last.
 
     Attributes:
         refused: how many slots were turned away.
@@ -91,22 +93,32 @@ class Spending:
         shape: DataShape,
         fixed: Mapping[str, Value],
         begun: Iterable[Slot],
+        opening: Iterable[Slot] = (),
     ) -> None:
         self._limit, self._shape, self._fixed = limit, shape, dict(fixed)
+        self._opening = {(slot.stage, slot.index) for slot in opening}
+        self._opened = max(self._opening, default=(-1, -1))
         self._charged: set[tuple[int, int]] = set()
         self._spent = 0.0
         self._misses = self.refused = 0
         self.over = False
         for slot in begun:
             self._charge(slot)
+        # What was passed over before that was so already when it was begun: no miss of now.
+        self._last_begun = max(self._charged, default=(-1, -1))
 
     def admit(self, slot: Slot) -> bool:
         """Charge a slot; False if the budget does not pay for it."""
         if self._limit is None or (slot.stage, slot.index) in self._charged:
             return True
+        if (slot.stage, slot.index) <= self._opened:
+            if (slot.stage, slot.index) not in self._opening:
+                return False
+            self._charge(slot)
+            return True
         if self.over or self._spent + self._cost(slot) > self._limit:
             self.refused += 1
-            self._misses += 1
+            self._misses += (slot.stage, slot.index) > self._last_begun
             self.over = self.over or self._misses == MISSES
             return False
         self._misses = 0

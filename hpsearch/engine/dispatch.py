@@ -15,7 +15,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from hpsearch.engine import record
-from hpsearch.engine.events import OnEvent, StageStarted, TrialDone
+from hpsearch.engine.events import OnEvent, StageStarted, TrialDone, Waiting
 from hpsearch.engine.interrupts import Interrupts
 from hpsearch.errors import HpsearchError, RunError
 from hpsearch.objective import Job, Outcome, train_job
@@ -140,7 +140,7 @@ class Dispatcher:
         while waiting or self._begun:
             if self.over():
                 waiting.clear()
-            landed = [(self._flying.pop(future), future) for future in self._landed()]
+            landed = [(self._flying.pop(future), future) for future in self._landed(stage)]
             events: list[TrialDone] = []
             wrong: HpsearchError | None = None
             with self.store.group():
@@ -253,13 +253,14 @@ class Dispatcher:
             self._stored[event.slot.stage, event.slot.index] = event.result
         self.on_event(event)
 
-    def _landed(self) -> set[Future[Outcome]]:
+    def _landed(self, stage: Stage) -> set[Future[Outcome]]:
         """The trainings that have ended since the last look; waits for one of them."""
         while self._flying:
             self.interrupts.check()
             done = wait(self._flying, timeout=LOOK, return_when=FIRST_COMPLETED).done
             if done:
                 return done
+            self.on_event(Waiting(stage, min(len(self._flying), self.executor.workers)))
         return set()
 
     def _hand_back(self) -> None:

@@ -276,6 +276,7 @@ def _make(runner: Runner, study: _Finished, members: int, tell: Callable[[str], 
         dataset.classes,
         dataset.feature_names,
         dataset.categories,
+        decimal_comma=dataset.account.decimal_comma,
     )
     test = splits[0].test
     labels = model.predict_proba(dataset.X[test]).argmax(axis=1)

@@ -13,7 +13,16 @@ if TYPE_CHECKING:
     from hpsearch.engine.baselines import Baseline
     from hpsearch.engine.summary import Summary
 
-__all__ = ["DataReady", "Event", "Finished", "OnEvent", "StageStarted", "TrialDone", "WinnerNamed"]
+__all__ = [
+    "DataReady",
+    "Event",
+    "Finished",
+    "OnEvent",
+    "StageStarted",
+    "TrialDone",
+    "Waiting",
+    "WinnerNamed",
+]
 
 
 @dataclass(frozen=True)
@@ -57,6 +66,14 @@ class TrialDone:
 
 
 @dataclass(frozen=True)
+class Waiting:
+    """No training has ended for a moment, and `running` of them are under way."""
+
+    stage: Stage
+    running: int
+
+
+@dataclass(frozen=True)
 class WinnerNamed:
     """The search is over; the winner is trained once more and tested.
 
@@ -76,5 +93,5 @@ class Finished:
     summary: Summary
 
 
-Event = DataReady | StageStarted | TrialDone | WinnerNamed | Finished
+Event = DataReady | StageStarted | TrialDone | Waiting | WinnerNamed | Finished
 OnEvent = Callable[[Event], object]

@@ -21,6 +21,9 @@ if TYPE_CHECKING:
 
 __all__ = [
     "check_data",
+    "check_study",
+    "keep_study_file",
+    "keeps_study_file",
     "kept_study_file",
     "note_data",
     "note_environment",
@@ -46,7 +49,9 @@ BUDGETS = {
 
 
 def open_study(store: optuna.storages.BaseStorage, study: StudyFile) -> optuna.Study:
-    """The study in the store, made if it is not there.
+    """The study in the store; one that is not there is made, and has nothing but its name.
+
+    Everything else is written by whoever holds it; see `keep_study_file`.
 
     Raises:
         UsageError: it was made from another file, or not by hpsearch at all.
@@ -57,10 +62,21 @@ def open_study(store: optuna.storages.BaseStorage, study: StudyFile) -> optuna.S
         target = optuna.create_study(
             study_name=study.name, storage=store, direction="maximize", load_if_exists=True
         )
+    check_study(target, study)
+    return target
+
+
+def check_study(target: optuna.Study, study: StudyFile) -> None:
+    """Make sure that a study is the one that a study file asks for, or has not begun.
+
+    Raises:
+        UsageError: it was made from another file, or not by hpsearch at all.
+    """
+    import optuna
+
     if target.directions != [optuna.study.StudyDirection.MAXIMIZE]:
         what = "minimizes" if len(target.directions) == 1 else "has several objectives"
         raise UsageError(f"the study {study.name!r} in this database {what}; use another name")
-    asked = study.model_dump(mode="json")
     before = kept_study_file(target)
     empty = not target.get_trials(deepcopy=False)
     if before is None and not empty:
@@ -69,17 +85,35 @@ def open_study(store: optuna.storages.BaseStorage, study: StudyFile) -> optuna.S
             "give yours another name"
         )
     if before is not None and not empty:
+        asked = study.model_dump(mode="json")
         differences = list(_differences(before.model_dump(mode="json"), asked))
         if differences:
             raise UsageError(
                 f"the study {study.name!r} in this database was made with other settings: "
                 f"{'; '.join(differences[:5])}. Give the study file a new name, or undo the change"
             )
-    record.write_note(target, "study file", asked)
+
+
+def keep_study_file(target: optuna.Study, study: StudyFile) -> None:
+    """Keep what a study is made from, or what of that may change.
+
+    Args:
+        target: the study, which must be held: see `Lease`.
+        study: what is asked for.
+
+    Raises:
+        UsageError: it was made from another file since it was looked for.
+    """
+    check_study(target, study)
+    record.write_note(target, "study file", study.model_dump(mode="json"))
     with quiet_optuna():
         if target.metric_names is None:
             target.set_metric_names(["validation accuracy"])
-    return target
+
+
+def keeps_study_file(target: optuna.Study, study: StudyFile) -> bool:
+    """Whether a study keeps just this study file."""
+    return bool(record.read_note(target, "study file") == study.model_dump(mode="json"))
 
 
 def kept_study_file(target: optuna.Study) -> StudyFile | None:
@@ -159,6 +193,7 @@ def note_data(
         "columns": dataset.X.shape[1],
         "classes": [str(label) for label in dataset.classes],
         "notes": list(dataset.notes),
+        "account": dataset.account.document(),
         "train": sum(len(split.train) for split in splits),
         "validation": sum(len(split.validation) for split in splits),
         "test": len(splits[0].test),

@@ -7,7 +7,7 @@ import signal
 import threading
 import time
 from collections.abc import Callable
-from concurrent.futures import Future, wait
+from concurrent.futures import Future
 from types import FrameType, TracebackType
 from typing import Any, TypeVar
 
@@ -16,6 +16,9 @@ __all__ = ["Interrupts"]
 T = TypeVar("T")
 
 SIGNALS = (signal.SIGINT, signal.SIGTERM)
+
+PATIENCE = 5.0
+"""Seconds that work which is asked to stop may take for the step that it is in."""
 
 
 class Interrupts:
@@ -66,8 +69,9 @@ class Interrupts:
     def wait_for(self, work: Callable[[], T]) -> T:
         """Do what has no safe points of its own, but only until a signal asks to stop.
 
-        The work is done in another thread, and left to itself when it is waited for no more; so it
-        must change nothing.
+        The work is done in another thread, which ends before this returns: at its next step in
+        Python where a signal came. Only one that is stuck, in a file or a network that does not
+        answer, is left to itself after `PATIENCE`; so the work must change nothing.
         """
         future: Future[T] = Future()
 
@@ -77,13 +81,28 @@ class Interrupts:
             except BaseException as error:  # it is the caller's
                 future.set_exception(error)
 
-        threading.Thread(target=do, name="hpsearch-work", daemon=True).start()
-        while not wait([future], timeout=0.1).done:
-            self.check()
-        self.check()
+        thread = threading.Thread(target=do, name="hpsearch-work", daemon=True)
+        thread.start()
+        try:
+            while thread.is_alive():
+                thread.join(0.1)
+                self.check()
+        except BaseException:
+            _stop(thread)
+            raise
         return future.result()
 
     def _note(self, number: int, _: FrameType | None) -> None:
         if self._asked is not None:
             os._exit(128 + number)  # the workers notice that their driver is gone
         self._asked = number
+
+
+def _stop(thread: threading.Thread) -> None:
+    """Have a thread leave what it does; a process that ends under native code of it aborts."""
+    import ctypes
+
+    assert thread.ident is not None, "it was started"
+    number = ctypes.c_ulong(thread.ident)
+    ctypes.pythonapi.PyThreadState_SetAsyncExc(number, ctypes.py_object(SystemExit))
+    thread.join(PATIENCE)

@@ -26,7 +26,7 @@ from hpsearch.storage.own_tables import own_tables
 if TYPE_CHECKING:
     import sqlalchemy as sa
 
-__all__ = ["Lease", "seconds_spent", "was_deleted", "who_runs"]
+__all__ = ["Lease", "refuse_running", "seconds_spent", "was_deleted", "who_runs"]
 
 BEAT = 2.0
 """Seconds between two beats of a driver's counter."""
@@ -125,10 +125,7 @@ class Lease:
         while True:
             holder = _holder(self._engine, self._study_id)
             if holder is not None and _is_alive(self._engine, holder, self._pause):
-                raise UsageError(
-                    f"the study {self._study_name!r} is being run {_who(holder)}; wait for it, "
-                    "stop it, or give the study another name"
-                )
+                raise _held(self._study_name, _who(holder))
             try:
                 with self._engine.begin() as connection:
                     if holder is not None:
@@ -173,6 +170,24 @@ def who_runs(engine: sa.Engine, study_id: int) -> str | None:
     """
     holder = _holder(engine, study_id)
     return _who(holder) if holder is not None and _is_alive(engine, holder, time.sleep) else None
+
+
+def refuse_running(engine: sa.Engine, study_id: int, study_name: str) -> None:
+    """Make sure that nobody runs a study.
+
+    Raises:
+        UsageError: somebody does.
+    """
+    who = who_runs(engine, study_id)
+    if who is not None:
+        raise _held(study_name, who)
+
+
+def _held(study_name: str, who: str) -> UsageError:
+    return UsageError(
+        f"the study {study_name!r} is being run {who}; wait for it, stop it, or give the study "
+        "another name"
+    )
 
 
 def _holder(engine: sa.Engine, study_id: int) -> Any:

@@ -11,6 +11,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
+from hpsearch.data.account import ACCOUNT
 from hpsearch.errors import StorageError
 from hpsearch.shapes import a_count, a_number, fits, or_none
 
@@ -61,6 +62,7 @@ SHAPES: Mapping[str, Any] = {
         "train": a_count,
         "validation": a_count,
         "test": a_count,
+        "account?": ACCOUNT,
     },
     "stage": {"name": str, "slots": a_count, "epochs": a_count, "space": dict, "changes": [dict]},
     "totals": [a_count],

@@ -11,13 +11,22 @@ from contextlib import contextmanager, suppress
 from hashlib import sha256
 from pathlib import Path
 
+from hpsearch.errors import RunError
+
 __all__ = ["machine_here", "process_identity", "scratch_folder"]
 
 
 @contextmanager
 def scratch_folder() -> Iterator[Path]:
-    """A temporary folder; those of processes that were killed are deleted on this occasion."""
-    home = Path(tempfile.gettempdir())
+    """A temporary folder; those of processes that were killed are deleted on this occasion.
+
+    Raises:
+        RunError: there is no place for one.
+    """
+    try:
+        home = Path(tempfile.gettempdir())
+    except OSError as error:
+        raise RunError(_no_place(error)) from None
     ours = f"hpsearch-{sha256(machine_here().encode()).hexdigest()[:8]}-"
     for folder in home.glob(f"{ours}*"):
         pid, _, start = folder.name.removeprefix(ours).rpartition("-")[0].partition("-")
@@ -25,8 +34,20 @@ def scratch_folder() -> Iterator[Path]:
             if process_identity(int(pid)) != (f"{pid}:{start}" if start else pid):
                 shutil.rmtree(folder)
     prefix = ours + process_identity(os.getpid()).replace(":", "-") + "-"
-    with tempfile.TemporaryDirectory(prefix=prefix) as name:
+    try:
+        made = tempfile.TemporaryDirectory(prefix=prefix)
+    except OSError as error:
+        raise RunError(_no_place(error)) from None
+    with made as name:
         yield Path(name)
+
+
+def _no_place(error: OSError) -> str:
+    return (
+        f"there is no place for temporary files ({error.strerror or error}); free some space, or "
+        "name a folder that can be written in the environment variable TMPDIR, and run the same "
+        "command again"
+    )
 
 
 def machine_here() -> str:

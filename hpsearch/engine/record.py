@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "NOTE",
+    "NO_WINNER",
     "TRAINING",
     "StageNote",
     "begun_trial",
@@ -50,6 +51,9 @@ TEST = "test_accuracy"
 
 SLOT = dict.fromkeys(("stage_index", "slot", "seed", "epochs"), a_count)
 """The attributes that tell a trial of ours from one that somebody else added."""
+
+NO_WINNER = "no winner"
+"""The note on a study that is over and has none: why. One with a result had more trials later."""
 
 TRAINING = "training"
 """The attribute of a trial that tells its training from any other; see `training_digest`."""

@@ -9,11 +9,11 @@ from __future__ import annotations
 
 import shlex
 from collections import Counter
-from collections.abc import Iterator, Sequence
-from contextlib import AbstractContextManager, contextmanager
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, contextmanager, suppress
 from dataclasses import dataclass
 from functools import cached_property, partial
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from hpsearch.data import DataHandle, Dataset, Split, write_store
 from hpsearch.engine import record
@@ -26,6 +26,8 @@ from hpsearch.engine.events import DataReady, Finished, OnEvent, WinnerNamed
 from hpsearch.engine.identity import (
     BUDGETS,
     check_data,
+    keep_study_file,
+    keeps_study_file,
     note_data,
     note_environment,
     open_study,
@@ -38,7 +40,7 @@ from hpsearch.engine.refit import refit_all
 from hpsearch.engine.reuse import known_trainings, training_digest
 from hpsearch.engine.summary import Summary, summarize
 from hpsearch.engine.workers import Executor, available_cores, local_executor
-from hpsearch.errors import RunError, UsageError
+from hpsearch.errors import HpsearchError, NoWinnerError, RunError, UsageError
 from hpsearch.model import Member, Model
 from hpsearch.objective import Job
 from hpsearch.search import make_strategy
@@ -46,6 +48,7 @@ from hpsearch.search.base import Slot, Strategy, Winner
 from hpsearch.search.sequel import grown
 from hpsearch.storage import (
     DEFAULT_STORAGE,
+    load_study,
     open_storage,
     save_model_bytes,
     storage_errors,
@@ -137,7 +140,13 @@ class Runner:
         return self._last[1]
 
     def run(
-        self, study: StudyFile, on_event: OnEvent = lambda _: None, *, test_trials: bool = False
+        self,
+        study: StudyFile,
+        on_event: OnEvent = lambda _: None,
+        *,
+        test_trials: bool = False,
+        notes: Mapping[str, Any] | None = None,
+        begin_as: str | None = None,
     ) -> Summary:
         """Run one study; see `run_study`.
 
@@ -146,33 +155,44 @@ class Runner:
             on_event: told of everything that happens.
             test_trials: score every training on the test part too, and choose none by it; for
                 comparisons of searches.
+            notes: what else to keep with the study, by the notes' names.
+            begin_as: name of a study with the same seed and a smaller budget, whose trials are to
+                be this one's first.
         """
         store, trials = self.store, planned_trials(study)
-        finished = _finished(store, study, trials)
+        target = _finished(store, study, trials)
         dataset, splits = self.data(study)
-        if finished is not None:
-            check_data(finished, dataset)
-            summary = summarize(finished)
-            on_event(Finished(summary))
-            return summary
-        # Only now, so that data that cannot be read leave no empty study behind.
-        target = open_study(store, study)
-        baselines = simple_models(dataset, splits)
-        with self.hold(target) as lease:
-            note_data(target, dataset, splits, baselines)
-            note_environment(target)
-            numbers = totals(target, trials)
-            strategy = grown(partial(make_search, study), numbers)
-            record.write_note(target, "totals", numbers)
-            stored = len(target.get_trials(deepcopy=False))
-            on_event(DataReady(dataset, splits[0], stored, baselines))
-            with scratch_folder() as folder:
-                data = write_store(folder, dataset, splits)
-                shape = DataShape.of(dataset, splits)
-                run = _Run(self, study, target, data, shape, lease, on_event, test_trials)
-                winner = run.search(strategy, dataset)
-                run.test(winner, dataset, baselines, trials)
-            store.flush()
+        if target is not None:
+            check_data(target, dataset)
+            if not keeps_study_file(target, study):  # another place of its data, or another budget
+                with self.hold(target, counted=False):
+                    keep_study_file(target, study)
+        else:
+            # Only now, so that data that cannot be read leave no empty study behind.
+            target = open_study(store, study)
+            baselines = simple_models(dataset, splits)
+            with self.hold(target) as lease:
+                numbers = totals(target, trials)  # what may refuse the study comes first
+                check_data(target, dataset)
+                keep_study_file(target, study)
+                note_data(target, dataset, splits, baselines)
+                for key, note in (notes or {}).items():
+                    record.write_note(target, key, note)
+                # Another driver may have finished it while the data were read.
+                if _finished(store, study, trials) is None:
+                    note_environment(target)
+                    strategy = grown(partial(make_search, study), numbers)
+                    record.write_note(target, "totals", numbers)
+                    stored = len(target.get_trials(deepcopy=False))
+                    on_event(DataReady(dataset, splits[0], stored, baselines))
+                    with scratch_folder() as folder:
+                        data = write_store(folder, dataset, splits)
+                        shape = DataShape.of(dataset, splits)
+                        run = _Run(
+                            self, study, target, data, shape, lease, on_event, test_trials, begin_as
+                        )
+                        winner = run.search(strategy, dataset)
+                        run.test(winner, dataset, baselines, trials)
         summary = summarize(target)
         on_event(Finished(summary))
         return summary
@@ -180,6 +200,8 @@ class Runner:
     @contextmanager
     def hold(self, target: optuna.Study, *, counted: bool = True) -> Iterator[Lease]:
         """The right to write to a study for the time of a ``with`` block; see `Lease`.
+
+        Nothing is written to a study without it, and nothing that the block wrote after it.
 
         Raises:
             UsageError: another driver has it.
@@ -195,11 +217,15 @@ class Runner:
                         f"the study {name!r} was renamed just now; run it under its new name"
                     )
                 yield lease
+                store.flush()
             except KeyError as error:  # of a trial or the study, and only if that is the reason
                 if name in study_names(store):
                     raise
                 raise was_deleted(name) from error
             finally:
+                with suppress(HpsearchError):  # what ended the block matters more
+                    store.flush()
+                store.drop_pending()
                 store.fence = None
 
 
@@ -280,6 +306,7 @@ class _Run:
     lease: Lease
     on_event: OnEvent
     test_trials: bool
+    begin_as: str | None = None
     unpaid: bool = False  # whether the budget in operations turned a slot away
 
     def search(self, strategy: Strategy, dataset: Dataset) -> Winner:
@@ -295,7 +322,13 @@ class _Run:
             digest_of=partial(training_digest, study, dataset.fingerprint),
             known=known_trainings(store.engine),
             interrupts=self.runner.interrupts,
-            spending=partial(Spending, study.search.total_flops, self.shape, study.fixed()),
+            spending=partial(
+                Spending,
+                study.search.total_flops,
+                self.shape,
+                study.fixed(),
+                opening=self._opening(),
+            ),
             out_of_time=self._out_of_time,
             on_event=self.on_event,
         )
@@ -310,7 +343,10 @@ class _Run:
             )
             raise RunError(f"{spent}; raise it and run the study again")
         if not any(result.complete for result in results):
-            raise RunError(_all_diverged(study, self.target.get_trials(deepcopy=False)))
+            sentence = _all_diverged(study, self.target.get_trials(deepcopy=False))
+            record.write_note(self.target, record.NO_WINNER, sentence)
+            store.flush()
+            raise NoWinnerError(sentence)
         winner = strategy.winner(results)
         self.on_event(WinnerNamed(winner, self._out_of_time()))
         return winner
@@ -343,9 +379,9 @@ class _Run:
             dataset.feature_names,
             dataset.categories,
             {"study": self.study.name, "strategy": self.study.search.strategy} | figures,
+            decimal_comma=dataset.account.decimal_comma,
         )
-        store = self.runner.store
-        digest = save_model_bytes(store, self.target._study_id, model.to_bytes())
+        digest = save_model_bytes(self.runner.store, self.target._study_id, model.to_bytes())
         budget = {
             "trials": trials,
             "seconds": self.study.search.seconds if out_of_time else None,
@@ -354,12 +390,18 @@ class _Run:
         beside = [baseline.note(tested=True) for baseline in baselines]
         note = figures | {"model": digest, "budget": budget, "baselines": beside}
         record.write_note(self.target, "result", note)
-        store.flush()
 
     @cached_property
     def _spent(self) -> float:
         """What the study's earlier runs have taken."""
         return seconds_spent(self.runner.store.engine, self.target._study_id)
+
+    def _opening(self) -> list[Slot]:
+        """The slots that this search is to begin with."""
+        if self.begin_as is None:
+            return []
+        other = load_study(self.runner.store, self.begin_as)
+        return record.read_slots(other.get_trials(deepcopy=False))
 
     def _out_of_time(self) -> bool:
         limit = self.study.search.seconds

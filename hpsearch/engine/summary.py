@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     import optuna
 
 __all__ = [
+    "ACCURACY",
     "StageSummary",
     "Summary",
     "TrialRow",
@@ -29,6 +30,10 @@ __all__ = [
     "whole",
     "winner_slots",
 ]
+
+
+ACCURACY = "validation accuracy"
+"""What the score of a trial of ours is."""
 
 
 @dataclass(frozen=True)
@@ -47,6 +52,11 @@ class TrialRow:
     configuration: Mapping[str, Value]
     findings: tuple[Finding, ...] = ()
     values: tuple[float, ...] = ()
+
+    @property
+    def ours(self) -> bool:
+        """Whether it is a slot of a search of hpsearch's."""
+        return None not in (self.slot, self.seed, self.epochs)
 
     @property
     def faults(self) -> list[str]:
@@ -105,6 +115,8 @@ class Summary:
             it, the one with the best score.
         objectives: how many values a trial has.
         pareto: numbers of the Pareto-optimal trials, where there are several objectives.
+        score_name: what a trial's score is: validation accuracy, or whatever others try for.
+        maximize: whether a higher score is a better one.
     """
 
     study: str
@@ -127,6 +139,8 @@ class Summary:
     winner: int | None = None
     objectives: int = 1
     pareto: tuple[int, ...] = ()
+    score_name: str = ACCURACY
+    maximize: bool = True
 
     def verdict(self, baseline: Baseline) -> Verdict | None:
         """What the winner, or the best so far, is beside a simple model; None if nobody knows."""
@@ -156,19 +170,24 @@ class Summary:
         """Why there is no best trial, in a sentence."""
         trials = sum(self.states.values())
         if not trials:
-            return "The study has no trials yet."
+            return "No trial is complete yet: the study has none."
         if self.objectives > 1:
             count = f"{trials:,} trial{'' if trials == 1 else 's'}"
             front = ", ".join(map(str, self.pareto[:FRONT]))
             more = f" and {len(self.pareto) - FRONT:,} more" if len(self.pareto) > FRONT else ""
-            optimal = f"Pareto-optimal: {front}{more}" if front else "none is complete"
-            return (
-                f"{count} of {self.objectives} values each: no single one is the best; {optimal}."
-            )
+            found = f" Pareto-optimal: {front}{more}." if front else " None is complete."
+            return f"{count} of {self.objectives} values each: no single one is the best.{found}"
         if set(self.states) == {"pruned"}:
             whole = "the only trial was" if trials == 1 else f"all {trials:,} trials were"
             return f"There is no winner: {whole} stopped as known bad."
         return f"No trial is complete ({states_text(self.states)})."
+
+    @property
+    def foreign(self) -> Mapping[str, int]:
+        """Trials that others have added to a study of hpsearch's, by their state."""
+        if self.strategy is None:
+            return {}
+        return Counter(row.state for row in self.rows if not row.ours)
 
     def document(self) -> dict[str, Any]:
         """The summary in terms of JSON, as ``--json`` prints it."""
@@ -187,10 +206,13 @@ class Summary:
             "tests": self.tests,
             "trials": sum(self.states.values()),
             "states": dict(self.states),
+            "foreign": dict(self.foreign),
             "seconds": self.seconds,
             "winner": self.winner,
             "objectives": self.objectives,
             "pareto": list(self.pareto),
+            "score_name": self.score_name,
+            "direction": "maximize" if self.maximize else "minimize",
             "baselines": [b.document(self.verdict(b)) for b in self.baselines],
         }
 
@@ -254,8 +276,16 @@ def summarize(study: optuna.Study) -> Summary:
         winner=winner,
         objectives=objectives,
         pareto=tuple(pareto),
+        score_name=ACCURACY if file is not None else _score_name(study),
+        maximize=not minimizes,
         **(_so_far(next(scored, None)) if result is None else _final(result)),
     )
+
+
+def _score_name(study: optuna.Study) -> str:
+    """What somebody else's study tries for, if it says."""
+    names = study.metric_names
+    return names[0] if names else "value"
 
 
 def winner_slots(result: Mapping[str, Any] | None) -> frozenset[tuple[int, int]]:

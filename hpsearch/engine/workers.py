@@ -141,7 +141,12 @@ class _Crew:
             _end(self._pools[worker])
             self._pools[worker] = _start_pool()
         broken: Future[T] = Future()
-        broken.set_exception(RunError("no worker process can be started on this machine"))
+        broken.set_exception(
+            RunError(
+                "no worker process can be started on this machine; look for free memory, and for "
+                "room in /dev/shm and where TMPDIR leads, and run the same command again"
+            )
+        )
         return broken
 
     def _start(self) -> None:

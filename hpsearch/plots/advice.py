@@ -36,8 +36,10 @@ def advice_data(view: StudyView) -> AdviceData:
         )
     if not view.advice:
         raise NothingToDraw("The store has nothing from which this version could give advice.")
-    if not any(point.edits for point in view.advice):
+    if not any(point.asks for point in view.advice):
         return AdviceData(view.advice, "Nothing here asks for a change.")
+    if not any(point.edits for point in view.advice):
+        return AdviceData(view.advice, "No setting alone would change this.")
     return AdviceData(
         view.advice, "The command hpsearch advise writes a study file with these changes."
     )

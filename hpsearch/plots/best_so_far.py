@@ -42,6 +42,7 @@ class BestSoFarData:
 def best_so_far_data(comparison: Comparison) -> BestSoFarData:
     """The incumbents' scores on one axis of costs, in shares of the budget."""
     contestants = comparison.contestants
+    doubled = DOUBLED if {DOUBLE, "random"} <= contestants.keys() else ""
     costs = cost_grid([p for c in contestants.values() for p in c.progress], POINTS)
     parts: tuple[Literal["validation", "test"], ...] = ("validation", "test")
     return BestSoFarData(
@@ -52,7 +53,7 @@ def best_so_far_data(comparison: Comparison) -> BestSoFarData:
             for part in parts
         },
         f"Medians and middle halves of {comparison.repeats} repeats. The axis leaves out the low "
-        f"scores with which searches begin.{DOUBLED if DOUBLE in contestants else ''}",
+        f"scores with which searches begin.{doubled}",
     )
 
 

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 from hpsearch.compare.result import UNITS, Comparison
+from hpsearch.data.account import Account
 from hpsearch.engine.record import settings_text, value_text
 from hpsearch.engine.summary import Summary
 from hpsearch.plots.tables import Table
@@ -123,6 +124,10 @@ def _winner(summary: Summary, score_name: str) -> dict[str, str]:
             f"{summary.test_accuracy:.4f}, 95% interval {low:.4f} to {high:.4f} (Wilson), "
             f"{summary.test_rows} rows"
         )
+        for baseline in summary.baselines:
+            if (beside := baseline.test_accuracy) is not None:
+                verdict = f"; the winner is {summary.verdict(baseline)}"
+                facts[f"test accuracy of {baseline.does}"] = f"{beside:.4f}{verdict}"
         facts["test part used"] = "once" if summary.tests == 1 else f"{summary.tests} times"
     return facts
 
@@ -154,8 +159,13 @@ def _data(data: Mapping[str, Any]) -> dict[str, str]:
         f"{classes} classes",
         "data fingerprint": str(data["fingerprint"]),
     }
+    if "account" in data:
+        told: dict[str, list[str]] = {}
+        for what, words in Account.of_document(data["account"]).facts():
+            told.setdefault(f"data {what}", []).append(words)
+        facts |= {what: "; ".join(words) for what, words in told.items()}
     if data["notes"]:
-        facts["notes on the data"] = " ".join(data["notes"])
+        facts["notes on the data"] = "; ".join(note.rstrip(".; ") for note in data["notes"])
     return facts
 
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from hpsearch.compare.standings import Standing, standings
-from hpsearch.plots.style import STRATEGY_COLOURS, blank_figure
+from hpsearch.plots.style import GREY, STRATEGY_COLOURS, blank_figure
 
 if TYPE_CHECKING:
     import plotly.graph_objects as go
@@ -27,24 +27,32 @@ class FinalScoresData:
         refit: likewise.
         rows: the table's lines.
         note: what the bars are.
+        constant: mean test accuracy of always answering the largest class; None if not known.
     """
 
     test: dict[str, np.ndarray]
     refit: dict[str, np.ndarray]
     rows: dict[str, Standing]
     note: str
+    constant: float | None = None
 
 
 def final_scores_data(comparison: Comparison) -> FinalScoresData:
     """The test accuracy of the winners, and of the same winners trained once more."""
+    rows = standings([comparison])
+    note = "Diamonds are interquartile means with 95% bootstrap intervals."
+    if _outside(comparison):
+        note += " Below the axis: trainings that came out far worse than all others, drawn at its"
+        note += " edge."
+    if (constant := rows[0].constant) is not None:
+        note += f" Always answering the largest class comes to {constant:.4f}; a dotted line where"
+        note += " the axis reaches there."
     return FinalScoresData(
         {name: c.test for name, c in comparison.contestants.items()},
         {name: c.refit for name, c in comparison.contestants.items()},
-        {row.strategy: row for row in standings([comparison])},
-        "Diamonds are interquartile means with 95% bootstrap intervals. Below the axis: trainings "
-        "that came out far worse than all others, drawn at its edge."
-        if _outside(comparison)
-        else "Diamonds are interquartile means with 95% bootstrap intervals.",
+        {row.strategy: row for row in rows},
+        note,
+        constant,
     )
 
 
@@ -66,8 +74,10 @@ def final_scores_figure(data: FinalScoresData) -> go.Figure:
     low, high = _floor(every), float(max(every.max(), max(r.max() for r in data.refit.values())))
     margin = 0.06 * (high - low)
     figure.update_yaxes(range=[low - margin, high + margin])
+    if data.constant is not None and low - margin <= data.constant <= high + margin:
+        figure.add_hline(y=data.constant, line={"color": GREY, "dash": "dot", "width": 1})
     names = list(data.test)
-    figure.update_xaxes(tickvals=list(range(len(names))), ticktext=names)
+    figure.update_xaxes(tickvals=list(range(len(names))), ticktext=names, automargin=True)
     for shift, scores, what, symbol in (
         (-0.2, data.test, "the networks that won", "circle"),
         (0.2, data.refit, "trained once more", "circle-open"),

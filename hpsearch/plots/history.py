@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
 from hpsearch.engine.record import settings_text
 from hpsearch.plots.scales import ScoreAxis, score_axis, thinned
-from hpsearch.plots.style import GREY, blank_figure, label, stage_colour, stage_group
+from hpsearch.plots.style import GREY, VERMILLION, blank_figure, label, stage_colour, stage_group
 from hpsearch.plots.view import StudyView, TrialView, scored
 
 if TYPE_CHECKING:
@@ -46,6 +46,8 @@ class HistoryData:
         best: the trial numbers at which the best score changed, with that score; and the last.
         axis: of the scores.
         note: what was thinned or moved.
+        baselines: what simple models score, by their short names.
+        winner: number and score of the trial that stands for the winner.
     """
 
     stages: dict[str, Trials]
@@ -54,6 +56,8 @@ class HistoryData:
     best: tuple[tuple[int, float], ...]
     axis: ScoreAxis
     note: str
+    baselines: dict[str, float] = field(default_factory=dict)
+    winner: tuple[int, float] | None = None
 
 
 def history_data(view: StudyView) -> HistoryData:
@@ -66,6 +70,13 @@ def history_data(view: StudyView) -> HistoryData:
     axis = score_axis(view, [_score(t) for t in trials])
     kept, thinning = thinned(trials)
     stopped, stopping = thinned([t for t in view.trials if t.state == "pruned"], 200)
+    winner = view.summary.winner
+    beside = [
+        f"The dotted line is {b.does}."
+        if axis.range[0] <= b.validation_accuracy <= axis.range[1]
+        else f"Off the axis: {b.does} scores {b.validation_accuracy:.4f}."
+        for b in view.summary.baselines
+    ]
     stages: dict[str, list[TrialView]] = {}
     for trial in sorted(kept, key=lambda t: (t.stage_index or 0, t.number)):
         stages.setdefault(stage_group(trial.stage), []).append(trial)
@@ -75,7 +86,11 @@ def history_data(view: StudyView) -> HistoryData:
         spans=_spans(view.trials),
         best=_best(trials, view.maximize),
         axis=axis,
-        note=" ".join(filter(None, (thinning, stopping and f"Crosses: {stopping}", axis.note))),
+        note=" ".join(
+            filter(None, (thinning, stopping and f"Crosses: {stopping}", axis.note, *beside))
+        ),
+        baselines={b.short: b.validation_accuracy for b in view.summary.baselines},
+        winner=next(((t.number, _score(t)) for t in trials if t.number == winner), None),
     )
 
 
@@ -155,4 +170,16 @@ def history_figure(data: HistoryData) -> go.Figure:
         name="best so far",
         hovertemplate="best up to trial %{x}: %{y:.4g}<extra></extra>",
     )
+    if data.winner is not None:
+        figure.add_scatter(
+            x=[data.winner[0]],
+            y=data.axis.clip([data.winner[1]]),
+            mode="markers",
+            marker={"color": VERMILLION, "size": 13, "symbol": "star-open", "line": {"width": 2}},
+            name="the winner",
+            hovertemplate=f"trial {data.winner[0]} stands for the winner<extra></extra>",
+        )
+    for score in data.baselines.values():
+        if data.axis.range[0] <= score <= data.axis.range[1]:
+            figure.add_hline(y=score, line={"color": GREY, "dash": "dot", "width": 1})
     return figure

@@ -90,7 +90,8 @@ def layers_data(view: StudyView) -> LayersData:
     if not watched:
         raise NothingToDraw("No training of this study was watched from inside.")
     best, *worst = watched
-    shown = [_training(best, "the best" if best.state == "complete" else "stopped")]
+    first = "the winner" if best.number == view.summary.winner else "the best"
+    shown = [_training(best, first if best.state == "complete" else "stopped")]
     return LayersData((*shown, *(_training(trial, "the most faulty") for trial in worst)))
 
 

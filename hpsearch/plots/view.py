@@ -142,7 +142,7 @@ def _advice(study: Study) -> tuple[Point, ...]:
     # Another version's settings, trials that others added with attributes of any kind: the page
     # goes without advice.
     with suppress(Exception):
-        return tuple(sorted(advise(read_evidence(study)), key=lambda point: not point.edits))
+        return tuple(sorted(advise(read_evidence(study)), key=lambda point: not point.asks))
     return ()
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import html
 import json
+import re
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -24,7 +25,7 @@ POLICY = (
 )
 
 
-def document_html(title: str, body: str, *, footer: str, figures: bool = True) -> str:
+def document_html(title: str, body: str, *, footer: str, figures: bool = True, of: str = "") -> str:
     """The whole document around what it shows.
 
     Args:
@@ -32,6 +33,7 @@ def document_html(title: str, body: str, *, footer: str, figures: bool = True) -
         body: safe HTML.
         footer: plain text.
         figures: whether the body has any of `figure_html`; Plotly's five megabytes come only then.
+        of: what the document is about, by which `write_page` knows it again.
     """
     templates = {"light": LIGHT, "dark": DARK}
     drawing = (
@@ -43,6 +45,7 @@ def document_html(title: str, body: str, *, footer: str, figures: bool = True) -
         f'<meta http-equiv="Content-Security-Policy" content="{POLICY}">\n'
         '<meta name="viewport" content="width=device-width, initial-scale=1">\n'
         '<meta name="color-scheme" content="light dark">\n'
+        f'<meta name="hpsearch" content="{html.escape(of)}">\n'
         f"<title>{html.escape(title)}</title>\n"
         f"<style>\n{_file('page.css')}</style>\n</head>\n<body>\n<main>\n"
         f"{body}</main>\n"
@@ -86,15 +89,36 @@ def _file(name: str) -> str:
     return (HERE / name).read_text(encoding="utf-8")
 
 
-def write_page(path: Path, content: str) -> None:
+def write_page(path: Path, content: str, *, over_its_own: bool = False) -> None:
     """Write a page, whole or not at all.
 
+    Args:
+        path: of the file.
+        content: the whole document.
+        over_its_own: replace no file but a page about the same, since nobody has named this one.
+
     Raises:
-        UsageError: the path cannot be written.
+        UsageError: the path cannot be written, or has something else.
     """
     try:
+        if over_its_own and path.exists() and _about(path) != _ABOUT.findall(content[:HEAD]):
+            raise UsageError(
+                f"{path} is there already, and is no page of the same; name another file with -o"
+            )
         write_whole(path, content.encode())
     except OSError as error:
         raise UsageError(
             f"cannot write the page {path}: {error.strerror}; name another file with -o"
         ) from None
+
+
+HEAD = 20_000
+"""Characters of a page within which it says what it is about."""
+
+_ABOUT = re.compile('<meta name="hpsearch" content="[^"]*">')
+
+
+def _about(path: Path) -> list[str] | None:
+    """What a file says that it is a page of; None if it is no page of ours."""
+    with path.open(encoding="utf-8", errors="replace") as file:
+        return _ABOUT.findall(file.read(HEAD)) or None

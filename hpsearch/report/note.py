@@ -35,6 +35,13 @@ def note_markdown(view: StudyView) -> str:
         ]
         head = "| stage | trials | epochs | best validation |\n| --- | --- | --- | --- |"
         parts.append("\n".join([f"### {_cell(str(summary.strategy))}", "", head, *rows]))
+    if summary.winner is not None:
+        parts.append(
+            f"Trial {summary.winner} stands for the winner, which may have raced over several "
+            "seeds; what optuna-dashboard calls the best trial has the highest single score. Its "
+            "own importances are of all trials, those of hpsearch of the first stage, which alone "
+            "draws from the whole space."
+        )
     parts += _advice(view)
     moves = configuration_data(view).moves
     if moves:
@@ -60,7 +67,7 @@ def _advice(view: StudyView) -> list[str]:
     else:
         counts = ", ".join(f"{c.finding.name} in {c.trainings:,}" for c in found.counts)
         lines = [f"{found.note} Found: {counts}."]
-    asked = [f"- {point.sentence}" for point in view.advice if point.edits][:MOST]
+    asked = [f"- {point.sentence}" for point in view.advice if point.asks][:MOST]
     if view.advice and not asked:
         asked = ["All is well: the trainings ask for no change."]
     return ["\n".join(["### Advice", "", *map(_line, asked)]), *map(_plain, lines)]

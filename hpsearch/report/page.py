@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import html
+import json
 import re
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Sequence
+from hashlib import sha256
 from typing import TypeAlias
+from urllib.parse import quote
 
 from hpsearch.compare.result import Comparison
 from hpsearch.plots import NothingToDraw, StudyView, panel
@@ -13,7 +16,7 @@ from hpsearch.report.dashboards import Dashboard
 from hpsearch.report.document import document_html, figure_html
 from hpsearch.report.words import comparison_head, study_head, table
 
-__all__ = ["page_html", "page_name", "slug"]
+__all__ = ["file_name", "page_html", "page_name"]
 
 Subject: TypeAlias = StudyView | Comparison
 """What a section is about."""
@@ -30,19 +33,17 @@ def page_html(subjects: Sequence[Subject], dashboard: Dashboard) -> str:
         The whole document. Each figure is a ``div`` with the class ``figure`` and a name for an id.
     """
     names = ", ".join(subject.name for subject in subjects)
-    sections = [
-        _section(subject, dashboard, identity)
-        for subject, identity in zip(subjects, _identities(subjects), strict=True)
-    ]
+    sections = [_section(subject, dashboard, file_name(subject.name)) for subject in subjects]
     links = "".join(
-        f'<li><a href="#{identity}">{html.escape(subject.name)}</a></li>'
-        for subject, identity in zip(subjects, _identities(subjects), strict=True)
+        f'<li><a href="#{quote(file_name(subject.name))}">{html.escape(subject.name)}</a></li>'
+        for subject in subjects
     )
     contents = f"<nav><ul>{links}</ul></nav>\n" if len(subjects) > 1 else ""
     return document_html(
         f"{names}: {dashboard.title}",
         f"{contents}{_joint(subjects)}{''.join(sections)}",
         footer=f"Written by hpsearch. {dashboard.title}.",
+        of=json.dumps([dashboard.of, *(subject.name for subject in subjects)]),
     )
 
 
@@ -84,37 +85,46 @@ def _panel(subject: Subject, name: str, identity: str) -> str:
     return f"{head}<p>{html.escape(made.about)}</p>\n{body}{note}</section>\n"
 
 
-def _identities(subjects: Sequence[Subject]) -> list[str]:
-    """A name for each section, for links and for files; no two are the same."""
-    return list(_distinct(slug(subject.name) for subject in subjects))
-
-
-def _distinct(names: Iterable[str]) -> Iterator[str]:
-    seen: set[str] = set()
-    for name in names:
-        number, free = 1, name
-        while free in seen:
-            number += 1
-            free = f"{name}-{number}"
-        seen.add(free)
-        yield free
-
-
 def page_name(names: Sequence[str]) -> str:
     """The file that a page of these studies or comparisons is written to by default.
 
     >>> page_name(["digits", "iris/grid/0"])
-    'digits_iris_grid_0.html'
+    'digits+iris%2Fgrid%2F0.html'
     """
-    return f"{slug('+'.join(names))}.html"
+    return f"{_short('+'.join(map(_escaped, names)))}.html"
 
 
-def slug(name: str) -> str:
-    """A study's name in letters of any script, digits and what else stands in files and links.
+def file_name(name: str) -> str:
+    """A study's name as it can stand in names of files and in links; no two have the same.
 
-    >>> slug("digits/grid 1"), slug("../../etc"), slug("ünï"), slug("..")
-    ('digits_grid_1', 'etc', 'ünï', 'study')
+    Letters of any script and digits stay what they are; all else is written as in addresses.
+
+    >>> file_name("digits/grid 1"), file_name("digits_grid_1"), file_name("ünï"), file_name("..")
+    ('digits%2Fgrid%201', 'digits_grid_1', 'ünï', '%2E.')
     """
-    kept = re.sub(r"[^\w.-]+", "_", name).strip("._-")
-    # File systems count bytes, up to 255 with the ending and what figures add.
-    return kept.encode()[:150].decode(errors="ignore") or "study"
+    return _short(_escaped(name))
+
+
+RESERVED = re.compile(r"^(con|prn|aux|nul|com\d|lpt\d)(?![^.])|^[.-]|[^\w.-]", re.IGNORECASE)
+"""What is no part of a file's name: Windows' devices, a sign that hides a file or begins an option,
+and what means something to a system or a shell."""
+
+
+def _escaped(name: str) -> str:
+    def escape(found: re.Match[str]) -> str:
+        first, rest = found[0][0], found[0][1:]
+        return "".join(f"%{b:02X}" for b in first.encode(errors="surrogatepass")) + rest
+
+    return RESERVED.sub(escape, name) or "%"
+
+
+def _short(text: str) -> str:
+    """File systems count bytes, up to 255 with the ending and with what figures add."""
+    content = text.encode()
+    if len(content) <= LONGEST:
+        return text
+    digest = sha256(content).hexdigest()[:16]
+    return f"{content[: LONGEST - 17].decode(errors='ignore')}-{digest}"
+
+
+LONGEST = 150

@@ -51,6 +51,8 @@ def comparison_head(comparisons: Sequence[Comparison]) -> str:
         ]
         for row in rows
     ]
+    if rows[0].constant is not None:
+        body.append(["constant", "", "", f"{rows[0].constant:.4f}", *[""] * 6])
     caption = f"{searches(comparisons)} of each strategy"
     if len(comparisons) > 1:
         caption += f" on each of {len(comparisons)} data sets"
@@ -58,7 +60,7 @@ def comparison_head(comparisons: Sequence[Comparison]) -> str:
         f"{' '.join(_conditions(c) for c in comparisons)} random-x2 had twice the budget; cost is "
         "the share that was spent. Accuracies are interquartile means over the searches, of the "
         "networks by which they named their winner and of the winner trained once more; p-values "
-        "are Wilcoxon's, after Holm."
+        "are Wilcoxon's, after Holm. The constant predictor always answers the largest class."
     )
     headings += ["worst of these", "rank", f"above {reference}", "p"]
     more = "".join(f"<li>{html.escape(sentence)}</li>" for sentence in sentences)
@@ -82,25 +84,25 @@ def _conditions(comparison: Comparison) -> str:
 def result_sentence(view: StudyView) -> str:
     """What the study came to, as one sentence of plain text."""
     summary = view.summary
-    count = f"{len(view.trials):,} trial{'' if len(view.trials) == 1 else 's'}"
-    if not view.trials:
-        return "The study has no trials yet."
-    if view.objectives > 1:
-        return f"{count} of {view.objectives} values each: no single one is the best."
     if summary.validation_accuracy is None:
-        states = ", ".join(f"{n} {state}" for state, n in sorted(summary.states.items()))
-        return f"No trial is complete ({states})."
+        return summary.without_winner
+    count = f"{len(view.trials):,} trial{'' if len(view.trials) == 1 else 's'}"
+    beside = "".join(
+        f", {summary.verdict(b)} than {b.does} ({b.accuracy:.1%})"
+        for b in summary.baselines
+        if summary.verdict(b) is not None
+    )
     reached = f"{summary.validation_accuracy:.4g}"
     if summary.test_accuracy is None or summary.test_interval is None:
         extreme = "highest" if view.maximize else "lowest"
         tested = "; the winner is not tested yet" if view.settings else ""
-        return f"The {extreme} {view.score_name} of {count} so far is {reached}{tested}."
+        return f"The {extreme} {view.score_name} of {count} so far is {reached}{beside}{tested}."
     low, high = summary.test_interval
     seeds = len(summary.validation_scores)
     over = f"mean of {seeds} seeds" if seeds > 1 else "one training"
     return (
         f"The winner of {count} labels {summary.test_accuracy:.1%} of {summary.test_rows} rows "
-        f"right that nothing else had seen (95% interval {low:.1%} to {high:.1%}); its "
+        f"right that nothing else had seen (95% interval {low:.1%} to {high:.1%}){beside}; its "
         f"{view.score_name} was {reached}, {over}."
     )
 
@@ -113,10 +115,10 @@ def best_table(view: StudyView) -> str:
     names = list(dict.fromkeys(name for row in rows for name in row.configuration))
     ours = any(row.stage for row in rows)
     known = ["stage", "epochs"] if ours else []
-    winner = view.summary.best if view.summary.test_rows else None
+    winner = view.summary.winner
     body = [
         [
-            f"{row.number} (winner)" if row.configuration == winner else str(row.number),
+            f"{row.number} (winner)" if row.number == winner else str(row.number),
             *([row.stage, "" if row.epochs is None else str(row.epochs)] if ours else []),
             "" if row.score is None else f"{row.score:.4g}",
             *(value_text(row.configuration[n]) if n in row.configuration else "" for n in names),
@@ -124,7 +126,9 @@ def best_table(view: StudyView) -> str:
         for row in rows
     ]
     of = f"{len(rows)} of {len(view.summary.rows):,} trials"
-    caption = f"Best trials by their single scores: {of}"
+    caption = f"Best trials{' by their single scores' if winner is None else ''}: {of}"
+    if winner is not None:
+        caption += "; the winner first, then by single scores"
     return table(["trial", *known, view.score_name, *names], body, caption=caption, kind="trials")
 
 
@@ -151,11 +155,18 @@ def table(
     True
     """
     head = "".join(f'<th scope="col">{html.escape(text)}</th>' for text in headings)
-    body = "".join(
-        f"<tr>{''.join(f'<td>{html.escape(text)}</td>' for text in row)}</tr>" for row in rows
-    )
+    body = "".join(f"<tr>{''.join(map(_cell, row))}</tr>" for row in rows)
     return (
         f'<div class="frame" tabindex="0" role="region" aria-label="{html.escape(caption)}">'
         f'<table class="{kind}"><caption>{html.escape(caption)}</caption>'
         f"<thead><tr>{head}</tr></thead><tbody>{body}</tbody></table></div>\n"
     )
+
+
+PROSE = 40
+"""Characters from which on a cell is a sentence, whose lines are not to be two words long."""
+
+
+def _cell(text: str) -> str:
+    kind = ' class="prose"' if len(text) > PROSE else ""
+    return f"<td{kind}>{html.escape(text)}</td>"

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import math
+from decimal import Decimal
 from typing import TYPE_CHECKING
+
+import numpy as np
 
 from hpsearch.space import Categorical, Float, Int, Parameter, Space, Value
 
@@ -26,7 +29,19 @@ def to_distribution(parameter: Parameter) -> BaseDistribution:
         return CategoricalDistribution(parameter.choices)
     if isinstance(parameter, Int):
         return IntDistribution(parameter.low, parameter.high, parameter.log, parameter.step)
-    return FloatDistribution(parameter.low, parameter.high, parameter.log, parameter.step)
+    return FloatDistribution(parameter.low, parameter.high, parameter.log, _optuna_step(parameter))
+
+
+MOST_STEPS = 10**7
+"""From some five times as many on Optuna denies values of its own, which it wants within 1e-8."""
+
+
+def _optuna_step(parameter: Float) -> float | None:
+    """The step to tell Optuna of; none where it makes no difference, or Optuna drops the last."""
+    if parameter.step is None or (parameter.high - parameter.low) / parameter.step > MOST_STEPS:
+        return None
+    low, high, step = (Decimal(str(x)) for x in (parameter.low, parameter.high, parameter.step))
+    return None if (high - low) % step else parameter.step
 
 
 def from_distribution(distribution: BaseDistribution) -> Parameter:
@@ -53,9 +68,11 @@ def from_distribution(distribution: BaseDistribution) -> Parameter:
 def as_value(choice: object) -> Value:
     """A choice of Optuna's, which may be anything, as a value of ours; or its text.
 
-    >>> as_value("relu"), as_value([64, 64]), as_value(float("inf"))
-    ('relu', '[64, 64]', 'inf')
+    >>> as_value("relu"), as_value([64, 64]), as_value(float("inf")), as_value(np.True_)
+    ('relu', '[64, 64]', 'inf', True)
     """
+    if isinstance(choice, np.generic):
+        choice = choice.item()
     if isinstance(choice, float) and not math.isfinite(choice):
         return str(choice)
     return choice if choice is None or isinstance(choice, bool | int | float | str) else str(choice)
@@ -87,6 +104,7 @@ def _suggest(trial: optuna.Trial, name: str, parameter: Parameter) -> Value:
         return trial.suggest_int(
             name, parameter.low, parameter.high, log=parameter.log, step=parameter.step
         )
-    return trial.suggest_float(
-        name, parameter.low, parameter.high, log=parameter.log, step=parameter.step
+    value = trial.suggest_float(
+        name, parameter.low, parameter.high, log=parameter.log, step=_optuna_step(parameter)
     )
+    return value if value in parameter else parameter.nearest(value)

@@ -13,7 +13,7 @@ import statistics
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
 
-from hpsearch.errors import RunError
+from hpsearch.errors import NoWinnerError, RunError
 from hpsearch.search.base import (
     Configuration,
     Result,
@@ -156,15 +156,15 @@ class Race:
         """The leader, as the race stands, of those that were ever trained to their end.
 
         Raises:
-            RunError: no result is complete.
+            RunError: there is no result, or none is complete (`NoWinnerError`).
         """
         if not results:
             raise RunError("no trial has finished, so there is no winner; see the failed trials.")
         best = next((entry for entry in self._standing(results) if entry.trained), None)
         if best is None:
-            raise RunError(
-                f"{_all_of(len(results))} stopped as known bad, as one that diverges, so that there "
-                "is no winner; search where trainings can succeed, as at lower learning rates."
+            raise NoWinnerError(
+                f"{_all_of(len(results))} stopped as known bad, without a finite score, so that "
+                "there is no winner; search where trials succeed, as at lower learning rates."
             )
         scores = best.scores
         spread = statistics.stdev(scores) if len(scores) > 1 else None

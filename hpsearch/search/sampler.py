@@ -7,6 +7,7 @@ import zlib
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from optuna.distributions import CategoricalDistribution
 from optuna.samplers import BaseSampler
 from optuna.search_space import IntersectionSearchSpace
 from optuna.study import StudyDirection
@@ -17,7 +18,7 @@ from hpsearch.search.base import Result, Slot, generator
 from hpsearch.search.coarse_to_fine import EPOCH_SHARES, STAGE_SHARES, plan
 from hpsearch.search.distributions import from_distribution
 from hpsearch.search.narrowing import narrowed
-from hpsearch.space import Parameter, Space, Value
+from hpsearch.space import Categorical, Parameter, Space, Value
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -80,9 +81,18 @@ class CoarseToFineSampler(BaseSampler):
     def infer_relative_search_space(
         self, study: Study, trial: FrozenTrial
     ) -> dict[str, BaseDistribution]:
-        """The parameters that all trials had; the others are drawn alike, one by one."""
+        """The parameters that all trials had; the others are drawn alike, one by one.
+
+        So are choices which a database gives back in another form, as it does a tuple as a list:
+        Optuna would take the two for different spaces.
+        """
         del trial
-        return self._common.calculate(study)
+        return {
+            name: distribution
+            for name, distribution in self._common.calculate(study).items()
+            if not isinstance(distribution, CategoricalDistribution)
+            or all(isinstance(c, bool | int | float | str | None) for c in distribution.choices)
+        }
 
     def sample_relative(
         self, study: Study, trial: FrozenTrial, search_space: dict[str, BaseDistribution]
@@ -100,19 +110,26 @@ class CoarseToFineSampler(BaseSampler):
         trial: FrozenTrial,
         param_name: str,
         param_distribution: BaseDistribution,
-    ) -> Value:
+    ) -> Any:
         """Draw one parameter from what the stage of the trial leaves of its range."""
         self._raise_error_if_multi_objective(study)
         parameter = self._narrowed(study, trial.number, param_name, param_distribution)
         rng = generator(self._seed, trial.number, zlib.crc32(param_name.encode()))
-        return parameter.from_unit(rng.random())
+        return param_distribution.to_external_repr(parameter.from_unit(rng.random()))  # type: ignore[arg-type]
 
     def _narrowed(
         self, study: Study, number: int, name: str, distribution: BaseDistribution
     ) -> Parameter:
-        """What a stage leaves of a range; computed once for each number of finished trials."""
+        """What a stage leaves of a range; computed once for each number of finished trials.
+
+        Choices may be anything in Optuna: the range of those is their places in the list, as in
+        Optuna's own representation.
+        """
         stage = self._stage(number)
-        parameter = from_distribution(distribution)
+        if isinstance(distribution, CategoricalDistribution):
+            parameter: Parameter = Categorical(tuple(range(len(distribution.choices))))
+        else:
+            parameter = from_distribution(distribution)
         if stage == 0:
             return parameter
         finished = [
@@ -126,22 +143,22 @@ class CoarseToFineSampler(BaseSampler):
         if self._begun[0] != key:
             self._begun = (key, {})
         known = self._begun[1]
-        if (name, distribution) not in known:
+        if (name, parameter) not in known:
             sign = 1.0 if study.direction == StudyDirection.MAXIMIZE else -1.0
             results = [
-                self._result(trial, name, sign)
+                self._result(trial, name, value, sign)
                 for trial in finished
-                if name in trial.params and trial.params[name] in parameter
+                if name in trial.params and (value := _internal(trial, name)) in parameter
             ]
             after, _ = narrowed(Space({name: parameter}), stage, results)
-            known[name, distribution] = after.parameters[name]
-        return known[name, distribution]
+            known[name, parameter] = after.parameters[name]
+        return known[name, parameter]
 
     def _stage(self, number: int) -> int:
         return int(np.searchsorted(self._ends, number, side="right"))
 
-    def _result(self, trial: FrozenTrial, name: str, sign: float) -> Result:
-        configuration = {name: trial.params[name]}
+    def _result(self, trial: FrozenTrial, name: str, value: Value, sign: float) -> Result:
+        configuration = {name: value}
         slot = Slot(self._stage(trial.number), trial.number, configuration, 0, epochs=1)
         if (
             trial.state == TrialState.PRUNED
@@ -150,3 +167,12 @@ class CoarseToFineSampler(BaseSampler):
         ):
             return Result(slot, 0.0, complete=False)
         return Result(slot, sign * trial.value)
+
+
+def _internal(trial: FrozenTrial, name: str) -> Value:
+    """A trial's value of a parameter: the number, or the place of the choice in the list."""
+    distribution = trial.distributions[name]
+    if isinstance(distribution, CategoricalDistribution):
+        return int(distribution.to_internal_repr(trial.params[name]))
+    value: Value = trial.params[name]
+    return value

@@ -260,7 +260,8 @@ def connect(url: str, *, create: bool = True) -> Database:
 
     Args:
         url: a file name, or a URL of SQLite or PostgreSQL; see `storage_url`.
-        create: False refuses a SQLite file that does not exist, instead of making an empty one.
+        create: False refuses a SQLite file that does not exist, instead of making an empty one; and
+            takes one that may only be read.
 
     Raises:
         StorageError: the database cannot be opened; the sentence says why and what to do.
@@ -280,7 +281,7 @@ def connect(url: str, *, create: bool = True) -> Database:
                     f"there is no database {file}; run a study first, or name one with --storage"
                 )
             file = str(Path(file).absolute())
-            options["creator"] = partial(_connect, file)
+            options["creator"] = partial(_connect if create or _writable(file) else _look_at, file)
         else:  # one connection for all, since each has a memory of its own
             file = None
             options["creator"] = partial(_same, _connect(":memory:"))
@@ -335,6 +336,46 @@ def _connect(file: str) -> sqlite3.Connection:
         connection.execute("PRAGMA journal_mode = WAL")
     connection.execute("PRAGMA synchronous = NORMAL")
     connection.execute("PRAGMA foreign_keys = ON")
+    return connection
+
+
+def _writable(file: str) -> bool:
+    """Whether SQLite can keep its lock and its journal beside a file."""
+    return os.access(file, os.W_OK) and os.access(Path(file).parent, os.W_OK)
+
+
+def _look_at(file: str) -> sqlite3.Connection:
+    """A connection to a file that may only be read, on a medium or in a folder without writing.
+
+    SQLite reads a file in write-ahead mode through a second one, which it cannot make here; so it
+    is told that nobody changes the file, unless there are changes that wait beside it.
+
+    Raises:
+        StorageError: there are, and they cannot be read here.
+    """
+    uri = Path(file).as_uri()
+    try:
+        return _opened(f"{uri}?mode=ro")
+    except sqlite3.OperationalError:
+        log = Path(f"{file}-wal")
+        if log.exists() and log.stat().st_size:
+            raise StorageError(
+                f"the database {file} may only be read, and its last changes are in {log.name}, "
+                "which SQLite cannot read without writing; copy both to a folder that is writable, "
+                "and name the copy with --storage"
+            ) from None
+        return _opened(f"{uri}?mode=ro&immutable=1")
+
+
+def _opened(uri: str) -> sqlite3.Connection:
+    from hpsearch.storage.own_tables import imagine_own_tables
+
+    connection = sqlite3.connect(uri, uri=True, timeout=BUSY_TIMEOUT, check_same_thread=False)
+    try:
+        imagine_own_tables(connection)
+    except sqlite3.Error:
+        connection.close()
+        raise
     return connection
 
 

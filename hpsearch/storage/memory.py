@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import json
 from collections import defaultdict
 from collections.abc import Container, Iterable
@@ -9,13 +10,17 @@ from datetime import datetime
 from typing import Any
 
 import sqlalchemy as sa
-from optuna.distributions import BaseDistribution, check_distribution_compatibility
+from optuna.distributions import (
+    BaseDistribution,
+    CategoricalDistribution,
+    check_distribution_compatibility,
+)
 from optuna.study import StudyDirection
 from optuna.study._frozen import FrozenStudy
 from optuna.trial import FrozenTrial, TrialState
 
 from hpsearch.storage.optuna_schema import tables
-from hpsearch.storage.rows import read_trials, to_utc
+from hpsearch.storage.rows import as_stored, read_trials, to_utc
 
 __all__ = ["Gone", "StudyInMemory", "gone", "plain", "read_studies"]
 
@@ -37,6 +42,7 @@ class StudyInMemory:
         self._unfinished: set[int] = set()
         self._best: FrozenTrial | None = None
         self._distributions: dict[str, BaseDistribution] = {}
+        self._asked: dict[str, BaseDistribution] = {}
         self._own = -1  # the id of a trial that this process began, and so nobody else begins anew
         self._seen = -1  # every trial up to this id is known
 
@@ -113,6 +119,8 @@ class StudyInMemory:
 
     def put(self, trial: FrozenTrial) -> None:
         """Put a changed copy in the place of a trial."""
+        if self._asked:
+            trial = self._as_asked(trial)
         self.trials[trial._trial_id] = trial
         if trial.state.is_finished():
             self._unfinished.discard(trial._trial_id)
@@ -154,12 +162,36 @@ class StudyInMemory:
             ValueError: it may not.
         """
         before = self._distributions.get(name)
-        if before is not None and before is not distribution:
-            check_distribution_compatibility(before, distribution)
+        if before is None or before is distribution:
+            return
+        if isinstance(before, CategoricalDistribution) and before != distribution:
+            # A tuple comes back from the database as a list.
+            before, distribution = as_stored(before), as_stored(distribution)
+        check_distribution_compatibility(before, distribution)
 
     def note_distribution(self, name: str, distribution: BaseDistribution) -> None:
-        """Remember the first distribution that a parameter has."""
-        self._distributions.setdefault(name, distribution)
+        """Remember a distribution that `check_distribution` has let pass.
+
+        Choices which the database gives back in another form get the one that this process asks
+        for, in all trials: samplers compare them.
+        """
+        before = self._distributions.setdefault(name, distribution)
+        if isinstance(before, CategoricalDistribution) and before != distribution:
+            self._distributions[name] = distribution
+            self._asked[name] = distribution
+            self.trials = {i: self._as_asked(trial) for i, trial in self.trials.items()}
+            self._best = None if self._best is None else self.trials[self._best._trial_id]
+
+    def _as_asked(self, trial: FrozenTrial) -> FrozenTrial:
+        """A trial with its choices in the form in which this process asks for them."""
+        for name, asked in self._asked.items():
+            given = trial.distributions.get(name)
+            if given is not None and given != asked:
+                place = given.to_internal_repr(trial.params[name])
+                trial = copy.copy(trial)
+                trial.params = {**trial.params, name: asked.to_external_repr(place)}
+                trial.distributions = {**trial.distributions, name: asked}
+        return trial
 
     def set_attribute(self, table: sa.Table, key: str, value: Any) -> None:
         """Set an attribute of the study itself."""

@@ -20,6 +20,8 @@ from hpsearch.errors import StorageError
 from hpsearch.storage.database import storage_errors
 
 if TYPE_CHECKING:
+    import sqlite3
+
     import sqlalchemy as sa
 
     from hpsearch.storage.write_behind import WriteBehindStorage
@@ -145,6 +147,26 @@ def create_own_tables(engine: sa.Engine, place: str) -> None:
         connection.execute(schema.insert().values(version=VERSION))
 
 
+def imagine_own_tables(connection: sqlite3.Connection) -> None:
+    """Have the tables that a database lacks in this connection only, since it may only be read."""
+    from sqlalchemy.dialects import sqlite
+    from sqlalchemy.schema import CreateTable
+
+    there = {name for [name] in connection.execute("SELECT name FROM sqlite_master")}
+    schema = own_tables().schema.name
+    known = f"SELECT max(version) FROM {schema}"
+    version = connection.execute(known).fetchone()[0] if schema in there else None
+    if version is not None and version >= VERSION:
+        return
+    connection.execute("PRAGMA temp_store = MEMORY")
+    for table in own_tables():
+        if table.name not in there or table.name == schema:
+            made = str(CreateTable(table).compile(dialect=sqlite.dialect()))
+            connection.execute(made.replace("CREATE TABLE", "CREATE TEMP TABLE", 1))
+    connection.execute(f"INSERT INTO temp.{schema} VALUES ({VERSION})")
+    connection.commit()
+
+
 def save_model_bytes(
     storage: WriteBehindStorage, study_id: int, content: bytes, *, ensemble: int | None = None
 ) -> str:
@@ -162,7 +184,7 @@ def save_model_bytes(
     table, key = _models_of(study_id, ensemble)
     digest = sha256(content).hexdigest()
     created = datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds")
-    with storage_errors(storage.url), storage.engine.begin() as connection:
+    with storage._transaction() as connection:
         connection.execute(table.delete().where(*_are(table, key)))
         connection.execute(
             table.insert().values(digest=digest, created=created, content=content, **key)

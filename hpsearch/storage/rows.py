@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 __all__ = [
+    "as_stored",
     "attribute_row",
     "intermediate_row",
     "param_row",
@@ -220,6 +221,11 @@ def _plain(column: sa.ColumnElement[Any]) -> sa.ColumnElement[Any]:
 
 def _to_local(utc: datetime | None) -> datetime | None:
     return None if utc is None else utc.replace(tzinfo=UTC).astimezone().replace(tzinfo=None)
+
+
+def as_stored(distribution: BaseDistribution) -> BaseDistribution:
+    """A distribution as the database gives it back."""
+    return json_to_distribution(distribution_to_json(distribution))
 
 
 @lru_cache(maxsize=4096)

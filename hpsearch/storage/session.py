@@ -169,6 +169,15 @@ class Session:
                     raise
                 self._commit()
 
+    def drop_pending(self) -> None:
+        """Give up what could not be committed; the studies are then read anew."""
+        with self._lock:
+            if self._pending:
+                self._pending.clear()
+                self._studies.clear()
+                self._study_of.clear()
+                self._broken = False
+
     def _commit(self) -> None:
         try:
             with self._transaction() as connection:

@@ -28,6 +28,7 @@ def study_data(data: DataSection, seed: int) -> tuple[Dataset, tuple[Split, ...]
         folder=data.folder,
         limit=data.limit,
         exclude=data.exclude,
+        missing_labels=data.missing_labels,
     )
     splits = make_splits(
         dataset.y,
@@ -38,4 +39,4 @@ def study_data(data: DataSection, seed: int) -> tuple[Dataset, tuple[Split, ...]
         fixed_test=dataset.fixed_test,
         classes=dataset.classes,
     )
-    return dataset, splits
+    return dataset.divided(splits[0].train), splits

@@ -16,7 +16,7 @@ from hpsearch.errors import StudyFileError, nearest, shown
 from hpsearch.shipped import shipped_files
 from hpsearch.study_file.models import LIMITS, TAGS, Choices, FloatRange, IntRange, StudyFile
 
-__all__ = ["load_study_file", "parse_study_file", "shipped_studies"]
+__all__ = ["anchored", "load_study_file", "parse_study_file", "shipped_studies"]
 
 LONGEST = 1_000_000
 """Bytes of a study file; the longest that anybody writes has a few thousand."""
@@ -46,14 +46,17 @@ def load_study_file(path: str | Path) -> StudyFile:
         raise StudyFileError(_not_found(path)) from None
     except OSError as error:
         raise StudyFileError(f"cannot read {path}: {error.strerror}") from None
-    study = parse_study_file(text, origin=str(path))
-    data = study.data
-    anchored = {
-        key: str(path.parent / whole_path(value))
+    return anchored(parse_study_file(text, origin=str(path)), path.parent)
+
+
+def anchored(study: StudyFile, folder: Path) -> StudyFile:
+    """The study with the relative places of its data taken from the folder of its file."""
+    places = {
+        key: str(folder / whole_path(value))
         for key in ("path", "folder")
-        if (value := getattr(data, key)) is not None
+        if (value := getattr(study.data, key)) is not None
     }
-    return study.model_copy(update={"data": data.model_copy(update=anchored)})
+    return study.model_copy(update={"data": study.data.model_copy(update=places)})
 
 
 def _not_found(path: Path) -> str:

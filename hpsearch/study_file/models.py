@@ -185,6 +185,8 @@ class DataSection(_Table):
     """The column of the table that holds the labels."""
     exclude: list[str] = []
     """Columns to leave out of learning, by name."""
+    missing_labels: list[str] = []
+    """Labels that mean that the label is missing; their rows are left out."""
     folder: str | None = None
     """Where a named data set's files are, if not in their usual place."""
     limit: Whole | None = Field(default=None, ge=10)
@@ -447,9 +449,10 @@ def _parameter(name: str, setting: _Searched) -> Parameter:
     if isinstance(setting, Choices):
         for value in setting.choices:
             _within_limits(name, value)
-        return Categorical(setting.choices)
-    limits = LIMITS[name]
     try:
+        if isinstance(setting, Choices):
+            return Categorical(setting.choices)
+        limits = LIMITS[name]
         if isinstance(setting, IntRange):
             return Int(setting.low, setting.high, setting.log, setting.step, limits)
         assert isinstance(setting, FloatRange)

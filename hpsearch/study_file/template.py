@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 
-__all__ = ["template"]
+__all__ = ["template", "toml_string"]
 
 _TEXT = """\
 # A study for hpsearch. Run it with `hpsearch run FILE`; run it again to go on after an
@@ -28,6 +28,7 @@ __SOURCE__
 # folds = 1                       # 2 or more: cross-validation instead of one validation part
 # limit = 1000                    # use a stratified sample of so many rows
 # exclude = []                    # columns to leave out of learning, by name: ["id", "date"]
+# missing_labels = []             # labels that mean a missing one, whose rows go: ["NA", "?"]
 # preprocessing = "standardize"   # none, zero-centre, standardize, pca, whiten
 # variance = 1.0                  # share of the variance that pca and whiten keep
 
@@ -91,11 +92,13 @@ def template(name: str, data: str = "digits", target: str | None = None) -> str:
     True
     """
     is_path = any(mark in data for mark in "./\\") and not data.startswith("openml:")
-    source = f"{'path' if is_path else 'name'} = {_toml(data)}"
-    if target is not None or is_path:
-        source += f"\ntarget = {_toml(target or 'label')}"
-    return _TEXT.replace("__NAME__", _toml(name or "study")).replace("__SOURCE__", source)
+    source = f"{'path' if is_path else 'name'} = {toml_string(data)}"
+    if target is not None:
+        source += f"\ntarget = {toml_string(target)}"
+    return _TEXT.replace("__NAME__", toml_string(name or "study")).replace("__SOURCE__", source)
 
 
-def _toml(text: str) -> str:
-    return json.dumps(text, ensure_ascii=False)  # a JSON string is a TOML basic string too
+def toml_string(text: str) -> str:
+    """A text as TOML writes it, in quotes."""
+    # A JSON string is a TOML basic string too, but for one control character.
+    return json.dumps(text, ensure_ascii=False).replace("\x7f", "\\u007f")

@@ -237,6 +237,34 @@ def test_how_much_of_the_spread_is_the_seed_s() -> None:
     assert "configurations' own" in said(0.02, 0.001)
 
 
+class TestEveryRowRight:
+    def test_there_is_nothing_to_gain_and_something_to_look_at(self) -> None:
+        points = advice(many(lambda i, r: trained(i, r, 1.0 if i % 2 else 0.7, *[LOW] * (i > 9))))
+        assert [point.topic for point in points] == ["nothing to gain"]
+        [point] = points
+        assert point.sentence.startswith("12 of 24 full trainings label all 200 validation rows")
+        assert "no column tells the label" in point.sentence
+        assert point.edits == ()
+        assert urgent(points) == [point]
+
+    @pytest.mark.parametrize("word", ["more trials may", "longer", "search between", "no change"])
+    def test_nobody_is_sent_on_a_search_for_more(self, word: str) -> None:
+        perfect = advice(many(lambda i, r: trained(i, r, 1.0 if i < 3 else 0.5, best=20)))
+        assert not any(word in point.sentence for point in perfect)
+        assert edits(perfect) == {}
+
+    def test_fewer_epochs_may_do(self) -> None:
+        points = advice(many(lambda i, r: trained(i, r, 1.0, best=4)))
+        assert edits(points) == {"epochs": 5}
+
+    def test_a_winner_that_is_right_with_one_seed_only_is_not_perfect(self) -> None:
+        trainings = many(lambda i, r: trained(i, r, 1.0 if i == 0 else 0.9))
+        for winner, perfect in (((0, 1), False), ((0,), True), ((), True)):
+            named = frozenset((0, index) for index in winner)
+            points = advise(Evidence(study(), tuple(trainings), 200, named))
+            assert (points[0].topic == "nothing to gain") is perfect
+
+
 def test_closing_words_leave_out_mere_ranges() -> None:
     points = (
         Point("ranges", "narrow", (Edit("training", "l2", 0.1),)),
@@ -244,3 +272,53 @@ def test_closing_words_leave_out_mere_ranges() -> None:
         Point("seeds", "so"),
     )
     assert [point.topic for point in urgent(points)] == ["epochs"]
+
+
+NOTHING = "no better than always answering 'no'"
+
+
+@pytest.mark.parametrize(
+    "trainings",
+    [
+        many(lambda i, rate: trained(i, rate, 0.94)),
+        many(lambda i, rate: trained(i, rate, 0.93 + 0.01 * (i % 2), best=19)),
+        [trained(0, 0.01, 0.94)],
+    ],
+)
+def test_where_nothing_was_learned_no_point_says_that_all_is_well(
+    trainings: list[Trained],
+) -> None:
+    points = advise(Evidence(study(), tuple(trainings), 200, reservations=(NOTHING,)))
+    [point] = points
+    assert (point.topic, point.repair, point.asks, point.edits) == (
+        "nothing learned",
+        True,
+        True,
+        (),
+    )
+    assert NOTHING in point.sentence
+    assert "[data] target" in point.sentence
+    assert urgent(points) == [point]
+    assert not any("enough" in point.sentence for point in points)
+
+
+def test_where_nothing_was_learned_and_a_fault_is_known_both_are_said() -> None:
+    trainings = many(lambda i, rate: trained(i, rate, 0.1, "inputs not scaled"))
+    file = study(data='preprocessing = "none"')
+    points = advise(Evidence(file, tuple(trainings), 200, reservations=(NOTHING,)))
+    assert [point.topic for point in points] == ["nothing learned", "inputs not scaled"]
+    assert edits(points) == {"preprocessing": "standardize"}
+
+
+def test_the_best_rate_is_that_of_the_winner() -> None:
+    trainings = [
+        *(trained(i, 0.01 * 1.2**i, 0.8) for i in range(8)),
+        trained(8, 0.001, 0.79),
+        trained(9, 0.5, 0.1, HIGH, complete=False),
+        trained(10, 0.4, 0.81),
+    ]
+    by_score = advise(Evidence(study(), tuple(trainings), 200))
+    assert any("The best learning rate, 0.4, touches" in point.sentence for point in by_score)
+    won = Evidence(study(), tuple(trainings), 200, winner=frozenset({(0, 8)}))
+    assert won.full[0].result.slot.index == 8
+    assert not any("touches" in point.sentence for point in advise(won))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import io
 import json
 import os
 import re
@@ -21,6 +22,7 @@ import pytest
 from hpsearch.cli.app import run
 from hpsearch.cli.render import next_text
 from hpsearch.engine.summary import Summary
+from hpsearch.study_file import load_study_file
 
 STUDY = """
 name = "{name}"
@@ -95,7 +97,8 @@ class TestRun:
         (tmp_path / "s.toml").write_text(STUDY.format(name="s", trials=3))
         code, _, err = shell("run", "s.toml", "--workers", "1")
         assert code == 0
-        assert "s  iris: 150 rows of 4 columns, 96 to train, 24 to validate, 30 to test" in err
+        assert err.startswith("iris: 150 rows of 4 columns and the target, all kept, 4 inputs of")
+        assert "s  96 rows to train, 24 to validate, 30 to test" in err
         assert "s  coarse: 3 trials of 4 epochs" in err
 
     def test_json_is_one_document_on_standard_output(self, there: Shell) -> None:
@@ -119,7 +122,9 @@ class TestRun:
     def test_a_shipped_study_is_known_by_its_name(self, shell: Shell) -> None:
         code, out, _ = shell("check", "digits", "--json")
         assert code == 0
-        assert len(json.loads(out)) >= 4
+        document = json.loads(out)
+        assert len(document["checks"]) >= 4
+        assert document["account"]["rows"] == document["account"]["rows_read"] == 1797
 
 
 class TestLook:
@@ -245,6 +250,115 @@ class TestFiles:
         assert Path("mine.toml").read_text() == "precious"
         assert shell("init", "mine.toml", "--force")[0] == 0
 
+    @pytest.mark.parametrize(
+        ("file", "place", "header", "words"),
+        [
+            ("table.csv", "study.toml", "a,b,label", []),
+            ("table.csv", "study.toml", "a,b,Class", []),
+            ("table.csv", "study.toml", "target,a,b", []),
+            ("table.csv", "study.toml", "a,b,species", ["--target", "species"]),
+            ("table.csv", "study.toml", "y,label,b", ["--target", "y"]),
+            ("table.tsv", "study.toml", "a\tb\ty", []),
+            ("table.csv.gz", "study.toml", "a,b,y", []),
+            ("table.parquet", "study.toml", "a,b,y", []),
+            ("arrays.npz", "study.toml", "", []),
+            ("arrays.npz", "study.toml", "", ["--target", "y"]),
+            ("in/a folder/my table.csv", "my study.toml", "a,b,y", []),
+            ("table.csv", "other/place/study.toml", "a,b,y", []),
+            ("in/table.csv", "other/study.toml", "a,b,y", []),
+            ('tab\'le "q" \\ \x7f größe 日本.csv', "study.toml", "a,b,y", []),
+            ("iris.csv", "study.toml", 'a,"b ""c"", [d]",y', []),
+        ],
+    )
+    @pytest.mark.parametrize("absolute", [False, True])
+    def test_what_init_writes_loads(
+        self, shell: Shell, file: str, place: str, header: str, words: list[str], absolute: bool
+    ) -> None:
+        from hpsearch.study_file.data import study_data
+
+        for path in (Path(file), Path(place)):
+            path.parent.mkdir(parents=True, exist_ok=True)
+        self.write(Path(file), header)
+        data = str(Path(file).absolute()) if absolute else file
+        code, _, err = shell("init", place, "--data", data, *words)
+        assert code == 0, err
+        study = load_study_file(place)
+        dataset, _ = study_data(study.data, study.seed)
+        assert dataset.X.shape == (60, 2)
+        assert Path(study.data.path or "").resolve() == Path(file).resolve()
+        assert shell("check", place)[0] in (0, 1)
+
+    @pytest.mark.parametrize(
+        ("words", "sentence"),
+        [
+            (["--data", "nothere.csv"], "there is no file nothere.csv"),
+            (["--data", "tabel.csv"], "did you mean 'table.csv'?"),
+            (["--data", "no/folder/table.csv"], "nor its folder no/folder"),
+            (["--data", "."], "is a folder; name a file in it"),
+            (["--data", "folder"], "is a folder; name a file in it"),
+            (["--data", "table.xlsx"], "data files end in .csv"),
+            (["--data", "table"], "data files end in .csv"),
+            (["--data", "digit"], "did you mean 'digits'?"),
+            (["--data", "openml:iris"], "write openml: and the data set's number"),
+            (["--data", "iris", "--target", "species"], "iris knows its target"),
+            (["--data", "cifar-10", "--target", "y"], "cifar-10 knows its target"),
+            (
+                ["--data", "table.csv"],
+                "which column holds the classes? Name it with --target: a, b, species",
+            ),
+            (["--data", "two.csv"], "Name it with --target: a, label, y"),
+            (["--data", "table.csv", "--target", "specie"], "did you mean 'species'?"),
+            (["--data", "table.csv", "--target", "label"], "Columns: a, b, species."),
+            (["--data", "arrays.npz", "--target", "label"], "keeps its labels in the array y"),
+            (["--data", "noy.npz"], "has no array 'y'"),
+            (["--data", "damaged.npz"], "is not an npz archive"),
+            (["--data", "empty.csv", "--target", "y"], "is empty"),
+            (["--data", "one.csv"], "at least two classes are needed"),
+            (["--data", "table\udcff.csv"], "is not UTF-8"),
+            (["--data", "x" * 300], "unknown data set"),
+            (["--data", f"{'x' * 300}.csv"], "File name too long"),
+        ],
+    )
+    def test_init_refuses_what_could_not_run(
+        self, shell: Shell, words: list[str], sentence: str
+    ) -> None:
+        Path("folder").mkdir()
+        self.write(Path("table.csv"), "a,b,species")
+        self.write(Path("two.csv"), "a,label,y")
+        self.write(Path("arrays.npz"), "")
+        for name in ("table", "table.xlsx", "damaged.npz", "empty.csv"):
+            Path(name).touch()
+        Path("one.csv").write_text("a,y\n" + "1,x\n2,x\n" * 9)
+        np.savez("noy.npz", X=np.eye(3))
+        Path("old.toml").write_text("precious")
+        for place in (["new.toml"], ["old.toml", "--force"]):
+            code, out, err = shell("init", *place, *words)
+            assert (code, out) == (2, "")
+            assert sentence in " ".join(err.split())
+        assert not Path("new.toml").exists()
+        assert Path("old.toml").read_text() == "precious"
+
+    @staticmethod
+    def write(path: Path, header: str) -> None:
+        """Data of 60 rows, two columns and a target, in the format that the suffix says."""
+        import gzip
+
+        import pyarrow.csv
+        import pyarrow.parquet
+
+        if path.suffix == ".npz":
+            X = np.arange(120).reshape(60, 2)
+            np.savez(path, X=X, y=X[:, 0] % 3)
+            return
+        mark = "\t" if path.suffix == ".tsv" else ","
+        lines = [header, *(mark.join(str(n * k % 3) for k in (1, 2, 4)) for n in range(60))]
+        text = "\n".join(lines).encode()
+        if path.suffix == ".parquet":
+            table = pyarrow.csv.read_csv(io.BytesIO(text))
+            pyarrow.parquet.write_table(table, path)
+        else:
+            path.write_bytes(gzip.compress(text) if path.suffix == ".gz" else text)
+
     def test_schema(self, shell: Shell) -> None:
         code, out, _ = shell("schema")
         assert code == 0
@@ -281,7 +395,8 @@ class TestCheck:
         assert all(len(line) <= 80 for line in out.splitlines())
         code, out, err = shell("check", "bad.toml", "--json")
         assert (code, err) == (1, "")
-        [rate] = [check for check in json.loads(out) if check["name"] == "learning rate"]
+        checks = json.loads(out)["checks"]
+        [rate] = [check for check in checks if check["name"] == "learning rate"]
         assert rate["verdict"] == "fail"
         assert rate["expected"] == "the study's 1e-8 to 1e-6"
 

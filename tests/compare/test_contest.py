@@ -7,9 +7,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from hpsearch.cli.comparison import comparison_document
 from hpsearch.compare.plan import Contest, plan_contest
 from hpsearch.compare.result import Comparison, comparison_names, read_comparison
 from hpsearch.compare.run import Progressed, compare_study
+from hpsearch.compare.standings import answer, standings, verdict
 from hpsearch.engine import run_study
 from hpsearch.engine.cost import DataShape, training_flops
 from hpsearch.engine.identity import open_study
@@ -305,3 +307,93 @@ class TestRun:
             UsageError, match="c/grid/0' in this database is no part of a comparison"
         ):
             compare_study(study(), storage=place)
+
+
+TIGHT = """
+name = "tight"
+seed = {seed}
+[data]
+name = "iris"
+[model]
+width = {{ low = 4, high = 512, log = true }}
+depth = {{ low = 1, high = 3 }}
+[training]
+epochs = 1
+learning_rate = 0.05
+[search]
+trials = 4
+[compare]
+strategies = ["random", "random-x2"]
+repeats = 2
+{compare}
+"""
+
+
+@pytest.mark.parametrize("compare", ["", 'budget = "epochs"'])
+@pytest.mark.parametrize("seed", [0, 11])
+def test_random_with_twice_the_budget_begins_as_random_does(
+    tmp_path: Path, compare: str, seed: int
+) -> None:
+    storage = str(tmp_path / "c.db")
+    file = parse_study_file(TIGHT.format(seed=seed, compare=compare))
+    found = compare_study(file, storage=storage, workers=1)
+    once, twice = found.contestants["random"], found.contestants["random-x2"]
+    store = open_storage(storage)
+    for repeat in range(2):
+        trials = len(once.slots[repeat])
+        assert once.slots[repeat] == twice.slots[repeat][:trials]  # though it passed some over
+        assert (once.scores[repeat] == twice.scores[repeat][:trials]).all()
+        assert len(twice.slots[repeat]) > trials
+        assert once.cost[repeat] <= found.amount
+        assert twice.cost[repeat] <= 2 * found.amount
+        first, second = (
+            [t.user_attrs["slot"] for t in load_study(store, f"tight/{name}/{repeat}").trials]
+            for name in ("random", "random-x2")
+        )
+        assert first == second[: len(first)]
+    # Begun again, as after a kill, nothing else is let in.
+    again = compare_study(file, storage=storage, workers=1)
+    assert again.contestants["random-x2"].slots == twice.slots
+
+
+def test_a_search_without_a_winner_is_told_and_counts_with_chance(tmp_path: Path) -> None:
+    file = parse_study_file(
+        'name = "hot"\n[data]\nname = "iris"\n[model]\nwidth = 8\ndepth = 1\n'
+        "[training]\nepochs = 3\n"
+        "learning_rate = { low = 0.02, high = 9999.0, log = true }\n[search]\ntrials = 4\n"
+        "points = { learning_rate = [8000.0, 9999.0], decay = 2, l2 = 1 }\n"
+        '[compare]\nrepeats = 2\nstrategies = ["grid", "random"]'
+    )
+    storage = str(tmp_path / "c.db")
+    for _ in range(2):  # the second time all is stored
+        found = compare_study(file, storage=storage, workers=1)
+        grid = found.contestants["grid"]
+        assert grid.without_winner == 2
+        assert grid.refit.tolist() == grid.test.tolist() == grid.validation.tolist() == [1 / 3] * 2
+        assert found.contestants["random"].without_winner == 0
+        assert found.constant.tolist() == pytest.approx([1 / 3] * 2)
+    table = standings([found])
+    said = " ".join(answer(table))
+    assert "2 of 2 searches of grid have no winner" in said
+    assert "grid's winners are no better" not in said
+    document = comparison_document([found], table, [])
+    assert [row["without_winner"] for row in document["strategies"]] == [2, 0]
+    assert document["baselines"][0]["test_accuracy"] == pytest.approx(1 / 3)
+
+
+def test_where_nothing_is_learned_no_strategy_is_ahead(tmp_path: Path) -> None:
+    rng = np.random.default_rng(0)
+    rows = [f"{x:.4f},{'no' if i % 12 else 'yes'}" for i, x in enumerate(rng.normal(size=240))]
+    (tmp_path / "t.csv").write_text("\n".join(["x,label", *rows]))
+    file = parse_study_file(
+        f'name = "n"\n[data]\npath = "{tmp_path / "t.csv"}"\ntarget = "label"\n[model]\n'
+        "width = 4\ndepth = 1\n[training]\nepochs = 2\nlearning_rate = 0.05\n[search]\ntrials = 4\n"
+        '[compare]\nrepeats = 1\nstrategies = ["grid", "random"]'
+    )
+    found = compare_study(file, storage=str(tmp_path / "c.db"), workers=1)
+    table = standings([found])
+    assert verdict(table).startswith("Nothing was learned here")
+    assert [row.winners_are for row in table] == ["no better", "no better"]
+    told = [sentence for sentence in answer(table) if "always answering" in sentence]
+    assert [sentence.split("'")[0] for sentence in told] == ["grid", "random"]
+    assert f"({44 / 48:.4f})" in told[0]

@@ -46,10 +46,10 @@ BAD: dict[str, tuple[str, Content, str]] = {
         parquet({"p": ["1", "2", "many", "4"], "y": list("abab")}),
         "row 3: 'many' is not a number",
     ),
-    "decimal commas": (
+    "numbers in two ways": (
         "t.csv",
-        "p;y\n" + "".join(f"{i},5;{'ab'[i % 2]}\n" for i in range(6)),
-        "decimal comma",
+        "p;y\n" + "".join(f"{i}{',.'[i % 2]}5;{'ab'[i % 2]}\n" for i in range(6)),
+        "column 'p' writes numbers in two ways",
     ),
     "infinite": ("t.csv", mostly("-inf"), "'p', row 3 is infinite"),
     "too large": ("t.csv", mostly("1e39"), "'p', row 3 is infinite or beyond float32"),

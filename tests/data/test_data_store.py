@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import errno
 import mmap
 import multiprocessing
 import os
 import pickle
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -254,6 +256,48 @@ def test_a_full_disk_leaves_no_store(
             write_store(tmp_path, dataset, splits)
     assert list(tmp_path.iterdir()) == []
     assert write_store(tmp_path, dataset, splits).n_folds == 2
+
+
+FULL = {
+    "the system says it": OSError(errno.ENOSPC, "No space left on device"),
+    "a quota": OSError(errno.EDQUOT, "Disk quota exceeded"),
+    "NumPy counts": OSError("92032 requested and 32736 written"),
+    "read-only": OSError(errno.EROFS, "Read-only file system"),
+}
+
+
+@pytest.mark.parametrize("error", FULL.values(), ids=FULL.keys())
+@pytest.mark.parametrize("ask", ["fold", "refit", "test"])
+def test_a_disk_that_is_full_in_the_middle_is_told_with_what_helps(
+    handle: DataHandle, ask: str, error: OSError, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(*args: object, **kwargs: object) -> None:
+        raise error
+
+    asked = {
+        "fold": lambda: handle.fold(0, "pca"),
+        "refit": lambda: handle.refit("pca"),
+        "test": lambda: handle.test(0, "pca"),
+    }
+    if ask == "test":
+        handle.fold(0, "pca")
+    with monkeypatch.context() as patch:
+        patch.setattr(np, "save", full)
+        with pytest.raises(DataError, match="free some space there") as caught:
+            asked[ask]()
+    sentence = str(caught.value)
+    assert handle.folder in sentence
+    assert str(error.strerror or error) in sentence
+    assert "TMPDIR" in sentence
+    assert "delete" not in sentence
+    asked[ask]()  # there is room again
+
+
+def test_data_that_somebody_deleted_are_told_as_gone(handle: DataHandle) -> None:
+    handle.fold(0, "none")
+    shutil.rmtree(handle.folder)
+    with pytest.raises(DataError, match="are gone"):
+        handle.fold(0, "pca")
 
 
 def test_a_worker_needs_no_heavy_package(tmp_path: Path) -> None:

@@ -5,12 +5,14 @@ from __future__ import annotations
 from dataclasses import replace
 
 import numpy as np
+import pyarrow as pa
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from hpsearch.data import Dataset
 from hpsearch.data.dataset import MAX_CELLS, MAX_COLUMNS, check_size, encode_labels
+from hpsearch.data.tabular import dataset_from_table
 from hpsearch.errors import DataError
 
 
@@ -107,6 +109,57 @@ def test_a_target_that_is_no_class_is_named_so(labels: object, words: str) -> No
         encode_labels("toy", labels)
 
 
+RNG = np.random.default_rng(0)
+DELAYS = np.round(RNG.exponential(40, 4000) - 30 + RNG.normal(0, 8, 4000)).astype(int)
+QUANTITIES = {
+    "delays": DELAYS,
+    "delays as floats": DELAYS.astype(float),
+    "counts in a few hundred rows": RNG.poisson(12, 300),
+    "few counts": np.append(RNG.poisson(4, 250), 12),
+    "years": RNG.integers(1950, 2011, 300),
+    "ages": np.clip(np.round(RNG.normal(45, 12, 3000)), 0, 100).astype(int),
+    "prices": RNG.integers(1000, 100_000, 2000),
+}
+
+
+@pytest.mark.parametrize("kind", QUANTITIES)
+def test_a_quantity_in_whole_numbers_is_called_so(kind: str) -> None:
+    y = QUANTITIES[kind]
+    with pytest.raises(DataError) as caught:
+        Dataset.from_arrays("toy", np.arange(len(y))[:, None], y)
+    assert "looks like a quantity to regress; hpsearch learns classes" in str(caught.value)
+
+
+@pytest.mark.parametrize("text", ["{:,}", "${:,}", "{}%"])
+def test_a_quantity_written_as_text_is_one_too(text: str) -> None:
+    for numbers in (RNG.integers(1000, 100_000, 500), RNG.poisson(12, 300)):
+        table = pa.table({"x": range(len(numbers)), "y": [text.format(n) for n in numbers]})
+        with pytest.raises(DataError, match="a quantity to regress"):
+            dataset_from_table("t", table, "y")
+
+
+@pytest.mark.parametrize(
+    "y",
+    [
+        np.repeat(np.arange(100), 20),
+        np.repeat(np.arange(40), 10),
+        RNG.permutation(np.repeat(np.arange(10), [900, 40, 30, 20, 10, 8, 6, 5, 4, 3])),
+        RNG.integers(0, 100, 3000),
+    ],
+)
+def test_classes_that_are_numbers_are_classes(y: np.ndarray) -> None:
+    assert len(Dataset.from_arrays("toy", np.arange(len(y))[:, None], y).classes) <= 100
+
+
+@pytest.mark.parametrize("rare", [[100], [-5], [57, 1000, 2000]])
+def test_a_rare_class_beside_good_ones_is_a_rare_class(rare: list[int]) -> None:
+    y = np.concatenate([np.repeat(np.arange(0, 200, 4), 20), np.array(rare) * 2 + 1])
+    with pytest.raises(DataError, match="has one sample"):
+        Dataset.from_arrays("toy", np.arange(len(y))[:, None], y)
+    with pytest.raises(DataError, match="class 7 has one sample"):
+        Dataset.from_arrays("toy", np.arange(21)[:, None], [*[0, 1] * 10, 7])
+
+
 def test_many_classes_are_fine_when_each_has_samples() -> None:
     assert len(encode_labels("toy", np.repeat(np.arange(100), 6))[1]) == 100
     assert len(encode_labels("toy", [f"c{i % 100}" for i in range(300)])[1]) == 100
@@ -156,7 +209,8 @@ class TestSample:
         part = data.sample(100)
         assert np.bincount(part.y).tolist() == [60, 30, 10]
         assert (np.diff(part.X[:, 0]) > 0).all()
-        assert "100 of 1000 rows" in part.notes[-1]
+        assert list(part.account.rows_dropped.values()) == [900]
+        assert (part.account.rows_read, part.account.rows) == (1000, 100)
         assert part.fingerprint == data.sample(100).fingerprint
         np.testing.assert_array_equal(part.y, y[part.X[:, 0].astype(int)])
 

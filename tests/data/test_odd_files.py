@@ -111,7 +111,7 @@ def test_what_is_neither_number_nor_text_is_left_out_by_name(
     file = parquet(tmp_path, n=[1, 2, 3, 4, 5, 6], odd=column, y=list("ababab"))
     data = load_dataset(path=file, target="y")
     assert data.feature_names == ("n",)
-    assert any("'odd' is left out" in note for note in data.notes)
+    assert "neither number nor text" in data.account.columns_dropped["odd"]
     with pytest.raises(DataError, match="odd"):
         load_dataset(path=file, target="odd")
 

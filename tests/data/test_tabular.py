@@ -37,11 +37,8 @@ def test_columns_become_numbers_and_categories(tmp_path: Path) -> None:
     assert data.categories == {2: ("blue", "red")}
     assert data.classes == ("cat", "dog")
     assert data.y.tolist() == [1, 0, 1, 0]
-    assert data.notes == (
-        "1 missing values in 'age' are imputed with the training median",
-        "1 missing values in 'member' are imputed with the training median",
-        "1 missing values in 'colour' belong to no category",
-    )
+    assert data.account.imputed == {"age": 1, "member": 1}
+    assert data.account.no_category == {"colour": 1}
 
 
 @pytest.mark.parametrize(
@@ -106,35 +103,34 @@ def test_rows_without_a_label_are_left_out_and_counted() -> None:
     table = pa.table({"x": [1, 2, 3, 4, 5], "y": ["a", "b", "a", "b", "?"]})
     data = dataset_from_table("t", table, "y")
     assert data.X[:, 0].tolist() == [1, 2, 3, 4]
-    assert data.notes == ("1 rows without a value in 'y' are left out",)
+    assert data.account.rows_dropped == {"without a label: '?' reads as missing": 1}
 
 
 @pytest.mark.parametrize(
     ("column", "reason"),
     [
-        ({"name": [f"person {i}" for i in range(40)]}, "look like an identifier"),
-        ({"empty": ["", "NA", *[""] * 38]}, "it has no value"),
-        ({"nothing": pa.nulls(40)}, "it has no value"),
-        ({"when": pa.array(range(40), pa.timestamp("s"))}, "neither number nor text"),
+        ({"name": [f"person {i}" for i in range(40)]}, "an identifier"),
+        ({"empty": ["", "NA", *[""] * 38]}, "no value"),
+        ({"nothing": pa.nulls(40)}, "no value"),
+        ({"when": pa.array(range(40), pa.timestamp("s"))}, "dates or times"),
         ({"list": [[1, 2]] * 40}, "neither number nor text"),
-        ({"": list(range(40))}, "taken for a row number"),
-        ({"__index_level_0__": list(range(40))}, "taken for a row number"),
+        ({"__index_level_0__": list(range(40))}, "the numbers of the rows"),
     ],
 )
-def test_useless_columns_are_left_out_with_a_note(column: dict[str, object], reason: str) -> None:
+def test_useless_columns_are_left_out_by_name(column: dict[str, object], reason: str) -> None:
     table = pa.table({"x": list(range(40)), **column, "y": ["a", "b"] * 20})
     data = dataset_from_table("t", table, "y")
     assert data.feature_names == ("x",)
-    [note] = data.notes
-    assert note.startswith(f"column {next(iter(column))!r} is left out: ")
-    assert reason in note
+    [(name, why)] = data.account.columns_dropped.items()
+    assert name == next(iter(column))
+    assert reason in why
 
 
 def test_too_many_categories_are_left_out() -> None:
     words = [f"w{i % 1001}" for i in range(3003)]
     table = pa.table({"x": list(range(3003)), "w": words, "y": ["a", "b", "c"] * 1001})
     data = dataset_from_table("t", table, "y")
-    assert data.notes == ("column 'w' is left out: 1,001 categories are more than 1,000",)
+    assert data.account.columns_dropped == {"w": "1,001 categories, more than 1,000"}
 
 
 def test_categories_in_many_chunks_keep_one_coding() -> None:
@@ -148,8 +144,8 @@ def test_categories_in_many_chunks_keep_one_coding() -> None:
 def test_many_missing_columns_are_counted_together() -> None:
     columns = {f"x{i}": [None, 1.0, 2.0, 3.0] for i in range(6)}
     data = dataset_from_table("t", pa.table({**columns, "y": [0, 1, 0, 1]}), "y")
-    [note] = data.notes
-    assert note.startswith("6 missing values in 6 columns")
+    assert data.account.imputed == dict.fromkeys(columns, 1)
+    assert any(line.endswith("and 1 more") for line in data.account.sentences())
 
 
 def test_a_wide_table_is_read(tmp_path: Path) -> None:
@@ -179,7 +175,7 @@ class TestFeatures:
         np.testing.assert_array_equal(X, np.array([[20, 0, nan, 1], [nan, 1, 1, 2]]))
         assert X.dtype == np.float32
         assert "are ignored: id" in caplog.text
-        assert "1 values of 'colour' are new" in caplog.text
+        assert "1 row of 'colour': 'green' (1) is new" in caplog.text
 
     def test_a_column_that_is_empty_in_the_file_is_missing(self, tmp_path: Path) -> None:
         text = "age,member,colour,spent\n,,,\n?,NA,,null\n"

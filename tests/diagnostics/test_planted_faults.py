@@ -135,6 +135,49 @@ DATA: dict[str, tuple[Any, Any, dict[str, Any], str, str, str]] = {
         "warn",
         "'x6' nearly is the label",
     ),
+    "several copies of the label": (
+        np.c_[Y, X, np.array([5, -1, 2])[Y], -Y],
+        Y,
+        {},
+        "label leaks",
+        "fail",
+        'the label under another name: [data] exclude = ["x0", "x7", "x8"]',
+    ),
+    "copies, one-hot columns, a noisy copy and the label of one class": (
+        np.c_[Y, X, np.eye(3)[Y], np.eye(3)[Y], Y + 0.1 * RNG.normal(size=300)],
+        Y,
+        {},
+        "label leaks",
+        "fail",
+        '[data] exclude = ["x0", "x7", "x8", "x9", "x10", "x11", "x12"]; '
+        "'x13' nearly is the label: is that known before the label is? if not, [data] exclude = "
+        '["x0", "x7", "x8", "x9", "x10", "x11", "x12", "x13"]',
+    ),
+    "two noisy copies": (
+        np.c_[X, Y + 0.1 * RNG.normal(size=300), Y - 0.1 * RNG.normal(size=300)],
+        Y,
+        {},
+        "label leaks",
+        "warn",
+        "'x6', 'x7' nearly are the label: is that known before the label is? if not, "
+        '[data] exclude = ["x6", "x7"]',
+    ),
+    "two constant columns": (
+        np.c_[X, np.ones(300), np.zeros(300)],
+        Y,
+        {},
+        "constant columns",
+        "warn",
+        'look whether it was read right, or [data] exclude = ["x6", "x7"]',
+    ),
+    "two columns half empty": (
+        np.c_[X, np.where(RNG.random((300, 2)) < 0.5, np.nan, 1.5)],
+        Y,
+        {},
+        "missing values",
+        "warn",
+        'find the values, or [data] exclude = ["x6", "x7"]',
+    ),
     "contradictions among the twenty": (
         COIN[:, None],
         RNG.integers(0, 2, 300),
@@ -151,6 +194,20 @@ def test_a_fault_in_the_data_is_found(fault: str) -> None:
     features, labels, settings, name, verdict, words = DATA[fault]
     check = found(checked(*divided(features, labels), **settings), name)
     assert (check.verdict, words in check.advice) == (verdict, True), check
+
+
+def test_advice_never_excludes_every_column() -> None:
+    leak = found(checked(*divided(np.c_[Y, -Y], Y)), "label leaks")
+    assert (leak.verdict, leak.exclude) == ("fail", ())
+    assert "no other column to learn from" in leak.advice
+    noisy = found(checked(*divided((Y + 0.1 * RNG.normal(size=300))[:, None], Y)), "label leaks")
+    assert "if not, there is nothing to learn from" in noisy.advice
+
+
+def test_thirty_constant_columns_are_all_excluded() -> None:
+    check = found(checked(*divided(np.c_[X, np.ones((300, 30))], Y)), "constant columns")
+    assert check.exclude == tuple(f"x{j}" for j in range(6, 36))
+    assert '"x25"] and 10 more, which `hpsearch check --json` lists' in check.advice
 
 
 def test_a_leak_in_a_column_of_categories_is_found() -> None:

@@ -7,6 +7,8 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from hpsearch.engine import run_study
 from hpsearch.engine.cost import MISSES, DataShape, Spending, training_flops
@@ -59,6 +61,38 @@ def test_a_slot_that_costs_too_much_is_passed_over() -> None:
     assert spending.over, "so many in a row did not fit"
     assert not spending.admit(slot(50, width=1))
     assert spending.admit(slot(1)), "it was paid for before"
+
+
+WIDTHS = st.lists(st.sampled_from([2, 8, 64, 300]), min_size=1, max_size=60)
+BUDGET = 40 * training_flops({"width": 8, "depth": 1}, SHAPE, epochs=1)
+
+
+def let_in(
+    widths: list[int], limit: float, begun: list[Slot], opening: list[Slot] | None = None
+) -> list[Slot]:
+    """Those that a search begins with a budget, of draws of these widths; some it has begun."""
+    spending = Spending(limit, SHAPE, {"depth": 1}, begun, opening or [])
+    slots = [slot(index, width=width) for index, width in enumerate(widths)]
+    return [s for s in slots if spending.admit(s)]
+
+
+@given(WIDTHS, st.integers(0, 60))
+def test_a_search_that_was_killed_passes_over_the_same_slots(widths: list[int], at: int) -> None:
+    whole = let_in(widths, BUDGET, [])
+    assert let_in(widths, BUDGET, whole[:at]) == whole
+
+
+@given(WIDTHS, st.integers(0, 60), st.integers(0, 60))
+def test_a_search_with_twice_the_budget_can_begin_as_one_with_the_budget(
+    widths: list[int], more: int, at: int
+) -> None:
+    once = let_in(widths, BUDGET, [])
+    longer = widths + widths[:more]
+    twice = let_in(longer, 2 * BUDGET, [], once)
+    assert twice[: len(once)] == once
+    costs = (training_flops({"depth": 1, **s.configuration}, SHAPE, epochs=1) for s in twice)
+    assert sum(costs) <= 2 * BUDGET
+    assert let_in(longer, 2 * BUDGET, twice[:at], once) == twice
 
 
 def test_without_a_limit_all_are_let_in() -> None:

@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from hpsearch.engine.processes import process_identity, scratch_folder
+from hpsearch.errors import RunError
 
 KILLED = """
 import os, sys, tempfile
@@ -42,3 +43,24 @@ def test_a_process_that_is_not_there_has_no_identity() -> None:
     ended.wait()
     assert process_identity(ended.pid) == ""
     assert process_identity(os.getpid()).startswith(f"{os.getpid()}")
+
+
+@pytest.mark.parametrize("name", ["gettempdir", "TemporaryDirectory"])
+@pytest.mark.parametrize(
+    "error",
+    [
+        FileNotFoundError(2, "No usable temporary directory found"),
+        OSError(28, "No space left on device"),
+        PermissionError(13, "Permission denied"),
+    ],
+)
+def test_without_a_place_for_temporary_files_there_is_a_sentence(
+    name: str, error: OSError, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(*args: object, **kwargs: object) -> None:
+        raise error
+
+    monkeypatch.setattr(tempfile, name, fail)
+    words = rf"no place for temporary files \({error.strerror}\); free some space, .*TMPDIR"
+    with pytest.raises(RunError, match=words), scratch_folder():
+        pass

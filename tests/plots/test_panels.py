@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +12,7 @@ import pytest
 from views import LOOKS, NARROW, WIDE, trial, view_of
 
 from hpsearch.advice import Edit, Point
+from hpsearch.data.account import Account
 from hpsearch.diagnosis import Finding
 from hpsearch.errors import UnknownNameError
 from hpsearch.plots import PANELS, NothingToDraw, StudyView, panel
@@ -369,6 +371,18 @@ def test_the_configuration_says_who_says_it() -> None:
     assert facts["best so far"][0] == "rate=0.01 l2=0.5"
     [move] = data.moves
     assert (move.before, move.after) == ("0.0001 to 1 (log scale)", "0.01 to 1 (log scale)")
+
+
+def test_the_configuration_tells_what_became_of_the_data() -> None:
+    account = Account(90, 3, {"without a label": 30}, {"id": "excluded"}, {"p": '"$1" as 1'})
+    data = {"name": "mess", "rows": 60, "columns": 2, "classes": ["a", "b"], "fingerprint": "0"}
+    data |= {"notes": [], "account": account.document()}
+    view = view_of(trial(0, 0.5))
+    view = replace(view, summary=replace(view.summary, data=data))
+    facts = {fact.what: fact.value for fact in configuration_data(view).facts}
+    assert facts["data read"] == "90 rows of 3 columns and the target"
+    assert facts["data left out"] == "30 rows without a label; 'id' (excluded)"
+    assert facts["data read as numbers"] == "'p' (\"$1\" as 1)"
 
 
 WORDS = {"configuration", "advice"}

@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from looks import CUT_OFF
 from made_up import comparison, contestant
 
 from hpsearch.compare.result import Comparison
@@ -74,6 +75,11 @@ def test_every_panel_is_drawn_or_says_why_not(opened: Any) -> None:
 @BROWSER
 def test_the_page_is_no_wider_than_the_window(opened: Any) -> None:
     assert opened.evaluate("document.documentElement.scrollWidth <= innerWidth")
+
+
+@BROWSER
+def test_nothing_that_is_written_is_cut_off(opened: Any) -> None:
+    assert opened.evaluate(CUT_OFF) == []
 
 
 @BROWSER

@@ -8,9 +8,13 @@ from collections.abc import Iterator
 from html.parser import HTMLParser
 from pathlib import Path
 from typing import Any
+from urllib.parse import unquote
 
 import optuna
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from looks import CUT_OFF, LETTERS_A_LINE
 
 from hpsearch import parse_study_file, run_study
 from hpsearch.cli.app import run
@@ -18,6 +22,7 @@ from hpsearch.errors import RunError, UsageError
 from hpsearch.plots import PANELS
 from hpsearch.report import page_name, page_of, write_pngs
 from hpsearch.report.browser import find_browser, open_page
+from hpsearch.report.page import file_name
 from hpsearch.storage import open_storage
 
 HOSTILE = '</script><img src=x onerror=alert(1)> & "q" it\'s %{y}'
@@ -95,7 +100,7 @@ def test_the_structure(page: Path) -> None:
     assert not any(attrs.get("src") for _, attrs in parsed.tags)
     ids = [str(attrs["id"]) for _, attrs in parsed.tags if "id" in attrs]
     assert len(set(ids)) == len(ids)
-    assert all(re.fullmatch(r"[\w.-]+", identity) for identity in ids)
+    assert all(re.fullmatch(r"[\w.%-]+", identity) for identity in ids)
 
 
 def test_plotly_is_there_once_and_the_page_is_small(page: Path) -> None:
@@ -203,6 +208,18 @@ def test_the_page_is_no_wider_than_the_window(opened: Any) -> None:
 
 
 @BROWSER
+def test_nothing_that_is_written_is_cut_off(opened: Any) -> None:
+    assert opened.evaluate(CUT_OFF) == []
+
+
+@BROWSER
+def test_sentences_in_tables_have_lines_of_several_words(opened: Any) -> None:
+    letters_a_line = opened.evaluate(LETTERS_A_LINE)
+    assert letters_a_line
+    assert min(letters_a_line) > 18
+
+
+@BROWSER
 def test_colours_follow_the_reader(opened: Any) -> None:
     ink = opened.evaluate("FIGURES[0]._fullLayout.font.color")
     dark = opened.evaluate("matchMedia('(prefers-color-scheme: dark)').matches")
@@ -236,18 +253,79 @@ def test_on_paper_a_heading_stays_with_its_first_figure(page: Path) -> None:
     assert rules == ["avoid"] * 5
 
 
+ALIKE = [
+    *("a/b", "a_b", "a b", "a+b", "a%2Fb", "a%b", "a.b", "a-b", "a\\b", "a:b", "a?b", "a\tb", "ab"),
+    *(".", "..", "%2E", "...", ".a", "a.", "-a", "--output", " ", "  ", "", "_", "%"),
+    *("con", "con.x", "conx", "nul", "COM1", "com12", "lpt9.a.b", "a/con"),
+    *("学" * 200, "学" * 199, "x" * 200, "x" * 199 + "y", "/" * 200, "ünï код 学习", "\ud800"),
+    *("<b>", "'", '"', "|", "*", "\n", "\x00", "\N{RIGHT-TO-LEFT OVERRIDE}", "\N{GRINNING FACE}"),
+]
+
+
+def test_no_two_studies_have_one_file() -> None:
+    names = [page_name([name]) for name in ALIKE]
+    names += [page_name(["a", "b"]), page_name(["a", "b", "c"]), page_name(["a+b", "c"])]
+    assert len(set(names)) == len(ALIKE) + 3
+    assert len({file_name(name) for name in ALIKE}) == len(ALIKE)
+
+
+@given(st.text(max_size=60), st.text(max_size=60))
+def test_nor_have_any_others(one: str, other: str) -> None:
+    assert (page_name([one]) == page_name([other])) == (one == other)
+    assert (page_name([one, other]) == page_name([one])) is False
+
+
+@pytest.mark.parametrize("name", ALIKE)
+def test_a_file_s_name_is_one_everywhere(name: str, tmp_path: Path) -> None:
+    file = page_name([name])
+    assert re.fullmatch(r"[\w%][\w%.-]*\.html", file)
+    assert len(file.encode()) <= 160
+    assert not re.match(r"(?i)(con|prn|aux|nul|com\d|lpt\d)(\.|$)", file)
+    (tmp_path / file).write_text("")
+    assert [p.name for p in tmp_path.iterdir()] == [file]
+
+
 def test_names_of_files_keep_letters_of_any_script() -> None:
-    assert page_name(["ünï код 学习"]) == "ünï_код_学习.html"
-    assert page_name([".."]) == page_name([" "]) == "study.html"
-    assert len(page_name(["学" * 200]).encode()) < 255
+    assert page_name(["ünï_код-学习.2"]) == "ünï_код-学习.2.html"
+    assert page_name(["digits", "wine"]) == "digits+wine.html"
 
 
-def test_sections_of_names_that_differ_in_dropped_characters_only(tmp_path: Path) -> None:
+def test_sections_of_names_that_differ_in_signs_only(tmp_path: Path) -> None:
     store = open_storage(str(tmp_path / "x.db"))
-    for name in ("ü/1", "ü 1", "ü?1"):
+    for name in ("ü/1", "ü 1", "ü_1"):
         optuna.create_study(study_name=name, storage=store)
-    text = page_of(store, ["ü/1", "ü 1", "ü?1"])
-    assert re.findall(r'<section class="study" id="([^"]+)"', text) == ["ü_1", "ü_1-2", "ü_1-3"]
+    text = page_of(store, ["ü/1", "ü 1", "ü_1"])
+    ids = re.findall(r'<section class="study" id="([^"]+)"', text)
+    assert ids == ["ü%2F1", "ü%201", "ü_1"]
+    links = re.findall(r'<li><a href="#([^"]+)"', text)
+    assert [unquote(link) for link in links] == ids
+
+
+def test_only_its_own_page_is_replaced_unasked(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    with open_storage("x.db") as store:
+        for name in ("a/b", "a_b", "A_B"):
+            optuna.create_study(study_name=name, storage=store)
+    report = ["report", "--storage", "x.db"]
+    for name in ("a/b", "a_b"):
+        for dashboard in ([], ["--dashboard", "training"]):
+            assert run([*report, name, *dashboard]) == 0
+    pages = {"a%2Fb.html": "a/b", "a_b.html": "a_b"}
+    assert {p.name for p in tmp_path.glob("*.html")} == set(pages)
+    for file, name in pages.items():
+        assert f"<h1>{name}</h1>" in (tmp_path / file).read_text()
+    # As where files of A_B and a_b are the same, and with what is no page at all.
+    (tmp_path / "a_b.html").rename("A_B.html")
+    (tmp_path / "a_b.html").write_text("mine")
+    for name in ("A_B", "a_b"):
+        before = (tmp_path / f"{name}.html").read_bytes()
+        assert run([*report, name]) == 2
+        assert "is there already, and is no page of the same" in capsys.readouterr().err
+        assert (tmp_path / f"{name}.html").read_bytes() == before
+        assert run([*report, name, "-o", f"{name}.html"]) == 0, "somebody has named it"
+        assert run([*report, name]) == 0
 
 
 POINT = """(() => {

@@ -6,13 +6,15 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pytest
 
+from hpsearch.errors import NoWinnerError
 from hpsearch.search import make_strategy, run_search
 from hpsearch.space import Float, Space
 
 if TYPE_CHECKING:
     from hpsearch.search import Slot
 
-STRATEGY = make_strategy("random", Space({"x": Float(0, 1)}), trials=6, epochs=3, seed=0)
+LINE = Space({"x": Float(0, 1)})
+STRATEGY = make_strategy("random", LINE, trials=6, epochs=3, seed=0)
 
 
 @pytest.mark.parametrize("bad", [None, math.nan, math.inf, -math.inf])
@@ -34,3 +36,29 @@ def test_scores_of_numpy_become_plain_and_slots_come_in_order() -> None:
     assert [result.slot for result in report.results] == seen
     assert all(type(result.score) is float for result in report.results)
     assert [stage.name for stage in report.stages] == ["random"]
+
+
+@pytest.mark.parametrize("bad", [None, math.nan, math.inf, -math.inf, np.float32("nan")])
+@pytest.mark.parametrize("trials", [1, 6])
+def test_without_a_finite_score_there_is_no_winner(bad: float | None, trials: int) -> None:
+    strategy = make_strategy("random", LINE, trials=trials, epochs=3, seed=0)
+    with pytest.raises(NoWinnerError, match="without a finite score"):
+        run_search(lambda slot: bad, strategy)
+
+
+def test_what_an_objective_raises_is_not_swallowed() -> None:
+    def broken(slot: Slot) -> float:
+        raise ZeroDivisionError
+
+    with pytest.raises(ZeroDivisionError):
+        run_search(broken, STRATEGY)
+
+
+@pytest.mark.parametrize("longer", [None, -5.0])
+def test_a_training_that_diverged_when_it_was_longer_keeps_its_shorter_score(
+    longer: float | None,
+) -> None:
+    strategy = make_strategy("coarse-to-fine", Space({}), trials=16, epochs=8, seed=0, confirm=4)
+    report = run_search(lambda slot: -9.0 if slot.epochs < 8 else longer, strategy)
+    assert report.winner.mean == (-9.0 if longer is None else longer)
+    assert (report.winner.epochs == 8) == (longer is not None)

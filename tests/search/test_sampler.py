@@ -1,7 +1,12 @@
 from __future__ import annotations
 
+import enum
+import math
 import pickle
-from typing import TYPE_CHECKING
+import warnings
+from contextlib import nullcontext
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import optuna
@@ -14,6 +19,7 @@ from optuna.testing.pytest_samplers import (
 
 from hpsearch.errors import UsageError
 from hpsearch.search.sampler import CoarseToFineSampler
+from hpsearch.storage import WriteBehindStorage
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -127,3 +133,117 @@ def test_its_own_stages() -> None:
 def test_wrong_settings(trials: int, shares: tuple[float, ...], sentence: str) -> None:
     with pytest.raises(UsageError, match=sentence):
         CoarseToFineSampler(trials, stage_shares=shares)
+
+
+class Colour(enum.Enum):
+    RED = 1
+    BLUE = 2
+
+
+CHOICES = [
+    [(1, 2), (3,)],
+    [((1,), 2), [3]],
+    [[1], [2]],
+    [np.int64(1), np.int64(2)],
+    [np.True_, np.False_],
+    [np.str_("a"), "b"],
+    [np.float64(0.5), np.float32(0.25)],
+    [1.0, math.inf, -math.inf],
+    [math.nan, 1.0],
+    [None, "a"],
+    [Colour.RED, Colour.BLUE],
+    [b"a", b"b"],
+    [{"a": 1}, {"b": (1, 2)}],
+    [1, True, 0],
+    [1, 1.0, 2],
+    [int, float, str],
+]
+
+
+@pytest.mark.filterwarnings("ignore:Choices for a categorical distribution")
+@pytest.mark.parametrize("choices", CHOICES, ids=repr)
+@pytest.mark.parametrize("pruner", [None, optuna.pruners.MedianPruner(n_startup_trials=2)])
+def test_choices_may_be_whatever_optuna_takes(
+    choices: list[Any], pruner: optuna.pruners.BasePruner | None
+) -> None:
+    def objective(trial: optuna.Trial) -> float:
+        choice = trial.suggest_categorical("c", choices)
+        place = next(i for i, c in enumerate(choices) if c is choice)
+        assert trial.suggest_categorical("single", [choices[0]]) is choices[0]
+        trial.report(place, 1)
+        if trial.should_prune():
+            raise optuna.TrialPruned
+        return place + 0.1 * trial.suggest_float("x", np.float32(0), np.float64(1))
+
+    study = run(objective, trials=40, pruner=pruner)
+    kinds = optuna.distributions.CategoricalDistribution(choices)
+    places = [int(kinds.to_internal_repr(trial.params["c"])) for trial in study.trials]
+    best = max(places)
+    assert best > 0
+    assert places[30:].count(best) / 10 > places[:20].count(best) / 20
+
+
+def test_the_choices_draw_as_their_places_do() -> None:
+    def places(choices: list[Any]) -> list[int]:
+        study = run(lambda trial: choices.index(trial.suggest_categorical("c", choices)), trials=30)
+        return [choices.index(trial.params["c"]) for trial in study.trials]
+
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        assert places(["a", "b", "c"]) == places([(1,), (2,), (3,)]) == places([0, 1, 2])
+
+
+@pytest.mark.filterwarnings("ignore:Choices for a categorical distribution")
+def test_parallel_threads_and_a_space_that_changes() -> None:
+    def objective(trial: optuna.Trial) -> float:
+        layers = trial.suggest_categorical("layers", [(8,), (8, 8), (8, 8, 8)])
+        widths = [trial.suggest_int(f"w{i}", np.int64(1), np.int64(64), log=True) for i in layers]
+        return float(sum(widths))
+
+    study = optuna.create_study(sampler=CoarseToFineSampler(60, seed=1))
+    study.optimize(objective, n_trials=60, n_jobs=4)
+    assert all(trial.state == optuna.trial.TrialState.COMPLETE for trial in study.trials)
+
+
+def test_an_empty_search_space_is_searched() -> None:
+    assert run(lambda trial: float(trial.number), trials=20).best_value == 19
+
+
+@pytest.mark.filterwarnings("ignore:Choices for a categorical distribution")
+@pytest.mark.parametrize("choices", [[(1, 2), (3,)], [((1,), 2), [3]], [{"a": (1,)}, {2: 3}]])
+@pytest.mark.parametrize(
+    "sampler",
+    [CoarseToFineSampler(24, seed=0), optuna.samplers.RandomSampler(seed=0)],
+)
+def test_choices_that_json_changes_survive_a_restart(
+    choices: list[Any], sampler: optuna.samplers.BaseSampler, tmp_path: Path
+) -> None:
+    """Optuna's own storage refuses them in the second process."""
+
+    def objective(trial: optuna.Trial) -> float:
+        choice = trial.suggest_categorical("c", choices)
+        assert choice in choices
+        return choices.index(choice) + trial.suggest_float("x", 0, 1)
+
+    for part in (1, 2, 3):
+        storage = WriteBehindStorage(str(tmp_path / "study.db"))
+        study = optuna.create_study(
+            storage=storage, study_name="odd", sampler=sampler, load_if_exists=True
+        )
+        study.optimize(objective, n_trials=8)
+        assert len(study.trials) == 8 * part
+        assert all(trial.params["c"] in choices for trial in study.trials)
+        assert study.best_params["c"] == choices[0]
+        storage.flush()
+    stock = optuna.load_study(study_name="odd", storage=f"sqlite:///{tmp_path / 'study.db'}")
+    assert [t.value for t in stock.trials] == [t.value for t in study.trials]
+
+
+@pytest.mark.filterwarnings("ignore:Choices for a categorical distribution")
+def test_choices_that_did_change_are_refused(tmp_path: Path) -> None:
+    for choices, refused in (([(1,), (2,)], False), ([(1,), (3,)], True)):
+        storage = WriteBehindStorage(str(tmp_path / "study.db"))
+        study = optuna.create_study(storage=storage, study_name="odd", load_if_exists=True)
+        with pytest.raises(ValueError, match="dynamic") if refused else nullcontext():
+            study.ask().suggest_categorical("c", choices)
+        storage.flush()

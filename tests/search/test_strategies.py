@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import math
 import pickle
 from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any
@@ -10,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pytest
 
-from hpsearch.errors import RunError, UnknownNameError, UsageError
+from hpsearch.errors import NoWinnerError, RunError, UnknownNameError, UsageError
 from hpsearch.search import STRATEGIES, Result, Slot, Strategy, make_strategy, run_search
 from hpsearch.space import Categorical, Condition, Float, Int, Space
 
@@ -197,10 +198,32 @@ def test_small_budgets(name: str, trials: int) -> None:
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_when_everything_diverges_there_is_still_an_end(name: str) -> None:
-    report = run_search(lambda slot: float("nan"), make(name, trials=16, confirm=4))
-    assert not any(r.complete for r in report.results)
-    assert report.winner.configuration in [r.slot.configuration for r in report.results]
+@pytest.mark.parametrize("confirm", [0, 4])
+def test_when_everything_diverges_nobody_wins(name: str, confirm: int) -> None:
+    seen: list[Slot] = []
+    with pytest.raises(NoWinnerError, match=r"all 16 trials .* no winner"):
+        run_search(
+            lambda slot: seen.append(slot),  # type: ignore[func-returns-value]
+            make(name, trials=16, confirm=confirm),
+        )
+    assert len(seen) == 16  # it went on to its end
+
+
+@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("confirm", [0, 4])
+@pytest.mark.parametrize("at", [0, 7, 11])
+def test_one_that_does_not_diverge_wins_however_low_its_score(
+    name: str, confirm: int, at: int
+) -> None:
+    calls = itertools.count()
+    scores = {at: -1e6}
+    report = run_search(
+        lambda slot: scores.get(next(calls), math.nan), make(name, trials=16, confirm=confirm)
+    )
+    [good] = [r for r in report.results if r.complete]
+    assert report.winner.configuration == good.slot.configuration
+    assert report.winner.scores == (-1e6,)
+    assert report.winner.epochs == good.slot.epochs
 
 
 @pytest.mark.parametrize("name", NAMES)

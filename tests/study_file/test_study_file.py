@@ -308,3 +308,26 @@ def test_a_name_is_one_line(character: str) -> None:
     text = f'name = "a{character}b"\n[data]\nname = "iris"\n'
     with pytest.raises(StudyFileError, match=r"line 1: name has the character '.*'; leave it out"):
         parse_study_file(text)
+
+
+TWICE = {
+    "names": ("model", 'activation = { choices = ["relu", "tanh", "relu"] }', "'relu'"),
+    "numbers": ("training", "learning_rate = { choices = [0.1, 0.10] }", "0.1"),
+    "whole numbers": ("model", "width = { choices = [8, 16, 8] }", "8"),
+    "truth values": ("model", "batch_norm = { choices = [true, true] }", "True"),
+    "of the data": ("data", 'preprocessing = { choices = ["pca", "pca"] }', "'pca'"),
+}
+
+
+@pytest.mark.parametrize(("section", "line", "choice"), TWICE.values(), ids=TWICE.keys())
+def test_a_choice_that_is_given_twice_is_told_with_key_and_line(
+    section: str, line: str, choice: str
+) -> None:
+    head = "" if section == "data" else f"[{section}]\n"
+    text = f"{SMALLEST}{head}{line}\n"
+    number = text.splitlines().index(line) + 1
+    key = line.split(" ")[0]
+    words = f"file.toml, line {number}: {key}: the choice {choice} is given twice; remove one."
+    with pytest.raises(StudyFileError) as caught:
+        parse_study_file(text, origin="file.toml")
+    assert str(caught.value) == words

@@ -1,0 +1,239 @@
+"""One account of rows and columns: what a source had, and what of it reaches a network."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass, field, fields, replace
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+__all__ = ["ACCOUNT", "UNLABELLED", "Account", "code_for_missing", "listed", "quoted"]
+
+LONGEST_NAME = 40
+UNLABELLED = "without a label"
+"""How the reason begins for which rows are left out that have none."""
+
+FREQUENT = 0.005
+"""The least share of the rows that a code for missing values is suspected in."""
+DISTINCT = 5
+"""So many other values there must be for one to stand out."""
+
+ACCOUNT = {
+    "rows_read": int,
+    "rows_dropped": dict,
+    "columns_read": int,
+    "columns_dropped": dict,
+    "numbers": dict,
+    "decimal_comma": [str],
+    "imputed": dict,
+    "no_category": dict,
+    "codes": dict,
+    "remarks": [str],
+    "inputs": (int, type(None)),
+}
+"""What `Account.document` has, in the shapes that a stored note is held to."""
+
+
+@dataclass(frozen=True)
+class Account:
+    """Rows and columns from a source to the inputs of a network; nothing vanishes unsaid.
+
+    Args:
+        rows_read: rows of the source.
+        columns_read: its columns, the target not among them.
+        rows_dropped: reason -> how many rows.
+        columns_dropped: column -> reason.
+        numbers: column whose text was read as numbers -> an example of how.
+        decimal_comma: the columns among these whose numbers have a decimal comma.
+        imputed: column of numbers -> how many values are missing.
+        no_category: column of categories -> how many values are missing.
+        codes: column -> a number in it that looks like a code for a missing value, and how often.
+        remarks: what the reader should look at, in sentences.
+        inputs: columns after one-hot coding, as the training part gives; None while undivided.
+    """
+
+    rows_read: int
+    columns_read: int
+    rows_dropped: Mapping[str, int] = field(default_factory=dict)
+    columns_dropped: Mapping[str, str] = field(default_factory=dict)
+    numbers: Mapping[str, str] = field(default_factory=dict)
+    decimal_comma: tuple[str, ...] = ()
+    imputed: Mapping[str, int] = field(default_factory=dict)
+    no_category: Mapping[str, int] = field(default_factory=dict)
+    codes: Mapping[str, str] = field(default_factory=dict)
+    remarks: tuple[str, ...] = ()
+    inputs: int | None = None
+
+    @property
+    def rows(self) -> int:
+        """Rows that are learned from and tested on."""
+        return self.rows_read - sum(self.rows_dropped.values())
+
+    @property
+    def unlabelled(self) -> int:
+        """Rows that are left out since they have no label."""
+        return sum(n for reason, n in self.rows_dropped.items() if reason.startswith(UNLABELLED))
+
+    @property
+    def columns(self) -> int:
+        """Columns that are learned from."""
+        return self.columns_read - len(self.columns_dropped)
+
+    def document(self) -> dict[str, Any]:
+        """The account in terms of JSON, whole."""
+        lists = {"decimal_comma": list(self.decimal_comma), "remarks": list(self.remarks)}
+        return {"rows": self.rows, "columns": self.columns} | asdict(self) | lists
+
+    @classmethod
+    def of_document(cls, document: Mapping[str, Any]) -> Account:
+        """The account that a document tells."""
+        told = {each.name: document[each.name] for each in fields(cls)}
+        lists = {name: tuple(told[name]) for name in ("decimal_comma", "remarks")}
+        return cls(**(told | lists))
+
+    def with_values(
+        self, X: NDArray[np.float32], names: Sequence[str], categorical: Mapping[int, Any]
+    ) -> Account:
+        """The account of these samples: what is missing in them, or may be, is looked up anew."""
+        low, high = np.minimum.reduce(X, axis=0), np.maximum.reduce(X, axis=0)
+        lacking = np.isnan(low)
+        counts = {int(j): int(np.isnan(X[:, j]).sum()) for j in np.flatnonzero(lacking)}
+        codes = {
+            names[j]: code_for_missing(X[:, j])
+            for j in range(X.shape[1])
+            if j not in categorical
+            and (lacking[j] or _may_be_code(float(low[j])) or _may_be_code(float(high[j])))
+        }
+        return replace(
+            self,
+            imputed={names[j]: n for j, n in counts.items() if j not in categorical},
+            no_category={names[j]: n for j, n in counts.items() if j in categorical},
+            codes={name: code for name, code in codes.items() if code is not None},
+        )
+
+    def without_rows(self, reason: str, count: int) -> Account:
+        """The account after so many rows more are left out."""
+        return replace(self, rows_dropped={**self.rows_dropped, reason: count})
+
+    def without_columns(self, reasons: Mapping[str, str]) -> Account:
+        """The account after some columns more are left out."""
+        return replace(self, columns_dropped={**self.columns_dropped, **reasons})
+
+    def facts(self, most: int | None = None) -> Iterator[tuple[str, str]]:
+        """What there is to tell, in pairs of a heading and its words.
+
+        Args:
+            most: how many names of a list are told before the others are counted; None for all.
+
+        >>> account = Account(9, 3, {"without a label": 1}, {"id": "excluded"}, inputs=2)
+        >>> for fact in account.facts():
+        ...     print(*fact, sep=": ")
+        read: 9 rows of 3 columns and the target
+        kept: 8 rows of 2 columns, 2 inputs of the network
+        left out: 1 row without a label
+        left out: 'id' (excluded)
+        """
+        yield "read", f"{_counted(self.rows_read, self.columns_read)} and the target"
+        inputs = "" if self.inputs is None else f", {self.inputs:,} inputs of the network"
+        yield "kept", _counted(self.rows, self.columns) + inputs
+        rows = [f"{_rows(n)} {reason}" for reason, n in self.rows_dropped.items() if n]
+        if rows:
+            yield "left out", "; ".join(rows)
+        reasons: dict[str, list[str]] = {}
+        for name, reason in self.columns_dropped.items():
+            reasons.setdefault(reason, []).append(quoted(name))
+        columns = [f"{listed(names, most)} ({reason})" for reason, names in reasons.items()]
+        if columns:
+            yield "left out", listed(columns, None if most is None else 2 * most, "; ")
+        for what, told in (
+            ("read as numbers", self.numbers),
+            ("imputed with the training median", _values(self.imputed)),
+            ("missing, of no category", _values(self.no_category)),
+            ("may mean missing", self.codes),
+        ):
+            each = [f"{quoted(name)} ({about})" for name, about in told.items()]
+            if each:
+                yield what, listed(each, most)
+        for remark in self.remarks if most is None else self.remarks[: 2 * most]:
+            yield "look", remark
+        if most is not None and len(self.remarks) > 2 * most:
+            yield "look", f"{len(self.remarks) - 2 * most} remarks more are in the JSON"
+
+    def sentences(self, most: int | None = 5) -> list[str]:
+        """The facts as lines of text."""
+        told = list(self.facts(most))
+        whole = self.rows == self.rows_read and self.columns == self.columns_read
+        inputs = "" if self.inputs is None else f", {self.inputs:,} inputs of the network"
+        first = [f"{told[0][1]}, all kept{inputs}"] if whole else [f"read {told[0][1]}"]
+        rest = told[2:] if whole else told[1:]
+        return [*first, *(f"{what}: {words}" for what, words in rest)]
+
+
+def code_for_missing(values: NDArray[Any]) -> str | None:
+    """The smallest or largest number of a column, where it looks like a code for a missing value.
+
+    Such a number is negative, or a row of nines or eights; it stands for many rows, and lies away
+    from all others by more than they span. Only -1 and negative rows of nines may lie near, if no
+    other is negative.
+
+    >>> code_for_missing(np.array([1.0, 2, 3, 4, 5, 6, -999, -999, 7, 8]))
+    '-999 in 2 rows'
+    >>> code_for_missing(np.array([0.0, 1, 1, 0])) is None
+    True
+    """
+    present = values[np.isfinite(values)]
+    if len(present) == 0:
+        return None
+    for code in (float(present.min()), float(present.max())):
+        count = int(np.count_nonzero(present == code))
+        if not _may_be_code(code) or count < max(2, FREQUENT * len(present)):
+            continue
+        rest = present[present != code]
+        if len(np.unique(rest[:10_000])) < DISTINCT:
+            continue
+        low, high = float(rest.min()), float(rest.max())
+        away = max(low - code, code - high) > high - low and abs(code) >= 9
+        alone = code < 0 <= low and (code == -1 or set(f"{-code:.0f}") == {"9"})
+        if away or alone:
+            return f"{code:.10g} in {count:,} rows"
+    return None
+
+
+def _may_be_code(number: float) -> bool:
+    if not np.isfinite(number) or number != np.floor(number):
+        return False
+    return number < 0 or (number >= 9 and set(f"{number:.0f}") in ({"9"}, {"8"}))
+
+
+def listed(names: Sequence[str], most: int | None = 3, separator: str = ", ") -> str:
+    """A few names, and how many more there are.
+
+    >>> listed(["a", "b", "c", "d", "e"])
+    'a, b, c and 2 more'
+    """
+    if most is None or len(names) <= most:
+        return separator.join(names)
+    return f"{separator.join(names[:most])} and {len(names) - most} more"
+
+
+def quoted(name: str) -> str:
+    """A column's name in quotes, cut where it is long.
+
+    >>> quoted("age"), len(quoted("x" * 1000))
+    ("'age'", 45)
+    """
+    return repr(name if len(name) <= LONGEST_NAME else name[:LONGEST_NAME] + "...")
+
+
+def _counted(rows: int, columns: int) -> str:
+    return f"{_rows(rows)} of {columns:,} column{'s' * (columns != 1)}"
+
+
+def _rows(count: int) -> str:
+    return f"{count:,} row{'s' * (count != 1)}"
+
+
+def _values(counts: Mapping[str, int]) -> dict[str, str]:
+    return {name: f"{n:,} value{'s' * (n != 1)}" for name, n in counts.items()}

@@ -1,0 +1,216 @@
+"""How people write numbers and dates in text: what a whole column of it is meant as.
+
+All here works on the distinct texts of a column, which are few beside its cells.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+__all__ = ["NUMBER", "Numbers", "are_dates", "are_numbers", "as_numbers", "mixed_units"]
+
+NUMBER = r"^[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?$|^[+-]?(?i:nan|inf|infinity)$"
+
+_EXPONENT = r"([eE][+-]?\d+)?$"
+POINT = (
+    rf"^[+-]?(\d+|[1-9]\d{{0,2}}(,\d{{2,3}})*,\d{{3}})(\.\d*)?{_EXPONENT}"
+    rf"|^[+-]?\.\d+{_EXPONENT}|^[+-]?(?i:nan|inf|infinity)$"
+)
+COMMA = (
+    rf"^[+-]?(\d+|[1-9]\d{{0,2}}(\.\d{{3}})+)(,\d+)?{_EXPONENT}|^[+-]?,\d+{_EXPONENT}"
+    r"|^[+-]?(?i:nan|inf|infinity)$"
+)
+
+_CURRENCY = (
+    r"(?:(?:US|CA|AU|NZ|HK|A|C|R)?\$|€|£|¥|₹|₩|₽|₺|₪|₫|฿"
+    r"|(?i:usd|eur|gbp|jpy|chf|cny|inr|aud|cad|nzd|sek|nok|dkk|pln|czk|huf|krw|brl|mxn|zar))"
+)
+_GROUPING = "[ \u00a0\u2009\u202f'\u2019]"
+_GROUPED = rf"^[+-]?\d{{1,3}}({_GROUPING}\d{{3}})+([.,]\d+)?$"
+_UNIT = r"^(?P<number>.*\d[.,]?)(?P<gap>\s*)(?P<unit>[\p{L}°²³/]{1,12})$"
+_SPACED_UNIT = r"^[+-]?[\d.,]+\s+[\p{L}°²³/]{1,12}$"
+_CODE = r"^.*\d\p{Lu}$"
+"""A number and a capital letter, as in 12B: a code, and no unit."""
+
+
+@dataclass(frozen=True)
+class Numbers:
+    """The numbers that texts stand for.
+
+    Args:
+        values: float64, one for each text.
+        decimal_comma: whether a comma divides whole from part.
+        example: of what is more than a plain number: "$1,234 as 1234"; None where nothing is.
+        remark: what is odd about it, if anything is.
+    """
+
+    values: NDArray[np.float64]
+    decimal_comma: bool
+    example: str | None
+    remark: str | None = None
+
+
+def as_numbers(texts: Any, *, decimal_comma: bool = False) -> Numbers | None:
+    """Texts as numbers under one reading, None when no reading fits them all.
+
+    Signs of currency and percent, one unit that all have, and what groups digits are taken off;
+    parentheses mean a negative number. A comma that can be both, as in 1,234, groups digits.
+
+    Args:
+        texts: a ``pyarrow`` array of distinct, trimmed texts without nulls.
+        decimal_comma: whether a comma that can be both is a decimal one.
+
+    >>> import pyarrow as pa
+    >>> as_numbers(pa.array(["$1,234.50", "(7)"])).values.tolist()
+    [1234.5, -7.0]
+    >>> as_numbers(pa.array(["1.234,5", "3,5"])).values.tolist()
+    [1234.5, 3.5]
+    >>> as_numbers(pa.array(["1,234.5", "1.234,5"])) is None
+    True
+    """
+    import pyarrow.compute as pc
+
+    if len(texts) == 0:
+        return None
+    bare = _bare(texts)
+    numbers = _parsed(bare, decimal_comma)
+    if numbers is None:
+        parts = pc.extract_regex(bare, _UNIT)
+        units = set(pc.struct_field(parts, "unit").to_pylist()) if parts.null_count == 0 else set()
+        coded = pc.or_(pc.match_substring_regex(bare, _CODE), are_dates(texts))
+        if len(units) == 1 and not pc.any(coded).as_py():
+            numbers = _parsed(pc.struct_field(parts, "number"), decimal_comma)
+    if numbers is None:
+        return None
+    values, comma = numbers
+    odd = pc.index(pc.match_substring_regex(texts, NUMBER), False).as_py()
+    example = None if odd < 0 else f'"{_short(texts[odd].as_py())}" as {values[odd]:.10g}'
+    return Numbers(values, comma, example, _mixed_signs(texts))
+
+
+def are_numbers(texts: Any) -> Any:
+    """Which texts are a number under some reading."""
+    import pyarrow.compute as pc
+
+    bare = _bare(texts)
+    return pc.or_(
+        pc.match_substring_regex(bare, POINT),
+        pc.match_substring_regex(bare, COMMA),
+    )
+
+
+def mixed_units(texts: Any) -> list[str]:
+    """The units of texts that are all numbers with units, where they have two to four; else none.
+
+    >>> import pyarrow as pa
+    >>> mixed_units(pa.array(["45 kg", "100 lb", "7 kg"]))
+    ['kg', 'lb']
+    """
+    import pyarrow.compute as pc
+
+    if not pc.all(pc.match_substring_regex(texts, _SPACED_UNIT)).as_py():
+        return []
+    units = sorted(set(pc.struct_field(pc.extract_regex(texts, _UNIT), "unit").to_pylist()))
+    return units if 2 <= len(units) <= 4 else []
+
+
+def _bare(texts: Any) -> Any:
+    """Texts without signs of currency and percent, and without what groups digits by space."""
+    import pyarrow.compute as pc
+
+    replaced = pc.replace_substring_regex
+    bare = replaced(texts, "^[\u2212\u2013]", "-")
+    bare = replaced(bare, r"^\((.*\d.*)\)$", r"-\1")
+    bare = replaced(bare, rf"^([+-]?)\s*{_CURRENCY}\s*([+-]?\s*[\d.,])", r"\1\2")
+    bare = replaced(bare, rf"([\d.,])\s*(?:{_CURRENCY}|%)$", r"\1")
+    bare = replaced(bare, r"^([+-])\s+", r"\1")
+    return pc.if_else(pc.match_substring_regex(bare, _GROUPED), replaced(bare, _GROUPING, ""), bare)
+
+
+def _parsed(bare: Any, decimal_comma: bool) -> tuple[NDArray[np.float64], bool] | None:
+    import pyarrow as pa
+    import pyarrow.compute as pc
+
+    for comma in (True, False) if decimal_comma else (False, True):
+        if not pc.all(pc.match_substring_regex(bare, COMMA if comma else POINT)).as_py():
+            continue
+        plain = pc.replace_substring(bare, "." if comma else ",", "")
+        plain = pc.replace_substring(plain, ",", ".") if comma else plain
+        values = np.asarray(plain.cast(pa.float64()).to_numpy(zero_copy_only=False))
+        return values, comma and pc.any(pc.match_substring(bare, ",")).as_py()
+    return None
+
+
+def _mixed_signs(texts: Any) -> str | None:
+    import pyarrow.compute as pc
+
+    found = {
+        sign
+        for sign in ("$", "€", "£", "¥", "%")
+        if pc.any(pc.match_substring(texts, sign)).as_py()
+    }
+    if len(found) < 2:
+        return None
+    return f"mixes {' and '.join(sorted(found))}, whose numbers are taken as they stand"
+
+
+_DAY = r"(?:0?[1-9]|[12]\d|3[01])"
+_MONTH = r"(?:0?[1-9]|1[0-2])"
+_NAME = (
+    r"(?:jan(?:uary)?|feb(?:ruary)?|mar(?:ch)?|apr(?:il)?|may|june?|july?|aug(?:ust)?"
+    r"|sept?(?:ember)?|oct(?:ober)?|nov(?:ember)?|dec(?:ember)?)\.?"
+)
+_GAP = r"[\s./,-]+"
+_TIME = (
+    r"\d{1,2}:\d{2}(?::\d{2}(?:[.,]\d+)?)?\s*(?:[ap]\.?m\.?)?"
+    r"\s*(?:z|utc|gmt|[a-z]{2,4}|[+-]\d{2}:?\d{2}|[+-]\d{2})?"
+)
+_FORMS = (
+    rf"[12]\d{{3}}-{_MONTH}(?:-{_DAY})?",
+    rf"[12]\d{{3}}/{_MONTH}/{_DAY}",
+    rf"[12]\d{{3}}\.{_MONTH}\.{_DAY}\.?",
+    *(
+        rf"(?:{first}{sep}{second}){sep}(?:\d{{4}}|{short})"
+        for first, second in ((_DAY, _MONTH), (_MONTH, _DAY))
+        for sep, short in (("/", r"\d{2}"), (r"\.", r"[12]\d{3}"), ("-", r"[12]\d{3}"))
+    ),
+    *(
+        rf"(?:{first}){sep}(?:{second}){sep}\d{{2}}"
+        for first, second in (
+            (r"(?:0[1-9]|[12]\d|3[01])", r"(?:0[1-9]|1[0-2])"),
+            (r"(?:0[1-9]|1[0-2])", r"(?:0[1-9]|[12]\d|3[01])"),
+        )
+        for sep in (r"\.", "-")
+    ),
+    rf"{_DAY}(?:st|nd|rd|th)?(?:\s+of)?{_GAP}{_NAME}{_GAP}(?:\d{{4}}|\d{{2}})",
+    rf"{_NAME}{_GAP}{_DAY}(?:st|nd|rd|th)?{_GAP}(?:\d{{4}}|\d{{2}})",
+    rf"{_NAME}{_GAP}(?:\d{{4}}|\d{{2}}|{_DAY}(?:st|nd|rd|th)?)",
+    rf"{_DAY}(?:st|nd|rd|th)?(?:\s+of)?{_GAP}{_NAME}",
+    rf"\d{{4}}{_GAP}{_NAME}(?:{_GAP}{_DAY})?",
+    r"[12]\d{7}t\d{4,6}z?",
+)
+_WEEKDAY = r"(?:(?:mon|tues?|wed(?:nes)?|thu(?:rs)?|fri|sat(?:ur)?|sun)(?:day)?\.?,?\s+)?"
+DATE = rf"(?i)^{_WEEKDAY}(?:{'|'.join(_FORMS)})(?:[t\s,]\s*{_TIME})?(?:\s+\d{{4}})?$"
+CLOCK = rf"(?i)^{_TIME}$"
+
+
+def are_dates(texts: Any) -> Any:
+    """Which texts are dates, with or without a time of day, or times of day.
+
+    >>> import pyarrow as pa
+    >>> are_dates(pa.array(["2024-03-01T10:00:00Z", "3 Mar 2024", "31/12/99", "1-2-3"])).to_pylist()
+    [True, True, True, False]
+    """
+    import pyarrow.compute as pc
+
+    return pc.or_(pc.match_substring_regex(texts, DATE), pc.match_substring_regex(texts, CLOCK))
+
+
+def _short(text: str) -> str:
+    return text if len(text) <= 20 else text[:20] + "..."

@@ -1,0 +1,136 @@
+"""Advice can be followed: what it names exists, and the next study file has it."""
+
+from __future__ import annotations
+
+import ast
+import json
+import re
+import tomllib
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+import hpsearch
+from hpsearch.cli.app import run
+from hpsearch.diagnosis import ADVICE
+from hpsearch.study_file import load_study_file
+from hpsearch.study_file.models import StudyFile
+
+PACKAGE = Path(hpsearch.__file__).parent
+ADVISERS = [
+    PACKAGE / "diagnosis.py",
+    *sorted((PACKAGE / "diagnostics").glob("*.py")),
+    *sorted((PACKAGE / "advice").glob("*.py")),
+]
+NAMED = re.compile(r"\[(data|model|training|search|compare)\] (\w+)")
+
+
+def texts(path: Path) -> Iterator[str]:
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.Constant) and isinstance(node.value, str):
+            yield node.value
+
+
+def settings() -> set[tuple[str, str]]:
+    sections = {
+        name: field.annotation
+        for name, field in StudyFile.model_fields.items()
+        if hasattr(field.annotation, "model_fields")
+    }
+    return {(name, key) for name, section in sections.items() for key in section.model_fields}  # type: ignore[union-attr]
+
+
+def test_every_setting_that_advice_names_exists() -> None:
+    named = {found for path in ADVISERS for text in texts(path) for found in NAMED.findall(text)}
+    assert ("data", "exclude") in named
+    assert ("data", "preprocessing") in named
+    assert named <= settings()
+
+
+@pytest.mark.parametrize("path", ADVISERS, ids=lambda path: path.name)
+def test_no_advice_asks_for_what_no_setting_does(path: Path) -> None:
+    for text in texts(path):
+        for words in ("drop it", "keep them together", "leave the column", "leave it out:"):
+            assert words not in text
+
+
+def test_settings_named_by_their_bare_name_exist() -> None:
+    words = set(re.findall(r"\b[a-z]+2?(?:_[a-z]+)*\b", " ".join(ADVICE.values())))
+    keys = {key for _, key in settings()}
+    assert {"patience", "l2", "dropout", "width", "depth", "batch_norm", "initializer"} <= keys
+    assert {word for word in words if "_" in word} <= keys
+
+
+STUDY = """
+name = "leaky"
+[data]
+path = "table.csv"
+target = "kind"
+exclude = ["old"]
+[model]
+width = 8
+depth = 1
+[training]
+epochs = 2
+[search]
+strategy = "random"
+trials = 4
+"""
+
+
+@pytest.fixture
+def leaky(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A table with the label under two names, in one-hot columns, and two constant columns."""
+    rng = np.random.default_rng(0)
+    kind = rng.integers(0, 3, 200)
+    columns = {
+        "a": rng.normal(size=200),
+        "b": rng.normal(size=200) + kind,
+        "old": rng.normal(size=200),
+        'the "label"': 7 - kind,
+        "größe, cm": kind * 10,
+        **{f"is {k}": (kind == k).astype(int) for k in range(3)},
+        "c": np.ones(200),
+        "d": np.full(200, 3),
+        "kind": [f"k{k}" for k in kind],
+    }
+    header = ",".join(f'"{name.replace(chr(34), chr(34) * 2)}"' for name in columns)
+    rows = (",".join(map(str, row)) for row in zip(*columns.values(), strict=True))
+    (tmp_path / "table.csv").write_text("\n".join([header, *rows]), encoding="utf-8")
+    (tmp_path / "study.toml").write_text(STUDY)
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("COLUMNS", "10000")
+    return tmp_path
+
+
+LEAKS = ['the "label"', "größe, cm", "is 0", "is 1", "is 2"]
+
+
+def test_what_check_says_can_be_pasted(leaky: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(["check", "study.toml"]) == 1
+    out = capsys.readouterr().out
+    [leak] = re.findall(r"label leaks: .*?\[data\] (exclude = \[.*\])", out)
+    [together] = re.findall(r"All together: \[data\] (exclude = \[.*\])", out)
+    assert tomllib.loads(leak)["exclude"] == LEAKS
+    Path("study.toml").write_text(STUDY.replace('exclude = ["old"]', together))
+    assert set(load_study_file("study.toml").data.exclude) == {"old", *LEAKS, "c", "d"}
+    assert run(["check", "study.toml", "--json"]) == 0
+    checks = {check["name"]: check for check in json.loads(capsys.readouterr().out)["checks"]}
+    assert checks["label leaks"]["verdict"] == "pass"
+    assert checks["constant columns"]["verdict"] == "pass"
+
+
+def test_what_advise_writes_leaves_the_columns_out(
+    leaky: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert run(["run", "study.toml", "-w", "1"]) == 0
+    (leaky / "place").mkdir()
+    assert run(["advise", "leaky", "-o", "place/next.toml"]) == 0
+    assert "Columns to leave out: constant columns: 'c', 'd'; label leaks" in (
+        capsys.readouterr().out
+    )
+    following = load_study_file("place/next.toml")
+    assert set(following.data.exclude) == {"old", *LEAKS, "c", "d"}
+    assert run(["run", "place/next.toml", "-w", "1"]) == 0
