@@ -161,7 +161,7 @@ class Preprocessor:
     def _expand(self, chunk: NDArray[Any]) -> Floats:
         filled = np.where(np.isnan(chunk), self.impute, chunk).astype(np.float64)
         onehot = np.flatnonzero(~np.isnan(self.code))
-        if len(onehot) == 0:
+        if len(onehot) == 0 and len(self.source) == self.n_features_in:
             return filled
         expanded = filled[:, self.source]
         expanded[:, onehot] = expanded[:, onehot] == self.code[onehot]
