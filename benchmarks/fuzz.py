@@ -158,17 +158,12 @@ def make_study(rng: random.Random, folder: Path) -> None:
 def _setting_names() -> dict[str, list[str]]:
     from hpsearch.study_file.models import StudyFile
 
-    return {
-        "" if section == "top" else section: list(fields)
-        for section, fields in {
-            "top": ["name", "seed"],
-            **{
-                key: field.annotation.model_fields
-                for key, field in StudyFile.model_fields.items()
-                if hasattr(field.annotation, "model_fields")
-            },
-        }.items()
-    }
+    names = {"": ["name", "seed"]}
+    for key, field in StudyFile.model_fields.items():
+        fields: dict[str, Any] = getattr(field.annotation, "model_fields", {})
+        if fields:
+            names[key] = list(fields)
+    return names
 
 
 def _odd_toml(rng: random.Random, depth: int = 0) -> str:
@@ -229,11 +224,10 @@ def use_study(rng: random.Random, folder: Path) -> None:
 
 
 def _cells(rng: random.Random, rows: int) -> list[str]:
-    kind = rng.randrange(9)
     some = [
         rng.choice([*ODD_TEXTS, *ODD_NUMBERS]).replace("\0", "") for _ in range(rng.randrange(1, 5))
     ]
-    common = [
+    kinds: list[Callable[[], str]] = [
         lambda: str(rng.randrange(5)),
         lambda: f"{rng.gauss(0, 1):.4f}",
         lambda: rng.choice("abc"),
@@ -243,7 +237,8 @@ def _cells(rng: random.Random, rows: int) -> list[str]:
         lambda: rng.choice(some),
         lambda: f"{rng.randrange(9)},{rng.randrange(10, 99)}",
         lambda: "",
-    ][kind]
+    ]
+    common = rng.choice(kinds)
     odd = rng.choice([0.0, 0.0, 0.0, 0.02, 0.3])
     return [rng.choice(some) if rng.random() < odd else common() for _ in range(rows)]
 

@@ -171,10 +171,10 @@ HOSTILE = {
     "a description that is a list": lambda: rewritten({"about": np.frombuffer(b"[]", np.uint8)}),
     "a description of other numbers": lambda: rewritten({"about": np.arange(9.0)}),
     "weights that are no numbers": lambda: rewritten(
-        {"0/network/parameters": np.full(32, np.nan, np.float32)}
+        {"0/network/parameters": np.full_like(member().state["parameters"], np.nan)}
     ),
     "weights that are infinite": lambda: rewritten(
-        {"0/network/parameters": np.full(32, np.inf, np.float32)}
+        {"0/network/parameters": np.full_like(member().state["parameters"], np.inf)}
     ),
     "weights that are text": lambda: rewritten({"0/network/parameters": np.full(32, "a")}),
     "means that are no numbers": lambda: rewritten({"0/preprocessing/mean": np.full(4, np.nan)}),
