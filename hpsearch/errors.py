@@ -30,6 +30,7 @@ __all__ = [
     "UnknownNameError",
     "UsageError",
     "nearest",
+    "shown",
 ]
 
 
@@ -41,6 +42,16 @@ class HpsearchError(Exception):
     """Something a person can repair; ``exit_code`` is what the command line returns."""
 
     exit_code = 1
+
+    def __str__(self) -> str:
+        r"""The sentence on one line, whatever names of others it holds.
+
+        >>> print(HpsearchError("there is no study 'a\nb\x1b[31m'"))
+        there is no study 'a\nb\x1b[31m'
+        """
+        return "".join(
+            c if c.isprintable() else c.encode("unicode_escape").decode() for c in super().__str__()
+        )
 
 
 class UsageError(HpsearchError, ValueError):
@@ -79,11 +90,11 @@ class UnknownNameError(UsageError):
         names = list(known)
         close = nearest(str(name), names)
         hint = f"; did you mean {close!r}?" if close else "."
-        shown = names
+        listed = names
         if len(names) > MOST:
-            shown = difflib.get_close_matches(str(name).lower(), names, n=FEW, cutoff=0.0)
-        more = f" and {len(names) - len(shown)} more" if len(shown) < len(names) else ""
-        super().__init__(f"unknown {kind} {name!r}{hint} Known: {', '.join(shown)}{more}")
+            listed = difflib.get_close_matches(str(name).lower(), names, n=FEW, cutoff=0.0)
+        more = f" and {len(names) - len(listed)} more" if len(listed) < len(names) else ""
+        super().__init__(f"unknown {kind} {shown(name)}{hint} Known: {', '.join(listed)}{more}")
         self.kind, self.name, self.known = kind, name, names
 
     def __reduce__(self) -> tuple[type[UnknownNameError], tuple[str, object, list[str]]]:
@@ -101,6 +112,19 @@ class NoWinnerError(RunError):
 
 class StorageError(RunError):
     """The database could not be read or written."""
+
+
+def shown(value: object) -> str:
+    """A value of any size as a part of a sentence, at most 60 characters of it.
+
+    >>> shown("ab"), shown("a" * 100)
+    ("'ab'", "'aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa...")
+    """
+    try:
+        text = repr(value[:60] if isinstance(value, str | bytes) else value)
+    except ValueError:  # Python writes no number of more than 4,300 digits
+        return "a number of thousands of digits"
+    return text if len(text) <= 60 else text[:57] + "..."
 
 
 def nearest(name: str, known: Iterable[str]) -> str | None:

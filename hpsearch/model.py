@@ -16,15 +16,19 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 import numpy as np
 
 from hpsearch.data.account import quoted
+from hpsearch.data.arrays import member_sizes, read_members
+from hpsearch.data.dataset import check_size
+from hpsearch.data.files import first_line, whole_path
 from hpsearch.data.in_memory import numbers_of
 from hpsearch.data.preprocessing import Preprocessor
-from hpsearch.errors import DataError, UsageError
-from hpsearch.nn import Network, NetworkConfig
+from hpsearch.errors import DataError, UsageError, shown
+from hpsearch.nn import Network, NetworkConfig, state_shapes
+from hpsearch.shapes import fits
 from hpsearch.writing import json_text, write_whole
 
 __all__ = ["Member", "Model"]
@@ -35,8 +39,21 @@ FORMAT = 2
 FAR = 10.0
 """Values so many times farther out than the training part spans are told."""
 
-MAX_BYTES = 4 * 2**30
-"""A model file that unpacks to more than this is refused before it fills the memory."""
+LONGEST_ABOUT = 1 << 25
+"""The JSON text of a model file is at most so many bytes: read, it takes some twenty times that."""
+
+CHUNK_CELLS = 1 << 25
+"""Rows are predicted in pieces, of so many cells after preprocessing."""
+
+ABOUT = {
+    "format": int,
+    "classes": [(str, int)],
+    "feature_names": [str],
+    "categories": dict,
+    "origin": dict,
+    "decimal_comma?": [str],
+}
+"""What that text has; see `fits`."""
 
 
 @dataclass(frozen=True)
@@ -92,12 +109,22 @@ class Model:
             raise DataError(
                 f"the model reads {len(self.feature_names)} columns, X has the shape {X.shape}"
             )
-        chances = [
-            network.predict_proba(member.preprocessor.transform(X))
-            for member, network in zip(self.members, self._built, strict=True)
-        ]
-        mean: np.ndarray = np.mean(chances, axis=0)
-        return mean
+        check_size("the table of probabilities", len(X), len(self.classes))
+        chances = np.zeros((len(X), len(self.classes)), dtype=np.float32)
+        for member, network in zip(self.members, self._built, strict=True):
+            width = member.preprocessor.n_features_out
+            rows = 512 * max(1, CHUNK_CELLS // (512 * width))
+            for start in range(0, len(X), rows):
+                prepared = member.preprocessor.transform(X[start : start + rows])
+                chances[start : start + rows] += network.predict_proba(prepared)
+        chances /= len(self.members)
+        unknown = np.flatnonzero(~np.isfinite(chances).all(axis=1))
+        if len(unknown):
+            raise DataError(
+                f"the model's answer for row {unknown[0] + 1} is not a number; are the row's "
+                "values far from those that it learned from?"
+            )
+        return chances
 
     def predict(self, X: np.ndarray) -> np.ndarray:
         """The likeliest label of each row, (n,)."""
@@ -155,13 +182,18 @@ class Model:
                 f"the model reads {len(self.feature_names)} columns, and a network of it "
                 f"{preprocessor.n_features_in}"
             )
-        network = Network(
-            preprocessor.n_features_out,
-            len(self.classes),
-            member.network,
-            rng=np.random.default_rng(0),
-        )
+        shape = (preprocessor.n_features_out, len(self.classes), member.network)
+        check_size("the model", 1, max(*shape[:2], len(preprocessor.mean)))
+        for name, size in state_shapes(*shape).items():  # before the network takes memory for them
+            array = member.state.get(name)
+            if array is None or array.shape != size or array.dtype.kind != "f":
+                raise DataError(f"a network's array {name!r} does not fit its layers")
+            if not np.isfinite(array).all():
+                raise DataError(f"a network's array {name!r} has values that are no numbers")
+        network = Network(*shape, rng=np.random.default_rng(0))
         network.load_state(member.state)
+        if any((layer.running[1:] < 0).any() for layer in network.layers):
+            raise DataError("a network has a negative variance")
         return network
 
     def to_bytes(self) -> bytes:
@@ -206,10 +238,13 @@ class Model:
             DataError: there is no such file, or it is not a model of hpsearch.
         """
         try:
-            content = Path(path).read_bytes()
+            path = whole_path(path)
+            if path.exists() and not path.is_file():
+                raise DataError(f"cannot read the model {path}: it is no file")
+            with path.open("rb") as file:
+                return cls._read(file, path.stat().st_size, str(path))
         except OSError as error:
-            raise DataError(f"cannot read the model {path}: {error.strerror}") from None
-        return cls.from_bytes(content, name=str(path))
+            raise DataError(f"cannot read the model {path}: {error.strerror or error}") from None
 
     @classmethod
     def from_bytes(cls, content: bytes, *, name: str = "the model") -> Model:
@@ -218,28 +253,33 @@ class Model:
         Raises:
             DataError: the content is not a model of hpsearch.
         """
-        with _damage_named(name), zipfile.ZipFile(io.BytesIO(content)) as archive:
-            size = sum(item.file_size for item in archive.infolist())
-        if size > MAX_BYTES:
-            raise DataError(f"{name} unpacks to {size / 2**30:.1f} GiB; that is no model")
-        with _damage_named(name):
-            with np.load(io.BytesIO(content), allow_pickle=False) as archive:
-                arrays = {key: archive[key] for key in archive.files}
+        return cls._read(io.BytesIO(content), len(content), name)
+
+    @classmethod
+    def _read(cls, file: IO[bytes], packed: int, name: str) -> Model:
+        with _damage_named(name), zipfile.ZipFile(file) as archive:
+            sizes = member_sizes(archive)
+            if sizes.get("about", 0) > LONGEST_ABOUT:
+                raise DataError(f"its description has {sizes['about']:,} bytes")
+            arrays = read_members(name, archive, sizes, packed)
             about = json.loads(arrays.pop("about").tobytes().decode())
-            written = int(about["format"])
-        if written > FORMAT:
-            raise DataError(f"{name} was written by a newer hpsearch (format {written}); upgrade")
+            if not fits(about, ABOUT):
+                raise DataError("its description has another shape")
+        if about["format"] > FORMAT:
+            raise DataError(
+                f"{name} was written by a newer hpsearch (format {shown(about['format'])}); upgrade"
+            )
         with _damage_named(name):
             parts = (
                 [(about["network"], arrays)]
-                if written == 1
+                if about["format"] == 1
                 else [(net, _part(arrays, f"{n}/")) for n, net in enumerate(about["networks"])]
             )
             model = cls(
                 tuple(_member(network, own) for network, own in parts),
-                tuple(about["classes"]),
-                tuple(about["feature_names"]),
-                {int(k): tuple(v) for k, v in about["categories"].items()},
+                _distinct(about["classes"]),
+                _distinct(about["feature_names"]),
+                {int(k): _texts(v) for k, v in about["categories"].items()},
                 about["origin"],
                 tuple(about.get("decimal_comma", ())),
             )
@@ -249,6 +289,18 @@ class Model:
 
 def _rows(count: int) -> str:
     return f"{count:,} row{'s' * (count != 1)}"
+
+
+def _distinct(names: list[Any]) -> tuple[Any, ...]:
+    if len(set(names)) < len(names):
+        raise DataError("a name is there twice")
+    return tuple(names)
+
+
+def _texts(names: object) -> tuple[str, ...]:
+    if not isinstance(names, list) or not fits(names, [str]):
+        raise DataError("the categories of a column are no texts")
+    return tuple(names)
 
 
 @contextmanager
@@ -265,11 +317,12 @@ def _damage_named(name: str) -> Iterator[None]:
         OverflowError,
         TypeError,
         ValueError,
+        RecursionError,
         zipfile.BadZipFile,
         zipfile.zlib.error,  # type: ignore[attr-defined]
     ) as error:
         raise DataError(
-            f"{name} is not a model that hpsearch wrote, or it is damaged ({error}); "
+            f"{name} is not a model that hpsearch wrote, or it is damaged ({first_line(error)}); "
             "export it again with `hpsearch best NAME --export model.npz`"
         ) from error
 

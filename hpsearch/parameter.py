@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, TypeAlias
 
 import numpy as np
 
-from hpsearch.errors import SpaceError
+from hpsearch.errors import SpaceError, shown
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -284,8 +284,12 @@ def own_value(parameter: Parameter, given: object) -> Value:
 def _number(name: str, value: object) -> float:
     if isinstance(value, bool) or not isinstance(value, int | float | np.number):
         raise SpaceError(f"{name} is {value!r}; give a number.")
-    if not math.isfinite(value):
-        raise SpaceError(f"{name} is {value}; give a finite number.")
+    try:
+        finite = math.isfinite(value)
+    except OverflowError:  # a whole number beyond every float
+        finite = False
+    if not finite:
+        raise SpaceError(f"{name} is {shown(value)}; give a finite number.")
     return float(value)
 
 

@@ -29,7 +29,7 @@ LAYERS = [
     ["data"],
     ["diagnosis"],
     ["nn"],
-    ["errors", "shipped", "writing"],
+    ["errors", "shapes", "shipped", "writing"],
 ]
 """From the top of the house to its ground; a module imports from its own floor or from below."""
 

@@ -155,6 +155,34 @@ HOSTILE = {
     "networks that are none": lambda: rewritten({"networks": 3}),
     "no format": lambda: rewritten({"format": "old"}),
     "newer": lambda: rewritten({"format": 99}),
+    "a format of thousands of digits": lambda: rewritten({"format": 10**4000}),
+    "a format that is true": lambda: rewritten({"format": True}),
+    "classes that are lists": lambda: rewritten({"classes": [["a"], ["b"]]}),
+    "classes that are truth values": lambda: rewritten({"classes": [True, False]}),
+    "classes that are a text": lambda: rewritten({"classes": "ab"}),
+    "classes that are one": lambda: rewritten({"classes": ["a", "a"]}),
+    "columns that are numbers": lambda: rewritten({"feature_names": [1, 2, 3]}),
+    "columns that are lists": lambda: rewritten({"feature_names": [["a"], "b", "c"]}),
+    "columns that are one": lambda: rewritten({"feature_names": ["a", "a", "b"]}),
+    "categories that are numbers": lambda: rewritten({"categories": {"2": [1, 2]}}),
+    "categories that are a text": lambda: rewritten({"categories": {"2": "ab"}}),
+    "categories of no column": lambda: rewritten({"categories": {"two": ["no", "yes"]}}),
+    "an origin that is a list": lambda: rewritten({"origin": []}),
+    "a description that is a list": lambda: rewritten({"about": np.frombuffer(b"[]", np.uint8)}),
+    "a description of other numbers": lambda: rewritten({"about": np.arange(9.0)}),
+    "weights that are no numbers": lambda: rewritten(
+        {"0/network/parameters": np.full_like(member().state["parameters"], np.nan)}
+    ),
+    "weights that are infinite": lambda: rewritten(
+        {"0/network/parameters": np.full_like(member().state["parameters"], np.inf)}
+    ),
+    "weights that are text": lambda: rewritten({"0/network/parameters": np.full(32, "a")}),
+    "means that are no numbers": lambda: rewritten({"0/preprocessing/mean": np.full(4, np.nan)}),
+    "scales of zero": lambda: rewritten({"0/preprocessing/scale": np.zeros(4)}),
+    "a negative variance": lambda: rewritten(
+        {"2/network/statistics": np.full(len(ensemble().members[2].state["statistics"]), -1.0)},
+        ensemble(),
+    ),
 }
 
 
@@ -164,6 +192,22 @@ def test_what_is_no_model_gets_a_sentence(tmp_path: Path, content: object) -> No
     path.write_bytes(content())  # type: ignore[operator]
     with pytest.raises(DataError, match=r"m\.npz"):
         Model.load(path)
+
+
+def test_a_row_beyond_the_numbers_has_no_answer() -> None:
+    model = make(member(NetworkConfig((5,), initializer="large-random"), "none"))
+    huge = np.array([[0.1, 0.2, 1.0], [3e38, -3e38, 1.0]], dtype=np.float32)
+    model.members[0].state["parameters"][:] *= 1e3  # type: ignore[index]
+    with pytest.raises(DataError, match="answer for row 2 is not a number"):
+        model.predict_proba(huge)
+
+
+def test_a_model_that_is_no_file_or_nobodys(tmp_path: Path) -> None:
+    for path in ("/dev/zero", tmp_path):
+        with pytest.raises(DataError, match="it is no file"):
+            Model.load(path)
+    with pytest.raises(DataError, match="no home folder of ~nouser-x"):
+        Model.load("~nouser-x/m.npz")
 
 
 def test_a_missing_file_gets_a_sentence(tmp_path: Path) -> None:

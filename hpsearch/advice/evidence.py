@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from hpsearch.diagnosis import Finding
 from hpsearch.engine import record
 from hpsearch.engine.identity import kept_study_file
-from hpsearch.engine.summary import summarize, winner_slots
+from hpsearch.engine.summary import summarize, whole, winner_slots
 from hpsearch.errors import UsageError
 from hpsearch.search.base import Result
 from hpsearch.study_file import StudyFile
@@ -101,7 +101,7 @@ def read_evidence(study: optuna.Study) -> Evidence:
         tuple(
             Trained(
                 result,
-                attributes[key].get("best_epoch") or None,
+                whole(attributes[key].get("best_epoch")) or None,
                 record.read_findings(attributes[key]),
             )
             for key, result in sorted(results.items())

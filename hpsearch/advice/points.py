@@ -366,7 +366,9 @@ def _trials(evidence: Evidence) -> Iterator[Point]:
     half = len(scores) // 2
     best_of = [rng.choice(scores, (RESAMPLES, n)).max(axis=1).mean() for n in (half, len(scores))]
     gain, best = float(best_of[1] - best_of[0]), float(scores.max())
-    low, high = wilson_interval(round(best * evidence.validation), evidence.validation)
+    # Anybody can write to a database: a share is one only between 0 and 1.
+    right = round(min(max(best, 0.0), 1.0) * evidence.validation)
+    low, high = wilson_interval(right, evidence.validation)
     error = (high - low) / 4  # a standard error that is not zero where every row is right
     told = (
         f"The best of {half} configurations is {gain:.4f} below the best of {len(scores)} on "

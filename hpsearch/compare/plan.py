@@ -27,6 +27,7 @@ DOUBLE = "random-x2"
 (Li et al., Hyperband, JMLR 18, 2018, section 4)."""
 
 DRAWS = 1024  # of configurations, for the cost of an average one
+MOST_TRIALS = 100_000
 ROOM = 10  # how many times as many trials as average ones the budget may buy where they are cheap
 OWN = {
     "grid": ("points", "shift"),
@@ -68,7 +69,7 @@ def plan_contest(study: StudyFile, shape: DataShape) -> Contest:
         shape: of its data.
 
     Raises:
-        UsageError: the budget does not pay for one training.
+        UsageError: the budget does not pay for one training, or for more than anybody waits for.
     """
     section = study.compare
     epoch = _mean_epoch(study, shape) if section.budget == "flops" else 1.0
@@ -78,6 +79,11 @@ def plan_contest(study: StudyFile, shape: DataShape) -> Contest:
         raise UsageError(
             f"the budget of the comparison, {amount:.3g} {section.budget}, does not pay for one "
             f"average training, which costs {one:.3g}; raise [search] trials or [compare] amount"
+        )
+    if section.budget != "seconds" and amount > MOST_TRIALS * one:
+        raise UsageError(
+            f"the budget of the comparison, {amount:.3g} {section.budget}, pays for more than "
+            f"{MOST_TRIALS:,} average trainings, which cost {one:.3g} each; lower [compare] amount"
         )
     studies: dict[tuple[str, int], StudyFile] = {
         (strategy, repeat): _contestant(study, strategy, repeat, amount, epoch, shape)

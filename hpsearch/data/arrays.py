@@ -2,22 +2,26 @@
 
 from __future__ import annotations
 
+import math
+import tokenize
 import zipfile
 import zlib
-from typing import TYPE_CHECKING, Any
+from itertools import islice
+from typing import IO, TYPE_CHECKING, Any
 
 import numpy as np
 
-from hpsearch.data.dataset import MAX_CELLS, Dataset, as_features
-from hpsearch.data.files import first_line
-from hpsearch.errors import DataError, nearest
+from hpsearch.data.dataset import Dataset, as_features
+from hpsearch.data.files import check_unpacked, first_line
+from hpsearch.errors import DataError, nearest, shown
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
     from pathlib import Path
 
     from numpy.typing import NDArray
 
-__all__ = ["load_npz", "npz_features"]
+__all__ = ["load_npz", "member_sizes", "npz_features", "read_members"]
 
 # What zipfile, zlib and numpy raise on damaged, encrypted or absurdly large members.
 _DAMAGE = (
@@ -29,6 +33,16 @@ _DAMAGE = (
     RuntimeError,
     zipfile.BadZipFile,
     zlib.error,
+)
+
+# What numpy raises on a header that is none: it has Python parse the text.
+_NO_HEADER = (
+    ValueError,
+    TypeError,
+    RecursionError,
+    MemoryError,
+    SyntaxError,
+    tokenize.TokenError,
 )
 
 
@@ -50,17 +64,22 @@ def load_npz(path: Path) -> Dataset:
     if "X_test" not in members and "y_test" not in members:
         return Dataset.from_arrays(path.name, members["X"], members["y"])
     _check_pair(path, members, "X_test", "y_test")
-    X, X_test = members["X"], members["X_test"]
-    if X.shape[1:] != X_test.shape[1:]:
-        raise DataError(
-            f"{path}: samples of X have shape {X.shape[1:]} and those of X_test "
-            f"{X_test.shape[1:]}; they must agree."
-        )
+    for name in ("X", "y"):
+        one, other = members[name], members[f"{name}_test"]
+        if one.shape[1:] != other.shape[1:]:
+            raise DataError(
+                f"{path}: samples of {name} have shape {one.shape[1:]} and those of {name}_test "
+                f"{other.shape[1:]}; they must agree."
+            )
+        if (one.dtype.kind in "biuf") != (other.dtype.kind in "biuf"):
+            raise DataError(
+                f"{path}: {name} is of type {one.dtype} and {name}_test of {other.dtype}; "
+                "give both numbers, or both text."
+            )
+    X = [as_features(path.name, members.pop(name)) for name in ("X", "X_test")]
+    y = [members.pop(name) for name in ("y", "y_test")]
     return Dataset.from_arrays(
-        path.name,
-        np.concatenate([X, X_test]),
-        np.concatenate([members["y"], members["y_test"]]),
-        fixed_test=len(X),
+        path.name, np.concatenate(X), np.concatenate(y), fixed_test=len(X[0])
     )
 
 
@@ -82,37 +101,96 @@ def npz_features(path: Path, columns: int) -> NDArray[np.float32]:
 def _read(
     path: Path, *, required: tuple[str, ...], optional: tuple[str, ...] = ()
 ) -> dict[str, NDArray[Any]]:
-    """The named members, none of which can be a pickle or unpack to more than is allowed."""
-    if not zipfile.is_zipfile(path):
-        raise DataError(f"{path} is not an npz archive; write it with np.savez(path, X=X, y=y).")
-    try:
-        with zipfile.ZipFile(path) as archive:
-            sizes = {m.filename.removesuffix(".npy"): m.file_size for m in archive.infolist()}
-        for name in required:
-            if name not in sizes:
-                close = nearest(name, sizes)
-                hint = f"; did you mean {close!r}?" if close else "."
-                known = ", ".join(sizes) or "none"
-                raise DataError(f"{path} has no array {name!r}{hint} Its arrays: {known}.")
-        wanted = [name for name in (*required, *optional) if name in sizes]
-        for name in wanted:
-            if sizes[name] > 8 * MAX_CELLS:
-                raise DataError(
-                    f"{path}: array {name!r} unpacks to {sizes[name]:,} bytes, and at most "
-                    f"{8 * MAX_CELLS:,} are read; take a sample of the rows."
-                )
-        # Our own stream: numpy leaves one that it opened for a damaged archive to the collector.
-        with path.open("rb") as file, np.load(file, allow_pickle=False) as arrays:
-            return {name: arrays[name] for name in wanted}
-    except DataError:
-        raise
-    except _DAMAGE as error:
-        if "allow_pickle" in str(error):
+    """The named members of an archive of samples and labels."""
+    with path.open("rb") as file:
+        if not zipfile.is_zipfile(file):
             raise DataError(
-                f"{path} holds Python objects, which can run code when read; save plain numbers or "
-                "text instead (an array whose dtype is not object)."
-            ) from error
-        raise DataError(f"{path} is damaged ({first_line(error)}); write it again.") from error
+                f"{path} is not an npz archive; write it with np.savez(path, X=X, y=y)."
+            )
+        try:
+            with zipfile.ZipFile(file) as archive:
+                there = member_sizes(archive)
+                for name in required:
+                    if name not in there:
+                        close = nearest(name, there)
+                        hint = f"; did you mean {close!r}?" if close else "."
+                        known = ", ".join(map(shown, islice(there, 10))) or "none"
+                        raise DataError(f"{path} has no array {name!r}{hint} Its arrays: {known}.")
+                wanted = [name for name in (*required, *optional) if name in there]
+                return read_members(str(path), archive, wanted, path.stat().st_size)
+        except DataError:
+            raise
+        except _DAMAGE as error:
+            raise DataError(f"{path} is damaged ({first_line(error)}); write it again.") from error
+
+
+def member_sizes(archive: zipfile.ZipFile) -> dict[str, int]:
+    """The arrays of an archive and the bytes that each claims to unpack to."""
+    return {m.filename.removesuffix(".npy"): m.file_size for m in archive.infolist()}
+
+
+def read_members(
+    path: str, archive: zipfile.ZipFile, names: Iterable[str], packed: int
+) -> dict[str, NDArray[Any]]:
+    """Arrays of an archive, once their headers, and what follows these, are found to be sound.
+
+    Args:
+        path: the archive's name, for messages.
+        archive: open.
+        names: of the members, without ``.npy``.
+        packed: the bytes of the archive.
+
+    Returns:
+        The arrays by name; none can be a pickle.
+
+    Raises:
+        DataError: a member is no array, holds Python objects, unpacks to more than is read, or
+            has another size than its header says.
+    """
+    members = {m.filename.removesuffix(".npy"): m for m in archive.infolist()}
+    wanted = {name: members[name] for name in names}
+    unpacked = 0
+    for name, member in wanted.items():
+        with archive.open(member) as stream:
+            shape, dtype = _header(path, name, stream)
+            start = stream.tell()
+        size, cells = member.file_size - start, math.prod(shape)
+        if cells * dtype.itemsize != size:
+            raise DataError(
+                f"{path}: array {name!r} has {size:,} bytes, and its header says another size; "
+                "write it again."
+            )
+        unpacked += max(size, 4 * cells)  # numbers become float32
+        check_unpacked(path, packed, unpacked)
+    arrays = {}
+    for name, member in wanted.items():
+        with archive.open(member) as stream:
+            arrays[name] = np.lib.format.read_array(stream, allow_pickle=False)
+    return arrays
+
+
+def _header(path: str, name: str, stream: IO[bytes]) -> tuple[tuple[int, ...], np.dtype[Any]]:
+    """The shape and type of an array that begins here."""
+    readers = {
+        (1, 0): np.lib.format.read_array_header_1_0,
+        (2, 0): np.lib.format.read_array_header_2_0,
+    }
+    try:
+        shape, _, dtype = readers[np.lib.format.read_magic(stream)](stream)
+    except (*_NO_HEADER, KeyError) as error:
+        raise DataError(
+            f"{path}: the member {name!r} is no array of NumPy; write it with np.savez."
+        ) from error
+    if dtype.hasobject:
+        raise DataError(
+            f"{path} holds Python objects, which can run code when read; save plain numbers or "
+            "text instead (an array whose dtype is not object)."
+        )
+    if min(shape, default=0) < 0:
+        raise DataError(
+            f"{path}: the member {name!r} has the shape {shown(shape)}; write it again."
+        )
+    return shape, dtype
 
 
 def _check_pair(path: Path, members: dict[str, NDArray[Any]], X: str, y: str) -> None:

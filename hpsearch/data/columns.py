@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from hpsearch.data.account import UNLABELLED, quoted
-from hpsearch.data.dataset import refuse_quantity
+from hpsearch.data.dataset import LONGEST_NAME, refuse_quantity
 from hpsearch.data.formats import NUMBER, Numbers, are_dates, are_numbers, mixed_units
 from hpsearch.data.formats import as_numbers as numbers_of
-from hpsearch.errors import DataError, UnknownNameError
+from hpsearch.errors import DataError, UnknownNameError, shown
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -231,7 +231,7 @@ def _parse(
     row = slips[0] if rows is None else np.flatnonzero(rows)[slips[0]]
     more = f" (and {len(slips) - 1:,} cells more)" if len(slips) > 1 else ""
     raise DataError(
-        f"{name}: column {feature!r}, row {row + 1}: {cell!r} is not a number{more}, and "
+        f"{name}: column {feature!r}, row {row + 1}: {shown(cell)} is not a number{more}, and "
         f"{share:.0%} of the column are; {advice}"
     )
 
@@ -248,7 +248,7 @@ def _two_ways(texts: Any) -> str:
             odd.setdefault("comma" if readings[0].decimal_comma else "point", text)  # type: ignore[union-attr]
             if len(odd) == 2 and not any(map(str.isdigit, odd.values())):
                 break
-    return " and ".join(map(repr, odd.values()))
+    return " and ".join(map(shown, odd.values()))
 
 
 def _codes(coded: Any) -> NDArray[np.int64]:
@@ -315,8 +315,8 @@ def as_numbers(
     if numbers is None:
         row = pc.index(are_numbers(column.combine_chunks()), False).as_py()
         raise DataError(
-            f"{name}: column {feature!r}, row {row + 1}: {column[row].as_py()!r} is not a number, "
-            "and the model needs numbers there."
+            f"{name}: column {feature!r}, row {row + 1}: {shown(column[row].as_py())} is not a "
+            "number, and the model needs numbers there."
         )
     return numbers.values
 
@@ -326,6 +326,8 @@ def _categorical(feature: str, column: Any, present: int) -> Column | str:
     names = column.dictionary.to_pylist()
     if len(names) >= 10 and len(names) > 0.9 * present:
         return f"{len(names):,} distinct texts in {present:,} rows, an identifier"
+    if (longest := max(map(len, names))) > LONGEST_NAME:
+        return f"texts of up to {longest:,} characters"
     if len(names) > MAX_CATEGORIES:
         return f"{len(names):,} categories, more than {MAX_CATEGORIES:,}"
     order = sorted(range(len(names)), key=names.__getitem__)
@@ -359,7 +361,7 @@ def known_codes(
         raise DataError(
             f"{name}: column {feature!r} is of type {column.type}, and the model needs text there."
         ) from error
-    codes = pc.index_in(text, value_set=pa.array(categories))
+    codes = pc.index_in(text, value_set=pa.array(categories, pa.string()))
     unknown = text.filter(pc.and_(codes.is_null(), text.is_valid()))
     counted = sorted(
         ((found["values"], found["counts"]) for found in pc.value_counts(unknown).to_pylist()),
@@ -450,7 +452,7 @@ def _label_values(name: str, column: Any, words: set[str]) -> NDArray[Any]:
 
     kind = column.type
     if pa.types.is_integer(kind):
-        return np.asarray(column.cast(pa.int64(), safe=False).to_numpy())
+        return np.asarray(column.to_numpy())
     if _is_number(kind) and not pa.types.is_boolean(kind):
         return _as_float(column)
     text = column.cast(pa.string())
@@ -463,4 +465,7 @@ def _label_values(name: str, column: Any, words: set[str]) -> NDArray[Any]:
     numbers = numbers_of(coded.dictionary)
     if numbers is not None:  # names of classes, unless these are prices and the like
         refuse_quantity(name, _spread(coded, numbers.values))
-    return np.array(text.to_pylist(), dtype=np.str_)
+    encoded = text.dictionary_encode().combine_chunks()
+    # Rows that have one label share its text: an array of fixed width would repeat the longest.
+    names = np.array([*encoded.dictionary.to_pylist(), ""], dtype=object)[:-1]
+    return np.asarray(names[encoded.indices.to_numpy()])

@@ -14,7 +14,7 @@ import numpy as np
 from hpsearch.data.account import Account
 from hpsearch.data.in_memory import column_names, labels_of, numbers_of
 from hpsearch.data.splits import stratified_sample
-from hpsearch.errors import DataError, UnknownNameError
+from hpsearch.errors import DataError, UnknownNameError, shown
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 __all__ = [
+    "LONGEST_NAME",
     "MAX_CELLS",
     "Dataset",
     "as_features",
@@ -42,6 +43,7 @@ FEW = 10
 UNEVEN = 0.35
 """Numbers of rows that differ more than this, beside their mean, are no classes drawn alike."""
 MAX_COLUMNS = 50_000
+LONGEST_NAME = 1_000  # characters of a column's name or a category
 MAX_CELLS = 250_000_000  # one gigabyte of float32; CIFAR-10 has 184 million
 
 
@@ -126,6 +128,7 @@ class Dataset:
             )
         _check_classes(name, codes, classes)
         _check_columns(name, matrix)
+        _check_inputs(name, matrix, categories or {})
         names = _names(feature_names, matrix.shape[1])
         told = account or Account(*matrix.shape)
         return cls(
@@ -317,7 +320,7 @@ def encode_labels(name: str, y: Any) -> tuple[NDArray[np.int64], tuple[str | int
     if array.ndim != 1:
         raise DataError(f"{name}: labels must be one a sample, and their shape is {array.shape}.")
     if array.dtype.kind == "S":
-        array = np.char.decode(array, "utf-8", "replace")
+        array = np.array([text.decode("utf-8", "replace") for text in array], dtype=object)
     if array.dtype.kind not in "biufUO":
         raise DataError(
             f"{name}: labels must be integers or text, not of type {array.dtype}; make them text "
@@ -326,13 +329,25 @@ def encode_labels(name: str, y: Any) -> tuple[NDArray[np.int64], tuple[str | int
     if array.dtype.kind == "f" and not np.isfinite(array).all():
         row = int(np.flatnonzero(~np.isfinite(array))[0])
         raise DataError(f"{name}: the label of row {row + 1} is missing or infinite; give it one.")
-    labels, codes = np.unique(array, return_inverse=True)
+    if array.dtype.kind in "biuf":
+        labels, codes = np.unique(array, return_inverse=True)
+    else:
+        labels, codes = _unique_texts(array)
     whole = array.dtype.kind in "biu" or (
         array.dtype.kind == "f" and bool((labels == np.floor(labels)).all())
     )
     _check_not_a_quantity(name, labels, len(array), whole=whole)
     named = tuple(int(v) for v in labels) if whole else tuple(str(v) for v in labels)
     return codes.astype(np.int64), named
+
+
+def _unique_texts(array: NDArray[Any]) -> tuple[NDArray[Any], NDArray[np.int64]]:
+    """`numpy.unique` of texts; sorting an array of fixed width would copy the longest for each."""
+    texts = array.tolist()
+    labels = sorted(set(texts))
+    code = {text: number for number, text in enumerate(labels)}
+    codes = np.fromiter((code[text] for text in texts), np.int64, len(texts))
+    return np.array([*labels, ""], dtype=object)[:-1], codes
 
 
 def refuse_quantity(name: str, values: NDArray[np.float64]) -> None:
@@ -398,7 +413,7 @@ def _given_codes(name: str, y: Any, count: int) -> NDArray[np.int64]:
 def _check_classes(name: str, codes: NDArray[np.int64], classes: Sequence[str | int]) -> None:
     counts = np.bincount(codes, minlength=len(classes))
     if np.count_nonzero(counts) < 2:
-        only = f"only {classes[int(codes[0])]!r}" if len(codes) else "no label at all"
+        only = f"only {shown(classes[int(codes[0])])}" if len(codes) else "no label at all"
         raise DataError(f"{name}: at least two classes are needed, and there is {only}.")
     if counts.min() == 1 and len(classes) > FEW and all(isinstance(c, int) for c in classes):
         _check_no_tail(name, [int(label) for label in classes], counts)
@@ -406,8 +421,8 @@ def _check_classes(name: str, codes: NDArray[np.int64], classes: Sequence[str | 
         rare = int(counts.argmin())
         amount = "one sample" if counts[rare] else "no sample"
         raise DataError(
-            f"{name}: class {classes[rare]!r} has {amount}; training, validation and test need one "
-            "each, so add samples or remove the class."
+            f"{name}: class {shown(classes[rare])} has {amount}; training, validation and test "
+            "need one each, so add samples or remove the class."
         )
 
 
@@ -416,6 +431,14 @@ def _check_columns(name: str, X: NDArray[np.float32]) -> None:
         raise DataError(
             f"{name}: all {X.shape[1]} columns are constant, so nothing can be learned."
         )
+
+
+def _check_inputs(
+    name: str, X: NDArray[np.float32], categories: Mapping[int, tuple[str, ...]]
+) -> None:
+    """Each category becomes an input of the network: they have the limits of columns."""
+    inputs = X.shape[1] - len(categories) + sum(map(len, categories.values()))
+    check_size(f"{name}, with an input for each category,", len(X), inputs)
 
 
 def _names(feature_names: Sequence[str] | None, columns: int) -> tuple[str, ...]:

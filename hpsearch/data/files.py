@@ -1,4 +1,9 @@
-"""Opening files that may be missing, gzipped, truncated or damaged, with a sentence for each."""
+"""Opening files that may be missing, gzipped, truncated or damaged, with a sentence for each.
+
+A small file can unpack to more than any memory holds. What a file may unpack to is told here, once,
+and held by whoever reads one: `check_unpacked`, from the sizes in its headers where there are any,
+and with the running sum while it is read in pieces.
+"""
 
 from __future__ import annotations
 
@@ -14,21 +19,73 @@ from hpsearch.errors import DataError, nearest
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-__all__ = ["existing_file", "first_line", "reading"]
+__all__ = [
+    "check_unpacked",
+    "cut_off",
+    "damaged_gzip",
+    "existing_file",
+    "first_line",
+    "is_gzipped",
+    "reading",
+    "whole_path",
+]
+
+FREE = 128 << 20
+RATIO = 128
+MOST = 4 << 30
+
+
+def check_unpacked(name: str | Path, packed: int, unpacked: int) -> None:
+    """Refuse what unpacks to over 128 MiB and over 128 times its own size, or to over 4 GiB.
+
+    Texts and numbers unpack to some ten times their packed size. With 128 MiB of content the
+    arrays on its way to the network stay under a gigabyte.
+
+    Args:
+        name: of the file.
+        packed: its bytes.
+        unpacked: the bytes of its content in memory, as far as they are known.
+
+    Raises:
+        DataError: it unpacks to more.
+    """
+    allowed = min(max(FREE, RATIO * packed), MOST)
+    if unpacked > allowed:
+        raise DataError(
+            f"{name} has {packed:,} bytes and unpacks to more than {allowed >> 20:,} MiB, the most "
+            "that is read of a file of its size; take a sample of the rows, or columns that matter."
+        )
+
+
+def whole_path(path: str | Path) -> Path:
+    """The path, its ``~`` or ``~user`` replaced by a home folder.
+
+    Raises:
+        DataError: there is no such user.
+    """
+    try:
+        return Path(path).expanduser()
+    except RuntimeError as error:
+        raise DataError(
+            f"{path}: there is no home folder of {Path(path).parts[0]}; write the path out."
+        ) from error
 
 
 def existing_file(path: str | Path) -> Path:
     """The path, when a file is there.
 
     Raises:
-        DataError: there is none; the message names the file nearest to it. Or it is a folder.
+        DataError: there is none; the message names the file nearest to it. Or it is a folder, or a
+            pipe or device, which has no size.
     """
-    file = Path(path).expanduser()
+    file = whole_path(path)
     try:
         if file.is_dir():
             raise DataError(f"{file} is a folder; name a file in it.")
-        if file.exists():
+        if file.is_file():
             return file
+        if file.exists():
+            raise DataError(f"{file} is a pipe or a device; name a file.")
         here = sorted(p.name for p in file.parent.iterdir()) if file.parent.is_dir() else None
     except OSError as error:
         raise DataError(f"{file} cannot be read: {error.strerror}.") from error
@@ -48,20 +105,33 @@ def reading(path: Path) -> Iterator[IO[bytes]]:
     """
     try:
         with path.open("rb") as raw:
-            gzipped = raw.peek(2)[:2] == b"\x1f\x8b"
+            gzipped = is_gzipped(raw.peek(2))
             with io.BufferedReader(gzip.GzipFile(fileobj=raw)) if gzipped else raw as stream:
                 yield stream
     except EOFError as error:
-        raise DataError(
-            f"{path} ends in the middle of its gzip data; download it again."
-        ) from error
+        raise cut_off(path) from error
     except (gzip.BadGzipFile, zlib.error) as error:
-        raise DataError(f"{path} is a damaged gzip file ({error}); download it again.") from error
+        raise damaged_gzip(path, error) from error
     except OSError as error:
         raise DataError(f"{path} cannot be read: {error.strerror or error}.") from error
 
 
+def is_gzipped(content: bytes) -> bool:
+    """Whether a file that begins so is gzipped."""
+    return content[:2] == b"\x1f\x8b"
+
+
+def cut_off(path: Path) -> DataError:
+    """What to say of a gzipped file that lacks its end."""
+    return DataError(f"{path} ends in the middle of its gzip data; download it again.")
+
+
+def damaged_gzip(path: Path, error: BaseException) -> DataError:
+    """What to say of a gzipped file that does not unpack."""
+    return DataError(f"{path} is a damaged gzip file ({first_line(error)}); download it again.")
+
+
 def first_line(error: BaseException) -> str:
     """The start of a library's message, to be a part of ours."""
-    message = str(error).strip().partition("\n")[0].rstrip(".")
+    message = next(iter(str(error).strip().splitlines()), "").rstrip(".")
     return message[:160] or type(error).__name__

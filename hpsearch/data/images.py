@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import math
 from pathlib import Path
 from typing import IO, TYPE_CHECKING
 
 import numpy as np
 
 from hpsearch.data.dataset import Dataset, check_size
-from hpsearch.data.files import existing_file, reading
+from hpsearch.data.files import check_unpacked, existing_file, reading, whole_path
 from hpsearch.errors import DataError
 
 if TYPE_CHECKING:
@@ -41,6 +42,7 @@ CIFAR_CLASSES = (
     "ship",
     "truck",
 )
+PIECE = 1 << 20
 CIFAR_RECORD = 1 + 3 * 32 * 32  # a label, then the red, green and blue pixels row by row
 SCALED = "pixels are divided by 255, so they lie between 0 and 1; predict on pixels scaled alike"
 
@@ -58,7 +60,7 @@ def load_fashion_mnist(folder: Path | None) -> Dataset:
     Raises:
         DataError: a file is missing, malformed or does not match the others.
     """
-    home = DEBIAN_FOLDER if folder is None else folder.expanduser()
+    home = DEBIAN_FOLDER if folder is None else whole_path(folder)
     parts = []
     for part in ("train", "t10k"):
         images = read_idx(_idx_file(home, f"{part}-images-idx3-ubyte"), dimensions=3)
@@ -104,7 +106,7 @@ def load_cifar_10(folder: Path | None) -> Dataset:
             "cifar-10 needs a folder with the files of its binary version (data_batch_1.bin and so "
             "on); name it as folder."
         )
-    home = folder.expanduser()
+    home = whole_path(folder)
     if (home / "cifar-10-batches-bin").is_dir():
         home = home / "cifar-10-batches-bin"
     names = [*(f"data_batch_{number}.bin" for number in range(1, 6)), "test_batch.bin"]
@@ -144,8 +146,13 @@ def read_idx(path: Path, *, dimensions: int) -> NDArray[np.uint8]:
             )
         header = _exactly(stream, 4 * dimensions, path)
         shape = tuple(int(size) for size in np.frombuffer(header, ">u4"))
-        count = int(np.prod(shape, dtype=object))
-        check_size(str(path), shape[0], count // max(shape[0], 1))
+        if 0 in shape:
+            raise DataError(
+                f"{path} declares the shape {shape}, which has no samples or no pixels."
+            )
+        count = math.prod(shape)
+        check_size(str(path), shape[0], count // shape[0])
+        check_unpacked(path, path.stat().st_size, 4 * count)  # as float32
         body = _exactly(stream, count, path)
         if stream.read(1):
             raise DataError(
@@ -155,8 +162,10 @@ def read_idx(path: Path, *, dimensions: int) -> NDArray[np.uint8]:
     return np.frombuffer(body, np.uint8).reshape(shape)
 
 
-def _exactly(stream: IO[bytes], count: int, path: Path) -> bytes:
-    data = stream.read(count)
+def _exactly(stream: IO[bytes], count: int, path: Path) -> bytearray:
+    data = bytearray()  # a header that declares more than follows has no memory set aside for it
+    while piece := stream.read(min(count - len(data), PIECE)):
+        data += piece
     if len(data) < count:
         raise DataError(
             f"{path} is truncated: {count:,} bytes should follow and {len(data):,} do; "

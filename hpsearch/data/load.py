@@ -119,6 +119,11 @@ def _by_path(
     raise DataError(f"{file}: data files end in {', '.join(TABLE_SUFFIXES)} or .npz.")
 
 
+def _no_missing_labels(name: str, missing_labels: Sequence[str]) -> None:
+    if missing_labels:
+        raise DataError(f"{name} has a label in every row; remove missing_labels.")
+
+
 def columns_of(path: str | Path) -> list[str]:
     """The names of a table's columns; none for a file of arrays or of another kind.
 

@@ -161,7 +161,7 @@ class Preprocessor:
     def _expand(self, chunk: NDArray[Any]) -> Floats:
         filled = np.where(np.isnan(chunk), self.impute, chunk).astype(np.float64)
         onehot = np.flatnonzero(~np.isnan(self.code))
-        if len(onehot) == 0:
+        if len(onehot) == 0 and len(self.source) == self.n_features_in:
             return filled
         expanded = filled[:, self.source]
         expanded[:, onehot] = expanded[:, onehot] == self.code[onehot]
@@ -194,7 +194,12 @@ class Preprocessor:
             and all(a.ndim == 1 and a.dtype == _ARRAYS[name] for name, a in arrays.items())
             and all(len(arrays[name]) == width for name in ("source", "code", "scale"))
             and (components is not None) == (kind in ("pca", "whiten"))
-            and (components is None or (components.ndim == 2 and len(components) == width))
+            and (components is None or _are_axes(components, width))
+            and width > 0
+            and bool((arrays["scale"] > 0).all())
+            and all(np.isfinite(arrays[name]).all() for name in ("mean", "scale"))
+            and not np.isinf(arrays["impute"]).any()
+            and not np.isinf(arrays["code"]).any()
             and all(
                 extreme is None
                 or (extreme.dtype == np.float32 and extreme.shape == arrays["impute"].shape)
@@ -205,6 +210,16 @@ class Preprocessor:
         if not fits:
             raise DataError("the preprocessing state does not fit together; is the file damaged?")
         return cls(kind=kind, components=components, low=low, high=high, **arrays)
+
+
+def _are_axes(components: NDArray[Any], width: int) -> bool:
+    return (
+        components.dtype.kind == "f"
+        and components.ndim == 2
+        and components.shape[0] == width
+        and components.shape[1] > 0
+        and bool(np.isfinite(components).all())
+    )
 
 
 _ARRAYS = {

@@ -13,11 +13,18 @@ import os
 from collections import Counter
 from typing import IO, TYPE_CHECKING, Any
 
-from hpsearch.data.dataset import check_size
-from hpsearch.data.files import existing_file, first_line, reading
+from hpsearch.data.dataset import LONGEST_NAME, check_size
+from hpsearch.data.files import (
+    check_unpacked,
+    existing_file,
+    first_line,
+    reading,
+)
+from hpsearch.data.plain import is_plain, is_text, outline, plain, unpacked_size
 from hpsearch.errors import DataError
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
     from pathlib import Path
 
 __all__ = ["TABLE_SUFFIXES", "read_table"]
@@ -25,8 +32,10 @@ __all__ = ["TABLE_SUFFIXES", "read_table"]
 TABLE_SUFFIXES = (".csv", ".csv.gz", ".tsv", ".tsv.gz", ".parquet")
 
 HEAD_BYTES = 1 << 24  # the header line must end within 16 MiB
+MOST_FOOTER = 1 << 25
+PIECE_CELLS = 1 << 20
 PIECE_BYTES = 1 << 22
-MAX_BYTES = 4 << 30  # of unpacked text or Parquet columns
+MOST_BLOCK = 1 << 25  # of text that is parsed at once, unless the header line is longer
 
 
 def read_table(path: Path) -> Any:
@@ -44,26 +53,52 @@ def read_table(path: Path) -> Any:
     """
     file = existing_file(path)
     table = _read_parquet(file) if file.suffix == ".parquet" else _read_csv(file)
-    names = [name.strip() for name in table.column_names]
-    [(name, count)] = Counter(filter(None, names)).most_common(1) or [("", 0)]
-    if count > 1:
-        raise DataError(f"{file} has {count} columns named {name!r}; rename them.")
     if table.num_rows == 0:
         raise DataError(f"{file} has a header and no rows.")
-    return table.rename_columns(names)
+    return table.rename_columns([name.strip() for name in table.column_names])
 
 
 def _read_parquet(path: Path) -> Any:
+    """Read in pieces, texts as dictionaries: how long they are together is known before they are.
+
+    What is neither number, text nor time, such as lists, is not read: its column is all null.
+    """
     import pyarrow as pa
     import pyarrow.parquet as pq
 
+    packed = path.stat().st_size
     try:
+        _check_footer(path, packed)
         with pq.ParquetFile(path) as source:
-            about = source.metadata
-            check_size(str(path), about.num_rows, len(source.schema_arrow.names))
-            size = sum(about.row_group(g).total_byte_size for g in range(about.num_row_groups))
-            _check_bytes(path, size)
-            return source.read()
+            about, schema = source.metadata, source.schema_arrow
+        _check_names(path, schema.names)
+        if len(set(schema.names)) < len(schema.names):
+            raise DataError(f"{path} has columns that share a name, or have none; rename them.")
+        check_size(str(path), about.num_rows, len(schema))
+        wanted = [field.name for field in schema if is_plain(field.type)]
+        if not wanted:
+            raise DataError(f"{path} has no column of numbers or text.")
+        check_unpacked(path, packed, about.num_rows * sum(map(_least_bytes, schema.types)))
+        groups = [about.row_group(number) for number in range(about.num_row_groups)]
+        check_unpacked(path, packed, sum(group.total_byte_size for group in groups))
+        texts = [field.name for field in schema if is_text(field.type)]
+        pieces, rows, size = [], 0, 0
+        with pq.ParquetFile(path, metadata=about, read_dictionary=texts) as source:
+            most = max(1024, PIECE_CELLS // len(schema))
+            for batch in source.iter_batches(most, columns=wanted):
+                columns = []
+                for field in schema:
+                    if field.name not in wanted:
+                        columns.append(pa.nulls(len(batch), outline(field.type)))
+                        continue
+                    column = batch.column(field.name)
+                    check_unpacked(path, packed, size + unpacked_size(column))
+                    columns.append(plain(column, is_category=pa.types.is_dictionary(field.type)))
+                    size += columns[-1].nbytes
+                rows += len(batch)
+                check_size(str(path), rows, len(schema))
+                pieces.append(pa.table(columns, schema.names))
+        return pa.concat_tables(pieces) if pieces else schema.empty_table()
     except (pa.ArrowException, OSError) as error:
         raise DataError(f"{path} cannot be read as Parquet: {first_line(error)}.") from error
 
@@ -79,13 +114,16 @@ def _read_csv(path: Path) -> Any:
 
     with reading(path) as stream:
         header, delimiter = _header(path, stream.read(HEAD_BYTES))
+        _check_names(path, header)
+        length = len(",".join(header).encode())
         stream.seek(0)
         try:
             table = arrow_csv.read_csv(
                 _measured(path, stream, delimiter, len(header)),
                 # Rows are read in blocks; a block must hold a row, and better hundreds.
                 arrow_csv.ReadOptions(
-                    use_threads=False, block_size=max(PIECE_BYTES, 200 * len(",".join(header)))
+                    use_threads=False,
+                    block_size=max(PIECE_BYTES, min(200 * length, MOST_BLOCK)),
                 ),
                 arrow_csv.ParseOptions(delimiter=delimiter, newlines_in_values=True),
                 arrow_csv.ConvertOptions(column_types={name: pa.string() for name in header}),
@@ -95,6 +133,8 @@ def _read_csv(path: Path) -> Any:
                 f"{path} is not a well-formed table: {first_line(error)}; each row needs the "
                 f"{len(header)} cells of the header, in UTF-8 text."
             ) from error
+    if table.column_names != header:
+        raise DataError(f"{path} has a malformed header line; write each name in quotes.")
     check_size(str(path), table.num_rows, len(header))
     return table
 
@@ -113,17 +153,18 @@ def _measured(path: Path, stream: IO[bytes], delimiter: str, columns: int) -> An
     """
     import pyarrow as pa
 
-    packed = isinstance(getattr(stream, "raw", None), gzip.GzipFile)
+    gzipped = isinstance(getattr(stream, "raw", None), gzip.GzipFile)
+    packed = path.stat().st_size
     text = pa.BufferOutputStream()
     size = marks = 0
     while piece := stream.read(PIECE_BYTES):
         size += len(piece)
         marks += piece.count(delimiter.encode()) + piece.count(b"\n")
-        _check_bytes(path, size)
+        check_unpacked(path, packed, size + 4 * marks)  # as Arrow keeps texts
         check_size(str(path), marks // columns, columns)  # marks within texts count too
-        if packed:
+        if gzipped:
             text.write(piece)
-    return pa.BufferReader(text.getvalue()) if packed else pa.OSFile(os.fsencode(path))
+    return pa.BufferReader(text.getvalue()) if gzipped else pa.OSFile(os.fsencode(path))
 
 
 def _header(path: Path, head: bytes) -> tuple[list[str], str]:
@@ -141,9 +182,11 @@ def _header(path: Path, head: bytes) -> tuple[list[str], str]:
             "save it as UTF-8."
         ) from error
     text = text.lstrip("\r\n")
-    line_end = len(text.splitlines()[0]) if len(head) < HEAD_BYTES else text.find("\n")
-    if line_end < 0:
+    line_end = min((at for mark in "\r\n" if (at := text.find(mark)) >= 0), default=len(text))
+    if line_end == len(text) and len(head) == HEAD_BYTES:
         raise DataError(f"{path} has no line end in its first 16 MiB, so it is no table by rows.")
+    if not text.strip():
+        raise DataError(f"{path} is empty; a table needs a line of column names and rows below.")
     delimiter = "\t" if ".tsv" in path.suffixes else max(",;\t", key=text[:line_end].count)
     check_size(str(path), 1, text.count(delimiter, 0, line_end) + 1)
     try:
@@ -155,8 +198,35 @@ def _header(path: Path, head: bytes) -> tuple[list[str], str]:
     return header, delimiter
 
 
-def _check_bytes(path: Path, size: int) -> None:
-    if size > MAX_BYTES:
+def _check_names(path: Path, names: Sequence[str]) -> None:
+    check_size(str(path), 1, len(names))
+    trimmed = [name.strip() for name in names]
+    longest = max(trimmed, key=len, default="")
+    if len(longest) > LONGEST_NAME:
         raise DataError(
-            f"{path} unpacks to more than {MAX_BYTES >> 30} GiB; take a sample of the rows."
+            f"{path} has a column name of {len(longest):,} characters, {longest[:20]!r} and so on; "
+            f"is its first line the column names? They have at most {LONGEST_NAME:,}."
         )
+    [(name, count)] = Counter(filter(None, trimmed)).most_common(1) or [("", 0)]
+    if count > 1:
+        raise DataError(f"{path} has {count} columns named {name!r}; rename them.")
+
+
+def _check_footer(path: Path, packed: int) -> None:
+    """A footer that describes columns and row groups takes some ten times its size when read."""
+    with path.open("rb") as file:
+        file.seek(max(0, packed - 8))
+        length = int.from_bytes(file.read(4), "little")
+    if MOST_FOOTER < length < packed:
+        raise DataError(
+            f"{path} has a footer of {length:,} bytes, and at most {MOST_FOOTER >> 20} MiB are "
+            "read; write it with fewer columns or fewer row groups."
+        )
+
+
+def _least_bytes(kind: Any) -> int:
+    """What a cell takes at least, as a float32 or a code is what it will become."""
+    try:
+        return max(4, int(kind.bit_width) // 8)
+    except ValueError:  # texts and nested types have no fixed width
+        return 4

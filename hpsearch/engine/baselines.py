@@ -16,7 +16,8 @@ from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 import numpy as np
 
 from hpsearch.engine.intervals import wilson_interval
-from hpsearch.engine.notes import fits, note_errors, read_note
+from hpsearch.engine.notes import note_errors, read_note
+from hpsearch.shapes import fits
 
 if TYPE_CHECKING:
     import optuna

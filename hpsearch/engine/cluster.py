@@ -53,6 +53,7 @@ def cluster_executor(address: str) -> Iterator[_Cluster]:
     Raises:
         UsageError: the address is none, or Dask is not installed.
         RunError: the scheduler does not answer, no worker comes, or a worker has other versions.
+            The executor raises it too, when the scheduler is gone.
     """
     scheme, separator, place = address.partition("://")
     transport = SCHEMES.get(scheme + separator)
@@ -77,7 +78,7 @@ def cluster_executor(address: str) -> Iterator[_Cluster]:
     try:
         _check_workers(client, place)
         _sweep(client)
-        cluster = _Cluster(client)
+        cluster = _Cluster(client, place)
         try:
             yield cluster
         finally:
@@ -89,8 +90,8 @@ def cluster_executor(address: str) -> Iterator[_Cluster]:
 class _Cluster:
     """The interface of `concurrent.futures`, over a Dask client."""
 
-    def __init__(self, client: Any) -> None:
-        self._client = client
+    def __init__(self, client: Any, place: str) -> None:
+        self._client, self._place = client, place
         # Not pure: a job that is handed out again is to run again.
         self._executor = client.get_executor(pure=False)
         self._folder = f"{FOLDER}{client.id}"
@@ -101,7 +102,8 @@ class _Cluster:
     def workers(self) -> int:
         """How many jobs the cluster can run at once, now."""
         if time.monotonic() - self._counted > 1.0:
-            self._workers = max(1, sum(self._client.nthreads().values()))
+            threads = self._ask(self._client.nthreads)
+            self._workers = max(1, sum(threads.values()))
             self._counted = time.monotonic()
         return self._workers
 
@@ -115,9 +117,29 @@ class _Cluster:
     ) -> Future[T]:
         """Run the function on a job in some worker, which ends if it takes ``limit`` seconds."""
         if self._sent != job.data:
-            self._send(job.data)
-        future: Future[T] = self._executor.submit(_there, function, job, self._folder, limit)
+            self._ask(lambda: self._send(job.data))
+        future: Future[T] = self._ask(
+            lambda: self._executor.submit(_there, function, job, self._folder, limit)
+        )
         return future
+
+    def _ask(self, call: Callable[[], T]) -> T:
+        """Call what needs the scheduler.
+
+        Raises:
+            RunError: it is gone. A client looks for it again for a while; then it is closed.
+        """
+        try:
+            while self._client.status == "connecting":
+                time.sleep(0.1)
+            if self._client.status == "running":
+                return call()
+            raise ConnectionError
+        except OSError as error:
+            raise RunError(
+                f"the Dask scheduler at {self._place} is gone; finished trials are kept: start it "
+                "and its workers again, and run the same command"
+            ) from error
 
     def stop(self) -> None:
         """Take the jobs back that have not begun, and the data."""

@@ -9,58 +9,66 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from types import NoneType
 from typing import TYPE_CHECKING, Any
 
 from hpsearch.data.account import ACCOUNT
-from hpsearch.errors import SpaceError, StorageError
+from hpsearch.errors import StorageError
+from hpsearch.shapes import a_count, a_number, fits, or_none
 
 if TYPE_CHECKING:
     from optuna import Study
 
-__all__ = ["NOTE", "fits", "note_errors", "note_text", "read_note", "write_note"]
+__all__ = ["NOTE", "note_errors", "note_text", "read_note", "write_note"]
 
 NOTE = "hpsearch:"
 """Attributes of a study that begin so are ours."""
 
-NUMBER = (int, float)
-LIMIT = (int, float, NoneType)
+RESULT: Mapping[str, Any] = {
+    "configuration": dict,
+    "validation_accuracy": a_number,
+    "validation_spread": or_none(a_number),
+    "validation_scores": [a_number],
+    "test_correct": a_count,
+    "test_rows": lambda rows: a_count(rows) and rows > 0,
+    "tests": a_count,
+    "seconds": a_number,
+    "model": str,
+    "budget": {"trials": a_count, "seconds": or_none(a_number)},
+}
+
+
+def _a_result(note: Any) -> bool:
+    return (
+        fits(note, RESULT)
+        and note["test_correct"] <= note["test_rows"]
+        and all(fits(s, [a_count]) and len(s) == 2 for s in note.get("validation_slots", ()))
+    )
+
 
 SHAPES: Mapping[str, Any] = {
     "study file": {
         "data": dict,
         "model": dict,
-        "training": {"epochs": int},
+        "training": {"epochs": a_count},
         "search": {"strategy": str},
     },
     "data": {
         "name": str,
         "fingerprint": str,
-        "rows": int,
-        "columns": int,
+        "rows": a_count,
+        "columns": a_count,
         "classes": [str],
         "notes": [str],
-        "train": int,
-        "validation": int,
-        "test": int,
+        "train": a_count,
+        "validation": a_count,
+        "test": a_count,
         "account?": ACCOUNT,
     },
-    "stage": {"name": str, "slots": int, "epochs": int, "space": dict, "changes": [dict]},
-    "totals": [int],
+    "stage": {"name": str, "slots": a_count, "epochs": a_count, "space": dict, "changes": [dict]},
+    "totals": [a_count],
     "environments": [dict],
     "fixed": dict,
-    "result": {
-        "configuration": dict,
-        "validation_accuracy": NUMBER,
-        "validation_spread": LIMIT,
-        "validation_scores": [NUMBER],
-        "test_correct": int,
-        "test_rows": int,
-        "tests": int,
-        "seconds": NUMBER,
-        "model": str,
-        "budget": {"trials": int, "seconds": LIMIT},
-    },
+    "result": _a_result,
 }
 """What each note has, by the first word of its key or the whole of it; see `fits`."""
 
@@ -83,7 +91,8 @@ def read_note(study: Study, key: str) -> Any:
     Raises:
         StorageError: it is not what hpsearch writes there.
     """
-    text = study.user_attrs.get(NOTE + key)
+    # Optuna's own property copies all attributes, and fails on one that is nested too deeply.
+    text = study._storage.get_study_user_attrs(study._study_id).get(NOTE + key)
     if text is None:
         return None
     with note_errors(study, key):
@@ -103,34 +112,12 @@ def note_errors(study: Study, key: str) -> Iterator[None]:
     """
     try:
         yield
-    except (KeyError, TypeError, ValueError, SpaceError) as error:
+    except (KeyError, TypeError, ValueError, RecursionError) as error:
         raise StorageError(
             f"the notes of the study {study.study_name!r} are damaged: {NOTE}{key} is not what "
             "hpsearch writes there; restore the database from a copy, or delete the study with "
             "`hpsearch dashboard --allow-edit`"
         ) from error
-
-
-def fits(value: object, shape: Any) -> bool:
-    """Whether a value has a shape.
-
-    Args:
-        value: from JSON.
-        shape: a type, or a tuple of types; a list of one shape for a list whose members have it; a
-            dictionary for one that has at least these entries, but for those whose names end in a
-            question mark, which notes of an older hpsearch lack.
-
-    >>> fits({"a": [1, 2], "b": None}, {"a": [int]}), fits({"a": [1, "2"]}, {"a": [int]})
-    (True, False)
-    """
-    if isinstance(shape, Mapping):
-        return isinstance(value, dict) and all(
-            fits(value[name], inner) if (name := key.rstrip("?")) in value else name != key
-            for key, inner in shape.items()
-        )
-    if isinstance(shape, list):
-        return isinstance(value, list) and all(fits(member, shape[0]) for member in value)
-    return isinstance(value, shape)
 
 
 def _refuse(constant: str) -> None:

@@ -15,6 +15,7 @@ from hpsearch.engine.notes import NOTE, note_errors, read_note, write_note
 from hpsearch.objective import Outcome
 from hpsearch.search.base import Change, Result, Slot, Stage
 from hpsearch.search.distributions import to_distribution
+from hpsearch.shapes import a_count, fits
 from hpsearch.space import Categorical, Space, Value
 
 if TYPE_CHECKING:
@@ -47,6 +48,9 @@ __all__ = [
 
 TEST = "test_accuracy"
 """The attribute of a trial with its accuracy on the test part, in comparisons of searches."""
+
+SLOT = dict.fromkeys(("stage_index", "slot", "seed", "epochs"), a_count)
+"""The attributes that tell a trial of ours from one that somebody else added."""
 
 NO_WINNER = "no winner"
 """The note on a study that is over and has none: why. One with a result had more trials later."""
@@ -235,9 +239,9 @@ def read_slots(trials: Sequence[FrozenTrial]) -> list[Slot]:
 def slot_of(trial: FrozenTrial) -> tuple[int, int] | None:
     """The stage and slot of a trial that hpsearch made, None for one that somebody else added."""
     attributes = trial.user_attrs
-    if not {"stage_index", "slot", "seed", "epochs"} <= attributes.keys():
+    if not fits(attributes, SLOT):
         return None
-    return int(attributes["stage_index"]), int(attributes["slot"])
+    return attributes["stage_index"], attributes["slot"]
 
 
 @dataclass(frozen=True)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from hpsearch.nn.activations import ACTIVATIONS
 from hpsearch.nn.config import NetworkConfig, TrainingConfig
 from hpsearch.nn.initializers import INITIALIZERS
-from hpsearch.nn.network import Network
+from hpsearch.nn.network import Network, state_shapes
 from hpsearch.nn.optimizers import OPTIMIZERS
 from hpsearch.nn.schedules import SCHEDULES
 from hpsearch.nn.trainer import EpochRecord, Trainer, TrainingResult, train
@@ -21,5 +21,6 @@ __all__ = [
     "Trainer",
     "TrainingConfig",
     "TrainingResult",
+    "state_shapes",
     "train",
 ]

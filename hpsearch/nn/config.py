@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from hpsearch.errors import UnknownNameError, UsageError
+from hpsearch.errors import UnknownNameError, UsageError, shown
 from hpsearch.nn.activations import ACTIVATIONS
 from hpsearch.nn.initializers import INITIALIZERS
 from hpsearch.nn.optimizers import OPTIMIZERS
@@ -16,13 +16,16 @@ from hpsearch.nn.schedules import SCHEDULES
 
 __all__ = ["NetworkConfig", "TrainingConfig"]
 
+MOST_LAYERS = 1_000
+
 
 @dataclass(frozen=True)
 class NetworkConfig:
     """The network: its layers and how their weights begin.
 
     Args:
-        hidden_layer_sizes: units of each hidden layer; empty for softmax regression.
+        hidden_layer_sizes: units of each hidden layer, at most 1,000 of them; empty for softmax
+            regression.
         activation: a name in `hpsearch.nn.ACTIVATIONS`.
         initializer: a name in `hpsearch.nn.INITIALIZERS`.
         bias: the first value of all biases; the lecture's small positive one is 0.01.
@@ -47,7 +50,13 @@ class NetworkConfig:
         sizes: object = self.hidden_layer_sizes
         if isinstance(sizes, str) or not isinstance(sizes, Iterable):
             raise UsageError(
-                f"hidden_layer_sizes is {sizes!r}; give the width of each layer, as in (64, 64)."
+                f"hidden_layer_sizes is {shown(sizes)}; give the width of each layer, as in "
+                "(64, 64)."
+            )
+        sizes = tuple(sizes)
+        if len(sizes) > MOST_LAYERS:
+            raise UsageError(
+                f"hidden_layer_sizes has {len(sizes):,} layers; give at most {MOST_LAYERS:,}."
             )
         for size in sizes:
             _check_integer("each of hidden_layer_sizes", size, 1)
@@ -133,7 +142,7 @@ def _check_name(kind: str, name: object, known: Mapping[str, object]) -> None:
 def _check_integer(key: str, value: object, low: int) -> None:
     # NumPy's integers have __index__ too; True and False are not counts.
     if isinstance(value, bool) or not hasattr(value, "__index__") or value.__index__() < low:
-        raise UsageError(f"{key} is {value!r}; give a whole number of at least {low}.")
+        raise UsageError(f"{key} is {shown(value)}; give a whole number of at least {low}.")
 
 
 def _check_number(
@@ -156,7 +165,7 @@ def _check_number(
     try:
         number = not isinstance(value, bool | np.bool_) and math.isfinite(value)
         right = number and low <= value <= high and above < value < below
-    except TypeError:
+    except (TypeError, OverflowError):  # no number, or a whole one beyond every float
         right = False
     if not right:
-        raise UsageError(f"{key} is {value!r}; give a number {wanted}.")
+        raise UsageError(f"{key} is {shown(value)}; give a number {wanted}.")

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from itertools import pairwise
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -19,9 +19,10 @@ from hpsearch.nn.initializers import INITIALIZERS
 from hpsearch.nn.losses import cross_entropy, softmax
 from hpsearch.nn.propagation import Propagation
 
-__all__ = ["LayerViews", "Network"]
+__all__ = ["LayerViews", "Network", "state_shapes"]
 
 _CHUNK = 512
+_CELLS = 1 << 25  # of all layers' outputs at once: a chunk has fewer rows where layers are huge
 
 
 @dataclass(frozen=True)
@@ -110,28 +111,12 @@ class Network:
 
     def _allocate(self) -> None:
         """Lay out parameters, gradients and running statistics, and the layers' views of them."""
-        config = self.config
-        pieces = config.maxout_pieces if config.activation == "maxout" else 1
-        learns_slope = ACTIVATIONS[config.activation].initial_slope is not None
-        widths = [self.n_features, *config.hidden_layer_sizes]
-        # (fan_in, units, units that are normalized, slopes) of each layer, the output layer last.
-        shapes = [
-            (
-                fan_in,
-                width * pieces,
-                width * pieces if config.batch_norm else 0,
-                width if learns_slope else 0,
-            )
-            for fan_in, width in pairwise(widths)
-        ]
-        shapes.append((widths[-1], self.n_classes, 0, 0))
-        n = sum((fan_in + 1) * units + 2 * norm + slopes for fan_in, units, norm, slopes in shapes)
+        shapes = _layer_shapes(self.n_features, self.n_classes, self.config)
+        [n], [seen] = state_shapes(self.n_features, self.n_classes, self.config).values()
         self.parameters: Array = np.zeros(n, self.dtype)
         self.gradients: Array = np.zeros(n, self.dtype)
         # Running mean 0 and variance 1 and a count of batches, for each normalized layer.
-        self.statistics: Array = np.zeros(
-            sum(2 * norm + 1 for _, _, norm, _ in shapes if norm), self.dtype
-        )
+        self.statistics: Array = np.zeros(seen, self.dtype)
         self.layers: list[LayerViews] = []
         self.weight_slices: list[slice] = []
         at = seen = 0
@@ -173,11 +158,12 @@ class Network:
         self._check_inputs(X)
         n = len(X)
         logits = np.empty((n, self.n_classes), self.dtype)
-        size = min(n, _CHUNK)
+        units = sum(layer.dense.shape[1] for layer in self.layers)
+        size = min(n, _CHUNK, max(1, _CELLS // units))
         propagation = Propagation(self, size, training=False) if n else None
         with np.errstate(all="ignore"):
-            for start in range(0, n, _CHUNK):
-                rows = X[start : start + _CHUNK]
+            for start in range(0, n, size or 1):
+                rows = X[start : start + size]
                 if propagation is None or len(rows) != propagation.samples:
                     propagation = Propagation(self, len(rows), training=False)
                 propagation.load(rows)
@@ -360,3 +346,43 @@ class Network:
                 f"the inputs have shape {X.shape}; give (samples, {self.n_features}), as this "
                 "network was made for."
             )
+
+
+class _LayerShape(NamedTuple):
+    """A layer: its inputs, its units, how many of these are normalized, and its slopes."""
+
+    fan_in: int
+    units: int
+    norm: int
+    slopes: int
+
+
+def _layer_shapes(n_features: int, n_classes: int, config: NetworkConfig) -> list[_LayerShape]:
+    """The shape of each layer, the output layer last."""
+    pieces = config.maxout_pieces if config.activation == "maxout" else 1
+    learns_slope = ACTIVATIONS[config.activation].initial_slope is not None
+    widths = [n_features, *config.hidden_layer_sizes]
+    hidden = [
+        _LayerShape(
+            fan_in,
+            width * pieces,
+            width * pieces if config.batch_norm else 0,
+            width if learns_slope else 0,
+        )
+        for fan_in, width in pairwise(widths)
+    ]
+    return [*hidden, _LayerShape(widths[-1], n_classes, 0, 0)]
+
+
+def state_shapes(
+    n_features: int, n_classes: int, config: NetworkConfig
+) -> dict[str, tuple[int, ...]]:
+    """The shapes of what `Network.state` gives, told without making the network.
+
+    >>> state_shapes(4, 3, NetworkConfig((8,)))
+    {'parameters': (67,), 'statistics': (0,)}
+    """
+    shapes = _layer_shapes(n_features, n_classes, config)
+    n = sum((fan_in + 1) * units + 2 * norm + slopes for fan_in, units, norm, slopes in shapes)
+    seen = sum(2 * norm + 1 for _, _, norm, _ in shapes if norm)
+    return {"parameters": (n,), "statistics": (seen,)}

@@ -11,11 +11,15 @@ from typing import Any
 
 from pydantic import BaseModel, ValidationError
 
-from hpsearch.errors import StudyFileError, nearest
+from hpsearch.data.files import whole_path
+from hpsearch.errors import StudyFileError, nearest, shown
 from hpsearch.shipped import shipped_files
 from hpsearch.study_file.models import LIMITS, TAGS, Choices, FloatRange, IntRange, StudyFile
 
 __all__ = ["anchored", "load_study_file", "parse_study_file", "shipped_studies"]
+
+LONGEST = 1_000_000
+"""Bytes of a study file; the longest that anybody writes has a few thousand."""
 
 
 def load_study_file(path: str | Path) -> StudyFile:
@@ -31,9 +35,11 @@ def load_study_file(path: str | Path) -> StudyFile:
     """
     path = Path(path)
     try:
-        if path.stat().st_size > 1_000_000:
+        with path.open("rb") as file:
+            content = file.read(LONGEST + 1)
+        if len(content) > LONGEST:
             raise StudyFileError(f"{path} has more than a megabyte; that is no study file")
-        text = path.read_bytes().decode("utf-8")
+        text = content.decode("utf-8")
     except UnicodeDecodeError:
         raise StudyFileError(f"{path} is not text in UTF-8; a study file is TOML") from None
     except FileNotFoundError:
@@ -46,7 +52,7 @@ def load_study_file(path: str | Path) -> StudyFile:
 def anchored(study: StudyFile, folder: Path) -> StudyFile:
     """The study with the relative places of its data taken from the folder of its file."""
     places = {
-        key: str(folder / Path(value).expanduser())
+        key: str(folder / whole_path(value))
         for key in ("path", "folder")
         if (value := getattr(study.data, key)) is not None
     }
@@ -81,6 +87,11 @@ def parse_study_file(text: str, *, origin: str = "study file") -> StudyFile:
         raise StudyFileError(f"{origin} is not TOML: {error}") from None
     except RecursionError:
         raise StudyFileError(f"{origin} is nested too deeply to be a study file") from None
+    except ValueError:  # Python's own, of a number that it does not read
+        raise StudyFileError(
+            f"{origin} has a number of thousands of digits, or a date that no calendar has; "
+            "correct it"
+        ) from None
     try:
         return StudyFile.model_validate(content)
     except ValidationError as error:
@@ -128,7 +139,10 @@ def _sentence(problem: Any, dotted: str, keys: tuple[str, ...]) -> str:
 
 
 def _show(value: object) -> str:
-    text = json.dumps(value, ensure_ascii=False, default=str)
+    try:
+        text = json.dumps(value, ensure_ascii=False, default=str)
+    except ValueError:  # a number of thousands of digits
+        return shown(value)
     return text if len(text) <= 60 else text[:57] + "..."
 
 

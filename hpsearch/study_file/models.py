@@ -22,7 +22,7 @@ from pydantic import (
     model_validator,
 )
 
-from hpsearch.errors import SpaceError, nearest
+from hpsearch.errors import SpaceError, nearest, shown
 from hpsearch.nn.config import NetworkConfig, TrainingConfig
 from hpsearch.parameter import own_value
 from hpsearch.space import Categorical, Condition, Float, Int, Parameter, Space, Value
@@ -466,7 +466,8 @@ def _within_limits(name: str, value: object) -> None:
         return
     low, high = LIMITS[name]
     if not low <= value <= high:
-        raise SpaceError(f"{name} = {value:g} is outside of what makes sense, {low:g} to {high:g}")
+        given = f"{value:g}" if isinstance(value, float) else shown(value)
+        raise SpaceError(f"{name} = {given} is outside of what makes sense, {low:g} to {high:g}")
 
 
 def _condition(

@@ -118,7 +118,7 @@ BAD: dict[str, tuple[str, Content, str]] = {
         parquet({"p": pa.array([], pa.int64()), "y": pa.array([], pa.string())}),
         "no rows",
     ),
-    "Parquet without columns": ("t.parquet", parquet({}), "no rows"),
+    "Parquet without columns": ("t.parquet", parquet({}), "no column of numbers or text"),
     "another kind of file": ("t.xlsx", b"PK", "data files end in .csv"),
 }
 
@@ -198,6 +198,6 @@ def test_limits_hold_while_reading(
         patch.setattr("hpsearch.data.dataset.MAX_CELLS", 20)
         with pytest.raises(DataError, match="at most 20 cells"):
             load_dataset(path=file, target="y")
-    monkeypatch.setattr("hpsearch.data.tables.MAX_BYTES", 20)
+    monkeypatch.setattr("hpsearch.data.files.MOST", 20)
     with pytest.raises(DataError, match="unpacks to more than"):
         load_dataset(path=file, target="y")

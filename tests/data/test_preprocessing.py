@@ -258,3 +258,12 @@ def test_a_preprocessor_is_frozen() -> None:
     with pytest.raises(AttributeError):
         preprocessor.kind = "pca"  # type: ignore[misc]
     assert replace(preprocessor, kind="zero-centre").kind == "zero-centre"
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_category_that_the_training_part_lacks_gives_no_input(kind: str) -> None:
+    X = np.array([[1.0, np.nan, 3.0], [2.0, np.nan, 5.0], [4.0, np.nan, 4.0]], dtype=np.float32)
+    fitted = Preprocessor.fit(X, kind, categories={1: ("a", "b")})
+    assert fitted.n_features_out == 2
+    seen = np.array([[1.0, 0.0, 3.0]], dtype=np.float32)
+    np.testing.assert_array_equal(fitted.transform(seen), fitted.transform(X[:1]))

@@ -5,10 +5,13 @@ from __future__ import annotations
 import os
 import signal
 import socket
+import subprocess
+import sys
 import tempfile
 import threading
 import time
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -151,6 +154,46 @@ def test_no_scheduler_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
         port = free.getsockname()[1]
     with pytest.raises(RunError, match=r"no Dask scheduler answers at 127\.0\.0\.1:"):
         cluster_executor(f"dask://127.0.0.1:{port}").__enter__()
+
+
+SCHEDULER = """
+import distributed, time
+if __name__ == "__main__":
+    local = distributed.LocalCluster(
+        n_workers=1, threads_per_worker=1, dashboard_address="127.0.0.1:0", host="127.0.0.1"
+    )
+    print(local.scheduler_address, flush=True)
+    time.sleep(300)
+"""
+
+
+def test_a_scheduler_that_dies_is_one_sentence(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(cluster, "PATIENCE", 5.0)
+    script = tmp_path / "scheduler.py"
+    script.write_text(SCHEDULER)
+    with subprocess.Popen(
+        [sys.executable, str(script)], stdout=subprocess.PIPE, text=True, start_new_session=True
+    ) as scheduler:
+        assert scheduler.stdout is not None
+        place = scheduler.stdout.readline().strip().replace("tcp://", "dask://")
+        done = []
+
+        def on_event(event: object) -> None:
+            if isinstance(event, TrialDone):
+                done.append(event)
+                with suppress(ProcessLookupError):
+                    os.killpg(scheduler.pid, signal.SIGKILL)
+
+        database = str(tmp_path / "x.db")
+        with pytest.raises(RunError, match=r"scheduler at .* is gone; finished trials are kept"):
+            run_study(STUDY, storage=database, executor=place, on_event=on_event)
+    with open_storage(database, create=False) as store:
+        trials = load_study(store, "s").trials
+    states = [trial.state.name for trial in trials]
+    assert states.count("COMPLETE") + states.count("PRUNED") == len(done) > 0
+    assert set(states) <= {"COMPLETE", "PRUNED", "WAITING"}
 
 
 def test_other_versions_are_refused(dask: Any, monkeypatch: pytest.MonkeyPatch) -> None:

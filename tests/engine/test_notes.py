@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import optuna
@@ -79,6 +80,80 @@ def test_a_damaged_study_does_not_hide_the_others(
     for command in ("trials", "best", "report"):
         assert run([command, "bad"]) == 1
         assert "the notes of the study 'bad' are damaged" in capsys.readouterr().err
+
+
+RESULT = {
+    "configuration": {},
+    "validation_accuracy": 0.9,
+    "validation_spread": None,
+    "validation_scores": [0.9],
+    "test_correct": 9,
+    "test_rows": 10,
+    "tests": 1,
+    "seconds": 1.0,
+    "model": "x",
+    "budget": {"trials": 1, "seconds": None},
+}
+ODD = {
+    "no row": {"test_rows": 0, "test_correct": 0},
+    "fewer rows than right": {"test_correct": 11},
+    "negative counts": {"test_correct": -1},
+    "counts that are true": {"test_rows": True},
+    "counts of 400 digits": {"test_rows": 10**400},
+    "an accuracy of 400 digits": {"validation_accuracy": 10**400},
+    "an accuracy that is text": {"validation_accuracy": "0.9"},
+    "seconds that are a list": {"seconds": [1]},
+    "slots of three numbers": {"validation_slots": [[0, 1, 2]]},
+    "slots that are text": {"validation_slots": ["ab"]},
+    "a configuration that is a list": {"configuration": [1]},
+}
+
+
+@pytest.mark.parametrize("change", ODD.values(), ids=ODD.keys())
+def test_a_result_that_cannot_be_damages_its_study_alone(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], change: dict[str, object]
+) -> None:
+    database = str(tmp_path / "x.db")
+    with open_storage(database) as store:
+        for name, result in (("bad", RESULT | change), ("good", RESULT)):
+            study = optuna.create_study(study_name=name, storage=store)
+            study.set_user_attr("hpsearch:result", json.dumps(result))
+    assert run(["studies", "--json", "--storage", database]) == 0
+    bad, good = json.loads(capsys.readouterr().out)
+    assert "notes of the study 'bad' are damaged" in bad["error"]
+    assert good["test_accuracy"] == 0.9
+
+
+@pytest.mark.parametrize(
+    "text", ["[" * 100_000, '{"a":' * 2000, "1" + "0" * 5000, "\ud800", ["x"] * 3, {"a": 1}]
+)
+def test_a_note_of_any_content_is_one_sentence(text: object) -> None:
+    study = optuna.create_study(study_name="bad", storage=WriteBehindStorage("sqlite://"))
+    study.set_user_attr("hpsearch:result", text)
+    with pytest.raises(StorageError, match="notes of the study 'bad' are damaged"):
+        summarize(study)
+
+
+def test_an_attribute_that_is_nested_deeply_hides_nothing() -> None:
+    study = optuna.create_study(study_name="s", storage=WriteBehindStorage("sqlite://"))
+    nested: object = 1
+    for _ in range(900):
+        nested = [nested]
+    study.set_user_attr("of others", nested)
+    study.set_user_attr("hpsearch:result", json.dumps(RESULT))
+    assert summarize(study).test_accuracy == 0.9
+
+
+@pytest.mark.parametrize("value", ["ü", [1], {"a": 1}, True, -1, 0.5, 10**30])
+@pytest.mark.parametrize("name", ["stage_index", "slot", "seed", "epochs"])
+def test_a_trial_whose_slot_is_none_is_somebody_elses(name: str, value: object) -> None:
+    study = optuna.create_study(storage=WriteBehindStorage("sqlite://"))
+    trial = study.ask()
+    for key in ("stage_index", "slot", "seed", "epochs"):
+        trial.set_user_attr(key, value if key == name else 1)
+    study.tell(trial, 0.5)
+    assert record.read_results(study.trials) == {}
+    assert record.read_slots(study.trials) == []
 
 
 FOREIGN = ["twenty", [1, 2], {"a": 1}, None, True, 1e300, -5, 10.5]

@@ -11,7 +11,7 @@ from typing import get_args
 import pytest
 
 from hpsearch.data.preprocessing import KINDS
-from hpsearch.errors import StudyFileError
+from hpsearch.errors import StudyFileError, UsageError
 from hpsearch.nn import ACTIVATIONS, INITIALIZERS, OPTIMIZERS, SCHEDULES
 from hpsearch.objective import Recipe
 from hpsearch.space import Categorical, Condition, Float, Int
@@ -158,6 +158,16 @@ WRONG = {
     ),
     "unknown strategy": ('[search]\nstrategy = "gird"', "did you mean 'grid'?"),
     "no TOML": ("name name", "is not TOML"),
+    "a number of 5,000 digits": (f"[training]\nl2 = {'9' * 5000}", "thousands of digits"),
+    "a bound of 5,000 digits": (
+        f"[model]\nwidth = {{ low = 1, high = {'9' * 5000} }}",
+        "thousands of digits",
+    ),
+    "a number of 400 digits": (f"[training]\nl2 = {'9' * 400}", "l2"),
+    "a bound of 400 digits": (f"[model]\nwidth = {{ low = 1, high = {'9' * 400} }}", "finite"),
+    "deep lists": (f"[search]\nstage_shares = {'[' * 5000}{']' * 5000}", "nested too deeply"),
+    "deep tables": (f"[{'a.' * 3000}b]", "unknown key"),
+    "a line within a value": ('[model]\nactivation = "a\\u2028b"', "a\\u2028b"),
 }
 
 
@@ -167,8 +177,23 @@ def test_a_wrong_file_gets_one_sentence(text: str, words: str) -> None:
         parse_study_file(SMALLEST + "\n" + text if text != "sede = 3" else text + "\n" + SMALLEST)
     message = str(caught.value)
     assert words in message
-    assert "\n" not in message
+    assert len(message.splitlines()) == 1
+    assert len(message) < 600
     assert "pydantic" not in message
+
+
+@pytest.mark.parametrize("key", ["path", "folder"])
+def test_a_home_of_nobody_is_one_sentence(tmp_path: Path, key: str) -> None:
+    file = tmp_path / "s.toml"
+    name = 'name = "cifar-10"' if key == "folder" else ""
+    file.write_text(f'name = "s"\n[data]\n{name}\n{key} = "~nouser-x/x.csv"\n')
+    with pytest.raises(UsageError, match="no home folder of ~nouser-x"):
+        load_study_file(file)
+
+
+def test_no_more_is_read_than_a_study_file_has() -> None:
+    with pytest.raises(StudyFileError, match="more than a megabyte"):
+        load_study_file("/dev/zero")
 
 
 @pytest.mark.parametrize(

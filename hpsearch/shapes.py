@@ -1,0 +1,54 @@
+"""The shape of what was read as JSON: files and databases may hold anything."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Mapping
+from typing import Any
+
+__all__ = ["a_count", "a_number", "fits", "or_none"]
+
+
+def fits(value: object, shape: Any) -> bool:
+    """Whether a value has a shape.
+
+    Args:
+        value: from JSON.
+        shape: a type (True and False are no integers); a function that says whether a value fits; a
+            tuple of shapes, of which it has one; a list of one shape for a list whose members have
+            it; a dictionary for one that has at least these entries, but for those whose names end
+            in a question mark, which what an older hpsearch wrote may lack.
+
+    >>> fits({"a": [1, 2], "b": None}, {"a": [int]}), fits({"a": [1, "2"]}, {"a": [int]})
+    (True, False)
+    """
+    if isinstance(shape, Mapping):
+        return isinstance(value, dict) and all(
+            fits(value[name], inner) if (name := key.rstrip("?")) in value else name != key
+            for key, inner in shape.items()
+        )
+    if isinstance(shape, list):
+        return isinstance(value, list) and all(fits(member, shape[0]) for member in value)
+    if isinstance(shape, tuple):
+        return any(fits(value, one) for one in shape)
+    if isinstance(shape, type):
+        return isinstance(value, shape) and (shape is bool or not isinstance(value, bool))
+    return bool(shape(value))
+
+
+def a_number(value: object) -> bool:
+    """Whether it is finite, also as a float."""
+    return isinstance(value, int | float) and not isinstance(value, bool) and abs(value) <= _MOST
+
+
+def a_count(value: object) -> bool:
+    """Whether it is a whole number from 0 to what a database keeps."""
+    return fits(value, int) and 0 <= value < 2**63  # type: ignore[operator]
+
+
+def or_none(shape: Any) -> Callable[[object], bool]:
+    """The shape of what may be missing."""
+    return lambda value: value is None or fits(value, shape)
+
+
+_MOST = sys.float_info.max

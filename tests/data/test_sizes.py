@@ -1,0 +1,93 @@
+"""A small file takes little memory, whatever it unpacks to, and ends in one sentence."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import bombs
+import pytest
+
+MOST = 1 << 30  # bytes above what Python, NumPy and Arrow take by themselves
+
+RUN = """
+import os, resource, sys, json
+import pyarrow.csv, pyarrow.parquet
+import hpsearch.cli.app, hpsearch.cli.render, hpsearch.data, hpsearch.diagnostics, hpsearch.model
+
+told = []
+for arguments in json.loads(sys.stdin.read()):
+    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    inlet, outlet = os.pipe()
+    child = os.fork()
+    if child == 0:
+        resource.setrlimit(resource.RLIMIT_AS, (6 << 30, 6 << 30))
+        os.dup2(outlet, 2)
+        sys.stdout = open(os.devnull, "w")
+        code = hpsearch.cli.app.run(arguments)
+        sys.stderr.flush()
+        os._exit(code)
+    os.close(outlet)
+    with open(inlet) as complaint:
+        words = complaint.read()
+    _, status, usage = os.wait4(child, 0)
+    code = os.waitstatus_to_exitcode(status)
+    told.append([code, words, (usage.ru_maxrss - before) * 1024])
+print(json.dumps(told))
+"""
+
+
+def run_apart(commands: list[list[str]]) -> list[tuple[int, str, int]]:
+    """Exit code, complaint and peak memory of commands, each in a process of its own."""
+    made = subprocess.run(
+        [sys.executable, "-W", "ignore", "-c", RUN],
+        input=json.dumps(commands),
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=True,
+    )
+    return [(code, words, peak) for code, words, peak in json.loads(made.stdout)]
+
+
+def study(folder: Path, lines: str) -> str:
+    file = folder / "study.toml"
+    file.write_text(f'name = "s"\n[data]\n{lines}\n')
+    return str(file)
+
+
+@pytest.fixture(scope="module")
+def told(tmp_path_factory: pytest.TempPathFactory) -> dict[str, tuple[int, str, int]]:
+    home = tmp_path_factory.mktemp("bombs")
+    commands: dict[str, list[str]] = {}
+    for number, (name, (file, make)) in enumerate(bombs.DATA.items()):
+        folder = home / str(number)
+        folder.mkdir()
+        make(folder / file)
+        target = "" if file.endswith(".npz") else 'target = "y"'
+        commands[name] = ["check", study(folder, f'path = "{file}"\n{target}')]
+    bombs.image_folder(home / "images")
+    commands["images"] = [
+        "check",
+        study(home / "images", f'name = "fashion-mnist"\nfolder = "{home / "images"}"'),
+    ]
+    (home / "t.csv").write_text("a,b\n1,2\n")
+    for number, (name, content) in enumerate(bombs.MODELS.items()):
+        (home / f"{number}.npz").write_bytes(content())
+        commands[f"model: {name}"] = ["predict", str(home / f"{number}.npz"), str(home / "t.csv")]
+    return dict(zip(commands, run_apart(list(commands.values())), strict=True))
+
+
+NAMES = [*bombs.DATA, "images", *(f"model: {name}" for name in bombs.MODELS)]
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_a_bomb_is_refused_in_a_sentence(told: dict[str, tuple[int, str, int]], name: str) -> None:
+    code, words, peak = told[name]
+    assert code == 2, words
+    assert words.startswith("error: ")
+    assert words.count("\n") == 1
+    assert len(words) < 500
+    assert peak < MOST

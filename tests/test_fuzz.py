@@ -1,0 +1,31 @@
+"""A short round of benchmarks/fuzz.py: whatever comes in is read, or refused in a sentence."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+SCRIPT = Path(__file__).parents[1] / "benchmarks" / "fuzz.py"
+
+
+def test_a_short_round_finds_no_fault(tmp_path: Path) -> None:
+    done = subprocess.run(
+        [sys.executable, str(SCRIPT), "--cases", "30", "--seed", "5", "--keep", str(tmp_path)],
+        capture_output=True,
+        text=True,
+        timeout=300,
+        check=False,
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert done.stdout.count(" 0 faults") == 9 + 1
+
+
+def test_an_input_is_made_from_its_numbers_alone(tmp_path: Path) -> None:
+    again = [sys.executable, str(SCRIPT), "--kind", "idx", "--seed", "5", "--number", "3"]
+    told = [
+        subprocess.run(again, capture_output=True, text=True, timeout=60, check=False)
+        for _ in range(2)
+    ]
+    assert told[0].stdout.splitlines()[1:] == told[1].stdout.splitlines()[1:]
+    assert told[0].returncode == 0
