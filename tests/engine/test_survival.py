@@ -8,7 +8,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from importlib.util import module_from_spec, spec_from_file_location
 from pathlib import Path
@@ -46,13 +46,14 @@ class Run:
         epochs: int = 10,
         trials: int = 6,
         search: str = "",
+        python: Sequence[str] = ("-m", "hpsearch"),
     ) -> None:
         self.database = folder / "s.db"
         study = folder / "s.toml"
         study.write_text(STUDY.format(data=data, epochs=epochs, trials=trials, search=search))
         arguments = ["run", str(study), "--storage", str(self.database), "--workers", "2"]
         self.process = subprocess.Popen(
-            [sys.executable, "-m", "hpsearch", *arguments],
+            [sys.executable, *python, *arguments],
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             text=True,
@@ -166,9 +167,11 @@ class TestSignals:
 def test_data_that_take_long_to_load_do_not_hold_a_signal_up(
     tmp_path: Path, number: int, code: int
 ) -> None:
-    table = tmp_path / "never.csv"
-    os.mkfifo(table)  # whoever opens it waits for somebody who writes
-    run = Run(tmp_path, data=f'path = "{table}"\ntarget = "y"')
+    stuck = (
+        "import time; from hpsearch.engine import run; "
+        "run.study_data = lambda *_: time.sleep(3600); from hpsearch.cli import main; main()"
+    )
+    run = Run(tmp_path, python=("-c", stuck))
     deadline = time.monotonic() + PATIENCE
     while not run.database.exists():  # it is opened just before the data
         assert time.monotonic() < deadline
