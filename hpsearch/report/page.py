@@ -43,7 +43,7 @@ def page_html(subjects: Sequence[Subject], dashboard: Dashboard) -> str:
         f"{names}: {dashboard.title}",
         f"{contents}{_joint(subjects)}{''.join(sections)}",
         footer=f"Written by hpsearch. {dashboard.title}.",
-        of=json.dumps([dashboard.of, *(subject.name for subject in subjects)]),
+        of=json.dumps([subject.name for subject in subjects]),
     )
 
 

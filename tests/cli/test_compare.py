@@ -84,7 +84,7 @@ def test_several_files_are_several_data_sets(
     capsys.readouterr()
     assert run(["compare", study, other, "--repeats", "1"]) == 0
     assert "c, d: 1 search of each strategy" in capsys.readouterr().out
-    text = Path("c_d.html").read_text(encoding="utf-8")
+    text = Path("c+d.html").read_text(encoding="utf-8")
     assert text.count('<section class="study"') == 3, "both put together, and each of them"
 
 
