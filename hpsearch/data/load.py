@@ -134,11 +134,6 @@ def columns_of(path: str | Path) -> list[str]:
     return list(read_table(file).column_names) if file.name.endswith(TABLE_SUFFIXES) else []
 
 
-def _no_missing_labels(name: str, missing_labels: Sequence[str]) -> None:
-    if missing_labels:
-        raise DataError(f"{name} has a label in every row; remove missing_labels.")
-
-
 def _openml(
     name: str,
     target: str | None,
