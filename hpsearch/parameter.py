@@ -278,7 +278,17 @@ def own_value(parameter: Parameter, given: object) -> Value:
                 return choice
     elif value in parameter and isinstance(value, int | float):
         return int(value) if isinstance(parameter, Int) else float(value)
-    raise SpaceError(f"{given!r} is not a value of {parameter}.")
+    raise SpaceError(f"{given!r} is not {_described(parameter)}.")
+
+
+def _described(parameter: Parameter) -> str:
+    """What a parameter's values are, in words."""
+    if isinstance(parameter, Categorical):
+        return f"one of {', '.join(map(repr, parameter.choices))}"
+    kind = "a whole number" if isinstance(parameter, Int) else "a number"
+    wide = parameter.step is not None and (parameter.step != 1 or isinstance(parameter, Float))
+    steps = f" in steps of {parameter.step:g}" if wide else ""
+    return f"{kind} from {parameter.low:g} to {parameter.high:g}{steps}"
 
 
 def _number(name: str, value: object) -> float:
@@ -342,7 +352,7 @@ def _check_choices(choices: Sequence[object]) -> None:
 
 def _member(parameter: Float | Int, value: Value) -> float:
     if isinstance(value, str) or value is None or value not in parameter:
-        raise SpaceError(f"{value!r} is not a value of {parameter}.")
+        raise SpaceError(f"{value!r} is not {_described(parameter)}.")
     return value
 
 

@@ -230,9 +230,10 @@ def _parse(
     cell = texts[int(codes[slips[0]])].as_py()
     row = slips[0] if rows is None else np.flatnonzero(rows)[slips[0]]
     more = f" (and {len(slips) - 1:,} cells more)" if len(slips) > 1 else ""
+    told = int(np.count_nonzero((codes >= 0) & np.asarray(said)[np.maximum(codes, 0)]))
     raise DataError(
         f"{name}: column {feature!r}, row {row + 1}: {shown(cell)} is not a number{more}, and "
-        f"{share:.0%} of the column are; {advice}"
+        f"{told - len(slips):,} of the {told:,} cells with a value are; {advice}"
     )
 
 

@@ -114,7 +114,7 @@ def test_a_shifted_grid_is_the_grid_moved_by_the_same_part_of_a_step(seed: int, 
         ({"x": []}, 11, UsageError, r"the grid points of x are \[\]"),
         ({"x": "abc"}, 11, UsageError, "the grid points of x are 'abc'"),
         ({"x": True}, 11, UsageError, "the grid points of x are True"),
-        ({"x": [0.5, 2.0]}, 11, SpaceError, "the grid points of x: 2.0 is not a value of Float"),
+        ({"x": [0.5, 2.0]}, 11, SpaceError, "the grid points of x: 2.0 is not a number from"),
         ({"y": 2}, 11, UnknownNameError, "unknown parameter 'y'"),
     ],
 )
