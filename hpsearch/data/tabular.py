@@ -83,11 +83,9 @@ def dataset_from_table(
     }
     rows = table.num_rows
     there = None if labels.there.all() else labels.there
+    features = [each for each in table.column_names if each != target and each not in dropped]
     columns = []
-    for feature in table.column_names:
-        if feature == target or feature in dropped:
-            continue
-        column = col.interpret(name, feature, col.clean(table.column(feature)), there)
+    for feature, column in _interpreted(name, table, features, there).items():
         if isinstance(column, col.Column):
             columns.append(column)
             if feature in nameless:
@@ -190,6 +188,21 @@ def load_features(
     return as_features(str(file), X, feature_names)
 
 
+def _interpreted(
+    name: str, table: Any, features: Sequence[str], there: NDArray[np.bool_] | None
+) -> dict[str, col.Column | str]:
+    """What each column means; where one has a decimal comma, as 3,5 has, no other has a point."""
+    found = {f: col.interpret(name, f, col.clean(table.column(f)), there) for f in features}
+    read = [c.read for c in found.values() if isinstance(c, col.Column) and c.read is not None]
+    if any(numbers.decimal_comma for numbers in read):
+        found |= {
+            f: col.interpret(name, f, col.clean(table.column(f)), there, decimal_comma=True)
+            for f in features
+            if isinstance(found[f], col.Column)
+        }
+    return found
+
+
 def _with_names(table: Any) -> tuple[Any, list[str]]:
     """The table with a name for every column, and the names that were made up.
 
@@ -197,7 +210,7 @@ def _with_names(table: Any) -> tuple[Any, list[str]]:
     """
     names, made_up = list(table.column_names), []
     for position, name in enumerate(names):
-        if re.fullmatch(r"|Unnamed: \d+|__index_level_\d+__", name):
+        if re.fullmatch(r"|Unnamed: \d+(\.\d+)?|__index_level_\d+__", name):
             made_up.append(name or _unlike(names, f"unnamed_{position + 1}"))
             names[position] = made_up[-1]
     return table.rename_columns(names), made_up
