@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 __all__ = [
+    "MISSING_LABEL",
     "Column",
     "Labels",
     "as_numbers",
@@ -160,7 +161,7 @@ def interpret(
         column = column.combine_chunks()
         if _share(are_dates, column) > 0.5:
             return DATES
-        return _categorical(feature, column, present)
+        return _categorical(feature, column, present, None)
     if pa.types.is_string(kind):
         if not decimal_comma or not pc.any(pc.match_substring_regex(column, "[.,]")).as_py():
             try:
@@ -174,8 +175,11 @@ def interpret(
             return Column(feature, numbers.values, read=numbers, remark=remark)
         if _share(are_dates, coded) > 0.5:
             return DATES
-        return _categorical(feature, coded, present)
-    return Column(feature, _as_float(column)) if _is_number(kind) else DATES
+        return _categorical(feature, coded, present, _numbers_within(feature, coded))
+    if not _is_number(kind):
+        return DATES
+    values = _as_float(column)
+    return "no value" if np.isnan(values).all() else Column(feature, values)
 
 
 def _leading_zeros(feature: str, column: Any) -> str | None:
@@ -357,7 +361,7 @@ def as_numbers(
     return numbers.values
 
 
-def _categorical(feature: str, column: Any, present: int) -> Column | str:
+def _categorical(feature: str, column: Any, present: int, remark: str | None) -> Column | str:
     """A dictionary-encoded column as codes of its sorted categories, unless they are too many."""
     names = column.dictionary.to_pylist()
     if len(names) >= 10 and len(names) > 0.9 * present:
@@ -369,7 +373,6 @@ def _categorical(feature: str, column: Any, present: int) -> Column | str:
     order = sorted(range(len(names)), key=names.__getitem__)
     rank = np.empty(len(names), dtype=np.float64)
     rank[order] = np.arange(len(names))
-    remark = _numbers_within(feature, column)
     categories = tuple(names[i] for i in order)
     return Column(feature, _spread(column, rank), categories, remark=remark)
 

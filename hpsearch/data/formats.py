@@ -102,7 +102,10 @@ def as_numbers(texts: Any, *, decimal_comma: bool = False) -> Numbers | None:
     if numbers is None:
         return None
     values, comma = numbers
-    odd = pc.index(pc.match_substring_regex(texts, NUMBER), False).as_py()
+    plain = pc.match_substring_regex(texts, NUMBER)
+    if comma:
+        plain = pc.and_(plain, pc.invert(pc.match_substring(texts, ".")))
+    odd = pc.index(plain, False).as_py()
     example = None if odd < 0 else f'"{_short(texts[odd].as_py())}" as {values[odd]:.10g}'
     return Numbers(values, comma, example, _mixed_signs(texts))
 

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-__all__ = ["dataset_from_table", "load_features"]
+__all__ = ["dataset_from_table", "load_features", "with_names"]
 
 log = logging.getLogger(__name__)
 
@@ -56,7 +56,7 @@ def dataset_from_table(
             no column is usable.
         UnknownNameError: a column to exclude, or a label that means missing, is not there.
     """
-    table, nameless = _with_names(table)
+    table, nameless = with_names(table)
     if target is None:
         raise DataError(
             f"{name}: which column holds the classes? Set target to one of: "
@@ -161,7 +161,7 @@ def load_features(
         raise DataError(
             f"{file}: samples to predict are read from {', '.join(TABLE_SUFFIXES)} or .npz files."
         )
-    table, _ = _with_names(read_table(file))
+    table, _ = with_names(read_table(file))
     present = set(table.column_names)
     lacking = [name for name in feature_names if name not in present]
     if lacking:
@@ -203,7 +203,7 @@ def _interpreted(
     return found
 
 
-def _with_names(table: Any) -> tuple[Any, list[str]]:
+def with_names(table: Any) -> tuple[Any, list[str]]:
     """The table with a name for every column, and the names that were made up.
 
     pandas writes its index without a name, and reads that as "Unnamed: 0".

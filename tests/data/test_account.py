@@ -102,6 +102,13 @@ class TestLabels:
         with pytest.raises(DataError, match="remove missing_labels"):
             load_dataset("iris", missing_labels=["setosa"])
 
+    @pytest.mark.parametrize("word", ["NA", "None", "?", ""])
+    def test_such_a_class_of_arrays_is_asked_about(self, tmp_path: Path, word: str) -> None:
+        np.savez(tmp_path / "t.npz", X=np.arange(60).reshape(30, 2), y=np.array([word, "b"] * 15))
+        data = load_dataset(path=tmp_path / "t.npz")
+        [asked] = data.account.remarks
+        assert f"15 rows have the label {word!r}, kept as a class" in asked
+
     def test_the_check_of_missing_values_does_not_pass_silently(self) -> None:
         table = pa.table({"x": range(60), "y": ["a", "b", None] * 20})
         data = dataset_from_table("t", table, "y")
@@ -192,6 +199,16 @@ class TestColumns:
     def test_codes_and_bands_are_not(self, texts: list[str]) -> None:
         assert data_with(texts * (N // 2)).account.remarks == ()
 
+    def test_what_a_file_calls_categories_are_that(self) -> None:
+        data = data_with(pa.array(["1", "2"] * (N // 2)).dictionary_encode())
+        assert data.categories == {1: ("1", "2")}
+        assert data.account.remarks == ()
+
+    @pytest.mark.parametrize("kind", [pa.float32(), pa.float64()])
+    def test_a_column_of_nothing_but_nan_has_no_value(self, kind: pa.DataType) -> None:
+        data = data_with(pa.array([float("nan")] * N, kind))
+        assert data.account.columns_dropped == {"c": "no value"}
+
     def test_leading_zeros_are_asked_about(self) -> None:
         data = data_with([f"{i % 9 * 1234:05}" for i in range(N)], "zip")
         [asked] = data.account.remarks
@@ -206,6 +223,7 @@ class TestColumns:
         (tmp_path / "t.csv").write_text("\n".join(["p;many;few;n;y", *rows]))
         data = load_dataset(path=tmp_path / "t.csv", target="y")
         assert data.X[1].tolist() == [1.5, 2234, 2.5, 1]
+        assert data.account.numbers["many"] == '"1.234" as 1234'
         again = load_features(
             tmp_path / "t.csv",
             data.feature_names,
@@ -330,6 +348,14 @@ class TestColumns:
             ([*np.linspace(-3, 3, 30), -200, -200], "-200 in 2 rows"),
             ([*range(0, 60_000, 1000), -99, -99], "-99 in 2 rows"),
             ([*range(28), 999, 999, 999], "999 in 3 rows"),
+            ([*range(20, 50), -998, -998, -999, -999], "-999 in 2 rows, -998 in 2 rows"),
+            ([*range(50), -8, -8, -9, -9, -9], "-9 in 3 rows, -8 in 2 rows"),
+            ([*range(50), 888, 888, 999, 999], "888 in 2 rows, 999 in 2 rows"),
+            ([0, 1] * 20 + [-999] * 3, "-999 in 3 rows"),
+            ([1, 2, 3, 4] * 9 + [99] * 3, "99 in 3 rows"),
+            ([1, 2, 3, 4] * 9 + [9] * 3, None),
+            ([*range(50), -2, -2, -1, -1], None),
+            ([5.0] * 20 + [-999] * 3, None),
             ([*range(18, 60), 88, 88, 99, 99], None),
             ([*range(10), 255, 255], None),
             ([*range(-10, 50), -1, -1], None),
