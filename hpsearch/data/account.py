@@ -18,7 +18,8 @@ UNLABELLED = "without a label"
 FREQUENT = 0.005
 """The least share of the rows that a code for missing values is suspected in."""
 DISTINCT = 5
-"""So many other values there must be for one to stand out."""
+"""With fewer other values than this, one must lie very far away to stand out."""
+MOST_CODES = 3
 
 ACCOUNT = {
     "rows_read": int,
@@ -172,11 +173,11 @@ class Account:
 
 
 def code_for_missing(values: NDArray[Any]) -> str | None:
-    """The smallest or largest number of a column, where it looks like a code for a missing value.
+    """The smallest or largest numbers of a column that look like codes for missing values.
 
     Such a number is negative, or a row of nines or eights; it stands for many rows, and lies away
-    from all others by more than they span. Only -1 and negative rows of nines may lie near, if no
-    other is negative.
+    from all others by more than they span. Only -1, -7 to -9 together, and negative rows of nines
+    may lie near, if no other is negative. Up to three are found.
 
     >>> code_for_missing(np.array([1.0, 2, 3, 4, 5, 6, -999, -999, 7, 8]))
     '-999 in 2 rows'
@@ -184,21 +185,31 @@ def code_for_missing(values: NDArray[Any]) -> str | None:
     True
     """
     present = values[np.isfinite(values)]
-    if len(present) == 0:
-        return None
-    for code in (float(present.min()), float(present.max())):
-        count = int(np.count_nonzero(present == code))
-        if not _may_be_code(code) or count < max(2, FREQUENT * len(present)):
-            continue
-        rest = present[present != code]
-        if len(np.unique(rest[:10_000])) < DISTINCT:
-            continue
-        low, high = float(rest.min()), float(rest.max())
-        away = max(low - code, code - high) > high - low and abs(code) >= 9
-        alone = code < 0 <= low and (code == -1 or set(f"{-code:.0f}") == {"9"})
-        if away or alone:
-            return f"{code:.10g} in {count:,} rows"
+    numbers, counts = np.unique(present, return_counts=True)
+    for several in range(1, MOST_CODES + 1):
+        for ends in (slice(None, several), slice(-several, None)):
+            codes, often = numbers[ends], counts[ends]
+            rest = np.delete(numbers, ends)
+            if often.min(initial=2) < max(2, FREQUENT * len(present)) or len(rest) < 2:
+                continue
+            if all(map(_may_be_code, codes.tolist())) and _stand_away(codes, rest):
+                told = zip(codes.tolist(), often.tolist(), strict=True)
+                return ", ".join(f"{code:.10g} in {count:,} rows" for code, count in told)
     return None
+
+
+def _stand_away(codes: NDArray[Any], rest: NDArray[Any]) -> bool:
+    """Whether sorted numbers at one end of a column are unlike the sorted others."""
+    near = float(codes[-1] if codes[-1] < rest[0] else codes[0])
+    low, high = float(rest[0]), float(rest[-1])
+    distance = max(low - near, near - high)
+    if len(rest) < DISTINCT:
+        return abs(near) >= 99 and distance > 10 * max(high - low, 1)
+    if distance > high - low and abs(near) >= 9:
+        return True
+    if len(codes) > 1:
+        return low >= 0 and set(codes.tolist()) <= {-7, -8, -9}
+    return near < 0 <= low and (near == -1 or set(f"{-near:.0f}") == {"9"})
 
 
 def _may_be_code(number: float) -> bool:

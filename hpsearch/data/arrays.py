@@ -6,11 +6,13 @@ import math
 import tokenize
 import zipfile
 import zlib
+from dataclasses import replace
 from itertools import islice
 from typing import IO, TYPE_CHECKING, Any
 
 import numpy as np
 
+from hpsearch.data.columns import MISSING_LABEL
 from hpsearch.data.dataset import Dataset, as_features
 from hpsearch.data.files import check_unpacked, first_line
 from hpsearch.errors import DataError, nearest, shown
@@ -62,7 +64,7 @@ def load_npz(path: Path) -> Dataset:
     members = _read(path, required=("X", "y"), optional=("X_test", "y_test"))
     _check_pair(path, members, "X", "y")
     if "X_test" not in members and "y_test" not in members:
-        return Dataset.from_arrays(path.name, members["X"], members["y"])
+        return _asking(Dataset.from_arrays(path.name, members["X"], members["y"]))
     _check_pair(path, members, "X_test", "y_test")
     for name in ("X", "y"):
         one, other = members[name], members[f"{name}_test"]
@@ -78,9 +80,21 @@ def load_npz(path: Path) -> Dataset:
             )
     X = [as_features(path.name, members.pop(name)) for name in ("X", "X_test")]
     y = [members.pop(name) for name in ("y", "y_test")]
-    return Dataset.from_arrays(
-        path.name, np.concatenate(X), np.concatenate(y), fixed_test=len(X[0])
+    return _asking(
+        Dataset.from_arrays(path.name, np.concatenate(X), np.concatenate(y), fixed_test=len(X[0]))
     )
+
+
+def _asking(data: Dataset) -> Dataset:
+    """The data, the account of which asks about labels that read as missing."""
+    counts = np.bincount(data.y, minlength=len(data.classes))
+    remarks = tuple(
+        f"{count:,} rows have the label {label!r}, kept as a class; if it means that the label is "
+        "missing, leave these rows out of the file"
+        for label, count in zip(data.classes, counts, strict=True)
+        if isinstance(label, str) and label.strip().lower() in ("", *MISSING_LABEL)
+    )
+    return replace(data, account=replace(data.account, remarks=remarks)) if remarks else data
 
 
 def npz_features(path: Path, columns: int) -> NDArray[np.float32]:

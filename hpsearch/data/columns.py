@@ -10,7 +10,14 @@ import numpy as np
 
 from hpsearch.data.account import UNLABELLED, quoted
 from hpsearch.data.dataset import LONGEST_NAME, refuse_quantity
-from hpsearch.data.formats import NUMBER, Numbers, are_dates, are_numbers, mixed_units
+from hpsearch.data.formats import (
+    NUMBER,
+    Numbers,
+    are_dates,
+    are_numbers,
+    begin_with_numbers,
+    mixed_units,
+)
 from hpsearch.data.formats import as_numbers as numbers_of
 from hpsearch.errors import DataError, UnknownNameError, shown
 
@@ -20,6 +27,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 __all__ = [
+    "MISSING_LABEL",
     "Column",
     "Labels",
     "as_numbers",
@@ -39,7 +47,11 @@ MISSING_LABEL = (*MISSING_NUMBER, "?", "n/a", "<na>", "nan", "null")
 """In lower case, what may mean a missing label, or be the name of a class."""
 
 INTEGER = r"^[+-]?\d{1,18}$"
+CODE = r"^0\d+$"
+POSTAL = r"^0\d{2,}$"
 MAX_CATEGORIES = 1_000
+MANY_NUMBERS = 0.2
+"""The share of a column's cells with numbers that makes it worth to ask what it is."""
 DATES = "dates or times, which are not used yet"
 
 
@@ -104,14 +116,19 @@ def counts_rows(column: Any) -> bool:
     if column.null_count:
         return False
     try:
-        values = np.sort(np.asarray(column.cast(pa.int64()).to_numpy()))
+        values = np.sort(_as_float(column))
     except (pa.ArrowInvalid, pa.ArrowNotImplementedError):
         return False
     return bool(values[0] in (0, 1) and (np.diff(values) == 1).all())
 
 
 def interpret(
-    name: str, feature: str, column: Any, rows: NDArray[np.bool_] | None = None
+    name: str,
+    feature: str,
+    column: Any,
+    rows: NDArray[np.bool_] | None = None,
+    *,
+    decimal_comma: bool = False,
 ) -> Column | str:
     """The column as numbers or categories, or the reason to leave it out.
 
@@ -120,11 +137,14 @@ def interpret(
         feature: the column's name.
         column: its cells, as `clean` gives them.
         rows: which of them are learned from; all by default.
+        decimal_comma: whether marks that can be both, as in 1,234 and 1.234, are those of a table
+            with decimal commas.
 
     Raises:
         DataError: text stands among numbers.
     """
     import pyarrow as pa
+    import pyarrow.compute as pc
 
     kind = column.type
     tests = (pa.types.is_null, pa.types.is_dictionary, pa.types.is_string, pa.types.is_temporal)
@@ -141,20 +161,39 @@ def interpret(
         column = column.combine_chunks()
         if _share(are_dates, column) > 0.5:
             return DATES
-        return _categorical(feature, column, present)
+        return _categorical(feature, column, present, None)
     if pa.types.is_string(kind):
-        try:
-            return Column(feature, _as_float(column))
-        except pa.ArrowInvalid:
-            coded = column.dictionary_encode().combine_chunks()
-        numbers = _parse(name, feature, coded, rows)
+        if not decimal_comma or not pc.any(pc.match_substring_regex(column, "[.,]")).as_py():
+            try:
+                return Column(feature, _as_float(column), remark=_leading_zeros(feature, column))
+            except pa.ArrowInvalid:
+                pass
+        coded = column.dictionary_encode().combine_chunks()
+        numbers = _parse(name, feature, coded, rows, decimal_comma=decimal_comma)
         if numbers is not None:
             remark = None if numbers.remark is None else f"{quoted(feature)} {numbers.remark}"
             return Column(feature, numbers.values, read=numbers, remark=remark)
         if _share(are_dates, coded) > 0.5:
             return DATES
-        return _categorical(feature, coded, present)
-    return Column(feature, _as_float(column)) if _is_number(kind) else DATES
+        return _categorical(feature, coded, present, _numbers_within(feature, coded))
+    if not _is_number(kind):
+        return DATES
+    values = _as_float(column)
+    return "no value" if np.isnan(values).all() else Column(feature, values)
+
+
+def _leading_zeros(feature: str, column: Any) -> str | None:
+    """What to ask of a column whose numbers are written as codes are, such as 01234."""
+    import pyarrow.compute as pc
+
+    zeros = column.filter(pc.starts_with(column, "0"))
+    first = pc.index(pc.match_substring_regex(zeros, POSTAL), True).as_py()
+    if first < 0:
+        return None
+    return (
+        f"{quoted(feature)} has leading zeros ({shown(zeros[first].as_py())}) and is taken for a "
+        "number; if it is a code, leave it out ([data] exclude), or write a letter before it"
+    )
 
 
 def _is_number(kind: Any) -> bool:
@@ -307,7 +346,7 @@ def as_numbers(
     if column.null_count == len(column):
         return np.full(len(column), np.nan)
     coded = column.dictionary_encode().combine_chunks()
-    if not decimal_comma or not pc.any(pc.match_substring(column, ",")).as_py():
+    if not decimal_comma or not pc.any(pc.match_substring_regex(column, "[.,]")).as_py():
         try:
             return _as_float(column)
         except pa.ArrowInvalid:
@@ -322,7 +361,7 @@ def as_numbers(
     return numbers.values
 
 
-def _categorical(feature: str, column: Any, present: int) -> Column | str:
+def _categorical(feature: str, column: Any, present: int, remark: str | None) -> Column | str:
     """A dictionary-encoded column as codes of its sorted categories, unless they are too many."""
     names = column.dictionary.to_pylist()
     if len(names) >= 10 and len(names) > 0.9 * present:
@@ -334,15 +373,28 @@ def _categorical(feature: str, column: Any, present: int) -> Column | str:
     order = sorted(range(len(names)), key=names.__getitem__)
     rank = np.empty(len(names), dtype=np.float64)
     rank[order] = np.arange(len(names))
-    units = mixed_units(column.dictionary)
-    remark = (
-        f"{quoted(feature)} has numbers in {len(units)} units ({', '.join(units)}) and is taken "
-        "for categories; write it in one unit"
-        if units
-        else None
-    )
     categories = tuple(names[i] for i in order)
     return Column(feature, _spread(column, rank), categories, remark=remark)
+
+
+def _numbers_within(feature: str, column: Any) -> str | None:
+    """What to ask of categories of which many are numbers with something about them."""
+    texts = column.dictionary
+    units = mixed_units(texts)
+    if units:
+        return (
+            f"{quoted(feature)} has numbers in {len(units)} units ({', '.join(units)}) and is "
+            "taken for categories; write it in one unit"
+        )
+    share = _share(begin_with_numbers, column)
+    if share < MANY_NUMBERS:
+        return None
+    some = texts.filter(begin_with_numbers(texts)).to_pylist()
+    example = max(some, key=lambda text: (not text.isdigit(), text))
+    return (
+        f"{quoted(feature)} has numbers such as {shown(example)} in {share:.0%} of its cells and "
+        f"is taken for {len(texts):,} categories; if it is a quantity, write plain numbers"
+    )
 
 
 def known_codes(
@@ -457,9 +509,10 @@ def _label_values(name: str, column: Any, words: set[str]) -> NDArray[Any]:
     if _is_number(kind) and not pa.types.is_boolean(kind):
         return _as_float(column)
     text = column.cast(pa.string())
-    if pc.all(pc.match_substring_regex(text, INTEGER)).as_py():
+    codes = pc.any(pc.match_substring_regex(text, CODE)).as_py()  # 01 is another class than 1
+    if not codes and pc.all(pc.match_substring_regex(text, INTEGER)).as_py():
         return np.asarray(text.cast(pa.int64()).to_numpy())
-    if pc.all(pc.match_substring_regex(text, NUMBER)).as_py():
+    if not codes and pc.all(pc.match_substring_regex(text, NUMBER)).as_py():
         return _as_float(text)
     coded = text.filter(pc.invert(pc.is_in(text, value_set=pa.array(sorted(words), pa.string()))))
     coded = coded.dictionary_encode().combine_chunks()

@@ -13,7 +13,15 @@ import numpy as np
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-__all__ = ["NUMBER", "Numbers", "are_dates", "are_numbers", "as_numbers", "mixed_units"]
+__all__ = [
+    "NUMBER",
+    "Numbers",
+    "are_dates",
+    "are_numbers",
+    "as_numbers",
+    "begin_with_numbers",
+    "mixed_units",
+]
 
 NUMBER = r"^[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?$|^[+-]?(?i:nan|inf|infinity)$"
 
@@ -29,12 +37,15 @@ COMMA = (
 
 _CURRENCY = (
     r"(?:(?:US|CA|AU|NZ|HK|A|C|R)?\$|€|£|¥|₹|₩|₽|₺|₪|₫|฿"
-    r"|(?i:usd|eur|gbp|jpy|chf|cny|inr|aud|cad|nzd|sek|nok|dkk|pln|czk|huf|krw|brl|mxn|zar))"
+    r"|₫|₱|₦|₴|₸|(?i:usd|eur|gbp|jpy|chf|cny|inr|aud|cad|nzd|sek|nok|dkk|pln|czk|huf|krw|brl|mxn|zar)"
+    r"|(?i:rs\.?|s?fr\.|kr\.?|zł|kč))"
 )
 _GROUPING = "[ \u00a0\u2009\u202f'\u2019]"
 _GROUPED = rf"^[+-]?\d{{1,3}}({_GROUPING}\d{{3}})+([.,]\d+)?$"
 _UNIT = r"^(?P<number>.*\d[.,]?)(?P<gap>\s*)(?P<unit>[\p{L}°²³/]{1,12})$"
 _SPACED_UNIT = r"^[+-]?[\d.,]+\s+[\p{L}°²³/]{1,12}$"
+_PLAIN_START = r"^[^\p{L}\d]*\d+([.,]\d{3})*([.,]\d+)?\s*[^\d]{0,16}$"
+_TOP_CODE = r"^\d+[A-JN-Z]$"
 _CODE = r"^.*\d\p{Lu}$"
 """A number and a capital letter, as in 12B: a code, and no unit."""
 
@@ -60,11 +71,13 @@ def as_numbers(texts: Any, *, decimal_comma: bool = False) -> Numbers | None:
     """Texts as numbers under one reading, None when no reading fits them all.
 
     Signs of currency and percent, one unit that all have, and what groups digits are taken off;
-    parentheses mean a negative number. A comma that can be both, as in 1,234, groups digits.
+    parentheses, and a minus at the end, mean a negative number. A comma that can be both, as in
+    1,234, groups digits.
 
     Args:
         texts: a ``pyarrow`` array of distinct, trimmed texts without nulls.
-        decimal_comma: whether a comma that can be both is a decimal one.
+        decimal_comma: whether a comma that can be both is a decimal one, and a point that can be
+            both groups digits.
 
     >>> import pyarrow as pa
     >>> as_numbers(pa.array(["$1,234.50", "(7)"])).values.tolist()
@@ -89,7 +102,10 @@ def as_numbers(texts: Any, *, decimal_comma: bool = False) -> Numbers | None:
     if numbers is None:
         return None
     values, comma = numbers
-    odd = pc.index(pc.match_substring_regex(texts, NUMBER), False).as_py()
+    plain = pc.match_substring_regex(texts, NUMBER)
+    if comma:
+        plain = pc.and_(plain, pc.invert(pc.match_substring(texts, ".")))
+    odd = pc.index(plain, False).as_py()
     example = None if odd < 0 else f'"{_short(texts[odd].as_py())}" as {values[odd]:.10g}'
     return Numbers(values, comma, example, _mixed_signs(texts))
 
@@ -120,13 +136,27 @@ def mixed_units(texts: Any) -> list[str]:
     return units if 2 <= len(units) <= 4 else []
 
 
+def begin_with_numbers(texts: Any) -> Any:
+    """Which texts are one number with something about it that no reading takes off, or a number.
+
+    >>> import pyarrow as pa
+    >>> begin_with_numbers(pa.array(["12K", "<0.1", "5+", "12B", "10-20", "A1"])).to_pylist()
+    [True, True, True, False, False, False]
+    """
+    import pyarrow.compute as pc
+
+    plain = pc.match_substring_regex(texts, _PLAIN_START)
+    return pc.and_(plain, pc.invert(pc.match_substring_regex(texts, _TOP_CODE)))
+
+
 def _bare(texts: Any) -> Any:
     """Texts without signs of currency and percent, and without what groups digits by space."""
     import pyarrow.compute as pc
 
     replaced = pc.replace_substring_regex
     bare = replaced(texts, "^[\u2212\u2013]", "-")
-    bare = replaced(bare, r"^\((.*\d.*)\)$", r"-\1")
+    bare = replaced(bare, rf"^({_CURRENCY}?)\s*\((.*\d.*)\)$", r"-\1\2")
+    bare = replaced(bare, r"^([^+-]*\d[\d.,]*)\s*-$", r"-\1")
     bare = replaced(bare, rf"^([+-]?)\s*{_CURRENCY}\s*([+-]?\s*[\d.,])", r"\1\2")
     bare = replaced(bare, rf"([\d.,])\s*(?:{_CURRENCY}|%)$", r"\1")
     bare = replaced(bare, r"^([+-])\s+", r"\1")
@@ -143,7 +173,8 @@ def _parsed(bare: Any, decimal_comma: bool) -> tuple[NDArray[np.float64], bool] 
         plain = pc.replace_substring(bare, "." if comma else ",", "")
         plain = pc.replace_substring(plain, ",", ".") if comma else plain
         values = np.asarray(plain.cast(pa.float64()).to_numpy(zero_copy_only=False))
-        return values, comma and pc.any(pc.match_substring(bare, ",")).as_py()
+        marks = r"[.,]" if decimal_comma else ","
+        return values, comma and pc.any(pc.match_substring_regex(bare, marks)).as_py()
     return None
 
 
@@ -164,7 +195,15 @@ _DAY = r"(?:0?[1-9]|[12]\d|3[01])"
 _MONTH = r"(?:0?[1-9]|1[0-2])"
 _NAME = (
     r"(?:jan(?:uary)?|feb(?:ruary)?|mar(?:ch)?|apr(?:il)?|may|june?|july?|aug(?:ust)?"
-    r"|sept?(?:ember)?|oct(?:ober)?|nov(?:ember)?|dec(?:ember)?)\.?"
+    r"|sept?(?:ember)?|oct(?:ober)?|nov(?:ember)?|dec(?:ember)?"
+    # German, French, Spanish, Italian, Portuguese and Dutch, where they differ
+    r"|j[aä]n(?:uar|ner|vier)|enero|ene|gennaio|janeiro|januari"
+    r"|februari?|f[ée]vr?(?:ier)?|febrero|febbraio|fevereiro"
+    r"|m(?:ä|ae)rz|mrz|mars|marzo|março|maart|avr(?:il)?|abr(?:il)?|aprile"
+    r"|mai|mayo|maggio|maio|mei|juni|juin|junio|giugno|giu|junho|juli|juil(?:let)?|julio"
+    r"|luglio|lug|julho|ao[uû]t|agosto|augustus|septembre|septiembre|settembre|setembro"
+    r"|okt(?:ober)?|octobre|octubre|ott(?:obre)?|outubro|noviembre|novembre|novembro"
+    r"|dez(?:ember)?|d[ée]c(?:embre)?|dic(?:iembre|embre)?|dezembro)\.?"
 )
 _GAP = r"[\s./,-]+"
 _TIME = (
@@ -188,16 +227,19 @@ _FORMS = (
         )
         for sep in (r"\.", "-")
     ),
-    rf"{_DAY}(?:st|nd|rd|th)?(?:\s+of)?{_GAP}{_NAME}{_GAP}(?:\d{{4}}|\d{{2}})",
+    rf"{_DAY}(?:st|nd|rd|th)?(?:\s+of)?{_GAP}(?:de\s+)?{_NAME}{_GAP}(?:de\s+)?(?:\d{{4}}|\d{{2}})",
     rf"{_NAME}{_GAP}{_DAY}(?:st|nd|rd|th)?{_GAP}(?:\d{{4}}|\d{{2}})",
     rf"{_NAME}{_GAP}(?:\d{{4}}|\d{{2}}|{_DAY}(?:st|nd|rd|th)?)",
     rf"{_DAY}(?:st|nd|rd|th)?(?:\s+of)?{_GAP}{_NAME}",
     rf"\d{{4}}{_GAP}{_NAME}(?:{_GAP}{_DAY})?",
+    rf"{_MONTH}[/.-](?:19|20)\d{{2}}",
+    r"[12]\d{3}[\s-]*[wq]\d{1,2}(?:-[1-7])?",
+    r"[wq]\d{1,2}[\s/-]*[12]\d{3}",
     r"[12]\d{7}t\d{4,6}z?",
 )
 _WEEKDAY = r"(?:(?:mon|tues?|wed(?:nes)?|thu(?:rs)?|fri|sat(?:ur)?|sun)(?:day)?\.?,?\s+)?"
 DATE = rf"(?i)^{_WEEKDAY}(?:{'|'.join(_FORMS)})(?:[t\s,]\s*{_TIME})?(?:\s+\d{{4}})?$"
-CLOCK = rf"(?i)^{_TIME}$"
+CLOCK = rf"(?i)^(?:-?\d+ days?,?\s+\+?)?{_TIME}$"
 
 
 def are_dates(texts: Any) -> Any:

@@ -11,7 +11,7 @@ from hpsearch.data.bundled import BUNDLED
 from hpsearch.data.files import existing_file, first_line
 from hpsearch.data.images import load_cifar_10, load_fashion_mnist
 from hpsearch.data.tables import TABLE_SUFFIXES, read_table
-from hpsearch.data.tabular import dataset_from_table
+from hpsearch.data.tabular import dataset_from_table, with_names
 from hpsearch.errors import DataError, UnknownNameError
 
 if TYPE_CHECKING:
@@ -131,7 +131,10 @@ def columns_of(path: str | Path) -> list[str]:
         DataError: the file is missing or damaged.
     """
     file = existing_file(path)
-    return list(read_table(file).column_names) if file.name.endswith(TABLE_SUFFIXES) else []
+    if not file.name.endswith(TABLE_SUFFIXES):
+        return []
+    table, _ = with_names(read_table(file))
+    return list(table.column_names)
 
 
 def _openml(

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-__all__ = ["dataset_from_table", "load_features"]
+__all__ = ["dataset_from_table", "load_features", "with_names"]
 
 log = logging.getLogger(__name__)
 
@@ -56,7 +56,7 @@ def dataset_from_table(
             no column is usable.
         UnknownNameError: a column to exclude, or a label that means missing, is not there.
     """
-    table, nameless = _with_names(table)
+    table, nameless = with_names(table)
     if target is None:
         raise DataError(
             f"{name}: which column holds the classes? Set target to one of: "
@@ -83,11 +83,9 @@ def dataset_from_table(
     }
     rows = table.num_rows
     there = None if labels.there.all() else labels.there
+    features = [each for each in table.column_names if each != target and each not in dropped]
     columns = []
-    for feature in table.column_names:
-        if feature == target or feature in dropped:
-            continue
-        column = col.interpret(name, feature, col.clean(table.column(feature)), there)
+    for feature, column in _interpreted(name, table, features, there).items():
         if isinstance(column, col.Column):
             columns.append(column)
             if feature in nameless:
@@ -163,7 +161,7 @@ def load_features(
         raise DataError(
             f"{file}: samples to predict are read from {', '.join(TABLE_SUFFIXES)} or .npz files."
         )
-    table, _ = _with_names(read_table(file))
+    table, _ = with_names(read_table(file))
     present = set(table.column_names)
     lacking = [name for name in feature_names if name not in present]
     if lacking:
@@ -190,14 +188,29 @@ def load_features(
     return as_features(str(file), X, feature_names)
 
 
-def _with_names(table: Any) -> tuple[Any, list[str]]:
+def _interpreted(
+    name: str, table: Any, features: Sequence[str], there: NDArray[np.bool_] | None
+) -> dict[str, col.Column | str]:
+    """What each column means; where one has a decimal comma, as 3,5 has, no other has a point."""
+    found = {f: col.interpret(name, f, col.clean(table.column(f)), there) for f in features}
+    read = [c.read for c in found.values() if isinstance(c, col.Column) and c.read is not None]
+    if any(numbers.decimal_comma for numbers in read):
+        found |= {
+            f: col.interpret(name, f, col.clean(table.column(f)), there, decimal_comma=True)
+            for f in features
+            if isinstance(found[f], col.Column)
+        }
+    return found
+
+
+def with_names(table: Any) -> tuple[Any, list[str]]:
     """The table with a name for every column, and the names that were made up.
 
     pandas writes its index without a name, and reads that as "Unnamed: 0".
     """
     names, made_up = list(table.column_names), []
     for position, name in enumerate(names):
-        if re.fullmatch(r"|Unnamed: \d+|__index_level_\d+__", name):
+        if re.fullmatch(r"|Unnamed: \d+(\.\d+)?|__index_level_\d+__", name):
             made_up.append(name or _unlike(names, f"unnamed_{position + 1}"))
             names[position] = made_up[-1]
     return table.rename_columns(names), made_up

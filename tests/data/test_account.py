@@ -12,7 +12,7 @@ import pytest
 
 from hpsearch.data import Dataset, load_dataset, make_splits
 from hpsearch.data.account import Account, code_for_missing
-from hpsearch.data.tabular import dataset_from_table
+from hpsearch.data.tabular import dataset_from_table, load_features
 from hpsearch.diagnostics.data_checks import codes_for_missing, missing_values
 from hpsearch.errors import DataError, UnknownNameError
 from hpsearch.study_file import parse_study_file
@@ -102,6 +102,13 @@ class TestLabels:
         with pytest.raises(DataError, match="remove missing_labels"):
             load_dataset("iris", missing_labels=["setosa"])
 
+    @pytest.mark.parametrize("word", ["NA", "None", "?", ""])
+    def test_such_a_class_of_arrays_is_asked_about(self, tmp_path: Path, word: str) -> None:
+        np.savez(tmp_path / "t.npz", X=np.arange(60).reshape(30, 2), y=np.array([word, "b"] * 15))
+        data = load_dataset(path=tmp_path / "t.npz")
+        [asked] = data.account.remarks
+        assert f"15 rows have the label {word!r}, kept as a class" in asked
+
     def test_the_check_of_missing_values_does_not_pass_silently(self) -> None:
         table = pa.table({"x": range(60), "y": ["a", "b", None] * 20})
         data = dataset_from_table("t", table, "y")
@@ -132,6 +139,10 @@ class TestColumns:
             (["12,34,567", "1,000", "5"], 1234567),
             (["45 kg", "7 kg", "9.5 kg"], 45),
             (["100 zł", "7 zł", "9 zł"], 100),
+            (["1.234,56-", "12,50", "3,00-"], -1234.56),
+            (["$(1,234.00)", "$5.00", "($3.00)"], -1234),
+            (["Rs. 1,23,456", "Rs. 5,000", "Rs.7"], 123456),
+            (["kr 1 234,50", "kr 12", "kr 7,5"], 1234.5),
             (["3", "-", "None"], 3),
             (["TRUE", "-", "None"], 1),
         ],
@@ -163,6 +174,66 @@ class TestColumns:
         data = data_with([*texts * 13, texts[0]])
         assert data.categories == {1: tuple(sorted(texts))}
         assert data.account.numbers == {}
+
+    @pytest.mark.parametrize(
+        ("texts", "example"),
+        [
+            (["12K", "3.5K", "1M"], "3.5K"),
+            (["<0.1", "n.d.", "trace"], "<0.1"),
+            (["10+ years", "< 1 year", "3 years"], "< 1 year"),
+            (["4", "unknown", "refused"], "4"),
+            (["99¢", "5¢", "7¢"], "99¢"),
+        ],
+    )
+    def test_numbers_within_categories_are_asked_about(
+        self, texts: list[str], example: str
+    ) -> None:
+        data = data_with([*texts * 13, texts[0]])
+        [asked] = data.account.remarks
+        assert f"numbers such as {example!r}" in asked
+        assert "taken for 3 categories" in asked
+
+    @pytest.mark.parametrize(
+        "texts", [["A1", "B2"], ["12B", "14C"], ["20-30", "30-40"], ["1.2.3", "1.10.0"], ["J", "N"]]
+    )
+    def test_codes_and_bands_are_not(self, texts: list[str]) -> None:
+        assert data_with(texts * (N // 2)).account.remarks == ()
+
+    def test_what_a_file_calls_categories_are_that(self) -> None:
+        data = data_with(pa.array(["1", "2"] * (N // 2)).dictionary_encode())
+        assert data.categories == {1: ("1", "2")}
+        assert data.account.remarks == ()
+
+    @pytest.mark.parametrize("kind", [pa.float32(), pa.float64()])
+    def test_a_column_of_nothing_but_nan_has_no_value(self, kind: pa.DataType) -> None:
+        data = data_with(pa.array([float("nan")] * N, kind))
+        assert data.account.columns_dropped == {"c": "no value"}
+
+    def test_leading_zeros_are_asked_about(self) -> None:
+        data = data_with([f"{i % 9 * 1234:05}" for i in range(N)], "zip")
+        [asked] = data.account.remarks
+        assert "'zip' has leading zeros ('00000') and is taken for a number" in asked
+        assert data_with(["0.5", "0", "-0.25", "10"] * 10).account.remarks == ()
+        labels = pa.table({"x": PLAIN["x"], "y": ["01", "1"] * (N // 2)})
+        assert dataset_from_table("t", labels, "y").classes == ("01", "1")
+
+    def test_a_table_has_one_decimal_mark(self, tmp_path: Path) -> None:
+        """1.234 beside 3,5 is more than a thousand, and 3,500 three and a half."""
+        rows = [f"{i % 7},5;{i % 9 + 1}.234;{i % 8 + 1},500;{i};{'ab'[i % 2]}" for i in range(N)]
+        (tmp_path / "t.csv").write_text("\n".join(["p;many;few;n;y", *rows]))
+        data = load_dataset(path=tmp_path / "t.csv", target="y")
+        assert data.X[1].tolist() == [1.5, 2234, 2.5, 1]
+        assert data.account.numbers["many"] == '"1.234" as 1234'
+        again = load_features(
+            tmp_path / "t.csv",
+            data.feature_names,
+            data.categories,
+            decimal_comma=data.account.decimal_comma,
+        )
+        assert again.tobytes() == data.X.tobytes()
+        rows = [f"{i % 7},5;0.{i % 9 + 1}34;{'ab'[i % 2]}" for i in range(N)]
+        (tmp_path / "t.csv").write_text("\n".join(["p;q;y", *rows]))
+        assert load_dataset(path=tmp_path / "t.csv", target="y").X[0, 1] == pytest.approx(0.134)
 
     def test_units_that_differ_are_said(self) -> None:
         data = data_with(["45 kg", "100 lb"] * (N // 2))
@@ -209,6 +280,13 @@ class TestColumns:
             "March {d}",
             "Mon, {d:02} Mar 2024 10:00:00 GMT",
             "10:{d:02}",
+            "{d}. März 2024",
+            "{d} août 2024",
+            "{d} de enero de 2024",
+            "{m:02}/2024",
+            "2024-W{d:02}",
+            "2024-Q{m}",
+            "{d} days 03:00:00",
         ],
     )
     def test_dates_are_left_out_by_name(self, form: str) -> None:
@@ -232,14 +310,16 @@ class TestColumns:
         data = data_with([f"202401{i % 28 + 1:02}" for i in range(N)])
         assert data.X[0, 1] == 20240101
 
-    @pytest.mark.parametrize("name", ["", "Unnamed: 0", "__index_level_0__"])
+    @pytest.mark.parametrize("name", ["", "Unnamed: 0", "Unnamed: 0.1", "__index_level_0__"])
     @pytest.mark.parametrize("first", [0, 1])
     def test_an_unnamed_column_is_a_row_number_only_if_it_counts(
         self, name: str, first: int
     ) -> None:
         made_up = name or "unnamed_2"
-        data = data_with(list(range(first, N + first)), name)
-        assert data.account.columns_dropped == {made_up: "no name, and the numbers of the rows"}
+        counted = range(first, N + first)
+        for numbers in (list(counted), [f"{i}.0" for i in counted]):
+            data = data_with(numbers, name)
+            assert data.account.columns_dropped == {made_up: "no name, and the numbers of the rows"}
         for values in (
             [v * 0.5 for v in range(N)],
             [i % 7 for i in range(N)],
@@ -268,6 +348,14 @@ class TestColumns:
             ([*np.linspace(-3, 3, 30), -200, -200], "-200 in 2 rows"),
             ([*range(0, 60_000, 1000), -99, -99], "-99 in 2 rows"),
             ([*range(28), 999, 999, 999], "999 in 3 rows"),
+            ([*range(20, 50), -998, -998, -999, -999], "-999 in 2 rows, -998 in 2 rows"),
+            ([*range(50), -8, -8, -9, -9, -9], "-9 in 3 rows, -8 in 2 rows"),
+            ([*range(50), 888, 888, 999, 999], "888 in 2 rows, 999 in 2 rows"),
+            ([0, 1] * 20 + [-999] * 3, "-999 in 3 rows"),
+            ([1, 2, 3, 4] * 9 + [99] * 3, "99 in 3 rows"),
+            ([1, 2, 3, 4] * 9 + [9] * 3, None),
+            ([*range(50), -2, -2, -1, -1], None),
+            ([5.0] * 20 + [-999] * 3, None),
             ([*range(18, 60), 88, 88, 99, 99], None),
             ([*range(10), 255, 255], None),
             ([*range(-10, 50), -1, -1], None),
