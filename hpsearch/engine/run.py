@@ -159,40 +159,23 @@ class Runner:
             begin_as: name of a study with the same seed and a smaller budget, whose trials are to
                 be this one's first.
         """
-        store, trials = self.store, planned_trials(study)
-        target = _finished(store, study, trials)
+        trials = planned_trials(study)
+        target = _finished(self.store, study, trials)
         dataset, splits = self.data(study)
-        if target is not None:
+        if target is None:
+            # Only now, so that data that cannot be read leave no empty study behind.
+            target = open_study(self.store, study)
+            with self.hold(target) as lease:
+                run = _Run(self, study, target, lease, dataset, splits, trials, on_event)
+                run.prepare(notes or {})
+                # Another driver may have finished it while the data were read.
+                if _finished(self.store, study, trials) is None:
+                    run.complete(test_trials=test_trials, begin_as=begin_as)
+        else:
             check_data(target, dataset)
             if not keeps_study_file(target, study):  # another place of its data, or another budget
                 with self.hold(target, counted=False):
                     keep_study_file(target, study)
-        else:
-            # Only now, so that data that cannot be read leave no empty study behind.
-            target = open_study(store, study)
-            baselines = simple_models(dataset, splits)
-            with self.hold(target) as lease:
-                numbers = totals(target, trials)  # what may refuse the study comes first
-                check_data(target, dataset)
-                keep_study_file(target, study)
-                note_data(target, dataset, splits, baselines)
-                for key, note in (notes or {}).items():
-                    record.write_note(target, key, note)
-                # Another driver may have finished it while the data were read.
-                if _finished(store, study, trials) is None:
-                    note_environment(target)
-                    strategy = grown(partial(make_search, study), numbers)
-                    record.write_note(target, "totals", numbers)
-                    stored = len(target.get_trials(deepcopy=False))
-                    on_event(DataReady(dataset, splits[0], stored, baselines))
-                    with scratch_folder() as folder:
-                        data = write_store(folder, dataset, splits)
-                        shape = DataShape.of(dataset, splits)
-                        run = _Run(
-                            self, study, target, data, shape, lease, on_event, test_trials, begin_as
-                        )
-                        winner = run.search(strategy, dataset)
-                        run.test(winner, dataset, baselines, trials)
         summary = summarize(target)
         on_event(Finished(summary))
         return summary
@@ -296,38 +279,66 @@ def _all_diverged(study: StudyFile, trials: Sequence[FrozenTrial]) -> str:
 
 @dataclass
 class _Run:
-    """One run of a study: its parts, and the two things done with them."""
+    """One run of a study, whose lease it holds: its parts, and what is done with them in turn."""
 
     runner: Runner
     study: StudyFile
     target: optuna.Study
-    data: DataHandle
-    shape: DataShape
     lease: Lease
+    dataset: Dataset
+    splits: Sequence[Split]
+    trials: int
     on_event: OnEvent
-    test_trials: bool
-    begin_as: str | None = None
     unpaid: bool = False  # whether the budget in operations turned a slot away
 
-    def search(self, strategy: Strategy, dataset: Dataset) -> Winner:
+    def prepare(self, notes: Mapping[str, Any]) -> None:
+        """Keep with the study what it is about; what may refuse it comes first."""
+        totals(self.target, self.trials)
+        check_data(self.target, self.dataset)
+        keep_study_file(self.target, self.study)
+        note_data(self.target, self.dataset, self.splits, self.baselines)
+        for key, note in notes.items():
+            record.write_note(self.target, key, note)
+
+    def complete(self, *, test_trials: bool, begin_as: str | None) -> None:
+        """Search, name the winner, and test it."""
+        note_environment(self.target)
+        numbers = totals(self.target, self.trials)
+        strategy = grown(partial(make_search, self.study), numbers)
+        record.write_note(self.target, "totals", numbers)
+        stored = len(self.target.get_trials(deepcopy=False))
+        self.on_event(DataReady(self.dataset, self.splits[0], stored, self.baselines))
+        with scratch_folder() as folder:
+            data = write_store(folder, self.dataset, self.splits)
+            winner = self.search(strategy, data, self._opening(begin_as), test_trials=test_trials)
+            self.test(winner, data)
+
+    def search(
+        self, strategy: Strategy, data: DataHandle, opening: Sequence[Slot], *, test_trials: bool
+    ) -> Winner:
         """Fill the slots of every stage and name the winner."""
         study, store = self.study, self.runner.store
+
+        def job(slot: Slot) -> Job:
+            configuration = study.fixed() | dict(slot.configuration)
+            return Job(data, configuration, slot.seed, slot.epochs, test_trials)
+
         dispatcher = Dispatcher(
             self.target,
             store,
             study.space(),
             self.runner.executor,
             limit=study.search.trial_seconds,
-            job_of=self._job,
-            digest_of=partial(training_digest, study, dataset.fingerprint),
+            job_of=job,
+            digest_of=partial(training_digest, study, self.dataset.fingerprint),
             known=known_trainings(store.engine),
             interrupts=self.runner.interrupts,
             spending=partial(
                 Spending,
                 study.search.total_flops,
-                self.shape,
+                DataShape.of(self.dataset, self.splits),
                 study.fixed(),
-                opening=self._opening(),
+                opening=opening,
             ),
             out_of_time=self._out_of_time,
             on_event=self.on_event,
@@ -351,14 +362,12 @@ class _Run:
         self.on_event(WinnerNamed(winner, self._out_of_time()))
         return winner
 
-    def test(
-        self, winner: Winner, dataset: Dataset, baselines: Sequence[Baseline], trials: int
-    ) -> None:
+    def test(self, winner: Winner, data: DataHandle) -> None:
         """Train the winner on all but the test part, test it once, keep network and figures."""
         out_of_time = self._out_of_time()
         chosen = [(winner.configuration, winner.epochs)]
         what = "the winner's last training"
-        [last] = refit_all(self.runner, self.study, self.target, self.data, chosen, what)
+        [last] = refit_all(self.runner, self.study, self.target, data, chosen, what)
         refit = last.refit
         before = record.read_note(self.target, "result")
         figures = {
@@ -376,38 +385,39 @@ class _Run:
         }
         model = Model(
             (Member(refit.network, refit.state, refit.preprocessor),),
-            dataset.classes,
-            dataset.feature_names,
-            dataset.categories,
+            self.dataset.classes,
+            self.dataset.feature_names,
+            self.dataset.categories,
             {"study": self.study.name, "strategy": self.study.search.strategy} | figures,
-            decimal_comma=dataset.account.decimal_comma,
+            decimal_comma=self.dataset.account.decimal_comma,
         )
         digest = save_model_bytes(self.runner.store, self.target._study_id, model.to_bytes())
         budget = {
-            "trials": trials,
+            "trials": self.trials,
             "seconds": self.study.search.seconds if out_of_time else None,
             "flops": self.study.search.total_flops if self.unpaid else None,
         }
-        beside = [baseline.note(tested=True) for baseline in baselines]
+        beside = [baseline.note(tested=True) for baseline in self.baselines]
         note = figures | {"model": digest, "budget": budget, "baselines": beside}
         record.write_note(self.target, "result", note)
+
+    @cached_property
+    def baselines(self) -> tuple[Baseline, ...]:
+        """Simple models that the winner has to be better than."""
+        return simple_models(self.dataset, self.splits)
 
     @cached_property
     def _spent(self) -> float:
         """What the study's earlier runs have taken."""
         return seconds_spent(self.runner.store.engine, self.target._study_id)
 
-    def _opening(self) -> list[Slot]:
+    def _opening(self, begin_as: str | None) -> list[Slot]:
         """The slots that this search is to begin with."""
-        if self.begin_as is None:
+        if begin_as is None:
             return []
-        other = load_study(self.runner.store, self.begin_as)
+        other = load_study(self.runner.store, begin_as)
         return record.read_slots(other.get_trials(deepcopy=False))
 
     def _out_of_time(self) -> bool:
         limit = self.study.search.seconds
         return limit is not None and self._spent + self.lease.seconds > limit
-
-    def _job(self, slot: Slot) -> Job:
-        configuration = self.study.fixed() | dict(slot.configuration)
-        return Job(self.data, configuration, slot.seed, slot.epochs, self.test_trials)
