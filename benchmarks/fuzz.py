@@ -850,10 +850,6 @@ def one(kind: str, seed: int, number: int) -> Told:
 def prepare(database: list[Path]) -> None:
     """A worker's limits, and what it has been given."""
     _made[:] = database
-    import hpsearch.cli.render
-    import hpsearch.dashboard.attachments
-    import hpsearch.diagnostics  # noqa: F401 - so that no case waits for them
-
     warnings.simplefilter("ignore")
     resource.setrlimit(resource.RLIMIT_AS, (8 << 30, 8 << 30))
 
@@ -912,6 +908,10 @@ def main() -> int:
         print(f"in {folder}")
         print(case(kinds[0], options.seed, options.number, folder))
         return 0
+    import hpsearch.cli.render
+    import hpsearch.dashboard.attachments
+    import hpsearch.diagnostics  # noqa: F401 - once, for all workers
+
     faults = 0
     for kind in kinds:
         cases = min(KINDS[kind].cases, options.cases or KINDS[kind].cases)

@@ -39,7 +39,7 @@ BAD: dict[str, tuple[str, Content, str]] = {
     "text among numbers": (
         "t.csv",
         mostly("x9"),
-        "column 'p', row 3: 'x9' is not a number, and 92%",
+        "column 'p', row 3: 'x9' is not a number, and 11 of the 12 cells",
     ),
     "text among numbers in Parquet": (
         "t.parquet",
