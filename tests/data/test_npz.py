@@ -124,5 +124,5 @@ def test_a_shape_beyond_all_arrays_is_said(tmp_path: Path, shape: str) -> None:
     file = save(tmp_path / "bad.npz", y=Y)
     with zipfile.ZipFile(file, "a") as archive:
         archive.writestr("X.npy", b"\x93NUMPY\x01\x00\x76\x00" + header.encode())
-    with pytest.raises(DataError, match="shape|another size"):
+    with pytest.raises(DataError, match=r"shape|another size"):
         load_dataset(path=file)
