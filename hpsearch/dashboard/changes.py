@@ -105,6 +105,20 @@ class Change:
             raise RefusedError("404 Not Found", "There is no such study or trial.") from None
         return numbers["study_id"]
 
+    def trial_of(self, study_id: int) -> None:
+        """Make sure that the trial is one of the study's.
+
+        Raises:
+            RefusedError: it is not.
+        """
+        trial_id = int(self.arguments["trial_id"])
+        try:
+            there = self.store.get_study_id_from_trial_id(trial_id) == study_id
+        except KeyError:
+            there = False
+        if not there:
+            raise RefusedError("404 Not Found", "There is no such study or trial.")
+
     def name(self) -> str:
         """The name that a study is to have, in the form that study files ask for.
 
@@ -127,6 +141,9 @@ Decision: TypeAlias = Callable[[Change], Iterable[bytes]]
 
 def _create(change: Change) -> Iterable[bytes]:
     change.name()
+    directions = change.body().get("directions")
+    if not isinstance(directions, list) or not all(isinstance(d, str) for d in directions):
+        raise RefusedError("400 Bad Request", "A study has directions, a list of words.")
     return change.passed_on()
 
 
@@ -205,7 +222,9 @@ def _held(change: Change, study_id: int) -> Lease:
 
 def _note(change: Change) -> Iterable[bytes]:
     """A note of a person, which is welcome at any time, also while the study runs."""
-    change.study_id()
+    study_id = change.study_id()
+    if "trial_id" in change.arguments:
+        change.trial_of(study_id)
     said = change.body()
     if not isinstance(said.get("body"), str) or type(said.get("version")) is not int:
         raise RefusedError("400 Bad Request", "A note has a body, which is text, and a version.")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import math
 import tokenize
 import zipfile
@@ -24,6 +25,8 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 __all__ = ["load_npz", "member_sizes", "npz_features", "read_members"]
+
+MOST_HEADER = 1 << 14  # NumPy itself takes no header over 10,000 bytes, once it has read it
 
 # What zipfile, zlib and numpy raise on damaged, encrypted or absurdly large members.
 _DAMAGE = (
@@ -166,8 +169,7 @@ def read_members(
     unpacked = 0
     for name, member in wanted.items():
         with archive.open(member) as stream:
-            shape, dtype = _header(path, name, stream)
-            start = stream.tell()
+            shape, dtype, start = _header(path, name, stream)
         size, cells = member.file_size - start, math.prod(shape)
         if cells * dtype.itemsize != size:
             raise DataError(
@@ -183,14 +185,15 @@ def read_members(
     return arrays
 
 
-def _header(path: str, name: str, stream: IO[bytes]) -> tuple[tuple[int, ...], np.dtype[Any]]:
-    """The shape and type of an array that begins here."""
+def _header(path: str, name: str, stream: IO[bytes]) -> tuple[tuple[int, ...], np.dtype[Any], int]:
+    """The shape and type of an array that begins here, and the bytes before its first cell."""
     readers = {
         (1, 0): np.lib.format.read_array_header_1_0,
         (2, 0): np.lib.format.read_array_header_2_0,
     }
+    head = io.BytesIO(stream.read(MOST_HEADER))
     try:
-        shape, _, dtype = readers[np.lib.format.read_magic(stream)](stream)
+        shape, _, dtype = readers[np.lib.format.read_magic(head)](head)
     except (*_NO_HEADER, KeyError) as error:
         raise DataError(
             f"{path}: the member {name!r} is no array of NumPy; write it with np.savez."
@@ -200,11 +203,11 @@ def _header(path: str, name: str, stream: IO[bytes]) -> tuple[tuple[int, ...], n
             f"{path} holds Python objects, which can run code when read; save plain numbers or "
             "text instead (an array whose dtype is not object)."
         )
-    if min(shape, default=0) < 0:
+    if not all(0 <= size < 2**63 for size in shape):
         raise DataError(
             f"{path}: the member {name!r} has the shape {shown(shape)}; write it again."
         )
-    return shape, dtype
+    return shape, dtype, head.tell()
 
 
 def _check_pair(path: Path, members: dict[str, NDArray[Any]], X: str, y: str) -> None:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from hpsearch.data.account import UNLABELLED, quoted
-from hpsearch.data.dataset import LONGEST_NAME, refuse_quantity
+from hpsearch.data.dataset import LONGEST_NAME, refuse_identifier, refuse_quantity
 from hpsearch.data.formats import (
     NUMBER,
     Numbers,
@@ -363,13 +363,16 @@ def as_numbers(
 
 def _categorical(feature: str, column: Any, present: int, remark: str | None) -> Column | str:
     """A dictionary-encoded column as codes of its sorted categories, unless they are too many."""
-    names = column.dictionary.to_pylist()
-    if len(names) >= 10 and len(names) > 0.9 * present:
-        return f"{len(names):,} distinct texts in {present:,} rows, an identifier"
-    if (longest := max(map(len, names))) > LONGEST_NAME:
+    import pyarrow.compute as pc
+
+    count = len(column.dictionary)
+    if count >= 10 and count > 0.9 * present:
+        return f"{count:,} distinct texts in {present:,} rows, an identifier"
+    if (longest := pc.max(pc.utf8_length(column.dictionary)).as_py()) > LONGEST_NAME:
         return f"texts of up to {longest:,} characters"
-    if len(names) > MAX_CATEGORIES:
-        return f"{len(names):,} categories, more than {MAX_CATEGORIES:,}"
+    if count > MAX_CATEGORIES:
+        return f"{count:,} categories, more than {MAX_CATEGORIES:,}"
+    names = column.dictionary.to_pylist()
     order = sorted(range(len(names)), key=names.__getitem__)
     rank = np.empty(len(names), dtype=np.float64)
     rank[order] = np.arange(len(names))
@@ -472,11 +475,16 @@ def labels(name: str, target: str, column: Any, missing: Sequence[str] = ()) -> 
     text = column.cast(pa.string())
     if pa.types.is_string(column.type):
         column = text = pc.if_else(pc.equal(text, ""), pa.scalar(None, pa.string()), text)
-    counts = {found["values"]: found["counts"] for found in pc.value_counts(text).to_pylist()}
-    dropped = {f"{UNLABELLED} in {target!r}": counts.pop(None, 0)}
+    counted = pc.value_counts(text)
+    distinct = counted.field("values")  # which may be millions
+    said = pa.array([*missing, *MISSING_LABEL], pa.string())
+    asked = pc.or_(pc.is_in(distinct, said), pc.is_in(pc.utf8_lower(distinct), said))
+    counts = {found["values"]: found["counts"] for found in counted.filter(asked).to_pylist()}
+    dropped = {f"{UNLABELLED} in {target!r}": text.null_count}
     for word in dict.fromkeys(missing):
         if word not in counts:
-            raise UnknownNameError("label in [data] missing_labels:", word, sorted(counts))
+            known = sorted(distinct.drop_null().to_pylist())
+            raise UnknownNameError("label in [data] missing_labels:", word, known)
         reason = f"{UNLABELLED}: {word!r} means that it is missing ([data] missing_labels)"
         dropped[reason] = counts.pop(word)
     words = [word for word in counts if word.lower() in MISSING_LABEL]
@@ -520,6 +528,7 @@ def _label_values(name: str, column: Any, words: set[str]) -> NDArray[Any]:
     if numbers is not None:  # names of classes, unless these are prices and the like
         refuse_quantity(name, _spread(coded, numbers.values))
     encoded = text.dictionary_encode().combine_chunks()
+    refuse_identifier(name, len(encoded.dictionary), len(text))
     # Rows that have one label share its text: an array of fixed width would repeat the longest.
     names = np.array([*encoded.dictionary.to_pylist(), ""], dtype=object)[:-1]
     return np.asarray(names[encoded.indices.to_numpy()])

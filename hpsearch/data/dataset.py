@@ -29,6 +29,7 @@ __all__ = [
     "check_excluded",
     "check_size",
     "encode_labels",
+    "refuse_identifier",
     "refuse_quantity",
 ]
 
@@ -45,6 +46,8 @@ UNEVEN = 0.35
 MAX_COLUMNS = 50_000
 LONGEST_NAME = 1_000  # characters of a column's name or a category
 MAX_CELLS = 250_000_000  # one gigabyte of float32; CIFAR-10 has 184 million
+FREE_INPUTS = 100_000_000  # 400 MB, twice of which are there at once
+MANY_INPUTS = 32
 
 
 @dataclass(frozen=True, eq=False)
@@ -372,9 +375,18 @@ def _check_not_a_quantity(name: str, labels: NDArray[Any], rows: int, *, whole: 
             f"{name}: the target has {len(labels)} distinct numbers in {rows} rows, which looks "
             f"like a quantity to regress; {CLASSES_ONLY}."
         )
-    if len(labels) > rows / 2:
+    refuse_identifier(name, len(labels), rows)
+
+
+def refuse_identifier(name: str, labels: int, rows: int) -> None:
+    """Refuse so many distinct labels that they are names of the rows.
+
+    Raises:
+        DataError: they are more than 20, and half of the rows.
+    """
+    if labels > max(20, rows / 2):
         raise DataError(
-            f"{name}: the target has {len(labels)} distinct labels in {rows} rows, which looks "
+            f"{name}: the target has {labels} distinct labels in {rows} rows, which looks "
             "like an identifier; name the column that holds the classes."
         )
 
@@ -436,9 +448,19 @@ def _check_columns(name: str, X: NDArray[np.float32]) -> None:
 def _check_inputs(
     name: str, X: NDArray[np.float32], categories: Mapping[int, tuple[str, ...]]
 ) -> None:
-    """Each category becomes an input of the network: they have the limits of columns."""
+    """Each category becomes an input of the network: they have the limits of columns.
+
+    A column that becomes hundreds of inputs takes hundreds of times its memory, in few bytes of a
+    file: they may be `MANY_INPUTS` for each column, or `FREE_INPUTS` cells in all.
+    """
     inputs = X.shape[1] - len(categories) + sum(map(len, categories.values()))
     check_size(f"{name}, with an input for each category,", len(X), inputs)
+    if inputs > MANY_INPUTS * X.shape[1] and len(X) * inputs > FREE_INPUTS:
+        raise DataError(
+            f"{name}, with an input for each category, has {len(X):,} rows of {inputs:,} columns, "
+            f"and at most {FREE_INPUTS:,} cells are made of columns of so many categories; take a "
+            "sample of the rows, or leave out the columns of most categories."
+        )
 
 
 def _names(feature_names: Sequence[str] | None, columns: int) -> tuple[str, ...]:

@@ -95,7 +95,7 @@ def as_numbers(texts: Any, *, decimal_comma: bool = False) -> Numbers | None:
     numbers = _parsed(bare, decimal_comma)
     if numbers is None:
         parts = pc.extract_regex(bare, _UNIT)
-        units = set(pc.struct_field(parts, "unit").to_pylist()) if parts.null_count == 0 else set()
+        units = pc.unique(pc.struct_field(parts, "unit")) if parts.null_count == 0 else ()
         coded = pc.or_(pc.match_substring_regex(bare, _CODE), are_dates(texts))
         if len(units) == 1 and not pc.any(coded).as_py():
             numbers = _parsed(pc.struct_field(parts, "number"), decimal_comma)
@@ -132,7 +132,7 @@ def mixed_units(texts: Any) -> list[str]:
 
     if not pc.all(pc.match_substring_regex(texts, _SPACED_UNIT)).as_py():
         return []
-    units = sorted(set(pc.struct_field(pc.extract_regex(texts, _UNIT), "unit").to_pylist()))
+    units = sorted(pc.unique(pc.struct_field(pc.extract_regex(texts, _UNIT), "unit")).to_pylist())
     return units if 2 <= len(units) <= 4 else []
 
 

@@ -117,18 +117,21 @@ def _read_csv(path: Path) -> Any:
         _check_names(path, header)
         length = len(",".join(header).encode())
         stream.seek(0)
+        block = max(PIECE_BYTES, min(200 * length, MOST_BLOCK))
+        size, last = _measure(path, stream, delimiter, len(header))
         try:
             table = arrow_csv.read_csv(
-                _measured(path, stream, delimiter, len(header)),
+                _for_arrow(path, stream, size),
                 # Rows are read in blocks; a block must hold a row, and better hundreds.
-                arrow_csv.ReadOptions(
-                    use_threads=False,
-                    block_size=max(PIECE_BYTES, min(200 * length, MOST_BLOCK)),
-                ),
+                arrow_csv.ReadOptions(use_threads=False, block_size=block),
                 arrow_csv.ParseOptions(delimiter=delimiter, newlines_in_values=True),
                 arrow_csv.ConvertOptions(column_types={name: pa.string() for name in header}),
             )
         except pa.ArrowException as error:
+            if "straddling" in str(error):
+                raise DataError(
+                    f"{path} has a row of more than {block >> 20} MiB; is a quote never closed?"
+                ) from error
             raise DataError(
                 f"{path} is not a well-formed table: {first_line(error)}; each row needs the "
                 f"{len(header)} cells of the header, in UTF-8 text."
@@ -136,11 +139,16 @@ def _read_csv(path: Path) -> Any:
     if table.column_names != header:
         raise DataError(f"{path} has a malformed header line; write each name in quotes.")
     check_size(str(path), table.num_rows, len(header))
+    if table.num_rows and last != b'"' and "\n" in (table.column(-1)[-1].as_py() or ""):
+        raise DataError(
+            f"{path}: a quote that begins in row {table.num_rows:,} is never closed, so that the "
+            "rows below would be one text; close it."
+        )
     return table
 
 
-def _measured(path: Path, stream: IO[bytes], delimiter: str, columns: int) -> Any:
-    """What Arrow is to parse, once it is known to be whole and not too large.
+def _measure(path: Path, stream: IO[bytes], delimiter: str, columns: int) -> tuple[int, bytes]:
+    """Read all of a CSV file and keep nothing: it is whole, and not too large.
 
     Args:
         path: of the file.
@@ -149,22 +157,32 @@ def _measured(path: Path, stream: IO[bytes], delimiter: str, columns: int) -> An
         columns: of its header.
 
     Returns:
-        A file of Arrow's own: the file itself, or the text that it was unpacked to.
+        How many bytes they are, and the last that is no blank.
     """
-    import pyarrow as pa
-
-    gzipped = isinstance(getattr(stream, "raw", None), gzip.GzipFile)
     packed = path.stat().st_size
-    text = pa.BufferOutputStream()
     size = marks = 0
+    last = b""
     while piece := stream.read(PIECE_BYTES):
         size += len(piece)
         marks += piece.count(delimiter.encode()) + piece.count(b"\n")
+        last = piece.rstrip()[-1:] or last
         check_unpacked(path, packed, size + 4 * marks)  # as Arrow keeps texts
         check_size(str(path), marks // columns, columns)  # marks within texts count too
-        if gzipped:
-            text.write(piece)
-    return pa.BufferReader(text.getvalue()) if gzipped else pa.OSFile(os.fsencode(path))
+    return size, last
+
+
+def _for_arrow(path: Path, stream: IO[bytes], size: int) -> Any:
+    """A file of Arrow's own: the file itself, or the text that it unpacks to."""
+    import pyarrow as pa
+
+    if not isinstance(getattr(stream, "raw", None), gzip.GzipFile):
+        return pa.OSFile(os.fsencode(path))
+    stream.seek(0)
+    text = pa.allocate_buffer(size)
+    rest = memoryview(text)
+    while rest:
+        rest = rest[stream.readinto(rest) :]  # type: ignore[attr-defined]
+    return pa.BufferReader(text)
 
 
 def _header(path: Path, head: bytes) -> tuple[list[str], str]:
@@ -192,7 +210,9 @@ def _header(path: Path, head: bytes) -> tuple[list[str], str]:
     try:
         header = next(csv.reader(io.StringIO(text, newline=""), delimiter=delimiter))
     except csv.Error as error:
-        raise DataError(f"{path} has a malformed header line: {error}.") from error
+        raise DataError(
+            f"{path} has a malformed header line: {error}; is a quote never closed?"
+        ) from error
     if not text[line_end:].strip():
         raise DataError(f"{path} has a header and no rows.")
     return header, delimiter

@@ -318,17 +318,22 @@ def check_name(name: str) -> str:
     """The name of a study, which stands in lines of text and in names of files.
 
     Raises:
-        ValueError: it is empty, too long, or has a character that is no part of a line.
+        ValueError: it is empty, too long, has blanks around it, or a character that is no part of a
+            line or turns its direction.
     """
     if not 1 <= len(name) <= LONGEST_NAME:
         raise ValueError(f"has {len(name)} characters; give it 1 to {LONGEST_NAME}")
+    if name != name.strip():
+        raise ValueError("has blanks around it; leave them out")
     for character in name:
-        if unicodedata.category(character) in ("Cc", "Cs", "Zl", "Zp"):
+        if unicodedata.category(character) in UNSEEN and character not in JOINERS:
             raise ValueError(f"has the character {character!r}; leave it out")
     return name
 
 
 LONGEST_NAME = 200
+UNSEEN = ("Cc", "Cf", "Cs", "Zl", "Zp")  # controls, formats, halves of characters, ends of lines
+JOINERS = "\u200c\u200d"  # formats that words and signs are written with
 
 
 class StudyFile(_Table):

@@ -233,6 +233,10 @@ def test_a_renamed_study_keeps_all_that_it_has(store: WriteBehindStorage, databa
         ("a\u2028b", "has the character"),
         ("\ud800", "has the character"),
         ("x" * 201, "has 201 characters"),
+        ("  ", "has blanks around it"),
+        ("old ", "has blanks around it"),
+        ("\u202edlo", "has the character"),
+        ("old\u200b", "has the character"),
         (None, "is missing"),
         (7, "is missing"),
         (["old"], "is missing"),
@@ -329,9 +333,26 @@ def test_a_driver_that_begins_while_its_study_is_renamed_is_told(database: str) 
 def test_a_note_is_text(store: WriteBehindStorage, body: object, database: str) -> None:
     store.flush()
     before = content(database)
-    for path in ("/api/studies/2/note", "/api/studies/2/9/note"):
+    for path in ("/api/studies/1/note", "/api/studies/1/2/note"):
         assert ask(store, "PUT", path, body)[0] == 400
     assert content(database) == before
+
+
+def test_a_note_of_a_trial_is_one_of_its_study(store: WriteBehindStorage, database: str) -> None:
+    store.flush()
+    before = content(database)
+    plain = load_study(store, "plain").trials[0]._trial_id
+    for number in (plain, 999, 10**30):
+        path = f"/api/studies/1/{number}/note"
+        assert ask(store, "PUT", path, {"body": "x", "version": 1})[0] == 404
+    assert content(database) == before
+
+
+@pytest.mark.parametrize("directions", [None, "maximize", [1], [None], {"maximize": 1}])
+def test_directions_are_words(store: WriteBehindStorage, directions: object) -> None:
+    body = {"study_name": "new", "directions": directions}
+    assert ask(store, "POST", "/api/studies", body)[0] == 400
+    assert study_names(store) == ["old", "plain"]
 
 
 def test_a_part_of_a_comparison_keeps_the_name_by_which_it_is_found(tmp_path: Path) -> None:

@@ -57,6 +57,15 @@ def _claim(shape: str, dtype: str = "<f8") -> bytes:
     return b"\x93NUMPY\x01\x00" + len(header).to_bytes(2, "little") + header
 
 
+def _noise(length: int) -> bytes:
+    """A gzip member that takes as much as it unpacks to."""
+    return gzip.compress(np.random.default_rng(0).bytes(length), 0)
+
+
+def _long_header(length: int) -> bytes:
+    return b"\x93NUMPY\x02\x00" + length.to_bytes(4, "little") + bytes(length)
+
+
 def model(**changes: object) -> bytes:
     """A model file with other entries in its description, or other arrays."""
     X = np.random.default_rng(0).normal(size=(20, 2)).astype(np.float32)
@@ -113,6 +122,23 @@ DATA: dict[str, tuple[str, Callable[[Path], object]]] = {
             ).encode()
         ),
     ),
+    "lines whose gzip file is not small": (
+        "t.csv.gz",
+        _of_bytes(lambda: _gzipped(b"a,y\n", b"1,a\n" * (MIB // 4), 2400) + _noise(3 * MIB)),
+    ),
+    "inputs of categories, below the most columns": (
+        "t.csv",
+        _of_bytes(
+            lambda: "\n".join(
+                [",".join([*(f"c{i}" for i in range(49)), "y"])]
+                + [",".join([*[f"w{row % 1000}"] * 49, "ab"[row % 2]]) for row in range(4000)]
+            ).encode()
+        ),
+    ),
+    "a label for each row": (
+        "t.csv",
+        _of_bytes(lambda: b"a,y\n" + b"".join(b"1,%x\n" % row for row in range(3_000_000))),
+    ),
     "labels of a Parquet dictionary": (
         "t.parquet",
         lambda path: _parquet(path, {"n": np.arange(20_000), "y": _two_texts(400_000, 20_000)}),
@@ -149,6 +175,10 @@ DATA: dict[str, tuple[str, Callable[[Path], object]]] = {
     "an archive that claims more than it has": (
         "t.npz",
         _of_bytes(lambda: _zip({"X": _claim("(9000000000, 7)") + bytes(64), "y": _npy(Y)})),
+    ),
+    "an array with a long header": (
+        "t.npz",
+        _of_bytes(lambda: _zip({"X": _long_header(900 * MIB), "y": _npy(Y)})),
     ),
     "an archive that claims endless text": (
         "t.npz",

@@ -96,7 +96,18 @@ BAD: dict[str, tuple[str, Content, str]] = {
     "a million columns": ("t.csv", ",".join(map(str, range(10**6))) + "\n1", "1,000,000 columns"),
     "one endless line": ("t.csv", b"x" * (1 << 24), "no line end in its first 16 MiB"),
     "an endless name": ("t.csv", "x" * 200_000 + ",y\n1,a\n", "malformed header line"),
-    "an endless cell": ("t.csv", GOOD + "1" * (9 << 20) + ",2,a\n", "not a well-formed table"),
+    "an endless cell": ("t.csv", GOOD + "1" * (9 << 20) + ",2,a\n", "row of more than 4 MiB"),
+    "a quote never closed": ("t.csv", GOOD + '1,2,"a\n1,2,b\n3,4,a\n', "row 13 is never closed"),
+    "a quote never closed, gzipped": (
+        "t.csv.gz",
+        gzip.compress(GOOD.encode() + b'1,2,"a\n1,2,b\n\n'),
+        "row 13 is never closed",
+    ),
+    "a quote never closed in a long file": (
+        "t.csv",
+        GOOD + '1,2,"a\n' + "1,2,b\n" * (1 << 20),
+        "never closed",
+    ),
     "cut off gzip": ("t.csv.gz", gzip.compress(GOOD.encode())[:-12], "middle of its gzip data"),
     "damaged gzip": (
         "t.csv.gz",
@@ -139,6 +150,22 @@ def test_a_bad_file_is_one_sentence(
     assert caught.value.exit_code == 2
     assert "\n" not in message
     assert len(message) < 400
+
+
+@pytest.mark.parametrize("end", [b"", b"\n", b"\r\n", b"\n\n"])
+def test_a_text_of_two_lines_may_be_the_last(tmp_path: Path, end: bytes) -> None:
+    (tmp_path / "t.csv").write_bytes(GOOD.encode() + b'1,2,"a\nb"\n5,6,"a\nb"' + end)
+    assert "a\nb" in load_dataset(path=tmp_path / "t.csv", target="y").classes
+
+
+def test_zeros_may_follow_a_gzip_file(tmp_path: Path) -> None:
+    """As on tapes, and in archives cut into blocks; and it may have several members."""
+    half = len(GOOD) // 2
+    parts = [gzip.compress(part.encode()) for part in (GOOD[:half], GOOD[half:])]
+    (tmp_path / "t.csv.gz").write_bytes(b"".join(parts) + bytes(512))
+    (tmp_path / "t.csv").write_text(GOOD)
+    files = [load_dataset(path=tmp_path / name, target="y") for name in ("t.csv", "t.csv.gz")]
+    assert files[0].X.tolist() == files[1].X.tolist()
 
 
 def test_a_table_needs_a_target(tmp_path: Path) -> None:

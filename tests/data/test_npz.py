@@ -114,3 +114,15 @@ def test_a_target_name_makes_no_sense(tmp_path: Path) -> None:
     file = save(tmp_path / "a.npz", X=X, y=Y)
     with pytest.raises(DataError, match="labels in the array y"):
         load_dataset(path=file, target="label")
+
+
+@pytest.mark.parametrize(
+    "shape", ["(0, 99999999999999999999)", "(-1, 2)", "(9223372036854775808,)"]
+)
+def test_a_shape_beyond_all_arrays_is_said(tmp_path: Path, shape: str) -> None:
+    header = f"{{'descr': '<f8', 'fortran_order': False, 'shape': {shape}, }}".ljust(117) + "\n"
+    file = save(tmp_path / "bad.npz", y=Y)
+    with zipfile.ZipFile(file, "a") as archive:
+        archive.writestr("X.npy", b"\x93NUMPY\x01\x00\x76\x00" + header.encode())
+    with pytest.raises(DataError, match=r"shape|another size"):
+        load_dataset(path=file)

@@ -303,11 +303,26 @@ class TestSchema:
         assert set(get_args(literal)) == set(known)  # type: ignore[call-overload]
 
 
-@pytest.mark.parametrize("character", ["\\n", "\\u0000", "\\u001b", "\\u2028", "\\u007f"])
+@pytest.mark.parametrize(
+    "character", ["\\n", "\\u0000", "\\u001b", "\\u2028", "\\u007f", "\\u202e", "\\u200b"]
+)
 def test_a_name_is_one_line(character: str) -> None:
     text = f'name = "a{character}b"\n[data]\nname = "iris"\n'
     with pytest.raises(StudyFileError, match=r"line 1: name has the character '.*'; leave it out"):
         parse_study_file(text)
+
+
+def test_a_name_has_no_blanks_around_it_and_what_joins_characters_within() -> None:
+    text = 'name = "{}"\n[data]\nname = "iris"\n'
+    for blank in (" ", " a", "a\u00a0"):
+        with pytest.raises(StudyFileError, match="line 1: name has blanks around it"):
+            parse_study_file(text.format(blank))
+    for name in (
+        "a b",
+        "\u0645\u06cc\u200c\u062e\u0648\u0627\u0647\u0645",
+        "\U0001f469\u200d\U0001f680",
+    ):
+        assert parse_study_file(text.format(name)).name == name
 
 
 TWICE = {
