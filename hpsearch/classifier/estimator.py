@@ -21,7 +21,7 @@ from sklearn.utils.validation import check_is_fitted, validate_data
 from hpsearch.classifier.settings import Settings, read_settings
 from hpsearch.classifier.training import PicklableTrainer, Watch, make_generator
 from hpsearch.data.in_memory import column_names, labels_of, numbers_of
-from hpsearch.errors import UsageError
+from hpsearch.errors import DataError, UsageError
 from hpsearch.nn import Network
 from hpsearch.nn.losses import softmax
 
@@ -365,9 +365,15 @@ class MLPClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
                 checked = validate_data(
                     self, X, y, accept_sparse=["csr", "csc"], dtype=np.float32, reset=reset
                 )
-            except (TypeError, ValueError):
-                if column_names(X):
-                    numbers_of("X", X)  # names the column, where that is what is wrong
+            except (TypeError, ValueError) as error:
+                if names := column_names(X):
+                    numbers = numbers_of("X", X)  # names the column that holds no numbers
+                    gaps = np.flatnonzero(np.isnan(numbers).any(axis=0))
+                    if isinstance(error, TypeError) and len(gaps):  # it knows no pandas.NA
+                        raise DataError(
+                            f"X: column {names[gaps[0]]!r} contains NaN or other missing values; "
+                            "impute them first, as sklearn.impute.SimpleImputer does."
+                        ) from error
                 raise
         X, *y = checked if isinstance(checked, tuple) else (checked,)
         X = X.toarray() if scipy.sparse.issparse(X) else X

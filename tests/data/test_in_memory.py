@@ -242,3 +242,10 @@ def test_text_stays_objects() -> None:
     assert labels_of("y", WORDS).dtype == object
     data = Dataset.from_arrays("long", np.arange(20)[:, None], pd.Series(["a" * 9_999, "b"] * 10))
     assert [len(str(name)) for name in data.classes] == [9_999, 1]
+
+
+@pytest.mark.parametrize("gap", [pd.NA, pd.NaT])
+def test_the_classifier_names_the_column_of_a_gap_that_numpy_does_not_know(gap: object) -> None:
+    frame = pd.DataFrame({"a": range(20), "c": pd.Series([gap, 1] * 10, dtype=object)})
+    with pytest.raises(DataError, match="column 'c' contains NaN or other missing values"):
+        MLPClassifier(max_iter=1).fit(frame, [0, 1] * 10)
