@@ -179,15 +179,19 @@ def _summary(store: WriteBehindStorage, name: str) -> Summary:
 def _export(
     store: WriteBehindStorage, summary: Summary, together: Ensemble | None, path: Path
 ) -> None:
+    from hpsearch.engine.record import why_untested
     from hpsearch.model import Model
-    from hpsearch.storage import load_model_bytes, load_study
+    from hpsearch.storage import load_model_bytes, load_study, storage_errors
 
-    digest = summary.model if together is None else together.model
-    if digest is None:
+    if summary.strategy is None:
         raise RunError(
-            f"the study {summary.study} has no tested network yet; run its study file to the end"
+            f"the study {summary.study!r} was not made by hpsearch, which has no network of it"
         )
     study = load_study(store, summary.study)
+    digest = summary.model if together is None else together.model
+    if digest is None:
+        with storage_errors(store.url):
+            raise RunError(why_untested(study))
     members = None if together is None else len(together.voters)
     content = load_model_bytes(store, study._study_id, digest, ensemble=members)
     Model.from_bytes(content).save(path)

@@ -96,7 +96,8 @@ def plan_contest(study: StudyFile, shape: DataShape) -> Contest:
 def _contestant(
     study: StudyFile, strategy: str, repeat: int, amount: float, epoch: float, shape: DataShape
 ) -> StudyFile:
-    amount *= 2 if strategy == DOUBLE else 1
+    share = 2 if strategy == DOUBLE else 1
+    amount *= share
     strategy, label = strategy.removesuffix("-x2"), strategy
     own = OWN.get(strategy, ())
     settings: dict[str, Any] = {
@@ -122,7 +123,7 @@ def _contestant(
     elif unit == "flops" and strategy in OWN:
         most = _affordable(named, most, amount, epoch, shape)
     elif unit == "seconds" and strategy not in OWN:
-        most *= ROOM
+        most *= ROOM * share
     limit = {"flops": "total_flops", "epochs": "total_epochs", "seconds": "seconds"}[unit]
     paid = None if math.isinf(amount) else int(amount) if unit == "epochs" else amount
     search = named.search.model_copy(update={"trials": most, limit: paid})

@@ -202,9 +202,7 @@ class _Finished:
             )
         result = record.read_note(target, "result")
         if result is None:
-            raise RunError(
-                f"the study {name!r} has no tested winner yet; run its study file to the end"
-            )
+            raise RunError(record.why_untested(target))
         self.target, self.file, self.result = target, file, result
         stages = record.read_stages(target)
         self.raced = {stage.index for stage in stages if stage.name.startswith("confirm-")}

@@ -68,6 +68,7 @@ SHAPES: Mapping[str, Any] = {
     "totals": [a_count],
     "environments": [dict],
     "fixed": dict,
+    "no winner": str,
     "result": _a_result,
 }
 """What each note has, by the first word of its key or the whole of it; see `fits`."""

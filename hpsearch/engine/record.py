@@ -42,6 +42,7 @@ __all__ = [
     "read_stages",
     "read_unfinished",
     "resume_trial",
+    "why_untested",
     "write_note",
     "write_stage",
 ]
@@ -54,6 +55,16 @@ SLOT = dict.fromkeys(("stage_index", "slot", "seed", "epochs"), a_count)
 
 NO_WINNER = "no winner"
 """The note on a study that is over and has none: why. One with a result had more trials later."""
+
+
+def why_untested(study: Study) -> str:
+    """Why a study of ours has no tested network, in a sentence."""
+    kept: str | None = read_note(study, NO_WINNER)
+    again = (
+        f"the study {study.study_name!r} has no tested network yet; run its study file to the end"
+    )
+    return kept or again
+
 
 TRAINING = "training"
 """The attribute of a trial that tells its training from any other; see `training_digest`."""

@@ -286,7 +286,7 @@ class Trainer:
         epoch = self.epochs_done + np.arange(steps) / steps
         factors = SCHEDULES[config.schedule](np.minimum(epoch / config.epochs, 1.0), config.decay)
         if config.warmup > 0:
-            factors = factors * np.minimum((epoch + 1.0 / steps) / config.warmup, 1.0)
+            factors = factors * np.minimum(epoch + 1.0 / steps, config.warmup) / config.warmup
         rates: Array = config.learning_rate * factors
         return rates
 

@@ -70,6 +70,8 @@ def history_data(view: StudyView) -> HistoryData:
     axis = score_axis(view, [_score(t) for t in trials])
     kept, thinning = thinned(trials)
     stopped, stopping = thinned([t for t in view.trials if t.state == "pruned"], 200)
+    without = sum(t.state == "complete" for t in view.trials) - len(trials)
+    beyond = f"Not drawn: complete trials with infinite or huge scores ({without})."
     winner = view.summary.winner
     beside = [
         f"The dotted line is {b.does}."
@@ -87,7 +89,16 @@ def history_data(view: StudyView) -> HistoryData:
         best=_best(trials, view.maximize),
         axis=axis,
         note=" ".join(
-            filter(None, (thinning, stopping and f"Crosses: {stopping}", axis.note, *beside))
+            filter(
+                None,
+                (
+                    thinning,
+                    stopping and f"Crosses: {stopping}",
+                    axis.note,
+                    beyond if without else "",
+                    *beside,
+                ),
+            )
         ),
         baselines={b.short: b.validation_accuracy for b in view.summary.baselines},
         winner=next(((t.number, _score(t)) for t in trials if t.number == winner), None),

@@ -92,7 +92,8 @@ def score_axis(view: StudyView, scores: Sequence[float]) -> ScoreAxis:
     merits = sign * values
     best, reach = merits.max(), 5 * (merits.max() - np.median(merits))
     worst = max(merits.min(), best - reach) if reach else merits.min()
-    if worst == best:  # all the same: some room, so that the axis has a length
+    # All the same, or as good as that: some room, so that Plotly has an axis to draw.
+    if best - worst <= 1e-14 * max(abs(best), 1e-280):
         worst, best = best - 0.5 * max(abs(best), 0.1), best + 0.1 * max(abs(best), 0.1)
     low, high = sorted((sign * float(worst), sign * float(best)))
     outside = int(np.sum(merits < worst))

@@ -6,6 +6,7 @@ import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from hpsearch.errors import UsageError, shown
 from hpsearch.search.base import Result, Slot, Stage, Strategy, Winner
 
 if TYPE_CHECKING:
@@ -40,6 +41,7 @@ def run_search(evaluate: Callable[[Slot], float | None], strategy: Strategy) -> 
 
     Raises:
         RunError: no score was finite, so that there is no winner.
+        UsageError: a score is no number.
 
     >>> from hpsearch.search import make_strategy
     >>> from hpsearch.space import Float, Space
@@ -56,10 +58,24 @@ def run_search(evaluate: Callable[[Slot], float | None], strategy: Strategy) -> 
         finished: list[Result] = []
         for index in range(stage.slots):
             slot = stage.slot(index, finished)
-            score = evaluate(slot)
-            if score is None or not math.isfinite(score):
-                finished.append(Result(slot, 0.0, complete=False))
-            else:
-                finished.append(Result(slot, float(score)))
+            score = _number(evaluate(slot))
+            complete = math.isfinite(score)
+            finished.append(Result(slot, score if complete else 0.0, complete=complete))
         results += finished
     return SearchReport(tuple(results), tuple(stages), strategy.winner(results))
+
+
+def _number(score: object) -> float:
+    """A score as a number, NaN where there is none."""
+    if score is None:
+        return math.nan
+    try:
+        if isinstance(score, str | bytes):  # which float would read
+            raise TypeError
+        return float(score)  # type: ignore[arg-type]
+    except OverflowError:
+        return math.inf
+    except (TypeError, ValueError):
+        raise UsageError(
+            f"the score of a slot is a number, or None; the function returned {shown(score)}"
+        ) from None

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from hpsearch.errors import UnknownNameError, UsageError
+from hpsearch.errors import UnknownNameError, UsageError, shown
 from hpsearch.search.coarse_to_fine import EPOCH_SHARES, STAGE_SHARES, CoarseToFine, plan
 from hpsearch.search.grid import GridSearch, Points, make_grid
 from hpsearch.search.optuna_strategies import ADAPTIVE, AdaptiveSearch
@@ -73,7 +73,8 @@ def make_strategy(
         confirm = round(CONFIRM_SHARE * trials) if races else 0
     if not 0 <= confirm < trials:
         raise UsageError(
-            f"confirm is {confirm} of {trials} trials; give at least 0 and leave one to the search."
+            f"confirm is {shown(confirm)} of {trials} trials; give at least 0 and leave one to the "
+            "search."
         )
     if contenders is None:
         contenders = max(2, round(confirm / 3))

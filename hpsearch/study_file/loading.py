@@ -134,6 +134,8 @@ def _sentence(problem: Any, dotted: str, keys: tuple[str, ...]) -> str:
         return f"{dotted} takes a value or {{ choices = [...] }}, not a range"
     if kind == "value_error":
         return f"{dotted + ' ' if dotted else ''}{context['error']}"
+    if kind == "too_short":
+        return f"{dotted} is empty; give it at least {context['min_length']} value"
     message = problem["msg"].removeprefix("Input ")
     return f"{dotted} {message}, it is {_show(given)}"
 

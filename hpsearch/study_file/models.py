@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import inspect
+import math
 import sys
 import unicodedata
 from collections.abc import Mapping
@@ -71,6 +72,16 @@ def _as_whole(value: object) -> object:
     return int(value) if isinstance(value, float) and value.is_integer() else value
 
 
+def _plain(value: object) -> object:
+    finite = isinstance(value, float) and math.isfinite(value)
+    if not finite and not isinstance(value, bool | int | str):
+        raise ValueError(f"has {shown(value)}, which is no finite number, text, true or false")
+    return value
+
+
+PlainValue = Annotated[bool | int | float | str, BeforeValidator(_plain)]
+"""What a parameter may have as its value."""
+
 Whole = Annotated[int, BeforeValidator(_as_whole)]
 """A whole number, which may be written as a float: 1e2 is 100."""
 
@@ -80,7 +91,7 @@ class _Table(BaseModel):
 
 
 class _Searched(_Table):
-    when: dict[str, tuple[str | bool | int | float, ...]] = {}
+    when: dict[str, Annotated[tuple[PlainValue, ...], Field(min_length=1)]] = {}
     """Search this setting only where the other settings named here have one of these values."""
 
     @field_validator("when", mode="before")
@@ -255,7 +266,7 @@ class TrainingSection(_Table):
 
 Points = Annotated[
     Annotated[Whole, Field(ge=1, le=1_000_000), Tag("value")]
-    | Annotated[list[bool | int | float | str], Field(min_length=1), Tag("range")],
+    | Annotated[list[PlainValue], Field(min_length=1), Tag("range")],
     Discriminator(lambda points: "range" if isinstance(points, list) else "value"),
 ]
 

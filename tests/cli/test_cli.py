@@ -501,7 +501,7 @@ def test_an_unfinished_study_has_no_network_to_export(shell: Shell) -> None:
     study.add_trial(optuna.create_trial(value=0.5))
     code, _, err = shell("best", "raw", "--export", "m.npz")
     assert code == 1
-    assert "no tested network yet" in err
+    assert "was not made by hpsearch, which has no network of it" in err
 
 
 class TestProcesses:

@@ -118,6 +118,16 @@ class TestPlan:
         for key, value in limits.items():
             assert getattr(double, key) == (None if value is None else 2 * value)  # type: ignore[operator]
 
+    @pytest.mark.parametrize(
+        "compare", ['budget = "flops"', 'budget = "epochs"', 'budget = "seconds"\namount = 9.0']
+    )
+    def test_twice_the_budget_may_be_spent_on_twice_as_many_cheap_trials(
+        self, compare: str
+    ) -> None:
+        contest = plan_contest(study(compare=compare), SHAPE)
+        once, twice = (contest.studies[name, 0].search.trials for name in ("random", "random-x2"))
+        assert twice == pytest.approx(2 * once, abs=1)
+
     def test_strategies_have_equal_seeds_and_only_their_own_settings(self) -> None:
         file = study(search="points = { width = 2 }\nconfirm = 5\nepoch_shares = [0.2, 0.4, 1.0]")
         contest = plan_contest(file, SHAPE)

@@ -20,6 +20,7 @@ from hpsearch.data import Dataset, Split, make_splits
 from hpsearch.engine import run as engine
 from hpsearch.engine import run_study, summarize
 from hpsearch.engine.baselines import constant, held_against
+from hpsearch.engine.ensemble import make_ensemble
 from hpsearch.errors import NoWinnerError, RunError, StorageError
 from hpsearch.objective import Refit, RefitJob, refit_job
 from hpsearch.plots import read_view
@@ -288,14 +289,16 @@ def test_where_all_trainings_diverge_there_is_no_winner(
     db: str,
     random_table: Path,
     strategy: str,
+    capsys: pytest.CaptureFixture[str],
 ) -> None:
     file = study(random_table, training=HOT, search=f'strategy = "{strategy}"')
     for again in (False, True):
         before = len(here.jobs)
         with pytest.raises(NoWinnerError, match=r"trainings of the study 's' diverged") as caught:
             run_study(file, storage=db)
-        assert "the test part was not used" in str(caught.value)
-        assert "learning_rate = 9999" in str(caught.value)
+        sentence = str(caught.value)
+        assert "the test part was not used" in sentence
+        assert "learning_rate = 9999" in sentence
         assert not any(isinstance(job, RefitJob) for job in here.jobs)
         assert (len(here.jobs) == before) == again  # nothing is trained twice
     summary = summarize(load_study(open_storage(db), "s"))
@@ -306,6 +309,11 @@ def test_where_all_trainings_diverge_there_is_no_winner(
     assert summary.without_winner.startswith("There is no winner")
     points = advise(read_evidence(load_study(open_storage(db), "s")))
     assert [edit.key for point in points for edit in point.edits] == ["learning_rate"]
+    with pytest.raises(RunError) as refused:  # to run it to the end would be no help
+        make_ensemble("s", 2, storage=db)
+    assert str(refused.value) == sentence
+    assert run(["best", "s", "--export", "m.npz", "--storage", db]) == 1
+    assert sentence in " ".join(capsys.readouterr().err.split())
 
 
 def test_a_network_that_diverged_in_its_last_training_is_called_so(

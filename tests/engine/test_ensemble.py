@@ -293,7 +293,7 @@ class TestRefused:
         here.before = fails
         with pytest.raises(RunError, match="last training broke"):
             run_study(study(), storage=db)
-        with pytest.raises(RunError, match="no tested winner yet; run its study file to the end"):
+        with pytest.raises(RunError, match="no tested network yet; run its study file to the end"):
             make_ensemble("s", 2, storage=db)
 
     def test_somebody_else_s_study(self, db: str) -> None:

@@ -84,9 +84,10 @@ def test_the_rate_follows_the_schedule_by_step(schedule: str) -> None:
     np.testing.assert_allclose([r.learning_rate for r in result.curve], expected)
 
 
-def test_warmup_rises_linearly_over_fractional_epochs() -> None:
+@pytest.mark.parametrize("warmup", [2.5, 0.1, 1e-320])
+def test_warmup_rises_linearly_over_fractional_epochs(warmup: float) -> None:
     config = TrainingConfig(
-        learning_rate=1.0, schedule="constant", warmup=2.5, epochs=4, batch_size=60
+        learning_rate=1.0, schedule="constant", warmup=warmup, epochs=4, batch_size=60
     )
     trainer = Trainer(
         Network(FEATURES, CLASSES, NetworkConfig((4,)), rng=np.random.default_rng(0)),
@@ -97,7 +98,7 @@ def test_warmup_rises_linearly_over_fractional_epochs() -> None:
     for epoch in range(4):
         trainer.epochs_done = epoch
         rates.extend(trainer._rates(4))
-    np.testing.assert_allclose(rates, [min(k / 10, 1.0) for k in range(1, 17)])
+    np.testing.assert_allclose(rates, [min(k / 4 / warmup, 1.0) for k in range(1, 17)])
 
 
 def test_stop_after_ends_earlier_on_the_same_schedule() -> None:

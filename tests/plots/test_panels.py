@@ -99,6 +99,16 @@ def test_the_axis_of_scores_leaves_out_the_worst_and_says_so() -> None:
     assert score_axis(view_of(maximize=False), [1.0, 2.0, 3.0, 100.0]).high == 8.5
 
 
+@pytest.mark.parametrize("scores", [[0.0, 5e-324], [1.0, 1.0 + 2e-16], [0.3, 0.3], [0.0]])
+@pytest.mark.parametrize("maximize", [True, False])
+def test_an_axis_of_scores_has_a_length_that_can_be_drawn(
+    scores: list[float], maximize: bool
+) -> None:
+    axis = score_axis(view_of(maximize=maximize), scores)
+    assert axis.high - axis.low > 0.05
+    assert axis.outside == 0
+
+
 def test_thinning_keeps_the_best_and_says_how_many() -> None:
     trials = [trial(n, 1 - n / 1000) for n in range(1000)]
     kept, note = thinned(trials, 100)

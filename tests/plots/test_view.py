@@ -70,6 +70,7 @@ def test_a_study_of_plain_optuna_is_read_too(tmp_path: Path) -> None:
     assert view.trials[0].score == study.best_value
     data = panel("history").data(view)
     assert len(data.stages["trials"].scores) == 15  # those that are finite
+    assert "Not drawn: complete trials with infinite or huge scores (5)." in data.note
     assert data.spans == ()
     with pytest.raises(NothingToDraw, match="none reported"):
         panel("curves").data(view)

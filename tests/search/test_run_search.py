@@ -1,12 +1,12 @@
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pytest
 
-from hpsearch.errors import NoWinnerError
+from hpsearch.errors import NoWinnerError, UsageError
 from hpsearch.search import make_strategy, run_search
 from hpsearch.space import Float, Space
 
@@ -44,6 +44,21 @@ def test_without_a_finite_score_there_is_no_winner(bad: float | None, trials: in
     strategy = make_strategy("random", LINE, trials=trials, epochs=3, seed=0)
     with pytest.raises(NoWinnerError, match="without a finite score"):
         run_search(lambda slot: bad, strategy)
+
+
+@pytest.mark.parametrize("score", [10**400, np.float64("nan"), np.array(math.inf)])
+def test_a_score_that_no_float_holds_is_known_bad(score: Any) -> None:
+    with pytest.raises(NoWinnerError, match="without a finite score"):
+        run_search(lambda slot: score, STRATEGY)
+
+
+@pytest.mark.parametrize(
+    "score", ["0.5", b"1", (0.5, 0.6), [0.5], 1 + 2j, np.array([0.5, 0.6]), {}]
+)
+def test_a_score_that_is_no_number_is_refused_with_what_it_was(score: Any) -> None:
+    with pytest.raises(UsageError, match="a number, or None; the function returned") as caught:
+        run_search(lambda slot: score, STRATEGY)
+    assert repr(score) in str(caught.value)
 
 
 def test_what_an_objective_raises_is_not_swallowed() -> None:

@@ -129,6 +129,27 @@ WRONG = {
     "real number for a count": ("[training]\nepochs = 2.5", "it is 2.5"),
     "no epochs": ("[training]\nepochs = 0", "greater than or equal to 1"),
     "not a number": ("[training]\nlearning_rate = nan", "finite"),
+    "not a number among points": (
+        "[search]\nstrategy = 'grid'\npoints = { width = [nan] }",
+        "line 7: search.points.width has nan, which is no finite number, text, true or false",
+    ),
+    "infinite number among points": (
+        "[search]\nstrategy = 'grid'\npoints = { width = [inf] }",
+        "line 7: search.points.width has inf, which is no finite number, text, true or false",
+    ),
+    "a list among points": (
+        "[search]\nstrategy = 'grid'\npoints = { width = [[1]] }",
+        "line 7: search.points.width has [1], which is no finite number, text, true or false",
+    ),
+    "no points": (
+        "[search]\nstrategy = 'grid'\npoints = { width = [] }",
+        "line 7: search.points.width is empty; give it at least 1 value",
+    ),
+    "no values of a condition": (
+        "[training]\nmomentum = { low = 0.1, high = 0.9, when = { optimizer = [] } }",
+        "momentum.when.optimizer is empty; give it at least 1 value",
+    ),
+    "no choices": ("[model]\nwidth = { choices = [] }", "model.width.choices is empty"),
     "infinite": ("[training]\nl2 = { low = 1e-6, high = inf, log = true }", "finite"),
     "upside down": ("[model]\nwidth = { low = 9, high = 3 }", "line 6: width: low (9)"),
     "log from zero": ("[training]\nl2 = { low = 0.0, high = 1.0, log = true }", "l2"),
@@ -138,7 +159,6 @@ WRONG = {
         "[training]\nweight_averaging = 1.0",
         "weight_averaging = 1 is outside",
     ),
-    "no choices": ("[model]\nwidth = { choices = [] }", "at least 1 item"),
     "condition on nothing": (
         '[model]\nwidth = { low = 1, high = 2, when = { activaton = "relu" } }',
         "did you mean activation?",
