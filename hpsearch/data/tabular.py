@@ -15,7 +15,7 @@ from hpsearch.data.arrays import npz_features
 from hpsearch.data.dataset import Dataset, as_features, check_excluded
 from hpsearch.data.files import existing_file
 from hpsearch.data.tables import TABLE_SUFFIXES, read_table
-from hpsearch.errors import DataError, nearest
+from hpsearch.errors import DataError, nearest, shown
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -168,7 +168,9 @@ def load_features(
         close = nearest(lacking[0], present)
         hint = f"did you mean {close!r}?" if close else "add it, empty where it is unknown."
         more = f" ({len(lacking)} columns are missing in all)" if len(lacking) > 1 else ""
-        raise DataError(f"{file} has no column {lacking[0]!r}, which the model needs{more}; {hint}")
+        raise DataError(
+            f"{file} has no column {shown(lacking[0])}, which the model needs{more}; {hint}"
+        )
     extra = sorted(present - set(feature_names))
     if extra:
         log.info("%s: columns the model does not use are ignored: %s", file, _some(extra))

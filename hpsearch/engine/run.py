@@ -205,6 +205,10 @@ class Runner:
                 if name in study_names(store):
                     raise
                 raise was_deleted(name) from error
+            except RuntimeError:  # so Optuna calls a trial that another driver has ended
+                with store.engine.connect() as connection:
+                    lease.check(connection)
+                raise
             finally:
                 with suppress(HpsearchError):  # what ended the block matters more
                     store.flush()

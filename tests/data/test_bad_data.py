@@ -11,6 +11,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from hpsearch.data import load_dataset
+from hpsearch.data.tabular import load_features
 from hpsearch.errors import DataError
 
 ROWS = "".join(f"{i},{i % 3},{'ab'[i % 2]}\n" for i in range(12))
@@ -228,3 +229,10 @@ def test_limits_hold_while_reading(
     monkeypatch.setattr("hpsearch.data.files.MOST", 20)
     with pytest.raises(DataError, match="unpacks to more than"):
         load_dataset(path=file, target="y")
+
+
+def test_an_endless_name_that_a_model_asks_for_is_shortened(tmp_path: Path) -> None:
+    (tmp_path / "t.csv").write_text(GOOD)
+    with pytest.raises(DataError) as caught:
+        load_features(tmp_path / "t.csv", ["x" * 10**6], {})
+    assert len(str(caught.value)) < 400

@@ -320,3 +320,23 @@ def test_who_has_lost_a_study_writes_nothing_more(tmp_path: Path, db: str) -> No
     with pytest.raises(RunError, match="another driver has taken over"):
         run_study(study(tmp_path), storage=db, on_event=lose)
     assert breaches(db) == []
+
+
+def test_who_finds_a_trial_ended_by_another_driver_says_that_it_has_lost_the_study(
+    tmp_path: Path, db: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As after a pause in which another driver took the study over, and trained on."""
+    with engine.open_runner(db) as runner:
+        submit = runner.executor.submit
+
+        def slowly(*arguments: Any, **options: Any) -> Future[Any]:
+            runner.store.flush()
+            with closing(sqlite3.connect(db)) as connection:
+                connection.execute("UPDATE hpsearch_runs SET ended = 'died'")
+                connection.execute("UPDATE trials SET state = 'FAIL' WHERE state = 'RUNNING'")
+                connection.commit()
+            return submit(*arguments, **options)
+
+        monkeypatch.setattr(runner.executor, "submit", slowly)
+        with pytest.raises(RunError, match="another driver has taken over"):
+            runner.run(study(tmp_path))
