@@ -228,6 +228,8 @@ def trials_table(
             last, told = "diagnosis", wrong
         else:
             notes.append("--json says what was wrong with them")
+    # Where all else finds room beside a reason, the reason alone is folded, and no number.
+    roomy = _room(columns, width or 80) >= len(last)
     if any(told):
         columns[last] = told
     for name in columns:
@@ -235,7 +237,7 @@ def trials_table(
             escape(name),
             justify="left" if name in ("stage", last) else "right",
             overflow="fold",
-            no_wrap=name in ("stage", heading),
+            no_wrap=name in ("stage", heading) or (roomy and name != last),
         )
     for line in zip(*columns.values(), strict=True):
         table.add_row(*(escape(in_one_line(cell)) for cell in line))

@@ -7,7 +7,6 @@ noticed is in `Dispatcher`: ``hand_out``, ``record_outcome``, ``notice_failure``
 
 from __future__ import annotations
 
-import shlex
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager, suppress
@@ -277,7 +276,7 @@ def _all_diverged(study: StudyFile, trials: Sequence[FrozenTrial]) -> str:
     return (
         f"{whole} of the study {study.name!r} diverged{others}, so that there is no winner, and "
         f"the test part was not used; search lower learning rates ([training] {rates}): "
-        f"`hpsearch advise {shlex.quote(study.name)} -o next.toml` writes such a study file"
+        "`hpsearch advise` writes such a study file"
     )
 
 

@@ -89,8 +89,8 @@ codes = []
 for k in range(20):
     if not (pid := os.fork()):
         signal.alarm(30)
-        threading.Timer(0.03 + 0.003 * k, os.kill, (os.getpid(), signal.SIGTERM)).start()
         with Interrupts() as interrupts:
+            threading.Timer(0.03 + 0.003 * k, os.kill, (os.getpid(), signal.SIGTERM)).start()
             interrupts.wait_for(read)
     codes.append(os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]))
 print({code: codes.count(code) for code in codes})
