@@ -222,14 +222,12 @@ def trials_table(
     ]
     last, told = "stopped", stopped
     if width is not None and wrong != stopped:
-        if _room(columns, width) < LEAST and _room(columns, width, "epochs") >= LEAST:
-            del columns["epochs"]
-        if _room(columns, width) >= LEAST:
+        if _make_room(columns, width, LEAST):
             last, told = "diagnosis", wrong
         else:
             notes.append("--json says what was wrong with them")
     # Where all else finds room beside a reason, the reason alone is folded, and no number.
-    roomy = _room(columns, width or 80) >= len(last)
+    roomy = any(told) and _make_room(columns, width or 80, len(last))
     if any(told):
         columns[last] = told
     for name in columns:
@@ -248,6 +246,13 @@ def trials_table(
 
 LEAST = 10
 """Room, in characters, that a diagnosis needs."""
+
+
+def _make_room(columns: dict[str, list[str]], width: int, least: int) -> bool:
+    """Whether a last column has room, if need be by leaving out the epochs."""
+    if _room(columns, width) < least <= _room(columns, width, "epochs"):
+        del columns["epochs"]
+    return _room(columns, width) >= least
 
 
 def _room(columns: Mapping[str, Sequence[str]], width: int, *without: str) -> int:
