@@ -249,6 +249,7 @@ def _parse(
         true = np.asarray(pc.equal(truth, "true").cast(pa.float64()).to_numpy())
         numbers: Numbers | None = Numbers(true, False, None)
     else:
+        del lower, truth  # copies of what may be millions of texts
         numbers = numbers_of(texts.filter(said), decimal_comma=decimal_comma)
     if numbers is not None:
         parsed = np.full(len(texts), np.nan)
@@ -554,6 +555,8 @@ def _label_values(name: str, column: Any, words: set[str]) -> NDArray[Any]:
         return _as_float(text)
     coded = text.filter(pc.invert(pc.is_in(text, value_set=pa.array(sorted(words), pa.string()))))
     unlike = _unlike(text)
+    if unlike and numbers_of(coded.slice(0, HEAD).combine_chunks()) is None:
+        refuse_identifier(f"{name}, first {HEAD:,} rows with a label", unlike, HEAD)
     coded = _encoded(coded, unlike)
     numbers = numbers_of(coded.dictionary)
     if numbers is not None:  # names of classes, unless these are prices and the like

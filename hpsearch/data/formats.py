@@ -114,8 +114,12 @@ def as_numbers(texts: Any, *, decimal_comma: bool = False) -> Numbers | None:
 
 def are_numbers(texts: Any) -> Any:
     """Which texts are a number under some reading."""
+    import pyarrow as pa
     import pyarrow.compute as pc
 
+    if len(texts) > PIECE:
+        pieces = range(0, len(texts), PIECE)
+        return pa.concat_arrays([are_numbers(texts.slice(start, PIECE)) for start in pieces])
     bare = _bare(texts)
     return pc.or_(
         pc.match_substring_regex(bare, POINT),
