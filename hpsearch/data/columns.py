@@ -50,6 +50,8 @@ INTEGER = r"^[+-]?\d{1,18}$"
 CODE = r"^0\d+$"
 POSTAL = r"^0\d{2,}$"
 MAX_CATEGORIES = 1_000
+HEAD = 1 << 20
+"""Cells; where half of the first so many differ, to tell all apart takes more than they do."""
 MANY_NUMBERS = 0.2
 """The share of a column's cells with numbers that makes it worth to ask what it is."""
 DATES = "dates or times, which are not used yet"
@@ -168,13 +170,16 @@ def interpret(
                 return Column(feature, _as_float(column), remark=_leading_zeros(feature, column))
             except pa.ArrowInvalid:
                 pass
-        coded = column.dictionary_encode().combine_chunks()
+        unlike = _unlike(column)
+        coded = _encoded(column, unlike)
         numbers = _parse(name, feature, coded, rows, decimal_comma=decimal_comma)
         if numbers is not None:
             remark = None if numbers.remark is None else f"{quoted(feature)} {numbers.remark}"
             return Column(feature, numbers.values, read=numbers, remark=remark)
         if _share(are_dates, coded) > 0.5:
             return DATES
+        if unlike:
+            return f"{unlike:,} distinct texts in the first {HEAD:,} rows"
         return _categorical(feature, coded, present, _numbers_within(feature, coded))
     if not _is_number(kind):
         return DATES
@@ -244,6 +249,7 @@ def _parse(
         true = np.asarray(pc.equal(truth, "true").cast(pa.float64()).to_numpy())
         numbers: Numbers | None = Numbers(true, False, None)
     else:
+        del lower, truth  # copies of what may be millions of texts
         numbers = numbers_of(texts.filter(said), decimal_comma=decimal_comma)
     if numbers is not None:
         parsed = np.full(len(texts), np.nan)
@@ -290,6 +296,31 @@ def _two_ways(texts: Any) -> str:
             if len(odd) == 2 and not any(map(str.isdigit, odd.values())):
                 break
     return " and ".join(map(shown, odd.values()))
+
+
+def _unlike(column: Any) -> int:
+    """How many of the first `HEAD` texts differ, where it is more than half of them; else 0."""
+    import pyarrow.compute as pc
+
+    if len(column) <= HEAD:
+        return 0
+    head = column.slice(0, HEAD).drop_null()
+    count: int = pc.count_distinct(head).as_py()
+    return count if count > HEAD / 2 else 0
+
+
+def _encoded(column: Any, unlike: int) -> Any:
+    """Text as one dictionary-encoded array; where most texts differ, each cell has its own entry.
+
+    A table of millions of distinct texts takes some ten times what they do.
+    """
+    import pyarrow as pa
+
+    if not unlike:
+        return column.dictionary_encode().combine_chunks()
+    there = np.asarray(column.is_valid().to_numpy())
+    places = pa.array(np.cumsum(there, dtype=np.int32) - np.int32(1), mask=~there)
+    return pa.DictionaryArray.from_arrays(places, column.drop_null().combine_chunks())
 
 
 def _codes(coded: Any) -> NDArray[np.int64]:
@@ -476,15 +507,14 @@ def labels(name: str, target: str, column: Any, missing: Sequence[str] = ()) -> 
     text = column.cast(pa.string())
     if pa.types.is_string(column.type):
         column = text = pc.if_else(pc.equal(text, ""), pa.scalar(None, pa.string()), text)
-    counted = pc.value_counts(text)
-    distinct = counted.field("values")  # which may be millions
     said = pa.array([*missing, *MISSING_LABEL], pa.string())
-    asked = pc.or_(pc.is_in(distinct, said), pc.is_in(pc.utf8_lower(distinct), said))
-    counts = {found["values"]: found["counts"] for found in counted.filter(asked).to_pylist()}
+    asked = pc.or_(pc.is_in(text, said), pc.is_in(pc.utf8_lower(text), said))
+    counted = pc.value_counts(text.filter(asked))
+    counts = {found["values"]: found["counts"] for found in counted.to_pylist()}
     dropped = {f"{UNLABELLED} in {target!r}": text.null_count}
     for word in dict.fromkeys(missing):
         if word not in counts:
-            known = sorted(distinct.drop_null().to_pylist())
+            known = sorted(pc.unique(text.slice(0, HEAD)).drop_null().to_pylist())
             raise UnknownNameError("label in [data] missing_labels:", word, known)
         reason = f"{UNLABELLED}: {word!r} means that it is missing ([data] missing_labels)"
         dropped[reason] = counts.pop(word)
@@ -524,10 +554,15 @@ def _label_values(name: str, column: Any, words: set[str]) -> NDArray[Any]:
     if not codes and pc.all(pc.match_substring_regex(text, NUMBER)).as_py():
         return _as_float(text)
     coded = text.filter(pc.invert(pc.is_in(text, value_set=pa.array(sorted(words), pa.string()))))
-    coded = coded.dictionary_encode().combine_chunks()
+    unlike = _unlike(text)
+    if unlike and numbers_of(coded.slice(0, HEAD).combine_chunks()) is None:
+        refuse_identifier(f"{name}, first {HEAD:,} rows with a label", unlike, HEAD)
+    coded = _encoded(coded, unlike)
     numbers = numbers_of(coded.dictionary)
     if numbers is not None:  # names of classes, unless these are prices and the like
         refuse_quantity(name, _spread(coded, numbers.values))
+    if unlike:
+        refuse_identifier(f"{name}, first {HEAD:,} rows with a label", unlike, HEAD)
     encoded = text.dictionary_encode().combine_chunks()
     refuse_identifier(name, len(encoded.dictionary), len(text))
     # Rows that have one label share its text: an array of fixed width would repeat the longest.

@@ -25,6 +25,8 @@ __all__ = [
 
 NUMBER = r"^[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?$|^[+-]?(?i:nan|inf|infinity)$"
 
+PIECE = 1 << 18
+
 _EXPONENT = r"([eE][+-]?\d+)?$"
 POINT = (
     rf"^[+-]?(\d+|[1-9]\d{{0,2}}(,\d{{2,3}})*,\d{{3}})(\.\d*)?{_EXPONENT}"
@@ -112,8 +114,12 @@ def as_numbers(texts: Any, *, decimal_comma: bool = False) -> Numbers | None:
 
 def are_numbers(texts: Any) -> Any:
     """Which texts are a number under some reading."""
+    import pyarrow as pa
     import pyarrow.compute as pc
 
+    if len(texts) > PIECE:
+        pieces = range(0, len(texts), PIECE)
+        return pa.concat_arrays([are_numbers(texts.slice(start, PIECE)) for start in pieces])
     bare = _bare(texts)
     return pc.or_(
         pc.match_substring_regex(bare, POINT),
@@ -151,8 +157,12 @@ def begin_with_numbers(texts: Any) -> Any:
 
 def _bare(texts: Any) -> Any:
     """Texts without signs of currency and percent, and without what groups digits by space."""
+    import pyarrow as pa
     import pyarrow.compute as pc
 
+    if len(texts) > PIECE:  # each step makes a copy
+        pieces = range(0, len(texts), PIECE)
+        return pa.concat_arrays([_bare(texts.slice(start, PIECE)) for start in pieces])
     replaced = pc.replace_substring_regex
     bare = replaced(texts, "^[\u2212\u2013]", "-")
     bare = replaced(bare, rf"^({_CURRENCY}?)\s*\((.*\d.*)\)$", r"-\1\2")

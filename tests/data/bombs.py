@@ -139,6 +139,14 @@ DATA: dict[str, tuple[str, Callable[[Path], object]]] = {
         "t.csv",
         _of_bytes(lambda: b"a,y\n" + b"".join(b"1,%x\n" % row for row in range(3_000_000))),
     ),
+    "millions of labels, packed well": (
+        "t.csv.gz",
+        _of_bytes(
+            lambda: gzip.compress(
+                b"a,y\n" + b"".join(b"1,%x\n" % row for row in range(6_000_000)), 1
+            )
+        ),
+    ),
     "labels of a Parquet dictionary": (
         "t.parquet",
         lambda path: _parquet(path, {"n": np.arange(20_000), "y": _two_texts(400_000, 20_000)}),
