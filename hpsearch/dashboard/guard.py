@@ -103,7 +103,9 @@ class Guard:
 
     def _knows_token(self, environ: Environment, token: str) -> bool:
         kind, _, shown = str(environ.get("HTTP_AUTHORIZATION", "")).partition(" ")
-        if kind.lower() == "bearer" and _same(shown.strip(), token):
+        # WSGI reads every header as Latin-1; most clients send UTF-8.
+        sent = shown.strip().encode("latin-1", errors="replace")
+        if kind.lower() == "bearer" and hmac.compare_digest(sent, token.encode(errors="replace")):
             return True
         pairs = (pair.partition("=") for pair in str(environ.get("HTTP_COOKIE", "")).split(";"))
         cookies = {name.strip(): value.strip() for name, _, value in pairs}

@@ -324,7 +324,8 @@ def settings_text(configuration: Mapping[str, Value]) -> str:
     >>> settings_text({"learning_rate": 0.012345, "width": 64, "activation": "relu"})
     'learning_rate=0.0123 width=64 activation=relu'
     """
-    return " ".join(f"{name}={value_text(value)}" for name, value in configuration.items())
+    text = " ".join(f"{name}={value_text(value)}" for name, value in configuration.items())
+    return text.replace("\n", "\\n")  # which others' names may have
 
 
 def value_text(value: Value) -> str:

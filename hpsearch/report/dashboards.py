@@ -10,6 +10,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_valida
 from hpsearch.errors import UnknownNameError, UsageError
 from hpsearch.plots import panel
 from hpsearch.shipped import shipped_files
+from hpsearch.study_file.loading import LONGEST
 
 __all__ = ["Dashboard", "load_dashboard", "parse_dashboard"]
 
@@ -54,7 +55,11 @@ def load_dashboard(name: str) -> Dashboard:
             raise UnknownNameError("dashboard", name, [*shipped, "or a file name.toml"])
         path = shipped[name]
     try:
-        text = path.read_text(encoding="utf-8")
+        with path.open("rb") as file:
+            content = file.read(LONGEST + 1)
+        if len(content) > LONGEST:
+            raise UsageError(f"{path} has more than a megabyte; that is no dashboard")
+        text = content.decode("utf-8")
     except OSError as error:
         raise UsageError(
             f"cannot read the dashboard {path}: {error.strerror}; name a TOML file, or one of "
@@ -83,6 +88,8 @@ def parse_dashboard(text: str, *, origin: str = "dashboard") -> Dashboard:
         return Dashboard.model_validate(tomllib.loads(text))
     except tomllib.TOMLDecodeError as error:
         raise UsageError(f"{origin} is not TOML: {error}") from None
+    except RecursionError:
+        raise UsageError(f"{origin} is nested too deeply for a dashboard") from None
     except ValidationError as error:
         problem = error.errors(include_url=False)[0]
         cause = problem.get("ctx", {}).get("error")
@@ -94,3 +101,5 @@ def parse_dashboard(text: str, *, origin: str = "dashboard") -> Dashboard:
             raise UsageError(f"{origin}: unknown key {key!r}; known: {known}") from None
         said = str(cause) if cause else problem["msg"].removeprefix("Input ").lower()
         raise UsageError(f"{origin}: {key}: {said}") from None
+    except ValueError:
+        raise UsageError(f"{origin} has a number of too many digits") from None

@@ -9,6 +9,7 @@ import subprocess
 import sys
 import unicodedata
 import warnings
+from pathlib import Path
 
 import optuna
 import pytest
@@ -97,6 +98,19 @@ def test_no_command_obeys_a_name(
             c if is_shown(c) and c != "\n" else c.encode("unicode_escape").decode() for c in name
         )
         assert shown.replace(" ", "") in whole
+
+
+def test_the_best_trial_of_others_is_a_line_whatever_its_names(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = str(tmp_path / "f.db")
+    with open_storage(path) as store:
+        study = optuna.create_study(storage=store, study_name="s")
+        trial = study.ask()
+        trial.suggest_categorical("two\nlines", ["a\nb"])
+        study.tell(trial, 0.5)
+    assert run(["best", "s", "--storage", path]) == 0
+    assert r"two\nlines=a\nb" in capsys.readouterr().out
 
 
 def test_the_list_of_studies_does_not_either(

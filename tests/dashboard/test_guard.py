@@ -102,6 +102,14 @@ def test_on_other_addresses(address: str, host: str, status: str) -> None:
     assert ask(guard, host=host)[0] == (UNKNOWN if status == OK else REFUSED)
 
 
+def test_a_token_that_is_not_ascii_is_known_as_clients_send_it() -> None:
+    token = "t\xf6ken " * 4 + "\u20ac"
+    header = f"Bearer {token}".encode().decode("latin-1")  # as WSGI hands UTF-8 on
+    guard = guard_for(pages, "0.0.0.0", token=token)
+    assert ask(guard, host="lab", authorization=header)[0] == OK
+    assert ask(guard, host="lab", authorization=f"{header}x")[0] == UNKNOWN
+
+
 @pytest.mark.parametrize(
     ("shown", "status"),
     [

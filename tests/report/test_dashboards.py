@@ -52,3 +52,18 @@ def test_a_missing_one_gets_the_known_ones(tmp_path: Path) -> None:
     (tmp_path / "latin.toml").write_bytes(b"title = '\xe4'")
     with pytest.raises(UsageError, match="UTF-8"):
         load_dashboard(str(tmp_path / "latin.toml"))
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("title = " + "1" * 5000, "too many digits"),
+        ("title = " + "[" * 9000, "nested too deeply"),
+        ("#" * 1_000_001, "more than a megabyte"),
+    ],
+)
+def test_odd_files_are_no_dashboards(text: str, said: str, tmp_path: Path) -> None:
+    file = tmp_path / "d.toml"
+    file.write_text(text)
+    with pytest.raises(UsageError, match=said):
+        load_dashboard(str(file))
