@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import _imp
 import logging
+import os
 import signal
 import sys
+import threading
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -53,7 +56,9 @@ for module in (search, advise, compare, look, predict, report, lab, dashboard, f
 def run(arguments: list[str]) -> int:
     """Run one command; returns the exit code and prints errors as one sentence."""
     debug = "--debug" in arguments
-    signal.signal(signal.SIGTERM, _terminate)
+    for number in (signal.SIGINT, signal.SIGTERM):
+        if signal.getsignal(number) != signal.SIG_IGN:
+            signal.signal(number, stop)
     with _quiet_libraries(debug):
         return _run(arguments, debug)
 
@@ -120,7 +125,23 @@ def _signalled(error: BaseException | None) -> int | None:
     return None
 
 
-def _terminate(number: int, _: FrameType | None) -> None:
+def stop(number: int, _: FrameType | None = None) -> None:
+    """What a signal means where nothing else has taken it over; see `Interrupts`.
+
+    While Python holds its import lock, the signal comes once more a moment later: an exception
+    between taking and releasing that lock leaves it taken, and every other thread waits for ever.
+
+    Raises:
+        KeyboardInterrupt: for SIGINT.
+        SystemExit: for any other, with the code 128 and its number.
+    """
+    if _imp.lock_held():
+        again = threading.Timer(0.02, os.kill, (os.getpid(), number))
+        again.daemon = True
+        again.start()
+        return
+    if number == signal.SIGINT:
+        raise KeyboardInterrupt
     raise SystemExit(128 + number)
 
 
