@@ -57,6 +57,10 @@ def test_work_is_over_when_its_result_or_its_error_is_there() -> None:
         assert at_work() == []
 
 
+@pytest.mark.skipif(
+    sys.gettrace() is not None,
+    reason="a traced thread of Python 3.11 turns round while an exception waits for another one",
+)
 def test_work_that_is_stuck_is_left_to_itself(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(module, "PATIENCE", 0.1)
     pipe, end = os.pipe()
