@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["ACCOUNT", "UNLABELLED", "Account", "code_for_missing", "listed", "quoted"]
+__all__ = ["ACCOUNT", "UNLABELLED", "Account", "code_for_missing", "listed", "quoted", "rows_told"]
 
 LONGEST_NAME = 40
 UNLABELLED = "without a label"
@@ -82,6 +82,10 @@ class Account:
         """Columns that are learned from."""
         return self.columns_read - len(self.columns_dropped)
 
+    @property
+    def _inputs(self) -> str:
+        return "" if self.inputs is None else f", {self.inputs:,} inputs of the network"
+
     def document(self) -> dict[str, Any]:
         """The account in terms of JSON, whole."""
         lists = {"decimal_comma": list(self.decimal_comma), "remarks": list(self.remarks)}
@@ -137,9 +141,8 @@ class Account:
         left out: 'id' (excluded)
         """
         yield "read", f"{_counted(self.rows_read, self.columns_read)} and the target"
-        inputs = "" if self.inputs is None else f", {self.inputs:,} inputs of the network"
-        yield "kept", _counted(self.rows, self.columns) + inputs
-        rows = [f"{_rows(n)} {reason}" for reason, n in self.rows_dropped.items() if n]
+        yield "kept", _counted(self.rows, self.columns) + self._inputs
+        rows = [f"{rows_told(n)} {reason}" for reason, n in self.rows_dropped.items() if n]
         if rows:
             yield "left out", "; ".join(rows)
         reasons: dict[str, list[str]] = {}
@@ -166,8 +169,7 @@ class Account:
         """The facts as lines of text."""
         told = list(self.facts(most))
         whole = self.rows == self.rows_read and self.columns == self.columns_read
-        inputs = "" if self.inputs is None else f", {self.inputs:,} inputs of the network"
-        first = [f"{told[0][1]}, all kept{inputs}"] if whole else [f"read {told[0][1]}"]
+        first = [f"{told[0][1]}, all kept{self._inputs}"] if whole else [f"read {told[0][1]}"]
         rest = told[2:] if whole else told[1:]
         return [*first, *(f"{what}: {words}" for what, words in rest)]
 
@@ -239,10 +241,15 @@ def quoted(name: str) -> str:
 
 
 def _counted(rows: int, columns: int) -> str:
-    return f"{_rows(rows)} of {columns:,} column{'s' * (columns != 1)}"
+    return f"{rows_told(rows)} of {columns:,} column{'s' * (columns != 1)}"
 
 
-def _rows(count: int) -> str:
+def rows_told(count: int) -> str:
+    """A number of rows in words.
+
+    >>> rows_told(1), rows_told(2000)
+    ('1 row', '2,000 rows')
+    """
     return f"{count:,} row{'s' * (count != 1)}"
 
 

@@ -377,12 +377,12 @@ def as_numbers(
         )
     if column.null_count == len(column):
         return np.full(len(column), np.nan)
-    coded = column.dictionary_encode().combine_chunks()
     if not decimal_comma or not pc.any(pc.match_substring_regex(column, "[.,]")).as_py():
         try:
             return _as_float(column)
         except pa.ArrowInvalid:
             pass
+    coded = column.dictionary_encode().combine_chunks()
     numbers = _parse(name, feature, coded, decimal_comma=decimal_comma)
     if numbers is None:
         row = pc.index(are_numbers(column.combine_chunks()), False).as_py()

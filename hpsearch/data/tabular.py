@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from hpsearch.data import columns as col
-from hpsearch.data.account import Account, listed, quoted
+from hpsearch.data.account import Account, listed, quoted, rows_told
 from hpsearch.data.arrays import npz_features
 from hpsearch.data.dataset import Dataset, as_features, check_excluded
 from hpsearch.data.files import existing_file
@@ -25,6 +25,9 @@ if TYPE_CHECKING:
 __all__ = ["dataset_from_table", "load_features", "with_names"]
 
 log = logging.getLogger(__name__)
+
+TOLD = 10
+"""Of more columns than so many a message counts the others."""
 
 
 def dataset_from_table(
@@ -60,13 +63,13 @@ def dataset_from_table(
     if target is None:
         raise DataError(
             f"{name}: which column holds the classes? Set target to one of: "
-            f"{_some(table.column_names)}."
+            f"{listed(table.column_names, TOLD)}."
         )
     if target not in table.column_names:
         close = nearest(target, table.column_names)
         hint = f"did you mean {close!r}?" if close else "name one of these."
         raise DataError(
-            f"{name} has no column {target!r}; {hint} Columns: {_some(table.column_names)}."
+            f"{name} has no column {target!r}; {hint} Columns: {listed(table.column_names, TOLD)}."
         )
     if target in exclude:
         raise DataError(
@@ -93,7 +96,7 @@ def dataset_from_table(
             if column.categories is not None:
                 words = col.words_for_missing(table.column(feature))
                 remarks += [
-                    f"{quoted(feature)} has {word!r} in {_rows(count)}, read as missing and no "
+                    f"{quoted(feature)} has {word!r} in {rows_told(count)}, read as missing and no "
                     "category; if it is one, give it another name"
                     for word, count in words.items()
                 ]
@@ -173,7 +176,7 @@ def load_features(
         )
     extra = sorted(present - set(feature_names))
     if extra:
-        log.info("%s: columns the model does not use are ignored: %s", file, _some(extra))
+        log.info("%s: columns the model does not use are ignored: %s", file, listed(extra, TOLD))
     X = np.empty((table.num_rows, len(feature_names)), dtype=np.float32)
     with np.errstate(over="ignore"):
         for index, feature in enumerate(feature_names):
@@ -226,17 +229,8 @@ def _unlike(names: Sequence[str], name: str) -> str:
 def _unknown(feature: str, unknown: Mapping[str, int]) -> str:
     rows = sum(unknown.values())
     values = listed([f"{quoted(value)} ({count:,})" for value, count in unknown.items()])
+    are = "are" if len(unknown) > 1 else "is"
     return (
-        f"{_rows(rows)} of {quoted(feature)}: {values} {'are' if len(unknown) > 1 else 'is'} new "
+        f"{rows_told(rows)} of {quoted(feature)}: {values} {are} new "
         "to the model and counted as none of its categories"
     )
-
-
-def _rows(count: int) -> str:
-    return f"{count:,} row{'s' * (count != 1)}"
-
-
-def _some(names: Sequence[str]) -> str:
-    """Up to ten names, and how many more there are."""
-    shown = ", ".join(names[:10])
-    return f"{shown} and {len(names) - 10} more" if len(names) > 10 else shown
