@@ -3,21 +3,18 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator
-from concurrent.futures import Future
-from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
+from here import Here
 
 from hpsearch.advice import advise, read_evidence, urgent
 from hpsearch.cli.app import run
 from hpsearch.cli.render import winner_text
 from hpsearch.data import Dataset, Split, make_splits
-from hpsearch.engine import run as engine
 from hpsearch.engine import run_study, summarize
 from hpsearch.engine.baselines import constant, held_against
 from hpsearch.engine.ensemble import make_ensemble
@@ -39,45 +36,6 @@ def dataset(labels: list[Any], test: list[Any] | None = None) -> Dataset:
     X = np.random.default_rng(0).normal(size=(len(whole), 2))
     fixed = None if test is None else len(labels)
     return Dataset.from_arrays("made", X, np.array(whole), fixed_test=fixed)
-
-
-class Here:
-    """An executor that computes at once, in this process."""
-
-    workers, ahead = 2, 0
-
-    def __init__(self) -> None:
-        self.jobs: list[Any] = []
-        self.before: Callable[[Any], None] = lambda job: None
-
-    def submit(
-        self, function: Callable[[Any], Any], /, job: Any, *, limit: float | None = None
-    ) -> Future[Any]:
-        future: Future[Any] = Future()
-        self.jobs.append(job)
-        try:
-            self.before(job)
-            future.set_result(function(job))
-        except Exception as error:
-            future.set_exception(error)
-        return future
-
-
-@pytest.fixture
-def here(monkeypatch: pytest.MonkeyPatch) -> Here:
-    executor = Here()
-
-    @contextmanager
-    def local(_: int) -> Iterator[Here]:
-        yield executor
-
-    monkeypatch.setattr(engine, "local_executor", local)
-    return executor
-
-
-@pytest.fixture
-def db(tmp_path: Path) -> str:
-    return f"sqlite:///{tmp_path / 'studies.db'}"
 
 
 class TestConstant:

@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from concurrent.futures import Future
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import optuna
 import pytest
+from here import Here
 
 from hpsearch.data import load_dataset, make_splits
 from hpsearch.engine import run as engine
@@ -47,45 +45,6 @@ def study(
     trials: int = 14, *, search: str = "contenders = 4", data: str = "", training: str = ""
 ) -> StudyFile:
     return parse_study_file(TEXT.format(trials=trials, search=search, data=data, training=training))
-
-
-class Here:
-    """An executor that computes at once, in this process, and remembers what it was given."""
-
-    workers, ahead = 2, 0
-
-    def __init__(self) -> None:
-        self.jobs: list[Any] = []
-        self.before: Callable[[Any], None] = lambda job: None
-
-    def submit(
-        self, function: Callable[[Any], Any], /, job: Any, *, limit: float | None = None
-    ) -> Future[Any]:
-        future: Future[Any] = Future()
-        self.jobs.append(job)
-        try:
-            self.before(job)
-            future.set_result(function(job))
-        except Exception as error:
-            future.set_exception(error)
-        return future
-
-
-@pytest.fixture
-def here(monkeypatch: pytest.MonkeyPatch) -> Here:
-    executor = Here()
-
-    @contextmanager
-    def local(_: int) -> Iterator[Here]:
-        yield executor
-
-    monkeypatch.setattr(engine, "local_executor", local)
-    return executor
-
-
-@pytest.fixture
-def db(tmp_path: Path) -> str:
-    return f"sqlite:///{tmp_path / 'studies.db'}"
 
 
 def finish(here: Here, db: str, file: StudyFile | None = None) -> None:

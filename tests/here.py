@@ -1,0 +1,29 @@
+"""Workers that are this process, for tests of the engine."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from concurrent.futures import Future
+from typing import Any
+
+
+class Here:
+    """An executor that computes at once, in this process, and remembers what it was given."""
+
+    workers, ahead = 2, 0
+
+    def __init__(self) -> None:
+        self.jobs: list[Any] = []
+        self.before: Callable[[Any], None] = lambda job: None
+
+    def submit(
+        self, function: Callable[[Any], Any], /, job: Any, *, limit: float | None = None
+    ) -> Future[Any]:
+        future: Future[Any] = Future()
+        self.jobs.append(job)
+        try:
+            self.before(job)
+            future.set_result(function(job))
+        except Exception as error:
+            future.set_exception(error)
+        return future
