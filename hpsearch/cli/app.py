@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-import _imp
 import logging
-import os
 import signal
 import sys
-import threading
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -17,6 +14,7 @@ from typing import Annotated
 import typer
 
 from hpsearch.cli import advise, compare, dashboard, files, lab, look, predict, report, search
+from hpsearch.engine.interrupts import postponed
 from hpsearch.errors import HpsearchError
 
 __all__ = ["app", "run"]
@@ -128,17 +126,11 @@ def _signalled(error: BaseException | None) -> int | None:
 def stop(number: int, _: FrameType | None = None) -> None:
     """What a signal means where nothing else has taken it over; see `Interrupts`.
 
-    While Python holds its import lock, the signal comes once more a moment later: an exception
-    between taking and releasing that lock leaves it taken, and every other thread waits for ever.
-
     Raises:
         KeyboardInterrupt: for SIGINT.
         SystemExit: for any other, with the code 128 and its number.
     """
-    if _imp.lock_held():
-        again = threading.Timer(0.02, os.kill, (os.getpid(), number))
-        again.daemon = True
-        again.start()
+    if postponed(number):
         return
     if number == signal.SIGINT:
         raise KeyboardInterrupt

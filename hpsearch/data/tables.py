@@ -11,6 +11,7 @@ import gzip
 import io
 import os
 from collections import Counter
+from contextlib import contextmanager
 from typing import IO, TYPE_CHECKING, Any
 
 from hpsearch.data.dataset import LONGEST_NAME, check_size
@@ -24,7 +25,7 @@ from hpsearch.data.plain import is_plain, is_text, outline, plain, unpacked_size
 from hpsearch.errors import DataError
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
     from pathlib import Path
 
 __all__ = ["TABLE_SUFFIXES", "read_table"]
@@ -112,7 +113,7 @@ def _read_csv(path: Path) -> Any:
     import pyarrow as pa
     from pyarrow import csv as arrow_csv
 
-    with reading(path) as stream:
+    with reading(path) as stream, _signals_left_to_python():
         header, delimiter = _header(path, stream.read(HEAD_BYTES))
         _check_names(path, header)
         length = len(",".join(header).encode())
@@ -145,6 +146,18 @@ def _read_csv(path: Path) -> Any:
             "rows below would be one text; close it."
         )
     return table
+
+
+@contextmanager
+def _signals_left_to_python() -> Iterator[None]:
+    """Arrow takes Ctrl-C over while it parses; a signal that comes as it lets go again is lost."""
+    import pyarrow as pa
+
+    pa.enable_signal_handlers(False)
+    try:
+        yield
+    finally:
+        pa.enable_signal_handlers(True)
 
 
 def _measure(path: Path, stream: IO[bytes], delimiter: str, columns: int) -> tuple[int, bytes]:

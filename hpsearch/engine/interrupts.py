@@ -2,23 +2,20 @@
 
 from __future__ import annotations
 
+import _imp
 import os
 import signal
 import threading
 import time
 from collections.abc import Callable
-from concurrent.futures import Future
 from types import FrameType, TracebackType
 from typing import Any, TypeVar
 
-__all__ = ["Interrupts"]
+__all__ = ["Interrupts", "postponed"]
 
 T = TypeVar("T")
 
 SIGNALS = (signal.SIGINT, signal.SIGTERM)
-
-PATIENCE = 5.0
-"""Seconds that work which is asked to stop may take for the step that it is in."""
 
 
 class Interrupts:
@@ -31,6 +28,7 @@ class Interrupts:
 
     def __init__(self) -> None:
         self._asked: int | None = None
+        self._interruptible = False
         self._before: dict[int, Any] = {}
 
     def __enter__(self) -> Interrupts:
@@ -66,43 +64,38 @@ class Interrupts:
             self.check()
             time.sleep(min(left, 0.1))
 
-    def wait_for(self, work: Callable[[], T]) -> T:
-        """Do what has no safe points of its own, but only until a signal asks to stop.
+    def interruptible(self, work: Callable[[], T]) -> T:
+        """Do what has no safe points of its own; a signal ends it wherever it is.
 
-        The work is done in another thread, which ends before this returns: at its next step in
-        Python where a signal came. Only one that is stuck, in a file or a network that does not
-        answer, is left to itself after `PATIENCE`; so the work must change nothing.
+        So it must change nothing. What was in the middle of a library's code, and was taken for a
+        fault of it or lost there, stops here at the latest.
         """
-        future: Future[T] = Future()
-
-        def do() -> None:
-            try:
-                future.set_result(work())
-            except BaseException as error:  # it is the caller's
-                future.set_exception(error)
-
-        thread = threading.Thread(target=do, name="hpsearch-work", daemon=True)
-        thread.start()
+        self._interruptible = True
         try:
-            while thread.is_alive():
-                thread.join(0.1)
-                self.check()
-        except BaseException:
-            _stop(thread)
-            raise
-        return future.result()
+            return work()
+        finally:
+            self._interruptible = False
+            self.check()
 
     def _note(self, number: int, _: FrameType | None) -> None:
         if self._asked is not None:
             os._exit(128 + number)  # the workers notice that their driver is gone
+        if self._interruptible and postponed(number):
+            return
         self._asked = number
+        if self._interruptible:
+            self.check()
 
 
-def _stop(thread: threading.Thread) -> None:
-    """Have a thread leave what it does; a process that ends under native code of it aborts."""
-    import ctypes
+def postponed(number: int) -> bool:
+    """Whether a signal comes too early; then it comes once more a moment later.
 
-    assert thread.ident is not None, "it was started"
-    number = ctypes.c_ulong(thread.ident)
-    ctypes.pythonapi.PyThreadState_SetAsyncExc(number, ctypes.py_object(SystemExit))
-    thread.join(PATIENCE)
+    It does while Python holds its import lock: an exception between taking and releasing that lock
+    leaves it taken, and every other thread waits for ever.
+    """
+    if _imp.lock_held():
+        again = threading.Timer(0.02, os.kill, (os.getpid(), number))
+        again.daemon = True
+        again.start()
+        return True
+    return False

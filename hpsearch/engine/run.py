@@ -135,7 +135,7 @@ class Runner:
         key = (study.data, study.seed)
         if self._last is None or self._last[0] != key:
             load = partial(study_data, study.data, study.seed)
-            self._last = key, self.interrupts.wait_for(load)
+            self._last = key, self.interrupts.interruptible(load)
         return self._last[1]
 
     def run(

@@ -6,6 +6,7 @@ import multiprocessing
 import os
 import signal
 import threading
+import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future
 from contextlib import contextmanager, suppress
@@ -41,8 +42,8 @@ QUIET_TRACKER = "ignore:resource_tracker:UserWarning"
 driver. When a driver is killed, it does so, and complains into a terminal that others use by then.
 """
 
-RESTARTS = 5
-"""How often a worker is started anew for one job."""
+PATIENCE = 10.0
+"""Seconds in which a worker is started anew for one job, however often a start is killed."""
 
 
 class Executor(Protocol):
@@ -132,14 +133,18 @@ class _Crew:
         self, worker: int, function: Callable[[Any], T], job: Any, limit: float | None
     ) -> Future[T]:
         """Give a job to a worker; one whose pool has broken gets a new pool first."""
-        for _ in range(RESTARTS):
+        deadline = time.monotonic() + PATIENCE
+        while True:
             try:
                 if self._pools[worker].active:
                     return self._pools[worker].schedule(function, (job,), timeout=limit)
             except (RuntimeError, OSError):  # it broke just now, or cannot start a process
                 pass
+            if time.monotonic() > deadline:
+                break
             _end(self._pools[worker])
             self._pools[worker] = _start_pool()
+            time.sleep(0.05)
         broken: Future[T] = Future()
         broken.set_exception(
             RunError(

@@ -1,7 +1,8 @@
-"""Work that is waited for ends before its waiting does."""
+"""A signal stops a run at its safe points, and what has none of them anywhere."""
 
 from __future__ import annotations
 
+import _imp
 import gzip
 import os
 import signal
@@ -10,72 +11,102 @@ import sys
 import threading
 import time
 from collections.abc import Callable
+from contextlib import suppress
+from functools import partial
 from pathlib import Path
 
 import pytest
 
-from hpsearch.engine import interrupts as module
 from hpsearch.engine.interrupts import Interrupts
 
-
-def at_work() -> list[threading.Thread]:
-    return [thread for thread in threading.enumerate() if thread.name == "hpsearch-work"]
+ENDS = {signal.SIGINT: KeyboardInterrupt, signal.SIGTERM: SystemExit}
 
 
-def asked(number: int) -> Callable[[], None]:
-    """Work without end, which sends its own process a signal."""
+@pytest.fixture(params=ENDS, ids=lambda number: number.name)
+def number(request: pytest.FixtureRequest) -> signal.Signals:
+    return signal.Signals(request.param)
+
+
+def send(number: int) -> None:
+    os.kill(os.getpid(), number)
+    time.sleep(0)
+
+
+def compute(number: int) -> None:
+    send(number)
+    while True:
+        pass
+
+
+def read_what_never_comes(number: int) -> None:
+    pipe, end = os.pipe()
+    try:
+        threading.Timer(0.05, os.kill, (os.getpid(), number)).start()
+        os.read(pipe, 1)
+    finally:
+        os.close(pipe)
+        os.close(end)
+
+
+def lose_it(number: int) -> None:
+    with suppress(BaseException):
+        send(number)
+        time.sleep(10)
+
+
+def take_it_for_a_fault(number: int) -> None:
+    try:
+        send(number)
+        time.sleep(10)
+    except BaseException:
+        raise ValueError("no") from None
+
+
+@pytest.mark.parametrize("work", [compute, read_what_never_comes, lose_it, take_it_for_a_fault])
+def test_a_signal_ends_work_that_has_no_safe_points(
+    number: signal.Signals, work: Callable[[int], None]
+) -> None:
+    with Interrupts() as interrupts, pytest.raises(ENDS[number]):
+        interrupts.interruptible(partial(work, number))
+
+
+def test_a_signal_between_two_steps_of_an_import_waits_for_the_second(
+    number: signal.Signals,
+) -> None:
+    """Raised there, it would leave the lock taken, and other threads that import would hang."""
+    held = []
 
     def work() -> None:
-        os.kill(os.getpid(), number)
-        while True:
-            time.sleep(0.001)
+        _imp.acquire_lock()
+        try:
+            send(number)
+            time.sleep(0.1)
+            held.append(True)
+        finally:
+            _imp.release_lock()
+        time.sleep(10)
 
-    return work
+    with Interrupts() as interrupts, pytest.raises(ENDS[number]):
+        interrupts.interruptible(work)
+    assert held
 
 
-@pytest.mark.parametrize(
-    ("number", "error"), [(signal.SIGINT, KeyboardInterrupt), (signal.SIGTERM, SystemExit)]
-)
-def test_work_is_over_when_a_signal_has_ended_the_waiting(
-    number: int, error: type[BaseException]
-) -> None:
+def test_elsewhere_a_signal_waits_until_it_is_asked_for(number: signal.Signals) -> None:
     with Interrupts() as interrupts:
-        with pytest.raises(error):
-            interrupts.wait_for(asked(number))
-        assert at_work() == []
+        assert interrupts.interruptible(lambda: 3) == 3
+        send(number)
+        with pytest.raises(ENDS[number]):
+            interrupts.check()
 
 
-def test_work_is_over_when_its_result_or_its_error_is_there() -> None:
+def test_what_work_returns_or_raises_is_the_callers() -> None:
     def fail() -> None:
         raise ValueError("no")
 
     with Interrupts() as interrupts:
-        assert interrupts.wait_for(lambda: 3) == 3
-        assert at_work() == []
+        assert interrupts.interruptible(lambda: 3) == 3
         with pytest.raises(ValueError, match="no"):
-            interrupts.wait_for(fail)
-        assert at_work() == []
-
-
-@pytest.mark.skipif(
-    sys.gettrace() is not None,
-    reason="a traced thread of Python 3.11 turns round while an exception waits for another one",
-)
-def test_work_that_is_stuck_is_left_to_itself(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(module, "PATIENCE", 0.1)
-    pipe, end = os.pipe()
-
-    def stuck() -> None:
-        os.kill(os.getpid(), signal.SIGINT)
-        os.read(pipe, 1)
-
-    with Interrupts() as interrupts, pytest.raises(KeyboardInterrupt):
-        interrupts.wait_for(stuck)
-    [thread] = at_work()
-    os.write(end, b"x")
-    thread.join()
-    os.close(pipe)
-    os.close(end)
+            interrupts.interruptible(fail)
 
 
 SCRIPT = """
@@ -95,7 +126,7 @@ for k in range(20):
         signal.alarm(30)
         with Interrupts() as interrupts:
             threading.Timer(0.03 + 0.003 * k, os.kill, (os.getpid(), signal.SIGTERM)).start()
-            interrupts.wait_for(read)
+            interrupts.interruptible(read)
     codes.append(os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]))
 print({code: codes.count(code) for code in codes})
 """
