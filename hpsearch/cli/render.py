@@ -14,12 +14,12 @@ from rich.markup import escape
 from rich.table import Table
 from rich.text import Text
 
-from hpsearch.cli.console import in_one_line
 from hpsearch.engine.record import settings_text, value_text
 from hpsearch.engine.summary import ACCURACY, Summary, TrialRow
 from hpsearch.errors import StorageError
 from hpsearch.space import Categorical, Parameter
 from hpsearch.storage import DEFAULT_STORAGE, display_url
+from hpsearch.writing import in_one_line
 
 if TYPE_CHECKING:
     from hpsearch.advice import Point

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import html
 import json
 import re
 from collections.abc import Sequence
@@ -15,6 +14,7 @@ from hpsearch.plots import NothingToDraw, StudyView, panel
 from hpsearch.report.dashboards import Dashboard
 from hpsearch.report.document import document_html, figure_html
 from hpsearch.report.words import comparison_head, study_head, table
+from hpsearch.writing import html_text
 
 __all__ = ["file_name", "page_html", "page_name"]
 
@@ -35,7 +35,7 @@ def page_html(subjects: Sequence[Subject], dashboard: Dashboard) -> str:
     names = ", ".join(subject.name for subject in subjects)
     sections = [_section(subject, dashboard, file_name(subject.name)) for subject in subjects]
     links = "".join(
-        f'<li><a href="#{quote(file_name(subject.name))}">{html.escape(subject.name)}</a></li>'
+        f'<li><a href="#{quote(file_name(subject.name))}">{html_text(subject.name)}</a></li>'
         for subject in subjects
     )
     contents = f"<nav><ul>{links}</ul></nav>\n" if len(subjects) > 1 else ""
@@ -62,7 +62,7 @@ def _section(subject: Subject, dashboard: Dashboard, identity: str) -> str:
     head = comparison_head([subject]) if isinstance(subject, Comparison) else study_head(subject)
     panels = "".join(_panel(subject, name, f"{identity}-{name}") for name in dashboard.panels)
     return (
-        f'<section class="study" id="{identity}">\n<h1>{html.escape(subject.name)}</h1>\n'
+        f'<section class="study" id="{identity}">\n<h1>{html_text(subject.name)}</h1>\n'
         f"{head}{panels}</section>\n"
     )
 
@@ -71,18 +71,18 @@ def _panel(subject: Subject, name: str, identity: str) -> str:
     made = panel(name)
     head = (
         f'<section class="panel" aria-labelledby="{identity}">\n'
-        f'<h2 id="{identity}">{html.escape(made.title)}</h2>\n'
+        f'<h2 id="{identity}">{html_text(made.title)}</h2>\n'
     )
     try:
         data = made.data(subject)
     except NothingToDraw as reason:
-        return f'{head}<p class="empty">{html.escape(str(reason))}</p>\n</section>\n'
+        return f'{head}<p class="empty">{html_text(str(reason))}</p>\n</section>\n'
     figures = made.figures(data)
     drawn = "".join(figure_html(f, f"{identity}-{n}") for n, f in enumerate(figures, start=1))
     body = f'<div class="figures">{drawn}</div>\n' if figures else ""
     body += "".join(table(t.headings, t.rows, caption=t.caption) for t in made.tables(data))
-    note = f'<p class="note">{html.escape(data.note)}</p>\n' if data.note else ""
-    return f"{head}<p>{html.escape(made.about)}</p>\n{body}{note}</section>\n"
+    note = f'<p class="note">{html_text(data.note)}</p>\n' if data.note else ""
+    return f"{head}<p>{html_text(made.about)}</p>\n{body}{note}</section>\n"
 
 
 def page_name(names: Sequence[str]) -> str:
