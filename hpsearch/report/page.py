@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import unicodedata
 from collections.abc import Sequence
 from hashlib import sha256
 from typing import TypeAlias
@@ -91,23 +92,29 @@ def page_name(names: Sequence[str]) -> str:
     >>> page_name(["digits", "iris/grid/0"])
     'digits+iris%2Fgrid%2F0.html'
     """
-    return f"{_short('+'.join(map(_escaped, names)))}.html"
+    return f"{_short('+'.join(map(file_name, names)))}.html"
 
 
 def file_name(name: str) -> str:
     """A study's name as it can stand in names of files and in links; no two have the same.
 
-    Letters of any script and digits stay what they are; all else is written as in addresses.
+    Letters of any script and digits stay what they are; all else is written as in addresses. What a
+    system that takes capital letters for small ones may take for another name gets a digest.
 
     >>> file_name("digits/grid 1"), file_name("digits_grid_1"), file_name("ünï"), file_name("..")
-    ('digits%2Fgrid%201', 'digits_grid_1', 'ünï', '%2E.')
+    ('digits%2Fgrid%201', 'digits_grid_1', 'ünï', '%2E%2E')
+    >>> file_name("a_b"), file_name("A_B")
+    ('a_b', 'A_B%-6c1908f9')
     """
-    return _short(_escaped(name))
+    alike = unicodedata.normalize("NFKC", name.upper().casefold())
+    return _short(_escaped(name)) if alike == name else _marked(_escaped(name))
 
 
-RESERVED = re.compile(r"^(con|prn|aux|nul|com\d|lpt\d)(?![^.])|^[.-]|[^\w.-]", re.IGNORECASE)
+RESERVED = re.compile(
+    r"^(con|prn|aux|nul|com[\d¹²³]|lpt[\d¹²³])(?![^.])|^[.-]|\.$|[^\w.-]", re.IGNORECASE
+)
 """What is no part of a file's name: Windows' devices, a sign that hides a file or begins an option,
-and what means something to a system or a shell."""
+a point at the end, and what means something to a system or a shell."""
 
 
 def _escaped(name: str) -> str:
@@ -120,11 +127,14 @@ def _escaped(name: str) -> str:
 
 def _short(text: str) -> str:
     """File systems count bytes, up to 255 with the ending and with what figures add."""
+    return text if len(text.encode()) <= LONGEST else _marked(text)
+
+
+def _marked(text: str) -> str:
+    """A text with a digest of it, behind a sign that no other has."""
     content = text.encode()
-    if len(content) <= LONGEST:
-        return text
-    digest = sha256(content).hexdigest()[:16]
-    return f"{content[: LONGEST - 17].decode(errors='ignore')}-{digest}"
+    beginning = content[: LONGEST - 10].decode(errors="ignore")
+    return f"{beginning}%-{sha256(content).hexdigest()[:8]}"
 
 
 LONGEST = 150
