@@ -638,7 +638,13 @@ def _label_values(name: str, column: Any, words: set[str]) -> NDArray[Any]:
     codes = pc.any(pc.match_substring_regex(text, CODE)).as_py()  # 01 is another class than 1
     if not codes and pc.all(pc.match_substring_regex(text, INTEGER)).as_py():
         return np.asarray(text.cast(pa.int64()).to_numpy())
-    if not codes and pc.all(pc.match_substring_regex(text, NUMBER)).as_py():
+    whole = pc.all(pc.match_substring_regex(text, r"^\d+$")).as_py()
+    if not codes and whole:  # a float would make one of neighbours
+        try:
+            return np.asarray(text.cast(pa.uint64()).to_numpy())
+        except pa.ArrowInvalid:
+            pass
+    if not codes and not whole and pc.all(pc.match_substring_regex(text, NUMBER)).as_py():
         return _as_float(text)
     coded = text.filter(pc.invert(pc.is_in(text, value_set=pa.array(sorted(words), pa.string()))))
     unlike = _unlike(text)

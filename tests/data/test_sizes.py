@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 
 from hpsearch.data import columns, formats, load_dataset
+from hpsearch.data.dataset import encode_labels
 
 MOST = 1 << 30  # bytes above what Python, NumPy and Arrow take by themselves
 
@@ -125,3 +126,12 @@ def test_the_rest_of_cells_that_all_differ_is_not_looked_at(
     (tmp_path / "t.csv").write_text("s,n,y\n" + rows)
     found = load_dataset(path=tmp_path / "t.csv", target="y")
     assert reason in found.account.columns_dropped["s"]
+
+
+@pytest.mark.parametrize("first", [2**63 + 5, 2**64 - 2, 10**18 + 1])
+def test_labels_of_many_digits_stay_apart(tmp_path: Path, first: int) -> None:
+    labels = (first, first + 1)
+    rows = "".join(f"{row},{labels[row % 2]}\n" for row in range(40))
+    (tmp_path / "t.csv").write_text("n,y\n" + rows)
+    assert load_dataset(path=tmp_path / "t.csv", target="y").classes == labels
+    assert encode_labels("t", np.array(labels * 20, dtype=object))[1] == labels
