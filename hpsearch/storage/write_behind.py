@@ -24,11 +24,11 @@ from optuna.trial import FrozenTrial, TrialState
 
 from hpsearch.errors import StorageError
 from hpsearch.storage import rows
-from hpsearch.storage.memory import Gone, StudyInMemory, plain, read_studies
+from hpsearch.storage.cache import Gone, StudyInMemory, plain, read_studies
+from hpsearch.storage.connection import Session
 from hpsearch.storage.optuna_schema import tables
 from hpsearch.storage.own_tables import epochs_row, own_tables
 from hpsearch.storage.pending import Pending
-from hpsearch.storage.session import Session
 
 __all__ = ["WriteBehindStorage"]
 

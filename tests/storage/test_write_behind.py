@@ -185,7 +185,7 @@ class TestTime:
     def test_flush_commits_at_once(
         self, storage: WriteBehindStorage, stock: RDBStorage, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        monkeypatch.setattr("hpsearch.storage.session.DELAY", 3600.0)
+        monkeypatch.setattr("hpsearch.storage.connection.DELAY", 3600.0)
         study = optuna.create_study(storage=storage, study_name="s")
         trial = study.ask()
         trial.set_user_attr("a", 1)
@@ -296,7 +296,7 @@ class TestSeveralProcesses:
     def test_a_child_forked_in_the_middle_of_a_write_is_not_locked_out(
         self, storage: WriteBehindStorage, stock: RDBStorage, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        monkeypatch.setattr("hpsearch.storage.session.FORK_PATIENCE", 0.1)
+        monkeypatch.setattr("hpsearch.storage.connection.FORK_PATIENCE", 0.1)
         study = optuna.create_study(storage=storage, study_name="s")
         trial = study.ask()
         inside, over = threading.Event(), threading.Event()
@@ -346,8 +346,8 @@ class TestDeletedElsewhere:
 
     @pytest.fixture(autouse=True)
     def _never_by_itself(self, monkeypatch: pytest.MonkeyPatch) -> None:
-        monkeypatch.setattr("hpsearch.storage.session.DELAY", 3600.0)
-        monkeypatch.setattr("hpsearch.storage.session.LOOK", 0.0)
+        monkeypatch.setattr("hpsearch.storage.connection.DELAY", 3600.0)
+        monkeypatch.setattr("hpsearch.storage.connection.LOOK", 0.0)
 
     @pytest.mark.parametrize("write", WRITES.values(), ids=WRITES.keys())
     @pytest.mark.parametrize("name", ["deleted", "another"])
@@ -415,7 +415,7 @@ class TestDeletedElsewhere:
 class TestRenaming:
     @pytest.fixture(autouse=True)
     def _look_at_once(self, monkeypatch: pytest.MonkeyPatch) -> None:
-        monkeypatch.setattr("hpsearch.storage.session.LOOK", 0.0)
+        monkeypatch.setattr("hpsearch.storage.connection.LOOK", 0.0)
 
     def test_leaves_all_else_where_it_is(
         self, storage: WriteBehindStorage, stock: RDBStorage
@@ -602,7 +602,7 @@ class TestLostConnection:
     def _a_server(self, url: str, monkeypatch: pytest.MonkeyPatch) -> None:
         if url.startswith("sqlite"):
             pytest.skip("SQLite has no server")
-        monkeypatch.setattr("hpsearch.storage.session.DELAY", 3600.0)
+        monkeypatch.setattr("hpsearch.storage.connection.DELAY", 3600.0)
 
     def test_between_transactions_costs_nothing(
         self, make: Make, url: str, stock: RDBStorage
@@ -674,7 +674,7 @@ def test_a_study_deleted_in_the_middle_of_a_flush_is_no_trouble(
 ) -> None:
     if url.startswith("sqlite"):
         pytest.skip("nobody else writes during a transaction of SQLite")
-    monkeypatch.setattr("hpsearch.storage.session.DELAY", 3600.0)
+    monkeypatch.setattr("hpsearch.storage.connection.DELAY", 3600.0)
     storage = make()
     kept = optuna.create_study(storage=storage, study_name="kept").ask()
     trial = optuna.create_study(storage=storage, study_name="deleted").ask()

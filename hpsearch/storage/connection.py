@@ -21,8 +21,8 @@ import sqlalchemy as sa
 from optuna.trial import FrozenTrial
 
 from hpsearch.errors import StorageError
+from hpsearch.storage.cache import Gone, StudyInMemory, gone
 from hpsearch.storage.database import connect, display_url, storage_errors, was_lost
-from hpsearch.storage.memory import Gone, StudyInMemory, gone
 from hpsearch.storage.optuna_schema import tables
 from hpsearch.storage.pending import Pending
 
