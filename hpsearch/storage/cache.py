@@ -46,17 +46,6 @@ class StudyInMemory:
         self._own = -1  # the id of a trial that this process began, and so nobody else begins anew
         self._seen = -1  # every trial up to this id is known
 
-    @classmethod
-    def read(cls, connection: sa.Connection, study_id: int) -> StudyInMemory:
-        """Read a study with all its trials.
-
-        Raises:
-            KeyError: the database has no such study.
-        """
-        study = cls(_one(connection, study_id))
-        study.refresh(connection)
-        return study
-
     def refresh(self, connection: sa.Connection) -> list[int]:
         """Take in what others have written: new trials, changed unfinished ones, attributes.
 
@@ -151,10 +140,6 @@ class StudyInMemory:
             raise ValueError("No trials are completed yet.")
         return self._best
 
-    def next_number(self) -> int:
-        """The number of a trial after all that are known."""
-        return len(self.trials)
-
     def check_distribution(self, name: str, distribution: BaseDistribution) -> None:
         """Whether a parameter may have a distribution, given what it had before in this study.
 
@@ -192,11 +177,6 @@ class StudyInMemory:
                 trial.params = {**trial.params, name: asked.to_external_repr(place)}
                 trial.distributions = {**trial.distributions, name: asked}
         return trial
-
-    def set_attribute(self, table: sa.Table, key: str, value: Any) -> None:
-        """Set an attribute of the study itself."""
-        mine = self.user_attrs if table is tables().study_user_attributes else self.system_attrs
-        mine[key] = value
 
     def _compare(self, trial: FrozenTrial) -> None:
         if trial.state != TrialState.COMPLETE or len(self.directions) > 1:
@@ -282,7 +262,8 @@ class Cache:
         Raises:
             KeyError: the database has none of that id.
         """
-        study = StudyInMemory.read(connection, study_id)
+        study = StudyInMemory(_one(connection, study_id))
+        study.refresh(connection)
         self._studies[study_id] = study
         self._study_of.update(dict.fromkeys(study.trials, study_id))
         return study

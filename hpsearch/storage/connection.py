@@ -117,9 +117,12 @@ class Connection:
         database is another one every `LOOK` seconds.
         """
         if self.tells_version:
-            with storage_errors(self.url):
+            try:
                 driver: Any = self._connected().connection.driver_connection
                 return self._opened, driver.execute("PRAGMA data_version").fetchone()
+            except Exception:
+                with storage_errors(self.url):  # not around it all: this is asked all the time
+                    raise
         now = time.monotonic()
         if now - self._ticked >= LOOK:
             self._ticked = now

@@ -21,7 +21,6 @@ import weakref
 from collections.abc import Container, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from datetime import datetime
-from types import TracebackType
 from typing import Any
 from uuid import uuid4
 
@@ -32,7 +31,7 @@ from optuna.storages import BaseStorage
 from optuna.storages._base import DEFAULT_STUDY_NAME_PREFIX
 from optuna.study import StudyDirection
 from optuna.study._frozen import FrozenStudy
-from optuna.trial import FrozenTrial, TrialState
+from optuna.trial import FrozenTrial, TrialState, create_trial
 
 from hpsearch.errors import StorageError
 from hpsearch.storage.cache import Cache, Gone, StudyInMemory
@@ -100,7 +99,7 @@ class WriteBehindStorage(BaseStorage):
         self._pending = Pending(self.connection.limits)
         self._made: list[tuple[StudyInMemory, int]] = []  # the new trials of the group
         self._wake = threading.Event()
-        self._writer: threading.Thread | None = None
+        self._is_written_behind = False
         self._broken = False  # what is pending could not be committed
 
     def begin_in_child(self) -> None:
@@ -128,12 +127,7 @@ class WriteBehindStorage(BaseStorage):
     def __enter__(self) -> WriteBehindStorage:
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
+    def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
         if kind is None:
             self.close()
         else:  # what ended the block matters more
@@ -258,14 +252,14 @@ class WriteBehindStorage(BaseStorage):
         if self._broken:
             self.flush()  # it failed in the background: now, or with the reason to the caller
             return
-        if self._writer is None or not self._writer.is_alive():
-            self._writer = threading.Thread(
+        if not self._is_written_behind:
+            threading.Thread(
                 target=_write_behind,
                 args=(weakref.ref(self), self._wake),
                 name="hpsearch-storage",
                 daemon=True,
-            )
-            self._writer.start()
+            ).start()
+            self._is_written_behind = True
         if not self._wake.is_set():
             self._wake.set()
 
@@ -356,7 +350,7 @@ class WriteBehindStorage(BaseStorage):
             study = self._study(study_id)
             study.name = study_name
             for key, value in (user_attrs or {}).items():
-                study.set_attribute(attributes, key, plain(value))
+                study.user_attrs[key] = plain(value)
 
     def delete_study(self, study_id: int) -> None:
         """Delete a study and its trials, at once, and what is beside Optuna's tables of them."""
@@ -377,18 +371,18 @@ class WriteBehindStorage(BaseStorage):
 
     def set_study_user_attr(self, study_id: int, key: str, value: Any) -> None:
         """Set an attribute of a study."""
-        self._set_study_attr(tables().study_user_attributes, study_id, key, value)
+        self._set_study_attr("user", study_id, key, value)
 
     def set_study_system_attr(self, study_id: int, key: str, value: Any) -> None:
         """Set one of Optuna's own attributes of a study."""
-        self._set_study_attr(tables().study_system_attributes, study_id, key, value)
+        self._set_study_attr("system", study_id, key, value)
 
-    def _set_study_attr(self, table: sa.Table, study_id: int, key: str, value: Any) -> None:
+    def _set_study_attr(self, whose: str, study_id: int, key: str, value: Any) -> None:
         with self._lock:
             study = self._study(study_id)
             row = attribute_row("study_id", study_id, key, value)
-            self._pending.upsert(table, row)
-            study.set_attribute(table, key, plain(value))
+            self._pending.upsert(getattr(tables(), f"study_{whose}_attributes"), row)
+            getattr(study, f"{whose}_attrs")[key] = plain(value)
             self._soon()
 
     def get_study_id_from_name(self, study_name: str) -> int:
@@ -441,10 +435,9 @@ class WriteBehindStorage(BaseStorage):
     # Trials
 
     def _trial(self, trial_id: int) -> tuple[StudyInMemory, FrozenTrial]:
-        study = self._cache.study_of(trial_id)
-        if study is not None:
-            study_id: int | None = study.study_id
-        else:
+        known = self._cache.study_of(trial_id)
+        study_id = None if known is None else known.study_id
+        if study_id is None:
             t = tables().trials.c
             with self.connection.reading() as connection:
                 query = sa.select(t.study_id).where(t.trial_id == trial_id)
@@ -474,7 +467,10 @@ class WriteBehindStorage(BaseStorage):
         known = tables()
         with self._lock:
             study = self._study(study_id)
-            trial = _running() if template_trial is None else _copy(template_trial)
+            if template_trial is None:
+                trial = create_trial(state=TrialState.RUNNING)
+            else:
+                trial = _copy(template_trial)
             for name, distribution in trial.distributions.items():
                 study.check_distribution(name, distribution)
             within = self.connection.is_writing
@@ -506,7 +502,7 @@ class WriteBehindStorage(BaseStorage):
         if self._cache.study(study.study_id) is not study:
             raise KeyError(f"No study with study_id {study.study_id} exists.")
         if self.connection.tells_version and not self._others_wrote():
-            return study.next_number()
+            return len(study.trials)
         known = tables()
         if not self.connection.tells_version:  # one at a time may count
             s = known.studies.c
@@ -666,21 +662,19 @@ class WriteBehindStorage(BaseStorage):
 
     def set_trial_user_attr(self, trial_id: int, key: str, value: Any) -> None:
         """Set an attribute of a trial that is not finished."""
-        with self._lock:
-            study, trial = self._open_trial(trial_id)
-            row = attribute_row("trial_id", trial_id, key, value)
-            self._pending.upsert(tables().trial_user_attributes, row)
-            trial._user_attrs = {**trial._user_attrs, key: plain(value)}
-            study.put(trial)
-            self._soon()
+        self._set_trial_attr("user", trial_id, key, value)
 
     def set_trial_system_attr(self, trial_id: int, key: str, value: Any) -> None:
         """Set one of Optuna's own attributes of a trial that is not finished."""
+        self._set_trial_attr("system", trial_id, key, value)
+
+    def _set_trial_attr(self, whose: str, trial_id: int, key: str, value: Any) -> None:
         with self._lock:
             study, trial = self._open_trial(trial_id)
             row = attribute_row("trial_id", trial_id, key, value)
-            self._pending.upsert(tables().trial_system_attributes, row)
-            trial._system_attrs = {**trial._system_attrs, key: plain(value)}
+            self._pending.upsert(getattr(tables(), f"trial_{whose}_attributes"), row)
+            name = f"_{whose}_attrs"
+            setattr(trial, name, {**getattr(trial, name), key: plain(value)})
             study.put(trial)
             self._soon()
 
@@ -721,22 +715,6 @@ def _names_are_unique(name: str) -> Iterator[None]:
         if isinstance(error.__cause__, sa.exc.IntegrityError):
             raise DuplicatedStudyError(f"there is a study {name!r} already") from error
         raise
-
-
-def _running() -> FrozenTrial:
-    return FrozenTrial(
-        number=-1,
-        state=TrialState.RUNNING,
-        value=None,
-        datetime_start=datetime.now(),
-        datetime_complete=None,
-        params={},
-        distributions={},
-        user_attrs={},
-        system_attrs={},
-        intermediate_values={},
-        trial_id=-1,
-    )
 
 
 def _copy(template: FrozenTrial) -> FrozenTrial:
