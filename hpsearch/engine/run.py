@@ -192,7 +192,7 @@ class Runner:
         store, name = self.store, target.study_name
         pause = self.interrupts.pause
         with Lease(store.engine, target._study_id, name, pause=pause, counted=counted) as lease:
-            store.fence = lease.check
+            store.connection.fence = lease.check
             try:
                 if store.get_study_name_from_id(target._study_id) != name:
                     raise UsageError(
@@ -212,7 +212,7 @@ class Runner:
                 with suppress(HpsearchError):  # what ended the block matters more
                     store.flush()
                 store.drop_pending()
-                store.fence = None
+                store.connection.fence = None
 
 
 def planned_trials(study: StudyFile) -> int:

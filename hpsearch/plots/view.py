@@ -110,9 +110,9 @@ def read_view(store: WriteBehindStorage, name: str) -> StudyView:
         study = load_study(store, name)
         summary = summarize(study)
         trials = {trial.number: trial for trial in study.get_trials(deepcopy=False)}
-        epochs = load_epochs(store, study_id=study._study_id, looks=False)
+        epochs = load_epochs(store, study_id=study._study_id, snapshots=False)
         ids = {number: trial._trial_id for number, trial in trials.items()}
-        watched = [r for r in summary.rows if "looks" in epochs.get(ids[r.number], ())]
+        watched = [r for r in summary.rows if "snapshots" in epochs.get(ids[r.number], ())]
         for number in seen_from_inside(watched):
             epochs |= load_epochs(store, trial_id=ids[number])
         names = study.metric_names
@@ -172,8 +172,8 @@ def _trial(row: TrialRow, trial: FrozenTrial, epochs: Mapping[str, Any]) -> Tria
         curve=trial.intermediate_values,
         train_losses=_losses(epochs.get("train_loss", ())),
         validation_losses=_losses(epochs.get("validation_loss", ())),
-        watched="looks" in epochs,
-        looks=epochs.get("looks") or None,
+        watched="snapshots" in epochs,
+        looks=epochs.get("snapshots") or None,
     )
 
 
