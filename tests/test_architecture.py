@@ -25,7 +25,7 @@ LAYERS = [
     ["search"],
     ["objective", "mlp_objective", "model", "classifier"],
     ["study_file"],
-    ["space", "parameter"],
+    ["space"],
     ["data"],
     ["diagnosis"],
     ["nn"],
@@ -92,7 +92,7 @@ def test_the_statistics_know_numbers_and_spaces_only(name: str) -> None:
     ours = {
         m.split(".")[1] for m in imported(PACKAGE / "compare" / f"{name}.py") if "hpsearch" in m
     }
-    assert ours <= {"compare", "space", "parameter", "errors"}
+    assert ours <= {"compare", "space", "errors"}
 
 
 def imported(path: Path) -> set[str]:

@@ -25,8 +25,7 @@ from pydantic import (
 
 from hpsearch.errors import SpaceError, nearest, shown
 from hpsearch.nn.config import NetworkConfig, TrainingConfig
-from hpsearch.parameter import own_value
-from hpsearch.space import Categorical, Condition, Float, Int, Parameter, Space, Value
+from hpsearch.space import Categorical, Condition, Float, Int, Parameter, Space, Value, own_value
 
 __all__ = [
     "LIMITS",

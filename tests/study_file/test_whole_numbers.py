@@ -12,9 +12,8 @@ import pytest
 from hpsearch import MLPObjective
 from hpsearch.errors import SpaceError, StudyFileError, UsageError
 from hpsearch.objective import Recipe
-from hpsearch.parameter import own_value
 from hpsearch.search import make_strategy
-from hpsearch.space import Categorical, Condition, Float, Int, Space
+from hpsearch.space import Categorical, Condition, Float, Int, Space, own_value
 from hpsearch.study_file import StudyFile, parse_study_file
 
 
