@@ -22,14 +22,14 @@ LAYERS = [
     ["engine"],
     ["diagnostics"],
     ["storage"],
-    ["search"],
     ["objective", "mlp_objective", "model", "classifier"],
     ["study_file"],
+    ["search"],
     ["space"],
     ["data"],
     ["diagnosis"],
     ["nn"],
-    ["errors", "shapes", "shipped", "writing"],
+    ["errors", "setting", "shapes", "shipped", "writing"],
 ]
 """From the top of the house to its ground; a module imports from its own floor or from below."""
 

@@ -22,6 +22,7 @@ from sklearn.utils.estimator_checks import parametrize_with_checks
 
 import hpsearch.nn
 from hpsearch.classifier import MLPClassifier
+from hpsearch.classifier.settings import read_settings
 from hpsearch.errors import UnknownNameError, UsageError
 
 # Few epochs are enough here, and the warning about them has a test of its own.
@@ -42,10 +43,8 @@ def quick(**arguments: Any) -> MLPClassifier:
 @parametrize_with_checks(
     [
         MLPClassifier(),
-        MLPClassifier(solver="sgd", momentum=0.0, learning_rate_init=0.1, shuffle=False),
-        MLPClassifier((30, 20), "maxout", solver="adamw"),
-        MLPClassifier((), solver="rmsprop", learning_rate_init=0.01),
-        MLPClassifier((40,), "elu", batch_norm=True, dropout=0.1, schedule="cosine"),
+        MLPClassifier((), solver="sgd", momentum=0.0, learning_rate_init=0.1, shuffle=False),
+        MLPClassifier((30,), "maxout", batch_norm=True, dropout=0.1, schedule="cosine"),
     ]
 )
 def test_scikit_learns_own_checks(estimator: Any, check: Any) -> None:
@@ -66,22 +65,25 @@ def test_scikit_learns_own_checks(estimator: Any, check: Any) -> None:
         ({"learning_rate": "adaptive"}, "schedule='cosine'"),
         ({"learning_rate": "invscaling"}, "leave it 'constant'"),
         ({"learning_rate": 0.01}, "give the rate as learning_rate_init"),
-        ({"learning_rate_init": 0.0}, "learning_rate_init is 0.0; give a number above 0"),
+        (
+            {"learning_rate_init": 0.0},
+            "learning_rate_init is 0.0; give a number from 1e-10 to 1e+06",
+        ),
         ({"learning_rate_init": math.nan}, "learning_rate_init is nan"),
-        ({"alpha": -1.0}, "alpha is -1.0; give a number of at least 0"),
+        ({"alpha": -1.0}, "alpha is -1.0; give a number from 0 to 1e+06"),
         ({"alpha": "much"}, "alpha is 'much'"),
         ({"alpha": True}, "alpha is True"),
-        ({"momentum": 1.0}, "momentum is 1.0; give a number from 0 to below 1"),
+        ({"momentum": 1.0}, "momentum is 1.0; give a number from 0 to 0.9999"),
         ({"beta_1": 1.0}, "beta_1 is 1.0"),
         ({"beta_2": -0.1}, "beta_2 is -0.1"),
-        ({"epsilon": 0.0}, "epsilon is 0.0; give a number above 0"),
+        ({"epsilon": 0.0}, "epsilon is 0.0; give a number from 1e-30 to 1000"),
         ({"tol": -1e-4}, "tol is -0.0001"),
-        ({"max_iter": 0}, "max_iter is 0; give a whole number of at least 1"),
+        ({"max_iter": 0}, "max_iter is 0; give a whole number from 1 to"),
         ({"max_iter": 2.5}, "max_iter is 2.5"),
         ({"n_iter_no_change": 0}, "n_iter_no_change is 0; give a whole number of at least 1, or"),
         ({"n_iter_no_change": 1.5}, "n_iter_no_change is 1.5"),
         ({"validation_fraction": 1.0}, "validation_fraction is 1.0; give a number between 0 and 1"),
-        ({"batch_size": 0}, "batch_size is 0; give a whole number of at least 1"),
+        ({"batch_size": 0}, "batch_size is 0; give a whole number from 1 to"),
         ({"batch_size": "all"}, "batch_size is 'all'"),
         ({"hidden_layer_sizes": (10, 0)}, "hidden_layer_sizes is 0"),
         ({"hidden_layer_sizes": 0}, "hidden_layer_sizes is 0"),
@@ -96,15 +98,16 @@ def test_scikit_learns_own_checks(estimator: Any, check: Any) -> None:
     ],
     ids=str,
 )
-@pytest.mark.parametrize("method", ["fit", "partial_fit"])
-def test_an_argument_that_makes_no_sense_is_named(
-    arguments: dict[str, Any], words: str, method: str
-) -> None:
-    more = {"classes": [0, 1, 2]} if method == "partial_fit" else {}
-    model = quick(**arguments)
+def test_an_argument_that_makes_no_sense_is_named(arguments: dict[str, Any], words: str) -> None:
     with pytest.raises(UsageError) as caught:
-        getattr(model, method)(IRIS_X, IRIS_Y, **more)
+        read_settings(MLPClassifier(**arguments).get_params())
     assert words in str(caught.value)
+
+
+def test_fit_and_partial_fit_check_the_arguments() -> None:
+    for fit in (MLPClassifier(alpha=-1.0).fit, MLPClassifier(alpha=-1.0).partial_fit):
+        with pytest.raises(UsageError, match="alpha is -1"):
+            fit(IRIS_X, IRIS_Y)
 
 
 def with_one(value: float) -> np.ndarray[Any, Any]:
@@ -156,9 +159,9 @@ def test_prediction_needs_a_fitted_classifier_and_the_same_features() -> None:
 
 
 def test_a_rate_far_too_high_ends_in_a_sentence() -> None:
-    model = quick(learning_rate_init=1e20, solver="sgd", momentum=0.0)
+    model = quick(learning_rate_init=1e4, solver="sgd", momentum=0.0)
     with pytest.raises(UsageError, match=r"left the finite numbers in epoch 1; standardize"):
-        model.fit(IRIS_X, IRIS_Y)
+        model.fit(IRIS_X * 1e15, IRIS_Y)
 
 
 # Likeness to scikit-learn's MLPClassifier
@@ -491,7 +494,7 @@ def test_warm_start_with_early_stopping_never_loses_the_best() -> None:
     model.fit(DIGITS_X, DIGITS_Y)
     best, probabilities = model.best_validation_score_, model.predict_proba(DIGITS_X)
     # Steps this small change the weights, and no prediction with them.
-    model.set_params(learning_rate_init=1e-12, max_iter=2).fit(DIGITS_X, DIGITS_Y)
+    model.set_params(learning_rate_init=1e-10, max_iter=2).fit(DIGITS_X, DIGITS_Y)
     assert model.best_validation_score_ == best
     np.testing.assert_array_equal(model.predict_proba(DIGITS_X), probabilities)
     assert len(model.validation_scores_) == len(model.loss_curve_) == 10
@@ -518,7 +521,7 @@ def test_warm_start_refuses_another_network(changes: dict[str, Any], y: Any, wor
 
 def test_changed_arguments_hold_from_the_next_partial_fit_on() -> None:
     model = quick().partial_fit(IRIS_X, IRIS_Y, [0, 1, 2])
-    model.set_params(learning_rate_init=1e-12).partial_fit(IRIS_X, IRIS_Y)
+    model.set_params(learning_rate_init=1e-10).partial_fit(IRIS_X, IRIS_Y)
     before = [weights.copy() for weights in model.coefs_]
     model.partial_fit(IRIS_X, IRIS_Y)
     for old, new in zip(before, model.coefs_, strict=True):
@@ -636,7 +639,7 @@ def test_each_of_our_arguments_learns(arguments: dict[str, Any]) -> None:
 
 def test_our_arguments_reach_the_network() -> None:
     def coefs(**arguments: Any) -> Any:
-        return quick(learning_rate_init=1e-12, max_iter=1, **arguments).fit(IRIS_X, IRIS_Y)
+        return quick(learning_rate_init=1e-10, max_iter=1, **arguments).fit(IRIS_X, IRIS_Y)
 
     assert coefs(bias=0.25).intercepts_[0].tolist() == [0.25] * 16
     assert not coefs(initializer="zeros").coefs_[0].any()

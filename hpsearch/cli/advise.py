@@ -65,7 +65,7 @@ def advise(
 
 def advice_story(advice: Advice) -> Iterator[Text]:
     """The points, those with a consequence first, and the settings to change."""
-    from hpsearch.advice import toml_value
+    from hpsearch.study_file.template import toml_value
 
     yield Text(f"What {advice.study.name}'s trainings say", style="bold")
     for point in sorted(advice.points, key=lambda point: not point.asks):

@@ -104,7 +104,7 @@ def test_a_name_that_is_no_text_is_refused() -> None:
 
 
 def test_a_message_tells_the_range() -> None:
-    with pytest.raises(UsageError, match=r"decay is 2; give a number above 0 and at most 1\."):
+    with pytest.raises(UsageError, match=r"decay is 2; give a number from 1e-09 to 1\."):
         TrainingConfig(decay=2)
-    with pytest.raises(UsageError, match=r"bias is inf; give a number finite\."):
+    with pytest.raises(UsageError, match=r"bias is inf; give a number from -1000 to 1000\."):
         NetworkConfig(bias=INFINITY)
