@@ -32,8 +32,6 @@ IRIS_X, IRIS_Y = load_iris(return_X_y=True)
 DIGITS_X, DIGITS_Y = load_digits(return_X_y=True)
 DIGITS_X = DIGITS_X / 16.0
 
-SOLVERS = ["sgd", "momentum", "nesterov", "adagrad", "rmsprop", "adam", "adamw"]
-
 
 def quick(**arguments: Any) -> MLPClassifier:
     settings: dict[str, Any] = {"hidden_layer_sizes": (16,), "max_iter": 5, "random_state": 0}
@@ -72,29 +70,18 @@ def test_scikit_learns_own_checks(estimator: Any, check: Any) -> None:
         ({"learning_rate_init": math.nan}, "learning_rate_init is nan"),
         ({"alpha": -1.0}, "alpha is -1.0; give a number from 0 to 1e+06"),
         ({"alpha": "much"}, "alpha is 'much'"),
-        ({"alpha": True}, "alpha is True"),
         ({"momentum": 1.0}, "momentum is 1.0; give a number from 0 to 0.9999"),
         ({"beta_1": 1.0}, "beta_1 is 1.0"),
-        ({"beta_2": -0.1}, "beta_2 is -0.1"),
-        ({"epsilon": 0.0}, "epsilon is 0.0; give a number from 1e-30 to 1000"),
         ({"tol": -1e-4}, "tol is -0.0001"),
         ({"max_iter": 0}, "max_iter is 0; give a whole number from 1 to"),
-        ({"max_iter": 2.5}, "max_iter is 2.5"),
         ({"n_iter_no_change": 0}, "n_iter_no_change is 0; give a whole number of at least 1, or"),
         ({"n_iter_no_change": 1.5}, "n_iter_no_change is 1.5"),
         ({"validation_fraction": 1.0}, "validation_fraction is 1.0; give a number between 0 and 1"),
         ({"batch_size": 0}, "batch_size is 0; give a whole number from 1 to"),
         ({"batch_size": "all"}, "batch_size is 'all'"),
-        ({"hidden_layer_sizes": (10, 0)}, "hidden_layer_sizes is 0"),
         ({"hidden_layer_sizes": 0}, "hidden_layer_sizes is 0"),
         ({"hidden_layer_sizes": "ten"}, "hidden_layer_sizes is 'ten'"),
         ({"shuffle": 1}, "shuffle is 1; give True or False"),
-        ({"batch_norm": "yes"}, "batch_norm is 'yes'; give True or False"),
-        ({"dropout": 1.0}, "dropout is 1.0"),
-        ({"decay": 0.0}, "decay is 0.0"),
-        ({"warmup": -1}, "warmup is -1"),
-        ({"maxout_pieces": 0}, "maxout_pieces is 0"),
-        ({"bias": math.inf}, "bias is inf"),
     ],
     ids=str,
 )
@@ -189,15 +176,14 @@ def twins(X: Any, y: Any, **arguments: Any) -> tuple[MLPClassifier, Theirs]:
     return ours, theirs
 
 
-@pytest.mark.parametrize("activation", ["relu", "tanh", "logistic"])
 @pytest.mark.parametrize(
-    "rule",
+    ("activation", "rule"),
     [
-        {"solver": "sgd", "momentum": 0.0, "learning_rate_init": 0.1},
-        {"solver": "sgd", "nesterovs_momentum": False, "learning_rate_init": 0.05},
-        {"solver": "sgd", "nesterovs_momentum": True, "learning_rate_init": 0.05},
-        {"solver": "adam", "learning_rate_init": 0.01, "beta_1": 0.8, "beta_2": 0.99},
-        {"solver": "adam", "learning_rate_init": 0.01, "epsilon": 1e-3},
+        ("relu", {"solver": "sgd", "momentum": 0.0, "learning_rate_init": 0.1}),
+        ("tanh", {"solver": "sgd", "nesterovs_momentum": False, "learning_rate_init": 0.05}),
+        ("logistic", {"solver": "sgd", "nesterovs_momentum": True, "learning_rate_init": 0.05}),
+        ("relu", {"solver": "adam", "learning_rate_init": 0.01, "beta_1": 0.8, "beta_2": 0.99}),
+        ("tanh", {"solver": "adam", "learning_rate_init": 0.01, "epsilon": 1e-3}),
     ],
     ids=str,
 )
@@ -207,7 +193,7 @@ def twins(X: Any, y: Any, **arguments: Any) -> tuple[MLPClassifier, Theirs]:
     [(410, 0.0), (400, 1.0)],
 )
 def test_the_loss_curve_is_scikit_learns(
-    rule: dict[str, Any], activation: str, n: int, alpha: float
+    activation: str, rule: dict[str, Any], n: int, alpha: float
 ) -> None:
     X, y = DIGITS_X[:n], DIGITS_Y[:n]
     ours, theirs = twins(X, y, activation=activation, batch_size=40, alpha=alpha, **rule)
@@ -403,9 +389,21 @@ def orders() -> list[tuple[Any, Any]]:
     return [(IRIS_X, IRIS_Y), (IRIS_X[::-1], IRIS_Y[::-1])]
 
 
-@pytest.mark.parametrize("solver", SOLVERS)
-@pytest.mark.parametrize("copied", [lambda m: pickle.loads(pickle.dumps(m)), copy.deepcopy])
-@pytest.mark.parametrize("shuffle", [True, False])
+def pickled(model: MLPClassifier) -> Any:
+    return pickle.loads(pickle.dumps(model))
+
+
+@pytest.mark.parametrize(
+    ("solver", "copied", "shuffle"),
+    [
+        *(
+            (solver, lambda m: pickle.loads(pickle.dumps(m)), True)
+            for solver in hpsearch.nn.OPTIMIZERS
+        ),
+        ("adam", lambda m: pickle.loads(pickle.dumps(m)), False),
+        ("adam", copy.deepcopy, True),
+    ],
+)
 def test_a_copy_predicts_the_same_and_goes_on_the_same(
     solver: str, copied: Any, shuffle: bool
 ) -> None:
@@ -427,7 +425,7 @@ def test_a_clone_is_not_fitted() -> None:
     assert clone(model).get_params() == model.get_params()
 
 
-@pytest.mark.parametrize("solver", SOLVERS)
+@pytest.mark.parametrize("solver", ["sgd", "rmsprop", "adamw"])
 def test_partial_fit_learns_from_parts(solver: str) -> None:
     model = quick(solver=solver, learning_rate_init=0.01)
     for _ in range(15):
