@@ -15,6 +15,7 @@ from pydantic import ValidationError
 
 from hpsearch.study_file import StudyFile
 from hpsearch.study_file.template import toml_key, toml_value
+from hpsearch.writing import written_out
 
 if TYPE_CHECKING:
     from hpsearch.advice.points import Edit
@@ -98,7 +99,8 @@ def study_toml(
         if folder is not None and (place := said["data"].get(key)) is not None:
             said["data"][key] = os.path.relpath(place, folder)
     paragraphs = [
-        textwrap.fill(text, 98, initial_indent="# ", subsequent_indent="#   ") for text in comments
+        textwrap.fill(written_out(text), 98, initial_indent="# ", subsequent_indent="#   ")
+        for text in comments
     ]
     top = {key: value for key, value in said.items() if not isinstance(value, dict)}
     tables = {key: value for key, value in said.items() if isinstance(value, dict) and value}

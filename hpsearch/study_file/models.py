@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import unicodedata
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Annotated, Any, Generic, Literal, TypeVar
 
@@ -24,6 +23,7 @@ from hpsearch.nn import ACTIVATIONS, INITIALIZERS, OPTIMIZERS, SCHEDULES
 from hpsearch.search.strategies import STRATEGIES
 from hpsearch.space import Categorical, Condition, Float, Int, Parameter, Space, Value, own_value
 from hpsearch.space.settings import SETTINGS
+from hpsearch.writing import in_one_line
 
 __all__ = [
     "Choices",
@@ -360,14 +360,12 @@ def check_name(name: str) -> str:
     if name != name.strip():
         raise ValueError("has blanks around it; leave them out")
     for character in name:
-        if unicodedata.category(character) in UNSEEN and character not in JOINERS:
+        if in_one_line(character) != character:
             raise ValueError(f"has the character {character!r}; leave it out")
     return name
 
 
 LONGEST_NAME = 200
-UNSEEN = ("Cc", "Cf", "Cs", "Zl", "Zp")  # controls, formats, halves of characters, ends of lines
-JOINERS = "\u200c\u200d"  # formats that words and signs are written with
 
 
 class StudyFile(_Table):

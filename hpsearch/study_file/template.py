@@ -11,6 +11,7 @@ from typing import Any
 from pydantic import BaseModel
 
 from hpsearch.study_file.models import StudyFile
+from hpsearch.writing import OBEYED
 
 __all__ = ["template", "toml_key", "toml_value"]
 
@@ -79,10 +80,12 @@ def _explained(line: str, text: str) -> Iterator[str]:
 
 
 def toml_value(value: Any) -> str:
-    """A setting on one line, as study files are written by hand.
+    r"""A setting on one line, as study files are written by hand; what is obeyed is escaped.
 
     >>> toml_value({"low": 1e-6, "high": 1.0, "log": True}), toml_value(["relu", 3])
     ('{ low = 1e-6, high = 1.0, log = true }', '["relu", 3]')
+    >>> print(toml_value("\x9b2J \U000e0041"))
+    "\u009b2J \U000e0041"
     """
     if isinstance(value, dict):
         inner = ", ".join(
@@ -96,10 +99,15 @@ def toml_value(value: Any) -> str:
     if isinstance(value, float) and not 1e-3 <= abs(value) < 1e6:
         short = re.sub(r"e([-+])0*", r"e\1", f"{value:.0e}").replace("+", "")
         return short if value and float(short) == value else json.dumps(value, allow_nan=False)
-    # JSON's strings, numbers and truth values are TOML's too, but for one control character.
-    return json.dumps(value, ensure_ascii=False, allow_nan=False).replace("\x7f", "\\u007f")
+    # JSON's strings, numbers and truth values are TOML's too, but for what is obeyed.
+    return OBEYED.sub(_escape, json.dumps(value, ensure_ascii=False, allow_nan=False))
 
 
 def toml_key(name: str) -> str:
     """A key, in quotes where it needs them."""
-    return name if re.fullmatch(r"[A-Za-z0-9_-]+", name) else json.dumps(name, ensure_ascii=False)
+    return name if re.fullmatch(r"[A-Za-z0-9_-]+", name) else toml_value(name)
+
+
+def _escape(found: re.Match[str]) -> str:
+    number = ord(found[0])
+    return f"\\u{number:04x}" if number < 0x10000 else f"\\U{number:08x}"
