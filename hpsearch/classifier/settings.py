@@ -18,8 +18,6 @@ from hpsearch.setting import NO_LIMIT
 __all__ = ["Settings", "read_settings"]
 
 _AUTO_BATCH = 200
-_SAME_NETWORK = ("initializer", "bias", "dropout", "batch_norm", "maxout_pieces")
-_SAME_TRAINING = ("epsilon", "schedule", "decay", "warmup", "weight_averaging")
 
 
 @dataclass(frozen=True)
@@ -75,25 +73,29 @@ def read_settings(params: Mapping[str, Any]) -> Settings:
     _check(params)
     sizes: Any = params["hidden_layer_sizes"]
     sizes = (sizes,) if isinstance(sizes, Integral) else sizes
-    network = NetworkConfig(
-        hidden_layer_sizes=sizes,
-        activation=_activation(params["activation"]),
-        **{name: params[name] for name in _SAME_NETWORK},
-    )
+    network = _shared(NetworkConfig, params)
+    network |= {"hidden_layer_sizes": sizes, "activation": _activation(params["activation"])}
     optimizer = _optimizer(params)
-    training = TrainingConfig(
-        optimizer=optimizer,
-        learning_rate=params["learning_rate_init"],
-        momentum=params["beta_1" if optimizer in ("adam", "adamw") else "momentum"],
-        beta2=params["beta_2"],
-        batch_size=_AUTO_BATCH if params["batch_size"] == "auto" else params["batch_size"],
-        epochs=params["max_iter"],
-        # As scikit-learn, go on for as long as the numbers are finite.
-        divergence=NO_LIMIT,
-        **{name: params[name] for name in _SAME_TRAINING},
-    )
+    training = _shared(TrainingConfig, params) | {
+        "optimizer": optimizer,
+        "learning_rate": params["learning_rate_init"],
+        "momentum": params["beta_1" if optimizer in ("adam", "adamw") else "momentum"],
+        "beta2": params["beta_2"],
+        "batch_size": _AUTO_BATCH if params["batch_size"] == "auto" else params["batch_size"],
+        "epochs": params["max_iter"],
+        "divergence": NO_LIMIT,  # as scikit-learn, go on for as long as the numbers are finite
+    }
     same = ("alpha", "shuffle", "early_stopping", "validation_fraction", "tol", "n_iter_no_change")
-    return Settings(network, training, **{name: params[name] for name in same})
+    return Settings(
+        NetworkConfig(**network),
+        TrainingConfig(**training),
+        **{name: params[name] for name in same},
+    )
+
+
+def _shared(config: type[NetworkConfig | TrainingConfig], params: Mapping[str, Any]) -> Any:
+    """The settings of a configuration that have an argument of the same name."""
+    return {name: params[name] for name in config.__dataclass_fields__ if name in params}
 
 
 _FLAGS = ("shuffle", "warm_start", "nesterovs_momentum", "early_stopping")

@@ -48,36 +48,37 @@ def study_line(name: str, value: object) -> StudyFile:
     )
 
 
-def layers(depth: object) -> NetworkConfig:
-    return NetworkConfig((8,) * depth if type(depth) is int and depth >= 0 else (depth,))  # type: ignore[arg-type]
+def configure(name: str, value: Any) -> object:
+    """The configuration of a network, a training or a preprocessing with one setting."""
+    if name == "depth":
+        return NetworkConfig((8,) * value if type(value) is int and value >= 0 else (value,))
+    if name == "width":
+        return NetworkConfig((value,))
+    if name in ("preprocessing", "variance"):
+        word = "kind" if name == "preprocessing" else name
+        return Preprocessor.fit(np.eye(3), **{"kind": "pca", word: value})
+    config = NetworkConfig if name in NetworkConfig.__dataclass_fields__ else TrainingConfig
+    return config(**{name: value})
 
 
 def takers(name: str) -> dict[str, Callable[[Any], object]]:
     """Everybody who takes a value of a setting."""
+    argument = ARGUMENTS.get(name, name)
     found: dict[str, Callable[[Any], object]] = {
-        "recipe": (lambda v: Recipe.of({}, epochs=v))
-        if name == "epochs"
-        else (lambda v: Recipe.of({name: v}, epochs=1)),
-        "network": {
-            "preprocessing": lambda v: Preprocessor.fit(np.eye(3), v),
-            "variance": lambda v: Preprocessor.fit(np.eye(3), "pca", variance=v),
-            "width": lambda v: NetworkConfig((v,)),
-            "depth": layers,
-        }.get(name)
-        or (
-            (lambda v: NetworkConfig(**{name: v}))
-            if name in NetworkConfig.__dataclass_fields__
-            else (lambda v: TrainingConfig(**{name: v}))
+        "configuration": lambda v: configure(name, v),
+        "recipe": lambda v: (
+            Recipe.of({}, epochs=v) if name == "epochs" else Recipe.of({name: v}, epochs=1)
         ),
+        "classifier": lambda v: read_settings(MLPClassifier(**{argument: v}).get_params()),
+        "file": lambda v: study_line(name, v),
+        "file's choices": lambda v: study_line(name, {"choices": [v]}),
     }
-    if name not in NOT_THERE:
-        argument = ARGUMENTS.get(name, name)
-        found["classifier"] = lambda v: read_settings(MLPClassifier(**{argument: v}).get_params())
-    if name not in NOT_IN_FILES:
-        found["file"] = lambda v: study_line(name, v)
-    if name not in NOT_IN_FILES | UNSEARCHED:
-        found["file's choices"] = lambda v: study_line(name, {"choices": [v]})
-    return found
+    gone = {
+        "classifier": name in NOT_THERE,
+        "file": name in NOT_IN_FILES,
+        "file's choices": name in NOT_IN_FILES | UNSEARCHED,
+    }
+    return {who: taker for who, taker in found.items() if not gone.get(who)}
 
 
 def values(setting: Setting) -> list[Any]:
