@@ -15,7 +15,7 @@ from sklearn.datasets import load_digits, load_iris
 
 from hpsearch.data import Dataset, make_splits, write_store
 from hpsearch.errors import DataError, UnknownNameError, UsageError
-from hpsearch.mlp_objective import MLPObjective, suggest
+from hpsearch.mlp_objective import MLPObjective
 from hpsearch.nn import NetworkConfig, TrainingConfig
 from hpsearch.objective import Job, Recipe, RefitJob, refit_job, train_job
 from hpsearch.space import Categorical, Condition, Float, Int, Space
@@ -213,14 +213,3 @@ class TestMLPObjective:
     def test_an_unknown_setting_is_named(self) -> None:
         with pytest.raises(UnknownNameError, match="did you mean 'width'"):
             self.objective(fixed={"widht": 3})
-
-
-def test_suggest_asks_for_parents_first() -> None:
-    space = Space(
-        {"child": Float(0, 1), "parent": Categorical(("a", "b"))},
-        {"child": Condition("parent", ("a",))},
-    )
-    trial = optuna.trial.FixedTrial({"parent": "a", "child": 0.5})
-    assert suggest(trial, space) == {"parent": "a", "child": 0.5}  # type: ignore[arg-type]
-    trial = optuna.trial.FixedTrial({"parent": "b"})
-    assert suggest(trial, space) == {"parent": "b"}  # type: ignore[arg-type]

@@ -11,9 +11,10 @@ import numpy as np
 from hpsearch.data import Dataset, Fold, Preprocessor, load_dataset, make_splits
 from hpsearch.data.images import DEBIAN_FOLDER
 from hpsearch.lab.drawing import log_axis, titled_figure
-from hpsearch.lab.experiment import Experiment, Table
+from hpsearch.lab.experiment import Experiment
 from hpsearch.objective import Recipe, train_folds
 from hpsearch.plots.style import GREY, stage_colour
+from hpsearch.plots.tables import Table
 from hpsearch.search import Slot, make_strategy, run_search
 from hpsearch.space import Float, Space, Value
 
