@@ -20,7 +20,7 @@ LAYERS = [
     ["plots"],
     ["compare", "advice"],
     ["engine"],
-    ["diagnostics"],
+    ["checks"],
     ["storage"],
     ["search"],
     ["objective", "mlp_objective", "model", "classifier"],

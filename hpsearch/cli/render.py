@@ -23,8 +23,8 @@ from hpsearch.storage import DEFAULT_STORAGE, display_url
 
 if TYPE_CHECKING:
     from hpsearch.advice import Point
+    from hpsearch.checks import Check
     from hpsearch.data import Dataset
-    from hpsearch.diagnostics import Check
     from hpsearch.engine.ensemble import Ensemble
 
 __all__ = [
@@ -519,7 +519,7 @@ def checks_story(checks: Sequence[Check], excluded: Sequence[str] = ()) -> Itera
         checks: of a study.
         excluded: the columns that it leaves out already.
     """
-    from hpsearch.diagnostics.check import excluding
+    from hpsearch.checks.check import excluding
 
     table = plain_table("Checks before learning")
     table.add_column("")

@@ -21,7 +21,7 @@ from hpsearch.study_file.models import StudyFile
 PACKAGE = Path(hpsearch.__file__).parent
 ADVISERS = [
     PACKAGE / "diagnosis.py",
-    *sorted((PACKAGE / "diagnostics").glob("*.py")),
+    *sorted((PACKAGE / "checks").glob("*.py")),
     *sorted((PACKAGE / "advice").glob("*.py")),
 ]
 NAMED = re.compile(r"\[(data|model|training|search|compare)\] (\w+)")

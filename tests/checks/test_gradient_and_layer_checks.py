@@ -9,9 +9,9 @@ import pytest
 from blobs import SOUND, blobs, divided
 from scipy.stats import norm
 
-from hpsearch.diagnostics.gradients import gradient_check, gradient_errors
-from hpsearch.diagnostics.layers import LayerStatistics, layer_statistics, signal
-from hpsearch.diagnostics.subject import Subject
+from hpsearch.checks.context import CheckContext
+from hpsearch.checks.gradients import gradient_check, gradient_errors
+from hpsearch.checks.layers import LayerStatistics, layer_statistics, signal
 from hpsearch.nn import ACTIVATIONS
 from hpsearch.nn.activations import ReLU, Tanh
 from hpsearch.nn.layers import BatchNorm
@@ -19,14 +19,14 @@ from hpsearch.nn.layers import BatchNorm
 DATA, SPLIT = divided(*blobs())
 
 
-def subject(**configuration: Any) -> Subject:
-    return Subject.of(DATA, SPLIT, SOUND | configuration, epochs=20, seed=0)
+def context(**configuration: Any) -> CheckContext:
+    return CheckContext.of(DATA, SPLIT, SOUND | configuration, epochs=20, seed=0)
 
 
 @pytest.mark.parametrize("more", [{}, {"batch_norm": True}, {"dropout": 0.4, "l2": 0.1}], ids=str)
 @pytest.mark.parametrize("activation", list(ACTIVATIONS))
 def test_right_gradients_pass(activation: str, more: dict[str, Any]) -> None:
-    errors = gradient_errors(subject(activation=activation, depth=3, **more))
+    errors = gradient_errors(context(activation=activation, depth=3, **more))
     assert list(errors) == [*(f"hidden layer {n}" for n in (1, 2, 3)), "output layer"]
     assert max(errors.values()) < 1e-6
 
@@ -42,7 +42,7 @@ STARTS = {
 
 @pytest.mark.parametrize("more", STARTS.values(), ids=STARTS.keys())
 def test_a_bad_start_is_no_wrong_gradient(more: dict[str, Any]) -> None:
-    assert gradient_check(subject(**more)).verdict == "pass"
+    assert gradient_check(context(**more)).verdict == "pass"
 
 
 def off_by_a_tenth(kind: type[Any]) -> Any:
@@ -62,7 +62,7 @@ def test_a_wrong_gradient_fails_in_the_layers_below_it(
     kind: type[Any], activation: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(kind, "backward", off_by_a_tenth(kind))
-    wrong = subject(activation=activation, batch_norm=kind is BatchNorm)
+    wrong = context(activation=activation, batch_norm=kind is BatchNorm)
     errors = gradient_errors(wrong)
     assert errors["output layer"] < 1e-6
     assert errors["hidden layer 1"] > 0.05
@@ -77,7 +77,7 @@ def wide(**configuration: Any) -> list[LayerStatistics]:
     X = rng.standard_normal((600, 400))
     data = divided(X, np.arange(600) % 2)
     settings = {"width": 400, "depth": 2, "preprocessing": "none"} | configuration
-    return layer_statistics(Subject.of(*data, settings, epochs=1, seed=0))
+    return layer_statistics(CheckContext.of(*data, settings, epochs=1, seed=0))
 
 
 def test_he_weights_keep_the_size_of_a_rectified_signal() -> None:

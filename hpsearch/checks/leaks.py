@@ -8,8 +8,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from hpsearch.checks.check import Check, excluding, listed
 from hpsearch.data import Dataset, Split
-from hpsearch.diagnostics.check import Check, excluding, listed
 
 __all__ = ["label_leaks"]
 

@@ -7,10 +7,10 @@ from collections.abc import Iterator
 import numpy as np
 from numpy.typing import NDArray
 
+from hpsearch.checks.check import Check, excluding, listed, verdict_above
+from hpsearch.checks.context import CheckContext
 from hpsearch.data import Dataset, Split
 from hpsearch.data.account import quoted
-from hpsearch.diagnostics.check import Check, excluding, listed, verdict_above
-from hpsearch.diagnostics.subject import Subject
 
 __all__ = ["class_balance", "codes_for_missing", "constant_columns", "missing_values", "scale"]
 
@@ -151,23 +151,23 @@ def _shares_background(low: NDArray[np.float32]) -> bool:
     return len(low) >= PIXELS and float(np.mean(low == low.min())) > 0.5
 
 
-def scale(subject: Subject, names: tuple[str, ...]) -> Check:
+def scale(context: CheckContext, names: tuple[str, ...]) -> Check:
     """How large the columns are that the network sees, after preprocessing.
 
     Args:
-        subject: the prepared rows.
+        context: the prepared rows.
         names: of the columns, where preprocessing keeps them one for one; else they are numbered.
     """
-    X = subject.X.astype(np.float64)
+    X = context.X.astype(np.float64)
     sizes = np.sqrt(np.mean(X * X, axis=0))
     spreads = X.std(axis=0)
     largest = int(sizes.argmax())
     name = repr(names[largest]) if len(names) == len(sizes) else f"input {largest + 1}"
     varying = spreads > 0
     small = spreads[varying] < SMALL * sizes[largest]
-    image = _shares_background(subject.X.min(axis=0)[varying])
+    image = _shares_background(context.X.min(axis=0)[varying])
     verdict = verdict_above(float(sizes[largest]), LARGE, HUGE)
-    kind = subject.recipe.preprocessing
+    kind = context.recipe.preprocessing
     if verdict != "pass":
         advice = (
             f"{name} is {sizes[largest]:.3g} in size after preprocessing = {kind!r}: initial "
@@ -187,7 +187,7 @@ def scale(subject: Subject, names: tuple[str, ...]) -> Check:
     return Check(
         "scale of the inputs",
         verdict,
-        f"largest {sizes[largest]:.3g}{subject.looked_at}",
+        f"largest {sizes[largest]:.3g}{context.looked_at}",
         f"about 1, under {LARGE:g}",
         advice,
     )

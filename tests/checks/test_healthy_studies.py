@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 from blobs import blobs, checked, divided, odd
 
+from hpsearch.checks import check_study
 from hpsearch.data.images import DEBIAN_FOLDER
-from hpsearch.diagnostics import check_study
 from hpsearch.study_file import StudyFile, load_study_file, parse_study_file
 
 STUDIES = Path(__file__).parents[2] / "studies"

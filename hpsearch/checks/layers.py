@@ -7,8 +7,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from hpsearch.diagnostics.check import Check, Verdict
-from hpsearch.diagnostics.subject import Subject
+from hpsearch.checks.check import Check, Verdict
+from hpsearch.checks.context import CheckContext
 from hpsearch.nn.propagation import Propagation
 
 __all__ = ["LayerStatistics", "layer_outputs", "layer_statistics", "signal"]
@@ -53,19 +53,19 @@ class LayerStatistics:
     word: str
 
 
-def layer_statistics(subject: Subject) -> list[LayerStatistics]:
+def layer_statistics(context: CheckContext) -> list[LayerStatistics]:
     """Send some rows through the fresh network, in training mode without dropout.
 
     Returns:
         One entry for each hidden layer, from the inputs up.
     """
-    X = subject.X[:ROWS]
+    X = context.X[:ROWS]
     # Prediction would use running statistics, which batch normalization has not gathered yet.
-    propagation = Propagation(subject.network(), len(X), training=True)
+    propagation = Propagation(context.network(), len(X), training=True)
     propagation.load(X)
     with np.errstate(all="ignore"):
         propagation.forward()
-        activation = subject.recipe.network.activation
+        activation = context.recipe.network.activation
         return [_statistics(y.astype(np.float64), activation) for y in propagation.hidden]
 
 
@@ -100,13 +100,13 @@ def signal(layers: list[LayerStatistics]) -> tuple[Verdict, str]:
     return faults[0] if faults else ("pass", "")
 
 
-def layer_outputs(subject: Subject) -> Check:
+def layer_outputs(context: CheckContext) -> Check:
     """Mean, spread and share of saturated or dead outputs of each hidden layer, before learning.
 
     CS231n, lecture 6, "Weight Initialization": small weights let the signal vanish, large ones
     saturate it; a good initialization brings it to the last layer as it was.
     """
-    layers = layer_statistics(subject)
+    layers = layer_statistics(context)
     if not layers:
         return Check("layer outputs", "pass", "no hidden layer", "any", "nothing can go dead")
     verdict, fault = signal(layers)

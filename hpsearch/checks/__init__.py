@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from hpsearch.diagnostics.check import Check
-from hpsearch.diagnostics.study import (
+from hpsearch.checks.check import Check
+from hpsearch.checks.study import (
     check_data_and_network,
     check_network,
     check_study,

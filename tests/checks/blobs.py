@@ -6,9 +6,9 @@ from typing import Any
 
 import numpy as np
 
+from hpsearch.checks import Check, check_network
+from hpsearch.checks.study import check_data
 from hpsearch.data import Dataset, Split, make_splits
-from hpsearch.diagnostics import Check, check_network
-from hpsearch.diagnostics.study import check_data
 from hpsearch.study_file import default_space
 
 SOUND = {"width": 32, "depth": 2, "learning_rate": 0.01}

@@ -14,7 +14,7 @@ from hpsearch.nn.losses import cross_entropy
 from hpsearch.objective import Recipe
 from hpsearch.space import Value
 
-__all__ = ["Subject"]
+__all__ = ["CheckContext"]
 
 ROWS = 2000
 """Training rows that are looked at: the mean loss of so many is known to a few hundredths."""
@@ -26,7 +26,7 @@ LEAST_ROWS = 200
 
 
 @dataclass(frozen=True, eq=False)
-class Subject:
+class CheckContext:
     """Rows of the training part as a network sees them, and the recipe to be checked on them.
 
     Attributes:
@@ -54,7 +54,7 @@ class Subject:
         *,
         epochs: int,
         seed: int,
-    ) -> Subject:
+    ) -> CheckContext:
         """Draw at most 2,000 training rows and prepare them; the preprocessing is fitted on them.
 
         Args:
@@ -90,7 +90,7 @@ class Subject:
         """How much was looked at, for `Check.found`; empty where it was everything."""
         return "" if len(self.y) == self.total else f" ({len(self.y):,} of {self.total:,} rows)"
 
-    def with_network(self, **changes: object) -> Subject:
+    def with_network(self, **changes: object) -> CheckContext:
         """The same rows, some settings of the network changed, as `NetworkConfig` names them."""
         network = replace(self.recipe.network, **changes)  # type: ignore[arg-type]
         return replace(self, recipe=replace(self.recipe, network=network))

@@ -16,7 +16,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from hpsearch.diagnostics.subject import Subject
+from hpsearch.checks.context import CheckContext
 from hpsearch.nn import TrainingConfig, train
 from hpsearch.nn.schedules import SCHEDULES
 
@@ -68,13 +68,13 @@ class RateRange:
     steps: int
 
 
-def sweep(subject: Subject, *, longer: int = 1) -> RateRange | None:
+def sweep(context: CheckContext, *, longer: int = 1) -> RateRange | None:
     """Train briefly with each of many rates, always from the same weights and in the same order.
 
     The study's own optimizer, batch size, regularization and network are used, at a constant rate.
 
     Args:
-        subject: rows and recipe.
+        context: rows and recipe.
         longer: multiplies the number of steps, which never exceeds the study's own.
 
     Returns:
@@ -83,7 +83,7 @@ def sweep(subject: Subject, *, longer: int = 1) -> RateRange | None:
     Raises:
         UsageError: the recipe cannot be trained (batch normalization with batches of one).
     """
-    run = _Sweep(subject, longer)
+    run = _Sweep(context, longer)
     losses: dict[float, float] = {}
     for decade in DECADES:
         loss = losses[10.0**decade] = run.loss(10.0**decade)
@@ -136,23 +136,23 @@ def _between(holds: float, fails: float, what: Callable[[float], bool]) -> float
 class _Sweep:
     """Trains one network again and again."""
 
-    def __init__(self, subject: Subject, longer: int) -> None:
-        self.subject, training = subject, subject.recipe.training
-        self.network = subject.network()
+    def __init__(self, context: CheckContext, longer: int) -> None:
+        self.context, training = context, context.recipe.training
+        self.network = context.network()
         self.start = self.network.state()
-        size = min(training.batch_size, subject.total)
-        whole = study_steps(subject)
+        size = min(training.batch_size, context.total)
+        whole = study_steps(context)
         self.steps = min(longer * max(STEPS, math.ceil(SAMPLES / size)), whole)
-        batches = min(self.steps, math.ceil(len(subject.y) / size))
-        rows = min(len(subject.y), batches * size)
-        self.X, self.y = np.ascontiguousarray(subject.X[:rows]), subject.y[:rows]
+        batches = min(self.steps, math.ceil(len(context.y) / size))
+        rows = min(len(context.y), batches * size)
+        self.X, self.y = np.ascontiguousarray(context.X[:rows]), context.y[:rows]
         epochs = max(1, round(self.steps / batches))
         self.steps = epochs * batches
         self.training = replace(
             training, schedule="constant", warmup=0.0, epochs=epochs, patience=None
         )
         self.longer = _longer(training, whole, self.steps)
-        self.guessing = subject.guessing
+        self.guessing = context.guessing
         self.reference = min(self._loss(), self.guessing)
         self._known: dict[float, float] = {}
 
@@ -160,7 +160,7 @@ class _Sweep:
         """The loss after training at this rate; infinite if it was not finite."""
         if rate not in self._known:
             self.network.load_state(self.start)
-            rng = np.random.default_rng([self.subject.seed, 7])
+            rng = np.random.default_rng([self.context.seed, 7])
             training = replace(self.training, learning_rate=rate)
             result = train(self.network, self.X, self.y, training, rng=rng)
             after = math.inf if result.diverged else self._loss()
@@ -169,13 +169,13 @@ class _Sweep:
 
     def _loss(self) -> float:
         # In training mode, since the running statistics of batch normalization lag behind.
-        return self.network.initial_loss(self.subject.X[:MEASURED], self.subject.y[:MEASURED])
+        return self.network.initial_loss(self.context.X[:MEASURED], self.context.y[:MEASURED])
 
 
-def study_steps(subject: Subject) -> int:
+def study_steps(context: CheckContext) -> int:
     """The steps of a full training."""
-    training = subject.recipe.training
-    return training.epochs * math.ceil(subject.total / min(training.batch_size, subject.total))
+    training = context.recipe.training
+    return training.epochs * math.ceil(context.total / min(training.batch_size, context.total))
 
 
 def _longer(training: TrainingConfig, whole: int, steps: int) -> float:

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from hpsearch.diagnostics.check import Check
-from hpsearch.diagnostics.subject import Subject
+from hpsearch.checks.check import Check
+from hpsearch.checks.context import CheckContext
 from hpsearch.space import Categorical, Float, Int, Space
 
 __all__ = ["batch_normalization"]
@@ -12,11 +12,11 @@ FEW = 8
 """With fewer samples the error rises steeply (Wu and He, 2018, Group Normalization, figure 1)."""
 
 
-def batch_normalization(subject: Subject, space: Space) -> Check | None:
+def batch_normalization(context: CheckContext, space: Space) -> Check | None:
     """Whether the smallest batch that the study may draw has enough samples to be normalized by.
 
     Args:
-        subject: rows and recipe.
+        context: rows and recipe.
         space: what the study searches.
 
     Returns:
@@ -24,17 +24,17 @@ def batch_normalization(subject: Subject, space: Space) -> Check | None:
     """
     searched = space.parameters.get("batch_norm")
     if not (
-        subject.recipe.network.batch_norm
+        context.recipe.network.batch_norm
         or (isinstance(searched, Categorical) and True in searched.choices)
     ):
         return None
     batch = space.parameters.get("batch_size")
-    size = subject.recipe.training.batch_size
+    size = context.recipe.training.batch_size
     if isinstance(batch, Categorical):
         size = min(choice for choice in batch.choices if isinstance(choice, int))
     elif isinstance(batch, Float | Int):
         size = int(batch.low)
-    size = min(size, subject.total)
+    size = min(size, context.total)
     enough = size >= FEW
     return Check(
         "batch normalization",

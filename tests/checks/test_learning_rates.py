@@ -6,10 +6,10 @@ import math
 
 import pytest
 
+from hpsearch.checks.context import CheckContext
+from hpsearch.checks.rate_check import learning_rates, range_verdict
+from hpsearch.checks.rates import RateRange, sweep
 from hpsearch.data import Fold, Preprocessor
-from hpsearch.diagnostics.rate_check import learning_rates, range_verdict
-from hpsearch.diagnostics.rates import RateRange, sweep
-from hpsearch.diagnostics.subject import Subject
 from hpsearch.objective import Outcome, Recipe, train_folds
 from hpsearch.study_file import parse_study_file
 from hpsearch.study_file.data import study_data
@@ -28,7 +28,9 @@ class Trained:
         middle = space.from_unit([0.5] * len(space.parameters))
         self.configuration = study.fixed() | middle
         self.epochs, self.classes = study.training.epochs, len(dataset.classes)
-        self.subject = Subject.of(dataset, split, self.configuration, epochs=self.epochs, seed=0)
+        self.context = CheckContext.of(
+            dataset, split, self.configuration, epochs=self.epochs, seed=0
+        )
         train, validation = dataset.X[split.train], dataset.X[split.validation]
         fitted = Preprocessor.fit(train, "standardize")
         self.fold = Fold(
@@ -69,11 +71,11 @@ CASES: dict[str, tuple[str, str, str, float]] = {
 def test_the_range_is_where_trainings_of_the_study_learn(case: str) -> None:
     data, optimizer, more, accuracy = CASES[case]
     trained = Trained(data, optimizer, more)
-    found = sweep(trained.subject)
+    found = sweep(trained.context)
     assert found is not None
     assert found.explodes is not None
     assert found.low < found.high < found.explodes
-    guessing = trained.subject.guessing
+    guessing = trained.context.guessing
     # The middle learns well, the low end something at least, a thousandth of it nothing.
     assert trained.at(math.sqrt(found.low * found.high)).score >= accuracy
     assert trained.at(found.low).losses[-1] < 0.8 * guessing
@@ -84,7 +86,7 @@ def test_the_range_is_where_trainings_of_the_study_learn(case: str) -> None:
 
 def test_a_slow_rate_is_judged_by_the_study_not_by_the_sweep() -> None:
     """The same sweep, but a study that trains twenty times as long learns at lower rates."""
-    short, long = (sweep(Trained("digits", "momentum", f"epochs = {n}").subject) for n in (5, 100))
+    short, long = (sweep(Trained("digits", "momentum", f"epochs = {n}").context) for n in (5, 100))
     assert short is not None
     assert long is not None
     assert (short.high, short.explodes) == (long.high, long.explodes)
@@ -127,8 +129,8 @@ def test_a_plateau_is_left_by_a_longer_sweep() -> None:
     """Small weights in three layers: nothing moves in 30 steps of momentum, and much in 300."""
     model = 'epochs = 200\n[model]\ninitializer = "small-random"\ndepth = 3'
     trained = Trained("digits", "momentum", model)
-    assert sweep(trained.subject) is None
-    found = sweep(trained.subject, longer=10)
+    assert sweep(trained.context) is None
+    found = sweep(trained.context, longer=10)
     assert found is not None
     assert trained.at(math.sqrt(found.low * found.high)).score > 0.9
 
@@ -136,10 +138,10 @@ def test_a_plateau_is_left_by_a_longer_sweep() -> None:
 def test_a_study_much_longer_than_any_sweep_may_yet_leave_its_plateau() -> None:
     """SGD finds nothing in 300 steps, but there are 18 times as many; else, all is in vain."""
     model = '[model]\ninitializer = "small-random"\ndepth = 3'
-    long = Trained("digits", "sgd", f"epochs = 300\n{model}").subject
+    long = Trained("digits", "sgd", f"epochs = 300\n{model}").context
     check = learning_rates(long, None)
     assert check.verdict == "warn"
     assert "the study's 5,400 may do" in check.advice
-    short = Trained("digits", "sgd", model).subject
+    short = Trained("digits", "sgd", model).context
     assert learning_rates(short, None).verdict == "fail"
     assert learning_rates(long, None, patient=False).verdict == "fail"

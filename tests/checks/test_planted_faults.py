@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 from blobs import blobs, checked, divided
 
+from hpsearch.checks import Check, check_network, check_study
 from hpsearch.data import Dataset, Split
-from hpsearch.diagnostics import Check, check_network, check_study
 from hpsearch.study_file import parse_study_file
 
 X, Y = blobs()

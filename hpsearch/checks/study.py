@@ -4,25 +4,25 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 
-from hpsearch.data import Dataset, Split
-from hpsearch.diagnostics.batches import batch_normalization
-from hpsearch.diagnostics.check import Check
-from hpsearch.diagnostics.choices import choices
-from hpsearch.diagnostics.data_checks import (
+from hpsearch.checks.batches import batch_normalization
+from hpsearch.checks.check import Check
+from hpsearch.checks.choices import choices
+from hpsearch.checks.context import CheckContext
+from hpsearch.checks.data_checks import (
     class_balance,
     codes_for_missing,
     constant_columns,
     missing_values,
     scale,
 )
-from hpsearch.diagnostics.duplicates import contradictions, duplicates, identical_rows
-from hpsearch.diagnostics.gradients import gradient_check
-from hpsearch.diagnostics.layers import layer_outputs
-from hpsearch.diagnostics.leaks import label_leaks
-from hpsearch.diagnostics.network_checks import initial_loss, regularization, tiny_subset
-from hpsearch.diagnostics.rate_check import LONGER, learning_rates
-from hpsearch.diagnostics.rates import RateRange, sweep
-from hpsearch.diagnostics.subject import Subject
+from hpsearch.checks.duplicates import contradictions, duplicates, identical_rows
+from hpsearch.checks.gradients import gradient_check
+from hpsearch.checks.layers import layer_outputs
+from hpsearch.checks.leaks import label_leaks
+from hpsearch.checks.network_checks import initial_loss, regularization, tiny_subset
+from hpsearch.checks.rate_check import LONGER, learning_rates
+from hpsearch.checks.rates import RateRange, sweep
+from hpsearch.data import Dataset, Split
 from hpsearch.nn import TrainingConfig
 from hpsearch.space import Parameter, Space, Value
 from hpsearch.study_file import StudyFile
@@ -92,14 +92,14 @@ def learning_range(study: StudyFile, dataset: Dataset, split: Split) -> RateRang
     space = study.space()
     middle = space.from_unit([0.5] * len(space.parameters))
     with threadpool_limits(1):
-        subject = Subject.of(
+        context = CheckContext.of(
             dataset,
             split,
             study.fixed() | middle,
             epochs=study.training.epochs,
             seed=study.seed,
         )
-        return sweep(subject) or sweep(subject, longer=LONGER)
+        return sweep(context) or sweep(context, longer=LONGER)
 
 
 def check_data(dataset: Dataset, split: Split, *, seed: int = 0) -> list[Check]:
@@ -154,26 +154,26 @@ def check_network(
         rates = None  # its condition does not hold here: the network's rate is its default
     # As a worker has it: matrices are small, and the numbers are then the same on any machine.
     with threadpool_limits(1):
-        subject = Subject.of(dataset, split, configuration, epochs=epochs, seed=seed)
-        return list(_network_checks(subject, searched, rates, dataset.feature_names))
+        context = CheckContext.of(dataset, split, configuration, epochs=epochs, seed=seed)
+        return list(_network_checks(context, searched, rates, dataset.feature_names))
 
 
 def _network_checks(
-    subject: Subject, space: Space, rates: Parameter | None, names: tuple[str, ...]
+    context: CheckContext, space: Space, rates: Parameter | None, names: tuple[str, ...]
 ) -> Iterator[Check]:
-    yield scale(subject, names)
+    yield scale(context, names)
     for setting in ("initializer", "activation"):
-        check, subject = choices(subject, space, setting)
+        check, context = choices(context, space, setting)
         if check is not None:
             yield check
-    yield initial_loss(subject)
-    yield regularization(subject)
-    yield gradient_check(subject)
-    yield layer_outputs(subject)
-    normalized = batch_normalization(subject, space)
+    yield initial_loss(context)
+    yield regularization(context)
+    yield gradient_check(context)
+    yield layer_outputs(context)
+    normalized = batch_normalization(context, space)
     if normalized is not None:
         yield normalized
         if normalized.verdict == "fail":
             return  # nothing can be trained
-    yield (tiny := tiny_subset(subject))
-    yield learning_rates(subject, rates, patient=tiny.verdict == "pass")
+    yield (tiny := tiny_subset(context))
+    yield learning_rates(context, rates, patient=tiny.verdict == "pass")

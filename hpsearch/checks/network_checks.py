@@ -10,8 +10,8 @@ from statistics import fmean
 import numpy as np
 from numpy.typing import NDArray
 
-from hpsearch.diagnostics.check import Check, Verdict
-from hpsearch.diagnostics.subject import Subject
+from hpsearch.checks.check import Check, Verdict
+from hpsearch.checks.context import CheckContext
 from hpsearch.nn import EpochRecord, train
 
 __all__ = ["first_loss", "initial_loss", "loss_verdict", "regularization", "tiny_subset"]
@@ -51,10 +51,10 @@ TOLD_APART = 0.8
 """When a network can still get this share of contradicting samples right, not all is in vain."""
 
 
-def first_loss(subject: Subject) -> float:
+def first_loss(context: CheckContext) -> float:
     """The data loss of fresh networks, without dropout: the mean over several draws of weights."""
-    draws = [replace(subject, seed=subject.seed + i) for i in range(DRAWS)]
-    return fmean(draw.network().initial_loss(subject.X, subject.y) for draw in draws)
+    draws = [replace(context, seed=context.seed + i) for i in range(DRAWS)]
+    return fmean(draw.network().initial_loss(context.X, context.y) for draw in draws)
 
 
 def loss_verdict(loss: float, n_classes: int) -> Verdict:
@@ -67,21 +67,21 @@ def loss_verdict(loss: float, n_classes: int) -> Verdict:
     return "pass" if off <= SLACK else "warn" if off <= WRONG else "fail"
 
 
-def initial_loss(subject: Subject) -> Check:
+def initial_loss(context: CheckContext) -> Check:
     """Whether the untrained network is about as unsure as it should be: a loss near ln(classes).
 
     CS231n, lecture 6: "Double check that the loss is reasonable".
     """
-    found = first_loss(subject)
-    verdict = loss_verdict(found, subject.n_classes)
-    how = f"{subject.recipe.network.initializer} weights"
-    if subject.recipe.network.bias:
-        how += f" and biases of {subject.recipe.network.bias:g}"
+    found = first_loss(context)
+    verdict = loss_verdict(found, context.n_classes)
+    how = f"{context.recipe.network.initializer} weights"
+    if context.recipe.network.bias:
+        how += f" and biases of {context.recipe.network.bias:g}"
     return Check(
         "initial loss",
         verdict,
-        f"{found:.3g}{subject.looked_at}",
-        f"ln {subject.n_classes} = {math.log(subject.n_classes):.3g}, up to {SLACK:g} more",
+        f"{found:.3g}{context.looked_at}",
+        f"ln {context.n_classes} = {math.log(context.n_classes):.3g}, up to {SLACK:g} more",
         "a network that knows nothing is about as unsure as it should be"
         if verdict == "pass"
         else f"with {how} it is sure of itself before it has learned: take smaller initial weights "
@@ -89,11 +89,11 @@ def initial_loss(subject: Subject) -> Check:
     )
 
 
-def regularization(subject: Subject) -> Check:
+def regularization(context: CheckContext) -> Check:
     """Whether the loss rises with l2; CS231n, lecture 6: "crank up regularization"."""
-    network = subject.network()
+    network = context.network()
     losses = [
-        network.loss_and_gradients(subject.X, subject.y, l2=strength)[0] for strength in STRENGTHS
+        network.loss_and_gradients(context.X, context.y, l2=strength)[0] for strength in STRENGTHS
     ]
     rises = all(above > below for below, above in pairwise(losses))
     zeros = not any(network.parameters[part].any() for part in network.weight_slices)
@@ -110,15 +110,15 @@ def regularization(subject: Subject) -> Check:
     )
 
 
-def tiny_subset(subject: Subject) -> Check:
+def tiny_subset(context: CheckContext) -> Check:
     """Whether the network learns some 20 samples by heart, without any regularization.
 
     CS231n, lecture 6: "make sure that you can overfit very small portion of the training data":
     near-zero loss and full accuracy. The optimizer is Adam whatever the study's own, so that only
     the network and the data are on trial; the study's rates have a check of their own.
     """
-    bare = subject.with_network(dropout=0.0)
-    rows = _of_every_class(subject.y, np.random.default_rng([subject.seed, 3]))
+    bare = context.with_network(dropout=0.0)
+    rows = _of_every_class(context.y, np.random.default_rng([context.seed, 3]))
     floor, most = _limits(bare, rows)
     if most < 1:
         return Check(
@@ -133,14 +133,14 @@ def tiny_subset(subject: Subject) -> Check:
     attempts = [(rate, TINY_STEPS) for rate in TINY_RATES] + [(TINY_RATES[0], PATIENT_STEPS)]
     best = math.inf
     for rate, most_steps in attempts:
-        if most_steps > TINY_STEPS and best > BEGUN * subject.guessing:
+        if most_steps > TINY_STEPS and best > BEGUN * context.guessing:
             break
         loss, accuracy, steps = _learn(bare, rows, rate, most_steps)
         best = min(best, loss)
         if loss <= TINY_LOSS and accuracy == 1:
             break
     learned = loss <= TINY_LOSS and accuracy == 1
-    halfway = best <= HALFWAY * subject.guessing
+    halfway = best <= HALFWAY * context.guessing
     return Check(
         f"{len(rows)} samples by heart",
         "pass" if learned else "warn" if halfway else "fail",
@@ -154,7 +154,7 @@ def tiny_subset(subject: Subject) -> Check:
     )
 
 
-def _limits(bare: Subject, rows: NDArray[np.int64]) -> tuple[float, float]:
+def _limits(bare: CheckContext, rows: NDArray[np.int64]) -> tuple[float, float]:
     """The least loss and the highest accuracy that any network can have on the rows."""
     labels: dict[bytes, list[int]] = {}
     for row in rows:
@@ -176,7 +176,7 @@ def _of_every_class(y: NDArray[np.int64], rng: np.random.Generator) -> NDArray[n
 
 
 def _learn(
-    bare: Subject, rows: NDArray[np.int64], rate: float, steps: int
+    bare: CheckContext, rows: NDArray[np.int64], rate: float, steps: int
 ) -> tuple[float, float, int]:
     """Loss and accuracy on the rows after training on them, and the steps that it took."""
     training = replace(
@@ -209,7 +209,7 @@ def _learn(
     return bare.loss(network, rows), right, result.epochs
 
 
-def _why_not(bare: Subject) -> str:
+def _why_not(bare: CheckContext) -> str:
     """The likeliest reason."""
     config = bare.recipe.network
     if config.initializer == "zeros" and config.hidden_layer_sizes:

@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
+from hpsearch.checks.check import Check
 from hpsearch.data import Dataset, Split
-from hpsearch.diagnostics.check import Check
 
 __all__ = ["contradictions", "duplicates", "identical_rows"]
 

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import math
 
-from hpsearch.diagnostics.check import Check, Verdict
-from hpsearch.diagnostics.rates import DECADES, STEPS, RateRange, study_steps, sweep
-from hpsearch.diagnostics.subject import Subject
+from hpsearch.checks.check import Check, Verdict
+from hpsearch.checks.context import CheckContext
+from hpsearch.checks.rates import DECADES, STEPS, RateRange, study_steps, sweep
 from hpsearch.space import Categorical, Float, Int, Parameter, Value
 
 __all__ = ["LONGER", "learning_rates", "range_verdict"]
@@ -22,23 +22,25 @@ OVERLAP = 0.5
 """Two ranges agree when on the logarithmic scale so much of either lies in the other."""
 
 
-def learning_rates(subject: Subject, searched: Parameter | None, *, patient: bool = True) -> Check:
+def learning_rates(
+    context: CheckContext, searched: Parameter | None, *, patient: bool = True
+) -> Check:
     """Sweep the learning rate, and compare what learns with what the study searches.
 
     Args:
-        subject: rows and recipe; its rate is the study's, where that is not searched.
+        context: rows and recipe; its rate is the study's, where that is not searched.
         searched: the study's range or choices of the learning rate, None for a fixed one.
         patient: sweep a second time with more steps where nothing is learned in the first; in vain
             where the network cannot even learn a few samples.
     """
-    low, high = _ends(searched, subject.recipe.training.learning_rate)
-    found = sweep(subject)
+    low, high = _ends(searched, context.recipe.training.learning_rate)
+    found = sweep(context)
     tried = STEPS
     if found is None and patient:
-        found, tried = sweep(subject, longer=LONGER), STEPS * LONGER
+        found, tried = sweep(context, longer=LONGER), STEPS * LONGER
     if found is None:
-        return _nothing_learned(subject, low, high, tried, patient=patient)
-    optimizer = subject.recipe.training.optimizer
+        return _nothing_learned(context, low, high, tried, patient=patient)
+    optimizer = context.recipe.training.optimizer
     verdict, advice = range_verdict(low, high, found)
     bursts = "" if found.explodes is None else f", explodes at {_rough(found.explodes)}"
     return Check(
@@ -51,11 +53,11 @@ def learning_rates(subject: Subject, searched: Parameter | None, *, patient: boo
 
 
 def _nothing_learned(
-    subject: Subject, low: float, high: float, tried: int, *, patient: bool
+    context: CheckContext, low: float, high: float, tried: int, *, patient: bool
 ) -> Check:
-    steps = study_steps(subject)
+    steps = study_steps(context)
     may_yet = patient and steps > LONGER * tried
-    optimizer = subject.recipe.training.optimizer
+    optimizer = context.recipe.training.optimizer
     return Check(
         "learning rate",
         "warn" if may_yet else "fail",

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from hpsearch.diagnostics.check import Check, verdict_above
-from hpsearch.diagnostics.subject import Subject
+from hpsearch.checks.check import Check, verdict_above
+from hpsearch.checks.context import CheckContext
 from hpsearch.nn import Network
 from hpsearch.nn.arrays import Array
 
@@ -29,14 +29,14 @@ FLAT = 1e-7
 """Slopes below this share of the loss count as so large; differences know them no better."""
 
 
-def gradient_check(subject: Subject) -> Check:
+def gradient_check(context: CheckContext) -> Check:
     """Compare backpropagation with centred differences, layer by layer, in float64.
 
     Along a random direction in the parameters of one layer, the slope of the loss is a difference
     of two forward passes, whatever the number of parameters. Dropout keeps its mask, batch
     normalization uses the statistics of the batch, and l2 is the recipe's.
     """
-    errors = gradient_errors(subject)
+    errors = gradient_errors(context)
     worst = max(errors, key=lambda name: errors[name])
     verdict = verdict_above(errors[worst], RIGHT, WRONG)
     return Check(
@@ -51,27 +51,27 @@ def gradient_check(subject: Subject) -> Check:
     )
 
 
-def gradient_errors(subject: Subject) -> dict[str, float]:
+def gradient_errors(context: CheckContext) -> dict[str, float]:
     """The relative error of the gradient of each layer.
 
     Args:
-        subject: a few of its rows are used.
+        context: a few of its rows are used.
 
     Returns:
         |a - n| / max(|a|, |n|) of the slopes a and n along one direction, by the layer's name; the
         least over three lengths of the difference.
     """
-    X = subject.X[:SAMPLES].astype(np.float64)
-    y = subject.y[:SAMPLES]
-    network = subject.network(np.float64)
-    rng = np.random.default_rng([subject.seed, 5])
+    X = context.X[:SAMPLES].astype(np.float64)
+    y = context.y[:SAMPLES]
+    network = context.network(np.float64)
+    rng = np.random.default_rng([context.seed, 5])
     network.parameters += JITTER * rng.standard_normal(len(network.parameters)) / _fan_in(network)
     start = network.parameters.copy()
-    l2 = subject.recipe.training.l2
+    l2 = context.recipe.training.l2
 
     def loss_and_gradient(at: Array) -> tuple[float, Array]:
         network.parameters[:] = at
-        mask = np.random.default_rng([subject.seed, 6])
+        mask = np.random.default_rng([context.seed, 6])
         return network.loss_and_gradients(X, y, l2=l2, rng=mask)
 
     loss, gradient = loss_and_gradient(start)

@@ -7,9 +7,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from hpsearch.checks.duplicates import contradictions, duplicates, identical_rows
+from hpsearch.checks.leaks import label_leaks
 from hpsearch.data import Dataset, Split
-from hpsearch.diagnostics.duplicates import contradictions, duplicates, identical_rows
-from hpsearch.diagnostics.leaks import label_leaks
 
 VALUES = st.sampled_from([0.0, -0.0, 1.0, 2.5, float("nan")])
 
@@ -89,7 +89,7 @@ def test_where_likely_twins_are_too_many_it_is_said(monkeypatch: pytest.MonkeyPa
     X = np.zeros((40, 200), np.float32)
     X[::2, 1] = 1.0  # a column that tells rows apart, and is not looked at at first
     assert identical_rows(X)[1]
-    monkeypatch.setattr("hpsearch.diagnostics.duplicates.CELLS", 2000)
+    monkeypatch.setattr("hpsearch.checks.duplicates.CELLS", 2000)
     content, whole = identical_rows(X)
     assert not whole
     assert len(set(content.tolist())) == 2 + 30  # ten rows were compared, the others count as new
