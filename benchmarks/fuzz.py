@@ -515,8 +515,8 @@ def make_model(rng: random.Random, folder: Path) -> None:
     import numpy as np
 
     from hpsearch.data import Preprocessor
-    from hpsearch.model import Member, Model
     from hpsearch.nn import Network, NetworkConfig
+    from hpsearch.training.model import Member, Model
 
     made = np.random.default_rng(rng.randrange(10**6))
     X = made.normal(size=(30, 3)).astype(np.float32)

@@ -17,9 +17,9 @@ import numpy as np  # noqa: E402
 
 from hpsearch.data import Preprocessor  # noqa: E402
 from hpsearch.nn import Network, train  # noqa: E402
-from hpsearch.objective import Recipe  # noqa: E402
 from hpsearch.study_file import load_study_file, shipped_studies  # noqa: E402
 from hpsearch.study_file.data import study_data  # noqa: E402
+from hpsearch.training.specification import TrainingSpecification  # noqa: E402
 
 
 def main() -> None:
@@ -50,18 +50,18 @@ def measure(name: str, epochs: int, options: argparse.Namespace) -> tuple[float,
     space, rng = study.space(), np.random.default_rng(0)
     totals = {False: 0.0, True: 0.0}
     for _ in range(options.draws):
-        recipe = Recipe.of(study.fixed() | dict(space.sample(rng)), epochs=epochs)
+        spec = TrainingSpecification.of(study.fixed() | dict(space.sample(rng)), epochs=epochs)
         best = dict.fromkeys(totals, float("inf"))
         for _ in range(options.rounds):
             for watch in totals:
                 generator = np.random.default_rng(1)
-                network = Network(X.shape[1], len(dataset.classes), recipe.network, rng=generator)
+                network = Network(X.shape[1], len(dataset.classes), spec.network, rng=generator)
                 start = time.process_time()
                 train(
                     network,
                     X,
                     y,
-                    recipe.training,
+                    spec.training,
                     rng=generator,
                     validation=validation,
                     watch=watch,

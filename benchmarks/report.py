@@ -23,15 +23,15 @@ from typing import Any
 import numpy as np
 import optuna
 
-from hpsearch.diagnosis import Finding
 from hpsearch.engine import record
 from hpsearch.nn.monitor import QUANTITIES
-from hpsearch.objective import Outcome
 from hpsearch.report.browser import find_browser, open_page
 from hpsearch.search.base import Slot, Stage
 from hpsearch.space import Float, Int, Space, Value
 from hpsearch.storage import open_storage
 from hpsearch.study_file import parse_study_file
+from hpsearch.training.diagnosis import Finding
+from hpsearch.training.jobs import Outcome
 
 EPOCHS = 20
 LOOKS = 10

@@ -196,7 +196,7 @@ if __name__ == "__main__":
 BARE = """
 import multiprocessing, sys, tempfile
 from hpsearch.data import write_store
-from hpsearch.objective import Job, train_job
+from hpsearch.training.jobs import Job, train_job
 from hpsearch.search import make_strategy
 from hpsearch.study_file import load_study_file
 from hpsearch.study_file.data import study_data

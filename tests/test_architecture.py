@@ -23,11 +23,10 @@ LAYERS = [
     ["checks"],
     ["storage"],
     ["search"],
-    ["objective", "mlp_objective", "model", "classifier"],
+    ["training", "classifier"],
     ["study_file"],
     ["space", "parameter"],
     ["data"],
-    ["diagnosis"],
     ["nn"],
     ["errors", "shapes", "shipped", "writing"],
 ]

@@ -16,7 +16,7 @@ def batch_normalization(context: CheckContext, space: Space) -> Check | None:
     """Whether the smallest batch that the study may draw has enough samples to be normalized by.
 
     Args:
-        context: rows and recipe.
+        context: rows and specification.
         space: what the study searches.
 
     Returns:
@@ -24,12 +24,12 @@ def batch_normalization(context: CheckContext, space: Space) -> Check | None:
     """
     searched = space.parameters.get("batch_norm")
     if not (
-        context.recipe.network.batch_norm
+        context.spec.network.batch_norm
         or (isinstance(searched, Categorical) and True in searched.choices)
     ):
         return None
     batch = space.parameters.get("batch_size")
-    size = context.recipe.training.batch_size
+    size = context.spec.training.batch_size
     if isinstance(batch, Categorical):
         size = min(choice for choice in batch.choices if isinstance(choice, int))
     elif isinstance(batch, Float | Int):

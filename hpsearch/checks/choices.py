@@ -15,7 +15,7 @@ def choices(context: CheckContext, space: Space, name: str) -> tuple[Check | Non
     """Try every choice of a setting, all else in the middle of the space.
 
     Args:
-        context: rows and recipe.
+        context: rows and specification.
         space: what the study searches.
         name: "initializer" or "activation".
 
@@ -47,7 +47,7 @@ def choices(context: CheckContext, space: Space, name: str) -> tuple[Check | Non
         if broken
         else "each of them starts soundly enough",
     )
-    if sound and getattr(context.recipe.network, name) not in sound:
+    if sound and getattr(context.spec.network, name) not in sound:
         context = context.with_network(**{name: sound[0]})
     return check, context
 

@@ -1,4 +1,4 @@
-"""What the checks of a network look at: some training rows, prepared, and the recipe for them."""
+"""What the checks of a network look at: some training rows, prepared, and what is trained."""
 
 from __future__ import annotations
 
@@ -11,8 +11,8 @@ from numpy.typing import DTypeLike, NDArray
 from hpsearch.data import Dataset, Preprocessor, Split
 from hpsearch.nn import Network
 from hpsearch.nn.losses import cross_entropy
-from hpsearch.objective import Recipe
 from hpsearch.space import Value
+from hpsearch.training.specification import TrainingSpecification
 
 __all__ = ["CheckContext"]
 
@@ -27,14 +27,14 @@ LEAST_ROWS = 200
 
 @dataclass(frozen=True, eq=False)
 class CheckContext:
-    """Rows of the training part as a network sees them, and the recipe to be checked on them.
+    """Rows of the training part as a network sees them, and the training to be checked on them.
 
     Attributes:
         X: prepared samples (n, d), float32, C-contiguous.
         y: class codes (n,).
         n_classes: number of classes in the whole data set.
         total: rows of the training part, of which these n were drawn.
-        recipe: preprocessing, network and training.
+        spec: preprocessing, network and training.
         seed: of weights, samples and directions.
     """
 
@@ -42,7 +42,7 @@ class CheckContext:
     y: NDArray[np.int64]
     n_classes: int
     total: int
-    recipe: Recipe
+    spec: TrainingSpecification
     seed: int
 
     @classmethod
@@ -60,7 +60,7 @@ class CheckContext:
         Args:
             dataset: what to learn from.
             split: its parts; only the training part is looked at.
-            configuration: preprocessing, network and training, as `Recipe.of` reads them.
+            configuration: preprocessing, network and training; see `TrainingSpecification.of`.
             epochs: of a full training.
             seed: draws the rows.
 
@@ -68,20 +68,20 @@ class CheckContext:
             DataError: the preprocessing has nothing to work on.
             UsageError, UnknownNameError: the configuration makes no sense.
         """
-        recipe = Recipe.of(configuration, epochs=epochs)
+        spec = TrainingSpecification.of(configuration, epochs=epochs)
         rng = np.random.default_rng([seed, 0])
         most = min(ROWS, max(LEAST_ROWS, CELLS // dataset.X.shape[1]))
         rows = rng.permutation(split.train)[:most]  # and so the first few are a sample too
         drawn = dataset.X[rows]
         preprocessor = Preprocessor.fit(
-            drawn, recipe.preprocessing, categories=dataset.categories, variance=recipe.variance
+            drawn, spec.preprocessing, categories=dataset.categories, variance=spec.variance
         )
         return cls(
             preprocessor.transform(drawn),
             dataset.y[rows],
             len(dataset.classes),
             len(split.train),
-            recipe,
+            spec,
             seed,
         )
 
@@ -92,14 +92,14 @@ class CheckContext:
 
     def with_network(self, **changes: object) -> CheckContext:
         """The same rows, some settings of the network changed, as `NetworkConfig` names them."""
-        network = replace(self.recipe.network, **changes)  # type: ignore[arg-type]
-        return replace(self, recipe=replace(self.recipe, network=network))
+        network = replace(self.spec.network, **changes)  # type: ignore[arg-type]
+        return replace(self, spec=replace(self.spec, network=network))
 
     def network(self, dtype: DTypeLike = np.float32) -> Network:
         """A fresh network; always the same one."""
         rng = np.random.default_rng([self.seed, 1])
         shape = self.X.shape[1], self.n_classes
-        return Network(*shape, self.recipe.network, rng=rng, dtype=dtype)
+        return Network(*shape, self.spec.network, rng=rng, dtype=dtype)
 
     def loss(self, network: Network, rows: slice | NDArray[np.int64] = slice(None)) -> float:
         """Mean data loss of a network on some of the rows, in prediction mode."""

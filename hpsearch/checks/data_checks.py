@@ -167,7 +167,7 @@ def scale(context: CheckContext, names: tuple[str, ...]) -> Check:
     small = spreads[varying] < SMALL * sizes[largest]
     image = _shares_background(context.X.min(axis=0)[varying])
     verdict = verdict_above(float(sizes[largest]), LARGE, HUGE)
-    kind = context.recipe.preprocessing
+    kind = context.spec.preprocessing
     if verdict != "pass":
         advice = (
             f"{name} is {sizes[largest]:.3g} in size after preprocessing = {kind!r}: initial "

@@ -34,7 +34,7 @@ def gradient_check(context: CheckContext) -> Check:
 
     Along a random direction in the parameters of one layer, the slope of the loss is a difference
     of two forward passes, whatever the number of parameters. Dropout keeps its mask, batch
-    normalization uses the statistics of the batch, and l2 is the recipe's.
+    normalization uses the statistics of the batch, and l2 is the specification's.
     """
     errors = gradient_errors(context)
     worst = max(errors, key=lambda name: errors[name])
@@ -67,7 +67,7 @@ def gradient_errors(context: CheckContext) -> dict[str, float]:
     rng = np.random.default_rng([context.seed, 5])
     network.parameters += JITTER * rng.standard_normal(len(network.parameters)) / _fan_in(network)
     start = network.parameters.copy()
-    l2 = context.recipe.training.l2
+    l2 = context.spec.training.l2
 
     def loss_and_gradient(at: Array) -> tuple[float, Array]:
         network.parameters[:] = at

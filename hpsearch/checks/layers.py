@@ -65,7 +65,7 @@ def layer_statistics(context: CheckContext) -> list[LayerStatistics]:
     propagation.load(X)
     with np.errstate(all="ignore"):
         propagation.forward()
-        activation = context.recipe.network.activation
+        activation = context.spec.network.activation
         return [_statistics(y.astype(np.float64), activation) for y in propagation.hidden]
 
 

@@ -74,9 +74,9 @@ def initial_loss(context: CheckContext) -> Check:
     """
     found = first_loss(context)
     verdict = loss_verdict(found, context.n_classes)
-    how = f"{context.recipe.network.initializer} weights"
-    if context.recipe.network.bias:
-        how += f" and biases of {context.recipe.network.bias:g}"
+    how = f"{context.spec.network.initializer} weights"
+    if context.spec.network.bias:
+        how += f" and biases of {context.spec.network.bias:g}"
     return Check(
         "initial loss",
         verdict,
@@ -180,7 +180,7 @@ def _learn(
 ) -> tuple[float, float, int]:
     """Loss and accuracy on the rows after training on them, and the steps that it took."""
     training = replace(
-        bare.recipe.training,
+        bare.spec.training,
         l2=0.0,
         optimizer="adam",
         momentum=0.9,
@@ -211,7 +211,7 @@ def _learn(
 
 def _why_not(bare: CheckContext) -> str:
     """The likeliest reason."""
-    config = bare.recipe.network
+    config = bare.spec.network
     if config.initializer == "zeros" and config.hidden_layer_sizes:
         return "with zero weights all units stay alike: draw them at random (he, xavier)"
     return (

@@ -28,19 +28,19 @@ def learning_rates(
     """Sweep the learning rate, and compare what learns with what the study searches.
 
     Args:
-        context: rows and recipe; its rate is the study's, where that is not searched.
+        context: rows and specification; its rate is the study's, where that is not searched.
         searched: the study's range or choices of the learning rate, None for a fixed one.
         patient: sweep a second time with more steps where nothing is learned in the first; in vain
             where the network cannot even learn a few samples.
     """
-    low, high = _ends(searched, context.recipe.training.learning_rate)
+    low, high = _ends(searched, context.spec.training.learning_rate)
     found = sweep(context)
     tried = STEPS
     if found is None and patient:
         found, tried = sweep(context, longer=LONGER), STEPS * LONGER
     if found is None:
         return _nothing_learned(context, low, high, tried, patient=patient)
-    optimizer = context.recipe.training.optimizer
+    optimizer = context.spec.training.optimizer
     verdict, advice = range_verdict(low, high, found)
     bursts = "" if found.explodes is None else f", explodes at {_rough(found.explodes)}"
     return Check(
@@ -57,7 +57,7 @@ def _nothing_learned(
 ) -> Check:
     steps = study_steps(context)
     may_yet = patient and steps > LONGER * tried
-    optimizer = context.recipe.training.optimizer
+    optimizer = context.spec.training.optimizer
     return Check(
         "learning rate",
         "warn" if may_yet else "fail",

@@ -74,14 +74,14 @@ def sweep(context: CheckContext, *, longer: int = 1) -> RateRange | None:
     The study's own optimizer, batch size, regularization and network are used, at a constant rate.
 
     Args:
-        context: rows and recipe.
+        context: rows and specification.
         longer: multiplies the number of steps, which never exceeds the study's own.
 
     Returns:
         Where the network learns, or None when it does so nowhere.
 
     Raises:
-        UsageError: the recipe cannot be trained (batch normalization with batches of one).
+        UsageError: the specification cannot be trained (batch normalization with batches of one).
     """
     run = _Sweep(context, longer)
     losses: dict[float, float] = {}
@@ -137,7 +137,7 @@ class _Sweep:
     """Trains one network again and again."""
 
     def __init__(self, context: CheckContext, longer: int) -> None:
-        self.context, training = context, context.recipe.training
+        self.context, training = context, context.spec.training
         self.network = context.network()
         self.start = self.network.state()
         size = min(training.batch_size, context.total)
@@ -174,7 +174,7 @@ class _Sweep:
 
 def study_steps(context: CheckContext) -> int:
     """The steps of a full training."""
-    training = context.recipe.training
+    training = context.spec.training
     return training.epochs * math.ceil(context.total / min(training.batch_size, context.total))
 
 

@@ -136,7 +136,7 @@ def check_network(
     Args:
         dataset: what to learn from.
         split: its parts; only the training part is looked at, and of that 2,000 rows at most.
-        configuration: preprocessing, network and training, as `Recipe.of` reads them.
+        configuration: preprocessing, network and training; see `TrainingSpecification.of`.
         space: what the study searches; its choices of initializer and activation are each tried,
             and its range of the learning rate is compared with what learns. None for nothing.
         epochs: of a full training.

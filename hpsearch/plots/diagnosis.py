@@ -5,9 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, NamedTuple
 
-from hpsearch.diagnosis import ADVICE, Finding
 from hpsearch.plots.style import BLUE, VERMILLION, blank_figure, wrapped
 from hpsearch.plots.view import NothingToDraw, StudyView, TrialView
+from hpsearch.training.diagnosis import ADVICE, Finding
 
 if TYPE_CHECKING:
     import plotly.graph_objects as go

@@ -14,13 +14,13 @@ import pytest
 
 import hpsearch
 from hpsearch.cli.app import run
-from hpsearch.diagnosis import ADVICE
 from hpsearch.study_file import load_study_file
 from hpsearch.study_file.models import StudyFile
+from hpsearch.training.diagnosis import ADVICE
 
 PACKAGE = Path(hpsearch.__file__).parent
 ADVISERS = [
-    PACKAGE / "diagnosis.py",
+    PACKAGE / "training/diagnosis.py",
     *sorted((PACKAGE / "checks").glob("*.py")),
     *sorted((PACKAGE / "advice").glob("*.py")),
 ]

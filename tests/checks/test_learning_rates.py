@@ -10,9 +10,10 @@ from hpsearch.checks.context import CheckContext
 from hpsearch.checks.rate_check import learning_rates, range_verdict
 from hpsearch.checks.rates import RateRange, sweep
 from hpsearch.data import Fold, Preprocessor
-from hpsearch.objective import Outcome, Recipe, train_folds
 from hpsearch.study_file import parse_study_file
 from hpsearch.study_file.data import study_data
+from hpsearch.training.jobs import Outcome, train_folds
+from hpsearch.training.specification import TrainingSpecification
 
 STUDY = 'name = "s"\n[data]\nname = "{data}"\n[training]\noptimizer = "{optimizer}"\n{more}'
 
@@ -42,8 +43,10 @@ class Trained:
 
     def at(self, rate: float) -> Outcome:
         """Train as long as the study does, with another seed than the sweep had."""
-        recipe = Recipe.of(self.configuration | {"learning_rate": rate}, epochs=self.epochs)
-        return train_folds([self.fold], self.classes, recipe, seed=3)
+        spec = TrainingSpecification.of(
+            self.configuration | {"learning_rate": rate}, epochs=self.epochs
+        )
+        return train_folds([self.fold], self.classes, spec, seed=3)
 
 
 # Data, optimizer, more of [training]; the accuracy that the middle of the range has to reach.

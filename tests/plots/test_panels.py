@@ -13,7 +13,6 @@ from views import LOOKS, NARROW, WIDE, trial, view_of
 
 from hpsearch.advice import Edit, Point
 from hpsearch.data.account import Account
-from hpsearch.diagnosis import Finding
 from hpsearch.errors import UnknownNameError
 from hpsearch.plots import PANELS, NothingToDraw, StudyView, panel
 from hpsearch.plots.advice import advice_data, advice_tables, edit_text
@@ -36,6 +35,7 @@ from hpsearch.report.dashboards import Dashboard
 from hpsearch.report.document import write_page
 from hpsearch.report.page import page_html
 from hpsearch.space import Categorical, Float, Int
+from hpsearch.training.diagnosis import Finding
 
 RATE_LOW = Finding("learning rate too low", "the loss went from 2.3 to 2.2 only", fault=True)
 RATE_HIGH = Finding("learning rate too high", "with a rate of 5 the loss <exploded>", fault=True)

@@ -11,12 +11,12 @@ import pytest
 import views
 
 from hpsearch import parse_study_file, run_study
-from hpsearch.diagnosis import Finding, Name
 from hpsearch.errors import UnknownNameError
 from hpsearch.plots import PANELS, NothingToDraw, panel, read_view
 from hpsearch.plots.view import scored, seen_from_inside
 from hpsearch.space import Categorical, Float, Int
 from hpsearch.storage import open_storage
+from hpsearch.training.diagnosis import Finding, Name
 
 
 def test_a_study_of_ours_is_read_whole(tmp_path: Path) -> None:

@@ -11,10 +11,10 @@ from sklearn.datasets import make_classification, make_moons
 
 from hpsearch.data import Preprocessor, make_splits
 from hpsearch.data.load import load_dataset
-from hpsearch.diagnosis import ADVICE, Finding, diagnose
 from hpsearch.errors import DataError, UsageError
 from hpsearch.nn import Network, TrainingResult, train
-from hpsearch.objective import Recipe
+from hpsearch.training.diagnosis import ADVICE, Finding, diagnose
+from hpsearch.training.specification import TrainingSpecification
 
 GOOD: dict[str, Any] = {"learning_rate": 0.05, "epochs": 30}
 
@@ -62,22 +62,22 @@ def trained_on(
 ) -> tuple[TrainingResult, tuple[Finding, ...]]:
     X, y, X_validation, y_validation, classes = parts
     settings = dict(configuration)
-    recipe = Recipe.of(settings, epochs=settings.pop("epochs", 20))
+    spec = TrainingSpecification.of(settings, epochs=settings.pop("epochs", 20))
     rng = np.random.default_rng(seed)
-    network = Network(X.shape[1], classes, recipe.network, rng=rng)
+    network = Network(X.shape[1], classes, spec.network, rng=rng)
     result = train(
         network,
         X,
         y,
-        recipe.training,
+        spec.training,
         rng=rng,
         validation=(X_validation, y_validation),
         watch=True,
     )
     found = diagnose(
         result,
-        recipe.network,
-        recipe.training,
+        spec.network,
+        spec.training,
         shares=np.bincount(y, minlength=classes) / len(y),
         n_validation=len(y_validation),
     )
@@ -304,12 +304,12 @@ def test_everything_that_is_found_has_an_advice() -> None:
 
 def test_a_training_must_have_been_watched() -> None:
     X, y, *_, classes = divided("iris", None, False, "standardize", 1.0)
-    recipe = Recipe.of({}, epochs=1)
+    spec = TrainingSpecification.of({}, epochs=1)
     rng = np.random.default_rng(0)
-    network = Network(X.shape[1], classes, recipe.network, rng=rng)
-    result = train(network, X, y, recipe.training, rng=rng)
+    network = Network(X.shape[1], classes, spec.network, rng=rng)
+    result = train(network, X, y, spec.training, rng=rng)
     with pytest.raises(ValueError, match="watch=True"):
-        diagnose(result, recipe.network, recipe.training, shares=(0.5, 0.5), n_validation=10)
+        diagnose(result, spec.network, spec.training, shares=(0.5, 0.5), n_validation=10)
 
 
 def test_batch_normalization_of_single_samples_is_refused() -> None:

@@ -12,101 +12,33 @@ import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from statistics import fmean, median
-from typing import TYPE_CHECKING, Any, cast
+from typing import Any
 
 import numpy as np
 
 from hpsearch.data import DataHandle, Fold, Preprocessor
-from hpsearch.diagnosis import Finding, diagnose
-from hpsearch.errors import UnknownNameError, UsageError
 from hpsearch.nn import (
     EpochRecord,
     Network,
     NetworkConfig,
-    TrainingConfig,
     TrainingResult,
     train,
 )
 from hpsearch.space import Value
-
-if TYPE_CHECKING:
-    pass
+from hpsearch.training.diagnosis import Finding, diagnose
+from hpsearch.training.specification import TrainingSpecification
 
 __all__ = [
     "Job",
     "Outcome",
-    "Recipe",
     "Refit",
     "RefitJob",
     "Votes",
     "refit_job",
-    "setting_names",
     "train_folds",
     "train_job",
     "vote_job",
 ]
-
-
-@dataclass(frozen=True)
-class Recipe:
-    """What a configuration means: preprocessing, network and training.
-
-    >>> recipe = Recipe.of({"width": 8, "depth": 2, "learning_rate": 0.1}, epochs=5)
-    >>> recipe.network.hidden_layer_sizes, recipe.training.learning_rate
-    ((8, 8), 0.1)
-    """
-
-    preprocessing: str
-    variance: float
-    network: NetworkConfig
-    training: TrainingConfig
-
-    @classmethod
-    def of(cls, configuration: Mapping[str, Value], *, epochs: int) -> Recipe:
-        """Read a flat configuration; settings that it lacks take their defaults.
-
-        Raises:
-            UnknownNameError: the configuration names a setting that there is none of.
-            UsageError: a value is impossible.
-        """
-        given = dict(configuration)
-        sizes = NetworkConfig.hidden_layer_sizes
-        for name in COUNTS & given.keys():
-            given[name] = _whole(name, given[name])
-        width = cast("int", given.pop("width", sizes[0]))
-        depth = cast("int", given.pop("depth", len(sizes)))
-        preprocessing = str(given.pop("preprocessing", "standardize"))
-        variance = cast("float", given.pop("variance", 1.0))
-        network: dict[str, Any] = {"hidden_layer_sizes": (width,) * depth}
-        training: dict[str, Any] = {"epochs": epochs}
-        for name, value in given.items():
-            if name in NetworkConfig.__dataclass_fields__:
-                network[name] = value
-            elif name in TrainingConfig.__dataclass_fields__:
-                training[name] = value
-            else:
-                raise UnknownNameError("setting", name, setting_names())
-        return cls(preprocessing, variance, NetworkConfig(**network), TrainingConfig(**training))
-
-
-COUNTS = {"width", "depth", "maxout_pieces", "batch_size", "patience"}
-"""The settings that are whole numbers."""
-
-
-def _whole(name: str, value: Value) -> Value:
-    """A count, which may be written as a float; None stays for one that is not set."""
-    if isinstance(value, float) and value.is_integer():
-        return int(value)
-    if value is not None and (isinstance(value, bool) or not hasattr(value, "__index__")):
-        raise UsageError(f"{name} is {value!r}; give a whole number.")
-    return value
-
-
-def setting_names() -> list[str]:
-    """All settings that a configuration may have."""
-    fields = {**NetworkConfig.__dataclass_fields__, **TrainingConfig.__dataclass_fields__}
-    names = [n for n in fields if n not in ("hidden_layer_sizes", "epochs")]
-    return ["preprocessing", "variance", "width", "depth", *names]
 
 
 @dataclass(frozen=True)
@@ -180,12 +112,12 @@ def train_job(job: Job, stop: Stop | None = None) -> Outcome:
 def _train_job(
     job: Job, stop: Stop | None, on_trained: Callable[[Fold, Network], None] | None = None
 ) -> Outcome:
-    recipe = Recipe.of(job.configuration, epochs=job.epochs)
-    data, kind = job.data, (recipe.preprocessing, recipe.variance)
+    spec = TrainingSpecification.of(job.configuration, epochs=job.epochs)
+    data, kind = job.data, (spec.preprocessing, spec.variance)
     outcome = train_folds(
         (data.fold(k, kind[0], variance=kind[1]) for k in range(data.n_folds)),
         data.n_classes,
-        recipe,
+        spec,
         seed=job.seed,
         on_epoch=None if stop is None else lambda _epoch, _accuracy: stop(),
         test=(lambda k: data.test(k, kind[0], variance=kind[1])) if job.test else None,
@@ -228,7 +160,7 @@ def vote_job(job: Job, stop: Stop | None = None) -> Votes:
 def train_folds(
     folds: Iterable[Fold],
     n_classes: int,
-    recipe: Recipe,
+    spec: TrainingSpecification,
     *,
     seed: int,
     on_epoch: OnEpoch | None = None,
@@ -240,7 +172,7 @@ def train_folds(
     Args:
         folds: the preprocessed training and validation arrays.
         n_classes: number of classes in the whole data set.
-        recipe: what to train.
+        spec: what to train.
         seed: of the initial weights, the shuffling and the dropout; each fold has its own stream.
         on_epoch: watches the first fold, and may stop it.
         test: gives samples and labels to score each fold's network on at its end, if any.
@@ -252,12 +184,12 @@ def train_folds(
     tested: list[float] = []
     for k, fold in enumerate(folds):
         rng = np.random.default_rng([seed, k])
-        network = Network(fold.X_train.shape[1], n_classes, recipe.network, rng=rng)
+        network = Network(fold.X_train.shape[1], n_classes, spec.network, rng=rng)
         result = train(
             network,
             fold.X_train,
             fold.y_train,
-            recipe.training,
+            spec.training,
             rng=rng,
             validation=(fold.X_validation, fold.y_validation),
             on_epoch=_watch(on_epoch if k == 0 else None),
@@ -279,13 +211,13 @@ def train_folds(
         if shown.why_stopped == "stopped"
         else diagnose(
             shown,
-            recipe.network,
-            recipe.training,
+            spec.network,
+            spec.training,
             shares=(np.bincount(fold.y_train, minlength=n_classes) / len(fold.y_train)).tolist(),
             n_validation=len(fold.y_validation),
         )
     )
-    scores = tuple(_score(result, recipe) if _complete(result) else chance for result in results)
+    scores = tuple(_score(result, spec) if _complete(result) else chance for result in results)
     return Outcome(
         score=fmean(scores) if complete else chance,
         complete=complete,
@@ -316,9 +248,9 @@ def _loss(record: EpochRecord) -> float:
     return record.validation_loss
 
 
-def _score(result: TrainingResult, recipe: Recipe) -> float:
+def _score(result: TrainingResult, spec: TrainingSpecification) -> float:
     """The accuracy of the weights that are kept: with patience the best epoch's, else the last."""
-    kept = result.epochs if recipe.training.patience is None else result.best_epoch
+    kept = result.epochs if spec.training.patience is None else result.best_epoch
     return _accuracy(result.curve[kept - 1])
 
 
@@ -368,11 +300,11 @@ class Refit:
 
 def refit_job(job: RefitJob, stop: Stop | None = None) -> Refit:
     """Train the winner on training plus validation data and label the test part, once."""
-    recipe = Recipe.of(job.configuration, epochs=job.epochs)
-    fold, preprocessor = job.data.refit(recipe.preprocessing, variance=recipe.variance)
+    spec = TrainingSpecification.of(job.configuration, epochs=job.epochs)
+    fold, preprocessor = job.data.refit(spec.preprocessing, variance=spec.variance)
     rng = np.random.default_rng(job.seed)
-    network = Network(fold.X_train.shape[1], job.data.n_classes, recipe.network, rng=rng)
-    training = replace(recipe.training, patience=None)
+    network = Network(fold.X_train.shape[1], job.data.n_classes, spec.network, rng=rng)
+    training = replace(spec.training, patience=None)
     result = train(
         network,
         fold.X_train,
@@ -386,7 +318,7 @@ def refit_job(job: RefitJob, stop: Stop | None = None) -> Refit:
     return Refit(
         correct=int((labels == fold.y_validation).sum()),
         tested=len(labels),
-        network=recipe.network,
+        network=spec.network,
         state=network.state(),
         preprocessor=preprocessor,
         why_stopped=result.why_stopped,

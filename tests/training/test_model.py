@@ -12,8 +12,8 @@ import pytest
 
 from hpsearch.data import Preprocessor
 from hpsearch.errors import DataError, UsageError
-from hpsearch.model import Member, Model
 from hpsearch.nn import Network, NetworkConfig
+from hpsearch.training.model import Member, Model
 
 CONFIGS = [
     NetworkConfig(hidden_layer_sizes=()),

@@ -15,10 +15,11 @@ from sklearn.datasets import load_digits, load_iris
 
 from hpsearch.data import Dataset, make_splits, write_store
 from hpsearch.errors import DataError, UnknownNameError, UsageError
-from hpsearch.mlp_objective import MLPObjective, suggest
 from hpsearch.nn import NetworkConfig, TrainingConfig
-from hpsearch.objective import Job, Recipe, RefitJob, refit_job, train_job
 from hpsearch.space import Categorical, Condition, Float, Int, Space
+from hpsearch.training.jobs import Job, RefitJob, refit_job, train_job
+from hpsearch.training.optuna_objective import MLPObjective, suggest
+from hpsearch.training.specification import TrainingSpecification
 
 GOOD = {"width": 16, "depth": 1, "learning_rate": 0.05}
 
@@ -36,17 +37,19 @@ def job(folder: Path, data: Dataset, configuration: dict[str, object], **changes
 
 class TestRecipe:
     def test_what_is_not_said_takes_its_default(self) -> None:
-        recipe = Recipe.of({}, epochs=7)
-        assert recipe.network == NetworkConfig()
-        assert recipe.training == TrainingConfig(epochs=7)
+        spec = TrainingSpecification.of({}, epochs=7)
+        assert spec.network == NetworkConfig()
+        assert spec.training == TrainingConfig(epochs=7)
 
     def test_width_and_depth_make_the_layers(self) -> None:
-        assert Recipe.of({"width": 5, "depth": 3}, epochs=1).network.hidden_layer_sizes == (5, 5, 5)
-        assert Recipe.of({"depth": 0}, epochs=1).network.hidden_layer_sizes == ()
+        assert TrainingSpecification.of(
+            {"width": 5, "depth": 3}, epochs=1
+        ).network.hidden_layer_sizes == (5, 5, 5)
+        assert TrainingSpecification.of({"depth": 0}, epochs=1).network.hidden_layer_sizes == ()
 
     def test_an_unknown_setting_is_named(self) -> None:
         with pytest.raises(UnknownNameError, match="did you mean 'learning_rate'"):
-            Recipe.of({"learning_rat": 0.1}, epochs=1)
+            TrainingSpecification.of({"learning_rat": 0.1}, epochs=1)
 
 
 class TestJob:
@@ -95,7 +98,7 @@ class TestJob:
 
     def test_a_worker_imports_neither_optuna_nor_sklearn_nor_pandas(self) -> None:
         code = (
-            "import sys, hpsearch.objective; "
+            "import sys, hpsearch.training.jobs; "
             "print(sorted({'optuna', 'sklearn', 'pandas', 'pydantic', 'scipy'} & set(sys.modules)))"
         )
         command = [sys.executable, "-c", code]

@@ -6,11 +6,12 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from hpsearch.data import Dataset, Fold, Preprocessor, Split, make_splits
-from hpsearch.diagnosis import by_kind
 from hpsearch.errors import UnknownNameError, UsageError
 from hpsearch.nn import TrainingConfig
-from hpsearch.objective import Recipe, setting_names, train_folds
 from hpsearch.space import Categorical, Float, Int, Parameter, Space, Value
+from hpsearch.training.diagnosis import by_kind
+from hpsearch.training.jobs import train_folds
+from hpsearch.training.specification import TrainingSpecification, setting_names
 
 if TYPE_CHECKING:
     import optuna
@@ -106,16 +107,16 @@ class MLPObjective:
                 "make the study with optuna.create_study(direction='maximize')"
             )
         configuration = self.fixed | suggest(trial, self.space)
-        recipe = Recipe.of(configuration, epochs=self.epochs)
+        spec = TrainingSpecification.of(configuration, epochs=self.epochs)
 
         def report(epoch: int, accuracy: float) -> bool:
             trial.report(accuracy, epoch)
             return trial.should_prune()
 
         outcome = train_folds(
-            self._folds(recipe),
+            self._folds(spec),
             len(self.data.classes),
-            recipe,
+            spec,
             seed=self.seed,
             on_epoch=report,
         )
@@ -130,17 +131,15 @@ class MLPObjective:
             raise optuna.TrialPruned(f"the training was stopped: {outcome.why_stopped}")
         return outcome.score
 
-    def _folds(self, recipe: Recipe) -> list[Fold]:
-        key = (recipe.preprocessing, recipe.variance)
+    def _folds(self, spec: TrainingSpecification) -> list[Fold]:
+        key = (spec.preprocessing, spec.variance)
         if key not in self._prepared:
-            self._prepared[key] = [self._prepare(split, recipe) for split in self.splits]
+            self._prepared[key] = [self._prepare(split, spec) for split in self.splits]
         return self._prepared[key]
 
-    def _prepare(self, split: Split, recipe: Recipe) -> Fold:
+    def _prepare(self, split: Split, spec: TrainingSpecification) -> Fold:
         X, y = self.data.X, self.data.y
-        preprocessor = Preprocessor.fit(
-            X[split.train], recipe.preprocessing, variance=recipe.variance
-        )
+        preprocessor = Preprocessor.fit(X[split.train], spec.preprocessing, variance=spec.variance)
         return Fold(
             preprocessor.transform(X[split.train]),
             y[split.train],
@@ -151,7 +150,7 @@ class MLPObjective:
 
 def _check_values(fixed: Mapping[str, Value], space: Space) -> None:
     """Refuse before the first trial what no training could use, a width of 17.3 for example."""
-    Recipe.of(fixed, epochs=1)
+    TrainingSpecification.of(fixed, epochs=1)
     for name, parameter in space.parameters.items():
         some = (
             parameter.choices
@@ -159,7 +158,7 @@ def _check_values(fixed: Mapping[str, Value], space: Space) -> None:
             else [parameter.from_unit(u) for u in (0.0, 0.37, 1.0)]
         )
         for value in some:
-            Recipe.of({name: value}, epochs=1)
+            TrainingSpecification.of({name: value}, epochs=1)
 
 
 def suggest(trial: optuna.Trial, space: Space) -> dict[str, Value]:
