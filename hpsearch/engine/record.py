@@ -115,7 +115,7 @@ def finish_trial(store: WriteBehindStorage, trial_id: int, outcome: Outcome) -> 
         intermediate_values=curve,
         user_attrs=attributes,
         epochs={"train_loss": outcome.losses, "validation_loss": outcome.validation_losses},
-        looks=outcome.looks,
+        looks=outcome.snapshots,
     )
 
 
@@ -142,7 +142,7 @@ def read_outcome(trial: FrozenTrial, epochs: Mapping[str, Any]) -> Outcome:
         test_score=attributes.get(TEST),
         worker=attributes.get("worker", ""),
         findings=read_findings(attributes),
-        looks=epochs.get("looks"),
+        snapshots=epochs.get("looks"),
     )
 
 

@@ -124,7 +124,7 @@ PANELS = {
     ),
     "layers": Panel(
         "What went on in the network",
-        "Between epochs each training is watched on the same few samples, layer by layer: the "
+        "Snapshots of the network between epochs, on the same few samples, layer by layer: the "
         "share of units that are dead (at every sample) and of outputs that are saturated "
         "(dotted; about half is healthy for ReLU, which is 0 there), the spread of outputs and of "
         "gradients, which should be alike in all layers, and the size of an update beside that of "

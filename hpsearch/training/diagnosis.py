@@ -1,4 +1,4 @@
-"""What was wrong with a training, told from its curves and from what its monitor saw.
+"""What was wrong with a training, told from its curves and from its trace.
 
 Lecture 6: a loss that barely moves means a learning rate that is too low, one that explodes a rate
 that is too high; gradients vanish or explode with the initialization; ReLUs die, others saturate.
@@ -16,7 +16,7 @@ from typing import Literal, NamedTuple, TypeAlias
 import numpy as np
 
 from hpsearch.nn import NetworkConfig, TrainingConfig, TrainingResult
-from hpsearch.nn.monitor import QUANTITIES, Watched
+from hpsearch.nn.trace import QUANTITIES, Snapshot, Trace
 
 __all__ = ["ADVICE", "DIAGNOSIS", "HINTS", "Finding", "Name", "by_kind", "diagnose"]
 
@@ -150,10 +150,10 @@ def diagnose(
     shares: Sequence[float],
     n_validation: int,
 ) -> tuple[Finding, ...]:
-    """What a training that was watched shows, the likely cause first.
+    """What a training shows, the likely cause first.
 
     Args:
-        result: of a training with a monitor and validation data.
+        result: of a training with a trace and validation data.
         network: what was trained.
         training: how.
         shares: of the classes among the training samples.
@@ -163,11 +163,11 @@ def diagnose(
         The findings; none for a training without one.
 
     Raises:
-        ValueError: the training was not watched.
+        ValueError: the training has no trace.
     """
-    if result.watched is None:
-        raise ValueError("a training is diagnosed from what a monitor saw; train with watch=True")
-    case = _Case(result, result.watched, network, training, tuple(shares), n_validation)
+    if result.trace is None:
+        raise ValueError("a training is diagnosed from its trace; train with trace=True")
+    case = _Case(result, result.trace, network, training, tuple(shares), n_validation)
     faults = [Finding(name, evidence, True) for name, evidence in case.faults()]
     hints = [] if faults else [Finding(name, why, False) for name, why in case.hints()]
     return (*faults, *hints)
@@ -178,11 +178,21 @@ class _Case:
     """A training, and questions about it."""
 
     result: TrainingResult
-    watched: Watched
+    trace: Trace
     network: NetworkConfig
     training: TrainingConfig
     shares: tuple[float, ...]
     n_validation: int
+
+    @property
+    def first(self) -> Snapshot:
+        """The network before any step."""
+        return self.trace.snapshots[0]
+
+    @property
+    def last(self) -> Snapshot:
+        """The network at the end."""
+        return self.trace.snapshots[-1]
 
     @property
     def chance(self) -> float:
@@ -232,22 +242,22 @@ class _Case:
 
     def _start(self) -> Iterator[tuple[Name, str]]:
         """Inputs or weights that are too large to begin with."""
-        first, size = self.watched.losses[0], self.watched.input_size
+        first, size = self.first.loss, self.trace.input_size
         wild = not first < WILD_START * self.chance
         loss = f"the first loss is {first:.3g}, where {self.chance:.3g} would be chance"
         if size > UNSCALED and (wild or self._unlearned):
             yield "inputs not scaled", f"inputs have a size of {size:.3g} instead of 1; {loss}"
         elif wild:
-            spreads = ", ".join(f"{x:.2g}" for x in self._of("output spread", 0))
+            spreads = ", ".join(f"{x:.2g}" for x in _of("output spread", self.first))
             yield "exploding gradients", f"outputs spread by {spreads} from layer to layer; {loss}"
 
     def _signal(self) -> Iterator[tuple[Name, str]]:
         """Gradients that vanish, and units that are dead."""
         if not self.network.hidden_layer_sizes or not self._unlearned:
             return
-        norm, gradients = self.watched.gradient_norms[0], self._of("gradient spread", 0)
-        dead_first = self._dead_share(0)
-        if self._of("weight size", 0).min() == 0:
+        norm, gradients = self.first.gradient_norm, _of("gradient spread", self.first)
+        dead_first = self._dead_share(self.first)
+        if _of("weight size", self.first).min() == 0:
             why = "all weights begin at zero, so that all units stay the same"
             yield "vanishing gradients", why
         elif dead_first > DEAD:
@@ -267,7 +277,7 @@ class _Case:
 
     def _saturation(self) -> Iterator[tuple[Name, str]]:
         """Units that begin on the flat parts of their function; half of a ReLU always does."""
-        flat = self._of("saturated", 0)[:-1]
+        flat = _of("saturated", self.first)[:-1]
         if self.network.activation != "relu" and flat.size and flat.max() > SATURATED:
             yield (
                 "saturation",
@@ -278,22 +288,22 @@ class _Case:
     @property
     def _dead(self) -> tuple[Name, str] | None:
         """Dead units at the end, if there are many."""
-        share = self._dead_share(-1)
+        share = self._dead_share(self.last)
         if share <= DEAD:
             return None
         return "dead ReLUs", f"{share:.0%} of the units of a layer are 0 for every sample"
 
-    def _dead_share(self, moment: int) -> float:
+    def _dead_share(self, moment: Snapshot) -> float:
         """The largest share of dead units in a layer that has enough to speak of a share."""
         if self.network.activation != "relu":
             return 0.0
-        shares = self._of("dead", moment)[:-1].tolist()
+        shares = _of("dead", moment)[:-1].tolist()
         sizes = self.network.hidden_layer_sizes
         return max((x for x, n in zip(shares, sizes, strict=True) if n >= ENOUGH), default=0.0)
 
     def _rate(self) -> Iterator[tuple[Name, str]]:
         """A loss that explodes or jumps, or that barely moves."""
-        result, watched, rate = self.result, self.watched, self.training.learning_rate
+        result, rate = self.result, self.training.learning_rate
         if result.diverged:
             what = "was not finite" if result.why_stopped == "not finite" else "exploded"
             yield (
@@ -303,10 +313,10 @@ class _Case:
             return
         if not self._unlearned:
             return
-        steps = watched.layers[1:, :, QUANTITIES.index("update ratio")]
-        largest = float(steps.max()) if steps.size else 0.0
+        steps = [_of("update ratio", moment).max() for moment in self.trace.snapshots[1:]]
+        largest = float(max(steps, default=0.0))
         losses = [record.train_loss for record in result.curve]
-        moving = watched.gradient_norms[-1] > STRONG * watched.gradient_norms[0]
+        moving = self.last.gradient_norm > STRONG * self.first.gradient_norm
         steady = losses[-1] <= 1.02 * min(losses) and self._falling(losses)
         if largest > LARGE_STEP or max(losses) > 1.5 * max(losses[0], self.chance):
             yield (
@@ -320,9 +330,9 @@ class _Case:
             yield (
                 "learning rate too low",
                 (
-                    f"with a rate of {rate:.2g} the loss went from {watched.losses[0]:.3g} to "
-                    f"{watched.losses[-1]:.3g} only in {result.epochs} epochs, and its gradient is "
-                    f"still {watched.gradient_norms[-1] / watched.gradient_norms[0]:.0%} of the "
+                    f"with a rate of {rate:.2g} the loss went from {self.first.loss:.3g} to "
+                    f"{self.last.loss:.3g} only in {result.epochs} epochs, and its gradient is "
+                    f"still {self.last.gradient_norm / self.first.gradient_norm:.0%} of the "
                     "first"
                 ),
             )
@@ -342,7 +352,7 @@ class _Case:
         if result.diverged or not result.curve:
             return
         last = result.curve[result.best_epoch - 1 if self.training.patience else -1]
-        validation, train = last.validation_accuracy or 0.0, self.watched.train_accuracy
+        validation, train = last.validation_accuracy or 0.0, self.trace.train_accuracy
         error = math.sqrt(validation * (1 - validation) / self.n_validation)
         if train - validation > GAP + 2 * error:
             luck = max(self.shares)
@@ -368,7 +378,7 @@ class _Case:
 
     def _few_right(self, why: str = "") -> str:
         what = (
-            f"only {self.watched.train_accuracy:.0%} of the training samples are right, and "
+            f"only {self.trace.train_accuracy:.0%} of the training samples are right, and "
             f"{max(self.shares):.0%} are of one class"
         )
         return f"{what}: {why}" if why else what
@@ -391,13 +401,14 @@ class _Case:
         if self.result.diverged:
             return True
         most = max(self.shares)
-        unsure = not self.watched.losses[-1] < UNLEARNED * self.guess
-        return unsure and self.watched.train_accuracy < most + UNLEARNED * (1 - most)
+        unsure = not self.last.loss < UNLEARNED * self.guess
+        return unsure and self.trace.train_accuracy < most + UNLEARNED * (1 - most)
 
     @property
     def _crushed(self) -> bool:
-        first, last = self._of("weight size", 0), self._of("weight size", -1)
+        first, last = _of("weight size", self.first), _of("weight size", self.last)
         return bool((last < SHRUNK * first).all())
 
-    def _of(self, quantity: str, moment: int) -> np.ndarray:
-        return self.watched.layers[moment, :, QUANTITIES.index(quantity)]
+
+def _of(quantity: str, moment: Snapshot) -> np.ndarray:
+    return moment.layers[:, QUANTITIES.index(quantity)]

@@ -79,7 +79,7 @@ class Outcome:
         test_score: accuracy on the test part, where the job asks for it; chance if not complete.
         worker: who trained it: the machine's name and the process's number.
         findings: what was wrong with it, if anything: on the first fold, or on the bad one.
-        looks: what a monitor saw of that fold, in terms of JSON; see `Watched.document`.
+        snapshots: of that fold's training, in terms of JSON; see `Trace.document`.
     """
 
     score: float
@@ -94,7 +94,7 @@ class Outcome:
     test_score: float | None = None
     worker: str = ""
     findings: tuple[Finding, ...] = ()
-    looks: Mapping[str, Any] | None = None
+    snapshots: Mapping[str, Any] | None = None
 
 
 OnEpoch = Callable[[int, float], bool | None]
@@ -193,7 +193,7 @@ def train_folds(
             rng=rng,
             validation=(fold.X_validation, fold.y_validation),
             on_epoch=_watch(on_epoch if k == 0 else None),
-            watch=True,
+            trace=True,
         )
         results.append(result)
         if not _complete(result):
@@ -230,7 +230,7 @@ def train_folds(
         seconds=time.perf_counter() - start,
         test_score=None if test is None else fmean(tested) if complete else chance,
         findings=findings,
-        looks=None if shown.watched is None else shown.watched.document(),
+        snapshots=None if shown.trace is None else shown.trace.document(),
     )
 
 

@@ -41,7 +41,7 @@ SEEN = replace(
         Finding("overfitting", "100% and 50%", True),
         Finding("still improving", "it fell", False),
     ),
-    looks={"epochs": [0, 2], "loss": [2.3, None], "layers": {"dead": [[0.0, 0.5]]}},
+    snapshots={"epochs": [0, 2], "loss": [2.3, None], "layers": {"dead": [[0.0, 0.5]]}},
 )
 
 

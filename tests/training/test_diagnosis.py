@@ -72,7 +72,7 @@ def trained_on(
         spec.training,
         rng=rng,
         validation=(X_validation, y_validation),
-        watch=True,
+        trace=True,
     )
     found = diagnose(
         result,
@@ -302,13 +302,13 @@ def test_everything_that_is_found_has_an_advice() -> None:
     assert {fault[0] for fault in FAULTS} | {"plateau", "still improving"} == set(ADVICE)
 
 
-def test_a_training_must_have_been_watched() -> None:
+def test_a_training_must_have_been_traced() -> None:
     X, y, *_, classes = divided("iris", None, False, "standardize", 1.0)
     spec = TrainingSpecification.of({}, epochs=1)
     rng = np.random.default_rng(0)
     network = Network(X.shape[1], classes, spec.network, rng=rng)
     result = train(network, X, y, spec.training, rng=rng)
-    with pytest.raises(ValueError, match="watch=True"):
+    with pytest.raises(ValueError, match="trace=True"):
         diagnose(result, spec.network, spec.training, shares=(0.5, 0.5), n_validation=10)
 
 

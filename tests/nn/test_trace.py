@@ -1,4 +1,4 @@
-"""What a monitor sees, checked by hand; and that it changes nothing."""
+"""What a training's snapshots show, checked by hand; and that they change nothing."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import pytest
 
 from hpsearch.nn import Network, NetworkConfig, TrainingConfig, train
 from hpsearch.nn.activations import ACTIVATIONS, FLAT
-from hpsearch.nn.monitor import LOOK_STEPS, QUANTITIES, Monitor, Watched, spaced
+from hpsearch.nn.trace import QUANTITIES, SNAPSHOT_STEPS, Trace, Tracer, spaced
 
 rng = np.random.default_rng(0)
 X = rng.standard_normal((300, 6)).astype(np.float32)
@@ -18,12 +18,12 @@ Y = (X[:, 0] > X[:, 1]).astype(np.int64) + (X[:, 2] > 0)
 SETTINGS = TrainingConfig(learning_rate=0.05, epochs=5, batch_size=32)
 
 
-def watched(config: NetworkConfig, settings: TrainingConfig = SETTINGS) -> Watched:
+def traced(config: NetworkConfig, settings: TrainingConfig = SETTINGS) -> Trace:
     generator = np.random.default_rng(1)
     network = Network(6, 3, config, rng=generator)
-    result = train(network, X, Y, settings, rng=generator, watch=True)
-    assert result.watched is not None
-    return result.watched
+    result = train(network, X, Y, settings, rng=generator, trace=True)
+    assert result.trace is not None
+    return result.trace
 
 
 @pytest.mark.parametrize(
@@ -37,16 +37,16 @@ def watched(config: NetworkConfig, settings: TrainingConfig = SETTINGS) -> Watch
 )
 @pytest.mark.parametrize("averaging", [0.0, 0.9])
 @pytest.mark.parametrize("optimizer", ["momentum", "adam"])
-def test_a_watched_training_is_the_same(
+def test_a_traced_training_is_the_same(
     config: NetworkConfig, averaging: float, optimizer: str
 ) -> None:
     settings = replace(SETTINGS, optimizer=optimizer, weight_averaging=averaging)
     states, curves = [], []
-    for watch in (False, True):
+    for trace in (False, True):
         generator = np.random.default_rng(1)
         network = Network(6, 3, config, rng=generator)
         result = train(
-            network, X, Y, settings, rng=generator, watch=watch, validation=(X[:50], Y[:50])
+            network, X, Y, settings, rng=generator, trace=trace, validation=(X[:50], Y[:50])
         )
         states.append(network.state())
         curves.append(result.curve)
@@ -58,19 +58,20 @@ def test_a_watched_training_is_the_same(
 def test_the_quantities_of_a_layer_by_hand() -> None:
     generator = np.random.default_rng(1)
     network = Network(6, 3, NetworkConfig((8, 5), "tanh", "xavier"), rng=generator)
-    monitor = Monitor(network, X, Y, steps=10**6, last=1)
+    tracer = Tracer(network, X, Y, steps=10**6, last=1)
     rows = spaced(len(Y), 32)
-    monitor.before_step()
+    tracer.before_step()
     network.parameters[:] += 0.5
-    monitor.after_step()
-    monitor.look(0)
-    seen = monitor.watched()
+    tracer.after_step()
+    tracer.take(0)
+    trace = tracer.trace()
+    [seen] = trace.snapshots
     hidden = network.activations(X[rows])
     loss, gradient = network.loss_and_gradients(X[rows], Y[rows])
-    assert seen.losses == pytest.approx([loss], rel=1e-5)
+    assert seen.loss == pytest.approx(loss, rel=1e-5)
     right = network.predict_logits(X[rows]).argmax(axis=1) == Y[rows]
-    assert seen.accuracies == (right.mean(),)
-    assert seen.input_size == pytest.approx(np.sqrt((X[rows] ** 2).mean()), rel=1e-5)
+    assert seen.accuracy == right.mean()
+    assert trace.input_size == pytest.approx(np.sqrt((X[rows] ** 2).mean()), rel=1e-5)
     squares = 0.0
     for i, part in enumerate(network.weight_slices):
         weights, slopes = network.parameters[part], gradient[part]
@@ -89,8 +90,8 @@ def test_the_quantities_of_a_layer_by_hand() -> None:
             "update ratio": 0.5 / size,
         }
         assert tuple(expected) == QUANTITIES
-        np.testing.assert_allclose(seen.layers[0, i], list(expected.values()), rtol=1e-3, atol=1e-6)
-    assert seen.gradient_norms == pytest.approx([np.sqrt(squares)], rel=1e-4)
+        np.testing.assert_allclose(seen.layers[i], list(expected.values()), rtol=1e-3, atol=1e-6)
+    assert seen.gradient_norm == pytest.approx(np.sqrt(squares), rel=1e-4)
 
 
 @pytest.mark.parametrize("name", sorted(ACTIVATIONS))
@@ -112,25 +113,26 @@ def test_flat_is_where_the_slope_is_small(name: str) -> None:
     assert off.sum() <= 2, "but for the edges"
 
 
-def test_it_looks_once_an_epoch_or_as_often_as_it_costs_little() -> None:
-    def looks(epochs: int, batch_size: int) -> tuple[int, ...]:
+def test_a_snapshot_is_taken_once_an_epoch_or_as_often_as_it_costs_little() -> None:
+    def taken(epochs: int, batch_size: int) -> tuple[int, ...]:
         settings = replace(SETTINGS, epochs=epochs, batch_size=batch_size)
-        return watched(NetworkConfig((4,)), settings).epochs
+        trace = traced(NetworkConfig((4,)), settings)
+        return tuple(snapshot.epoch for snapshot in trace.snapshots)
 
-    assert looks(3, 1) == (0, 1, 2, 3), "300 steps an epoch"
-    every = -(-LOOK_STEPS // 10)
-    assert looks(25, 32) == tuple(sorted({*range(0, 26, every), 25})), "10 steps an epoch"
-    assert looks(1, 300) == (0, 1)
+    assert taken(3, 1) == (0, 1, 2, 3), "300 steps an epoch"
+    every = -(-SNAPSHOT_STEPS // 10)
+    assert taken(25, 32) == tuple(sorted({*range(0, 26, every), 25})), "10 steps an epoch"
+    assert taken(1, 300) == (0, 1)
 
 
 def test_the_document_is_json_also_of_a_network_that_exploded() -> None:
     generator = np.random.default_rng(1)
     network = Network(6, 3, NetworkConfig((8,)), rng=generator)
-    monitor = Monitor(network, X, Y, steps=100, last=2)
-    monitor.look(0)
+    tracer = Tracer(network, X, Y, steps=100, last=2)
+    tracer.take(0)
     network.parameters[:] = np.inf
-    monitor.look(1)
-    document = monitor.watched().document()
+    tracer.take(1)
+    document = tracer.trace().document()
     assert json.loads(json.dumps(document, allow_nan=False)) == document
     assert document["epochs"] == [0, 1]
     assert set(document["layers"]) == set(QUANTITIES)
@@ -142,5 +144,5 @@ def test_the_probe_sees_sorted_data_whole() -> None:
     order = np.argsort(Y, kind="stable")
     generator = np.random.default_rng(1)
     network = Network(6, 3, NetworkConfig((8,)), rng=generator)
-    monitor = Monitor(network, X[order], Y[order], steps=100, last=2)
-    assert set(monitor.labels.tolist()) == {0, 1, 2}
+    tracer = Tracer(network, X[order], Y[order], steps=100, last=2)
+    assert set(tracer.labels.tolist()) == {0, 1, 2}

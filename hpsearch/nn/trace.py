@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from math import isfinite
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -20,14 +20,14 @@ from hpsearch.nn.propagation import Propagation
 if TYPE_CHECKING:
     from hpsearch.nn.network import Network
 
-__all__ = ["QUANTITIES", "Monitor", "Watched", "spaced"]
+__all__ = ["QUANTITIES", "Snapshot", "Trace", "Tracer", "spaced"]
 
-LOOK_STEPS = 150
-"""A look costs as much as two to four training steps, so that one in so many steps stays well below
-3 per cent; where an epoch has fewer steps, some epochs are not looked at."""
+SNAPSHOT_STEPS = 150
+"""A snapshot costs as much as two to four training steps, so that one in so many steps stays well
+below 3 per cent; where an epoch has fewer steps, some epochs have none."""
 
 PROBE_SHARE = 256
-"""One in so many of the samples that are trained on between two looks is watched."""
+"""One in so many of the samples that are trained on between two snapshots is looked at."""
 
 PROBE_LEAST, PROBE_MOST = 32, 128
 """Fewer samples say little of units that are rarely active; more say nothing new."""
@@ -48,54 +48,63 @@ sample (none in the output layer); root mean square of the weights; mean and sta
 their gradients; the last step's size beside that of the weights (0 before the first step)."""
 
 
-@dataclass(frozen=True, eq=False)
-class Watched:
-    """A training as its monitor saw it: T moments, the first before any step; L layers.
+class Snapshot(NamedTuple):
+    """A network at one moment of its training; numbers are not finite where the network's are not.
 
-    Numbers are not finite where the network's are not.
+    Attributes:
+        epoch: after which it was taken; 0 before any step.
+        loss: mean data loss of the probe, normalized by the probe's own batch statistics and
+            without dropout.
+        accuracy: share of the probe that is classified rightly.
+        gradient_norm: norm of the gradients of all weights, L2's part left out.
+        layers: (L, 8) float32, the QUANTITIES of each layer, the output layer last.
+    """
+
+    epoch: int
+    loss: float
+    accuracy: float
+    gradient_norm: float
+    layers: npt.NDArray[np.float32]
+
+
+@dataclass(frozen=True, eq=False)
+class Trace:
+    """A training as its snapshots show it.
 
     Attributes:
         input_size: root mean square of the probe's inputs; 1 where they are standardized.
-        epochs: (T,) after which epochs it looked; the first is 0.
-        losses: (T,) mean data loss of the probe, normalized by the probe's own batch statistics
-            and without dropout.
-        accuracies: (T,) share of the probe that is classified rightly.
-        gradient_norms: (T,) norm of the gradients of all weights, L2's part left out.
-        layers: (T, L, 8) float32, the QUANTITIES of each layer, the output layer last.
+        snapshots: in order, the first before any step.
         train_accuracy: share of up to 128 training samples that the network at the end labels
             rightly, in prediction mode.
     """
 
     input_size: float
-    epochs: tuple[int, ...]
-    losses: tuple[float, ...]
-    accuracies: tuple[float, ...]
-    gradient_norms: tuple[float, ...]
-    layers: npt.NDArray[np.float32]
+    snapshots: tuple[Snapshot, ...]
     train_accuracy: float
 
     def document(self) -> dict[str, Any]:
-        """What was seen in terms of JSON: four digits of each number, None where it is not finite.
+        """The trace in terms of JSON: four digits of each number, None where it is not finite.
 
         The quantities of layers are lists by name, layer and moment.
         """
+        epochs, losses, accuracies, norms, layers = zip(*self.snapshots, strict=True)
         series = {
-            name: [[_digits(x) for x in values] for values in self.layers[..., i].T.tolist()]
+            name: [[_digits(x) for x in values] for values in np.array(layers)[..., i].T.tolist()]
             for i, name in enumerate(QUANTITIES)
         }
         return {
             "input size": _digits(self.input_size),
             "train accuracy": _digits(self.train_accuracy),
-            "epochs": list(self.epochs),
-            "loss": [_digits(x) for x in self.losses],
-            "accuracy": [_digits(x) for x in self.accuracies],
-            "gradient norm": [_digits(x) for x in self.gradient_norms],
+            "epochs": list(epochs),
+            "loss": [_digits(x) for x in losses],
+            "accuracy": [_digits(x) for x in accuracies],
+            "gradient norm": [_digits(x) for x in norms],
             "layers": series,
         }
 
 
-class Monitor:
-    """Watches a network on a fixed probe; nothing that the training depends on changes.
+class Tracer:
+    """Takes snapshots of a network on a fixed probe; nothing that the training needs changes.
 
     Args:
         network: that is trained.
@@ -106,7 +115,7 @@ class Monitor:
     """
 
     def __init__(self, network: Network, X: Array, y: Labels, *, steps: int, last: int) -> None:
-        self.every, self.last = -(-LOOK_STEPS // steps), last
+        self.every, self.last = -(-SNAPSHOT_STEPS // steps), last
         share = self.every * len(y) // PROBE_SHARE
         rows = spaced(len(y), max(PROBE_LEAST, min(share, PROBE_MOST)))
         self.network, self.X, self.y = network, X, y
@@ -120,13 +129,11 @@ class Monitor:
         self.weights = [network.parameters[part] for part in network.weight_slices]
         self.gradients = [network.gradients[part] for part in network.weight_slices]
         self.steps = [np.zeros_like(weights) for weights in self.weights]
-        self.epochs: list[int] = []
-        self.losses: list[float] = []
-        self.hits: list[int] = []
-        self.layers: list[list[tuple[float, ...]]] = []
+        self.sizes = np.array([weights.size for weights in self.weights])
+        self.snapshots: list[Snapshot] = []
 
-    def looks_at(self, epoch: int) -> bool:
-        """Whether an epoch's end, and so its last step, is looked at."""
+    def due(self, epoch: int) -> bool:
+        """Whether there is to be a snapshot of an epoch's end, and so of its last step."""
         return epoch % self.every == 0 or epoch == self.last
 
     def before_step(self) -> None:
@@ -139,8 +146,8 @@ class Monitor:
         for weights, step in zip(self.weights, self.steps, strict=True):
             np.subtract(weights, step, step)
 
-    def look(self, epoch: int) -> None:
-        """Look at the network as it is; its gradients are overwritten.
+    def take(self, epoch: int) -> None:
+        """Take a snapshot of the network as it is; its gradients are overwritten.
 
         Args:
             epoch: after which this is.
@@ -148,10 +155,9 @@ class Monitor:
         network, propagation = self.network, self.propagation
         statistics = network.statistics.copy()
         with np.errstate(all="ignore"):
-            self.losses.append(propagation.loss_and_backward(self.targets))
-            hits = propagation.logits.argmax(0) == self.labels
-            self.hits.append(int(np.count_nonzero(hits)))
-            self.layers.append(
+            loss = propagation.loss_and_backward(self.targets)
+            hits = np.count_nonzero(propagation.logits.argmax(0) == self.labels)
+            layers = np.array(
                 [
                     (*output, *_sizes(weights, gradient, step))
                     for output, weights, gradient, step in zip(
@@ -159,27 +165,16 @@ class Monitor:
                     )
                 ]
             )
-        self.epochs.append(epoch)
+            norm = float(np.sqrt((layers[:, 5:7] ** 2).sum(axis=1) @ self.sizes))
+            kept = layers.astype(np.float32)
+        self.snapshots.append(Snapshot(epoch, loss, int(hits) / len(self.labels), norm, kept))
         network.statistics[:] = statistics
 
-    def watched(self) -> Watched:
-        """All that was seen."""
-        layers = np.array(self.layers)
-        sizes = np.array([weights.size for weights in self.weights])
+    def trace(self) -> Trace:
+        """All snapshots that were taken, and how the network does now."""
         rows = spaced(len(self.y), PROBE_MOST)
-        with np.errstate(all="ignore"):
-            norms = np.sqrt(((layers[..., 5] ** 2 + layers[..., 6] ** 2) * sizes).sum(axis=1))
-            hits = self.network.predict_logits(self.X[rows]).argmax(axis=1) == self.y[rows]
-            kept = layers.astype(np.float32)
-        return Watched(
-            self.input_size,
-            tuple(self.epochs),
-            tuple(self.losses),
-            tuple(n / len(self.labels) for n in self.hits),
-            tuple(norms.tolist()),
-            kept,
-            float(hits.mean()),
-        )
+        right = self.network.predict_logits(self.X[rows]).argmax(axis=1) == self.y[rows]
+        return Trace(self.input_size, tuple(self.snapshots), float(right.mean()))
 
     def _outputs(self) -> list[tuple[float, float, float, float]]:
         """Mean, spread, saturated and dead share of each layer's outputs."""

@@ -1,4 +1,4 @@
-"""What watching a training costs: the same trainings with and without a monitor, in turn.
+"""What tracing a training costs: the same trainings with and without snapshots, in turn.
 
 Configurations are drawn from each study's own space; processor time of one process and one BLAS
 thread, the least of several rounds for each training, so that a busy neighbour does not count.
@@ -33,13 +33,13 @@ def main() -> None:
     print("study           epochs  without    with     cost")
     for study in options.studies:
         for epochs in (5, 20):
-            without, watched = measure(study, epochs, options)
-            share = watched / without - 1
-            print(f"{study:15s} {epochs:6d} {without:8.3f} {watched:8.3f} {share:8.1%}", flush=True)
+            without, traced = measure(study, epochs, options)
+            share = traced / without - 1
+            print(f"{study:15s} {epochs:6d} {without:8.3f} {traced:8.3f} {share:8.1%}", flush=True)
 
 
 def measure(name: str, epochs: int, options: argparse.Namespace) -> tuple[float, float]:
-    """Seconds of all the trainings, without a monitor and with one."""
+    """Seconds of all the trainings, without a trace and with one."""
     study = load_study_file(shipped_studies()[name])
     dataset, splits = study_data(study.data, study.seed)
     rows = splits[0].train[: options.rows]
@@ -53,7 +53,7 @@ def measure(name: str, epochs: int, options: argparse.Namespace) -> tuple[float,
         spec = TrainingSpecification.of(study.fixed() | dict(space.sample(rng)), epochs=epochs)
         best = dict.fromkeys(totals, float("inf"))
         for _ in range(options.rounds):
-            for watch in totals:
+            for trace in totals:
                 generator = np.random.default_rng(1)
                 network = Network(X.shape[1], len(dataset.classes), spec.network, rng=generator)
                 start = time.process_time()
@@ -64,11 +64,11 @@ def measure(name: str, epochs: int, options: argparse.Namespace) -> tuple[float,
                     spec.training,
                     rng=generator,
                     validation=validation,
-                    watch=watch,
+                    trace=trace,
                 )
-                best[watch] = min(best[watch], time.process_time() - start)
-        for watch, seconds in best.items():
-            totals[watch] += seconds
+                best[trace] = min(best[trace], time.process_time() - start)
+        for trace, seconds in best.items():
+            totals[trace] += seconds
     return totals[False], totals[True]
 
 
