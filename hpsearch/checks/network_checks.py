@@ -1,4 +1,4 @@
-"""The lecture's three: the first loss, its rise with regularization, a tiny subset by heart."""
+"""The lecture's three: the first loss, its rise with regularization, a tiny subset to overfit."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ DRAWS = 4
 """Of weights: with few inputs or units the first loss depends on the draw."""
 
 TINY = 20
-"""Samples that any sound network learns by heart."""
+"""Samples that any sound network overfits."""
 
 TINY_LOSS = 0.05
 """The loss below which they are learned: the right label has a probability of 95%."""
@@ -111,7 +111,7 @@ def regularization(context: CheckContext) -> Check:
 
 
 def tiny_subset(context: CheckContext) -> Check:
-    """Whether the network learns some 20 samples by heart, without any regularization.
+    """Whether the network overfits a tiny subset, some 20 samples, without any regularization.
 
     CS231n, lecture 6: "make sure that you can overfit very small portion of the training data":
     near-zero loss and full accuracy. The optimizer is Adam whatever the study's own, so that only
@@ -122,9 +122,9 @@ def tiny_subset(context: CheckContext) -> Check:
     floor, most = _limits(bare, rows)
     if most < 1:
         return Check(
-            f"{len(rows)} samples by heart",
+            "overfit a tiny subset",
             "warn" if most >= TOLD_APART else "fail",
-            f"{most:.0%} can be right, with a loss of {floor:.2g}",
+            f"{len(rows)} samples: {most:.0%} can be right, with a loss of {floor:.2g}",
             "100%, with a loss of 0",
             "equal rows with different labels are among them, which no network can tell apart: "
             "correct the labels, or add columns",
@@ -142,9 +142,9 @@ def tiny_subset(context: CheckContext) -> Check:
     learned = loss <= TINY_LOSS and accuracy == 1
     halfway = best <= HALFWAY * context.guessing
     return Check(
-        f"{len(rows)} samples by heart",
+        "overfit a tiny subset",
         "pass" if learned else "warn" if halfway else "fail",
-        f"loss {loss:.2g}, {accuracy:.0%} right, {steps} steps",
+        f"{len(rows)} samples: loss {loss:.2g}, {accuracy:.0%} right, {steps} steps",
         f"loss under {TINY_LOSS}, 100% right",
         "the network can learn"
         if learned

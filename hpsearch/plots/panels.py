@@ -117,7 +117,7 @@ PANELS = {
     "gap": Panel(
         "Gap between training and validation",
         "Losses at the end of each complete trial. The further to the right, the more a network "
-        "knows its training part by heart. The training loss is the mean during the last epoch, "
+        "overfits its training part. The training loss is the mean during the last epoch, "
         "dropout and L2 penalty included, so that strong regularization lies to the left.",
         gap_data,
         _one(gap_figure),

@@ -347,7 +347,7 @@ class _Case:
         return len(losses) < 4 or quarter - later > ONWARD * (losses[0] - quarter)
 
     def _generalization(self) -> Iterator[tuple[Name, str]]:
-        """Learned by heart, or stopped while it was learning."""
+        """Overfitted, or stopped while it was learning."""
         result = self.result
         if result.diverged or not result.curve:
             return

@@ -190,7 +190,7 @@ DATA: dict[str, tuple[Any, Any, dict[str, Any], str, str, str]] = {
         COIN[:, None],
         RNG.integers(0, 2, 300),
         {},
-        "20 samples by heart",
+        "overfit a tiny subset",
         "fail",
         "no network can tell apart",
     ),
@@ -233,7 +233,7 @@ HEAD = 'name = "s"\n[data]\nname = "digits"\n'
 STUDIES: dict[str, tuple[str, str, str, str]] = {
     "zero weights": (
         '[model]\ninitializer = "zeros"\ndepth = 2',
-        "20 samples by heart",
+        "overfit a tiny subset",
         "fail",
         "all units stay alike",
     ),
@@ -282,7 +282,7 @@ STUDIES: dict[str, tuple[str, str, str, str]] = {
     "dead units": ("[model]\nbias = -100.0", "layer outputs", "fail", "layer 1 is 100% dead"),
     "dead units learn nothing": (
         "[model]\nbias = -100.0",
-        "20 samples by heart",
+        "overfit a tiny subset",
         "fail",
         "cannot learn even these",
     ),

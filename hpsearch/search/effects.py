@@ -15,10 +15,10 @@ from hpsearch.search.base import Result, merit
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-__all__ = ["Evidence", "explained", "ranks"]
+__all__ = ["Effect", "explained", "ranks"]
 
 
-class Evidence(NamedTuple):
+class Effect(NamedTuple):
     """The share of a ranking's variance that some features explain, and its p-value."""
 
     share: float
@@ -41,7 +41,7 @@ def ranks(results: Sequence[Result]) -> np.ndarray[Any, np.dtype[np.float64]]:
     return mean_rank[place]
 
 
-def explained(features: Sequence[Sequence[float]], ranking: Sequence[float]) -> Evidence:
+def explained(features: Sequence[Sequence[float]], ranking: Sequence[float]) -> Effect:
     """Regress a ranking on features; an F test against no effect at all.
 
     With one indicator this is the rank-sum test of Wilcoxon up to its approximation; with x and its
@@ -66,8 +66,8 @@ def explained(features: Sequence[Sequence[float]], ranking: Sequence[float]) -> 
     solution, _, rank, _ = np.linalg.lstsq(X, y, rcond=None)
     effects, rest = int(rank) - 1, len(y) - int(rank)
     if total == 0.0 or effects < 1 or rest < 1:
-        return Evidence(0.0, 1.0)
+        return Effect(0.0, 1.0)
     share = min(max(1.0 - float(((y - X @ solution) ** 2).sum()) / total, 0.0), 1.0)
     if share > 1.0 - 1e-12:
-        return Evidence(1.0, 0.0)
-    return Evidence(share, float(fdtrc(effects, rest, (share / effects) / ((1.0 - share) / rest))))
+        return Effect(1.0, 0.0)
+    return Effect(share, float(fdtrc(effects, rest, (share / effects) / ((1.0 - share) / rest))))

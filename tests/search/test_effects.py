@@ -5,7 +5,7 @@ import pytest
 from scipy import stats
 
 from hpsearch.search.base import Result, Slot
-from hpsearch.search.evidence import explained, ranks
+from hpsearch.search.effects import explained, ranks
 
 
 def result(score: float | None) -> Result:
