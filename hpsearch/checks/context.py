@@ -10,7 +10,6 @@ from numpy.typing import DTypeLike, NDArray
 
 from hpsearch.data import Dataset, Preprocessor, Split
 from hpsearch.nn import Network
-from hpsearch.nn.losses import cross_entropy
 from hpsearch.space import Value
 from hpsearch.training.specification import TrainingSpecification
 
@@ -104,7 +103,7 @@ class CheckContext:
     def loss(self, network: Network, rows: slice | NDArray[np.int64] = slice(None)) -> float:
         """Mean data loss of a network on some of the rows, in prediction mode."""
         with np.errstate(all="ignore"):
-            return cross_entropy(network.predict_logits(self.X[rows]), self.y[rows])
+            return network.loss.mean(network.predict_logits(self.X[rows]), self.y[rows])
 
     @property
     def guessing(self) -> float:

@@ -15,7 +15,6 @@ from hpsearch.nn.arrays import Array, Labels
 from hpsearch.nn.averaging import WeightAverage
 from hpsearch.nn.batches import Batch, Batches
 from hpsearch.nn.config import TrainingConfig
-from hpsearch.nn.losses import cross_entropy
 from hpsearch.nn.network import Network
 from hpsearch.nn.optimizers import OPTIMIZERS
 from hpsearch.nn.propagation import Propagation
@@ -148,7 +147,9 @@ class Trainer:
             validation = self._checked(*validation, "validation")
         elif self.config.patience is not None:
             raise UsageError("early stopping needs validation data; give some, or no patience.")
-        batches = Batches(X, y, self.network.n_classes, self.config.batch_size)
+        batches = Batches(
+            X, y, self.network.n_classes, self.config.batch_size, self.network.loss.scratch
+        )
         if self.network.config.batch_norm and batches.size == 1:
             raise UsageError(
                 "batch normalization needs batches of two samples or more; raise batch_size, give "
@@ -220,7 +221,7 @@ class Trainer:
         """One pass over the data: its training loss, its last rate, and why to stop if so."""
         assert self.initial_loss is not None
         # A network that was trained before begins near zero; chance level is then the measure.
-        chance = math.log(self.network.n_classes)
+        chance = self.network.loss.chance(self.network.n_classes)
         limit = self.config.divergence * max(self.initial_loss, self.dropped_loss, chance)
         rates = self._rates(batches.per_epoch)
         total, recent, seen, step = 0.0, 0.0, 0, 0
@@ -232,8 +233,7 @@ class Trainer:
                 of_last = tracer if step + len(block) == len(rates) else None
                 samples = self._steps(block, batches, rates[step : step + len(block)], of_last)
                 step += len(block)
-                loss = float(np.log(batches.normalizers[:samples]).sum(dtype=np.float64))
-                loss -= float(batches.picked[: len(block)].sum(dtype=np.float64))
+                loss = batches.scratch.total(len(block), samples)
                 if not math.isfinite(loss):
                     return math.nan, 0.0, "not finite"
                 # One odd sample is no divergence: the mean of some hundred decides.
@@ -256,20 +256,20 @@ class Trainer:
         The tracer, if any, is shown the last step.
         """
         sizes = np.full(len(block), batches.size)
-        sizes[-1] = len(block[-1].normalizers)
+        sizes[-1] = block[-1].targets.shape[1]
         optimizer, average = self.optimizer, self.average
         batches.scales[: len(block)] = (rates if optimizer.linear else 1.0) / sizes
         propagation = self._passes[batches.size]
         loss = propagation.loss
         traced = None if tracer is None else block[-1]
         for batch, rate in zip(block, rates.tolist(), strict=True):
-            inputs, targets, normalizers, picked, scale = batch
-            if len(normalizers) != propagation.samples:
-                propagation = self._passes[len(normalizers)]
+            inputs, targets, kept, scale = batch
+            if inputs.shape[1] != propagation.samples:
+                propagation = self._passes[inputs.shape[1]]
                 loss = propagation.loss
             propagation.forward(inputs)
-            loss.forward(targets, normalizers, picked)
-            loss.backward(targets, normalizers, scale)
+            loss.forward(targets, kept)
+            loss.backward(targets, kept, scale)
             propagation.backward()
             if batch is traced and tracer is not None:
                 tracer.before_step()
@@ -298,7 +298,7 @@ class Trainer:
         """Mean data loss and accuracy in prediction mode."""
         logits = self.network.predict_logits(X)
         with np.errstate(all="ignore"):
-            return cross_entropy(logits, y), float(np.mean(logits.argmax(axis=1) == y))
+            return self.network.loss.mean(logits, y), float(np.mean(logits.argmax(axis=1) == y))
 
     def _checked(self, X: Array, y: Labels, what: str) -> tuple[Array, Labels]:
         """Inputs and labels of the network's dtype and shape, copied only where they must be."""
