@@ -9,25 +9,16 @@ from numpy.typing import NDArray
 
 from hpsearch.checks.check import Check, Verdict
 from hpsearch.checks.context import CheckContext
+from hpsearch.nn import ACTIVATIONS
+from hpsearch.nn.activations import Activation
 from hpsearch.nn.propagation import Propagation
 
 __all__ = ["LayerStatistics", "layer_outputs", "layer_statistics", "signal"]
 
 ROWS = 500
 
-SATURATED = {
-    "sigmoid": lambda y: np.abs(y - 0.5) > 0.45,
-    "tanh": lambda y: np.abs(y) > 0.95,
-    "elu": lambda y: y < -0.95,
-}
-"""Where an activation is flat: within a twentieth of its range from an asymptote."""
-
-RECTIFIERS = ("relu",)
-"""Whose units are dead when they put out zero for every sample; leaks keep the others alive."""
-
-STUCK, LOST = 0.5, 0.9
-"""Shares of saturated outputs or dead units in one layer: half of them waste the layer, and nine in
-ten let hardly any gradient through."""
+LOST = 0.9
+"""Share of saturated outputs or dead units in one layer that lets hardly any gradient through."""
 
 WEAK, VANISHED = 1e-2, 1e-5
 """Spreads of a layer's outputs over the samples. Standardized inputs have 1, and Glorot and Bengio
@@ -43,14 +34,14 @@ class LayerStatistics:
     Attributes:
         mean: over samples and units.
         spread: standard deviation over the samples, root mean square over the units.
-        stuck: the share of saturated outputs, or of dead units; 0 for activations without either.
-        word: "dead" or "saturated", or nothing.
+        stuck: the share of saturated outputs, or of dead units; see `Activation.stuck`.
+        activation: of its units.
     """
 
     mean: float
     spread: float
     stuck: float
-    word: str
+    activation: type[Activation]
 
 
 def layer_statistics(context: CheckContext) -> list[LayerStatistics]:
@@ -65,18 +56,16 @@ def layer_statistics(context: CheckContext) -> list[LayerStatistics]:
     propagation.load(X)
     with np.errstate(all="ignore"):
         propagation.forward()
-        activation = context.spec.network.activation
+        activation = ACTIVATIONS[context.spec.network.activation]
         return [_statistics(y.astype(np.float64), activation) for y in propagation.hidden]
 
 
-def _statistics(y: NDArray[np.float64], activation: str) -> LayerStatistics:
-    stuck, word = 0.0, ""
-    if activation in RECTIFIERS:
-        stuck, word = float(np.mean(~(y > 0).any(axis=1))), "dead"
-    elif activation in SATURATED:
-        stuck, word = float(np.mean(SATURATED[activation](y))), "saturated"
+def _statistics(y: NDArray[np.float64], activation: type[Activation]) -> LayerStatistics:
+    saturated = activation.saturated(y)
+    dead = activation.dead(saturated)
+    stuck = activation.stuck(float(saturated.mean()), float(dead.mean()), len(dead))
     spread = float(np.sqrt(np.mean(y.var(axis=1))))
-    return LayerStatistics(float(y.mean()), spread, stuck, word)
+    return LayerStatistics(float(y.mean()), spread, stuck, activation)
 
 
 def signal(layers: list[LayerStatistics]) -> tuple[Verdict, str]:
@@ -87,9 +76,9 @@ def signal(layers: list[LayerStatistics]) -> tuple[Verdict, str]:
         if not np.isfinite(layer.spread) or layer.spread > STRONG:
             bad = not layer.spread <= EXPLODED
             faults.append(("fail" if bad else "warn", f"{where} explodes to {layer.spread:.2g}"))
-        if layer.stuck > STUCK:
-            bad = layer.stuck > LOST
-            faults.append(("fail" if bad else "warn", f"{where} is {layer.stuck:.0%} {layer.word}"))
+        if layer.stuck > layer.activation.most_stuck:
+            text = f"{where} is {layer.stuck:.0%} {layer.activation.fault}"
+            faults.append(("fail" if layer.stuck > LOST else "warn", text))
         if layer.spread < WEAK:
             bad = layer.spread < VANISHED
             text = f"the signal is down to {layer.spread:.1g} in {where}"
@@ -116,13 +105,14 @@ def layer_outputs(context: CheckContext) -> Check:
         f"mean {' '.join(f'{s.mean:.2g}' for s in shown)}; "
         f"spread {' '.join(f'{s.spread:.2g}' for s in shown)}"
     )
-    if layers[0].word:
-        found += f"; {layers[0].word} {' '.join(f'{s.stuck:.0%}' for s in shown)}"
+    activation = layers[0].activation
+    if activation.fault:
+        found += f"; {activation.fault} {' '.join(f'{s.stuck:.0%}' for s in shown)}"
     return Check(
         "layer outputs",
         verdict,
         found + gap,
-        f"spread {WEAK:g} to {STRONG:g}, under {STUCK:.0%} stuck",
+        f"spread {WEAK:g} to {STRONG:g}, under {activation.most_stuck:.0%} stuck",
         "the signal reaches the last layer about as strong as it came"
         if verdict == "pass"
         else f"{fault}: use he weights with the relu family or xavier with tanh, biases near 0, "

@@ -55,9 +55,8 @@ def training_flops(configuration: Mapping[str, Value], shape: DataShape, *, epoc
     True
     """
     network = TrainingSpecification.of(configuration, epochs=max(1, epochs)).network
-    pieces = network.maxout_pieces if network.activation == "maxout" else 1
     widths = [shape.features, *network.hidden_layer_sizes]
-    weights = sum(fan_in * width * pieces for fan_in, width in pairwise(widths))
+    weights = sum(fan_in * width * network.pieces for fan_in, width in pairwise(widths))
     weights += widths[-1] * shape.classes
     return 6.0 * epochs * shape.rows * weights
 

@@ -69,6 +69,11 @@ class NetworkConfig:
         _check_number("dropout", self.dropout, low=0.0, below=1.0)
         _check_integer("maxout_pieces", self.maxout_pieces, 1)
 
+    @property
+    def pieces(self) -> int:
+        """Linear pieces of each hidden unit."""
+        return self.maxout_pieces if ACTIVATIONS[self.activation].piecewise else 1
+
 
 @dataclass(frozen=True)
 class TrainingConfig:

@@ -362,14 +362,13 @@ class _LayerShape(NamedTuple):
 
 def _layer_shapes(n_features: int, n_classes: int, config: NetworkConfig) -> list[_LayerShape]:
     """The shape of each layer, the output layer last."""
-    pieces = config.maxout_pieces if config.activation == "maxout" else 1
     learns_slope = ACTIVATIONS[config.activation].initial_slope is not None
     widths = [n_features, *config.hidden_layer_sizes]
     hidden = [
         _LayerShape(
             fan_in,
-            width * pieces,
-            width * pieces if config.batch_norm else 0,
+            width * config.pieces,
+            width * config.pieces if config.batch_norm else 0,
             width if learns_slope else 0,
         )
         for fan_in, width in pairwise(widths)

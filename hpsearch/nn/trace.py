@@ -180,8 +180,8 @@ class Tracer:
         """Mean, spread, saturated and dead share of each layer's outputs."""
         outputs = []
         for activation in self.activations:
-            mask = activation.flat(activation.y)
-            dead = np.logical_and.reduce(mask, 1)
+            mask = activation.saturated(activation.y)
+            dead = activation.dead(mask)
             shares = np.count_nonzero(mask) / mask.size, np.count_nonzero(dead) / dead.size
             outputs.append((*_moments(activation.y, activation.scratch), *shares))
         logits = self.propagation.logits

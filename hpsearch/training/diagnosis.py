@@ -15,7 +15,8 @@ from typing import Literal, NamedTuple, TypeAlias
 
 import numpy as np
 
-from hpsearch.nn import NetworkConfig, TrainingConfig, TrainingResult
+from hpsearch.nn import ACTIVATIONS, NetworkConfig, TrainingConfig, TrainingResult
+from hpsearch.nn.activations import Activation
 from hpsearch.nn.trace import QUANTITIES, Snapshot, Trace
 
 __all__ = ["ADVICE", "DIAGNOSIS", "HINTS", "Finding", "Name", "by_kind", "diagnose"]
@@ -69,15 +70,6 @@ NO_GRADIENT = 1e-3
 FADED = 1e-2
 """The first layer's gradient in units of the last layer's, below which it has vanished: a sigmoid
 has a slope of at most 1/4, so four layers of them make 1/256 (lecture 6)."""
-
-DEAD = 0.4
-"""Share of dead units in a layer; the course notes see "as much as 40%" with too high a rate."""
-
-ENOUGH = 8
-"""Units that a layer must have for a share of dead ones to mean something."""
-
-SATURATED = 0.5
-"""Share of saturated outputs in a layer; Xavier's initialization begins below 0.1."""
 
 SHRUNK = 0.3
 """Size of the weights in units of the first one below which regularization has crushed them."""
@@ -185,6 +177,11 @@ class _Case:
     n_validation: int
 
     @property
+    def activation(self) -> type[Activation]:
+        """Of the hidden layers."""
+        return ACTIVATIONS[self.network.activation]
+
+    @property
     def first(self) -> Snapshot:
         """The network before any step."""
         return self.trace.snapshots[0]
@@ -256,11 +253,11 @@ class _Case:
         if not self.network.hidden_layer_sizes or not self._unlearned:
             return
         norm, gradients = self.first.gradient_norm, _of("gradient spread", self.first)
-        dead_first = self._dead_share(self.first)
+        dead_first = max(self._stuck(self.first, "dead"), default=0.0)
         if _of("weight size", self.first).min() == 0:
             why = "all weights begin at zero, so that all units stay the same"
             yield "vanishing gradients", why
-        elif dead_first > DEAD:
+        elif dead_first > self.activation.most_stuck:
             why = f"{dead_first:.0%} of the units of a layer are 0 for every sample from the start"
             yield "dead ReLUs", why
         elif norm < NO_GRADIENT:
@@ -276,30 +273,31 @@ class _Case:
                 yield "learning rate too high", f"with a rate of {rate:.2g} units died on the way"
 
     def _saturation(self) -> Iterator[tuple[Name, str]]:
-        """Units that begin on the flat parts of their function; half of a ReLU always does."""
-        flat = _of("saturated", self.first)[:-1]
-        if self.network.activation != "relu" and flat.size and flat.max() > SATURATED:
+        """Units that begin on the flat parts of their function."""
+        stuck = self._stuck(self.first, "saturated")
+        if max(stuck, default=0.0) > self.activation.most_stuck:
+            layer = stuck.index(max(stuck))
             yield (
                 "saturation",
-                f"{flat.max():.0%} of the outputs of layer {flat.argmax() + 1} are saturated "
+                f"{stuck[layer]:.0%} of the outputs of layer {layer + 1} are saturated "
                 "before the first step",
             )
 
     @property
     def _dead(self) -> tuple[Name, str] | None:
         """Dead units at the end, if there are many."""
-        share = self._dead_share(self.last)
-        if share <= DEAD:
+        share = max(self._stuck(self.last, "dead"), default=0.0)
+        if share <= self.activation.most_stuck:
             return None
         return "dead ReLUs", f"{share:.0%} of the units of a layer are 0 for every sample"
 
-    def _dead_share(self, moment: Snapshot) -> float:
-        """The largest share of dead units in a layer that has enough to speak of a share."""
-        if self.network.activation != "relu":
-            return 0.0
-        shares = _of("dead", moment)[:-1].tolist()
-        sizes = self.network.hidden_layer_sizes
-        return max((x for x, n in zip(shares, sizes, strict=True) if n >= ENOUGH), default=0.0)
+    def _stuck(self, moment: Snapshot, fault: str) -> list[float]:
+        """The share of each hidden layer with the activation's fault; none if it has another."""
+        if self.activation.fault != fault:
+            return []
+        shares = (_of(name, moment).tolist() for name in ("saturated", "dead"))
+        layers = zip(*shares, self.network.hidden_layer_sizes, strict=False)
+        return [self.activation.stuck(*layer) for layer in layers]
 
     def _rate(self) -> Iterator[tuple[Name, str]]:
         """A loss that explodes or jumps, or that barely moves."""

@@ -12,9 +12,13 @@ from scipy.stats import norm
 from hpsearch.checks.context import CheckContext
 from hpsearch.checks.gradients import gradient_check, gradient_errors
 from hpsearch.checks.layers import LayerStatistics, layer_statistics, signal
-from hpsearch.nn import ACTIVATIONS
-from hpsearch.nn.activations import ReLU, Tanh
+from hpsearch.lab.dead_relus import dead_relus_data
+from hpsearch.lab.layers import deep_networks
+from hpsearch.nn import ACTIVATIONS, Network, NetworkConfig, TrainingConfig, train
+from hpsearch.nn.activations import SMALL_SLOPE, ReLU, Tanh
 from hpsearch.nn.layers import BatchNorm
+from hpsearch.nn.trace import QUANTITIES
+from hpsearch.training.diagnosis import diagnose
 
 DATA, SPLIT = divided(*blobs())
 
@@ -87,14 +91,14 @@ def test_he_weights_keep_the_size_of_a_rectified_signal() -> None:
         assert layer.mean == pytest.approx(1 / np.sqrt(np.pi), rel=0.05)
     assert first.spread == pytest.approx(np.sqrt(1 - 1 / np.pi), rel=0.05)
     assert first.stuck == second.stuck == 0
-    assert (first.word, signal([first, second])[0]) == ("dead", "pass")
+    assert (first.activation.fault, signal([first, second])[0]) == ("dead", "pass")
 
 
 def test_large_weights_saturate_tanh_as_often_as_a_normal_of_that_size_does() -> None:
     first = wide(activation="tanh", initializer="large-random")[0]
-    expected = 2 * norm.cdf(-np.arctanh(0.95), scale=20)
+    expected = 2 * norm.cdf(-np.arctanh(np.sqrt(1 - SMALL_SLOPE)), scale=20)
     assert first.stuck == pytest.approx(expected, abs=0.01)
-    assert first.word == "saturated"
+    assert first.activation.fault == "saturated"
     assert signal([first])[0] == "fail"
 
 
@@ -115,3 +119,29 @@ def test_units_whose_bias_is_far_below_are_dead() -> None:
     layers = wide(bias=-100.0)
     assert [layer.stuck for layer in layers] == [1.0, 1.0]
     assert signal(layers) == ("fail", "layer 1 is 100% dead")
+
+
+@pytest.mark.parametrize(("activation", "fault"), [("tanh", "saturated"), ("relu", "dead")])
+def test_check_trace_and_lab_ask_the_activation_what_is_saturated_and_dead(
+    activation: str, fault: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    kind = ACTIVATIONS[activation]
+    assert kind.fault == fault
+    # From here on it holds everything to be saturated, and so should everybody.
+    monkeypatch.setattr(kind, "saturated", staticmethod(lambda y: np.ones(y.shape, np.bool_)))
+    assert [layer.stuck for layer in wide(activation=activation)] == [1.0, 1.0]
+    rng = np.random.default_rng(0)
+    X, y = rng.standard_normal((60, 5)).astype(np.float32), np.arange(60) % 3
+    network = Network(5, 3, NetworkConfig((9, 8), activation), rng=rng)
+    training = TrainingConfig(learning_rate=1e-9, epochs=1)
+    result = train(network, X, y, training, rng=rng, validation=(X, y), trace=True)
+    assert result.trace is not None
+    share = result.trace.snapshots[0].layers[:-1, QUANTITIES.index(fault)]
+    assert share.tolist() == [1.0, 1.0]
+    found = diagnose(result, network.config, training, shares=(1 / 3,) * 3, n_validation=60)
+    name = "dead ReLUs" if fault == "dead" else "saturation"
+    assert name in {finding.name for finding in found if finding.fault}
+    deep = deep_networks(seed=0, samples=20, width=10, depth=2, batch_norm=False)
+    assert all((n.saturated == 1).all() for n in deep if n.activation == activation)
+    data = dead_relus_data(repeats=1, epochs=1, rates=(0.01,))
+    assert (data.dead == 1).all() == (fault == "dead")

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from hpsearch.nn import Network, NetworkConfig, TrainingConfig, train
-from hpsearch.nn.activations import ACTIVATIONS, FLAT
+from hpsearch.nn.activations import ACTIVATIONS, SMALL_SLOPE
 from hpsearch.nn.trace import QUANTITIES, SNAPSHOT_STEPS, Trace, Tracer, spaced
 
 rng = np.random.default_rng(0)
@@ -77,7 +77,7 @@ def test_the_quantities_of_a_layer_by_hand() -> None:
         weights, slopes = network.parameters[part], gradient[part]
         squares += float((slopes**2).sum())
         out = hidden[i] if i < 2 else network.predict_logits(X[rows])
-        flat = np.abs(out) > np.sqrt(1 - FLAT) if i < 2 else np.zeros_like(out)
+        flat = np.abs(out) > np.sqrt(1 - SMALL_SLOPE) if i < 2 else np.zeros_like(out)
         size = np.sqrt((weights**2).mean())
         expected = {
             "output mean": out.mean(),
@@ -95,9 +95,9 @@ def test_the_quantities_of_a_layer_by_hand() -> None:
 
 
 @pytest.mark.parametrize("name", sorted(ACTIVATIONS))
-def test_flat_is_where_the_slope_is_small(name: str) -> None:
+def test_saturated_is_where_the_slope_is_small(name: str) -> None:
     if name == "maxout":
-        assert not ACTIVATIONS[name].flat(np.array([-9.0, 0.0, 9.0])).any()
+        assert not ACTIVATIONS[name].saturated(np.array([-9.0, 0.0, 9.0])).any()
         return
     x = np.linspace(-8, 8, 4001)
     arrays = [x.reshape(1, -1).copy(), *(np.empty((1, 4001)) for _ in range(3))]
@@ -106,10 +106,10 @@ def test_flat_is_where_the_slope_is_small(name: str) -> None:
     made.forward()
     made.backward()
     slopes = arrays[2][0]
-    small = np.abs(slopes) < FLAT * np.abs(slopes).max()
+    small = np.abs(slopes) < SMALL_SLOPE * np.abs(slopes).max()
     if name == "leaky-relu":
         small[:] = False  # by its slope of 0.01 a leaky unit learns, slowly, and never dies
-    off = made.flat(arrays[1])[0] != small
+    off = made.saturated(arrays[1])[0] != small
     assert off.sum() <= 2, "but for the edges"
 
 
