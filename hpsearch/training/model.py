@@ -1,8 +1,8 @@
 """Trained networks with all that prediction needs, in one file without pickles.
 
 The file is a NumPy ``.npz``: the arrays of each network and of its preprocessing, and one JSON text
-with the architectures, the classes, the columns and where the model came from. Format 1 had one
-network; since format 2 there may be several, whose probabilities are averaged.
+with the architectures, the classes, the columns and where the model came from. Of several
+networks the probabilities are averaged.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ from hpsearch.writing import json_text, write_whole
 
 __all__ = ["Member", "Model"]
 
-FORMAT = 2
+FORMAT = 1
 """The version of the file's layout."""
 
 FAR = 10.0
@@ -47,11 +47,12 @@ CHUNK_CELLS = 1 << 25
 
 ABOUT = {
     "format": int,
+    "networks": [dict],
     "classes": [(str, int)],
     "feature_names": [str],
     "categories": dict,
     "origin": dict,
-    "decimal_comma?": [str],
+    "decimal_comma": [str],
 }
 """What that text has; see `fits`."""
 
@@ -150,12 +151,8 @@ class Model:
                 "such rows means nothing"
             )
         parts = [member.preprocessor for member in self.members]
-        lows = [part.low for part in parts if part.low is not None]
-        highs = [part.high for part in parts if part.high is not None]
-        if len(lows) < len(parts) or len(highs) < len(parts):
-            return told  # by an older hpsearch, which did not keep them
-        low = np.fmin.reduce(lows, axis=0).astype(np.float64)
-        high = np.fmax.reduce(highs, axis=0).astype(np.float64)
+        low = np.fmin.reduce([part.low for part in parts], axis=0).astype(np.float64)
+        high = np.fmax.reduce([part.high for part in parts], axis=0).astype(np.float64)
         span = np.where(high > low, high - low, np.maximum(np.abs(high), 1))
         far = np.abs(X - (low + high) / 2) > FAR * span + (high - low) / 2
         for column in np.flatnonzero(far.any(axis=0)):
@@ -265,23 +262,22 @@ class Model:
             about = json.loads(arrays.pop("about").tobytes().decode())
             if not fits(about, ABOUT):
                 raise DataError("its description has another shape")
-        if about["format"] > FORMAT:
+        if about["format"] != FORMAT:
             raise DataError(
-                f"{name} was written by a newer hpsearch (format {shown(about['format'])}); upgrade"
+                f"{name} was written by another hpsearch (format {shown(about['format'])} instead "
+                f"of {FORMAT}); export it again with `hpsearch best NAME --export model.npz`"
             )
         with _damage_named(name):
-            parts = (
-                [(about["network"], arrays)]
-                if about["format"] == 1
-                else [(net, _part(arrays, f"{n}/")) for n, net in enumerate(about["networks"])]
-            )
             model = cls(
-                tuple(_member(network, own) for network, own in parts),
+                tuple(
+                    _member(network, _part(arrays, f"{n}/"))
+                    for n, network in enumerate(about["networks"])
+                ),
                 _distinct(about["classes"]),
                 _distinct(about["feature_names"]),
                 {int(k): _texts(v) for k, v in about["categories"].items()},
                 about["origin"],
-                tuple(about.get("decimal_comma", ())),
+                tuple(about["decimal_comma"]),
             )
             _ = model._built
         return model
