@@ -12,7 +12,6 @@ import numpy as np
 from pydantic import BaseModel
 
 from hpsearch.advice.evidence import Evidence, Trained
-from hpsearch.diagnosis import ADVICE, Name
 from hpsearch.engine.intervals import wilson_interval
 from hpsearch.search.base import Result, in_order
 from hpsearch.search.narrowing import narrow
@@ -26,6 +25,7 @@ from hpsearch.study_file.models import (
     ModelSection,
     TrainingSection,
 )
+from hpsearch.training.diagnosis import ADVICE, Name
 
 __all__ = ["Edit", "Point", "advise", "urgent"]
 

@@ -33,7 +33,7 @@ def advise(
 ) -> None:
     """Say what was wrong with a study's trainings, if anything, and what to run next.
 
-    The trainings were watched while they ran; the data and the network are checked once more.
+    Every training was traced while it ran; the data and the network are checked once more.
     """
     from hpsearch.advice import advise_study
     from hpsearch.errors import UsageError

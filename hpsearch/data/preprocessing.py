@@ -47,8 +47,7 @@ class Preprocessor:
         mean: subtracted from expanded columns, (e,).
         scale: divides them afterwards, (e,).
         components: principal axes as columns, (e, d'); None for the kinds that do not project.
-        low: the least value of each input column, (d,), NaN for categorical ones; None where it is
-            not known, in files of an older hpsearch.
+        low: the least value of each input column, (d,), NaN for categorical ones.
         high: the greatest, likewise.
     """
 
@@ -59,8 +58,8 @@ class Preprocessor:
     mean: Floats
     scale: Floats
     components: Floats | None
-    low: NDArray[np.float32] | None = None
-    high: NDArray[np.float32] | None = None
+    low: NDArray[np.float32]
+    high: NDArray[np.float32]
 
     @classmethod
     def fit(
@@ -175,9 +174,8 @@ class Preprocessor:
     def state(self) -> dict[str, NDArray[Any]]:
         """The preprocessor as plain arrays, for a model file without pickles."""
         arrays = {name: getattr(self, name) for name in _ARRAYS}
-        known = {name: getattr(self, name) for name in ("components", "low", "high")}
-        known = {name: array for name, array in known.items() if array is not None}
-        return {"kind": np.array(self.kind), **arrays, **known}
+        axes = {} if self.components is None else {"components": self.components}
+        return {"kind": np.array(self.kind), **arrays, **axes}
 
     @classmethod
     def from_state(cls, state: Mapping[str, NDArray[Any]]) -> Preprocessor:
@@ -192,7 +190,6 @@ class Preprocessor:
         arrays = {name: np.asarray(state[name]) for name in _ARRAYS}
         kind = str(state["kind"])
         components = np.asarray(state["components"]) if "components" in state else None
-        low, high = (np.asarray(state[k]) if k in state else None for k in ("low", "high"))
         width = len(arrays["mean"])
         fits = (
             kind in KINDS
@@ -205,16 +202,12 @@ class Preprocessor:
             and all(np.isfinite(arrays[name]).all() for name in ("mean", "scale"))
             and not np.isinf(arrays["impute"]).any()
             and not np.isinf(arrays["code"]).any()
-            and all(
-                extreme is None
-                or (extreme.dtype == np.float32 and extreme.shape == arrays["impute"].shape)
-                for extreme in (low, high)
-            )
+            and all(len(arrays[name]) == len(arrays["impute"]) for name in ("low", "high"))
             and bool(((arrays["source"] >= 0) & (arrays["source"] < len(arrays["impute"]))).all())
         )
         if not fits:
             raise DataError("the preprocessing state does not fit together; is the file damaged?")
-        return cls(kind=kind, components=components, low=low, high=high, **arrays)
+        return cls(kind=kind, components=components, **arrays)
 
 
 def _are_axes(components: NDArray[Any], width: int) -> bool:
@@ -233,6 +226,8 @@ _ARRAYS = {
     "code": np.dtype(np.float32),
     "mean": np.dtype(np.float64),
     "scale": np.dtype(np.float64),
+    "low": np.dtype(np.float32),
+    "high": np.dtype(np.float32),
 }
 
 

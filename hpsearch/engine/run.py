@@ -40,8 +40,6 @@ from hpsearch.engine.reuse import known_trainings, training_digest
 from hpsearch.engine.summary import Summary, summarize
 from hpsearch.engine.workers import Executor, available_cores, local_executor
 from hpsearch.errors import HpsearchError, NoWinnerError, RunError, UsageError
-from hpsearch.model import Member, Model
-from hpsearch.objective import Job
 from hpsearch.search import make_strategy
 from hpsearch.search.base import Slot, Strategy, Winner
 from hpsearch.search.sequel import grown
@@ -55,6 +53,8 @@ from hpsearch.storage import (
 )
 from hpsearch.study_file import StudyFile
 from hpsearch.study_file.data import study_data
+from hpsearch.training.jobs import Job
+from hpsearch.training.model import Member, Model
 
 if TYPE_CHECKING:
     import optuna

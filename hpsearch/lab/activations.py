@@ -54,7 +54,7 @@ def activations_data(seed: int = 0, *, points: int = 401) -> ActivationsData:
     inputs = np.linspace(-REACH, REACH, points)
     outputs, gradients = {}, {}
     for name, kind in ACTIVATIONS.items():
-        pieces = (1.0, SECOND_PIECE) if name == "maxout" else (1.0,)
+        pieces = (1.0, SECOND_PIECE) if kind.piecewise else (1.0,)
         x = np.outer(pieces, inputs)
         y, dx, dy = np.empty((1, points)), np.empty_like(x), np.ones((1, points))
         slope = np.full(1, kind.initial_slope or 0.0)

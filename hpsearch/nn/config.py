@@ -67,6 +67,11 @@ class NetworkConfig:
         object.__setattr__(self, "hidden_layer_sizes", tuple(int(size) for size in sizes))
         _check(self)
 
+    @property
+    def pieces(self) -> int:
+        """Linear pieces of each hidden unit."""
+        return self.maxout_pieces if ACTIVATIONS[self.activation].piecewise else 1
+
 
 @dataclass(frozen=True)
 class TrainingConfig:

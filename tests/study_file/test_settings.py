@@ -15,13 +15,13 @@ from hpsearch.classifier.settings import read_settings
 from hpsearch.data import Preprocessor
 from hpsearch.errors import UsageError
 from hpsearch.nn import NetworkConfig, TrainingConfig
-from hpsearch.objective import Recipe
 from hpsearch.setting import Setting
 from hpsearch.space import Float, Int
 from hpsearch.space.settings import SETTINGS
 from hpsearch.study_file import StudyFile, parse_study_file
 from hpsearch.study_file.models import DataSection, ModelSection, TrainingSection
 from hpsearch.study_file.template import toml_value
+from hpsearch.training.specification import TrainingSpecification
 
 TABLES = {"data": DataSection, "model": ModelSection, "training": TrainingSection}
 ARGUMENTS = {
@@ -67,7 +67,9 @@ def takers(name: str) -> dict[str, Callable[[Any], object]]:
     found: dict[str, Callable[[Any], object]] = {
         "configuration": lambda v: configure(name, v),
         "recipe": lambda v: (
-            Recipe.of({}, epochs=v) if name == "epochs" else Recipe.of({name: v}, epochs=1)
+            TrainingSpecification.of({}, epochs=v)
+            if name == "epochs"
+            else TrainingSpecification.of({name: v}, epochs=1)
         ),
         "classifier": lambda v: read_settings(MLPClassifier(**{argument: v}).get_params()),
         "file": lambda v: study_line(name, v),

@@ -10,7 +10,6 @@ from pathlib import Path
 import pytest
 
 from hpsearch.errors import StudyFileError, UsageError
-from hpsearch.objective import Recipe
 from hpsearch.space import Categorical, Condition, Float, Int
 from hpsearch.space.settings import SETTINGS
 from hpsearch.study_file import (
@@ -22,6 +21,7 @@ from hpsearch.study_file import (
     shipped_studies,
     template,
 )
+from hpsearch.training.specification import TrainingSpecification
 
 SMALLEST = 'name = "s"\n[data]\nname = "digits"\n'
 
@@ -98,8 +98,8 @@ def test_fixed_settings_and_any_draw_make_a_recipe() -> None:
     study = parse_study_file(SMALLEST)
     space = study.space()
     draw = space.from_unit([0.5] * len(space.parameters))
-    recipe = Recipe.of(study.fixed() | draw, epochs=3)
-    assert recipe.network.hidden_layer_sizes == (draw["width"],) * int(str(draw["depth"]))
+    spec = TrainingSpecification.of(study.fixed() | draw, epochs=3)
+    assert spec.network.hidden_layer_sizes == (draw["width"],) * int(str(draw["depth"]))
 
 
 WRONG = {
