@@ -62,7 +62,7 @@ def make_study(file: Path, trials: int) -> None:
         optuna.logging.set_verbosity(optuna.logging.WARNING)
         study = optuna.create_study(study_name="large", storage=store, direction="maximize")
         kept = parse_study_file(FILE.format(epochs=EPOCHS, trials=trials))
-        record.write_note(study, "study file", kept.model_dump(mode="json"))
+        record.write_metadata(study, "study file", kept.model_dump(mode="json"))
         for index, size in enumerate(sizes):
             space = SPACE if index == 0 else NARROW
             name = f"fine-{index}" if index else "coarse"

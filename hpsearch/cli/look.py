@@ -148,7 +148,7 @@ def best(
         together = make_ensemble(
             name, ensemble, storage=storage, workers=workers, executor=executor, tell=_tell
         )
-        if len(together.voters) < ensemble:
+        if len(together.members) < ensemble:
             _tell(f"the study has {together.candidates} configurations to average, not {ensemble}")
     store = open_storage(storage, create=False)
     summary = _summary(store, name)
@@ -192,7 +192,7 @@ def _export(
     if digest is None:
         with storage_errors(store.url):
             raise RunError(why_untested(study))
-    members = None if together is None else len(together.voters)
+    members = None if together is None else len(together.members)
     content = load_model_bytes(store, study._study_id, digest, ensemble=members)
     Model.from_bytes(content).save(path)
     _tell(f"wrote {path}")

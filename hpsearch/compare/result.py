@@ -143,26 +143,26 @@ def read_comparison(store: WriteBehindStorage, name: str) -> Comparison:
             "run `hpsearch compare` again to go on"
         )
     some = next(iter(finished.values()))[repeats[0]]
-    note = record.read_note(some, NOTE)
-    about = record.read_note(some, "data")
+    note = record.read_metadata(some, NOTE)
+    about = record.read_metadata(some, "data")
     shape = DataShape(about["columns"], len(about["classes"]), about["train"])
     unit = note["budget"]
     environments: list[Mapping[str, str]] = []
     for study in (by_repeat[r] for by_repeat in finished.values() for r in repeats):
-        known = record.read_note(study, "environments") or []
+        known = record.read_metadata(study, "environments") or []
         environments += [one for one in known if one not in environments]
     return Comparison(
         name=name,
         data=about,
         unit=unit,
         amount=note["amount"],
-        epochs=record.read_note(some, "study file")["training"]["epochs"],
+        epochs=record.read_metadata(some, "study file")["training"]["epochs"],
         space=record.read_stages(some)[0].space,
         contestants={
             strategy: _contestant(strategy, [by_repeat[r] for r in repeats], unit, shape)
             for strategy, by_repeat in finished.items()
         },
-        settings=record.read_note(some, "study file"),
+        settings=record.read_metadata(some, "study file"),
         environments=tuple(environments),
         constant=np.array([_constant([by[r] for by in finished.values()]) for r in repeats]),
     )
@@ -194,14 +194,16 @@ def _finished_searches(store: WriteBehindStorage, name: str) -> dict[str, dict[i
     known = study_names(store)
     names = [n for n in known if comparison_of(n) == name]
     studies = [optuna.load_study(study_name=n, storage=store) for n in names]
-    found = [(note, s) for s in studies if (note := record.read_note(s, NOTE)) is not None]
+    found = [(note, s) for s in studies if (note := record.read_metadata(s, NOTE)) is not None]
     if not found:
         raise UnknownNameError("comparison", name, comparison_names(known) or ["none"])
     asked = found[0][0]
     finished: dict[str, dict[int, optuna.Study]] = {name: {} for name in asked["strategies"]}
     for note, study in found:
         wanted = note["strategy"] in finished and note["repeat"] < asked["repeats"]
-        over = (record.read_note(study, key) is not None for key in ("result", record.NO_WINNER))
+        over = (
+            record.read_metadata(study, key) is not None for key in ("result", record.NO_WINNER)
+        )
         if wanted and any(over):
             finished[note["strategy"]][note["repeat"]] = study
     return finished
@@ -214,7 +216,7 @@ def _common_repeats(finished: Mapping[str, Mapping[int, optuna.Study]]) -> list[
 def _contestant(
     strategy: str, studies: list[optuna.Study], unit: str, shape: DataShape
 ) -> Contestant:
-    fixed = record.read_note(studies[0], "fixed") or {}
+    fixed = record.read_metadata(studies[0], "fixed") or {}
     chance = 1 / shape.classes
     progress, scores, slots, stopped, tested, results = [], [], [], [], [], []
     for study in studies:
@@ -227,7 +229,7 @@ def _contestant(
         progress.append(make_progress(costs, pairs[:, 0], pairs[:, 1], epochs=epochs))
         scores.append(pairs)
         stopped.append(sum(t.state.name != "COMPLETE" for t in done))
-        results.append(result := record.read_note(study, "result"))
+        results.append(result := record.read_metadata(study, "result"))
         tested.append(chance if result is None else _named(result, slots[-1], pairs[:, 1]))
     return Contestant(
         strategy,

@@ -1,4 +1,4 @@
-"""Run a comparison: its studies one after the other, with one crew of workers."""
+"""Run a comparison: its studies one after the other, with one pool of workers."""
 
 from __future__ import annotations
 
@@ -117,14 +117,14 @@ def _note_asked(runner: Runner, contest: Contest) -> None:
     for name in study_names(runner.store):
         if comparison_of(name) == contest.name:
             study = optuna.load_study(study_name=name, storage=runner.store)
-            note = record.read_note(study, NOTE)
+            note = record.read_metadata(study, NOTE)
             if note is not None:
                 refuse_running(runner.store.engine, study._study_id, name)
                 if note != note | _asked(contest):
                     changed.append((study, note | _asked(contest)))
     for study, note in changed:
         with runner.hold(study, counted=False):
-            record.write_note(study, NOTE, note)
+            record.write_metadata(study, NOTE, note)
 
 
 def _check(store: WriteBehindStorage, contest: Contest) -> None:
@@ -140,7 +140,7 @@ def _check(store: WriteBehindStorage, contest: Contest) -> None:
         if search.name not in known:
             continue
         study = optuna.load_study(study_name=search.name, storage=store)
-        note = record.read_note(study, NOTE)
+        note = record.read_metadata(study, NOTE)
         terms = _terms(contest)
         if note is None and not study.get_trials(deepcopy=False):
             continue  # it was killed before it had said what it is a part of

@@ -123,7 +123,7 @@ def _result(store: WriteBehindStorage, study_id: int) -> str:
     That of a study which competes has another result with every repeat that all have finished.
     """
     try:
-        text = store.get_study_user_attrs(study_id).get(record.NOTE + "result")
+        text = store.get_study_user_attrs(study_id).get(record.PREFIX + "result")
         comparison = comparison_of(store.get_study_name_from_id(study_id))
     except KeyError:
         return ""

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 
 from hpsearch.dashboard.guard import Application, Environment, Start, refuse
 from hpsearch.engine.lease import Lease, who_runs
-from hpsearch.engine.notes import NOTE, note_text
+from hpsearch.engine.metadata import PREFIX, metadata_text
 from hpsearch.errors import HpsearchError, UsageError
 
 if TYPE_CHECKING:
@@ -179,10 +179,10 @@ def _rename(change: Change) -> Iterable[bytes]:
 
 def _notes_under(store: WriteBehindStorage, study_id: int, name: str) -> dict[str, str]:
     """Our notes that have a study's name in them, with another."""
-    key = NOTE + "study file"
+    key = PREFIX + "study file"
     try:
         kept = json.loads(store.get_study_user_attrs(study_id)[key])
-        return {key: note_text(kept | {"name": name})}
+        return {key: metadata_text(kept | {"name": name})}
     except (KeyError, TypeError, ValueError):  # none, or a damaged one, which stays what it is
         return {}
 
@@ -192,7 +192,7 @@ def _comparison(change: Change, study_id: int) -> str | None:
     from hpsearch.compare.result import NOTE as COMPARISON
     from hpsearch.compare.result import comparison_of
 
-    if NOTE + COMPARISON not in change.store.get_study_user_attrs(study_id):
+    if PREFIX + COMPARISON not in change.store.get_study_user_attrs(study_id):
         return None
     return comparison_of(change.store.get_study_name_from_id(study_id))
 
@@ -234,7 +234,7 @@ def _note(change: Change) -> Iterable[bytes]:
 def _of_others(change: Change) -> Iterable[bytes]:
     """What would tell a driver of ours results, settings or preferences that it has not found."""
     attributes = change.store.get_study_user_attrs(change.study_id())
-    if any(key.startswith(NOTE) for key in attributes):
+    if any(key.startswith(PREFIX) for key in attributes):
         raise RefusedError(
             "409 Conflict",
             "hpsearch itself trains, scores and chooses the trials of this study; they are not "

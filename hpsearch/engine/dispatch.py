@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     import optuna
 
     from hpsearch.engine.cost import Spending
-    from hpsearch.engine.workers import Executor
+    from hpsearch.engine.executors.processes import Executor
     from hpsearch.search.base import Strategy
     from hpsearch.space import Space
     from hpsearch.storage import WriteBehindStorage

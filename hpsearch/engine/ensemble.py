@@ -39,11 +39,11 @@ if TYPE_CHECKING:
     from hpsearch.storage import WriteBehindStorage
     from hpsearch.study_file import StudyFile
 
-__all__ = ["Ensemble", "Voter", "make_ensemble"]
+__all__ = ["Ensemble", "EnsembleMember", "make_ensemble"]
 
 
 @dataclass(frozen=True)
-class Voter:
+class EnsembleMember:
     """A member of an ensemble, in the order in which it joined.
 
     Attributes:
@@ -65,7 +65,7 @@ class Ensemble:
 
     Attributes:
         study: its name.
-        voters: the members.
+        members: the members.
         candidates: how many configurations they were chosen from.
         raced: whether those were confirmed by a race over seeds.
         unlike: how many candidates came to another score than in the study when they were trained
@@ -79,7 +79,7 @@ class Ensemble:
     """
 
     study: str
-    voters: tuple[Voter, ...]
+    members: tuple[EnsembleMember, ...]
     candidates: int
     raced: bool
     unlike: int
@@ -106,7 +106,7 @@ class Ensemble:
     @property
     def validation_accuracy(self) -> float:
         """Of the averaged probabilities; the members were chosen by it, so it flatters them."""
-        return self.voters[-1].together
+        return self.members[-1].together
 
     @property
     def better(self) -> bool:
@@ -126,7 +126,7 @@ class Ensemble:
     def document(self) -> dict[str, Any]:
         """The ensemble in terms of JSON, as ``--json`` prints it."""
         return {
-            "members": [asdict(voter) for voter in self.voters],
+            "members": [asdict(member) for member in self.members],
             "candidates": self.candidates,
             "confirmed": self.raced,
             "unlike": self.unlike,
@@ -200,7 +200,7 @@ class _Finished:
             raise UsageError(
                 f"the study {name!r} was not made by hpsearch, which cannot train its trials again"
             )
-        result = record.read_note(target, "result")
+        result = record.read_metadata(target, "result")
         if result is None:
             raise RunError(record.why_untested(target))
         self.target, self.file, self.result = target, file, result
@@ -223,25 +223,24 @@ class _Finished:
     def kept(self, members: int) -> Ensemble | None:
         """The ensemble that the store has, unless the study has another winner since."""
         size = min(members, len(self.candidates(members)))
-        note = (record.read_note(self.target, "ensembles") or {}).get(str(size))
-        if note is None or note["single"] != self.result["model"]:
+        kept = (record.read_metadata(self.target, "ensembles") or {}).get(str(size))
+        if kept is None or kept["single"] != self.result["model"]:
             return None
-        voters = tuple(Voter(**voter) for voter in note["ensemble"]["voters"])
+        joined = tuple(EnsembleMember(**member) for member in kept["ensemble"]["members"])
         return Ensemble(
-            **note["ensemble"] | {"voters": voters, "baselines": read_baselines(self.target)}
+            **kept["ensemble"] | {"members": joined, "baselines": read_baselines(self.target)}
         )
 
     def keep(self, store: WriteBehindStorage, ensemble: Ensemble) -> None:
         """Keep the ensemble, and count that the test part was used."""
-        notes = record.read_note(self.target, "ensembles") or {}
+        others = record.read_metadata(self.target, "ensembles") or {}
         made = asdict(ensemble)
         del made["baselines"]  # which the result has
-        note = {"single": self.result["model"], "ensemble": made}
-        notes[str(len(ensemble.voters))] = note
+        others[str(len(ensemble.members))] = {"single": self.result["model"], "ensemble": made}
         with store.group():
-            record.write_note(self.target, "ensembles", notes)
+            record.write_metadata(self.target, "ensembles", others)
             tests = self.result["tests"] + 1
-            record.write_note(self.target, "result", self.result | {"tests": tests})
+            record.write_metadata(self.target, "result", self.result | {"tests": tests})
         store.flush()
 
 
@@ -280,8 +279,8 @@ def _make(runner: Runner, study: _Finished, members: int, tell: Callable[[str], 
     labels = model.predict_proba(dataset.X[test]).argmax(axis=1)
     ensemble = Ensemble(
         study=target.study_name,
-        voters=tuple(
-            Voter(
+        members=tuple(
+            EnsembleMember(
                 dict(sorted(slot.configuration.items())),
                 slot.epochs,
                 votes[step.candidate].score,
@@ -302,7 +301,7 @@ def _make(runner: Runner, study: _Finished, members: int, tell: Callable[[str], 
     about = {"study": target.study_name, "strategy": file.search.strategy}
     content = replace(model, origin=about | {"ensemble": ensemble.document()}).to_bytes()
     digest = save_model_bytes(
-        runner.store, target._study_id, content, ensemble=len(ensemble.voters)
+        runner.store, target._study_id, content, ensemble=len(ensemble.members)
     )
     ensemble = replace(ensemble, model=digest)
     study.keep(runner.store, ensemble)

@@ -1,4 +1,4 @@
-"""How a study stands in the database: trials of Optuna with our attributes, and notes on the study.
+"""How a study stands in the database: trials of Optuna with our attributes, and metadata.
 
 Everything a study knows can be read back from here; nothing is kept by the process that ran it.
 """
@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from hpsearch.diagnosis import ADVICE, DIAGNOSIS, HINTS, Finding, by_kind
-from hpsearch.engine.notes import NOTE, note_errors, read_note, write_note
+from hpsearch.engine.metadata import PREFIX, metadata_errors, read_metadata, write_metadata
 from hpsearch.objective import Outcome
 from hpsearch.search.base import Change, Result, Slot, Stage
 from hpsearch.search.distributions import to_distribution
@@ -26,16 +26,16 @@ if TYPE_CHECKING:
     from hpsearch.storage import WriteBehindStorage
 
 __all__ = [
-    "NOTE",
     "NO_WINNER",
+    "PREFIX",
     "TRAINING",
-    "StageNote",
+    "StageMetadata",
     "begun_trial",
     "fail_trial",
     "finish_trial",
     "hand_back_trial",
     "read_findings",
-    "read_note",
+    "read_metadata",
     "read_outcome",
     "read_results",
     "read_slots",
@@ -43,7 +43,7 @@ __all__ = [
     "read_unfinished",
     "resume_trial",
     "why_untested",
-    "write_note",
+    "write_metadata",
     "write_stage",
 ]
 
@@ -54,12 +54,12 @@ SLOT = dict.fromkeys(("stage_index", "slot", "seed", "epochs"), a_count)
 """The attributes that tell a trial of ours from one that somebody else added."""
 
 NO_WINNER = "no winner"
-"""The note on a study that is over and has none: why. One with a result had more trials later."""
+"""Of a study that is over and has none: why. One with a result had more trials later."""
 
 
 def why_untested(study: Study) -> str:
     """Why a study of ours has no tested network, in a sentence."""
-    kept: str | None = read_note(study, NO_WINNER)
+    kept: str | None = read_metadata(study, NO_WINNER)
     again = (
         f"the study {study.study_name!r} has no tested network yet; run its study file to the end"
     )
@@ -256,7 +256,7 @@ def slot_of(trial: FrozenTrial) -> tuple[int, int] | None:
 
 
 @dataclass(frozen=True)
-class StageNote:
+class StageMetadata:
     """What is kept of a stage: how many trainings of how many epochs, where, and why there."""
 
     name: str
@@ -278,25 +278,25 @@ def write_stage(study: Study, stage: Stage) -> None:
         }
         for change in stage.changes
     ]
-    note = {
+    about = {
         "name": stage.name,
         "slots": stage.slots,
         "epochs": stage.epochs,
         "space": stage.space.to_dict(),
         "changes": changes,
     }
-    write_note(study, f"stage {stage.index}", note)
+    write_metadata(study, f"stage {stage.index}", about)
 
 
-def read_stages(study: Study) -> list[StageNote]:
+def read_stages(study: Study) -> list[StageMetadata]:
     """The stages that a study has begun, in order.
 
     Raises:
-        StorageError: a note of them is damaged.
+        StorageError: the metadata of one are damaged.
     """
-    notes: list[StageNote] = []
-    while (note := read_note(study, key := f"stage {len(notes)}")) is not None:
-        with note_errors(study, key):
+    stages: list[StageMetadata] = []
+    while (kept := read_metadata(study, key := f"stage {len(stages)}")) is not None:
+        with metadata_errors(study, key):
             changes = tuple(
                 Change(
                     change["parameter"],
@@ -304,13 +304,15 @@ def read_stages(study: Study) -> list[StageNote]:
                     _one(change["after"]),
                     change["reason"],
                 )
-                for change in note["changes"]
+                for change in kept["changes"]
             )
-            space = Space.from_dict(note["space"])
-            notes.append(
-                StageNote(note["name"], len(notes), note["slots"], note["epochs"], space, changes)
+            space = Space.from_dict(kept["space"])
+            stages.append(
+                StageMetadata(
+                    kept["name"], len(stages), kept["slots"], kept["epochs"], space, changes
+                )
             )
-    return notes
+    return stages
 
 
 def _one(parameters: Mapping[str, Any]) -> Any:

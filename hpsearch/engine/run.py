@@ -18,17 +18,18 @@ from hpsearch.data import DataHandle, Dataset, Split, write_store
 from hpsearch.engine import record
 from hpsearch.engine.baselines import simple_models
 from hpsearch.engine.budget import trials_within
-from hpsearch.engine.cluster import cluster_executor
 from hpsearch.engine.cost import DataShape, Spending
 from hpsearch.engine.dispatch import Dispatcher
 from hpsearch.engine.events import DataReady, Finished, OnEvent, WinnerNamed
+from hpsearch.engine.executors.dask import cluster_executor
+from hpsearch.engine.executors.processes import Executor, available_cores, local_executor
 from hpsearch.engine.identity import (
     BUDGETS,
     check_data,
+    keep_data,
+    keep_environment,
     keep_study_file,
     keeps_study_file,
-    note_data,
-    note_environment,
     open_study,
     totals,
 )
@@ -38,7 +39,6 @@ from hpsearch.engine.processes import scratch_folder
 from hpsearch.engine.refit import refit_all
 from hpsearch.engine.reuse import known_trainings, training_digest
 from hpsearch.engine.summary import Summary, summarize
-from hpsearch.engine.workers import Executor, available_cores, local_executor
 from hpsearch.errors import HpsearchError, NoWinnerError, RunError, UsageError
 from hpsearch.model import Member, Model
 from hpsearch.objective import Job
@@ -108,15 +108,15 @@ def open_runner(
         raise UsageError("a cluster has the workers that it has; give workers or executor")
     with (
         Interrupts() as interrupts,
-        _executor(executor, workers) as crew,  # first, since workers take their time to start
+        _executor(executor, workers) as pool,  # first, since workers take their time to start
         open_storage(storage) as store,
         storage_errors(store.url),
     ):
-        yield Runner(store, crew, interrupts)
+        yield Runner(store, pool, interrupts)
 
 
 class Runner:
-    """Runs studies with one crew of workers and one database.
+    """Runs studies with one pool of workers and one database.
 
     Args:
         store: where the studies are.
@@ -253,7 +253,7 @@ def _finished(store: WriteBehindStorage, study: StudyFile, trials: int) -> optun
         return None
     target = open_study(store, study)
     totals(target, trials)
-    result = record.read_note(target, "result")
+    result = record.read_metadata(target, "result")
     if result is None or result["budget"]["trials"] < trials:
         return None
     for cut, limit in (
@@ -299,16 +299,16 @@ class _Run:
         totals(self.target, self.trials)
         check_data(self.target, self.dataset)
         keep_study_file(self.target, self.study)
-        note_data(self.target, self.dataset, self.splits, self.baselines)
+        keep_data(self.target, self.dataset, self.splits, self.baselines)
         for key, note in notes.items():
-            record.write_note(self.target, key, note)
+            record.write_metadata(self.target, key, note)
 
     def complete(self, *, test_trials: bool, begin_as: str | None) -> None:
         """Search, name the winner, and test it."""
-        note_environment(self.target)
+        keep_environment(self.target)
         numbers = totals(self.target, self.trials)
         strategy = grown(partial(make_search, self.study), numbers)
-        record.write_note(self.target, "totals", numbers)
+        record.write_metadata(self.target, "totals", numbers)
         stored = len(self.target.get_trials(deepcopy=False))
         self.on_event(DataReady(self.dataset, self.splits[0], stored, self.baselines))
         with scratch_folder() as folder:
@@ -358,7 +358,7 @@ class _Run:
             raise RunError(f"{spent}; raise it and run the study again")
         if not any(result.complete for result in results):
             sentence = _all_diverged(study, self.target.get_trials(deepcopy=False))
-            record.write_note(self.target, record.NO_WINNER, sentence)
+            record.write_metadata(self.target, record.NO_WINNER, sentence)
             store.flush()
             raise NoWinnerError(sentence)
         winner = strategy.winner(results)
@@ -372,7 +372,7 @@ class _Run:
         what = "the winner's last training"
         [last] = refit_all(self.runner, self.study, self.target, data, chosen, what)
         refit = last.refit
-        before = record.read_note(self.target, "result")
+        before = record.read_metadata(self.target, "result")
         figures = {
             "configuration": dict(winner.configuration),
             "validation_accuracy": winner.mean,
@@ -400,9 +400,9 @@ class _Run:
             "seconds": self.study.search.seconds if out_of_time else None,
             "flops": self.study.search.total_flops if self.unpaid else None,
         }
-        beside = [baseline.note(tested=True) for baseline in self.baselines]
+        beside = [baseline.kept(tested=True) for baseline in self.baselines]
         note = figures | {"model": digest, "budget": budget, "baselines": beside}
-        record.write_note(self.target, "result", note)
+        record.write_metadata(self.target, "result", note)
 
     @cached_property
     def baselines(self) -> tuple[Baseline, ...]:

@@ -13,7 +13,7 @@ from hpsearch.diagnosis import DIAGNOSIS, HINTS, Finding, by_kind
 from hpsearch.engine import record
 from hpsearch.engine.baselines import Baseline, Verdict, held_against, read_baselines
 from hpsearch.engine.intervals import wilson_interval
-from hpsearch.engine.record import StageNote
+from hpsearch.engine.record import StageMetadata
 from hpsearch.search.distributions import as_value
 from hpsearch.space import Value
 
@@ -78,10 +78,9 @@ class TrialRow:
 
 
 @dataclass(frozen=True)
-class StageSummary:
+class StageSummary(StageMetadata):
     """A stage, how much of it is done and its best score."""
 
-    note: StageNote
     done: int
     best: float | None
 
@@ -240,45 +239,43 @@ def states_text(states: Mapping[str, int]) -> str:
 
 
 def _stage_document(stage: StageSummary) -> dict[str, Any]:
-    note = stage.note
     return {
-        "name": note.name,
-        "trials": note.slots,
+        "name": stage.name,
+        "trials": stage.slots,
         "done": stage.done,
-        "epochs": note.epochs,
+        "epochs": stage.epochs,
         "best": stage.best,
-        "space": note.space.to_dict(),
-        "changes": [{"parameter": c.parameter, "reason": c.reason} for c in note.changes],
+        "space": stage.space.to_dict(),
+        "changes": [{"parameter": c.parameter, "reason": c.reason} for c in stage.changes],
     }
 
 
 def summarize(study: optuna.Study) -> Summary:
-    """Read everything that can be said of a study from its trials and notes.
+    """Read everything that can be said of a study from its trials and metadata.
 
     Raises:
-        StorageError: its notes are damaged.
+        StorageError: its metadata are damaged.
     """
     trials = study.get_trials(deepcopy=False)
     objectives = len(study.directions)
     # A study that somebody else made may minimize, or have several values a trial.
     minimizes = objectives == 1 and study.direction.name == "MINIMIZE"
     pareto = [trial.number for trial in study.best_trials] if objectives > 1 else []
-    result = record.read_note(study, "result")
+    result = record.read_metadata(study, "result")
     winners = winner_slots(result)
     named = {t.number for t in trials if winners and record.slot_of(t) in winners}
     rows = sorted((_row(trial) for trial in trials), key=partial(_rank, minimizes=minimizes))
     winner = next((row.number for row in rows if row.number in named), None)
     first = {winner, *pareto}
     rows.sort(key=lambda row: row.number not in first)
-    notes = record.read_stages(study)
-    file = record.read_note(study, "study file")
-    data = record.read_note(study, "data") or {}
+    file = record.read_metadata(study, "study file")
+    data = record.read_metadata(study, "data") or {}
     scored = (row for row in rows if row.state == "complete" and row.score is not None)
     return Summary(
         study=study.study_name,
         strategy=None if file is None else file["search"]["strategy"],
         data=data,
-        stages=tuple(_stage(note, rows) for note in notes),
+        stages=tuple(_stage(stage, rows) for stage in record.read_stages(study)),
         rows=tuple(rows),
         states=Counter(row.state for row in rows),
         baselines=read_baselines(study),
@@ -381,7 +378,7 @@ def _rank(row: TrialRow, *, minimizes: bool) -> tuple[bool, float, int, int]:
     return (row.state != "complete", score, -(row.epochs or 0), row.number)
 
 
-def _stage(note: StageNote, rows: list[TrialRow]) -> StageSummary:
-    here = [row for row in rows if row.stage == note.name and row.score is not None]
+def _stage(stage: StageMetadata, rows: list[TrialRow]) -> StageSummary:
+    here = [row for row in rows if row.stage == stage.name and row.score is not None]
     scores = [row.score for row in here if row.state == "complete" and row.score is not None]
-    return StageSummary(note, len(here), max(scores, default=None))
+    return StageSummary(**vars(stage), done=len(here), best=max(scores, default=None))

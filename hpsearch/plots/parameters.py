@@ -133,12 +133,11 @@ def _ranges(view: StudyView, name: str) -> tuple[Range, ...]:
     """The ranges of the stages that drew from one; a race draws nothing."""
     ranges: list[Range] = []
     for stage in view.summary.stages:
-        note = stage.note
-        if stage_group(note.name) == "confirm" or name not in note.space.parameters:
+        if stage_group(stage.name) == "confirm" or name not in stage.space.parameters:
             continue
-        reasons = [change.reason for change in note.changes if change.parameter == name]
+        reasons = [change.reason for change in stage.changes if change.parameter == name]
         reason = reasons[0] if reasons else "the range of the study file" if not ranges else ""
-        ranges.append(Range(note.name, note.space.parameters[name], reason))
+        ranges.append(Range(stage.name, stage.space.parameters[name], reason))
     return tuple(ranges)
 
 

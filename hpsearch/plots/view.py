@@ -126,10 +126,10 @@ def read_view(store: WriteBehindStorage, name: str) -> StudyView:
         score_name=names[0] if names else "objective value",
         maximize=study.directions[0].name != "MINIMIZE",
         objectives=len(study.directions),
-        settings=record.read_note(study, "study file") or {},
+        settings=record.read_metadata(study, "study file") or {},
         environments=tuple(
             {str(what): str(value) for what, value in known.items()}
-            for known in record.read_note(study, "environments") or ()
+            for known in record.read_metadata(study, "environments") or ()
         ),
         machine=environment(),
         advice=_advice(study),
@@ -137,7 +137,7 @@ def read_view(store: WriteBehindStorage, name: str) -> StudyView:
 
 
 def _advice(study: Study) -> tuple[Point, ...]:
-    if record.read_note(study, "study file") is None:
+    if record.read_metadata(study, "study file") is None:
         return ()
     # Another version's settings, trials that others added with attributes of any kind: the page
     # goes without advice.

@@ -29,7 +29,7 @@ def note_markdown(view: StudyView) -> str:
     parts = [f"**{_plain(result_sentence(view))}**", _plain(winner_line(view))]
     if summary.stages:
         rows = [
-            f"| {_cell(stage.note.name)} | {stage.done} | {stage.note.epochs} "
+            f"| {_cell(stage.name)} | {stage.done} | {stage.epochs} "
             f"| {'' if stage.best is None else f'{stage.best:.4f}'} |"
             for stage in summary.stages
         ]

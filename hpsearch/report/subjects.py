@@ -68,6 +68,6 @@ def comparisons_in(store: WriteBehindStorage) -> dict[str, list[str]]:
     for name in study_names(store):
         comparison = comparison_of(name)
         attributes = store.get_study_user_attrs(store.get_study_id_from_name(name))
-        if comparison is not None and record.NOTE + NOTE in attributes:
+        if comparison is not None and record.PREFIX + NOTE in attributes:
             found.setdefault(comparison, []).append(name)
     return found

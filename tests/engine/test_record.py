@@ -171,6 +171,6 @@ def test_stages_come_back_with_their_reasons() -> None:
 
 def test_a_note_is_written_once() -> None:
     study = optuna.create_study()
-    assert record.read_note(study, "x") is None
-    record.write_note(study, "x", {"b": 1, "ä": [1.5, None]})
-    assert record.read_note(study, "x") == {"b": 1, "ä": [1.5, None]}
+    assert record.read_metadata(study, "x") is None
+    record.write_metadata(study, "x", {"b": 1, "ä": [1.5, None]})
+    assert record.read_metadata(study, "x") == {"b": 1, "ä": [1.5, None]}

@@ -30,9 +30,9 @@ from hpsearch.engine.events import (
     TrialDone,
     WinnerNamed,
 )
+from hpsearch.engine.executors.processes import local_executor
 from hpsearch.engine.lease import Lease
 from hpsearch.engine.summary import Summary
-from hpsearch.engine.workers import local_executor
 from hpsearch.errors import RunError, StorageError, UsageError
 from hpsearch.model import Model
 from hpsearch.objective import Job, RefitJob
@@ -145,7 +145,7 @@ def test_every_strategy_runs_to_a_tested_winner(here: Here, db: str, strategy: s
     assert set(summary.best) == {"learning_rate", "decay", "l2", "width"}
     assert summary.seconds is not None
     keys = list(essence(db))
-    assert len(keys) == len(set(keys)) == sum(s.note.slots for s in summary.stages)
+    assert len(keys) == len(set(keys)) == sum(s.slots for s in summary.stages)
 
 
 def test_workers_and_resuming_change_nothing(db: str, tmp_path: Path, here: Here) -> None:
@@ -355,7 +355,7 @@ class TestBudgets:
         after = essence(db)
         assert sum(isinstance(job, Job) for job in here.jobs) == len(after) == 20
         assert {key: after[key] for key in before} == before
-        assert sum(stage.note.slots for stage in again.stages) == 20
+        assert sum(stage.slots for stage in again.stages) == 20
         assert again.test_accuracy is not None
         assert (first.tests, again.tests) == (1, 2)
         assert run_study(study(strategy, trials=20), storage=db) == again
@@ -391,7 +391,7 @@ class TestBudgets:
 
     def test_coarse_to_fine_fits_its_stages_into_the_epochs(self, here: Here, db: str) -> None:
         summary = run_study(study(trials=500, search="total_epochs = 100"), storage=db)
-        planned = sum(stage.note.slots * stage.note.epochs for stage in summary.stages)
+        planned = sum(stage.slots * stage.epochs for stage in summary.stages)
         assert 90 <= planned <= 100
 
     def test_time_ends_the_search_between_trials_and_names_a_winner(
@@ -501,9 +501,9 @@ class TestChangedStudies:
         """`weight_averaging` was not there once; off, it changes nothing."""
         run_study(study("random", trials=4), storage=db)
         stored = load_study(open_storage(db), "s")
-        note = record.read_note(stored, "study file")
+        note = record.read_metadata(stored, "study file")
         del note["training"]["weight_averaging"]
-        record.write_note(stored, "study file", note)
+        record.write_metadata(stored, "study file", note)
         stored._storage.flush()  # type: ignore[attr-defined]
         assert run_study(study("random", trials=6), storage=db).states == {"complete": 6}
         with pytest.raises(UsageError, match=r"weight_averaging was 0\.0 and is 0\.9"):
@@ -512,9 +512,9 @@ class TestChangedStudies:
     def test_a_study_of_a_newer_version_is_left_alone(self, here: Here, db: str) -> None:
         run_study(study("random", trials=4), storage=db)
         stored = load_study(open_storage(db), "s")
-        note = record.read_note(stored, "study file")
+        note = record.read_metadata(stored, "study file")
         note["training"]["telepathy"] = True
-        record.write_note(stored, "study file", note)
+        record.write_metadata(stored, "study file", note)
         stored._storage.flush()  # type: ignore[attr-defined]
         with pytest.raises(UsageError, match="settings that this one does not know"):
             run_study(study("random", trials=4), storage=db)

@@ -6,7 +6,7 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any
 
-from hpsearch.engine.record import StageNote
+from hpsearch.engine.record import StageMetadata
 from hpsearch.engine.summary import StageSummary, Summary
 from hpsearch.plots import StudyView, TrialView
 from hpsearch.search.base import Change
@@ -67,12 +67,12 @@ def view_of(*trials: TrialView, maximize: bool = True, **more: Any) -> StudyView
     states: dict[str, int] = {}
     for t in trials:
         states[t.state] = states.get(t.state, 0) + 1
-    first = StageNote("coarse", 0, 6, 2, Space({"rate": WIDE, "l2": Float(0.0, 1.0)}), ())
+    first = StageMetadata("coarse", 0, 6, 2, Space({"rate": WIDE, "l2": Float(0.0, 1.0)}), ())
     change = Change("rate", WIDE, NARROW, "the best 2 of 6 trials lie above 0.01")
     second = replace(
         first, name="fine-1", index=1, space=Space({"rate": NARROW}), changes=(change,)
     )
-    stages = tuple(StageSummary(note, 0, None) for note in (first, second))
+    stages = tuple(StageSummary(**vars(note), done=0, best=None) for note in (first, second))
     done = [t for t in ranked if t.state == "complete" and t.score is not None]
     summary = Summary(
         study="s",

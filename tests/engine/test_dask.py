@@ -17,9 +17,10 @@ from typing import Any
 
 import pytest
 
-from hpsearch.engine import cluster, run_study
-from hpsearch.engine.cluster import cluster_executor
+from hpsearch.engine import run_study
 from hpsearch.engine.events import StageStarted, TrialDone
+from hpsearch.engine.executors import dask as cluster
+from hpsearch.engine.executors.dask import cluster_executor
 from hpsearch.errors import RunError, UsageError
 from hpsearch.storage import load_study, open_storage
 from hpsearch.study_file import parse_study_file

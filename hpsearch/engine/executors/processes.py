@@ -86,14 +86,14 @@ def local_executor(workers: int) -> Iterator[Executor]:
     """
     filters = ",".join(filter(None, (os.environ.get("PYTHONWARNINGS"), QUIET_TRACKER)))
     with _environment(ONE_THREAD | {"PYTHONWARNINGS": filters}):
-        crew = _Crew(workers)
+        pool = _Pool(workers)
         try:
-            yield crew
+            yield pool
         finally:
-            crew.stop()
+            pool.stop()
 
 
-class _Crew:
+class _Pool:
     """One of Pebble's pools for each worker.
 
     One killed worker ends a ProcessPoolExecutor and a loky pool with every job in it; and a pool of

@@ -12,8 +12,8 @@ from contextlib import suppress
 import pytest
 from pebble import ProcessExpired
 
-from hpsearch.engine import workers as module
-from hpsearch.engine.workers import local_executor
+from hpsearch.engine.executors import processes as module
+from hpsearch.engine.executors.processes import local_executor
 from hpsearch.errors import RunError
 
 needs_forkserver = pytest.mark.skipif(
@@ -38,7 +38,7 @@ def test_a_worker_whose_starts_are_killed_for_seconds_does_its_job_afterwards() 
 
     killer = threading.Thread(target=kill)
     with local_executor(1) as executor:
-        assert isinstance(executor, module._Crew)
+        assert isinstance(executor, module._Pool)
         killer.start()
         threading.Timer(2.0, over.set).start()
         lost = 0
