@@ -12,7 +12,7 @@ import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from statistics import fmean, median
-from typing import TYPE_CHECKING, Any, cast
+from typing import Any, cast
 
 import numpy as np
 
@@ -29,21 +29,18 @@ from hpsearch.nn import (
 )
 from hpsearch.space import Value
 
-if TYPE_CHECKING:
-    pass
-
 __all__ = [
     "Job",
     "Outcome",
+    "Probabilities",
     "Recipe",
     "Refit",
     "RefitJob",
-    "Votes",
+    "probabilities_job",
     "refit_job",
     "setting_names",
     "train_folds",
     "train_job",
-    "vote_job",
 ]
 
 
@@ -195,7 +192,7 @@ def _train_job(
 
 
 @dataclass(frozen=True)
-class Votes:
+class Probabilities:
     """What a configuration, trained once more, says of the validation rows.
 
     Attributes:
@@ -211,18 +208,17 @@ class Votes:
     labels: tuple[np.ndarray, ...]
 
 
-def vote_job(job: Job, stop: Stop | None = None) -> Votes:
+def probabilities_job(job: Job, stop: Stop | None = None) -> Probabilities:
     """The training of `train_job`, and what its networks make of the validation rows."""
-    votes: list[tuple[np.ndarray, np.ndarray]] = []
+    probabilities: list[np.ndarray] = []
+    labels: list[np.ndarray] = []
 
-    def vote(fold: Fold, network: Network) -> None:
-        votes.append((network.predict_proba(fold.X_validation), np.array(fold.y_validation)))
+    def predict(fold: Fold, network: Network) -> None:
+        probabilities.append(network.predict_proba(fold.X_validation))
+        labels.append(np.array(fold.y_validation))
 
-    outcome = _train_job(job, stop, vote)
-    probabilities, labels = (
-        (tuple(part) for part in zip(*votes, strict=True)) if votes else ((), ())
-    )
-    return Votes(outcome.score, outcome.complete, probabilities, labels)
+    outcome = _train_job(job, stop, predict)
+    return Probabilities(outcome.score, outcome.complete, tuple(probabilities), tuple(labels))
 
 
 def train_folds(

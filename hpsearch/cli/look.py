@@ -48,7 +48,7 @@ def studies(
 ) -> None:
     """List the studies of a database, a comparison in one line."""
     from hpsearch.cli.render import foreign_text, studies_table
-    from hpsearch.report.subjects import comparisons_in
+    from hpsearch.compare.result import comparisons
     from hpsearch.storage import open_storage, study_names
 
     store = open_storage(storage, create=False)
@@ -69,7 +69,8 @@ def studies(
             ]
         )
     elif summaries:
-        together = {} if every else comparisons_in(store)
+        compared = {} if every else comparisons(store)
+        together = {name: [s.study_name for s in of] for name, of in compared.items()}
         output().print(studies_table(summaries, together, width=output().width))
         for name, summary in summaries.items():
             if not isinstance(summary, StorageError) and (foreign := foreign_text(summary)):

@@ -17,7 +17,9 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 from hpsearch.dashboard.guard import Application, Environment, Start, refuse
 from hpsearch.engine.lease import Lease, who_runs
 from hpsearch.engine.metadata import PREFIX, metadata_text
+from hpsearch.engine.record import comparison_of
 from hpsearch.errors import HpsearchError, UsageError
+from hpsearch.storage import load_study
 
 if TYPE_CHECKING:
     from hpsearch.storage import WriteBehindStorage
@@ -189,12 +191,8 @@ def _notes_under(store: WriteBehindStorage, study_id: int, name: str) -> dict[st
 
 def _comparison(change: Change, study_id: int) -> str | None:
     """The comparison that a study is a part of."""
-    from hpsearch.compare.result import NOTE as COMPARISON
-    from hpsearch.compare.result import comparison_of
-
-    if PREFIX + COMPARISON not in change.store.get_study_user_attrs(study_id):
-        return None
-    return comparison_of(change.store.get_study_name_from_id(study_id))
+    store = change.store
+    return comparison_of(load_study(store, store.get_study_name_from_id(study_id)))
 
 
 def _delete(change: Change) -> Iterable[bytes]:

@@ -1,4 +1,4 @@
-"""An ensemble out of a finished study: its best configurations vote, and are tested once together.
+"""An ensemble out of a finished study: its best configurations, averaged and tested once.
 
 What comes of it is kept with the study, so that asking again trains and tests nothing: the test
 part proves less with every use, and each use is counted.
@@ -15,12 +15,13 @@ from hpsearch.engine import record
 from hpsearch.engine.baselines import Baseline, Verdict, held_against, read_baselines
 from hpsearch.engine.identity import check_data, kept_study_file
 from hpsearch.engine.intervals import wilson_interval
+from hpsearch.engine.jobs import run_jobs
 from hpsearch.engine.processes import scratch_folder
-from hpsearch.engine.refit import refit_all, run_jobs
-from hpsearch.engine.run import Runner, open_runner
+from hpsearch.engine.refit import refit_all
+from hpsearch.engine.runner import Run, Runner, open_runner
 from hpsearch.errors import DataError, RunError, UsageError
 from hpsearch.model import Member, Model
-from hpsearch.objective import Job, Votes, vote_job
+from hpsearch.objective import Probabilities, probabilities_job
 from hpsearch.search.base import Result, in_order
 from hpsearch.search.ensemble import forward_selection, members_to_try
 from hpsearch.storage import (
@@ -32,12 +33,13 @@ from hpsearch.storage import (
 )
 
 if TYPE_CHECKING:
+    from concurrent.futures import Executor
+
     import optuna
 
-    from hpsearch.data import DataHandle
+    from hpsearch.engine.lease import Lease
     from hpsearch.space import Value
     from hpsearch.storage import WriteBehindStorage
-    from hpsearch.study_file import StudyFile
 
 __all__ = ["Ensemble", "EnsembleMember", "make_ensemble"]
 
@@ -148,7 +150,7 @@ def make_ensemble(
     *,
     storage: str = DEFAULT_STORAGE,
     workers: int | None = None,
-    executor: str | None = None,
+    executor: str | Executor | None = None,
     tell: Callable[[str], None] = lambda _: None,
 ) -> Ensemble:
     """Average the best configurations of a finished study, and test them together once.
@@ -163,7 +165,7 @@ def make_ensemble(
         members: how many; more than there are candidates means all of them.
         storage: the name of a SQLite file, or a URL of SQLite or PostgreSQL.
         workers: worker processes on this machine; by default one for each processor core.
-        executor: ``dask://HOST:PORT`` of a Dask cluster whose workers train instead.
+        executor: trains instead; as for `run_study`.
         tell: told what is being done.
 
     Returns:
@@ -177,13 +179,15 @@ def make_ensemble(
     if members < 1:
         raise UsageError(f"an ensemble needs at least one member, not {members}")
     with open_storage(storage, create=False) as store, storage_errors(store.url):
-        kept = _Finished(load_study(store, name)).kept(members)
+        study = _Finished(load_study(store, name))
+        kept = study.kept(members)
     if kept is not None:
         return kept
-    with open_runner(storage, workers=workers, executor=executor) as runner:
+    limit = study.file.search.trial_seconds
+    with open_runner(storage, workers=workers, executor=executor, trial_seconds=limit) as runner:
         target = load_study(runner.store, name)
-        with runner.hold(target, counted=False):
-            return _make(runner, _Finished(target), members, tell)
+        with runner.hold(target, counted=False) as lease:
+            return _make(runner, _Finished(target), lease, members, tell)
 
 
 class _Finished:
@@ -244,7 +248,9 @@ class _Finished:
         store.flush()
 
 
-def _make(runner: Runner, study: _Finished, members: int, tell: Callable[[str], None]) -> Ensemble:
+def _make(
+    runner: Runner, study: _Finished, lease: Lease, members: int, tell: Callable[[str], None]
+) -> Ensemble:
     kept = study.kept(members)
     if kept is not None:  # somebody was faster
         return kept
@@ -258,16 +264,17 @@ def _make(runner: Runner, study: _Finished, members: int, tell: Callable[[str], 
     check_data(target, dataset)
     with scratch_folder() as folder:
         data = write_store(folder, dataset, splits)
+        run = Run(runner, file, target, lease, dataset, splits, data)
         tried = study.candidates(members)
         tell(f"training {len(tried)} configurations again, to choose the members")
-        votes = _vote(runner, file, tried, data)
+        again = _train_again(run, tried)
         steps = forward_selection(
-            [vote.probabilities for vote in votes], votes[0].labels, min(members, len(votes))
+            [one.probabilities for one in again], again[0].labels, min(members, len(again))
         )
         tell(f"training {len(steps)} of them on training and validation data together")
         chosen = [tried[step.candidate].slot for step in steps]
         plans = [(slot.configuration, slot.epochs) for slot in chosen]
-        trained = refit_all(runner, file, target, data, plans, "a member's last training")
+        trained = refit_all(run, plans, "a member's last training")
     model = Model(
         tuple(Member(t.refit.network, t.refit.state, t.refit.preprocessor) for t in trained),
         dataset.classes,
@@ -283,15 +290,15 @@ def _make(runner: Runner, study: _Finished, members: int, tell: Callable[[str], 
             EnsembleMember(
                 dict(sorted(slot.configuration.items())),
                 slot.epochs,
-                votes[step.candidate].score,
+                again[step.candidate].score,
                 step.accuracy,
             )
             for slot, step in zip(chosen, steps, strict=True)
         ),
         candidates=len(tried),
         raced=bool(study.raced),
-        unlike=sum(v.score != r.score for v, r in zip(votes, tried, strict=True)),
-        single_validation_accuracy=votes[0].score,
+        unlike=sum(a.score != r.score for a, r in zip(again, tried, strict=True)),
+        single_validation_accuracy=again[0].score,
         test_correct=int((labels == dataset.y[test]).sum()),
         single_test_correct=result["test_correct"],
         test_rows=len(test),
@@ -308,18 +315,13 @@ def _make(runner: Runner, study: _Finished, members: int, tell: Callable[[str], 
     return ensemble
 
 
-def _vote(
-    runner: Runner, file: StudyFile, tried: Sequence[Result], data: DataHandle
-) -> list[Votes]:
+def _train_again(run: Run, tried: Sequence[Result]) -> list[Probabilities]:
     """Train the candidates as the study did: its configurations, seeds, epochs and rows."""
-    jobs = [
-        Job(data, file.fixed() | dict(r.slot.configuration), r.slot.seed, r.slot.epochs)
-        for r in tried
-    ]
-    votes = run_jobs(runner, vote_job, jobs, "a candidate's training")
-    if not all(vote.complete for vote in votes):
+    jobs = [run.job(result.slot) for result in tried]
+    again = run_jobs(run.jobs(probabilities_job), jobs, "a candidate's training")
+    if not all(one.complete for one in again):
         raise RunError(
             "a configuration that trained well in the study diverged when it was trained again, so "
             "that this is another machine or version; run the study under a new name"
         )
-    return votes
+    return again

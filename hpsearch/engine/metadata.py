@@ -67,7 +67,16 @@ SHAPES: Mapping[str, Any] = {
     "stage": {"name": str, "slots": a_count, "epochs": a_count, "space": dict, "changes": [dict]},
     "totals": [a_count],
     "environments": [dict],
-    "fixed": dict,
+    "comparison": {
+        "name": str,
+        "strategy": str,
+        "repeat": a_count,
+        "strategies": [str],
+        "repeats": a_count,
+        "budget": str,
+        "amount": a_number,
+        "begins_as": or_none(str),
+    },
     "no winner": str,
     "result": _a_result,
 }

@@ -31,6 +31,7 @@ __all__ = [
     "TRAINING",
     "StageMetadata",
     "begun_trial",
+    "comparison_of",
     "fail_trial",
     "finish_trial",
     "hand_back_trial",
@@ -64,6 +65,12 @@ def why_untested(study: Study) -> str:
         f"the study {study.study_name!r} has no tested network yet; run its study file to the end"
     )
     return kept or again
+
+
+def comparison_of(study: Study) -> str | None:
+    """The comparison of searches that a study is a part of, if any."""
+    about = read_metadata(study, "comparison")
+    return None if about is None else str(about["name"])
 
 
 TRAINING = "training"

@@ -78,6 +78,7 @@ class StudyView:
         settings: the study file, as the store has it; empty for a study of somebody else.
         environments: what its runs ran with, each kind once, the first one first.
         machine: what the process that reads the study runs with.
+        comparison: the comparison of searches that it is a part of, if any.
         advice: what its trainings say, those points first that change something; none for a study
             of somebody else.
     """
@@ -92,6 +93,7 @@ class StudyView:
     settings: Mapping[str, Any] = field(default_factory=dict)
     environments: Sequence[Mapping[str, str]] = ()
     machine: Mapping[str, str] = field(default_factory=dict)
+    comparison: str | None = None
     advice: tuple[Point, ...] = ()
 
 
@@ -132,6 +134,7 @@ def read_view(store: WriteBehindStorage, name: str) -> StudyView:
             for known in record.read_metadata(study, "environments") or ()
         ),
         machine=environment(),
+        comparison=record.comparison_of(study),
         advice=_advice(study),
     )
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from hpsearch.compare.result import comparison_of
 from hpsearch.plots import NothingToDraw
 from hpsearch.plots.configuration import configuration_data
 from hpsearch.plots.diagnosis import diagnosis_data
@@ -51,9 +50,9 @@ def note_markdown(view: StudyView) -> str:
             if before != after
         ]
         parts.append("\n".join(["### How the ranges moved", "", *lines]))
-    if comparison := comparison_of(view.name):
+    if view.comparison is not None:
         parts.append(
-            f"A part of the comparison `{_plain(comparison)}`: `hpsearch report` draws it."
+            f"A part of the comparison `{_plain(view.comparison)}`: `hpsearch report` draws it."
         )
     return "\n\n".join(part for part in parts if part)
 

@@ -11,10 +11,10 @@ import pytest
 from here import Here
 
 from hpsearch.data import load_dataset, make_splits
-from hpsearch.engine import run as engine
 from hpsearch.engine import run_study, summarize
+from hpsearch.engine import runner as engine
 from hpsearch.engine.ensemble import Ensemble, make_ensemble
-from hpsearch.engine.executors.processes import local_executor
+from hpsearch.engine.executors.processes import process_pool
 from hpsearch.engine.lease import Lease, seconds_spent
 from hpsearch.errors import RunError, UnknownNameError, UsageError
 from hpsearch.model import Model
@@ -198,7 +198,7 @@ def test_real_workers_give_the_same_ensemble(here: Here, db: str, tmp_path: Path
     other = tmp_path / "other.db"
     other.write_bytes((tmp_path / "studies.db").read_bytes())
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(engine, "local_executor", local_executor)
+        patch.setattr(engine, "process_pool", process_pool)
         there = make_ensemble("s", 3, storage=str(other), workers=2)
     assert there.document() == make_ensemble("s", 3, storage=db).document()
 

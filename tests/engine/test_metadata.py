@@ -48,7 +48,7 @@ def test_every_note_of_a_finished_study_has_its_shape(database: Path) -> None:
     study = load_study(open_storage(str(database), create=False), "flowers")
     ours = [key.removeprefix("hpsearch:") for key in study.user_attrs if key.startswith("hpsearch")]
     assert {key if key in SHAPES else key.split()[0] for key in ours} == set(SHAPES) - {
-        "fixed",
+        "comparison",
         "no winner",
     }
     for key in ours:
