@@ -209,7 +209,7 @@ def trials_table(
         heading = f"objective {heading}"
     columns = {
         "#": [f"{'*' if row.number == winner else ''}{row.number}" for row in rows],
-        "stage": [row.stage for row in rows],
+        "stage": [str(row.stage or "") for row in rows],
         heading: [
             _score(row.score, score) or ", ".join(_score(v, score) for v in row.values)
             for row in rows

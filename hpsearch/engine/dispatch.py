@@ -65,7 +65,7 @@ class Dispatcher:
                 here = self._fill(stage)
                 if not here:
                     break
-                if len(here) < stage.slots and self.over() and stage.paired:
+                if len(here) < stage.slots and self.over() and stage.races:
                     break
                 results += here
         except BaseException:
@@ -100,7 +100,7 @@ class Dispatcher:
                 events = [self.record_result(stage, attempts, done) for attempts in ended]
                 while waiting and len(self._begun) < self._most(stage, waiting):
                     paid = self.hand_out(stage, waiting.popleft(), done)
-                    if not paid and stage.paired:  # a round without one contender decides nothing
+                    if not paid and stage.races:  # a round without one contender decides nothing
                         self.spending.over = True
                     if self.over():
                         waiting.clear()

@@ -64,7 +64,14 @@ SHAPES: Mapping[str, Any] = {
         "test": a_count,
         "account?": ACCOUNT,
     },
-    "stage": {"name": str, "slots": a_count, "epochs": a_count, "space": dict, "changes": [dict]},
+    "stage": {
+        "kind": str,
+        "number": a_count,
+        "slots": a_count,
+        "epochs": a_count,
+        "space": dict,
+        "changes": [dict],
+    },
     "totals": [a_count],
     "environments": [dict],
     "comparison": {

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 from hpsearch.diagnosis import ADVICE, DIAGNOSIS, HINTS, Finding, by_kind
 from hpsearch.engine.metadata import PREFIX, metadata_errors, read_metadata, write_metadata
 from hpsearch.objective import Outcome
-from hpsearch.search.base import Change, Result, Slot, Stage
+from hpsearch.search.base import Change, Result, Slot, Stage, StageKind
 from hpsearch.search.distributions import to_distribution
 from hpsearch.shapes import a_count, fits
 from hpsearch.space import Categorical, Space, Value
@@ -266,12 +266,17 @@ def slot_of(trial: FrozenTrial) -> tuple[int, int] | None:
 class StageMetadata:
     """What is kept of a stage: how many trainings of how many epochs, where, and why there."""
 
-    name: str
+    kind: StageKind
     index: int
     slots: int
     epochs: int
     space: Space
     changes: tuple[Change, ...]
+
+    @property
+    def name(self) -> str:
+        """What it is called."""
+        return str(self.kind)
 
 
 def write_stage(study: Study, stage: Stage) -> None:
@@ -286,7 +291,8 @@ def write_stage(study: Study, stage: Stage) -> None:
         for change in stage.changes
     ]
     about = {
-        "name": stage.name,
+        "kind": stage.kind.name,
+        "number": stage.kind.number,
         "slots": stage.slots,
         "epochs": stage.epochs,
         "space": stage.space.to_dict(),
@@ -313,11 +319,10 @@ def read_stages(study: Study) -> list[StageMetadata]:
                 )
                 for change in kept["changes"]
             )
+            kind = StageKind(kept["kind"], kept["number"])
             space = Space.from_dict(kept["space"])
             stages.append(
-                StageMetadata(
-                    kept["name"], len(stages), kept["slots"], kept["epochs"], space, changes
-                )
+                StageMetadata(kind, len(stages), kept["slots"], kept["epochs"], space, changes)
             )
     return stages
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields
 from functools import partial
 from typing import TYPE_CHECKING, Any
@@ -14,6 +14,7 @@ from hpsearch.engine import record
 from hpsearch.engine.baselines import Baseline, Verdict, held_against, read_baselines
 from hpsearch.engine.intervals import wilson_interval
 from hpsearch.engine.record import StageMetadata
+from hpsearch.search.base import StageKind
 from hpsearch.search.distributions import as_value
 from hpsearch.space import Value
 
@@ -42,7 +43,7 @@ class TrialRow:
 
     number: int
     state: str
-    stage: str
+    stage: StageKind | None
     slot: int | None
     score: float | None
     epochs: int | None
@@ -72,6 +73,7 @@ class TrialRow:
         """The trial in terms of JSON, its findings by kind and name."""
         known = {field.name: getattr(self, field.name) for field in fields(TrialRow)}
         del known["findings"]
+        known["stage"] = str(self.stage or "")
         known["configuration"] = dict(self.configuration)
         known["values"] = list(self.values)
         return known | {DIAGNOSIS: {}, HINTS: {}} | by_kind(self.findings)
@@ -264,7 +266,10 @@ def summarize(study: optuna.Study) -> Summary:
     result = record.read_metadata(study, "result")
     winners = winner_slots(result)
     named = {t.number for t in trials if winners and record.slot_of(t) in winners}
-    rows = sorted((_row(trial) for trial in trials), key=partial(_rank, minimizes=minimizes))
+    stages = record.read_stages(study)
+    rows = sorted(
+        (_row(trial, stages) for trial in trials), key=partial(_rank, minimizes=minimizes)
+    )
     winner = next((row.number for row in rows if row.number in named), None)
     first = {winner, *pareto}
     rows.sort(key=lambda row: row.number not in first)
@@ -275,7 +280,7 @@ def summarize(study: optuna.Study) -> Summary:
         study=study.study_name,
         strategy=None if file is None else file["search"]["strategy"],
         data=data,
-        stages=tuple(_stage(stage, rows) for stage in record.read_stages(study)),
+        stages=tuple(_stage(stage, rows) for stage in stages),
         rows=tuple(rows),
         states=Counter(row.state for row in rows),
         baselines=read_baselines(study),
@@ -341,13 +346,14 @@ _FIGURES = [
 ]
 
 
-def _row(trial: optuna.trial.FrozenTrial) -> TrialRow:
+def _row(trial: optuna.trial.FrozenTrial, stages: Sequence[StageMetadata]) -> TrialRow:
+    place = record.slot_of(trial)
     # Others may give their trials attributes of these names, and mean anything by them.
     attributes = trial.user_attrs
     return TrialRow(
         number=trial.number,
         state=trial.state.name.lower(),
-        stage=str(attributes.get("stage", "")),
+        stage=stages[place[0]].kind if place and place[0] < len(stages) else None,
         slot=whole(attributes.get("slot")),
         score=trial.values[0] if trial.values and len(trial.values) == 1 else None,
         epochs=whole(attributes.get("epochs")),
@@ -379,6 +385,6 @@ def _rank(row: TrialRow, *, minimizes: bool) -> tuple[bool, float, int, int]:
 
 
 def _stage(stage: StageMetadata, rows: list[TrialRow]) -> StageSummary:
-    here = [row for row in rows if row.stage == stage.name and row.score is not None]
+    here = [row for row in rows if row.stage == stage.kind and row.score is not None]
     scores = [row.score for row in here if row.state == "complete" and row.score is not None]
     return StageSummary(**vars(stage), done=len(here), best=max(scores, default=None))

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import numpy as np
+import optuna
 import pytest
 
 from hpsearch.cli.comparison import comparison_document
@@ -286,9 +287,14 @@ class TestRun:
         expected = compared.contestants["coarse-to-fine"].test[:1]
         assert (half.contestants["coarse-to-fine"].test == expected).all()
 
-    def test_a_study_beside_is_no_comparison(self, database: str, compared: Comparison) -> None:
+    def test_a_study_beside_is_no_comparison_whatever_its_name(
+        self, database: str, compared: Comparison, tmp_path: Path
+    ) -> None:
         store = open_storage(database)
         assert list(comparisons(store)) == [compared.name]
+        with open_storage(str(tmp_path / "other.db")) as other:
+            optuna.create_study(study_name="c/grid/0", storage=other)
+            assert comparisons(other) == {}
         with pytest.raises(UnknownNameError, match=r"unknown comparison 'd'.*Known: c"):
             read_comparison(store, "d")
 

@@ -27,10 +27,11 @@ DAMAGE = [
     ("study file", '"text"'),
     ("study file", '{"search": []}'),
     ("stage 0", '"coarse"'),
-    ("stage 0", '{"name": "a", "slots": 1, "epochs": 1, "space": {}, "changes": []}'),
+    ("stage 0", '{"kind": "a", "number": 0, "slots": 1, "epochs": 1, "space": {}, "changes": []}'),
     (
         "stage 0",
-        '{"name": "a", "slots": 1, "epochs": 1, "space": {"parameters": {}}, "changes": [{}]}',
+        '{"kind": "a", "number": 0, "slots": 1, "epochs": 1, "space": {"parameters": {}}, '
+        '"changes": [{}]}',
     ),
     ("totals", '["NaN"]'),
     ("environments", "NaN"),
