@@ -351,7 +351,7 @@ class Refit:
         network: the architecture.
         state: the network's arrays.
         preprocessor: what was fitted on the same rows.
-        why_stopped: as for `Outcome`.
+        diverged: whether it did, so that the network is of no use.
     """
 
     correct: int
@@ -359,7 +359,7 @@ class Refit:
     network: NetworkConfig
     state: Mapping[str, np.ndarray]
     preprocessor: Preprocessor
-    why_stopped: str
+    diverged: bool
 
 
 def refit_job(job: RefitJob, stop: Stop | None = None) -> Refit:
@@ -385,5 +385,5 @@ def refit_job(job: RefitJob, stop: Stop | None = None) -> Refit:
         network=recipe.network,
         state=network.state(),
         preprocessor=preprocessor,
-        why_stopped=result.why_stopped,
+        diverged=result.diverged,
     )

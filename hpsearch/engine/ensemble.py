@@ -276,7 +276,7 @@ def _make(
         plans = [(slot.configuration, slot.epochs) for slot in chosen]
         trained = refit_all(run, plans, "a member's last training")
     model = Model(
-        tuple(Member(t.refit.network, t.refit.state, t.refit.preprocessor) for t in trained),
+        tuple(Member(refit.network, refit.state, refit.preprocessor) for refit, _ in trained),
         dataset.classes,
         dataset.feature_names,
         dataset.categories,

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from hpsearch.engine.jobs import ATTEMPTS, run_jobs
@@ -13,30 +12,12 @@ from hpsearch.search.base import Configuration, slot_seed
 if TYPE_CHECKING:
     from hpsearch.engine.runner import Run
 
-__all__ = ["LastTraining", "refit_all"]
-
-
-@dataclass(frozen=True)
-class LastTraining:
-    """A network trained on all but the test part.
-
-    Attributes:
-        refit: what it came to.
-        attempts: how many it took; a training that diverges gets another seed.
-    """
-
-    refit: Refit
-    attempts: int
-
-    @property
-    def diverged(self) -> bool:
-        """Whether even the last attempt did."""
-        return self.refit.why_stopped in ("diverged", "not finite")
+__all__ = ["refit_all"]
 
 
 def refit_all(
     run: Run, chosen: Sequence[tuple[Configuration, int]], what: str
-) -> list[LastTraining]:
+) -> list[tuple[Refit, int]]:
     """Train configurations on training and validation data together, each with the same seed.
 
     Args:
@@ -44,13 +25,16 @@ def refit_all(
         chosen: configurations and their epochs.
         what: what such a training is called in a message.
 
+    Returns:
+        What each came to, and how many trainings it took: one that diverges gets another seed.
+
     Raises:
         HpsearchError: a training is impossible, or broke three times.
     """
-    done: dict[int, LastTraining] = {}
+    done: dict[int, tuple[Refit, int]] = {}
     for attempt in range(ATTEMPTS):
         # Again with another seed if it diverges: the training loss tells, not the test part.
-        left = [k for k in range(len(chosen)) if k not in done or done[k].diverged]
+        left = [k for k in range(len(chosen)) if k not in done or done[k][0].diverged]
         # The same rule as for every slot; no stage has this index.
         seed = slot_seed(run.study.seed, 2**31, attempt)
         jobs = []
@@ -61,7 +45,7 @@ def refit_all(
             jobs.append(RefitJob(run.data, settings, seed, epochs, stop_after))
         refits = run_jobs(run.jobs(refit_job, last=True), jobs, what)
         for k, refit in zip(left, refits, strict=True):
-            done[k] = LastTraining(refit, attempt + 1)
+            done[k] = refit, attempt + 1
     return [done[k] for k in range(len(chosen))]
 
 

@@ -215,8 +215,7 @@ def _complete(run: Run, trials: int, baselines: Sequence[Baseline]) -> None:
     out_of_time = run.out_of_time
     run.on_event(WinnerNamed(winner, out_of_time))
     chosen = [(winner.configuration, winner.epochs)]
-    [last] = refit_all(run, chosen, "the winner's last training")
-    refit = last.refit
+    [(refit, attempts)] = refit_all(run, chosen, "the winner's last training")
     before = record.read_metadata(target, "result")
     figures = {
         "configuration": dict(winner.configuration),
@@ -226,8 +225,8 @@ def _complete(run: Run, trials: int, baselines: Sequence[Baseline]) -> None:
         "validation_slots": [list(slot) for slot in winner.slots],
         "test_correct": refit.correct,
         "test_rows": refit.tested,
-        "refits": last.attempts,
-        "diverged": last.diverged,
+        "refits": attempts,
+        "diverged": refit.diverged,
         "tests": 1 if before is None else before["tests"] + 1,
         "seconds": round(run.seconds, 3),
     }

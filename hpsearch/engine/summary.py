@@ -128,16 +128,16 @@ class Summary:
     stages: tuple[StageSummary, ...]
     rows: tuple[TrialRow, ...]
     states: Mapping[str, int]
-    best: Mapping[str, Value] | None
-    validation_accuracy: float | None
-    validation_spread: float | None
-    validation_scores: tuple[float, ...]
-    test_accuracy: float | None
-    test_interval: tuple[float, float] | None
-    test_rows: int | None
-    tests: int | None
-    seconds: float | None
-    model: str | None
+    best: Mapping[str, Value] | None = None
+    validation_accuracy: float | None = None
+    validation_spread: float | None = None
+    validation_scores: tuple[float, ...] = ()
+    test_accuracy: float | None = None
+    test_interval: tuple[float, float] | None = None
+    test_rows: int | None = None
+    tests: int | None = None
+    seconds: float | None = None
+    model: str | None = None
     baselines: tuple[Baseline, ...] = ()
     winner: int | None = None
     diverged: bool = False
@@ -308,11 +308,9 @@ def winner_slots(result: Mapping[str, Any] | None) -> frozenset[tuple[int, int]]
 
 def _so_far(leader: TrialRow | None) -> dict[str, Any]:
     """The figures of a study whose winner is not tested yet."""
-    return dict.fromkeys(_FIGURES) | {
-        "best": leader and leader.configuration,
-        "validation_accuracy": leader and leader.score,
-        "validation_scores": (),
-    }
+    if leader is None:
+        return {}
+    return {"best": leader.configuration, "validation_accuracy": leader.score}
 
 
 def _final(result: Mapping[str, Any]) -> dict[str, Any]:
@@ -330,20 +328,6 @@ def _final(result: Mapping[str, Any]) -> dict[str, Any]:
         "seconds": result["seconds"],
         "model": result["model"],
     }
-
-
-_FIGURES = [
-    "best",
-    "validation_accuracy",
-    "validation_spread",
-    "validation_scores",
-    "test_accuracy",
-    "test_interval",
-    "test_rows",
-    "tests",
-    "seconds",
-    "model",
-]
 
 
 def _row(trial: optuna.trial.FrozenTrial, stages: Sequence[StageMetadata]) -> TrialRow:
