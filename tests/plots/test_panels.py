@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from views import COARSE, FINE, NARROW, WIDE, trial, view_of
+from views import COARSE, FINE, NARROW, SNAPSHOTS, WIDE, trial, view_of
 
 from hpsearch.advice import Edit, Point
 from hpsearch.data.account import Account
