@@ -14,6 +14,8 @@ from typing import TYPE_CHECKING, Any
 from pydantic import ValidationError
 
 from hpsearch.study_file import StudyFile
+from hpsearch.study_file.template import toml_string
+from hpsearch.writing import written_out
 
 if TYPE_CHECKING:
     from hpsearch.advice.points import Edit
@@ -97,7 +99,8 @@ def study_toml(
         if folder is not None and (place := said["data"].get(key)) is not None:
             said["data"][key] = os.path.relpath(place, folder)
     paragraphs = [
-        textwrap.fill(text, 98, initial_indent="# ", subsequent_indent="#   ") for text in comments
+        textwrap.fill(written_out(text), 98, initial_indent="# ", subsequent_indent="#   ")
+        for text in comments
     ]
     top = {key: value for key, value in said.items() if not isinstance(value, dict)}
     tables = {key: value for key, value in said.items() if isinstance(value, dict) and value}
@@ -124,9 +127,10 @@ def toml_value(value: Any) -> str:
         return f"{{ {inner} }}"
     if isinstance(value, list | tuple):
         return f"[{', '.join(map(toml_value, value))}]"
-    # JSON's strings, numbers and truth values are TOML's too, but for one control character.
-    return json.dumps(value, ensure_ascii=False, allow_nan=False).replace("\x7f", "\\u007f")
+    if isinstance(value, str):
+        return toml_string(value)
+    return json.dumps(value, allow_nan=False)  # JSON's numbers and truth values are TOML's too
 
 
 def _key(name: str) -> str:
-    return name if re.fullmatch(r"[A-Za-z0-9_-]+", name) else json.dumps(name, ensure_ascii=False)
+    return name if re.fullmatch(r"[A-Za-z0-9_-]+", name) else toml_string(name)

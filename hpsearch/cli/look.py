@@ -12,12 +12,12 @@ from hpsearch.cli.console import (
     Json,
     Storage,
     errors,
-    in_one_line,
     output,
     print_json,
 )
 from hpsearch.cli.search import Executor, Workers
 from hpsearch.errors import RunError, StorageError
+from hpsearch.writing import in_one_line
 
 if TYPE_CHECKING:
     from hpsearch.engine.ensemble import Ensemble

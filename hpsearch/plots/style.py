@@ -11,6 +11,8 @@ import re
 import textwrap
 from typing import TYPE_CHECKING, Any
 
+from hpsearch.writing import written_out
+
 if TYPE_CHECKING:
     import plotly.graph_objects as go
 
@@ -77,14 +79,14 @@ def label(text: str) -> str:
     r"""A text that Plotly shows as it stands, without reading tags or templates in it.
 
     >>> label("<b>%{x}")
-    '&lt;b&gt;%\u200b{x}'
+    '&lt;b&gt;%&#123;x}'
     """
-    return html.escape(text, quote=False).replace("%{", "%\u200b{")
+    return html.escape(written_out(text), quote=False).replace("%{", "%&#123;")
 
 
 def wrapped(text: str, width: int = 48) -> str:
     """A text of several lines that Plotly shows as it stands."""
-    return "<br>".join(label(line) for line in textwrap.wrap(text, width))
+    return "<br>".join(label(line) for line in textwrap.wrap(written_out(text), width))
 
 
 def faded(colour: str, opacity: float) -> str:

@@ -6,7 +6,6 @@ import ast
 import inspect
 import math
 import sys
-import unicodedata
 from collections.abc import Mapping
 from itertools import pairwise
 from typing import TYPE_CHECKING, Annotated, Any, Generic, Literal, TypeVar
@@ -27,6 +26,7 @@ from hpsearch.errors import SpaceError, nearest, shown
 from hpsearch.nn.config import NetworkConfig, TrainingConfig
 from hpsearch.parameter import own_value
 from hpsearch.space import Categorical, Condition, Float, Int, Parameter, Space, Value
+from hpsearch.writing import in_one_line
 
 __all__ = [
     "LIMITS",
@@ -337,14 +337,12 @@ def check_name(name: str) -> str:
     if name != name.strip():
         raise ValueError("has blanks around it; leave them out")
     for character in name:
-        if unicodedata.category(character) in UNSEEN and character not in JOINERS:
+        if in_one_line(character) != character:
             raise ValueError(f"has the character {character!r}; leave it out")
     return name
 
 
 LONGEST_NAME = 200
-UNSEEN = ("Cc", "Cf", "Cs", "Zl", "Zp")  # controls, formats, halves of characters, ends of lines
-JOINERS = "\u200c\u200d"  # formats that words and signs are written with
 
 
 class StudyFile(_Table):

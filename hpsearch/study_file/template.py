@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import json
+import re
+
+from hpsearch.writing import OBEYED
 
 __all__ = ["template", "toml_string"]
 
@@ -99,6 +102,15 @@ def template(name: str, data: str = "digits", target: str | None = None) -> str:
 
 
 def toml_string(text: str) -> str:
-    """A text as TOML writes it, in quotes."""
-    # A JSON string is a TOML basic string too, but for one control character.
-    return json.dumps(text, ensure_ascii=False).replace("\x7f", "\\u007f")
+    r"""A text as TOML writes it, in quotes; what is obeyed or hidden is escaped.
+
+    >>> print(toml_string("\x9b2J \U000e0041"))
+    "\u009b2J \U000e0041"
+    """
+    # A JSON string is a TOML basic string too, but for control characters that are obeyed.
+    return OBEYED.sub(_escape, json.dumps(text, ensure_ascii=False))
+
+
+def _escape(found: re.Match[str]) -> str:
+    number = ord(found[0])
+    return f"\\u{number:04x}" if number < 0x10000 else f"\\U{number:08x}"

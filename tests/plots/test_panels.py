@@ -455,7 +455,7 @@ def test_colours_are_fixed_and_different() -> None:
     assert stage_colour("confirm-7") == VERMILLION
     assert stage_colour("grid") == STRATEGY_COLOURS["grid"]
     assert len({stage_colour(s) for s in ("coarse", "fine-1", "fine-2", "confirm-1")}) == 4
-    assert label("<i>%{y}") == "&lt;i&gt;%\u200b{y}"
+    assert label("<i>%{y}") == "&lt;i&gt;%&#123;y}"
 
 
 def test_thinned_crosses_are_counted() -> None:
