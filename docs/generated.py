@@ -128,7 +128,7 @@ def floors() -> str:
         for node in tree.body
         if isinstance(node, ast.Assign) and getattr(node.targets[0], "id", "") == "LAYERS"
     )
-    high, wide, gap = 44, 640, 10
+    high, wide, gap = 44, 480, 8
     parts = []
     for row, rooms in enumerate(layers):
         rooms = [room for room in rooms if not room.startswith("__")]
