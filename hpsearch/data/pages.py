@@ -35,7 +35,8 @@ def unpacked_pages(path: Path, groups: Iterable[Any]) -> int:
     total = 0
     with path.open("rb") as file:
         for group in groups:
-            for number in range(group.num_columns):
+            # An empty group's columns may have an offset where no page is.
+            for number in range(group.num_columns if group.num_rows else 0):
                 column = group.column(number)
                 try:
                     total += _pages(file, column)
