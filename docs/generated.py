@@ -34,12 +34,14 @@ def _table(table: dict[str, Any], known: dict[str, Any], skip: Collection[str] =
     lines = []
     for name, entry in table["properties"].items():
         if name not in skip:
-            kind = _kind(entry, known)
+            kind, about = _kind(entry, known), entry.get("description", "")
+            names = kind.partition(" or ")[0]
+            if names.startswith("`") and names.replace("`", "") in about:
+                kind = kind.replace(names, "one of these")
             if name in table.get("required", ()):
                 kind += "; required"
             elif entry.get("default") is not None:
                 kind += f"; default `{_written(entry['default'])}`"
-            about = entry.get("description", "")
             lines.append(f"`{name}`\n: {' '.join(about.split())} *{kind[0].upper()}{kind[1:]}.*\n")
     return "\n".join(lines)
 
@@ -58,15 +60,20 @@ def _kind(entry: dict[str, Any], known: dict[str, Any]) -> str:
     if any_of := entry.get("anyOf") or entry.get("oneOf"):
         kinds = dict.fromkeys(_kind(one, known) for one in any_of if one.get("type") != "null")
         *first, last = kinds
-        return f"{', '.join(first)} or {last}" if first else last
+        kind = f"{', '.join(first)} or {last}" if first else last
+        return ", ".join([kind, " ".join(_bounds(entry))]).removesuffix(", ")
     if "enum" in entry:
         return ", ".join(f"`{value}`" for value in entry["enum"])
     kind = KINDS.get(entry.get("type", ""), "any value")
     if kind == "a list":
         items = _kind(entry.get("items", {}), known)
         return f"a list of {'numbers' if items == 'a number' else items}"
-    bounds = [f"{word} {_written(entry[key])}" for key, word in BOUNDS.items() if key in entry]
-    return " ".join([kind, *bounds])
+    return " ".join([kind, *_bounds(entry)])
+
+
+def _bounds(entry: dict[str, Any]) -> list[str]:
+    given = {word: entry[key] for key, word in BOUNDS.items() if key in entry}
+    return [f"{word} {_written(bound)}" for word, bound in given.items() if bound < 1e300]
 
 
 KINDS = {
