@@ -102,7 +102,7 @@ def _written(value: Any) -> str:
         return str(value).lower()
     if isinstance(value, str):
         return f'"{value}"'
-    return f"{value:,}" if value == 0 or (value >= 1 and value == int(value)) else f"{value:g}"
+    return f"{value:,.0f}" if value == 0 or (value >= 1 and value == int(value)) else f"{value:g}"
 
 
 def commands() -> str:
