@@ -23,18 +23,18 @@ from typing import Any
 import numpy as np
 import optuna
 
-from hpsearch.diagnosis import Finding
 from hpsearch.engine import record
-from hpsearch.nn.monitor import QUANTITIES
-from hpsearch.objective import Outcome
+from hpsearch.nn.trace import QUANTITIES
 from hpsearch.report.browser import find_browser, open_page
 from hpsearch.search.base import Slot, Stage
 from hpsearch.space import Float, Int, Space, Value
 from hpsearch.storage import open_storage
 from hpsearch.study_file import parse_study_file
+from hpsearch.training.diagnosis import Finding
+from hpsearch.training.jobs import Outcome
 
 EPOCHS = 20
-LOOKS = 10
+SNAPSHOTS = 10
 FILE = """
 name = "large"
 data = {{ name = "digits" }}
@@ -104,20 +104,20 @@ def outcome(slot: Slot, rng: np.random.Generator) -> Outcome:
         seconds=0.001,
         worker=f"here {rng.integers(1, 9)}",
         findings=(FAULT,) if rng.random() < 0.2 else (),
-        looks=looks(rng),
+        snapshots=snapshots(rng),
     )
 
 
-def looks(rng: np.random.Generator) -> dict[str, Any]:
-    """What a monitor saw, in terms of JSON."""
-    seen = rng.uniform(0.001, 1, (len(QUANTITIES), 3, LOOKS))
+def snapshots(rng: np.random.Generator) -> dict[str, Any]:
+    """A training's trace, in terms of JSON."""
+    seen = rng.uniform(0.001, 1, (len(QUANTITIES), 3, SNAPSHOTS))
     return {
         "input size": 1.0,
         "train accuracy": 0.98,
-        "epochs": list(range(0, EPOCHS, EPOCHS // LOOKS)),
-        "loss": [1.0] * LOOKS,
-        "accuracy": [0.5] * LOOKS,
-        "gradient norm": [1.0] * LOOKS,
+        "epochs": list(range(0, EPOCHS, EPOCHS // SNAPSHOTS)),
+        "loss": [1.0] * SNAPSHOTS,
+        "accuracy": [0.5] * SNAPSHOTS,
+        "gradient norm": [1.0] * SNAPSHOTS,
         "layers": {
             name: [[float(f"{x:.4g}") for x in row] for row in layers]
             for name, layers in zip(QUANTITIES, seen.tolist(), strict=True)

@@ -189,6 +189,14 @@ def test_links_lead_somewhere(page: str) -> None:
             }
 
 
+@pytest.mark.parametrize("page", [*PAGES, "CONTRIBUTING.md"])
+def test_files_of_the_tree_that_are_named_are_there(page: str) -> None:
+    text = (ROOT / page).read_text(encoding="utf-8")
+    kinds = "hpsearch|tests|benchmarks|docs|studies|dashboards"
+    for name in re.findall(rf"(?<![\w/.:])(?:{kinds})/[\w./-]*\w", text):
+        assert (ROOT / name).exists(), name
+
+
 def generated() -> ModuleType:
     spec = importlib.util.spec_from_file_location("generated", ROOT / "docs" / "generated.py")
     assert spec is not None

@@ -5,13 +5,13 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from hpsearch.diagnosis import Finding
 from hpsearch.engine import record
 from hpsearch.engine.identity import kept_study_file
 from hpsearch.engine.summary import summarize, whole, winner_slots
 from hpsearch.errors import UsageError
 from hpsearch.search.base import Result
 from hpsearch.study_file import StudyFile
+from hpsearch.training.diagnosis import Finding
 
 if TYPE_CHECKING:
     import optuna

@@ -12,20 +12,20 @@ import numpy as np
 from pydantic import BaseModel
 
 from hpsearch.advice.evidence import Evidence, Trained
-from hpsearch.diagnosis import ADVICE, Name
 from hpsearch.engine.intervals import wilson_interval
 from hpsearch.search.base import Result, in_order
 from hpsearch.search.narrowing import narrow
 from hpsearch.search.race import configuration_key
 from hpsearch.space import Categorical, Float, Parameter, Value
+from hpsearch.space.settings import SETTINGS
 from hpsearch.study_file.models import (
-    LIMITS,
     Choices,
     DataSection,
     FloatRange,
     ModelSection,
     TrainingSection,
 )
+from hpsearch.training.diagnosis import ADVICE, Name
 
 __all__ = ["Edit", "Point", "advise", "urgent"]
 
@@ -465,8 +465,9 @@ def _rounded(value: float) -> float:
 
 
 def _within(rate: float) -> float:
-    low, high = LIMITS["learning_rate"]
-    return min(max(rate, low), high)
+    limits = SETTINGS["learning_rate"].limits
+    assert limits is not None
+    return min(max(rate, limits[0]), limits[1])
 
 
 def _sentence(clause: str) -> str:

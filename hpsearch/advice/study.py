@@ -10,11 +10,11 @@ from typing import TYPE_CHECKING, Any, cast
 from hpsearch.advice.evidence import read_evidence
 from hpsearch.advice.next_study import next_study, study_toml
 from hpsearch.advice.points import Edit, Point, advise
+from hpsearch.checks import Check, check_data_and_network, learning_range
+from hpsearch.checks.check import listed
+from hpsearch.checks.rate_check import range_verdict
+from hpsearch.checks.rates import RateRange
 from hpsearch.data import Dataset
-from hpsearch.diagnostics import Check, check_data_and_network, learning_range
-from hpsearch.diagnostics.check import listed
-from hpsearch.diagnostics.rate_check import range_verdict
-from hpsearch.diagnostics.rates import RateRange
 from hpsearch.engine.identity import check_data
 from hpsearch.errors import DataError, UsageError
 from hpsearch.space import Float

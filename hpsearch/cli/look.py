@@ -180,8 +180,8 @@ def _export(
     store: WriteBehindStorage, summary: Summary, together: Ensemble | None, path: Path
 ) -> None:
     from hpsearch.engine.record import why_untested
-    from hpsearch.model import Model
     from hpsearch.storage import load_model_bytes, load_study, storage_errors
+    from hpsearch.training.model import Model
 
     if summary.strategy is None:
         raise RunError(

@@ -25,8 +25,8 @@ from hpsearch.writing import in_one_line
 
 if TYPE_CHECKING:
     from hpsearch.advice import Point
+    from hpsearch.checks import Check
     from hpsearch.data.account import Account
-    from hpsearch.diagnostics import Check
     from hpsearch.engine.ensemble import Ensemble
 
 __all__ = [
@@ -537,7 +537,7 @@ def checks_advice(checks: Sequence[Check], excluded: Sequence[str], width: int) 
         excluded: the columns that it leaves out already.
         width: of the terminal, in characters.
     """
-    from hpsearch.diagnostics.check import excluding
+    from hpsearch.checks.check import excluding
 
     lines = [check_line(check, width) for check in checks if check.verdict != "pass"]
     if (asking := [check for check in checks if check.exclude]) and len(asking) + len(excluded) > 1:

@@ -18,9 +18,9 @@ from hpsearch.engine import record
 from hpsearch.engine.events import OnEvent, StageStarted, TrialDone, Waiting
 from hpsearch.engine.interrupts import Interrupts
 from hpsearch.errors import HpsearchError, RunError
-from hpsearch.objective import Job, Outcome, train_job
 from hpsearch.search.base import Result, Slot, Stage
 from hpsearch.storage import load_epochs
+from hpsearch.training.jobs import Job, Outcome, train_job
 
 if TYPE_CHECKING:
     import optuna

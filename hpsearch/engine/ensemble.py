@@ -19,8 +19,6 @@ from hpsearch.engine.processes import scratch_folder
 from hpsearch.engine.refit import refit_all, run_jobs
 from hpsearch.engine.run import Runner, open_runner
 from hpsearch.errors import DataError, RunError, UsageError
-from hpsearch.model import Member, Model
-from hpsearch.objective import Job, Votes, vote_job
 from hpsearch.search.base import Result, in_order
 from hpsearch.search.ensemble import forward_selection, members_to_try
 from hpsearch.storage import (
@@ -30,6 +28,8 @@ from hpsearch.storage import (
     save_model_bytes,
     storage_errors,
 )
+from hpsearch.training.jobs import Job, Votes, vote_job
+from hpsearch.training.model import Member, Model
 
 if TYPE_CHECKING:
     import optuna

@@ -10,13 +10,13 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
-from hpsearch.diagnosis import ADVICE, DIAGNOSIS, HINTS, Finding, by_kind
 from hpsearch.engine.notes import NOTE, note_errors, read_note, write_note
-from hpsearch.objective import Outcome
 from hpsearch.search.base import Change, Result, Slot, Stage
 from hpsearch.search.distributions import to_distribution
 from hpsearch.shapes import a_count, fits
 from hpsearch.space import Categorical, Space, Value
+from hpsearch.training.diagnosis import ADVICE, DIAGNOSIS, HINTS, Finding, by_kind
+from hpsearch.training.jobs import Outcome
 
 if TYPE_CHECKING:
     from optuna import Study
@@ -115,7 +115,7 @@ def finish_trial(store: WriteBehindStorage, trial_id: int, outcome: Outcome) -> 
         intermediate_values=curve,
         user_attrs=attributes,
         epochs={"train_loss": outcome.losses, "validation_loss": outcome.validation_losses},
-        looks=outcome.looks,
+        snapshots=outcome.snapshots,
     )
 
 
@@ -142,7 +142,7 @@ def read_outcome(trial: FrozenTrial, epochs: Mapping[str, Any]) -> Outcome:
         test_score=attributes.get(TEST),
         worker=attributes.get("worker", ""),
         findings=read_findings(attributes),
-        looks=epochs.get("looks"),
+        snapshots=epochs.get("snapshots"),
     )
 
 

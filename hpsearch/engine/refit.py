@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from hpsearch.engine.dispatch import ATTEMPTS, LOOK, what_broke
 from hpsearch.errors import HpsearchError, RunError
-from hpsearch.objective import Refit, RefitJob, refit_job
 from hpsearch.search.base import Configuration, slot_seed
+from hpsearch.training.jobs import Refit, RefitJob, refit_job
 
 if TYPE_CHECKING:
     import optuna

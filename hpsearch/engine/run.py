@@ -40,8 +40,6 @@ from hpsearch.engine.reuse import known_trainings, training_digest
 from hpsearch.engine.summary import Summary, summarize
 from hpsearch.engine.workers import Executor, available_cores, local_executor
 from hpsearch.errors import HpsearchError, NoWinnerError, RunError, UsageError
-from hpsearch.model import Member, Model
-from hpsearch.objective import Job
 from hpsearch.search import make_strategy
 from hpsearch.search.base import Slot, Strategy, Winner
 from hpsearch.search.sequel import grown
@@ -55,6 +53,8 @@ from hpsearch.storage import (
 )
 from hpsearch.study_file import StudyFile
 from hpsearch.study_file.data import study_data
+from hpsearch.training.jobs import Job
+from hpsearch.training.model import Member, Model
 
 if TYPE_CHECKING:
     import optuna
@@ -192,7 +192,7 @@ class Runner:
         store, name = self.store, target.study_name
         pause = self.interrupts.pause
         with Lease(store.engine, target._study_id, name, pause=pause, counted=counted) as lease:
-            store.fence = lease.check
+            store.connection.fence = lease.check
             try:
                 if store.get_study_name_from_id(target._study_id) != name:
                     raise UsageError(
@@ -212,7 +212,7 @@ class Runner:
                 with suppress(HpsearchError):  # what ended the block matters more
                     store.flush()
                 store.drop_pending()
-                store.fence = None
+                store.connection.fence = None
 
 
 def planned_trials(study: StudyFile) -> int:

@@ -9,13 +9,13 @@ from dataclasses import dataclass, fields
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from hpsearch.diagnosis import DIAGNOSIS, HINTS, Finding, by_kind
 from hpsearch.engine import record
 from hpsearch.engine.baselines import Baseline, Verdict, held_against, read_baselines
 from hpsearch.engine.intervals import wilson_interval
 from hpsearch.engine.record import StageNote
 from hpsearch.search.distributions import as_value
 from hpsearch.space import Value
+from hpsearch.training.diagnosis import DIAGNOSIS, HINTS, Finding, by_kind
 
 if TYPE_CHECKING:
     import optuna

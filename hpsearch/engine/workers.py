@@ -175,7 +175,7 @@ def _context() -> BaseContext:
     if "forkserver" not in multiprocessing.get_all_start_methods():
         return multiprocessing.get_context("spawn")
     context = multiprocessing.get_context("forkserver")
-    context.set_forkserver_preload(["hpsearch.objective", __name__])
+    context.set_forkserver_preload(["hpsearch.training.jobs", __name__])
     return context
 
 

@@ -11,11 +11,13 @@ import numpy as np
 from hpsearch.data import Dataset, Fold, Preprocessor, load_dataset, make_splits
 from hpsearch.data.images import DEBIAN_FOLDER
 from hpsearch.lab.drawing import log_axis, titled_figure
-from hpsearch.lab.experiment import Experiment, Table
-from hpsearch.objective import Recipe, train_folds
+from hpsearch.lab.experiment import Experiment
 from hpsearch.plots.style import GREY, stage_colour
+from hpsearch.plots.tables import Table
 from hpsearch.search import Slot, make_strategy, run_search
 from hpsearch.space import Float, Space, Value
+from hpsearch.training.jobs import train_folds
+from hpsearch.training.specification import TrainingSpecification
 
 if TYPE_CHECKING:
     import plotly.graph_objects as go
@@ -128,8 +130,8 @@ def coarse_to_fine_data(
     )
 
     def evaluate(slot: Slot) -> float | None:
-        recipe = Recipe.of({**NETWORK, **slot.configuration}, epochs=slot.epochs)
-        outcome = train_folds([fold], len(data.classes), recipe, seed=slot.seed)
+        spec = TrainingSpecification.of({**NETWORK, **slot.configuration}, epochs=slot.epochs)
+        outcome = train_folds([fold], len(data.classes), spec, seed=slot.seed)
         return outcome.score if outcome.complete else None
 
     report = run_search(evaluate, strategy)

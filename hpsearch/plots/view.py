@@ -47,9 +47,9 @@ class TrialView(TrialRow):
         curve: the score by epoch (by step, for a study that hpsearch did not make).
         train_losses: one an epoch; nan where it was not finite.
         validation_losses: likewise.
-        watched: whether a monitor looked at its network.
-        looks: what that saw, in terms of JSON; see `Watched.document`. Of the best trial and of the
-            one with most faults; None for all others.
+        traced: whether there are snapshots of its network.
+        snapshots: these, in terms of JSON; see `Trace.document`. Of the best trial and of the one
+            with most faults; None for all others.
     """
 
     stage_index: int | None = None
@@ -59,8 +59,8 @@ class TrialView(TrialRow):
     curve: Mapping[int, float] = field(default_factory=dict)
     train_losses: tuple[float, ...] = ()
     validation_losses: tuple[float, ...] = ()
-    watched: bool = False
-    looks: Mapping[str, Any] | None = None
+    traced: bool = False
+    snapshots: Mapping[str, Any] | None = None
 
 
 @dataclass(frozen=True, eq=False)  # one that was read is only ever itself
@@ -110,10 +110,10 @@ def read_view(store: WriteBehindStorage, name: str) -> StudyView:
         study = load_study(store, name)
         summary = summarize(study)
         trials = {trial.number: trial for trial in study.get_trials(deepcopy=False)}
-        epochs = load_epochs(store, study_id=study._study_id, looks=False)
+        epochs = load_epochs(store, study_id=study._study_id, snapshots=False)
         ids = {number: trial._trial_id for number, trial in trials.items()}
-        watched = [r for r in summary.rows if "looks" in epochs.get(ids[r.number], ())]
-        for number in seen_from_inside(watched):
+        traced = [r for r in summary.rows if "snapshots" in epochs.get(ids[r.number], ())]
+        for number in seen_from_inside(traced):
             epochs |= load_epochs(store, trial_id=ids[number])
         names = study.metric_names
     return StudyView(
@@ -150,7 +150,7 @@ def seen_from_inside(rows: Sequence[TrialRow]) -> list[int]:
     """The trials whose networks are shown layer by layer: the best, and the most faulty.
 
     Args:
-        rows: trials that were watched, best first.
+        rows: trials with snapshots, best first.
 
     Returns:
         Their numbers, none, one or two. The second is complete if there is a complete one with a
@@ -172,8 +172,8 @@ def _trial(row: TrialRow, trial: FrozenTrial, epochs: Mapping[str, Any]) -> Tria
         curve=trial.intermediate_values,
         train_losses=_losses(epochs.get("train_loss", ())),
         validation_losses=_losses(epochs.get("validation_loss", ())),
-        watched="looks" in epochs,
-        looks=epochs.get("looks") or None,
+        traced="snapshots" in epochs,
+        snapshots=epochs.get("snapshots") or None,
     )
 
 

@@ -430,7 +430,7 @@ class TestChecksOfARun:
         assert (code, TOO_LOW in err) == (0, False)
 
     def test_no_check_skips_them(self, shell: Shell, monkeypatch: pytest.MonkeyPatch) -> None:
-        monkeypatch.delattr("hpsearch.diagnostics.check_data_and_network")
+        monkeypatch.delattr("hpsearch.checks.check_data_and_network")
         code, _, err = shell("run", "bad.toml", "-w", "1", "--no-check")
         assert (code, TOO_LOW in err) == (0, False)
 

@@ -97,7 +97,7 @@ def test_checks_that_cannot_be_made_stop_nothing(monkeypatch: pytest.MonkeyPatch
     def broken(*_: object) -> None:
         raise DataError("no [good]")
 
-    monkeypatch.setattr("hpsearch.diagnostics.check_data_and_network", broken)
+    monkeypatch.setattr("hpsearch.checks.check_data_and_network", broken)
     assert "were given up: no [good]" in checked(monkeypatch, stored=0)
 
 

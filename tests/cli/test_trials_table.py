@@ -8,8 +8,8 @@ import pytest
 from rich.console import Console
 
 from hpsearch.cli.render import trials_table
-from hpsearch.diagnosis import Finding
 from hpsearch.engine.summary import TrialRow
+from hpsearch.training.diagnosis import Finding
 
 SETTINGS = {"width": 142, "depth": 2, "learning_rate": 0.00035, "decay": 0.00616, "l2": 0.000179}
 LOW = Finding("learning rate too low", "the loss stays", fault=True)

@@ -17,10 +17,10 @@ from hpsearch.engine.ensemble import Ensemble, make_ensemble
 from hpsearch.engine.lease import Lease, seconds_spent
 from hpsearch.engine.workers import local_executor
 from hpsearch.errors import RunError, UnknownNameError, UsageError
-from hpsearch.model import Model
-from hpsearch.objective import Job, RefitJob, refit_job
 from hpsearch.storage import load_model_bytes, load_study, open_storage
 from hpsearch.study_file import StudyFile, parse_study_file
+from hpsearch.training.jobs import Job, RefitJob, refit_job
+from hpsearch.training.model import Model
 
 TEXT = """
 name = "s"

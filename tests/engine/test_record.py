@@ -8,12 +8,12 @@ from typing import Any
 import optuna
 import pytest
 
-from hpsearch.diagnosis import Finding
 from hpsearch.engine import record
-from hpsearch.objective import Outcome
 from hpsearch.search.base import Change, Result, Stage
 from hpsearch.space import Categorical, Float, Int, Space
 from hpsearch.storage import WriteBehindStorage, load_epochs
+from hpsearch.training.diagnosis import Finding
+from hpsearch.training.jobs import Outcome
 
 WHOLE = Space(
     {"rate": Float(1e-4, 1.0, log=True), "width": Int(8, 64), "act": Categorical(("a", "b"))}
@@ -41,7 +41,7 @@ SEEN = replace(
         Finding("overfitting", "100% and 50%", True),
         Finding("still improving", "it fell", False),
     ),
-    looks={"epochs": [0, 2], "loss": [2.3, None], "layers": {"dead": [[0.0, 0.5]]}},
+    snapshots={"epochs": [0, 2], "loss": [2.3, None], "layers": {"dead": [[0.0, 0.5]]}},
 )
 
 

@@ -34,11 +34,11 @@ from hpsearch.engine.lease import Lease
 from hpsearch.engine.summary import Summary
 from hpsearch.engine.workers import local_executor
 from hpsearch.errors import RunError, StorageError, UsageError
-from hpsearch.model import Model
-from hpsearch.objective import Job, RefitJob
 from hpsearch.storage import load_model_bytes, load_study, open_storage, study_names
 from hpsearch.storage.pending import Pending
 from hpsearch.study_file import StudyFile, parse_study_file
+from hpsearch.training.jobs import Job, RefitJob
+from hpsearch.training.model import Model
 
 TEXT = """
 name = "{name}"

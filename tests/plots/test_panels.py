@@ -9,11 +9,10 @@ from typing import Any
 
 import numpy as np
 import pytest
-from views import LOOKS, NARROW, WIDE, trial, view_of
+from views import NARROW, SNAPSHOTS, WIDE, trial, view_of
 
 from hpsearch.advice import Edit, Point
 from hpsearch.data.account import Account
-from hpsearch.diagnosis import Finding
 from hpsearch.errors import UnknownNameError
 from hpsearch.plots import PANELS, NothingToDraw, StudyView, panel
 from hpsearch.plots.advice import advice_data, advice_tables, edit_text
@@ -36,6 +35,7 @@ from hpsearch.report.dashboards import Dashboard
 from hpsearch.report.document import write_page
 from hpsearch.report.page import page_html
 from hpsearch.space import Categorical, Float, Int
+from hpsearch.training.diagnosis import Finding
 
 RATE_LOW = Finding("learning rate too low", "the loss went from 2.3 to 2.2 only", fault=True)
 RATE_HIGH = Finding("learning rate too high", "with a rate of 5 the loss <exploded>", fault=True)
@@ -51,9 +51,9 @@ def ruled_by_rate(count: int = 60, **more: Any) -> StudyView:
         rate, l2 = WIDE.from_unit(rng.random()), float(rng.random())
         score = 0.9 - 0.1 * (math.log10(rate) + 1) ** 2
         found = (RATE_LOW,) if rate < 0.001 else ()
-        looks = None if n else LOOKS
+        snapshots = None if n else SNAPSHOTS
         settings = {"rate": rate, "l2": l2}
-        trials.append(trial(n, score, configuration=settings, findings=found, looks=looks))
+        trials.append(trial(n, score, configuration=settings, findings=found, snapshots=snapshots))
     return view_of(*trials, **more)
 
 
@@ -231,9 +231,9 @@ def test_the_gap_is_validation_minus_training_at_the_end() -> None:
 def test_layers_of_the_best_training_and_of_the_most_faulty() -> None:
     data = layers_data(
         view_of(
-            trial(0, 0.9, looks=LOOKS),
+            trial(0, 0.9, snapshots=SNAPSHOTS),
             trial(1, 0.5),
-            trial(2, 0.4, findings=(DEAD, RATE_HIGH, IMPROVING), looks=LOOKS),
+            trial(2, 0.4, findings=(DEAD, RATE_HIGH, IMPROVING), snapshots=SNAPSHOTS),
         )
     )
     assert [(t.number, t.what) for t in data.trainings] == [
@@ -262,16 +262,18 @@ def test_layers_of_the_best_training_and_of_the_most_faulty() -> None:
 
 
 def test_layers_of_a_study_whose_trials_all_stopped() -> None:
-    stopped = trial(0, 0.1, state="pruned", findings=(DEAD,), looks=LOOKS)
+    stopped = trial(0, 0.1, state="pruned", findings=(DEAD,), snapshots=SNAPSHOTS)
     [only] = layers_data(view_of(stopped)).trainings
     assert only.what == "stopped: dead ReLUs"
-    with pytest.raises(NothingToDraw, match="No training of this study was watched"):
+    with pytest.raises(NothingToDraw, match="No training of this study has"):
         layers_data(view_of(trial(0, 0.9)))
 
 
 def test_layers_of_zeros_have_axes_too() -> None:
-    zeros = {name: [[0.0, 0.0]] * 9 for name in LOOKS["layers"]}
-    [figure] = layers_figures(layers_data(view_of(trial(0, looks=LOOKS | {"layers": zeros}))))
+    zeros = {name: [[0.0, 0.0]] * 9 for name in SNAPSHOTS["layers"]}
+    [figure] = layers_figures(
+        layers_data(view_of(trial(0, snapshots=SNAPSHOTS | {"layers": zeros})))
+    )
     assert figure.layout.yaxis2.range == (-1.1, 0.1)
     looks = {(t.line.color, t.marker.symbol) for t in figure.data}
     assert len(looks) == 9, "no two layers look alike"
@@ -284,8 +286,8 @@ def test_the_diagnosis_counts_faults_and_hints() -> None:
             trial(1, 0.8, findings=(IMPROVING,)),
             trial(2, 0.7, findings=(DEAD, IMPROVING)),
             trial(3, 0.6, findings=(RATE_HIGH, IMPROVING)),
-            trial(4, 0.1, state="pruned", findings=(RATE_HIGH,), watched=False),
-            trial(5, 0.5, watched=False),
+            trial(4, 0.1, state="pruned", findings=(RATE_HIGH,), traced=False),
+            trial(5, 0.5, traced=False),
         )
     )
     assert data.counts == ((RATE_HIGH, 2, 3), (DEAD, 1, 2), (IMPROVING, 3, 1))
@@ -305,7 +307,7 @@ def test_a_diagnosis_without_findings_is_good_news_or_none() -> None:
     with pytest.raises(NothingToDraw, match="All is well: nothing was found wrong with 2 train"):
         diagnosis_data(view_of(trial(0, 0.9), trial(1, 0.8)))
     with pytest.raises(NothingToDraw, match="none was diagnosed"):
-        diagnosis_data(view_of(trial(0, 0.9, watched=False)))
+        diagnosis_data(view_of(trial(0, 0.9, traced=False)))
 
 
 def test_advice_is_a_table_of_points() -> None:

@@ -11,12 +11,12 @@ import pytest
 import views
 
 from hpsearch import parse_study_file, run_study
-from hpsearch.diagnosis import Finding, Name
 from hpsearch.errors import UnknownNameError
 from hpsearch.plots import PANELS, NothingToDraw, panel, read_view
 from hpsearch.plots.view import scored, seen_from_inside
 from hpsearch.space import Categorical, Float, Int
 from hpsearch.storage import open_storage
+from hpsearch.training.diagnosis import Finding, Name
 
 
 def test_a_study_of_ours_is_read_whole(tmp_path: Path) -> None:
@@ -33,12 +33,12 @@ def test_a_study_of_ours_is_read_whole(tmp_path: Path) -> None:
         assert trial.stage
         assert trial.worker
         assert trial.started is not None
-        assert trial.watched
-    inside = [trial for trial in view.trials if trial.looks is not None]
+        assert trial.traced
+    inside = [trial for trial in view.trials if trial.snapshots is not None]
     assert inside[0] is view.trials[0]
     assert inside[1].faults
     assert len(inside) == 2
-    assert all(t.looks is not None and t.looks["epochs"][0] == 0 for t in inside)
+    assert all(t.snapshots is not None and t.snapshots["epochs"][0] == 0 for t in inside)
     assert isinstance(view.parameters["learning_rate"], Float)
     assert any(trial.findings for trial in view.trials)
     assert view.advice
@@ -77,7 +77,7 @@ def test_a_study_of_plain_optuna_is_read_too(tmp_path: Path) -> None:
     with pytest.raises(UnknownNameError, match="Known: raw"):
         read_view(store, "rav")
     assert view.advice == ()
-    assert not any(trial.watched or trial.looks for trial in view.trials)
+    assert not any(trial.traced or trial.snapshots for trial in view.trials)
 
 
 @pytest.mark.parametrize(

@@ -16,7 +16,7 @@ WIDE = Float(1e-4, 1.0, log=True)
 NARROW = Float(1e-2, 1.0, log=True)
 NOON = datetime(2026, 1, 1, 12)
 
-LOOKS: dict[str, Any] = {
+SNAPSHOTS: dict[str, Any] = {
     "input size": 1.0,
     "train accuracy": 0.5,
     "epochs": [0, 2],
@@ -55,7 +55,7 @@ def trial(number: int, score: float | None = None, **more: Any) -> TrialView:
         "curve": {1: 0.5, 2: score or 0.5},
         "train_losses": (2.0, 1.0),
         "validation_losses": (2.5, 1.25),
-        "watched": True,
+        "traced": True,
     }
     return TrialView(number=number, score=score, **(known | more))
 
