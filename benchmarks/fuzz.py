@@ -489,8 +489,8 @@ def use_data(rng: random.Random, folder: Path) -> None:
 
 def _learn(rng: random.Random, dataset: Any) -> None:
     """Divide, check, prepare."""
+    from hpsearch.checks.study import check_data
     from hpsearch.data import Preprocessor, make_splits
-    from hpsearch.diagnostics.study import check_data
 
     splits = make_splits(
         dataset.y,
@@ -515,8 +515,8 @@ def make_model(rng: random.Random, folder: Path) -> None:
     import numpy as np
 
     from hpsearch.data import Preprocessor
-    from hpsearch.model import Member, Model
     from hpsearch.nn import Network, NetworkConfig
+    from hpsearch.training.model import Member, Model
 
     made = np.random.default_rng(rng.randrange(10**6))
     X = made.normal(size=(30, 3)).astype(np.float32)
@@ -908,9 +908,6 @@ def main() -> int:
         print(f"in {folder}")
         print(case(kinds[0], options.seed, options.number, folder))
         return 0
-    import hpsearch.cli.render
-    import hpsearch.dashboard.attachments
-    import hpsearch.diagnostics  # noqa: F401 - once, for all workers
 
     faults = 0
     for kind in kinds:

@@ -23,18 +23,18 @@ from typing import Any
 import numpy as np
 import optuna
 
-from hpsearch.diagnosis import Finding
 from hpsearch.engine import record
-from hpsearch.nn.monitor import QUANTITIES
-from hpsearch.objective import Outcome
+from hpsearch.nn.trace import QUANTITIES
 from hpsearch.report.browser import find_browser, open_page
-from hpsearch.search.base import Slot, Stage
+from hpsearch.search.base import Slot, Stage, StageKind
 from hpsearch.space import Float, Int, Space, Value
 from hpsearch.storage import open_storage
 from hpsearch.study_file import parse_study_file
+from hpsearch.training.diagnosis import Finding
+from hpsearch.training.jobs import Outcome
 
 EPOCHS = 20
-LOOKS = 10
+SNAPSHOTS = 10
 FILE = """
 name = "large"
 data = {{ name = "digits" }}
@@ -62,12 +62,12 @@ def make_study(file: Path, trials: int) -> None:
         optuna.logging.set_verbosity(optuna.logging.WARNING)
         study = optuna.create_study(study_name="large", storage=store, direction="maximize")
         kept = parse_study_file(FILE.format(epochs=EPOCHS, trials=trials))
-        record.write_note(study, "study file", kept.model_dump(mode="json"))
+        record.write_metadata(study, "study file", kept.model_dump(mode="json"))
         for index, size in enumerate(sizes):
             space = SPACE if index == 0 else NARROW
-            name = f"fine-{index}" if index else "coarse"
+            kind = StageKind("fine", index) if index else StageKind("coarse")
             draws = [space.sample(rng) for _ in range(size)]
-            stage = Stage(name, index, size, EPOCHS, space, 0, partial(drawn, draws))
+            stage = Stage(kind, index, size, EPOCHS, space, 0, partial(drawn, draws))
             record.write_stage(study, stage)
             for i in range(size):
                 slot = stage.slot(i)
@@ -104,20 +104,20 @@ def outcome(slot: Slot, rng: np.random.Generator) -> Outcome:
         seconds=0.001,
         worker=f"here {rng.integers(1, 9)}",
         findings=(FAULT,) if rng.random() < 0.2 else (),
-        looks=looks(rng),
+        snapshots=snapshots(rng),
     )
 
 
-def looks(rng: np.random.Generator) -> dict[str, Any]:
-    """What a monitor saw, in terms of JSON."""
-    seen = rng.uniform(0.001, 1, (len(QUANTITIES), 3, LOOKS))
+def snapshots(rng: np.random.Generator) -> dict[str, Any]:
+    """A training's trace, in terms of JSON."""
+    seen = rng.uniform(0.001, 1, (len(QUANTITIES), 3, SNAPSHOTS))
     return {
         "input size": 1.0,
         "train accuracy": 0.98,
-        "epochs": list(range(0, EPOCHS, EPOCHS // LOOKS)),
-        "loss": [1.0] * LOOKS,
-        "accuracy": [0.5] * LOOKS,
-        "gradient norm": [1.0] * LOOKS,
+        "epochs": list(range(0, EPOCHS, EPOCHS // SNAPSHOTS)),
+        "loss": [1.0] * SNAPSHOTS,
+        "accuracy": [0.5] * SNAPSHOTS,
+        "gradient norm": [1.0] * SNAPSHOTS,
         "layers": {
             name: [[float(f"{x:.4g}") for x in row] for row in layers]
             for name, layers in zip(QUANTITIES, seen.tolist(), strict=True)

@@ -196,7 +196,7 @@ if __name__ == "__main__":
 BARE = """
 import multiprocessing, sys, tempfile
 from hpsearch.data import write_store
-from hpsearch.objective import Job, train_job
+from hpsearch.training.jobs import Job, train_job
 from hpsearch.search import make_strategy
 from hpsearch.study_file import load_study_file
 from hpsearch.study_file.data import study_data
@@ -259,7 +259,7 @@ def ours(folder: Path, trials: int, epochs: int, workers: int) -> tuple[float, f
 
 
 def bare(folder: Path, trials: int, epochs: int, workers: int) -> float:
-    """Seconds of the same trainings in bare processes: nothing stored, nothing watched."""
+    """Seconds of the same trainings in bare processes: nothing stored, no trace."""
     (folder / "study.toml").write_text(STUDY.format(trials=trials, epochs=epochs))
     (folder / "bare.py").write_text(BARE)
     return timed(["bare.py", str(workers)], folder)[0]

@@ -12,12 +12,12 @@ if TYPE_CHECKING:
     from hpsearch.classifier import MLPClassifier
     from hpsearch.engine import Summary, run_study
     from hpsearch.errors import HpsearchError
-    from hpsearch.mlp_objective import MLPObjective
-    from hpsearch.model import Model
     from hpsearch.search import make_strategy, run_search
     from hpsearch.search.sampler import CoarseToFineSampler
     from hpsearch.space import Categorical, Condition, Float, Int, Space
     from hpsearch.study_file import StudyFile, load_study_file, parse_study_file
+    from hpsearch.training.model import Model
+    from hpsearch.training.optuna_objective import MLPObjective
 
 __all__ = [
     "Categorical",
@@ -47,8 +47,8 @@ _HOMES = {
     "HpsearchError": "errors",
     "Int": "space",
     "MLPClassifier": "classifier",
-    "MLPObjective": "mlp_objective",
-    "Model": "model",
+    "MLPObjective": "training.optuna_objective",
+    "Model": "training.model",
     "Space": "space",
     "StudyFile": "study_file",
     "Summary": "engine",

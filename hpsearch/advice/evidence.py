@@ -5,13 +5,13 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from hpsearch.diagnosis import Finding
 from hpsearch.engine import record
 from hpsearch.engine.identity import kept_study_file
 from hpsearch.engine.summary import summarize, whole, winner_slots
 from hpsearch.errors import UsageError
 from hpsearch.search.base import Result
 from hpsearch.study_file import StudyFile
+from hpsearch.training.diagnosis import Finding
 
 if TYPE_CHECKING:
     import optuna
@@ -107,6 +107,6 @@ def read_evidence(study: optuna.Study) -> Evidence:
             for key, result in sorted(results.items())
         ),
         int(summary.data.get("validation", 0)),
-        winner_slots(record.read_note(study, "result")),
+        winner_slots(record.read_metadata(study, "result")),
         summary.reservations,
     )

@@ -14,13 +14,13 @@ from typing import TYPE_CHECKING, Any
 from pydantic import ValidationError
 
 from hpsearch.study_file import StudyFile
-from hpsearch.study_file.template import toml_string
+from hpsearch.study_file.template import toml_key, toml_value
 from hpsearch.writing import written_out
 
 if TYPE_CHECKING:
     from hpsearch.advice.points import Edit
 
-__all__ = ["next_study", "study_toml", "toml_value"]
+__all__ = ["next_study", "study_toml"]
 
 
 def next_study(
@@ -110,27 +110,7 @@ def study_toml(
 
 def _lines(table: dict[str, Any]) -> str:
     return "\n".join(
-        f"{_key(key)} = {toml_value(value)}" for key, value in table.items() if value is not None
+        f"{toml_key(key)} = {toml_value(value)}"
+        for key, value in table.items()
+        if value is not None
     )
-
-
-def toml_value(value: Any) -> str:
-    """A setting on one line, as study files are written by hand.
-
-    >>> toml_value({"low": 0.1, "high": 1.0, "log": True}), toml_value(["relu", 3])
-    ('{ low = 0.1, high = 1.0, log = true }', '["relu", 3]')
-    """
-    if isinstance(value, dict):
-        inner = ", ".join(
-            f"{_key(key)} = {toml_value(part)}" for key, part in value.items() if part is not None
-        )
-        return f"{{ {inner} }}"
-    if isinstance(value, list | tuple):
-        return f"[{', '.join(map(toml_value, value))}]"
-    if isinstance(value, str):
-        return toml_string(value)
-    return json.dumps(value, allow_nan=False)  # JSON's numbers and truth values are TOML's too
-
-
-def _key(name: str) -> str:
-    return name if re.fullmatch(r"[A-Za-z0-9_-]+", name) else toml_string(name)

@@ -9,12 +9,12 @@ from typing import TYPE_CHECKING, Any, cast
 
 from hpsearch.advice.evidence import read_evidence
 from hpsearch.advice.next_study import next_study, study_toml
-from hpsearch.advice.points import Edit, Point, advise
+from hpsearch.advice.points import Edit, Point, advise, log_range
+from hpsearch.checks import Check, check_data_and_network, learning_range
+from hpsearch.checks.check import listed
+from hpsearch.checks.rate_check import range_verdict
+from hpsearch.checks.rates import RateRange
 from hpsearch.data import Dataset
-from hpsearch.diagnostics import Check, check_data_and_network, learning_range
-from hpsearch.diagnostics.check import listed
-from hpsearch.diagnostics.rate_check import range_verdict
-from hpsearch.diagnostics.rates import RateRange
 from hpsearch.engine.identity import check_data
 from hpsearch.errors import DataError, UsageError
 from hpsearch.space import Float
@@ -168,16 +168,6 @@ def _rates(repaired: StudyFile, learns: RateRange | None) -> list[Point]:
             f"learning rate too {side}",
             f"The learning rates, {low:.2g} to {high:.2g}, are too {side}: the repaired network "
             f"learns at {learns.low:.2g} to {learns.high:.2g}.",
-            (
-                Edit(
-                    "training",
-                    "learning_rate",
-                    {"low": _rounded(learns.low), "high": _rounded(learns.high), "log": True},
-                ),
-            ),
+            (Edit("training", "learning_rate", log_range(learns.low, learns.high)),),
         )
     ]
-
-
-def _rounded(rate: float) -> float:
-    return float(f"{rate:.2g}")

@@ -33,7 +33,7 @@ def advise(
 ) -> None:
     """Say what was wrong with a study's trainings, if anything, and what to run next.
 
-    The trainings were watched while they ran; the data and the network are checked once more.
+    Every training was traced while it ran; the data and the network are checked once more.
     """
     from hpsearch.advice import advise_study
     from hpsearch.errors import UsageError
@@ -69,8 +69,8 @@ def advice_text(advice: Advice, width: int) -> Text:
         advice: on a study.
         width: of the terminal, in characters; no setting is broken into lines.
     """
-    from hpsearch.advice import toml_value
     from hpsearch.cli.render import folded
+    from hpsearch.study_file.template import toml_value
 
     text = Text()
     text.append(folded(f"What {advice.study.name}'s trainings say", width) + "\n", style="bold")

@@ -41,7 +41,7 @@ def predict(
     What is unlike the data that the model learned from is told on standard error.
     """
     from hpsearch.data import load_features
-    from hpsearch.model import Model
+    from hpsearch.training.model import Model
 
     network = Model.load(model)
     told: list[str] = []

@@ -106,7 +106,7 @@ def _told(watcher: _Watcher, console: Console, *, check: bool) -> Callable[[Even
 
 def _complaints(study: StudyFile, data: DataReady) -> list[Text]:
     """One line for each check that is not passed."""
-    from hpsearch.diagnostics import check_data_and_network
+    from hpsearch.checks import check_data_and_network
 
     try:
         checks = check_data_and_network(study, data.dataset, data.split)

@@ -20,7 +20,7 @@ StudyArgument = typer.Argument(
 )
 Workers = Annotated[
     int | None,
-    typer.Option("--workers", "-w", min=1, help="Worker processes; default: one a core."),
+    typer.Option("--workers", "-w", min=1, help="Worker processes; default: one per core."),
 ]
 Executor = Annotated[
     str | None,
@@ -85,8 +85,8 @@ def check(study: Annotated[str, StudyArgument], seed: Seed = None, as_json: Json
 
     Exits with 1 if a check fails.
     """
+    from hpsearch.checks import check_data_and_network
     from hpsearch.cli.render import account_text, checks_advice, checks_table
-    from hpsearch.diagnostics import check_data_and_network
     from hpsearch.study_file.data import study_data
 
     file = load_study_argument(study, seed, None)

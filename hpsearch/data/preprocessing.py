@@ -12,14 +12,20 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from hpsearch.errors import DataError, UnknownNameError
+from hpsearch.errors import DataError
+from hpsearch.setting import Setting
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-__all__ = ["KINDS", "Preprocessor"]
+__all__ = ["KINDS", "PREPROCESSING", "VARIANCE", "Preprocessor"]
 
 KINDS = ("none", "zero-centre", "standardize", "pca", "whiten")
+
+PREPROCESSING = Setting(
+    "standardize", "What is done to the columns, fitted on the training part only.", names=KINDS
+)
+VARIANCE = Setting(1.0, "Share of the variance that pca and whiten keep.", limits=(0.01, 1.0))
 
 CHUNK_CELLS = 1 << 20  # rows are transformed in float64, eight megabytes at a time
 
@@ -41,8 +47,7 @@ class Preprocessor:
         mean: subtracted from expanded columns, (e,).
         scale: divides them afterwards, (e,).
         components: principal axes as columns, (e, d'); None for the kinds that do not project.
-        low: the least value of each input column, (d,), NaN for categorical ones; None where it is
-            not known, in files of an older hpsearch.
+        low: the least value of each input column, (d,), NaN for categorical ones.
         high: the greatest, likewise.
     """
 
@@ -53,8 +58,8 @@ class Preprocessor:
     mean: Floats
     scale: Floats
     components: Floats | None
-    low: NDArray[np.float32] | None = None
-    high: NDArray[np.float32] | None = None
+    low: NDArray[np.float32]
+    high: NDArray[np.float32]
 
     @classmethod
     def fit(
@@ -74,7 +79,7 @@ class Preprocessor:
                 standard deviation; "pca", project the centred samples on their principal axes;
                 "whiten", pca with every projection scaled to unit variance.
             categories: column index -> category names, for the categorical columns.
-            variance: the share of the variance that pca and whiten keep, in (0, 1]. Axes without
+            variance: the share of the variance that pca and whiten keep. Axes without
                 variance, up to rounding, go in any case.
 
         Returns:
@@ -82,17 +87,16 @@ class Preprocessor:
 
         Raises:
             UnknownNameError: no such kind.
-            DataError: no rows, no usable column, or a share outside (0, 1].
+            UsageError: no such share of the variance.
+            DataError: no rows, or no usable column.
 
         >>> X = np.array([[1.0, 10.0], [3.0, 10.0]])
         >>> Preprocessor.fit(X, "standardize").transform(X)  # a constant column becomes zero
         array([[-1.,  0.],
                [ 1.,  0.]], dtype=float32)
         """
-        if kind not in KINDS:
-            raise UnknownNameError("preprocessing", kind, KINDS)
-        if not 0 < variance <= 1:
-            raise DataError(f"variance must be a share above 0 and at most 1, not {variance}.")
+        PREPROCESSING.check("preprocessing", kind)
+        VARIANCE.check("variance", variance)
         matrix = np.asarray(X)
         if matrix.ndim != 2 or 0 in matrix.shape:
             raise DataError(
@@ -170,9 +174,8 @@ class Preprocessor:
     def state(self) -> dict[str, NDArray[Any]]:
         """The preprocessor as plain arrays, for a model file without pickles."""
         arrays = {name: getattr(self, name) for name in _ARRAYS}
-        known = {name: getattr(self, name) for name in ("components", "low", "high")}
-        known = {name: array for name, array in known.items() if array is not None}
-        return {"kind": np.array(self.kind), **arrays, **known}
+        axes = {} if self.components is None else {"components": self.components}
+        return {"kind": np.array(self.kind), **arrays, **axes}
 
     @classmethod
     def from_state(cls, state: Mapping[str, NDArray[Any]]) -> Preprocessor:
@@ -187,7 +190,6 @@ class Preprocessor:
         arrays = {name: np.asarray(state[name]) for name in _ARRAYS}
         kind = str(state["kind"])
         components = np.asarray(state["components"]) if "components" in state else None
-        low, high = (np.asarray(state[k]) if k in state else None for k in ("low", "high"))
         width = len(arrays["mean"])
         fits = (
             kind in KINDS
@@ -200,16 +202,12 @@ class Preprocessor:
             and all(np.isfinite(arrays[name]).all() for name in ("mean", "scale"))
             and not np.isinf(arrays["impute"]).any()
             and not np.isinf(arrays["code"]).any()
-            and all(
-                extreme is None
-                or (extreme.dtype == np.float32 and extreme.shape == arrays["impute"].shape)
-                for extreme in (low, high)
-            )
+            and all(len(arrays[name]) == len(arrays["impute"]) for name in ("low", "high"))
             and bool(((arrays["source"] >= 0) & (arrays["source"] < len(arrays["impute"]))).all())
         )
         if not fits:
             raise DataError("the preprocessing state does not fit together; is the file damaged?")
-        return cls(kind=kind, components=components, low=low, high=high, **arrays)
+        return cls(kind=kind, components=components, **arrays)
 
 
 def _are_axes(components: NDArray[Any], width: int) -> bool:
@@ -228,6 +226,8 @@ _ARRAYS = {
     "code": np.dtype(np.float32),
     "mean": np.dtype(np.float64),
     "scale": np.dtype(np.float64),
+    "low": np.dtype(np.float32),
+    "high": np.dtype(np.float32),
 }
 
 

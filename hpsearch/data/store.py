@@ -25,8 +25,8 @@ from zipfile import BadZipFile
 
 import numpy as np
 
-from hpsearch.data.preprocessing import KINDS, Preprocessor
-from hpsearch.errors import DataError, UnknownNameError
+from hpsearch.data.preprocessing import PREPROCESSING, Preprocessor
+from hpsearch.errors import DataError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -36,7 +36,7 @@ if TYPE_CHECKING:
     from hpsearch.data.dataset import Dataset
     from hpsearch.data.splits import Split
 
-__all__ = ["DataHandle", "Fold", "open_store", "write_store"]
+__all__ = ["DataHandle", "Fold", "write_store"]
 
 
 @dataclass(frozen=True, eq=False)
@@ -168,17 +168,6 @@ def write_store(folder: str | Path, dataset: Dataset, splits: Sequence[Split]) -
     return handle
 
 
-def open_store(folder: str | Path, fingerprint: str) -> DataHandle:
-    """The handle of a store that an earlier process wrote.
-
-    Raises:
-        DataError: it is not there.
-    """
-    handle = DataHandle(str(Path(folder).resolve()), fingerprint)
-    _describe(handle)
-    return handle
-
-
 def _home(handle: DataHandle) -> Path:
     return Path(handle.folder) / handle.fingerprint
 
@@ -200,8 +189,7 @@ def _prepared(
     handle: DataHandle, fold: int | None, kind: str, variance: float
 ) -> tuple[Fold, Preprocessor]:
     """Map the arrays of one fold, or of the refit (``fold`` None), preparing them once."""
-    if kind not in KINDS:
-        raise UnknownNameError("preprocessing", kind, KINDS)
+    PREPROCESSING.check("preprocessing", kind)
     if fold is not None and not 0 <= fold < handle.n_folds:
         raise DataError(f"there is no fold {fold}; the data has folds 0 to {handle.n_folds - 1}.")
     part = "refit" if fold is None else f"fold-{fold}"

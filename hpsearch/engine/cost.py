@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from itertools import pairwise
 from typing import TYPE_CHECKING
 
-from hpsearch.objective import Recipe
 from hpsearch.space import Value
+from hpsearch.training.specification import TrainingSpecification
 
 if TYPE_CHECKING:
     from hpsearch.data import Dataset, Split
@@ -46,7 +46,7 @@ def training_flops(configuration: Mapping[str, Value], shape: DataShape, *, epoc
     (activations, updates, validation) grows with the units and is left out.
 
     Args:
-        configuration: what is trained; as for `Recipe.of`.
+        configuration: what is trained; as for `TrainingSpecification.of`.
         shape: of the data. Columns that pca drops are counted all the same.
         epochs: passes over the training part.
 
@@ -54,10 +54,9 @@ def training_flops(configuration: Mapping[str, Value], shape: DataShape, *, epoc
     >>> training_flops({"width": 32, "depth": 2}, shape, epochs=5) == 6 * 5 * 1000 * 3392
     True
     """
-    network = Recipe.of(configuration, epochs=max(1, epochs)).network
-    pieces = network.maxout_pieces if network.activation == "maxout" else 1
+    network = TrainingSpecification.of(configuration, epochs=max(1, epochs)).network
     widths = [shape.features, *network.hidden_layer_sizes]
-    weights = sum(fan_in * width * pieces for fan_in, width in pairwise(widths))
+    weights = sum(fan_in * width * network.pieces for fan_in, width in pairwise(widths))
     weights += widths[-1] * shape.classes
     return 6.0 * epochs * shape.rows * weights
 

@@ -13,8 +13,8 @@ from hpsearch.engine.record import TRAINING
 if TYPE_CHECKING:
     import sqlalchemy as sa
 
-    from hpsearch.objective import Job
     from hpsearch.study_file import StudyFile
+    from hpsearch.training.jobs import Job
 
 __all__ = ["known_trainings", "training_digest"]
 

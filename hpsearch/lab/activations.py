@@ -8,9 +8,10 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from hpsearch.lab.drawing import log_axis, titled_figure
-from hpsearch.lab.experiment import Experiment, Table
+from hpsearch.lab.experiment import Experiment
 from hpsearch.nn import ACTIVATIONS
 from hpsearch.plots.style import BLUE, CYCLE, GREY, VERMILLION
+from hpsearch.plots.tables import Table
 
 if TYPE_CHECKING:
     import plotly.graph_objects as go
@@ -53,7 +54,7 @@ def activations_data(seed: int = 0, *, points: int = 401) -> ActivationsData:
     inputs = np.linspace(-REACH, REACH, points)
     outputs, gradients = {}, {}
     for name, kind in ACTIVATIONS.items():
-        pieces = (1.0, SECOND_PIECE) if name == "maxout" else (1.0,)
+        pieces = (1.0, SECOND_PIECE) if kind.piecewise else (1.0,)
         x = np.outer(pieces, inputs)
         y, dx, dy = np.empty((1, points)), np.empty_like(x), np.ones((1, points))
         slope = np.full(1, kind.initial_slope or 0.0)

@@ -9,9 +9,11 @@ import numpy as np
 
 from hpsearch.data import Preprocessor, load_dataset
 from hpsearch.lab.drawing import titled_figure
-from hpsearch.lab.experiment import Experiment, Table
+from hpsearch.lab.experiment import Experiment
 from hpsearch.nn import Network, NetworkConfig, TrainingConfig, train
+from hpsearch.nn.activations import ReLU
 from hpsearch.plots.style import CYCLE
+from hpsearch.plots.tables import Table
 
 if TYPE_CHECKING:
     import plotly.graph_objects as go
@@ -88,7 +90,8 @@ def dead_relus_data(
 
 
 def _dead(network: Network, X: np.ndarray) -> list[float]:
-    return [float((layer <= 0).all(axis=0).mean()) for layer in network.activations(X)]
+    layers = network.activations(X)
+    return [float(ReLU.dead(ReLU.saturated(layer.T)).mean()) for layer in layers]
 
 
 def dead_relus_sees(data: DeadRelusData) -> str:

@@ -8,9 +8,10 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from hpsearch.lab.drawing import histograms_figure, log_axis, titled_figure
-from hpsearch.lab.experiment import Experiment, Table
+from hpsearch.lab.experiment import Experiment
 from hpsearch.lab.layers import DeepNetwork, deep_networks
 from hpsearch.plots.style import CYCLE
+from hpsearch.plots.tables import Table
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -124,7 +125,7 @@ def layer_table(networks: Sequence[DeepNetwork]) -> Table:
         "activation",
         "weights",
         *(f"{what}, layer {n}" for what in ("mean", "spread", "gradient") for n in (1, last)),
-        f"beyond 0.99, layer {last}",
+        f"saturated, layer {last}",
     )
     rows = tuple(
         (
@@ -147,9 +148,9 @@ EXPERIMENT = Experiment(
     "layer, He's make up for the half that a ReLU removes (lecture 6, weight initialization).",
     "Ten layers of 500 units before any learning, 1,000 unit Gaussian inputs, random labels of "
     "ten classes. Gradients are those of the mean loss with respect to what a layer puts out; "
-    "saturated are outputs beyond 0.99 in magnitude. Each histogram is turned on its side and "
-    "stands on the number of its layer; those of gradients and of ReLU show magnitudes, without "
-    "exact zeros and the smallest twentieth.",
+    "saturated are outputs beyond 0.98 in magnitude, where tanh's slope is below 4%. Each "
+    "histogram is turned on its side and stands on the number of its layer; those of gradients and "
+    "of ReLU show magnitudes, without exact zeros and the smallest twentieth.",
     initialization_data,
     initialization_sees,
     initialization_figures,

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from hpsearch.nn import Network, NetworkConfig
+from hpsearch.nn import ACTIVATIONS, Network, NetworkConfig
 
 __all__ = ["ACTIVATIONS_SEEN", "INITIALIZERS_SEEN", "DeepNetwork", "Distributions", "deep_networks"]
 
@@ -16,7 +16,6 @@ INITIALIZERS_SEEN = ("small-random", "large-random", "xavier", "he")
 ACTIVATIONS_SEEN = ("tanh", "relu")
 CLASSES = 10
 BINS = 40
-SATURATED = 0.99
 
 
 @dataclass(frozen=True, eq=False)
@@ -48,7 +47,7 @@ class DeepNetwork:
         activation, initializer: as `hpsearch.nn` names them.
         outputs: of each hidden layer.
         gradients: of the mean loss with respect to these outputs.
-        saturated: share of each layer's outputs beyond 0.99 in magnitude, where tanh is flat (L,).
+        saturated: share of each layer's outputs where the activation is (L,).
     """
 
     activation: str
@@ -75,6 +74,7 @@ def deep_networks(
     y = rng.integers(CLASSES, size=samples)
     networks = []
     for activation in ACTIVATIONS_SEEN:
+        saturated = ACTIVATIONS[activation].saturated
         for initializer in INITIALIZERS_SEEN:
             config = NetworkConfig((width,) * depth, activation, initializer, batch_norm=batch_norm)
             network = Network(width, CLASSES, config, rng=np.random.default_rng([seed, 1]))
@@ -85,7 +85,7 @@ def deep_networks(
                     initializer,
                     _distributions(outputs, bounded=activation == "tanh"),
                     _distributions(gradients, bounded=False),
-                    np.array([np.mean(np.abs(layer) > SATURATED) for layer in outputs]),
+                    np.array([saturated(layer).mean() for layer in outputs]),
                 )
             )
     return tuple(networks)

@@ -19,7 +19,6 @@ from hpsearch.nn.arrays import CHUNK, Array
 __all__ = [
     "ACTIVATIONS",
     "ELU",
-    "FLAT",
     "Activation",
     "LeakyReLU",
     "Maxout",
@@ -30,9 +29,12 @@ __all__ = [
 ]
 
 
-FLAT = 0.04
+SMALL_SLOPE = 0.04
 """A unit is saturated where its slope is below this share of its steepest: |tanh| above 0.98, a
 sigmoid outside of 0.01 to 0.99, an ELU below -0.96, a ReLU at 0."""
+
+ENOUGH = 8
+"""Units that a layer must have for a share of dead ones to mean something."""
 
 
 class Activation:
@@ -50,6 +52,15 @@ class Activation:
     initial_slope: ClassVar[float | None] = None
     """The first value of the learned slope of every unit, or None when nothing is learned."""
 
+    piecewise: ClassVar[bool] = False
+    """Whether a unit has ``maxout_pieces`` inputs of its own."""
+
+    fault: ClassVar[str] = ""
+    """What keeps units from learning: "saturated" outputs, "dead" units, or nothing."""
+
+    most_stuck: ClassVar[float] = 0.5
+    """Share of a layer above which that is a fault; Xavier's initialization begins below 0.1."""
+
     def __init__(
         self, x: Array, y: Array, dx: Array, dy: Array, slope: Array, dslope: Array
     ) -> None:
@@ -66,8 +77,8 @@ class Activation:
         raise NotImplementedError
 
     @staticmethod
-    def flat(y: Array) -> npt.NDArray[np.bool_]:
-        """Where a unit is saturated: its slope below FLAT times the steepest; here, nowhere.
+    def saturated(y: Array) -> npt.NDArray[np.bool_]:
+        """Where a unit's slope is below `SMALL_SLOPE` times the steepest; here, nowhere.
 
         Args:
             y: outputs of this activation, of any shape.
@@ -77,9 +88,37 @@ class Activation:
         """
         return np.zeros(y.shape, np.bool_)
 
+    @staticmethod
+    def dead(saturated: npt.NDArray[np.bool_]) -> npt.NDArray[np.bool_]:
+        """Which units are saturated at every sample.
+
+        Args:
+            saturated: as `saturated` gives it (units, samples).
+
+        Returns:
+            (units,).
+        """
+        dead: npt.NDArray[np.bool_] = np.logical_and.reduce(saturated, 1)
+        return dead
+
+    @classmethod
+    def stuck(cls, saturated: float, dead: float, units: int) -> float:
+        """The share of a layer that cannot learn: of its outputs, or of its units where they die.
+
+        Args:
+            saturated: share of the layer's outputs.
+            dead: share of its units.
+            units: how many it has; of fewer than 8 a share of dead ones says nothing.
+        """
+        if cls.fault == "dead":
+            return dead if units >= ENOUGH else 0.0
+        return saturated if cls.fault else 0.0
+
 
 class Sigmoid(Activation):
     """1/(1 + e^-x), computed as (1 + tanh(x/2))/2, which cannot overflow."""
+
+    fault = "saturated"
 
     def forward(self) -> None:
         """Write y."""
@@ -95,14 +134,16 @@ class Sigmoid(Activation):
         np.multiply(self.dy, self.scratch, self.dx)
 
     @staticmethod
-    def flat(y: Array) -> npt.NDArray[np.bool_]:
-        """Where 4 y (1 - y) is below FLAT."""
-        mask: npt.NDArray[np.bool_] = np.abs(y - 0.5) > 0.5 * sqrt(1.0 - FLAT)
+    def saturated(y: Array) -> npt.NDArray[np.bool_]:
+        """Where 4 y (1 - y) is below `SMALL_SLOPE`."""
+        mask: npt.NDArray[np.bool_] = np.abs(y - 0.5) > 0.5 * sqrt(1.0 - SMALL_SLOPE)
         return mask
 
 
 class Tanh(Activation):
     """The hyperbolic tangent: a sigmoid that is centred at zero."""
+
+    fault = "saturated"
 
     def forward(self) -> None:
         """Write y."""
@@ -115,9 +156,9 @@ class Tanh(Activation):
         np.multiply(self.dy, self.scratch, self.dx)
 
     @staticmethod
-    def flat(y: Array) -> npt.NDArray[np.bool_]:
-        """Where 1 - y^2 is below FLAT."""
-        mask: npt.NDArray[np.bool_] = np.abs(y) > sqrt(1.0 - FLAT)
+    def saturated(y: Array) -> npt.NDArray[np.bool_]:
+        """Where 1 - y^2 is below `SMALL_SLOPE`."""
+        mask: npt.NDArray[np.bool_] = np.abs(y) > sqrt(1.0 - SMALL_SLOPE)
         return mask
 
 
@@ -127,8 +168,12 @@ class ReLU(Activation):
     The fastest way that NumPy has: fmax of two arrays (maximum, or a scalar operand, falls to a
     slower loop), the mask of backward as integer bit operations on the floats' own bits, and both
     in pieces that stay in the cache. fmax turns NaN into 0; the trainer therefore also watches that
-    the parameters stay finite.
+    the parameters stay finite. Half of its outputs are healthily 0; a unit that is 0 for every
+    sample has no gradient and never comes back.
     """
+
+    fault = "dead"
+    most_stuck = 0.4  # the course notes see "as much as 40%" with too high a rate
 
     def __init__(
         self, x: Array, y: Array, dx: Array, dy: Array, slope: Array, dslope: Array
@@ -161,7 +206,7 @@ class ReLU(Activation):
             np.bitwise_and(dy, mask, dx)
 
     @staticmethod
-    def flat(y: Array) -> npt.NDArray[np.bool_]:
+    def saturated(y: Array) -> npt.NDArray[np.bool_]:
         """Where y is 0."""
         mask: npt.NDArray[np.bool_] = y <= 0.0
         return mask
@@ -230,6 +275,8 @@ class PReLU(Activation):
 class ELU(Activation):
     """x above zero, e^x - 1 below (Clevert et al., 2016, with alpha = 1)."""
 
+    fault = "saturated"
+
     def __init__(
         self, x: Array, y: Array, dx: Array, dy: Array, slope: Array, dslope: Array
     ) -> None:
@@ -252,9 +299,9 @@ class ELU(Activation):
         np.multiply(self.dy, self.scratch, self.dx)
 
     @staticmethod
-    def flat(y: Array) -> npt.NDArray[np.bool_]:
-        """Where e^x is below FLAT."""
-        mask: npt.NDArray[np.bool_] = y < FLAT - 1.0
+    def saturated(y: Array) -> npt.NDArray[np.bool_]:
+        """Where e^x is below `SMALL_SLOPE`."""
+        mask: npt.NDArray[np.bool_] = y < SMALL_SLOPE - 1.0
         return mask
 
 
@@ -263,6 +310,8 @@ class Maxout(Activation):
 
     Row j * units + i of x is piece j of unit i.
     """
+
+    piecewise = True
 
     def __init__(
         self, x: Array, y: Array, dx: Array, dy: Array, slope: Array, dslope: Array

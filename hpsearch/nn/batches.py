@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 
 from hpsearch.nn.arrays import Array, Labels
+from hpsearch.nn.losses import CrossEntropyScratch
 
 __all__ = ["Batch", "Batches"]
 
@@ -21,15 +22,13 @@ class Batch(NamedTuple):
     Attributes:
         inputs: features with a last row of ones (n_features + 1, samples).
         targets: one-hot labels (n_classes, samples).
-        normalizers: where the loss puts its softmax sums (samples,).
-        picked: where the loss puts its sum of label logits, shape ().
+        kept: the batch's part of the loss's scratch.
         scale: factor of the loss gradient in this step, shape ().
     """
 
     inputs: Array
     targets: Array
-    normalizers: Array
-    picked: Array
+    kept: Sequence[Array]
     scale: Array
 
 
@@ -44,9 +43,17 @@ class Batches:
         y: labels (n,), 0 to n_classes - 1.
         n_classes: rows of the one-hot targets.
         batch_size: samples in a batch.
+        scratch: makes the loss's scratch for a block.
     """
 
-    def __init__(self, X: Array, y: Labels, n_classes: int, batch_size: int) -> None:
+    def __init__(
+        self,
+        X: Array,
+        y: Labels,
+        n_classes: int,
+        batch_size: int,
+        scratch: type[CrossEntropyScratch],
+    ) -> None:
         n, d = X.shape
         self.X, self.y = X, y.astype(np.intp)
         self.n_classes, self.size = n_classes, min(batch_size, n)
@@ -63,8 +70,7 @@ class Batches:
         # Where in the flat one-hot targets the class 0 of each sample is: batch, then column.
         batch, column = np.divmod(np.arange(capacity), self.size)
         self._origin = batch * (n_classes * self.size) + column
-        self.normalizers = np.empty(capacity, X.dtype)
-        self.picked = np.zeros(self.per_block, X.dtype)
+        self.scratch = scratch(self.per_block, self.size, X.dtype)
         self.scales = np.zeros(self.per_block, X.dtype)
         self._full = [self._batch(k, self.size) for k in range(self.per_block)]
         self._last = self._batch((self.per_epoch - 1) % self.per_block, self.tail)
@@ -76,8 +82,7 @@ class Batches:
         return Batch(
             inputs=self._inputs[first : first + samples].T,
             targets=targets.reshape(self.n_classes, samples),
-            normalizers=self.normalizers[first : first + samples],
-            picked=self.picked[k : k + 1].reshape(()),
+            kept=self.scratch.of(k, samples),
             scale=self.scales[k : k + 1].reshape(()),
         )
 

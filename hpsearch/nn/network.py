@@ -16,7 +16,7 @@ from hpsearch.nn.activations import ACTIVATIONS
 from hpsearch.nn.arrays import Array, Labels
 from hpsearch.nn.config import NetworkConfig
 from hpsearch.nn.initializers import INITIALIZERS
-from hpsearch.nn.losses import cross_entropy, softmax
+from hpsearch.nn.losses import LOSSES, softmax
 from hpsearch.nn.propagation import Propagation
 
 __all__ = ["LayerViews", "Network", "state_shapes"]
@@ -76,6 +76,7 @@ class Network:
         gradients: the gradients of the last backward pass, likewise.
         layers: views into both, one `LayerViews` a layer, the output layer last.
         weight_slices: where in the vectors the weights are, biases and all else left out.
+        loss: what its training makes small, from `hpsearch.nn.losses`.
 
     Raises:
         UsageError: for fewer than one feature or two classes.
@@ -84,6 +85,8 @@ class Network:
     >>> network.predict_proba(np.zeros((5, 4))).shape
     (5, 3)
     """
+
+    loss = LOSSES["cross-entropy"]
 
     def __init__(
         self,
@@ -235,7 +238,7 @@ class Network:
         training: bool = True,
         rng: np.random.Generator | None = None,
     ) -> tuple[float, Array]:
-        """Mean cross-entropy plus the L2 term, and its gradient, over all samples at once.
+        """Mean loss plus the L2 term, and its gradient, over all samples at once.
 
         Nothing in the network changes but ``gradients``: running statistics are put back.
 
@@ -259,7 +262,7 @@ class Network:
         return loss + self.l2_term(l2), self.gradients.copy()
 
     def initial_loss(self, X: Array, y: Labels, *, rng: np.random.Generator | None = None) -> float:
-        """Mean cross-entropy in training mode; nothing in the network changes.
+        """Mean loss in training mode; nothing in the network changes.
 
         Args:
             X: inputs (n, n_features), all taken at once.
@@ -274,7 +277,7 @@ class Network:
         """
         with self._unchanged(X, training=True, rng=rng) as propagation:
             propagation.forward()
-            return cross_entropy(propagation.logits.T, y)
+            return self.loss.mean(propagation.logits.T, y)
 
     @contextmanager
     def _unchanged(
@@ -359,14 +362,13 @@ class _LayerShape(NamedTuple):
 
 def _layer_shapes(n_features: int, n_classes: int, config: NetworkConfig) -> list[_LayerShape]:
     """The shape of each layer, the output layer last."""
-    pieces = config.maxout_pieces if config.activation == "maxout" else 1
     learns_slope = ACTIVATIONS[config.activation].initial_slope is not None
     widths = [n_features, *config.hidden_layer_sizes]
     hidden = [
         _LayerShape(
             fan_in,
-            width * pieces,
-            width * pieces if config.batch_norm else 0,
+            width * config.pieces,
+            width * config.pieces if config.batch_norm else 0,
             width if learns_slope else 0,
         )
         for fan_in, width in pairwise(widths)

@@ -12,7 +12,6 @@ import numpy as np
 from hpsearch.nn.activations import ACTIVATIONS
 from hpsearch.nn.arrays import Array, Labels, scalar, with_ones
 from hpsearch.nn.layers import BatchNorm, Dense, Dropout, FrozenBatchNorm, Layer
-from hpsearch.nn.losses import SoftmaxCrossEntropy
 
 if TYPE_CHECKING:
     from hpsearch.nn.network import LayerViews, Network
@@ -56,7 +55,7 @@ class Propagation:
         dlogits = np.empty_like(self.logits)
         top = network.layers[-1]
         self.layers.append(Dense(x, self.logits, dx, dlogits, top.dense, top.ddense))
-        self.loss = SoftmaxCrossEntropy(self.logits, dlogits)
+        self.loss = network.loss(self.logits, dlogits)
         first = self.layers[0]
         assert isinstance(first, Dense)
         self.first = first
@@ -135,7 +134,7 @@ class Propagation:
             targets: from `one_hot`.
 
         Returns:
-            The mean cross-entropy.
+            The mean loss.
         """
         loss = self._forward_to_loss(targets)
         self.backward()
@@ -162,8 +161,9 @@ class Propagation:
 
     def _forward_to_loss(self, targets: Array) -> float:
         """Forward, and the gradient of the mean loss with respect to the logits; the loss."""
-        normalizers, picked = np.empty(self.samples, self.dtype), scalar(0.0, self.dtype)
+        scratch = self.loss.scratch(1, self.samples, self.dtype)
+        kept = scratch.of(0, self.samples)
         self.forward()
-        self.loss.forward(targets, normalizers, picked)
-        self.loss.backward(targets, normalizers, scalar(1.0 / self.samples, self.dtype))
-        return float(np.log(normalizers).sum() - picked) / self.samples
+        self.loss.forward(targets, kept)
+        self.loss.backward(targets, kept, scalar(1.0 / self.samples, self.dtype))
+        return scratch.total(1, self.samples) / self.samples

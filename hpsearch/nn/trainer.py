@@ -15,12 +15,11 @@ from hpsearch.nn.arrays import Array, Labels
 from hpsearch.nn.averaging import WeightAverage
 from hpsearch.nn.batches import Batch, Batches
 from hpsearch.nn.config import TrainingConfig
-from hpsearch.nn.losses import cross_entropy
-from hpsearch.nn.monitor import Monitor, Watched
 from hpsearch.nn.network import Network
 from hpsearch.nn.optimizers import OPTIMIZERS
 from hpsearch.nn.propagation import Propagation
 from hpsearch.nn.schedules import SCHEDULES
+from hpsearch.nn.trace import Trace, Tracer
 
 __all__ = ["EpochRecord", "Trainer", "TrainingResult", "WhyStopped", "train"]
 
@@ -63,14 +62,14 @@ class TrainingResult:
         why_stopped: ``finished``, ``early stopping``, ``diverged`` (the loss passed the allowed
             multiple of the initial one), ``not finite`` (loss or parameters), or ``stopped`` (by
             the callback).
-        watched: what a monitor saw, where one was asked for.
+        trace: snapshots of the network on its way, where they were asked for.
     """
 
     curve: tuple[EpochRecord, ...]
     initial_loss: float
     best_epoch: int
     why_stopped: WhyStopped
-    watched: Watched | None = None
+    trace: Trace | None = None
 
     @property
     def epochs(self) -> int:
@@ -115,7 +114,7 @@ class Trainer:
         self.initial_loss: float | None = None
         self.dropped_loss = 0.0
         self._passes: dict[int, Propagation] = {}
-        self._monitor: Monitor | None = None
+        self._tracer: Tracer | None = None
 
     def run(
         self,
@@ -125,7 +124,7 @@ class Trainer:
         validation: tuple[Array, Labels] | None = None,
         epochs: int | None = None,
         on_epoch: OnEpoch | None = None,
-        watch: bool = False,
+        trace: bool = False,
     ) -> TrainingResult:
         """Train for some epochs more; see `train`.
 
@@ -135,7 +134,7 @@ class Trainer:
             validation: inputs and labels to score after each epoch.
             epochs: how many; None for what is left of the horizon.
             on_epoch: called after each epoch; returning True stops.
-            watch: look at the network before these epochs and between them.
+            trace: take snapshots of the network before these epochs and between them.
 
         Returns:
             The result of these epochs.
@@ -148,7 +147,9 @@ class Trainer:
             validation = self._checked(*validation, "validation")
         elif self.config.patience is not None:
             raise UsageError("early stopping needs validation data; give some, or no patience.")
-        batches = Batches(X, y, self.network.n_classes, self.config.batch_size)
+        batches = Batches(
+            X, y, self.network.n_classes, self.config.batch_size, self.network.loss.scratch
+        )
         if self.network.config.batch_norm and batches.size == 1:
             raise UsageError(
                 "batch normalization needs batches of two samples or more; raise batch_size, give "
@@ -170,19 +171,19 @@ class Trainer:
         last = self.config.epochs if epochs is None else self.epochs_done + epochs
         curve: list[EpochRecord] = []
         best = _Best(self.network) if self.config.patience is not None else None
-        monitor = None
-        if watch:
-            monitor = Monitor(self.network, X, y, steps=batches.per_epoch, last=last)
-            monitor.look(self.epochs_done)
-        self._monitor = monitor
+        tracer = None
+        if trace:
+            tracer = Tracer(self.network, X, y, steps=batches.per_epoch, last=last)
+            tracer.take(self.epochs_done)
+        self._tracer = tracer
         why = self._epochs(batches, validation, last, curve, best, on_epoch)
-        self._passes, self._monitor = {}, None
+        self._passes, self._tracer = {}, None
         if best is not None:
             best.restore(self.network)
         ended_early = why in ("early stopping", "stopped")
-        if monitor is not None and ended_early and monitor.epochs[-1] != self.epochs_done:
-            monitor.look(self.epochs_done)
-        seen = None if monitor is None else monitor.watched()
+        if tracer is not None and ended_early and tracer.snapshots[-1].epoch != self.epochs_done:
+            tracer.take(self.epochs_done)
+        seen = None if tracer is None else tracer.trace()
         return TrainingResult(tuple(curve), self.initial_loss, _best_epoch(curve), why, seen)
 
     def _epochs(
@@ -205,8 +206,8 @@ class Trainer:
                 return "not finite"
             self.epochs_done += 1
             curve.append(EpochRecord(self.epochs_done, rate, loss, *scores))
-            if self._monitor is not None and self._monitor.looks_at(self.epochs_done):
-                self._monitor.look(self.epochs_done)
+            if self._tracer is not None and self._tracer.due(self.epochs_done):
+                self._tracer.take(self.epochs_done)
             if best is not None and _best_epoch(curve) == self.epochs_done:
                 best.keep(self.network)
             if on_epoch is not None and on_epoch(curve[-1]):
@@ -220,20 +221,19 @@ class Trainer:
         """One pass over the data: its training loss, its last rate, and why to stop if so."""
         assert self.initial_loss is not None
         # A network that was trained before begins near zero; chance level is then the measure.
-        chance = math.log(self.network.n_classes)
+        chance = self.network.loss.chance(self.network.n_classes)
         limit = self.config.divergence * max(self.initial_loss, self.dropped_loss, chance)
         rates = self._rates(batches.per_epoch)
         total, recent, seen, step = 0.0, 0.0, 0, 0
-        monitor = self._monitor
-        if monitor is not None and not monitor.looks_at(self.epochs_done + 1):
-            monitor = None
+        tracer = self._tracer
+        if tracer is not None and not tracer.due(self.epochs_done + 1):
+            tracer = None
         with np.errstate(all="ignore"):
             for block in batches.epoch(self.rng):
-                watching = monitor if step + len(block) == len(rates) else None
-                samples = self._steps(block, batches, rates[step : step + len(block)], watching)
+                of_last = tracer if step + len(block) == len(rates) else None
+                samples = self._steps(block, batches, rates[step : step + len(block)], of_last)
                 step += len(block)
-                loss = float(np.log(batches.normalizers[:samples]).sum(dtype=np.float64))
-                loss -= float(batches.picked[: len(block)].sum(dtype=np.float64))
+                loss = batches.scratch.total(len(block), samples)
                 if not math.isfinite(loss):
                     return math.nan, 0.0, "not finite"
                 # One odd sample is no divergence: the mean of some hundred decides.
@@ -249,35 +249,35 @@ class Trainer:
         return mean, float(rates[-1]), None
 
     def _steps(
-        self, block: list[Batch], batches: Batches, rates: Array, monitor: Monitor | None
+        self, block: list[Batch], batches: Batches, rates: Array, tracer: Tracer | None
     ) -> int:
         """Train on the batches of a block; return how many samples they have.
 
-        The monitor, if any, is shown the last step.
+        The tracer, if any, is shown the last step.
         """
         sizes = np.full(len(block), batches.size)
-        sizes[-1] = len(block[-1].normalizers)
+        sizes[-1] = block[-1].targets.shape[1]
         optimizer, average = self.optimizer, self.average
         batches.scales[: len(block)] = (rates if optimizer.linear else 1.0) / sizes
         propagation = self._passes[batches.size]
         loss = propagation.loss
-        watched = None if monitor is None else block[-1]
+        traced = None if tracer is None else block[-1]
         for batch, rate in zip(block, rates.tolist(), strict=True):
-            inputs, targets, normalizers, picked, scale = batch
-            if len(normalizers) != propagation.samples:
-                propagation = self._passes[len(normalizers)]
+            inputs, targets, kept, scale = batch
+            if inputs.shape[1] != propagation.samples:
+                propagation = self._passes[inputs.shape[1]]
                 loss = propagation.loss
             propagation.forward(inputs)
-            loss.forward(targets, normalizers, picked)
-            loss.backward(targets, normalizers, scale)
+            loss.forward(targets, kept)
+            loss.backward(targets, kept, scale)
             propagation.backward()
-            if batch is watched and monitor is not None:
-                monitor.before_step()
+            if batch is traced and tracer is not None:
+                tracer.before_step()
             optimizer.step(rate)
             if average is not None:
                 average.update()
-        if monitor is not None:
-            monitor.after_step()
+        if tracer is not None:
+            tracer.after_step()
         return int(sizes.sum())
 
     def _rates(self, steps: int) -> Array:
@@ -298,7 +298,7 @@ class Trainer:
         """Mean data loss and accuracy in prediction mode."""
         logits = self.network.predict_logits(X)
         with np.errstate(all="ignore"):
-            return cross_entropy(logits, y), float(np.mean(logits.argmax(axis=1) == y))
+            return self.network.loss.mean(logits, y), float(np.mean(logits.argmax(axis=1) == y))
 
     def _checked(self, X: Array, y: Labels, what: str) -> tuple[Array, Labels]:
         """Inputs and labels of the network's dtype and shape, copied only where they must be."""
@@ -361,7 +361,7 @@ def train(
     validation: tuple[Array, Labels] | None = None,
     stop_after: int | None = None,
     on_epoch: OnEpoch | None = None,
-    watch: bool = False,
+    trace: bool = False,
 ) -> TrainingResult:
     """Train a network by mini-batch gradient descent.
 
@@ -380,10 +380,10 @@ def train(
         stop_after: end after this many epochs, while ``config.epochs`` stays the horizon of the
             schedule.
         on_epoch: called with each epoch's record; returning True stops the training.
-        watch: look at the network before the training and between epochs, on a few samples.
+        trace: take snapshots of the network before the training and between epochs.
 
     Returns:
-        The curve, the initial loss, the best epoch, why it stopped, and what was seen.
+        The curve, the initial loss, the best epoch, why it stopped, and the trace.
 
     Raises:
         UsageError: when data and network, or data and settings, do not fit.
@@ -399,5 +399,5 @@ def train(
     """
     epochs = config.epochs if stop_after is None else min(stop_after, config.epochs)
     return Trainer(network, config, rng=rng).run(
-        X, y, validation=validation, epochs=epochs, on_epoch=on_epoch, watch=watch
+        X, y, validation=validation, epochs=epochs, on_epoch=on_epoch, trace=trace
     )

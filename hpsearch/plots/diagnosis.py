@@ -5,9 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, NamedTuple
 
-from hpsearch.diagnosis import ADVICE, Finding
 from hpsearch.plots.style import BLUE, VERMILLION, blank_figure, wrapped
 from hpsearch.plots.view import NothingToDraw, StudyView, TrialView
+from hpsearch.training.diagnosis import ADVICE, Finding
 
 if TYPE_CHECKING:
     import plotly.graph_objects as go
@@ -42,9 +42,9 @@ def diagnosis_data(view: StudyView) -> DiagnosisData:
     """
     if not view.trials:
         raise NothingToDraw("The study has no trials yet.")
-    diagnosed = [t for t in view.trials if t.watched or t.findings]
+    diagnosed = [t for t in view.trials if t.traced or t.findings]
     if not diagnosed:
-        raise NothingToDraw("No training of this study was watched, so that none was diagnosed.")
+        raise NothingToDraw("No training of this study has a trace, so that none was diagnosed.")
     found: dict[str, list[tuple[Finding, TrialView]]] = {}
     for trial in diagnosed:
         for finding in trial.findings:

@@ -55,7 +55,7 @@ class Layer(NamedTuple):
 
 @dataclass(frozen=True)
 class Training:
-    """A training that was watched.
+    """A training that has a trace.
 
     Attributes:
         number: of its trial.
@@ -79,26 +79,26 @@ class LayersData:
 
 
 def layers_data(view: StudyView) -> LayersData:
-    """What a monitor saw of the best trial, and of the one with most faults.
+    """The snapshots of the best trial, and of the one with most faults.
 
     Raises:
-        NothingToDraw: no training was watched.
+        NothingToDraw: no training has snapshots.
     """
     if not view.trials:
         raise NothingToDraw("The study has no trials yet.")
-    watched = [trial for trial in view.trials if trial.looks is not None]
-    if not watched:
-        raise NothingToDraw("No training of this study was watched from inside.")
-    best, *worst = watched
+    traced = [trial for trial in view.trials if trial.snapshots is not None]
+    if not traced:
+        raise NothingToDraw("No training of this study has snapshots of its network.")
+    best, *worst = traced
     first = "the winner" if best.number == view.summary.winner else "the best"
     shown = [_training(best, first if best.state == "complete" else "stopped")]
     return LayersData((*shown, *(_training(trial, "the most faulty") for trial in worst)))
 
 
 def _training(trial: TrialView, why: str) -> Training:
-    assert trial.looks is not None, "asked of trainings that were watched"
+    assert trial.snapshots is not None, "asked of trainings that have some"
     what = f"{why}: {', '.join(trial.faults)}" if trial.faults else f"{why}, without a fault"
-    series: Mapping[str, Sequence[Sequence[float | None]]] = trial.looks["layers"]
+    series: Mapping[str, Sequence[Sequence[float | None]]] = trial.snapshots["layers"]
     last = len(series["update ratio"]) - 1
     layers = tuple(
         Layer(
@@ -111,7 +111,7 @@ def _training(trial: TrialView, why: str) -> Training:
         )
         for i in range(last + 1)
     )
-    return Training(trial.number, what, tuple(trial.looks["epochs"]), layers)
+    return Training(trial.number, what, tuple(trial.snapshots["epochs"]), layers)
 
 
 def _positive(values: Iterable[float | None]) -> Series:

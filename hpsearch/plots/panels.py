@@ -117,14 +117,14 @@ PANELS = {
     "gap": Panel(
         "Gap between training and validation",
         "Losses at the end of each complete trial. The further to the right, the more a network "
-        "knows its training part by heart. The training loss is the mean during the last epoch, "
+        "overfits its training part. The training loss is the mean during the last epoch, "
         "dropout and L2 penalty included, so that strong regularization lies to the left.",
         gap_data,
         _one(gap_figure),
     ),
     "layers": Panel(
         "What went on in the network",
-        "Between epochs each training is watched on the same few samples, layer by layer: the "
+        "Snapshots of the network between epochs, on the same few samples, layer by layer: the "
         "share of units that are dead (at every sample) and of outputs that are saturated "
         "(dotted; about half is healthy for ReLU, which is 0 there), the spread of outputs and of "
         "gradients, which should be alike in all layers, and the size of an update beside that of "

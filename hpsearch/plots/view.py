@@ -47,9 +47,9 @@ class TrialView(TrialRow):
         curve: the score by epoch (by step, for a study that hpsearch did not make).
         train_losses: one an epoch; nan where it was not finite.
         validation_losses: likewise.
-        watched: whether a monitor looked at its network.
-        looks: what that saw, in terms of JSON; see `Watched.document`. Of the best trial and of the
-            one with most faults; None for all others.
+        traced: whether there are snapshots of its network.
+        snapshots: these, in terms of JSON; see `Trace.document`. Of the best trial and of the one
+            with most faults; None for all others.
     """
 
     stage_index: int | None = None
@@ -59,8 +59,8 @@ class TrialView(TrialRow):
     curve: Mapping[int, float] = field(default_factory=dict)
     train_losses: tuple[float, ...] = ()
     validation_losses: tuple[float, ...] = ()
-    watched: bool = False
-    looks: Mapping[str, Any] | None = None
+    traced: bool = False
+    snapshots: Mapping[str, Any] | None = None
 
 
 @dataclass(frozen=True, eq=False)  # one that was read is only ever itself
@@ -78,6 +78,7 @@ class StudyView:
         settings: the study file, as the store has it; empty for a study of somebody else.
         environments: what its runs ran with, each kind once, the first one first.
         machine: what the process that reads the study runs with.
+        comparison: the comparison of searches that it is a part of, if any.
         advice: what its trainings say, those points first that change something; none for a study
             of somebody else.
     """
@@ -92,6 +93,7 @@ class StudyView:
     settings: Mapping[str, Any] = field(default_factory=dict)
     environments: Sequence[Mapping[str, str]] = ()
     machine: Mapping[str, str] = field(default_factory=dict)
+    comparison: str | None = None
     advice: tuple[Point, ...] = ()
 
 
@@ -110,10 +112,10 @@ def read_view(store: WriteBehindStorage, name: str) -> StudyView:
         study = load_study(store, name)
         summary = summarize(study)
         trials = {trial.number: trial for trial in study.get_trials(deepcopy=False)}
-        epochs = load_epochs(store, study_id=study._study_id, looks=False)
+        epochs = load_epochs(store, study_id=study._study_id, snapshots=False)
         ids = {number: trial._trial_id for number, trial in trials.items()}
-        watched = [r for r in summary.rows if "looks" in epochs.get(ids[r.number], ())]
-        for number in seen_from_inside(watched):
+        traced = [r for r in summary.rows if "snapshots" in epochs.get(ids[r.number], ())]
+        for number in seen_from_inside(traced):
             epochs |= load_epochs(store, trial_id=ids[number])
         names = study.metric_names
     return StudyView(
@@ -126,18 +128,19 @@ def read_view(store: WriteBehindStorage, name: str) -> StudyView:
         score_name=names[0] if names else "objective value",
         maximize=study.directions[0].name != "MINIMIZE",
         objectives=len(study.directions),
-        settings=record.read_note(study, "study file") or {},
+        settings=record.read_metadata(study, "study file") or {},
         environments=tuple(
             {str(what): str(value) for what, value in known.items()}
-            for known in record.read_note(study, "environments") or ()
+            for known in record.read_metadata(study, "environments") or ()
         ),
         machine=environment(),
+        comparison=record.comparison_of(study),
         advice=_advice(study),
     )
 
 
 def _advice(study: Study) -> tuple[Point, ...]:
-    if record.read_note(study, "study file") is None:
+    if record.read_metadata(study, "study file") is None:
         return ()
     # Another version's settings, trials that others added with attributes of any kind: the page
     # goes without advice.
@@ -150,7 +153,7 @@ def seen_from_inside(rows: Sequence[TrialRow]) -> list[int]:
     """The trials whose networks are shown layer by layer: the best, and the most faulty.
 
     Args:
-        rows: trials that were watched, best first.
+        rows: trials with snapshots, best first.
 
     Returns:
         Their numbers, none, one or two. The second is complete if there is a complete one with a
@@ -172,8 +175,8 @@ def _trial(row: TrialRow, trial: FrozenTrial, epochs: Mapping[str, Any]) -> Tria
         curve=trial.intermediate_values,
         train_losses=_losses(epochs.get("train_loss", ())),
         validation_losses=_losses(epochs.get("validation_loss", ())),
-        watched="looks" in epochs,
-        looks=epochs.get("looks") or None,
+        traced="snapshots" in epochs,
+        snapshots=epochs.get("snapshots") or None,
     )
 
 

@@ -20,7 +20,7 @@ import math
 from typing import TYPE_CHECKING, NamedTuple
 
 from hpsearch.search.base import Change, Result, in_order, merit
-from hpsearch.search.evidence import Evidence, explained, ranks
+from hpsearch.search.effects import Effect, explained, ranks
 from hpsearch.space import Categorical, Float, Int, Parameter, Space, Value
 
 if TYPE_CHECKING:
@@ -154,15 +154,15 @@ def _range(
     # isinstance tells the type checker what a numeric parameter's values are.
     best = [before.scaled(s.value) for s in _best(seen) if isinstance(s.value, int | float)]
     x = [before.scaled(s.value) for s in seen if isinstance(s.value, int | float)]
-    evidence = explained([x, [v * v for v in x]], [s.rank for s in seen])
-    if len(best) < 2 or evidence.p > CHANCE:
-        return Change(name, before, before, _stays(evidence, len(seen), len(best)))
+    effect = explained([x, [v * v for v in x]], [s.rank for s in seen])
+    if len(best) < 2 or effect.p > CHANCE:
+        return Change(name, before, before, _stays(effect, len(seen), len(best)))
     low, high = min(best), max(best)
     # k uniform draws span (k - 1) / (k + 1) of their region on average: give the rest back.
     margin = (high - low) / (len(best) - 1)
     reason = (
         f"the best {len(best)} of {len(seen)} trials lie between {_shown(before, low)} and "
-        f"{_shown(before, high)} (it explains {_shown_evidence(evidence)})"
+        f"{_shown(before, high)} (it explains {_shown_effect(effect)})"
     )
     places = []
     for end, beyond in zip(_ends(history), (low - margin, high + margin), strict=True):
@@ -255,14 +255,14 @@ def _choices(name: str, before: Categorical, seen: Sequence[_Seen]) -> Change:
     kept, dropped = [], []
     for choice in before.choices:
         has = [s.value == choice for s in seen]
-        evidence = explained([[float(h) for h in has]], [s.rank for s in seen])
+        effect = explained([[float(h) for h in has]], [s.rank for s in seen])
         places = [len(seen) + 1 - s.rank for s in seen if s.value == choice]
         worse = bool(places) and sum(places) / len(places) > (len(seen) + 1) / 2
-        if worse and evidence.p <= DROP and all(s.value != choice for s in best):
+        if worse and effect.p <= DROP and all(s.value != choice for s in best):
             place = sum(places) / len(places)
             dropped.append(
                 f"{choice!r} is dropped: its {len(places)} of {len(seen)} trials take place "
-                f"{place:.0f} on average (p = {evidence.p:.2g}), and none is among the best "
+                f"{place:.0f} on average (p = {effect.p:.2g}), and none is among the best "
                 f"{len(best)}"
             )
         else:
@@ -287,12 +287,12 @@ def _all_diverged(name: str, before: Parameter, trials: int) -> Change:
     return Change(name, before, after, reason)
 
 
-def _stays(evidence: Evidence, trials: int, best: int) -> str:
+def _stays(effect: Effect, trials: int, best: int) -> str:
     if best < 2:
         return f"of {trials} trials {best} good enough to go by, too few; it stays wide."
     return (
         f"the ranking of the {trials} trials does not depend on it beyond chance "
-        f"(it explains {_shown_evidence(evidence)}), so it stays wide."
+        f"(it explains {_shown_effect(effect)}), so it stays wide."
     )
 
 
@@ -304,5 +304,5 @@ def _text(value: float) -> str:
     return str(value) if isinstance(value, int) else f"{value:.3g}"
 
 
-def _shown_evidence(evidence: Evidence) -> str:
-    return f"{evidence.share:.0%} of their ranking, p = {evidence.p:.2g}"
+def _shown_effect(effect: Effect) -> str:
+    return f"{effect.share:.0%} of their ranking, p = {effect.p:.2g}"

@@ -20,19 +20,19 @@ from nasty import NASTY
 import hpsearch
 from hpsearch.advice import study_toml
 from hpsearch.advice.study import Advice
+from hpsearch.checks.check import Check, excluding
 from hpsearch.cli.advise import advice_text
 from hpsearch.cli.app import run
 from hpsearch.cli.console import _Harmless
 from hpsearch.cli.render import checks_advice
-from hpsearch.diagnosis import ADVICE
-from hpsearch.diagnostics.check import Check, excluding
 from hpsearch.study_file import load_study_file, parse_study_file
 from hpsearch.study_file.models import StudyFile
+from hpsearch.training.diagnosis import ADVICE
 
 PACKAGE = Path(hpsearch.__file__).parent
 ADVISERS = [
-    PACKAGE / "diagnosis.py",
-    *sorted((PACKAGE / "diagnostics").glob("*.py")),
+    PACKAGE / "training/diagnosis.py",
+    *sorted((PACKAGE / "checks").glob("*.py")),
     *sorted((PACKAGE / "advice").glob("*.py")),
 ]
 NAMED = re.compile(r"\[(data|model|training|search|compare)\] (\w+)")

@@ -10,9 +10,9 @@ import pytest
 
 from hpsearch.advice import Edit, Evidence, Point, advise, next_study, urgent
 from hpsearch.advice.evidence import Trained
-from hpsearch.diagnosis import Finding
 from hpsearch.search.base import Result, Slot
 from hpsearch.study_file import StudyFile, parse_study_file
+from hpsearch.training.diagnosis import Finding
 
 STUDY = """
 name = "s"

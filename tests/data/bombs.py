@@ -14,8 +14,8 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from hpsearch.data import Preprocessor
-from hpsearch.model import Member, Model
 from hpsearch.nn import Network, NetworkConfig
+from hpsearch.training.model import Member, Model
 
 MIB = 1 << 20
 

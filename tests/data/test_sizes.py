@@ -19,7 +19,8 @@ MOST = 1 << 30  # bytes above what Python, NumPy and Arrow take by themselves
 RUN = """
 import os, resource, sys, json
 import pyarrow.csv, pyarrow.parquet
-import hpsearch.cli.app, hpsearch.cli.render, hpsearch.data, hpsearch.diagnostics, hpsearch.model
+import hpsearch.cli.app, hpsearch.cli.render, hpsearch.checks, hpsearch.data
+import hpsearch.training.model
 
 told = []
 for arguments in json.loads(sys.stdin.read()):

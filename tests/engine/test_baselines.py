@@ -19,7 +19,6 @@ from hpsearch.engine import run_study, summarize
 from hpsearch.engine.baselines import constant, held_against
 from hpsearch.engine.ensemble import make_ensemble
 from hpsearch.errors import NoWinnerError, RunError, StorageError
-from hpsearch.objective import Refit, RefitJob, refit_job
 from hpsearch.plots import read_view
 from hpsearch.plots.curves import curves_data
 from hpsearch.plots.history import history_data
@@ -29,6 +28,7 @@ from hpsearch.report.note import note_markdown
 from hpsearch.report.words import best_table, result_sentence
 from hpsearch.storage import load_study, open_storage
 from hpsearch.study_file import StudyFile, parse_study_file
+from hpsearch.training.jobs import Refit, RefitJob, refit_job
 
 
 def dataset(labels: list[Any], test: list[Any] | None = None) -> Dataset:
@@ -278,7 +278,7 @@ def test_a_network_that_diverged_in_its_last_training_is_called_so(
     here: Here, db: str, random_table: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def diverges(job: RefitJob, stop: Any = None) -> Refit:
-        return replace(refit_job(job), why_stopped="diverged")
+        return replace(refit_job(job), diverged=True)
 
     monkeypatch.setattr("hpsearch.engine.refit.refit_job", diverges)
     summary = run_study(study(random_table, training=RATE), storage=db)

@@ -185,7 +185,7 @@ def test_what_the_last_layer_keeps_of_the_spread(
 def test_large_weights_saturate_tanh_and_yet_its_gradient_grows(measured: Measured) -> None:
     data: InitializationData = measured("initialization")
     large = data.network("tanh", "large-random")
-    # Values beyond 0.95 are the outermost bins, so that those beyond 0.99 are no more.
+    # Values beyond 0.95 are the outermost bins, so that those beyond 0.98 are no more.
     outermost = large.outputs.shares[-1][[0, -1]].sum()
     assert 0.8 < large.saturated[-1] < outermost
     growth = large.gradients.spread[0] / large.gradients.spread[9]

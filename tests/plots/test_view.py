@@ -11,12 +11,13 @@ import pytest
 import views
 
 from hpsearch import parse_study_file, run_study
-from hpsearch.diagnosis import Finding, Name
 from hpsearch.errors import UnknownNameError
 from hpsearch.plots import PANELS, NothingToDraw, panel, read_view
 from hpsearch.plots.view import scored, seen_from_inside
+from hpsearch.search.base import StageKind
 from hpsearch.space import Categorical, Float, Int
 from hpsearch.storage import open_storage
+from hpsearch.training.diagnosis import Finding, Name
 
 
 def test_a_study_of_ours_is_read_whole(tmp_path: Path) -> None:
@@ -33,12 +34,12 @@ def test_a_study_of_ours_is_read_whole(tmp_path: Path) -> None:
         assert trial.stage
         assert trial.worker
         assert trial.started is not None
-        assert trial.watched
-    inside = [trial for trial in view.trials if trial.looks is not None]
+        assert trial.traced
+    inside = [trial for trial in view.trials if trial.snapshots is not None]
     assert inside[0] is view.trials[0]
     assert inside[1].faults
     assert len(inside) == 2
-    assert all(t.looks is not None and t.looks["epochs"][0] == 0 for t in inside)
+    assert all(t.snapshots is not None and t.snapshots["epochs"][0] == 0 for t in inside)
     assert isinstance(view.parameters["learning_rate"], Float)
     assert any(trial.findings for trial in view.trials)
     assert view.advice
@@ -69,7 +70,7 @@ def test_a_study_of_plain_optuna_is_read_too(tmp_path: Path) -> None:
     assert not view.maximize
     assert view.trials[0].score == study.best_value
     data = panel("history").data(view)
-    assert len(data.stages["trials"].scores) == 15  # those that are finite
+    assert len(data.stages[StageKind("trials")].scores) == 15  # those that are finite
     assert "Not drawn: complete trials with infinite or huge scores (5)." in data.note
     assert data.spans == ()
     with pytest.raises(NothingToDraw, match="none reported"):
@@ -77,7 +78,7 @@ def test_a_study_of_plain_optuna_is_read_too(tmp_path: Path) -> None:
     with pytest.raises(UnknownNameError, match="Known: raw"):
         read_view(store, "rav")
     assert view.advice == ()
-    assert not any(trial.watched or trial.looks for trial in view.trials)
+    assert not any(trial.traced or trial.snapshots for trial in view.trials)
 
 
 @pytest.mark.parametrize(

@@ -21,7 +21,7 @@ from hpsearch.report import page_of
 from hpsearch.report.browser import find_browser, open_page
 from hpsearch.report.note import note_markdown
 from hpsearch.storage import open_storage
-from hpsearch.study_file.template import toml_string
+from hpsearch.study_file.template import toml_value
 from hpsearch.writing import OBEYED, written_out
 
 BROWSER = pytest.mark.skipif(
@@ -56,7 +56,7 @@ def database(tmp_path_factory: pytest.TempPathFactory) -> str:
             ]
             writer.writerow(row)
     text = (
-        f"name = {toml_string('ours')}\n[data]\npath = {toml_string(str(table))}\n"
+        f"name = {toml_value('ours')}\n[data]\npath = {toml_value(str(table))}\n"
         'target = "target"\n[training]\nepochs = 2\n[search]\nstrategy = "random"\ntrials = 6\n'
     )
     run_study(parse_study_file(text), storage=path, workers=1)

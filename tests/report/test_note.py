@@ -8,10 +8,10 @@ import pytest
 
 from hpsearch import parse_study_file, run_study
 from hpsearch.advice import Edit, Point
-from hpsearch.diagnosis import Finding
 from hpsearch.plots import StudyView, read_view
 from hpsearch.report.note import note_markdown
 from hpsearch.storage import open_storage
+from hpsearch.training.diagnosis import Finding
 
 STUDY = """
 name = "flowers"

@@ -1,0 +1,113 @@
+"""What the checks of a network look at: some training rows, prepared, and what is trained."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+
+import numpy as np
+from numpy.typing import DTypeLike, NDArray
+
+from hpsearch.data import Dataset, Preprocessor, Split
+from hpsearch.nn import Network
+from hpsearch.space import Value
+from hpsearch.training.specification import TrainingSpecification
+
+__all__ = ["CheckContext"]
+
+ROWS = 2000
+"""Training rows that are looked at: the mean loss of so many is known to a few hundredths."""
+
+CELLS = 4_000_000
+"""Fewer rows are taken where they are wide, so that a check stays a matter of a second."""
+
+LEAST_ROWS = 200
+
+
+@dataclass(frozen=True, eq=False)
+class CheckContext:
+    """Rows of the training part as a network sees them, and the training to be checked on them.
+
+    Attributes:
+        X: prepared samples (n, d), float32, C-contiguous.
+        y: class codes (n,).
+        n_classes: number of classes in the whole data set.
+        total: rows of the training part, of which these n were drawn.
+        spec: preprocessing, network and training.
+        seed: of weights, samples and directions.
+    """
+
+    X: NDArray[np.float32]
+    y: NDArray[np.int64]
+    n_classes: int
+    total: int
+    spec: TrainingSpecification
+    seed: int
+
+    @classmethod
+    def of(
+        cls,
+        dataset: Dataset,
+        split: Split,
+        configuration: Mapping[str, Value],
+        *,
+        epochs: int,
+        seed: int,
+    ) -> CheckContext:
+        """Draw at most 2,000 training rows and prepare them; the preprocessing is fitted on them.
+
+        Args:
+            dataset: what to learn from.
+            split: its parts; only the training part is looked at.
+            configuration: preprocessing, network and training; see `TrainingSpecification.of`.
+            epochs: of a full training.
+            seed: draws the rows.
+
+        Raises:
+            DataError: the preprocessing has nothing to work on.
+            UsageError, UnknownNameError: the configuration makes no sense.
+        """
+        spec = TrainingSpecification.of(configuration, epochs=epochs)
+        rng = np.random.default_rng([seed, 0])
+        most = min(ROWS, max(LEAST_ROWS, CELLS // dataset.X.shape[1]))
+        rows = rng.permutation(split.train)[:most]  # and so the first few are a sample too
+        drawn = dataset.X[rows]
+        preprocessor = Preprocessor.fit(
+            drawn, spec.preprocessing, categories=dataset.categories, variance=spec.variance
+        )
+        return cls(
+            preprocessor.transform(drawn),
+            dataset.y[rows],
+            len(dataset.classes),
+            len(split.train),
+            spec,
+            seed,
+        )
+
+    @property
+    def looked_at(self) -> str:
+        """How much was looked at, for `Check.found`; empty where it was everything."""
+        return "" if len(self.y) == self.total else f" ({len(self.y):,} of {self.total:,} rows)"
+
+    def with_network(self, **changes: object) -> CheckContext:
+        """The same rows, some settings of the network changed, as `NetworkConfig` names them."""
+        network = replace(self.spec.network, **changes)  # type: ignore[arg-type]
+        return replace(self, spec=replace(self.spec, network=network))
+
+    def network(self, dtype: DTypeLike = np.float32) -> Network:
+        """A fresh network; always the same one."""
+        rng = np.random.default_rng([self.seed, 1])
+        shape = self.X.shape[1], self.n_classes
+        return Network(*shape, self.spec.network, rng=rng, dtype=dtype)
+
+    def loss(self, network: Network, rows: slice | NDArray[np.int64] = slice(None)) -> float:
+        """Mean data loss of a network on some of the rows, in prediction mode."""
+        with np.errstate(all="ignore"):
+            return network.loss.mean(network.predict_logits(self.X[rows]), self.y[rows])
+
+    @property
+    def guessing(self) -> float:
+        """The loss of who knows nothing but how frequent the classes are; ln(classes) at most."""
+        shares = np.bincount(self.y, minlength=self.n_classes) / len(self.y)
+        shares = shares[shares > 0]
+        return float(-(shares * np.log(shares)).sum())

@@ -1,0 +1,141 @@
+"""A study's metadata: what hpsearch keeps of it beside its trials, as JSON in attributes.
+
+Anybody can write to a database. Metadata that are not in the shape in which hpsearch writes them
+are refused when they are read, so that whoever uses them may rely on it.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
+
+from hpsearch.data.account import ACCOUNT
+from hpsearch.errors import StorageError
+from hpsearch.shapes import a_count, a_number, fits, or_none
+
+if TYPE_CHECKING:
+    from optuna import Study
+
+__all__ = ["PREFIX", "metadata_errors", "metadata_text", "read_metadata", "write_metadata"]
+
+PREFIX = "hpsearch:"
+"""Attributes of a study that begin so are ours."""
+
+RESULT: Mapping[str, Any] = {
+    "configuration": dict,
+    "validation_accuracy": a_number,
+    "validation_spread": or_none(a_number),
+    "validation_scores": [a_number],
+    "test_correct": a_count,
+    "test_rows": lambda rows: a_count(rows) and rows > 0,
+    "tests": a_count,
+    "seconds": a_number,
+    "model": str,
+    "budget": {"trials": a_count, "seconds": or_none(a_number)},
+}
+
+
+def _a_result(value: Any) -> bool:
+    return (
+        fits(value, RESULT)
+        and value["test_correct"] <= value["test_rows"]
+        and all(fits(s, [a_count]) and len(s) == 2 for s in value.get("validation_slots", ()))
+    )
+
+
+SHAPES: Mapping[str, Any] = {
+    "study file": {
+        "data": dict,
+        "model": dict,
+        "training": {"epochs": a_count},
+        "search": {"strategy": str},
+    },
+    "data": {
+        "name": str,
+        "fingerprint": str,
+        "rows": a_count,
+        "columns": a_count,
+        "classes": [str],
+        "notes": [str],
+        "train": a_count,
+        "validation": a_count,
+        "test": a_count,
+        "account?": ACCOUNT,
+    },
+    "stage": {
+        "kind": str,
+        "number": a_count,
+        "slots": a_count,
+        "epochs": a_count,
+        "space": dict,
+        "changes": [dict],
+    },
+    "totals": [a_count],
+    "environments": [dict],
+    "comparison": {
+        "name": str,
+        "strategy": str,
+        "repeat": a_count,
+        "strategies": [str],
+        "repeats": a_count,
+        "budget": str,
+        "amount": a_number,
+        "begins_as": or_none(str),
+    },
+    "no winner": str,
+    "result": _a_result,
+}
+"""What each has, by the first word of its key or the whole of it; see `fits`."""
+
+
+def write_metadata(study: Study, key: str, value: Any) -> None:
+    """Set one of our attributes of a study, unless it already says this."""
+    text = metadata_text(value)
+    if study.user_attrs.get(PREFIX + key) != text:
+        study.set_user_attr(PREFIX + key, text)
+
+
+def metadata_text(value: Any) -> str:
+    """What stands in the attribute."""
+    return json.dumps(value, sort_keys=True, ensure_ascii=False, allow_nan=False)
+
+
+def read_metadata(study: Study, key: str) -> Any:
+    """One of our attributes of a study, or None.
+
+    Raises:
+        StorageError: it is not what hpsearch writes there.
+    """
+    # Optuna's own property copies all attributes, and fails on one that is nested too deeply.
+    text = study._storage.get_study_user_attrs(study._study_id).get(PREFIX + key)
+    if text is None:
+        return None
+    with metadata_errors(study, key):
+        value = json.loads(text, parse_constant=_refuse)
+        shape = SHAPES.get(key) or SHAPES.get(key.split()[0], object)
+        if not fits(value, shape):
+            raise ValueError(f"{key!r} has another shape")
+        return value
+
+
+@contextmanager
+def metadata_errors(study: Study, key: str) -> Iterator[None]:
+    """Turn what damaged metadata lead to into one sentence.
+
+    Raises:
+        StorageError: the block could make nothing of them.
+    """
+    try:
+        yield
+    except (KeyError, TypeError, ValueError, RecursionError) as error:
+        raise StorageError(
+            f"the metadata of the study {study.study_name!r} are damaged: {PREFIX}{key} is not "
+            "what hpsearch writes there; restore the database from a copy, or delete the study "
+            "with `hpsearch dashboard --allow-edit`"
+        ) from error
+
+
+def _refuse(constant: str) -> None:
+    raise ValueError(f"{constant} is no number of JSON")

@@ -1,0 +1,212 @@
+"""Search spaces: named parameters, and which of them exist together."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from hpsearch.errors import SpaceError, UnknownNameError
+from hpsearch.space.parameter import Categorical, Float, Int, Parameter, Value
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    import numpy as np
+
+__all__ = ["Condition", "Space"]
+
+
+@dataclass(frozen=True)
+class Condition:
+    """When a parameter exists: only where another one's choice is among some values.
+
+    Args:
+        parameter: the name of the categorical parameter that it depends on.
+        values: the choices of that parameter for which it exists.
+    """
+
+    parameter: str
+    values: tuple[Value, ...]
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "values", tuple(self.values))
+
+
+@dataclass(frozen=True)
+class Space:
+    """Named parameters, some of which exist only under a condition.
+
+    Args:
+        parameters: each parameter by its name.
+        conditions: for each parameter that does not always exist, when it does.
+
+    Raises:
+        UnknownNameError: if a condition names a parameter that is not there.
+        SpaceError: if a parameter depends on one that is not categorical, or on values which that
+            one does not have, or if conditions lead in a circle.
+
+    >>> space = Space(
+    ...     {"solver": Categorical(("sgd", "adam")), "momentum": Float(0.5, 0.99)},
+    ...     {"momentum": Condition("solver", ("sgd",))},
+    ... )
+    >>> space.from_unit([0.9, 0.5])
+    {'solver': 'adam'}
+    """
+
+    parameters: Mapping[str, Parameter]
+    conditions: Mapping[str, Condition] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "parameters", dict(self.parameters))
+        object.__setattr__(self, "conditions", dict(self.conditions))
+        for name, condition in self.conditions.items():
+            self._check(name, condition)
+        self._order()
+
+    def sample(self, rng: np.random.Generator) -> dict[str, Value]:
+        """A configuration drawn at random; parameters that do not exist in it are absent."""
+        return self.from_unit(rng.random(len(self.parameters)).tolist())
+
+    def from_unit(self, point: Sequence[float]) -> dict[str, Value]:
+        """The configuration at a point of the unit cube.
+
+        Args:
+            point: (d,) numbers in [0, 1], one for each parameter in the order of ``parameters``.
+
+        Returns:
+            The value of each parameter that exists there, in the order of ``parameters``.
+        """
+        values = {
+            name: parameter.from_unit(u)
+            for (name, parameter), u in zip(self.parameters.items(), point, strict=True)
+        }
+        exists = set(self.active(values))
+        return {name: value for name, value in values.items() if name in exists}
+
+    def active(self, configuration: Mapping[str, Value]) -> list[str]:
+        """The parameters that exist in a configuration, each after the one it depends on."""
+        exists: list[str] = []
+        for name in self._order():
+            condition = self.conditions.get(name)
+            if condition is None or (
+                condition.parameter in exists
+                and configuration.get(condition.parameter) in condition.values
+            ):
+                exists.append(name)
+        return exists
+
+    def __contains__(self, configuration: object) -> bool:
+        """Whether a configuration has exactly the parameters that exist in it, within range."""
+        return (
+            isinstance(configuration, Mapping)
+            and set(configuration) == set(self.active(configuration))
+            and all(value in self.parameters[name] for name, value in configuration.items())
+        )
+
+    def replace(self, changed: Mapping[str, Parameter]) -> Space:
+        """The space with some parameters changed.
+
+        Conditions lose the values that their parameter no longer has; a parameter that can no
+        longer exist anywhere is left out.
+
+        Args:
+            changed: the new parameter for each name.
+        """
+        parameters = {**self.parameters, **changed}
+        conditions: dict[str, Condition] = {}
+        for name in self._order():
+            condition = self.conditions.get(name)
+            if condition is None:
+                continue
+            parent = parameters.get(condition.parameter)
+            values = tuple(v for v in condition.values if parent is not None and v in parent)
+            if values:
+                conditions[name] = Condition(condition.parameter, values)
+            else:
+                del parameters[name]
+        return Space(parameters, conditions)
+
+    def to_dict(self) -> dict[str, Any]:
+        """The space in terms of JSON: the inverse of `from_dict`."""
+        return {
+            "parameters": {name: _to_dict(p) for name, p in self.parameters.items()},
+            "conditions": {
+                name: {"parameter": c.parameter, "values": list(c.values)}
+                for name, c in self.conditions.items()
+            },
+        }
+
+    @classmethod
+    def from_dict(cls, document: Mapping[str, Any]) -> Space:
+        """The space that `to_dict` described.
+
+        Raises:
+            SpaceError: if the description is not of a space.
+        """
+        try:
+            return cls(
+                {name: _from_dict(p) for name, p in document["parameters"].items()},
+                {
+                    name: Condition(c["parameter"], tuple(c["values"]))
+                    for name, c in document.get("conditions", {}).items()
+                },
+            )
+        except (KeyError, TypeError, AttributeError) as error:
+            raise SpaceError(
+                f"this is not the description of a search space ({error!r}); "
+                "use what Space.to_dict returned."
+            ) from error
+
+    def _check(self, name: str, condition: Condition) -> None:
+        for given in (name, condition.parameter):
+            if given not in self.parameters:
+                raise UnknownNameError("parameter", given, self.parameters)
+        parent = self.parameters[condition.parameter]
+        if not isinstance(parent, Categorical):
+            raise SpaceError(
+                f"{name} depends on {condition.parameter}, which has no choices; "
+                "let it depend on a categorical parameter."
+            )
+        if not condition.values or any(value not in parent for value in condition.values):
+            raise SpaceError(
+                f"{name} exists only where {condition.parameter} is one of "
+                f"{list(condition.values)}; name some of its choices {list(parent.choices)}."
+            )
+
+    def _order(self) -> list[str]:
+        """All names, each after the one it depends on, else in the order given."""
+        order: list[str] = []
+        waiting = list(self.parameters)
+        while waiting:
+            ready = [
+                name
+                for name in waiting
+                if name not in self.conditions or self.conditions[name].parameter in order
+            ]
+            if not ready:
+                raise SpaceError(
+                    f"the conditions of {', '.join(waiting)} lead in a circle; remove one of them."
+                )
+            order += ready
+            waiting = [name for name in waiting if name not in ready]
+        return order
+
+
+def _to_dict(parameter: Parameter) -> dict[str, Any]:
+    document = {"type": type(parameter).__name__.lower(), **asdict(parameter)}
+    if isinstance(parameter, Categorical):
+        return {**document, "choices": list(parameter.choices)}
+    # JSON has no infinity.
+    return {**document, "limits": [x if math.isfinite(x) else None for x in parameter.limits]}
+
+
+def _from_dict(document: Mapping[str, Any]) -> Parameter:
+    settings = {key: value for key, value in document.items() if key != "type"}
+    if document["type"] == "categorical":
+        return Categorical(**settings)
+    low, high = settings.pop("limits", (None, None))
+    limits = (-math.inf if low is None else low, math.inf if high is None else high)
+    kinds: dict[str, type[Float | Int]] = {"float": Float, "int": Int}
+    return kinds[document["type"]](**settings, limits=limits)

@@ -1,0 +1,339 @@
+"""Trained networks with all that prediction needs, in one file without pickles.
+
+The file is a NumPy ``.npz``: the arrays of each network and of its preprocessing, and one JSON text
+with the architectures, the classes, the columns and where the model came from. Of several
+networks the probabilities are averaged.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import io
+import json
+import zipfile
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from functools import cached_property
+from pathlib import Path
+from typing import IO, Any
+
+import numpy as np
+
+from hpsearch.data.account import quoted
+from hpsearch.data.arrays import member_sizes, read_members
+from hpsearch.data.dataset import check_size
+from hpsearch.data.files import first_line, whole_path
+from hpsearch.data.in_memory import numbers_of
+from hpsearch.data.preprocessing import Preprocessor
+from hpsearch.errors import DataError, UsageError, shown
+from hpsearch.nn import Network, NetworkConfig, state_shapes
+from hpsearch.shapes import fits
+from hpsearch.writing import json_text, write_whole
+
+__all__ = ["Member", "Model"]
+
+FORMAT = 1
+"""The version of the file's layout."""
+
+FAR = 10.0
+"""Values so many times farther out than the training part spans are told."""
+
+LONGEST_ABOUT = 1 << 25
+"""The JSON text of a model file is at most so many bytes: read, it takes some twenty times that."""
+
+CHUNK_CELLS = 1 << 25
+"""Rows are predicted in pieces, of so many cells after preprocessing."""
+
+ABOUT = {
+    "format": int,
+    "networks": [dict],
+    "classes": [(str, int)],
+    "feature_names": [str],
+    "categories": dict,
+    "origin": dict,
+    "decimal_comma": [str],
+}
+"""What that text has; see `fits`."""
+
+
+@dataclass(frozen=True)
+class Member:
+    """One trained network and what is done to the columns before it.
+
+    Attributes:
+        network: the architecture.
+        state: the network's arrays, as `Network.state` gives them.
+        preprocessor: fitted on the rows that the network was trained on.
+    """
+
+    network: NetworkConfig
+    state: Mapping[str, np.ndarray]
+    preprocessor: Preprocessor
+
+
+@dataclass(frozen=True)
+class Model:
+    """A classifier as it was tested: columns in, labels out.
+
+    Attributes:
+        members: one trained network, or the several of an ensemble.
+        classes: the labels, in the order of the networks' outputs.
+        feature_names: the columns that it reads.
+        categories: for each categorical column, by its index, the names of its codes.
+        origin: where it came from (study, configuration, scores); any JSON.
+        decimal_comma: the columns whose numbers were written with a decimal comma.
+    """
+
+    members: tuple[Member, ...]
+    classes: tuple[str | int, ...]
+    feature_names: tuple[str, ...]
+    categories: Mapping[int, tuple[str, ...]] = field(default_factory=dict)
+    origin: Mapping[str, Any] = field(default_factory=dict)
+    decimal_comma: tuple[str, ...] = ()
+
+    def predict_proba(self, X: np.ndarray) -> np.ndarray:
+        """The probability of each class; of an ensemble the mean over its members.
+
+        Args:
+            X: (n, d) the columns `feature_names`, with categorical ones as codes and NaN for
+                missing.
+
+        Returns:
+            (n, classes) rows that sum to one.
+
+        Raises:
+            DataError: the number of columns is wrong, or X holds infinite values.
+        """
+        X = np.asarray(numbers_of("X", X), dtype=np.float32)
+        if X.ndim != 2 or X.shape[1] != len(self.feature_names):
+            raise DataError(
+                f"the model reads {len(self.feature_names)} columns, X has the shape {X.shape}"
+            )
+        check_size("the table of probabilities", len(X), len(self.classes))
+        chances = np.zeros((len(X), len(self.classes)), dtype=np.float32)
+        for member, network in zip(self.members, self._built, strict=True):
+            width = member.preprocessor.n_features_out
+            rows = 512 * max(1, CHUNK_CELLS // (512 * width))
+            for start in range(0, len(X), rows):
+                prepared = member.preprocessor.transform(X[start : start + rows])
+                chances[start : start + rows] += network.predict_proba(prepared)
+        chances /= len(self.members)
+        unknown = np.flatnonzero(~np.isfinite(chances).all(axis=1))
+        if len(unknown):
+            raise DataError(
+                f"the model's answer for row {unknown[0] + 1} is not a number; are the row's "
+                "values far from those that it learned from?"
+            )
+        return chances
+
+    def predict(self, X: np.ndarray) -> np.ndarray:
+        """The likeliest label of each row, (n,)."""
+        labels: np.ndarray = np.asarray(self.classes)[self.predict_proba(X).argmax(axis=1)]
+        return labels
+
+    def unlike_training(self, X: np.ndarray) -> list[str]:
+        """What of samples is unlike everything that the networks learned from, in sentences.
+
+        Args:
+            X: as for `predict_proba`.
+
+        Returns:
+            A sentence for the rows without any value, and one for each column with values that lie
+            beyond the training part's by more than `FAR` times what that spans.
+        """
+        told = []
+        empty = np.flatnonzero(np.isnan(X).all(axis=1))
+        if len(empty):
+            told.append(
+                f"{_rows(len(empty))} {'have' if len(empty) > 1 else 'has'} no value in any of the "
+                f"model's columns (the first is row {empty[0] + 1}); what is predicted for "
+                "such rows means nothing"
+            )
+        parts = [member.preprocessor for member in self.members]
+        low = np.fmin.reduce([part.low for part in parts], axis=0).astype(np.float64)
+        high = np.fmax.reduce([part.high for part in parts], axis=0).astype(np.float64)
+        span = np.where(high > low, high - low, np.maximum(np.abs(high), 1))
+        far = np.abs(X - (low + high) / 2) > FAR * span + (high - low) / 2
+        for column in np.flatnonzero(far.any(axis=0)):
+            name = quoted(self.feature_names[column])
+            values = X[far[:, column], column]
+            farthest = values[np.argmax(np.abs(values - low[column]))]
+            told.append(
+                f"{_rows(len(values))} of {name}: far outside of what the "
+                f"model learned from, {low[column]:.6g} to {high[column]:.6g}; the farthest "
+                f"is {farthest:.6g}"
+            )
+        return told
+
+    @cached_property
+    def _built(self) -> list[Network]:
+        if not self.members:
+            raise DataError("a model needs at least one network, and this one has none")
+        return [self._build(member) for member in self.members]
+
+    def _build(self, member: Member) -> Network:
+        preprocessor = member.preprocessor
+        if preprocessor.n_features_in != len(self.feature_names):
+            raise DataError(
+                f"the model reads {len(self.feature_names)} columns, and a network of it "
+                f"{preprocessor.n_features_in}"
+            )
+        shape = (preprocessor.n_features_out, len(self.classes), member.network)
+        check_size("the model", 1, max(*shape[:2], len(preprocessor.mean)))
+        for name, size in state_shapes(*shape).items():  # before the network takes memory for them
+            array = member.state.get(name)
+            if array is None or array.shape != size or array.dtype.kind != "f":
+                raise DataError(f"a network's array {name!r} does not fit its layers")
+            if not np.isfinite(array).all():
+                raise DataError(f"a network's array {name!r} has values that are no numbers")
+        network = Network(*shape, rng=np.random.default_rng(0))
+        network.load_state(member.state)
+        if any((layer.running[1:] < 0).any() for layer in network.layers):
+            raise DataError("a network has a negative variance")
+        return network
+
+    def to_bytes(self) -> bytes:
+        """The content of the model file."""
+        about = {
+            "format": FORMAT,
+            "networks": [dataclasses.asdict(member.network) for member in self.members],
+            "classes": list(self.classes),
+            "feature_names": list(self.feature_names),
+            "categories": {str(k): list(v) for k, v in self.categories.items()},
+            "origin": dict(self.origin),
+            "decimal_comma": list(self.decimal_comma),
+        }
+        arrays: dict[str, np.ndarray] = {}
+        for n, member in enumerate(self.members):
+            arrays |= {f"{n}/network/{k}": v for k, v in member.state.items()}
+            state = member.preprocessor.state()
+            arrays |= {f"{n}/preprocessing/{k}": v for k, v in state.items()}
+        arrays["about"] = np.frombuffer(json_text(about).encode(), np.uint8)
+        buffer = io.BytesIO()
+        np.savez_compressed(buffer, **arrays)  # type: ignore[arg-type]
+        return buffer.getvalue()
+
+    def save(self, path: str | Path) -> Path:
+        """Write the model file, whole or not at all.
+
+        Raises:
+            UsageError: the path cannot be written.
+        """
+        path = Path(path)
+        try:
+            write_whole(path, self.to_bytes())
+        except OSError as error:
+            raise UsageError(f"cannot write the model to {path}: {error.strerror}") from None
+        return path
+
+    @classmethod
+    def load(cls, path: str | Path) -> Model:
+        """Read a model file.
+
+        Raises:
+            DataError: there is no such file, or it is not a model of hpsearch.
+        """
+        try:
+            path = whole_path(path)
+            if path.exists() and not path.is_file():
+                raise DataError(f"cannot read the model {path}: it is no file")
+            with path.open("rb") as file:
+                return cls._read(file, path.stat().st_size, str(path))
+        except OSError as error:
+            raise DataError(f"cannot read the model {path}: {error.strerror or error}") from None
+
+    @classmethod
+    def from_bytes(cls, content: bytes, *, name: str = "the model") -> Model:
+        """Read the content of a model file; nothing in it is ever executed.
+
+        Raises:
+            DataError: the content is not a model of hpsearch.
+        """
+        return cls._read(io.BytesIO(content), len(content), name)
+
+    @classmethod
+    def _read(cls, file: IO[bytes], packed: int, name: str) -> Model:
+        with _damage_named(name), zipfile.ZipFile(file) as archive:
+            sizes = member_sizes(archive)
+            if sizes.get("about", 0) > LONGEST_ABOUT:
+                raise DataError(f"its description has {sizes['about']:,} bytes")
+            arrays = read_members(name, archive, sizes, packed)
+            about = json.loads(arrays.pop("about").tobytes().decode())
+            if not fits(about, ABOUT):
+                raise DataError("its description has another shape")
+        if about["format"] != FORMAT:
+            raise DataError(
+                f"{name} was written by another hpsearch (format {shown(about['format'])} instead "
+                f"of {FORMAT}); export it again with `hpsearch best NAME --export model.npz`"
+            )
+        with _damage_named(name):
+            model = cls(
+                tuple(
+                    _member(network, _part(arrays, f"{n}/"))
+                    for n, network in enumerate(about["networks"])
+                ),
+                _distinct(about["classes"]),
+                _distinct(about["feature_names"]),
+                {int(k): _texts(v) for k, v in about["categories"].items()},
+                about["origin"],
+                tuple(about["decimal_comma"]),
+            )
+            _ = model._built
+        return model
+
+
+def _rows(count: int) -> str:
+    return f"{count:,} row{'s' * (count != 1)}"
+
+
+def _distinct(names: list[Any]) -> tuple[Any, ...]:
+    if len(set(names)) < len(names):
+        raise DataError("a name is there twice")
+    return tuple(names)
+
+
+def _texts(names: object) -> tuple[str, ...]:
+    if not isinstance(names, list) or not fits(names, [str]):
+        raise DataError("the categories of a column are no texts")
+    return tuple(names)
+
+
+@contextmanager
+def _damage_named(name: str) -> Iterator[None]:
+    """Whatever reading a file stumbles over is one sentence that names the file."""
+    try:
+        yield
+    except (
+        AttributeError,
+        EOFError,
+        KeyError,
+        MemoryError,
+        OSError,
+        OverflowError,
+        TypeError,
+        ValueError,
+        RecursionError,
+        zipfile.BadZipFile,
+        zipfile.zlib.error,  # type: ignore[attr-defined]
+    ) as error:
+        raise DataError(
+            f"{name} is not a model that hpsearch wrote, or it is damaged ({first_line(error)}); "
+            "export it again with `hpsearch best NAME --export model.npz`"
+        ) from error
+
+
+def _part(arrays: Mapping[str, np.ndarray], prefix: str) -> dict[str, np.ndarray]:
+    return {k.removeprefix(prefix): v for k, v in arrays.items() if k.startswith(prefix)}
+
+
+def _member(network: Mapping[str, Any], arrays: Mapping[str, np.ndarray]) -> Member:
+    return Member(
+        NetworkConfig(**_tuples(network)),
+        _part(arrays, "network/"),
+        Preprocessor.from_state(_part(arrays, "preprocessing/")),
+    )
+
+
+def _tuples(network: Mapping[str, Any]) -> dict[str, Any]:
+    return {k: tuple(v) if isinstance(v, list) else v for k, v in network.items()}

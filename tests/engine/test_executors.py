@@ -1,0 +1,74 @@
+"""Workers are started again, however often they are killed, until they cannot be started at all."""
+
+from __future__ import annotations
+
+import multiprocessing.forkserver
+import os
+import signal
+import threading
+from concurrent.futures import BrokenExecutor
+from contextlib import suppress
+
+import pytest
+from pebble import ProcessExpired
+
+from hpsearch.engine.executors import processes as module
+from hpsearch.engine.executors.processes import process_pool
+from hpsearch.errors import RunError
+
+needs_forkserver = pytest.mark.skipif(
+    "forkserver" not in multiprocessing.get_all_start_methods(), reason="kills the forkserver"
+)
+
+
+@needs_forkserver
+def test_a_worker_whose_starts_are_killed_for_seconds_does_its_job_afterwards() -> None:
+    over = threading.Event()
+    killed = []
+
+    def kill() -> None:
+        while not over.wait(0.02):
+            server = multiprocessing.forkserver._forkserver._forkserver_pid  # type: ignore[attr-defined]
+            workers = [worker.pid for pool in executor._pools for worker in module._processes(pool)]
+            for pid in [server, *workers]:
+                if pid:
+                    with suppress(ProcessLookupError):
+                        os.kill(pid, signal.SIGKILL)
+                        killed.append(pid)
+
+    killer = threading.Thread(target=kill)
+    with process_pool(1) as executor:
+        assert isinstance(executor, module._Processes)
+        killer.start()
+        threading.Timer(2.0, over.set).start()
+        lost = 0
+        while not over.is_set() or lost:  # a lost job is the engine's to give again
+            try:
+                assert executor.submit(abs, -3).result(timeout=60) == 3
+                lost = 0
+            except (BrokenExecutor, ProcessExpired):
+                lost += 1
+                assert not over.is_set() or lost < 100, "no worker comes back"
+    killer.join()
+    assert len(killed) > 5
+
+
+def test_a_machine_that_starts_no_process_is_one_sentence(monkeypatch: pytest.MonkeyPatch) -> None:
+    class Broken:
+        @property
+        def active(self) -> bool:
+            raise OSError(28, "No space left on device")
+
+        def stop(self) -> None:
+            pass
+
+        def join(self) -> None:
+            pass
+
+    monkeypatch.setattr(module, "PATIENCE", 0.2)
+    monkeypatch.setattr(module, "_start_pool", Broken)
+    with (
+        process_pool(2) as executor,
+        pytest.raises(RunError, match="no worker process can be started"),
+    ):
+        executor.submit(abs, -3).result(timeout=10)
