@@ -19,3 +19,8 @@ hypothesis.settings.load_profile("hpsearch")
 @pytest.fixture(autouse=True)
 def _quiet() -> None:
     optuna.logging.set_verbosity(optuna.logging.WARNING)
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Slow ones first: what is left at the end is shared between workers in small pieces."""
+    items.sort(key=lambda item: item.get_closest_marker("slow") is None)

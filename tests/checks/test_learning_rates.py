@@ -15,6 +15,8 @@ from hpsearch.study_file.data import study_data
 from hpsearch.training.jobs import Outcome, train_folds
 from hpsearch.training.specification import TrainingSpecification
 
+pytestmark = pytest.mark.slow
+
 STUDY = 'name = "s"\n[data]\nname = "{data}"\n[training]\noptimizer = "{optimizer}"\n{more}'
 
 

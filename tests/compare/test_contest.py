@@ -23,6 +23,8 @@ from hpsearch.storage import load_study, open_storage
 from hpsearch.study_file import StudyFile, parse_study_file
 from hpsearch.study_file.data import study_data
 
+pytestmark = pytest.mark.slow
+
 SHAPE = DataShape(features=4, classes=3, rows=96)
 TEXT = """
 name = "c"

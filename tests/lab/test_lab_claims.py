@@ -22,6 +22,8 @@ from hpsearch.lab.preprocessing import PreprocessingData
 from hpsearch.lab.update_ratios import UpdateRatiosData
 from hpsearch.lab.zig_zag import ZigZagData
 
+pytestmark = pytest.mark.slow
+
 Measured = Callable[[str], Any]
 
 

@@ -217,6 +217,7 @@ def optimize(url: str, name: str, trials: int) -> None:
     storage.close()
 
 
+@pytest.mark.slow
 class TestSeveralProcesses:
     @pytest.mark.parametrize("names", [["s", "s", "s"], ["s", "t", "u"]])
     def test_on_one_database_lose_nothing_and_number_in_turn(
