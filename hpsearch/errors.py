@@ -19,6 +19,8 @@ from __future__ import annotations
 import difflib
 from collections.abc import Iterable
 
+from hpsearch.writing import in_one_line
+
 __all__ = [
     "DataError",
     "HpsearchError",
@@ -49,9 +51,7 @@ class HpsearchError(Exception):
         >>> print(HpsearchError("there is no study 'a\nb\x1b[31m'"))
         there is no study 'a\nb\x1b[31m'
         """
-        return "".join(
-            c if c.isprintable() else c.encode("unicode_escape").decode() for c in super().__str__()
-        )
+        return in_one_line(super().__str__())
 
 
 class UsageError(HpsearchError, ValueError):

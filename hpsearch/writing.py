@@ -1,15 +1,52 @@
-"""What a command writes: files, and JSON."""
+"""What a command writes: files, JSON, and names that anybody may have given."""
 
 from __future__ import annotations
 
+import html
 import json
 import math
 import os
+import re
 from collections.abc import Mapping, Set
 from pathlib import Path
 from typing import Any
 
-__all__ = ["json_text", "write_whole"]
+__all__ = ["OBEYED", "html_text", "in_one_line", "json_text", "write_whole", "written_out"]
+
+OBEYED = re.compile(
+    "[\x00-\x08\x0b-\x1f\x7f-\x9f\xad\u061c\u180e\u200b\u200e\u200f\u2028-\u202e\u2060-\u206f\ufeff"
+    "\ufff9-\ufffb\ud800-\udfff\U0001bca0-\U0001bca3\U0001d173-\U0001d17a\U000e0000-\U000e007f]"
+)
+"""What a terminal or a page does something with, or hides, instead of showing it: control
+characters but for tabs and the ends of lines, what turns the direction of writing around, what
+takes no room, halves of characters."""
+
+
+def written_out(text: str) -> str:
+    r"""A text with what is obeyed as Python writes it.
+
+    >>> print(written_out("\x1b[2J \u202egnp.exe"))
+    \x1b[2J \u202egnp.exe
+    """
+    return OBEYED.sub(lambda found: found[0].encode("unicode_escape").decode(), text)
+
+
+def in_one_line(text: str) -> str:
+    r"""The same for a name or a sentence of which others may have made several lines.
+
+    >>> print(in_one_line("two\nlines"))
+    two\nlines
+    """
+    return written_out(text).replace("\n", "\\n").replace("\t", "\\t")
+
+
+def html_text(text: str) -> str:
+    r"""A text as HTML shows it: no tag, no entity, and nothing of it obeyed or hidden.
+
+    >>> html_text("<b> \u202egnp.exe")
+    '&lt;b&gt; \\u202egnp.exe'
+    """
+    return html.escape(written_out(text))
 
 
 def json_text(document: Any, *, indent: int | None = None) -> str:

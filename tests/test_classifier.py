@@ -22,6 +22,7 @@ from sklearn.utils.estimator_checks import parametrize_with_checks
 
 import hpsearch.nn
 from hpsearch.classifier import MLPClassifier
+from hpsearch.classifier.settings import read_settings
 from hpsearch.errors import UnknownNameError, UsageError
 
 # Few epochs are enough here, and the warning about them has a test of its own.
@@ -30,8 +31,6 @@ pytestmark = pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceW
 IRIS_X, IRIS_Y = load_iris(return_X_y=True)
 DIGITS_X, DIGITS_Y = load_digits(return_X_y=True)
 DIGITS_X = DIGITS_X / 16.0
-
-SOLVERS = ["sgd", "momentum", "nesterov", "adagrad", "rmsprop", "adam", "adamw"]
 
 
 def quick(**arguments: Any) -> MLPClassifier:
@@ -42,10 +41,8 @@ def quick(**arguments: Any) -> MLPClassifier:
 @parametrize_with_checks(
     [
         MLPClassifier(),
-        MLPClassifier(solver="sgd", momentum=0.0, learning_rate_init=0.1, shuffle=False),
-        MLPClassifier((30, 20), "maxout", solver="adamw"),
-        MLPClassifier((), solver="rmsprop", learning_rate_init=0.01),
-        MLPClassifier((40,), "elu", batch_norm=True, dropout=0.1, schedule="cosine"),
+        MLPClassifier((), solver="sgd", momentum=0.0, learning_rate_init=0.1, shuffle=False),
+        MLPClassifier((30,), "maxout", batch_norm=True, dropout=0.1, schedule="cosine"),
     ]
 )
 def test_scikit_learns_own_checks(estimator: Any, check: Any) -> None:
@@ -66,45 +63,38 @@ def test_scikit_learns_own_checks(estimator: Any, check: Any) -> None:
         ({"learning_rate": "adaptive"}, "schedule='cosine'"),
         ({"learning_rate": "invscaling"}, "leave it 'constant'"),
         ({"learning_rate": 0.01}, "give the rate as learning_rate_init"),
-        ({"learning_rate_init": 0.0}, "learning_rate_init is 0.0; give a number above 0"),
+        (
+            {"learning_rate_init": 0.0},
+            "learning_rate_init is 0.0; give a number from 1e-10 to 1e+06",
+        ),
         ({"learning_rate_init": math.nan}, "learning_rate_init is nan"),
-        ({"alpha": -1.0}, "alpha is -1.0; give a number of at least 0"),
+        ({"alpha": -1.0}, "alpha is -1.0; give a number from 0 to 1e+06"),
         ({"alpha": "much"}, "alpha is 'much'"),
-        ({"alpha": True}, "alpha is True"),
-        ({"momentum": 1.0}, "momentum is 1.0; give a number from 0 to below 1"),
+        ({"momentum": 1.0}, "momentum is 1.0; give a number from 0 to 0.9999"),
         ({"beta_1": 1.0}, "beta_1 is 1.0"),
-        ({"beta_2": -0.1}, "beta_2 is -0.1"),
-        ({"epsilon": 0.0}, "epsilon is 0.0; give a number above 0"),
         ({"tol": -1e-4}, "tol is -0.0001"),
-        ({"max_iter": 0}, "max_iter is 0; give a whole number of at least 1"),
-        ({"max_iter": 2.5}, "max_iter is 2.5"),
+        ({"max_iter": 0}, "max_iter is 0; give a whole number from 1 to"),
         ({"n_iter_no_change": 0}, "n_iter_no_change is 0; give a whole number of at least 1, or"),
         ({"n_iter_no_change": 1.5}, "n_iter_no_change is 1.5"),
         ({"validation_fraction": 1.0}, "validation_fraction is 1.0; give a number between 0 and 1"),
-        ({"batch_size": 0}, "batch_size is 0; give a whole number of at least 1"),
+        ({"batch_size": 0}, "batch_size is 0; give a whole number from 1 to"),
         ({"batch_size": "all"}, "batch_size is 'all'"),
-        ({"hidden_layer_sizes": (10, 0)}, "hidden_layer_sizes is 0"),
         ({"hidden_layer_sizes": 0}, "hidden_layer_sizes is 0"),
         ({"hidden_layer_sizes": "ten"}, "hidden_layer_sizes is 'ten'"),
         ({"shuffle": 1}, "shuffle is 1; give True or False"),
-        ({"batch_norm": "yes"}, "batch_norm is 'yes'; give True or False"),
-        ({"dropout": 1.0}, "dropout is 1.0"),
-        ({"decay": 0.0}, "decay is 0.0"),
-        ({"warmup": -1}, "warmup is -1"),
-        ({"maxout_pieces": 0}, "maxout_pieces is 0"),
-        ({"bias": math.inf}, "bias is inf"),
     ],
     ids=str,
 )
-@pytest.mark.parametrize("method", ["fit", "partial_fit"])
-def test_an_argument_that_makes_no_sense_is_named(
-    arguments: dict[str, Any], words: str, method: str
-) -> None:
-    more = {"classes": [0, 1, 2]} if method == "partial_fit" else {}
-    model = quick(**arguments)
+def test_an_argument_that_makes_no_sense_is_named(arguments: dict[str, Any], words: str) -> None:
     with pytest.raises(UsageError) as caught:
-        getattr(model, method)(IRIS_X, IRIS_Y, **more)
+        read_settings(MLPClassifier(**arguments).get_params())
     assert words in str(caught.value)
+
+
+def test_fit_and_partial_fit_check_the_arguments() -> None:
+    for fit in (MLPClassifier(alpha=-1.0).fit, MLPClassifier(alpha=-1.0).partial_fit):
+        with pytest.raises(UsageError, match="alpha is -1"):
+            fit(IRIS_X, IRIS_Y)
 
 
 def with_one(value: float) -> np.ndarray[Any, Any]:
@@ -156,9 +146,9 @@ def test_prediction_needs_a_fitted_classifier_and_the_same_features() -> None:
 
 
 def test_a_rate_far_too_high_ends_in_a_sentence() -> None:
-    model = quick(learning_rate_init=1e20, solver="sgd", momentum=0.0)
+    model = quick(learning_rate_init=1e4, solver="sgd", momentum=0.0)
     with pytest.raises(UsageError, match=r"left the finite numbers in epoch 1; standardize"):
-        model.fit(IRIS_X, IRIS_Y)
+        model.fit(IRIS_X * 1e15, IRIS_Y)
 
 
 # Likeness to scikit-learn's MLPClassifier
@@ -186,15 +176,14 @@ def twins(X: Any, y: Any, **arguments: Any) -> tuple[MLPClassifier, Theirs]:
     return ours, theirs
 
 
-@pytest.mark.parametrize("activation", ["relu", "tanh", "logistic"])
 @pytest.mark.parametrize(
-    "rule",
+    ("activation", "rule"),
     [
-        {"solver": "sgd", "momentum": 0.0, "learning_rate_init": 0.1},
-        {"solver": "sgd", "nesterovs_momentum": False, "learning_rate_init": 0.05},
-        {"solver": "sgd", "nesterovs_momentum": True, "learning_rate_init": 0.05},
-        {"solver": "adam", "learning_rate_init": 0.01, "beta_1": 0.8, "beta_2": 0.99},
-        {"solver": "adam", "learning_rate_init": 0.01, "epsilon": 1e-3},
+        ("relu", {"solver": "sgd", "momentum": 0.0, "learning_rate_init": 0.1}),
+        ("tanh", {"solver": "sgd", "nesterovs_momentum": False, "learning_rate_init": 0.05}),
+        ("logistic", {"solver": "sgd", "nesterovs_momentum": True, "learning_rate_init": 0.05}),
+        ("relu", {"solver": "adam", "learning_rate_init": 0.01, "beta_1": 0.8, "beta_2": 0.99}),
+        ("tanh", {"solver": "adam", "learning_rate_init": 0.01, "epsilon": 1e-3}),
     ],
     ids=str,
 )
@@ -204,7 +193,7 @@ def twins(X: Any, y: Any, **arguments: Any) -> tuple[MLPClassifier, Theirs]:
     [(410, 0.0), (400, 1.0)],
 )
 def test_the_loss_curve_is_scikit_learns(
-    rule: dict[str, Any], activation: str, n: int, alpha: float
+    activation: str, rule: dict[str, Any], n: int, alpha: float
 ) -> None:
     X, y = DIGITS_X[:n], DIGITS_Y[:n]
     ours, theirs = twins(X, y, activation=activation, batch_size=40, alpha=alpha, **rule)
@@ -400,9 +389,21 @@ def orders() -> list[tuple[Any, Any]]:
     return [(IRIS_X, IRIS_Y), (IRIS_X[::-1], IRIS_Y[::-1])]
 
 
-@pytest.mark.parametrize("solver", SOLVERS)
-@pytest.mark.parametrize("copied", [lambda m: pickle.loads(pickle.dumps(m)), copy.deepcopy])
-@pytest.mark.parametrize("shuffle", [True, False])
+def pickled(model: MLPClassifier) -> Any:
+    return pickle.loads(pickle.dumps(model))
+
+
+@pytest.mark.parametrize(
+    ("solver", "copied", "shuffle"),
+    [
+        *(
+            (solver, lambda m: pickle.loads(pickle.dumps(m)), True)
+            for solver in hpsearch.nn.OPTIMIZERS
+        ),
+        ("adam", lambda m: pickle.loads(pickle.dumps(m)), False),
+        ("adam", copy.deepcopy, True),
+    ],
+)
 def test_a_copy_predicts_the_same_and_goes_on_the_same(
     solver: str, copied: Any, shuffle: bool
 ) -> None:
@@ -424,7 +425,7 @@ def test_a_clone_is_not_fitted() -> None:
     assert clone(model).get_params() == model.get_params()
 
 
-@pytest.mark.parametrize("solver", SOLVERS)
+@pytest.mark.parametrize("solver", ["sgd", "rmsprop", "adamw"])
 def test_partial_fit_learns_from_parts(solver: str) -> None:
     model = quick(solver=solver, learning_rate_init=0.01)
     for _ in range(15):
@@ -491,7 +492,7 @@ def test_warm_start_with_early_stopping_never_loses_the_best() -> None:
     model.fit(DIGITS_X, DIGITS_Y)
     best, probabilities = model.best_validation_score_, model.predict_proba(DIGITS_X)
     # Steps this small change the weights, and no prediction with them.
-    model.set_params(learning_rate_init=1e-12, max_iter=2).fit(DIGITS_X, DIGITS_Y)
+    model.set_params(learning_rate_init=1e-10, max_iter=2).fit(DIGITS_X, DIGITS_Y)
     assert model.best_validation_score_ == best
     np.testing.assert_array_equal(model.predict_proba(DIGITS_X), probabilities)
     assert len(model.validation_scores_) == len(model.loss_curve_) == 10
@@ -518,7 +519,7 @@ def test_warm_start_refuses_another_network(changes: dict[str, Any], y: Any, wor
 
 def test_changed_arguments_hold_from_the_next_partial_fit_on() -> None:
     model = quick().partial_fit(IRIS_X, IRIS_Y, [0, 1, 2])
-    model.set_params(learning_rate_init=1e-12).partial_fit(IRIS_X, IRIS_Y)
+    model.set_params(learning_rate_init=1e-10).partial_fit(IRIS_X, IRIS_Y)
     before = [weights.copy() for weights in model.coefs_]
     model.partial_fit(IRIS_X, IRIS_Y)
     for old, new in zip(before, model.coefs_, strict=True):
@@ -636,7 +637,7 @@ def test_each_of_our_arguments_learns(arguments: dict[str, Any]) -> None:
 
 def test_our_arguments_reach_the_network() -> None:
     def coefs(**arguments: Any) -> Any:
-        return quick(learning_rate_init=1e-12, max_iter=1, **arguments).fit(IRIS_X, IRIS_Y)
+        return quick(learning_rate_init=1e-10, max_iter=1, **arguments).fit(IRIS_X, IRIS_Y)
 
     assert coefs(bias=0.25).intercepts_[0].tolist() == [0.25] * 16
     assert not coefs(initializer="zeros").coefs_[0].any()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from hpsearch.advice.evidence import Evidence, read_evidence
-from hpsearch.advice.next_study import next_study, study_toml, toml_value
+from hpsearch.advice.next_study import next_study, study_toml
 from hpsearch.advice.points import Edit, Point, advise, urgent
 from hpsearch.advice.study import Advice, advise_study
 
@@ -17,6 +17,5 @@ __all__ = [
     "next_study",
     "read_evidence",
     "study_toml",
-    "toml_value",
     "urgent",
 ]

@@ -14,11 +14,13 @@ from typing import TYPE_CHECKING, Any
 from pydantic import ValidationError
 
 from hpsearch.study_file import StudyFile
+from hpsearch.study_file.template import toml_key, toml_value
+from hpsearch.writing import written_out
 
 if TYPE_CHECKING:
     from hpsearch.advice.points import Edit
 
-__all__ = ["next_study", "study_toml", "toml_value"]
+__all__ = ["next_study", "study_toml"]
 
 
 def next_study(
@@ -97,7 +99,8 @@ def study_toml(
         if folder is not None and (place := said["data"].get(key)) is not None:
             said["data"][key] = os.path.relpath(place, folder)
     paragraphs = [
-        textwrap.fill(text, 98, initial_indent="# ", subsequent_indent="#   ") for text in comments
+        textwrap.fill(written_out(text), 98, initial_indent="# ", subsequent_indent="#   ")
+        for text in comments
     ]
     top = {key: value for key, value in said.items() if not isinstance(value, dict)}
     tables = {key: value for key, value in said.items() if isinstance(value, dict) and value}
@@ -107,26 +110,7 @@ def study_toml(
 
 def _lines(table: dict[str, Any]) -> str:
     return "\n".join(
-        f"{_key(key)} = {toml_value(value)}" for key, value in table.items() if value is not None
+        f"{toml_key(key)} = {toml_value(value)}"
+        for key, value in table.items()
+        if value is not None
     )
-
-
-def toml_value(value: Any) -> str:
-    """A setting on one line, as study files are written by hand.
-
-    >>> toml_value({"low": 0.1, "high": 1.0, "log": True}), toml_value(["relu", 3])
-    ('{ low = 0.1, high = 1.0, log = true }', '["relu", 3]')
-    """
-    if isinstance(value, dict):
-        inner = ", ".join(
-            f"{_key(key)} = {toml_value(part)}" for key, part in value.items() if part is not None
-        )
-        return f"{{ {inner} }}"
-    if isinstance(value, list | tuple):
-        return f"[{', '.join(map(toml_value, value))}]"
-    # JSON's strings, numbers and truth values are TOML's too, but for one control character.
-    return json.dumps(value, ensure_ascii=False, allow_nan=False).replace("\x7f", "\\u007f")
-
-
-def _key(name: str) -> str:
-    return name if re.fullmatch(r"[A-Za-z0-9_-]+", name) else json.dumps(name, ensure_ascii=False)

@@ -17,8 +17,8 @@ from hpsearch.search.base import Result, in_order
 from hpsearch.search.narrowing import narrow
 from hpsearch.search.race import configuration_key
 from hpsearch.space import Categorical, Float, Parameter, Value
+from hpsearch.space.settings import SETTINGS
 from hpsearch.study_file.models import (
-    LIMITS,
     Choices,
     DataSection,
     FloatRange,
@@ -465,8 +465,9 @@ def _rounded(value: float) -> float:
 
 
 def _within(rate: float) -> float:
-    low, high = LIMITS["learning_rate"]
-    return min(max(rate, low), high)
+    limits = SETTINGS["learning_rate"].limits
+    assert limits is not None
+    return min(max(rate, limits[0]), limits[1])
 
 
 def _sentence(clause: str) -> str:

@@ -7,7 +7,7 @@ from dataclasses import asdict, dataclass
 from typing import Any, Literal, TypeAlias
 
 from hpsearch.data.account import listed
-from hpsearch.study_file.template import toml_string
+from hpsearch.study_file.template import toml_value
 
 __all__ = ["Check", "Verdict", "excluding", "listed", "verdict_above"]
 
@@ -67,4 +67,4 @@ def excluding(names: Sequence[str], most: int = 20) -> str:
     """
     more = len(names) - most
     rest = f" and {more:,} more, which `hpsearch check --json` lists" if more > 0 else ""
-    return f"[data] exclude = [{', '.join(map(toml_string, names[:most]))}]{rest}"
+    return f"[data] exclude = [{', '.join(map(toml_value, names[:most]))}]{rest}"

@@ -46,11 +46,9 @@ class MLPClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
     Args:
         hidden_layer_sizes: width of each hidden layer, or one whole number for one layer; empty for
             softmax regression.
-        activation: ``relu``, ``tanh``, ``logistic`` (or ``sigmoid``), ``leaky-relu``, ``prelu``,
-            ``elu`` or ``maxout``.
-        solver: ``adam``; ``sgd``, with ``momentum`` and ``nesterovs_momentum`` (momentum 0 is
-            plain gradient descent); or ``momentum``, ``nesterov``, ``adagrad``, ``rmsprop`` (decay
-            0.9) and ``adamw``.
+        activation: a name in `hpsearch.nn.ACTIVATIONS`; ``logistic`` is its ``sigmoid``.
+        solver: a name in `hpsearch.nn.OPTIMIZERS`; ``sgd`` goes with ``momentum`` and
+            ``nesterovs_momentum`` (momentum 0 is plain gradient descent).
         alpha: L2 regularization. As in scikit-learn it is divided by the number of samples in a
             batch, so it is the ``l2`` of `hpsearch.nn.TrainingConfig` times the batch size.
             (scikit-learn divides by the size of a smaller last batch there, we by the full one's.)
@@ -64,7 +62,7 @@ class MLPClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         tol: the least improvement that counts; see ``n_iter_no_change``.
         verbose: print a line after each epoch.
         warm_start: let `fit` go on from the present weights, with a fresh optimizer.
-        momentum: share of the last step that is kept, from 0 to below 1.
+        momentum: share of the last step that is kept.
         nesterovs_momentum: whether ``sgd`` looks ahead (with a momentum above 0).
         early_stopping: set validation samples aside, stop when their accuracy does not improve, and
             put the best epoch's weights back.
@@ -74,17 +72,16 @@ class MLPClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         epsilon: added to the root of the squared gradients.
         n_iter_no_change: stop after more than this many epochs in a row without an improvement of
             ``tol`` in the training loss (validation accuracy with ``early_stopping``); may be inf.
-        dropout: probability of dropping a hidden unit, from 0 to below 1.
+        dropout: probability of dropping a hidden unit.
         batch_norm: normalize before each activation.
         initializer: a name in `hpsearch.nn.INITIALIZERS`; the default is scikit-learn's.
         bias: the first value of all biases.
-        schedule: how the rate falls over ``max_iter`` epochs: ``constant``, ``step``,
-            ``exponential``, ``inverse-time`` or ``cosine``.
-        decay: the share of the rate that is left at the end of the schedule, above 0 to 1.
+        schedule: how the rate falls over ``max_iter`` epochs, a name in `hpsearch.nn.SCHEDULES`.
+        decay: the share of the rate that is left at the end of the schedule.
         warmup: epochs over which the rate rises from 0.
         maxout_pieces: linear pieces of a maxout unit.
         weight_averaging: decay of the running average of the weights that predicts in their place,
-            0 (off) to below 1. `partial_fit` goes on from the raw weights, a warm start from the
+            0 for off. `partial_fit` goes on from the raw weights, a warm start from the
             average.
 
     Attributes:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import sys
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from numbers import Integral, Real
@@ -13,11 +12,12 @@ import numpy as np
 
 from hpsearch.errors import UnknownNameError, UsageError
 from hpsearch.nn import ACTIVATIONS, OPTIMIZERS, NetworkConfig, TrainingConfig
+from hpsearch.nn.config import SETTINGS
+from hpsearch.setting import NO_LIMIT
 
 __all__ = ["Settings", "read_settings"]
 
 _AUTO_BATCH = 200
-_SAME = ("epsilon", "schedule", "decay", "warmup", "weight_averaging")  # in both vocabularies
 
 
 @dataclass(frozen=True)
@@ -73,45 +73,50 @@ def read_settings(params: Mapping[str, Any]) -> Settings:
     _check(params)
     sizes: Any = params["hidden_layer_sizes"]
     sizes = (sizes,) if isinstance(sizes, Integral) else sizes
-    network = NetworkConfig(
-        hidden_layer_sizes=sizes,
-        activation=_activation(params["activation"]),
-        **{name: params[name] for name in ("initializer", "bias", "dropout", "batch_norm")},
-        maxout_pieces=params["maxout_pieces"],
-    )
+    network = _shared(NetworkConfig, params)
+    network |= {"hidden_layer_sizes": sizes, "activation": _activation(params["activation"])}
     optimizer = _optimizer(params)
-    training = TrainingConfig(
-        optimizer=optimizer,
-        learning_rate=params["learning_rate_init"],
-        momentum=params["beta_1" if optimizer in ("adam", "adamw") else "momentum"],
-        beta2=params["beta_2"],
-        batch_size=_AUTO_BATCH if params["batch_size"] == "auto" else params["batch_size"],
-        epochs=params["max_iter"],
-        # As scikit-learn, go on for as long as the numbers are finite.
-        divergence=sys.float_info.max,
-        **{name: params[name] for name in _SAME},
-    )
+    training = _shared(TrainingConfig, params) | {
+        "optimizer": optimizer,
+        "learning_rate": params["learning_rate_init"],
+        "momentum": params["beta_1" if optimizer in ("adam", "adamw") else "momentum"],
+        "beta2": params["beta_2"],
+        "batch_size": _AUTO_BATCH if params["batch_size"] == "auto" else params["batch_size"],
+        "epochs": params["max_iter"],
+        "divergence": NO_LIMIT,  # as scikit-learn, go on for as long as the numbers are finite
+    }
     same = ("alpha", "shuffle", "early_stopping", "validation_fraction", "tol", "n_iter_no_change")
-    return Settings(network, training, **{name: params[name] for name in same})
+    return Settings(
+        NetworkConfig(**network),
+        TrainingConfig(**training),
+        **{name: params[name] for name in same},
+    )
 
 
-_FLAGS = ("shuffle", "warm_start", "nesterovs_momentum", "early_stopping", "batch_norm")
+def _shared(config: type[NetworkConfig | TrainingConfig], params: Mapping[str, Any]) -> Any:
+    """The settings of a configuration that have an argument of the same name."""
+    return {name: params[name] for name in config.__dataclass_fields__ if name in params}
 
-_NUMBERS: dict[str, tuple[Callable[[Any], bool], str]] = {
-    "alpha": (lambda v: 0 <= v < math.inf, "a number of at least 0"),
-    "learning_rate_init": (lambda v: 0 < v < math.inf, "a number above 0"),
+
+_FLAGS = ("shuffle", "warm_start", "nesterovs_momentum", "early_stopping")
+_OTHER_WORDS = {
+    "alpha": "l2",
+    "learning_rate_init": "learning_rate",
+    "momentum": "momentum",
+    "beta_1": "momentum",
+    "beta_2": "beta2",
+    "max_iter": "epochs",
+}
+"""Arguments that are settings of the network's by another name, or only at times."""
+
+_OWN: dict[str, tuple[Callable[[Any], bool], str]] = {
     "tol": (lambda v: 0 <= v < math.inf, "a number of at least 0"),
-    "momentum": (lambda v: 0 <= v < 1, "a number from 0 to below 1"),
-    "beta_1": (lambda v: 0 <= v < 1, "a number from 0 to below 1"),
-    "beta_2": (lambda v: 0 <= v < 1, "a number from 0 to below 1"),
     "validation_fraction": (lambda v: 0 < v < 1, "a number between 0 and 1"),
-    "max_iter": (lambda v: v >= 1 and isinstance(v, Integral), "a whole number of at least 1"),
     "n_iter_no_change": (
         lambda v: v >= 1 and (isinstance(v, Integral) or v == math.inf),
         "a whole number of at least 1, or inf",
     ),
 }
-"""What NetworkConfig and TrainingConfig do not check, or know by another name."""
 
 
 def _check(params: Mapping[str, Any]) -> None:
@@ -119,7 +124,9 @@ def _check(params: Mapping[str, Any]) -> None:
     for name in _FLAGS:
         if not isinstance(params[name], bool | np.bool_):
             raise UsageError(f"{name} is {params[name]!r}; give True or False.")
-    for name, (right, wanted) in _NUMBERS.items():
+    for name, setting in _OTHER_WORDS.items():
+        SETTINGS[setting].check(name, params[name])
+    for name, (right, wanted) in _OWN.items():
         value = params[name]
         if isinstance(value, bool) or not isinstance(value, Real) or not right(value):
             raise UsageError(f"{name} is {value!r}; give {wanted}.")

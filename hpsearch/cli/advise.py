@@ -11,8 +11,6 @@ from rich.text import Text
 from hpsearch.cli.console import DEFAULT_STORAGE, Json, Storage, errors, output, print_json
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
     from hpsearch.advice import Advice
 
 __all__ = ["register"]
@@ -50,7 +48,8 @@ def advise(
     if as_json:
         print_json(advice.document())
     else:
-        output().print(*advice_story(advice), sep="\n")
+        console = output()
+        console.print(advice_text(advice, console.width), end="", soft_wrap=True)
     if out is not None:
         try:
             write_whole(out, advice.text(out.parent).encode())
@@ -63,20 +62,28 @@ def advise(
         )
 
 
-def advice_story(advice: Advice) -> Iterator[Text]:
-    """The points, those with a consequence first, and the settings to change."""
-    from hpsearch.advice import toml_value
+def advice_text(advice: Advice, width: int) -> Text:
+    """The points, those with a consequence first, and the settings to change.
 
-    yield Text(f"What {advice.study.name}'s trainings say", style="bold")
+    Args:
+        advice: on a study.
+        width: of the terminal, in characters; no setting is broken into lines.
+    """
+    from hpsearch.cli.render import folded
+    from hpsearch.study_file.template import toml_value
+
+    text = Text()
+    text.append(folded(f"What {advice.study.name}'s trainings say", width) + "\n", style="bold")
     for point in sorted(advice.points, key=lambda point: not point.asks):
-        yield Text(f"- {point.sentence}")
+        text.append(folded(f"- {point.sentence}", width) + "\n")
     if advice.checks:
-        yield Text("\nWhat the checks say", style="bold")
+        text.append("\nWhat the checks say\n", style="bold")
         for check in advice.checks:
-            yield Text(f"- {check.name}: {check.advice}")
+            text.append(folded(f"- {check.name}: {check.advice}", width) + "\n")
     if advice.note:
-        yield Text(f"\n{advice.note}", style="dim")
+        text.append("\n" + folded(advice.note, width) + "\n", style="dim")
     if advice.edits:
-        yield Text("\nWhat to change", style="bold")
+        text.append("\nWhat to change\n", style="bold")
         for edit in advice.edits:
-            yield Text(f"  [{edit.section}] {edit.key} = {toml_value(edit.value)}")
+            text.append(f"  [{edit.section}] {edit.key} = {toml_value(edit.value)}\n")
+    return text

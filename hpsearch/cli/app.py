@@ -138,7 +138,8 @@ def stop(number: int, _: FrameType | None = None) -> None:
 
 
 def _complain(sentence: str) -> None:
-    from hpsearch.cli.console import errors, in_one_line
+    from hpsearch.cli.console import errors
+    from hpsearch.writing import in_one_line
 
     errors().print(f"[bold red]error:[/] {_escape(in_one_line(sentence))}", soft_wrap=True)
 

@@ -7,7 +7,6 @@ them; here, where everything comes by, they are written out.
 from __future__ import annotations
 
 import json
-import re
 import sys
 from collections.abc import Iterable
 from typing import Annotated, Any
@@ -18,9 +17,9 @@ from rich.segment import Segment
 from rich.text import Span, Text
 
 from hpsearch.storage import DEFAULT_STORAGE
-from hpsearch.writing import json_text
+from hpsearch.writing import OBEYED, json_text, written_out
 
-__all__ = ["Json", "Storage", "errors", "in_one_line", "output", "print_json"]
+__all__ = ["Json", "Storage", "errors", "output", "print_json"]
 
 Storage = Annotated[
     str,
@@ -34,14 +33,6 @@ Storage = Annotated[
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON document instead.")]
 
 __all__ += ["DEFAULT_STORAGE"]
-
-
-OBEYED = re.compile(
-    "[\x00-\x08\x0b-\x1f\x7f-\x9f\xad\u061c\u180e\u200b\u200e\u200f\u2028-\u202e\u2060-\u206f\ufeff"
-    "\ufff9-\ufffb\ud800-\udfff\U000e0000-\U000e007f]"
-)
-"""What a terminal does something with, or hides: control characters but for tabs and the ends of
-lines, what turns the direction of writing around, what takes no room, halves of characters."""
 
 
 def output() -> Console:
@@ -59,7 +50,7 @@ class _Harmless(Console):
 
     def render_str(self, text: str, **options: Any) -> Text:
         """Every text, before it is measured and laid out."""
-        return super().render_str(_written_out(text), **options)
+        return super().render_str(written_out(text), **options)
 
     def render(
         self, renderable: RenderableType, options: ConsoleOptions | None = None
@@ -70,26 +61,16 @@ class _Harmless(Console):
         return super().render(renderable, options)
 
 
-def _written_out(text: str) -> str:
-    """A text with what a terminal would obey as Python writes it."""
-    return OBEYED.sub(lambda found: found[0].encode("unicode_escape").decode(), text)
-
-
 def _text_written_out(text: Text) -> Text:
     """The same for a text with styles, which stay on what they were on."""
     places = [place for found in OBEYED.finditer(text.plain) for place in found.span()]
     parts = text.divide(places)
     for part in parts:
-        shown = _written_out(part.plain)
+        shown = written_out(part.plain)
         if shown != part.plain:
             part.plain = shown
             part.spans = [Span(0, len(shown), span.style) for span in part.spans]
     return text.blank_copy().join(parts)
-
-
-def in_one_line(text: str) -> str:
-    """A name or a sentence of which others may have made several lines."""
-    return text.replace("\n", "\\n")
 
 
 def print_json(document: Any) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import sys
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Annotated, TextIO
 
@@ -11,6 +12,7 @@ import typer
 
 from hpsearch.cli.console import Json, errors, print_json
 from hpsearch.errors import UsageError
+from hpsearch.writing import in_one_line
 
 __all__ = ["register"]
 
@@ -69,17 +71,21 @@ def predict(
     if as_json:
         print_json([dict(zip(header, row, strict=True)) for row in rows])
     elif out is None:
-        _write(sys.stdout, header, rows)
+        lines = [header, *rows]
+        _write(sys.stdout, map(_shown, lines) if sys.stdout.isatty() else lines)
     else:
         try:
             with out.open("w", newline="", encoding="utf-8") as file:
-                _write(file, header, rows)
+                _write(file, [header, *rows])
         except OSError as error:
             raise UsageError(f"cannot write {out}: {error.strerror}") from None
         errors().print(f"wrote {len(rows)} labels to {out}", markup=False, soft_wrap=True)
 
 
-def _write(file: TextIO, header: list[str], rows: list[list[str | int | float]]) -> None:
-    writer = csv.writer(file, lineterminator="\n")
-    writer.writerow(header)
-    writer.writerows(rows)
+def _write(file: TextIO, rows: Iterable[Sequence[object]]) -> None:
+    csv.writer(file, lineterminator="\n").writerows(rows)
+
+
+def _shown(row: Sequence[object]) -> list[object]:
+    """A row as a terminal, which obeys some characters, is to have it."""
+    return [in_one_line(cell) if isinstance(cell, str) else cell for cell in row]

@@ -9,9 +9,11 @@ from contextlib import contextmanager
 from rich.console import Console
 from rich.markup import escape
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
+from rich.text import Text
 
 from hpsearch.cli.console import errors
 from hpsearch.cli.render import account_text, check_line
+from hpsearch.data.account import Account
 from hpsearch.engine.events import (
     DataReady,
     Event,
@@ -80,27 +82,36 @@ class Pulse:
 
 def _told(watcher: _Watcher, console: Console, *, check: bool) -> Callable[[Event], None]:
     """Shows events; the workers start up meanwhile, so that checks cost a run next to nothing."""
+    told = False
+
+    def tell(name: str, account: Account) -> None:
+        nonlocal told
+        told = True
+        for line in account_text(name, account, console.width).splitlines():
+            console.print(line, markup=False, highlight=False)
 
     def on_event(event: Event) -> None:
         if isinstance(event, DataReady):
-            for line in account_text(event.dataset, console.width).splitlines():
-                console.print(line, markup=False, highlight=False)
+            tell(event.dataset.name, event.dataset.account)
+        elif isinstance(event, Finished) and not told and "account" in event.summary.data:
+            data = event.summary.data  # as stored with a study that was finished already
+            tell(str(data["name"]), Account.of_document(data["account"]))
         watcher.on_event(event)
         if check and isinstance(event, DataReady) and not event.stored:
             for line in _complaints(watcher.study, event):
-                console.print(escape(watcher.study.name), "", line, soft_wrap=True)
+                console.print(Text(f"{watcher.study.name}  ").append_text(line), soft_wrap=True)
 
     return on_event
 
 
-def _complaints(study: StudyFile, data: DataReady) -> list[str]:
+def _complaints(study: StudyFile, data: DataReady) -> list[Text]:
     """One line for each check that is not passed."""
     from hpsearch.checks import check_data_and_network
 
     try:
         checks = check_data_and_network(study, data.dataset, data.split)
     except HpsearchError as error:  # a check is advice, and stops nothing
-        return [f"the checks before learning were given up: {escape(str(error))}"]
+        return [Text(f"the checks before learning were given up: {error}")]
     return [check_line(check) for check in checks if check.verdict != "pass"]
 
 

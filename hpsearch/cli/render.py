@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import shlex
 import textwrap
 from collections.abc import Iterator, Mapping, Sequence
@@ -9,29 +10,32 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from rich import box
+from rich.cells import cell_len
 from rich.console import RenderableType
 from rich.markup import escape
 from rich.table import Table
 from rich.text import Text
 
-from hpsearch.cli.console import in_one_line
 from hpsearch.engine.record import settings_text, value_text
 from hpsearch.engine.summary import ACCURACY, Summary, TrialRow
 from hpsearch.errors import StorageError
 from hpsearch.space import Categorical, Parameter
 from hpsearch.storage import DEFAULT_STORAGE, display_url
+from hpsearch.writing import in_one_line
 
 if TYPE_CHECKING:
     from hpsearch.advice import Point
     from hpsearch.checks import Check
-    from hpsearch.data import Dataset
+    from hpsearch.data.account import Account
     from hpsearch.engine.ensemble import Ensemble
 
 __all__ = [
     "account_text",
     "check_line",
-    "checks_story",
+    "checks_advice",
+    "checks_table",
     "ensemble_text",
+    "folded",
     "plain_table",
     "story",
     "studies_table",
@@ -134,9 +138,8 @@ def stages_table(summary: Summary) -> Table:
     for heading in ("stage", "trials", "epochs", "best validation"):
         table.add_column(heading, justify="left" if heading == "stage" else "right")
     for stage in summary.stages:
-        note = stage.note
-        done = str(note.slots) if stage.done == note.slots else f"{stage.done}/{note.slots}"
-        table.add_row(escape(note.name), done, str(note.epochs), _accuracy(stage.best))
+        done = str(stage.slots) if stage.done == stage.slots else f"{stage.done}/{stage.slots}"
+        table.add_row(escape(stage.name), done, str(stage.epochs), _accuracy(stage.best))
     return table
 
 
@@ -148,14 +151,14 @@ def moves_table(summary: Summary) -> Table | None:
     table.add_column("before and after")
     table.add_column("why", overflow="fold")
     for stage in summary.stages:
-        moved = [change for change in stage.note.changes if change.before != change.after]
-        stayed = [change.parameter for change in stage.note.changes if change not in moved]
+        moved = [change for change in stage.changes if change.before != change.after]
+        stayed = [change.parameter for change in stage.changes if change not in moved]
         for n, change in enumerate(moved):
             move = f"{range_text(change.before)}\n{range_text(change.after)}"
-            name = stage.note.name if n == 0 else ""
+            name = stage.name if n == 0 else ""
             table.add_row(escape(name), escape(change.parameter), move, escape(change.reason))
         if stayed:
-            name = "" if moved else stage.note.name
+            name = "" if moved else stage.name
             table.add_row(
                 escape(name),
                 "[dim]the others[/]",
@@ -206,7 +209,7 @@ def trials_table(
         heading = f"objective {heading}"
     columns = {
         "#": [f"{'*' if row.number == winner else ''}{row.number}" for row in rows],
-        "stage": [row.stage for row in rows],
+        "stage": [str(row.stage or "") for row in rows],
         heading: [
             _score(row.score, score) or ", ".join(_score(v, score) for v in row.values)
             for row in rows
@@ -343,11 +346,11 @@ def _validation_note(summary: Summary) -> str:
 def ensemble_text(ensemble: Ensemble) -> Text:
     """Who is in it, and whether it is any better than the winner alone."""
     text = Text()
-    size, kind = len(ensemble.voters), "confirmed" if ensemble.raced else "best"
+    size, kind = len(ensemble.members), "confirmed" if ensemble.raced else "best"
     text.append("Ensemble  ", style="bold")
     text.append(f"{size} of {ensemble.candidates} {kind} configurations, averaged\n")
-    for voter in ensemble.voters:
-        text.append(f"  {voter.together:.4f} with  {settings_text(voter.configuration)}\n")
+    for member in ensemble.members:
+        text.append(f"  {member.together:.4f} with  {settings_text(member.configuration)}\n")
     for what, single, together in (
         (
             "validation accuracy",
@@ -495,47 +498,79 @@ def _comparison_row(name: str, summaries: Sequence[Summary | StorageError]) -> d
     }
 
 
-def account_text(dataset: Dataset, width: int) -> str:
+def account_text(name: str, account: Account, width: int) -> str:
     """What became of the rows and columns of a source, in a few lines.
 
     Args:
-        dataset: its account is told.
+        name: of the data.
+        account: is told.
         width: of the terminal, in characters; lines are no longer than that, and 80.
     """
-    first, *rest = dataset.account.sentences()
+    first, *rest = account.sentences()
     fill = partial(textwrap.fill, width=min(width, 80), break_on_hyphens=False)
-    lines = [fill(f"{dataset.name}: {first}", subsequent_indent="  ")]
+    lines = [fill(f"{name}: {first}", subsequent_indent="  ")]
     lines += [fill(line, initial_indent="  ", subsequent_indent="    ") for line in rest]
     return "\n".join(lines)
 
 
-MARKS = {"pass": "[green]pass[/]", "warn": "[yellow]warn[/]", "fail": "[bold red]fail[/]"}
+STYLES = {"pass": "green", "warn": "yellow", "fail": "bold red"}
 
 
-def checks_story(checks: Sequence[Check], excluded: Sequence[str] = ()) -> Iterator[RenderableType]:
-    """Each check with its verdict and its numbers, and below what to do where one is not passed.
-
-    Args:
-        checks: of a study.
-        excluded: the columns that it leaves out already.
-    """
-    from hpsearch.checks.check import excluding
-
+def checks_table(checks: Sequence[Check]) -> Table:
+    """Each check with its verdict and its numbers."""
     table = plain_table("Checks before learning")
     table.add_column("")
     for heading in ("check", "found", "expected"):
         table.add_column(heading, overflow="fold")
     for check in checks:
         cells = (escape(text) for text in (check.name, check.found, check.expected))
-        table.add_row(MARKS[check.verdict], *cells)
-    yield table
-    odd = [check_line(check) for check in checks if check.verdict != "pass"]
-    yield "\n".join(odd) if odd else "Nothing is odd."
+        table.add_row(Text(check.verdict, STYLES[check.verdict]), *cells)
+    return table
+
+
+def checks_advice(checks: Sequence[Check], excluded: Sequence[str], width: int) -> Text:
+    """What to do where a check is not passed.
+
+    Args:
+        checks: of a study.
+        excluded: the columns that it leaves out already.
+        width: of the terminal, in characters.
+    """
+    from hpsearch.checks.check import excluding
+
+    lines = [check_line(check, width) for check in checks if check.verdict != "pass"]
     if (asking := [check for check in checks if check.exclude]) and len(asking) + len(excluded) > 1:
         names = dict.fromkeys([*excluded, *(name for check in asking for name in check.exclude)])
-        yield escape(f"All together: {excluding(list(names))}")
+        lines.append(Text(f"All together: {excluding(list(names))}"))
+    return Text("\n").join(lines or [Text("Nothing is odd.")])
 
 
-def check_line(check: Check) -> str:
-    """A verdict and its sentence, with markup."""
-    return f"{MARKS[check.verdict]} [bold]{escape(check.name)}[/]: {escape(check.advice)}"
+def check_line(check: Check, width: int | None = None) -> Text:
+    """A verdict and its sentence; in lines of some width, or in one."""
+    words = f"{check.verdict} {check.name}: {check.advice}"
+    words = words if width is None else folded(words, width)
+    name, advice = words[len(check.verdict) + 1 :].split(":", 1)
+    return Text.assemble((check.verdict, STYLES[check.verdict]), " ", (name, "bold"), f":{advice}")
+
+
+UNBROKEN = re.compile(
+    r"""\s+ (\[data\]\ exclude\ =\ \[ (?: "(?:[^"\\]|\\.)*" (?:,\ )? )* \] \S* | \S+)""", re.VERBOSE
+)
+
+
+def folded(text: str, width: int) -> str:
+    r"""Lines of text no longer than that, but for a setting: one in two lines cannot be pasted.
+
+    >>> print(folded('leave them out: [data] exclude = ["a b"], or not', 18))
+    leave them out:
+    [data] exclude = ["a b"],
+    or not
+    """
+    lines = [""]
+    for found in UNBROKEN.finditer(f" {text}"):
+        word = found[0] if lines[-1] else found[1]
+        if lines[-1] and cell_len(lines[-1] + word) > width:
+            lines.append(found[1])
+        else:
+            lines[-1] += word
+    return "\n".join(lines)

@@ -86,7 +86,7 @@ def check(study: Annotated[str, StudyArgument], seed: Seed = None, as_json: Json
     Exits with 1 if a check fails.
     """
     from hpsearch.checks import check_data_and_network
-    from hpsearch.cli.render import account_text, checks_story
+    from hpsearch.cli.render import account_text, checks_advice, checks_table
     from hpsearch.study_file.data import study_data
 
     file = load_study_argument(study, seed, None)
@@ -97,8 +97,13 @@ def check(study: Annotated[str, StudyArgument], seed: Seed = None, as_json: Json
         print_json(document)
     else:
         console = output()
-        console.print(account_text(dataset, console.width), markup=False, highlight=False)
-        console.print("", *checks_story(checks, file.data.exclude), sep="\n")
+        console.print(
+            account_text(dataset.name, dataset.account, console.width),
+            markup=False,
+            highlight=False,
+        )
+        console.print("", checks_table(checks), sep="\n")
+        console.print(checks_advice(checks, file.data.exclude, console.width), soft_wrap=True)
     if any(c.verdict == "fail" for c in checks):
         raise typer.Exit(1)
 

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
     Floats: TypeAlias = NDArray[np.float64]
 
-__all__ = ["BestOf", "EfficiencyPoint", "best_of", "efficiency_curve", "expected_best"]
+__all__ = ["BestOf", "EfficiencyPoint", "best_of", "efficiency_curve"]
 
 CHUNK = 2**20
 """Normal numbers drawn at a time: 8 MiB of them, and as much again for comparing."""
@@ -148,29 +148,6 @@ def efficiency_curve(
         means, variances = tuple(s.mean for s in scored), tuple(s.variance for s in scored)
         points.append(EfficiencyPoint(size, means, variances))
     return points
-
-
-def expected_best(scores: ArrayLike, n: int) -> float:
-    """The expected greatest of n draws, with replacement, from N scores.
-
-    The i-th smallest of them is the greatest of the n with probability (i/N)^n - ((i-1)/N)^n. Dodge
-    et al., Show Your Work (EMNLP 2019), section 3.
-
-    Args:
-        scores: (N,) finite numbers.
-        n: draws, at least one.
-
-    Raises:
-        UsageError: if there is no score, or no draw.
-
-    >>> expected_best([0.0, 1.0], 2)
-    0.75
-    """
-    ordered = np.sort(np.asarray(scores, dtype=np.float64))
-    if ordered.ndim != 1 or not len(ordered) or not np.isfinite(ordered).all() or n < 1:
-        raise UsageError("the expected best needs finite scores and at least one draw of them.")
-    at_most = (np.arange(len(ordered) + 1) / len(ordered)) ** n
-    return float(np.diff(at_most) @ ordered)
 
 
 def _weights(

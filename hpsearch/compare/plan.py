@@ -14,17 +14,13 @@ from hpsearch.engine.cost import training_flops
 from hpsearch.engine.run import make_search
 from hpsearch.errors import UsageError
 from hpsearch.search.grid import GridSearch
-from hpsearch.study_file.models import CompareSection, SearchSection
+from hpsearch.study_file.models import DOUBLE, CompareSection, SearchSection
 
 if TYPE_CHECKING:
     from hpsearch.engine.cost import DataShape
     from hpsearch.study_file import StudyFile
 
 __all__ = ["DOUBLE", "Contest", "plan_contest"]
-
-DOUBLE = "random-x2"
-"""Random search with twice the budget: who does not beat it has not beaten random search
-(Li et al., Hyperband, JMLR 18, 2018, section 4)."""
 
 DRAWS = 1024  # of configurations, for the cost of an average one
 MOST_TRIALS = 100_000

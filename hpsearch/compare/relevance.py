@@ -23,15 +23,14 @@ from typing import TYPE_CHECKING, NamedTuple, TypeAlias
 import numpy as np
 
 from hpsearch.errors import UsageError
-from hpsearch.parameter import Categorical
+from hpsearch.space import Categorical
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from numpy.typing import ArrayLike, NDArray
 
-    from hpsearch.parameter import Parameter, Value
-    from hpsearch.space import Space
+    from hpsearch.space import Parameter, Space, Value
 
     Floats: TypeAlias = NDArray[np.float64]
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -22,7 +22,7 @@ from hpsearch.data.formats import as_numbers as numbers_of
 from hpsearch.errors import DataError, UnknownNameError, shown
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
     from numpy.typing import NDArray
 
@@ -33,6 +33,7 @@ __all__ = [
     "as_numbers",
     "clean",
     "counts_rows",
+    "has_points",
     "interpret",
     "known_codes",
     "labels",
@@ -52,6 +53,8 @@ POSTAL = r"^0\d{2,}$"
 MAX_CATEGORIES = 1_000
 HEAD = 1 << 20
 """Cells; where half of the first so many differ, to tell all apart takes more than they do."""
+TRUTHS = 64
+"""More ways than there are to write true and false in upper and lower case."""
 MANY_NUMBERS = 0.2
 """The share of a column's cells with numbers that makes it worth to ask what it is."""
 DATES = "dates or times, which are not used yet"
@@ -82,8 +85,14 @@ def clean(column: Any) -> Any:
     trimmed = _trimmed(column)
     if not pa.types.is_string(trimmed.type):
         return trimmed
-    missing = pc.is_in(trimmed, value_set=pa.array(MISSING))
-    return pc.if_else(missing, pa.scalar(None, pa.string()), trimmed)
+
+    def without_missing(chunk: Any) -> Any:
+        missing = pc.is_in(chunk, value_set=pa.array(MISSING))
+        if not pc.any(missing).as_py():
+            return chunk
+        return pc.if_else(missing, pa.scalar(None, pa.string()), chunk)
+
+    return _by_chunk(without_missing, trimmed)
 
 
 def _trimmed(column: Any) -> Any:
@@ -93,7 +102,24 @@ def _trimmed(column: Any) -> Any:
 
     if pa.types.is_large_string(column.type) or pa.types.is_string_view(column.type):
         column = column.cast(pa.string())
-    return pc.utf8_trim_whitespace(column) if pa.types.is_string(column.type) else column
+    if not pa.types.is_string(column.type):
+        return column
+
+    def trim(chunk: Any) -> Any:
+        trimmed = pc.utf8_trim_whitespace(chunk)
+        same = pc.sum(pc.binary_length(chunk)) == pc.sum(pc.binary_length(trimmed))
+        return chunk if same else trimmed
+
+    return _by_chunk(trim, column)
+
+
+def _by_chunk(change: Callable[[Any], Any], text: Any) -> Any:
+    """Text after a change that leaves most chunks as they are: these are shared, not copied."""
+    import pyarrow as pa
+
+    if not isinstance(text, pa.ChunkedArray):
+        return change(text)
+    return pa.chunked_array([change(chunk) for chunk in text.chunks], text.type)
 
 
 def words_for_missing(column: Any) -> dict[str, int]:
@@ -160,10 +186,10 @@ def interpret(
     if present == 0:
         return "no value"
     if pa.types.is_dictionary(kind):
-        column = column.combine_chunks()
-        if _share(are_dates, column) > 0.5:
+        coded = _Coded.of(column)
+        if _share(are_dates, coded) > 0.5:
             return DATES
-        return _categorical(feature, column, present, None)
+        return _categorical(feature, coded, present, None)
     if pa.types.is_string(kind):
         if not decimal_comma or not pc.any(pc.match_substring_regex(column, "[.,]")).as_py():
             try:
@@ -171,7 +197,12 @@ def interpret(
             except pa.ArrowInvalid:
                 pass
         unlike = _unlike(column)
-        coded = _encoded(column, unlike)
+        if unlike:
+            head = _Coded.each(column.slice(0, HEAD))
+            if not _mostly_numbers(head, decimal_comma=decimal_comma):
+                dates = _share(are_dates, head) > 0.5
+                return DATES if dates else f"{unlike:,} distinct texts in the first {HEAD:,} rows"
+        coded = _Coded.each(column) if unlike else _Coded.of(column)
         numbers = _parse(name, feature, coded, rows, decimal_comma=decimal_comma)
         if numbers is not None:
             remark = None if numbers.remark is None else f"{quoted(feature)} {numbers.remark}"
@@ -185,6 +216,24 @@ def interpret(
         return DATES
     values = _as_float(column)
     return "no value" if np.isnan(values).all() else Column(feature, values)
+
+
+def has_points(column: Column, cells: Any) -> bool:
+    """Whether a column of numbers was read from text with marks that a decimal comma would change.
+
+    Args:
+        column: as `interpret` gives it without a decimal comma.
+        cells: as `clean` gives them.
+    """
+    import pyarrow as pa
+    import pyarrow.compute as pc
+
+    if not pa.types.is_string(cells.type) or column.categories is not None:
+        return False
+    if column.read is not None and column.read.decimal_comma:
+        return False
+    found: bool = pc.any(pc.match_substring_regex(cells, "[.,]")).as_py()
+    return found
 
 
 def _leading_zeros(feature: str, column: Any) -> str | None:
@@ -221,7 +270,7 @@ def _as_float(column: Any) -> NDArray[np.float64]:
 def _parse(
     name: str,
     feature: str,
-    coded: Any,
+    coded: _Coded,
     rows: NDArray[np.bool_] | None = None,
     *,
     decimal_comma: bool = False,
@@ -238,31 +287,24 @@ def _parse(
     Raises:
         DataError: more than half of the cells are numbers, so the rest is taken for slips.
     """
-    import pyarrow as pa
     import pyarrow.compute as pc
 
-    texts = coded.dictionary
-    lower = pc.utf8_lower(texts)
-    said = pc.invert(pc.is_in(lower, value_set=pa.array(MISSING_NUMBER)))
-    truth = lower.filter(said)
-    if pc.all(pc.is_in(truth, value_set=pa.array(["true", "false"])), min_count=1).as_py():
-        true = np.asarray(pc.equal(truth, "true").cast(pa.float64()).to_numpy())
-        numbers: Numbers | None = Numbers(true, False, None)
-    else:
-        del lower, truth  # copies of what may be millions of texts
-        numbers = numbers_of(texts.filter(said), decimal_comma=decimal_comma)
+    texts = coded.texts
+    said = _said(texts)
+    given = texts if pc.all(said).as_py() else texts.filter(said)
+    numbers = _truth(given) or numbers_of(given, decimal_comma=decimal_comma)
     if numbers is not None:
-        parsed = np.full(len(texts), np.nan)
-        parsed[np.asarray(said)] = numbers.values
-        return Numbers(
-            _spread(coded, parsed), numbers.decimal_comma, numbers.example, numbers.remark
-        )
+        if given is not texts:
+            parsed = np.full(len(texts), np.nan)
+            parsed[np.asarray(said)] = numbers.values
+            numbers = replace(numbers, values=parsed)
+        return replace(numbers, values=coded.spread(numbers.values))
     right = pc.and_(are_numbers(texts), said)
     share = _share(lambda _: right, coded, pc.invert(said))
     if share <= 0.5:
         return None
     wrong = np.asarray(pc.invert(pc.or_(right, pc.invert(said))))
-    codes = _codes(coded)
+    codes = coded.codes
     slips = np.flatnonzero((codes >= 0) & wrong[np.maximum(codes, 0)])
     advice = (
         "correct it, leave the cell empty if it is missing, or leave the column out "
@@ -283,12 +325,46 @@ def _parse(
     )
 
 
+def _said(texts: Any) -> Any:
+    """Which texts are no word for a missing number."""
+    import pyarrow as pa
+    import pyarrow.compute as pc
+
+    short = pc.less_equal(pc.utf8_length(texts), max(map(len, MISSING_NUMBER)))
+    if not pc.any(short).as_py():  # spares a copy of what may be millions of texts
+        return pc.invert(short)
+    return pc.invert(pc.is_in(pc.utf8_lower(texts), value_set=pa.array(MISSING_NUMBER)))
+
+
+def _truth(texts: Any) -> Numbers | None:
+    """True and false, in any case, as 1 and 0; None where texts say anything else, or nothing."""
+    import pyarrow.compute as pc
+
+    if not 0 < len(texts) <= TRUTHS:
+        return None
+    lower = pc.utf8_lower(texts).to_pylist()
+    if not set(lower) <= {"true", "false"}:
+        return None
+    return Numbers(np.array([float(text == "true") for text in lower]), False, None)
+
+
+def _mostly_numbers(coded: _Coded, *, decimal_comma: bool) -> bool:
+    """Whether all texts that are said are numbers, or more than half of the cells with one."""
+    import pyarrow.compute as pc
+
+    said = _said(coded.texts)
+    if numbers_of(coded.texts.filter(said), decimal_comma=decimal_comma) is not None:
+        return True
+    right = pc.and_(are_numbers(coded.texts), said)
+    return _share(lambda _: right, coded, pc.invert(said)) > 0.5
+
+
 def _two_ways(texts: Any) -> str:
     """The text of a column that only a decimal point, and that only a decimal comma explains."""
     import pyarrow as pa
 
     odd: dict[str, str] = {}
-    for text in texts.to_pylist():
+    for text in map(str, texts):
         one = pa.array([text])
         readings = [numbers_of(one, decimal_comma=comma) for comma in (False, True)]
         if all(readings) and readings[0].values == readings[1].values:  # type: ignore[union-attr]
@@ -309,34 +385,45 @@ def _unlike(column: Any) -> int:
     return count if count > HEAD / 2 else 0
 
 
-def _encoded(column: Any, unlike: int) -> Any:
-    """Text as one dictionary-encoded array; where most texts differ, each cell has its own entry.
+@dataclass(frozen=True, eq=False)
+class _Coded:
+    """Cells as texts, and for each cell the index of its text.
 
-    A table of millions of distinct texts takes some ten times what they do.
+    Args:
+        texts: an Arrow array, of one chunk or several, without nulls.
+        codes: shape (cells,), integers; -1 where a cell has no text.
     """
-    import pyarrow as pa
 
-    if not unlike:
-        return column.dictionary_encode().combine_chunks()
-    there = np.asarray(column.is_valid().to_numpy())
-    places = pa.array(np.cumsum(there, dtype=np.int32) - np.int32(1), mask=~there)
-    return pa.DictionaryArray.from_arrays(places, column.drop_null().combine_chunks())
+    texts: Any
+    codes: NDArray[np.signedinteger[Any]]
 
+    @classmethod
+    def of(cls, column: Any) -> _Coded:
+        """Each distinct text once."""
+        import pyarrow as pa
+        import pyarrow.compute as pc
 
-def _codes(coded: Any) -> NDArray[np.int64]:
-    """The index of each cell's text; -1 where it has none."""
-    import pyarrow.compute as pc
+        if not pa.types.is_dictionary(column.type):
+            column = column.dictionary_encode()
+        coded = column.combine_chunks()
+        return cls(coded.dictionary, np.asarray(pc.fill_null(coded.indices, -1)))
 
-    indices = pc.fill_null(coded.indices.cast("int64"), -1)
-    return np.asarray(indices.to_numpy(zero_copy_only=False))
+    @classmethod
+    def each(cls, column: Any) -> _Coded:
+        """The text of each cell, where most differ: a table of them would take ten times more."""
+        import pyarrow.compute as pc
 
+        there = np.asarray(column.is_valid())
+        places = np.cumsum(there, dtype=np.int32) - np.int32(1)
+        return cls(pc.drop_null(column), np.where(there, places, np.int32(-1)))
 
-def _spread(coded: Any, parsed: NDArray[np.float64]) -> NDArray[np.float64]:
-    """The value of each cell's text; NaN where it has none."""
-    codes = _codes(coded)
-    if len(parsed) == 0:
-        return np.full(len(codes), np.nan)
-    return np.where(codes < 0, np.nan, parsed[codes])
+    def spread(self, values: NDArray[np.float64]) -> NDArray[np.float64]:
+        """The value of each cell's text; NaN where it has none."""
+        if len(values) == 0:
+            return np.full(len(self.codes), np.nan)
+        spread: NDArray[np.float64] = values[self.codes]
+        spread[self.codes < 0] = np.nan
+        return spread
 
 
 def _share(test: Any, coded: Any, left_out: Any = None) -> float:
@@ -347,11 +434,11 @@ def _share(test: Any, coded: Any, left_out: Any = None) -> float:
         coded: the cells, dictionary-encoded.
         left_out: texts that do not count.
     """
-    codes = _codes(coded)
-    counts = np.bincount(codes[codes >= 0], minlength=len(coded.dictionary))
+    codes = coded.codes
+    counts = np.bincount(codes[codes >= 0], minlength=len(coded.texts))
     if left_out is not None:
         counts = counts * ~np.asarray(left_out)
-    passed = np.asarray(test(coded.dictionary))
+    passed = np.asarray(test(coded.texts))
     return float(counts[passed].sum() / max(counts.sum(), 1))
 
 
@@ -382,7 +469,7 @@ def as_numbers(
             return _as_float(column)
         except pa.ArrowInvalid:
             pass
-    coded = column.dictionary_encode().combine_chunks()
+    coded = _Coded.each(column) if _unlike(column) else _Coded.of(column)
     numbers = _parse(name, feature, coded, decimal_comma=decimal_comma)
     if numbers is None:
         row = pc.index(are_numbers(column.combine_chunks()), False).as_py()
@@ -393,35 +480,35 @@ def as_numbers(
     return numbers.values
 
 
-def _categorical(feature: str, column: Any, present: int, remark: str | None) -> Column | str:
+def _categorical(feature: str, coded: _Coded, present: int, remark: str | None) -> Column | str:
     """A dictionary-encoded column as codes of its sorted categories, unless they are too many."""
     import pyarrow.compute as pc
 
-    count = len(column.dictionary)
+    count = len(coded.texts)
     if count >= 10 and count > 0.9 * present:
         return f"{count:,} distinct texts in {present:,} rows, an identifier"
-    if (longest := pc.max(pc.utf8_length(column.dictionary)).as_py()) > LONGEST_NAME:
+    if (longest := pc.max(pc.utf8_length(coded.texts)).as_py()) > LONGEST_NAME:
         return f"texts of up to {longest:,} characters"
     if count > MAX_CATEGORIES:
         return f"{count:,} categories, more than {MAX_CATEGORIES:,}"
-    names = column.dictionary.to_pylist()
+    names = coded.texts.to_pylist()
     order = sorted(range(len(names)), key=names.__getitem__)
     rank = np.empty(len(names), dtype=np.float64)
     rank[order] = np.arange(len(names))
     categories = tuple(names[i] for i in order)
-    return Column(feature, _spread(column, rank), categories, remark=remark)
+    return Column(feature, coded.spread(rank), categories, remark=remark)
 
 
-def _numbers_within(feature: str, column: Any) -> str | None:
+def _numbers_within(feature: str, coded: _Coded) -> str | None:
     """What to ask of categories of which many are numbers with something about them."""
-    texts = column.dictionary
+    texts = coded.texts
     units = mixed_units(texts)
     if units:
         return (
             f"{quoted(feature)} has numbers in {len(units)} units ({', '.join(units)}) and is "
             "taken for categories; write it in one unit"
         )
-    share = _share(begin_with_numbers, column)
+    share = _share(begin_with_numbers, coded)
     if share < MANY_NUMBERS:
         return None
     some = texts.filter(begin_with_numbers(texts)).to_pylist()
@@ -551,16 +638,22 @@ def _label_values(name: str, column: Any, words: set[str]) -> NDArray[Any]:
     codes = pc.any(pc.match_substring_regex(text, CODE)).as_py()  # 01 is another class than 1
     if not codes and pc.all(pc.match_substring_regex(text, INTEGER)).as_py():
         return np.asarray(text.cast(pa.int64()).to_numpy())
-    if not codes and pc.all(pc.match_substring_regex(text, NUMBER)).as_py():
+    whole = pc.all(pc.match_substring_regex(text, r"^\d+$")).as_py()
+    if not codes and whole:  # a float would make one of neighbours
+        try:
+            return np.asarray(text.cast(pa.uint64()).to_numpy())
+        except pa.ArrowInvalid:
+            pass
+    if not codes and not whole and pc.all(pc.match_substring_regex(text, NUMBER)).as_py():
         return _as_float(text)
     coded = text.filter(pc.invert(pc.is_in(text, value_set=pa.array(sorted(words), pa.string()))))
     unlike = _unlike(text)
     if unlike and numbers_of(coded.slice(0, HEAD).combine_chunks()) is None:
         refuse_identifier(f"{name}, first {HEAD:,} rows with a label", unlike, HEAD)
-    coded = _encoded(coded, unlike)
-    numbers = numbers_of(coded.dictionary)
+    named = _Coded.each(coded) if unlike else _Coded.of(coded)
+    numbers = numbers_of(named.texts)
     if numbers is not None:  # names of classes, unless these are prices and the like
-        refuse_quantity(name, _spread(coded, numbers.values))
+        refuse_quantity(name, named.spread(numbers.values))
     if unlike:
         refuse_identifier(f"{name}, first {HEAD:,} rows with a label", unlike, HEAD)
     encoded = text.dictionary_encode().combine_chunks()

@@ -1,6 +1,7 @@
 """How people write numbers and dates in text: what a whole column of it is meant as.
 
-All here works on the distinct texts of a column, which are few beside its cells.
+All here works on the distinct texts of a column, which are few beside its cells; where they are
+not, a piece at a time.
 """
 
 from __future__ import annotations
@@ -11,6 +12,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
     from numpy.typing import NDArray
 
 __all__ = [
@@ -77,7 +80,8 @@ def as_numbers(texts: Any, *, decimal_comma: bool = False) -> Numbers | None:
     1,234, groups digits.
 
     Args:
-        texts: a ``pyarrow`` array of distinct, trimmed texts without nulls.
+        texts: a ``pyarrow`` array, of one chunk or several, of trimmed texts without nulls;
+            distinct ones take the least time.
         decimal_comma: whether a comma that can be both is a decimal one, and a point that can be
             both groups digits.
 
@@ -93,14 +97,9 @@ def as_numbers(texts: Any, *, decimal_comma: bool = False) -> Numbers | None:
 
     if len(texts) == 0:
         return None
-    bare = _bare(texts)
-    numbers = _parsed(bare, decimal_comma)
-    if numbers is None:
-        parts = pc.extract_regex(bare, _UNIT)
-        units = pc.unique(pc.struct_field(parts, "unit")) if parts.null_count == 0 else ()
-        coded = pc.or_(pc.match_substring_regex(bare, _CODE), are_dates(texts))
-        if len(units) == 1 and not pc.any(coded).as_py():
-            numbers = _parsed(pc.struct_field(parts, "number"), decimal_comma)
+    numbers = _parsed(texts, _bare, decimal_comma)
+    if numbers is None and _one_unit(texts):
+        numbers = _parsed(texts, _without_unit, decimal_comma)
     if numbers is None:
         return None
     values, comma = numbers
@@ -117,14 +116,12 @@ def are_numbers(texts: Any) -> Any:
     import pyarrow as pa
     import pyarrow.compute as pc
 
-    if len(texts) > PIECE:
-        pieces = range(0, len(texts), PIECE)
-        return pa.concat_arrays([are_numbers(texts.slice(start, PIECE)) for start in pieces])
-    bare = _bare(texts)
-    return pc.or_(
-        pc.match_substring_regex(bare, POINT),
-        pc.match_substring_regex(bare, COMMA),
-    )
+    bare = map(_bare, _pieces(texts))
+    either = [
+        pc.or_(pc.match_substring_regex(each, POINT), pc.match_substring_regex(each, COMMA))
+        for each in bare
+    ]
+    return pa.concat_arrays(either) if either else pa.array([], pa.bool_())
 
 
 def mixed_units(texts: Any) -> list[str]:
@@ -136,7 +133,7 @@ def mixed_units(texts: Any) -> list[str]:
     """
     import pyarrow.compute as pc
 
-    if not pc.all(pc.match_substring_regex(texts, _SPACED_UNIT)).as_py():
+    if not _all_match(texts, _SPACED_UNIT):
         return []
     units = sorted(pc.unique(pc.struct_field(pc.extract_regex(texts, _UNIT), "unit")).to_pylist())
     return units if 2 <= len(units) <= 4 else []
@@ -155,14 +152,17 @@ def begin_with_numbers(texts: Any) -> Any:
     return pc.and_(plain, pc.invert(pc.match_substring_regex(texts, _TOP_CODE)))
 
 
+def _pieces(texts: Any) -> Iterator[Any]:
+    """The texts in arrays of at most `PIECE`: each step of reading one makes a copy."""
+    for chunk in getattr(texts, "chunks", [texts]):
+        for start in range(0, len(chunk), PIECE):
+            yield chunk.slice(start, PIECE)
+
+
 def _bare(texts: Any) -> Any:
     """Texts without signs of currency and percent, and without what groups digits by space."""
-    import pyarrow as pa
     import pyarrow.compute as pc
 
-    if len(texts) > PIECE:  # each step makes a copy
-        pieces = range(0, len(texts), PIECE)
-        return pa.concat_arrays([_bare(texts.slice(start, PIECE)) for start in pieces])
     replaced = pc.replace_substring_regex
     bare = replaced(texts, "^[\u2212\u2013]", "-")
     bare = replaced(bare, rf"^({_CURRENCY}?)\s*\((.*\d.*)\)$", r"-\1\2")
@@ -173,19 +173,61 @@ def _bare(texts: Any) -> Any:
     return pc.if_else(pc.match_substring_regex(bare, _GROUPED), replaced(bare, _GROUPING, ""), bare)
 
 
-def _parsed(bare: Any, decimal_comma: bool) -> tuple[NDArray[np.float64], bool] | None:
+def _one_unit(texts: Any) -> bool:
+    """Whether all texts are a number with a unit, and that the same; codes and dates have none."""
+    import pyarrow.compute as pc
+
+    units: set[str] = set()
+    for piece in _pieces(texts):
+        bare = _bare(piece)
+        # The expression of units takes twenty times the others to compile.
+        if not _all_match(bare, r"\d"):
+            return False
+        parts = pc.extract_regex(bare, _UNIT)
+        if parts.null_count:
+            return False
+        units.update(pc.unique(pc.struct_field(parts, "unit")).to_pylist())
+        coded = pc.or_(pc.match_substring_regex(bare, _CODE), are_dates(piece))
+        if len(units) > 1 or pc.any(coded).as_py():
+            return False
+    return True
+
+
+def _without_unit(texts: Any) -> Any:
+    import pyarrow.compute as pc
+
+    return pc.struct_field(pc.extract_regex(_bare(texts), _UNIT), "number")
+
+
+def _parsed(
+    texts: Any, bare: Callable[[Any], Any], decimal_comma: bool
+) -> tuple[NDArray[np.float64], bool] | None:
+    """The values under the first reading that fits all texts, and whether it has decimal commas."""
     import pyarrow as pa
     import pyarrow.compute as pc
 
+    marks = r"[.,]" if decimal_comma else ","
     for comma in (True, False) if decimal_comma else (False, True):
-        if not pc.all(pc.match_substring_regex(bare, COMMA if comma else POINT)).as_py():
-            continue
-        plain = pc.replace_substring(bare, "." if comma else ",", "")
-        plain = pc.replace_substring(plain, ",", ".") if comma else plain
-        values = np.asarray(plain.cast(pa.float64()).to_numpy(zero_copy_only=False))
-        marks = r"[.,]" if decimal_comma else ","
-        return values, comma and pc.any(pc.match_substring_regex(bare, marks)).as_py()
+        values, marked, end = np.empty(len(texts)), False, 0
+        for piece in _pieces(texts):
+            numbers = piece if _all_match(piece, COMMA if comma else POINT) else bare(piece)
+            if numbers is not piece and not _all_match(numbers, COMMA if comma else POINT):
+                break
+            plain = pc.replace_substring(numbers, "." if comma else ",", "")
+            plain = pc.replace_substring(plain, ",", ".") if comma else plain
+            start, end = end, end + len(piece)
+            values[start:end] = plain.cast(pa.float64()).to_numpy(zero_copy_only=False)
+            marked |= comma and pc.any(pc.match_substring_regex(numbers, marks)).as_py()
+        else:
+            return values, marked
     return None
+
+
+def _all_match(texts: Any, expression: str) -> bool:
+    import pyarrow.compute as pc
+
+    matched: bool = pc.all(pc.match_substring_regex(texts, expression)).as_py()
+    return matched
 
 
 def _mixed_signs(texts: Any) -> str | None:

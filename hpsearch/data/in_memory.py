@@ -181,7 +181,7 @@ def _plain_labels(name: str, array: NDArray[Any]) -> NDArray[Any]:
             raise DataError(f"{name}: the label of row {index[0] + 1} is missing; give it one.")
     for of_kind, dtype in (
         ((bool, np.bool_), np.bool_),
-        ((bool, np.bool_, Integral), np.int64),
+        ((bool, np.bool_, Integral), np.uint64 if _beyond_int64(array) else np.int64),
         ((bool, np.bool_, Real, Decimal), np.float64),
         ((bytes,), np.bytes_),
     ):
@@ -201,6 +201,12 @@ def _plain_labels(name: str, array: NDArray[Any]) -> NDArray[Any]:
         f"{name}: labels must be integers or text, all of one kind, not {found}; make them text "
         "with y.astype(str)."
     )
+
+
+def _beyond_int64(array: NDArray[Any]) -> bool:
+    """Whether labels are whole numbers from zero on, some of which only uint64 holds."""
+    whole = [int(value) for value in array.flat if isinstance(value, Integral)]
+    return len(whole) == array.size and min(whole) >= 0 and max(whole) >= 2**63
 
 
 def _is_missing(value: Any) -> bool:

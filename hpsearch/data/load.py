@@ -115,8 +115,17 @@ def _by_path(
         _no_missing_labels(str(file), missing_labels)
         return load_npz(file).without(exclude)
     if file.name.endswith(TABLE_SUFFIXES):
-        return dataset_from_table(file.name, read_table(file), target, exclude, missing_labels)
+        data = dataset_from_table(file.name, read_table(file), target, exclude, missing_labels)
+        _release()  # what the table took
+        return data
     raise DataError(f"{file}: data files end in {', '.join(TABLE_SUFFIXES)} or .npz.")
+
+
+def _release() -> None:
+    """Have Arrow, which keeps freed memory for its next table, give it back."""
+    import pyarrow as pa
+
+    pa.default_memory_pool().release_unused()
 
 
 def _no_missing_labels(name: str, missing_labels: Sequence[str]) -> None:

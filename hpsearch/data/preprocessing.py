@@ -12,14 +12,20 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from hpsearch.errors import DataError, UnknownNameError
+from hpsearch.errors import DataError
+from hpsearch.setting import Setting
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-__all__ = ["KINDS", "Preprocessor"]
+__all__ = ["KINDS", "PREPROCESSING", "VARIANCE", "Preprocessor"]
 
 KINDS = ("none", "zero-centre", "standardize", "pca", "whiten")
+
+PREPROCESSING = Setting(
+    "standardize", "What is done to the columns, fitted on the training part only.", names=KINDS
+)
+VARIANCE = Setting(1.0, "Share of the variance that pca and whiten keep.", limits=(0.01, 1.0))
 
 CHUNK_CELLS = 1 << 20  # rows are transformed in float64, eight megabytes at a time
 
@@ -73,7 +79,7 @@ class Preprocessor:
                 standard deviation; "pca", project the centred samples on their principal axes;
                 "whiten", pca with every projection scaled to unit variance.
             categories: column index -> category names, for the categorical columns.
-            variance: the share of the variance that pca and whiten keep, in (0, 1]. Axes without
+            variance: the share of the variance that pca and whiten keep. Axes without
                 variance, up to rounding, go in any case.
 
         Returns:
@@ -81,17 +87,16 @@ class Preprocessor:
 
         Raises:
             UnknownNameError: no such kind.
-            DataError: no rows, no usable column, or a share outside (0, 1].
+            UsageError: no such share of the variance.
+            DataError: no rows, or no usable column.
 
         >>> X = np.array([[1.0, 10.0], [3.0, 10.0]])
         >>> Preprocessor.fit(X, "standardize").transform(X)  # a constant column becomes zero
         array([[-1.,  0.],
                [ 1.,  0.]], dtype=float32)
         """
-        if kind not in KINDS:
-            raise UnknownNameError("preprocessing", kind, KINDS)
-        if not 0 < variance <= 1:
-            raise DataError(f"variance must be a share above 0 and at most 1, not {variance}.")
+        PREPROCESSING.check("preprocessing", kind)
+        VARIANCE.check("variance", variance)
         matrix = np.asarray(X)
         if matrix.ndim != 2 or 0 in matrix.shape:
             raise DataError(

@@ -25,8 +25,8 @@ from zipfile import BadZipFile
 
 import numpy as np
 
-from hpsearch.data.preprocessing import KINDS, Preprocessor
-from hpsearch.errors import DataError, UnknownNameError
+from hpsearch.data.preprocessing import PREPROCESSING, Preprocessor
+from hpsearch.errors import DataError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -200,8 +200,7 @@ def _prepared(
     handle: DataHandle, fold: int | None, kind: str, variance: float
 ) -> tuple[Fold, Preprocessor]:
     """Map the arrays of one fold, or of the refit (``fold`` None), preparing them once."""
-    if kind not in KINDS:
-        raise UnknownNameError("preprocessing", kind, KINDS)
+    PREPROCESSING.check("preprocessing", kind)
     if fold is not None and not 0 <= fold < handle.n_folds:
         raise DataError(f"there is no fold {fold}; the data has folds 0 to {handle.n_folds - 1}.")
     part = "refit" if fold is None else f"fold-{fold}"

@@ -12,6 +12,7 @@ import io
 import os
 from collections import Counter
 from contextlib import contextmanager
+from itertools import chain
 from typing import IO, TYPE_CHECKING, Any
 
 from hpsearch.data.dataset import LONGEST_NAME, check_size
@@ -21,6 +22,7 @@ from hpsearch.data.files import (
     first_line,
     reading,
 )
+from hpsearch.data.pages import unpacked_pages
 from hpsearch.data.plain import is_plain, is_text, outline, plain, unpacked_size
 from hpsearch.errors import DataError
 
@@ -82,11 +84,16 @@ def _read_parquet(path: Path) -> Any:
         check_unpacked(path, packed, about.num_rows * sum(map(_least_bytes, schema.types)))
         groups = [about.row_group(number) for number in range(about.num_row_groups)]
         check_unpacked(path, packed, sum(group.total_byte_size for group in groups))
+        check_unpacked(path, packed, unpacked_pages(path, groups))
         texts = [field.name for field in schema if is_text(field.type)]
         pieces, rows, size = [], 0, 0
         with pq.ParquetFile(path, metadata=about, read_dictionary=texts) as source:
             most = max(1024, PIECE_CELLS // len(schema))
-            for batch in source.iter_batches(most, columns=wanted):
+            # One group after another: a reader's dictionary grows over all that it reads.
+            for batch in chain.from_iterable(
+                source.iter_batches(most, row_groups=[number], columns=wanted)
+                for number in range(about.num_row_groups)
+            ):
                 columns = []
                 for field in schema:
                     if field.name not in wanted:

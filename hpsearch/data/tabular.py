@@ -198,13 +198,14 @@ def _interpreted(
 ) -> dict[str, col.Column | str]:
     """What each column means; where one has a decimal comma, as 3,5 has, no other has a point."""
     found = {f: col.interpret(name, f, col.clean(table.column(f)), there) for f in features}
-    read = [c.read for c in found.values() if isinstance(c, col.Column) and c.read is not None]
-    if any(numbers.decimal_comma for numbers in read):
-        found |= {
-            f: col.interpret(name, f, col.clean(table.column(f)), there, decimal_comma=True)
-            for f in features
-            if isinstance(found[f], col.Column)
-        }
+    columns = [c for c in found.values() if isinstance(c, col.Column)]
+    if any(c.read is not None and c.read.decimal_comma for c in columns):
+        for column in columns:
+            cells = col.clean(table.column(column.name))
+            if col.has_points(column, cells):
+                found[column.name] = col.interpret(
+                    name, column.name, cells, there, decimal_comma=True
+                )
     return found
 
 

@@ -15,19 +15,20 @@ class Forecast:
 
     Args:
         planned: the epochs of all trainings of the search.
-        last: those of the winner's last training, after the search.
+        last: those of the winner's last training, after the search; one worker alone does it.
 
     >>> forecast = Forecast(planned=100, last=10)
     >>> forecast.seconds_left(elapsed=5.0) is None
     True
     >>> forecast.trained(22)
-    >>> forecast.seconds_left(elapsed=5.0)
-    20.0
+    >>> forecast.seconds_left(elapsed=5.0), forecast.seconds_left(elapsed=5.5, running=2)
+    (20.0, 24.5)
     """
 
     def __init__(self, planned: int, last: int) -> None:
         self._planned, self._last = planned, last
         self._begun = self._stored = self._trained = self._epochs = 0
+        self._workers = 1
 
     def begin(self, stage: Stage, stored: int) -> None:
         """A stage begins, of whose trainings some are there from an earlier run."""
@@ -49,9 +50,10 @@ class Forecast:
         """
         if not self._trained:
             return None
+        self._workers = max(self._workers, running)
         trained = self._trained + running * self._epochs / 2
-        left = self._planned + self._last - self._stored - trained
-        return max(left, self._last) * elapsed / trained
+        left = max(0.0, self._planned - self._stored - trained)
+        return (left + self._last * self._workers) * elapsed / trained
 
 
 def duration(seconds: float) -> str:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from hpsearch.lab.experiment import Experiment, Table
+from hpsearch.lab.experiment import Experiment
 from hpsearch.lab.experiments import EXPERIMENTS, experiment
 
-__all__ = ["EXPERIMENTS", "Experiment", "Table", "experiment"]
+__all__ = ["EXPERIMENTS", "Experiment", "experiment"]

@@ -8,9 +8,10 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from hpsearch.lab.drawing import log_axis, titled_figure
-from hpsearch.lab.experiment import Experiment, Table
+from hpsearch.lab.experiment import Experiment
 from hpsearch.nn import ACTIVATIONS
 from hpsearch.plots.style import BLUE, CYCLE, GREY, VERMILLION
+from hpsearch.plots.tables import Table
 
 if TYPE_CHECKING:
     import plotly.graph_objects as go

@@ -9,10 +9,11 @@ import numpy as np
 
 from hpsearch.data import Preprocessor, load_dataset
 from hpsearch.lab.drawing import titled_figure
-from hpsearch.lab.experiment import Experiment, Table
+from hpsearch.lab.experiment import Experiment
 from hpsearch.nn import Network, NetworkConfig, TrainingConfig, train
 from hpsearch.nn.activations import ReLU
 from hpsearch.plots.style import CYCLE
+from hpsearch.plots.tables import Table
 
 if TYPE_CHECKING:
     import plotly.graph_objects as go

@@ -9,22 +9,9 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     import plotly.graph_objects as go
 
-__all__ = ["Experiment", "Table"]
+    from hpsearch.plots.tables import Table
 
-
-@dataclass(frozen=True)
-class Table:
-    """The few numbers worth reading as such.
-
-    Attributes:
-        caption: what they are.
-        headings: of the columns.
-        rows: plain text.
-    """
-
-    caption: str
-    headings: tuple[str, ...]
-    rows: tuple[tuple[str, ...], ...]
+__all__ = ["Experiment"]
 
 
 @dataclass(frozen=True)

@@ -9,9 +9,10 @@ import numpy as np
 
 from hpsearch.lab.digits import CLASSES, two_parts
 from hpsearch.lab.drawing import log_axis, titled_figure
-from hpsearch.lab.experiment import Experiment, Table
+from hpsearch.lab.experiment import Experiment
 from hpsearch.nn import Network, NetworkConfig, TrainingConfig, train
 from hpsearch.plots.style import CYCLE
+from hpsearch.plots.tables import Table
 
 if TYPE_CHECKING:
     import plotly.graph_objects as go

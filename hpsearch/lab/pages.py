@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import html
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
@@ -10,6 +9,7 @@ from typing import Any
 from hpsearch.errors import UsageError
 from hpsearch.lab.experiments import EXPERIMENTS, experiment
 from hpsearch.report import document_html, figure_html, table, write_page
+from hpsearch.writing import html_text
 
 __all__ = ["index_html", "page_html", "write_experiment", "write_index"]
 
@@ -34,8 +34,8 @@ def page_html(name: str, data: Any) -> str:
     numbers = made.table(data)
     return document_html(
         f"{made.title}: the lab of hpsearch",
-        f'{BACK}<h1>{html.escape(made.title)}</h1>\n<p class="result">'
-        f"{html.escape(made.sees(data))}</p>\n<p>{html.escape(made.why)}</p>\n<p>{html.escape(made.how)}</p>\n"
+        f'{BACK}<h1>{html_text(made.title)}</h1>\n<p class="result">'
+        f"{html_text(made.sees(data))}</p>\n<p>{html_text(made.why)}</p>\n<p>{html_text(made.how)}</p>\n"
         f'<div class="figures">{figures}</div>\n'
         f"{table(numbers.headings, numbers.rows, caption=numbers.caption)}",
         footer=FOOTER,
@@ -45,8 +45,8 @@ def page_html(name: str, data: Any) -> str:
 def index_html(names: Iterable[str]) -> str:
     """Links to the pages of these experiments, with why each is worth seeing."""
     entries = "".join(
-        f'<h2><a href="{name}.html">{html.escape(EXPERIMENTS[name].title)}</a></h2>\n'
-        f"<p>{html.escape(EXPERIMENTS[name].why)}</p>\n"
+        f'<h2><a href="{name}.html">{html_text(EXPERIMENTS[name].title)}</a></h2>\n'
+        f"<p>{html_text(EXPERIMENTS[name].why)}</p>\n"
         for name in names
     )
     head = (

@@ -9,9 +9,10 @@ import numpy as np
 
 from hpsearch.data import Preprocessor, load_dataset
 from hpsearch.lab.drawing import titled_figure
-from hpsearch.lab.experiment import Experiment, Table
+from hpsearch.lab.experiment import Experiment
 from hpsearch.nn import Network, NetworkConfig, Trainer, TrainingConfig
 from hpsearch.plots.style import BLUE, VERMILLION
+from hpsearch.plots.tables import Table
 
 if TYPE_CHECKING:
     import plotly.graph_objects as go

@@ -1,4 +1,4 @@
-"""What panels of words are made of."""
+"""What panels of words, and the pages of the lab, are made of."""
 
 from __future__ import annotations
 

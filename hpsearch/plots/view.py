@@ -78,6 +78,7 @@ class StudyView:
         settings: the study file, as the store has it; empty for a study of somebody else.
         environments: what its runs ran with, each kind once, the first one first.
         machine: what the process that reads the study runs with.
+        comparison: the comparison of searches that it is a part of, if any.
         advice: what its trainings say, those points first that change something; none for a study
             of somebody else.
     """
@@ -92,6 +93,7 @@ class StudyView:
     settings: Mapping[str, Any] = field(default_factory=dict)
     environments: Sequence[Mapping[str, str]] = ()
     machine: Mapping[str, str] = field(default_factory=dict)
+    comparison: str | None = None
     advice: tuple[Point, ...] = ()
 
 
@@ -110,9 +112,9 @@ def read_view(store: WriteBehindStorage, name: str) -> StudyView:
         study = load_study(store, name)
         summary = summarize(study)
         trials = {trial.number: trial for trial in study.get_trials(deepcopy=False)}
-        epochs = load_epochs(store, study_id=study._study_id, looks=False)
+        epochs = load_epochs(store, study_id=study._study_id, snapshots=False)
         ids = {number: trial._trial_id for number, trial in trials.items()}
-        traced = [r for r in summary.rows if "looks" in epochs.get(ids[r.number], ())]
+        traced = [r for r in summary.rows if "snapshots" in epochs.get(ids[r.number], ())]
         for number in seen_from_inside(traced):
             epochs |= load_epochs(store, trial_id=ids[number])
         names = study.metric_names
@@ -126,18 +128,19 @@ def read_view(store: WriteBehindStorage, name: str) -> StudyView:
         score_name=names[0] if names else "objective value",
         maximize=study.directions[0].name != "MINIMIZE",
         objectives=len(study.directions),
-        settings=record.read_note(study, "study file") or {},
+        settings=record.read_metadata(study, "study file") or {},
         environments=tuple(
             {str(what): str(value) for what, value in known.items()}
-            for known in record.read_note(study, "environments") or ()
+            for known in record.read_metadata(study, "environments") or ()
         ),
         machine=environment(),
+        comparison=record.comparison_of(study),
         advice=_advice(study),
     )
 
 
 def _advice(study: Study) -> tuple[Point, ...]:
-    if record.read_note(study, "study file") is None:
+    if record.read_metadata(study, "study file") is None:
         return ()
     # Another version's settings, trials that others added with attributes of any kind: the page
     # goes without advice.
@@ -172,8 +175,8 @@ def _trial(row: TrialRow, trial: FrozenTrial, epochs: Mapping[str, Any]) -> Tria
         curve=trial.intermediate_values,
         train_losses=_losses(epochs.get("train_loss", ())),
         validation_losses=_losses(epochs.get("validation_loss", ())),
-        traced="looks" in epochs,
-        snapshots=epochs.get("looks") or None,
+        traced="snapshots" in epochs,
+        snapshots=epochs.get("snapshots") or None,
     )
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import html
 import json
 import re
 from pathlib import Path
@@ -10,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from hpsearch.errors import UsageError
 from hpsearch.plots.style import DARK, LIGHT
-from hpsearch.writing import write_whole
+from hpsearch.writing import html_text, write_whole
 
 if TYPE_CHECKING:
     import plotly.graph_objects as go
@@ -45,11 +44,11 @@ def document_html(title: str, body: str, *, footer: str, figures: bool = True, o
         f'<meta http-equiv="Content-Security-Policy" content="{POLICY}">\n'
         '<meta name="viewport" content="width=device-width, initial-scale=1">\n'
         '<meta name="color-scheme" content="light dark">\n'
-        f'<meta name="hpsearch" content="{html.escape(of)}">\n'
-        f"<title>{html.escape(title)}</title>\n"
+        f'<meta name="hpsearch" content="{html_text(of)}">\n'
+        f"<title>{html_text(title)}</title>\n"
         f"<style>\n{_file('page.css')}</style>\n</head>\n<body>\n<main>\n"
         f"{body}</main>\n"
-        f"<footer>{html.escape(footer)}</footer>\n"
+        f"<footer>{html_text(footer)}</footer>\n"
         f"{drawing if figures else ''}"
         "</body>\n</html>\n"
     )

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import html
+import re
 from typing import TYPE_CHECKING
 
-from hpsearch.compare.result import comparison_of
 from hpsearch.plots import NothingToDraw
 from hpsearch.plots.configuration import configuration_data
 from hpsearch.plots.diagnosis import diagnosis_data
 from hpsearch.report.words import result_sentence, winner_line
+from hpsearch.writing import written_out
 
 if TYPE_CHECKING:
     from hpsearch.plots import StudyView
@@ -29,7 +31,7 @@ def note_markdown(view: StudyView) -> str:
     parts = [f"**{_plain(result_sentence(view))}**", _plain(winner_line(view))]
     if summary.stages:
         rows = [
-            f"| {_cell(stage.note.name)} | {stage.done} | {stage.note.epochs} "
+            f"| {_cell(stage.name)} | {stage.done} | {stage.epochs} "
             f"| {'' if stage.best is None else f'{stage.best:.4f}'} |"
             for stage in summary.stages
         ]
@@ -51,9 +53,9 @@ def note_markdown(view: StudyView) -> str:
             if before != after
         ]
         parts.append("\n".join(["### How the ranges moved", "", *lines]))
-    if comparison := comparison_of(view.name):
+    if view.comparison is not None:
         parts.append(
-            f"A part of the comparison `{_plain(comparison)}`: `hpsearch report` draws it."
+            f"A part of the comparison **{_plain(view.comparison)}**: `hpsearch report` draws it."
         )
     return "\n\n".join(part for part in parts if part)
 
@@ -70,19 +72,14 @@ def _advice(view: StudyView) -> list[str]:
     asked = [f"- {point.sentence}" for point in view.advice if point.asks][:MOST]
     if view.advice and not asked:
         asked = ["All is well: the trainings ask for no change."]
-    return ["\n".join(["### Advice", "", *map(_line, asked)]), *map(_plain, lines)]
-
-
-def _line(text: str) -> str:
-    return _plain(text).replace("\n", " ")
+    return ["\n".join(["### Advice", "", *map(_plain, asked)]), *map(_plain, lines)]
 
 
 def _plain(text: str) -> str:
-    """Text in which Markdown finds nothing to do, and HTML neither."""
-    for sign in "\\`*_[]<>":
-        text = text.replace(sign, f"\\{sign}" if sign not in "<>" else f"&{'lg'[sign == '>']}t;")
-    return text
+    """A line of text in which Markdown finds nothing to do, and HTML neither."""
+    shown = written_out(text).replace("\n", " ")
+    return re.sub(r"[\\`*_~\[\]]", r"\\\g<0>", html.escape(shown, quote=False))
 
 
 def _cell(text: str) -> str:
-    return _plain(text).replace("|", "\\|").replace("\n", " ")
+    return _plain(text).replace("|", "\\|")

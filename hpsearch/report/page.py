@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import html
 import json
 import re
+import unicodedata
 from collections.abc import Sequence
 from hashlib import sha256
 from typing import TypeAlias
@@ -15,6 +15,7 @@ from hpsearch.plots import NothingToDraw, StudyView, panel
 from hpsearch.report.dashboards import Dashboard
 from hpsearch.report.document import document_html, figure_html
 from hpsearch.report.words import comparison_head, study_head, table
+from hpsearch.writing import html_text
 
 __all__ = ["file_name", "page_html", "page_name"]
 
@@ -35,7 +36,7 @@ def page_html(subjects: Sequence[Subject], dashboard: Dashboard) -> str:
     names = ", ".join(subject.name for subject in subjects)
     sections = [_section(subject, dashboard, file_name(subject.name)) for subject in subjects]
     links = "".join(
-        f'<li><a href="#{quote(file_name(subject.name))}">{html.escape(subject.name)}</a></li>'
+        f'<li><a href="#{quote(file_name(subject.name))}">{html_text(subject.name)}</a></li>'
         for subject in subjects
     )
     contents = f"<nav><ul>{links}</ul></nav>\n" if len(subjects) > 1 else ""
@@ -62,7 +63,7 @@ def _section(subject: Subject, dashboard: Dashboard, identity: str) -> str:
     head = comparison_head([subject]) if isinstance(subject, Comparison) else study_head(subject)
     panels = "".join(_panel(subject, name, f"{identity}-{name}") for name in dashboard.panels)
     return (
-        f'<section class="study" id="{identity}">\n<h1>{html.escape(subject.name)}</h1>\n'
+        f'<section class="study" id="{identity}">\n<h1>{html_text(subject.name)}</h1>\n'
         f"{head}{panels}</section>\n"
     )
 
@@ -71,18 +72,18 @@ def _panel(subject: Subject, name: str, identity: str) -> str:
     made = panel(name)
     head = (
         f'<section class="panel" aria-labelledby="{identity}">\n'
-        f'<h2 id="{identity}">{html.escape(made.title)}</h2>\n'
+        f'<h2 id="{identity}">{html_text(made.title)}</h2>\n'
     )
     try:
         data = made.data(subject)
     except NothingToDraw as reason:
-        return f'{head}<p class="empty">{html.escape(str(reason))}</p>\n</section>\n'
+        return f'{head}<p class="empty">{html_text(str(reason))}</p>\n</section>\n'
     figures = made.figures(data)
     drawn = "".join(figure_html(f, f"{identity}-{n}") for n, f in enumerate(figures, start=1))
     body = f'<div class="figures">{drawn}</div>\n' if figures else ""
     body += "".join(table(t.headings, t.rows, caption=t.caption) for t in made.tables(data))
-    note = f'<p class="note">{html.escape(data.note)}</p>\n' if data.note else ""
-    return f"{head}<p>{html.escape(made.about)}</p>\n{body}{note}</section>\n"
+    note = f'<p class="note">{html_text(data.note)}</p>\n' if data.note else ""
+    return f"{head}<p>{html_text(made.about)}</p>\n{body}{note}</section>\n"
 
 
 def page_name(names: Sequence[str]) -> str:
@@ -91,23 +92,29 @@ def page_name(names: Sequence[str]) -> str:
     >>> page_name(["digits", "iris/grid/0"])
     'digits+iris%2Fgrid%2F0.html'
     """
-    return f"{_short('+'.join(map(_escaped, names)))}.html"
+    return f"{_short('+'.join(map(file_name, names)))}.html"
 
 
 def file_name(name: str) -> str:
     """A study's name as it can stand in names of files and in links; no two have the same.
 
-    Letters of any script and digits stay what they are; all else is written as in addresses.
+    Letters of any script and digits stay what they are; all else is written as in addresses. What a
+    system that takes capital letters for small ones may take for another name gets a digest.
 
     >>> file_name("digits/grid 1"), file_name("digits_grid_1"), file_name("ünï"), file_name("..")
-    ('digits%2Fgrid%201', 'digits_grid_1', 'ünï', '%2E.')
+    ('digits%2Fgrid%201', 'digits_grid_1', 'ünï', '%2E%2E')
+    >>> file_name("a_b"), file_name("A_B")
+    ('a_b', 'A_B%-6c1908f9')
     """
-    return _short(_escaped(name))
+    alike = unicodedata.normalize("NFKC", name.upper().casefold())
+    return _short(_escaped(name)) if alike == name else _marked(_escaped(name))
 
 
-RESERVED = re.compile(r"^(con|prn|aux|nul|com\d|lpt\d)(?![^.])|^[.-]|[^\w.-]", re.IGNORECASE)
+RESERVED = re.compile(
+    r"^(con|prn|aux|nul|com[\d¹²³]|lpt[\d¹²³])(?![^.])|^[.-]|\.$|[^\w.-]", re.IGNORECASE
+)
 """What is no part of a file's name: Windows' devices, a sign that hides a file or begins an option,
-and what means something to a system or a shell."""
+a point at the end, and what means something to a system or a shell."""
 
 
 def _escaped(name: str) -> str:
@@ -120,11 +127,14 @@ def _escaped(name: str) -> str:
 
 def _short(text: str) -> str:
     """File systems count bytes, up to 255 with the ending and with what figures add."""
+    return text if len(text.encode()) <= LONGEST else _marked(text)
+
+
+def _marked(text: str) -> str:
+    """A text with a digest of it, behind a sign that no other has."""
     content = text.encode()
-    if len(content) <= LONGEST:
-        return text
-    digest = sha256(content).hexdigest()[:16]
-    return f"{content[: LONGEST - 17].decode(errors='ignore')}-{digest}"
+    beginning = content[: LONGEST - 10].decode(errors="ignore")
+    return f"{beginning}%-{sha256(content).hexdigest()[:8]}"
 
 
 LONGEST = 150

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import html
 from collections.abc import Iterable, Sequence
 
 from hpsearch.compare.result import UNITS, Comparison
 from hpsearch.compare.standings import answer, reference_of, searches, standings, verdict
 from hpsearch.engine.record import settings_text, value_text
 from hpsearch.plots import StudyView
+from hpsearch.writing import html_text
 
 __all__ = [
     "best_table",
@@ -25,8 +25,8 @@ BEST = 10
 def study_head(view: StudyView) -> str:
     """What stands above a study's panels: the result, and the best trials."""
     return (
-        f'<p class="result">{html.escape(result_sentence(view))}</p>\n'
-        f"<p>{html.escape(winner_line(view))}</p>\n{best_table(view)}"
+        f'<p class="result">{html_text(result_sentence(view))}</p>\n'
+        f"<p>{html_text(winner_line(view))}</p>\n{best_table(view)}"
     )
 
 
@@ -63,11 +63,11 @@ def comparison_head(comparisons: Sequence[Comparison]) -> str:
         "are Wilcoxon's, after Holm. The constant predictor always answers the largest class."
     )
     headings += ["worst of these", "rank", f"above {reference}", "p"]
-    more = "".join(f"<li>{html.escape(sentence)}</li>" for sentence in sentences)
+    more = "".join(f"<li>{html_text(sentence)}</li>" for sentence in sentences)
     return (
-        f'<p class="result">{html.escape(verdict(rows))}</p>\n'
+        f'<p class="result">{html_text(verdict(rows))}</p>\n'
         f"<ul>{more}</ul>\n{table(headings, body, caption=caption)}"
-        f'<p class="note">{html.escape(about)}</p>\n'
+        f'<p class="note">{html_text(about)}</p>\n'
     )
 
 
@@ -121,7 +121,11 @@ def best_table(view: StudyView) -> str:
     body = [
         [
             f"{row.number} (winner)" if row.number == winner else str(row.number),
-            *([row.stage, "" if row.epochs is None else str(row.epochs)] if ours else []),
+            *(
+                [str(row.stage or ""), "" if row.epochs is None else str(row.epochs)]
+                if ours
+                else []
+            ),
             "" if row.score is None else f"{row.score:.4g}",
             *(value_text(row.configuration[n]) if n in row.configuration else "" for n in names),
         ]
@@ -156,11 +160,11 @@ def table(
     >>> "&lt;b&gt;" in table(["name"], [["<b>"]], caption="x")
     True
     """
-    head = "".join(f'<th scope="col">{html.escape(text)}</th>' for text in headings)
+    head = "".join(f'<th scope="col">{html_text(text)}</th>' for text in headings)
     body = "".join(f"<tr>{''.join(map(_cell, row))}</tr>" for row in rows)
     return (
-        f'<div class="frame" tabindex="0" role="region" aria-label="{html.escape(caption)}">'
-        f'<table class="{kind}"><caption>{html.escape(caption)}</caption>'
+        f'<div class="frame" tabindex="0" role="region" aria-label="{html_text(caption)}">'
+        f'<table class="{kind}"><caption>{html_text(caption)}</caption>'
         f"<thead><tr>{head}</tr></thead><tbody>{body}</tbody></table></div>\n"
     )
 
@@ -171,4 +175,4 @@ PROSE = 40
 
 def _cell(text: str) -> str:
     kind = ' class="prose"' if len(text) > PROSE else ""
-    return f"<td{kind}>{html.escape(text)}</td>"
+    return f"<td{kind}>{html_text(text)}</td>"

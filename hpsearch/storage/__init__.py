@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from hpsearch.storage.beside import load_epochs, load_model_bytes, save_model_bytes
 from hpsearch.storage.database import DEFAULT_STORAGE, display_url, storage_errors, storage_url
-from hpsearch.storage.own_tables import load_epochs, load_model_bytes, save_model_bytes
 
 if TYPE_CHECKING:
     import optuna

@@ -13,21 +13,19 @@ import time
 import traceback
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from hpsearch.errors import StorageError, UsageError
+from hpsearch.storage.optuna_schema import prepare
+from hpsearch.storage.own_tables import create_own_tables, imagine_own_tables
 
 if TYPE_CHECKING:
     import sqlalchemy as sa
 
-    from hpsearch.storage.limits import Limits
-
 __all__ = [
     "DEFAULT_STORAGE",
-    "Database",
     "connect",
     "display_url",
     "storage_errors",
@@ -192,76 +190,16 @@ def _secrets(url: sa.URL) -> list[str]:
     return [name for name in url.query if "pass" in name.lower()]
 
 
-@dataclass(frozen=True)
-class Database:
-    """A database that is ready for studies.
-
-    Args:
-        url: with its password.
-        engine: SQLAlchemy's.
-        file: of a SQLite database, None for any other or one in memory.
-        inode: the file's number in its file system when it was opened.
-    """
-
-    url: str = field(repr=False)
-    engine: sa.Engine
-    file: str | None = None
-    inode: int | None = None
-
-    @property
-    def tells_version(self) -> bool:
-        """Whether it can tell at once if another process has written."""
-        return self.engine.dialect.name == "sqlite"
-
-    @property
-    def limits(self) -> Limits:
-        """What it can keep."""
-        from hpsearch.storage.limits import LIMITS
-
-        return LIMITS[self.engine.dialect.name]
-
-    @property
-    def in_memory(self) -> bool:
-        """Whether it ends with its connection."""
-        return self.tells_version and self.file is None
-
-    @property
-    def begin(self) -> str:
-        """How a transaction begins that is going to write."""
-        return "BEGIN IMMEDIATE" if self.engine.dialect.name == "sqlite" else "BEGIN"
-
-    @property
-    def begin_reading(self) -> str:
-        """How a transaction begins whose queries are to see one state of the database."""
-        sqlite = self.engine.dialect.name == "sqlite"
-        return "BEGIN" if sqlite else "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY"
-
-    def check_place(self) -> None:
-        """Make sure that a SQLite file is still where it was: SQLite itself would not notice.
-
-        Raises:
-            StorageError: it was deleted or replaced.
-        """
-        if self.file is None:
-            return
-        try:
-            same = os.stat(self.file).st_ino == self.inode  # noqa: PTH116 - at every commit: fast
-        except FileNotFoundError:
-            same = False
-        if not same:
-            raise StorageError(
-                f"the database {self.file} was deleted or replaced while it was in use; put it "
-                "back and run the same command again, or begin anew with another --storage"
-            )
-
-
-def connect(url: str, *, create: bool = True) -> Database:
+def connect(url: str, *, create: bool = True) -> tuple[sa.Engine, str | None]:
     """Open a database and make sure that Optuna's tables and ours are there.
 
     Args:
         url: a file name, or a URL of SQLite or PostgreSQL; see `storage_url`.
         create: False refuses a SQLite file that does not exist, instead of making an empty one; and
             takes one that may only be read.
+
+    Returns:
+        SQLAlchemy's engine; and the file of a SQLite database, None for any other or one in memory.
 
     Raises:
         StorageError: the database cannot be opened; the sentence says why and what to do.
@@ -292,23 +230,20 @@ def connect(url: str, *, create: bool = True) -> Database:
     if file is None and parsed.get_backend_name() != "sqlite":
         options["pool_pre_ping"] = True  # a server may have been started anew
     with storage_errors(url):
-        return _patiently(lambda: _open(url, bare, options, file))
+        return _patiently(lambda: _open(url, bare, options)), file
 
 
 def _same(connection: sqlite3.Connection) -> sqlite3.Connection:
     return connection
 
 
-def _open(url: str, bare: sa.URL, options: dict[str, Any], file: str | None) -> Database:
+def _open(url: str, bare: sa.URL, options: dict[str, Any]) -> sa.Engine:
     import sqlalchemy as sa
-
-    from hpsearch.storage.optuna_schema import prepare
-    from hpsearch.storage.own_tables import create_own_tables
 
     engine = sa.create_engine(bare, **options)
     prepare(engine, bare, options)
     create_own_tables(engine, display_url(url))
-    return Database(url, engine, file, None if file is None else Path(file).stat().st_ino)
+    return engine
 
 
 def _patiently(make: Callable[[], T]) -> T:
@@ -368,8 +303,6 @@ def _look_at(file: str) -> sqlite3.Connection:
 
 
 def _opened(uri: str) -> sqlite3.Connection:
-    from hpsearch.storage.own_tables import imagine_own_tables
-
     connection = sqlite3.connect(uri, uri=True, timeout=BUSY_TIMEOUT, check_same_thread=False)
     try:
         imagine_own_tables(connection)

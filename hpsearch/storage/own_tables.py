@@ -3,46 +3,35 @@
 ``hpsearch_models`` has the trained network of each finished study; ``hpsearch_ensembles`` the
 ensembles that were made of it, by their number of members; ``hpsearch_runs`` every run of a study,
 the one that goes on holding it (see `hpsearch.engine.lease`); ``hpsearch_epochs`` what each epoch
-of a trial came to, beside the score that Optuna keeps, as JSON: a list for each quantity.
+of a trial came to, beside the score that Optuna keeps, as JSON: a list for each quantity, and in a
+column of their own the snapshots of the network between them.
 """
 
 from __future__ import annotations
 
-import datetime
-import json
-import math
-from collections.abc import Mapping, Sequence
 from functools import cache
-from hashlib import sha256
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from hpsearch.errors import StorageError
-from hpsearch.storage.database import storage_errors
 
 if TYPE_CHECKING:
     import sqlite3
 
     import sqlalchemy as sa
 
-    from hpsearch.storage.write_behind import WriteBehindStorage
+__all__ = ["create_own_tables", "imagine_own_tables", "own_tables"]
 
-__all__ = [
-    "create_own_tables",
-    "epochs_row",
-    "load_epochs",
-    "load_model_bytes",
-    "own_tables",
-    "save_model_bytes",
-]
+VERSION = 1
+"""The version of these tables; any other in a database is refused, never changed."""
 
-VERSION = 4
-"""The version of these tables; a newer one in a database is refused, never overwritten."""
+UNRELEASED = "hpsearch_schema"
+"""What has the version in databases that were made before the first release."""
 
 
 class OwnTables(NamedTuple):
     """The tables, by their names without ``hpsearch_``."""
 
-    schema: sa.Table
+    version: sa.Table
     models: sa.Table
     ensembles: sa.Table
     runs: sa.Table
@@ -55,8 +44,8 @@ def own_tables() -> OwnTables:
     import sqlalchemy as sa
 
     metadata = sa.MetaData()
-    schema = sa.Table(
-        "hpsearch_schema", metadata, sa.Column("version", sa.Integer, primary_key=True)
+    version = sa.Table(
+        "hpsearch_version", metadata, sa.Column("version", sa.Integer, primary_key=True)
     )
     models, ensembles = (
         sa.Table(
@@ -99,8 +88,9 @@ def own_tables() -> OwnTables:
         metadata,
         sa.Column("trial_id", sa.Integer, primary_key=True, autoincrement=False),
         sa.Column("content", sa.Text, nullable=False),
+        sa.Column("snapshots", sa.Text),
     )
-    return OwnTables(schema, models, ensembles, runs, epochs)
+    return OwnTables(version, models, ensembles, runs, epochs)
 
 
 SWEEPING = [
@@ -116,180 +106,50 @@ the former; and others than we delete too. PostgreSQL gives no id twice."""
 
 
 def create_own_tables(engine: sa.Engine, place: str) -> None:
-    """Make the tables that a database lacks.
+    """Make the tables in a database that has none of them.
 
     Args:
         engine: of the database.
         place: what to call it in a message.
 
     Raises:
-        StorageError: a newer hpsearch has written to it.
+        StorageError: it has those of another version.
     """
     import sqlalchemy as sa
 
-    schema = own_tables().schema
-    version = None
-    if sa.inspect(engine).has_table(schema.name):
+    table = own_tables().version
+    inspector = sa.inspect(engine)
+    version = 0 if inspector.has_table(UNRELEASED) else None
+    if inspector.has_table(table.name):
         with engine.connect() as connection:
-            version = connection.execute(sa.select(sa.func.max(schema.c.version))).scalar()
+            version = connection.execute(sa.select(sa.func.max(table.c.version))).scalar()
     if version == VERSION:
         return
-    if version is not None and version > VERSION:
+    if version is not None:
+        age = "a newer" if version > VERSION else "an older"
         raise StorageError(
-            f"{place} was written by a newer hpsearch (its tables have version {version}, this "
-            f"one knows {VERSION}); upgrade it, or use another database"
+            f"{place} was written by {age} hpsearch (its tables have version {version}, this one "
+            f"has {VERSION}); open it with that one, or run the study anew in another database"
         )
     with engine.begin() as connection:
-        schema.metadata.create_all(connection)
+        table.metadata.create_all(connection)
         if connection.dialect.name == "sqlite":
             for statement in SWEEPING:
                 connection.exec_driver_sql(statement)
-        connection.execute(schema.insert().values(version=VERSION))
+        connection.execute(table.insert().values(version=VERSION))
 
 
 def imagine_own_tables(connection: sqlite3.Connection) -> None:
-    """Have the tables that a database lacks in this connection only, since it may only be read."""
+    """Have the tables in this connection only, of a database without them that may only be read."""
     from sqlalchemy.dialects import sqlite
     from sqlalchemy.schema import CreateTable
 
-    there = {name for [name] in connection.execute("SELECT name FROM sqlite_master")}
-    schema = own_tables().schema.name
-    known = f"SELECT max(version) FROM {schema}"
-    version = connection.execute(known).fetchone()[0] if schema in there else None
-    if version is not None and version >= VERSION:
+    name = own_tables().version.name
+    if connection.execute("SELECT 1 FROM sqlite_master WHERE name = ?", [name]).fetchone():
         return
     connection.execute("PRAGMA temp_store = MEMORY")
     for table in own_tables():
-        if table.name not in there or table.name == schema:
-            made = str(CreateTable(table).compile(dialect=sqlite.dialect()))
-            connection.execute(made.replace("CREATE TABLE", "CREATE TEMP TABLE", 1))
-    connection.execute(f"INSERT INTO temp.{schema} VALUES ({VERSION})")
+        made = str(CreateTable(table).compile(dialect=sqlite.dialect()))
+        connection.execute(made.replace("CREATE TABLE", "CREATE TEMP TABLE", 1))
+    connection.execute(f"INSERT INTO temp.{name} VALUES ({VERSION})")
     connection.commit()
-
-
-def save_model_bytes(
-    storage: WriteBehindStorage, study_id: int, content: bytes, *, ensemble: int | None = None
-) -> str:
-    """Keep a study's trained network, or an ensemble of it, in place of the one before.
-
-    Args:
-        storage: where the study is.
-        study_id: Optuna's.
-        content: of the model file.
-        ensemble: the number of its members, for an ensemble.
-
-    Returns:
-        The digest that `load_model_bytes` asks for.
-    """
-    table, key = _models_of(study_id, ensemble)
-    digest = sha256(content).hexdigest()
-    created = datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds")
-    with storage._transaction() as connection:
-        connection.execute(table.delete().where(*_are(table, key)))
-        connection.execute(
-            table.insert().values(digest=digest, created=created, content=content, **key)
-        )
-    return digest
-
-
-def load_model_bytes(
-    storage: WriteBehindStorage, study_id: int, digest: str, *, ensemble: int | None = None
-) -> bytes:
-    """The network, or ensemble, that `save_model_bytes` kept.
-
-    Raises:
-        StorageError: there is none with this digest, as after the study was deleted and made anew.
-    """
-    import sqlalchemy as sa
-
-    table, key = _models_of(study_id, ensemble)
-    query = sa.select(table.c.content).where(*_are(table, key | {"digest": digest}))
-    with storage_errors(storage.url), storage.engine.connect() as connection:
-        content = connection.execute(query).scalar()
-    if content is None or sha256(content).hexdigest() != digest:
-        what = "trained network" if ensemble is None else f"ensemble of {ensemble}"
-        raise StorageError(
-            f"the study's {what} is not in the database any more; run the study again under "
-            "another name to train it"
-        )
-    return bytes(content)
-
-
-def _models_of(study_id: int, ensemble: int | None) -> tuple[sa.Table, dict[str, object]]:
-    if ensemble is None:
-        return own_tables().models, {"study_id": study_id}
-    return own_tables().ensembles, {"study_id": study_id, "members": ensemble}
-
-
-def _are(table: sa.Table, values: Mapping[str, object]) -> list[sa.ColumnElement[bool]]:
-    return [table.c[name] == value for name, value in values.items()]
-
-
-def epochs_row(
-    trial_id: int,
-    epochs: Mapping[str, Sequence[float]],
-    looks: Mapping[str, Any] | None = None,
-) -> dict[str, object]:
-    """The row of what a trial's epochs came to.
-
-    Args:
-        trial_id: Optuna's.
-        epochs: a number for each epoch, by the name of the quantity; six digits are kept.
-        looks: what a monitor saw between epochs, in terms of JSON.
-
-    >>> epochs_row(7, {"train_loss": [2.30258509, 1.25]})["content"]
-    '{"train_loss": [2.30259, 1.25]}'
-    """
-    content: dict[str, Any] = {
-        name: [float(f"{value:.6g}") if math.isfinite(value) else None for value in values]
-        for name, values in epochs.items()
-    }
-    if looks is not None:
-        content["looks"] = looks  # the last, so that `load_epochs` can leave it out
-    return {"trial_id": trial_id, "content": json.dumps(content, allow_nan=False)}
-
-
-LOOKS = ', "looks": '
-"""Where what a monitor saw begins in a row."""
-
-
-def load_epochs(
-    storage: WriteBehindStorage,
-    *,
-    study_id: int | None = None,
-    trial_id: int | None = None,
-    looks: bool = True,
-) -> dict[int, dict[str, Any]]:
-    """What the epochs of a study's trials, or of one trial, came to.
-
-    Args:
-        storage: where the study is.
-        study_id: Optuna's number of it.
-        trial_id: Optuna's number of the only trial to read.
-        looks: whether to read what monitors saw too, which is most of what there is to read.
-            Without it ``looks`` is empty, and is missing likewise for trials that nobody watched.
-
-    Returns:
-        For each trial's id a list for each quantity, one number an epoch, None where it was not
-        finite; and under ``looks`` what a monitor saw. Trials that hpsearch did not train are
-        missing.
-    """
-    import sqlalchemy as sa
-
-    from hpsearch.storage.optuna_schema import tables
-
-    epochs, trials = own_tables().epochs.c, tables().trials.c
-    if trial_id is not None:
-        chosen = epochs.trial_id == trial_id
-    else:
-        chosen = epochs.trial_id.in_(sa.select(trials.trial_id).where(trials.study_id == study_id))
-    storage.flush()
-    with storage.reading() as connection:
-        rows = connection.execute(sa.select(epochs.trial_id, epochs.content).where(chosen)).all()
-    if looks:
-        return {number: json.loads(content) for number, content in rows}
-    found = {}
-    for number, content in rows:
-        head, watched, _ = content.partition(LOOKS)
-        found[number] = json.loads(f"{head}{LOOKS}{{}}}}" if watched else content)
-    return found

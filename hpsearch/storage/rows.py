@@ -1,4 +1,4 @@
-"""Trials as rows and rows as trials: pure functions over Optuna's schema, many at a time."""
+"""Trials and studies as rows, and back: pure functions over Optuna's schema, many at a time."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import json
 import math
 import operator
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from functools import lru_cache
@@ -15,6 +15,8 @@ from typing import TYPE_CHECKING, Any
 
 import sqlalchemy as sa
 from optuna.distributions import BaseDistribution, distribution_to_json, json_to_distribution
+from optuna.study import StudyDirection
+from optuna.study._frozen import FrozenStudy
 from optuna.trial import FrozenTrial, TrialState
 
 from hpsearch.storage.optuna_schema import tables
@@ -25,8 +27,11 @@ if TYPE_CHECKING:
 __all__ = [
     "as_stored",
     "attribute_row",
+    "epochs_row",
     "intermediate_row",
     "param_row",
+    "plain",
+    "read_studies",
     "read_trials",
     "to_utc",
     "trial_row",
@@ -102,6 +107,27 @@ def intermediate_row(trial_id: int, step: int, value: float) -> Row:
     }
 
 
+def epochs_row(
+    trial_id: int, epochs: Mapping[str, Sequence[float]], snapshots: Mapping[str, Any] | None
+) -> Row:
+    """The row of what a trial's epochs came to, in the table beside Optuna's.
+
+    Args:
+        trial_id: Optuna's.
+        epochs: a number for each epoch, by the name of the quantity; six digits are kept.
+        snapshots: of the network between epochs, in terms of JSON.
+
+    >>> epochs_row(7, {"train_loss": [2.30258509, 1.25]}, None)["content"]
+    '{"train_loss": [2.30259, 1.25]}'
+    """
+    content = {
+        name: [float(f"{value:.6g}") if math.isfinite(value) else None for value in values]
+        for name, values in epochs.items()
+    }
+    seen = None if snapshots is None else json.dumps(snapshots, allow_nan=False)
+    return {"trial_id": trial_id, "content": json.dumps(content), "snapshots": seen}
+
+
 def attribute_row(owner: str, owner_id: int, key: str, value: Any) -> Row:
     """The row of an attribute of a study or a trial.
 
@@ -109,6 +135,13 @@ def attribute_row(owner: str, owner_id: int, key: str, value: Any) -> Row:
         TypeError: the value is none that JSON has.
     """
     return {owner: owner_id, "key": key, "value_json": json.dumps(value)}
+
+
+def plain(value: Any) -> Any:
+    """A value as it will come back from the database, where it is JSON."""
+    if value is None or isinstance(value, bool | int | float | str):
+        return value
+    return json.loads(json.dumps(value))
 
 
 def _stored(value: float) -> tuple[float | None, str]:
@@ -119,6 +152,42 @@ def _stored(value: float) -> tuple[float | None, str]:
     if math.isnan(number):
         return None, "NAN"
     return None, "INF_POS" if number > 0 else "INF_NEG"
+
+
+def read_studies(
+    connection: sa.Connection, where: sa.ColumnElement[bool] | None = None
+) -> list[FrozenStudy]:
+    """Studies with directions and attributes, by rising id, in four queries."""
+    known = tables()
+    s, d = known.studies.c, known.study_directions.c
+    chosen = sa.true() if where is None else where
+    ids = sa.select(s.study_id).where(chosen)
+    directions: dict[int, list[StudyDirection]] = defaultdict(list)
+    query = sa.select(d.study_id, d.direction).where(d.study_id.in_(ids)).order_by(d.objective)
+    for study_id, direction in connection.execute(query):
+        directions[study_id].append(direction)
+    attributes: list[dict[int, dict[str, Any]]] = []
+    for table in (known.study_user_attributes, known.study_system_attributes):
+        found: dict[int, dict[str, Any]] = defaultdict(dict)
+        a = table.c
+        for study_id, key, text in connection.execute(
+            sa.select(a.study_id, a.key, a.value_json).where(a.study_id.in_(ids))
+        ):
+            found[study_id][key] = json.loads(text)
+        attributes.append(found)
+    user, system = attributes
+    query = sa.select(s.study_id, s.study_name).where(chosen).order_by(s.study_id)
+    return [
+        FrozenStudy(
+            study_name=name,
+            direction=None,
+            directions=directions[study_id],
+            user_attrs=user.get(study_id, {}),
+            system_attrs=system.get(study_id, {}),
+            study_id=study_id,
+        )
+        for study_id, name in connection.execute(query)
+    ]
 
 
 def read_trials(connection: sa.Connection, where: sa.ColumnElement[bool]) -> list[FrozenTrial]:

@@ -14,7 +14,8 @@ from pydantic import BaseModel, ValidationError
 from hpsearch.data.files import whole_path
 from hpsearch.errors import StudyFileError, nearest, shown
 from hpsearch.shipped import shipped_files
-from hpsearch.study_file.models import LIMITS, TAGS, Choices, FloatRange, IntRange, StudyFile
+from hpsearch.space.settings import SETTINGS
+from hpsearch.study_file.models import TAGS, Choices, FloatRange, IntRange, StudyFile
 
 __all__ = ["anchored", "load_study_file", "parse_study_file", "shipped_studies"]
 
@@ -154,13 +155,11 @@ def _known_keys(location: tuple[int | str, ...]) -> list[str]:
     for part in location[:-1]:
         if part in ("range", "choices"):
             name = str(location[location.index(part) - 1])
-            model = Choices if part == "choices" else IntRange if name in _INT_NAMES else FloatRange
+            span = IntRange if SETTINGS[name].whole else FloatRange
+            model = Choices if part == "choices" else span
         elif (field := model.model_fields.get(str(part))) and isinstance(field.annotation, type):
             model = field.annotation
     return list(model.model_fields)
-
-
-_INT_NAMES = {n for n, v in LIMITS.items() if isinstance(v[0], int)}
 
 
 def _line_of(text: str, keys: tuple[str, ...]) -> int | None:

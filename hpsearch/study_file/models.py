@@ -1,14 +1,9 @@
-"""What a study file may say: frozen pydantic models, and the one place where defaults live."""
+"""What a study file may say: frozen pydantic models."""
 
 from __future__ import annotations
 
-import ast
-import inspect
 import math
-import sys
-import unicodedata
 from collections.abc import Mapping
-from itertools import pairwise
 from typing import TYPE_CHECKING, Annotated, Any, Generic, Literal, TypeVar
 
 from pydantic import (
@@ -18,18 +13,19 @@ from pydantic import (
     Discriminator,
     Field,
     Tag,
-    ValidationError,
     field_validator,
     model_validator,
 )
 
-from hpsearch.errors import SpaceError, nearest, shown
-from hpsearch.nn.config import NetworkConfig, TrainingConfig
-from hpsearch.parameter import own_value
-from hpsearch.space import Categorical, Condition, Float, Int, Parameter, Space, Value
+from hpsearch.data.preprocessing import KINDS
+from hpsearch.errors import SpaceError, UsageError, nearest, shown
+from hpsearch.nn import ACTIVATIONS, INITIALIZERS, OPTIMIZERS, SCHEDULES
+from hpsearch.search.strategies import STRATEGIES
+from hpsearch.space import Categorical, Condition, Float, Int, Parameter, Space, Value, own_value
+from hpsearch.space.settings import SETTINGS
+from hpsearch.writing import in_one_line
 
 __all__ = [
-    "LIMITS",
     "Choices",
     "CompareSection",
     "DataSection",
@@ -44,28 +40,21 @@ __all__ = [
     "json_schema",
 ]
 
+DOUBLE = "random-x2"
+"""Random search with twice the budget: who does not beat it has not beaten random search
+(Li et al., Hyperband, JMLR 18, 2018, section 4)."""
+
 T = TypeVar("T")
 
-_network: Any = NetworkConfig  # names there are plain text, here one of the known ones
-_training: Any = TrainingConfig
+if TYPE_CHECKING:
+    from typing import Annotated as OneOf
+else:
 
-Activation = Literal["sigmoid", "tanh", "relu", "leaky-relu", "prelu", "elu", "maxout"]
-Initializer = Literal[
-    "zeros",
-    "small-random",
-    "large-random",
-    "xavier",
-    "xavier-average",
-    "xavier-uniform",
-    "he",
-    "he-fan-out",
-    "he-uniform",
-]
-Optimizer = Literal["sgd", "momentum", "nesterov", "adagrad", "rmsprop", "adam", "adamw"]
-Schedule = Literal["constant", "step", "exponential", "inverse-time", "cosine"]
-Preprocessing = Literal["none", "zero-centre", "standardize", "pca", "whiten"]
-StrategyName = Literal["coarse-to-fine", "random", "grid", "tpe", "gp", "cmaes", "qmc"]
-Contestant = Literal["grid", "random", "random-x2", "coarse-to-fine", "tpe", "gp", "cmaes", "qmc"]
+    class OneOf:
+        """``OneOf[str, names]`` is a text that is one of the names that there are."""
+
+        def __class_getitem__(cls, item):
+            return Literal[tuple(item[1])]
 
 
 def _as_whole(value: object) -> object:
@@ -86,13 +75,20 @@ Whole = Annotated[int, BeforeValidator(_as_whole)]
 """A whole number, which may be written as a float: 1e2 is 100."""
 
 
+def _key(default: object, does: str, *, example: object = None, **rules: Any) -> Any:
+    """A key of a table: its default, what it does, and an example where that says more."""
+    examples = None if example is None else [example]
+    return Field(default, description=does, examples=examples, **rules)
+
+
 class _Table(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid", strict=True, allow_inf_nan=False)
 
 
 class _Searched(_Table):
-    when: dict[str, Annotated[tuple[PlainValue, ...], Field(min_length=1)]] = {}
-    """Search this setting only where the other settings named here have one of these values."""
+    when: dict[str, Annotated[tuple[PlainValue, ...], Field(min_length=1)]] = _key(
+        {}, "Search this setting only where the other settings named here have one of these values."
+    )
 
     @field_validator("when", mode="before")
     @classmethod
@@ -166,52 +162,42 @@ else:
             return Annotated[one | Annotated[Choices[item], Tag("choices")], Discriminator(_kind)]
 
 
-LIMITS: Mapping[str, tuple[float, float]] = {
-    "variance": (0.01, 1.0),
-    "learning_rate": (1e-10, 1e4),
-    "momentum": (0.0, 0.9999),
-    "beta2": (0.0, 0.999999),
-    "decay": (1e-9, 1.0),
-    "warmup": (0.0, 1e6),
-    "weight_averaging": (0.0, 0.99999),
-    "l2": (0.0, 1e4),
-    "batch_size": (1, 1_000_000),
-    "bias": (-1e3, 1e3),
-    "dropout": (0.0, 0.95),
-    "width": (1, 65_536),
-    "depth": (0, 64),
-    "maxout_pieces": (2, 64),
-}
-"""The hard bounds of every numeric setting; no file may leave them and no widening passes them."""
+def _setting(name: str, searched: _Searched | None = None, *, example: object = None) -> Any:
+    """The key of a setting, which `SETTINGS` tells."""
+    setting = SETTINGS[name]
+    rules = dict(zip(("minimum", "maximum"), setting.limits or (), strict=False))
+    does = f"{setting.does[:-1]}: {', '.join(setting.names)}." if setting.names else setting.does
+    return _key(searched or setting.default, does, example=example, json_schema_extra=rules)
 
 
 class DataSection(_Table):
-    """What to learn from and how to divide it."""
+    """What to learn from, and how to divide it."""
 
-    name: str | None = None
-    """A data set by name: digits, wine, breast_cancer, iris, fashion-mnist, cifar-10, openml:ID."""
-    path: str | None = None
-    """A table of your own, instead of a name: CSV, Parquet or NPZ, relative to the study file."""
-    target: str | None = None
-    """The column of the table that holds the labels."""
-    exclude: list[str] = []
-    """Columns to leave out of learning, by name."""
-    missing_labels: list[str] = []
-    """Labels that mean that the label is missing; their rows are left out."""
-    folder: str | None = None
-    """Where a named data set's files are, if not in their usual place."""
-    limit: Whole | None = Field(default=None, ge=10)
-    """Use a stratified sample of so many rows."""
-    test: float = Field(default=0.2, gt=0, lt=1)
-    """Share of the rows kept for the one test at the end."""
-    validation: float = Field(default=0.2, gt=0, lt=1)
-    """Share of the rows that are left for scoring the trials (one fold)."""
-    folds: Whole = Field(default=1, ge=1, le=50)
-    """1: one validation part; 2 or more: k-fold cross-validation instead."""
-    preprocessing: NameSetting[Preprocessing] = "standardize"
-    """What is done to the columns, fitted on the training part only."""
-    variance: FloatSetting = 1.0
-    """Share of the variance that pca and whiten keep."""
+    name: str | None = _key(
+        None,
+        "A data set: digits, wine, breast_cancer, iris, fashion-mnist, cifar-10 or openml:ID.",
+    )
+    path: str | None = _key(
+        None, "A table instead: CSV, Parquet or NPZ, relative to the study file."
+    )
+    target: str | None = _key(None, "The column of the table that holds the labels.")
+    exclude: list[str] = _key([], 'Columns to leave out of learning, by name: ["id", "date"].')
+    missing_labels: list[str] = _key(
+        [], 'Labels that mean a missing one, whose rows go: ["NA", "?"].'
+    )
+    folder: str | None = _key(
+        None, "Where a named data set's files are, if not in their usual place."
+    )
+    limit: Whole | None = _key(
+        None, "Use a stratified sample of so many rows.", example=1000, ge=10
+    )
+    test: float = _key(0.2, "Share of the rows for the one test at the end.", gt=0, lt=1)
+    validation: float = _key(0.2, "Share of what is left that scores the trials.", gt=0, lt=1)
+    folds: Whole = _key(
+        1, "2 or more: cross-validation instead of one validation part.", ge=1, le=50
+    )
+    preprocessing: NameSetting[OneOf[str, KINDS]] = _setting("preprocessing")
+    variance: FloatSetting = _setting("variance")
 
     @model_validator(mode="after")
     def _one_source(self) -> DataSection:
@@ -223,45 +209,34 @@ class DataSection(_Table):
 class ModelSection(_Table):
     """The network."""
 
-    activation: NameSetting[Activation] = _network.activation
-    width: IntSetting = IntRange(low=16, high=256, log=True)
-    """Units in each hidden layer."""
-    depth: IntSetting = IntRange(low=1, high=3)
-    """Number of hidden layers."""
-    initializer: NameSetting[Initializer] = _network.initializer
-    bias: FloatSetting = _network.bias
-    """What every bias starts at."""
-    batch_norm: NameSetting[bool] = _network.batch_norm
-    dropout: FloatSetting = _network.dropout
-    """Share of hidden units silenced at each step."""
-    maxout_pieces: IntSetting = _network.maxout_pieces
+    activation: NameSetting[OneOf[str, ACTIVATIONS]] = _setting("activation")
+    width: IntSetting = _setting("width", IntRange(low=16, high=256, log=True))
+    depth: IntSetting = _setting("depth", IntRange(low=1, high=3))
+    initializer: NameSetting[OneOf[str, INITIALIZERS]] = _setting("initializer")
+    bias: FloatSetting = _setting("bias")
+    batch_norm: NameSetting[bool] = _setting("batch_norm")
+    dropout: FloatSetting = _setting("dropout")
+    maxout_pieces: IntSetting = _setting("maxout_pieces")
 
 
 class TrainingSection(_Table):
     """How the network learns."""
 
-    epochs: Whole = Field(default=_training.epochs, ge=1, le=1_000_000)
-    """Passes over the training part in a full training; never searched, stages use shares of it."""
-    optimizer: NameSetting[Optimizer] = _training.optimizer
-    learning_rate: FloatSetting = FloatRange(low=1e-4, high=1.0, log=True)
-    momentum: FloatSetting = _training.momentum
-    """Momentum, and Adam's first decay rate."""
-    beta2: FloatSetting = _training.beta2
-    """Adam's second decay rate."""
-    schedule: NameSetting[Schedule] = _training.schedule
-    decay: FloatSetting = FloatRange(low=1e-3, high=1.0, log=True)
-    """The learning rate at the end as a share of the learning rate at the start."""
-    warmup: FloatSetting = _training.warmup
-    """Epochs over which the learning rate first rises from zero."""
-    l2: FloatSetting = FloatRange(low=1e-6, high=1e-1, log=True)
-    """Half the weight of the squared weights in the loss; biases are left alone."""
-    weight_averaging: FloatSetting = _training.weight_averaging
-    """Decay of the running average of the weights that predicts in their place; 0: off."""
-    batch_size: IntSetting = _training.batch_size
-    patience: Whole | None = Field(default=_training.patience, ge=1)
-    """Stop after so many epochs without a better score and keep the best; absent: never."""
-    divergence: float = Field(default=_training.divergence, gt=1)
-    """Stop a trial whose loss passes this many times the initial loss."""
+    epochs: Whole = _setting("epochs")
+    optimizer: NameSetting[OneOf[str, OPTIMIZERS]] = _setting("optimizer")
+    learning_rate: FloatSetting = _setting(
+        "learning_rate", FloatRange(low=1e-4, high=1.0, log=True)
+    )
+    momentum: FloatSetting = _setting("momentum")
+    beta2: FloatSetting = _setting("beta2")
+    schedule: NameSetting[OneOf[str, SCHEDULES]] = _setting("schedule")
+    decay: FloatSetting = _setting("decay", FloatRange(low=1e-3, high=1.0, log=True))
+    warmup: FloatSetting = _setting("warmup")
+    l2: FloatSetting = _setting("l2", FloatRange(low=1e-6, high=1e-1, log=True))
+    weight_averaging: FloatSetting = _setting("weight_averaging")
+    batch_size: IntSetting = _setting("batch_size")
+    patience: Whole | None = _setting("patience", example=5)
+    divergence: float = _setting("divergence")
 
 
 Points = Annotated[
@@ -274,46 +249,94 @@ Points = Annotated[
 class SearchSection(_Table):
     """How the settings are searched."""
 
-    strategy: StrategyName = "coarse-to-fine"
-    trials: Whole = Field(default=60, ge=1, le=1_000_000)
-    """Trainings in all, those of the closing race included; raised, a finished study goes on."""
-    total_epochs: Whole | None = Field(default=None, ge=1)
-    """No more trainings than so many epochs pay for; absent: as many as trials says."""
-    total_flops: float | None = Field(default=None, gt=0)
-    """Begin no training that so many floating-point operations do not pay for; absent: no limit."""
-    seconds: float | None = Field(default=None, gt=0)
-    """Begin no more trainings after so much time, over all runs of the study; absent: no limit."""
-    trial_seconds: float | None = Field(default=None, gt=0)
-    """Kill a training that takes longer than this; it is tried three times; absent: no limit."""
-    confirm: Whole | None = Field(default=None, ge=0)
-    """How many of the trials the closing race over seeds gets; absent: the strategy's own share."""
-    contenders: Whole | None = Field(default=None, ge=1)
-    """How many configurations start in the race; absent: a third of its trials."""
-    points: dict[str, Points] | None = None
-    """Grid only: points for each parameter, a number or the values themselves."""
-    shift: bool | None = None
-    """Grid only: move each parameter's points by a random part of a step, drawn from the seed."""
-    stage_shares: list[float] | None = None
-    """Coarse-to-fine only: how the trials before the race are divided among the stages."""
-    epoch_shares: list[float] | None = None
-    """Coarse-to-fine only: the part of a full training that each stage gets."""
+    strategy: OneOf[str, STRATEGIES] = _key(
+        "coarse-to-fine", f"Who proposes configurations: {', '.join(STRATEGIES)}."
+    )
+    trials: Whole = _key(
+        60,
+        "Trainings in all, those of the closing race included; raised, a finished study goes on.",
+        ge=1,
+        le=1_000_000,
+    )
+    total_epochs: Whole | None = _key(
+        None, "Train no more than so many epochs pay for; absent: no limit.", example=900, ge=1
+    )
+    total_flops: float | None = _key(
+        None,
+        "Begin no training that so many operations do not pay for; absent: no limit.",
+        example=1e12,
+        gt=0,
+    )
+    seconds: float | None = _key(
+        None,
+        "Begin no more trainings after so long, over all runs of the study; absent: no limit.",
+        example=3600,
+        gt=0,
+    )
+    trial_seconds: float | None = _key(
+        None,
+        "Kill a training that takes longer; it is tried three times; absent: no limit.",
+        example=600,
+        gt=0,
+    )
+    confirm: Whole | None = _key(
+        None,
+        "How many of the trials race the best few over new seeds; absent: the strategy's share.",
+        example=15,
+        ge=0,
+    )
+    contenders: Whole | None = _key(
+        None,
+        "How many configurations start in that race; absent: a third of its trials.",
+        example=5,
+        ge=1,
+    )
+    points: dict[str, Points] | None = _key(
+        None,
+        "Grid only: how many points of each parameter, or which.",
+        example={"learning_rate": 5, "width": [32, 128]},
+    )
+    shift: bool | None = _key(
+        None,
+        "Grid only: move each parameter's points by a random part of a step, drawn from the seed.",
+        example=True,
+    )
+    stage_shares: list[float] | None = _key(
+        None,
+        "Coarse-to-fine only: each stage's share of the trials before the race.",
+        example=[0.5, 0.25, 0.25],
+    )
+    epoch_shares: list[float] | None = _key(
+        None,
+        "Coarse-to-fine only: each stage's share of a full training's epochs.",
+        example=[0.25, 0.5, 1.0],
+    )
 
 
 class CompareSection(_Table):
     """How `hpsearch compare` has strategies compete."""
 
-    strategies: list[Contestant] = ["grid", "random", "random-x2", "coarse-to-fine", "tpe"]
-    """Who competes; random-x2 is random search with twice the budget, the honest yardstick."""
-    repeats: Whole = Field(default=10, ge=1, le=1000)
-    """How often each of them searches, with other splits and seeds, the same for all."""
-    budget: Literal["flops", "epochs", "seconds"] = "flops"
-    """What all get the same of: floating-point operations, epochs, or wall-clock seconds."""
-    amount: float | None = Field(default=None, gt=0)
-    """How much; absent: what search.trials full trainings of average size take."""
+    strategies: list[OneOf[str, (*STRATEGIES, DOUBLE)]] = _key(
+        ["grid", "random", DOUBLE, "coarse-to-fine", "tpe"],
+        "Who competes; random-x2 is random search with twice the budget, the honest yardstick.",
+    )
+    repeats: Whole = _key(
+        10, "Searches of each, with other splits and seeds, the same for all.", ge=1, le=1000
+    )
+    budget: Literal["flops", "epochs", "seconds"] = _key(
+        "flops",
+        "What all get the same of: floating-point operations, epochs or wall-clock seconds.",
+    )
+    amount: float | None = _key(
+        None,
+        "How much of it; absent: what search.trials average full trainings take.",
+        example=1e12,
+        gt=0,
+    )
 
     @field_validator("strategies")
     @classmethod
-    def _distinct(cls, strategies: list[Contestant]) -> list[Contestant]:
+    def _distinct(cls, strategies: list[str]) -> list[str]:
         if not strategies or len(set(strategies)) < len(strategies):
             raise ValueError("needs at least one strategy, and each once")
         return strategies
@@ -337,23 +360,19 @@ def check_name(name: str) -> str:
     if name != name.strip():
         raise ValueError("has blanks around it; leave them out")
     for character in name:
-        if unicodedata.category(character) in UNSEEN and character not in JOINERS:
+        if in_one_line(character) != character:
             raise ValueError(f"has the character {character!r}; leave it out")
     return name
 
 
 LONGEST_NAME = 200
-UNSEEN = ("Cc", "Cf", "Cs", "Zl", "Zp")  # controls, formats, halves of characters, ends of lines
-JOINERS = "\u200c\u200d"  # formats that words and signs are written with
 
 
 class StudyFile(_Table):
     """A whole study: its name, its seed and its tables."""
 
-    name: str = Field(min_length=1, max_length=LONGEST_NAME)
-    """What the study is called in the database."""
-    seed: Whole = Field(default=0, ge=0, lt=2**63)
-    """Splits, draws and trainings follow from this number."""
+    name: str = Field(min_length=1, max_length=LONGEST_NAME, description="The study's name.")
+    seed: Whole = _key(0, "Splits, draws and trainings follow from it.", ge=0, lt=2**63)
     data: DataSection
     model: ModelSection = ModelSection()
     training: TrainingSection = TrainingSection()
@@ -382,67 +401,33 @@ class StudyFile(_Table):
         return self
 
     def settings(self) -> dict[str, Any]:
-        """Every setting that may be searched, by name, as the file gives it."""
+        """Every setting, by name, as the file gives it."""
         return {
             name: getattr(section, name)
             for section in (self.data, self.model, self.training)
             for name in type(section).model_fields
-            if name in _SEARCHABLE
+            if name in SETTINGS
         }
 
     def space(self) -> Space:
         """The parameters that the file searches.
 
         Raises:
-            SpaceError: a range leaves its limits, or a condition can never hold.
+            UsageError: a value or a range leaves its limits, or a condition can never hold.
         """
         return _space(self.settings())
 
     def fixed(self) -> dict[str, Value]:
-        """The values of all settings outside of the search.
+        """The values of all settings outside of the search, but for the epochs.
 
         A searched setting is listed too, with its default: the value it takes where its condition
         does not hold.
         """
-        values = {name: _default(name) for name in _SEARCHABLE}
-        values |= {k: v for k, v in self.settings().items() if not isinstance(v, _Searched)}
-        return values | {"patience": self.training.patience, "divergence": self.training.divergence}
-
-
-_SEARCHABLE = (
-    "preprocessing",
-    "variance",
-    "activation",
-    "width",
-    "depth",
-    "initializer",
-    "bias",
-    "batch_norm",
-    "dropout",
-    "maxout_pieces",
-    "optimizer",
-    "learning_rate",
-    "momentum",
-    "beta2",
-    "schedule",
-    "decay",
-    "warmup",
-    "l2",
-    "weight_averaging",
-    "batch_size",
-)
-
-
-def _default(name: str) -> Value:
-    """What a setting is where it is neither given nor searched."""
-    if name in ("width", "depth"):
-        sizes = NetworkConfig.hidden_layer_sizes
-        return sizes[0] if name == "width" else len(sizes)
-    if name in DataSection.model_fields:
-        default: Value = DataSection.model_fields[name].default
-    else:
-        default = getattr(_network if hasattr(_network, name) else _training, name)
-    return default
+        return {
+            name: SETTINGS[name].default if isinstance(value, _Searched) else value
+            for name, value in self.settings().items()
+            if name != "epochs"
+        }
 
 
 def _space(settings: Mapping[str, Any]) -> Space:
@@ -450,7 +435,7 @@ def _space(settings: Mapping[str, Any]) -> Space:
     conditions: dict[str, Condition] = {}
     for name, setting in settings.items():
         if not isinstance(setting, _Searched):
-            _within_limits(name, setting)
+            SETTINGS[name].check(name, setting)
             continue
         condition = _condition(name, setting.when, settings)
         if condition == "never":
@@ -464,26 +449,18 @@ def _space(settings: Mapping[str, Any]) -> Space:
 def _parameter(name: str, setting: _Searched) -> Parameter:
     if isinstance(setting, Choices):
         for value in setting.choices:
-            _within_limits(name, value)
+            SETTINGS[name].check(name, value)
     try:
         if isinstance(setting, Choices):
             return Categorical(setting.choices)
-        limits = LIMITS[name]
+        assert isinstance(setting, IntRange | FloatRange)
+        limits = SETTINGS[name].limits
+        assert limits is not None
         if isinstance(setting, IntRange):
             return Int(setting.low, setting.high, setting.log, setting.step, limits)
-        assert isinstance(setting, FloatRange)
         return Float(setting.low, setting.high, setting.log, setting.step, limits)
     except SpaceError as error:
         raise SpaceError(f"{name}: {error}") from None
-
-
-def _within_limits(name: str, value: object) -> None:
-    if name not in LIMITS or not isinstance(value, int | float):
-        return
-    low, high = LIMITS[name]
-    if not low <= value <= high:
-        given = f"{value:g}" if isinstance(value, float) else shown(value)
-        raise SpaceError(f"{name} = {given} is outside of what makes sense, {low:g} to {high:g}")
 
 
 def _condition(
@@ -508,26 +485,13 @@ def _condition(
                 f"its choices are {', '.join(map(str, other.choices))}"
             ) from None
         return Condition(parent, chosen)
-    typed = tuple(_as_setting(name, parent, value) for value in values)
+    try:
+        typed = tuple(SETTINGS[parent].own(parent, value) for value in values)
+    except UsageError as error:
+        raise SpaceError(f"{name}: when has {error}") from None
     if isinstance(other, _Searched):
         return Condition(parent, typed)
     return "always" if other in typed else "never"
-
-
-def _as_setting(name: str, parent: str, value: Value) -> Value:
-    """A value that a condition names, in the type of the setting that has it."""
-    table: type[_Table] = next(
-        table
-        for table in (DataSection, ModelSection, TrainingSection)
-        if parent in table.model_fields
-    )
-    needed = {"name": "digits"} if table is DataSection else {}
-    try:
-        typed: Value = getattr(table.model_validate({**needed, parent: value}), parent)
-    except ValidationError as error:
-        message = error.errors()[0]["msg"].removeprefix("Input ")
-        raise SpaceError(f"{name}: when has {parent} = {value!r}, which {message}") from None
-    return typed
 
 
 def default_space() -> Space:
@@ -541,30 +505,5 @@ def default_space() -> Space:
 
 def json_schema() -> dict[str, Any]:
     """The JSON Schema of study files, for editors that complete and check TOML."""
-    schema = StudyFile.model_json_schema()
-    explained = _explanations()
-    for table in (schema, *schema["$defs"].values()):
-        for name, entry in table["properties"].items():
-            for kind in globals()[table["title"].split("[")[0]].__mro__:
-                if text := explained.get((kind.__name__, name)):
-                    entry["description"] = text
-    return {"$schema": "https://json-schema.org/draft/2020-12/schema"} | schema
-
-
-def _explanations() -> dict[tuple[str, str], str]:
-    """The text under each setting, by class and name.
-
-    Pydantic would read them (use_attribute_docstrings), but at every import: a twentieth of a
-    second that only this schema needs.
-    """
-    return {
-        (section.name, setting.target.id): inspect.cleandoc(text.value.value)
-        for section in ast.parse(inspect.getsource(sys.modules[__name__])).body
-        if isinstance(section, ast.ClassDef)
-        for setting, text in pairwise(section.body)
-        if isinstance(setting, ast.AnnAssign)
-        and isinstance(setting.target, ast.Name)
-        and isinstance(text, ast.Expr)
-        and isinstance(text.value, ast.Constant)
-        and isinstance(text.value.value, str)
-    }
+    about = {"$schema": "https://json-schema.org/draft/2020-12/schema"}
+    return about | StudyFile.model_json_schema()

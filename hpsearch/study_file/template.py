@@ -1,15 +1,24 @@
-"""A commented study file to start from."""
+"""Study files as text: a commented one to start from, and values as TOML writes them."""
 
 from __future__ import annotations
 
 import json
+import re
+import textwrap
+from collections.abc import Iterator, Mapping
+from typing import Any
 
-__all__ = ["template", "toml_string"]
+from pydantic import BaseModel
 
-_TEXT = """\
+from hpsearch.study_file.models import StudyFile
+from hpsearch.writing import OBEYED
+
+__all__ = ["template", "toml_key", "toml_value"]
+
+HEAD = """\
 # A study for hpsearch. Run it with `hpsearch run FILE`; run it again to go on after an
-# interruption. A line that begins with "# " and a setting shows its default: remove the "# " to
-# change it.
+# interruption. A line that begins with "# " and a setting shows its default, or an example where
+# there is none: remove the "# " to change it.
 #
 # A setting of [data] preprocessing, [model] and [training] may be written in three ways:
 #   activation = "relu"                                     a value: fixed
@@ -17,67 +26,9 @@ _TEXT = """\
 #   optimizer = { choices = ["momentum", "adam"] }          a list: searched
 # and may depend on the choice of another:
 #   momentum = { low = 0.5, high = 0.99, when = { optimizer = "momentum" } }
-
-name = __NAME__
-# seed = 0
-
-[data]
-__SOURCE__
-# test = 0.2                      # share of the rows for the one test at the end
-# validation = 0.2                # share of what is left that scores the trials
-# folds = 1                       # 2 or more: cross-validation instead of one validation part
-# limit = 1000                    # use a stratified sample of so many rows
-# exclude = []                    # columns to leave out of learning, by name: ["id", "date"]
-# missing_labels = []             # labels that mean a missing one, whose rows go: ["NA", "?"]
-# preprocessing = "standardize"   # none, zero-centre, standardize, pca, whiten
-# variance = 1.0                  # share of the variance that pca and whiten keep
-
-[model]
-# width = { low = 16, high = 256, log = true }   # units in each hidden layer
-# depth = { low = 1, high = 3 }                  # hidden layers
-# activation = "relu"             # sigmoid, tanh, relu, leaky-relu, prelu, elu, maxout
-# maxout_pieces = 2               # linear pieces of a maxout unit
-# initializer = "he"              # zeros, small-random, large-random, xavier, xavier-average,
-#                                 # xavier-uniform, he, he-fan-out, he-uniform
-# bias = 0.0                      # what every bias starts at
-# batch_norm = false
-# dropout = 0.0                   # share of hidden units silenced at each step
-
-[training]
-# epochs = 20                     # of a full training; coarse stages train shorter
-# learning_rate = { low = 1e-4, high = 1.0, log = true }
-# decay = { low = 1e-3, high = 1.0, log = true }   # the last learning rate as a share of the first
-# l2 = { low = 1e-6, high = 1e-1, log = true }     # regularization of the weights
-# optimizer = "momentum"          # sgd, momentum, nesterov, adagrad, rmsprop, adam, adamw
-# momentum = 0.9
-# beta2 = 0.999                   # second decay rate of adam and adamw
-# schedule = "cosine"             # constant, step, exponential, inverse-time, cosine
-# warmup = 0.0                    # epochs over which the learning rate first rises
-# batch_size = 64
-# weight_averaging = 0.0          # decay of the average of the weights that predicts; 0.99, say
-# patience = 5                    # stop after so many epochs without a better score; default: never
-# divergence = 3.0                # stop a trial whose loss passes so many times the initial loss
-
-[search]
-# strategy = "coarse-to-fine"     # or random, grid, tpe, gp, cmaes, qmc
-# trials = 60                     # trainings in all, those of the closing race included
-# total_epochs = 900              # or as many as so many epochs pay for; default: no limit
-# total_flops = 1e12              # begin none that so many operations do not pay for; default: none
-# seconds = 3600                  # begin no more after so long; default: no limit
-# trial_seconds = 600             # kill a training that takes longer; default: no limit
-# confirm = 15                    # how many of them race the best few over new seeds
-# contenders = 5                  # how many configurations start in that race
-# stage_shares = [0.5, 0.25, 0.25]   # coarse-to-fine: each stage's share of the other trials
-# epoch_shares = [0.25, 0.5, 1.0]    # coarse-to-fine: each stage's share of the epochs
-# shift = true                    # for grid: move its points by a random part of a step
-# points = { learning_rate = 5, width = [32, 128] }   # for grid: how many points, or which
-
-[compare]                         # for `hpsearch compare`
-# strategies = ["grid", "random", "random-x2", "coarse-to-fine", "tpe"]
-# repeats = 10                    # searches of each, with other splits and seeds
-# budget = "flops"                # what all get the same of: flops, epochs or seconds
-# amount = 1e12                   # how much; default: what search.trials average trainings take
 """
+MARGIN = 34
+"""Where an explanation begins, unless its setting is longer."""
 
 
 def template(name: str, data: str = "digits", target: str | None = None) -> str:
@@ -92,13 +43,71 @@ def template(name: str, data: str = "digits", target: str | None = None) -> str:
     True
     """
     is_path = any(mark in data for mark in "./\\") and not data.startswith("openml:")
-    source = f"{'path' if is_path else 'name'} = {toml_string(data)}"
-    if target is not None:
-        source += f"\ntarget = {toml_string(target)}"
-    return _TEXT.replace("__NAME__", toml_string(name or "study")).replace("__SOURCE__", source)
+    said = {"path" if is_path else "name": data} | ({} if target is None else {"target": target})
+    lines = [HEAD, *_lines(StudyFile, {"name": name or "study"})]
+    for table, field in StudyFile.model_fields.items():
+        section = field.annotation
+        if isinstance(section, type) and issubclass(section, BaseModel):
+            lines += ["", *_explained(f"[{table}]", section.__doc__ or "")]
+            lines += _lines(section, said if table == "data" else {})
+    return "\n".join(lines) + "\n"
 
 
-def toml_string(text: str) -> str:
-    """A text as TOML writes it, in quotes."""
-    # A JSON string is a TOML basic string too, but for one control character.
-    return json.dumps(text, ensure_ascii=False).replace("\x7f", "\\u007f")
+def _lines(section: type[BaseModel], said: Mapping[str, str]) -> Iterator[str]:
+    """A table's keys: what is said of them, or their default, or else an example."""
+    # What is searched by default comes first: it matters most.
+    fields = section.model_fields.items()
+    for key, field in sorted(fields, key=lambda item: not isinstance(item[1].default, BaseModel)):
+        default = field.default if field.default is not None else (field.examples or [None])[0]
+        if key in said:
+            yield f"{key} = {toml_value(said[key])}"
+        elif field.description and default is not None:
+            if isinstance(default, BaseModel):
+                default = default.model_dump(exclude_defaults=True)
+            yield from _explained(f"# {key} = {toml_value(default)}", field.description)
+
+
+def _explained(line: str, text: str) -> Iterator[str]:
+    """A line and, to its right, what it means, on as many lines as that takes."""
+    start = max(MARGIN, len(line) + 2)
+    if start > 60:  # and little would stand in a line
+        yield line
+        line, start = "#", MARGIN
+    text = text[0].lower() + text[1:].removesuffix(".")
+    for part in textwrap.wrap(text, 98 - start, break_on_hyphens=False):
+        yield f"{line:{start}}# {part}"
+        line = "#"
+
+
+def toml_value(value: Any) -> str:
+    r"""A setting on one line, as study files are written by hand; what is obeyed is escaped.
+
+    >>> toml_value({"low": 1e-6, "high": 1.0, "log": True}), toml_value(["relu", 3])
+    ('{ low = 1e-6, high = 1.0, log = true }', '["relu", 3]')
+    >>> print(toml_value("\x9b2J \U000e0041"))
+    "\u009b2J \U000e0041"
+    """
+    if isinstance(value, dict):
+        inner = ", ".join(
+            f"{toml_key(key)} = {toml_value(part)}"
+            for key, part in value.items()
+            if part is not None
+        )
+        return f"{{ {inner} }}"
+    if isinstance(value, list | tuple):
+        return f"[{', '.join(map(toml_value, value))}]"
+    if isinstance(value, float) and not 1e-3 <= abs(value) < 1e6:
+        short = re.sub(r"e([-+])0*", r"e\1", f"{value:.0e}").replace("+", "")
+        return short if value and float(short) == value else json.dumps(value, allow_nan=False)
+    # JSON's strings, numbers and truth values are TOML's too, but for what is obeyed.
+    return OBEYED.sub(_escape, json.dumps(value, ensure_ascii=False, allow_nan=False))
+
+
+def toml_key(name: str) -> str:
+    """A key, in quotes where it needs them."""
+    return name if re.fullmatch(r"[A-Za-z0-9_-]+", name) else toml_value(name)
+
+
+def _escape(found: re.Match[str]) -> str:
+    number = ord(found[0])
+    return f"\\u{number:04x}" if number < 0x10000 else f"\\U{number:08x}"

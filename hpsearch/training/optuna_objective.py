@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Any
 from hpsearch.data import Dataset, Fold, Preprocessor, Split, make_splits
 from hpsearch.errors import UnknownNameError, UsageError
 from hpsearch.nn import TrainingConfig
-from hpsearch.space import Categorical, Float, Int, Parameter, Space, Value
+from hpsearch.search.distributions import suggest
+from hpsearch.space import Categorical, Space, Value
 from hpsearch.training.diagnosis import by_kind
 from hpsearch.training.jobs import train_folds
 from hpsearch.training.specification import TrainingSpecification, setting_names
@@ -16,7 +17,7 @@ from hpsearch.training.specification import TrainingSpecification, setting_names
 if TYPE_CHECKING:
     import optuna
 
-__all__ = ["MLPObjective", "suggest"]
+__all__ = ["MLPObjective"]
 
 
 class MLPObjective:
@@ -159,25 +160,3 @@ def _check_values(fixed: Mapping[str, Value], space: Space) -> None:
         )
         for value in some:
             TrainingSpecification.of({name: value}, epochs=1)
-
-
-def suggest(trial: optuna.Trial, space: Space) -> dict[str, Value]:
-    """Ask a trial for a value of each parameter that is active, parents before their children."""
-    configuration: dict[str, Value] = {}
-    while pending := [name for name in space.active(configuration) if name not in configuration]:
-        for name in pending:
-            configuration[name] = _suggest(trial, name, space.parameters[name])
-    return configuration
-
-
-def _suggest(trial: optuna.Trial, name: str, parameter: Parameter) -> Value:
-    if isinstance(parameter, Float):
-        return trial.suggest_float(
-            name, parameter.low, parameter.high, log=parameter.log, step=parameter.step
-        )
-    if isinstance(parameter, Int):
-        return trial.suggest_int(
-            name, parameter.low, parameter.high, log=parameter.log, step=parameter.step
-        )
-    value: Value = trial.suggest_categorical(name, parameter.choices)
-    return value

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import ast
+import csv
+import io
 import json
 import re
 import tomllib
@@ -11,10 +13,19 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from nasty import NASTY
 
 import hpsearch
+from hpsearch.advice import study_toml
+from hpsearch.advice.study import Advice
+from hpsearch.checks.check import Check, excluding
+from hpsearch.cli.advise import advice_text
 from hpsearch.cli.app import run
-from hpsearch.study_file import load_study_file
+from hpsearch.cli.console import _Harmless
+from hpsearch.cli.render import checks_advice
+from hpsearch.study_file import load_study_file, parse_study_file
 from hpsearch.study_file.models import StudyFile
 from hpsearch.training.diagnosis import ADVICE
 
@@ -120,6 +131,52 @@ def test_what_check_says_can_be_pasted(leaky: Path, capsys: pytest.CaptureFixtur
     checks = {check["name"]: check for check in json.loads(capsys.readouterr().out)["checks"]}
     assert checks["label leaks"]["verdict"] == "pass"
     assert checks["constant columns"]["verdict"] == "pass"
+
+
+NASTY_COLUMNS = [
+    *(f"c{name.replace(chr(0), '')}d" for name in NASTY[:-1]),  # what holds it is no text file
+    "\x9b2J in a column whose name is longer than a line of a terminal is, and has a ]",
+]
+
+
+@given(st.lists(st.text(st.characters(exclude_categories=("Cs",))), min_size=1, unique=True))
+def test_any_column_can_be_pasted_from_a_terminal_of_any_width(names: list[str]) -> None:
+    sentence = f"look whether they were read right, or {excluding(names)}; or not"
+    check = Check("constant columns", "warn", "1", "0", sentence, tuple(names))
+    file = io.StringIO()
+    console = _Harmless(file=file, width=80, highlight=False)
+    console.print(checks_advice([check], names, 80), soft_wrap=True)
+    study = parse_study_file(STUDY)
+    advice = Advice(study, (), (check,), study, ())
+    console.print(advice_text(advice, 80), soft_wrap=True)
+    printed = re.findall(r"\[data\] (exclude = \[.*\])", file.getvalue())
+    assert [tomllib.loads(line)["exclude"] for line in printed] == [names[:20]] * 3
+    prose = [line for line in file.getvalue().split("\n") if "exclude" not in line]
+    assert all(len(line) <= 80 for line in prose)
+
+
+def test_columns_of_any_name_are_left_out_by_what_check_prints(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    rng = np.random.default_rng(0)
+    with (tmp_path / "table.csv").open("w", newline="", encoding="utf-8") as file:
+        writer = csv.writer(file)
+        writer.writerow(["a", "old", "kind", *NASTY_COLUMNS])
+        for n in range(120):
+            writer.writerow([rng.normal(), n % 7, f"k{n % 3}", *[1] * len(NASTY_COLUMNS)])
+    (tmp_path / "study.toml").write_text(STUDY)
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("COLUMNS", "80")
+    run(["check", "study.toml"])
+    out = capsys.readouterr().out
+    [together] = re.findall(r"^All together: \[data\] (exclude = .*)", out, re.MULTILINE)
+    assert tomllib.loads(together)["exclude"] == ["old", *NASTY_COLUMNS]
+    Path("study.toml").write_text(STUDY.replace('exclude = ["old"]', together), encoding="utf-8")
+    run(["check", "study.toml", "--json"])
+    checks = {check["name"]: check for check in json.loads(capsys.readouterr().out)["checks"]}
+    assert checks["constant columns"]["verdict"] == "pass"
+    study = load_study_file("study.toml")
+    assert parse_study_file(study_toml(study, comments=["\x7f \x9b2J"])).data == study.data
 
 
 def test_what_advise_writes_leaves_the_columns_out(

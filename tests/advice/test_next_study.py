@@ -9,8 +9,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from hpsearch.advice import Edit, next_study, study_toml, toml_value
+from hpsearch.advice import Edit, next_study, study_toml
 from hpsearch.study_file import parse_study_file, shipped_studies
+from hpsearch.study_file.template import toml_value
 
 KEYS = st.text("ab-_ é")
 values = st.recursive(

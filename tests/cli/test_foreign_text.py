@@ -7,7 +7,6 @@ import json
 import re
 import subprocess
 import sys
-import unicodedata
 import warnings
 from pathlib import Path
 
@@ -15,6 +14,7 @@ import optuna
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from nasty import NASTY, is_shown
 from rich.markup import escape
 from rich.text import Text
 
@@ -22,35 +22,7 @@ from hpsearch.cli import console
 from hpsearch.cli.app import run
 from hpsearch.cli.render import plain_table
 from hpsearch.storage import open_storage
-
-NASTY = [
-    "\x1b[31mred\x1b[0m",
-    "\x1b]0;title\x07",
-    "\x1b]8;;http://x\x1b\\link",
-    "\x9b2J",
-    "\x07\x08\x00\x0b\x0c\r\x7f",
-    "\u202egnp.exe",
-    "\u2066a\u2069",
-    "\u2028\u2029\x85",
-    "\u200b\ufeff\xad",
-    "[bold]",
-    "[/]",
-    "[/bold] [link=x]",
-    "end\\",
-    "two\nlines",
-]
-HIDDEN = ("Cc", "Cs", "Zl", "Zp")
-TURNING = ("LRE", "RLE", "LRO", "RLO", "PDF", "LRI", "RLI", "FSI", "PDI")
-
-
-def is_shown(text: str) -> bool:
-    """Whether there is nothing in a text but what is seen, and ends of lines."""
-    return not any(
-        (unicodedata.category(c) in HIDDEN and c not in "\n\t")
-        or unicodedata.bidirectional(c) in TURNING
-        or c in "\u200b\ufeff\xad"
-        for c in text
-    )
+from hpsearch.writing import OBEYED
 
 
 @pytest.fixture(scope="module")
@@ -169,7 +141,7 @@ class TestConsole:
         made.print(escape(text), table, styled, Text(text))
         written = file.getvalue()
         assert is_shown(written)
-        assert not console.OBEYED.search(written)
+        assert not OBEYED.search(written)
 
     def test_styles_stay_where_they_were(self) -> None:
         file = io.StringIO()

@@ -166,3 +166,23 @@ def test_a_decimal_comma_is_remembered(capsys: pytest.CaptureFixture[str]) -> No
     comma, told = predicted(capsys, HEAD + '1200,"3,500",12,Earth\n')
     assert comma == point
     assert told == []
+
+
+def test_a_finished_study_that_is_run_again_tells_them_too(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    rows = "".join(f"id{n},{n % 5},k{n % 2}\n" for n in range(80))
+    (tmp_path / "t.csv").write_text("id,x,kind\n" + rows)
+    (tmp_path / "s.toml").write_text(
+        'name = "s"\n[data]\npath = "t.csv"\ntarget = "kind"\n[training]\nepochs = 1\n'
+        '[search]\nstrategy = "random"\ntrials = 2\n'
+    )
+    monkeypatch.chdir(tmp_path)
+    accounts = []
+    for _ in range(2):
+        assert run(["run", "s.toml", "-w", "1", "--no-check"]) == 0
+        err = capsys.readouterr().err
+        accounts.append(err[: err.index("\ns  ")])
+    assert "finished already" in err
+    assert accounts[0] == accounts[1]
+    assert "'id'" in accounts[0]

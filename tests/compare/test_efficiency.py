@@ -1,6 +1,5 @@
 from __future__ import annotations
 
-import itertools
 import math
 
 import numpy as np
@@ -9,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from hpsearch.compare import efficiency
-from hpsearch.compare.efficiency import best_of, efficiency_curve, expected_best
+from hpsearch.compare.efficiency import best_of, efficiency_curve
 from hpsearch.errors import UsageError
 
 accuracies = st.lists(st.floats(0, 1), min_size=1, max_size=8)
@@ -107,20 +106,6 @@ def test_the_curve_takes_the_best_of_each_experiment() -> None:
     assert best[8] == [0.9]
 
 
-@given(st.lists(st.floats(-5, 5), min_size=1, max_size=4), st.integers(1, 4))
-def test_the_expected_best_is_the_mean_over_all_draws(scores: list[float], n: int) -> None:
-    brute = np.mean([max(draw) for draw in itertools.product(scores, repeat=n)])
-    assert expected_best(scores, n) == pytest.approx(brute, abs=1e-9)
-
-
-def test_the_expected_best_grows_from_the_mean_to_the_maximum() -> None:
-    scores = rng().random(50)
-    curve = [expected_best(scores, n) for n in (1, 2, 4, 8, 10_000)]
-    assert curve == sorted(curve)
-    assert curve[0] == pytest.approx(scores.mean())
-    assert curve[-1] == pytest.approx(scores.max())
-
-
 @pytest.mark.parametrize(
     ("validation", "test", "n", "message"),
     [
@@ -143,9 +128,3 @@ def test_what_is_no_accuracy_is_refused(
 def test_an_experiment_has_between_one_and_all_trials(size: int) -> None:
     with pytest.raises(UsageError, match="from 3 trials"):
         efficiency_curve([0.5] * 3, [0.5] * 3, n_validation=9, n_test=9, rng=rng(), sizes=[size])
-
-
-@pytest.mark.parametrize(("scores", "n"), [([], 1), ([0.5], 0), ([math.nan], 1)])
-def test_there_is_no_best_of_nothing(scores: list[float], n: int) -> None:
-    with pytest.raises(UsageError, match="at least one draw"):
-        expected_best(scores, n)

@@ -37,6 +37,35 @@ def _parquet(path: Path, columns: dict[str, object], times: int = 1) -> None:
             writer.write_table(table)
 
 
+def _varint(value: int) -> bytes:
+    out = b""
+    while value > 127:
+        out, value = out + bytes([value & 127 | 128]), value >> 7
+    return out + bytes([value])
+
+
+def lying_page(path: Path) -> None:
+    """A column whose footer says some bytes, and whose page says 1,200 MiB, and holds them."""
+    size, rows = 1200 * MIB, 400
+    table = pa.table({"n": np.zeros(rows), "y": np.arange(rows) % 2})
+    pq.write_table(table, path, compression="zstd", use_dictionary=False, write_statistics=False)
+    content, group = path.read_bytes(), pq.read_metadata(path).row_group(0)
+    first, second = group.column(0), group.column(1)
+    body = pa.compress(bytes(size), codec="zstd", asbytes=True)
+    sizes = b"\x15".join([b"", _varint(2 * size), _varint(2 * len(body))])
+    head = (
+        b"\x15\x00" + sizes + b"\x2c\x15" + _varint(2 * rows) + b"\x15\x00\x15\x06\x15\x06\x00\x00"
+    )
+    page, at, length = head + body, first.data_page_offset, first.total_compressed_size
+    footer_length = int.from_bytes(content[-8:-4], "little")
+    footer = content[-8 - footer_length : -8]
+    place = second.data_page_offset
+    for old, new in ((length, len(page)), (place, place + len(page) - length)):
+        footer = footer.replace(_varint(2 * old), _varint(2 * new))
+    data = content[:at] + page + content[at + length : -8 - footer_length]
+    path.write_bytes(data + footer + len(footer).to_bytes(4, "little") + b"PAR1")
+
+
 def _zip(members: dict[str, bytes]) -> bytes:
     buffer = io.BytesIO()
     with zipfile.ZipFile(buffer, "w", zipfile.ZIP_DEFLATED, compresslevel=1) as archive:
@@ -172,6 +201,7 @@ DATA: dict[str, tuple[str, Callable[[Path], object]]] = {
         "t.parquet",
         lambda path: _parquet(path, {"n": np.zeros(MIB, np.int8), "y": np.zeros(MIB, bool)}, 110),
     ),
+    "a page of Parquet whose header says more than the footer": ("t.parquet", lying_page),
     "numbers of an archive": (
         "t.npz",
         _of_bytes(lambda: _zip({"X": _npy(np.zeros((400, 100_000))), "y": _npy(Y)})),

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
 from hpsearch.data.preprocessing import KINDS, Preprocessor
-from hpsearch.errors import DataError, UnknownNameError
+from hpsearch.errors import DataError, UnknownNameError, UsageError
 
 values = st.floats(-100, 100, width=32).map(lambda v: round(v, 2))
 matrices = arrays(np.float32, st.tuples(st.integers(2, 12), st.integers(1, 6)), elements=values)
@@ -199,8 +199,8 @@ def test_large_offsets_do_not_cost_the_variance() -> None:
 @pytest.mark.parametrize(
     ("X", "request_", "words"),
     [
-        (np.ones((3, 2)), {"variance": 0.0}, "variance must be a share"),
-        (np.ones((3, 2)), {"variance": 1.5}, "variance must be a share"),
+        (np.ones((3, 2)), {"variance": 0.0}, "variance is"),
+        (np.ones((3, 2)), {"variance": 1.5}, "variance is"),
         (np.ones((0, 2)), {}, "shape (0, 2)"),
         (np.ones(3), {}, "shape (3,)"),
         (np.full((3, 1), np.nan), {"categories": {0: ("a",)}}, "no column has a value"),
@@ -209,7 +209,7 @@ def test_large_offsets_do_not_cost_the_variance() -> None:
 def test_what_cannot_be_fitted_is_refused(
     X: np.ndarray, request_: dict[str, object], words: str
 ) -> None:
-    with pytest.raises(DataError) as caught:
+    with pytest.raises(UsageError) as caught:
         Preprocessor.fit(X, "pca", **request_)  # type: ignore[arg-type]
     assert words in str(caught.value)
 

@@ -8,7 +8,11 @@ import sys
 from pathlib import Path
 
 import bombs
+import numpy as np
 import pytest
+
+from hpsearch.data import columns, formats, load_dataset
+from hpsearch.data.dataset import encode_labels
 
 MOST = 1 << 30  # bytes above what Python, NumPy and Arrow take by themselves
 
@@ -92,3 +96,43 @@ def test_a_bomb_is_refused_in_a_sentence(told: dict[str, tuple[int, str, int]], 
     assert words.count("\n") == 1
     assert len(words) < 500
     assert peak < MOST
+
+
+PRICES = ('"${0},{1:03d}.5"', "{0}.{1:03d}%", '"{0},{1:03d}"')
+
+
+@pytest.mark.parametrize("form", PRICES)
+def test_cells_that_all_differ_are_read_as_numbers_in_pieces(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, form: str
+) -> None:
+    monkeypatch.setattr(formats, "PIECE", 64)
+    monkeypatch.setattr(columns, "HEAD", 128)
+    cells = [form.format(1 + row // 1000, row % 1000) for row in range(3000)]
+    few = "".join(f"{cell},{'ab'[row % 2]}\n" for row, cell in enumerate(cells))
+    (tmp_path / "t.csv").write_text("n,y\n" + few)
+    found = load_dataset(path=tmp_path / "t.csv", target="y")
+    expected = [float(cell.strip('"$%').replace(",", "")) for cell in cells]
+    assert found.X[:, 0].tolist() == np.float32(expected).tolist()
+    assert "n" in found.account.numbers
+
+
+@pytest.mark.parametrize(
+    ("form", "reason"), [("c{}", "distinct texts in the first"), ("2024-01-01 {}:00", "dates")]
+)
+def test_the_rest_of_cells_that_all_differ_is_not_looked_at(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, form: str, reason: str
+) -> None:
+    monkeypatch.setattr(columns, "HEAD", 16)
+    rows = "".join(f"{form.format(row)},{row},{'ab'[row % 2]}\n" for row in range(24))
+    (tmp_path / "t.csv").write_text("s,n,y\n" + rows)
+    found = load_dataset(path=tmp_path / "t.csv", target="y")
+    assert reason in found.account.columns_dropped["s"]
+
+
+@pytest.mark.parametrize("first", [2**63 + 5, 2**64 - 2, 10**18 + 1])
+def test_labels_of_many_digits_stay_apart(tmp_path: Path, first: int) -> None:
+    labels = (first, first + 1)
+    rows = "".join(f"{row},{labels[row % 2]}\n" for row in range(40))
+    (tmp_path / "t.csv").write_text("n,y\n" + rows)
+    assert load_dataset(path=tmp_path / "t.csv", target="y").classes == labels
+    assert encode_labels("t", np.array(labels * 20, dtype=object))[1] == labels

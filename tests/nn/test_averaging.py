@@ -12,7 +12,6 @@ import pytest
 from sklearn.datasets import load_digits
 
 from hpsearch import MLPClassifier
-from hpsearch.errors import UsageError
 from hpsearch.nn import EpochRecord, Network, NetworkConfig, Trainer, TrainingConfig, train
 from hpsearch.nn.losses import SoftmaxCrossEntropy
 
@@ -144,7 +143,7 @@ def _nth_step(n: int) -> np.ndarray:
 def test_running_statistics_are_averaged_along() -> None:
     """Without steps that move it, the first layer's mean is a mean of the batches' means."""
     still = trainer(
-        0.9, learning_rate=1e-12, batch_size=len(X), epochs=30, model={"batch_norm": True}
+        0.9, learning_rate=1e-10, batch_size=len(X), epochs=30, model={"batch_norm": True}
     )
     still.run(X, Y)
     running = still.network.layers[0].running
@@ -198,15 +197,6 @@ def test_the_classifier_goes_on_from_the_raw_weights(copied: bool) -> None:
         plain.partial_fit(X, Y, [0, 1, 2])
     assert plain.loss_curve_ == pytest.approx(at_once.loss_curve_)
     assert not np.allclose(plain.predict_proba(X), at_once.predict_proba(X))
-
-
-@pytest.mark.parametrize("value", [1.0, -0.1, float("nan"), "much", None])
-def test_a_decay_out_of_range_is_refused(value: Any) -> None:
-    wanted = "weight_averaging is .*; give a number at least 0 and below 1"
-    with pytest.raises(UsageError, match=wanted):
-        TrainingConfig(weight_averaging=value)
-    with pytest.raises(UsageError, match=wanted):
-        MLPClassifier(weight_averaging=value).fit(X, Y)
 
 
 def test_averaging_allocates_nothing_a_step() -> None:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterator
+import unicodedata
+from collections.abc import Callable, Iterator, Sequence
 from html.parser import HTMLParser
 from pathlib import Path
 from typing import Any
@@ -269,6 +270,56 @@ def test_no_two_studies_have_one_file() -> None:
     assert len({file_name(name) for name in ALIKE}) == len(ALIKE)
 
 
+CASES = [
+    *(
+        "a_b",
+        "A_B",
+        "A_b",
+        "a_B",
+        "straße",
+        "STRASSE",
+        "strasse",
+        "İ",
+        "i",
+        "I",
+        "ı",
+        "K",
+        "k",
+        "\u212a",
+    ),
+    *("ς", "σ", "Σ", "é", "e\u0301", "É", "ﬁ", "fi", "x" * 200, "X" * 200, "CON", "Con", "µ", "μ"),
+    *("\u1100\u1161", "가", "a/b", "A/b", "%2f", "%2F", "nul.", "nul ", "com¹", "COM1.x"),
+]
+
+
+def as_disks_do(name: str) -> set[str]:
+    """A file's name as file systems that take some letters for others may compare it."""
+    forms = {unicodedata.normalize(form, name) for form in ("NFC", "NFD", "NFKC", "NFKD")}
+    return {f for form in forms for f in (form.casefold(), form.lower(), form.upper())}
+
+
+@given(st.text(), st.text(), st.sampled_from([str.upper, str.casefold, str.title, str.swapcase]))
+def test_nor_have_any_where_capital_letters_are_small_ones(
+    one: str, other: str, change: Callable[[str], str]
+) -> None:
+    names = {one, other, change(one), file_name(one), file_name(one).casefold(), f"{one}+{other}"}
+    tell_apart(sorted(names))
+
+
+def tell_apart(names: Sequence[str]) -> None:
+    files = [as_disks_do(page_name([name])) for name in names]
+    for n, these in enumerate(files):
+        assert not any(these & others for others in files[:n]), names
+
+
+def test_cases_that_disks_take_for_one_another() -> None:
+    tell_apart(CASES)
+    plain = ["a_b", "strasse", "é", "fi", "digits-2", "x" * 150]
+    assert [file_name(name) for name in plain] == plain
+    assert page_name(["CON"]).startswith("%43ON%-")
+    assert not any(file_name(name).endswith((".", " ")) for name in CASES)
+
+
 @given(st.text(max_size=60), st.text(max_size=60))
 def test_nor_have_any_others(one: str, other: str) -> None:
     assert (page_name([one]) == page_name([other])) == (one == other)
@@ -280,7 +331,7 @@ def test_a_file_s_name_is_one_everywhere(name: str, tmp_path: Path) -> None:
     file = page_name([name])
     assert re.fullmatch(r"[\w%][\w%.-]*\.html", file)
     assert len(file.encode()) <= 160
-    assert not re.match(r"(?i)(con|prn|aux|nul|com\d|lpt\d)(\.|$)", file)
+    assert not re.match(r"(?i)(con|prn|aux|nul|(com|lpt)[\d¹²³])(\.|$)", file)
     (tmp_path / file).write_text("")
     assert [p.name for p in tmp_path.iterdir()] == [file]
 
@@ -316,15 +367,15 @@ def test_only_its_own_page_is_replaced_unasked(
     assert {p.name for p in tmp_path.glob("*.html")} == set(pages)
     for file, name in pages.items():
         assert f"<h1>{name}</h1>" in (tmp_path / file).read_text()
-    # As where files of A_B and a_b are the same, and with what is no page at all.
-    (tmp_path / "a_b.html").rename("A_B.html")
+    # Where there is the page of another, and what is no page at all.
+    (tmp_path / "a_b.html").rename(page_name(["A_B"]))
     (tmp_path / "a_b.html").write_text("mine")
-    for name in ("A_B", "a_b"):
-        before = (tmp_path / f"{name}.html").read_bytes()
+    for name, file in (("A_B", page_name(["A_B"])), ("a_b", "a_b.html")):
+        before = (tmp_path / file).read_bytes()
         assert run([*report, name]) == 2
         assert "is there already, and is no page of the same" in capsys.readouterr().err
-        assert (tmp_path / f"{name}.html").read_bytes() == before
-        assert run([*report, name, "-o", f"{name}.html"]) == 0, "somebody has named it"
+        assert (tmp_path / file).read_bytes() == before
+        assert run([*report, name, "-o", file]) == 0, "somebody has named it"
         assert run([*report, name]) == 0
 
 

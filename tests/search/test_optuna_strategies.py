@@ -155,3 +155,14 @@ def test_a_trial_is_asked_for_what_exists() -> None:
         assert configuration in space
         assert trial.params == configuration
     assert {"m" in configuration for configuration, _ in asked} == {True, False}
+
+
+def test_suggest_asks_for_parents_first() -> None:
+    space = Space(
+        {"child": Float(0, 1), "parent": Categorical(("a", "b"))},
+        {"child": Condition("parent", ("a",))},
+    )
+    trial = optuna.trial.FixedTrial({"parent": "a", "child": 0.5})
+    assert suggest(trial, space) == {"parent": "a", "child": 0.5}  # type: ignore[arg-type]
+    trial = optuna.trial.FixedTrial({"parent": "b"})
+    assert suggest(trial, space) == {"parent": "b"}  # type: ignore[arg-type]

@@ -41,11 +41,11 @@ def test_they_come_back_with_six_digits(storage: WriteBehindStorage, make: Make)
     assert load_epochs(storage, trial_id=second) == {second: expected[second]}
 
 
-def test_what_a_monitor_saw_is_read_on_demand(storage: WriteBehindStorage) -> None:
+def test_snapshots_are_read_on_demand(storage: WriteBehindStorage) -> None:
     study = optuna.create_study(storage=storage)
-    looks = {"epochs": [0, 1], "layers": {"dead": [[0.0, None]]}}
+    snapshots = {"epochs": [0, 1], "layers": {"dead": [[0.0, None]]}}
     ids = []
-    for seen in (looks, None):
+    for seen in (snapshots, None):
         ids.append(storage.create_new_trial(study._study_id))
         storage.finish_trial(
             ids[-1],
@@ -54,13 +54,13 @@ def test_what_a_monitor_saw_is_read_on_demand(storage: WriteBehindStorage) -> No
             intermediate_values={},
             user_attrs={},
             epochs={"train_loss": [1.5, math.nan]},
-            looks=seen,
+            snapshots=seen,
         )
     losses = {"train_loss": [1.5, None]}
     whole = load_epochs(storage, study_id=study._study_id)
-    assert whole == {ids[0]: losses | {"looks": looks}, ids[1]: losses}
-    quick = load_epochs(storage, study_id=study._study_id, looks=False)
-    assert quick == {ids[0]: losses | {"looks": {}}, ids[1]: losses}
+    assert whole == {ids[0]: losses | {"snapshots": snapshots}, ids[1]: losses}
+    quick = load_epochs(storage, study_id=study._study_id, snapshots=False)
+    assert quick == {ids[0]: losses | {"snapshots": {}}, ids[1]: losses}
 
 
 def test_a_trial_finished_at_once_is_as_one_finished_step_by_step(

@@ -16,7 +16,6 @@ import optuna
 import pytest
 
 from hpsearch.engine import run_study
-from hpsearch.storage.own_tables import VERSION
 from hpsearch.study_file import parse_study_file
 
 TEXT = """
@@ -113,10 +112,13 @@ def with_an_empty_log(file: Path) -> None:
     Path(f"{file}-wal").touch()
 
 
-def of_an_older_version(file: Path) -> None:
+def of_optuna_s_own(file: Path) -> None:
     with closing(sqlite3.connect(file)) as connection:
-        connection.execute(f"UPDATE hpsearch_schema SET version = {VERSION - 1}")
-        connection.execute("DROP TABLE hpsearch_ensembles")
+        names = connection.execute("SELECT name FROM sqlite_master WHERE type = 'table'").fetchall()
+        for name in (name for [name] in names if name.startswith("hpsearch_")):
+            connection.execute(f"DROP TABLE {name}")
+        for name in ("studies", "trials"):
+            connection.execute(f"DROP TRIGGER hpsearch_{name}_gone")
         connection.commit()
 
 
@@ -127,7 +129,7 @@ def test_every_command_that_reads_works(medium: Path, tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    "left", [as_it_was_left, with_a_rollback_journal, with_an_empty_log, of_an_older_version]
+    "left", [as_it_was_left, with_a_rollback_journal, with_an_empty_log, of_optuna_s_own]
 )
 def test_a_database_is_read_however_it_was_left(
     medium: Path, tmp_path: Path, left: Callable[[Path], None]

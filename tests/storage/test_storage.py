@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import multiprocessing
 import shutil
 import sqlite3
@@ -69,12 +70,27 @@ class TestOpening:
             open_storage(str(file), create=False)
         assert not file.exists()
 
-    def test_a_database_of_a_newer_hpsearch_is_left_alone(self, file: Path) -> None:
-        storage = open_storage(str(file))
-        with storage.engine.begin() as connection:
-            connection.execute(sa.text("INSERT INTO hpsearch_schema VALUES (99)"))
-        with pytest.raises(StorageError, match="newer hpsearch"):
-            open_storage(str(file))
+    @pytest.mark.parametrize("create", [True, False])
+    @pytest.mark.parametrize(
+        ("made", "words"),
+        [
+            ("INSERT INTO hpsearch_version VALUES (99)", "a newer hpsearch .* have version 99,"),
+            ("ALTER TABLE hpsearch_version RENAME TO hpsearch_schema", "an older hpsearch"),
+        ],
+        ids=["newer", "before the first release"],
+    )
+    def test_a_database_of_another_hpsearch_is_left_alone(
+        self, file: Path, made: str, words: str, create: bool
+    ) -> None:
+        open_storage(str(file)).close()
+        with contextlib.closing(sqlite3.connect(file)) as connection:
+            connection.execute(made)
+            connection.commit()
+            before = list(connection.iterdump())
+            with pytest.raises(StorageError, match=f"{words}.* run the study anew") as caught:
+                open_storage(str(file), create=create)
+            assert "\n" not in str(caught.value)
+            assert list(connection.iterdump()) == before
 
     def test_a_database_of_another_optuna_is_left_alone(self, file: Path) -> None:
         storage = open_storage(str(file))
@@ -288,21 +304,6 @@ class TestModels:
         assert load_model_bytes(storage, 1, again, ensemble=3) == b"three, better"
         with pytest.raises(StorageError, match="ensemble of 3 is not in the database any more"):
             load_model_bytes(storage, 1, three, ensemble=3)
-
-    def test_a_database_of_version_3_gets_their_table(self, file: Path) -> None:
-        storage = open_storage(str(file))
-        digest = save_model_bytes(storage, 1, b"one")
-        with storage.engine.begin() as connection:
-            connection.execute(sa.text("DROP TABLE hpsearch_ensembles"))
-            connection.execute(sa.text("UPDATE hpsearch_schema SET version = 3"))
-        storage.close()
-        later = open_storage(str(file))
-        assert load_model_bytes(later, 1, digest) == b"one"
-        two = save_model_bytes(later, 1, b"two", ensemble=2)
-        assert load_model_bytes(later, 1, two, ensemble=2) == b"two"
-        with later.engine.connect() as connection:
-            versions = connection.execute(sa.text("SELECT version FROM hpsearch_schema")).scalars()
-            assert max(versions) == 4
 
     def test_a_study_made_anew_does_not_inherit_the_network_of_its_id(self, file: Path) -> None:
         storage = open_storage(str(file))

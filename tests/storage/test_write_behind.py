@@ -185,7 +185,7 @@ class TestTime:
     def test_flush_commits_at_once(
         self, storage: WriteBehindStorage, stock: RDBStorage, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        monkeypatch.setattr("hpsearch.storage.session.DELAY", 3600.0)
+        monkeypatch.setattr("hpsearch.storage.write_behind.DELAY", 3600.0)
         study = optuna.create_study(storage=storage, study_name="s")
         trial = study.ask()
         trial.set_user_attr("a", 1)
@@ -296,7 +296,7 @@ class TestSeveralProcesses:
     def test_a_child_forked_in_the_middle_of_a_write_is_not_locked_out(
         self, storage: WriteBehindStorage, stock: RDBStorage, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        monkeypatch.setattr("hpsearch.storage.session.FORK_PATIENCE", 0.1)
+        monkeypatch.setattr("hpsearch.storage.write_behind.FORK_PATIENCE", 0.1)
         study = optuna.create_study(storage=storage, study_name="s")
         trial = study.ask()
         inside, over = threading.Event(), threading.Event()
@@ -346,8 +346,8 @@ class TestDeletedElsewhere:
 
     @pytest.fixture(autouse=True)
     def _never_by_itself(self, monkeypatch: pytest.MonkeyPatch) -> None:
-        monkeypatch.setattr("hpsearch.storage.session.DELAY", 3600.0)
-        monkeypatch.setattr("hpsearch.storage.session.LOOK", 0.0)
+        monkeypatch.setattr("hpsearch.storage.write_behind.DELAY", 3600.0)
+        monkeypatch.setattr("hpsearch.storage.connection.LOOK", 0.0)
 
     @pytest.mark.parametrize("write", WRITES.values(), ids=WRITES.keys())
     @pytest.mark.parametrize("name", ["deleted", "another"])
@@ -415,7 +415,7 @@ class TestDeletedElsewhere:
 class TestRenaming:
     @pytest.fixture(autouse=True)
     def _look_at_once(self, monkeypatch: pytest.MonkeyPatch) -> None:
-        monkeypatch.setattr("hpsearch.storage.session.LOOK", 0.0)
+        monkeypatch.setattr("hpsearch.storage.connection.LOOK", 0.0)
 
     def test_leaves_all_else_where_it_is(
         self, storage: WriteBehindStorage, stock: RDBStorage
@@ -501,7 +501,7 @@ def test_a_deleted_study_leaves_nothing_in_our_tables(storage: WriteBehindStorag
         optuna.delete_study(study_name="a", storage=storage)
     with storage.engine.connect() as connection:
         for table in own_tables():
-            if table is not own_tables().schema:
+            if table is not own_tables().version:
                 assert len(connection.execute(table.select()).all()) == 1, table.name
 
 
@@ -602,7 +602,7 @@ class TestLostConnection:
     def _a_server(self, url: str, monkeypatch: pytest.MonkeyPatch) -> None:
         if url.startswith("sqlite"):
             pytest.skip("SQLite has no server")
-        monkeypatch.setattr("hpsearch.storage.session.DELAY", 3600.0)
+        monkeypatch.setattr("hpsearch.storage.write_behind.DELAY", 3600.0)
 
     def test_between_transactions_costs_nothing(
         self, make: Make, url: str, stock: RDBStorage
@@ -638,7 +638,7 @@ class TestLostConnection:
                 lost.append(url)
                 end_connections(url)
 
-        storage.fence = lose
+        storage.connection.fence = lose
         storage.flush()
         assert lost
         [kept] = optuna.load_study(study_name="s", storage=make()).trials
@@ -674,7 +674,7 @@ def test_a_study_deleted_in_the_middle_of_a_flush_is_no_trouble(
 ) -> None:
     if url.startswith("sqlite"):
         pytest.skip("nobody else writes during a transaction of SQLite")
-    monkeypatch.setattr("hpsearch.storage.session.DELAY", 3600.0)
+    monkeypatch.setattr("hpsearch.storage.write_behind.DELAY", 3600.0)
     storage = make()
     kept = optuna.create_study(storage=storage, study_name="kept").ask()
     trial = optuna.create_study(storage=storage, study_name="deleted").ask()
@@ -753,6 +753,12 @@ def test_what_cannot_be_looked_for_gets_a_sentence(storage: WriteBehindStorage) 
         storage.get_study_id_from_name("\udc80")
 
 
+def room(storage: WriteBehindStorage, pages: int) -> None:
+    """Beyond so many pages SQLite says what it says when the disk has no room."""
+    with storage.connection.reading() as connection:
+        connection.exec_driver_sql(f"PRAGMA max_page_count = {pages}")
+
+
 class TestTrouble:
     @pytest.fixture
     def file(self, tmp_path: Path) -> Path:
@@ -764,14 +770,13 @@ class TestTrouble:
         trial = study.ask()
         with storage.engine.connect() as connection:
             pages = connection.exec_driver_sql("PRAGMA page_count").scalar()
-        # SQLite then says what it says when the disk has no room.
-        storage._connected().exec_driver_sql(f"PRAGMA max_page_count = {pages}")
+        room(storage, pages)
         trial.set_user_attr("a", "x" * 100_000)
         with pytest.raises(StorageError, match="has no room left on its disk; free some"):
             storage.flush()
         with pytest.raises(StorageError, match="has no room left"):
             trial.set_user_attr("b", 2)
-        storage._connected().exec_driver_sql("PRAGMA max_page_count = 1000000")
+        room(storage, 1_000_000)
         trial.set_user_attr("c", 3)
         study.tell(trial, 1.0)
         storage.flush()
@@ -786,12 +791,12 @@ class TestTrouble:
         def refuse(connection: sa.Connection) -> None:
             raise StorageError("not now")
 
-        storage.fence = refuse
+        storage.connection.fence = refuse
         trial.set_user_attr("a", 1)
         wait_for(lambda: storage._broken)
         with pytest.raises(StorageError, match="not now"):
             trial.set_user_attr("b", 2)
-        storage.fence = None
+        storage.connection.fence = None
         trial.set_user_attr("c", 3)
         storage.close()
         [kept] = optuna.load_study(study_name="s", storage=f"sqlite:///{file}").trials
@@ -870,8 +875,9 @@ class TestPasswords:
         with WriteBehindStorage(given) as storage:
             assert "very-secret" not in repr(storage) + storage.url + repr(vars(storage))
             assert storage.engine.dialect.name == "postgresql"
-            driver: Any = storage._connected().connection.driver_connection
-            assert driver.info.password == "very-secret"
+            with storage.connection.reading() as connection:
+                driver: Any = connection.connection.driver_connection
+                assert driver.info.password == "very-secret"
             with pickle.loads(pickle.dumps(storage)) as again:
                 assert content(again) == []
 

@@ -6,14 +6,12 @@ import json
 import re
 import tomllib
 from pathlib import Path
-from typing import get_args
 
 import pytest
 
-from hpsearch.data.preprocessing import KINDS
 from hpsearch.errors import StudyFileError, UsageError
-from hpsearch.nn import ACTIVATIONS, INITIALIZERS, OPTIMIZERS, SCHEDULES
 from hpsearch.space import Categorical, Condition, Float, Int
+from hpsearch.space.settings import SETTINGS
 from hpsearch.study_file import (
     default_space,
     json_schema,
@@ -59,11 +57,11 @@ def test_every_setting_can_be_a_value_a_range_or_choices() -> None:
         "activation": Categorical(("relu", "tanh")),
         "depth": Categorical((1, 3)),
         "batch_norm": Categorical((True, False)),
-        "dropout": Float(0.0, 0.5, step=0.1, limits=models.LIMITS["dropout"]),
-        "decay": Float(1e-3, 1.0, log=True, limits=models.LIMITS["decay"]),
+        "dropout": Float(0.0, 0.5, step=0.1, limits=SETTINGS["dropout"].limits),
+        "decay": Float(1e-3, 1.0, log=True, limits=SETTINGS["decay"].limits),
         "l2": Categorical((0.0, 1e-4)),
-        "weight_averaging": Float(0.5, 0.99, limits=models.LIMITS["weight_averaging"]),
-        "batch_size": Int(16, 256, log=True, limits=models.LIMITS["batch_size"]),
+        "weight_averaging": Float(0.5, 0.99, limits=SETTINGS["weight_averaging"].limits),
+        "batch_size": Int(16, 256, log=True, limits=SETTINGS["batch_size"].limits),
     }
     assert study.fixed()["width"] == 32
     assert study.fixed()["learning_rate"] == 0.1
@@ -127,7 +125,7 @@ WRONG = {
     "text for a number": ('[training]\nlearning_rate = "fast"', 'it is "fast"'),
     "number for a truth value": ("[model]\nbatch_norm = 1", "should be a valid boolean"),
     "real number for a count": ("[training]\nepochs = 2.5", "it is 2.5"),
-    "no epochs": ("[training]\nepochs = 0", "greater than or equal to 1"),
+    "no epochs": ("[training]\nepochs = 0", "line 6: epochs is 0; give a whole number from 1"),
     "not a number": ("[training]\nlearning_rate = nan", "finite"),
     "not a number among points": (
         "[search]\nstrategy = 'grid'\npoints = { width = [nan] }",
@@ -153,11 +151,14 @@ WRONG = {
     "infinite": ("[training]\nl2 = { low = 1e-6, high = inf, log = true }", "finite"),
     "upside down": ("[model]\nwidth = { low = 9, high = 3 }", "line 6: width: low (9)"),
     "log from zero": ("[training]\nl2 = { low = 0.0, high = 1.0, log = true }", "l2"),
-    "past the limits": ("[model]\ndropout = 1.5", "dropout = 1.5 is outside"),
+    "past the limits": (
+        "[model]\ndropout = 1.5",
+        "line 6: dropout is 1.5; give a number from 0 to 0.95.",
+    ),
     "range past the limits": ("[model]\ndropout = { low = 0.1, high = 1.5 }", "dropout"),
     "an average of nothing": (
         "[training]\nweight_averaging = 1.0",
-        "weight_averaging = 1 is outside",
+        "weight_averaging is 1.0; give a number from 0 to 0.99999.",
     ),
     "condition on nothing": (
         '[model]\nwidth = { low = 1, high = 2, when = { activaton = "relu" } }',
@@ -308,19 +309,6 @@ class TestSchema:
         assert width["description"] == "Units in each hidden layer."
         step = schema["$defs"]["FloatRange"]["properties"]["when"]
         assert step["description"].startswith("Search this setting only where")
-
-    @pytest.mark.parametrize(
-        ("literal", "known"),
-        [
-            (models.Activation, ACTIVATIONS),
-            (models.Initializer, INITIALIZERS),
-            (models.Optimizer, OPTIMIZERS),
-            (models.Schedule, SCHEDULES),
-            (models.Preprocessing, KINDS),
-        ],
-    )
-    def test_the_choices_are_the_ones_that_exist(self, literal: object, known: object) -> None:
-        assert set(get_args(literal)) == set(known)  # type: ignore[call-overload]
 
 
 @pytest.mark.parametrize(

@@ -18,7 +18,7 @@ from hpsearch.errors import DataError, UnknownNameError, UsageError
 from hpsearch.nn import NetworkConfig, TrainingConfig
 from hpsearch.space import Categorical, Condition, Float, Int, Space
 from hpsearch.training.jobs import Job, RefitJob, refit_job, train_job
-from hpsearch.training.optuna_objective import MLPObjective, suggest
+from hpsearch.training.optuna_objective import MLPObjective
 from hpsearch.training.specification import TrainingSpecification
 
 GOOD = {"width": 16, "depth": 1, "learning_rate": 0.05}
@@ -35,7 +35,7 @@ def job(folder: Path, data: Dataset, configuration: dict[str, object], **changes
     return Job(handle, configuration, **({"seed": 1, "epochs": 10} | changes))  # type: ignore[arg-type]
 
 
-class TestRecipe:
+class TestTrainingSpecification:
     def test_what_is_not_said_takes_its_default(self) -> None:
         spec = TrainingSpecification.of({}, epochs=7)
         assert spec.network == NetworkConfig()
@@ -216,14 +216,3 @@ class TestMLPObjective:
     def test_an_unknown_setting_is_named(self) -> None:
         with pytest.raises(UnknownNameError, match="did you mean 'width'"):
             self.objective(fixed={"widht": 3})
-
-
-def test_suggest_asks_for_parents_first() -> None:
-    space = Space(
-        {"child": Float(0, 1), "parent": Categorical(("a", "b"))},
-        {"child": Condition("parent", ("a",))},
-    )
-    trial = optuna.trial.FixedTrial({"parent": "a", "child": 0.5})
-    assert suggest(trial, space) == {"parent": "a", "child": 0.5}  # type: ignore[arg-type]
-    trial = optuna.trial.FixedTrial({"parent": "b"})
-    assert suggest(trial, space) == {"parent": "b"}  # type: ignore[arg-type]

@@ -1,12 +1,12 @@
-"""One study in memory, as `WriteBehindStorage` keeps it."""
+"""The studies in memory, as `WriteBehindStorage` keeps them.
+
+Nothing here knows of connections and transactions: what is read is read through those given.
+"""
 
 from __future__ import annotations
 
 import copy
-import json
-from collections import defaultdict
 from collections.abc import Container, Iterable
-from datetime import datetime
 from typing import Any
 
 import sqlalchemy as sa
@@ -20,9 +20,9 @@ from optuna.study._frozen import FrozenStudy
 from optuna.trial import FrozenTrial, TrialState
 
 from hpsearch.storage.optuna_schema import tables
-from hpsearch.storage.rows import as_stored, read_trials, to_utc
+from hpsearch.storage.rows import as_stored, read_studies, read_trials, to_utc
 
-__all__ = ["Gone", "StudyInMemory", "gone", "plain", "read_studies"]
+__all__ = ["Cache", "Gone", "StudyInMemory"]
 
 
 class StudyInMemory:
@@ -45,17 +45,6 @@ class StudyInMemory:
         self._asked: dict[str, BaseDistribution] = {}
         self._own = -1  # the id of a trial that this process began, and so nobody else begins anew
         self._seen = -1  # every trial up to this id is known
-
-    @classmethod
-    def read(cls, connection: sa.Connection, study_id: int) -> StudyInMemory:
-        """Read a study with all its trials.
-
-        Raises:
-            KeyError: the database has no such study.
-        """
-        study = cls(_one(connection, study_id))
-        study.refresh(connection)
-        return study
 
     def refresh(self, connection: sa.Connection) -> list[int]:
         """Take in what others have written: new trials, changed unfinished ones, attributes.
@@ -151,10 +140,6 @@ class StudyInMemory:
             raise ValueError("No trials are completed yet.")
         return self._best
 
-    def next_number(self) -> int:
-        """The number of a trial after all that are known."""
-        return len(self.trials)
-
     def check_distribution(self, name: str, distribution: BaseDistribution) -> None:
         """Whether a parameter may have a distribution, given what it had before in this study.
 
@@ -169,7 +154,7 @@ class StudyInMemory:
             before, distribution = as_stored(before), as_stored(distribution)
         check_distribution_compatibility(before, distribution)
 
-    def note_distribution(self, name: str, distribution: BaseDistribution) -> None:
+    def keep_distribution(self, name: str, distribution: BaseDistribution) -> None:
         """Remember a distribution that `check_distribution` has let pass.
 
         Choices which the database gives back in another form get the one that this process asks
@@ -193,11 +178,6 @@ class StudyInMemory:
                 trial.distributions = {**trial.distributions, name: asked}
         return trial
 
-    def set_attribute(self, table: sa.Table, key: str, value: Any) -> None:
-        """Set an attribute of the study itself."""
-        mine = self.user_attrs if table is tables().study_user_attributes else self.system_attrs
-        mine[key] = value
-
     def _compare(self, trial: FrozenTrial) -> None:
         if trial.state != TrialState.COMPLETE or len(self.directions) > 1:
             return
@@ -211,42 +191,6 @@ class StudyInMemory:
             if not gain > 0:
                 return
         self._best = trial
-
-
-def read_studies(
-    connection: sa.Connection, where: sa.ColumnElement[bool] | None = None
-) -> list[FrozenStudy]:
-    """Studies with directions and attributes, by rising id, in four queries."""
-    known = tables()
-    s, d = known.studies.c, known.study_directions.c
-    chosen = sa.true() if where is None else where
-    ids = sa.select(s.study_id).where(chosen)
-    directions: dict[int, list[StudyDirection]] = defaultdict(list)
-    query = sa.select(d.study_id, d.direction).where(d.study_id.in_(ids)).order_by(d.objective)
-    for study_id, direction in connection.execute(query):
-        directions[study_id].append(direction)
-    attributes: list[dict[int, dict[str, Any]]] = []
-    for table in (known.study_user_attributes, known.study_system_attributes):
-        found: dict[int, dict[str, Any]] = defaultdict(dict)
-        a = table.c
-        for study_id, key, text in connection.execute(
-            sa.select(a.study_id, a.key, a.value_json).where(a.study_id.in_(ids))
-        ):
-            found[study_id][key] = json.loads(text)
-        attributes.append(found)
-    user, system = attributes
-    query = sa.select(s.study_id, s.study_name).where(chosen).order_by(s.study_id)
-    return [
-        FrozenStudy(
-            study_name=name,
-            direction=None,
-            directions=directions[study_id],
-            user_attrs=user.get(study_id, {}),
-            system_attrs=system.get(study_id, {}),
-            study_id=study_id,
-        )
-        for study_id, name in connection.execute(query)
-    ]
 
 
 class Gone:
@@ -272,34 +216,117 @@ class Gone:
         self._ids.difference_update(ids)
 
 
-def gone(connection: sa.Connection, studies: Iterable[StudyInMemory]) -> list[int]:
-    """The ids of those that the database does not have any more.
+class Cache:
+    """The studies in memory, and the ids that mean nothing any more.
 
-    SQLite gives the ids of what was deleted to what is made next; so a study of the same id is the
-    same one only if it has a trial that began at the same time, whatever it is called by now; and
-    the same name, as long as there is no such trial.
+    Attributes:
+        version: of the database, whose content this is; see `Connection.version`.
+        gone_studies: the ids of deleted studies.
+        gone_trials: the ids of deleted trials.
     """
-    witnesses = {study.study_id: study.witness() for study in studies}
-    known = tables()
-    s, t = known.studies.c, known.trials.c
-    ids = [trial._trial_id for trial in witnesses.values() if trial is not None]
-    mine = (t.study_id == s.study_id) & t.trial_id.in_(ids)
-    query = sa.select(s.study_id, s.study_name, t.datetime_start).select_from(
-        known.studies.outerjoin(known.trials, mine)
-    )
-    rows = connection.execute(query.where(s.study_id.in_(witnesses)))
-    there: dict[int, tuple[str | None, datetime | None]] = {
-        study_id: (name, start) for study_id, name, start in rows
-    }
 
-    def is_there(study: StudyInMemory) -> bool:
-        name, start = there.get(study.study_id, (None, None))
-        witness = witnesses[study.study_id]
-        if witness is None:
-            return name == study.name
-        return name is not None and start == to_utc(witness.datetime_start)
+    def __init__(self) -> None:
+        self.version: object = None
+        self.gone_studies, self.gone_trials = Gone(), Gone()
+        self._studies: dict[int, StudyInMemory] = {}
+        self._study_of: dict[int, int] = {}  # by trial id
 
-    return [study.study_id for study in studies if not is_there(study)]
+    def __bool__(self) -> bool:
+        return bool(self._studies)
+
+    def study(self, study_id: int) -> StudyInMemory | None:
+        """A study, None if it has not been read.
+
+        Raises:
+            KeyError: it was deleted, and the id is another's now.
+        """
+        study = self._studies.get(study_id)
+        if study is None and study_id in self.gone_studies:
+            raise KeyError(f"No study with study_id {study_id} exists.")
+        return study
+
+    def study_of(self, trial_id: int) -> StudyInMemory | None:
+        """The study of a trial, None if it has not been read.
+
+        Raises:
+            KeyError: the trial was deleted, and the id is another's now.
+        """
+        study = self._studies.get(self._study_of.get(trial_id, -1))
+        if study is None and trial_id in self.gone_trials:
+            raise KeyError(f"No trial with trial_id {trial_id} exists.")
+        return study
+
+    def read(self, connection: sa.Connection, study_id: int) -> StudyInMemory:
+        """Read a study.
+
+        Raises:
+            KeyError: the database has none of that id.
+        """
+        study = StudyInMemory(_one(connection, study_id))
+        study.refresh(connection)
+        self._studies[study_id] = study
+        self._study_of.update(dict.fromkeys(study.trials, study_id))
+        return study
+
+    def refresh(self, connection: sa.Connection) -> None:
+        """Take in what others have written."""
+        self.forget_gone(connection)
+        for study_id, study in self._studies.items():
+            self._study_of.update(dict.fromkeys(study.refresh(connection), study_id))
+
+    def add_trial(self, study: StudyInMemory, trial: FrozenTrial) -> None:
+        """Take in a trial that this process has made."""
+        study.add_own(trial)
+        self._study_of[trial._trial_id] = study.study_id
+
+    def let_go(self, study: StudyInMemory) -> None:
+        """Have a study read anew when it is asked for."""
+        self._studies.pop(study.study_id, None)
+        for trial_id in study.trials:
+            self._study_of.pop(trial_id, None)
+
+    def clear(self) -> None:
+        """Let go of all studies."""
+        self._studies.clear()
+        self._study_of.clear()
+
+    def forget(self, study: StudyInMemory) -> None:
+        """Drop a study that was deleted."""
+        self.let_go(study)
+        self.gone_studies.add([study.study_id])
+        self.gone_trials.add(study.trials)
+
+    def forget_gone(self, connection: sa.Connection) -> list[StudyInMemory]:
+        """Drop the studies that the database does not have any more, and return them.
+
+        SQLite gives the ids of what was deleted to what is made next; so a study of the same id is
+        the same one only if it has a trial that began at the same time, whatever it is called by
+        now; and the same name, as long as there is no such trial.
+        """
+        if not self._studies:
+            return []
+        known = tables()
+        s, t = known.studies.c, known.trials.c
+        witnesses = {study_id: study.witness() for study_id, study in self._studies.items()}
+        ids = [trial._trial_id for trial in witnesses.values() if trial is not None]
+        mine = (t.study_id == s.study_id) & t.trial_id.in_(ids)
+        query = sa.select(s.study_id, s.study_name, t.datetime_start).select_from(
+            known.studies.outerjoin(known.trials, mine)
+        )
+        rows = connection.execute(query.where(s.study_id.in_(witnesses)))
+        there = {study_id: (name, start) for study_id, name, start in rows}
+
+        def is_gone(study: StudyInMemory) -> bool:
+            name, start = there.get(study.study_id, (None, None))
+            witness = witnesses[study.study_id]
+            if witness is None:
+                return bool(name != study.name)
+            return name is None or bool(start != to_utc(witness.datetime_start))
+
+        found = [study for study in self._studies.values() if is_gone(study)]
+        for study in found:
+            self.forget(study)
+        return found
 
 
 def _one(connection: sa.Connection, study_id: int) -> FrozenStudy:
@@ -307,10 +334,3 @@ def _one(connection: sa.Connection, study_id: int) -> FrozenStudy:
     if not found:
         raise KeyError(f"No study with study_id {study_id} exists.")
     return found[0]
-
-
-def plain(value: Any) -> Any:
-    """A value as it will come back from the database, where it is JSON."""
-    if value is None or isinstance(value, bool | int | float | str):
-        return value
-    return json.loads(json.dumps(value))

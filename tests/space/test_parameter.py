@@ -13,12 +13,11 @@ from hypothesis import strategies as st
 from optuna.trial import create_trial
 
 from hpsearch.errors import SpaceError
-from hpsearch.parameter import Categorical, Float, Int, Parameter, Value
 from hpsearch.search.base import Result, Slot
 from hpsearch.search.distributions import suggest, to_distribution
 from hpsearch.search.grid import spread
 from hpsearch.search.narrowing import narrowed
-from hpsearch.space import Space
+from hpsearch.space import Categorical, Float, Int, Parameter, Space, Value
 
 units = st.floats(0, 1)
 

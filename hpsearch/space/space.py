@@ -8,14 +8,14 @@ from dataclasses import asdict, dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from hpsearch.errors import SpaceError, UnknownNameError
-from hpsearch.parameter import Categorical, Float, Int, Parameter, Value
+from hpsearch.space.parameter import Categorical, Float, Int, Parameter, Value
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     import numpy as np
 
-__all__ = ["Categorical", "Condition", "Float", "Int", "Parameter", "Space", "Value"]
+__all__ = ["Condition", "Space"]
 
 
 @dataclass(frozen=True)
