@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import subprocess
 import sys
+from graphlib import CycleError, TopologicalSorter
 from pathlib import Path
 
 import pytest
@@ -76,6 +77,23 @@ def test_imports_point_down() -> None:
         rooms = {m.split(".")[1] for m in imported(path) if m.startswith("hpsearch.")}
         upwards += [f"{path} imports {there}" for there in rooms if FLOOR[there] > FLOOR[here]]
     assert upwards == []
+
+
+def test_no_import_goes_round_in_a_circle() -> None:
+    """Not within a folder either, be it for types or inside a function."""
+    names = {".".join(p.relative_to(PACKAGE.parent).with_suffix("").parts): p for p in modules()}
+    names = {name.removesuffix(".__init__"): path for name, path in names.items()}
+    graph = {name: imported(path) & names.keys() - {name} for name, path in names.items()}
+    circles = []
+    while True:
+        try:
+            TopologicalSorter(graph).prepare()
+            break
+        except CycleError as error:
+            imports = error.args[1]
+            circles.append(" is imported by ".join(imports))
+            graph[imports[1]].discard(imports[0])
+    assert circles == []
 
 
 def test_the_network_needs_numpy_only() -> None:
