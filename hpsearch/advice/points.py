@@ -27,7 +27,7 @@ from hpsearch.study_file.models import (
 )
 from hpsearch.training.diagnosis import ADVICE, Name
 
-__all__ = ["Edit", "Point", "advise", "urgent"]
+__all__ = ["Edit", "Point", "advise", "rounded", "urgent"]
 
 COMMON = 0.25
 """Share of the trainings from which on a finding is one of the study, and not of a bad draw."""
@@ -447,7 +447,7 @@ def _setting(parameter: Parameter) -> Any:
         return parameter.low
     low, high = parameter.low, parameter.high
     if isinstance(parameter, Float):
-        low, high = _rounded(parameter.low), _rounded(parameter.high)
+        low, high = rounded(parameter.low), rounded(parameter.high)
     written: dict[str, Any] = {"low": low, "high": high}
     if parameter.log:
         written["log"] = True
@@ -457,11 +457,12 @@ def _setting(parameter: Parameter) -> Any:
 
 
 def _real(low: float, high: float) -> dict[str, Any]:
-    return {"low": _rounded(low), "high": _rounded(high), "log": True}
+    return {"low": rounded(low), "high": rounded(high), "log": True}
 
 
-def _rounded(value: float) -> float:
-    return float(f"{value:.3g}")
+def rounded(value: float, digits: int = 3) -> float:
+    """A bound as a study file is to have it: so many digits of it."""
+    return float(f"{value:.{digits}g}")
 
 
 def _within(rate: float) -> float:

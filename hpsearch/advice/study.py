@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, cast
 
 from hpsearch.advice.evidence import read_evidence
 from hpsearch.advice.next_study import next_study, study_toml
-from hpsearch.advice.points import Edit, Point, advise
+from hpsearch.advice.points import Edit, Point, advise, rounded
 from hpsearch.checks import Check, check_data_and_network, learning_range
 from hpsearch.checks.check import listed
 from hpsearch.checks.rate_check import range_verdict
@@ -172,12 +172,8 @@ def _rates(repaired: StudyFile, learns: RateRange | None) -> list[Point]:
                 Edit(
                     "training",
                     "learning_rate",
-                    {"low": _rounded(learns.low), "high": _rounded(learns.high), "log": True},
+                    {"low": rounded(learns.low, 2), "high": rounded(learns.high, 2), "log": True},
                 ),
             ),
         )
     ]
-
-
-def _rounded(rate: float) -> float:
-    return float(f"{rate:.2g}")
