@@ -42,7 +42,7 @@ from hpsearch.engine.workers import Executor, available_cores, local_executor
 from hpsearch.errors import HpsearchError, NoWinnerError, RunError, UsageError
 from hpsearch.search import make_strategy
 from hpsearch.search.base import Slot, Strategy, Winner
-from hpsearch.search.sequel import grown
+from hpsearch.search.extension import extend
 from hpsearch.storage import (
     DEFAULT_STORAGE,
     load_study,
@@ -61,7 +61,7 @@ if TYPE_CHECKING:
     from optuna.trial import FrozenTrial
 
     from hpsearch.engine.baselines import Baseline
-    from hpsearch.search.race import Confirmed
+    from hpsearch.search.race import RacedSearch
     from hpsearch.storage import WriteBehindStorage
 
 __all__ = ["Runner", "make_search", "open_runner", "planned_trials", "run_study"]
@@ -233,7 +233,7 @@ def _executor(address: str | None, workers: int | None) -> AbstractContextManage
     return cluster_executor(address)
 
 
-def make_search(study: StudyFile, trials: int) -> Confirmed:
+def make_search(study: StudyFile, trials: int) -> RacedSearch:
     """The strategy that a study file asks for, with some number of trials."""
     budget = {name.removeprefix("search.") for name in BUDGETS}
     given = study.search.model_dump(exclude={"strategy", *budget}, exclude_none=True)
@@ -307,7 +307,7 @@ class _Run:
         """Search, name the winner, and test it."""
         note_environment(self.target)
         numbers = totals(self.target, self.trials)
-        strategy = grown(partial(make_search, self.study), numbers)
+        strategy = extend(partial(make_search, self.study), numbers)
         record.write_note(self.target, "totals", numbers)
         stored = len(self.target.get_trials(deepcopy=False))
         self.on_event(DataReady(self.dataset, self.splits[0], stored, self.baselines))

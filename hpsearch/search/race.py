@@ -29,9 +29,9 @@ if TYPE_CHECKING:
     from hpsearch.space import Space, Value
 
 __all__ = [
-    "Confirmed",
     "Contender",
     "Race",
+    "RacedSearch",
     "Search",
     "configuration_key",
     "contenders_for",
@@ -75,7 +75,7 @@ class Search(Protocol):
 
 
 @dataclass(frozen=True)
-class Confirmed:
+class RacedSearch:
     """A search, and after it a race among its best: a whole `Strategy`.
 
     Args:
@@ -140,7 +140,7 @@ class Race:
         played = index - self.start
         if played >= len(sizes):
             return None
-        runners = [entry.configuration for entry in self._standing(results)[: sizes[played]]]
+        runners = [entry.configuration for entry in self._ranked(results)[: sizes[played]]]
         return Stage(
             name=f"confirm-{self.first + played}",
             index=index,
@@ -160,7 +160,7 @@ class Race:
         """
         if not results:
             raise RunError("no trial has finished, so there is no winner; see the failed trials.")
-        best = next((entry for entry in self._standing(results) if entry.trained), None)
+        best = next((entry for entry in self._ranked(results) if entry.trained), None)
         if best is None:
             raise NoWinnerError(
                 f"{_all_of(len(results))} stopped as known bad, without a finite score, so that "
@@ -176,7 +176,7 @@ class Race:
         found = [r for r in in_order(results) if r.slot.stage < self.start]
         return contenders_for(found, self.contenders)
 
-    def _standing(self, results: Sequence[Result]) -> list[Contender]:
+    def _ranked(self, results: Sequence[Result]) -> list[Contender]:
         """The contenders, the leader first: who survived longer, then who has the better mean."""
         entrants = {configuration_key(e.configuration): e for e in self._entrants(results)}
         for result in in_order(results):
@@ -184,7 +184,7 @@ class Race:
                 entry = entrants.get(configuration_key(result.slot.configuration))
                 if entry is not None:
                     entry.add(result)
-        return sorted(entrants.values(), key=lambda e: e.standing(), reverse=True)
+        return sorted(entrants.values(), key=lambda e: e.rank(), reverse=True)
 
 
 class Contender:
@@ -229,7 +229,7 @@ class Contender:
             self.race.append(result)
             self.epochs = result.slot.epochs
 
-    def standing(self) -> tuple[bool, bool, int, float]:
+    def rank(self) -> tuple[bool, bool, int, float]:
         """What contenders are sorted by: never diverged, or not always; survived longest; mean."""
         return self.sound, self.trained, self.last_round, statistics.fmean(self.scores)
 
