@@ -8,7 +8,7 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from hpsearch.advice import Point, advise, read_evidence
+from hpsearch.advice import Recommendation, advise, read_evidence
 from hpsearch.engine import record
 from hpsearch.engine.environment import environment
 from hpsearch.engine.summary import Summary, TrialRow, summarize, whole
@@ -78,7 +78,7 @@ class StudyView:
         settings: the study file, as the store has it; empty for a study of somebody else.
         environments: what its runs ran with, each kind once, the first one first.
         machine: what the process that reads the study runs with.
-        advice: what its trainings say, those points first that change something; none for a study
+        advice: what its trainings say, first what changes something; none for a study
             of somebody else.
     """
 
@@ -92,7 +92,7 @@ class StudyView:
     settings: Mapping[str, Any] = field(default_factory=dict)
     environments: Sequence[Mapping[str, str]] = ()
     machine: Mapping[str, str] = field(default_factory=dict)
-    advice: tuple[Point, ...] = ()
+    advice: tuple[Recommendation, ...] = ()
 
 
 def read_view(store: WriteBehindStorage, name: str) -> StudyView:
@@ -136,13 +136,13 @@ def read_view(store: WriteBehindStorage, name: str) -> StudyView:
     )
 
 
-def _advice(study: Study) -> tuple[Point, ...]:
+def _advice(study: Study) -> tuple[Recommendation, ...]:
     if record.read_note(study, "study file") is None:
         return ()
     # Another version's settings, trials that others added with attributes of any kind: the page
     # goes without advice.
     with suppress(Exception):
-        return tuple(sorted(advise(read_evidence(study)), key=lambda point: not point.asks))
+        return tuple(sorted(advise(read_evidence(study)), key=lambda r: not r.asks))
     return ()
 
 
