@@ -26,7 +26,7 @@ import optuna
 from hpsearch.engine import record
 from hpsearch.nn.trace import QUANTITIES
 from hpsearch.report.browser import find_browser, open_page
-from hpsearch.search.base import Slot, Stage
+from hpsearch.search.base import Slot, Stage, StageKind
 from hpsearch.space import Float, Int, Space, Value
 from hpsearch.storage import open_storage
 from hpsearch.study_file import parse_study_file
@@ -62,12 +62,12 @@ def make_study(file: Path, trials: int) -> None:
         optuna.logging.set_verbosity(optuna.logging.WARNING)
         study = optuna.create_study(study_name="large", storage=store, direction="maximize")
         kept = parse_study_file(FILE.format(epochs=EPOCHS, trials=trials))
-        record.write_note(study, "study file", kept.model_dump(mode="json"))
+        record.write_metadata(study, "study file", kept.model_dump(mode="json"))
         for index, size in enumerate(sizes):
             space = SPACE if index == 0 else NARROW
-            name = f"fine-{index}" if index else "coarse"
+            kind = StageKind("fine", index) if index else StageKind("coarse")
             draws = [space.sample(rng) for _ in range(size)]
-            stage = Stage(name, index, size, EPOCHS, space, 0, partial(drawn, draws))
+            stage = Stage(kind, index, size, EPOCHS, space, 0, partial(drawn, draws))
             record.write_stage(study, stage)
             for i in range(size):
                 slot = stage.slot(i)

@@ -8,11 +8,12 @@ from typing import Any
 
 
 class Here:
-    """An executor that computes at once, in this process, and remembers what it was given."""
+    """A pool that computes at once, in this process, and remembers what it was given."""
 
-    workers, ahead = 2, 0
+    ahead = 0
 
     def __init__(self) -> None:
+        self.workers = 2
         self.jobs: list[Any] = []
         self.before: Callable[[Any], None] = lambda job: None
 

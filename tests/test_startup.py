@@ -28,7 +28,10 @@ HEAVY = [
         ("from hpsearch.cli.app import run; run(['report', '--help'])", HEAVY),
         ("from hpsearch.cli.app import run; run(['lab', '--help'])", HEAVY),
         # What a worker process needs to unpickle and to run a job.
-        ("import hpsearch.training.jobs, hpsearch.engine.workers", [*HEAVY, "pydantic", "rich"]),
+        (
+            "import hpsearch.training.jobs, hpsearch.engine.executors.processes",
+            [*HEAVY, "pydantic", "rich"],
+        ),
     ],
 )
 def test_heavy_modules_are_imported_only_where_they_are_used(code: str, heavy: list[str]) -> None:

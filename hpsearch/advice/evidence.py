@@ -107,6 +107,6 @@ def read_evidence(study: optuna.Study) -> Evidence:
             for key, result in sorted(results.items())
         ),
         int(summary.data.get("validation", 0)),
-        winner_slots(record.read_note(study, "result")),
+        winner_slots(record.read_metadata(study, "result")),
         summary.reservations,
     )

@@ -48,7 +48,7 @@ def studies(
 ) -> None:
     """List the studies of a database, a comparison in one line."""
     from hpsearch.cli.render import foreign_text, studies_table
-    from hpsearch.report.subjects import comparisons_in
+    from hpsearch.compare.result import comparisons
     from hpsearch.storage import open_storage, study_names
 
     store = open_storage(storage, create=False)
@@ -69,7 +69,8 @@ def studies(
             ]
         )
     elif summaries:
-        together = {} if every else comparisons_in(store)
+        compared = {} if every else comparisons(store)
+        together = {name: [s.study_name for s in of] for name, of in compared.items()}
         output().print(studies_table(summaries, together, width=output().width))
         for name, summary in summaries.items():
             if not isinstance(summary, StorageError) and (foreign := foreign_text(summary)):
@@ -148,7 +149,7 @@ def best(
         together = make_ensemble(
             name, ensemble, storage=storage, workers=workers, executor=executor, tell=_tell
         )
-        if len(together.voters) < ensemble:
+        if len(together.members) < ensemble:
             _tell(f"the study has {together.candidates} configurations to average, not {ensemble}")
     store = open_storage(storage, create=False)
     summary = _summary(store, name)
@@ -192,7 +193,7 @@ def _export(
     if digest is None:
         with storage_errors(store.url):
             raise RunError(why_untested(study))
-    members = None if together is None else len(together.voters)
+    members = None if together is None else len(together.members)
     content = load_model_bytes(store, study._study_id, digest, ensemble=members)
     Model.from_bytes(content).save(path)
     _tell(f"wrote {path}")

@@ -140,9 +140,8 @@ def stages_table(summary: Summary) -> Table:
     for heading in ("stage", "trials", "epochs", "best validation"):
         table.add_column(heading, justify="left" if heading == "stage" else "right")
     for stage in summary.stages:
-        note = stage.note
-        done = str(note.slots) if stage.done == note.slots else f"{stage.done}/{note.slots}"
-        table.add_row(escape(note.name), done, str(note.epochs), _accuracy(stage.best))
+        done = str(stage.slots) if stage.done == stage.slots else f"{stage.done}/{stage.slots}"
+        table.add_row(escape(stage.name), done, str(stage.epochs), _accuracy(stage.best))
     return table
 
 
@@ -154,14 +153,14 @@ def moves_table(summary: Summary) -> Table | None:
     table.add_column("before and after")
     table.add_column("why", overflow="fold")
     for stage in summary.stages:
-        moved = [change for change in stage.note.changes if change.before != change.after]
-        stayed = [change.parameter for change in stage.note.changes if change not in moved]
+        moved = [change for change in stage.changes if change.before != change.after]
+        stayed = [change.parameter for change in stage.changes if change not in moved]
         for n, change in enumerate(moved):
             move = f"{range_text(change.before)}\n{range_text(change.after)}"
-            name = stage.note.name if n == 0 else ""
+            name = stage.name if n == 0 else ""
             table.add_row(escape(name), escape(change.parameter), move, escape(change.reason))
         if stayed:
-            name = "" if moved else stage.note.name
+            name = "" if moved else stage.name
             table.add_row(
                 escape(name),
                 "[dim]the others[/]",
@@ -212,7 +211,7 @@ def trials_table(
         heading = f"objective {heading}"
     columns = {
         "#": [f"{'*' if row.number == winner else ''}{row.number}" for row in rows],
-        "stage": [row.stage for row in rows],
+        "stage": [str(row.stage or "") for row in rows],
         heading: [
             _score(row.score, score) or ", ".join(_score(v, score) for v in row.values)
             for row in rows
@@ -349,11 +348,11 @@ def _validation_note(summary: Summary) -> str:
 def ensemble_text(ensemble: Ensemble) -> Text:
     """Who is in it, and whether it is any better than the winner alone."""
     text = Text()
-    size, kind = len(ensemble.voters), "confirmed" if ensemble.raced else "best"
+    size, kind = len(ensemble.members), "confirmed" if ensemble.raced else "best"
     text.append("Ensemble  ", style="bold")
     text.append(f"{size} of {ensemble.candidates} {kind} configurations, averaged\n")
-    for voter in ensemble.voters:
-        text.append(f"  {voter.together:.4f} with  {settings_text(voter.configuration)}\n")
+    for member in ensemble.members:
+        text.append(f"  {member.together:.4f} with  {settings_text(member.configuration)}\n")
     for what, single, together in (
         (
             "validation accuracy",

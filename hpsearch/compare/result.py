@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -13,8 +14,9 @@ from hpsearch.compare.progress import Progress, make_progress
 from hpsearch.engine import record
 from hpsearch.engine.baselines import read_baselines
 from hpsearch.engine.cost import DataShape, training_flops
+from hpsearch.engine.identity import kept_study_file
 from hpsearch.engine.summary import winner_slots
-from hpsearch.errors import UnknownNameError, UsageError
+from hpsearch.errors import StorageError, UnknownNameError, UsageError
 
 if TYPE_CHECKING:
     import optuna
@@ -28,21 +30,16 @@ if TYPE_CHECKING:
     Floats = NDArray[np.float64]
 
 __all__ = [
-    "NOTE",
     "UNITS",
     "Comparison",
     "StrategyRuns",
-    "comparison_names",
-    "comparison_of",
+    "comparisons",
     "finished_repeats",
     "read_comparison",
 ]
 
 UNITS = {"flops": "floating-point operations", "epochs": "epochs", "seconds": "seconds"}
 """The units of a budget, as words."""
-
-NOTE = "comparison"
-"""The note on each study of a comparison: which one, whose strategy, which repeat, what budget."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -115,15 +112,17 @@ class Comparison:
         return min(len(c.progress) for c in self.runs.values())
 
 
-def comparison_names(names: list[str]) -> list[str]:
-    """The comparisons among the names of studies: what stands before two slashes."""
-    found = (comparison_of(name) for name in names)
-    return list(dict.fromkeys(name for name in found if name is not None))
+def comparisons(store: WriteBehindStorage) -> dict[str, list[optuna.Study]]:
+    """The comparisons of a store, each with its studies; one with damaged metadata is of none."""
+    import optuna
 
-
-def comparison_of(study: str) -> str | None:
-    """The comparison that a study of this name is a part of, if any."""
-    return study.rsplit("/", 2)[0] if study.count("/") >= 2 else None
+    found: dict[str, list[optuna.Study]] = {}
+    for known in store.get_all_studies():
+        if record.PREFIX + "comparison" in known.user_attrs:
+            study = optuna.load_study(study_name=known.study_name, storage=store)
+            with suppress(StorageError):
+                found.setdefault(str(record.comparison_of(study)), []).append(study)
+    return found
 
 
 def read_comparison(store: WriteBehindStorage, name: str) -> Comparison:
@@ -143,26 +142,26 @@ def read_comparison(store: WriteBehindStorage, name: str) -> Comparison:
             "run `hpsearch compare` again to go on"
         )
     some = next(iter(finished.values()))[repeats[0]]
-    note = record.read_note(some, NOTE)
-    about = record.read_note(some, "data")
+    terms = record.read_metadata(some, "comparison")
+    about = record.read_metadata(some, "data")
     shape = DataShape(about["columns"], len(about["classes"]), about["train"])
-    unit = note["budget"]
+    unit = terms["budget"]
     environments: list[Mapping[str, str]] = []
     for study in (by_repeat[r] for by_repeat in finished.values() for r in repeats):
-        known = record.read_note(study, "environments") or []
+        known = record.read_metadata(study, "environments") or []
         environments += [one for one in known if one not in environments]
     return Comparison(
         name=name,
         data=about,
         unit=unit,
-        amount=note["amount"],
-        epochs=record.read_note(some, "study file")["training"]["epochs"],
+        amount=terms["amount"],
+        epochs=record.read_metadata(some, "study file")["training"]["epochs"],
         space=record.read_stages(some)[0].space,
         runs={
             strategy: _strategy_runs(strategy, [by_repeat[r] for r in repeats], unit, shape)
             for strategy, by_repeat in finished.items()
         },
-        settings=record.read_note(some, "study file"),
+        settings=record.read_metadata(some, "study file"),
         environments=tuple(environments),
         constant=np.array([_constant([by[r] for by in finished.values()]) for r in repeats]),
     )
@@ -187,23 +186,19 @@ def finished_repeats(store: WriteBehindStorage, name: str) -> int:
 
 def _finished_searches(store: WriteBehindStorage, name: str) -> dict[str, dict[int, optuna.Study]]:
     """The finished studies of a comparison, by strategy and repeat."""
-    import optuna
-
-    from hpsearch.storage import study_names
-
-    known = study_names(store)
-    names = [n for n in known if comparison_of(n) == name]
-    studies = [optuna.load_study(study_name=n, storage=store) for n in names]
-    found = [(note, s) for s in studies if (note := record.read_note(s, NOTE)) is not None]
-    if not found:
-        raise UnknownNameError("comparison", name, comparison_names(known) or ["none"])
+    known = comparisons(store)
+    if name not in known:
+        raise UnknownNameError("comparison", name, [*known] or ["none"])
+    found = [(record.read_metadata(study, "comparison"), study) for study in known[name]]
     asked = found[0][0]
     finished: dict[str, dict[int, optuna.Study]] = {name: {} for name in asked["strategies"]}
-    for note, study in found:
-        wanted = note["strategy"] in finished and note["repeat"] < asked["repeats"]
-        over = (record.read_note(study, key) is not None for key in ("result", record.NO_WINNER))
+    for about, study in found:
+        wanted = about["strategy"] in finished and about["repeat"] < asked["repeats"]
+        over = (
+            record.read_metadata(study, key) is not None for key in ("result", record.NO_WINNER)
+        )
         if wanted and any(over):
-            finished[note["strategy"]][note["repeat"]] = study
+            finished[about["strategy"]][about["repeat"]] = study
     return finished
 
 
@@ -214,7 +209,8 @@ def _common_repeats(finished: Mapping[str, Mapping[int, optuna.Study]]) -> list[
 def _strategy_runs(
     strategy: str, studies: list[optuna.Study], unit: str, shape: DataShape
 ) -> StrategyRuns:
-    fixed = record.read_note(studies[0], "fixed") or {}
+    file = kept_study_file(studies[0])
+    fixed = {} if file is None else file.fixed()
     chance = 1 / shape.classes
     progress, scores, slots, stopped, tested, results = [], [], [], [], [], []
     for study in studies:
@@ -227,7 +223,7 @@ def _strategy_runs(
         progress.append(make_progress(costs, pairs[:, 0], pairs[:, 1], epochs=epochs))
         scores.append(pairs)
         stopped.append(sum(t.state.name != "COMPLETE" for t in done))
-        results.append(result := record.read_note(study, "result"))
+        results.append(result := record.read_metadata(study, "result"))
         tested.append(chance if result is None else _named(result, slots[-1], pairs[:, 1]))
     return StrategyRuns(
         strategy,

@@ -1,4 +1,4 @@
-"""Run a comparison: its studies one after the other, with one crew of workers."""
+"""Run a comparison: its studies one after the other, with one pool of workers."""
 
 from __future__ import annotations
 
@@ -8,15 +8,18 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from hpsearch.compare.plan import DOUBLE, ComparisonPlan, plan_comparison
-from hpsearch.compare.result import NOTE, Comparison, comparison_of, read_comparison
+from hpsearch.compare.result import Comparison, comparisons, read_comparison
 from hpsearch.engine import record
 from hpsearch.engine.cost import DataShape
 from hpsearch.engine.lease import refuse_running
-from hpsearch.engine.run import Runner, open_runner
+from hpsearch.engine.run import run_with
+from hpsearch.engine.runner import Runner, open_runner
 from hpsearch.errors import NoWinnerError, UsageError
 from hpsearch.storage import DEFAULT_STORAGE, study_names
 
 if TYPE_CHECKING:
+    from concurrent.futures import Executor
+
     from hpsearch.engine.events import Event
     from hpsearch.engine.summary import Summary
     from hpsearch.storage import WriteBehindStorage
@@ -49,7 +52,7 @@ def compare_study(
     *,
     storage: str = DEFAULT_STORAGE,
     workers: int | None = None,
-    executor: str | None = None,
+    executor: str | Executor | None = None,
     on_progress: Callable[[Progressed], object] = lambda _: None,
     on_event: Callable[[Event], object] = lambda _: None,
 ) -> Comparison:
@@ -63,7 +66,7 @@ def compare_study(
         study: what to search; its [compare] says who competes.
         storage: the name of a SQLite file, or a URL of SQLite or PostgreSQL.
         workers: worker processes on this machine; by default one for each processor core.
-        executor: ``dask://HOST:PORT`` of a Dask cluster whose workers train instead.
+        executor: trains instead; as for `run_study`.
         on_progress: told of every search that begins or ends.
         on_event: told of everything that happens within them.
 
@@ -73,23 +76,19 @@ def compare_study(
     Raises:
         HpsearchError: as for `run_study`; or a comparison of this name had another budget.
     """
-    with open_runner(storage, workers=workers, executor=executor) as runner:
+    limit = study.search.trial_seconds
+    with open_runner(storage, workers=workers, executor=executor, trial_seconds=limit) as runner:
         dataset, splits = runner.data(study)
         plan = plan_comparison(study, DataShape.of(dataset, splits))
         _check(runner.store, plan)
-        _note_asked(runner, plan)
+        _tell_asked(runner, plan)
         total = len(plan.studies)
         for done, ((strategy, repeat), search) in enumerate(plan.studies.items()):
             on_progress(Progressed(strategy, repeat, done, total))
-            notes = {NOTE: _about(plan, strategy, repeat), "fixed": search.fixed()}
-            # Random search with twice the budget is random search, and then as much again.
-            half = plan.studies.get(("random", repeat)) if strategy == DOUBLE else None
-            begin_as = None if half is None else half.name
+            about = _about(plan, strategy, repeat)
             summary = None
             with suppress(NoWinnerError):  # which the comparison tells
-                summary = runner.run(
-                    search, on_event, test_trials=True, notes=notes, begin_as=begin_as
-                )
+                summary = run_with(runner, search, on_event, about)
             on_progress(Progressed(strategy, repeat, done + 1, total, summary))
         return read_comparison(runner.store, study.name)
 
@@ -105,26 +104,21 @@ def _asked(plan: ComparisonPlan) -> dict[str, Any]:
     return {"strategies": list(section.strategies), "repeats": section.repeats}
 
 
-def _note_asked(runner: Runner, plan: ComparisonPlan) -> None:
+def _tell_asked(runner: Runner, plan: ComparisonPlan) -> None:
     """Tell the studies of earlier runs what is asked now, also those that nobody asks for.
 
     Raises:
         UsageError: one of them is being run; none is told then.
     """
-    import optuna
-
     changed = []
-    for name in study_names(runner.store):
-        if comparison_of(name) == plan.name:
-            study = optuna.load_study(study_name=name, storage=runner.store)
-            note = record.read_note(study, NOTE)
-            if note is not None:
-                refuse_running(runner.store.engine, study._study_id, name)
-                if note != note | _asked(plan):
-                    changed.append((study, note | _asked(plan)))
-    for study, note in changed:
+    for study in comparisons(runner.store).get(plan.name, ()):
+        refuse_running(runner.store.engine, study._study_id, study.study_name)
+        about = record.read_metadata(study, "comparison")
+        if about != about | _asked(plan):
+            changed.append((study, about | _asked(plan)))
+    for study, about in changed:
         with runner.hold(study, counted=False):
-            record.write_note(study, NOTE, note)
+            record.write_metadata(study, "comparison", about)
 
 
 def _check(store: WriteBehindStorage, plan: ComparisonPlan) -> None:
@@ -140,19 +134,19 @@ def _check(store: WriteBehindStorage, plan: ComparisonPlan) -> None:
         if search.name not in known:
             continue
         study = optuna.load_study(study_name=search.name, storage=store)
-        note = record.read_note(study, NOTE)
+        about = record.read_metadata(study, "comparison")
         terms = _terms(plan)
-        if note is None and not study.get_trials(deepcopy=False):
+        if about is None and not study.get_trials(deepcopy=False):
             continue  # it was killed before it had said what it is a part of
-        if note is None:
+        if about is None:
             raise UsageError(
                 f"the study {search.name!r} in this database is no part of a comparison; give the "
                 "study file another name"
             )
-        if {key: note[key] for key in terms} != terms:
+        if {key: about[key] for key in terms} != terms:
             raise UsageError(
                 f"the comparison {plan.name!r} in this database had a budget of "
-                f"{note['amount']:.6g} {note['budget']}, which now is {plan.amount:.6g} "
+                f"{about['amount']:.6g} {about['budget']}, which now is {plan.amount:.6g} "
                 f"{plan.section.budget}: it follows from [compare], and without an amount from "
                 "the grid's trials, epochs and ranges. Give the study file a new name, or undo the "
                 "change"
@@ -161,5 +155,8 @@ def _check(store: WriteBehindStorage, plan: ComparisonPlan) -> None:
 
 def _about(plan: ComparisonPlan, strategy: str, repeat: int) -> dict[str, Any]:
     """What is kept with a study of what it is a part of."""
-    about = {"name": plan.name, "strategy": strategy, "repeat": repeat}
+    # Random search with twice the budget is random search, and then as much again.
+    half = plan.studies.get(("random", repeat)) if strategy == DOUBLE else None
+    begins_as = None if half is None else half.name
+    about = {"name": plan.name, "strategy": strategy, "repeat": repeat, "begins_as": begins_as}
     return _terms(plan) | _asked(plan) | about

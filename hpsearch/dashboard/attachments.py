@@ -14,8 +14,9 @@ from contextlib import suppress
 from hashlib import sha256
 from typing import TYPE_CHECKING, Any
 
-from hpsearch.compare.result import comparison_of, finished_repeats, read_comparison
+from hpsearch.compare.result import finished_repeats, read_comparison
 from hpsearch.engine import record
+from hpsearch.storage import load_study
 
 if TYPE_CHECKING:
     import optuna
@@ -83,7 +84,6 @@ def attach(store: WriteBehindStorage, study_id: int) -> bool:
     from hpsearch.plots import NothingToDraw, panel, read_view
     from hpsearch.report import load_dashboard
     from hpsearch.report.note import note_markdown
-    from hpsearch.storage import load_study
 
     stamp = _result(store, study_id)
     if not stamp or store.get_study_system_attrs(study_id).get(STAMP) == stamp:
@@ -97,9 +97,8 @@ def attach(store: WriteBehindStorage, study_id: int) -> bool:
         save_note(study, body)
         store.set_study_system_attr(study_id, NOTE, _digest(body))
     subjects: list[tuple[str, Any]] = [("search", view)]
-    comparison = comparison_of(name)
-    if comparison is not None and finished_repeats(store, comparison):
-        subjects.append(("compare", read_comparison(store, comparison)))
+    if view.comparison is not None and finished_repeats(store, view.comparison):
+        subjects.append(("compare", read_comparison(store, view.comparison)))
     for dashboard, subject in subjects:
         for panel_name in load_dashboard(dashboard).panels:
             made = panel(panel_name)
@@ -123,8 +122,9 @@ def _result(store: WriteBehindStorage, study_id: int) -> str:
     That of a study which competes has another result with every repeat that all have finished.
     """
     try:
-        text = store.get_study_user_attrs(study_id).get(record.NOTE + "result")
-        comparison = comparison_of(store.get_study_name_from_id(study_id))
+        text = store.get_study_user_attrs(study_id).get(record.PREFIX + "result")
+        study = load_study(store, store.get_study_name_from_id(study_id))
+        comparison = record.comparison_of(study)
     except KeyError:
         return ""
     if text is None:

@@ -16,8 +16,10 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 
 from hpsearch.dashboard.guard import Application, Environment, Start, refuse
 from hpsearch.engine.lease import Lease, who_runs
-from hpsearch.engine.notes import NOTE, note_text
+from hpsearch.engine.metadata import PREFIX, metadata_text
+from hpsearch.engine.record import comparison_of
 from hpsearch.errors import HpsearchError, UsageError
+from hpsearch.storage import load_study
 
 if TYPE_CHECKING:
     from hpsearch.storage import WriteBehindStorage
@@ -179,22 +181,18 @@ def _rename(change: Change) -> Iterable[bytes]:
 
 def _notes_under(store: WriteBehindStorage, study_id: int, name: str) -> dict[str, str]:
     """Our notes that have a study's name in them, with another."""
-    key = NOTE + "study file"
+    key = PREFIX + "study file"
     try:
         kept = json.loads(store.get_study_user_attrs(study_id)[key])
-        return {key: note_text(kept | {"name": name})}
+        return {key: metadata_text(kept | {"name": name})}
     except (KeyError, TypeError, ValueError):  # none, or a damaged one, which stays what it is
         return {}
 
 
 def _comparison(change: Change, study_id: int) -> str | None:
     """The comparison that a study is a part of."""
-    from hpsearch.compare.result import NOTE as COMPARISON
-    from hpsearch.compare.result import comparison_of
-
-    if NOTE + COMPARISON not in change.store.get_study_user_attrs(study_id):
-        return None
-    return comparison_of(change.store.get_study_name_from_id(study_id))
+    store = change.store
+    return comparison_of(load_study(store, store.get_study_name_from_id(study_id)))
 
 
 def _delete(change: Change) -> Iterable[bytes]:
@@ -234,7 +232,7 @@ def _note(change: Change) -> Iterable[bytes]:
 def _of_others(change: Change) -> Iterable[bytes]:
     """What would tell a driver of ours results, settings or preferences that it has not found."""
     attributes = change.store.get_study_user_attrs(change.study_id())
-    if any(key.startswith(NOTE) for key in attributes):
+    if any(key.startswith(PREFIX) for key in attributes):
         raise RefusedError(
             "409 Conflict",
             "hpsearch itself trains, scores and chooses the trials of this study; they are not "

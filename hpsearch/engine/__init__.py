@@ -1,4 +1,10 @@
-"""Run studies: slots go out to workers, outcomes come back into the store."""
+"""Run studies: slots go out to workers, results come back into the store.
+
+- A **slot** is a place in a stage: which configuration is trained there, with what seed, how long.
+- A **trial** is the store's row of a slot; Optuna's word.
+- A **job** is what a worker is given to train a slot, or anything else.
+- A **result** is what the training of a slot came to.
+"""
 
 from __future__ import annotations
 

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 import numpy as np
 
 from hpsearch.engine.intervals import wilson_interval
-from hpsearch.engine.notes import note_errors, read_note
+from hpsearch.engine.metadata import metadata_errors, read_metadata
 from hpsearch.shapes import fits
 
 if TYPE_CHECKING:
@@ -79,7 +79,7 @@ class Baseline:
             "winner_is": verdict,
         }
 
-    def note(self, *, tested: bool) -> dict[str, Any]:
+    def kept(self, *, tested: bool) -> dict[str, Any]:
         """What the store keeps of it; of the test part only what is known of the winner too."""
         untested = {} if tested else {"test_correct": None, "test_rows": None}
         return asdict(self) | untested
@@ -130,11 +130,11 @@ def read_baselines(study: optuna.Study) -> tuple[Baseline, ...]:
     """The simple models that are kept with a study; none where it is older than they are.
 
     Raises:
-        StorageError: the notes are damaged.
+        StorageError: the metadata are damaged.
     """
     for key in ("result", "data"):
-        found = (read_note(study, key) or {}).get("baselines", [])
-        with note_errors(study, key):
+        found = (read_metadata(study, key) or {}).get("baselines", [])
+        with metadata_errors(study, key):
             if not fits(found, [SHAPE]):
                 raise ValueError("simple models have another shape")
             if found:

@@ -1,4 +1,4 @@
-"""The driver's loop: hand out the slots of a stage, record what comes back, notice what breaks.
+"""The driver's loop: hand out the slots of a stage, record what comes back.
 
 The driver is the only writer. A slot has one trial in the store from the moment it is handed out:
 RUNNING while a worker has it, WAITING after an interruption, COMPLETE or PRUNED with its result, or
@@ -8,97 +8,49 @@ FAIL once three attempts broke. Nothing is told to the outside before it is comm
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable, Iterable
-from concurrent.futures import FIRST_COMPLETED, BrokenExecutor, Future, wait
 from contextlib import suppress
-from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from hpsearch.engine import record
-from hpsearch.engine.events import OnEvent, StageStarted, TrialDone, Waiting
-from hpsearch.engine.interrupts import Interrupts
+from hpsearch.engine.cost import DataShape, Spending
+from hpsearch.engine.events import StageStarted, TrialDone, Waiting
+from hpsearch.engine.jobs import Attempts
+from hpsearch.engine.reuse import known_trainings, training_digest
 from hpsearch.errors import HpsearchError, RunError
 from hpsearch.search.base import Result, Slot, Stage
 from hpsearch.storage import load_epochs
-from hpsearch.training.jobs import Job, Outcome, train_job
+from hpsearch.training.jobs import Outcome, train_job
 
 if TYPE_CHECKING:
-    import optuna
-
-    from hpsearch.engine.cost import Spending
-    from hpsearch.engine.workers import Executor
+    from hpsearch.engine.runner import Run
     from hpsearch.search.base import Strategy
-    from hpsearch.space import Space
-    from hpsearch.storage import WriteBehindStorage
 
-__all__ = ["ATTEMPTS", "LOOK", "Dispatcher", "what_broke"]
-
-ATTEMPTS = 3
-"""How often a slot is tried whose worker broke, before it is left as FAIL."""
-
-PATIENCE = 10
-"""How often more it is tried where the worker had not begun with it."""
-
-LOOK = 0.1
-"""Seconds between two looks at whether a signal has come."""
-
-
-@dataclass
-class _Flight:
-    """A slot that is handed out."""
-
-    slot: Slot
-    trial_id: int
-    job: Job
-    errors: list[str] = field(default_factory=list)
-    blameless: int = 0
+__all__ = ["Dispatcher"]
 
 
 class Dispatcher:
     """Fills the slots of a study.
 
     Args:
-        target: the study.
-        store: where it is.
-        space: its whole space.
-        executor: runs the trainings.
-        limit: seconds that one training may take, None for any time.
-        job_of: what a worker is told of a slot.
-        digest_of: what tells a training from any other.
-        known: the trials of trainings that the store holds, by their digest.
-        interrupts: whether a signal asks to stop.
-        spending: which slots the budget pays for.
-        out_of_time: whether the time for searching is over.
-        on_event: told of everything that happens.
+        run: the study, its data, its store and its workers.
     """
 
-    def __init__(
-        self,
-        target: optuna.Study,
-        store: WriteBehindStorage,
-        space: Space,
-        executor: Executor,
-        *,
-        limit: float | None,
-        job_of: Callable[[Slot], Job],
-        digest_of: Callable[[Job], str],
-        known: dict[str, int],
-        interrupts: Interrupts,
-        spending: Callable[[Iterable[Slot]], Spending],
-        out_of_time: Callable[[], bool],
-        on_event: OnEvent,
-    ) -> None:
-        self.target, self.store, self.space = target, store, space
-        self.executor, self.limit = executor, limit
-        self.job_of, self.digest_of, self.known = job_of, digest_of, known
-        self.interrupts, self.out_of_time, self.on_event = interrupts, out_of_time, on_event
-        trials = target.get_trials(deepcopy=False)
-        self._stored = record.read_results(trials)
+    def __init__(self, run: Run) -> None:
+        self.run, self.store = run, run.runner.store
+        trials = run.target.get_trials(deepcopy=False)
+        self._results = record.read_results(trials)
         self._unfinished = record.read_unfinished(trials)
-        self.spending = spending(record.read_slots(trials))
-        self._ready: deque[_Flight] = deque()
-        self._flying: dict[Future[Outcome], _Flight] = {}
-        self._begun: dict[int, _Flight] = {}  # by trial id: RUNNING in the store
+        self._known = known_trainings(self.store.engine)
+        self.spending = Spending(
+            run.study.search.total_flops,
+            DataShape.of(run.dataset, run.splits),
+            run.study.fixed(),
+            record.read_slots(trials),
+            run.opening,
+        )
+        self._jobs = run.jobs(train_job)
+        self._begun: dict[int, Slot] = {}  # by trial id: RUNNING in the store
+        self._found: list[Attempts[Outcome]] = []  # begun, and the store has their results
 
     def search(self, strategy: Strategy) -> list[Result]:
         """Fill every slot of every stage, or as many as the budget pays for.
@@ -113,7 +65,7 @@ class Dispatcher:
                 here = self._fill(stage)
                 if not here:
                     break
-                if len(here) < stage.slots and self.over() and stage.paired:
+                if len(here) < stage.slots and self.over() and stage.races:
                     break
                 results += here
         except BaseException:
@@ -125,49 +77,42 @@ class Dispatcher:
 
     def over(self) -> bool:
         """Whether the budget is spent."""
-        return self.spending.over or self.out_of_time()
+        return self.spending.over or self.run.out_of_time
 
     def _fill(self, stage: Stage) -> list[Result]:
         """Run the slots of a stage that have no result yet."""
-        record.write_stage(self.target, stage)
-        done = [r for key, r in self._stored.items() if key[0] == stage.index]
-        self.on_event(StageStarted(stage, len(done)))
+        record.write_stage(self.run.target, stage)
+        done = [r for key, r in self._results.items() if key[0] == stage.index]
+        self.run.on_event(StageStarted(stage, len(done)))
         # Once a later stage was computed from what this one had, its failed slots stay failed.
-        closed = any(index > stage.index for index, _ in self._stored)
+        closed = any(index > stage.index for index, _ in self._results)
         taken = {result.slot.index for result in done}
         waiting = deque(() if closed else (i for i in range(stage.slots) if i not in taken))
         refused = self.spending.refused
         while waiting or self._begun:
             if self.over():
                 waiting.clear()
-            landed = [(self._flying.pop(future), future) for future in self._landed(stage)]
-            events: list[TrialDone] = []
-            wrong: HpsearchError | None = None
+            ended, self._found = self._found or self._jobs.wait(), []
+            if self._begun and not ended:
+                self.run.on_event(Waiting(stage, self._jobs.running))
+                continue
             with self.store.group():
-                for flight, future in landed:
-                    try:
-                        outcome = future.result()
-                    except HpsearchError as error:  # no slot could be trained like this
-                        wrong = error
-                    except Exception as error:  # whatever it was, it costs its slot one attempt
-                        events += self.notice_failure(stage, flight, error)
-                    else:
-                        events += self.record_outcome(stage, flight, outcome, done)
+                events = [self.record_result(stage, attempts, done) for attempts in ended]
                 while waiting and len(self._begun) < self._most(stage, waiting):
                     paid = self.hand_out(stage, waiting.popleft(), done)
-                    if not paid and stage.paired:  # a round without one contender decides nothing
+                    if not paid and stage.races:  # a round without one contender decides nothing
                         self.spending.over = True
                     if self.over():
                         waiting.clear()
-            self._launch()
+            self._jobs.launch()
             for event in events:  # now that it is committed
-                self._settle(event)
-            if wrong is not None:
-                raise wrong
+                if event.result is not None:
+                    self._results[stage.index, event.slot.index] = event.result
+                self.run.on_event(event)
         if not done and not self.over() and self.spending.refused == refused:
             raise RunError(
                 f"every training of stage {stage.name} failed; the trials' errors say why "
-                f"(`hpsearch trials {self.target.study_name} --state fail`)"
+                f"(`hpsearch trials {self.run.target.study_name} --state fail`)"
             )
         return done
 
@@ -190,23 +135,23 @@ class Dispatcher:
             slot = stage.slot(index, tuple(done))
         if not self.spending.admit(slot):
             return False
-        job = self.job_of(slot)
-        digest = self.digest_of(job)
+        study, job = self.run.study, self.run.job(slot)
+        digest = training_digest(study, self.run.dataset.fingerprint, job)
         if begun is not None:
             trial_id = begun._trial_id
             record.resume_trial(self.store, trial_id, begun.state)
         else:
-            trial = record.begun_trial(stage, slot, self.space, digest)
-            trial_id = self.store.create_new_trial(self.target._study_id, template_trial=trial)
-        flight = self._begun[trial_id] = _Flight(slot, trial_id, job)
-        if digest in self.known:
-            future: Future[Outcome] = Future()
-            before = self.known[digest]
-            epochs = load_epochs(self.store, trial_id=before).get(before, {})
-            future.set_result(record.read_outcome(self.store.get_trial(before), epochs))
-            self._flying[future] = flight
+            trial = record.begun_trial(stage, slot, study.space(), digest)
+            study_id = self.run.target._study_id
+            trial_id = self.store.create_new_trial(study_id, template_trial=trial)
+        self._begun[trial_id] = slot
+        before = self._known.get(digest)
+        if before is None:
+            self._jobs.give(trial_id, job)
         else:
-            self._ready.append(flight)
+            epochs_of = load_epochs(self.store, trial_id=before).get(before, {})
+            outcome = record.read_outcome(self.store.get_trial(before), epochs_of)
+            self._found.append(Attempts(trial_id, job, outcome))
         return True
 
     def _most(self, stage: Stage, waiting: deque[int]) -> int:
@@ -216,52 +161,25 @@ class Dispatcher:
         learn from the others comes after them, and at the end of a stage no worker may be idle
         while another has two.
         """
-        workers = self.executor.workers
-        plenty = len(waiting) > 2 * workers and not stage.adaptive
-        return workers + (self.executor.ahead if plenty else 0)
+        pool = self.run.runner.pool
+        plenty = len(waiting) > 2 * pool.workers and not stage.adaptive
+        return pool.workers + (pool.ahead if plenty else 0)
 
-    def _launch(self) -> None:
-        """Give what is ready to the workers."""
-        while self._ready:
-            flight = self._ready.popleft()
-            future = self.executor.submit(train_job, flight.job, limit=self.limit)
-            self._flying[future] = flight
-
-    def record_outcome(
-        self, stage: Stage, flight: _Flight, outcome: Outcome, done: list[Result]
-    ) -> list[TrialDone]:
+    def record_result(
+        self, stage: Stage, attempts: Attempts[Outcome], done: list[Result]
+    ) -> TrialDone:
         """Write what came of a slot; returns what to tell of it once it is committed."""
-        record.finish_trial(self.store, flight.trial_id, outcome)
-        del self._begun[flight.trial_id]
-        done.append(Result(flight.slot, outcome.score, complete=outcome.complete))
-        return [TrialDone(stage, flight.slot, done[-1])]
-
-    def notice_failure(self, stage: Stage, flight: _Flight, error: Exception) -> list[TrialDone]:
-        """A worker died, was killed for taking too long, or raised: once more, or FAIL."""
-        flight.errors.append(what_broke(error))
-        # A pool that broke was not this training's doing: its worker had not begun with it.
-        flight.blameless += isinstance(error, BrokenExecutor)
-        if len(flight.errors) - min(flight.blameless, PATIENCE) < ATTEMPTS:
-            self._ready.append(flight)
-            return []
-        record.fail_trial(self.store, flight.trial_id, flight.errors)
-        del self._begun[flight.trial_id]
-        return [TrialDone(stage, flight.slot, None, flight.errors[-1])]
-
-    def _settle(self, event: TrialDone) -> None:
-        if event.result is not None:
-            self._stored[event.slot.stage, event.slot.index] = event.result
-        self.on_event(event)
-
-    def _landed(self, stage: Stage) -> set[Future[Outcome]]:
-        """The trainings that have ended since the last look; waits for one of them."""
-        while self._flying:
-            self.interrupts.check()
-            done = wait(self._flying, timeout=LOOK, return_when=FIRST_COMPLETED).done
-            if done:
-                return done
-            self.on_event(Waiting(stage, min(len(self._flying), self.executor.workers)))
-        return set()
+        assert isinstance(attempts.key, int), "the id of the slot's trial"
+        slot, outcome = self._begun[attempts.key], attempts.result
+        if outcome is None:
+            record.fail_trial(self.store, attempts.key, attempts.errors)
+            event = TrialDone(stage, slot, None, attempts.errors[-1])
+        else:
+            record.finish_trial(self.store, attempts.key, outcome)
+            done.append(Result(slot, outcome.score, complete=outcome.complete))
+            event = TrialDone(stage, slot, done[-1])
+        del self._begun[attempts.key]
+        return event
 
     def _hand_back(self) -> None:
         """Leave no trial RUNNING, whatever ended the search; the next run takes them up."""
@@ -269,18 +187,4 @@ class Dispatcher:
             with suppress(KeyError):  # it was made in a group that could not be committed
                 record.hand_back_trial(self.store, trial_id)
         self._begun.clear()
-        self._ready.clear()
-        self._flying.clear()
         self.store.flush()
-
-
-def what_broke(error: Exception) -> str:
-    """What broke a training, in words."""
-    name = type(error).__name__
-    if name == "ProcessExpired":
-        code = getattr(error, "exitcode", None)
-        how = f"signal {-code}" if isinstance(code, int) and code < 0 else f"exit code {code}"
-        return f"the worker died ({how}); killed, or out of memory"
-    if isinstance(error, TimeoutError):
-        return "the training took longer than trial_seconds allows"
-    return f"{name}: {error}"

@@ -1,4 +1,4 @@
-"""An ensemble out of a finished study: its best configurations vote, and are tested once together.
+"""An ensemble out of a finished study: its best configurations, averaged and tested once.
 
 What comes of it is kept with the study, so that asking again trains and tests nothing: the test
 part proves less with every use, and each use is counted.
@@ -15,11 +15,12 @@ from hpsearch.engine import record
 from hpsearch.engine.baselines import Baseline, Verdict, held_against, read_baselines
 from hpsearch.engine.identity import check_data, kept_study_file
 from hpsearch.engine.intervals import wilson_interval
+from hpsearch.engine.jobs import run_jobs
 from hpsearch.engine.processes import scratch_folder
-from hpsearch.engine.refit import refit_all, run_jobs
-from hpsearch.engine.run import Runner, open_runner
+from hpsearch.engine.refit import refit_all
+from hpsearch.engine.runner import Run, Runner, open_runner
 from hpsearch.errors import DataError, RunError, UsageError
-from hpsearch.search.base import Result, in_order
+from hpsearch.search.base import RACE, Result, in_order
 from hpsearch.search.ensemble import forward_selection, members_to_try
 from hpsearch.storage import (
     DEFAULT_STORAGE,
@@ -28,22 +29,23 @@ from hpsearch.storage import (
     save_model_bytes,
     storage_errors,
 )
-from hpsearch.training.jobs import Job, Votes, vote_job
+from hpsearch.training.jobs import Probabilities, probabilities_job
 from hpsearch.training.model import Member, Model
 
 if TYPE_CHECKING:
+    from concurrent.futures import Executor
+
     import optuna
 
-    from hpsearch.data import DataHandle
+    from hpsearch.engine.lease import Lease
     from hpsearch.space import Value
     from hpsearch.storage import WriteBehindStorage
-    from hpsearch.study_file import StudyFile
 
-__all__ = ["Ensemble", "Voter", "make_ensemble"]
+__all__ = ["Ensemble", "EnsembleMember", "make_ensemble"]
 
 
 @dataclass(frozen=True)
-class Voter:
+class EnsembleMember:
     """A member of an ensemble, in the order in which it joined.
 
     Attributes:
@@ -65,7 +67,7 @@ class Ensemble:
 
     Attributes:
         study: its name.
-        voters: the members.
+        members: the members.
         candidates: how many configurations they were chosen from.
         raced: whether those were confirmed by a race over seeds.
         unlike: how many candidates came to another score than in the study when they were trained
@@ -79,7 +81,7 @@ class Ensemble:
     """
 
     study: str
-    voters: tuple[Voter, ...]
+    members: tuple[EnsembleMember, ...]
     candidates: int
     raced: bool
     unlike: int
@@ -106,7 +108,7 @@ class Ensemble:
     @property
     def validation_accuracy(self) -> float:
         """Of the averaged probabilities; the members were chosen by it, so it flatters them."""
-        return self.voters[-1].together
+        return self.members[-1].together
 
     @property
     def better(self) -> bool:
@@ -126,7 +128,7 @@ class Ensemble:
     def document(self) -> dict[str, Any]:
         """The ensemble in terms of JSON, as ``--json`` prints it."""
         return {
-            "members": [asdict(voter) for voter in self.voters],
+            "members": [asdict(member) for member in self.members],
             "candidates": self.candidates,
             "confirmed": self.raced,
             "unlike": self.unlike,
@@ -148,7 +150,7 @@ def make_ensemble(
     *,
     storage: str = DEFAULT_STORAGE,
     workers: int | None = None,
-    executor: str | None = None,
+    executor: str | Executor | None = None,
     tell: Callable[[str], None] = lambda _: None,
 ) -> Ensemble:
     """Average the best configurations of a finished study, and test them together once.
@@ -163,7 +165,7 @@ def make_ensemble(
         members: how many; more than there are candidates means all of them.
         storage: the name of a SQLite file, or a URL of SQLite or PostgreSQL.
         workers: worker processes on this machine; by default one for each processor core.
-        executor: ``dask://HOST:PORT`` of a Dask cluster whose workers train instead.
+        executor: trains instead; as for `run_study`.
         tell: told what is being done.
 
     Returns:
@@ -177,13 +179,15 @@ def make_ensemble(
     if members < 1:
         raise UsageError(f"an ensemble needs at least one member, not {members}")
     with open_storage(storage, create=False) as store, storage_errors(store.url):
-        kept = _Finished(load_study(store, name)).kept(members)
+        study = _Finished(load_study(store, name))
+        kept = study.kept(members)
     if kept is not None:
         return kept
-    with open_runner(storage, workers=workers, executor=executor) as runner:
+    limit = study.file.search.trial_seconds
+    with open_runner(storage, workers=workers, executor=executor, trial_seconds=limit) as runner:
         target = load_study(runner.store, name)
-        with runner.hold(target, counted=False):
-            return _make(runner, _Finished(target), members, tell)
+        with runner.hold(target, counted=False) as lease:
+            return _make(runner, _Finished(target), lease, members, tell)
 
 
 class _Finished:
@@ -200,12 +204,12 @@ class _Finished:
             raise UsageError(
                 f"the study {name!r} was not made by hpsearch, which cannot train its trials again"
             )
-        result = record.read_note(target, "result")
+        result = record.read_metadata(target, "result")
         if result is None:
             raise RunError(record.why_untested(target))
         self.target, self.file, self.result = target, file, result
         stages = record.read_stages(target)
-        self.raced = {stage.index for stage in stages if stage.name.startswith("confirm-")}
+        self.raced = {stage.index for stage in stages if stage.kind.name == RACE}
 
     def candidates(self, members: int) -> list[Result]:
         """A training of each configuration that may be a member, the single best's first."""
@@ -223,29 +227,30 @@ class _Finished:
     def kept(self, members: int) -> Ensemble | None:
         """The ensemble that the store has, unless the study has another winner since."""
         size = min(members, len(self.candidates(members)))
-        note = (record.read_note(self.target, "ensembles") or {}).get(str(size))
-        if note is None or note["single"] != self.result["model"]:
+        kept = (record.read_metadata(self.target, "ensembles") or {}).get(str(size))
+        if kept is None or kept["single"] != self.result["model"]:
             return None
-        voters = tuple(Voter(**voter) for voter in note["ensemble"]["voters"])
+        joined = tuple(EnsembleMember(**member) for member in kept["ensemble"]["members"])
         return Ensemble(
-            **note["ensemble"] | {"voters": voters, "baselines": read_baselines(self.target)}
+            **kept["ensemble"] | {"members": joined, "baselines": read_baselines(self.target)}
         )
 
     def keep(self, store: WriteBehindStorage, ensemble: Ensemble) -> None:
         """Keep the ensemble, and count that the test part was used."""
-        notes = record.read_note(self.target, "ensembles") or {}
+        others = record.read_metadata(self.target, "ensembles") or {}
         made = asdict(ensemble)
         del made["baselines"]  # which the result has
-        note = {"single": self.result["model"], "ensemble": made}
-        notes[str(len(ensemble.voters))] = note
+        others[str(len(ensemble.members))] = {"single": self.result["model"], "ensemble": made}
         with store.group():
-            record.write_note(self.target, "ensembles", notes)
+            record.write_metadata(self.target, "ensembles", others)
             tests = self.result["tests"] + 1
-            record.write_note(self.target, "result", self.result | {"tests": tests})
+            record.write_metadata(self.target, "result", self.result | {"tests": tests})
         store.flush()
 
 
-def _make(runner: Runner, study: _Finished, members: int, tell: Callable[[str], None]) -> Ensemble:
+def _make(
+    runner: Runner, study: _Finished, lease: Lease, members: int, tell: Callable[[str], None]
+) -> Ensemble:
     kept = study.kept(members)
     if kept is not None:  # somebody was faster
         return kept
@@ -259,18 +264,19 @@ def _make(runner: Runner, study: _Finished, members: int, tell: Callable[[str], 
     check_data(target, dataset)
     with scratch_folder() as folder:
         data = write_store(folder, dataset, splits)
+        run = Run(runner, file, target, lease, dataset, splits, data)
         tried = study.candidates(members)
         tell(f"training {len(tried)} configurations again, to choose the members")
-        votes = _vote(runner, file, tried, data)
+        again = _train_again(run, tried)
         steps = forward_selection(
-            [vote.probabilities for vote in votes], votes[0].labels, min(members, len(votes))
+            [one.probabilities for one in again], again[0].labels, min(members, len(again))
         )
         tell(f"training {len(steps)} of them on training and validation data together")
         chosen = [tried[step.candidate].slot for step in steps]
         plans = [(slot.configuration, slot.epochs) for slot in chosen]
-        trained = refit_all(runner, file, target, data, plans, "a member's last training")
+        trained = refit_all(run, plans, "a member's last training")
     model = Model(
-        tuple(Member(t.refit.network, t.refit.state, t.refit.preprocessor) for t in trained),
+        tuple(Member(refit.network, refit.state, refit.preprocessor) for refit, _ in trained),
         dataset.classes,
         dataset.feature_names,
         dataset.categories,
@@ -280,19 +286,19 @@ def _make(runner: Runner, study: _Finished, members: int, tell: Callable[[str], 
     labels = model.predict_proba(dataset.X[test]).argmax(axis=1)
     ensemble = Ensemble(
         study=target.study_name,
-        voters=tuple(
-            Voter(
+        members=tuple(
+            EnsembleMember(
                 dict(sorted(slot.configuration.items())),
                 slot.epochs,
-                votes[step.candidate].score,
+                again[step.candidate].score,
                 step.accuracy,
             )
             for slot, step in zip(chosen, steps, strict=True)
         ),
         candidates=len(tried),
         raced=bool(study.raced),
-        unlike=sum(v.score != r.score for v, r in zip(votes, tried, strict=True)),
-        single_validation_accuracy=votes[0].score,
+        unlike=sum(a.score != r.score for a, r in zip(again, tried, strict=True)),
+        single_validation_accuracy=again[0].score,
         test_correct=int((labels == dataset.y[test]).sum()),
         single_test_correct=result["test_correct"],
         test_rows=len(test),
@@ -302,25 +308,20 @@ def _make(runner: Runner, study: _Finished, members: int, tell: Callable[[str], 
     about = {"study": target.study_name, "strategy": file.search.strategy}
     content = replace(model, origin=about | {"ensemble": ensemble.document()}).to_bytes()
     digest = save_model_bytes(
-        runner.store, target._study_id, content, ensemble=len(ensemble.voters)
+        runner.store, target._study_id, content, ensemble=len(ensemble.members)
     )
     ensemble = replace(ensemble, model=digest)
     study.keep(runner.store, ensemble)
     return ensemble
 
 
-def _vote(
-    runner: Runner, file: StudyFile, tried: Sequence[Result], data: DataHandle
-) -> list[Votes]:
+def _train_again(run: Run, tried: Sequence[Result]) -> list[Probabilities]:
     """Train the candidates as the study did: its configurations, seeds, epochs and rows."""
-    jobs = [
-        Job(data, file.fixed() | dict(r.slot.configuration), r.slot.seed, r.slot.epochs)
-        for r in tried
-    ]
-    votes = run_jobs(runner, vote_job, jobs, "a candidate's training")
-    if not all(vote.complete for vote in votes):
+    jobs = [run.job(result.slot) for result in tried]
+    again = run_jobs(run.jobs(probabilities_job), jobs, "a candidate's training")
+    if not all(one.complete for one in again):
         raise RunError(
             "a configuration that trained well in the study diverged when it was trained again, so "
             "that this is another machine or version; run the study under a new name"
         )
-    return votes
+    return again

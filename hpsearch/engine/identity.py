@@ -22,11 +22,11 @@ if TYPE_CHECKING:
 __all__ = [
     "check_data",
     "check_study",
+    "keep_data",
+    "keep_environment",
     "keep_study_file",
     "keeps_study_file",
     "kept_study_file",
-    "note_data",
-    "note_environment",
     "open_study",
     "quiet_optuna",
     "totals",
@@ -105,7 +105,7 @@ def keep_study_file(target: optuna.Study, study: StudyFile) -> None:
         UsageError: it was made from another file since it was looked for.
     """
     check_study(target, study)
-    record.write_note(target, "study file", study.model_dump(mode="json"))
+    record.write_metadata(target, "study file", study.model_dump(mode="json"))
     with quiet_optuna():
         if target.metric_names is None:
             target.set_metric_names(["validation accuracy"])
@@ -113,7 +113,7 @@ def keep_study_file(target: optuna.Study, study: StudyFile) -> None:
 
 def keeps_study_file(target: optuna.Study, study: StudyFile) -> bool:
     """Whether a study keeps just this study file."""
-    return bool(record.read_note(target, "study file") == study.model_dump(mode="json"))
+    return bool(record.read_metadata(target, "study file") == study.model_dump(mode="json"))
 
 
 def kept_study_file(target: optuna.Study) -> StudyFile | None:
@@ -128,7 +128,7 @@ def kept_study_file(target: optuna.Study) -> StudyFile | None:
 
     from hpsearch.study_file import StudyFile
 
-    kept = record.read_note(target, "study file")
+    kept = record.read_metadata(target, "study file")
     if kept is None:
         return None
     try:
@@ -147,7 +147,7 @@ def totals(target: optuna.Study, trials: int) -> list[int]:
     Raises:
         UsageError: that one is lower than the last.
     """
-    before: list[int] = record.read_note(target, "totals") or []
+    before: list[int] = record.read_metadata(target, "totals") or []
     if not target.get_trials(deepcopy=False):
         return [trials]
     if before and trials < before[-1]:
@@ -164,7 +164,7 @@ def check_data(target: optuna.Study, dataset: Dataset) -> None:
     Raises:
         UsageError: they were trained on others.
     """
-    before = record.read_note(target, "data")
+    before = record.read_metadata(target, "data")
     changed = before is not None and before["fingerprint"] != dataset.fingerprint
     if changed and target.get_trials(deepcopy=False):
         raise UsageError(
@@ -174,7 +174,7 @@ def check_data(target: optuna.Study, dataset: Dataset) -> None:
         )
 
 
-def note_data(
+def keep_data(
     target: optuna.Study,
     dataset: Dataset,
     splits: Sequence[Split],
@@ -198,20 +198,20 @@ def note_data(
         "validation": sum(len(split.validation) for split in splits),
         "test": len(splits[0].test),
         "folds": len(splits),
-        "baselines": [baseline.note(tested=False) for baseline in baselines],
+        "baselines": [baseline.kept(tested=False) for baseline in baselines],
     }
-    record.write_note(target, "data", about)
+    record.write_metadata(target, "data", about)
 
 
-def note_environment(target: optuna.Study) -> None:
+def keep_environment(target: optuna.Study) -> None:
     """Keep what this run runs with, unless an earlier run of the study ran with the same."""
     now = environment()
     commit = commit_of(Path.cwd())
     if commit is not None:
         now["commit of the folder"] = commit
-    before: list[dict[str, str]] = record.read_note(target, "environments") or []
+    before: list[dict[str, str]] = record.read_metadata(target, "environments") or []
     if now not in before:
-        record.write_note(target, "environments", [*before, now])
+        record.write_metadata(target, "environments", [*before, now])
 
 
 def _differences(before: Any, after: Any, path: str = "") -> Iterator[str]:

@@ -72,6 +72,7 @@ class Interrupts:
         """
         self._interruptible = True
         try:
+            self.check()  # a signal may have come before
             return work()
         finally:
             self._interruptible = False

@@ -45,9 +45,14 @@ class Lease:
         pause: sleeps so many seconds.
         counted: whether the time is the study's own, which a budget in seconds limits.
 
+    Attributes:
+        before: how long earlier runs of the study took together, in seconds.
+
     Raises:
         UsageError: on entering, when another driver is running the study.
     """
+
+    before: float
 
     def __init__(
         self,
@@ -126,6 +131,7 @@ class Lease:
             holder = _holder(self._engine, self._study_id)
             if holder is not None and _is_alive(self._engine, holder, self._pause):
                 raise _held(self._study_name, _who(holder))
+            self.before = seconds_spent(self._engine, self._study_id)
             try:
                 with self._engine.begin() as connection:
                     if holder is not None:

@@ -1,4 +1,4 @@
-"""How a study stands in the database: trials of Optuna with our attributes, and notes on the study.
+"""How a study stands in the database: trials of Optuna with our attributes, and metadata.
 
 Everything a study knows can be read back from here; nothing is kept by the process that ran it.
 """
@@ -10,8 +10,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
-from hpsearch.engine.notes import NOTE, note_errors, read_note, write_note
-from hpsearch.search.base import Change, Result, Slot, Stage
+from hpsearch.engine.metadata import PREFIX, metadata_errors, read_metadata, write_metadata
+from hpsearch.search.base import Change, Result, Slot, Stage, StageKind
 from hpsearch.search.distributions import to_distribution
 from hpsearch.shapes import a_count, fits
 from hpsearch.space import Categorical, Space, Value
@@ -26,16 +26,17 @@ if TYPE_CHECKING:
     from hpsearch.storage import WriteBehindStorage
 
 __all__ = [
-    "NOTE",
     "NO_WINNER",
+    "PREFIX",
     "TRAINING",
-    "StageNote",
+    "StageMetadata",
     "begun_trial",
+    "comparison_of",
     "fail_trial",
     "finish_trial",
     "hand_back_trial",
     "read_findings",
-    "read_note",
+    "read_metadata",
     "read_outcome",
     "read_results",
     "read_slots",
@@ -43,7 +44,7 @@ __all__ = [
     "read_unfinished",
     "resume_trial",
     "why_untested",
-    "write_note",
+    "write_metadata",
     "write_stage",
 ]
 
@@ -54,16 +55,22 @@ SLOT = dict.fromkeys(("stage_index", "slot", "seed", "epochs"), a_count)
 """The attributes that tell a trial of ours from one that somebody else added."""
 
 NO_WINNER = "no winner"
-"""The note on a study that is over and has none: why. One with a result had more trials later."""
+"""Of a study that is over and has none: why. One with a result had more trials later."""
 
 
 def why_untested(study: Study) -> str:
     """Why a study of ours has no tested network, in a sentence."""
-    kept: str | None = read_note(study, NO_WINNER)
+    kept: str | None = read_metadata(study, NO_WINNER)
     again = (
         f"the study {study.study_name!r} has no tested network yet; run its study file to the end"
     )
     return kept or again
+
+
+def comparison_of(study: Study) -> str | None:
+    """The comparison of searches that a study is a part of, if any."""
+    about = read_metadata(study, "comparison")
+    return None if about is None else str(about["name"])
 
 
 TRAINING = "training"
@@ -256,15 +263,20 @@ def slot_of(trial: FrozenTrial) -> tuple[int, int] | None:
 
 
 @dataclass(frozen=True)
-class StageNote:
+class StageMetadata:
     """What is kept of a stage: how many trainings of how many epochs, where, and why there."""
 
-    name: str
+    kind: StageKind
     index: int
     slots: int
     epochs: int
     space: Space
     changes: tuple[Change, ...]
+
+    @property
+    def name(self) -> str:
+        """What it is called."""
+        return str(self.kind)
 
 
 def write_stage(study: Study, stage: Stage) -> None:
@@ -278,25 +290,26 @@ def write_stage(study: Study, stage: Stage) -> None:
         }
         for change in stage.changes
     ]
-    note = {
-        "name": stage.name,
+    about = {
+        "kind": stage.kind.name,
+        "number": stage.kind.number,
         "slots": stage.slots,
         "epochs": stage.epochs,
         "space": stage.space.to_dict(),
         "changes": changes,
     }
-    write_note(study, f"stage {stage.index}", note)
+    write_metadata(study, f"stage {stage.index}", about)
 
 
-def read_stages(study: Study) -> list[StageNote]:
+def read_stages(study: Study) -> list[StageMetadata]:
     """The stages that a study has begun, in order.
 
     Raises:
-        StorageError: a note of them is damaged.
+        StorageError: the metadata of one are damaged.
     """
-    notes: list[StageNote] = []
-    while (note := read_note(study, key := f"stage {len(notes)}")) is not None:
-        with note_errors(study, key):
+    stages: list[StageMetadata] = []
+    while (kept := read_metadata(study, key := f"stage {len(stages)}")) is not None:
+        with metadata_errors(study, key):
             changes = tuple(
                 Change(
                     change["parameter"],
@@ -304,13 +317,14 @@ def read_stages(study: Study) -> list[StageNote]:
                     _one(change["after"]),
                     change["reason"],
                 )
-                for change in note["changes"]
+                for change in kept["changes"]
             )
-            space = Space.from_dict(note["space"])
-            notes.append(
-                StageNote(note["name"], len(notes), note["slots"], note["epochs"], space, changes)
+            kind = StageKind(kept["kind"], kept["number"])
+            space = Space.from_dict(kept["space"])
+            stages.append(
+                StageMetadata(kind, len(stages), kept["slots"], kept["epochs"], space, changes)
             )
-    return notes
+    return stages
 
 
 def _one(parameters: Mapping[str, Any]) -> Any:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields
 from functools import partial
 from typing import TYPE_CHECKING, Any
@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING, Any
 from hpsearch.engine import record
 from hpsearch.engine.baselines import Baseline, Verdict, held_against, read_baselines
 from hpsearch.engine.intervals import wilson_interval
-from hpsearch.engine.record import StageNote
+from hpsearch.engine.record import StageMetadata
+from hpsearch.search.base import StageKind
 from hpsearch.search.distributions import as_value
 from hpsearch.space import Value
 from hpsearch.training.diagnosis import DIAGNOSIS, HINTS, Finding, by_kind
@@ -42,7 +43,7 @@ class TrialRow:
 
     number: int
     state: str
-    stage: str
+    stage: StageKind | None
     slot: int | None
     score: float | None
     epochs: int | None
@@ -72,16 +73,16 @@ class TrialRow:
         """The trial in terms of JSON, its findings by kind and name."""
         known = {field.name: getattr(self, field.name) for field in fields(TrialRow)}
         del known["findings"]
+        known["stage"] = str(self.stage or "")
         known["configuration"] = dict(self.configuration)
         known["values"] = list(self.values)
         return known | {DIAGNOSIS: {}, HINTS: {}} | by_kind(self.findings)
 
 
 @dataclass(frozen=True)
-class StageSummary:
+class StageSummary(StageMetadata):
     """A stage, how much of it is done and its best score."""
 
-    note: StageNote
     done: int
     best: float | None
 
@@ -127,16 +128,16 @@ class Summary:
     stages: tuple[StageSummary, ...]
     rows: tuple[TrialRow, ...]
     states: Mapping[str, int]
-    best: Mapping[str, Value] | None
-    validation_accuracy: float | None
-    validation_spread: float | None
-    validation_scores: tuple[float, ...]
-    test_accuracy: float | None
-    test_interval: tuple[float, float] | None
-    test_rows: int | None
-    tests: int | None
-    seconds: float | None
-    model: str | None
+    best: Mapping[str, Value] | None = None
+    validation_accuracy: float | None = None
+    validation_spread: float | None = None
+    validation_scores: tuple[float, ...] = ()
+    test_accuracy: float | None = None
+    test_interval: tuple[float, float] | None = None
+    test_rows: int | None = None
+    tests: int | None = None
+    seconds: float | None = None
+    model: str | None = None
     baselines: tuple[Baseline, ...] = ()
     winner: int | None = None
     diverged: bool = False
@@ -240,45 +241,46 @@ def states_text(states: Mapping[str, int]) -> str:
 
 
 def _stage_document(stage: StageSummary) -> dict[str, Any]:
-    note = stage.note
     return {
-        "name": note.name,
-        "trials": note.slots,
+        "name": stage.name,
+        "trials": stage.slots,
         "done": stage.done,
-        "epochs": note.epochs,
+        "epochs": stage.epochs,
         "best": stage.best,
-        "space": note.space.to_dict(),
-        "changes": [{"parameter": c.parameter, "reason": c.reason} for c in note.changes],
+        "space": stage.space.to_dict(),
+        "changes": [{"parameter": c.parameter, "reason": c.reason} for c in stage.changes],
     }
 
 
 def summarize(study: optuna.Study) -> Summary:
-    """Read everything that can be said of a study from its trials and notes.
+    """Read everything that can be said of a study from its trials and metadata.
 
     Raises:
-        StorageError: its notes are damaged.
+        StorageError: its metadata are damaged.
     """
     trials = study.get_trials(deepcopy=False)
     objectives = len(study.directions)
     # A study that somebody else made may minimize, or have several values a trial.
     minimizes = objectives == 1 and study.direction.name == "MINIMIZE"
     pareto = [trial.number for trial in study.best_trials] if objectives > 1 else []
-    result = record.read_note(study, "result")
+    result = record.read_metadata(study, "result")
     winners = winner_slots(result)
     named = {t.number for t in trials if winners and record.slot_of(t) in winners}
-    rows = sorted((_row(trial) for trial in trials), key=partial(_rank, minimizes=minimizes))
+    stages = record.read_stages(study)
+    rows = sorted(
+        (_row(trial, stages) for trial in trials), key=partial(_rank, minimizes=minimizes)
+    )
     winner = next((row.number for row in rows if row.number in named), None)
     first = {winner, *pareto}
     rows.sort(key=lambda row: row.number not in first)
-    notes = record.read_stages(study)
-    file = record.read_note(study, "study file")
-    data = record.read_note(study, "data") or {}
+    file = record.read_metadata(study, "study file")
+    data = record.read_metadata(study, "data") or {}
     scored = (row for row in rows if row.state == "complete" and row.score is not None)
     return Summary(
         study=study.study_name,
         strategy=None if file is None else file["search"]["strategy"],
         data=data,
-        stages=tuple(_stage(note, rows) for note in notes),
+        stages=tuple(_stage(stage, rows) for stage in stages),
         rows=tuple(rows),
         states=Counter(row.state for row in rows),
         baselines=read_baselines(study),
@@ -306,11 +308,9 @@ def winner_slots(result: Mapping[str, Any] | None) -> frozenset[tuple[int, int]]
 
 def _so_far(leader: TrialRow | None) -> dict[str, Any]:
     """The figures of a study whose winner is not tested yet."""
-    return dict.fromkeys(_FIGURES) | {
-        "best": leader and leader.configuration,
-        "validation_accuracy": leader and leader.score,
-        "validation_scores": (),
-    }
+    if leader is None:
+        return {}
+    return {"best": leader.configuration, "validation_accuracy": leader.score}
 
 
 def _final(result: Mapping[str, Any]) -> dict[str, Any]:
@@ -330,27 +330,14 @@ def _final(result: Mapping[str, Any]) -> dict[str, Any]:
     }
 
 
-_FIGURES = [
-    "best",
-    "validation_accuracy",
-    "validation_spread",
-    "validation_scores",
-    "test_accuracy",
-    "test_interval",
-    "test_rows",
-    "tests",
-    "seconds",
-    "model",
-]
-
-
-def _row(trial: optuna.trial.FrozenTrial) -> TrialRow:
+def _row(trial: optuna.trial.FrozenTrial, stages: Sequence[StageMetadata]) -> TrialRow:
+    place = record.slot_of(trial)
     # Others may give their trials attributes of these names, and mean anything by them.
     attributes = trial.user_attrs
     return TrialRow(
         number=trial.number,
         state=trial.state.name.lower(),
-        stage=str(attributes.get("stage", "")),
+        stage=stages[place[0]].kind if place and place[0] < len(stages) else None,
         slot=whole(attributes.get("slot")),
         score=trial.values[0] if trial.values and len(trial.values) == 1 else None,
         epochs=whole(attributes.get("epochs")),
@@ -381,7 +368,7 @@ def _rank(row: TrialRow, *, minimizes: bool) -> tuple[bool, float, int, int]:
     return (row.state != "complete", score, -(row.epochs or 0), row.number)
 
 
-def _stage(note: StageNote, rows: list[TrialRow]) -> StageSummary:
-    here = [row for row in rows if row.stage == note.name and row.score is not None]
+def _stage(stage: StageMetadata, rows: list[TrialRow]) -> StageSummary:
+    here = [row for row in rows if row.stage == stage.kind and row.score is not None]
     scores = [row.score for row in here if row.state == "complete" and row.score is not None]
-    return StageSummary(note, len(here), max(scores, default=None))
+    return StageSummary(**vars(stage), done=len(here), best=max(scores, default=None))

@@ -15,6 +15,7 @@ from hpsearch.lab.experiment import Experiment
 from hpsearch.plots.style import GREY, stage_colour
 from hpsearch.plots.tables import Table
 from hpsearch.search import Slot, make_strategy, run_search
+from hpsearch.search.base import StageKind
 from hpsearch.space import Float, Space, Value
 from hpsearch.training.jobs import train_folds
 from hpsearch.training.specification import TrainingSpecification
@@ -51,7 +52,7 @@ class StageData:
     """The trials of one stage.
 
     Attributes:
-        name: coarse or fine-1.
+        kind: coarse or fine.
         epochs: how long each trained.
         ranges: by parameter, from where to where the stage drew.
         values: by parameter (n,).
@@ -60,7 +61,7 @@ class StageData:
         reasons: by parameter, why its range is what it is; none for the first stage.
     """
 
-    name: str
+    kind: StageKind
     epochs: int
     ranges: dict[str, tuple[float, float]]
     values: dict[str, np.ndarray]
@@ -141,7 +142,7 @@ def coarse_to_fine_data(
         parameters = {name: stage.space.parameters[name] for name in NAMES}
         stages.append(
             StageData(
-                stage.name,
+                stage.kind,
                 stage.epochs,
                 {n: (p.low, p.high) for n, p in parameters.items() if isinstance(p, Float)},
                 {n: np.array([r.slot.configuration[n] for r in results]) for n in NAMES},
@@ -186,7 +187,7 @@ def coarse_to_fine_figures(data: CoarseToFineData) -> list[go.Figure]:
     figures = []
     for stage in data.stages:
         figure = titled_figure(
-            f"{stage.name}: {len(stage.scores)} trials of {stage.epochs} epochs",
+            f"{stage.kind}: {len(stage.scores)} trials of {stage.epochs} epochs",
             "learning rate (log scale)",
             "L2 penalty (log scale)",
             height=440,
@@ -224,9 +225,9 @@ def coarse_to_fine_figures(data: CoarseToFineData) -> list[go.Figure]:
             x=list(range(start, start + len(stage.scores))),
             y=stage.scores,
             mode="markers",
-            marker={"color": stage_colour(stage.name), "size": 7},
-            name=stage.name,
-            hovertemplate=f"{stage.name}, trial %{{x}}: %{{y:.3f}}<extra></extra>",
+            marker={"color": stage_colour(stage.kind), "size": 7},
+            name=str(stage.kind),
+            hovertemplate=f"{stage.kind}, trial %{{x}}: %{{y:.3f}}<extra></extra>",
         )
         start += len(stage.scores)
     return [*figures, scores]
@@ -240,7 +241,7 @@ def coarse_to_fine_table(data: CoarseToFineData) -> Table:
             low, high = stage.ranges[name]
             rows.append(
                 (
-                    stage.name,
+                    str(stage.kind),
                     name,
                     f"{low:.2g} to {high:.2g}",
                     f"{np.median(stage.scores):.3f}",

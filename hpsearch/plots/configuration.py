@@ -71,14 +71,14 @@ def configuration_data(view: StudyView) -> ConfigurationData:
     ]
     moves = tuple(
         Move(
-            stage.note.name,
+            stage.name,
             change.parameter,
             range_text(change.before),
             range_text(change.after) if change.before != change.after else "the same",
             change.reason,
         )
         for stage in view.summary.stages
-        for change in stage.note.changes
+        for change in stage.changes
     )
     return ConfigurationData(tuple(facts), moves)
 
@@ -144,7 +144,7 @@ def _search(view: StudyView) -> dict[str, str]:
     hosts = sorted({t.worker.rsplit(" ", 1)[0] for t in view.trials if t.worker})
     if hosts:
         facts["trained on"] = ", ".join(hosts)
-    first = summary.stages[0].note.space.parameters if summary.stages else view.parameters
+    first = summary.stages[0].space.parameters if summary.stages else view.parameters
     for name, parameter in first.items():
         facts[f"searched: {name}"] = range_text(parameter)
     return facts

@@ -11,6 +11,7 @@ import numpy as np
 from hpsearch.plots.scales import ScoreAxis, middle, score_axis, thinned
 from hpsearch.plots.style import blank_figure, label, stage_colour, stage_group
 from hpsearch.plots.view import NothingToDraw, StudyView, TrialView, scored
+from hpsearch.search.base import StageKind
 
 if TYPE_CHECKING:
     import plotly.graph_objects as go
@@ -37,7 +38,7 @@ class GapData:
         note: what was thinned or moved.
     """
 
-    stages: dict[str, Gaps]
+    stages: dict[StageKind, Gaps]
     axis: ScoreAxis
     ends: tuple[float, float]
     note: str
@@ -58,7 +59,7 @@ def gap_data(view: StudyView) -> GapData:
     far = sum(not ends[0] <= g <= ends[1] for g in gaps)
     moved = f"{far} of the gaps lie further out and are drawn at the edge." if far else ""
     kept, thinning = thinned(trials)
-    stages: dict[str, list[TrialView]] = {}
+    stages: dict[StageKind, list[TrialView]] = {}
     for trial in sorted(kept, key=lambda t: (t.stage_index or 0, t.number)):
         stages.setdefault(stage_group(trial.stage), []).append(trial)
     return GapData(
@@ -95,7 +96,7 @@ def gap_figure(data: GapData) -> go.Figure:
             customdata=np.array(gaps.numbers, np.int32),
             mode="markers",
             marker={"color": stage_colour(stage), "size": 6, "opacity": 0.8},
-            name=label(stage),
+            name=label(str(stage)),
             hovertemplate="trial %{customdata}: %{y:.4g}, gap %{text}<extra></extra>",
         )
     return figure

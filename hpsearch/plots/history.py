@@ -12,6 +12,7 @@ from hpsearch.engine.record import settings_text
 from hpsearch.plots.scales import ScoreAxis, score_axis, thinned
 from hpsearch.plots.style import GREY, VERMILLION, blank_figure, label, stage_colour, stage_group
 from hpsearch.plots.view import StudyView, TrialView, scored
+from hpsearch.search.base import StageKind
 
 if TYPE_CHECKING:
     import plotly.graph_objects as go
@@ -22,7 +23,7 @@ __all__ = ["HistoryData", "Span", "Trials", "history_data", "history_figure"]
 class Span(NamedTuple):
     """A stage, from its first trial to its last."""
 
-    stage: str
+    stage: StageKind
     first: int
     last: int
 
@@ -50,7 +51,7 @@ class HistoryData:
         winner: number and score of the trial that stands for the winner.
     """
 
-    stages: dict[str, Trials]
+    stages: dict[StageKind, Trials]
     stopped: Trials
     spans: tuple[Span, ...]
     best: tuple[tuple[int, float], ...]
@@ -79,7 +80,7 @@ def history_data(view: StudyView) -> HistoryData:
         else f"Off the axis: {b.does} scores {b.validation_accuracy:.4f}."
         for b in view.summary.baselines
     ]
-    stages: dict[str, list[TrialView]] = {}
+    stages: dict[StageKind, list[TrialView]] = {}
     for trial in sorted(kept, key=lambda t: (t.stage_index or 0, t.number)):
         stages.setdefault(stage_group(trial.stage), []).append(trial)
     return HistoryData(
@@ -120,7 +121,7 @@ def _trials(trials: Sequence[TrialView]) -> Trials:
 
 def _spans(trials: Sequence[TrialView]) -> tuple[Span, ...]:
     """Stages with their trial numbers, in order; the rounds of a race are one."""
-    numbers: dict[str, list[int]] = {}
+    numbers: dict[StageKind, list[int]] = {}
     for trial in trials:
         if trial.stage:
             numbers.setdefault(stage_group(trial.stage), []).append(trial.number)
@@ -159,7 +160,7 @@ def history_figure(data: HistoryData) -> go.Figure:
             customdata=np.array(trials.scores, np.float32),
             mode="markers",
             marker={"color": stage_colour(stage), "size": 6},
-            name=label(stage),
+            name=label(str(stage)),
             text=[label(text) for text in trials.texts],
             hovertemplate="trial %{x}: %{customdata:.4g}<br>%{text}<extra></extra>",
         )

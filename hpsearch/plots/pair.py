@@ -13,8 +13,9 @@ import numpy as np
 
 from hpsearch.plots.scales import hover_texts, parameter_axis, place, points, thinned
 from hpsearch.plots.slice_contour import ordered_parameters
-from hpsearch.plots.style import GREY, VERMILLION, blank_figure
+from hpsearch.plots.style import GREY, VERMILLION, blank_figure, stage_group
 from hpsearch.plots.view import StudyView, TrialView, scored
+from hpsearch.search.base import RACE
 from hpsearch.space import Categorical, Parameter
 
 if TYPE_CHECKING:
@@ -75,7 +76,7 @@ def pair_data(view: StudyView) -> PairData:
     trials = [
         t
         for t in scored(view)
-        if set(names) <= t.configuration.keys() and not t.stage.startswith("confirm-")
+        if set(names) <= t.configuration.keys() and stage_group(t.stage).name != RACE
     ]
     quarter = max(1, len(trials) // 4)
     margins = [_margin(view, name, trials, quarter) for name in names]

@@ -19,6 +19,7 @@ from hpsearch.plots.scales import (
 )
 from hpsearch.plots.style import GREY, blank_figure, label, stage_colour, stage_group, wrapped
 from hpsearch.plots.view import NothingToDraw, StudyView, TrialView, scored
+from hpsearch.search.base import RACE, StageKind
 from hpsearch.space import Categorical, Parameter, Value
 
 if TYPE_CHECKING:
@@ -45,7 +46,7 @@ class Draws(NamedTuple):
 class Range(NamedTuple):
     """From where a stage drew a parameter, and why there."""
 
-    stage: str
+    stage: StageKind
     parameter: Parameter
     reason: str
 
@@ -66,7 +67,7 @@ class ParameterData:
 
     name: str
     parameter: Parameter
-    stages: dict[str, Draws]
+    stages: dict[StageKind, Draws]
     stopped: Draws
     ranges: tuple[Range, ...]
     axis: ScoreAxis
@@ -96,7 +97,7 @@ def parameters_data(view: StudyView) -> ParametersData:
     pruned = [t for t in view.trials if t.state == "pruned"]
     stopped, _ = thinned(pruned, 150)
     fewer = f"Crosses are {len(stopped)} of {len(pruned):,} stopped trials."
-    stages: dict[str, list[TrialView]] = {}
+    stages: dict[StageKind, list[TrialView]] = {}
     for trial in sorted(kept, key=lambda t: (t.stage_index or 0, t.number)):
         stages.setdefault(stage_group(trial.stage), []).append(trial)
     crosses = fewer if len(stopped) < len(pruned) else ""
@@ -133,12 +134,11 @@ def _ranges(view: StudyView, name: str) -> tuple[Range, ...]:
     """The ranges of the stages that drew from one; a race draws nothing."""
     ranges: list[Range] = []
     for stage in view.summary.stages:
-        note = stage.note
-        if stage_group(note.name) == "confirm" or name not in note.space.parameters:
+        if stage.kind.name == RACE or name not in stage.space.parameters:
             continue
-        reasons = [change.reason for change in note.changes if change.parameter == name]
+        reasons = [change.reason for change in stage.changes if change.parameter == name]
         reason = reasons[0] if reasons else "the range of the study file" if not ranges else ""
-        ranges.append(Range(note.name, note.space.parameters[name], reason))
+        ranges.append(Range(stage.kind, stage.space.parameters[name], reason))
     return tuple(ranges)
 
 
@@ -171,7 +171,7 @@ def parameter_figure(data: ParameterData) -> go.Figure:
         )
     for stage, draws in data.stages.items():
         heights = data.axis.clip(draws.scores)
-        _add_draws(figure, data, stage, draws, heights, stage_colour(stage), "circle")
+        _add_draws(figure, data, str(stage), draws, heights, stage_colour(stage), "circle")
     if data.stopped.values:
         heights = np.full(len(data.stopped.values), data.axis.edge)
         _add_draws(figure, data, "stopped", data.stopped, heights, GREY, "x-thin-open")

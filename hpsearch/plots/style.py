@@ -7,10 +7,10 @@ whatever their colour vision; black is grey here, so that it shows on a dark pag
 from __future__ import annotations
 
 import html
-import re
 import textwrap
 from typing import TYPE_CHECKING, Any
 
+from hpsearch.search.base import RACE, StageKind
 from hpsearch.writing import written_out
 
 if TYPE_CHECKING:
@@ -53,26 +53,23 @@ STRATEGY_COLOURS = {
 FINE_COLOURS = (ORANGE, GREEN, PURPLE, BLUE)
 
 
-def stage_group(stage: str) -> str:
-    """What a stage is called in legends: the rounds of a race are one.
+def stage_group(stage: StageKind | None) -> StageKind:
+    """What a stage is in legends: the rounds of a race are one.
 
-    >>> [stage_group(name) for name in ("coarse", "fine-1", "confirm-3", "")]
-    ['coarse', 'fine-1', 'confirm', 'trials']
+    >>> str(stage_group(StageKind("fine", 1))), str(stage_group(StageKind(RACE, 3)))
+    ('fine-1', 'confirm')
     """
-    return re.sub(r"^confirm-\d+$", "confirm", stage) or "trials"
+    if stage is None:
+        return StageKind("trials")
+    return StageKind(RACE) if stage.name == RACE else stage
 
 
-def stage_colour(stage: str) -> str:
-    """The colour of a stage; one that is named after a strategy has that one's.
-
-    >>> stage_colour("confirm-1") == stage_colour("confirm-2") == VERMILLION
-    True
-    """
-    group = stage_group(stage)
-    if fine := re.match(r"fine-(\d+)$", group):
-        return FINE_COLOURS[(int(fine[1]) - 1) % len(FINE_COLOURS)]
-    known = STRATEGY_COLOURS | {"coarse": SKY, "confirm": VERMILLION}
-    return known.get(group, BLUE)
+def stage_colour(stage: StageKind) -> str:
+    """The colour of a stage; one that is named after a strategy has that one's."""
+    if stage.name == "fine":
+        return FINE_COLOURS[(stage.number - 1) % len(FINE_COLOURS)]
+    known = STRATEGY_COLOURS | {"coarse": SKY, RACE: VERMILLION}
+    return known.get(stage.name, BLUE)
 
 
 def label(text: str) -> str:

@@ -12,6 +12,7 @@ import numpy as np
 from hpsearch.plots.scales import MAX_POINTS
 from hpsearch.plots.style import blank_figure, label, stage_colour, stage_group
 from hpsearch.plots.view import NothingToDraw, StudyView, TrialView
+from hpsearch.search.base import StageKind
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -55,7 +56,7 @@ class TimelineData:
     """
 
     workers: tuple[str, ...]
-    stages: dict[str, tuple[Piece, ...]]
+    stages: dict[StageKind, tuple[Piece, ...]]
     unit: str
     busy: tuple[float, ...]
     note: str
@@ -77,7 +78,7 @@ def timeline_data(view: StudyView) -> TimelineData:
     length = max((end - zero).total_seconds() for _, end, _ in trained)
     unit, second = next((name, s) for name, s, limit in UNITS if length <= limit)
     workers = list(dict.fromkeys(_worker(trial) for _, _, trial in trained))
-    stages: dict[str, list[Piece]] = {}
+    stages: dict[StageKind, list[Piece]] = {}
     for began, end, trial in trained:
         start, stop = ((time - zero).total_seconds() / second for time in (began, end))
         piece = Piece(trial.number, trial.number, workers.index(_worker(trial)), start, stop)
@@ -153,7 +154,7 @@ def timeline_figure(data: TimelineData) -> go.Figure:
             text=[text for p in pieces for text in (_numbers(p),) * 4],
             mode="lines",
             line={"color": stage_colour(stage), "width": 16},
-            name=label(stage),
+            name=label(str(stage)),
             hovertemplate=f"%{{text}} at %{{x:.3g}} {data.unit}<extra></extra>",
         )
     return figure

@@ -78,8 +78,9 @@ class StudyView:
         settings: the study file, as the store has it; empty for a study of somebody else.
         environments: what its runs ran with, each kind once, the first one first.
         machine: what the process that reads the study runs with.
-        advice: what its trainings say, first what changes something; none for a study
-            of somebody else.
+        comparison: the comparison of searches that it is a part of, if any.
+        advice: what its trainings say, first what changes something; none for a study of
+            somebody else.
     """
 
     name: str
@@ -92,6 +93,7 @@ class StudyView:
     settings: Mapping[str, Any] = field(default_factory=dict)
     environments: Sequence[Mapping[str, str]] = ()
     machine: Mapping[str, str] = field(default_factory=dict)
+    comparison: str | None = None
     advice: tuple[Recommendation, ...] = ()
 
 
@@ -126,18 +128,19 @@ def read_view(store: WriteBehindStorage, name: str) -> StudyView:
         score_name=names[0] if names else "objective value",
         maximize=study.directions[0].name != "MINIMIZE",
         objectives=len(study.directions),
-        settings=record.read_note(study, "study file") or {},
+        settings=record.read_metadata(study, "study file") or {},
         environments=tuple(
             {str(what): str(value) for what, value in known.items()}
-            for known in record.read_note(study, "environments") or ()
+            for known in record.read_metadata(study, "environments") or ()
         ),
         machine=environment(),
+        comparison=record.comparison_of(study),
         advice=_advice(study),
     )
 
 
 def _advice(study: Study) -> tuple[Recommendation, ...]:
-    if record.read_note(study, "study file") is None:
+    if record.read_metadata(study, "study file") is None:
         return ()
     # Another version's settings, trials that others added with attributes of any kind: the page
     # goes without advice.

@@ -6,7 +6,6 @@ import html
 import re
 from typing import TYPE_CHECKING
 
-from hpsearch.compare.result import comparison_of
 from hpsearch.plots import NothingToDraw
 from hpsearch.plots.configuration import configuration_data
 from hpsearch.plots.diagnosis import diagnosis_data
@@ -32,7 +31,7 @@ def note_markdown(view: StudyView) -> str:
     parts = [f"**{_plain(result_sentence(view))}**", _plain(winner_line(view))]
     if summary.stages:
         rows = [
-            f"| {_cell(stage.note.name)} | {stage.done} | {stage.note.epochs} "
+            f"| {_cell(stage.name)} | {stage.done} | {stage.epochs} "
             f"| {'' if stage.best is None else f'{stage.best:.4f}'} |"
             for stage in summary.stages
         ]
@@ -54,9 +53,9 @@ def note_markdown(view: StudyView) -> str:
             if before != after
         ]
         parts.append("\n".join(["### How the ranges moved", "", *lines]))
-    if comparison := comparison_of(view.name):
+    if view.comparison is not None:
         parts.append(
-            f"A part of the comparison **{_plain(comparison)}**: `hpsearch report` draws it."
+            f"A part of the comparison **{_plain(view.comparison)}**: `hpsearch report` draws it."
         )
     return "\n\n".join(part for part in parts if part)
 

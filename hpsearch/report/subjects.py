@@ -5,8 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from hpsearch.compare.result import NOTE, comparison_of, read_comparison
-from hpsearch.engine import record
+from hpsearch.compare.result import comparisons, read_comparison
 from hpsearch.errors import UnknownNameError, UsageError
 from hpsearch.plots import read_view
 from hpsearch.report.dashboards import load_dashboard
@@ -16,7 +15,7 @@ from hpsearch.storage import study_names
 if TYPE_CHECKING:
     from hpsearch.storage import WriteBehindStorage
 
-__all__ = ["comparisons_in", "page_of"]
+__all__ = ["page_of"]
 
 DASHBOARDS = {"study": "search", "comparison": "compare"}
 """What a page shows where nobody says otherwise."""
@@ -35,16 +34,14 @@ def page_of(store: WriteBehindStorage, names: Sequence[str], dashboard: str | No
         UnknownNameError: there is neither a study nor a comparison, or no dashboard, of a name.
         UsageError: the names are of both kinds, or the dashboard is for the other kind.
     """
-    studies, comparisons = study_names(store), comparisons_in(store)
+    studies, compared = study_names(store), comparisons(store)
     kinds = {}
     for name in names:
         kinds[name] = [
-            kind
-            for kind, known in (("study", studies), ("comparison", comparisons))
-            if name in known
+            kind for kind, known in (("study", studies), ("comparison", compared)) if name in known
         ]
         if not kinds[name]:
-            raise UnknownNameError("study", name, [*studies, *comparisons] or ["none yet"])
+            raise UnknownNameError("study", name, [*studies, *compared] or ["none yet"])
     common = [kind for kind in DASHBOARDS if all(kind in mine for mine in kinds.values())]
     if not common:
         which = ", ".join(f"{name} is a {' and a '.join(mine)}" for name, mine in kinds.items())
@@ -57,17 +54,3 @@ def page_of(store: WriteBehindStorage, names: Sequence[str], dashboard: str | No
         )
     read = read_view if panels.of == "study" else read_comparison
     return page_html([read(store, name) for name in names], panels)
-
-
-def comparisons_in(store: WriteBehindStorage) -> dict[str, list[str]]:
-    """The comparisons of a store, each with the names of its studies.
-
-    A study that others gave such a name is a part of none.
-    """
-    found: dict[str, list[str]] = {}
-    for name in study_names(store):
-        comparison = comparison_of(name)
-        attributes = store.get_study_user_attrs(store.get_study_id_from_name(name))
-        if comparison is not None and record.NOTE + NOTE in attributes:
-            found.setdefault(comparison, []).append(name)
-    return found

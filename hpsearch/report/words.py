@@ -121,7 +121,11 @@ def best_table(view: StudyView) -> str:
     body = [
         [
             f"{row.number} (winner)" if row.number == winner else str(row.number),
-            *([row.stage, "" if row.epochs is None else str(row.epochs)] if ours else []),
+            *(
+                [str(row.stage or ""), "" if row.epochs is None else str(row.epochs)]
+                if ours
+                else []
+            ),
             "" if row.score is None else f"{row.score:.4g}",
             *(value_text(row.configuration[n]) if n in row.configuration else "" for n in names),
         ]

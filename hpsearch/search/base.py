@@ -16,18 +16,20 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Protocol, TypeAlias
+from typing import NamedTuple, Protocol, TypeAlias
 
 import numpy as np
 
 from hpsearch.space import Parameter, Space, Value
 
 __all__ = [
+    "RACE",
     "Change",
     "Configuration",
     "Result",
     "Slot",
     "Stage",
+    "StageKind",
     "Strategy",
     "Winner",
     "generator",
@@ -91,12 +93,34 @@ class Change:
     reason: str
 
 
+RACE = "confirm"
+"""What a round of a race is called: all its slots train with one seed, so that they compare."""
+
+
+class StageKind(NamedTuple):
+    """What a stage is for.
+
+    Args:
+        name: "coarse", "fine", `RACE`, or the strategy that has only one.
+        number: which of several; 0 for the only one.
+
+    >>> str(StageKind("fine", 2))
+    'fine-2'
+    """
+
+    name: str
+    number: int = 0
+
+    def __str__(self) -> str:
+        return f"{self.name}-{self.number}" if self.number else self.name
+
+
 @dataclass(frozen=True)
 class Stage:
     """A number of slots that can run side by side.
 
     Args:
-        name: "coarse", "fine-1", "confirm-1", "grid", ...
+        kind: what it is for.
         index: its place among the stages of the study, from 0.
         slots: how many trainings it has.
         epochs: how long each of them trains.
@@ -105,10 +129,9 @@ class Stage:
         propose: the configuration of a slot, given its index and what has finished in the stage.
         changes: what changed in the space since the stage before, with reasons.
         adaptive: whether ``propose`` looks at what has finished.
-        paired: whether all slots train with one seed, so that their scores compare in pairs.
     """
 
-    name: str
+    kind: StageKind
     index: int
     slots: int
     epochs: int
@@ -117,7 +140,16 @@ class Stage:
     propose: Callable[[int, Sequence[Result]], Configuration] = field(repr=False, compare=False)
     changes: tuple[Change, ...] = ()
     adaptive: bool = False
-    paired: bool = False
+
+    @property
+    def name(self) -> str:
+        """What it is called."""
+        return str(self.kind)
+
+    @property
+    def races(self) -> bool:
+        """Whether it is a round of a race."""
+        return self.kind.name == RACE
 
     def slot(self, index: int, finished: Sequence[Result] = ()) -> Slot:
         """The slot at an index.
@@ -133,7 +165,7 @@ class Stage:
         if not 0 <= index < self.slots:
             raise IndexError(f"stage {self.name} has slots 0 to {self.slots - 1}, not {index}")
         configuration = self.propose(index, finished)
-        seed = slot_seed(self.seed, self.index, 0 if self.paired else index)
+        seed = slot_seed(self.seed, self.index, 0 if self.races else index)
         return Slot(self.index, index, configuration, seed, self.epochs)
 
 

@@ -14,7 +14,7 @@ from itertools import pairwise
 from typing import TYPE_CHECKING
 
 from hpsearch.errors import UsageError
-from hpsearch.search.base import Stage, stages_done
+from hpsearch.search.base import Stage, StageKind, stages_done
 from hpsearch.search.narrowing import narrowed
 from hpsearch.search.quasi_random import sobol
 
@@ -63,7 +63,7 @@ class CoarseToFine:
         index = stages_done(results)
         space, changes = narrowed(self.space, index, results)
         return Stage(
-            name="coarse" if index == 0 else f"fine-{index}",
+            kind=StageKind("fine", index) if index else StageKind("coarse"),
             index=index,
             slots=self.slots[index],
             epochs=self.epochs[index],

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from statistics import fmean
-from typing import TYPE_CHECKING, TypeAlias
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -18,10 +18,7 @@ from hpsearch.search.race import configuration_key, contenders_for
 if TYPE_CHECKING:
     from hpsearch.search.base import Configuration, Result
 
-__all__ = ["Step", "Votes", "forward_selection", "members_to_try"]
-
-Votes: TypeAlias = Sequence[np.ndarray]
-"""A candidate's probabilities, one array (n, n_classes) for each fold."""
+__all__ = ["Step", "forward_selection", "members_to_try"]
 
 TINY = np.finfo(np.float32).tiny
 
@@ -42,7 +39,7 @@ class Step:
 
 
 def forward_selection(
-    candidates: Sequence[Votes], labels: Sequence[np.ndarray], size: int
+    candidates: Sequence[Sequence[np.ndarray]], labels: Sequence[np.ndarray], size: int
 ) -> list[Step]:
     """Add, one after the other, the candidate with which the averaged probabilities do best.
 
@@ -51,7 +48,7 @@ def forward_selection(
     replacement. The accuracies are flattered, like all that a choice was made by.
 
     Args:
-        candidates: each with its probabilities for every fold.
+        candidates: the probabilities of each, one array (n, n_classes) for every fold.
         labels: of each fold, class codes (n,).
         size: how many to add, at most all.
 
@@ -65,8 +62,8 @@ def forward_selection(
     while left and len(steps) < size:
         tried = []
         for k in left:
-            votes = [sum_ + own for sum_, own in zip(total, candidates[k], strict=True)]
-            tried.append(Step(k, *_scores(votes, labels, len(steps) + 1)))
+            sums = [sum_ + own for sum_, own in zip(total, candidates[k], strict=True)]
+            tried.append(Step(k, *_scores(sums, labels, len(steps) + 1)))
         steps.append(max(tried, key=lambda step: (step.accuracy, -step.loss)))
         chosen = steps[-1].candidate
         left.remove(chosen)
@@ -74,12 +71,14 @@ def forward_selection(
     return steps
 
 
-def _scores(total: Votes, labels: Sequence[np.ndarray], members: int) -> tuple[float, float]:
+def _scores(
+    total: Sequence[np.ndarray], labels: Sequence[np.ndarray], members: int
+) -> tuple[float, float]:
     """Accuracy and cross-entropy of a sum of probabilities, the means over the folds."""
     accuracies, losses = [], []
-    for votes, y in zip(total, labels, strict=True):
-        accuracies.append(float(np.mean(votes.argmax(axis=1) == y)))
-        chances = votes[np.arange(len(y)), y] / members
+    for sums, y in zip(total, labels, strict=True):
+        accuracies.append(float(np.mean(sums.argmax(axis=1) == y)))
+        chances = sums[np.arange(len(y)), y] / members
         losses.append(float(-np.log(np.maximum(chances, TINY)).mean()))
     return fmean(accuracies), fmean(losses)
 

@@ -7,7 +7,15 @@ from itertools import pairwise
 from typing import TYPE_CHECKING
 
 from hpsearch.errors import UsageError
-from hpsearch.search.base import Configuration, Result, Stage, Strategy, Winner, stages_done
+from hpsearch.search.base import (
+    Configuration,
+    Result,
+    Stage,
+    StageKind,
+    Strategy,
+    Winner,
+    stages_done,
+)
 from hpsearch.search.coarse_to_fine import CoarseToFine
 from hpsearch.search.grid import GridSearch
 from hpsearch.search.narrowing import narrow
@@ -116,9 +124,9 @@ class Extension:
         if isinstance(search, CoarseToFine):
             space, changes = narrow([search.space], results)
             propose = sobol(space, self.slots, search.seed, stage=index)
-            name, epochs = f"fine-{index}", self.whole.epochs
+            kind, epochs = StageKind("fine", index), self.whole.epochs
             return Stage(
-                name, index, self.slots, epochs, space, search.seed, propose, changes=changes
+                kind, index, self.slots, epochs, space, search.seed, propose, changes=changes
             )
         stage = search.stage(())
 
@@ -129,5 +137,5 @@ class Extension:
             earlier = [r for r in results if r.slot.stage == 0]
             return stage.propose(slot + self.drawn, [*earlier, *shifted])
 
-        name = f"{stage.name}-{index}"
-        return replace(stage, name=name, index=index, slots=self.slots, propose=go_on)
+        kind = StageKind(stage.kind.name, index)
+        return replace(stage, kind=kind, index=index, slots=self.slots, propose=go_on)

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import TypeAlias
 
 from hpsearch.errors import SpaceError, UnknownNameError, UsageError
-from hpsearch.search.base import Configuration, Result, Stage, generator
+from hpsearch.search.base import Configuration, Result, Stage, StageKind, generator
 from hpsearch.space import Categorical, Float, Parameter, Space, Value, own_value
 
 __all__ = ["GridSearch", "Points", "make_grid", "spread"]
@@ -51,7 +51,7 @@ class GridSearch:
         del results
         order = generator(self.seed, _ORDER).permutation(len(self.points)).tolist()
         return Stage(
-            self.name,
+            StageKind(self.name),
             0,
             len(self.points),
             self.epochs,

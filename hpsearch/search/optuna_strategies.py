@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from hpsearch.errors import UsageError
-from hpsearch.search.base import Configuration, Result, Stage, slot_seed
+from hpsearch.search.base import Configuration, Result, Stage, StageKind, slot_seed
 from hpsearch.search.distributions import suggest
 
 if TYPE_CHECKING:
@@ -68,7 +68,14 @@ class AdaptiveSearch:
         del results
         propose = _Study(self.name, self.space, self.seed).propose
         return Stage(
-            self.name, 0, self.trials, self.epochs, self.space, self.seed, propose, adaptive=True
+            StageKind(self.name),
+            0,
+            self.trials,
+            self.epochs,
+            self.space,
+            self.seed,
+            propose,
+            adaptive=True,
         )
 
 

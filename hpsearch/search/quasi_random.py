@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from functools import cache
 from typing import TYPE_CHECKING
 
-from hpsearch.search.base import Configuration, Result, Stage, slot_seed
+from hpsearch.search.base import Configuration, Result, Stage, StageKind, slot_seed
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -51,7 +51,9 @@ class QuasiRandomSearch:
         """The one stage; it depends on no results."""
         del results
         propose = sobol(self.space, self.trials, self.seed, stage=0)
-        return Stage(self.name, 0, self.trials, self.epochs, self.space, self.seed, propose)
+        return Stage(
+            StageKind(self.name), 0, self.trials, self.epochs, self.space, self.seed, propose
+        )
 
 
 def sobol(

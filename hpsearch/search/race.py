@@ -15,9 +15,11 @@ from typing import TYPE_CHECKING, Protocol
 
 from hpsearch.errors import NoWinnerError, RunError
 from hpsearch.search.base import (
+    RACE,
     Configuration,
     Result,
     Stage,
+    StageKind,
     Winner,
     in_order,
     stages_done,
@@ -142,14 +144,13 @@ class Race:
             return None
         runners = [entry.configuration for entry in self._ranked(results)[: sizes[played]]]
         return Stage(
-            name=f"confirm-{self.first + played}",
+            kind=StageKind(RACE, self.first + played),
             index=index,
             slots=len(runners),
             epochs=self.epochs,
             space=space,
             seed=seed,
             propose=lambda i, _: runners[i],
-            paired=True,
         )
 
     def winner(self, results: Sequence[Result]) -> Winner:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from hpsearch.search.base import Configuration, Result, Stage, generator
+from hpsearch.search.base import Configuration, Result, Stage, StageKind, generator
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -43,7 +43,9 @@ class RandomSearch:
     def stage(self, results: Sequence[Result]) -> Stage:
         """The one stage; it depends on no results."""
         del results
-        return Stage(self.name, 0, self.trials, self.epochs, self.space, self.seed, self._draw)
+        return Stage(
+            StageKind(self.name), 0, self.trials, self.epochs, self.space, self.seed, self._draw
+        )
 
     def _draw(self, index: int, finished: Sequence[Result]) -> Configuration:
         del finished

@@ -31,13 +31,13 @@ from hpsearch.training.specification import TrainingSpecification
 __all__ = [
     "Job",
     "Outcome",
+    "Probabilities",
     "Refit",
     "RefitJob",
-    "Votes",
+    "probabilities_job",
     "refit_job",
     "train_folds",
     "train_job",
-    "vote_job",
 ]
 
 
@@ -127,7 +127,7 @@ def _train_job(
 
 
 @dataclass(frozen=True)
-class Votes:
+class Probabilities:
     """What a configuration, trained once more, says of the validation rows.
 
     Attributes:
@@ -143,18 +143,17 @@ class Votes:
     labels: tuple[np.ndarray, ...]
 
 
-def vote_job(job: Job, stop: Stop | None = None) -> Votes:
+def probabilities_job(job: Job, stop: Stop | None = None) -> Probabilities:
     """The training of `train_job`, and what its networks make of the validation rows."""
-    votes: list[tuple[np.ndarray, np.ndarray]] = []
+    probabilities: list[np.ndarray] = []
+    labels: list[np.ndarray] = []
 
-    def vote(fold: Fold, network: Network) -> None:
-        votes.append((network.predict_proba(fold.X_validation), np.array(fold.y_validation)))
+    def predict(fold: Fold, network: Network) -> None:
+        probabilities.append(network.predict_proba(fold.X_validation))
+        labels.append(np.array(fold.y_validation))
 
-    outcome = _train_job(job, stop, vote)
-    probabilities, labels = (
-        (tuple(part) for part in zip(*votes, strict=True)) if votes else ((), ())
-    )
-    return Votes(outcome.score, outcome.complete, probabilities, labels)
+    outcome = _train_job(job, stop, predict)
+    return Probabilities(outcome.score, outcome.complete, tuple(probabilities), tuple(labels))
 
 
 def train_folds(
@@ -287,7 +286,7 @@ class Refit:
         network: the architecture.
         state: the network's arrays.
         preprocessor: what was fitted on the same rows.
-        why_stopped: as for `Outcome`.
+        diverged: whether it did, so that the network is of no use.
     """
 
     correct: int
@@ -295,7 +294,7 @@ class Refit:
     network: NetworkConfig
     state: Mapping[str, np.ndarray]
     preprocessor: Preprocessor
-    why_stopped: str
+    diverged: bool
 
 
 def refit_job(job: RefitJob, stop: Stop | None = None) -> Refit:
@@ -321,5 +320,5 @@ def refit_job(job: RefitJob, stop: Stop | None = None) -> Refit:
         network=spec.network,
         state=network.state(),
         preprocessor=preprocessor,
-        why_stopped=result.why_stopped,
+        diverged=result.diverged,
     )

@@ -61,7 +61,7 @@ def advice(
     return advise(Evidence(file or study(), tuple(trainings), 200))
 
 
-def changes(recommendations: Sequence[Recommendation]) -> dict[str, Any]:
+def changed(recommendations: Sequence[Recommendation]) -> dict[str, Any]:
     return {change.key: change.value for r in recommendations for change in r.changes}
 
 
@@ -95,7 +95,7 @@ def test_hints_are_no_faults_of_the_study() -> None:
 
 
 @pytest.mark.parametrize(
-    ("name", "changes", "expected"),
+    ("name", "tables", "expected"),
     [
         ("inputs not scaled", {"data": 'preprocessing = "none"'}, {"preprocessing": "standardize"}),
         (
@@ -124,11 +124,11 @@ def test_hints_are_no_faults_of_the_study() -> None:
     ],
 )
 def test_what_cannot_learn_is_repaired_before_anything_else(
-    name: str, changes: dict[str, str], expected: dict[str, Any]
+    name: str, tables: dict[str, str], expected: dict[str, Any]
 ) -> None:
-    file = study(**changes)
+    file = study(**tables)
     recommendations = advice(many(lambda i, r: trained(i, r, 0.1, name, LOW)), file)
-    assert changes(recommendations) == expected
+    assert changed(recommendations) == expected
     assert [r.topic for r in recommendations] == [name], "its other numbers mean little"
     assert recommendations[0].repair
     assert next_study(file, recommendations[0].changes)[0].settings() != file.settings()
@@ -137,20 +137,20 @@ def test_what_cannot_learn_is_repaired_before_anything_else(
 def test_rates_that_are_all_too_low_move_up_and_too_high_ones_down() -> None:
     low = [trained(i, r, 0.1, LOW) for i, r in enumerate(np.geomspace(1e-6, 1e-4, 10).tolist())]
     file = study(training="learning_rate = { low = 1e-6, high = 1e-4, log = true }")
-    assert changes(advice(low, file))["learning_rate"] == {"low": 1e-4, "high": 0.1, "log": True}
+    assert changed(advice(low, file))["learning_rate"] == {"low": 1e-4, "high": 0.1, "log": True}
     high = [
         trained(i, r, 0.1, HIGH, complete=False)
         for i, r in enumerate(np.geomspace(1, 100, 10).tolist())
     ]
-    assert changes(advice(high))["learning_rate"] == {"low": 1e-3, "high": 1.0, "log": True}
+    assert changed(advice(high))["learning_rate"] == {"low": 1e-3, "high": 1.0, "log": True}
 
 
 def test_where_the_best_training_is_healthy_the_range_is_only_cut() -> None:
     mostly = many(lambda i, r: trained(i, r, 0.1 if r < 0.1 else 0.9, *([LOW] if r < 0.1 else [])))
     recommendations = advice(mostly)
     assert not any(r.repair for r in recommendations)
-    assert 0.05 < changes(recommendations)["learning_rate"]["low"] < 0.1
-    assert changes(recommendations)["learning_rate"]["high"] == 1.0
+    assert 0.05 < changed(recommendations)["learning_rate"]["low"] < 0.1
+    assert changed(recommendations)["learning_rate"]["high"] == 1.0
 
 
 def test_a_configuration_that_raced_counts_once_in_the_ranges() -> None:
@@ -162,7 +162,7 @@ def test_a_configuration_that_raced_counts_once_in_the_ranges() -> None:
     ]
     widths = parse_study_file(STUDY.replace("width = 32", "width = { low = 16, high = 64 }"))
     without, with_race = (
-        changes(advise(Evidence(widths, trainings, 200))).get("width")
+        changed(advise(Evidence(widths, trainings, 200))).get("width")
         for trainings in (tuple(search), (*search, *race))
     )
     assert without == with_race
@@ -203,15 +203,15 @@ def test_a_best_rate_that_touches_the_diverging_ones_is_told() -> None:
 )
 def test_epochs(best: int, hints: list[str], expected: dict[str, Any]) -> None:
     recommendations = advice(many(lambda i, r: trained(i, r, 0.9, *hints, fault=False, best=best)))
-    assert {k: v for k, v in changes(recommendations).items() if k == "epochs"} == expected
+    assert {k: v for k, v in changed(recommendations).items() if k == "epochs"} == expected
 
 
 def test_more_trials_where_the_best_still_grows_with_their_number() -> None:
     rng = np.random.default_rng(0)
     wild = many(lambda i, r: trained(i, r, float(rng.uniform(0.5, 0.99))), 8)
-    assert changes(advice(wild))["trials"] == 80
+    assert changed(advice(wild))["trials"] == 80
     tame = many(lambda i, r: trained(i, r, float(0.9 + rng.uniform(0, 1e-3))))
-    assert "trials" not in changes(advice(tame))
+    assert "trials" not in changed(advice(tame))
 
 
 def test_how_much_of_the_spread_is_the_seed_s() -> None:
@@ -259,11 +259,11 @@ class TestEveryRowRight:
     def test_nobody_is_sent_on_a_search_for_more(self, word: str) -> None:
         perfect = advice(many(lambda i, r: trained(i, r, 1.0 if i < 3 else 0.5, best=20)))
         assert not any(word in r.sentence for r in perfect)
-        assert changes(perfect) == {}
+        assert changed(perfect) == {}
 
     def test_fewer_epochs_may_do(self) -> None:
         recommendations = advice(many(lambda i, r: trained(i, r, 1.0, best=4)))
-        assert changes(recommendations) == {"epochs": 5}
+        assert changed(recommendations) == {"epochs": 5}
 
     def test_a_winner_that_is_right_with_one_seed_only_is_not_perfect(self) -> None:
         trainings = many(lambda i, r: trained(i, r, 1.0 if i == 0 else 0.9))
@@ -320,7 +320,7 @@ def test_where_nothing_was_learned_and_a_fault_is_known_both_are_said() -> None:
     file = study(data='preprocessing = "none"')
     recommendations = advise(Evidence(file, tuple(trainings), 200, reservations=(NOTHING,)))
     assert [r.topic for r in recommendations] == ["nothing learned", "inputs not scaled"]
-    assert changes(recommendations) == {"preprocessing": "standardize"}
+    assert changed(recommendations) == {"preprocessing": "standardize"}
 
 
 def test_the_best_rate_is_that_of_the_winner() -> None:

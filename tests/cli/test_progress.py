@@ -24,13 +24,15 @@ from hpsearch.engine.events import (
 )
 from hpsearch.engine.summary import Summary
 from hpsearch.errors import DataError
-from hpsearch.search.base import Result, Stage, Winner
+from hpsearch.search.base import Result, Stage, StageKind, Winner
 from hpsearch.space import Float, Space
 from hpsearch.study_file import StudyFile, parse_study_file
 from hpsearch.study_file.data import study_data
 
 STUDY = parse_study_file('name = "s"\n[data]\nname = "iris"\n[search]\ntrials = 4')
-STAGE = Stage("coarse", 0, 4, 2, Space({"l2": Float(0, 1)}), 0, lambda i, _: {"l2": i / 4})
+STAGE = Stage(
+    StageKind("coarse"), 0, 4, 2, Space({"l2": Float(0, 1)}), 0, lambda i, _: {"l2": i / 4}
+)
 
 
 def told(monkeypatch: pytest.MonkeyPatch, *, terminal: bool) -> str:
@@ -123,9 +125,13 @@ PLAN = parse_study_file(
     'name = "s"\n[data]\nname = "iris"\n[training]\nepochs = 20\n[search]\ntrials = 76\nconfirm = 0'
 )
 COARSE, FINE, LAST = (
-    Stage(name, k, slots, epochs, Space({"l2": Float(0, 1)}), 0, lambda i, _: {"l2": i / 99})
-    for k, (name, slots, epochs) in enumerate(
-        (("coarse", 38, 5), ("fine-1", 19, 10), ("fine-2", 19, 20))
+    Stage(kind, k, slots, epochs, Space({"l2": Float(0, 1)}), 0, lambda i, _: {"l2": i / 99})
+    for k, (kind, slots, epochs) in enumerate(
+        (
+            (StageKind("coarse"), 38, 5),
+            (StageKind("fine", 1), 19, 10),
+            (StageKind("fine", 2), 19, 20),
+        )
     )
 )
 SECONDS = 1.0  # that a worker takes for an epoch, of which there are two
@@ -280,7 +286,7 @@ def test_a_grid_counts_its_own_points(monkeypatch: pytest.MonkeyPatch) -> None:
         'strategy = "grid"\ntrials = 76\npoints = { learning_rate = 3, l2 = 2, decay = 1 }\n'
     )
     film = Film(monkeypatch, grid)
-    stage = replace(COARSE, name="grid", slots=6, epochs=grid.training.epochs)
+    stage = replace(COARSE, kind=StageKind("grid"), slots=6, epochs=grid.training.epochs)
     film.tell(StageStarted(stage, 0))
     film.wait(stage, 11)
     film.tell(TrialDone(stage, stage.slot(0), Result(stage.slot(0), 0.5)))

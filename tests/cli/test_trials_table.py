@@ -9,6 +9,7 @@ from rich.console import Console
 
 from hpsearch.cli.render import trials_table
 from hpsearch.engine.summary import TrialRow
+from hpsearch.search.base import RACE, StageKind
 from hpsearch.training.diagnosis import Finding
 
 SETTINGS = {"width": 142, "depth": 2, "learning_rate": 0.00035, "decay": 0.00616, "l2": 0.000179}
@@ -20,7 +21,7 @@ HINT = Finding("plateau", "nothing moves", fault=False)
 def row(number: int, *findings: Finding, **more: Any) -> TrialRow:
     known: dict[str, Any] = {
         "state": "complete",
-        "stage": "confirm-2",
+        "stage": StageKind(RACE, 2),
         "slot": 0,
         "score": 0.95,
         "epochs": 40,

@@ -5,11 +5,12 @@ from __future__ import annotations
 from pathlib import Path
 
 import numpy as np
+import optuna
 import pytest
 
 from hpsearch.cli.comparison import comparison_document
 from hpsearch.compare.plan import ComparisonPlan, plan_comparison
-from hpsearch.compare.result import Comparison, comparison_names, read_comparison
+from hpsearch.compare.result import Comparison, comparisons, read_comparison
 from hpsearch.compare.run import Progressed, compare_study
 from hpsearch.compare.summary import answer, summarize_strategies, verdict
 from hpsearch.engine import run_study
@@ -18,7 +19,7 @@ from hpsearch.engine.identity import open_study
 from hpsearch.engine.run import make_search
 from hpsearch.errors import StudyFileError, UnknownNameError, UsageError
 from hpsearch.search.grid import GridSearch
-from hpsearch.storage import load_study, open_storage, study_names
+from hpsearch.storage import load_study, open_storage
 from hpsearch.study_file import StudyFile, parse_study_file
 from hpsearch.study_file.data import study_data
 
@@ -286,9 +287,14 @@ class TestRun:
         expected = compared.runs["coarse-to-fine"].test[:1]
         assert (half.runs["coarse-to-fine"].test == expected).all()
 
-    def test_a_study_beside_is_no_comparison(self, database: str, compared: Comparison) -> None:
+    def test_a_study_beside_is_no_comparison_whatever_its_name(
+        self, database: str, compared: Comparison, tmp_path: Path
+    ) -> None:
         store = open_storage(database)
-        assert comparison_names(study_names(store)) == [compared.name]
+        assert list(comparisons(store)) == [compared.name]
+        with open_storage(str(tmp_path / "other.db")) as other:
+            optuna.create_study(study_name="c/grid/0", storage=other)
+            assert comparisons(other) == {}
         with pytest.raises(UnknownNameError, match=r"unknown comparison 'd'.*Known: c"):
             read_comparison(store, "d")
 

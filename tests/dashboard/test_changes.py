@@ -22,7 +22,7 @@ from hpsearch.dashboard.server import _pages
 from hpsearch.engine import run_study, summarize
 from hpsearch.engine.identity import kept_study_file
 from hpsearch.engine.lease import Lease, seconds_spent
-from hpsearch.engine.run import open_runner
+from hpsearch.engine.runner import open_runner
 from hpsearch.errors import UsageError
 from hpsearch.storage import (
     WriteBehindStorage,

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from here import Here
 
-from hpsearch.engine import run as engine
+from hpsearch.engine import runner as engine
 
 
 @pytest.fixture
@@ -17,10 +17,11 @@ def here(monkeypatch: pytest.MonkeyPatch) -> Here:
     executor = Here()
 
     @contextmanager
-    def local(_: int) -> Iterator[Here]:
+    def local(workers: int) -> Iterator[Here]:
+        executor.workers = workers
         yield executor
 
-    monkeypatch.setattr(engine, "local_executor", local)
+    monkeypatch.setattr(engine, "process_pool", local)
     return executor
 
 

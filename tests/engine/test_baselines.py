@@ -278,7 +278,7 @@ def test_a_network_that_diverged_in_its_last_training_is_called_so(
     here: Here, db: str, random_table: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def diverges(job: RefitJob, stop: Any = None) -> Refit:
-        return replace(refit_job(job), why_stopped="diverged")
+        return replace(refit_job(job), diverged=True)
 
     monkeypatch.setattr("hpsearch.engine.refit.refit_job", diverges)
     summary = run_study(study(random_table, training=RATE), storage=db)

@@ -11,11 +11,11 @@ import pytest
 from here import Here
 
 from hpsearch.data import load_dataset, make_splits
-from hpsearch.engine import run as engine
 from hpsearch.engine import run_study, summarize
+from hpsearch.engine import runner as engine
 from hpsearch.engine.ensemble import Ensemble, make_ensemble
+from hpsearch.engine.executors.processes import process_pool
 from hpsearch.engine.lease import Lease, seconds_spent
-from hpsearch.engine.workers import local_executor
 from hpsearch.errors import RunError, UnknownNameError, UsageError
 from hpsearch.storage import load_model_bytes, load_study, open_storage
 from hpsearch.study_file import StudyFile, parse_study_file
@@ -58,7 +58,7 @@ def network_of(db: str, ensemble: Ensemble | None) -> Model:
     store = open_storage(db)
     target = load_study(store, "s")
     digest = summarize(target).model if ensemble is None else ensemble.model
-    members = None if ensemble is None else len(ensemble.voters)
+    members = None if ensemble is None else len(ensemble.members)
     assert digest is not None
     return Model.from_bytes(load_model_bytes(store, target._study_id, digest, ensemble=members))
 
@@ -84,15 +84,15 @@ def test_the_members_are_confirmed_configurations_trained_as_in_the_study(
     assert ensemble.candidates == len(raced) == 4
     assert ensemble.unlike == 0
     scores = {tuple(sorted(t.params.items())): t.value for t in raced}
-    for voter in ensemble.voters:
-        assert scores[tuple(sorted(voter.configuration.items()))] == voter.alone
+    for member in ensemble.members:
+        assert scores[tuple(sorted(member.configuration.items()))] == member.alone
     seeds = {t.user_attrs["seed"] for t in raced}
     assert {job.seed for job in here.jobs if isinstance(job, Job)} == seeds
-    assert len({str(voter.configuration) for voter in ensemble.voters}) == 3
+    assert len({str(member.configuration) for member in ensemble.members}) == 3
     winner = summarize(load_study(open_storage(db), "s")).best
     assert winner is not None
     assert ensemble.single_validation_accuracy == scores[tuple(sorted(winner.items()))]
-    assert ensemble.voters[0].alone == ensemble.voters[0].together == max(scores.values())
+    assert ensemble.members[0].alone == ensemble.members[0].together == max(scores.values())
 
 
 def test_the_exported_average_is_what_was_tested(here: Here, db: str) -> None:
@@ -136,12 +136,12 @@ def test_each_number_of_members_is_trained_and_tested_once(here: Here, db: str) 
     assert here.jobs == []
     assert times_tested(db) == 2
     everybody = make_ensemble("s", 99, storage=db)
-    assert len(everybody.voters) == everybody.candidates == 4
+    assert len(everybody.members) == everybody.candidates == 4
     assert times_tested(db) == 3
     here.jobs.clear()
     assert make_ensemble("s", 4, storage=db) == everybody
     assert here.jobs == []
-    assert everybody.voters[:2] == first.voters
+    assert everybody.members[:2] == first.members
     assert network_of(db, first).members[0].network == network_of(db, everybody).members[0].network
     assert run_study(study(), storage=db).tests == 3
 
@@ -162,9 +162,9 @@ def test_folds_are_averaged_as_the_search_does(here: Here, db: str) -> None:
     ensemble = make_ensemble("s", 2, storage=db)
     assert ensemble.unlike == 0
     trials = load_study(open_storage(db), "s").trials
-    first = dict(ensemble.voters[0].configuration)
+    first = dict(ensemble.members[0].configuration)
     [trial] = [t for t in trials if t.params == first and t.user_attrs["stage"] == "confirm-1"]
-    assert ensemble.voters[0].together == trial.value
+    assert ensemble.members[0].together == trial.value
     assert trial.value == pytest.approx(np.mean(trial.user_attrs["fold_scores"]))
 
 
@@ -174,7 +174,7 @@ def test_without_a_race_the_best_distinct_trials_are_tried(here: Here, db: str) 
     assert not ensemble.raced
     assert ensemble.candidates == 6
     values = sorted((t.value for t in load_study(open_storage(db), "s").trials), reverse=True)
-    assert all(voter.alone >= values[5] for voter in ensemble.voters)
+    assert all(member.alone >= values[5] for member in ensemble.members)
 
 
 def test_early_stopping_holds_for_the_members_too(here: Here, db: str) -> None:
@@ -182,11 +182,11 @@ def test_early_stopping_holds_for_the_members_too(here: Here, db: str) -> None:
     ensemble = make_ensemble("s", 2, storage=db)
     jobs = [job for job in here.jobs if isinstance(job, RefitJob)]
     trials = load_study(open_storage(db), "s").trials
-    for job, voter in zip(jobs, ensemble.voters, strict=True):
+    for job, member in zip(jobs, ensemble.members, strict=True):
         best = [
             t.user_attrs["best_epoch"]
             for t in trials
-            if t.params == dict(voter.configuration) and t.user_attrs["epochs"] == voter.epochs
+            if t.params == dict(member.configuration) and t.user_attrs["epochs"] == member.epochs
         ]
         assert job.stop_after == max(1, round(sum(best) / len(best)))
 
@@ -198,7 +198,7 @@ def test_real_workers_give_the_same_ensemble(here: Here, db: str, tmp_path: Path
     other = tmp_path / "other.db"
     other.write_bytes((tmp_path / "studies.db").read_bytes())
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(engine, "local_executor", local_executor)
+        patch.setattr(engine, "process_pool", process_pool)
         there = make_ensemble("s", 3, storage=str(other), workers=2)
     assert there.document() == make_ensemble("s", 3, storage=db).document()
 
@@ -222,7 +222,7 @@ def test_a_worker_that_breaks_is_replaced_twice(here: Here, db: str) -> None:
         make_ensemble("s", 2, storage=db)
     assert times_tested(db) == 1
     breaks(2)
-    assert len(make_ensemble("s", 2, storage=db).voters) == 2
+    assert len(make_ensemble("s", 2, storage=db).members) == 2
 
 
 def test_its_time_is_not_the_study_s(here: Here, db: str) -> None:

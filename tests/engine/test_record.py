@@ -9,7 +9,7 @@ import optuna
 import pytest
 
 from hpsearch.engine import record
-from hpsearch.search.base import Change, Result, Stage
+from hpsearch.search.base import RACE, Change, Result, Stage, StageKind
 from hpsearch.space import Categorical, Float, Int, Space
 from hpsearch.storage import WriteBehindStorage, load_epochs
 from hpsearch.training.diagnosis import Finding
@@ -22,7 +22,7 @@ NARROW = Space(
     {"rate": Float(0.01, 0.1, log=True), "width": Int(8, 32), "act": Categorical(("b",))}
 )
 STAGE = Stage(
-    "fine-1",
+    StageKind("fine", 1),
     1,
     2,
     5,
@@ -120,7 +120,7 @@ def test_a_winner_past_the_end_of_the_range_may_race(
     parameter: Float | Int, value: float, range_: tuple[float, float]
 ) -> None:
     whole = Space({"x": parameter})
-    race = Stage("confirm-1", 3, 1, 5, whole, 0, lambda _, __: {"x": value})
+    race = Stage(StageKind(RACE, 1), 3, 1, 5, whole, 0, lambda _, __: {"x": value})
     trial = record.begun_trial(race, race.slot(0), whole, "digest")
     distribution: Any = trial.distributions["x"]
     assert (distribution.low, distribution.high) == pytest.approx(range_)
@@ -161,7 +161,7 @@ def test_a_slot_is_taken_up_again_in_its_own_trial(study: optuna.Study, interrup
 
 def test_stages_come_back_with_their_reasons() -> None:
     study = optuna.create_study()
-    record.write_stage(study, Stage("coarse", 0, 3, 2, WHOLE, 0, STAGE.propose))
+    record.write_stage(study, Stage(StageKind("coarse"), 0, 3, 2, WHOLE, 0, STAGE.propose))
     record.write_stage(study, STAGE)
     coarse, fine = record.read_stages(study)
     assert (coarse.name, coarse.slots, coarse.epochs, coarse.changes) == ("coarse", 3, 2, ())
@@ -171,6 +171,6 @@ def test_stages_come_back_with_their_reasons() -> None:
 
 def test_a_note_is_written_once() -> None:
     study = optuna.create_study()
-    assert record.read_note(study, "x") is None
-    record.write_note(study, "x", {"b": 1, "ä": [1.5, None]})
-    assert record.read_note(study, "x") == {"b": 1, "ä": [1.5, None]}
+    assert record.read_metadata(study, "x") is None
+    record.write_metadata(study, "x", {"b": 1, "ä": [1.5, None]})
+    assert record.read_metadata(study, "x") == {"b": 1, "ä": [1.5, None]}

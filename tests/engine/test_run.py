@@ -7,21 +7,22 @@ import os
 import signal
 import sqlite3
 from collections import Counter
-from collections.abc import Callable, Iterator
-from concurrent.futures import Future
+from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
-from contextlib import contextmanager
 from itertools import count
+from multiprocessing import get_context
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import optuna
 import pytest
+from here import Here
 from pebble import ProcessExpired
 
 from hpsearch.engine import record, run_study
-from hpsearch.engine import run as engine
+from hpsearch.engine import runner as engine
+from hpsearch.engine.ensemble import make_ensemble
 from hpsearch.engine.events import (
     DataReady,
     Event,
@@ -30,9 +31,9 @@ from hpsearch.engine.events import (
     TrialDone,
     WinnerNamed,
 )
+from hpsearch.engine.executors.processes import process_pool
 from hpsearch.engine.lease import Lease
 from hpsearch.engine.summary import Summary
-from hpsearch.engine.workers import local_executor
 from hpsearch.errors import RunError, StorageError, UsageError
 from hpsearch.storage import load_model_bytes, load_study, open_storage, study_names
 from hpsearch.storage.pending import Pending
@@ -75,45 +76,6 @@ def study(
     )
 
 
-class Here:
-    """An executor that computes at once, in this process; tests reach into it."""
-
-    def __init__(self) -> None:
-        self.jobs: list[Any] = []
-        self.before: Callable[[Any], None] = lambda job: None
-        self.workers, self.ahead = 2, 0
-
-    def submit(
-        self, function: Callable[[Any], Any], /, job: Any, *, limit: float | None = None
-    ) -> Future[Any]:
-        future: Future[Any] = Future()
-        self.jobs.append(job)
-        try:
-            self.before(job)
-            future.set_result(function(job))
-        except Exception as error:
-            future.set_exception(error)
-        return future
-
-
-@pytest.fixture
-def here(monkeypatch: pytest.MonkeyPatch) -> Here:
-    executor = Here()
-
-    @contextmanager
-    def local(workers: int) -> Iterator[Here]:
-        executor.workers = workers
-        yield executor
-
-    monkeypatch.setattr(engine, "local_executor", local)
-    return executor
-
-
-@pytest.fixture
-def db(tmp_path: Path) -> str:
-    return f"sqlite:///{tmp_path / 'studies.db'}"
-
-
 def essence(db: str, name: str = "s") -> dict[tuple[int, int], tuple[object, ...]]:
     """What must be the same however a study was run: all but numbers, times and durations."""
     trials = load_study(open_storage(db), name).trials
@@ -145,7 +107,7 @@ def test_every_strategy_runs_to_a_tested_winner(here: Here, db: str, strategy: s
     assert set(summary.best) == {"learning_rate", "decay", "l2", "width"}
     assert summary.seconds is not None
     keys = list(essence(db))
-    assert len(keys) == len(set(keys)) == sum(s.note.slots for s in summary.stages)
+    assert len(keys) == len(set(keys)) == sum(s.slots for s in summary.stages)
 
 
 def test_workers_and_resuming_change_nothing(db: str, tmp_path: Path, here: Here) -> None:
@@ -183,9 +145,55 @@ def test_real_workers_give_the_same_trials_as_one_process(
     run_study(study(trials=8), storage=db)
     other = f"sqlite:///{tmp_path / 'workers.db'}"
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(engine, "local_executor", local_executor)
+        patch.setattr(engine, "process_pool", process_pool)
         run_study(study(trials=8), storage=other, workers=2)
     assert essence(other) == essence(db)
+
+
+@pytest.mark.parametrize("kind", ["threads", "processes"])
+def test_an_executor_of_ones_own_gives_the_same_trials_and_is_left_open(
+    here: Here, db: str, tmp_path: Path, kind: str
+) -> None:
+    run_study(study(trials=8), storage=db)
+    here.jobs.clear()
+    other = f"sqlite:///{tmp_path / 'other.db'}"
+    limited = study(trials=8, name="t", search="trial_seconds = 5")
+    with (
+        ThreadPoolExecutor(2)
+        if kind == "threads"
+        else ProcessPoolExecutor(2, mp_context=get_context("forkserver"))
+    ) as executor:
+        summary = run_study(study(trials=8), storage=other, executor=executor)
+        assert executor.submit(abs, -3).result() == 3
+        assert len(make_ensemble("s", 2, storage=other, executor=executor).members) == 2
+        with pytest.raises(UsageError, match=f"which a {type(executor).__name__} has not"):
+            run_study(limited, storage=other, executor=executor)
+    assert study_names(open_storage(other)) == ["s"]
+    assert here.jobs == []
+    assert summary.test_accuracy is not None
+    assert essence(other) == essence(db)
+    with pytest.raises(RunError, match="the executor takes no more jobs"):
+        run_study(study(trials=10), storage=other, executor=executor)
+    assert run_study(study(trials=10), storage=other).states == {"complete": 10}
+
+
+def test_what_an_interrupted_run_gave_to_an_executor_is_taken_back(db: str) -> None:
+    def stop(event: Event) -> None:
+        if isinstance(event, TrialDone):
+            raise KeyboardInterrupt
+
+    with ThreadPoolExecutor(1) as executor:
+        with pytest.raises(KeyboardInterrupt):
+            run_study(study(), storage=db, executor=executor, workers=8, on_event=stop)
+        assert executor.submit(abs, -3).result() == 3
+    states = Counter(t.state.name for t in load_study(open_storage(db), "s").trials)
+    assert "RUNNING" not in states
+    assert states["WAITING"] > 0
+
+
+def test_what_is_no_executor_is_wrong_use(db: str) -> None:
+    with pytest.raises(UsageError, match="5 is no executor; give one of"):
+        run_study(study(), storage=db, executor=5)  # type: ignore[arg-type]
 
 
 def test_events_tell_the_story(here: Here, db: str) -> None:
@@ -324,7 +332,7 @@ class TestBrokenWorkers:
             run_study(dataclasses_replace_batch(study("random")), storage=db)
 
     def test_a_killed_worker_costs_nothing_but_time(self) -> None:
-        with local_executor(1) as executor:
+        with process_pool(1) as executor:
             assert executor.submit(abs, -32).result() == 32
             for number in range(4):
                 # Some of these deaths come before the job is acknowledged, and break the pool.
@@ -355,7 +363,7 @@ class TestBudgets:
         after = essence(db)
         assert sum(isinstance(job, Job) for job in here.jobs) == len(after) == 20
         assert {key: after[key] for key in before} == before
-        assert sum(stage.note.slots for stage in again.stages) == 20
+        assert sum(stage.slots for stage in again.stages) == 20
         assert again.test_accuracy is not None
         assert (first.tests, again.tests) == (1, 2)
         assert run_study(study(strategy, trials=20), storage=db) == again
@@ -391,7 +399,7 @@ class TestBudgets:
 
     def test_coarse_to_fine_fits_its_stages_into_the_epochs(self, here: Here, db: str) -> None:
         summary = run_study(study(trials=500, search="total_epochs = 100"), storage=db)
-        planned = sum(stage.note.slots * stage.note.epochs for stage in summary.stages)
+        planned = sum(stage.slots * stage.epochs for stage in summary.stages)
         assert 90 <= planned <= 100
 
     def test_time_ends_the_search_between_trials_and_names_a_winner(
@@ -501,9 +509,9 @@ class TestChangedStudies:
         """`weight_averaging` was not there once; off, it changes nothing."""
         run_study(study("random", trials=4), storage=db)
         stored = load_study(open_storage(db), "s")
-        note = record.read_note(stored, "study file")
+        note = record.read_metadata(stored, "study file")
         del note["training"]["weight_averaging"]
-        record.write_note(stored, "study file", note)
+        record.write_metadata(stored, "study file", note)
         stored._storage.flush()  # type: ignore[attr-defined]
         assert run_study(study("random", trials=6), storage=db).states == {"complete": 6}
         with pytest.raises(UsageError, match=r"weight_averaging was 0\.0 and is 0\.9"):
@@ -512,9 +520,9 @@ class TestChangedStudies:
     def test_a_study_of_a_newer_version_is_left_alone(self, here: Here, db: str) -> None:
         run_study(study("random", trials=4), storage=db)
         stored = load_study(open_storage(db), "s")
-        note = record.read_note(stored, "study file")
+        note = record.read_metadata(stored, "study file")
         note["training"]["telepathy"] = True
-        record.write_note(stored, "study file", note)
+        record.write_metadata(stored, "study file", note)
         stored._storage.flush()  # type: ignore[attr-defined]
         with pytest.raises(UsageError, match="settings that this one does not know"):
             run_study(study("random", trials=4), storage=db)

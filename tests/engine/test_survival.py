@@ -168,8 +168,8 @@ def test_data_that_take_long_to_load_do_not_hold_a_signal_up(
     tmp_path: Path, number: int, code: int
 ) -> None:
     stuck = (
-        "import time; from hpsearch.engine import run; "
-        "run.study_data = lambda *_: time.sleep(3600); from hpsearch.cli import main; main()"
+        "import time; from hpsearch.engine import runner; "
+        "runner.study_data = lambda *_: time.sleep(3600); from hpsearch.cli import main; main()"
     )
     run = Run(tmp_path, python=("-c", stuck))
     deadline = time.monotonic() + PATIENCE

@@ -17,10 +17,12 @@ from typing import Any
 import pytest
 
 from hpsearch.compare.run import compare_study
-from hpsearch.engine import run as engine
 from hpsearch.engine import run_study
+from hpsearch.engine import runner as engine
 from hpsearch.engine.ensemble import make_ensemble
+from hpsearch.engine.identity import open_study
 from hpsearch.engine.lease import Lease
+from hpsearch.engine.run import run_with
 from hpsearch.errors import HpsearchError, RunError, UsageError
 from hpsearch.storage import load_study, open_storage
 from hpsearch.study_file import StudyFile, parse_study_file
@@ -46,28 +48,7 @@ repeats = 1
 TABLE = "a,b,y\n" + "".join(f"{i % 7},{i % 5},{'pq'[i % 7 > 3]}\n" for i in range(80))
 
 
-@pytest.fixture(autouse=True)
-def here(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Trainings in this process, at once."""
-
-    class Here:
-        workers, ahead = 2, 0
-
-        def submit(
-            self, function: Callable[[Any], Any], /, job: Any, *, limit: float | None = None
-        ) -> Future[Any]:
-            future: Future[Any] = Future()
-            try:
-                future.set_result(function(job))
-            except Exception as error:
-                future.set_exception(error)
-            return future
-
-    @contextmanager
-    def local(_: int) -> Iterator[Here]:
-        yield Here()
-
-    monkeypatch.setattr(engine, "local_executor", local)
+pytestmark = pytest.mark.usefixtures("here")
 
 
 @pytest.fixture
@@ -201,7 +182,7 @@ class TestASecondDriver:
             begin(study(tmp_path), db, trials)
         else:
             with open_storage(db) as store:
-                engine.open_study(store, study(tmp_path))
+                open_study(store, study(tmp_path))
         other = study(tmp_path, search="trial_seconds = 0.001")
         with open_storage(db) as store, holding(store):
             said = refused(db, lambda: run_study(other, storage=db))
@@ -327,7 +308,7 @@ def test_who_finds_a_trial_ended_by_another_driver_says_that_it_has_lost_the_stu
 ) -> None:
     """As after a pause in which another driver took the study over, and trained on."""
     with engine.open_runner(db) as runner:
-        submit = runner.executor.submit
+        submit = runner.pool.submit
 
         def slowly(*arguments: Any, **options: Any) -> Future[Any]:
             runner.store.flush()
@@ -337,6 +318,6 @@ def test_who_finds_a_trial_ended_by_another_driver_says_that_it_has_lost_the_stu
                 connection.commit()
             return submit(*arguments, **options)
 
-        monkeypatch.setattr(runner.executor, "submit", slowly)
+        monkeypatch.setattr(runner.pool, "submit", slowly)
         with pytest.raises(RunError, match="another driver has taken over"):
-            runner.run(study(tmp_path))
+            run_with(runner, study(tmp_path))

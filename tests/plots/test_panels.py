@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from views import NARROW, SNAPSHOTS, WIDE, trial, view_of
+from views import COARSE, FINE, NARROW, SNAPSHOTS, WIDE, trial, view_of
 
 from hpsearch.advice import Change, Recommendation
 from hpsearch.data.account import Account
@@ -34,6 +34,7 @@ from hpsearch.report.browser import find_browser, open_page
 from hpsearch.report.dashboards import Dashboard
 from hpsearch.report.document import write_page
 from hpsearch.report.page import page_html
+from hpsearch.search.base import RACE, StageKind
 from hpsearch.space import Categorical, Float, Int
 from hpsearch.training.diagnosis import Finding
 
@@ -63,15 +64,15 @@ def test_history_has_the_best_so_far_and_the_stages() -> None:
             trial(0, 0.5),
             trial(1, 0.9),
             trial(2, 0.1, state="pruned", why="diverged", findings=(RATE_HIGH, IMPROVING)),
-            trial(3, 0.8, stage="fine-1", stage_index=1),
-            trial(4, 0.95, stage="confirm-1", stage_index=2),
-            trial(5, 0.94, stage="confirm-2", stage_index=3),
+            trial(3, 0.8, stage=FINE, stage_index=1),
+            trial(4, 0.95, stage=StageKind(RACE, 1), stage_index=2),
+            trial(5, 0.94, stage=StageKind(RACE, 2), stage_index=3),
         )
     )
     assert data.best == ((0, 0.5), (1, 0.9), (4, 0.95), (5, 0.95))
-    assert data.spans == (("coarse", 0, 2), ("fine-1", 3, 3), ("confirm", 4, 5))
-    assert list(data.stages) == ["coarse", "fine-1", "confirm"]
-    assert data.stages["coarse"].scores == (0.5, 0.9)
+    assert data.spans == ((COARSE, 0, 2), (FINE, 3, 3), (StageKind(RACE), 4, 5))
+    assert list(data.stages) == [COARSE, FINE, StageKind(RACE)]
+    assert data.stages[COARSE].scores == (0.5, 0.9)
     assert data.stopped.numbers == (2,)
     assert data.stopped.texts == ("diverged (learning rate too high)",)
     figure = history_figure(data)
@@ -122,17 +123,17 @@ def test_parameters_have_their_ranges_and_reasons() -> None:
     data = parameters_data(
         view_of(
             trial(0, 0.5),
-            trial(1, 0.7, configuration={"rate": 0.2}, stage="fine-1", stage_index=1),
+            trial(1, 0.7, configuration={"rate": 0.2}, stage=FINE, stage_index=1),
             trial(2, None, state="pruned", why="<nan>", configuration={"rate": 0.9}),
         )
     )
     rate, l2 = data.parameters
-    assert rate.stages["coarse"].values == (0.01,)
-    assert rate.stages["fine-1"].values == (0.2,)
+    assert rate.stages[COARSE].values == (0.01,)
+    assert rate.stages[FINE].values == (0.2,)
     assert rate.stopped.values == (0.9,)
-    assert [(r.stage, r.parameter) for r in rate.ranges] == [("coarse", WIDE), ("fine-1", NARROW)]
+    assert [(r.stage, r.parameter) for r in rate.ranges] == [(COARSE, WIDE), (FINE, NARROW)]
     assert rate.ranges[1].reason == "the best 2 of 6 trials lie above 0.01"
-    assert l2.stages["fine-1"].values == ()
+    assert l2.stages[FINE].values == ()
     first, _ = parameters_figures(data)
     assert first.layout.xaxis.type == "log"
     assert "the best 2 of 6 trials" in first.data[1].hovertemplate
@@ -161,7 +162,7 @@ def test_importances_find_the_one_that_matters_and_name_the_method() -> None:
 
 def test_importances_count_the_first_stage_only() -> None:
     few = [trial(n, 0.1 * n) for n in range(4)]
-    late = [trial(n, 0.5, stage="fine-1", stage_index=1) for n in range(4, 20)]
+    late = [trial(n, 0.5, stage=FINE, stage_index=1) for n in range(4, 20)]
     with pytest.raises(NothingToDraw, match="Only 4 trials of the first stage"):
         importances_data(view_of(*few, *late))
     with pytest.raises(NothingToDraw, match="Fewer than two parameters vary"):
@@ -223,7 +224,7 @@ def test_curves_are_of_different_configurations() -> None:
 def test_the_gap_is_validation_minus_training_at_the_end() -> None:
     broken = trial(1, 0.6, validation_losses=(2.0, math.nan))
     data = gap_data(view_of(trial(0, 0.5), broken))
-    assert data.stages["coarse"] == ((0.25,), (0.5,), (0,))
+    assert data.stages[COARSE] == ((0.25,), (0.5,), (0,))
     with pytest.raises(NothingToDraw, match="no losses"):
         gap_data(view_of(broken))
 
@@ -349,7 +350,7 @@ def test_the_timeline_is_by_worker_from_the_first_start() -> None:
     data = timeline_data(view_of(trial(0, 0.5), trial(1, 0.5), trial(2, 0.5, seconds=0.5)))
     assert data.workers == ("host 0", "host 1")
     assert data.unit == "s"
-    assert data.stages["coarse"] == (
+    assert data.stages[COARSE] == (
         (0, 0, 0, 0.0, 1.0),
         (1, 1, 1, 1.0, 2.0),
         (2, 2, 0, 2.5, 3.0),  # handed out ahead of time
@@ -359,7 +360,7 @@ def test_the_timeline_is_by_worker_from_the_first_start() -> None:
 
 def test_many_trainings_become_one_line_where_no_pause_shows() -> None:
     trials = [trial(n, 0.5, worker="host 0") for n in range(1500)]
-    [piece] = timeline_data(view_of(*trials)).stages["coarse"]
+    [piece] = timeline_data(view_of(*trials)).stages[COARSE]
     assert piece == (0, 1499, 0, 0.0, 25.0)  # minutes
 
 
@@ -457,9 +458,12 @@ def test_an_unknown_panel_gets_the_known_ones() -> None:
 
 def test_colours_are_fixed_and_different() -> None:
     assert len(set(STRATEGY_COLOURS.values())) == len(STRATEGY_COLOURS) == 8
-    assert stage_colour("confirm-7") == VERMILLION
-    assert stage_colour("grid") == STRATEGY_COLOURS["grid"]
-    assert len({stage_colour(s) for s in ("coarse", "fine-1", "fine-2", "confirm-1")}) == 4
+    assert stage_colour(StageKind(RACE, 7)) == VERMILLION
+    assert stage_colour(StageKind("grid")) == STRATEGY_COLOURS["grid"]
+    assert (
+        len({stage_colour(s) for s in (COARSE, FINE, StageKind("fine", 2), StageKind(RACE, 1))})
+        == 4
+    )
     assert label("<i>%{y}") == "&lt;i&gt;%&#123;y}"
 
 

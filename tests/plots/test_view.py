@@ -14,6 +14,7 @@ from hpsearch import parse_study_file, run_study
 from hpsearch.errors import UnknownNameError
 from hpsearch.plots import PANELS, NothingToDraw, panel, read_view
 from hpsearch.plots.view import scored, seen_from_inside
+from hpsearch.search.base import StageKind
 from hpsearch.space import Categorical, Float, Int
 from hpsearch.storage import open_storage
 from hpsearch.training.diagnosis import Finding, Name
@@ -69,7 +70,7 @@ def test_a_study_of_plain_optuna_is_read_too(tmp_path: Path) -> None:
     assert not view.maximize
     assert view.trials[0].score == study.best_value
     data = panel("history").data(view)
-    assert len(data.stages["trials"].scores) == 15  # those that are finite
+    assert len(data.stages[StageKind("trials")].scores) == 15  # those that are finite
     assert "Not drawn: complete trials with infinite or huge scores (5)." in data.note
     assert data.spans == ()
     with pytest.raises(NothingToDraw, match="none reported"):

@@ -6,11 +6,13 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any
 
-from hpsearch.engine.record import StageNote
+from hpsearch.engine.record import StageMetadata
 from hpsearch.engine.summary import StageSummary, Summary
 from hpsearch.plots import StudyView, TrialView
-from hpsearch.search.base import Change
+from hpsearch.search.base import Change, StageKind
 from hpsearch.space import Float, Space
+
+COARSE, FINE = StageKind("coarse"), StageKind("fine", 1)
 
 WIDE = Float(1e-4, 1.0, log=True)
 NARROW = Float(1e-2, 1.0, log=True)
@@ -41,7 +43,7 @@ def trial(number: int, score: float | None = None, **more: Any) -> TrialView:
     """A complete trial of the coarse stage."""
     known: dict[str, Any] = {
         "state": "complete",
-        "stage": "coarse",
+        "stage": COARSE,
         "slot": number,
         "epochs": 2,
         "seed": number,
@@ -67,12 +69,10 @@ def view_of(*trials: TrialView, maximize: bool = True, **more: Any) -> StudyView
     states: dict[str, int] = {}
     for t in trials:
         states[t.state] = states.get(t.state, 0) + 1
-    first = StageNote("coarse", 0, 6, 2, Space({"rate": WIDE, "l2": Float(0.0, 1.0)}), ())
+    first = StageMetadata(COARSE, 0, 6, 2, Space({"rate": WIDE, "l2": Float(0.0, 1.0)}), ())
     change = Change("rate", WIDE, NARROW, "the best 2 of 6 trials lie above 0.01")
-    second = replace(
-        first, name="fine-1", index=1, space=Space({"rate": NARROW}), changes=(change,)
-    )
-    stages = tuple(StageSummary(note, 0, None) for note in (first, second))
+    second = replace(first, kind=FINE, index=1, space=Space({"rate": NARROW}), changes=(change,))
+    stages = tuple(StageSummary(**vars(stage), done=0, best=None) for stage in (first, second))
     done = [t for t in ranked if t.state == "complete" and t.score is not None]
     summary = Summary(
         study="s",

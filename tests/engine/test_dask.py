@@ -17,9 +17,10 @@ from typing import Any
 
 import pytest
 
-from hpsearch.engine import cluster, run_study
-from hpsearch.engine.cluster import cluster_executor
+from hpsearch.engine import run_study
 from hpsearch.engine.events import StageStarted, TrialDone
+from hpsearch.engine.executors import dask as cluster
+from hpsearch.engine.executors.dask import dask_pool
 from hpsearch.errors import RunError, UsageError
 from hpsearch.storage import load_study, open_storage
 from hpsearch.study_file import parse_study_file
@@ -126,7 +127,7 @@ def test_the_next_driver_clears_what_a_killed_one_has_left(dask: Any, tmp_path: 
         client.register_plugin(left)
     folder = Path(tempfile.gettempdir(), f"{cluster.FOLDER}Client-gone")
     assert folder.exists()
-    with cluster_executor(address(dask)):
+    with dask_pool(address(dask)):
         assert not folder.exists()
 
 
@@ -143,7 +144,7 @@ def test_what_has_no_limit_gets_one() -> None:
 )
 def test_what_is_no_address_is_refused(wrong: str) -> None:
     with pytest.raises(UsageError, match="is no executor; give dask://HOST:PORT"):
-        cluster_executor(wrong).__enter__()
+        dask_pool(wrong).__enter__()
 
 
 def test_workers_and_executor_exclude_each_other() -> None:
@@ -157,7 +158,7 @@ def test_no_scheduler_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
     with pytest.raises(RunError, match=r"no Dask scheduler answers at 127\.0\.0\.1:"):
-        cluster_executor(f"dask://127.0.0.1:{port}").__enter__()
+        dask_pool(f"dask://127.0.0.1:{port}").__enter__()
 
 
 SCHEDULER = """
@@ -203,13 +204,13 @@ def test_a_scheduler_that_dies_is_one_sentence(
 def test_other_versions_are_refused(dask: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(cluster, "_versions", other_versions)
     with pytest.raises(RunError, match=r"has numpy \S+ and this machine 0.0; install the same"):
-        cluster_executor(address(dask)).__enter__()
+        dask_pool(address(dask)).__enter__()
 
 
 def test_a_worker_without_hpsearch_is_named(dask: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(cluster, "_versions", no_versions)
     with pytest.raises(RunError, match=r"worker tcp\S+ cannot use hpsearch \(No module named"):
-        cluster_executor(address(dask)).__enter__()
+        dask_pool(address(dask)).__enter__()
 
 
 def no_versions() -> dict[str, str]:

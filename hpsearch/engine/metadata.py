@@ -1,7 +1,7 @@
-"""Notes on a study: what hpsearch keeps of it beside its trials, each as JSON in an attribute.
+"""A study's metadata: what hpsearch keeps of it beside its trials, as JSON in attributes.
 
-Anybody can write to a database. A note that is not in the shape in which hpsearch writes it is
-refused when it is read, so that whoever uses one may rely on it.
+Anybody can write to a database. Metadata that are not in the shape in which hpsearch writes them
+are refused when they are read, so that whoever uses them may rely on it.
 """
 
 from __future__ import annotations
@@ -18,9 +18,9 @@ from hpsearch.shapes import a_count, a_number, fits, or_none
 if TYPE_CHECKING:
     from optuna import Study
 
-__all__ = ["NOTE", "note_errors", "note_text", "read_note", "write_note"]
+__all__ = ["PREFIX", "metadata_errors", "metadata_text", "read_metadata", "write_metadata"]
 
-NOTE = "hpsearch:"
+PREFIX = "hpsearch:"
 """Attributes of a study that begin so are ours."""
 
 RESULT: Mapping[str, Any] = {
@@ -37,11 +37,11 @@ RESULT: Mapping[str, Any] = {
 }
 
 
-def _a_result(note: Any) -> bool:
+def _a_result(value: Any) -> bool:
     return (
-        fits(note, RESULT)
-        and note["test_correct"] <= note["test_rows"]
-        and all(fits(s, [a_count]) and len(s) == 2 for s in note.get("validation_slots", ()))
+        fits(value, RESULT)
+        and value["test_correct"] <= value["test_rows"]
+        and all(fits(s, [a_count]) and len(s) == 2 for s in value.get("validation_slots", ()))
     )
 
 
@@ -64,60 +64,76 @@ SHAPES: Mapping[str, Any] = {
         "test": a_count,
         "account?": ACCOUNT,
     },
-    "stage": {"name": str, "slots": a_count, "epochs": a_count, "space": dict, "changes": [dict]},
+    "stage": {
+        "kind": str,
+        "number": a_count,
+        "slots": a_count,
+        "epochs": a_count,
+        "space": dict,
+        "changes": [dict],
+    },
     "totals": [a_count],
     "environments": [dict],
-    "fixed": dict,
+    "comparison": {
+        "name": str,
+        "strategy": str,
+        "repeat": a_count,
+        "strategies": [str],
+        "repeats": a_count,
+        "budget": str,
+        "amount": a_number,
+        "begins_as": or_none(str),
+    },
     "no winner": str,
     "result": _a_result,
 }
-"""What each note has, by the first word of its key or the whole of it; see `fits`."""
+"""What each has, by the first word of its key or the whole of it; see `fits`."""
 
 
-def write_note(study: Study, key: str, value: Any) -> None:
+def write_metadata(study: Study, key: str, value: Any) -> None:
     """Set one of our attributes of a study, unless it already says this."""
-    text = note_text(value)
-    if study.user_attrs.get(NOTE + key) != text:
-        study.set_user_attr(NOTE + key, text)
+    text = metadata_text(value)
+    if study.user_attrs.get(PREFIX + key) != text:
+        study.set_user_attr(PREFIX + key, text)
 
 
-def note_text(value: Any) -> str:
-    """What stands in the attribute of a note."""
+def metadata_text(value: Any) -> str:
+    """What stands in the attribute."""
     return json.dumps(value, sort_keys=True, ensure_ascii=False, allow_nan=False)
 
 
-def read_note(study: Study, key: str) -> Any:
+def read_metadata(study: Study, key: str) -> Any:
     """One of our attributes of a study, or None.
 
     Raises:
         StorageError: it is not what hpsearch writes there.
     """
     # Optuna's own property copies all attributes, and fails on one that is nested too deeply.
-    text = study._storage.get_study_user_attrs(study._study_id).get(NOTE + key)
+    text = study._storage.get_study_user_attrs(study._study_id).get(PREFIX + key)
     if text is None:
         return None
-    with note_errors(study, key):
-        note = json.loads(text, parse_constant=_refuse)
+    with metadata_errors(study, key):
+        value = json.loads(text, parse_constant=_refuse)
         shape = SHAPES.get(key) or SHAPES.get(key.split()[0], object)
-        if not fits(note, shape):
-            raise ValueError(f"the note {key!r} has another shape")
-        return note
+        if not fits(value, shape):
+            raise ValueError(f"{key!r} has another shape")
+        return value
 
 
 @contextmanager
-def note_errors(study: Study, key: str) -> Iterator[None]:
-    """Turn what a damaged note leads to into one sentence.
+def metadata_errors(study: Study, key: str) -> Iterator[None]:
+    """Turn what damaged metadata lead to into one sentence.
 
     Raises:
-        StorageError: the block could make nothing of the note.
+        StorageError: the block could make nothing of them.
     """
     try:
         yield
     except (KeyError, TypeError, ValueError, RecursionError) as error:
         raise StorageError(
-            f"the notes of the study {study.study_name!r} are damaged: {NOTE}{key} is not what "
-            "hpsearch writes there; restore the database from a copy, or delete the study with "
-            "`hpsearch dashboard --allow-edit`"
+            f"the metadata of the study {study.study_name!r} are damaged: {PREFIX}{key} is not "
+            "what hpsearch writes there; restore the database from a copy, or delete the study "
+            "with `hpsearch dashboard --allow-edit`"
         ) from error
 
 

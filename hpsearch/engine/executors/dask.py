@@ -1,4 +1,4 @@
-"""Workers on other machines: an executor over a Dask cluster, with the data sent to each once.
+"""Workers on other machines: a Dask cluster, with the data sent to each once.
 
 The driver stays where the database is; workers only train. What it needs of the cluster is the
 address of its scheduler, and the same versions of Python, NumPy and hpsearch on every worker.
@@ -23,7 +23,7 @@ from uuid import uuid4
 from hpsearch.data import DataHandle
 from hpsearch.errors import RunError, UsageError
 
-__all__ = ["cluster_executor"]
+__all__ = ["dask_pool"]
 
 T = TypeVar("T")
 
@@ -40,7 +40,7 @@ FOLDER = "hpsearch-dask-"
 
 
 @contextmanager
-def cluster_executor(address: str) -> Iterator[_Cluster]:
+def dask_pool(address: str) -> Iterator[_Cluster]:
     """The workers of a Dask cluster.
 
     Dask starts a killed worker again and runs its job once more by itself; a job that has killed

@@ -12,8 +12,8 @@ from contextlib import suppress
 import pytest
 from pebble import ProcessExpired
 
-from hpsearch.engine import workers as module
-from hpsearch.engine.workers import local_executor
+from hpsearch.engine.executors import processes as module
+from hpsearch.engine.executors.processes import process_pool
 from hpsearch.errors import RunError
 
 needs_forkserver = pytest.mark.skipif(
@@ -37,8 +37,8 @@ def test_a_worker_whose_starts_are_killed_for_seconds_does_its_job_afterwards() 
                         killed.append(pid)
 
     killer = threading.Thread(target=kill)
-    with local_executor(1) as executor:
-        assert isinstance(executor, module._Crew)
+    with process_pool(1) as executor:
+        assert isinstance(executor, module._Processes)
         killer.start()
         threading.Timer(2.0, over.set).start()
         lost = 0
@@ -68,7 +68,7 @@ def test_a_machine_that_starts_no_process_is_one_sentence(monkeypatch: pytest.Mo
     monkeypatch.setattr(module, "PATIENCE", 0.2)
     monkeypatch.setattr(module, "_start_pool", Broken)
     with (
-        local_executor(2) as executor,
+        process_pool(2) as executor,
         pytest.raises(RunError, match="no worker process can be started"),
     ):
         executor.submit(abs, -3).result(timeout=10)

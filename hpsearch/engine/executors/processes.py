@@ -1,4 +1,4 @@
-"""Worker processes on this machine, behind the interface of `concurrent.futures`."""
+"""Worker processes on this machine."""
 
 from __future__ import annotations
 
@@ -13,14 +13,15 @@ from contextlib import contextmanager, suppress
 from multiprocessing import connection
 from multiprocessing.context import BaseContext
 from multiprocessing.process import BaseProcess
-from typing import TYPE_CHECKING, Any, Protocol, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
+from hpsearch.engine.executors import Pool
 from hpsearch.errors import RunError
 
 if TYPE_CHECKING:
     from pebble import ProcessPool
 
-__all__ = ["Executor", "available_cores", "local_executor"]
+__all__ = ["available_cores", "process_pool"]
 
 T = TypeVar("T")
 
@@ -46,26 +47,6 @@ PATIENCE = 10.0
 """Seconds in which a worker is started anew for one job, however often a start is killed."""
 
 
-class Executor(Protocol):
-    """What the engine needs of a pool of workers, after `concurrent.futures.Executor`."""
-
-    @property
-    def workers(self) -> int:
-        """How many jobs it can run at once, now."""
-        ...
-
-    @property
-    def ahead(self) -> int:
-        """How many jobs more it is well given, so that workers have the next at hand."""
-        ...
-
-    def submit(
-        self, function: Callable[[Any], T], /, job: Any, *, limit: float | None = None
-    ) -> Future[T]:
-        """Run the function in some worker, which is killed if it takes ``limit`` seconds."""
-        ...
-
-
 def available_cores() -> int:
     """The processor cores that this process may use."""
     if hasattr(os, "sched_getaffinity"):
@@ -74,7 +55,7 @@ def available_cores() -> int:
 
 
 @contextmanager
-def local_executor(workers: int) -> Iterator[Executor]:
+def process_pool(workers: int) -> Iterator[Pool]:
     """Worker processes that are gone when the block ends, however it ends.
 
     A worker that dies, or is killed since its job passed the limit, takes only that job along: its
@@ -86,14 +67,14 @@ def local_executor(workers: int) -> Iterator[Executor]:
     """
     filters = ",".join(filter(None, (os.environ.get("PYTHONWARNINGS"), QUIET_TRACKER)))
     with _environment(ONE_THREAD | {"PYTHONWARNINGS": filters}):
-        crew = _Crew(workers)
+        pool = _Processes(workers)
         try:
-            yield crew
+            yield pool
         finally:
-            crew.stop()
+            pool.stop()
 
 
-class _Crew:
+class _Processes:
     """One of Pebble's pools for each worker.
 
     One killed worker ends a ProcessPoolExecutor and a loky pool with every job in it; and a pool of

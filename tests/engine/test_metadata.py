@@ -10,7 +10,7 @@ import pytest
 
 from hpsearch.cli.app import run
 from hpsearch.engine import record, run_study, summarize
-from hpsearch.engine.notes import SHAPES
+from hpsearch.engine.metadata import SHAPES
 from hpsearch.errors import StorageError
 from hpsearch.plots import panel, read_view
 from hpsearch.storage import WriteBehindStorage, load_study, open_storage
@@ -27,10 +27,11 @@ DAMAGE = [
     ("study file", '"text"'),
     ("study file", '{"search": []}'),
     ("stage 0", '"coarse"'),
-    ("stage 0", '{"name": "a", "slots": 1, "epochs": 1, "space": {}, "changes": []}'),
+    ("stage 0", '{"kind": "a", "number": 0, "slots": 1, "epochs": 1, "space": {}, "changes": []}'),
     (
         "stage 0",
-        '{"name": "a", "slots": 1, "epochs": 1, "space": {"parameters": {}}, "changes": [{}]}',
+        '{"kind": "a", "number": 0, "slots": 1, "epochs": 1, "space": {"parameters": {}}, '
+        '"changes": [{}]}',
     ),
     ("totals", '["NaN"]'),
     ("environments", "NaN"),
@@ -48,11 +49,11 @@ def test_every_note_of_a_finished_study_has_its_shape(database: Path) -> None:
     study = load_study(open_storage(str(database), create=False), "flowers")
     ours = [key.removeprefix("hpsearch:") for key in study.user_attrs if key.startswith("hpsearch")]
     assert {key if key in SHAPES else key.split()[0] for key in ours} == set(SHAPES) - {
-        "fixed",
+        "comparison",
         "no winner",
     }
     for key in ours:
-        assert record.read_note(study, key) is not None
+        assert record.read_metadata(study, key) is not None
 
 
 @pytest.mark.parametrize(("key", "text"), DAMAGE)
@@ -60,9 +61,9 @@ def test_a_damaged_note_is_one_sentence_that_names_the_study(key: str, text: obj
     study = optuna.create_study(study_name="bad", storage=WriteBehindStorage("sqlite://"))
     study.set_user_attr(f"hpsearch:{key}", text)
     with pytest.raises(
-        StorageError, match=rf"notes of the study 'bad' are damaged: hpsearch:{key}"
+        StorageError, match=rf"metadata of the study 'bad' are damaged: hpsearch:{key}"
     ):
-        record.read_stages(study) if key.startswith("stage") else record.read_note(study, key)
+        record.read_stages(study) if key.startswith("stage") else record.read_metadata(study, key)
 
 
 def test_a_damaged_study_does_not_hide_the_others(
@@ -77,12 +78,12 @@ def test_a_damaged_study_does_not_hide_the_others(
     out, err = capsys.readouterr()
     assert "good" in out
     assert "unreadable" in out
-    assert "the notes of the study 'bad' are damaged" in err
+    assert "the metadata of the study 'bad' are damaged" in err
     assert run(["studies", "--json"]) == 0
-    assert '"error": "the notes of the study' in capsys.readouterr().out
+    assert '"error": "the metadata of the study' in capsys.readouterr().out
     for command in ("trials", "best", "report"):
         assert run([command, "bad"]) == 1
-        assert "the notes of the study 'bad' are damaged" in capsys.readouterr().err
+        assert "the metadata of the study 'bad' are damaged" in capsys.readouterr().err
 
 
 RESULT = {
@@ -123,7 +124,7 @@ def test_a_result_that_cannot_be_damages_its_study_alone(
             study.set_user_attr("hpsearch:result", json.dumps(result))
     assert run(["studies", "--json", "--storage", database]) == 0
     bad, good = json.loads(capsys.readouterr().out)
-    assert "notes of the study 'bad' are damaged" in bad["error"]
+    assert "metadata of the study 'bad' are damaged" in bad["error"]
     assert good["test_accuracy"] == 0.9
 
 
@@ -133,7 +134,7 @@ def test_a_result_that_cannot_be_damages_its_study_alone(
 def test_a_note_of_any_content_is_one_sentence(text: object) -> None:
     study = optuna.create_study(study_name="bad", storage=WriteBehindStorage("sqlite://"))
     study.set_user_attr("hpsearch:result", text)
-    with pytest.raises(StorageError, match="notes of the study 'bad' are damaged"):
+    with pytest.raises(StorageError, match="metadata of the study 'bad' are damaged"):
         summarize(study)
 
 

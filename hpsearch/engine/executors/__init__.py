@@ -1,0 +1,85 @@
+"""Pools of workers behind one interface: processes of this machine, a Dask cluster, or your own."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from concurrent.futures import Executor, Future
+from contextlib import contextmanager
+from typing import Any, Protocol, TypeVar
+
+from hpsearch.errors import RunError
+
+__all__ = ["Pool", "borrowed_pool"]
+
+T = TypeVar("T")
+
+
+class Pool(Protocol):
+    """What the engine needs of a pool of workers, after `concurrent.futures.Executor`."""
+
+    @property
+    def workers(self) -> int:
+        """How many jobs it can run at once, now."""
+        ...
+
+    @property
+    def ahead(self) -> int:
+        """How many jobs more it is well given, so that workers have the next at hand."""
+        ...
+
+    def submit(
+        self, function: Callable[[Any], T], /, job: Any, *, limit: float | None = None
+    ) -> Future[T]:
+        """Run the function in some worker, which is killed if it takes ``limit`` seconds."""
+        ...
+
+
+@contextmanager
+def borrowed_pool(executor: Executor, workers: int) -> Iterator[Pool]:
+    """An executor of the user's, which is left as it was, but for the jobs that still run.
+
+    Args:
+        executor: runs the jobs; nothing of them can be killed.
+        workers: how many jobs it is given at once.
+    """
+    from threadpoolctl import threadpool_limits
+
+    pool = _Borrowed(executor, workers)
+    with threadpool_limits(1):  # once for all threads, if that is what its workers are
+        try:
+            yield pool
+        finally:
+            for future in pool.given:
+                future.cancel()
+
+
+class _Borrowed:
+    """Any `concurrent.futures.Executor`."""
+
+    ahead = 0
+
+    def __init__(self, executor: Executor, workers: int) -> None:
+        self.executor, self.workers = executor, workers
+        self.given: list[Future[Any]] = []
+
+    def submit(
+        self, function: Callable[[Any], T], /, job: Any, *, limit: float | None = None
+    ) -> Future[T]:
+        assert limit is None, "whoever opens this pool has refused a limit"
+        try:
+            future = self.executor.submit(_with_one_thread, function, job)
+        except RuntimeError as error:  # it is broken, or was shut down
+            raise RunError(
+                f"the executor takes no more jobs ({error}); what is finished is kept: make a new "
+                "executor, and run the study again"
+            ) from error
+        self.given = [one for one in self.given if not one.done()] + [future]
+        return future
+
+
+def _with_one_thread(function: Callable[[Any], T], job: Any) -> T:
+    """Do a job with one BLAS thread, as workers of ours do."""
+    from threadpoolctl import threadpool_limits
+
+    with threadpool_limits(1):
+        return function(job)

@@ -1,0 +1,155 @@
+"""The one loop in which workers do jobs: each is given, and given again where it breaks."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable, Hashable, Sequence
+from concurrent.futures import FIRST_COMPLETED, BrokenExecutor, Future, wait
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, Generic, TypeVar
+
+from hpsearch.errors import HpsearchError, RunError
+
+if TYPE_CHECKING:
+    from hpsearch.engine.executors import Pool
+    from hpsearch.engine.interrupts import Interrupts
+
+__all__ = ["ATTEMPTS", "Attempts", "Jobs", "run_jobs"]
+
+ATTEMPTS = 3
+"""How often a job is tried whose worker broke."""
+
+PATIENCE = 10
+"""How often more it is tried where the worker had not begun with it."""
+
+LOOK = 0.1
+"""Seconds between two looks at whether a signal has come."""
+
+T = TypeVar("T")
+
+
+@dataclass(eq=False)
+class Attempts(Generic[T]):
+    """A job, and what came of it: a result, or the error of each attempt.
+
+    Attributes:
+        key: whose job it is.
+        job: what a worker is given.
+        result: None until an attempt succeeds.
+        errors: what broke the others, in words.
+        blameless: how many of them were not this job's doing.
+    """
+
+    key: Hashable
+    job: Any
+    result: T | None = None
+    errors: list[str] = field(default_factory=list)
+    blameless: int = 0
+
+    def notice_failure(self, error: Exception) -> bool:
+        """A worker died, was killed for taking too long, or raised; whether that was the last time.
+
+        A pool that broke was not this job's doing: its worker had not begun with it.
+        """
+        self.errors.append(_what_broke(error))
+        self.blameless += isinstance(error, BrokenExecutor)
+        return len(self.errors) - min(self.blameless, PATIENCE) >= ATTEMPTS
+
+
+class Jobs(Generic[T]):
+    """Jobs that workers have, or are about to get.
+
+    Args:
+        pool: has the workers.
+        interrupts: whether a signal asks to stop.
+        function: what a worker does with a job.
+        limit: seconds that one attempt may take, None for any time.
+    """
+
+    def __init__(
+        self,
+        pool: Pool,
+        interrupts: Interrupts,
+        function: Callable[[Any], T],
+        limit: float | None,
+    ) -> None:
+        self._pool, self._interrupts = pool, interrupts
+        self._function, self._limit = function, limit
+        self._ready: deque[Attempts[T]] = deque()
+        self._in_flight: dict[Future[T], Attempts[T]] = {}
+        self._wrong: HpsearchError | None = None
+
+    @property
+    def running(self) -> int:
+        """How many of them workers do now."""
+        return min(len(self._in_flight), self._pool.workers)
+
+    def give(self, key: Hashable, job: Any) -> None:
+        """Have a job ready for `launch`."""
+        self._ready.append(Attempts(key, job))
+
+    def launch(self) -> None:
+        """Give what is ready to the workers."""
+        while self._ready:
+            attempts = self._ready.popleft()
+            future = self._pool.submit(self._function, attempts.job, limit=self._limit)
+            self._in_flight[future] = attempts
+
+    def wait(self) -> list[Attempts[T]]:
+        """Those that have ended, or broken for good; none if a moment passes without one.
+
+        Raises:
+            HpsearchError: a job is impossible. Others that ended with it are returned before.
+        """
+        if self._wrong is not None:
+            raise self._wrong
+        self._interrupts.check()
+        self.launch()
+        ended: list[Attempts[T]] = []
+        for future in wait(self._in_flight, timeout=LOOK, return_when=FIRST_COMPLETED).done:
+            attempts = self._in_flight.pop(future)
+            try:
+                attempts.result = future.result()
+            except HpsearchError as error:
+                self._wrong = error
+            except Exception as error:  # whatever it was, it costs its job one attempt
+                (ended if attempts.notice_failure(error) else self._ready).append(attempts)
+            else:
+                ended.append(attempts)
+        return ended
+
+
+def run_jobs(jobs: Jobs[T], given: Sequence[Any], what: str) -> list[T]:
+    """Have workers do jobs all at once.
+
+    Args:
+        jobs: does them.
+        given: the jobs.
+        what: what one of them is called in a message.
+
+    Returns:
+        What came of each, in the order of the jobs.
+
+    Raises:
+        HpsearchError: a job is impossible, or broke three times.
+    """
+    for k, job in enumerate(given):
+        jobs.give(k, job)
+    results: dict[Hashable, T] = {}
+    while len(results) < len(given):
+        for attempts in jobs.wait():
+            if attempts.result is None:
+                raise RunError(f"{what} broke {ATTEMPTS} times: {attempts.errors[-1]}")
+            results[attempts.key] = attempts.result
+    return [results[k] for k in range(len(given))]
+
+
+def _what_broke(error: Exception) -> str:
+    name = type(error).__name__
+    if name == "ProcessExpired":
+        code = getattr(error, "exitcode", None)
+        how = f"signal {-code}" if isinstance(code, int) and code < 0 else f"exit code {code}"
+        return f"the worker died ({how}); killed, or out of memory"
+    if isinstance(error, TimeoutError):
+        return "the training took longer than trial_seconds allows"
+    return f"{name}: {error}"
