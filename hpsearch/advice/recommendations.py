@@ -389,7 +389,7 @@ def _trials(evidence: Evidence) -> Iterator[Recommendation]:
 
 
 def _seeds(evidence: Evidence) -> Iterator[Recommendation]:
-    """How much of the spread of scores is the seed's alone."""
+    """How much of the scores' variance is the seed's alone."""
     groups: dict[tuple[tuple[str, Value], ...], list[float]] = {}
     for one in evidence.full:
         key = configuration_key(one.result.slot.configuration)
@@ -400,8 +400,8 @@ def _seeds(evidence: Evidence) -> Iterator[Recommendation]:
         return
     within = sum(len(scores) * pvariance(scores) for scores in again) / freedom
     leaders = [one.result.score for one in evidence.full[: max(4, len(evidence.full) // 2)]]
-    spread = pvariance(leaders) * len(leaders) / (len(leaders) - 1)
-    share = within / spread if spread > 0 else 1.0
+    variance = pvariance(leaders) * len(leaders) / (len(leaders) - 1)
+    share = within / variance if variance > 0 else 1.0
     beside = (
         f"{share:.0%} of the variance among the better half"
         if share < 1

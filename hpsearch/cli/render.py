@@ -340,8 +340,8 @@ def _beside(summary: Summary) -> Text:
 
 def _validation_note(summary: Summary) -> str:
     seeds = len(summary.validation_scores)
-    if seeds > 1 and summary.validation_spread is not None:
-        return f"  mean of {seeds} seeds, spread {summary.validation_spread:.4f}"
+    if seeds > 1 and summary.validation_std is not None:
+        return f"  mean of {seeds} seeds, standard deviation {summary.validation_std:.4f}"
     return "  one training, chosen for its score: expect less on new data"
 
 

@@ -220,7 +220,7 @@ def _complete(run: Run, trials: int, baselines: Sequence[Baseline]) -> None:
     figures = {
         "configuration": dict(winner.configuration),
         "validation_accuracy": winner.mean,
-        "validation_spread": winner.spread,
+        "validation_std": winner.std,
         "validation_scores": list(winner.scores),
         "validation_slots": [list(slot) for slot in winner.slots],
         "test_correct": refit.correct,

@@ -83,9 +83,9 @@ def final_scores_figure(data: FinalScoresData) -> go.Figure:
         (0.2, data.refit, "trained once more", "circle-open"),
     ):
         for at, name in enumerate(names):
-            spread = np.linspace(-0.08, 0.08, len(scores[name])) if len(scores[name]) > 1 else [0]
+            beside = np.linspace(-0.08, 0.08, len(scores[name])) if len(scores[name]) > 1 else [0]
             figure.add_scatter(
-                x=at + shift + np.asarray(spread),
+                x=at + shift + np.asarray(beside),
                 y=np.clip(scores[name], low, high),
                 customdata=scores[name],
                 mode="markers",

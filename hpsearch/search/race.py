@@ -168,10 +168,10 @@ class Race:
                 "there is no winner; search where trials succeed, as at lower learning rates."
             )
         scores = best.scores
-        spread = statistics.stdev(scores) if len(scores) > 1 else None
+        std = statistics.stdev(scores) if len(scores) > 1 else None
         slots = tuple((r.slot.stage, r.slot.index) for r in best.counting)
         mean = statistics.fmean(scores)
-        return Winner(best.configuration, mean, spread, tuple(scores), best.epochs, slots)
+        return Winner(best.configuration, mean, std, tuple(scores), best.epochs, slots)
 
     def _entrants(self, results: Sequence[Result]) -> list[Contender]:
         found = [r for r in in_order(results) if r.slot.stage < self.start]

@@ -214,7 +214,7 @@ def test_more_trials_where_the_best_still_grows_with_their_number() -> None:
     assert "trials" not in changed(advice(tame))
 
 
-def test_how_much_of_the_spread_is_the_seed_s() -> None:
+def test_how_much_of_the_variance_is_the_seed_s() -> None:
     rng = np.random.default_rng(0)
 
     def said(between: float, within: float) -> str:
