@@ -41,6 +41,7 @@ class Dispatcher:
         self._results = record.read_results(trials)
         self._unfinished = record.read_unfinished(trials)
         self._known = known_trainings(self.store.engine)
+        self._space = run.study.space()
         self.spending = Spending(
             run.study.search.total_flops,
             DataShape.of(run.dataset, run.splits),
@@ -135,13 +136,13 @@ class Dispatcher:
             slot = stage.slot(index, tuple(done))
         if not self.spending.admit(slot):
             return False
-        study, job = self.run.study, self.run.job(slot)
-        digest = training_digest(study, self.run.dataset.fingerprint, job)
+        job = self.run.job(slot)
+        digest = training_digest(self.run.study, self.run.dataset.fingerprint, job)
         if begun is not None:
             trial_id = begun._trial_id
             record.resume_trial(self.store, trial_id, begun.state)
         else:
-            trial = record.begun_trial(stage, slot, study.space(), digest)
+            trial = record.begun_trial(stage, slot, self._space, digest)
             study_id = self.run.target._study_id
             trial_id = self.store.create_new_trial(study_id, template_trial=trial)
         self._begun[trial_id] = slot
