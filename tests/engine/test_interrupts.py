@@ -148,7 +148,8 @@ def test_a_process_that_is_ended_while_it_reads_data_has_its_code_every_time(
 
 def test_what_may_be_interrupted_does_not_begin_after_a_signal(number: signal.Signals) -> None:
     begun: list[int] = []
-    with Interrupts() as interrupts, pytest.raises(ENDS[number]):
+    with Interrupts() as interrupts:
         send(number)
-        interrupts.interruptible(lambda: begun.append(1))
+        with pytest.raises(ENDS[number]):
+            interrupts.interruptible(lambda: begun.append(1))
     assert begun == []
