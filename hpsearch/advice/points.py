@@ -27,7 +27,7 @@ from hpsearch.study_file.models import (
 )
 from hpsearch.training.diagnosis import ADVICE, Name
 
-__all__ = ["Edit", "Point", "advise", "rounded", "urgent"]
+__all__ = ["Edit", "Point", "advise", "log_range", "urgent"]
 
 COMMON = 0.25
 """Share of the trainings from which on a finding is one of the study, and not of a bad draw."""
@@ -225,10 +225,10 @@ def _edits(name: Name, evidence: Evidence, hit: Sequence[Trained]) -> Iterator[E
                 yield Edit("model", "bias", 0.0)
         case "underfitting" if crushed:
             most = min(float(cast("float", _value(evidence, one, "l2"))) for one in crushed)
-            yield Edit("training", "l2", _real(1e-6 * min(1.0, most), most / 10))
+            yield Edit("training", "l2", log_range(1e-6 * min(1.0, most), most / 10))
         case "overfitting":
             if isinstance(study.training.l2, float):
-                yield Edit("training", "l2", _real(1e-5, 1e-1))
+                yield Edit("training", "l2", log_range(1e-5, 1e-1))
             if study.model.dropout == 0.0:
                 yield Edit("model", "dropout", {"low": 0.0, "high": 0.5})
         case "stopped too early" if study.training.patience is not None:
@@ -271,9 +271,9 @@ def _rates(evidence: Evidence) -> Iterator[Point]:
             continue
         bottom, top = min(numbers.values()), max(numbers.values())
         moved = (
-            _real(top, _within(top * SHIFT))
+            log_range(top, _within(top * SHIFT))
             if found is low
-            else _real(_within(bottom / SHIFT), bottom)
+            else log_range(_within(bottom / SHIFT), bottom)
         )
         yield Point(
             name,
@@ -303,7 +303,7 @@ def _rates(evidence: Evidence) -> Iterator[Point]:
             BEST_RATE,
             f"{useless} of {total} trainings had a learning rate that was too low (up to "
             f"{after[0]:.2g}) or too high (from {after[1]:.2g} on): search between.",
-            (Edit("training", "learning_rate", _real(*after)),),
+            (Edit("training", "learning_rate", log_range(*after)),),
         )
 
 
@@ -447,7 +447,7 @@ def _setting(parameter: Parameter) -> Any:
         return parameter.low
     low, high = parameter.low, parameter.high
     if isinstance(parameter, Float):
-        low, high = rounded(parameter.low), rounded(parameter.high)
+        low, high = _rounded(parameter.low), _rounded(parameter.high)
     written: dict[str, Any] = {"low": low, "high": high}
     if parameter.log:
         written["log"] = True
@@ -456,13 +456,13 @@ def _setting(parameter: Parameter) -> Any:
     return written
 
 
-def _real(low: float, high: float) -> dict[str, Any]:
-    return {"low": rounded(low), "high": rounded(high), "log": True}
+def log_range(low: float, high: float) -> dict[str, Any]:
+    """A range on a logarithmic scale, as a study file writes it, its ends rounded."""
+    return {"low": _rounded(low), "high": _rounded(high), "log": True}
 
 
-def rounded(value: float, digits: int = 3) -> float:
-    """A bound as a study file is to have it: so many digits of it."""
-    return float(f"{value:.{digits}g}")
+def _rounded(value: float) -> float:
+    return float(f"{value:.3g}")
 
 
 def _within(rate: float) -> float:

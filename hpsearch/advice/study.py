@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, cast
 
 from hpsearch.advice.evidence import read_evidence
 from hpsearch.advice.next_study import next_study, study_toml
-from hpsearch.advice.points import Edit, Point, advise, rounded
+from hpsearch.advice.points import Edit, Point, advise, log_range
 from hpsearch.checks import Check, check_data_and_network, learning_range
 from hpsearch.checks.check import listed
 from hpsearch.checks.rate_check import range_verdict
@@ -168,12 +168,6 @@ def _rates(repaired: StudyFile, learns: RateRange | None) -> list[Point]:
             f"learning rate too {side}",
             f"The learning rates, {low:.2g} to {high:.2g}, are too {side}: the repaired network "
             f"learns at {learns.low:.2g} to {learns.high:.2g}.",
-            (
-                Edit(
-                    "training",
-                    "learning_rate",
-                    {"low": rounded(learns.low, 2), "high": rounded(learns.high, 2), "log": True},
-                ),
-            ),
+            (Edit("training", "learning_rate", log_range(learns.low, learns.high)),),
         )
     ]
