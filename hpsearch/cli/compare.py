@@ -51,7 +51,7 @@ def compare(
     """
     from hpsearch.cli.comparison import comparison_document, comparison_story
     from hpsearch.compare.run import compare_study
-    from hpsearch.compare.standings import answer, standings
+    from hpsearch.compare.summary import answer, summarize_strategies
     from hpsearch.errors import UsageError
 
     files = [load_study_argument(study, seed, None) for study in studies]
@@ -82,7 +82,7 @@ def compare(
                     on_event=on_event,
                 )
             )
-    table = standings(comparisons)
+    table = summarize_strategies(comparisons)
     sentences = list(answer(table))
     if as_json:
         print_json(comparison_document(comparisons, table, sentences))

@@ -67,11 +67,11 @@ def run(
             file, storage=storage, workers=workers, executor=executor, on_event=on_event
         )
     with open_storage(storage, create=False) as store:
-        points = urgent(advise(read_evidence(load_study(store, file.name))))
+        recommendations = urgent(advise(read_evidence(load_study(store, file.name))))
     if as_json:
-        print_json(summary.document() | {"advice": [point.sentence for point in points]})
+        print_json(summary.document() | {"advice": [r.sentence for r in recommendations]})
     else:
-        output().print(*story(summary, storage, points), sep="\n")
+        output().print(*story(summary, storage, recommendations), sep="\n")
     failed, finished = summary.states.get("fail", 0), summary.states.get("complete", 0)
     if failed > finished:
         raise RunError(

@@ -48,16 +48,16 @@ def batch_norm_data(
 
 
 def batch_norm_sees(data: BatchNormData) -> str:
-    """The range of the last layer's spread with and without, and that of the gradients."""
+    """The last layer's standard deviations with and without, and the range of the gradients'."""
     depth = len(data.plain[0].saturated)
-    low, high = _range([n.outputs.spread[-1] for n in data.normalized])
-    plain_low, plain_high = _range([n.outputs.spread[-1] for n in data.plain])
+    low, high = _range([n.outputs.std[-1] for n in data.normalized])
+    plain_low, plain_high = _range([n.outputs.std[-1] for n in data.plain])
     drift, plain_drift = (
-        max(max(r, 1 / r) for r in (n.gradients.spread[0] / n.gradients.spread[-1] for n in nets))
+        max(max(r, 1 / r) for r in (n.gradients.std[0] / n.gradients.std[-1] for n in nets))
         for nets in (data.normalized, data.plain)
     )
     return (
-        f"Whatever the first weights, the spread of layer {depth} lies between {low:.2f} and "
+        f"Whatever the first weights, layer {depth} has a standard deviation of {low:.2f} to "
         f"{high:.2f} with batch normalization (without: {plain_low:.1e} to {plain_high:.1e}), "
         f"and from layer {depth} down to layer 1 the gradient changes by a factor of {drift:.1f} "
         f"at most (without: {plain_drift:.1e})."

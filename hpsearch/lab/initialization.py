@@ -53,32 +53,33 @@ def initialization_data(
 
 
 def initialization_sees(data: InitializationData) -> str:
-    """What is left of the spread in the last layer, and what came of the saturated gradient."""
+    """What the last layer keeps of the standard deviation, and the saturated gradient."""
     depth = len(data.networks[0].saturated)
 
     def left(activation: str, initializer: str) -> str:
-        spread = data.network(activation, initializer).outputs.spread
-        return f"{spread[-1] / spread[0]:.2g}"
+        std = data.network(activation, initializer).outputs.std
+        return f"{std[-1] / std[0]:.2g}"
 
     large = data.network("tanh", "large-random")
-    gradient = large.gradients.spread[0] / large.gradients.spread[-1]
+    gradient = large.gradients.std[0] / large.gradients.std[-1]
     return (
-        f"Layer {depth} keeps {left('tanh', 'xavier')} of layer 1's spread with tanh and Xavier's "
-        f"weights, and {left('tanh', 'small-random')} of it with small random ones; with ReLU it "
-        f"keeps {left('relu', 'he')} with He's and {left('relu', 'xavier')} with Xavier's; large "
-        f"random weights saturate {large.saturated[-1]:.0%} of tanh's outputs, and the gradient, "
+        f"Layer {depth} keeps {left('tanh', 'xavier')} of layer 1's standard deviation with tanh "
+        f"and Xavier's weights, and {left('tanh', 'small-random')} of it with small random ones; "
+        f"with ReLU it keeps {left('relu', 'he')} with He's and "
+        f"{left('relu', 'xavier')} with Xavier's; large random weights saturate "
+        f"{large.saturated[-1]:.0%} of tanh's outputs, and the gradient, "
         f"which the lecture expects to vanish, is {gradient:.2g} times as large in layer 1 as in "
         f"layer {depth}."
     )
 
 
 def initialization_figures(data: InitializationData) -> list[go.Figure]:
-    """The spreads by layer, then the histogram of every layer of every network."""
+    """The standard deviations by layer, then the histogram of every layer of every network."""
     return layer_figures(data.networks)
 
 
 def layer_figures(networks: Sequence[DeepNetwork]) -> list[go.Figure]:
-    """Spreads of outputs and gradients by layer, and all histograms.
+    """Standard deviations of outputs and gradients by layer, and all histograms.
 
     Args:
         networks: of one or more activations.
@@ -87,17 +88,20 @@ def layer_figures(networks: Sequence[DeepNetwork]) -> list[go.Figure]:
     for activation in dict.fromkeys(n.activation for n in networks):
         for what in ("outputs", "gradients"):
             figure = titled_figure(
-                f"{activation}: spread of the {what}", "layer", "spread (log scale)", legend_rows=2
+                f"{activation}: standard deviation of the {what}",
+                "layer",
+                "standard deviation (log scale)",
+                legend_rows=2,
             )
             shown = [n for n in networks if n.activation == activation]
-            spreads = [getattr(network, what).spread for network in shown]
-            ends = np.array([0.3 * np.min(spreads), 3 * np.max(spreads)])
+            stds = [getattr(network, what).std for network in shown]
+            ends = np.array([0.3 * np.min(stds), 3 * np.max(stds)])
             figure.update_yaxes(**log_axis(ends), range=np.log10(ends).tolist())
             figure.update_xaxes(dtick=1)
-            for colour, network, spread in zip(CYCLE, shown, spreads, strict=False):
+            for colour, network, std in zip(CYCLE, shown, stds, strict=False):
                 figure.add_scatter(
-                    x=list(range(1, len(spread) + 1)),
-                    y=spread,
+                    x=list(range(1, len(std) + 1)),
+                    y=std,
                     mode="lines+markers",
                     line={"color": colour},
                     name=network.initializer,
@@ -114,17 +118,17 @@ def layer_figures(networks: Sequence[DeepNetwork]) -> list[go.Figure]:
 
 
 def initialization_table(data: InitializationData) -> Table:
-    """Mean and spread of the first and the last layer."""
+    """Mean and standard deviation of the first and the last layer."""
     return layer_table(data.networks)
 
 
 def layer_table(networks: Sequence[DeepNetwork]) -> Table:
-    """Mean and spread in the first and the last layer of each network."""
+    """Mean and standard deviation in the first and the last layer of each network."""
     last = len(networks[0].saturated)
     headings = (
         "activation",
         "weights",
-        *(f"{what}, layer {n}" for what in ("mean", "spread", "gradient") for n in (1, last)),
+        *(f"{what}, layer {n}" for what in ("mean", "std", "gradient") for n in (1, last)),
         f"saturated, layer {last}",
     )
     rows = tuple(
@@ -132,13 +136,13 @@ def layer_table(networks: Sequence[DeepNetwork]) -> Table:
             network.activation,
             network.initializer,
             *(f"{network.outputs.mean[i]:.2g}" for i in (0, -1)),
-            *(f"{network.outputs.spread[i]:.2g}" for i in (0, -1)),
-            *(f"{network.gradients.spread[i]:.2g}" for i in (0, -1)),
+            *(f"{network.outputs.std[i]:.2g}" for i in (0, -1)),
+            *(f"{network.gradients.std[i]:.2g}" for i in (0, -1)),
             f"{network.saturated[-1]:.0%}" if network.activation == "tanh" else "",
         )
         for network in networks
     )
-    return Table("Outputs, and the spread of their gradients", headings, rows)
+    return Table("Outputs, and the standard deviation of their gradients", headings, rows)
 
 
 EXPERIMENT = Experiment(

@@ -8,17 +8,14 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from math import isfinite
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 
 from hpsearch.nn.activations import Activation
 from hpsearch.nn.arrays import Array, Labels
-from hpsearch.nn.propagation import Propagation
-
-if TYPE_CHECKING:
-    from hpsearch.nn.network import Network
+from hpsearch.nn.network import Network
 
 __all__ = ["QUANTITIES", "Snapshot", "Trace", "Tracer", "spaced"]
 
@@ -34,12 +31,12 @@ PROBE_LEAST, PROBE_MOST = 32, 128
 
 QUANTITIES = (
     "output mean",
-    "output spread",
+    "output std",
     "saturated",
     "dead",
     "weight size",
     "gradient mean",
-    "gradient spread",
+    "gradient std",
     "update ratio",
 )
 """What is kept of each layer: mean and standard deviation of its outputs (of the logits, for the
@@ -121,7 +118,7 @@ class Tracer:
         self.network, self.X, self.y = network, X, y
         self.labels = y[rows].astype(np.intp)
         # Batch statistics also before there are running ones; no random numbers, so no dropout.
-        self.propagation = Propagation(network, len(rows), training=True)
+        self.propagation = network.propagation(len(rows), training=True)
         self.propagation.load(X[rows])
         self.targets = self.propagation.one_hot(self.labels)
         self.input_size = _size(X[rows].reshape(-1))
@@ -177,7 +174,7 @@ class Tracer:
         return Trace(self.input_size, tuple(self.snapshots), float(right.mean()))
 
     def _outputs(self) -> list[tuple[float, float, float, float]]:
-        """Mean, spread, saturated and dead share of each layer's outputs."""
+        """Mean, standard deviation, saturated and dead share of each layer's outputs."""
         outputs = []
         for activation in self.activations:
             mask = activation.saturated(activation.y)
@@ -210,11 +207,11 @@ def _moments(values: Array, scratch: Array) -> tuple[float, float]:
 
 
 def _sizes(weights: Array, gradient: Array, step: Array) -> tuple[float, float, float, float]:
-    """Size of a layer's weights, mean and spread of its gradients, size of its step."""
+    """Size of a layer's weights, mean and standard deviation of its gradients, size of its step."""
     size, mean = _size(weights), float(np.add.reduce(gradient)) / gradient.size
     variance = float(np.dot(gradient, gradient)) / gradient.size - mean**2
-    spread = 0.0 if variance < 0 else variance**0.5  # rounding may leave it just below zero
-    return size, mean, spread, _size(step) / size if size > 0 else 0.0
+    std = 0.0 if variance < 0 else variance**0.5  # rounding may leave it just below zero
+    return size, mean, std, _size(step) / size if size > 0 else 0.0
 
 
 def _size(values: Array) -> float:
