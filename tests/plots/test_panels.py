@@ -501,6 +501,7 @@ def test_long_choices_are_short_at_the_axis_and_whole_under_the_mouse() -> None:
                 assert any(text.replace("<br>", " ").count("long") == 20 for text in hovered)
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(find_browser() is None, reason="needs Chromium (Debian: apt install chromium)")
 def test_a_browser_draws_long_choices(tmp_path: Path) -> None:
     view = with_long_choices()
