@@ -30,6 +30,8 @@ from hpsearch.storage import load_study, open_storage
 from hpsearch.study_file import StudyFile, parse_study_file
 from hpsearch.training.jobs import Refit, RefitJob, refit_job
 
+pytestmark = pytest.mark.slow
+
 
 def dataset(labels: list[Any], test: list[Any] | None = None) -> Dataset:
     whole = [*labels, *(test or [])]

@@ -38,6 +38,8 @@ from hpsearch.storage.optuna_schema import SCHEMA, tables
 from hpsearch.storage.own_tables import own_tables
 from hpsearch.storage.pending import UNIQUE
 
+pytestmark = pytest.mark.slow
+
 Make = Callable[[], WriteBehindStorage]
 
 DISTRIBUTIONS: dict[str, tuple[BaseDistribution, Any]] = {
@@ -217,7 +219,6 @@ def optimize(url: str, name: str, trials: int) -> None:
     storage.close()
 
 
-@pytest.mark.slow
 class TestSeveralProcesses:
     @pytest.mark.parametrize("names", [["s", "s", "s"], ["s", "t", "u"]])
     def test_on_one_database_lose_nothing_and_number_in_turn(
