@@ -148,7 +148,8 @@ def preprocessing_sees(data: PreprocessingData) -> str:
         f"({after[0]:.1f}, {after[1]:.1f}), standardizing turns its standard deviations of "
         f"{wide[0]:.1f} and {wide[1]:.1f} into {equal[0]:.1f} and {equal[1]:.1f}, PCA "
         f"brings its correlation from {raw.correlation:.2f} to "
-        f"{abs(clouds['pca'].correlation):.2f}, and whitening makes it round (axes of {raw.stretch:.1f} to 1 become {clouds['whiten'].stretch:.1f} to 1); "
+        f"{abs(clouds['pca'].correlation):.2f}, and whitening makes it round (axes of "
+        f"{raw.stretch:.1f} to 1 become {clouds['whiten'].stretch:.1f} to 1); "
         f"gradient descent needs {arrives('none')} steps on the raw cloud, "
         f"{arrives('zero-centre')} on the centred one and {arrives('whiten')} on the whitened one."
     )
