@@ -1,4 +1,4 @@
-"""Every error that hpsearch raises on purpose.
+"""Every error that hpsearch raises on purpose::
 
     HpsearchError            something a person can repair; the message says what, where and how
     ├── UsageError           the request was wrong (exit code 2): a file, a name, an option, data

@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import subprocess
 import sys
+from graphlib import CycleError, TopologicalSorter
 from pathlib import Path
 
 import pytest
@@ -69,13 +70,30 @@ def modules() -> list[Path]:
     return sorted(set(PACKAGE.rglob("*.py")) - {PACKAGE / "__init__.py"})
 
 
-@pytest.mark.parametrize("path", modules(), ids=lambda p: str(p.relative_to(PACKAGE)))
-def test_imports_point_down(path: Path) -> None:
-    here = path.relative_to(PACKAGE).parts[0].removesuffix(".py")
-    for module in imported(path):
-        if module.startswith("hpsearch."):
-            there = module.split(".")[1]
-            assert FLOOR[there] <= FLOOR[here], f"{here} imports {there}, which stands above it"
+def test_imports_point_down() -> None:
+    upwards = []
+    for path in modules():
+        here = path.relative_to(PACKAGE).parts[0].removesuffix(".py")
+        rooms = {m.split(".")[1] for m in imported(path) if m.startswith("hpsearch.")}
+        upwards += [f"{path} imports {there}" for there in rooms if FLOOR[there] > FLOOR[here]]
+    assert upwards == []
+
+
+def test_no_import_goes_round_in_a_circle() -> None:
+    """Not within a folder either, be it for types or inside a function."""
+    names = {".".join(p.relative_to(PACKAGE.parent).with_suffix("").parts): p for p in modules()}
+    names = {name.removesuffix(".__init__"): path for name, path in names.items()}
+    graph = {name: imported(path) & names.keys() - {name} for name, path in names.items()}
+    circles = []
+    while True:
+        try:
+            TopologicalSorter(graph).prepare()
+            break
+        except CycleError as error:
+            imports = error.args[1]
+            circles.append(" is imported by ".join(imports))
+            graph[imports[1]].discard(imports[0])
+    assert circles == []
 
 
 def test_the_network_needs_numpy_only() -> None:
@@ -101,8 +119,15 @@ def imported(path: Path) -> set[str]:
         if isinstance(node, ast.Import):
             names |= {alias.name for alias in node.names}
         elif isinstance(node, ast.ImportFrom) and node.module:
-            names.add(node.module)
+            # Of a folder a name may be a module; where it is none, it is from the folder's own.
+            own = [f"{node.module}.{alias.name}" for alias in node.names]
+            names |= {name if is_module(name) else node.module for name in own}
     return names
+
+
+def is_module(name: str) -> bool:
+    path = PACKAGE.parent.joinpath(*name.split("."))
+    return path.is_dir() or path.with_suffix(".py").is_file()
 
 
 def test_importing_the_package_imports_nothing_else() -> None:

@@ -1,28 +1,40 @@
-"""README keeps its word: its commands run, its study files are valid, its Python works."""
+"""README and docs/ keep their word: commands run, study files are valid, Python works."""
 
 from __future__ import annotations
 
+import importlib.util
 import os
 import re
 import shlex
 import subprocess
 import sys
 from pathlib import Path
+from types import ModuleType
 
 import pytest
 
+import hpsearch
 from hpsearch.cli.app import app
 from hpsearch.lab import EXPERIMENTS
 from hpsearch.plots import PANELS
 from hpsearch.report.dashboards import parse_dashboard
-from hpsearch.study_file import parse_study_file
+from hpsearch.study_file import StudyFile, parse_study_file
 
 ROOT = Path(__file__).parents[1]
-README = (ROOT / "README.md").read_text(encoding="utf-8")
+PAGES = {
+    str(path.relative_to(ROOT)): path.read_text(encoding="utf-8")
+    for path in (ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md")))
+}
+README = PAGES["README.md"]
+CHECKS = PAGES["docs/guide/checks.md"]
 
 
-def blocks(language: str) -> list[str]:
-    return re.findall(rf"^```{language}\n(.*?)^```", README, re.MULTILINE | re.DOTALL)
+def blocks(page: str, language: str) -> list[str]:
+    return re.findall(rf"^```{language}\n(.*?)^```", page, re.MULTILINE | re.DOTALL)
+
+
+def having(language: str) -> list[str]:
+    return [name for name, page in PAGES.items() if blocks(page, language)]
 
 
 def shell(command: str, folder: Path) -> subprocess.CompletedProcess[str]:
@@ -41,7 +53,7 @@ def shell(command: str, folder: Path) -> subprocess.CompletedProcess[str]:
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A folder with the study files, in which README's commands run one after the other."""
+    """A folder with the study files, in which the commands run one after the other."""
     here = tmp_path_factory.mktemp("readme")
     (here / "studies").symlink_to(ROOT / "studies")
     from sklearn.datasets import load_digits
@@ -51,14 +63,16 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def commands() -> list[str]:
-    lines = "".join(blocks("console")).splitlines()
-    return [line.split("#")[0].strip() for line in lines if line.startswith("hpsearch")]
+    lines = "".join(blocks(PAGES["docs/guide/quick-start.md"], "console")).splitlines()
+    every = [line.split("#")[0].strip() for line in lines if line.startswith("hpsearch")]
+    return [command for command in every if command != "hpsearch --install-completion"]
 
 
+@pytest.mark.slow
 def test_the_commands_run_in_their_order(folder: Path) -> None:
     for command in commands():
-        if command == "hpsearch dashboard" or "--executor" in command:
-            continue  # the one serves until it is stopped, the other needs a cluster
+        if command == "hpsearch dashboard":
+            continue  # it serves until it is stopped
         if command.startswith("hpsearch compare"):
             command += " --repeats 1"  # ten of them are ten times the same, and take minutes
         done = shell(command, folder)
@@ -68,11 +82,18 @@ def test_the_commands_run_in_their_order(folder: Path) -> None:
 
 
 def test_the_first_line_runs_a_study_and_the_second_the_tests() -> None:
-    first, second = (b.strip() for b in blocks("console")[:2])
+    first, second, third = (b.strip() for b in blocks(README, "console"))
     assert first.startswith("python3 -m venv .venv && .venv/bin/pip install")
     assert first.endswith("hpsearch run studies/digits.toml")
     assert ".venv/bin/pytest" in shlex.split(second)
-    assert "\n" not in first + second
+    assert "sphinx-build" in third
+    assert "\n" not in first + second + third
+    for page in ("docs/index.md", "docs/guide/quick-start.md"):
+        assert blocks(PAGES[page], "console")[0].strip() == first
+
+
+def test_readme_is_short() -> None:
+    assert len(README.splitlines()) <= 150
 
 
 def test_every_command_is_documented() -> None:
@@ -80,33 +101,53 @@ def test_every_command_is_documented() -> None:
     assert known == {command.split()[1] for command in commands()}
 
 
-def test_the_study_file_is_valid() -> None:
-    whole, broken, data, page = blocks("toml")
-    assert parse_study_file(whole).space().conditions
-    assert parse_study_file(broken).name == "broken"
-    assert parse_study_file('name = "x"\n' + data).data.target == "species"
-    assert parse_dashboard(page).panels
+@pytest.mark.parametrize("page", having("toml"))
+def test_the_toml_is_valid(page: str) -> None:
+    for text in blocks(PAGES[page], "toml"):
+        if "panels" in text:
+            assert parse_dashboard(text).panels
+        elif text.startswith("[data]"):
+            assert parse_study_file('name = "x"\n' + text).data.target == "species"
+        else:
+            assert parse_study_file(text).space().parameters
 
 
+def without_numbers(text: str) -> list[str]:
+    """The words of a transcript; another machine may come to other digits, and to nothing else."""
+    return re.sub(r"[\d.]+(e-\d+)?", "0", text).split()
+
+
+@pytest.mark.slow
+def test_readmes_study_prints_what_readme_shows(folder: Path) -> None:
+    [study], [transcript] = blocks(README, "toml"), blocks(README, "text")
+    (folder / "mine.toml").write_text(study)
+    done = shell("hpsearch run mine.toml --no-check --storage mine.db", folder)
+    assert done.returncode == 0, done.stderr
+    winner, figures = transcript.split("  validation", 1)
+    assert set(without_numbers(figures)) <= set(without_numbers(done.stdout))
+    names = {word.partition("=")[0] for word in winner.split()[1:]}
+    assert names - {"momentum"} <= set(parse_study_file(study).space().parameters)
+
+
+@pytest.mark.slow
 def test_what_went_wrong_is_told_as_printed(folder: Path) -> None:
-    section = README.split("## What went wrong?\n")[1].split("\n## ")[0]
-    [study] = re.findall(r"^```toml\n(.*?)^```", section, re.MULTILINE | re.DOTALL)
-    [transcript] = re.findall(r"^```text\n(.*?)^```", section, re.MULTILINE | re.DOTALL)
-    (folder / "broken.toml").write_text(study)
+    odd, broken = blocks(CHECKS, "toml")
+    checked, advised = blocks(CHECKS, "text")
+    (folder / "odd.toml").write_text(odd)
+    done = shell("hpsearch check odd.toml", folder)
+    assert done.returncode == 1, done.stderr
+    assert set(without_numbers(checked)) <= set(without_numbers(done.stdout))
+    (folder / "broken.toml").write_text(broken)
     for command in ("run broken.toml", "advise broken -o broken-next.toml"):
         done = shell(f"hpsearch {command} --storage broken.db", folder)
         assert done.returncode == 0, done.stderr
-    said, printed = (
-        [re.sub(r"[\d.]+(e-\d+)?", "0", line.rstrip()) for line in text.splitlines() if line]
-        for text in (transcript, done.stdout)
-    )
-    # Another machine may come to other digits, and to nothing else.
-    assert set(" ".join(said).split()) <= set(" ".join(printed).split())
+    assert set(without_numbers(advised)) <= set(without_numbers(done.stdout))
     parse_study_file((folder / "broken-next.toml").read_text(encoding="utf-8"))
 
 
 def test_every_panel_is_named() -> None:
-    rows = re.findall(r"^\| a (study|comparison) \| (.*?) \|$", README, re.MULTILINE)
+    page = PAGES["docs/guide/report.md"]
+    rows = re.findall(r"^\| a (study|comparison) \| (.*?) \|$", page, re.MULTILINE)
     for subject, row in rows:
         names = re.sub(r" \([^)]*\)", "", row).split(", ")
         assert names == [name for name, panel in PANELS.items() if panel.of == subject]
@@ -114,17 +155,18 @@ def test_every_panel_is_named() -> None:
 
 
 def test_every_experiment_is_named() -> None:
-    section = README.split("## The lab\n")[1].split("\n## ")[0]
-    rows = re.findall(r"^\| ([a-z][a-z-]+) \| ", section, re.MULTILINE)
+    rows = re.findall(r"^\| ([a-z][a-z-]+) \| ", PAGES["docs/guide/lab.md"], re.MULTILINE)
     assert rows == ["experiment", *EXPERIMENTS]
 
 
-def test_the_python_runs(folder: Path) -> None:
-    for number, code in enumerate(blocks("python")):
-        script = folder / f"example_{number}.py"
+@pytest.mark.slow
+@pytest.mark.parametrize("page", having("python"))
+def test_the_python_runs(page: str, tmp_path: Path) -> None:
+    for number, code in enumerate(blocks(PAGES[page], "python")):
+        script = tmp_path / f"example_{number}.py"
         script.write_text("if True and __name__ == '__main__':\n" + indent(code))
         done = subprocess.run(
-            [sys.executable, str(script)], cwd=folder, capture_output=True, text=True, timeout=120
+            [sys.executable, str(script)], cwd=tmp_path, capture_output=True, text=True, timeout=120
         )
         assert done.returncode == 0, done.stderr
         assert done.stdout
@@ -134,6 +176,56 @@ def indent(code: str) -> str:
     return "".join(f"    {line}" for line in code.splitlines(keepends=True))
 
 
-def test_links_lead_somewhere() -> None:
-    for target in re.findall(r"\]\(([^)#:]+)\)", README):
-        assert (ROOT / target).exists(), target
+@pytest.mark.parametrize("page", [*PAGES, "CONTRIBUTING.md"])
+def test_links_lead_somewhere(page: str) -> None:
+    path = ROOT / page
+    for target, anchor in re.findall(r"\]\(([^)#:]*)(#[^)]*)?\)", path.read_text(encoding="utf-8")):
+        there = (path.parent / target) if target else path
+        assert there.exists(), target
+        if anchor:
+            headings = re.findall(r"^#+ (.*)$", there.read_text(encoding="utf-8"), re.MULTILINE)
+            assert anchor[1:] in {
+                re.sub(r"[^\w -]", "", h).lower().replace(" ", "-") for h in headings
+            }
+
+
+@pytest.mark.parametrize("page", [*PAGES, "CONTRIBUTING.md"])
+def test_files_of_the_tree_that_are_named_are_there(page: str) -> None:
+    text = (ROOT / page).read_text(encoding="utf-8")
+    kinds = "hpsearch|tests|benchmarks|docs|studies|dashboards"
+    for name in re.findall(rf"(?<![\w/.:])(?:{kinds})/[\w./-]*\w", text):
+        assert (ROOT / name).exists(), name
+
+
+def generated() -> ModuleType:
+    spec = importlib.util.spec_from_file_location("generated", ROOT / "docs" / "generated.py")
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+def test_the_reference_has_every_setting_with_its_meaning() -> None:
+    page = generated().settings()
+    for section in ("data", "model", "training", "search", "compare"):
+        part = page.split(f"## [{section}]\n")[1].split("\n## ")[0]
+        names = re.findall(r"^`(\w+)`$", part, re.MULTILINE)
+        assert names == list(StudyFile.model_fields[section].annotation.model_fields)
+    assert "any value" not in page
+
+
+def test_the_reference_has_every_command_and_the_floors_every_package() -> None:
+    known = [command.name for command in app.registered_commands]
+    assert re.findall(r"^## hpsearch (\S+)$", generated().commands(), re.MULTILINE) == known
+    entries = (ROOT / "hpsearch").iterdir()
+    rooms = {p.stem for p in entries if p.stem[0] != "_" and p.suffix in ("", ".py")}
+    floors = generated().floors()
+    assert {room for room in rooms if f"| `{room}` | " in floors} == rooms
+
+
+def test_the_api_reference_has_every_public_name() -> None:
+    named = re.findall(
+        r"^\.\. auto(?:class|function):: (\w+)$", PAGES["docs/reference/api.md"], re.M
+    )
+    assert sorted(named) == sorted(hpsearch.__all__)

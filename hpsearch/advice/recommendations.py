@@ -27,7 +27,7 @@ from hpsearch.study_file.models import (
 )
 from hpsearch.training.diagnosis import ADVICE, Name
 
-__all__ = ["Change", "Recommendation", "advise", "urgent"]
+__all__ = ["Change", "Recommendation", "advise", "log_range", "urgent"]
 
 COMMON = 0.25
 """Share of the trainings from which on a finding is one of the study, and not of a bad draw."""
@@ -229,10 +229,10 @@ def _changes(name: Name, evidence: Evidence, hit: Sequence[Trained]) -> Iterator
                 yield Change("model", "bias", 0.0)
         case "underfitting" if crushed:
             most = min(float(cast("float", _value(evidence, one, "l2"))) for one in crushed)
-            yield Change("training", "l2", _real(1e-6 * min(1.0, most), most / 10))
+            yield Change("training", "l2", log_range(1e-6 * min(1.0, most), most / 10))
         case "overfitting":
             if isinstance(study.training.l2, float):
-                yield Change("training", "l2", _real(1e-5, 1e-1))
+                yield Change("training", "l2", log_range(1e-5, 1e-1))
             if study.model.dropout == 0.0:
                 yield Change("model", "dropout", {"low": 0.0, "high": 0.5})
         case "stopped too early" if study.training.patience is not None:
@@ -275,9 +275,9 @@ def _rates(evidence: Evidence) -> Iterator[Recommendation]:
             continue
         bottom, top = min(numbers.values()), max(numbers.values())
         moved = (
-            _real(top, _within(top * SHIFT))
+            log_range(top, _within(top * SHIFT))
             if found is low
-            else _real(_within(bottom / SHIFT), bottom)
+            else log_range(_within(bottom / SHIFT), bottom)
         )
         yield Recommendation(
             name,
@@ -307,7 +307,7 @@ def _rates(evidence: Evidence) -> Iterator[Recommendation]:
             BEST_RATE,
             f"{useless} of {total} trainings had a learning rate that was too low (up to "
             f"{after[0]:.2g}) or too high (from {after[1]:.2g} on): search between.",
-            (Change("training", "learning_rate", _real(*after)),),
+            (Change("training", "learning_rate", log_range(*after)),),
         )
 
 
@@ -460,7 +460,8 @@ def _setting(parameter: Parameter) -> Any:
     return written
 
 
-def _real(low: float, high: float) -> dict[str, Any]:
+def log_range(low: float, high: float) -> dict[str, Any]:
+    """A range on a logarithmic scale, as a study file writes it, its ends rounded."""
     return {"low": _rounded(low), "high": _rounded(high), "log": True}
 
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, cast
 
 from hpsearch.advice.evidence import read_evidence
 from hpsearch.advice.next_study import next_study, study_toml
-from hpsearch.advice.recommendations import Change, Recommendation, advise
+from hpsearch.advice.recommendations import Change, Recommendation, advise, log_range
 from hpsearch.checks import Check, check_data_and_network, learning_range
 from hpsearch.checks.check import listed
 from hpsearch.checks.rate_check import range_verdict
@@ -176,16 +176,6 @@ def _rates(repaired: StudyFile, learns: RateRange | None) -> list[Recommendation
             f"learning rate too {side}",
             f"The learning rates, {low:.2g} to {high:.2g}, are too {side}: the repaired network "
             f"learns at {learns.low:.2g} to {learns.high:.2g}.",
-            (
-                Change(
-                    "training",
-                    "learning_rate",
-                    {"low": _rounded(learns.low), "high": _rounded(learns.high), "log": True},
-                ),
-            ),
+            (Change("training", "learning_rate", log_range(learns.low, learns.high)),),
         )
     ]
-
-
-def _rounded(rate: float) -> float:
-    return float(f"{rate:.2g}")

@@ -11,7 +11,6 @@ from hpsearch.checks.check import Check, Verdict
 from hpsearch.checks.context import CheckContext
 from hpsearch.nn import ACTIVATIONS
 from hpsearch.nn.activations import Activation
-from hpsearch.nn.propagation import Propagation
 
 __all__ = ["LayerStatistics", "layer_outputs", "layer_statistics", "signal"]
 
@@ -52,7 +51,7 @@ def layer_statistics(context: CheckContext) -> list[LayerStatistics]:
     """
     X = context.X[:ROWS]
     # Prediction would use running statistics, which batch normalization has not gathered yet.
-    propagation = Propagation(context.network(), len(X), training=True)
+    propagation = context.network().propagation(len(X), training=True)
     propagation.load(X)
     with np.errstate(all="ignore"):
         propagation.forward()

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import math
 import warnings
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from typing import Any, Literal, Self, TypeAlias
 
@@ -19,10 +20,10 @@ from sklearn.utils.multiclass import check_classification_targets, type_of_targe
 from sklearn.utils.validation import check_is_fitted, validate_data
 
 from hpsearch.classifier.settings import Settings, read_settings
-from hpsearch.classifier.training import PicklableTrainer, Watch, make_generator
+from hpsearch.classifier.training import PicklableTrainer, make_generator
 from hpsearch.data.in_memory import column_names, labels_of, numbers_of
 from hpsearch.errors import DataError, UsageError
-from hpsearch.nn import Network
+from hpsearch.nn import EpochRecord, Network
 from hpsearch.nn.losses import softmax
 
 __all__ = ["MLPClassifier"]
@@ -414,11 +415,11 @@ class MLPClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         epochs: int | None = None,
     ) -> Self:
         """Run the trainer, note each epoch, and say how it ended where that is bad."""
-        watch = Watch(self, self._settings, len(labels))
+        progress = _Progress(self, self._settings, len(labels))
         self.n_iter_ = 0
         try:
             result = self._trainer.run(
-                X, labels, validation=validation, epochs=epochs, on_epoch=watch
+                X, labels, validation=validation, epochs=epochs, on_epoch=progress
             )
             why = result.why_stopped
         except KeyboardInterrupt:
@@ -428,8 +429,8 @@ class MLPClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
                 "it has learned.",
                 stacklevel=3,
             )
-        if watch.best is not None:
-            self._trainer.network.load_state(watch.best)
+        if progress.best is not None:
+            self._trainer.network.load_state(progress.best)
         if why == "not finite":
             raise UsageError(
                 f"the loss left the finite numbers in epoch {self.n_iter_ + 1}; standardize the "
@@ -461,6 +462,82 @@ class MLPClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         )
         network.load_state(trained.state())
         return network.predict_logits(X).astype(np.float64, copy=False)
+
+
+class _Progress:
+    """Writes each epoch into the classifier's record, and stops when there is no more progress.
+
+    scikit-learn's rule: an epoch is idle when it does not improve on the best one by ``tol``, and
+    more than ``n_iter_no_change`` idle epochs in a row end the training.
+
+    Args:
+        model: its fitted attributes are written.
+        settings: when to stop.
+        samples: training samples in an epoch.
+
+    Attributes:
+        best: the network's state at the best validation score, or None without early stopping.
+    """
+
+    def __init__(self, model: MLPClassifier, settings: Settings, samples: int) -> None:
+        self.model, self.settings, self.samples = model, settings, samples
+        self.network = model._trainer.network
+        self.idle = 0
+        self.best: Mapping[str, npt.NDArray[np.generic]] | None = None
+        if settings.early_stopping:
+            # After a warm start the weights there are hold the best score so far.
+            self.best = self.network.state()
+            model.best_loss_ = None
+            if model.validation_scores_ is None:
+                model.validation_scores_, model.best_validation_score_ = [], -math.inf
+        else:
+            model.validation_scores_ = model.best_validation_score_ = None
+            if model.best_loss_ is None:
+                model.best_loss_ = math.inf
+
+    def __call__(self, record: EpochRecord) -> bool:
+        """Take note of an epoch.
+
+        Args:
+            record: what the trainer says of it.
+
+        Returns:
+            Whether to stop.
+        """
+        model, settings = self.model, self.settings
+        model.n_iter_ += 1
+        model.t_ += self.samples
+        model.loss_ = record.train_loss
+        model.loss_curve_.append(record.train_loss)
+        line = f"epoch {model.n_iter_}: loss {record.train_loss:.6f}"
+        if record.validation_accuracy is None:
+            idle = self._loss(record.train_loss)
+        else:
+            idle = self._score(record.validation_accuracy)
+            line += f", validation accuracy {record.validation_accuracy:.4f}"
+        if model.verbose:
+            print(line)  # noqa: T201
+        self.idle = self.idle + 1 if idle else 0
+        return self.idle > settings.n_iter_no_change
+
+    def _loss(self, loss: float) -> bool:
+        """Take note of a training loss; whether the epoch was idle."""
+        best = self.model.best_loss_
+        assert best is not None
+        self.model.best_loss_ = min(best, loss)
+        return loss > best - self.settings.tol
+
+    def _score(self, score: float) -> bool:
+        """Take note of a validation accuracy and the weights that reach it; whether it was idle."""
+        model = self.model
+        best = model.best_validation_score_
+        assert best is not None
+        assert model.validation_scores_ is not None
+        model.validation_scores_.append(score)
+        if score > best:
+            model.best_validation_score_ = score
+            self.best = self.network.state()
+        return score < best + self.settings.tol
 
 
 def _set_aside(

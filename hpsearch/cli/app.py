@@ -23,7 +23,6 @@ app = typer.Typer(
     name="hpsearch",
     no_args_is_help=True,
     pretty_exceptions_enable=False,
-    add_completion=False,
     rich_markup_mode="rich",
     help="Search a neural network's hyperparameters from coarse to fine, and test it honestly.",
 )

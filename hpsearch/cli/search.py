@@ -20,7 +20,7 @@ StudyArgument = typer.Argument(
 )
 Workers = Annotated[
     int | None,
-    typer.Option("--workers", "-w", min=1, help="Worker processes; default: one a core."),
+    typer.Option("--workers", "-w", min=1, help="Worker processes; default: one per core."),
 ]
 Executor = Annotated[
     str | None,

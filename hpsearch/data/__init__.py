@@ -4,7 +4,7 @@ from hpsearch.data.dataset import Dataset
 from hpsearch.data.load import DATASETS, load_dataset
 from hpsearch.data.preprocessing import Preprocessor
 from hpsearch.data.splits import Split, make_splits
-from hpsearch.data.store import DataHandle, Fold, open_store, write_store
+from hpsearch.data.store import DataHandle, Fold, write_store
 from hpsearch.data.tabular import load_features
 
 __all__ = [
@@ -17,6 +17,5 @@ __all__ = [
     "load_dataset",
     "load_features",
     "make_splits",
-    "open_store",
     "write_store",
 ]

@@ -36,7 +36,7 @@ if TYPE_CHECKING:
     from hpsearch.data.dataset import Dataset
     from hpsearch.data.splits import Split
 
-__all__ = ["DataHandle", "Fold", "open_store", "write_store"]
+__all__ = ["DataHandle", "Fold", "write_store"]
 
 
 @dataclass(frozen=True, eq=False)
@@ -165,17 +165,6 @@ def write_store(folder: str | Path, dataset: Dataset, splits: Sequence[Split]) -
         _complete(_home(handle), write)
     except OSError as error:
         raise DataError(_cannot_write(handle.folder, error)) from error
-    return handle
-
-
-def open_store(folder: str | Path, fingerprint: str) -> DataHandle:
-    """The handle of a store that an earlier process wrote.
-
-    Raises:
-        DataError: it is not there.
-    """
-    handle = DataHandle(str(Path(folder).resolve()), fingerprint)
-    _describe(handle)
     return handle
 
 

@@ -11,7 +11,7 @@ __all__ = ["commit_of", "environment"]
 
 PACKAGES = ("hpsearch", "optuna", "numpy")
 
-PATIENCE = 2.0
+VERSION_CONTROL_SECONDS = 2.0
 """Seconds after which a version control that does not answer is left alone."""
 
 
@@ -50,7 +50,7 @@ def _git(folder: Path, *words: str) -> str | None:
             cwd=folder,
             capture_output=True,
             text=True,
-            timeout=PATIENCE,
+            timeout=VERSION_CONTROL_SECONDS,
             check=True,
         )
     except (OSError, ValueError, subprocess.SubprocessError):

@@ -19,7 +19,7 @@ __all__ = ["ATTEMPTS", "Attempts", "Jobs", "run_jobs"]
 ATTEMPTS = 3
 """How often a job is tried whose worker broke."""
 
-PATIENCE = 10
+MORE_ATTEMPTS = 10
 """How often more it is tried where the worker had not begun with it."""
 
 LOOK = 0.1
@@ -53,7 +53,7 @@ class Attempts(Generic[T]):
         """
         self.errors.append(_what_broke(error))
         self.blameless += isinstance(error, BrokenExecutor)
-        return len(self.errors) - min(self.blameless, PATIENCE) >= ATTEMPTS
+        return len(self.errors) - min(self.blameless, MORE_ATTEMPTS) >= ATTEMPTS
 
 
 class Jobs(Generic[T]):

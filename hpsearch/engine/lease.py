@@ -31,7 +31,7 @@ __all__ = ["Lease", "refuse_running", "seconds_spent", "was_deleted", "who_runs"
 BEAT = 2.0
 """Seconds between two beats of a driver's counter."""
 
-PATIENCE = 10.0
+DEAD_AFTER = 10.0
 """Seconds without a beat after which a driver on another machine is taken for dead."""
 
 
@@ -172,7 +172,7 @@ def was_deleted(name: str) -> RunError:
 def who_runs(engine: sa.Engine, study_id: int) -> str | None:
     """Who runs a study: the process, its machine and since when; None if nobody does.
 
-    It may take `PATIENCE` seconds to tell, of a driver on another machine.
+    It may take `DEAD_AFTER` seconds to tell, of a driver on another machine.
     """
     holder = _holder(engine, study_id)
     return _who(holder) if holder is not None and _is_alive(engine, holder, time.sleep) else None
@@ -214,7 +214,7 @@ def _is_alive(engine: sa.Engine, holder: Any, pause: Callable[[float], None]) ->
     if holder.machine == machine_here():
         pid = int(holder.process.split(":")[0])
         return bool(process_identity(pid) == holder.process)
-    deadline = time.monotonic() + PATIENCE
+    deadline = time.monotonic() + DEAD_AFTER
     while True:
         now = _holder(engine, holder.study_id)
         if now is None or now.run != holder.run:

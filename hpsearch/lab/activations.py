@@ -104,14 +104,14 @@ def activations_figures(data: ActivationsData) -> list[go.Figure]:
         figures.append(figure)
     together = titled_figure("all gradients", "x", "|f'(x)| (log scale)", height=400, legend_rows=4)
     together.update_yaxes(**log_axis(np.abs(np.concatenate([*data.gradients.values()]))))
-    dashes = ("solid", "dash", "dot")
+    colours, dashes = (*CYCLE, GREY), ("solid", "dash", "dot")
     for n, (name, gradient) in enumerate(data.gradients.items()):
         magnitude = np.abs(gradient)
         together.add_scatter(
             x=data.inputs,
             y=[v if v > 0 else None for v in magnitude.tolist()],
             mode="lines",
-            line={"color": (*CYCLE, GREY)[n], "dash": dashes[n % len(dashes)]},
+            line={"color": colours[n % len(colours)], "dash": dashes[n % len(dashes)]},
             name=name,
             hovertemplate=f"{name} at %{{x:.2f}}: %{{y:.3g}}<extra></extra>",
         )

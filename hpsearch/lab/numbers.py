@@ -54,7 +54,7 @@ def _plain(value: Any, path: str, thinned: dict[str, str]) -> Any:
 
 
 def _few(array: np.ndarray, path: str, thinned: dict[str, str]) -> np.ndarray:
-    """Every so-manieth along the longest axis, where there are too many."""
+    """Evenly spaced entries along the longest axis, where there are too many."""
     if array.size <= LARGEST:
         return array
     axis = int(np.argmax(array.shape))

@@ -9,14 +9,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import TYPE_CHECKING
 
 import numpy as np
 
 from hpsearch.nn.arrays import CHUNK, scalar
-
-if TYPE_CHECKING:
-    from hpsearch.nn.network import Network
+from hpsearch.nn.network import Network
 
 __all__ = ["WeightAverage"]
 

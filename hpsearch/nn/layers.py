@@ -6,18 +6,55 @@ forward and backward, nothing else; neither allocates. Arrays are unit-major, (u
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Protocol
 
 import numpy as np
 
 from hpsearch.nn.arrays import Array, scalar
 
-__all__ = ["BatchNorm", "Dense", "Dropout", "FrozenBatchNorm", "Layer"]
+__all__ = ["BatchNorm", "Dense", "Dropout", "FrozenBatchNorm", "Layer", "LayerViews"]
 
 VARIANCE_FLOOR = 1e-5
 """Added to the variance before its root, as in Ioffe and Szegedy, algorithm 1."""
 RUNNING_SHARE = 0.1
 """The weight of the newest batch in the running statistics, once ten batches have been seen."""
+
+
+@dataclass(frozen=True)
+class LayerViews:
+    """One layer's views into the flat vectors; writing to them changes the network.
+
+    Attributes:
+        dense: weights, and the bias as the last row (fan_in + 1, units).
+        ddense: their gradient.
+        affine: scale and shift of batch normalization (2, units), or (2, 0) without.
+        daffine: their gradient.
+        slope: PReLU's slopes (width,), or (0,) without.
+        dslope: their gradient.
+        running: running mean and variance (2, units), or (2, 0) without batch normalization.
+        batches: number of batches seen by the running statistics, shape ().
+    """
+
+    dense: Array
+    ddense: Array
+    affine: Array
+    daffine: Array
+    slope: Array
+    dslope: Array
+    running: Array
+    batches: Array
+
+    @property
+    def weights(self) -> Array:
+        """The weights alone (fan_in, units)."""
+        return self.dense[:-1]
+
+    @property
+    def bias(self) -> Array:
+        """The bias alone (units,)."""
+        bias: Array = self.dense[-1]
+        return bias
 
 
 class Layer(Protocol):

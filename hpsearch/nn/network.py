@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
 from itertools import pairwise
 from typing import Any, NamedTuple
 
@@ -16,49 +15,14 @@ from hpsearch.nn.activations import ACTIVATIONS
 from hpsearch.nn.arrays import Array, Labels
 from hpsearch.nn.config import NetworkConfig
 from hpsearch.nn.initializers import INITIALIZERS
+from hpsearch.nn.layers import LayerViews
 from hpsearch.nn.losses import LOSSES, softmax
 from hpsearch.nn.propagation import Propagation
 
-__all__ = ["LayerViews", "Network", "state_shapes"]
+__all__ = ["Network", "state_shapes"]
 
 _CHUNK = 512
 _CELLS = 1 << 25  # of all layers' outputs at once: a chunk has fewer rows where layers are huge
-
-
-@dataclass(frozen=True)
-class LayerViews:
-    """One layer's views into the flat vectors; writing to them changes the network.
-
-    Attributes:
-        dense: weights, and the bias as the last row (fan_in + 1, units).
-        ddense: their gradient.
-        affine: scale and shift of batch normalization (2, units), or (2, 0) without.
-        daffine: their gradient.
-        slope: PReLU's slopes (width,), or (0,) without.
-        dslope: their gradient.
-        running: running mean and variance (2, units), or (2, 0) without batch normalization.
-        batches: number of batches seen by the running statistics, shape ().
-    """
-
-    dense: Array
-    ddense: Array
-    affine: Array
-    daffine: Array
-    slope: Array
-    dslope: Array
-    running: Array
-    batches: Array
-
-    @property
-    def weights(self) -> Array:
-        """The weights alone (fan_in, units)."""
-        return self.dense[:-1]
-
-    @property
-    def bias(self) -> Array:
-        """The bias alone (units,)."""
-        bias: Array = self.dense[-1]
-        return bias
 
 
 class Network:
@@ -146,6 +110,13 @@ class Network:
                 )
             )
 
+    def propagation(
+        self, samples: int, *, training: bool, rng: np.random.Generator | None = None
+    ) -> Propagation:
+        """The network wired up for a batch size; see `Propagation`."""
+        views, config = self.layers, self.config
+        return Propagation(views, config, self.loss, samples, training=training, rng=rng)
+
     def predict_logits(self, X: Array) -> Array:
         """Scores before the softmax, in prediction mode.
 
@@ -163,12 +134,12 @@ class Network:
         logits = np.empty((n, self.n_classes), self.dtype)
         units = sum(layer.dense.shape[1] for layer in self.layers)
         size = min(n, _CHUNK, max(1, _CELLS // units))
-        propagation = Propagation(self, size, training=False) if n else None
+        propagation = self.propagation(size, training=False) if n else None
         with np.errstate(all="ignore"):
             for start in range(0, n, size or 1):
                 rows = X[start : start + size]
                 if propagation is None or len(rows) != propagation.samples:
-                    propagation = Propagation(self, len(rows), training=False)
+                    propagation = self.propagation(len(rows), training=False)
                 propagation.load(rows)
                 propagation.forward()
                 logits[start : start + len(rows)] = propagation.logits.T
@@ -202,7 +173,7 @@ class Network:
             UsageError: when X has another shape.
         """
         self._check_inputs(X)
-        propagation = Propagation(self, len(X), training=False)
+        propagation = self.propagation(len(X), training=False)
         propagation.load(X)
         with np.errstate(all="ignore"):
             propagation.forward()
@@ -286,7 +257,7 @@ class Network:
         """A propagation that has X loaded; the running statistics are put back after it."""
         self._check_inputs(X)
         statistics = self.statistics.copy()
-        propagation = Propagation(self, len(X), training=training, rng=rng)
+        propagation = self.propagation(len(X), training=training, rng=rng)
         propagation.load(X)
         with np.errstate(all="ignore"):
             yield propagation

@@ -10,14 +10,11 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, ClassVar
+from typing import ClassVar, Protocol
 
 import numpy as np
 
 from hpsearch.nn.arrays import CHUNK, Array, scalar
-
-if TYPE_CHECKING:
-    from hpsearch.nn.config import TrainingConfig
 
 __all__ = [
     "OPTIMIZERS",
@@ -30,6 +27,21 @@ __all__ = [
     "Optimizer",
     "RMSProp",
 ]
+
+
+class _Constants(Protocol):
+    """What the rules read of a `TrainingConfig`, which needs to know their names."""
+
+    @property
+    def momentum(self) -> float: ...
+    @property
+    def beta2(self) -> float: ...
+    @property
+    def rms_decay(self) -> float: ...
+    @property
+    def epsilon(self) -> float: ...
+    @property
+    def l2(self) -> float: ...
 
 
 class Optimizer:
@@ -49,7 +61,7 @@ class Optimizer:
     """Vectors of state, each as long as the parameters; they begin at zero."""
 
     def __init__(
-        self, parameters: Array, gradients: Array, weights: Sequence[slice], config: TrainingConfig
+        self, parameters: Array, gradients: Array, weights: Sequence[slice], config: _Constants
     ) -> None:
         n, dtype = len(parameters), parameters.dtype
         self.config = config
@@ -71,6 +83,10 @@ class Optimizer:
                 *(state[start:stop] for state in self.state),
             )
             self.chunks.append((decayed, views))
+        self._begin()
+
+    def _begin(self) -> None:
+        """Prepare what the rule needs beside its state."""
 
     def step(self, rate: float) -> None:
         """Change the parameters by one step.
@@ -114,11 +130,8 @@ class Momentum(Optimizer):
     linear = True
     n_states = 1
 
-    def __init__(
-        self, parameters: Array, gradients: Array, weights: Sequence[slice], config: TrainingConfig
-    ) -> None:
-        super().__init__(parameters, gradients, weights, config)
-        self.momentum = scalar(config.momentum, parameters.dtype)
+    def _begin(self) -> None:
+        self.momentum = scalar(self.config.momentum, self.state.dtype)
 
     def _update(self, w: Array, g: Array, _scratch: Array, /, *state: Array) -> None:
         (v,) = state
@@ -148,12 +161,9 @@ class AdaGrad(Optimizer):
 
     n_states = 1
 
-    def __init__(
-        self, parameters: Array, gradients: Array, weights: Sequence[slice], config: TrainingConfig
-    ) -> None:
-        super().__init__(parameters, gradients, weights, config)
-        self.epsilon = scalar(config.epsilon, parameters.dtype)
-        self.rate = scalar(0.0, parameters.dtype)
+    def _begin(self) -> None:
+        self.epsilon = scalar(self.config.epsilon, self.state.dtype)
+        self.rate = scalar(0.0, self.state.dtype)
 
     def _prepare(self, rate: float) -> None:
         super()._prepare(rate)
@@ -176,13 +186,11 @@ class RMSProp(AdaGrad):
     The state here is s/(1-d), which saves a pass; rate and epsilon take the factor instead.
     """
 
-    def __init__(
-        self, parameters: Array, gradients: Array, weights: Sequence[slice], config: TrainingConfig
-    ) -> None:
-        super().__init__(parameters, gradients, weights, config)
-        self.rms_decay = scalar(config.rms_decay, parameters.dtype)
-        self.root = math.sqrt(1.0 - config.rms_decay)
-        self.epsilon[()] = config.epsilon / self.root
+    def _begin(self) -> None:
+        super()._begin()
+        self.rms_decay = scalar(self.config.rms_decay, self.state.dtype)
+        self.root = math.sqrt(1.0 - self.config.rms_decay)
+        self.epsilon[()] = self.config.epsilon / self.root
 
     def _prepare(self, rate: float) -> None:
         super()._prepare(rate)
@@ -203,11 +211,8 @@ class Adam(Optimizer):
 
     n_states = 2
 
-    def __init__(
-        self, parameters: Array, gradients: Array, weights: Sequence[slice], config: TrainingConfig
-    ) -> None:
-        super().__init__(parameters, gradients, weights, config)
-        dtype = parameters.dtype
+    def _begin(self) -> None:
+        config, dtype = self.config, self.state.dtype
         self.beta1, self.beta2 = scalar(config.momentum, dtype), scalar(config.beta2, dtype)
         self.epsilon = scalar(config.epsilon / math.sqrt(1.0 - config.beta2), dtype)
         self.rate = scalar(0.0, dtype)

@@ -5,16 +5,15 @@ All layers and buffers are made once; a pass is then a walk over the layers that
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from collections.abc import Sequence
 
 import numpy as np
 
 from hpsearch.nn.activations import ACTIVATIONS
 from hpsearch.nn.arrays import Array, Labels, scalar, with_ones
-from hpsearch.nn.layers import BatchNorm, Dense, Dropout, FrozenBatchNorm, Layer
-
-if TYPE_CHECKING:
-    from hpsearch.nn.network import LayerViews, Network
+from hpsearch.nn.config import NetworkConfig
+from hpsearch.nn.layers import BatchNorm, Dense, Dropout, FrozenBatchNorm, Layer, LayerViews
+from hpsearch.nn.losses import SoftmaxCrossEntropy
 
 __all__ = ["Propagation"]
 
@@ -23,7 +22,9 @@ class Propagation:
     """A network wired up for batches of a fixed number of samples.
 
     Args:
-        network: its parameters are read, its gradients (and running statistics) written.
+        views: of each layer; parameters are read, gradients (and running statistics) written.
+        config: of the network.
+        loss: a class of `hpsearch.nn.losses`.
         samples: batch size.
         training: normalize with batch statistics rather than the running ones.
         rng: draws dropout masks; None for no dropout.
@@ -36,26 +37,28 @@ class Propagation:
 
     def __init__(
         self,
-        network: Network,
+        views: Sequence[LayerViews],
+        config: NetworkConfig,
+        loss: type[SoftmaxCrossEntropy],
         samples: int,
         *,
         training: bool,
         rng: np.random.Generator | None = None,
     ) -> None:
-        self.samples, self.dtype = samples, network.dtype
-        self.config, self.training, self.rng = network.config, training, rng
-        self.n_features = network.n_features
+        *hidden, top = views
+        self.samples, self.dtype = samples, top.dense.dtype
+        self.config, self.training, self.rng = config, training, rng
+        self.n_features = len(views[0].weights)
         self.layers: list[Layer] = []
         self.hidden: list[Array] = []
         x = np.empty((0, samples), self.dtype)  # given by `forward` or `load`
         dx: Array | None = None
-        for views, width in zip(network.layers[:-1], self.config.hidden_layer_sizes, strict=True):
-            x, dx = self._add_hidden(views, width, x, dx)
-        self.logits = np.empty((network.n_classes, samples), self.dtype)
+        for layer, width in zip(hidden, config.hidden_layer_sizes, strict=True):
+            x, dx = self._add_hidden(layer, width, x, dx)
+        self.logits = np.empty((len(top.bias), samples), self.dtype)
         dlogits = np.empty_like(self.logits)
-        top = network.layers[-1]
         self.layers.append(Dense(x, self.logits, dx, dlogits, top.dense, top.ddense))
-        self.loss = network.loss(self.logits, dlogits)
+        self.loss = loss(self.logits, dlogits)
         first = self.layers[0]
         assert isinstance(first, Dense)
         self.first = first

@@ -8,17 +8,14 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from math import isfinite
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 
 from hpsearch.nn.activations import Activation
 from hpsearch.nn.arrays import Array, Labels
-from hpsearch.nn.propagation import Propagation
-
-if TYPE_CHECKING:
-    from hpsearch.nn.network import Network
+from hpsearch.nn.network import Network
 
 __all__ = ["QUANTITIES", "Snapshot", "Trace", "Tracer", "spaced"]
 
@@ -121,7 +118,7 @@ class Tracer:
         self.network, self.X, self.y = network, X, y
         self.labels = y[rows].astype(np.intp)
         # Batch statistics also before there are running ones; no random numbers, so no dropout.
-        self.propagation = Propagation(network, len(rows), training=True)
+        self.propagation = network.propagation(len(rows), training=True)
         self.propagation.load(X[rows])
         self.targets = self.propagation.one_hot(self.labels)
         self.input_size = _size(X[rows].reshape(-1))

@@ -156,7 +156,7 @@ class Trainer:
                 "more samples or set batch_norm to false."
             )
         self._passes = {
-            n: Propagation(self.network, n, training=True, rng=self.rng)
+            n: self.network.propagation(n, training=True, rng=self.rng)
             for n in {batches.size, batches.tail}
         }
         if self.initial_loss is None:

@@ -236,7 +236,7 @@ def single(values: Sequence[Value] | np.ndarray) -> np.ndarray:
 
 
 def thinned(trials: Sequence[TrialView], limit: int = MAX_POINTS) -> tuple[list[TrialView], str]:
-    """As many trials as a figure bears: the best fifth of them, and every so-manieth of the others.
+    """As many trials as a figure bears: the best fifth of them, and an even sample of the others.
 
     Args:
         trials: best first.

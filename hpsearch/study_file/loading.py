@@ -28,7 +28,7 @@ def load_study_file(path: str | Path) -> StudyFile:
 
     Args:
         path: a TOML file. A relative ``[data] path`` or ``folder`` in it is taken from its own
-        folder.
+            folder.
 
     Raises:
         StudyFileError: the file cannot be read, is not TOML, or says something impossible; the

@@ -97,7 +97,7 @@ class Model:
 
         Args:
             X: (n, d) the columns `feature_names`, with categorical ones as codes and NaN for
-            missing.
+                missing.
 
         Returns:
             (n, classes) rows that sum to one.

@@ -39,14 +39,18 @@ SETTINGS = {
 }
 
 
-@pytest.mark.parametrize("more", SETTINGS.values(), ids=SETTINGS.keys())
-@pytest.mark.parametrize("data", ["digits", "iris", "wine", "breast_cancer"])
-def test_sound_studies_pass_every_check(data: str, more: str) -> None:
-    assert odd(check_study(study(data, more))) == {}
+DATA = ["digits", "iris", "wine", "breast_cancer"]
 
 
-@pytest.mark.parametrize("seed", range(1, 6))
-@pytest.mark.parametrize("data", ["digits", "iris", "wine", "breast_cancer"])
+@pytest.mark.parametrize("name", SETTINGS)
+def test_sound_studies_pass_every_check(name: str) -> None:
+    """The sets of data take turns."""
+    data = DATA[list(SETTINGS).index(name) % 4]
+    assert odd(check_study(study(data, SETTINGS[name]))) == {}
+
+
+@pytest.mark.parametrize("seed", [1, 2])
+@pytest.mark.parametrize("data", DATA)
 def test_with_any_seed(data: str, seed: int) -> None:
     assert odd(check_study(study(data, seed=seed))) == {}
 

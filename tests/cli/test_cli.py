@@ -457,6 +457,36 @@ WRONG: dict[str, tuple[list[str], int, str]] = {
 }
 
 
+@pytest.mark.parametrize(
+    ("line", "offered"),
+    [
+        ("hpsearch re", ["report"]),
+        ("hpsearch run --w", ["--workers"]),
+        ("hpsearch --ver", ["--version"]),
+    ],
+)
+def test_the_shell_completes_commands_and_options(
+    line: str, offered: list[str], shell: Shell, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("_HPSEARCH_COMPLETE", "complete_bash")
+    monkeypatch.setenv("COMP_WORDS", line)
+    monkeypatch.setenv("COMP_CWORD", str(len(line.split()) - 1))
+    code, out, err = shell()
+    assert (code, out.split(), err) == (0, offered, "")
+
+
+@pytest.mark.parametrize("name", ["bash", "zsh", "fish"])
+def test_completion_is_installed_for_a_shell(
+    name: str, shell: Shell, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.setenv("_TYPER_COMPLETE_TEST_DISABLE_SHELL_DETECTION", "1")
+    code, out, _ = shell("--install-completion", name)
+    assert code == 0
+    assert f"{name} completion installed" in out
+    assert any("_HPSEARCH_COMPLETE" in p.read_text() for p in tmp_path.rglob("*") if p.is_file())
+
+
 @pytest.mark.parametrize(("words", "code", "sentence"), WRONG.values(), ids=WRONG.keys())
 def test_wrong_use_is_one_sentence_and_an_exit_code(
     shell: Shell, words: list[str], code: int, sentence: str

@@ -18,7 +18,7 @@ import pytest
 from hpsearch.data import Dataset, Preprocessor, Split, load_dataset, make_splits
 from hpsearch.data import store as store_module
 from hpsearch.data.preprocessing import KINDS
-from hpsearch.data.store import DataHandle, open_store, write_store
+from hpsearch.data.store import DataHandle, write_store
 from hpsearch.errors import DataError, UnknownNameError
 
 COLOURS = {1: ("blue", "green", "red")}
@@ -130,10 +130,9 @@ def test_other_splits_are_another_store(handle: DataHandle, dataset: Dataset) ->
     assert other.n_folds == 1
 
 
-def test_a_store_can_be_opened_again(handle: DataHandle) -> None:
-    assert open_store(handle.folder, handle.fingerprint) == handle
+def test_a_store_that_is_not_there_is_told(handle: DataHandle) -> None:
     with pytest.raises(DataError, match="no data store 0123"):
-        open_store(handle.folder, "0123")
+        _ = DataHandle(handle.folder, "0123").n_folds
 
 
 @pytest.mark.parametrize(

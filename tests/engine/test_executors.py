@@ -65,7 +65,7 @@ def test_a_machine_that_starts_no_process_is_one_sentence(monkeypatch: pytest.Mo
         def join(self) -> None:
             pass
 
-    monkeypatch.setattr(module, "PATIENCE", 0.2)
+    monkeypatch.setattr(module, "START_SECONDS", 0.2)
     monkeypatch.setattr(module, "_start_pool", Broken)
     with (
         process_pool(2) as executor,

@@ -27,7 +27,7 @@ def engine(tmp_path: Path) -> sa.Engine:
 @pytest.fixture
 def quick(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(module, "BEAT", 0.05)
-    monkeypatch.setattr(module, "PATIENCE", 0.3)
+    monkeypatch.setattr(module, "DEAD_AFTER", 0.3)
 
 
 def rows(engine: sa.Engine) -> list[Any]:
@@ -81,7 +81,7 @@ def test_a_dead_process_of_this_machine_is_succeeded_at_once(
     began = time.monotonic()
     with Lease(engine, 1, "mine"):
         pass
-    assert time.monotonic() - began < module.PATIENCE / 2
+    assert time.monotonic() - began < module.DEAD_AFTER / 2
     assert [row.ended for row in rows(engine)] == ["died", "finished"]
 
 

@@ -205,13 +205,16 @@ HEALTHY: list[dict[str, Any]] = [
 ]
 
 
+DATA = ["digits", "iris", "wine", "breast_cancer"]
+KINDS = ["moons", "mislabelled", "one class"]
+
+
 @pytest.mark.parametrize("seed", [0, 1])
-@pytest.mark.parametrize("data", ["digits", "iris", "wine", "breast_cancer"])
-@pytest.mark.parametrize("configuration", HEALTHY, ids=range(len(HEALTHY)))
-def test_a_healthy_training_is_not_called_faulty(
-    data: str, configuration: dict[str, Any], seed: int
-) -> None:
-    result, found = trained(data, configuration, seed=seed)
+@pytest.mark.parametrize("number", range(len(HEALTHY)))
+def test_a_healthy_training_is_not_called_faulty(number: int, seed: int) -> None:
+    """Each on two sets of data: all pairs of them take turns."""
+    data = DATA[(number + seed * (1 + number // 4 % 3)) % 4]
+    result, found = trained(data, HEALTHY[number], seed=seed)
     assert [finding for finding in found if finding.fault] == []
     assert (result.curve[-1].validation_accuracy or 0) > 0.8, "it was to be a healthy one"
 
@@ -251,13 +254,10 @@ def made_up(kind: str) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray, 
     return X[first], y[first], X[last], y[last], int(y.max()) + 1
 
 
-@pytest.mark.parametrize("kind", ["moons", "mislabelled", "one class"])
-@pytest.mark.parametrize("configuration", HEALTHY, ids=range(len(HEALTHY)))
-def test_noise_in_the_labels_is_no_fault_of_the_training(
-    kind: str, configuration: dict[str, Any]
-) -> None:
-    _, found = trained_on(made_up(kind), configuration)
-    linear = configuration.get("depth") == 0
+@pytest.mark.parametrize("number", range(len(HEALTHY)))
+def test_noise_in_the_labels_is_no_fault_of_the_training(number: int) -> None:
+    _, found = trained_on(made_up(KINDS[number % 3]), HEALTHY[number])
+    linear = HEALTHY[number].get("depth") == 0
     allowed = {"overfitting", "underfitting"} if linear else {"overfitting"}
     assert {finding.name for finding in found if finding.fault} <= allowed, found
 

@@ -28,7 +28,7 @@ __all__ = ["dask_pool"]
 T = TypeVar("T")
 
 SCHEMES = {"dask://": "tcp://", "dask+tls://": "tls://"}
-PATIENCE = 30.0
+ANSWER_SECONDS = 30.0
 """Seconds that the scheduler has to answer, then a first worker to come, then each to say what it
 has installed."""
 
@@ -68,7 +68,7 @@ def dask_pool(address: str) -> Iterator[_Cluster]:
     except ImportError:
         raise UsageError("to use a cluster, install Dask with pip install hpsearch[dask]") from None
     try:
-        client: Any = Client(transport + place, timeout=PATIENCE, set_as_default=False)  # type: ignore[no-untyped-call,unused-ignore]
+        client: Any = Client(transport + place, timeout=ANSWER_SECONDS, set_as_default=False)  # type: ignore[no-untyped-call,unused-ignore]
     except (OSError, TimeoutError, ValueError) as error:
         reason = (str(error) or type(error).__name__).splitlines()[0]
         raise RunError(
@@ -219,7 +219,7 @@ def _versions() -> dict[str, str]:
 def _check_workers(client: Any, place: str) -> None:
     """Make sure that there is a worker, and that all of them would compute the same."""
     try:
-        client.wait_for_workers(1, timeout=PATIENCE)
+        client.wait_for_workers(1, timeout=ANSWER_SECONDS)
     except TimeoutError:
         raise RunError(
             f"the Dask scheduler at {place} has no workers; start some with "
@@ -231,14 +231,14 @@ def _check_workers(client: Any, place: str) -> None:
         worker: client.submit(_versions, workers=[worker], pure=False, retries=0)
         for worker in client.scheduler_info(n_workers=-1)["workers"]
     }
-    deadline = time.monotonic() + PATIENCE
+    deadline = time.monotonic() + ANSWER_SECONDS
     for worker, future in asked.items():
         try:
             there = future.result(timeout=max(0.1, deadline - time.monotonic()))
         except TimeoutError:
             raise RunError(
-                f"the Dask worker {worker} did not answer within {PATIENCE:.0f} seconds; it is "
-                "busy with something else, or hangs"
+                f"the Dask worker {worker} did not answer within {ANSWER_SECONDS:.0f} seconds; it "
+                "is busy with something else, or hangs"
             ) from None
         except Exception as error:
             raise RunError(

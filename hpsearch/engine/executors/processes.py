@@ -43,7 +43,7 @@ QUIET_TRACKER = "ignore:resource_tracker:UserWarning"
 driver. When a driver is killed, it does so, and complains into a terminal that others use by then.
 """
 
-PATIENCE = 10.0
+START_SECONDS = 10.0
 """Seconds in which a worker is started anew for one job, however often a start is killed."""
 
 
@@ -114,7 +114,7 @@ class _Processes:
         self, worker: int, function: Callable[[Any], T], job: Any, limit: float | None
     ) -> Future[T]:
         """Give a job to a worker; one whose pool has broken gets a new pool first."""
-        deadline = time.monotonic() + PATIENCE
+        deadline = time.monotonic() + START_SECONDS
         while True:
             try:
                 if self._pools[worker].active:
