@@ -19,6 +19,7 @@ LAYERS = [
     ["dashboard", "lab"],
     ["report"],
     ["plots"],
+    ["wording"],
     ["compare", "advice"],
     ["engine"],
     ["checks"],
