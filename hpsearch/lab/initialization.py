@@ -65,9 +65,9 @@ def initialization_sees(data: InitializationData) -> str:
     return (
         f"Layer {depth} keeps {left('tanh', 'xavier')} of layer 1's standard deviation with tanh "
         f"and Xavier's weights, and {left('tanh', 'small-random')} of it with small random ones; "
-        f"with ReLU it keeps {left('relu', 'he')} with He's and {left('relu', 'xavier')} with "
-        f"Xavier's; large random weights saturate {large.saturated[-1]:.0%} of tanh's outputs, "
-        "and the gradient, "
+        f"with ReLU it keeps {left('relu', 'he')} with He's and "
+        f"{left('relu', 'xavier')} with Xavier's; large random weights saturate "
+        f"{large.saturated[-1]:.0%} of tanh's outputs, and the gradient, "
         f"which the lecture expects to vanish, is {gradient:.2g} times as large in layer 1 as in "
         f"layer {depth}."
     )
