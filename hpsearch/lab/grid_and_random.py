@@ -82,7 +82,10 @@ def _figures(data: GridAndRandomData) -> list[go.Figure]:
     figures = []
     for name, points in data.points.items():
         figure = titled_figure(
-            f"{name}: {len(points)} trials", "important parameter", "unimportant parameter"
+            f"{name}: {len(points)} trials",
+            "important parameter",
+            "unimportant parameter",
+            legend_rows=1,
         )
         for y, symbol, what in ((points[:, 1], "circle", "trial"), (0 * points[:, 0], "x", "")):
             figure.add_scatter(
@@ -96,7 +99,7 @@ def _figures(data: GridAndRandomData) -> list[go.Figure]:
         figure.update_yaxes(range=[-0.06, 1.03])
         figures.append(figure)
     for what in (ONE, BOTH):
-        figure = titled_figure(what, "trials", "searches that found it")
+        figure = titled_figure(what, "trials", "searches that found it", legend_rows=1)
         for name in data.points:
             figure.add_scatter(
                 x=data.axis**2,
