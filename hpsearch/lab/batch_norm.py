@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from hpsearch.lab.experiment import Experiment
 from hpsearch.lab.initialization import layer_figures, layer_table
 from hpsearch.lab.layers import DeepNetwork, deep_networks
-from hpsearch.plots.tables import Table
+from hpsearch.wording import Table
 
 if TYPE_CHECKING:
     import plotly.graph_objects as go

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     import plotly.graph_objects as go
 
-    from hpsearch.plots.tables import Table
+    from hpsearch.wording import Table
 
 __all__ = ["Experiment"]
 

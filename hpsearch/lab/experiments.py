@@ -8,6 +8,7 @@ from hpsearch.lab import (
     batch_norm,
     coarse_to_fine,
     dead_relus,
+    grid_and_random,
     initialization,
     learning_rates,
     preprocessing,
@@ -27,6 +28,7 @@ EXPERIMENTS: dict[str, Experiment] = {
     "batch-norm": batch_norm.EXPERIMENT,
     "learning-rates": learning_rates.EXPERIMENT,
     "update-ratios": update_ratios.EXPERIMENT,
+    "grid-and-random": grid_and_random.EXPERIMENT,
     "coarse-to-fine": coarse_to_fine.EXPERIMENT,
 }
 """Every page of the lab."""

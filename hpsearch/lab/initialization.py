@@ -11,7 +11,7 @@ from hpsearch.lab.drawing import histograms_figure, log_axis, titled_figure
 from hpsearch.lab.experiment import Experiment
 from hpsearch.lab.layers import DeepNetwork, deep_networks
 from hpsearch.plots.style import CYCLE
-from hpsearch.plots.tables import Table
+from hpsearch.wording import Table
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

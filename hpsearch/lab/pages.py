@@ -8,7 +8,7 @@ from typing import Any
 
 from hpsearch.errors import UsageError
 from hpsearch.lab.experiments import EXPERIMENTS, experiment
-from hpsearch.report import document_html, figure_html, table, write_page
+from hpsearch.report import document_html, figure_html, table_html, write_page
 from hpsearch.writing import html_text
 
 __all__ = ["index_html", "page_html", "write_experiment", "write_index"]
@@ -31,13 +31,12 @@ def page_html(name: str, data: Any) -> str:
     figures = "".join(
         figure_html(figure, f"{name}-{n}") for n, figure in enumerate(made.figures(data), start=1)
     )
-    numbers = made.table(data)
     return document_html(
         f"{made.title}: the lab of hpsearch",
         f'{BACK}<h1>{html_text(made.title)}</h1>\n<p class="result">'
         f"{html_text(made.sees(data))}</p>\n<p>{html_text(made.why)}</p>\n<p>{html_text(made.how)}</p>\n"
         f'<div class="figures">{figures}</div>\n'
-        f"{table(numbers.headings, numbers.rows, caption=numbers.caption)}",
+        f"{table_html(made.table(data))}",
         footer=FOOTER,
     )
 

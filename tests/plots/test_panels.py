@@ -386,7 +386,7 @@ def test_the_configuration_says_who_says_it() -> None:
     assert facts["searched: rate"][0] == "0.0001 to 1 (log scale)"
     assert facts["best so far"][0] == "rate=0.01 l2=0.5"
     [move] = data.moves
-    assert (move.before, move.after) == ("0.0001 to 1 (log scale)", "0.01 to 1 (log scale)")
+    assert (move.before, move.after) == ("0.0001 to 1", "0.01 to 1")
 
 
 def test_the_configuration_tells_what_became_of_the_data() -> None:
