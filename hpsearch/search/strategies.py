@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING
 
 from hpsearch.errors import UnknownNameError, UsageError, shown
@@ -95,18 +96,27 @@ def make_strategy(
         slots = (len(grid),)
     if name in ADAPTIVE:
         check_installed(name)
-
-    def begin(space: Space, stage: int) -> Propose:
-        if name == "grid":
-            return lambda index, _: grid[index]
-        if name == "random":  # Bergstra & Bengio, JMLR 13, 2012
-            return lambda index, _: space.sample(generator(seed, stage, index, _DRAW))
-        if name in ADAPTIVE:
-            return adaptive(name, space, seed)
-        return sobol(space, slots[stage], seed, stage=stage)
-
+    begin = partial(_begin, name, seed, slots, grid)  # no closure, since strategies are pickled
     search = Search(name, space, slots, lengths, seed, begin, adaptive=name in ADAPTIVE)
     return Confirmed(search, confirm, epochs, contenders)
+
+
+def _begin(
+    name: str,
+    seed: int,
+    slots: Sequence[int],
+    grid: Sequence[Configuration],
+    space: Space,
+    stage: int,
+) -> Propose:
+    """What the stage of an index proposes from its space."""
+    if name == "grid":
+        return lambda index, _: grid[index]
+    if name == "random":  # Bergstra & Bengio, JMLR 13, 2012
+        return lambda index, _: space.sample(generator(seed, stage, index, _DRAW))
+    if name in ADAPTIVE:
+        return adaptive(name, space, seed)
+    return sobol(space, slots[stage], seed, stage=stage)
 
 
 def _refuse(name: str, owner: str, **settings: object) -> None:
