@@ -16,14 +16,7 @@ from hpsearch.plots.tables import Table
 if TYPE_CHECKING:
     import plotly.graph_objects as go
 
-__all__ = [
-    "EXPERIMENT",
-    "ActivationsData",
-    "activations_data",
-    "activations_figures",
-    "activations_sees",
-    "activations_table",
-]
+__all__ = ["EXPERIMENT"]
 
 REACH = 10.0
 """Where the lecture asks what gradient is left: at -10 and at 10."""
@@ -146,4 +139,3 @@ EXPERIMENT = Experiment(
     activations_figures,
     activations_table,
 )
-"""The page."""

@@ -23,16 +23,7 @@ from hpsearch.training.specification import TrainingSpecification
 if TYPE_CHECKING:
     import plotly.graph_objects as go
 
-__all__ = [
-    "EXPERIMENT",
-    "CoarseToFineData",
-    "StageData",
-    "coarse_to_fine_data",
-    "coarse_to_fine_figures",
-    "coarse_to_fine_sees",
-    "coarse_to_fine_table",
-    "images",
-]
+__all__ = ["EXPERIMENT", "CoarseToFineData"]
 
 NAMES = ("learning_rate", "l2")
 SPACE = Space({"learning_rate": Float(1e-6, 1.0, log=True), "l2": Float(1e-5, 1e5, log=True)})
@@ -270,4 +261,3 @@ EXPERIMENT = Experiment(
     coarse_to_fine_figures,
     coarse_to_fine_table,
 )
-"""The page."""

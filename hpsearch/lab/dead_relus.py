@@ -18,14 +18,7 @@ from hpsearch.plots.tables import Table
 if TYPE_CHECKING:
     import plotly.graph_objects as go
 
-__all__ = [
-    "EXPERIMENT",
-    "DeadRelusData",
-    "dead_relus_data",
-    "dead_relus_figures",
-    "dead_relus_sees",
-    "dead_relus_table",
-]
+__all__ = ["EXPERIMENT", "DeadRelusData"]
 
 RATES = (0.01, 0.1, 0.2, 0.4, 0.6, 0.8, 1.0, 1.2, 1.5, 2.0, 3.0)
 BIASES = (0.0, 0.01)
@@ -184,4 +177,3 @@ EXPERIMENT = Experiment(
     dead_relus_figures,
     dead_relus_table,
 )
-"""The page."""

@@ -1,4 +1,4 @@
-"""Ten layers of 500 units under the lecture's four initializations, with tanh and ReLU."""
+"""Ten layers of 500 units under four initializations: as they are, and with batch normalization."""
 
 from __future__ import annotations
 
@@ -18,16 +18,7 @@ if TYPE_CHECKING:
 
     import plotly.graph_objects as go
 
-__all__ = [
-    "EXPERIMENT",
-    "InitializationData",
-    "initialization_data",
-    "initialization_figures",
-    "initialization_sees",
-    "initialization_table",
-    "layer_figures",
-    "layer_table",
-]
+__all__ = ["BATCH_NORM", "INITIALIZATION", "InitializationData"]
 
 
 @dataclass(frozen=True, eq=False)
@@ -72,11 +63,6 @@ def initialization_sees(data: InitializationData) -> str:
     )
 
 
-def initialization_figures(data: InitializationData) -> list[go.Figure]:
-    """The spreads by layer, then the histogram of every layer of every network."""
-    return layer_figures(data.networks)
-
-
 def layer_figures(networks: Sequence[DeepNetwork]) -> list[go.Figure]:
     """Spreads of outputs and gradients by layer, and all histograms.
 
@@ -113,11 +99,6 @@ def layer_figures(networks: Sequence[DeepNetwork]) -> list[go.Figure]:
     return figures
 
 
-def initialization_table(data: InitializationData) -> Table:
-    """Mean and spread of the first and the last layer."""
-    return layer_table(data.networks)
-
-
 def layer_table(networks: Sequence[DeepNetwork]) -> Table:
     """Mean and spread in the first and the last layer of each network."""
     last = len(networks[0].saturated)
@@ -141,7 +122,7 @@ def layer_table(networks: Sequence[DeepNetwork]) -> Table:
     return Table("Outputs, and the spread of their gradients", headings, rows)
 
 
-EXPERIMENT = Experiment(
+INITIALIZATION = Experiment(
     "Initialization of a deep network",
     "Outputs that shrink to nothing leave the weights above them without a gradient, and "
     "outputs at tanh's ends are saturated; Xavier's weights keep the variance of a linear "
@@ -153,7 +134,66 @@ EXPERIMENT = Experiment(
     "of ReLU show magnitudes, without exact zeros and the smallest twentieth.",
     initialization_data,
     initialization_sees,
-    initialization_figures,
-    initialization_table,
+    lambda data: layer_figures(data.networks),
+    lambda data: layer_table(data.networks),
 )
-"""The page."""
+
+
+@dataclass(frozen=True, eq=False)
+class BatchNormData:
+    """The eight networks of the initialization page, twice, in the same order.
+
+    Attributes:
+        plain: without batch normalization.
+        normalized: with it; the same inputs and weights.
+    """
+
+    plain: tuple[DeepNetwork, ...]
+    normalized: tuple[DeepNetwork, ...]
+
+
+def batch_norm_data(
+    seed: int = 0, *, samples: int = 1000, width: int = 500, depth: int = 10
+) -> BatchNormData:
+    """One pass forward and back through each network; see `deep_networks`."""
+    plain, normalized = (
+        deep_networks(seed=seed, samples=samples, width=width, depth=depth, batch_norm=batch_norm)
+        for batch_norm in (False, True)
+    )
+    return BatchNormData(plain, normalized)
+
+
+def batch_norm_sees(data: BatchNormData) -> str:
+    """The range of the last layer's spread with and without, and that of the gradients."""
+    depth = len(data.plain[0].saturated)
+    low, high = _range([n.outputs.spread[-1] for n in data.normalized])
+    plain_low, plain_high = _range([n.outputs.spread[-1] for n in data.plain])
+    drift, plain_drift = (
+        max(max(r, 1 / r) for r in (n.gradients.spread[0] / n.gradients.spread[-1] for n in nets))
+        for nets in (data.normalized, data.plain)
+    )
+    return (
+        f"Whatever the first weights, the spread of layer {depth} lies between {low:.2f} and "
+        f"{high:.2f} with batch normalization (without: {plain_low:.1e} to {plain_high:.1e}), "
+        f"and from layer {depth} down to layer 1 the gradient changes by a factor of {drift:.1f} "
+        f"at most (without: {plain_drift:.1e})."
+    )
+
+
+def _range(values: list[float]) -> tuple[float, float]:
+    return min(values), max(values)
+
+
+BATCH_NORM = Experiment(
+    "Batch normalization",
+    "Each unit is brought to mean 0 and variance 1 over the batch before its activation, so "
+    "that the size of the first weights cancels and no layer begins saturated or silent "
+    "(lecture 6, batch normalization; Ioffe and Szegedy, 2015).",
+    "The networks of the page on initialization, the same inputs and the same weights, with "
+    "batch normalization. Histograms are turned on their side and stand on the number of their "
+    "layer.",
+    batch_norm_data,
+    batch_norm_sees,
+    lambda data: layer_figures(data.normalized),
+    lambda data: layer_table(data.normalized),
+)

@@ -17,15 +17,7 @@ from hpsearch.plots.tables import Table
 if TYPE_CHECKING:
     import plotly.graph_objects as go
 
-__all__ = [
-    "EXPERIMENT",
-    "LearningRatesData",
-    "RateCurve",
-    "learning_rates_data",
-    "learning_rates_figures",
-    "learning_rates_sees",
-    "learning_rates_table",
-]
+__all__ = ["EXPERIMENT", "LearningRatesData"]
 
 RATES = (1e-6, 1e-3, 1e-2, 0.3, 3.0, 1e6)
 """The lecture's lowest and highest, and between them what differs on this data."""
@@ -175,4 +167,3 @@ EXPERIMENT = Experiment(
     learning_rates_figures,
     learning_rates_table,
 )
-"""The page."""

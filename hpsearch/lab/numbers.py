@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from hpsearch.lab.experiments import experiment
+from hpsearch.lab import experiment
 
 __all__ = ["LARGEST", "document"]
 

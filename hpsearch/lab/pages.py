@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from hpsearch.errors import UsageError
-from hpsearch.lab.experiments import EXPERIMENTS, experiment
+from hpsearch.lab import EXPERIMENTS, experiment
 from hpsearch.report import document_html, figure_html, table, write_page
 from hpsearch.writing import html_text
 

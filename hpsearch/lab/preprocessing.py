@@ -18,15 +18,7 @@ from hpsearch.plots.tables import Table
 if TYPE_CHECKING:
     import plotly.graph_objects as go
 
-__all__ = [
-    "EXPERIMENT",
-    "Cloud",
-    "PreprocessingData",
-    "preprocessing_data",
-    "preprocessing_figures",
-    "preprocessing_sees",
-    "preprocessing_table",
-]
+__all__ = ["EXPERIMENT", "PreprocessingData"]
 
 MEAN = np.array([4.0, 2.0])
 COVARIANCE = np.array([[4.0, 1.6], [1.6, 1.0]])
@@ -242,4 +234,3 @@ EXPERIMENT = Experiment(
     preprocessing_figures,
     preprocessing_table,
 )
-"""The page."""

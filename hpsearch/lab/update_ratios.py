@@ -17,14 +17,7 @@ from hpsearch.plots.tables import Table
 if TYPE_CHECKING:
     import plotly.graph_objects as go
 
-__all__ = [
-    "EXPERIMENT",
-    "UpdateRatiosData",
-    "update_ratios_data",
-    "update_ratios_figures",
-    "update_ratios_sees",
-    "update_ratios_table",
-]
+__all__ = ["EXPERIMENT", "UpdateRatiosData"]
 
 RATES = (1e-4, 1e-3, 1e-2, 0.03, 0.1, 0.3, 1.0)
 RULE = 1e-3
@@ -177,4 +170,3 @@ EXPERIMENT = Experiment(
     update_ratios_figures,
     update_ratios_table,
 )
-"""The page."""

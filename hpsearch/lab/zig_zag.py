@@ -17,15 +17,7 @@ from hpsearch.plots.tables import Table
 if TYPE_CHECKING:
     import plotly.graph_objects as go
 
-__all__ = [
-    "EXPERIMENT",
-    "Path",
-    "ZigZagData",
-    "zig_zag_data",
-    "zig_zag_figures",
-    "zig_zag_sees",
-    "zig_zag_table",
-]
+__all__ = ["EXPERIMENT", "ZigZagData"]
 
 INPUTS = {"all positive": "none", "zero-centred": "zero-centre"}
 HIDDEN = ("sigmoid", "relu", "tanh")
@@ -203,4 +195,3 @@ EXPERIMENT = Experiment(
     zig_zag_figures,
     zig_zag_table,
 )
-"""The page."""
