@@ -202,7 +202,7 @@ def _odd_toml(rng: random.Random, depth: int = 0) -> str:
 
 def use_study(rng: random.Random, folder: Path) -> None:
     """What run, check and compare do before they load any data."""
-    from hpsearch.compare.plan import plan_contest
+    from hpsearch.compare.plan import plan_comparison
     from hpsearch.engine.cost import DataShape
     from hpsearch.engine.run import make_search, planned_trials
     from hpsearch.study_file import load_study_file
@@ -217,7 +217,7 @@ def use_study(rng: random.Random, folder: Path) -> None:
     if stage is not None:
         stage.slot(0, ())
     if rng.random() < 0.2 and file.search.trials < 1000:
-        plan_contest(file, DataShape(96, 4, 3))
+        plan_comparison(file, DataShape(96, 4, 3))
 
 
 # Data -------------------------------------------------------------------------------------------

@@ -31,7 +31,7 @@ from hpsearch.space import Float, Int, Space, Value
 from hpsearch.storage import open_storage
 from hpsearch.study_file import parse_study_file
 from hpsearch.training.diagnosis import Finding
-from hpsearch.training.jobs import Outcome
+from hpsearch.training.jobs import JobResult
 
 EPOCHS = 20
 SNAPSHOTS = 10
@@ -82,7 +82,7 @@ def drawn(draws: list[dict[str, Value]], index: int, _: object) -> dict[str, Val
     return draws[index]
 
 
-def outcome(slot: Slot, rng: np.random.Generator) -> Outcome:
+def outcome(slot: Slot, rng: np.random.Generator) -> JobResult:
     """What such a training comes to."""
     rate = float(slot.configuration["learning_rate"] or 0)
     best = 0.97 - 0.05 * np.log10(rate / 0.05) ** 2 + rng.normal(0, 0.005)
@@ -92,7 +92,7 @@ def outcome(slot: Slot, rng: np.random.Generator) -> Outcome:
     validation = tuple((2.3 * np.exp(-epochs / 6) + rng.uniform(0.1, 0.2, EPOCHS)).tolist())
     curve = tuple((best * (1 - np.exp(-epochs / 3))).tolist())
     fine = bool(rng.random() > 0.1)
-    return Outcome(
+    return JobResult(
         score=best if fine else 0.1,
         complete=fine,
         why_stopped="finished" if fine else "diverged",

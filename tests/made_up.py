@@ -7,19 +7,19 @@ from collections.abc import Sequence
 import numpy as np
 
 from hpsearch.compare.progress import make_progress
-from hpsearch.compare.result import Comparison, Contestant
+from hpsearch.compare.result import Comparison, StrategyRuns
 from hpsearch.search.base import Slot
 from hpsearch.space import Float, Space
 
 SPACE = Space({"rate": Float(1e-4, 1.0, log=True), "decay": Float(0.0, 1.0)})
 
 
-def contestant(
+def strategy_runs(
     name: str, validation: Sequence[Sequence[float]], test: Sequence[float], refit: float = 0.9
-) -> Contestant:
+) -> StrategyRuns:
     """A strategy whose trials cost 1 each; one row of validation scores for each repeat."""
     rng = np.random.default_rng(0)
-    return Contestant(
+    return StrategyRuns(
         strategy=name,
         progress=tuple(make_progress(np.ones(len(row)), row, row) for row in validation),
         trials=np.array([len(row) for row in validation]),
@@ -35,7 +35,7 @@ def contestant(
     )
 
 
-def comparison(*contestants: Contestant, name: str = "c") -> Comparison:
+def comparison(*runs: StrategyRuns, name: str = "c") -> Comparison:
     """What these strategies came to with a budget of 4 epochs."""
     data = {
         "name": "made-up",
@@ -48,5 +48,5 @@ def comparison(*contestants: Contestant, name: str = "c") -> Comparison:
         "validation": 100,
         "test": 100,
     }
-    members = {c.strategy: c for c in contestants}
+    members = {c.strategy: c for c in runs}
     return Comparison(name, data, "epochs", 4.0, 1, SPACE, members)

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from hpsearch.advice.evidence import Evidence, read_evidence
 from hpsearch.advice.next_study import next_study, study_toml
-from hpsearch.advice.points import Edit, Point, advise, urgent
+from hpsearch.advice.recommendations import Change, Recommendation, advise, urgent
 from hpsearch.advice.study import Advice, advise_study
 
 __all__ = [
     "Advice",
-    "Edit",
+    "Change",
     "Evidence",
-    "Point",
+    "Recommendation",
     "advise",
     "advise_study",
     "next_study",

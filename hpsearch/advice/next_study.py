@@ -1,4 +1,4 @@
-"""The study file that a study's points ask for."""
+"""The study file that a study's recommendations ask for."""
 
 from __future__ import annotations
 
@@ -18,43 +18,43 @@ from hpsearch.study_file.template import toml_key, toml_value
 from hpsearch.writing import written_out
 
 if TYPE_CHECKING:
-    from hpsearch.advice.points import Edit
+    from hpsearch.advice.recommendations import Change
 
 __all__ = ["next_study", "study_toml"]
 
 
 def next_study(
-    study: StudyFile, edits: Iterable[Edit], *, taken: Container[str] = ()
-) -> tuple[StudyFile, tuple[Edit, ...]]:
+    study: StudyFile, changes: Iterable[Change], *, taken: Container[str] = ()
+) -> tuple[StudyFile, tuple[Change, ...]]:
     """A study file with some settings changed, under a name of its own.
 
     Args:
         study: the file that was run.
-        edits: what to change; of two that change one setting the first counts, and one that makes
+        changes: what to change; of two that change one setting the first counts, and one that makes
             no sense beside those before it is left out.
         taken: names that other studies have.
 
     Returns:
-        The file, and the edits that it has; named NAME-2, or what number comes next.
+        The file, and the changes that it has; named NAME-2, or what number comes next.
     """
     said: dict[str, Any] = study.model_dump(mode="json", exclude_defaults=True)
     said["name"] = next_name(study.name)
     while said["name"] in taken:
         said["name"] = next_name(said["name"])
     made = StudyFile.model_validate_json(json.dumps(said))
-    applied: dict[tuple[str, str], Edit] = {}
-    for edit in edits:
-        if (edit.section, edit.key) in applied:
+    applied: dict[tuple[str, str], Change] = {}
+    for change in changes:
+        if (change.section, change.key) in applied:
             continue
         tried = copy.deepcopy(said)
-        table = tried.setdefault(edit.section, {})
-        table[edit.key] = _conditioned(edit.value, table.get(edit.key))
+        table = tried.setdefault(change.section, {})
+        table[change.key] = _conditioned(change.value, table.get(change.key))
         try:
             made = StudyFile.model_validate_json(json.dumps(tried))
         except ValidationError:
             continue
         said = tried
-        applied[edit.section, edit.key] = edit
+        applied[change.section, change.key] = change
     return made, tuple(applied.values())
 
 
@@ -79,7 +79,7 @@ def next_name(name: str) -> str:
 
 def study_toml(
     study: StudyFile,
-    edits: Iterable[Edit] = (),
+    changes: Iterable[Change] = (),
     comments: Iterable[str] = (),
     *,
     folder: Path | None = None,
@@ -88,13 +88,13 @@ def study_toml(
 
     Args:
         study: the file.
-        edits: settings to write also where they have become the default.
+        changes: settings to write also where they have become the default.
         comments: paragraphs to stand above it.
         folder: where the text will lie, from which relative places in it are taken; None for here.
     """
     said = study.model_dump(mode="json", exclude_defaults=True)
-    for edit in edits:
-        said.setdefault(edit.section, {}).setdefault(edit.key, edit.value)
+    for change in changes:
+        said.setdefault(change.section, {}).setdefault(change.key, change.value)
     for key in ("path", "folder"):
         if folder is not None and (place := said["data"].get(key)) is not None:
             said["data"][key] = os.path.relpath(place, folder)

@@ -1,4 +1,4 @@
-"""The advice for a study in a database: its points, and the study file to run next."""
+"""The advice for a study in a database: its recommendations, and the study file to run next."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, cast
 
 from hpsearch.advice.evidence import read_evidence
 from hpsearch.advice.next_study import next_study, study_toml
-from hpsearch.advice.points import Edit, Point, advise, log_range
+from hpsearch.advice.recommendations import Change, Recommendation, advise, log_range
 from hpsearch.checks import Check, check_data_and_network, learning_range
 from hpsearch.checks.check import listed
 from hpsearch.checks.rate_check import range_verdict
@@ -34,18 +34,18 @@ class Advice:
 
     Attributes:
         study: its file.
-        points: what its trainings say.
+        recommendations: what its trainings say.
         checks: of its data and network, those that did not pass.
         then: the file to run next.
-        edits: what differs in it.
+        changes: what differs in it.
         note: why something is missing, if so.
     """
 
     study: StudyFile
-    points: tuple[Point, ...]
+    recommendations: tuple[Recommendation, ...]
     checks: tuple[Check, ...]
     then: StudyFile
-    edits: tuple[Edit, ...]
+    changes: tuple[Change, ...]
     note: str = ""
 
     def text(self, folder: Path | None = None) -> str:
@@ -54,24 +54,28 @@ class Advice:
         Args:
             folder: where it will lie; None for here.
         """
-        reasons = [p.sentence for p in self.points if any(edit in self.edits for edit in p.edits)]
+        reasons = [
+            p.sentence
+            for p in self.recommendations
+            if any(change in self.changes for change in p.changes)
+        ]
         head = [f"After {self.study.name}:", *reasons] if reasons else []
-        return study_toml(self.then, self.edits, head, folder=folder)
+        return study_toml(self.then, self.changes, head, folder=folder)
 
     def document(self) -> dict[str, Any]:
         """The advice in terms of JSON."""
         return {
             "study": self.study.name,
-            "points": [
+            "recommendations": [
                 {
-                    "topic": point.topic,
-                    "sentence": point.sentence,
-                    "edits": [vars(edit) for edit in point.edits],
+                    "topic": recommendation.topic,
+                    "sentence": recommendation.sentence,
+                    "changes": [vars(change) for change in recommendation.changes],
                 }
-                for point in self.points
+                for recommendation in self.recommendations
             ],
             "checks": [check.document() for check in self.checks],
-            "edits": [vars(edit) for edit in self.edits],
+            "changes": [vars(change) for change in self.changes],
             "next": self.then.model_dump(mode="json", exclude_defaults=True),
             "note": self.note,
         }
@@ -95,12 +99,12 @@ def advise_study(store: WriteBehindStorage, name: str) -> Advice:
         target = load_study(store, name)
         evidence = read_evidence(target)
         taken = set(study_names(store))
-    study, points = evidence.study, advise(evidence)
+    study, recommendations = evidence.study, advise(evidence)
 
     def advice(checks: tuple[Check, ...], note: str = "") -> Advice:
-        edits = (edit for point in points for edit in point.edits)
-        then, applied = next_study(study, edits, taken=taken)
-        return Advice(study, points, checks, then, applied, note)
+        changes = (change for r in recommendations for change in r.changes)
+        then, applied = next_study(study, changes, taken=taken)
+        return Advice(study, recommendations, checks, then, applied, note)
 
     try:
         dataset, splits = study_data(study.data, study.seed)
@@ -109,43 +113,47 @@ def advise_study(store: WriteBehindStorage, name: str) -> Advice:
         return advice((), f"The data were not looked at: {error}")
     checks = check_data_and_network(study, dataset, splits[0])
     odd = tuple(check for check in checks if check.verdict != "pass")
-    scaling = _scale(study, odd, points)
-    if scaling or any(point.repair for point in points):
+    scaling = _scale(study, odd, recommendations)
+    if scaling or any(r.repair for r in recommendations):
         # What a broken study says of its rates, only the repaired network can tell.
-        repairs = [point for point in points if point.repair or not point.edits]
-        others = (*scaling, *(_without_rates(point) for point in repairs))
-        repaired, _ = next_study(study, (edit for point in others for edit in point.edits))
+        repairs = [r for r in recommendations if r.repair or not r.changes]
+        others = (*scaling, *(_without_rates(r) for r in repairs))
+        repaired, _ = next_study(study, (change for r in others for change in r.changes))
         learns = learning_range(repaired, dataset, splits[0])
-        points = (*scaling, *repairs) if learns is None else (*others, *_rates(repaired, learns))
-    points = (*_useless(study, odd, dataset), *points)
+        recommendations = (
+            (*scaling, *repairs) if learns is None else (*others, *_rates(repaired, learns))
+        )
+    recommendations = (*_useless(study, odd, dataset), *recommendations)
     return advice(odd)
 
 
-def _useless(study: StudyFile, odd: Sequence[Check], dataset: Dataset) -> list[Point]:
+def _useless(study: StudyFile, odd: Sequence[Check], dataset: Dataset) -> list[Recommendation]:
     """The columns that the next study is to leave out, beside those that this one does."""
     asking = [check for check in odd if check.exclude]
     new = dict.fromkeys(name for check in asking for name in check.exclude)
     if not new or len(new) == len(dataset.feature_names):
         return []
-    edit = Edit("data", "exclude", [*study.data.exclude, *new])
+    change = Change("data", "exclude", [*study.data.exclude, *new])
     found = "; ".join(f"{check.name}: {listed([*map(repr, check.exclude)])}" for check in asking)
-    return [Point("columns", f"Columns to leave out: {found}.", (edit,))]
+    return [Recommendation("columns", f"Columns to leave out: {found}.", (change,))]
 
 
-def _without_rates(point: Point) -> Point:
-    kept = tuple(edit for edit in point.edits if edit.key != "learning_rate")
-    return replace(point, edits=kept)
+def _without_rates(recommendation: Recommendation) -> Recommendation:
+    kept = tuple(change for change in recommendation.changes if change.key != "learning_rate")
+    return replace(recommendation, changes=kept)
 
 
-def _scale(study: StudyFile, odd: Sequence[Check], points: Sequence[Point]) -> list[Point]:
+def _scale(
+    study: StudyFile, odd: Sequence[Check], recommendations: Sequence[Recommendation]
+) -> list[Recommendation]:
     """What the check of the inputs asks for, unless the trainings do so already."""
-    known = any(edit.key == "preprocessing" for point in points for edit in point.edits)
+    known = any(change.key == "preprocessing" for r in recommendations for change in r.changes)
     raw = study.data.preprocessing == "none"
     return [
-        Point(
+        Recommendation(
             "inputs not scaled",
             f"The inputs are not scaled: {check.advice}.",
-            (Edit("data", "preprocessing", "standardize"),),
+            (Change("data", "preprocessing", "standardize"),),
             repair=True,
         )
         for check in odd
@@ -153,7 +161,7 @@ def _scale(study: StudyFile, odd: Sequence[Check], points: Sequence[Point]) -> l
     ]
 
 
-def _rates(repaired: StudyFile, learns: RateRange | None) -> list[Point]:
+def _rates(repaired: StudyFile, learns: RateRange | None) -> list[Recommendation]:
     """The learning rates at which the repaired network learns, where the study's are others."""
     searched = repaired.space().parameters.get("learning_rate")
     if isinstance(searched, Float):
@@ -164,10 +172,10 @@ def _rates(repaired: StudyFile, learns: RateRange | None) -> list[Point]:
         return []
     side = "low" if high < learns.high else "high"
     return [
-        Point(
+        Recommendation(
             f"learning rate too {side}",
             f"The learning rates, {low:.2g} to {high:.2g}, are too {side}: the repaired network "
             f"learns at {learns.low:.2g} to {learns.high:.2g}.",
-            (Edit("training", "learning_rate", log_range(learns.low, learns.high)),),
+            (Change("training", "learning_rate", log_range(learns.low, learns.high)),),
         )
     ]

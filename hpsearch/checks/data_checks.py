@@ -160,11 +160,11 @@ def scale(context: CheckContext, names: tuple[str, ...]) -> Check:
     """
     X = context.X.astype(np.float64)
     sizes = np.sqrt(np.mean(X * X, axis=0))
-    spreads = X.std(axis=0)
+    deviations = X.std(axis=0)
     largest = int(sizes.argmax())
     name = repr(names[largest]) if len(names) == len(sizes) else f"input {largest + 1}"
-    varying = spreads > 0
-    small = spreads[varying] < SMALL * sizes[largest]
+    varying = deviations > 0
+    small = deviations[varying] < SMALL * sizes[largest]
     image = _shares_background(context.X.min(axis=0)[varying])
     verdict = verdict_above(float(sizes[largest]), LARGE, HUGE)
     kind = context.spec.preprocessing

@@ -32,13 +32,13 @@ class LayerStatistics:
 
     Attributes:
         mean: over samples and units.
-        spread: standard deviation over the samples, root mean square over the units.
+        std: standard deviation over the samples, root mean square over the units.
         stuck: the share of saturated outputs, or of dead units; see `Activation.stuck`.
         activation: of its units.
     """
 
     mean: float
-    spread: float
+    std: float
     stuck: float
     activation: type[Activation]
 
@@ -63,8 +63,8 @@ def _statistics(y: NDArray[np.float64], activation: type[Activation]) -> LayerSt
     saturated = activation.saturated(y)
     dead = activation.dead(saturated)
     stuck = activation.stuck(float(saturated.mean()), float(dead.mean()), len(dead))
-    spread = float(np.sqrt(np.mean(y.var(axis=1))))
-    return LayerStatistics(float(y.mean()), spread, stuck, activation)
+    std = float(np.sqrt(np.mean(y.var(axis=1))))
+    return LayerStatistics(float(y.mean()), std, stuck, activation)
 
 
 def signal(layers: list[LayerStatistics]) -> tuple[Verdict, str]:
@@ -72,15 +72,15 @@ def signal(layers: list[LayerStatistics]) -> tuple[Verdict, str]:
     faults: list[tuple[Verdict, str]] = []
     for number, layer in enumerate(layers, 1):
         where = f"layer {number}"
-        if not np.isfinite(layer.spread) or layer.spread > STRONG:
-            bad = not layer.spread <= EXPLODED
-            faults.append(("fail" if bad else "warn", f"{where} explodes to {layer.spread:.2g}"))
+        if not np.isfinite(layer.std) or layer.std > STRONG:
+            bad = not layer.std <= EXPLODED
+            faults.append(("fail" if bad else "warn", f"{where} explodes to {layer.std:.2g}"))
         if layer.stuck > layer.activation.most_stuck:
             text = f"{where} is {layer.stuck:.0%} {layer.activation.fault}"
             faults.append(("fail" if layer.stuck > LOST else "warn", text))
-        if layer.spread < WEAK:
-            bad = layer.spread < VANISHED
-            text = f"the signal is down to {layer.spread:.1g} in {where}"
+        if layer.std < WEAK:
+            bad = layer.std < VANISHED
+            text = f"the signal is down to {layer.std:.1g} in {where}"
             faults.append(("fail" if bad else "warn", text))
     for verdict, text in faults:
         if verdict == "fail":
@@ -89,7 +89,7 @@ def signal(layers: list[LayerStatistics]) -> tuple[Verdict, str]:
 
 
 def layer_outputs(context: CheckContext) -> Check:
-    """Mean, spread and share of saturated or dead outputs of each hidden layer, before learning.
+    """Mean, deviation and share of stuck outputs of each hidden layer, before learning.
 
     CS231n, lecture 6, "Weight Initialization": small weights let the signal vanish, large ones
     saturate it; a good initialization brings it to the last layer as it was.
@@ -102,7 +102,7 @@ def layer_outputs(context: CheckContext) -> Check:
     gap = "" if shown == layers else f" (layers 1, 2 and {len(layers)})"
     found = (
         f"mean {' '.join(f'{s.mean:.2g}' for s in shown)}; "
-        f"spread {' '.join(f'{s.spread:.2g}' for s in shown)}"
+        f"std {' '.join(f'{s.std:.2g}' for s in shown)}"
     )
     activation = layers[0].activation
     if activation.fault:
@@ -111,7 +111,7 @@ def layer_outputs(context: CheckContext) -> Check:
         "layer outputs",
         verdict,
         found + gap,
-        f"spread {WEAK:g} to {STRONG:g}, under {activation.most_stuck:.0%} stuck",
+        f"std {WEAK:g} to {STRONG:g}, under {activation.most_stuck:.0%} stuck",
         "the signal reaches the last layer about as strong as it came"
         if verdict == "pass"
         else f"{fault}: use he weights with the relu family or xavier with tanh, biases near 0, "

@@ -13,12 +13,7 @@ from hpsearch.cli.console import DEFAULT_STORAGE, Json, Storage, errors, output,
 if TYPE_CHECKING:
     from hpsearch.advice import Advice
 
-__all__ = ["register"]
-
-
-def register(app: typer.Typer) -> None:
-    """Add the command of this module."""
-    app.command("advise")(advise)
+__all__ = ["advise"]
 
 
 def advise(
@@ -56,14 +51,14 @@ def advise(
         except OSError as error:
             raise UsageError(f"cannot write {out}: {error.strerror}") from None
         errors().print(f"wrote {out}; next: hpsearch run {out}", markup=False, soft_wrap=True)
-    elif advice.edits and not as_json:
+    elif advice.changes and not as_json:
         errors().print(
             "-o next.toml writes the next study file", style="dim", markup=False, soft_wrap=True
         )
 
 
 def advice_text(advice: Advice, width: int) -> Text:
-    """The points, those with a consequence first, and the settings to change.
+    """The recommendations, those with a consequence first, and the settings to change.
 
     Args:
         advice: on a study.
@@ -74,16 +69,16 @@ def advice_text(advice: Advice, width: int) -> Text:
 
     text = Text()
     text.append(folded(f"What {advice.study.name}'s trainings say", width) + "\n", style="bold")
-    for point in sorted(advice.points, key=lambda point: not point.asks):
-        text.append(folded(f"- {point.sentence}", width) + "\n")
+    for recommendation in sorted(advice.recommendations, key=lambda r: not r.asks):
+        text.append(folded(f"- {recommendation.sentence}", width) + "\n")
     if advice.checks:
         text.append("\nWhat the checks say\n", style="bold")
         for check in advice.checks:
             text.append(folded(f"- {check.name}: {check.advice}", width) + "\n")
     if advice.note:
         text.append("\n" + folded(advice.note, width) + "\n", style="dim")
-    if advice.edits:
+    if advice.changes:
         text.append("\nWhat to change\n", style="bold")
-        for edit in advice.edits:
-            text.append(f"  [{edit.section}] {edit.key} = {toml_value(edit.value)}\n")
+        for change in advice.changes:
+            text.append(f"  [{change.section}] {change.key} = {toml_value(change.value)}\n")
     return text

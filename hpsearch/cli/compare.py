@@ -20,12 +20,7 @@ if TYPE_CHECKING:
     from hpsearch.compare.run import Progressed
     from hpsearch.engine.events import Event
 
-__all__ = ["register"]
-
-
-def register(app: typer.Typer) -> None:
-    """Add the command of this module."""
-    app.command("compare")(compare)
+__all__ = ["compare"]
 
 
 def compare(
@@ -51,7 +46,7 @@ def compare(
     """
     from hpsearch.cli.comparison import comparison_document, comparison_story
     from hpsearch.compare.run import compare_study
-    from hpsearch.compare.standings import answer, standings
+    from hpsearch.compare.summary import answer, summarize_strategies
     from hpsearch.errors import UsageError
 
     files = [load_study_argument(study, seed, None) for study in studies]
@@ -82,7 +77,7 @@ def compare(
                     on_event=on_event,
                 )
             )
-    table = standings(comparisons)
+    table = summarize_strategies(comparisons)
     sentences = list(answer(table))
     if as_json:
         print_json(comparison_document(comparisons, table, sentences))

@@ -11,16 +11,16 @@ from rich.text import Text
 
 from hpsearch.cli.render import plain_table
 from hpsearch.compare.result import UNITS, Comparison
-from hpsearch.compare.standings import Standing, reference_of, searches, verdict
+from hpsearch.compare.summary import StrategySummary, reference_of, searches, verdict
 
 __all__ = ["comparison_document", "comparison_story"]
 
 
 def comparison_story(
-    comparisons: Sequence[Comparison], table: Sequence[Standing], sentences: Sequence[str]
+    comparisons: Sequence[Comparison], table: Sequence[StrategySummary], sentences: Sequence[str]
 ) -> Iterator[RenderableType]:
     """The table, the answer in words, and how to read them."""
-    yield standings_table(comparisons, table)
+    yield strategies_table(comparisons, table)
     yield Text(f"{verdict(table)}\n", style="bold")
     answer = Text()
     for sentence in sentences:
@@ -29,7 +29,7 @@ def comparison_story(
     yield Text(_footnote(comparisons), style="dim")
 
 
-def standings_table(comparisons: Sequence[Comparison], table: Sequence[Standing]) -> Table:
+def strategies_table(comparisons: Sequence[Comparison], table: Sequence[StrategySummary]) -> Table:
     """One line a strategy."""
     names = ", ".join(c.name for c in comparisons)
     made = plain_table(f"{names}: {searches(comparisons)} of each strategy")
@@ -77,7 +77,7 @@ def _footnote(comparisons: Sequence[Comparison]) -> str:
 
 
 def comparison_document(
-    comparisons: Sequence[Comparison], table: Sequence[Standing], sentences: Sequence[str]
+    comparisons: Sequence[Comparison], table: Sequence[StrategySummary], sentences: Sequence[str]
 ) -> dict[str, Any]:
     """The same in terms of JSON; what is infinite is null."""
     return {
@@ -99,7 +99,7 @@ def comparison_document(
     }
 
 
-def _row(row: Standing) -> dict[str, Any]:
+def _row(row: StrategySummary) -> dict[str, Any]:
     found, versus = row.speed_up, row.versus
     return {
         "strategy": row.strategy,

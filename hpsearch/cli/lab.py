@@ -11,12 +11,7 @@ import typer
 from hpsearch.cli.console import Json, errors, output, print_json
 from hpsearch.errors import UsageError
 
-__all__ = ["register"]
-
-
-def register(app: typer.Typer) -> None:
-    """Add the command of this module."""
-    app.command("lab")(lab)
+__all__ = ["lab"]
 
 
 def lab(

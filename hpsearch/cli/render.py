@@ -24,7 +24,7 @@ from hpsearch.storage import DEFAULT_STORAGE, display_url
 from hpsearch.writing import in_one_line
 
 if TYPE_CHECKING:
-    from hpsearch.advice import Point
+    from hpsearch.advice import Recommendation
     from hpsearch.checks import Check
     from hpsearch.data.account import Account
     from hpsearch.engine.ensemble import Ensemble
@@ -69,13 +69,15 @@ SHORT_FAULTS = {
 """What was wrong, likewise."""
 
 
-def story(summary: Summary, storage: str, points: Sequence[Point] = ()) -> Iterator[RenderableType]:
+def story(
+    summary: Summary, storage: str, recommendations: Sequence[Recommendation] = ()
+) -> Iterator[RenderableType]:
     """What a person wants to know after a run, in the order in which they ask.
 
     Args:
         summary: of the study.
         storage: where it is.
-        points: what its trainings say should be done about them.
+        recommendations: what its trainings say should be done about them.
     """
     yield stages_table(summary)
     moves = moves_table(summary)
@@ -83,8 +85,8 @@ def story(summary: Summary, storage: str, points: Sequence[Point] = ()) -> Itera
         yield moves
     yield trials_table(summary.rows[:8], title="Best trials", winner=summary.winner)
     yield winner_text(summary)
-    if points:
-        yield advice_text(points)
+    if recommendations:
+        yield advice_text(recommendations)
     if (foreign := foreign_text(summary)) is not None:
         yield Text(f"{foreign}\n")
     yield next_text(summary, storage)
@@ -106,11 +108,11 @@ def foreign_text(summary: Summary) -> str | None:
     )
 
 
-def advice_text(points: Sequence[Point]) -> Text:
+def advice_text(recommendations: Sequence[Recommendation]) -> Text:
     """What was wrong with the trainings, or might be better, in a sentence each."""
     text = Text("Advice\n", style="bold")
-    for point in points:
-        text.append(f"- {point.sentence}\n", style="not bold")
+    for recommendation in recommendations:
+        text.append(f"- {recommendation.sentence}\n", style="not bold")
     return text
 
 
@@ -338,8 +340,8 @@ def _beside(summary: Summary) -> Text:
 
 def _validation_note(summary: Summary) -> str:
     seeds = len(summary.validation_scores)
-    if seeds > 1 and summary.validation_spread is not None:
-        return f"  mean of {seeds} seeds, spread {summary.validation_spread:.4f}"
+    if seeds > 1 and summary.validation_std is not None:
+        return f"  mean of {seeds} seeds, standard deviation {summary.validation_std:.4f}"
     return "  one training, chosen for its score: expect less on new data"
 
 

@@ -13,7 +13,7 @@ from hpsearch.errors import RunError, UsageError
 if TYPE_CHECKING:
     from hpsearch.study_file import StudyFile
 
-__all__ = ["Executor", "Seed", "StudyArgument", "Workers", "load_study_argument", "register"]
+__all__ = ["Executor", "Seed", "StudyArgument", "Workers", "check", "load_study_argument", "run"]
 
 StudyArgument = typer.Argument(
     metavar="STUDY", help="A study file, or the name of one that comes along."
@@ -27,12 +27,6 @@ Executor = Annotated[
     typer.Option("--executor", metavar="URL", help="dask://HOST:PORT: train on a cluster."),
 ]
 Seed = Annotated[int | None, typer.Option("--seed", min=0, help="Instead of the file's seed.")]
-
-
-def register(app: typer.Typer) -> None:
-    """Add the commands of this module."""
-    app.command("run")(run)
-    app.command("check")(check)
 
 
 def run(
@@ -67,11 +61,11 @@ def run(
             file, storage=storage, workers=workers, executor=executor, on_event=on_event
         )
     with open_storage(storage, create=False) as store:
-        points = urgent(advise(read_evidence(load_study(store, file.name))))
+        recommendations = urgent(advise(read_evidence(load_study(store, file.name))))
     if as_json:
-        print_json(summary.document() | {"advice": [point.sentence for point in points]})
+        print_json(summary.document() | {"advice": [r.sentence for r in recommendations]})
     else:
-        output().print(*story(summary, storage, points), sep="\n")
+        output().print(*story(summary, storage, recommendations), sep="\n")
     failed, finished = summary.states.get("fail", 0), summary.states.get("complete", 0)
     if failed > finished:
         raise RunError(

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from hpsearch.engine.cost import DataShape
     from hpsearch.study_file import StudyFile
 
-__all__ = ["DOUBLE", "Contest", "plan_contest"]
+__all__ = ["DOUBLE", "ComparisonPlan", "plan_comparison"]
 
 DRAWS = 1024  # of configurations, for the cost of an average one
 MOST_TRIALS = 100_000
@@ -33,7 +33,7 @@ OWN = {
 
 
 @dataclass(frozen=True)
-class Contest:
+class ComparisonPlan:
     """All studies of a comparison, in the order in which they run.
 
     Attributes:
@@ -50,7 +50,7 @@ class Contest:
     studies: dict[tuple[str, int], StudyFile]
 
 
-def plan_contest(study: StudyFile, shape: DataShape) -> Contest:
+def plan_comparison(study: StudyFile, shape: DataShape) -> ComparisonPlan:
     """Make an ordinary study, NAME/strategy/repeat, of each strategy and repeat.
 
     Without an amount the budget is what the grid of ``search.trials`` points costs, since a grid
@@ -82,14 +82,14 @@ def plan_contest(study: StudyFile, shape: DataShape) -> Contest:
             f"{MOST_TRIALS:,} average trainings, which cost {one:.3g} each; lower [compare] amount"
         )
     studies: dict[tuple[str, int], StudyFile] = {
-        (strategy, repeat): _contestant(study, strategy, repeat, amount, epoch, shape)
+        (strategy, repeat): _study_of(study, strategy, repeat, amount, epoch, shape)
         for repeat in range(section.repeats)
         for strategy in sorted(section.strategies, key=lambda s: s == DOUBLE)
     }
-    return Contest(study.name, section, amount, studies)
+    return ComparisonPlan(study.name, section, amount, studies)
 
 
-def _contestant(
+def _study_of(
     study: StudyFile, strategy: str, repeat: int, amount: float, epoch: float, shape: DataShape
 ) -> StudyFile:
     share = 2 if strategy == DOUBLE else 1

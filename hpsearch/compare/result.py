@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 __all__ = [
     "UNITS",
     "Comparison",
-    "Contestant",
+    "StrategyRuns",
     "comparisons",
     "finished_repeats",
     "read_comparison",
@@ -43,7 +43,7 @@ UNITS = {"flops": "floating-point operations", "epochs": "epochs", "seconds": "s
 
 
 @dataclass(frozen=True, eq=False)
-class Contestant:
+class StrategyRuns:
     """One strategy's repeats on one data set, R of them, in the order of their seeds.
 
     Attributes:
@@ -88,7 +88,7 @@ class Comparison:
         amount: the budget of a search, in that unit; twice as much for random-x2.
         epochs: of a full training.
         space: what all of them search.
-        contestants: by strategy, in the order of the study file.
+        runs: by strategy, in the order of the study file.
         settings: the study file of the first search, as the store has it.
         environments: what the searches ran with, each kind once.
         constant: (R,) test accuracy of always answering the largest class, in the division of each
@@ -101,7 +101,7 @@ class Comparison:
     amount: float
     epochs: int
     space: Space
-    contestants: Mapping[str, Contestant]
+    runs: Mapping[str, StrategyRuns]
     settings: Mapping[str, Any] = field(default_factory=dict)
     environments: tuple[Mapping[str, str], ...] = ()
     constant: Floats = field(default_factory=lambda: np.array([]))
@@ -109,7 +109,7 @@ class Comparison:
     @property
     def repeats(self) -> int:
         """How many repeats all strategies have finished."""
-        return min(len(c.progress) for c in self.contestants.values())
+        return min(len(c.progress) for c in self.runs.values())
 
 
 def comparisons(store: WriteBehindStorage) -> dict[str, list[optuna.Study]]:
@@ -157,8 +157,8 @@ def read_comparison(store: WriteBehindStorage, name: str) -> Comparison:
         amount=terms["amount"],
         epochs=record.read_metadata(some, "study file")["training"]["epochs"],
         space=record.read_stages(some)[0].space,
-        contestants={
-            strategy: _contestant(strategy, [by_repeat[r] for r in repeats], unit, shape)
+        runs={
+            strategy: _strategy_runs(strategy, [by_repeat[r] for r in repeats], unit, shape)
             for strategy, by_repeat in finished.items()
         },
         settings=record.read_metadata(some, "study file"),
@@ -206,9 +206,9 @@ def _common_repeats(finished: Mapping[str, Mapping[int, optuna.Study]]) -> list[
     return sorted(set.intersection(*map(set, finished.values())))
 
 
-def _contestant(
+def _strategy_runs(
     strategy: str, studies: list[optuna.Study], unit: str, shape: DataShape
-) -> Contestant:
+) -> StrategyRuns:
     file = kept_study_file(studies[0])
     fixed = {} if file is None else file.fixed()
     chance = 1 / shape.classes
@@ -225,7 +225,7 @@ def _contestant(
         stopped.append(sum(t.state.name != "COMPLETE" for t in done))
         results.append(result := record.read_metadata(study, "result"))
         tested.append(chance if result is None else _named(result, slots[-1], pairs[:, 1]))
-    return Contestant(
+    return StrategyRuns(
         strategy,
         tuple(progress),
         np.array([len(pairs) for pairs in scores]),

@@ -7,7 +7,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from hpsearch.compare.plan import DOUBLE, Contest, plan_contest
+from hpsearch.compare.plan import DOUBLE, ComparisonPlan, plan_comparison
 from hpsearch.compare.result import Comparison, comparisons, read_comparison
 from hpsearch.engine import record
 from hpsearch.engine.cost import DataShape
@@ -79,13 +79,13 @@ def compare_study(
     limit = study.search.trial_seconds
     with open_runner(storage, workers=workers, executor=executor, trial_seconds=limit) as runner:
         dataset, splits = runner.data(study)
-        contest = plan_contest(study, DataShape.of(dataset, splits))
-        _check(runner.store, contest)
-        _tell_asked(runner, contest)
-        total = len(contest.studies)
-        for done, ((strategy, repeat), search) in enumerate(contest.studies.items()):
+        plan = plan_comparison(study, DataShape.of(dataset, splits))
+        _check(runner.store, plan)
+        _tell_asked(runner, plan)
+        total = len(plan.studies)
+        for done, ((strategy, repeat), search) in enumerate(plan.studies.items()):
             on_progress(Progressed(strategy, repeat, done, total))
-            about = _about(contest, strategy, repeat)
+            about = _about(plan, strategy, repeat)
             summary = None
             with suppress(NoWinnerError):  # which the comparison tells
                 summary = run_with(runner, search, on_event, about)
@@ -93,35 +93,35 @@ def compare_study(
         return read_comparison(runner.store, study.name)
 
 
-def _terms(contest: Contest) -> dict[str, Any]:
+def _terms(plan: ComparisonPlan) -> dict[str, Any]:
     """What all searches of a comparison must have in common."""
-    return {"budget": contest.section.budget, "amount": contest.amount}
+    return {"budget": plan.section.budget, "amount": plan.amount}
 
 
-def _asked(contest: Contest) -> dict[str, Any]:
+def _asked(plan: ComparisonPlan) -> dict[str, Any]:
     """What may be another from run to run: who competes, and how often."""
-    section = contest.section
+    section = plan.section
     return {"strategies": list(section.strategies), "repeats": section.repeats}
 
 
-def _tell_asked(runner: Runner, contest: Contest) -> None:
+def _tell_asked(runner: Runner, plan: ComparisonPlan) -> None:
     """Tell the studies of earlier runs what is asked now, also those that nobody asks for.
 
     Raises:
         UsageError: one of them is being run; none is told then.
     """
     changed = []
-    for study in comparisons(runner.store).get(contest.name, ()):
+    for study in comparisons(runner.store).get(plan.name, ()):
         refuse_running(runner.store.engine, study._study_id, study.study_name)
         about = record.read_metadata(study, "comparison")
-        if about != about | _asked(contest):
-            changed.append((study, about | _asked(contest)))
+        if about != about | _asked(plan):
+            changed.append((study, about | _asked(plan)))
     for study, about in changed:
         with runner.hold(study, counted=False):
             record.write_metadata(study, "comparison", about)
 
 
-def _check(store: WriteBehindStorage, contest: Contest) -> None:
+def _check(store: WriteBehindStorage, plan: ComparisonPlan) -> None:
     """Make sure that the store has no comparison of this name on other terms.
 
     Raises:
@@ -130,12 +130,12 @@ def _check(store: WriteBehindStorage, contest: Contest) -> None:
     import optuna
 
     known = set(study_names(store))
-    for search in contest.studies.values():
+    for search in plan.studies.values():
         if search.name not in known:
             continue
         study = optuna.load_study(study_name=search.name, storage=store)
         about = record.read_metadata(study, "comparison")
-        terms = _terms(contest)
+        terms = _terms(plan)
         if about is None and not study.get_trials(deepcopy=False):
             continue  # it was killed before it had said what it is a part of
         if about is None:
@@ -145,18 +145,18 @@ def _check(store: WriteBehindStorage, contest: Contest) -> None:
             )
         if {key: about[key] for key in terms} != terms:
             raise UsageError(
-                f"the comparison {contest.name!r} in this database had a budget of "
-                f"{about['amount']:.6g} {about['budget']}, which now is {contest.amount:.6g} "
-                f"{contest.section.budget}: it follows from [compare], and without an amount from "
+                f"the comparison {plan.name!r} in this database had a budget of "
+                f"{about['amount']:.6g} {about['budget']}, which now is {plan.amount:.6g} "
+                f"{plan.section.budget}: it follows from [compare], and without an amount from "
                 "the grid's trials, epochs and ranges. Give the study file a new name, or undo the "
                 "change"
             )
 
 
-def _about(contest: Contest, strategy: str, repeat: int) -> dict[str, Any]:
+def _about(plan: ComparisonPlan, strategy: str, repeat: int) -> dict[str, Any]:
     """What is kept with a study of what it is a part of."""
     # Random search with twice the budget is random search, and then as much again.
-    half = contest.studies.get(("random", repeat)) if strategy == DOUBLE else None
+    half = plan.studies.get(("random", repeat)) if strategy == DOUBLE else None
     begins_as = None if half is None else half.name
-    about = {"name": contest.name, "strategy": strategy, "repeat": repeat, "begins_as": begins_as}
-    return _terms(contest) | _asked(contest) | about
+    about = {"name": plan.name, "strategy": strategy, "repeat": repeat, "begins_as": begins_as}
+    return _terms(plan) | _asked(plan) | about

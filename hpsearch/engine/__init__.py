@@ -3,7 +3,7 @@
 - A **slot** is a place in a stage: which configuration is trained there, with what seed, how long.
 - A **trial** is the store's row of a slot; Optuna's word.
 - A **job** is what a worker is given to train a slot, or anything else.
-- A **result** is what the training of a slot came to.
+- A **result** is what that came to: `JobResult` whole, `Result` as far as a strategy reads it.
 """
 
 from __future__ import annotations

@@ -8,12 +8,12 @@ from typing import TYPE_CHECKING
 from hpsearch.errors import UsageError
 
 if TYPE_CHECKING:
-    from hpsearch.search.race import Confirmed
+    from hpsearch.search.race import RacedSearch
 
 __all__ = ["most_below", "trials_within"]
 
 
-def trials_within(trials: int, total_epochs: int | None, make: Callable[[int], Confirmed]) -> int:
+def trials_within(trials: int, total_epochs: int | None, make: Callable[[int], RacedSearch]) -> int:
     """The most trials whose plan needs no more epochs than there are.
 
     Args:

@@ -19,7 +19,7 @@ from hpsearch.engine.reuse import known_trainings, training_digest
 from hpsearch.errors import HpsearchError, RunError
 from hpsearch.search.base import Result, Slot, Stage
 from hpsearch.storage import load_epochs
-from hpsearch.training.jobs import Outcome, train_job
+from hpsearch.training.jobs import JobResult, train_job
 
 if TYPE_CHECKING:
     from hpsearch.engine.runner import Run
@@ -41,6 +41,7 @@ class Dispatcher:
         self._results = record.read_results(trials)
         self._unfinished = record.read_unfinished(trials)
         self._known = known_trainings(self.store.engine)
+        self._space = run.study.space()
         self.spending = Spending(
             run.study.search.total_flops,
             DataShape.of(run.dataset, run.splits),
@@ -50,7 +51,7 @@ class Dispatcher:
         )
         self._jobs = run.jobs(train_job)
         self._begun: dict[int, Slot] = {}  # by trial id: RUNNING in the store
-        self._found: list[Attempts[Outcome]] = []  # begun, and the store has their results
+        self._found: list[Attempts[JobResult]] = []  # begun, and the store has their results
 
     def search(self, strategy: Strategy) -> list[Result]:
         """Fill every slot of every stage, or as many as the budget pays for.
@@ -135,13 +136,13 @@ class Dispatcher:
             slot = stage.slot(index, tuple(done))
         if not self.spending.admit(slot):
             return False
-        study, job = self.run.study, self.run.job(slot)
-        digest = training_digest(study, self.run.dataset.fingerprint, job)
+        job = self.run.job(slot)
+        digest = training_digest(self.run.study, self.run.dataset.fingerprint, job)
         if begun is not None:
             trial_id = begun._trial_id
             record.resume_trial(self.store, trial_id, begun.state)
         else:
-            trial = record.begun_trial(stage, slot, study.space(), digest)
+            trial = record.begun_trial(stage, slot, self._space, digest)
             study_id = self.run.target._study_id
             trial_id = self.store.create_new_trial(study_id, template_trial=trial)
         self._begun[trial_id] = slot
@@ -150,8 +151,8 @@ class Dispatcher:
             self._jobs.give(trial_id, job)
         else:
             epochs_of = load_epochs(self.store, trial_id=before).get(before, {})
-            outcome = record.read_outcome(self.store.get_trial(before), epochs_of)
-            self._found.append(Attempts(trial_id, job, outcome))
+            result = record.read_result(self.store.get_trial(before), epochs_of)
+            self._found.append(Attempts(trial_id, job, result))
         return True
 
     def _most(self, stage: Stage, waiting: deque[int]) -> int:
@@ -166,17 +167,17 @@ class Dispatcher:
         return pool.workers + (pool.ahead if plenty else 0)
 
     def record_result(
-        self, stage: Stage, attempts: Attempts[Outcome], done: list[Result]
+        self, stage: Stage, attempts: Attempts[JobResult], done: list[Result]
     ) -> TrialDone:
         """Write what came of a slot; returns what to tell of it once it is committed."""
         assert isinstance(attempts.key, int), "the id of the slot's trial"
-        slot, outcome = self._begun[attempts.key], attempts.result
-        if outcome is None:
+        slot, result = self._begun[attempts.key], attempts.result
+        if result is None:
             record.fail_trial(self.store, attempts.key, attempts.errors)
             event = TrialDone(stage, slot, None, attempts.errors[-1])
         else:
-            record.finish_trial(self.store, attempts.key, outcome)
-            done.append(Result(slot, outcome.score, complete=outcome.complete))
+            record.finish_trial(self.store, attempts.key, result)
+            done.append(Result(slot, result.score, complete=result.complete))
             event = TrialDone(stage, slot, done[-1])
         del self._begun[attempts.key]
         return event

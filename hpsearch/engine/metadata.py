@@ -26,7 +26,7 @@ PREFIX = "hpsearch:"
 RESULT: Mapping[str, Any] = {
     "configuration": dict,
     "validation_accuracy": a_number,
-    "validation_spread": or_none(a_number),
+    "validation_std": or_none(a_number),
     "validation_scores": [a_number],
     "test_correct": a_count,
     "test_rows": lambda rows: a_count(rows) and rows > 0,

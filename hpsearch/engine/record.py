@@ -16,7 +16,7 @@ from hpsearch.search.distributions import to_distribution
 from hpsearch.shapes import a_count, fits
 from hpsearch.space import Categorical, Space, Value
 from hpsearch.training.diagnosis import ADVICE, DIAGNOSIS, HINTS, Finding, by_kind
-from hpsearch.training.jobs import Outcome
+from hpsearch.training.jobs import JobResult
 
 if TYPE_CHECKING:
     from optuna import Study
@@ -37,7 +37,7 @@ __all__ = [
     "hand_back_trial",
     "read_findings",
     "read_metadata",
-    "read_outcome",
+    "read_result",
     "read_results",
     "read_slots",
     "read_stages",
@@ -97,37 +97,37 @@ def begun_trial(stage: Stage, slot: Slot, whole: Space, digest: str) -> FrozenTr
     )
 
 
-def finish_trial(store: WriteBehindStorage, trial_id: int, outcome: Outcome) -> None:
+def finish_trial(store: WriteBehindStorage, trial_id: int, result: JobResult) -> None:
     """Write what came of a training: COMPLETE, or PRUNED when it was known to be bad."""
     from optuna.trial import TrialState
 
-    curve = dict(enumerate(outcome.curve, start=1)) or {1: outcome.score}
+    curve = dict(enumerate(result.curve, start=1)) or {1: result.score}
     attributes: dict[str, Any] = {
-        "why_stopped": outcome.why_stopped,
-        "best_epoch": outcome.best_epoch,
-        "seconds": round(outcome.seconds, 4),
-        "worker": outcome.worker,
+        "why_stopped": result.why_stopped,
+        "best_epoch": result.best_epoch,
+        "seconds": round(result.seconds, 4),
+        "worker": result.worker,
     }
-    if len(outcome.fold_scores) > 1:
-        attributes["fold_scores"] = list(outcome.fold_scores)
-    if outcome.losses and math.isfinite(outcome.losses[-1]):
-        attributes["train_loss"] = outcome.losses[-1]
-    if outcome.test_score is not None:
-        attributes[TEST] = outcome.test_score
-    attributes |= by_kind(outcome.findings)
+    if len(result.fold_scores) > 1:
+        attributes["fold_scores"] = list(result.fold_scores)
+    if result.losses and math.isfinite(result.losses[-1]):
+        attributes["train_loss"] = result.losses[-1]
+    if result.test_score is not None:
+        attributes[TEST] = result.test_score
+    attributes |= by_kind(result.findings)
     store.finish_trial(
         trial_id,
-        TrialState.COMPLETE if outcome.complete else TrialState.PRUNED,
-        [outcome.score],
+        TrialState.COMPLETE if result.complete else TrialState.PRUNED,
+        [result.score],
         intermediate_values=curve,
         user_attrs=attributes,
-        epochs={"train_loss": outcome.losses, "validation_loss": outcome.validation_losses},
-        snapshots=outcome.snapshots,
+        epochs={"train_loss": result.losses, "validation_loss": result.validation_losses},
+        snapshots=result.snapshots,
     )
 
 
-def read_outcome(trial: FrozenTrial, epochs: Mapping[str, Any]) -> Outcome:
-    """The outcome that `finish_trial` wrote.
+def read_result(trial: FrozenTrial, epochs: Mapping[str, Any]) -> JobResult:
+    """The result that `finish_trial` wrote.
 
     Args:
         trial: finished.
@@ -136,7 +136,7 @@ def read_outcome(trial: FrozenTrial, epochs: Mapping[str, Any]) -> Outcome:
     attributes = trial.user_attrs
     assert trial.value is not None, "asked of trials that have a result"
     curve = tuple(value for _, value in sorted(trial.intermediate_values.items()))
-    return Outcome(
+    return JobResult(
         score=trial.value,
         complete=trial.state.name == "COMPLETE",
         why_stopped=attributes["why_stopped"],

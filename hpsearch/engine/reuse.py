@@ -28,7 +28,7 @@ def training_digest(study: StudyFile, fingerprint: str, job: Job) -> str:
         job: configuration, seed and epochs.
 
     Returns:
-        32 hexadecimal digits; equal for two jobs only if their outcomes are equal.
+        32 hexadecimal digits; equal for two jobs only if their results are equal.
     """
     split = study.data.model_dump(include={"limit", "test", "validation", "folds"})
     parts: dict[str, Any] = {

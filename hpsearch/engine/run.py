@@ -34,7 +34,7 @@ from hpsearch.engine.runner import Run, Runner, open_runner
 from hpsearch.engine.summary import Summary, summarize
 from hpsearch.errors import NoWinnerError, RunError
 from hpsearch.search import make_strategy
-from hpsearch.search.sequel import grown
+from hpsearch.search.extension import extend
 from hpsearch.storage import DEFAULT_STORAGE, load_study, save_model_bytes, study_names
 from hpsearch.training.model import Member, Model
 
@@ -46,7 +46,7 @@ if TYPE_CHECKING:
 
     from hpsearch.engine.baselines import Baseline
     from hpsearch.search.base import Result, Slot, Strategy, Winner
-    from hpsearch.search.race import Confirmed
+    from hpsearch.search.race import RacedSearch
     from hpsearch.storage import WriteBehindStorage
     from hpsearch.study_file import StudyFile
 
@@ -154,7 +154,7 @@ def planned_trials(study: StudyFile) -> int:
     return trials
 
 
-def make_search(study: StudyFile, trials: int) -> Confirmed:
+def make_search(study: StudyFile, trials: int) -> RacedSearch:
     """The strategy that a study file asks for, with some number of trials."""
     budget = {name.removeprefix("search.") for name in BUDGETS}
     given = study.search.model_dump(exclude={"strategy", *budget}, exclude_none=True)
@@ -206,7 +206,7 @@ def _complete(run: Run, trials: int, baselines: Sequence[Baseline]) -> None:
     study, target, dataset = run.study, run.target, run.dataset
     keep_environment(target)
     numbers = totals(target, trials)
-    strategy = grown(partial(make_search, study), numbers)
+    strategy = extend(partial(make_search, study), numbers)
     record.write_metadata(target, "totals", numbers)
     dispatcher = Dispatcher(run)
     results = dispatcher.search(strategy)
@@ -220,7 +220,7 @@ def _complete(run: Run, trials: int, baselines: Sequence[Baseline]) -> None:
     figures = {
         "configuration": dict(winner.configuration),
         "validation_accuracy": winner.mean,
-        "validation_spread": winner.spread,
+        "validation_std": winner.std,
         "validation_scores": list(winner.scores),
         "validation_slots": [list(slot) for slot in winner.slots],
         "test_correct": refit.correct,

@@ -102,7 +102,7 @@ class Summary:
         best: the winner's configuration, or the best trial's while the search goes on; None while
             no trial is complete, and where there are several objectives.
         validation_accuracy: the winner's mean, or the best trial's score.
-        validation_spread: standard deviation over the winner's seeds.
+        validation_std: standard deviation over the winner's seeds.
         validation_scores: the scores that the mean is of.
         test_accuracy: of the refitted winner on the test part.
         test_interval: Wilson's 95% interval around it.
@@ -130,7 +130,7 @@ class Summary:
     states: Mapping[str, int]
     best: Mapping[str, Value] | None = None
     validation_accuracy: float | None = None
-    validation_spread: float | None = None
+    validation_std: float | None = None
     validation_scores: tuple[float, ...] = ()
     test_accuracy: float | None = None
     test_interval: tuple[float, float] | None = None
@@ -207,7 +207,7 @@ class Summary:
             "stages": [_stage_document(stage) for stage in self.stages],
             "best": None if self.best is None else dict(self.best),
             "validation_accuracy": self.validation_accuracy,
-            "validation_spread": self.validation_spread,
+            "validation_std": self.validation_std,
             "validation_scores": list(self.validation_scores),
             "test_accuracy": self.test_accuracy,
             "test_interval": None if self.test_interval is None else list(self.test_interval),
@@ -319,7 +319,7 @@ def _final(result: Mapping[str, Any]) -> dict[str, Any]:
     return {
         "best": result["configuration"],
         "validation_accuracy": result["validation_accuracy"],
-        "validation_spread": result["validation_spread"],
+        "validation_std": result["validation_std"],
         "validation_scores": tuple(result["validation_scores"]),
         "test_accuracy": correct / rows,
         "test_interval": wilson_interval(correct, rows),

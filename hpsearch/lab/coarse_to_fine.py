@@ -123,8 +123,8 @@ def coarse_to_fine_data(
 
     def evaluate(slot: Slot) -> float | None:
         spec = TrainingSpecification.of({**NETWORK, **slot.configuration}, epochs=slot.epochs)
-        outcome = train_folds([fold], len(data.classes), spec, seed=slot.seed)
-        return outcome.score if outcome.complete else None
+        result = train_folds([fold], len(data.classes), spec, seed=slot.seed)
+        return result.score if result.complete else None
 
     report = run_search(evaluate, strategy)
     stages = []

@@ -44,27 +44,28 @@ def initialization_data(
 
 
 def initialization_sees(data: InitializationData) -> str:
-    """What is left of the spread in the last layer, and what came of the saturated gradient."""
+    """What the last layer keeps of the standard deviation, and the saturated gradient."""
     depth = len(data.networks[0].saturated)
 
     def left(activation: str, initializer: str) -> str:
-        spread = data.network(activation, initializer).outputs.spread
-        return f"{spread[-1] / spread[0]:.2g}"
+        std = data.network(activation, initializer).outputs.std
+        return f"{std[-1] / std[0]:.2g}"
 
     large = data.network("tanh", "large-random")
-    gradient = large.gradients.spread[0] / large.gradients.spread[-1]
+    gradient = large.gradients.std[0] / large.gradients.std[-1]
     return (
-        f"Layer {depth} keeps {left('tanh', 'xavier')} of layer 1's spread with tanh and Xavier's "
-        f"weights, and {left('tanh', 'small-random')} of it with small random ones; with ReLU it "
-        f"keeps {left('relu', 'he')} with He's and {left('relu', 'xavier')} with Xavier's; large "
-        f"random weights saturate {large.saturated[-1]:.0%} of tanh's outputs, and the gradient, "
+        f"Layer {depth} keeps {left('tanh', 'xavier')} of layer 1's standard deviation with tanh "
+        f"and Xavier's weights, and {left('tanh', 'small-random')} of it with small random ones; "
+        f"with ReLU it keeps {left('relu', 'he')} with He's and "
+        f"{left('relu', 'xavier')} with Xavier's; large random weights saturate "
+        f"{large.saturated[-1]:.0%} of tanh's outputs, and the gradient, "
         f"which the lecture expects to vanish, is {gradient:.2g} times as large in layer 1 as in "
         f"layer {depth}."
     )
 
 
 def layer_figures(networks: Sequence[DeepNetwork]) -> list[go.Figure]:
-    """Spreads of outputs and gradients by layer, and all histograms.
+    """Standard deviations of outputs and gradients by layer, and all histograms.
 
     Args:
         networks: of one or more activations.
@@ -73,17 +74,20 @@ def layer_figures(networks: Sequence[DeepNetwork]) -> list[go.Figure]:
     for activation in dict.fromkeys(n.activation for n in networks):
         for what in ("outputs", "gradients"):
             figure = titled_figure(
-                f"{activation}: spread of the {what}", "layer", "spread (log scale)", legend_rows=2
+                f"{activation}: standard deviation of the {what}",
+                "layer",
+                "standard deviation (log scale)",
+                legend_rows=2,
             )
             shown = [n for n in networks if n.activation == activation]
-            spreads = [getattr(network, what).spread for network in shown]
-            ends = np.array([0.3 * np.min(spreads), 3 * np.max(spreads)])
+            stds = [getattr(network, what).std for network in shown]
+            ends = np.array([0.3 * np.min(stds), 3 * np.max(stds)])
             figure.update_yaxes(**log_axis(ends), range=np.log10(ends).tolist())
             figure.update_xaxes(dtick=1)
-            for colour, network, spread in zip(CYCLE, shown, spreads, strict=False):
+            for colour, network, std in zip(CYCLE, shown, stds, strict=False):
                 figure.add_scatter(
-                    x=list(range(1, len(spread) + 1)),
-                    y=spread,
+                    x=list(range(1, len(std) + 1)),
+                    y=std,
                     mode="lines+markers",
                     line={"color": colour},
                     name=network.initializer,
@@ -100,12 +104,12 @@ def layer_figures(networks: Sequence[DeepNetwork]) -> list[go.Figure]:
 
 
 def layer_table(networks: Sequence[DeepNetwork]) -> Table:
-    """Mean and spread in the first and the last layer of each network."""
+    """Mean and standard deviation in the first and the last layer of each network."""
     last = len(networks[0].saturated)
     headings = (
         "activation",
         "weights",
-        *(f"{what}, layer {n}" for what in ("mean", "spread", "gradient") for n in (1, last)),
+        *(f"{what}, layer {n}" for what in ("mean", "std", "gradient") for n in (1, last)),
         f"saturated, layer {last}",
     )
     rows = tuple(
@@ -113,13 +117,13 @@ def layer_table(networks: Sequence[DeepNetwork]) -> Table:
             network.activation,
             network.initializer,
             *(f"{network.outputs.mean[i]:.2g}" for i in (0, -1)),
-            *(f"{network.outputs.spread[i]:.2g}" for i in (0, -1)),
-            *(f"{network.gradients.spread[i]:.2g}" for i in (0, -1)),
+            *(f"{network.outputs.std[i]:.2g}" for i in (0, -1)),
+            *(f"{network.gradients.std[i]:.2g}" for i in (0, -1)),
             f"{network.saturated[-1]:.0%}" if network.activation == "tanh" else "",
         )
         for network in networks
     )
-    return Table("Outputs, and the spread of their gradients", headings, rows)
+    return Table("Outputs, and the standard deviation of their gradients", headings, rows)
 
 
 INITIALIZATION = Experiment(
@@ -164,16 +168,16 @@ def batch_norm_data(
 
 
 def batch_norm_sees(data: BatchNormData) -> str:
-    """The range of the last layer's spread with and without, and that of the gradients."""
+    """The last layer's standard deviations with and without, and the range of the gradients'."""
     depth = len(data.plain[0].saturated)
-    low, high = _range([n.outputs.spread[-1] for n in data.normalized])
-    plain_low, plain_high = _range([n.outputs.spread[-1] for n in data.plain])
+    low, high = _range([n.outputs.std[-1] for n in data.normalized])
+    plain_low, plain_high = _range([n.outputs.std[-1] for n in data.plain])
     drift, plain_drift = (
-        max(max(r, 1 / r) for r in (n.gradients.spread[0] / n.gradients.spread[-1] for n in nets))
+        max(max(r, 1 / r) for r in (n.gradients.std[0] / n.gradients.std[-1] for n in nets))
         for nets in (data.normalized, data.plain)
     )
     return (
-        f"Whatever the first weights, the spread of layer {depth} lies between {low:.2f} and "
+        f"Whatever the first weights, layer {depth} has a standard deviation of {low:.2f} to "
         f"{high:.2f} with batch normalization (without: {plain_low:.1e} to {plain_high:.1e}), "
         f"and from layer {depth} down to layer 1 the gradient changes by a factor of {drift:.1f} "
         f"at most (without: {plain_drift:.1e})."

@@ -24,7 +24,7 @@ class Distributions:
 
     Attributes:
         mean: (L,).
-        spread: the standard deviation (L,).
+        std: the standard deviation (L,).
         edges: of the bins, the same for all layers (BINS + 1,).
         shares: of the layer's values in each bin (L, BINS).
         zeros: share of the values that are exactly 0 (L,).
@@ -32,7 +32,7 @@ class Distributions:
     """
 
     mean: np.ndarray
-    spread: np.ndarray
+    std: np.ndarray
     edges: np.ndarray
     shares: np.ndarray
     zeros: np.ndarray
@@ -105,7 +105,7 @@ def _distributions(layers: list[np.ndarray], *, bounded: bool) -> Distributions:
     edges = np.linspace(low, high, BINS + 1)
     return Distributions(
         mean=np.array([layer.mean(dtype=np.float64) for layer in layers]),
-        spread=np.array([layer.std(dtype=np.float64) for layer in layers]),
+        std=np.array([layer.std(dtype=np.float64) for layer in layers]),
         edges=edges if bounded else 10.0**edges,
         shares=np.array([c / layer.size for c, layer in zip(counts, layers, strict=True)]),
         zeros=np.array([np.mean(layer == 0) for layer in layers]),

@@ -54,7 +54,7 @@ class Cloud:
 
     @property
     def stretch(self) -> float:
-        """The spread along the cloud's longest axis over that along its shortest."""
+        """The standard deviation along the cloud's longest axis over that along its shortest."""
         low, high = np.linalg.eigvalsh(self.covariance)
         return float(np.sqrt(high / low))
 
@@ -137,10 +137,11 @@ def preprocessing_sees(data: PreprocessingData) -> str:
     wide, equal = raw.points.std(axis=0), standard.points.std(axis=0)
     return (
         f"Centring moves the cloud's mean from ({before[0]:.1f}, {before[1]:.1f}) to "
-        f"({after[0]:.1f}, {after[1]:.1f}), standardizing turns its spreads of {wide[0]:.1f} and "
-        f"{wide[1]:.1f} into {equal[0]:.1f} and {equal[1]:.1f}, PCA brings its correlation from "
-        f"{raw.correlation:.2f} to {abs(clouds['pca'].correlation):.2f}, and whitening makes it "
-        f"round (axes of {raw.stretch:.1f} to 1 become {clouds['whiten'].stretch:.1f} to 1); "
+        f"({after[0]:.1f}, {after[1]:.1f}), standardizing turns its standard deviations of "
+        f"{wide[0]:.1f} and {wide[1]:.1f} into {equal[0]:.1f} and {equal[1]:.1f}, PCA "
+        f"brings its correlation from {raw.correlation:.2f} to "
+        f"{abs(clouds['pca'].correlation):.2f}, and whitening makes it round (axes of "
+        f"{raw.stretch:.1f} to 1 become {clouds['whiten'].stretch:.1f} to 1); "
         f"gradient descent needs {arrives('none')} steps on the raw cloud, "
         f"{arrives('zero-centre')} on the centred one and {arrives('whiten')} on the whitened one."
     )
@@ -192,16 +193,16 @@ def preprocessing_figures(data: PreprocessingData) -> list[go.Figure]:
 
 
 def preprocessing_table(data: PreprocessingData) -> Table:
-    """Mean, spread, correlation and stretch of each form, and how soon it is learned."""
+    """Mean, standard deviation, correlation, stretch of each form; how soon it is learned."""
     rows = []
     for kind, cloud in data.clouds.items():
         arrival = data.arrival(kind)
-        mean, spread = cloud.points.mean(axis=0), cloud.points.std(axis=0)
+        mean, std = cloud.points.mean(axis=0), cloud.points.std(axis=0)
         rows.append(
             (
                 kind,
                 f"{mean[0] + 0.0:.2f}, {mean[1] + 0.0:.2f}".replace("-0.00", "0.00"),
-                f"{spread[0]:.2f}, {spread[1]:.2f}",
+                f"{std[0]:.2f}, {std[1]:.2f}",
                 f"{cloud.correlation:.2f}".replace("-0.00", "0.00"),
                 f"{cloud.stretch:.2f}",
                 f"{cloud.rate:.2g}",
@@ -211,7 +212,7 @@ def preprocessing_table(data: PreprocessingData) -> Table:
     headings = (
         "preprocessing",
         "mean",
-        "spread",
+        "standard deviation",
         "correlation",
         "longest / shortest axis",
         "best rate",

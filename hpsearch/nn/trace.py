@@ -31,12 +31,12 @@ PROBE_LEAST, PROBE_MOST = 32, 128
 
 QUANTITIES = (
     "output mean",
-    "output spread",
+    "output std",
     "saturated",
     "dead",
     "weight size",
     "gradient mean",
-    "gradient spread",
+    "gradient std",
     "update ratio",
 )
 """What is kept of each layer: mean and standard deviation of its outputs (of the logits, for the
@@ -174,7 +174,7 @@ class Tracer:
         return Trace(self.input_size, tuple(self.snapshots), float(right.mean()))
 
     def _outputs(self) -> list[tuple[float, float, float, float]]:
-        """Mean, spread, saturated and dead share of each layer's outputs."""
+        """Mean, standard deviation, saturated and dead share of each layer's outputs."""
         outputs = []
         for activation in self.activations:
             mask = activation.saturated(activation.y)
@@ -207,11 +207,11 @@ def _moments(values: Array, scratch: Array) -> tuple[float, float]:
 
 
 def _sizes(weights: Array, gradient: Array, step: Array) -> tuple[float, float, float, float]:
-    """Size of a layer's weights, mean and spread of its gradients, size of its step."""
+    """Size of a layer's weights, mean and standard deviation of its gradients, size of its step."""
     size, mean = _size(weights), float(np.add.reduce(gradient)) / gradient.size
     variance = float(np.dot(gradient, gradient)) / gradient.size - mean**2
-    spread = 0.0 if variance < 0 else variance**0.5  # rounding may leave it just below zero
-    return size, mean, spread, _size(step) / size if size > 0 else 0.0
+    std = 0.0 if variance < 0 else variance**0.5  # rounding may leave it just below zero
+    return size, mean, std, _size(step) / size if size > 0 else 0.0
 
 
 def _size(values: Array) -> float:

@@ -6,19 +6,19 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from hpsearch.advice import Edit, Point
+from hpsearch.advice import Change, Recommendation
 from hpsearch.engine.record import value_text
 from hpsearch.plots.tables import Table
 from hpsearch.plots.view import NothingToDraw, StudyView
 
-__all__ = ["AdviceData", "advice_data", "advice_tables", "edit_text"]
+__all__ = ["AdviceData", "advice_data", "advice_tables", "change_text"]
 
 
 @dataclass(frozen=True)
 class AdviceData:
-    """The points, those first that change something."""
+    """The recommendations, those first that change something."""
 
-    points: tuple[Point, ...]
+    recommendations: tuple[Recommendation, ...]
     note: str
 
 
@@ -36,9 +36,9 @@ def advice_data(view: StudyView) -> AdviceData:
         )
     if not view.advice:
         raise NothingToDraw("The store has nothing from which this version could give advice.")
-    if not any(point.asks for point in view.advice):
+    if not any(r.asks for r in view.advice):
         return AdviceData(view.advice, "Nothing here asks for a change.")
-    if not any(point.edits for point in view.advice):
+    if not any(r.changes for r in view.advice):
         return AdviceData(view.advice, "No setting alone would change this.")
     return AdviceData(
         view.advice, "The command hpsearch advise writes a study file with these changes."
@@ -46,21 +46,25 @@ def advice_data(view: StudyView) -> AdviceData:
 
 
 def advice_tables(data: AdviceData) -> list[Table]:
-    """A line for each point."""
+    """A line for each recommendation."""
     rows = [
-        (point.topic, point.sentence, "; ".join(map(edit_text, point.edits)))
-        for point in data.points
+        (
+            recommendation.topic,
+            recommendation.sentence,
+            "; ".join(map(change_text, recommendation.changes)),
+        )
+        for recommendation in data.recommendations
     ]
-    return [Table("Point by point", ("about", "what is said", "change"), rows)]
+    return [Table("Recommendations", ("about", "what is said", "change"), rows)]
 
 
-def edit_text(edit: Edit) -> str:
+def change_text(change: Change) -> str:
     """A change of a study file, on one line.
 
-    >>> edit_text(Edit("training", "learning_rate", {"low": 0.001, "high": 0.1, "log": True}))
+    >>> change_text(Change("training", "learning_rate", {"low": 0.001, "high": 0.1, "log": True}))
     '[training] learning_rate: 0.001 to 0.1 (log scale)'
     """
-    return f"[{edit.section}] {edit.key}: {_setting(edit.value)}"
+    return f"[{change.section}] {change.key}: {_setting(change.value)}"
 
 
 def _setting(value: Any) -> str:

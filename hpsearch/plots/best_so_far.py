@@ -41,17 +41,14 @@ class BestSoFarData:
 
 def best_so_far_data(comparison: Comparison) -> BestSoFarData:
     """The incumbents' scores on one axis of costs, in shares of the budget."""
-    contestants = comparison.contestants
-    doubled = DOUBLED if {DOUBLE, "random"} <= contestants.keys() else ""
-    costs = cost_grid([p for c in contestants.values() for p in c.progress], POINTS)
+    runs = comparison.runs
+    doubled = DOUBLED if {DOUBLE, "random"} <= runs.keys() else ""
+    costs = cost_grid([p for c in runs.values() for p in c.progress], POINTS)
     parts: tuple[Literal["validation", "test"], ...] = ("validation", "test")
     return BestSoFarData(
         costs / comparison.amount,
-        {name: float(np.median(c.cost)) / comparison.amount for name, c in contestants.items()},
-        {
-            part: {name: band(c.progress, costs, part) for name, c in contestants.items()}
-            for part in parts
-        },
+        {name: float(np.median(c.cost)) / comparison.amount for name, c in runs.items()},
+        {part: {name: band(c.progress, costs, part) for name, c in runs.items()} for part in parts},
         f"Medians and middle halves of {comparison.repeats} repeats. The axis leaves out the low "
         f"scores with which searches begin.{doubled}",
     )

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from hpsearch.compare.progress import SpeedUp
-from hpsearch.compare.standings import reference_of, standings
+from hpsearch.compare.summary import reference_of, summarize_strategies
 from hpsearch.plots.style import STRATEGY_COLOURS, blank_figure
 from hpsearch.plots.view import NothingToDraw
 
@@ -41,7 +41,7 @@ def catch_up_data(comparison: Comparison) -> CatchUpData:
     Raises:
         NothingToDraw: nobody competes with the reference.
     """
-    found = {row.strategy: row.speed_up for row in standings([comparison])}
+    found = {row.strategy: row.speed_up for row in summarize_strategies([comparison])}
     if len(found) < 2:
         raise NothingToDraw("There is one strategy alone, and none to hold it against.")
     note = (

@@ -88,7 +88,7 @@ def conditions_data(comparison: Comparison) -> ConfigurationData:
     settings, repeats = comparison.settings, comparison.repeats
     first = settings.get("seed")
     stored = {
-        "strategies": ", ".join(comparison.contestants),
+        "strategies": ", ".join(comparison.runs),
         "searches of each": str(repeats),
         **({} if first is None else {"seeds": f"{first} to {first + repeats - 1}"}),
         "budget of a search": f"{comparison.amount:.6g} {UNITS[comparison.unit]}",

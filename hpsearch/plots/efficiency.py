@@ -66,7 +66,7 @@ def efficiency_data(comparison: Comparison) -> EfficiencyData:
             sizes=sizes,
         ):
             found.setdefault(point.size, []).extend(point.scores)
-    grid = comparison.contestants.get("grid")
+    grid = comparison.runs.get("grid")
     trials = sum(len(scores) for scores in random.scores)
     return EfficiencyData(
         tuple(found),

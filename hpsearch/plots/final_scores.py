@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from hpsearch.compare.standings import Standing, standings
+from hpsearch.compare.summary import StrategySummary, summarize_strategies
 from hpsearch.plots.style import GREY, STRATEGY_COLOURS, blank_figure
 
 if TYPE_CHECKING:
@@ -23,7 +23,7 @@ class FinalScoresData:
     """The scores of the repeats and their sums.
 
     Attributes:
-        test: by strategy, (R,) as in `Contestant`.
+        test: by strategy, (R,) as in `StrategyRuns`.
         refit: likewise.
         rows: the table's lines.
         note: what the bars are.
@@ -32,14 +32,14 @@ class FinalScoresData:
 
     test: dict[str, np.ndarray]
     refit: dict[str, np.ndarray]
-    rows: dict[str, Standing]
+    rows: dict[str, StrategySummary]
     note: str
     constant: float | None = None
 
 
 def final_scores_data(comparison: Comparison) -> FinalScoresData:
     """The test accuracy of the winners, and of the same winners trained once more."""
-    rows = standings([comparison])
+    rows = summarize_strategies([comparison])
     note = "Diamonds are interquartile means with 95% bootstrap intervals."
     if _outside(comparison):
         note += " Below the axis: trainings that came out far worse than all others, drawn at its"
@@ -48,8 +48,8 @@ def final_scores_data(comparison: Comparison) -> FinalScoresData:
         note += f" Always answering the largest class comes to {constant:.4f}; a dotted line where"
         note += " the axis reaches there."
     return FinalScoresData(
-        {name: c.test for name, c in comparison.contestants.items()},
-        {name: c.refit for name, c in comparison.contestants.items()},
+        {name: c.test for name, c in comparison.runs.items()},
+        {name: c.refit for name, c in comparison.runs.items()},
         {row.strategy: row for row in rows},
         note,
         constant,
@@ -57,8 +57,8 @@ def final_scores_data(comparison: Comparison) -> FinalScoresData:
 
 
 def _outside(comparison: Comparison) -> bool:
-    refits = np.concatenate([c.refit for c in comparison.contestants.values()])
-    tests = np.concatenate([c.test for c in comparison.contestants.values()])
+    refits = np.concatenate([c.refit for c in comparison.runs.values()])
+    tests = np.concatenate([c.test for c in comparison.runs.values()])
     return bool((refits < _floor(tests)).any())
 
 
@@ -83,9 +83,9 @@ def final_scores_figure(data: FinalScoresData) -> go.Figure:
         (0.2, data.refit, "trained once more", "circle-open"),
     ):
         for at, name in enumerate(names):
-            spread = np.linspace(-0.08, 0.08, len(scores[name])) if len(scores[name]) > 1 else [0]
+            beside = np.linspace(-0.08, 0.08, len(scores[name])) if len(scores[name]) > 1 else [0]
             figure.add_scatter(
-                x=at + shift + np.asarray(spread),
+                x=at + shift + np.asarray(beside),
                 y=np.clip(scores[name], low, high),
                 customdata=scores[name],
                 mode="markers",

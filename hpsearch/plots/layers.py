@@ -106,8 +106,8 @@ def _training(trial: TrialView, why: str) -> Training:
             _positive(series["update ratio"][i]),
             () if i == last else tuple(series["dead"][i]),
             () if i == last else tuple(series["saturated"][i]),
-            _positive(series["gradient spread"][i]),
-            _positive(series["output spread"][i]),
+            _positive(series["gradient std"][i]),
+            _positive(series["output std"][i]),
         )
         for i in range(last + 1)
     )
@@ -120,8 +120,8 @@ def _positive(values: Iterable[float | None]) -> Series:
 
 LOGS = (
     ("updates", "update / weights"),
-    ("gradients", "gradient spread"),
-    ("outputs", "output spread"),
+    ("gradients", "gradient std"),
+    ("outputs", "output std"),
 )
 """The rows of a figure with a logarithmic axis, from the bottom, by the attributes of a layer."""
 

@@ -51,7 +51,7 @@ def layouts_data(comparison: Comparison) -> LayoutsData:
     Raises:
         NothingToDraw: one of the two does not compete, or there is one parameter only.
     """
-    missing = {"grid", "random"} - comparison.contestants.keys()
+    missing = {"grid", "random"} - comparison.runs.keys()
     if missing:
         raise NothingToDraw("This picture holds grid against random search; both must compete.")
     ordered = [n for n in relevances(comparison) if n not in comparison.space.conditions]
@@ -61,14 +61,14 @@ def layouts_data(comparison: Comparison) -> LayoutsData:
     axes = comparison.space.parameters[names[0]], comparison.space.parameters[names[1]]
     places, scores, tried = {}, {}, []
     for strategy in ("grid", "random"):
-        slots = comparison.contestants[strategy].slots[0]
+        slots = comparison.runs[strategy].slots[0]
         places[strategy] = np.stack(
             [
                 points(axis, [s.configuration[n] for s in slots])
                 for n, axis in zip(names, axes, strict=True)
             ]
         )
-        scores[strategy] = comparison.contestants[strategy].scores[0][:, 0]
+        scores[strategy] = comparison.runs[strategy].scores[0][:, 0]
         values = [len({s.configuration[n] for s in slots}) for n in names]
         tried.append(
             f"{strategy}'s {len(slots)} trials tried {values[0]} values of {names[0]} and "

@@ -126,9 +126,9 @@ PANELS = {
         "What went on in the network",
         "Snapshots of the network between epochs, on the same few samples, layer by layer: the "
         "share of units that are dead (at every sample) and of outputs that are saturated "
-        "(dotted; about half is healthy for ReLU, which is 0 there), the spread of outputs and of "
-        "gradients, which should be alike in all layers, and the size of an update beside that of "
-        "the weights, healthy near 0.001 (dashed).",
+        "(dotted; about half is healthy for ReLU, which is 0 there), the standard deviation "
+        "of outputs and of gradients, which should be alike in all layers, and the size of an "
+        "update beside that of the weights, healthy near 0.001 (dashed).",
         layers_data,
         layers_figures,
     ),

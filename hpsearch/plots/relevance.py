@@ -14,7 +14,7 @@ from hpsearch.plots.view import NothingToDraw
 if TYPE_CHECKING:
     import plotly.graph_objects as go
 
-    from hpsearch.compare.result import Comparison, Contestant
+    from hpsearch.compare.result import Comparison, StrategyRuns
 
 __all__ = [
     "RelevanceData",
@@ -66,13 +66,13 @@ def relevances(comparison: Comparison) -> dict[str, Relevance]:
     return dict(sorted(found.items(), key=lambda item: -item[1].median))
 
 
-def independent_trials(comparison: Comparison) -> Contestant:
+def independent_trials(comparison: Comparison) -> StrategyRuns:
     """Random search, with twice the budget where it competes so.
 
     Raises:
         NothingToDraw: it does not compete.
     """
-    random = comparison.contestants.get(DOUBLE) or comparison.contestants.get("random")
+    random = comparison.runs.get(DOUBLE) or comparison.runs.get("random")
     if random is None:
         raise NothingToDraw(
             "Random search does not compete, and only its trials are independent of each other."

@@ -8,7 +8,7 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from hpsearch.advice import Point, advise, read_evidence
+from hpsearch.advice import Recommendation, advise, read_evidence
 from hpsearch.engine import record
 from hpsearch.engine.environment import environment
 from hpsearch.engine.summary import Summary, TrialRow, summarize, whole
@@ -79,8 +79,8 @@ class StudyView:
         environments: what its runs ran with, each kind once, the first one first.
         machine: what the process that reads the study runs with.
         comparison: the comparison of searches that it is a part of, if any.
-        advice: what its trainings say, those points first that change something; none for a study
-            of somebody else.
+        advice: what its trainings say, first what changes something; none for a study of
+            somebody else.
     """
 
     name: str
@@ -94,7 +94,7 @@ class StudyView:
     environments: Sequence[Mapping[str, str]] = ()
     machine: Mapping[str, str] = field(default_factory=dict)
     comparison: str | None = None
-    advice: tuple[Point, ...] = ()
+    advice: tuple[Recommendation, ...] = ()
 
 
 def read_view(store: WriteBehindStorage, name: str) -> StudyView:
@@ -139,13 +139,13 @@ def read_view(store: WriteBehindStorage, name: str) -> StudyView:
     )
 
 
-def _advice(study: Study) -> tuple[Point, ...]:
+def _advice(study: Study) -> tuple[Recommendation, ...]:
     if record.read_metadata(study, "study file") is None:
         return ()
     # Another version's settings, trials that others added with attributes of any kind: the page
     # goes without advice.
     with suppress(Exception):
-        return tuple(sorted(advise(read_evidence(study)), key=lambda point: not point.asks))
+        return tuple(sorted(advise(read_evidence(study)), key=lambda r: not r.asks))
     return ()
 
 

@@ -69,7 +69,7 @@ def _advice(view: StudyView) -> list[str]:
     else:
         counts = ", ".join(f"{c.finding.name} in {c.trainings:,}" for c in found.counts)
         lines = [f"{found.note} Found: {counts}."]
-    asked = [f"- {point.sentence}" for point in view.advice if point.asks][:MOST]
+    asked = [f"- {r.sentence}" for r in view.advice if r.asks][:MOST]
     if view.advice and not asked:
         asked = ["All is well: the trainings ask for no change."]
     return ["\n".join(["### Advice", "", *map(_plain, asked)]), *map(_plain, lines)]

@@ -51,7 +51,7 @@ def page_html(subjects: Sequence[Subject], dashboard: Dashboard) -> str:
 def _joint(subjects: Sequence[Subject]) -> str:
     """Several comparisons of the same strategies, put together: their average ranks among them."""
     comparisons = [subject for subject in subjects if isinstance(subject, Comparison)]
-    if len(comparisons) < 2 or len({tuple(c.contestants) for c in comparisons}) > 1:
+    if len(comparisons) < 2 or len({tuple(c.runs) for c in comparisons}) > 1:
         return ""
     return (
         '<section class="study" id="all-data-sets">\n<h1>All data sets</h1>\n'

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 
 from hpsearch.compare.result import UNITS, Comparison
-from hpsearch.compare.standings import answer, reference_of, searches, standings, verdict
+from hpsearch.compare.summary import answer, reference_of, searches, summarize_strategies, verdict
 from hpsearch.engine.record import settings_text, value_text
 from hpsearch.plots import StudyView
 from hpsearch.writing import html_text
@@ -32,7 +32,7 @@ def study_head(view: StudyView) -> str:
 
 def comparison_head(comparisons: Sequence[Comparison]) -> str:
     """The answer in words, and the table: of one data set, or of several put together."""
-    rows = standings(comparisons)
+    rows = summarize_strategies(comparisons)
     reference = reference_of(comparisons)
     sentences = list(answer(rows))
     headings = ["strategy", "trials", "cost", "test accuracy", "95% interval", "trained once more"]

@@ -176,7 +176,7 @@ class Winner:
     Args:
         configuration: its parameters.
         mean: the mean of ``scores``.
-        spread: their standard deviation; None for a single score.
+        std: their standard deviation; None for a single score.
         scores: the scores that count: those of the race, which no selection has made lucky, or
             without a race the single score for which it was chosen, which is flattered by the
             choice.
@@ -186,7 +186,7 @@ class Winner:
 
     configuration: Configuration
     mean: float
-    spread: float | None
+    std: float | None
     scores: tuple[float, ...]
     epochs: int
     slots: tuple[tuple[int, int], ...] = ()

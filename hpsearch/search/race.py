@@ -31,9 +31,9 @@ if TYPE_CHECKING:
     from hpsearch.space import Space, Value
 
 __all__ = [
-    "Confirmed",
     "Contender",
     "Race",
+    "RacedSearch",
     "Search",
     "configuration_key",
     "contenders_for",
@@ -77,7 +77,7 @@ class Search(Protocol):
 
 
 @dataclass(frozen=True)
-class Confirmed:
+class RacedSearch:
     """A search, and after it a race among its best: a whole `Strategy`.
 
     Args:
@@ -142,7 +142,7 @@ class Race:
         played = index - self.start
         if played >= len(sizes):
             return None
-        runners = [entry.configuration for entry in self._standing(results)[: sizes[played]]]
+        runners = [entry.configuration for entry in self._ranked(results)[: sizes[played]]]
         return Stage(
             kind=StageKind(RACE, self.first + played),
             index=index,
@@ -161,23 +161,23 @@ class Race:
         """
         if not results:
             raise RunError("no trial has finished, so there is no winner; see the failed trials.")
-        best = next((entry for entry in self._standing(results) if entry.trained), None)
+        best = next((entry for entry in self._ranked(results) if entry.trained), None)
         if best is None:
             raise NoWinnerError(
                 f"{_all_of(len(results))} stopped as known bad, without a finite score, so that "
                 "there is no winner; search where trials succeed, as at lower learning rates."
             )
         scores = best.scores
-        spread = statistics.stdev(scores) if len(scores) > 1 else None
+        std = statistics.stdev(scores) if len(scores) > 1 else None
         slots = tuple((r.slot.stage, r.slot.index) for r in best.counting)
         mean = statistics.fmean(scores)
-        return Winner(best.configuration, mean, spread, tuple(scores), best.epochs, slots)
+        return Winner(best.configuration, mean, std, tuple(scores), best.epochs, slots)
 
     def _entrants(self, results: Sequence[Result]) -> list[Contender]:
         found = [r for r in in_order(results) if r.slot.stage < self.start]
         return contenders_for(found, self.contenders)
 
-    def _standing(self, results: Sequence[Result]) -> list[Contender]:
+    def _ranked(self, results: Sequence[Result]) -> list[Contender]:
         """The contenders, the leader first: who survived longer, then who has the better mean."""
         entrants = {configuration_key(e.configuration): e for e in self._entrants(results)}
         for result in in_order(results):
@@ -185,7 +185,7 @@ class Race:
                 entry = entrants.get(configuration_key(result.slot.configuration))
                 if entry is not None:
                     entry.add(result)
-        return sorted(entrants.values(), key=lambda e: e.standing(), reverse=True)
+        return sorted(entrants.values(), key=lambda e: e.rank(), reverse=True)
 
 
 class Contender:
@@ -230,7 +230,7 @@ class Contender:
             self.race.append(result)
             self.epochs = result.slot.epochs
 
-    def standing(self) -> tuple[bool, bool, int, float]:
+    def rank(self) -> tuple[bool, bool, int, float]:
         """What contenders are sorted by: never diverged, or not always; survived longest; mean."""
         return self.sound, self.trained, self.last_round, statistics.fmean(self.scores)
 

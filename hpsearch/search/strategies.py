@@ -9,7 +9,7 @@ from hpsearch.search.coarse_to_fine import EPOCH_SHARES, STAGE_SHARES, CoarseToF
 from hpsearch.search.grid import GridSearch, Points, make_grid
 from hpsearch.search.optuna_strategies import ADAPTIVE, AdaptiveSearch
 from hpsearch.search.quasi_random import QuasiRandomSearch
-from hpsearch.search.race import Confirmed, Search
+from hpsearch.search.race import RacedSearch, Search
 from hpsearch.search.random_search import RandomSearch
 
 if TYPE_CHECKING:
@@ -38,7 +38,7 @@ def make_strategy(
     shift: bool | None = None,
     stage_shares: Sequence[float] | None = None,
     epoch_shares: Sequence[float] | None = None,
-) -> Confirmed:
+) -> RacedSearch:
     """A strategy by name.
 
     Args:
@@ -97,7 +97,7 @@ def make_strategy(
         search = CoarseToFine(space, slots, lengths, seed)
     else:
         search = AdaptiveSearch(name, space, left, epochs, seed)
-    return Confirmed(search, confirm, epochs, contenders)
+    return RacedSearch(search, confirm, epochs, contenders)
 
 
 def _refuse(name: str, owner: str, **settings: object) -> None:

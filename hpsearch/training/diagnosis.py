@@ -245,14 +245,17 @@ class _Case:
         if size > UNSCALED and (wild or self._unlearned):
             yield "inputs not scaled", f"inputs have a size of {size:.3g} instead of 1; {loss}"
         elif wild:
-            spreads = ", ".join(f"{x:.2g}" for x in _of("output spread", self.first))
-            yield "exploding gradients", f"outputs spread by {spreads} from layer to layer; {loss}"
+            deviations = ", ".join(f"{x:.2g}" for x in _of("output std", self.first))
+            yield (
+                "exploding gradients",
+                f"outputs have standard deviations of {deviations} from layer to layer; {loss}",
+            )
 
     def _signal(self) -> Iterator[tuple[Name, str]]:
         """Gradients that vanish, and units that are dead."""
         if not self.network.hidden_layer_sizes or not self._unlearned:
             return
-        norm, gradients = self.first.gradient_norm, _of("gradient spread", self.first)
+        norm, gradients = self.first.gradient_norm, _of("gradient std", self.first)
         dead_first = max(self._stuck(self.first, "dead"), default=0.0)
         if _of("weight size", self.first).min() == 0:
             why = "all weights begin at zero, so that all units stay the same"

@@ -1,4 +1,4 @@
-"""One trial: a configuration goes in, an outcome comes out.
+"""One trial: a configuration goes in, a result comes out.
 
 `train_job` is what a worker process runs: a pure function of a picklable `Job`, without Optuna.
 `MLPObjective`, beside this module, is the same training for anybody's ``study.optimize``.
@@ -30,7 +30,7 @@ from hpsearch.training.specification import TrainingSpecification
 
 __all__ = [
     "Job",
-    "Outcome",
+    "JobResult",
     "Probabilities",
     "Refit",
     "RefitJob",
@@ -61,7 +61,7 @@ class Job:
 
 
 @dataclass(frozen=True)
-class Outcome:
+class JobResult:
     """What a training came to.
 
     Attributes:
@@ -104,17 +104,17 @@ Stop = Callable[[], bool]
 """Asked after each epoch; True when nobody waits for the training any more."""
 
 
-def train_job(job: Job, stop: Stop | None = None) -> Outcome:
+def train_job(job: Job, stop: Stop | None = None) -> JobResult:
     """Train and score one configuration on every fold of its data; a pure function of the job."""
     return _train_job(job, stop)
 
 
 def _train_job(
     job: Job, stop: Stop | None, on_trained: Callable[[Fold, Network], None] | None = None
-) -> Outcome:
+) -> JobResult:
     spec = TrainingSpecification.of(job.configuration, epochs=job.epochs)
     data, kind = job.data, (spec.preprocessing, spec.variance)
-    outcome = train_folds(
+    result = train_folds(
         (data.fold(k, kind[0], variance=kind[1]) for k in range(data.n_folds)),
         data.n_classes,
         spec,
@@ -123,7 +123,7 @@ def _train_job(
         test=(lambda k: data.test(k, kind[0], variance=kind[1])) if job.test else None,
         on_trained=on_trained,
     )
-    return replace(outcome, worker=f"{socket.gethostname()} {os.getpid()}")
+    return replace(result, worker=f"{socket.gethostname()} {os.getpid()}")
 
 
 @dataclass(frozen=True)
@@ -131,7 +131,7 @@ class Probabilities:
     """What a configuration, trained once more, says of the validation rows.
 
     Attributes:
-        score: as in `Outcome`.
+        score: as in `JobResult`.
         complete: likewise.
         probabilities: of each fold (n_validation, n_classes) float32, in the order of its rows.
         labels: the class codes of the same rows.
@@ -152,8 +152,8 @@ def probabilities_job(job: Job, stop: Stop | None = None) -> Probabilities:
         probabilities.append(network.predict_proba(fold.X_validation))
         labels.append(np.array(fold.y_validation))
 
-    outcome = _train_job(job, stop, predict)
-    return Probabilities(outcome.score, outcome.complete, tuple(probabilities), tuple(labels))
+    result = _train_job(job, stop, predict)
+    return Probabilities(result.score, result.complete, tuple(probabilities), tuple(labels))
 
 
 def train_folds(
@@ -165,7 +165,7 @@ def train_folds(
     on_epoch: OnEpoch | None = None,
     test: Callable[[int], tuple[np.ndarray, np.ndarray]] | None = None,
     on_trained: Callable[[Fold, Network], None] | None = None,
-) -> Outcome:
+) -> JobResult:
     """Train one network a fold, one after the other, until one of them is known to be bad.
 
     Args:
@@ -217,7 +217,7 @@ def train_folds(
         )
     )
     scores = tuple(_score(result, spec) if _complete(result) else chance for result in results)
-    return Outcome(
+    return JobResult(
         score=fmean(scores) if complete else chance,
         complete=complete,
         why_stopped=last.why_stopped,

@@ -114,23 +114,23 @@ class MLPObjective:
             trial.report(accuracy, epoch)
             return trial.should_prune()
 
-        outcome = train_folds(
+        result = train_folds(
             self._folds(spec),
             len(self.data.classes),
             spec,
             seed=self.seed,
             on_epoch=report,
         )
-        trial.set_user_attr("why_stopped", outcome.why_stopped)
-        trial.set_user_attr("epochs", len(outcome.curve))
-        for key, found in by_kind(outcome.findings).items():
+        trial.set_user_attr("why_stopped", result.why_stopped)
+        trial.set_user_attr("epochs", len(result.curve))
+        for key, found in by_kind(result.findings).items():
             trial.set_user_attr(key, found)
-        if not outcome.complete:
-            if not outcome.curve:
+        if not result.complete:
+            if not result.curve:
                 # A pruned trial without any reported value leaves optuna-dashboard's page blank.
-                trial.report(outcome.score, 1)
-            raise optuna.TrialPruned(f"the training was stopped: {outcome.why_stopped}")
-        return outcome.score
+                trial.report(result.score, 1)
+            raise optuna.TrialPruned(f"the training was stopped: {result.why_stopped}")
+        return result.score
 
     def _folds(self, spec: TrainingSpecification) -> list[Fold]:
         key = (spec.preprocessing, spec.variance)

@@ -65,7 +65,7 @@ def test_three_faults_are_named_and_the_advised_study_has_none(
     assert before.test_accuracy < 0.2
     assert after.test_accuracy > 0.9
     with open_storage("hpsearch.db") as store:
-        assert not any(point.repair for point in advise_study(store, "broken-2").points)
+        assert not any(r.repair for r in advise_study(store, "broken-2").recommendations)
 
 
 def test_the_command_s_corners(here: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -77,7 +77,7 @@ def test_the_command_s_corners(here: Path, capsys: pytest.CaptureFixture[str]) -
     assert run(["advise", "broken", "--json"]) == 0
     advice = json.loads(capsys.readouterr().out)
     assert advice["next"]["name"] == "broken-2"
-    assert {"topic", "sentence", "edits"} == set(advice["points"][0])
+    assert {"topic", "sentence", "changes"} == set(advice["recommendations"][0])
     Path("there.toml").write_text("mine")
     assert run(["advise", "broken", "-o", "there.toml"]) == 2
     assert "--force replaces it" in capsys.readouterr().err
@@ -97,7 +97,7 @@ def test_data_that_are_gone_are_no_obstacle(here: Path) -> None:
     with open_storage("hpsearch.db") as store:
         advice = advise_study(store, "broken")
     assert advice.note.startswith("The data were not looked at")
-    assert advice.points
+    assert advice.recommendations
 
 
 def test_studies_of_others_cannot_be_advised(here: Path) -> None:

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from hpsearch.advice import Edit, next_study, study_toml
+from hpsearch.advice import Change, next_study, study_toml
 from hpsearch.study_file import parse_study_file, shipped_studies
 from hpsearch.study_file.template import toml_value
 
@@ -39,18 +39,18 @@ def test_a_study_file_is_read_as_it_was_written(name: str) -> None:
 
 def test_edits_are_written_also_where_they_are_the_default() -> None:
     file = parse_study_file('name = "s"\n[data]\nname = "iris"\npreprocessing = "none"')
-    edits = [Edit("data", "preprocessing", "standardize"), Edit("training", "epochs", 40)]
-    then, _ = next_study(file, edits)
+    changes = [Change("data", "preprocessing", "standardize"), Change("training", "epochs", 40)]
+    then, _ = next_study(file, changes)
     assert (then.name, then.data.preprocessing, then.training.epochs) == ("s-2", "standardize", 40)
-    text = study_toml(then, edits)
+    text = study_toml(then, changes)
     assert 'preprocessing = "standardize"' in text
     assert parse_study_file(text) == then
 
 
 def test_an_edit_that_makes_no_sense_is_left_out() -> None:
     file = parse_study_file('name = "s"\n[data]\nname = "iris"')
-    wrong = Edit("training", "learning_rate", {"low": 1.0, "high": 0.1})
-    right = Edit("model", "depth", 1)
+    wrong = Change("training", "learning_rate", {"low": 1.0, "high": 0.1})
+    right = Change("model", "depth", 1)
     then, applied = next_study(file, [wrong, right])
     assert then.training.learning_rate == file.training.learning_rate
     assert then.model.depth == 1
@@ -59,7 +59,7 @@ def test_an_edit_that_makes_no_sense_is_left_out() -> None:
 
 def test_of_two_edits_of_one_setting_the_first_counts() -> None:
     file = parse_study_file('name = "s"\n[data]\nname = "iris"')
-    first, second = Edit("model", "depth", 1), Edit("model", "depth", 2)
+    first, second = Change("model", "depth", 1), Change("model", "depth", 2)
     then, applied = next_study(file, [first, second])
     assert (then.model.depth, applied) == (1, (first,))
 
@@ -70,8 +70,8 @@ def test_a_condition_stays_and_names_are_new() -> None:
         'optimizer = { choices = ["sgd", "adam"] }\n'
         'learning_rate = { low = 0.1, high = 1.0, when = { optimizer = "adam" } }'
     )
-    edit = Edit("training", "learning_rate", {"low": 0.01, "high": 0.1, "log": True})
-    then, _ = next_study(file, [edit], taken={"s-3", "s-4"})
+    change = Change("training", "learning_rate", {"low": 0.01, "high": 0.1, "log": True})
+    then, _ = next_study(file, [change], taken={"s-3", "s-4"})
     assert then.name == "s-5"
     parameter = then.space().parameters["learning_rate"]
     assert (parameter.low, parameter.high) == (0.01, 0.1)  # type: ignore[union-attr]

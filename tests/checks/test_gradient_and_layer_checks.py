@@ -89,7 +89,7 @@ def test_he_weights_keep_the_size_of_a_rectified_signal() -> None:
     first, second = wide(activation="relu", initializer="he")
     for layer in (first, second):
         assert layer.mean == pytest.approx(1 / np.sqrt(np.pi), rel=0.05)
-    assert first.spread == pytest.approx(np.sqrt(1 - 1 / np.pi), rel=0.05)
+    assert first.std == pytest.approx(np.sqrt(1 - 1 / np.pi), rel=0.05)
     assert first.stuck == second.stuck == 0
     assert (first.activation.fault, signal([first, second])[0]) == ("dead", "pass")
 
@@ -103,9 +103,9 @@ def test_large_weights_saturate_tanh_as_often_as_a_normal_of_that_size_does() ->
 
 
 def test_small_weights_shrink_the_signal_layer_by_layer() -> None:
-    """tanh is linear near 0, so each layer multiplies the spread by 0.01 sqrt(400) = 0.2."""
+    """tanh is linear near 0, so each layer multiplies the std by 0.01 sqrt(400) = 0.2."""
     layers = wide(activation="tanh", initializer="small-random", depth=3)
-    assert [s.spread for s in layers] == pytest.approx([0.2, 0.04, 0.008], rel=0.1)
+    assert [s.std for s in layers] == pytest.approx([0.2, 0.04, 0.008], rel=0.1)
     verdict, words = signal(layers)
     assert (verdict, words) == ("warn", "the signal is down to 0.008 in layer 3")
 

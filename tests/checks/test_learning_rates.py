@@ -12,7 +12,7 @@ from hpsearch.checks.rates import RateRange, sweep
 from hpsearch.data import Fold, Preprocessor
 from hpsearch.study_file import parse_study_file
 from hpsearch.study_file.data import study_data
-from hpsearch.training.jobs import Outcome, train_folds
+from hpsearch.training.jobs import JobResult, train_folds
 from hpsearch.training.specification import TrainingSpecification
 
 STUDY = 'name = "s"\n[data]\nname = "{data}"\n[training]\noptimizer = "{optimizer}"\n{more}'
@@ -41,7 +41,7 @@ class Trained:
             dataset.y[split.validation],
         )
 
-    def at(self, rate: float) -> Outcome:
+    def at(self, rate: float) -> JobResult:
         """Train as long as the study does, with another seed than the sweep had."""
         spec = TrainingSpecification.of(
             self.configuration | {"learning_rate": rate}, epochs=self.epochs

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import http.client
 import json
 import os
@@ -39,21 +40,32 @@ trials = 9
 
 
 @contextmanager
-def dashboard(folder: Path, *words: str, **environment: str) -> Iterator[str]:
-    """A dashboard on the store of a folder; the line that it prints."""
+def dashboard(
+    folder: Path, *words: str, ends: int = signal.SIGTERM, **environment: str
+) -> Iterator[str]:
+    """A dashboard on the store of a folder; the line that it prints.
+
+    A signal is how it ends: with 0, and nothing more to say.
+    """
     process = subprocess.Popen(
         [sys.executable, "-m", "hpsearch", "dashboard", "--port", "0", *words],
         cwd=folder,
         env=os.environ | {"HPSEARCH_DASHBOARD_TOKEN": ""} | environment,
+        stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
     )
     try:
         assert process.stderr is not None
-        yield process.stderr.readline()
+        line = process.stderr.readline()
+        assert "Ctrl-C ends it" in line
+        yield line
+        process.send_signal(ends)
+        assert process.communicate(timeout=20) == ("", "")
+        assert process.returncode == 0
     finally:
-        process.terminate()
-        process.communicate(timeout=10)
+        process.kill()
+        process.communicate()
 
 
 @pytest.fixture(scope="module")
@@ -61,8 +73,8 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder with the store of a small study that has been run to its end."""
     folder = tmp_path_factory.mktemp("dashboard")
     (folder / "flowers.toml").write_text(FLOWERS)
-    command = [sys.executable, "-m", "hpsearch", "run", "flowers.toml", "-w", "1"]
-    subprocess.run(command, cwd=folder, check=True)
+    with contextlib.chdir(folder):
+        assert run(["run", "flowers.toml", "-w", "1"]) == 0
     return folder
 
 
@@ -74,28 +86,19 @@ def served(folder: Path) -> Iterator[str]:
         yield line.split()[0]
 
 
+@pytest.fixture(scope="module")
+def link(folder: Path) -> Iterator[str]:
+    """The link to one that other machines reach."""
+    with dashboard(folder, "--host", "127.0.0.2") as line:
+        yield line.split()[0]
+
+
 def test_a_port_that_is_taken_gets_a_sentence(
     folder: Path, served: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
     port = served.rsplit(":", 1)[1]
     assert run(["dashboard", "--port", port, "--storage", str(folder / "hpsearch.db")]) == 2
     assert "choose another with --host and --port" in capsys.readouterr().err
-
-
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
-def test_a_signal_is_how_it_ends(folder: Path, number: int) -> None:
-    process = subprocess.Popen(
-        [sys.executable, "-m", "hpsearch", "dashboard", "--port", "0"],
-        cwd=folder,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-    )
-    assert process.stderr is not None
-    assert "Ctrl-C ends it" in process.stderr.readline()
-    process.send_signal(number)
-    assert process.communicate(timeout=20) == ("", "")
-    assert process.returncode == 0
 
 
 @pytest.mark.parametrize(
@@ -142,29 +145,30 @@ def status(address: str, **headers: str) -> int:
         connection.close()
 
 
-def test_another_address_asks_for_the_token_of_its_link(folder: Path) -> None:
-    with dashboard(folder, "--host", "127.0.0.2") as line:
-        link = urlsplit(line.split()[0])
-        assert link.hostname == "127.0.0.2"
-        place, token = f"http://{link.netloc}", link.query.removeprefix("token=")
-        assert len(token) == 43
-        assert status(f"{place}/api/studies") == 401
-        assert status(f"{place}/?token={token[:-1]}") == 401
-        assert status(f"{place}/api/studies", Authorization=f"Bearer {token}") == 200
-        assert status(f"{place}/api/studies", Host="127.0.0.1") == 403
-        jar = CookieJar()
-        browser = urllib.request.build_opener(urllib.request.HTTPCookieProcessor(jar))
-        with browser.open(link.geturl()) as answer:
-            assert answer.url == f"{place}/dashboard"
-        with browser.open(f"{place}/api/studies") as answer:
-            assert "flowers" in answer.read().decode()
-        assert [token in str(cookie.value) for cookie in jar] == [False]
+def test_another_address_asks_for_the_token_of_its_link(link: str) -> None:
+    parts = urlsplit(link)
+    assert parts.hostname == "127.0.0.2"
+    place, token = f"http://{parts.netloc}", parts.query.removeprefix("token=")
+    assert len(token) == 43
+    assert status(f"{place}/api/studies") == 401
+    assert status(f"{place}/?token={token[:-1]}") == 401
+    assert status(f"{place}/api/studies", Authorization=f"Bearer {token}") == 200
+    assert status(f"{place}/api/studies", Host="127.0.0.1") == 403
+    jar = CookieJar()
+    browser = urllib.request.build_opener(urllib.request.HTTPCookieProcessor(jar))
+    with browser.open(link) as answer:
+        assert answer.url == f"{place}/dashboard"
+    with browser.open(f"{place}/api/studies") as answer:
+        assert "flowers" in answer.read().decode()
+    assert [token in str(cookie.value) for cookie in jar] == [False]
 
 
-@pytest.mark.parametrize("host", ["127.0.0.1", "127.0.0.2"])
-def test_a_token_of_the_environment_is_not_printed(folder: Path, host: str) -> None:
+@pytest.mark.parametrize(
+    ("host", "ends"), [("127.0.0.1", signal.SIGINT), ("127.0.0.2", signal.SIGTERM)]
+)
+def test_a_token_of_the_environment_is_not_printed(folder: Path, host: str, ends: int) -> None:
     token = "correct-horse-battery"
-    with dashboard(folder, "--host", host, HPSEARCH_DASHBOARD_TOKEN=token) as line:
+    with dashboard(folder, "--host", host, ends=ends, HPSEARCH_DASHBOARD_TOKEN=token) as line:
         place = line.split()[0]
         assert token not in line
         assert "(read-only, asks for HPSEARCH_DASHBOARD_TOKEN)" in line
@@ -198,9 +202,8 @@ def test_a_browser_shows_the_study_without_errors(
 
 
 @pytest.mark.skipif(CHROMIUM is None, reason="needs Chromium (Debian: apt install chromium)")
-def test_a_browser_gets_in_by_the_link(folder: Path, tmp_path: Path) -> None:
-    with dashboard(folder, "--host", "127.0.0.2") as line:
-        assert_shown(line.split()[0], "flowers", tmp_path)
+def test_a_browser_gets_in_by_the_link(link: str, tmp_path: Path) -> None:
+    assert_shown(link, "flowers", tmp_path)
 
 
 def assert_shown(address: str, words: str, tmp_path: Path) -> None:

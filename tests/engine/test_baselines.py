@@ -189,10 +189,10 @@ def test_a_winner_that_learned_nothing_is_called_so_everywhere(
     note = note_markdown(view)
     assert "Nothing was learned" in note
     assert "All is well" not in note
-    points = advise(read_evidence(load_study(store, "s")))
-    assert points[0].topic == "nothing learned"
-    assert points[0] in urgent(points)
-    assert not any("enough trials" in point.sentence for point in points)
+    recommendations = advise(read_evidence(load_study(store, "s")))
+    assert recommendations[0].topic == "nothing learned"
+    assert recommendations[0] in urgent(recommendations)
+    assert not any("enough trials" in r.sentence for r in recommendations)
     assert run(["advise", "s", "-o", "next.toml"]) == 0
     said = " ".join(capsys.readouterr().out.split())
     assert "Nothing was learned" in said
@@ -214,8 +214,8 @@ def test_a_winner_that_learned_is_not_called_so(here: Here, db: str) -> None:
     )
     assert summary.verdict(beside) == "better"
     assert summary.reservations == ()
-    points = advise(read_evidence(load_study(open_storage(db), "s")))
-    assert not any(point.topic == "nothing learned" for point in points)
+    recommendations = advise(read_evidence(load_study(open_storage(db), "s")))
+    assert not any(r.topic == "nothing learned" for r in recommendations)
 
 
 def test_while_a_search_goes_on_the_validation_parts_are_compared(
@@ -265,8 +265,8 @@ def test_where_all_trainings_diverge_there_is_no_winner(
     assert trials == 8 if strategy != "grid" else 1 < trials <= 8
     assert summary.best is summary.winner is summary.model is summary.tests is None
     assert summary.without_winner.startswith("There is no winner")
-    points = advise(read_evidence(load_study(open_storage(db), "s")))
-    assert [edit.key for point in points for edit in point.edits] == ["learning_rate"]
+    recommendations = advise(read_evidence(load_study(open_storage(db), "s")))
+    assert [change.key for r in recommendations for change in r.changes] == ["learning_rate"]
     with pytest.raises(RunError) as refused:  # to run it to the end would be no help
         make_ensemble("s", 2, storage=db)
     assert str(refused.value) == sentence

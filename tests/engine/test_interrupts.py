@@ -144,3 +144,12 @@ def test_a_process_that_is_ended_while_it_reads_data_has_its_code_every_time(
     python = [sys.executable, "-c", SCRIPT, str(file)]
     done = subprocess.run(python, capture_output=True, text=True, timeout=200, check=True)
     assert done.stdout == "{143: 20}\n", done.stderr
+
+
+def test_what_may_be_interrupted_does_not_begin_after_a_signal(number: signal.Signals) -> None:
+    begun: list[int] = []
+    with Interrupts() as interrupts:
+        send(number)
+        with pytest.raises(ENDS[number]):
+            interrupts.interruptible(lambda: begun.append(1))
+    assert begun == []

@@ -89,7 +89,7 @@ def test_a_damaged_study_does_not_hide_the_others(
 RESULT = {
     "configuration": {},
     "validation_accuracy": 0.9,
-    "validation_spread": None,
+    "validation_std": None,
     "validation_scores": [0.9],
     "test_correct": 9,
     "test_rows": 10,

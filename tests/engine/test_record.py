@@ -13,7 +13,7 @@ from hpsearch.search.base import RACE, Change, Result, Stage, StageKind
 from hpsearch.space import Categorical, Float, Int, Space
 from hpsearch.storage import WriteBehindStorage, load_epochs
 from hpsearch.training.diagnosis import Finding
-from hpsearch.training.jobs import Outcome
+from hpsearch.training.jobs import JobResult
 
 WHOLE = Space(
     {"rate": Float(1e-4, 1.0, log=True), "width": Int(8, 64), "act": Categorical(("a", "b"))}
@@ -31,10 +31,10 @@ STAGE = Stage(
     lambda index, _: {"rate": 0.02, "width": 16 + index, "act": "b"},
     (Change("rate", WHOLE.parameters["rate"], NARROW.parameters["rate"], "because 4 of 9"),),
 )
-GOOD = Outcome(
+GOOD = JobResult(
     0.75, True, "finished", (0.5, 0.75), (1.0, 0.6), (1.1, 0.9), 2, (0.75,), 1.5, 0.7, "here 4"
 )
-BAD = Outcome(0.5, False, "not finite", (), (), (), 0, (0.5,), 0.1)
+BAD = JobResult(0.5, False, "not finite", (), (), (), 0, (0.5,), 0.1)
 SEEN = replace(
     GOOD,
     findings=(
@@ -73,23 +73,23 @@ def test_a_begun_trial_says_what_is_to_be_done(study: optuna.Study) -> None:
 
 
 @pytest.mark.parametrize(
-    ("outcome", "state"), [(GOOD, "COMPLETE"), (BAD, "PRUNED"), (SEEN, "COMPLETE")]
+    ("result", "state"), [(GOOD, "COMPLETE"), (BAD, "PRUNED"), (SEEN, "COMPLETE")]
 )
-def test_a_result_comes_back_as_it_went(study: optuna.Study, outcome: Outcome, state: str) -> None:
-    record.finish_trial(study._storage, begin(study, 1), outcome)
+def test_a_result_comes_back_as_it_went(study: optuna.Study, result: JobResult, state: str) -> None:
+    record.finish_trial(study._storage, begin(study, 1), result)
     [trial] = study.trials
     assert trial.state.name == state
     assert record.read_results(study.trials) == {
-        (1, 1): Result(STAGE.slot(1), outcome.score, complete=outcome.complete)
+        (1, 1): Result(STAGE.slot(1), result.score, complete=result.complete)
     }
     assert record.read_unfinished(study.trials) == {}
     assert trial.intermediate_values, "a page of trials without any is blank"
     storage: Any = study._storage
     epochs = load_epochs(storage, study_id=study._study_id)[trial._trial_id]
     assert load_epochs(storage, trial_id=trial._trial_id) == {trial._trial_id: epochs}
-    again = record.read_outcome(trial, epochs)
-    if outcome is not BAD:
-        assert again == outcome
+    again = record.read_result(trial, epochs)
+    if result is not BAD:
+        assert again == result
     else:
         assert (again.score, again.complete, again.why_stopped) == (0.5, False, "not finite")
 
@@ -128,12 +128,12 @@ def test_a_winner_past_the_end_of_the_range_may_race(
 
 
 def test_folds_are_kept_apart(study: optuna.Study) -> None:
-    folds = Outcome(0.7, True, "finished", (0.7,), (1.0,), (1.1,), 1, (0.6, 0.8), 0.1)
+    folds = JobResult(0.7, True, "finished", (0.7,), (1.0,), (1.1,), 1, (0.6, 0.8), 0.1)
     record.finish_trial(study._storage, begin(study), folds)
     [trial] = study.trials
     assert trial.user_attrs["fold_scores"] == [0.6, 0.8]
     epochs = {"train_loss": [1.0], "validation_loss": [1.1]}
-    assert record.read_outcome(trial, epochs) == folds
+    assert record.read_result(trial, epochs) == folds
 
 
 def test_failures_and_foreign_trials_are_no_results(study: optuna.Study) -> None:

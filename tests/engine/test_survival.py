@@ -5,17 +5,22 @@ from __future__ import annotations
 import os
 import random
 import signal
+import sqlite3
 import subprocess
 import sys
 import time
 from collections.abc import Iterator, Sequence
-from contextlib import suppress
+from contextlib import closing, suppress
 from importlib.util import module_from_spec, spec_from_file_location
 from pathlib import Path
 from typing import Any
 
 import optuna
 import pytest
+
+from hpsearch.cli.app import run
+from hpsearch.engine import run_study
+from hpsearch.study_file import load_study_file
 
 ROOT = Path(__file__).parents[2]
 PATIENCE = 60.0
@@ -61,14 +66,12 @@ class Run:
         )
 
     def states(self) -> list[str]:
-        if not self.database.exists():
-            return []
-        try:
-            storage = optuna.storages.RDBStorage(f"sqlite:///{self.database}")
-            study = optuna.load_study(study_name="s", storage=storage)
-            return [trial.state.name for trial in study.get_trials(deepcopy=False)]
-        except Exception:  # the database is just being made
-            return []
+        """How the trials stand; read straight from the table, since it is asked very often."""
+        with suppress(sqlite3.Error):  # the database is just being made
+            store = sqlite3.connect(f"file:{self.database}?mode=ro", uri=True)
+            with closing(store):
+                return [state for (state,) in store.execute("SELECT state FROM trials")]
+        return []
 
     def wait_for(self, state: str) -> None:
         deadline = time.monotonic() + PATIENCE
@@ -106,13 +109,13 @@ def gone(pids: list[int]) -> bool:
 @pytest.fixture
 def long(tmp_path: Path) -> Iterator[Run]:
     """A run that has begun, and whose trainings would take an hour."""
-    run = Run(tmp_path, epochs=1_000_000)
+    begun = Run(tmp_path, epochs=1_000_000)
     try:
-        run.wait_for("RUNNING")
-        yield run
+        begun.wait_for("RUNNING")
+        yield begun
     finally:
-        run.process.kill()
-        run.process.communicate()
+        begun.process.kill()
+        begun.process.communicate()
 
 
 @pytest.mark.skipif(not Path("/proc/self/stat").exists(), reason="looks for processes in /proc")
@@ -155,11 +158,13 @@ class TestSignals:
         assert set(long.states()) == {"RUNNING"}  # until the next run takes them back
         assert "resource_tracker" not in long.end(), "it cleans up, and says nothing of it"
 
-    def test_a_second_driver_is_told_who_runs_the_study(self, long: Run, tmp_path: Path) -> None:
-        second = Run(tmp_path, epochs=1_000_000)
-        output = second.end()
-        assert second.process.returncode == 2
-        assert f"the study 's' is being run by process {long.process.pid} on " in output
+    def test_a_second_driver_is_told_who_runs_the_study(
+        self, long: Run, capsys: pytest.CaptureFixture[str]
+    ) -> None:
+        study = long.database.with_suffix(".toml")
+        assert run(["run", str(study), "--storage", str(long.database)]) == 2
+        told = f"the study 's' is being run by process {long.process.pid} on "
+        assert told in capsys.readouterr().err
         assert long.process.poll() is None
 
 
@@ -171,17 +176,17 @@ def test_data_that_take_long_to_load_do_not_hold_a_signal_up(
         "import time; from hpsearch.engine import runner; "
         "runner.study_data = lambda *_: time.sleep(3600); from hpsearch.cli import main; main()"
     )
-    run = Run(tmp_path, python=("-c", stuck))
+    stuck_run = Run(tmp_path, python=("-c", stuck))
     deadline = time.monotonic() + PATIENCE
-    while not run.database.exists():  # it is opened just before the data
+    while not stuck_run.database.exists():  # it is opened just before the data
         assert time.monotonic() < deadline
         time.sleep(0.05)
     time.sleep(0.3)
-    run.process.send_signal(number)
-    output = run.end()
-    assert run.process.returncode == code, output
+    stuck_run.process.send_signal(number)
+    output = stuck_run.end()
+    assert stuck_run.process.returncode == code, output
     assert "Traceback" not in output
-    assert run.states() == []
+    assert stuck_run.states() == []
 
 
 def test_a_second_signal_ends_a_process_that_cannot_stop() -> None:
@@ -204,39 +209,43 @@ def test_a_second_signal_ends_a_process_that_cannot_stop() -> None:
 
 
 def test_a_training_that_takes_too_long_is_killed_and_left_as_fail(tmp_path: Path) -> None:
-    run = Run(tmp_path, epochs=1_000_000, trials=1, search="trial_seconds = 0.3")
-    output = run.end()
-    assert run.process.returncode == 1
+    slow = Run(tmp_path, epochs=1_000_000, trials=1, search="trial_seconds = 0.3")
+    output = slow.end()
+    assert slow.process.returncode == 1
     assert "every training of stage random failed" in output
-    assert run.states() == ["FAIL"]
-    storage = optuna.storages.RDBStorage(f"sqlite:///{run.database}")
+    assert slow.states() == ["FAIL"]
+    storage = optuna.storages.RDBStorage(f"sqlite:///{slow.database}")
     [trial] = optuna.load_study(study_name="s", storage=storage).trials
     assert trial.user_attrs["error"] == "the training took longer than trial_seconds allows"
     assert trial.user_attrs["attempts"] == 3
 
 
-@pytest.mark.skipif(not Path("/proc/self/stat").exists(), reason="looks for processes in /proc")
-def test_every_slot_is_trained_exactly_once_whatever_is_killed() -> None:
-    """A short round of what the script does at length."""
-    script = ROOT / "benchmarks" / "kills.py"
-    done = subprocess.run(
-        [sys.executable, str(script), "--kills", "6", "--seed", "4"],
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    assert done.returncode == 0, done.stdout + done.stderr
-    assert "3 studies, 0 different" in done.stdout
-
-
-@pytest.mark.skipif(not Path("/proc/self/stat").exists(), reason="looks for processes in /proc")
-def test_a_signal_that_comes_while_python_starts_does_not_end_the_killing(tmp_path: Path) -> None:
-    """Python takes it for a fault in its own start then, and has an exit code of its own for it."""
+@pytest.fixture(scope="module")
+def kills() -> Any:
+    """The script that kills at length."""
     found = spec_from_file_location("kills", ROOT / "benchmarks" / "kills.py")
     assert found is not None
     assert found.loader is not None
     kills = module_from_spec(found)
     found.loader.exec_module(kills)
+    return kills
+
+
+@pytest.mark.skipif(not Path("/proc/self/stat").exists(), reason="looks for processes in /proc")
+def test_every_slot_is_trained_exactly_once_whatever_is_killed(kills: Any, tmp_path: Path) -> None:
+    """A short round of what the script does with every strategy."""
+    study = tmp_path / "study.toml"
+    study.write_text(kills.STRATEGIES["coarse-to-fine"])
+    run_study(load_study_file(study), storage=str(tmp_path / "whole.db"), workers=1)
+    assert kills.disturbed(study, tmp_path / "s.db", random.Random(4), 6) == 6
+    assert kills.essence(tmp_path / "s.db") == kills.essence(tmp_path / "whole.db")
+
+
+@pytest.mark.skipif(not Path("/proc/self/stat").exists(), reason="looks for processes in /proc")
+def test_a_signal_that_comes_while_python_starts_does_not_end_the_killing(
+    kills: Any, tmp_path: Path
+) -> None:
+    """Python takes it for a fault in its own start then, and has an exit code of its own for it."""
 
     class Early(random.Random):
         def uniform(self, a: float, b: float) -> float:

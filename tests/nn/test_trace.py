@@ -81,12 +81,12 @@ def test_the_quantities_of_a_layer_by_hand() -> None:
         size = np.sqrt((weights**2).mean())
         expected = {
             "output mean": out.mean(),
-            "output spread": out.std(),
+            "output std": out.std(),
             "saturated": flat.mean(),
             "dead": flat.all(axis=0).mean(),
             "weight size": size,
             "gradient mean": slopes.mean(),
-            "gradient spread": slopes.std(),
+            "gradient std": slopes.std(),
             "update ratio": 0.5 / size,
         }
         assert tuple(expected) == QUANTITIES

@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from made_up import comparison, contestant
+from made_up import comparison, strategy_runs
 
 from hpsearch.compare.progress import make_progress
 from hpsearch.compare.result import Comparison
@@ -30,9 +30,9 @@ def both() -> Comparison:
     random = rng.uniform(0.4, 0.9, (REPEATS, 8)).round(2).tolist()
     fine = [[0.8, 0.8, 0.9, 0.9]] * (REPEATS - 1) + [[0.1, 0.1, 0.1, 0.2]]
     return comparison(
-        contestant("grid", grid, [0.7, 0.72, 0.74, 0.76]),
-        contestant("random", random, [0.7] * REPEATS),
-        contestant("coarse-to-fine", fine, [0.8, 0.81, 0.82, 0.3], refit=0.1),
+        strategy_runs("grid", grid, [0.7, 0.72, 0.74, 0.76]),
+        strategy_runs("random", random, [0.7] * REPEATS),
+        strategy_runs("coarse-to-fine", fine, [0.8, 0.81, 0.82, 0.3], refit=0.1),
     )
 
 
@@ -50,7 +50,7 @@ def test_best_so_far_is_a_band_in_shares_of_the_budget(both: Comparison) -> None
     assert second.layout.yaxis.title.text == "test accuracy of the best so far"
     lines = {trace.name: trace for trace in first.data if trace.mode == "lines"}
     assert {name: trace.line.color for name, trace in lines.items()} == {
-        name: STRATEGY_COLOURS[name] for name in both.contestants
+        name: STRATEGY_COLOURS[name] for name in both.runs
     }
     assert max(lines["grid"].x) <= 1.0, "a curve ends where its searches did"
 
@@ -72,8 +72,8 @@ def test_the_conditions_of_a_comparison_are_told(both: Comparison) -> None:
 
 
 def test_a_search_that_is_over_before_another_has_begun_is_a_point() -> None:
-    cheap = contestant("grid", [[0.5]] * 2, [0.5, 0.5])
-    dear = contestant("random", [[0.5, 0.9]] * 2, [0.6, 0.6])
+    cheap = strategy_runs("grid", [[0.5]] * 2, [0.5, 0.5])
+    dear = strategy_runs("random", [[0.5, 0.9]] * 2, [0.6, 0.6])
     late = tuple(make_progress([3.0, 1.0], [0.5, 0.9], [0.5, 0.9]) for _ in range(2))
     made = comparison(cheap, replace(dear, progress=late))
     first, _ = best_so_far_figures(best_so_far_data(made))
@@ -87,7 +87,7 @@ def test_final_scores_show_every_repeat(both: Comparison) -> None:
     assert data.rows["coarse-to-fine"].worst == 0.1
     assert (
         "far worse than all others"
-        not in final_scores_data(comparison(contestant("grid", [[0.5]], [0.5], refit=0.5))).note
+        not in final_scores_data(comparison(strategy_runs("grid", [[0.5]], [0.5], refit=0.5))).note
     )
     figure = final_scores_figure(data)
     points = [t for t in figure.data if t.mode == "markers" and t.marker.symbol != "diamond"]
@@ -110,7 +110,7 @@ def test_the_efficiency_curve_has_all_experiments_of_all_repeats(both: Compariso
     assert data.sizes == (1, 2, 4, 8)
     assert [len(scores) for scores in data.scores] == [8 * REPEATS, 4 * REPEATS, 2 * REPEATS, 4]
     assert data.grid == pytest.approx(0.73)
-    singles = sorted(score for pairs in both.contestants["random"].scores for score in pairs[:, 1])
+    singles = sorted(score for pairs in both.runs["random"].scores for score in pairs[:, 1])
     assert sorted(data.scores[0]) == pytest.approx(singles)
     figure = efficiency_figure(data)
     assert [t.name for t in figure.data] == ["1", "2", "4", "8", "grid of 4 points"]
@@ -140,17 +140,17 @@ def test_the_lecture_s_picture_holds_grid_against_random(both: Comparison) -> No
 
 @pytest.mark.parametrize("draw", [efficiency_data, relevance_data, layouts_data])
 def test_without_random_search_a_sentence_says_so(draw: object) -> None:
-    alone = comparison(contestant("grid", [[0.5, 0.6]], [0.5]))
+    alone = comparison(strategy_runs("grid", [[0.5, 0.6]], [0.5]))
     with pytest.raises(NothingToDraw, match=r"compete"):
         draw(alone)  # type: ignore[operator]
 
 
 def test_nobody_to_catch_up_with_is_said() -> None:
     with pytest.raises(NothingToDraw, match="one strategy alone"):
-        catch_up_data(comparison(contestant("grid", [[0.5]], [0.5])))
+        catch_up_data(comparison(strategy_runs("grid", [[0.5]], [0.5])))
 
 
 def test_too_few_trials_tell_no_relevance() -> None:
-    few = comparison(contestant("random", [[0.5, 0.6]], [0.5]))
+    few = comparison(strategy_runs("random", [[0.5, 0.6]], [0.5]))
     with pytest.raises(NothingToDraw, match=r"^Relevance cannot be told from 2 trials"):
         relevance_data(few)

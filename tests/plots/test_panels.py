@@ -11,11 +11,11 @@ import numpy as np
 import pytest
 from views import COARSE, FINE, NARROW, SNAPSHOTS, WIDE, trial, view_of
 
-from hpsearch.advice import Edit, Point
+from hpsearch.advice import Change, Recommendation
 from hpsearch.data.account import Account
 from hpsearch.errors import UnknownNameError
 from hpsearch.plots import PANELS, NothingToDraw, StudyView, panel
-from hpsearch.plots.advice import advice_data, advice_tables, edit_text
+from hpsearch.plots.advice import advice_data, advice_tables, change_text
 from hpsearch.plots.configuration import configuration_data
 from hpsearch.plots.curves import curves_data
 from hpsearch.plots.diagnosis import diagnosis_data, diagnosis_figure
@@ -312,16 +312,19 @@ def test_a_diagnosis_without_findings_is_good_news_or_none() -> None:
 
 
 def test_advice_is_a_table_of_points() -> None:
-    rate = Edit("training", "learning_rate", {"low": 0.001, "high": 0.1, "log": True})
-    points = (Point("rate", "Rates are low.", (rate,)), Point("seeds", "Seeds matter."))
-    data = advice_data(view_of(trial(0, 0.9), settings={"name": "s"}, advice=points))
+    rate = Change("training", "learning_rate", {"low": 0.001, "high": 0.1, "log": True})
+    recommendations = (
+        Recommendation("rate", "Rates are low.", (rate,)),
+        Recommendation("seeds", "Seeds matter."),
+    )
+    data = advice_data(view_of(trial(0, 0.9), settings={"name": "s"}, advice=recommendations))
     [table] = advice_tables(data)
     assert table.rows == [
         ("rate", "Rates are low.", "[training] learning_rate: 0.001 to 0.1 (log scale)"),
         ("seeds", "Seeds matter.", ""),
     ]
     assert "hpsearch advise" in data.note
-    calm = advice_data(view_of(trial(0, 0.9), settings={"name": "s"}, advice=points[1:]))
+    calm = advice_data(view_of(trial(0, 0.9), settings={"name": "s"}, advice=recommendations[1:]))
     assert calm.note == "Nothing here asks for a change."
     with pytest.raises(NothingToDraw, match="hpsearch did not make this study"):
         advice_data(view_of(trial(0, 0.9)))
@@ -340,7 +343,7 @@ def test_advice_is_a_table_of_points() -> None:
     ],
 )
 def test_a_change_is_written_on_one_line(value: Any, text: str) -> None:
-    assert edit_text(Edit("model", "x", value)) == f"[model] x: {text}"
+    assert change_text(Change("model", "x", value)) == f"[model] x: {text}"
 
 
 def test_the_timeline_is_by_worker_from_the_first_start() -> None:

@@ -43,8 +43,8 @@ def test_a_study_of_ours_is_read_whole(tmp_path: Path) -> None:
     assert isinstance(view.parameters["learning_rate"], Float)
     assert any(trial.findings for trial in view.trials)
     assert view.advice
-    edits = [bool(point.edits) for point in view.advice]
-    assert edits == sorted(edits, reverse=True), "what to change comes first"
+    changes = [bool(r.changes) for r in view.advice]
+    assert changes == sorted(changes, reverse=True), "what to change comes first"
     panels = ("history", "parameters", "curves", "gap", "layers", "diagnosis", "advice")
     for name in (*panels, "timeline", "configuration"):
         panel(name).data(view)

@@ -27,12 +27,12 @@ SNAPSHOTS: dict[str, Any] = {
     "gradient norm": [1.0, 0.5],
     "layers": {
         "output mean": [[0.0, 0.1], [0.0, 0.1]],
-        "output spread": [[1.0, 0.8], [2.0, None]],
+        "output std": [[1.0, 0.8], [2.0, None]],
         "saturated": [[0.5, 0.6], [0.0, 0.0]],
         "dead": [[0.0, 0.25], [0.0, 0.0]],
         "weight size": [[0.1, 0.2], [0.1, 0.2]],
         "gradient mean": [[0.0, 0.0], [0.0, 0.0]],
-        "gradient spread": [[0.01, 0.0], [0.02, 0.001]],
+        "gradient std": [[0.01, 0.0], [0.02, 0.001]],
         "update ratio": [[0.0, 0.004], [0.0, 0.002]],
     },
 }
@@ -83,7 +83,7 @@ def view_of(*trials: TrialView, maximize: bool = True, **more: Any) -> StudyView
         states=states,
         best=done[0].configuration if done else None,
         validation_accuracy=done[0].score if done else None,
-        validation_spread=None,
+        validation_std=None,
         validation_scores=(),
         test_accuracy=None,
         test_interval=None,

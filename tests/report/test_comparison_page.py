@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 from looks import CUT_OFF
-from made_up import comparison, contestant
+from made_up import comparison, strategy_runs
 
 from hpsearch.compare.result import Comparison
 from hpsearch.report import load_dashboard, page_html, write_page
@@ -26,7 +26,7 @@ def five() -> Comparison:
 
     def drawn(name: str, trials: int, best: float) -> Any:
         scores = rng.uniform(0.2, best, (10, trials)).round(3)
-        return contestant(name, scores.tolist(), rng.uniform(best - 0.05, best, 10), best - 0.2)
+        return strategy_runs(name, scores.tolist(), rng.uniform(best - 0.05, best, 10), best - 0.2)
 
     return comparison(
         drawn("grid", 4, 0.9),
@@ -39,7 +39,7 @@ def five() -> Comparison:
 
 
 def alone() -> Comparison:
-    return comparison(contestant("grid", [[0.5]], [0.5]), name="alone")
+    return comparison(strategy_runs("grid", [[0.5]], [0.5]), name="alone")
 
 
 @pytest.fixture(scope="module", params=[(1280, False), (390, True)], ids=["wide", "phone, dark"])
@@ -109,7 +109,7 @@ def test_hostile_names_stay_text() -> None:
 
 
 def test_several_data_sets_are_put_together_first() -> None:
-    one, other = five(), comparison(*five().contestants.values(), name="other")
+    one, other = five(), comparison(*five().runs.values(), name="other")
     both = page_html([one, other], load_dashboard("compare"))
     joint = both.split('id="all-data-sets"', 1)[1].split("</section>", 1)[0]
     assert "10 searches of each strategy on each of 2 data sets" in joint

@@ -7,7 +7,7 @@ from dataclasses import replace
 import pytest
 
 from hpsearch import parse_study_file, run_study
-from hpsearch.advice import Edit, Point
+from hpsearch.advice import Change, Recommendation
 from hpsearch.plots import StudyView, read_view
 from hpsearch.report.note import note_markdown
 from hpsearch.storage import open_storage
@@ -23,7 +23,7 @@ epochs = 2
 strategy = "random"
 trials = 4
 """
-EDIT = Edit("model", "activation", "relu")
+CHANGE = Change("model", "activation", "relu")
 
 
 @pytest.fixture(scope="module")
@@ -45,10 +45,13 @@ def section(view: StudyView) -> list[str]:
 
 
 def test_it_has_the_advice_that_changes_something_and_what_was_found(view: StudyView) -> None:
-    points = (Point("signal", "Use *ReLU*.", (EDIT,)), Point("seeds", "Seeds matter."))
+    recommendations = (
+        Recommendation("signal", "Use *ReLU*.", (CHANGE,)),
+        Recommendation("seeds", "Seeds matter."),
+    )
     dead = Finding("dead ReLUs", "90% of the units", fault=True)
     hint = Finding("plateau", "nothing moves", fault=False)
-    assert section(replace(with_findings(view, dead, hint), advice=points)) == [
+    assert section(replace(with_findings(view, dead, hint), advice=recommendations)) == [
         "- Use \\*ReLU\\*.",
         "",
         "4 of 4 trainings had a fault; 0 had neither a fault nor a hint. Found: dead ReLUs in 4, "
@@ -57,13 +60,15 @@ def test_it_has_the_advice_that_changes_something_and_what_was_found(view: Study
 
 
 def test_it_has_five_sentences_at_most(view: StudyView) -> None:
-    points = tuple(Point("x", f"Change {n}.", (EDIT,)) for n in range(9))
-    said = [line for line in section(replace(view, advice=points)) if line.startswith("- ")]
+    recommendations = tuple(Recommendation("x", f"Change {n}.", (CHANGE,)) for n in range(9))
+    said = [
+        line for line in section(replace(view, advice=recommendations)) if line.startswith("- ")
+    ]
     assert said == [f"- Change {n}." for n in range(5)]
 
 
 def test_good_news_is_one_line_each(view: StudyView) -> None:
-    calm = replace(with_findings(view), advice=(Point("seeds", "Seeds matter."),))
+    calm = replace(with_findings(view), advice=(Recommendation("seeds", "Seeds matter."),))
     assert section(calm) == [
         "All is well: the trainings ask for no change.",
         "",

@@ -137,7 +137,7 @@ def test_the_result_stands_at_the_top(page: Path) -> None:
 def test_advice_and_configuration_are_tables(page: Path) -> None:
     text = page.read_text(encoding="utf-8")
     captions = re.findall(r"<caption>([^<]*)</caption>", text.split("<h1>digits</h1>")[1])
-    assert captions[1:4] == ["Point by point", "Facts", "How the ranges moved"]
+    assert captions[1:4] == ["Recommendations", "Facts", "How the ranges moved"]
     assert re.search(r"<td>\[(data|model|training|search)\] \w+: ", text)
     assert "hpsearch did not make this study" in text
 

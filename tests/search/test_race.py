@@ -70,7 +70,7 @@ def test_a_round_has_one_new_seed_for_all_and_the_worse_drop_out() -> None:
         seeds |= {s.seed for s in slots}
     assert report.winner.configuration == {"x": found[0]}
     assert report.winner.scores == (found[0],) * 6
-    assert report.winner.spread == 0.0
+    assert report.winner.std == 0.0
 
 
 def test_the_lucky_draw_loses_the_race() -> None:

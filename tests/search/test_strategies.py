@@ -145,7 +145,7 @@ class TestContract:
         assert slots == len(reports[name, confirm].results)
         assert strategy.winner(results).configuration in [r.slot.configuration for r in results]
 
-    def test_the_winner_has_the_mean_and_spread_of_its_scores(
+    def test_the_winner_has_the_mean_and_standard_deviation_of_its_scores(
         self, name: str, confirm: int, reports: Any
     ) -> None:
         report = reports[name, confirm]
@@ -155,9 +155,9 @@ class TestContract:
         if confirm:
             # Contenders of the race: its last survivors have most scores, and all of them count.
             assert list(winner.scores) == raced
-            assert winner.spread == pytest.approx(np.std(raced, ddof=1))
+            assert winner.std == pytest.approx(np.std(raced, ddof=1))
         else:
-            assert winner.spread is None
+            assert winner.std is None
             best = max(r.score for r in report.results if r.complete and r.slot.epochs == 8)
             assert winner.scores == (best,)
         assert winner.mean == pytest.approx(np.mean(winner.scores))

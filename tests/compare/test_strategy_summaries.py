@@ -4,24 +4,24 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from made_up import comparison, contestant
+from made_up import comparison, strategy_runs
 
-from hpsearch.compare.result import Contestant
-from hpsearch.compare.standings import answer, reference_of, standings, verdict
+from hpsearch.compare.result import StrategyRuns
+from hpsearch.compare.summary import answer, reference_of, summarize_strategies, verdict
 
 REPEATS = 8
 
 
-GRID = contestant("grid", [[0.5, 0.6, 0.7, 0.8]] * REPEATS, np.linspace(0.70, 0.77, REPEATS))
-BETTER = contestant(
+GRID = strategy_runs("grid", [[0.5, 0.6, 0.7, 0.8]] * REPEATS, np.linspace(0.70, 0.77, REPEATS))
+BETTER = strategy_runs(
     "coarse-to-fine", [[0.8, 0.9, 0.9, 0.9]] * REPEATS, np.linspace(0.80, 0.87, REPEATS)
 )
-SAME = contestant("random", [[0.5, 0.6, 0.6, 0.7]] * REPEATS, np.linspace(0.70, 0.77, REPEATS))
-DOUBLE = contestant("random-x2", [[0.1] * 7 + [0.9]] * REPEATS, [0.75] * REPEATS, 0.2)
+SAME = strategy_runs("random", [[0.5, 0.6, 0.6, 0.7]] * REPEATS, np.linspace(0.70, 0.77, REPEATS))
+DOUBLE = strategy_runs("random-x2", [[0.1] * 7 + [0.9]] * REPEATS, [0.75] * REPEATS, 0.2)
 
 
 def test_a_clear_winner() -> None:
-    table = {row.strategy: row for row in standings([comparison(GRID, BETTER, SAME)])}
+    table = {row.strategy: row for row in summarize_strategies([comparison(GRID, BETTER, SAME)])}
     assert table["grid"].versus is None
     better, same = table["coarse-to-fine"].versus, table["random"].versus
     assert better is not None
@@ -37,7 +37,7 @@ def test_a_clear_winner() -> None:
 
 
 def test_the_sentences() -> None:
-    sentences = list(answer(standings([comparison(GRID, SAME, BETTER, DOUBLE)])))
+    sentences = list(answer(summarize_strategies([comparison(GRID, SAME, BETTER, DOUBLE)])))
     assert sentences[0] == (
         "coarse-to-fine reached grid's best validation accuracy at 0.25 of its cost "
         "(95% interval 0.25 to 0.25, 8 of 8 repeats)."
@@ -59,43 +59,43 @@ def test_the_sentences() -> None:
     [
         (BETTER, "coarse-to-fine beats grid search here: better networks, and sooner."),
         (
-            contestant("coarse-to-fine", [[0.8, 0.9]] * REPEATS, [0.6] * REPEATS),
+            strategy_runs("coarse-to-fine", [[0.8, 0.9]] * REPEATS, [0.6] * REPEATS),
             "coarse-to-fine loses to grid search here by test accuracy.",
         ),
         (
-            contestant("coarse-to-fine", [[0.1] * 9 + [0.9]] * REPEATS, [0.9] * REPEATS),
+            strategy_runs("coarse-to-fine", [[0.1] * 9 + [0.9]] * REPEATS, [0.9] * REPEATS),
             "coarse-to-fine beats grid search here by test accuracy.",
         ),
         (
-            contestant("coarse-to-fine", [[0.8, 0.9]] * REPEATS, GRID.test.tolist()),
+            strategy_runs("coarse-to-fine", [[0.8, 0.9]] * REPEATS, GRID.test.tolist()),
             "coarse-to-fine finds what grid search finds at a lower cost here, and nothing better.",
         ),
         (SAME, "random and grid search cannot be told apart here."),
     ],
 )
-def test_the_verdict(rival: Contestant, said: str) -> None:
-    assert verdict(standings([comparison(GRID, rival)])) == said
+def test_the_verdict(rival: StrategyRuns, said: str) -> None:
+    assert verdict(summarize_strategies([comparison(GRID, rival)])) == said
 
 
 def test_data_sets_may_have_different_numbers_of_repeats() -> None:
     few = comparison(
-        *(contestant(c.strategy, [[0.5, 0.6]] * 2, c.test[:2].tolist()) for c in (GRID, BETTER)),
+        *(strategy_runs(c.strategy, [[0.5, 0.6]] * 2, c.test[:2].tolist()) for c in (GRID, BETTER)),
         name="d",
     )
-    rows = standings([comparison(GRID, BETTER), few])
+    rows = summarize_strategies([comparison(GRID, BETTER), few])
     assert [row.speed_up.repeats for row in rows] == [10, 10]
     assert [row.rank for row in rows] == [2.0, 1.0]
 
 
 def test_costs_are_shares_of_each_one_s_own_budget() -> None:
-    table = {row.strategy: row for row in standings([comparison(GRID, DOUBLE)])}
+    table = {row.strategy: row for row in summarize_strategies([comparison(GRID, DOUBLE)])}
     assert table["random-x2"].cost == table["grid"].cost == 1.0
     assert table["random-x2"].worst == 0.2
 
 
 def test_several_data_sets_are_put_together() -> None:
-    other = contestant("coarse-to-fine", [[0.5, 0.6, 0.7, 0.7]] * REPEATS, [0.6] * REPEATS)
-    both = standings([comparison(GRID, BETTER), comparison(GRID, other, name="d")])
+    other = strategy_runs("coarse-to-fine", [[0.5, 0.6, 0.7, 0.7]] * REPEATS, [0.6] * REPEATS)
+    both = summarize_strategies([comparison(GRID, BETTER), comparison(GRID, other, name="d")])
     row = next(row for row in both if row.strategy == "coarse-to-fine")
     assert row.versus is not None
     assert row.versus.better == 0.5
@@ -106,22 +106,22 @@ def test_several_data_sets_are_put_together() -> None:
 
 def test_without_grid_the_first_is_the_reference() -> None:
     assert reference_of([comparison(SAME, BETTER)]) == "random"
-    [sentence, *_] = answer(standings([comparison(SAME, BETTER)]))
+    [sentence, *_] = answer(summarize_strategies([comparison(SAME, BETTER)]))
     assert "reached random's best" in sentence
 
 
 @pytest.mark.parametrize(("repeats", "warned"), [(1, True), (5, True), (6, False), (8, False)])
 def test_too_few_repeats_are_called_so(repeats: int, warned: bool) -> None:
     few = [
-        contestant(c.strategy, [[0.5, 0.6]] * repeats, c.test[:repeats].tolist())
+        strategy_runs(c.strategy, [[0.5, 0.6]] * repeats, c.test[:repeats].tolist())
         for c in (GRID, BETTER)
     ]
-    last = list(answer(standings([comparison(*few)])))[-1]
+    last = list(answer(summarize_strategies([comparison(*few)])))[-1]
     assert ("too few to tell" in last) is warned
 
 
 def test_one_repeat_and_one_strategy_still_have_a_table() -> None:
-    alone = contestant("grid", [[0.5]], [0.5])
-    [row] = standings([comparison(alone)])
+    alone = strategy_runs("grid", [[0.5]], [0.5])
+    [row] = summarize_strategies([comparison(alone)])
     assert row.test == (0.5, 0.5, 0.5)
     assert list(answer([row])) == []

@@ -10,14 +10,14 @@ import pytest
 
 from hpsearch.errors import UsageError
 from hpsearch.search import Result, Slot, Strategy, make_strategy, run_search
-from hpsearch.search.race import Confirmed
-from hpsearch.search.sequel import grown
+from hpsearch.search.extension import extend
+from hpsearch.search.race import RacedSearch
 from hpsearch.space import Float, Int, Space
 
 SPACE = Space({"rate": Float(1e-4, 1.0, log=True), "depth": Int(1, 3, limits=(1, 8))})
 
 
-def make(name: str, trials: int, **settings: Any) -> Confirmed:
+def make(name: str, trials: int, **settings: Any) -> RacedSearch:
     return make_strategy(name, SPACE, trials=trials, epochs=8, seed=3, **settings)
 
 
@@ -50,7 +50,7 @@ def test_what_was_trained_stays_and_the_total_is_the_last_one(
     build = partial(make, name, **settings)
     results: list[Any] = []
     for count in range(1, len(totals) + 1):
-        report = run_search(evaluate, grown(build, totals[:count]))
+        report = run_search(evaluate, extend(build, totals[:count]))
         found = essence(report.results)
         assert len(found) == totals[count - 1]
         assert found[: len(results)] == results
@@ -62,18 +62,18 @@ def test_what_was_trained_stays_and_the_total_is_the_last_one(
 def test_without_a_race_a_raised_search_is_the_larger_one() -> None:
     build = partial(make, "random")
     whole = run_search(evaluate, build(30))
-    assert essence(run_search(evaluate, grown(build, [20, 30])).results) == essence(whole.results)
+    assert essence(run_search(evaluate, extend(build, [20, 30])).results) == essence(whole.results)
 
 
 def test_one_trial_more_confirms() -> None:
-    report = run_search(evaluate, grown(partial(make, "coarse-to-fine"), [20, 21]))
+    report = run_search(evaluate, extend(partial(make, "coarse-to-fine"), [20, 21]))
     assert len(report.results) == 21
     assert report.stages[-1].slots == 1
     assert report.stages[-1].name.startswith("confirm-")
 
 
 def test_more_trials_search_near_the_best_and_race_again() -> None:
-    report = run_search(evaluate, grown(partial(make, "coarse-to-fine"), [24, 44]))
+    report = run_search(evaluate, extend(partial(make, "coarse-to-fine"), [24, 44]))
     first = [s.name for s in run_search(evaluate, make("coarse-to-fine", 24)).stages]
     names = [s.name for s in report.stages]
     assert names[: len(first)] == first
@@ -102,7 +102,7 @@ def resumed(strategy: Strategy, results: list[Result]) -> list[Any]:
 
 
 def test_asking_again_from_stored_results_changes_nothing() -> None:
-    strategy = grown(partial(make, "coarse-to-fine"), [16, 30, 40])
+    strategy = extend(partial(make, "coarse-to-fine"), [16, 30, 40])
     whole = run_search(evaluate, strategy)
     for kept in range(len(whole.stages)):
         some = [r for r in whole.results if r.slot.stage < kept]
@@ -110,11 +110,11 @@ def test_asking_again_from_stored_results_changes_nothing() -> None:
 
 
 def test_the_winner_of_a_search_that_ends_early_is_that_of_what_there_is() -> None:
-    strategy = grown(partial(make, "coarse-to-fine"), [16, 30])
+    strategy = extend(partial(make, "coarse-to-fine"), [16, 30])
     before = run_search(evaluate, make("coarse-to-fine", 16))
     assert strategy.winner(before.results) == before.winner
 
 
 def test_a_grid_is_not_raised() -> None:
     with pytest.raises(UsageError, match="its points would be others"):
-        grown(partial(make, "grid"), [9, 12])
+        extend(partial(make, "grid"), [9, 12])

@@ -29,7 +29,15 @@ if TYPE_CHECKING:
     from hpsearch.compare.result import Comparison
     from hpsearch.engine.baselines import Verdict
 
-__all__ = ["Standing", "Versus", "answer", "reference_of", "searches", "standings", "verdict"]
+__all__ = [
+    "StrategySummary",
+    "Versus",
+    "answer",
+    "reference_of",
+    "searches",
+    "summarize_strategies",
+    "verdict",
+]
 
 LEVEL = 0.05
 """Below this p-value a difference is called one."""
@@ -51,7 +59,7 @@ class Versus:
 
 
 @dataclass(frozen=True)
-class Standing:
+class StrategySummary:
     """One line of the table.
 
     Attributes:
@@ -89,7 +97,9 @@ class Standing:
     without_winner: int = 0
 
 
-def standings(comparisons: Sequence[Comparison], *, seed: int = 0) -> list[Standing]:
+def summarize_strategies(
+    comparisons: Sequence[Comparison], *, seed: int = 0
+) -> list[StrategySummary]:
     """The table of one or several comparisons of the same strategies.
 
     The reference is grid search; the first strategy where grid does not compete.
@@ -98,10 +108,10 @@ def standings(comparisons: Sequence[Comparison], *, seed: int = 0) -> list[Stand
         comparisons: each on a data set of its own.
         seed: of the bootstrap.
     """
-    names = list(comparisons[0].contestants)
+    names = list(comparisons[0].runs)
     reference = reference_of(comparisons)
-    parts = {name: [c.contestants[name] for c in comparisons] for name in names}
-    tables = [np.array([c.contestants[n].test for n in names]).T for c in comparisons]
+    parts = {name: [c.runs[name] for c in comparisons] for name in names}
+    tables = [np.array([c.runs[n].test for n in names]).T for c in comparisons]
     mean_ranks = np.mean([average_ranks(table) for table in tables], axis=0)
     ranks = dict(zip(names, mean_ranks.tolist(), strict=True))
     rivals = [name for name in names if name != reference]
@@ -122,7 +132,7 @@ def standings(comparisons: Sequence[Comparison], *, seed: int = 0) -> list[Stand
     constant = _constant(comparisons)
     rows = sum(int(c.data.get("test", 0)) for c in comparisons)
     return [
-        Standing(
+        StrategySummary(
             strategy=name,
             constant=constant,
             winners_are=_winners_are(_middle([p.test for p in parts[name]], seed), constant, rows),
@@ -157,7 +167,7 @@ def standings(comparisons: Sequence[Comparison], *, seed: int = 0) -> list[Stand
 
 def reference_of(comparisons: Sequence[Comparison]) -> str:
     """The strategy that the others are held against."""
-    names = list(comparisons[0].contestants)
+    names = list(comparisons[0].runs)
     return "grid" if "grid" in names else names[0]
 
 
@@ -191,7 +201,7 @@ def _middle(samples: list[Any], seed: int) -> Interval:
     return bootstrap_interval(samples, statistic=interquartile_mean, rng=rng)
 
 
-def answer(table: Sequence[Standing]) -> Iterator[str]:
+def answer(table: Sequence[StrategySummary]) -> Iterator[str]:
     """The comparison in words: when each rival caught up with the reference, and how it ended."""
     yield from _reservations(table)
     rivals = [row for row in table if row.versus is not None]
@@ -212,7 +222,7 @@ def answer(table: Sequence[Standing]) -> Iterator[str]:
         )
 
 
-def _reservations(table: Sequence[Standing]) -> Iterator[str]:
+def _reservations(table: Sequence[StrategySummary]) -> Iterator[str]:
     """What is to be known before strategies are held against each other."""
     for row in table:
         if row.without_winner:
@@ -229,7 +239,7 @@ def _reservations(table: Sequence[Standing]) -> Iterator[str]:
             )
 
 
-def verdict(table: Sequence[Standing]) -> str:
+def verdict(table: Sequence[StrategySummary]) -> str:
     """The comparison in one sentence: whether coarse to fine, or else the first rival, is ahead.
 
     It is sooner where the whole interval of its cost lies below that of the reference, which is 1,

@@ -1,4 +1,4 @@
-"""What made-up trainings say, point by point."""
+"""What made-up trainings say, as recommendations."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from hpsearch.advice import Edit, Evidence, Point, advise, next_study, urgent
+from hpsearch.advice import Change, Evidence, Recommendation, advise, next_study, urgent
 from hpsearch.advice.evidence import Trained
 from hpsearch.search.base import Result, Slot
 from hpsearch.study_file import StudyFile, parse_study_file
@@ -55,12 +55,14 @@ def trained(
     return Trained(Result(slot, score, complete), best, findings)
 
 
-def advice(trainings: Sequence[Trained], file: StudyFile | None = None) -> tuple[Point, ...]:
+def advice(
+    trainings: Sequence[Trained], file: StudyFile | None = None
+) -> tuple[Recommendation, ...]:
     return advise(Evidence(file or study(), tuple(trainings), 200))
 
 
-def edits(points: Sequence[Point]) -> dict[str, Any]:
-    return {edit.key: edit.value for point in points for edit in point.edits}
+def changed(recommendations: Sequence[Recommendation]) -> dict[str, Any]:
+    return {change.key: change.value for r in recommendations for change in r.changes}
 
 
 def many(make: Callable[[int, float], Trained], n: int = 24) -> list[Trained]:
@@ -72,26 +74,28 @@ def many(make: Callable[[int, float], Trained], n: int = 24) -> list[Trained]:
 
 
 def test_without_a_training_there_is_nothing_to_say() -> None:
-    [point] = advice([])
-    assert (point.edits, "nothing to say" in point.sentence) == ((), True)
+    [recommendation] = advice([])
+    assert (recommendation.changes, "nothing to say" in recommendation.sentence) == ((), True)
 
 
 def test_a_fault_of_a_few_trainings_is_not_the_study_s() -> None:
     mostly = many(lambda i, r: trained(i, r, 0.9, *(["overfitting"] if i < 3 else [])))
-    assert not any(point.topic == "overfitting" for point in advice(mostly))
+    assert not any(r.topic == "overfitting" for r in advice(mostly))
     half = many(lambda i, r: trained(i, r, 0.9, *(["overfitting"] if i < 12 else [])))
-    [point] = [point for point in advice(half) if point.topic == "overfitting"]
-    assert point.sentence.startswith("12 of 24 trainings: overfitting (as seen).")
-    assert [edit.key for edit in point.edits] == ["dropout"], "l2 is searched already"
+    [recommendation] = [r for r in advice(half) if r.topic == "overfitting"]
+    assert recommendation.sentence.startswith("12 of 24 trainings: overfitting (as seen).")
+    assert [change.key for change in recommendation.changes] == ["dropout"], (
+        "l2 is searched already"
+    )
 
 
 def test_hints_are_no_faults_of_the_study() -> None:
     hinted = many(lambda i, r: trained(i, r, 0.9, "plateau", fault=False))
-    assert not any(point.topic == "plateau" for point in advice(hinted))
+    assert not any(r.topic == "plateau" for r in advice(hinted))
 
 
 @pytest.mark.parametrize(
-    ("name", "changes", "expected"),
+    ("name", "tables", "expected"),
     [
         ("inputs not scaled", {"data": 'preprocessing = "none"'}, {"preprocessing": "standardize"}),
         (
@@ -120,33 +124,33 @@ def test_hints_are_no_faults_of_the_study() -> None:
     ],
 )
 def test_what_cannot_learn_is_repaired_before_anything_else(
-    name: str, changes: dict[str, str], expected: dict[str, Any]
+    name: str, tables: dict[str, str], expected: dict[str, Any]
 ) -> None:
-    file = study(**changes)
-    points = advice(many(lambda i, r: trained(i, r, 0.1, name, LOW)), file)
-    assert edits(points) == expected
-    assert [point.topic for point in points] == [name], "its other numbers mean little"
-    assert points[0].repair
-    assert next_study(file, points[0].edits)[0].settings() != file.settings()
+    file = study(**tables)
+    recommendations = advice(many(lambda i, r: trained(i, r, 0.1, name, LOW)), file)
+    assert changed(recommendations) == expected
+    assert [r.topic for r in recommendations] == [name], "its other numbers mean little"
+    assert recommendations[0].repair
+    assert next_study(file, recommendations[0].changes)[0].settings() != file.settings()
 
 
 def test_rates_that_are_all_too_low_move_up_and_too_high_ones_down() -> None:
     low = [trained(i, r, 0.1, LOW) for i, r in enumerate(np.geomspace(1e-6, 1e-4, 10).tolist())]
     file = study(training="learning_rate = { low = 1e-6, high = 1e-4, log = true }")
-    assert edits(advice(low, file))["learning_rate"] == {"low": 1e-4, "high": 0.1, "log": True}
+    assert changed(advice(low, file))["learning_rate"] == {"low": 1e-4, "high": 0.1, "log": True}
     high = [
         trained(i, r, 0.1, HIGH, complete=False)
         for i, r in enumerate(np.geomspace(1, 100, 10).tolist())
     ]
-    assert edits(advice(high))["learning_rate"] == {"low": 1e-3, "high": 1.0, "log": True}
+    assert changed(advice(high))["learning_rate"] == {"low": 1e-3, "high": 1.0, "log": True}
 
 
 def test_where_the_best_training_is_healthy_the_range_is_only_cut() -> None:
     mostly = many(lambda i, r: trained(i, r, 0.1 if r < 0.1 else 0.9, *([LOW] if r < 0.1 else [])))
-    points = advice(mostly)
-    assert not any(point.repair for point in points)
-    assert 0.05 < edits(points)["learning_rate"]["low"] < 0.1
-    assert edits(points)["learning_rate"]["high"] == 1.0
+    recommendations = advice(mostly)
+    assert not any(r.repair for r in recommendations)
+    assert 0.05 < changed(recommendations)["learning_rate"]["low"] < 0.1
+    assert changed(recommendations)["learning_rate"]["high"] == 1.0
 
 
 def test_a_configuration_that_raced_counts_once_in_the_ranges() -> None:
@@ -158,7 +162,7 @@ def test_a_configuration_that_raced_counts_once_in_the_ranges() -> None:
     ]
     widths = parse_study_file(STUDY.replace("width = 32", "width = { low = 16, high = 64 }"))
     without, with_race = (
-        edits(advise(Evidence(widths, trainings, 200))).get("width")
+        changed(advise(Evidence(widths, trainings, 200))).get("width")
         for trainings in (tuple(search), (*search, *race))
     )
     assert without == with_race
@@ -169,23 +173,23 @@ def test_useless_rates_at_both_ends_are_cut_off() -> None:
         name = LOW if rate < 1e-3 else HIGH if rate > 0.2 else None
         return trained(i, rate, 0.9 - abs(np.log10(rate / 0.02)) / 10, *([name] if name else []))
 
-    points = advice(many(make))
-    [point] = [point for point in points if "search between" in point.sentence]
-    [edit] = point.edits
-    assert (edit.section, edit.key) == ("training", "learning_rate")
-    assert 5e-4 < edit.value["low"] < 1e-3
-    assert 0.2 < edit.value["high"] < 0.4
-    assert [e.key for p in points for e in p.edits].count("learning_rate") == 1
+    recommendations = advice(many(make))
+    [recommendation] = [r for r in recommendations if "search between" in r.sentence]
+    [change] = recommendation.changes
+    assert (change.section, change.key) == ("training", "learning_rate")
+    assert 5e-4 < change.value["low"] < 1e-3
+    assert 0.2 < change.value["high"] < 0.4
+    assert [e.key for p in recommendations for e in p.changes].count("learning_rate") == 1
 
 
 def test_a_best_rate_that_touches_the_diverging_ones_is_told() -> None:
     def make(i: int, rate: float) -> Trained:
         return trained(i, rate, rate if rate < 0.3 else 0.1, complete=rate < 0.3)
 
-    said = [point.sentence for point in advice(many(make))]
+    said = [r.sentence for r in advice(many(make))]
     assert any("touches those that diverge" in sentence for sentence in said)
     far = many(lambda i, r: trained(i, r, 0.9 if abs(r - 0.003) < 0.001 else 0.5, complete=r < 0.3))
-    assert not any("touches" in point.sentence for point in advice(far))
+    assert not any("touches" in r.sentence for r in advice(far))
 
 
 @pytest.mark.parametrize(
@@ -198,19 +202,19 @@ def test_a_best_rate_that_touches_the_diverging_ones_is_told() -> None:
     ],
 )
 def test_epochs(best: int, hints: list[str], expected: dict[str, Any]) -> None:
-    points = advice(many(lambda i, r: trained(i, r, 0.9, *hints, fault=False, best=best)))
-    assert {k: v for k, v in edits(points).items() if k == "epochs"} == expected
+    recommendations = advice(many(lambda i, r: trained(i, r, 0.9, *hints, fault=False, best=best)))
+    assert {k: v for k, v in changed(recommendations).items() if k == "epochs"} == expected
 
 
 def test_more_trials_where_the_best_still_grows_with_their_number() -> None:
     rng = np.random.default_rng(0)
     wild = many(lambda i, r: trained(i, r, float(rng.uniform(0.5, 0.99))), 8)
-    assert edits(advice(wild))["trials"] == 80
+    assert changed(advice(wild))["trials"] == 80
     tame = many(lambda i, r: trained(i, r, float(0.9 + rng.uniform(0, 1e-3))))
-    assert "trials" not in edits(advice(tame))
+    assert "trials" not in changed(advice(tame))
 
 
-def test_how_much_of_the_spread_is_the_seed_s() -> None:
+def test_how_much_of_the_variance_is_the_seed_s() -> None:
     rng = np.random.default_rng(0)
 
     def said(between: float, within: float) -> str:
@@ -230,8 +234,8 @@ def test_how_much_of_the_spread_is_the_seed_s() -> None:
             )
             for n, one in enumerate(again)
         ]
-        [point] = [point for point in advice(same) if point.topic == "seeds"]
-        return point.sentence
+        [recommendation] = [r for r in advice(same) if r.topic == "seeds"]
+        return recommendation.sentence
 
     assert "the race over seeds decides" in said(0.0, 0.01)
     assert "configurations' own" in said(0.02, 0.001)
@@ -239,39 +243,43 @@ def test_how_much_of_the_spread_is_the_seed_s() -> None:
 
 class TestEveryRowRight:
     def test_there_is_nothing_to_gain_and_something_to_look_at(self) -> None:
-        points = advice(many(lambda i, r: trained(i, r, 1.0 if i % 2 else 0.7, *[LOW] * (i > 9))))
-        assert [point.topic for point in points] == ["nothing to gain"]
-        [point] = points
-        assert point.sentence.startswith("12 of 24 full trainings label all 200 validation rows")
-        assert "no column tells the label" in point.sentence
-        assert point.edits == ()
-        assert urgent(points) == [point]
+        recommendations = advice(
+            many(lambda i, r: trained(i, r, 1.0 if i % 2 else 0.7, *[LOW] * (i > 9)))
+        )
+        assert [r.topic for r in recommendations] == ["nothing to gain"]
+        [recommendation] = recommendations
+        assert recommendation.sentence.startswith(
+            "12 of 24 full trainings label all 200 validation rows"
+        )
+        assert "no column tells the label" in recommendation.sentence
+        assert recommendation.changes == ()
+        assert urgent(recommendations) == [recommendation]
 
     @pytest.mark.parametrize("word", ["more trials may", "longer", "search between", "no change"])
     def test_nobody_is_sent_on_a_search_for_more(self, word: str) -> None:
         perfect = advice(many(lambda i, r: trained(i, r, 1.0 if i < 3 else 0.5, best=20)))
-        assert not any(word in point.sentence for point in perfect)
-        assert edits(perfect) == {}
+        assert not any(word in r.sentence for r in perfect)
+        assert changed(perfect) == {}
 
     def test_fewer_epochs_may_do(self) -> None:
-        points = advice(many(lambda i, r: trained(i, r, 1.0, best=4)))
-        assert edits(points) == {"epochs": 5}
+        recommendations = advice(many(lambda i, r: trained(i, r, 1.0, best=4)))
+        assert changed(recommendations) == {"epochs": 5}
 
     def test_a_winner_that_is_right_with_one_seed_only_is_not_perfect(self) -> None:
         trainings = many(lambda i, r: trained(i, r, 1.0 if i == 0 else 0.9))
         for winner, perfect in (((0, 1), False), ((0,), True), ((), True)):
             named = frozenset((0, index) for index in winner)
-            points = advise(Evidence(study(), tuple(trainings), 200, named))
-            assert (points[0].topic == "nothing to gain") is perfect
+            recommendations = advise(Evidence(study(), tuple(trainings), 200, named))
+            assert (recommendations[0].topic == "nothing to gain") is perfect
 
 
 def test_closing_words_leave_out_mere_ranges() -> None:
-    points = (
-        Point("ranges", "narrow", (Edit("training", "l2", 0.1),)),
-        Point("epochs", "more", (Edit("training", "epochs", 40),)),
-        Point("seeds", "so"),
+    recommendations = (
+        Recommendation("ranges", "narrow", (Change("training", "l2", 0.1),)),
+        Recommendation("epochs", "more", (Change("training", "epochs", 40),)),
+        Recommendation("seeds", "so"),
     )
-    assert [point.topic for point in urgent(points)] == ["epochs"]
+    assert [r.topic for r in urgent(recommendations)] == ["epochs"]
 
 
 NOTHING = "no better than always answering 'no'"
@@ -288,26 +296,31 @@ NOTHING = "no better than always answering 'no'"
 def test_where_nothing_was_learned_no_point_says_that_all_is_well(
     trainings: list[Trained],
 ) -> None:
-    points = advise(Evidence(study(), tuple(trainings), 200, reservations=(NOTHING,)))
-    [point] = points
-    assert (point.topic, point.repair, point.asks, point.edits) == (
+    recommendations = advise(Evidence(study(), tuple(trainings), 200, reservations=(NOTHING,)))
+    [recommendation] = recommendations
+    assert (
+        recommendation.topic,
+        recommendation.repair,
+        recommendation.asks,
+        recommendation.changes,
+    ) == (
         "nothing learned",
         True,
         True,
         (),
     )
-    assert NOTHING in point.sentence
-    assert "[data] target" in point.sentence
-    assert urgent(points) == [point]
-    assert not any("enough" in point.sentence for point in points)
+    assert NOTHING in recommendation.sentence
+    assert "[data] target" in recommendation.sentence
+    assert urgent(recommendations) == [recommendation]
+    assert not any("enough" in r.sentence for r in recommendations)
 
 
 def test_where_nothing_was_learned_and_a_fault_is_known_both_are_said() -> None:
     trainings = many(lambda i, rate: trained(i, rate, 0.1, "inputs not scaled"))
     file = study(data='preprocessing = "none"')
-    points = advise(Evidence(file, tuple(trainings), 200, reservations=(NOTHING,)))
-    assert [point.topic for point in points] == ["nothing learned", "inputs not scaled"]
-    assert edits(points) == {"preprocessing": "standardize"}
+    recommendations = advise(Evidence(file, tuple(trainings), 200, reservations=(NOTHING,)))
+    assert [r.topic for r in recommendations] == ["nothing learned", "inputs not scaled"]
+    assert changed(recommendations) == {"preprocessing": "standardize"}
 
 
 def test_the_best_rate_is_that_of_the_winner() -> None:
@@ -318,7 +331,7 @@ def test_the_best_rate_is_that_of_the_winner() -> None:
         trained(10, 0.4, 0.81),
     ]
     by_score = advise(Evidence(study(), tuple(trainings), 200))
-    assert any("The best learning rate, 0.4, touches" in point.sentence for point in by_score)
+    assert any("The best learning rate, 0.4, touches" in r.sentence for r in by_score)
     won = Evidence(study(), tuple(trainings), 200, winner=frozenset({(0, 8)}))
     assert won.full[0].result.slot.index == 8
-    assert not any("touches" in point.sentence for point in advise(won))
+    assert not any("touches" in r.sentence for r in advise(won))

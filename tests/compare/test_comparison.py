@@ -9,10 +9,10 @@ import optuna
 import pytest
 
 from hpsearch.cli.comparison import comparison_document
-from hpsearch.compare.plan import Contest, plan_contest
+from hpsearch.compare.plan import ComparisonPlan, plan_comparison
 from hpsearch.compare.result import Comparison, comparisons, read_comparison
 from hpsearch.compare.run import Progressed, compare_study
-from hpsearch.compare.standings import answer, standings, verdict
+from hpsearch.compare.summary import answer, summarize_strategies, verdict
 from hpsearch.engine import run_study
 from hpsearch.engine.cost import DataShape, training_flops
 from hpsearch.engine.identity import open_study
@@ -52,8 +52,8 @@ def study(
     )
 
 
-def grid_of(contest: Contest, repeat: int = 0) -> GridSearch:
-    file = contest.studies["grid", repeat]
+def grid_of(plan: ComparisonPlan, repeat: int = 0) -> GridSearch:
+    file = plan.studies["grid", repeat]
     found = make_search(file, file.search.trials).search
     assert isinstance(found, GridSearch)
     return found
@@ -65,36 +65,36 @@ def flops(file: StudyFile, points: list[dict[str, object]], epochs: int) -> floa
 
 class TestPlan:
     def test_without_an_amount_the_budget_is_the_cost_of_the_grid(self) -> None:
-        contest = plan_contest(study(), SHAPE)
-        grid = grid_of(contest)
+        plan = plan_comparison(study(), SHAPE)
+        grid = grid_of(plan)
         assert len(grid.points) == 16
-        spent = flops(contest.studies["grid", 0], [dict(p) for p in grid.points], 4)
-        assert contest.amount == pytest.approx(spent)
-        assert contest.studies["random", 0].search.total_flops == contest.amount
-        assert contest.studies["random-x2", 0].search.total_flops == 2 * contest.amount
+        spent = flops(plan.studies["grid", 0], [dict(p) for p in grid.points], 4)
+        assert plan.amount == pytest.approx(spent)
+        assert plan.studies["random", 0].search.total_flops == plan.amount
+        assert plan.studies["random-x2", 0].search.total_flops == 2 * plan.amount
 
     def test_a_grid_is_as_large_as_a_given_amount_pays_for(self) -> None:
-        whole = plan_contest(study(), SHAPE)
+        whole = plan_comparison(study(), SHAPE)
         for share in (0.3, 1.0, 2.5):
             amount = share * whole.amount * 1.0001
-            contest = plan_contest(study(compare=f"amount = {amount!r}"), SHAPE)
-            file, grid = contest.studies["grid", 0], grid_of(contest)
+            plan = plan_comparison(study(compare=f"amount = {amount!r}"), SHAPE)
+            file, grid = plan.studies["grid", 0], grid_of(plan)
             assert flops(file, [dict(p) for p in grid.points], 4) <= amount
             larger = make_search(file, file.search.trials + 1).search
             assert isinstance(larger, GridSearch)
             assert flops(file, [dict(p) for p in larger.points], 4) > amount
 
     def test_coarse_to_fine_gets_more_trials_since_most_of_its_are_short(self) -> None:
-        contest = plan_contest(study(epochs=20), SHAPE)
-        file = contest.studies["coarse-to-fine", 0]
+        plan = plan_comparison(study(epochs=20), SHAPE)
+        file = plan.studies["coarse-to-fine", 0]
         search = make_search(file, file.search.trials)
         assert file.search.trials > 16
         one_more = make_search(file, file.search.trials + 1)
         rng = np.random.default_rng(0)
         draws = [dict(file.space().sample(rng)) for _ in range(1024)]
         epoch = flops(file, draws, 1) / len(draws)  # type: ignore[arg-type]
-        assert search.planned_epochs * epoch <= contest.amount
-        assert one_more.planned_epochs * epoch > contest.amount
+        assert search.planned_epochs * epoch <= plan.amount
+        assert one_more.planned_epochs * epoch > plan.amount
 
     @pytest.mark.parametrize(
         ("compare", "limits"),
@@ -111,11 +111,11 @@ class TestPlan:
         ],
     )
     def test_other_units(self, compare: str, limits: dict[str, object]) -> None:
-        contest = plan_contest(study(compare=compare), SHAPE)
+        plan = plan_comparison(study(compare=compare), SHAPE)
         for name in ("random", "coarse-to-fine", "tpe"):
-            search = contest.studies[name, 0].search
+            search = plan.studies[name, 0].search
             assert {key: getattr(search, key) for key in limits} == limits
-        double = contest.studies["random-x2", 1].search
+        double = plan.studies["random-x2", 1].search
         for key, value in limits.items():
             assert getattr(double, key) == (None if value is None else 2 * value)  # type: ignore[operator]
 
@@ -125,22 +125,22 @@ class TestPlan:
     def test_twice_the_budget_may_be_spent_on_twice_as_many_cheap_trials(
         self, compare: str
     ) -> None:
-        contest = plan_contest(study(compare=compare), SHAPE)
-        once, twice = (contest.studies[name, 0].search.trials for name in ("random", "random-x2"))
+        plan = plan_comparison(study(compare=compare), SHAPE)
+        once, twice = (plan.studies[name, 0].search.trials for name in ("random", "random-x2"))
         assert twice == pytest.approx(2 * once, abs=1)
 
     def test_strategies_have_equal_seeds_and_only_their_own_settings(self) -> None:
         file = study(search="points = { width = 2 }\nconfirm = 5\nepoch_shares = [0.2, 0.4, 1.0]")
-        contest = plan_contest(file, SHAPE)
-        assert {(key[1], s.seed) for key, s in contest.studies.items()} == {(0, 5), (1, 6)}
-        assert contest.studies["grid", 0].search.points == {"width": 2}
-        assert contest.studies["grid", 0].search.confirm is None
-        assert contest.studies["coarse-to-fine", 0].search.confirm == 5
-        assert contest.studies["tpe", 0].search.confirm is None
-        assert contest.studies["random", 1].name == "c/random/1"
+        plan = plan_comparison(file, SHAPE)
+        assert {(key[1], s.seed) for key, s in plan.studies.items()} == {(0, 5), (1, 6)}
+        assert plan.studies["grid", 0].search.points == {"width": 2}
+        assert plan.studies["grid", 0].search.confirm is None
+        assert plan.studies["coarse-to-fine", 0].search.confirm == 5
+        assert plan.studies["tpe", 0].search.confirm is None
+        assert plan.studies["random", 1].name == "c/random/1"
 
     def test_random_comes_before_its_double_which_takes_over_its_trials(self) -> None:
-        order = [name for name, repeat in plan_contest(study(), SHAPE).studies if repeat == 0]
+        order = [name for name, repeat in plan_comparison(study(), SHAPE).studies if repeat == 0]
         assert order.index("random") < order.index("random-x2")
 
     @pytest.mark.parametrize(
@@ -165,7 +165,7 @@ class TestPlan:
 
     def test_a_budget_that_pays_for_nothing_is_refused(self) -> None:
         with pytest.raises(UsageError, match=r"does not pay for one average training.*; raise"):
-            plan_contest(study(compare="amount = 1.0"), SHAPE)
+            plan_comparison(study(compare="amount = 1.0"), SHAPE)
 
 
 @pytest.fixture(scope="module")
@@ -180,7 +180,7 @@ def compared(database: str) -> Comparison:
 
 class TestRun:
     def test_every_strategy_has_its_repeats_within_the_budget(self, compared: Comparison) -> None:
-        assert list(compared.contestants) == [
+        assert list(compared.runs) == [
             "grid",
             "random-x2",
             "random",
@@ -188,19 +188,19 @@ class TestRun:
             "tpe",
         ]
         assert compared.repeats == 2
-        for name, contestant in compared.contestants.items():
+        for name, mine in compared.runs.items():
             double = 2 if name == "random-x2" else 1
-            assert (contestant.cost <= double * compared.amount * (1 + 1e-9)).all()
-            assert len(contestant.progress) == len(contestant.test) == len(contestant.refit) == 2
-            for scores, progress in zip(contestant.scores, contestant.progress, strict=True):
+            assert (mine.cost <= double * compared.amount * (1 + 1e-9)).all()
+            assert len(mine.progress) == len(mine.test) == len(mine.refit) == 2
+            for scores, progress in zip(mine.scores, mine.progress, strict=True):
                 assert scores[:, 0].max() == progress.validation[-1]
                 assert ((scores >= 0) & (scores <= 1)).all()
-        assert (compared.contestants["grid"].trials == 16).all()
+        assert (compared.runs["grid"].trials == 16).all()
 
     def test_random_x2_begins_with_the_trials_of_random(
         self, compared: Comparison, database: str
     ) -> None:
-        one, two = (compared.contestants[name] for name in ("random", "random-x2"))
+        one, two = (compared.runs[name] for name in ("random", "random-x2"))
         for few, many in zip(one.slots, two.slots, strict=True):
             assert len(few) < len(many)
             # Up to the first draw that the smaller budget passed over.
@@ -234,8 +234,8 @@ class TestRun:
         )
         assert {type(event).__name__ for event in events} == {"Finished"}
         assert [p.done for p in told if p.summary is not None] == list(range(1, 11))
-        for name, contestant in compared.contestants.items():
-            assert (again.contestants[name].test == contestant.test).all()
+        for name, mine in compared.runs.items():
+            assert (again.runs[name].test == mine.test).all()
 
     def test_more_repeats_go_on_and_another_budget_is_refused(
         self, compared: Comparison, database: str, tmp_path: Path
@@ -246,7 +246,7 @@ class TestRun:
         shutil.copy(database, copy)
         more = compare_study(study(repeats=3), storage=str(copy), workers=2)
         assert more.repeats == 3
-        assert (more.contestants["grid"].test[:2] == compared.contestants["grid"].test).all()
+        assert (more.runs["grid"].test[:2] == compared.runs["grid"].test).all()
         with pytest.raises(
             UsageError, match=r"which now is .* without an amount from the grid's trials"
         ):
@@ -267,10 +267,10 @@ class TestRun:
             update={"compare": pair.compare.model_copy(update={"strategies": names})}
         )
         two = compare_study(pair, storage=str(copy), workers=2)
-        assert (list(two.contestants), two.repeats) == (["random", "grid"], 2)
-        assert list(read_comparison(open_storage(str(copy)), "c").contestants) == list(names)
+        assert (list(two.runs), two.repeats) == (["random", "grid"], 2)
+        assert list(read_comparison(open_storage(str(copy)), "c").runs) == list(names)
         whole = compare_study(study(), storage=str(copy), workers=2)
-        assert (list(whole.contestants), whole.repeats) == (list(compared.contestants), 2)
+        assert (list(whole.runs), whole.repeats) == (list(compared.runs), 2)
 
     def test_one_that_is_not_finished_is_read_as_far_as_all_are(
         self, compared: Comparison, database: str, tmp_path: Path
@@ -284,8 +284,8 @@ class TestRun:
             compare_study(study(), storage=place, workers=2, on_progress=stop)
         half = read_comparison(open_storage(place), "c")
         assert half.repeats == 1
-        expected = compared.contestants["coarse-to-fine"].test[:1]
-        assert (half.contestants["coarse-to-fine"].test == expected).all()
+        expected = compared.runs["coarse-to-fine"].test[:1]
+        assert (half.runs["coarse-to-fine"].test == expected).all()
 
     def test_a_study_beside_is_no_comparison_whatever_its_name(
         self, database: str, compared: Comparison, tmp_path: Path
@@ -305,11 +305,11 @@ class TestRun:
             update={"compare": small.compare.model_copy(update={"strategies": ["random", "grid"]})}
         )
         iris, splits = study_data(small.data, small.seed)
-        contest = plan_contest(small, DataShape.of(iris, splits))
+        plan = plan_comparison(small, DataShape.of(iris, splits))
         with open_storage(place) as store:
-            open_study(store, contest.studies["random", 0])
+            open_study(store, plan.studies["random", 0])
         found = compare_study(small, storage=place, workers=1)
-        assert (list(found.contestants), found.repeats) == (["random", "grid"], 1)
+        assert (list(found.runs), found.repeats) == (["random", "grid"], 1)
 
     def test_a_name_that_an_ordinary_study_has_is_refused(self, tmp_path: Path) -> None:
         place = str(tmp_path / "s.db")
@@ -353,7 +353,7 @@ def test_random_with_twice_the_budget_begins_as_random_does(
     storage = str(tmp_path / "c.db")
     file = parse_study_file(TIGHT.format(seed=seed, compare=compare))
     found = compare_study(file, storage=storage, workers=1)
-    once, twice = found.contestants["random"], found.contestants["random-x2"]
+    once, twice = found.runs["random"], found.runs["random-x2"]
     store = open_storage(storage)
     for repeat in range(2):
         trials = len(once.slots[repeat])
@@ -369,7 +369,7 @@ def test_random_with_twice_the_budget_begins_as_random_does(
         assert first == second[: len(first)]
     # Begun again, as after a kill, nothing else is let in.
     again = compare_study(file, storage=storage, workers=1)
-    assert again.contestants["random-x2"].slots == twice.slots
+    assert again.runs["random-x2"].slots == twice.slots
 
 
 def test_a_search_without_a_winner_is_told_and_counts_with_chance(tmp_path: Path) -> None:
@@ -383,12 +383,12 @@ def test_a_search_without_a_winner_is_told_and_counts_with_chance(tmp_path: Path
     storage = str(tmp_path / "c.db")
     for _ in range(2):  # the second time all is stored
         found = compare_study(file, storage=storage, workers=1)
-        grid = found.contestants["grid"]
+        grid = found.runs["grid"]
         assert grid.without_winner == 2
         assert grid.refit.tolist() == grid.test.tolist() == grid.validation.tolist() == [1 / 3] * 2
-        assert found.contestants["random"].without_winner == 0
+        assert found.runs["random"].without_winner == 0
         assert found.constant.tolist() == pytest.approx([1 / 3] * 2)
-    table = standings([found])
+    table = summarize_strategies([found])
     said = " ".join(answer(table))
     assert "2 of 2 searches of grid have no winner" in said
     assert "grid's winners are no better" not in said
@@ -407,7 +407,7 @@ def test_where_nothing_is_learned_no_strategy_is_ahead(tmp_path: Path) -> None:
         '[compare]\nrepeats = 1\nstrategies = ["grid", "random"]'
     )
     found = compare_study(file, storage=str(tmp_path / "c.db"), workers=1)
-    table = standings([found])
+    table = summarize_strategies([found])
     assert verdict(table).startswith("Nothing was learned here")
     assert [row.winners_are for row in table] == ["no better", "no better"]
     told = [sentence for sentence in answer(table) if "always answering" in sentence]

@@ -20,19 +20,19 @@ from hpsearch.search.coarse_to_fine import CoarseToFine
 from hpsearch.search.grid import GridSearch
 from hpsearch.search.narrowing import narrow
 from hpsearch.search.quasi_random import sobol
-from hpsearch.search.race import Confirmed, Race
+from hpsearch.search.race import Race, RacedSearch
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-__all__ = ["Sequel", "grown"]
+__all__ = ["Extension", "extend"]
 
 
-def grown(make: Callable[[int], Confirmed], totals: Sequence[int]) -> Strategy:
+def extend(make: Callable[[int], RacedSearch], totals: Sequence[int]) -> Strategy:
     """The strategy of a study whose number of trials was raised, once or more often.
 
     What was trained before stays as it is. A search of one stage without a race simply goes on, as
-    if it had had the last total from the start; any other has a `Sequel` for each raise.
+    if it had had the last total from the start; any other has an `Extension` for each raise.
 
     Args:
         make: the strategy with a given total of trials.
@@ -56,12 +56,12 @@ def grown(make: Callable[[int], Confirmed], totals: Sequence[int]) -> Strategy:
         more = total - before
         confirm = make(more).confirm or max(1, round(more / 4))
         contenders = max(2, round(confirm / 3))
-        strategy = Sequel(strategy, make(total), before, more - confirm, confirm, contenders)
+        strategy = Extension(strategy, make(total), before, more - confirm, confirm, contenders)
     return strategy
 
 
 @dataclass(frozen=True)
-class Sequel:
+class Extension:
     """A strategy, and when it is over one stage more and a race among the best of everything.
 
     The configurations that raced before race again, against those of the new stage: the scores that
@@ -77,7 +77,7 @@ class Sequel:
     """
 
     before: Strategy
-    whole: Confirmed
+    whole: RacedSearch
     drawn: int
     slots: int
     confirm: int

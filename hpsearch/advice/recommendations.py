@@ -1,4 +1,4 @@
-"""What the trainings of a study say, point by point: pure functions of the evidence."""
+"""What the trainings of a study say, as recommendations: pure functions of the evidence."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ from hpsearch.study_file.models import (
 )
 from hpsearch.training.diagnosis import ADVICE, Name
 
-__all__ = ["Edit", "Point", "advise", "log_range", "urgent"]
+__all__ = ["Change", "Recommendation", "advise", "log_range", "urgent"]
 
 COMMON = 0.25
 """Share of the trainings from which on a finding is one of the study, and not of a bad draw."""
@@ -59,7 +59,7 @@ RANGES = "ranges"
 
 
 @dataclass(frozen=True)
-class Edit:
+class Change:
     """A setting of the study file to change.
 
     Attributes:
@@ -74,63 +74,67 @@ class Edit:
 
 
 @dataclass(frozen=True)
-class Point:
+class Recommendation:
     """Something that the trainings say.
 
     Attributes:
         topic: what it is about.
         sentence: what they say, with the numbers.
-        edits: what it means for the next study; none where all is well.
+        changes: what it means for the next study; none where all is well.
         repair: whether the study as it is cannot learn, so that its other numbers mean little.
     """
 
     topic: str
     sentence: str
-    edits: tuple[Edit, ...] = ()
+    changes: tuple[Change, ...] = ()
     repair: bool = False
 
     @property
     def asks(self) -> bool:
         """Whether all is not well: something is to be changed, or looked at."""
-        return bool(self.edits) or self.topic in (LEARNED, PERFECT)
+        return bool(self.changes) or self.topic in (LEARNED, PERFECT)
 
 
-def urgent(points: Sequence[Point]) -> list[Point]:
-    """The points that a study's closing words should have: all that ask for more than other ranges.
+def urgent(recommendations: Sequence[Recommendation]) -> list[Recommendation]:
+    """The recommendations for a study's closing words: all that ask for more than other ranges.
 
     Args:
-        points: of `advise`.
+        recommendations: of `advise`.
     """
-    return [point for point in points if point.asks and point.topic != RANGES]
+    return [r for r in recommendations if r.asks and r.topic != RANGES]
 
 
-def advise(evidence: Evidence) -> tuple[Point, ...]:
-    """All points of a study, the repairs first; what a broken study says otherwise is left out.
+def advise(evidence: Evidence) -> tuple[Recommendation, ...]:
+    """All recommendations, the repairs first; what a broken study says otherwise is left out.
 
     Args:
         evidence: the study's trainings.
     """
     if not evidence.trained:
-        return (Point("trials", "No training is finished yet, so that there is nothing to say."),)
+        return (
+            Recommendation(
+                "trials", "No training is finished yet, so that there is nothing to say."
+            ),
+        )
     if perfect := [*_perfect(evidence)]:
         return tuple(perfect)
     faults = [*_faults(evidence)]
-    if not any(point.repair for point in faults):
+    if not any(r.repair for r in faults):
         faults += _rates(evidence)
     learned = [*_learned(evidence, faults)]
     if learned:  # where the best is no better than chance, its learning rate is no guide
-        faults = [point for point in faults if point.repair or point.topic != BEST_RATE]
-    points = [*learned, *faults]
-    if any(point.repair for point in points):
-        return tuple(points)
-    edited = {edit.key for point in points for edit in point.edits}
-    points += [point for point in _ranges(evidence) if point.edits[0].key not in edited]
-    points += [*_epochs(evidence), *_trials(evidence), *_seeds(evidence)]
-    few = Point("trials", f"{len(evidence.trained)} trainings are too few to say more.")
-    return tuple(points) or (few,)
+        faults = [r for r in faults if r.repair or r.topic != BEST_RATE]
+    recommendations = [*learned, *faults]
+    if any(r.repair for r in recommendations):
+        return tuple(recommendations)
+    changed = {change.key for r in recommendations for change in r.changes}
+    recommendations += [r for r in _ranges(evidence) if r.changes[0].key not in changed]
+    recommendations += [*_epochs(evidence), *_trials(evidence), *_seeds(evidence)]
+    few = Recommendation("trials", f"{len(evidence.trained)} trainings are too few to say more.")
+    return tuple(recommendations) or (few,)
 
 
-def _perfect(evidence: Evidence) -> Iterator[Point]:
+def _perfect(evidence: Evidence) -> Iterator[Recommendation]:
     """Where every row is right no other setting is better, and the data are to be looked at."""
     named = [
         one
@@ -141,27 +145,27 @@ def _perfect(evidence: Evidence) -> Iterator[Point]:
     if not right or any(one.result.score < 1.0 for one in named):
         return
     rows = f"all {evidence.validation:,} validation rows" if evidence.validation else "every row"
-    yield Point(
+    yield Recommendation(
         PERFECT,
         f"{len(right)} of {len(evidence.full)} full trainings label {rows} right: nothing is left "
         "to gain by more trials or other ranges. Data may be as easy as that; but make sure that "
         "no column tells the label (`hpsearch check` looks for such), that no row is there twice, "
         "and that there are enough validation rows to tell settings apart.",
     )
-    yield from (point for point in _epochs(evidence) if _fewer(point, evidence))
+    yield from (r for r in _epochs(evidence) if _fewer(r, evidence))
 
 
-def _fewer(point: Point, evidence: Evidence) -> bool:
-    return any(edit.value < evidence.study.training.epochs for edit in point.edits)
+def _fewer(recommendation: Recommendation, evidence: Evidence) -> bool:
+    return any(change.value < evidence.study.training.epochs for change in recommendation.changes)
 
 
-def _learned(evidence: Evidence, faults: Sequence[Point]) -> Iterator[Point]:
+def _learned(evidence: Evidence, faults: Sequence[Recommendation]) -> Iterator[Recommendation]:
     """Whether the winner knows more than simple models do; if not, other numbers mean little."""
     if not evidence.reservations:
         return
     tried = len(evidence.trained)
-    known = any(point.repair for point in faults)
-    yield Point(
+    known = any(r.repair for r in faults)
+    yield Recommendation(
         LEARNED,
         f"Nothing was learned: the best of {tried} trainings is "
         f"{' and '.join(evidence.reservations)}. "
@@ -176,7 +180,7 @@ def _learned(evidence: Evidence, faults: Sequence[Point]) -> Iterator[Point]:
     )
 
 
-def _faults(evidence: Evidence) -> Iterator[Point]:
+def _faults(evidence: Evidence) -> Iterator[Recommendation]:
     """What was wrong with a good part of the trainings, each fault once."""
     total = len(evidence.trained)
     for name in ADVICE:
@@ -184,13 +188,13 @@ def _faults(evidence: Evidence) -> Iterator[Point]:
         if len(hit) < COMMON * total or name in RATES:
             continue
         worst = next(f for f in hit[-1].findings if f.name == name)
-        edits = tuple(_edits(name, evidence, hit))
-        yield Point(
+        changes = tuple(_changes(name, evidence, hit))
+        yield Recommendation(
             name,
             f"{len(hit)} of {total} trainings: {name} ({worst.evidence}). "
             f"{_sentence(ADVICE[name])}",
-            edits,
-            repair=name in BROKEN and bool(edits) and len(hit) >= total / 2,
+            changes,
+            repair=name in BROKEN and bool(changes) and len(hit) >= total / 2,
         )
 
 
@@ -205,7 +209,7 @@ def _faulty(one: Trained, name: str) -> bool:
     return any(finding.name == name and finding.fault for finding in one.findings)
 
 
-def _edits(name: Name, evidence: Evidence, hit: Sequence[Trained]) -> Iterator[Edit]:
+def _changes(name: Name, evidence: Evidence, hit: Sequence[Trained]) -> Iterator[Change]:
     """How the study file would repair a fault."""
     study = evidence.study
     crushed = [one for one in hit if any("regularization" in f.evidence for f in one.findings)]
@@ -222,33 +226,33 @@ def _edits(name: Name, evidence: Evidence, hit: Sequence[Trained]) -> Iterator[E
             yield from _without(evidence, "model", "initializer", {"large-random"}, good)
         case "dead ReLUs":
             if isinstance(study.model.bias, float) and study.model.bias < 0:
-                yield Edit("model", "bias", 0.0)
+                yield Change("model", "bias", 0.0)
         case "underfitting" if crushed:
             most = min(float(cast("float", _value(evidence, one, "l2"))) for one in crushed)
-            yield Edit("training", "l2", log_range(1e-6 * min(1.0, most), most / 10))
+            yield Change("training", "l2", log_range(1e-6 * min(1.0, most), most / 10))
         case "overfitting":
             if isinstance(study.training.l2, float):
-                yield Edit("training", "l2", log_range(1e-5, 1e-1))
+                yield Change("training", "l2", log_range(1e-5, 1e-1))
             if study.model.dropout == 0.0:
-                yield Edit("model", "dropout", {"low": 0.0, "high": 0.5})
+                yield Change("model", "dropout", {"low": 0.0, "high": 0.5})
         case "stopped too early" if study.training.patience is not None:
-            yield Edit("training", "patience", 3 * study.training.patience)
+            yield Change("training", "patience", 3 * study.training.patience)
 
 
 def _without(
     evidence: Evidence, section: str, key: str, bad: set[str], good: str
-) -> Iterator[Edit]:
+) -> Iterator[Change]:
     """A setting without its bad values: one of the choices that are left, or the good value."""
     setting = evidence.study.settings()[key]
     if isinstance(setting, Choices):
         kept = [choice for choice in setting.choices if choice not in bad]
         if len(kept) < len(setting.choices):
-            yield Edit(section, key, {"choices": kept} if len(kept) > 1 else (kept or [good])[0])
+            yield Change(section, key, {"choices": kept} if len(kept) > 1 else (kept or [good])[0])
     elif setting in bad:
-        yield Edit(section, key, good)
+        yield Change(section, key, good)
 
 
-def _rates(evidence: Evidence) -> Iterator[Point]:
+def _rates(evidence: Evidence) -> Iterator[Recommendation]:
     """Where the learning rates lie that are too low, too high and best."""
     setting, total = evidence.study.training.learning_rate, len(evidence.trained)
     numbers: dict[int, float] = {}
@@ -275,11 +279,11 @@ def _rates(evidence: Evidence) -> Iterator[Point]:
             if found is low
             else log_range(_within(bottom / SHIFT), bottom)
         )
-        yield Point(
+        yield Recommendation(
             name,
             f"{len(found)} of {total} trainings: {name}, at rates from {min(found):.2g} to "
             f"{max(found):.2g}. {_sentence(ADVICE[name])}",
-            (Edit("training", "learning_rate", moved),),
+            (Change("training", "learning_rate", moved),),
             repair=True,
         )
         return
@@ -291,7 +295,7 @@ def _rates(evidence: Evidence) -> Iterator[Point]:
     above = [rate for rate in high if rate > best]
     below = [rate for rate in low if rate < best]
     if above and min(above) < NEAR * best:
-        yield Point(
+        yield Recommendation(
             BEST_RATE,
             f"The best learning rate, {best:.2g}, touches those that diverge (from "
             f"{min(above):.2g} on): a winner there may fail with another seed; look at the race.",
@@ -299,11 +303,11 @@ def _rates(evidence: Evidence) -> Iterator[Point]:
     after = (max([setting.low, *below]), min([setting.high, *above]))
     useless = sum(rate <= after[0] for rate in below) + sum(rate >= after[1] for rate in above)
     if useless >= COMMON * total and after[0] < after[1]:
-        yield Point(
+        yield Recommendation(
             BEST_RATE,
             f"{useless} of {total} trainings had a learning rate that was too low (up to "
             f"{after[0]:.2g}) or too high (from {after[1]:.2g} on): search between.",
-            (Edit("training", "learning_rate", log_range(*after)),),
+            (Change("training", "learning_rate", log_range(*after)),),
         )
 
 
@@ -312,7 +316,7 @@ def _healthy(evidence: Evidence) -> bool:
     return bool(evidence.full) and not any(f.fault for f in evidence.full[0].findings)
 
 
-def _ranges(evidence: Evidence) -> Iterator[Point]:
+def _ranges(evidence: Evidence) -> Iterator[Recommendation]:
     """Where the best trials lie in each range, by the rule that narrows a search's own stages."""
     results = _distinct(evidence.trained)
     space = evidence.study.space()
@@ -323,14 +327,14 @@ def _ranges(evidence: Evidence) -> Iterator[Point]:
     for change in changes:
         if change.after != change.before:
             section = _section(change.parameter)
-            yield Point(
+            yield Recommendation(
                 RANGES,
                 f"{change.parameter}: {change.reason.rstrip('.')}.",
-                (Edit(section, change.parameter, _setting(change.after)),),
+                (Change(section, change.parameter, _setting(change.after)),),
             )
 
 
-def _epochs(evidence: Evidence) -> Iterator[Point]:
+def _epochs(evidence: Evidence) -> Iterator[Recommendation]:
     """Whether trainings are too short or too long, from where the best epochs of the best fall."""
     epochs = evidence.study.training.epochs
     leaders = evidence.full[: max(3, len(evidence.full) // 4)]
@@ -343,21 +347,21 @@ def _epochs(evidence: Evidence) -> Iterator[Point]:
         "(median)"
     )
     if middle >= LATE * epochs and improving >= COMMON:
-        yield Point(
+        yield Recommendation(
             "epochs",
             f"{where}, and {improving:.0%} of them were still improving: train for longer.",
-            (Edit("training", "epochs", 2 * epochs),),
+            (Change("training", "epochs", 2 * epochs),),
         )
     elif middle <= EARLY * epochs:
         enough = max(1, math.ceil(1.25 * float(np.quantile(found, 0.9))))
         if enough < epochs:
-            edit = Edit("training", "epochs", enough)
-            yield Point("epochs", f"{where}: {enough} epochs would do.", (edit,))
+            change = Change("training", "epochs", enough)
+            yield Recommendation("epochs", f"{where}: {enough} epochs would do.", (change,))
     else:
-        yield Point("epochs", f"{where}: {epochs} epochs are about right.")
+        yield Recommendation("epochs", f"{where}: {epochs} epochs are about right.")
 
 
-def _trials(evidence: Evidence) -> Iterator[Point]:
+def _trials(evidence: Evidence) -> Iterator[Recommendation]:
     """Whether more trials would find more: the best of half as many, by the bootstrap."""
     scores = np.array([result.score for result in _distinct(evidence.full)])
     if len(scores) < 4 or not evidence.validation:
@@ -377,15 +381,15 @@ def _trials(evidence: Evidence) -> Iterator[Point]:
     )
     if gain > error:
         twice = 2 * evidence.study.search.trials
-        yield Point(
-            "trials", f"{told}: more trials may find more.", (Edit("search", "trials", twice),)
+        yield Recommendation(
+            "trials", f"{told}: more trials may find more.", (Change("search", "trials", twice),)
         )
     else:
-        yield Point("trials", f"{told}: there were enough trials.")
+        yield Recommendation("trials", f"{told}: there were enough trials.")
 
 
-def _seeds(evidence: Evidence) -> Iterator[Point]:
-    """How much of the spread of scores is the seed's alone."""
+def _seeds(evidence: Evidence) -> Iterator[Recommendation]:
+    """How much of the scores' variance is the seed's alone."""
     groups: dict[tuple[tuple[str, Value], ...], list[float]] = {}
     for one in evidence.full:
         key = configuration_key(one.result.slot.configuration)
@@ -396,14 +400,14 @@ def _seeds(evidence: Evidence) -> Iterator[Point]:
         return
     within = sum(len(scores) * pvariance(scores) for scores in again) / freedom
     leaders = [one.result.score for one in evidence.full[: max(4, len(evidence.full) // 2)]]
-    spread = pvariance(leaders) * len(leaders) / (len(leaders) - 1)
-    share = within / spread if spread > 0 else 1.0
+    variance = pvariance(leaders) * len(leaders) / (len(leaders) - 1)
+    share = within / variance if variance > 0 else 1.0
     beside = (
         f"{share:.0%} of the variance among the better half"
         if share < 1
         else "as much as the better half differ among themselves"
     )
-    yield Point(
+    yield Recommendation(
         "seeds",
         f"Trained again with another seed a configuration's score moves by "
         f"{math.sqrt(within):.4f} (standard deviation, {len(again)} configurations), "
