@@ -241,16 +241,21 @@ def _of_others(change: Change) -> Iterable[bytes]:
     return change.passed_on()
 
 
-def _no_artifacts(_: Change) -> Iterable[bytes]:
-    raise RefusedError("400 Bad Request", "This dashboard keeps no artifacts.")
+def _refused(sentence: str, status: str = "400 Bad Request") -> Decision:
+    def decide(_: Change) -> Iterable[bytes]:
+        raise RefusedError(status, sentence)
+
+    return decide
 
 
-def _no_model(_: Change) -> Iterable[bytes]:
-    raise RefusedError("400 Bad Request", "This dashboard asks no language model.")
-
-
-def _no_migration(_: Change) -> Iterable[bytes]:
-    raise RefusedError("400 Bad Request", "The database has the form that it should have.")
+_no_artifacts = _refused("This dashboard keeps no artifacts.")
+_no_model = _refused("This dashboard asks no language model.")
+_no_migration = _refused("The database has the form that it should have.")
+_unknown = _refused(
+    "This version of hpsearch does not know what this request of optuna-dashboard changes; "
+    "install the version that was made for it.",
+    "403 Forbidden",
+)
 
 
 STUDY, TRIAL = "/api/studies/<study_id:int>", "/api/trials/<trial_id:int>"
@@ -311,11 +316,3 @@ def through_us(pages: Application, routes: Any, store: WriteBehindStorage) -> Ap
             return change.answer("500 Internal Server Error", {"reason": f"{error}."})
 
     return answer
-
-
-def _unknown(_: Change) -> Iterable[bytes]:
-    raise RefusedError(
-        "403 Forbidden",
-        "This version of hpsearch does not know what this request of optuna-dashboard changes; "
-        "install the version that was made for it.",
-    )

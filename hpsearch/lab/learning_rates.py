@@ -106,10 +106,7 @@ def learning_rates_figures(data: LearningRatesData) -> list[go.Figure]:
     for colour, curve in zip(CYCLE, data.curves, strict=False):
         name = f"{curve.rate:g}"
         end = ["circle"] * (len(curve.losses) - 1) + ["x" if curve.blown_up else "circle"]
-        for figure, values, first in (
-            (losses, curve.losses, 0),
-            (accuracies, curve.accuracies, 1),
-        ):
+        for figure, values, first in ((losses, curve.losses, 0), (accuracies, curve.accuracies, 1)):
             figure.add_scatter(
                 x=list(range(first, first + len(values))),
                 y=values,

@@ -17,13 +17,7 @@ from typing import Any
 import numpy as np
 
 from hpsearch.data import DataHandle, Fold, Preprocessor
-from hpsearch.nn import (
-    EpochRecord,
-    Network,
-    NetworkConfig,
-    TrainingResult,
-    train,
-)
+from hpsearch.nn import EpochRecord, Network, NetworkConfig, TrainingResult, train
 from hpsearch.space import Value
 from hpsearch.training.diagnosis import Finding, diagnose
 from hpsearch.training.specification import TrainingSpecification

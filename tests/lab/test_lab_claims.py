@@ -15,8 +15,7 @@ from hpsearch.errors import DataError, UnknownNameError
 from hpsearch.lab import EXPERIMENTS, coarse_to_fine, experiment
 from hpsearch.lab.coarse_to_fine import CoarseToFineData
 from hpsearch.lab.dead_relus import DeadRelusData
-from hpsearch.lab.initialization import InitializationData
-from hpsearch.lab.layers import INITIALIZERS_SEEN, DeepNetwork
+from hpsearch.lab.initialization import INITIALIZERS_SEEN, DeepNetwork, InitializationData
 from hpsearch.lab.learning_rates import LearningRatesData
 from hpsearch.lab.preprocessing import PreprocessingData
 from hpsearch.lab.update_ratios import UpdateRatiosData
