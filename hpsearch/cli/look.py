@@ -7,14 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
-from hpsearch.cli.console import (
-    DEFAULT_STORAGE,
-    Json,
-    Storage,
-    errors,
-    output,
-    print_json,
-)
+from hpsearch.cli.console import DEFAULT_STORAGE, Json, Storage, errors, output, print_json
 from hpsearch.cli.search import Executor, Workers
 from hpsearch.errors import RunError, StorageError
 from hpsearch.writing import in_one_line

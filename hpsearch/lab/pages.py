@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +10,7 @@ from hpsearch.lab import EXPERIMENTS, experiment
 from hpsearch.report import document_html, figure_html, table, write_page
 from hpsearch.writing import html_text
 
-__all__ = ["index_html", "page_html", "write_experiment", "write_index"]
+__all__ = ["page_html", "write_experiment", "write_index"]
 
 FOOTER = "Written by hpsearch. The experiments of lecture 6 (Stanford CS231n), measured."
 BACK = '<nav><ul><li><a href="index.html">The lab</a></li></ul></nav>\n'
@@ -42,20 +41,6 @@ def page_html(name: str, data: Any) -> str:
     )
 
 
-def index_html(names: Iterable[str]) -> str:
-    """Links to the pages of these experiments, with why each is worth seeing."""
-    entries = "".join(
-        f'<h2><a href="{name}.html">{html_text(EXPERIMENTS[name].title)}</a></h2>\n'
-        f"<p>{html_text(EXPERIMENTS[name].why)}</p>\n"
-        for name in names
-    )
-    head = (
-        "<h1>The lab</h1>\n<p>What lecture 6 says of training a network, measured with the network "
-        "that hpsearch searches with.</p>\n"
-    )
-    return document_html("The lab of hpsearch", head + entries, footer=FOOTER, figures=False)
-
-
 def write_experiment(folder: Path, name: str, data: Any) -> Path:
     """Write one experiment's page into a folder, which is made if it is not there; its path.
 
@@ -79,6 +64,17 @@ def write_index(folder: Path) -> Path:
     Raises:
         UsageError: the file cannot be written.
     """
+    entries = "".join(
+        f'<h2><a href="{name}.html">{html_text(made.title)}</a></h2>\n'
+        f"<p>{html_text(made.why)}</p>\n"
+        for name, made in EXPERIMENTS.items()
+        if (folder / f"{name}.html").is_file()
+    )
+    head = (
+        "<h1>The lab</h1>\n<p>What lecture 6 says of training a network, measured with the network "
+        "that hpsearch searches with.</p>\n"
+    )
     path = folder / "index.html"
-    write_page(path, index_html(n for n in EXPERIMENTS if (folder / f"{n}.html").is_file()))
+    content = document_html("The lab of hpsearch", head + entries, footer=FOOTER, figures=False)
+    write_page(path, content)
     return path
