@@ -135,6 +135,34 @@ class InitializationData:
             n for n in self.networks if (n.activation, n.initializer) == (activation, initializer)
         )
 
+    def sees(self) -> str:
+        """What the last layer keeps of the standard deviation, and the saturated gradient."""
+        depth = len(self.networks[0].saturated)
+
+        def left(activation: str, initializer: str) -> str:
+            std = self.network(activation, initializer).outputs.std
+            return f"{std[-1] / std[0]:.2g}"
+
+        large = self.network("tanh", "large-random")
+        gradient = large.gradients.std[0] / large.gradients.std[-1]
+        return (
+            f"Layer {depth} keeps {left('tanh', 'xavier')} of layer 1's standard deviation with "
+            f"tanh and Xavier's weights, and {left('tanh', 'small-random')} of it with small "
+            f"random ones; with ReLU it keeps {left('relu', 'he')} with He's and "
+            f"{left('relu', 'xavier')} with Xavier's; large random weights saturate "
+            f"{large.saturated[-1]:.0%} of tanh's outputs, and the gradient, "
+            f"which the lecture expects to vanish, is {gradient:.2g} times as large in layer 1 as "
+            f"in layer {depth}."
+        )
+
+    def figures(self) -> list[go.Figure]:
+        """The standard deviations by layer, then the histogram of every layer."""
+        return _figures(self.networks)
+
+    def table(self) -> Table:
+        """Mean and standard deviation of the first and the last layer."""
+        return _table(self.networks)
+
 
 def initialization_data(
     seed: int = 0, *, samples: int = 1000, width: int = 500, depth: int = 10
@@ -145,28 +173,7 @@ def initialization_data(
     )
 
 
-def initialization_sees(data: InitializationData) -> str:
-    """What the last layer keeps of the standard deviation, and the saturated gradient."""
-    depth = len(data.networks[0].saturated)
-
-    def left(activation: str, initializer: str) -> str:
-        std = data.network(activation, initializer).outputs.std
-        return f"{std[-1] / std[0]:.2g}"
-
-    large = data.network("tanh", "large-random")
-    gradient = large.gradients.std[0] / large.gradients.std[-1]
-    return (
-        f"Layer {depth} keeps {left('tanh', 'xavier')} of layer 1's standard deviation with tanh "
-        f"and Xavier's weights, and {left('tanh', 'small-random')} of it with small random ones; "
-        f"with ReLU it keeps {left('relu', 'he')} with He's and "
-        f"{left('relu', 'xavier')} with Xavier's; large random weights saturate "
-        f"{large.saturated[-1]:.0%} of tanh's outputs, and the gradient, "
-        f"which the lecture expects to vanish, is {gradient:.2g} times as large in layer 1 as in "
-        f"layer {depth}."
-    )
-
-
-def layer_figures(networks: Sequence[DeepNetwork]) -> list[go.Figure]:
+def _figures(networks: Sequence[DeepNetwork]) -> list[go.Figure]:
     """Standard deviations of outputs and gradients by layer, and all histograms.
 
     Args:
@@ -238,7 +245,7 @@ def _histograms(title: str, y: str, distributions: Distributions) -> go.Figure:
     return figure
 
 
-def layer_table(networks: Sequence[DeepNetwork]) -> Table:
+def _table(networks: Sequence[DeepNetwork]) -> Table:
     """Mean and standard deviation in the first and the last layer of each network."""
     last = len(networks[0].saturated)
     headings = (
@@ -272,9 +279,6 @@ INITIALIZATION = Experiment(
     "histogram is turned on its side and stands on the number of its layer; those of gradients and "
     "of ReLU show magnitudes, without exact zeros and the smallest twentieth.",
     initialization_data,
-    initialization_sees,
-    lambda data: layer_figures(data.networks),
-    lambda data: layer_table(data.networks),
 )
 
 
@@ -290,6 +294,30 @@ class BatchNormData:
     plain: tuple[DeepNetwork, ...]
     normalized: tuple[DeepNetwork, ...]
 
+    def sees(self) -> str:
+        """The last layer's standard deviations with and without it, and the gradients' range."""
+        depth = len(self.plain[0].saturated)
+        low, high = _range([n.outputs.std[-1] for n in self.normalized])
+        plain_low, plain_high = _range([n.outputs.std[-1] for n in self.plain])
+        drift, plain_drift = (
+            max(max(r, 1 / r) for r in (n.gradients.std[0] / n.gradients.std[-1] for n in nets))
+            for nets in (self.normalized, self.plain)
+        )
+        return (
+            f"Whatever the first weights, layer {depth} has a standard deviation of {low:.2f} to "
+            f"{high:.2f} with batch normalization (without: {plain_low:.1e} to {plain_high:.1e}), "
+            f"and from layer {depth} down to layer 1 the gradient changes by a factor of "
+            f"{drift:.1f} at most (without: {plain_drift:.1e})."
+        )
+
+    def figures(self) -> list[go.Figure]:
+        """The standard deviations by layer, then the histogram of every layer."""
+        return _figures(self.normalized)
+
+    def table(self) -> Table:
+        """Mean and standard deviation of the first and the last layer."""
+        return _table(self.normalized)
+
 
 def batch_norm_data(
     seed: int = 0, *, samples: int = 1000, width: int = 500, depth: int = 10
@@ -300,23 +328,6 @@ def batch_norm_data(
         for batch_norm in (False, True)
     )
     return BatchNormData(plain, normalized)
-
-
-def batch_norm_sees(data: BatchNormData) -> str:
-    """The last layer's standard deviations with and without, and the range of the gradients'."""
-    depth = len(data.plain[0].saturated)
-    low, high = _range([n.outputs.std[-1] for n in data.normalized])
-    plain_low, plain_high = _range([n.outputs.std[-1] for n in data.plain])
-    drift, plain_drift = (
-        max(max(r, 1 / r) for r in (n.gradients.std[0] / n.gradients.std[-1] for n in nets))
-        for nets in (data.normalized, data.plain)
-    )
-    return (
-        f"Whatever the first weights, layer {depth} has a standard deviation of {low:.2f} to "
-        f"{high:.2f} with batch normalization (without: {plain_low:.1e} to {plain_high:.1e}), "
-        f"and from layer {depth} down to layer 1 the gradient changes by a factor of {drift:.1f} "
-        f"at most (without: {plain_drift:.1e})."
-    )
 
 
 def _range(values: list[float]) -> tuple[float, float]:
@@ -332,7 +343,4 @@ BATCH_NORM = Experiment(
     "batch normalization. Histograms are turned on their side and stand on the number of their "
     "layer.",
     batch_norm_data,
-    batch_norm_sees,
-    lambda data: layer_figures(data.normalized),
-    lambda data: layer_table(data.normalized),
 )

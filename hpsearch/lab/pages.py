@@ -28,13 +28,13 @@ def page_html(name: str, data: Any) -> str:
     """
     made = experiment(name)
     figures = "".join(
-        figure_html(figure, f"{name}-{n}") for n, figure in enumerate(made.figures(data), start=1)
+        figure_html(figure, f"{name}-{n}") for n, figure in enumerate(data.figures(), start=1)
     )
-    numbers = made.table(data)
+    numbers = data.table()
     return document_html(
         f"{made.title}: the lab of hpsearch",
         f'{BACK}<h1>{html_text(made.title)}</h1>\n<p class="result">'
-        f"{html_text(made.sees(data))}</p>\n<p>{html_text(made.why)}</p>\n<p>{html_text(made.how)}</p>\n"
+        f"{html_text(data.sees())}</p>\n<p>{html_text(made.why)}</p>\n<p>{html_text(made.how)}</p>\n"
         f'<div class="figures">{figures}</div>\n'
         f"{table(numbers.headings, numbers.rows, caption=numbers.caption)}",
         footer=FOOTER,
