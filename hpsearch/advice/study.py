@@ -12,8 +12,7 @@ from hpsearch.advice.next_study import next_study, study_toml
 from hpsearch.advice.recommendations import Change, Recommendation, advise, log_range
 from hpsearch.checks import Check, check_data_and_network, learning_range
 from hpsearch.checks.check import listed
-from hpsearch.checks.rate_check import range_verdict
-from hpsearch.checks.rates import RateRange
+from hpsearch.checks.rates import RateRange, range_verdict
 from hpsearch.data import Dataset
 from hpsearch.engine.identity import check_data
 from hpsearch.errors import DataError, UsageError

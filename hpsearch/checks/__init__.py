@@ -3,11 +3,6 @@
 from __future__ import annotations
 
 from hpsearch.checks.check import Check
-from hpsearch.checks.study import (
-    check_data_and_network,
-    check_network,
-    check_study,
-    learning_range,
-)
+from hpsearch.checks.study import check_data_and_network, check_network, learning_range
 
-__all__ = ["Check", "check_data_and_network", "check_network", "check_study", "learning_range"]
+__all__ = ["Check", "check_data_and_network", "check_network", "learning_range"]

@@ -1,4 +1,4 @@
-"""Which of the study's initializers and activations break the network before it has learned?"""
+"""Which choices of the study break the network from the start, or leave batches too small?"""
 
 from __future__ import annotations
 
@@ -6,9 +6,12 @@ from hpsearch.checks.check import Check, Verdict
 from hpsearch.checks.context import CheckContext
 from hpsearch.checks.layers import layer_statistics, signal
 from hpsearch.checks.network_checks import first_loss, loss_verdict
-from hpsearch.space import Categorical, Space, Value
+from hpsearch.space import Categorical, Float, Int, Space, Value
 
-__all__ = ["choices"]
+__all__ = ["batch_normalization", "choices"]
+
+FEW = 8
+"""With fewer samples the error rises steeply (Wu and He, 2018, Group Normalization, figure 1)."""
 
 
 def choices(context: CheckContext, space: Space, name: str) -> tuple[Check | None, CheckContext]:
@@ -58,3 +61,41 @@ def _judge(context: CheckContext) -> tuple[Verdict, str]:
         return "fail", f"loss {loss:.3g}"
     verdict, fault = signal(layer_statistics(context))
     return verdict, fault or f"loss {loss:.3g}"
+
+
+def batch_normalization(context: CheckContext, space: Space) -> Check | None:
+    """Whether the smallest batch that the study may draw has enough samples to be normalized by.
+
+    Args:
+        context: rows and specification.
+        space: what the study searches.
+
+    Returns:
+        The check, or None for a study without batch normalization.
+    """
+    searched = space.parameters.get("batch_norm")
+    if not (
+        context.spec.network.batch_norm
+        or (isinstance(searched, Categorical) and True in searched.choices)
+    ):
+        return None
+    batch = space.parameters.get("batch_size")
+    size = context.spec.training.batch_size
+    if isinstance(batch, Categorical):
+        size = min(choice for choice in batch.choices if isinstance(choice, int))
+    elif isinstance(batch, Float | Int):
+        size = int(batch.low)
+    size = min(size, context.total)
+    enough = size >= FEW
+    return Check(
+        "batch normalization",
+        "pass" if enough else "fail" if size == 1 else "warn",
+        f"batches of {size}",
+        f"{FEW} or more",
+        "a batch has enough samples to be normalized by"
+        if enough
+        else "a batch of one has no spread to be normalized by, and training refuses it: raise "
+        "batch_size, or set batch_norm to false"
+        if size == 1
+        else "so few samples give noisy statistics: raise batch_size, or set batch_norm to false",
+    )

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 
-from hpsearch.checks.batches import batch_normalization
 from hpsearch.checks.check import Check
-from hpsearch.checks.choices import choices
+from hpsearch.checks.choices import batch_normalization, choices
 from hpsearch.checks.context import CheckContext
 from hpsearch.checks.data_checks import (
     class_balance,
@@ -20,60 +19,35 @@ from hpsearch.checks.gradients import gradient_check
 from hpsearch.checks.layers import layer_outputs
 from hpsearch.checks.leaks import label_leaks
 from hpsearch.checks.network_checks import initial_loss, regularization, tiny_subset
-from hpsearch.checks.rate_check import LONGER, learning_rates
-from hpsearch.checks.rates import RateRange, sweep
+from hpsearch.checks.rates import LONGER, RateRange, learning_rates, sweep
 from hpsearch.data import Dataset, Split
 from hpsearch.nn import TrainingConfig
 from hpsearch.space import Parameter, Space, Value
 from hpsearch.study_file import StudyFile
-from hpsearch.study_file.data import study_data
 
-__all__ = [
-    "check_data",
-    "check_data_and_network",
-    "check_network",
-    "check_study",
-    "learning_range",
-]
-
-
-def check_study(study: StudyFile) -> list[Check]:
-    """Load the data of a study and check it together with a typical network of its space.
-
-    Args:
-        study: the study file.
-
-    Returns:
-        Every check with its verdict; a pure function of the study and its data.
-
-    Raises:
-        DataError: the data cannot be loaded or divided.
-    """
-    dataset, splits = study_data(study.data, study.seed)
-    return check_data_and_network(study, dataset, splits[0])
+__all__ = ["check_data", "check_data_and_network", "check_network", "learning_range"]
 
 
 def check_data_and_network(study: StudyFile, dataset: Dataset, split: Split) -> list[Check]:
-    """Check a study whose data are loaded already; see `check_study`.
+    """Check the data of a study together with a typical network of its space.
 
     Args:
         study: the study file.
         dataset: its data.
         split: the first of its divisions.
+
+    Returns:
+        Every check with its verdict; a pure function of the study and its data.
     """
-    space = study.space()
-    middle = space.from_unit([0.5] * len(space.parameters))
-    return [
-        *check_data(dataset, split, seed=study.seed),
-        *check_network(
-            dataset,
-            split,
-            study.fixed() | middle,
-            space=space,
-            epochs=study.training.epochs,
-            seed=study.seed,
-        ),
-    ]
+    space, seed = study.space(), study.seed
+    middle, epochs = _middle(study, space), study.training.epochs
+    network = check_network(dataset, split, middle, space=space, epochs=epochs, seed=seed)
+    return check_data(dataset, split, seed=seed) + network
+
+
+def _middle(study: StudyFile, space: Space) -> dict[str, Value]:
+    """The configuration in the middle of a study's space."""
+    return study.fixed() | space.from_unit([0.5] * len(space.parameters))
 
 
 def learning_range(study: StudyFile, dataset: Dataset, split: Split) -> RateRange | None:
@@ -89,16 +63,9 @@ def learning_range(study: StudyFile, dataset: Dataset, split: Split) -> RateRang
     """
     from threadpoolctl import threadpool_limits
 
-    space = study.space()
-    middle = space.from_unit([0.5] * len(space.parameters))
+    middle, epochs = _middle(study, study.space()), study.training.epochs
     with threadpool_limits(1):
-        context = CheckContext.of(
-            dataset,
-            split,
-            study.fixed() | middle,
-            epochs=study.training.epochs,
-            seed=study.seed,
-        )
+        context = CheckContext.of(dataset, split, middle, epochs=epochs, seed=study.seed)
         return sweep(context) or sweep(context, longer=LONGER)
 
 

@@ -11,6 +11,7 @@ from typing import Any, Literal, Self, TypeAlias
 import numpy as np
 import numpy.typing as npt
 import scipy.sparse
+from scipy.special import log_softmax
 from sklearn.base import BaseEstimator, ClassifierMixin
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.model_selection import train_test_split
@@ -270,7 +271,7 @@ class MLPClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
             NotFittedError: before `fit`.
             ValueError: when X has another number of features, or is not finite.
         """
-        best = self._logits(X).argmax(axis=1)
+        best = self._logits(X).argmax(axis=1)  # first of all, since it says when there was no fit
         labels: npt.NDArray[Any] = self.classes_[best]
         return labels
 
@@ -317,10 +318,8 @@ class MLPClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
             NotFittedError: before `fit`.
             ValueError: when X has another number of features, or is not finite.
         """
-        logits = self._logits(X)
-        logits -= logits.max(axis=1, keepdims=True)
-        logits -= np.log(np.exp(logits).sum(axis=1, keepdims=True))
-        return logits
+        logarithms: Floats = log_softmax(self._logits(X), axis=1)
+        return logarithms
 
     @property
     def coefs_(self) -> list[npt.NDArray[np.float32]]:
@@ -541,10 +540,7 @@ class _Progress:
 
 
 def _set_aside(
-    X: npt.NDArray[np.float32],
-    labels: LabelNumbers,
-    fraction: float,
-    random: np.random.RandomState,
+    X: npt.NDArray[np.float32], labels: LabelNumbers, fraction: float, random: np.random.RandomState
 ) -> tuple[Any, Any, Any, Any]:
     """Training samples and labels, then the validation ones."""
     try:

@@ -43,16 +43,11 @@ class PicklableTrainer(Trainer):
     def __getstate__(self) -> dict[str, Any]:
         # The optimizer works on views of the network, and views are pickled as copies.
         arguments = {"network": self.network, "config": self.config, "rng": self.rng}
-        so_far = {
-            "epochs_done": self.epochs_done,
-            "initial_loss": self.initial_loss,
-            "dropped_loss": self.dropped_loss,
-        }
-        steps = getattr(self.optimizer, "steps", None)
+        so_far = ("epochs_done", "initial_loss", "dropped_loss")
         return {
             "arguments": arguments,
-            "so_far": so_far,
-            "steps": steps,
+            "so_far": {name: getattr(self, name) for name in so_far},
+            "steps": getattr(self.optimizer, "steps", None),
             "state": self.optimizer.state,
             "average": self.average and (self.average.steps, self.average.others),
         }

@@ -13,12 +13,7 @@ from hpsearch.cli.console import DEFAULT_STORAGE, Json, Storage, errors, output,
 if TYPE_CHECKING:
     from hpsearch.advice import Advice
 
-__all__ = ["register"]
-
-
-def register(app: typer.Typer) -> None:
-    """Add the command of this module."""
-    app.command("advise")(advise)
+__all__ = ["advise"]
 
 
 def advise(

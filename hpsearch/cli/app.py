@@ -46,8 +46,12 @@ def _options(
     pass
 
 
-for module in (search, advise, compare, look, predict, report, lab, dashboard, files):
-    module.register(app)
+for command in (
+    *(search.run, search.check, advise.advise, compare.compare),
+    *(look.studies, look.trials, look.best, predict.predict),
+    *(report.report, lab.lab, dashboard.dashboard, files.init, files.schema),
+):
+    app.command()(command)
 
 
 def run(arguments: list[str]) -> int:

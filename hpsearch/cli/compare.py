@@ -21,12 +21,7 @@ if TYPE_CHECKING:
     from hpsearch.compare.summary import StrategySummary
     from hpsearch.engine.events import Event
 
-__all__ = ["comparison_document", "register"]
-
-
-def register(app: typer.Typer) -> None:
-    """Add the command of this module."""
-    app.command("compare")(compare)
+__all__ = ["compare", "comparison_document"]
 
 
 def compare(

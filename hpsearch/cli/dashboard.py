@@ -10,15 +10,10 @@ import typer
 
 from hpsearch.cli.console import DEFAULT_STORAGE, Storage, errors
 
-__all__ = ["register"]
+__all__ = ["dashboard"]
 
 TOKEN = "HPSEARCH_DASHBOARD_TOKEN"
 """The environment variable with the token; an option would show in the list of processes."""
-
-
-def register(app: typer.Typer) -> None:
-    """Add the command of this module."""
-    app.command("dashboard")(dashboard)
 
 
 def dashboard(

@@ -12,16 +12,10 @@ import typer
 from hpsearch.cli.console import errors, print_json
 from hpsearch.errors import UsageError
 
-__all__ = ["register"]
+__all__ = ["init", "schema"]
 
 TARGETS = ("label", "target", "class", "y")
 """What the column with the classes is called where it goes without saying, in any case."""
-
-
-def register(app: typer.Typer) -> None:
-    """Add the commands of this module."""
-    app.command("init")(init)
-    app.command("schema")(schema)
 
 
 def init(

@@ -11,12 +11,7 @@ import typer
 from hpsearch.cli.console import Json, errors, output, print_json
 from hpsearch.errors import UsageError
 
-__all__ = ["register"]
-
-
-def register(app: typer.Typer) -> None:
-    """Add the command of this module."""
-    app.command("lab")(lab)
+__all__ = ["lab"]
 
 
 def lab(
@@ -52,7 +47,7 @@ def lab(
         start = time.perf_counter()
         data = made.measure(seed)
         path = write_experiment(out, name, data)
-        output().print(f"{made.title}: {made.sees(data)}", markup=False)
+        output().print(f"{made.title}: {data.sees()}", markup=False)
         took = time.perf_counter() - start
         errors().print(f"wrote {path} ({took:.1f} s)", markup=False, soft_wrap=True)
     errors().print(f"wrote {write_index(out)}", markup=False, soft_wrap=True)

@@ -7,14 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
-from hpsearch.cli.console import (
-    DEFAULT_STORAGE,
-    Json,
-    Storage,
-    errors,
-    output,
-    print_json,
-)
+from hpsearch.cli.console import DEFAULT_STORAGE, Json, Storage, errors, output, print_json
 from hpsearch.cli.search import Executor, Workers
 from hpsearch.errors import RunError, StorageError
 from hpsearch.writing import in_one_line
@@ -24,19 +17,12 @@ if TYPE_CHECKING:
     from hpsearch.engine.summary import Summary
     from hpsearch.storage import WriteBehindStorage
 
-__all__ = ["register"]
+__all__ = ["best", "studies", "trials"]
 
 Name = Annotated[
     str, typer.Argument(metavar="NAME", help="A study's name; see `hpsearch studies`.")
 ]
 State = Literal["all", "complete", "pruned", "fail", "running", "waiting"]
-
-
-def register(app: typer.Typer) -> None:
-    """Add the commands of this module."""
-    app.command("studies")(studies)
-    app.command("trials")(trials)
-    app.command("best")(best)
 
 
 def studies(

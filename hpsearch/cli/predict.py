@@ -14,15 +14,10 @@ from hpsearch.cli.console import Json, errors, print_json
 from hpsearch.errors import UsageError
 from hpsearch.writing import in_one_line
 
-__all__ = ["register"]
+__all__ = ["predict"]
 
 MOST = 10
 """How many sentences on the rows are told one by one."""
-
-
-def register(app: typer.Typer) -> None:
-    """Add the command of this module."""
-    app.command("predict")(predict)
 
 
 def predict(

@@ -10,12 +10,7 @@ import typer
 from hpsearch.cli.console import DEFAULT_STORAGE, Storage, errors
 from hpsearch.errors import UsageError
 
-__all__ = ["register"]
-
-
-def register(app: typer.Typer) -> None:
-    """Add the command of this module."""
-    app.command("report")(report)
+__all__ = ["report"]
 
 
 def report(

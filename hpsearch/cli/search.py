@@ -13,7 +13,7 @@ from hpsearch.errors import RunError, UsageError
 if TYPE_CHECKING:
     from hpsearch.study_file import StudyFile
 
-__all__ = ["Executor", "Seed", "StudyArgument", "Workers", "load_study_argument", "register"]
+__all__ = ["Executor", "Seed", "StudyArgument", "Workers", "check", "load_study_argument", "run"]
 
 StudyArgument = typer.Argument(
     metavar="STUDY", help="A study file, or the name of one that comes along."
@@ -27,12 +27,6 @@ Executor = Annotated[
     typer.Option("--executor", metavar="URL", help="dask://HOST:PORT: train on a cluster."),
 ]
 Seed = Annotated[int | None, typer.Option("--seed", min=0, help="Instead of the file's seed.")]
-
-
-def register(app: typer.Typer) -> None:
-    """Add the commands of this module."""
-    app.command("run")(run)
-    app.command("check")(check)
 
 
 def run(

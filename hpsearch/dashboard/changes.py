@@ -11,6 +11,7 @@ from __future__ import annotations
 import io
 import json
 from collections.abc import Callable, Iterable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, TypeAlias
 
@@ -113,13 +114,11 @@ class Change:
         Raises:
             RefusedError: it is not.
         """
-        trial_id = int(self.arguments["trial_id"])
-        try:
-            there = self.store.get_study_id_from_trial_id(trial_id) == study_id
-        except KeyError:
-            there = False
-        if not there:
-            raise RefusedError("404 Not Found", "There is no such study or trial.")
+        with suppress(KeyError):
+            trial_id = int(self.arguments["trial_id"])
+            if self.store.get_study_id_from_trial_id(trial_id) == study_id:
+                return
+        raise RefusedError("404 Not Found", "There is no such study or trial.")
 
     def name(self) -> str:
         """The name that a study is to have, in the form that study files ask for.
@@ -154,8 +153,9 @@ def _rename(change: Change) -> Iterable[bytes]:
     from optuna.exceptions import DuplicatedStudyError
 
     store, study_id, name = change.store, change.study_id(), change.name()
-    comparison = _comparison(change, study_id)
-    if comparison is not None and name != store.get_study_name_from_id(study_id):
+    before = store.get_study_name_from_id(study_id)
+    comparison = comparison_of(load_study(store, before))
+    if comparison is not None and name != before:
         raise RefusedError(
             "409 Conflict",
             f"The study is a part of the comparison {comparison}, which finds it by its name; "
@@ -187,12 +187,6 @@ def _notes_under(store: WriteBehindStorage, study_id: int, name: str) -> dict[st
         return {key: metadata_text(kept | {"name": name})}
     except (KeyError, TypeError, ValueError):  # none, or a damaged one, which stays what it is
         return {}
-
-
-def _comparison(change: Change, study_id: int) -> str | None:
-    """The comparison that a study is a part of."""
-    store = change.store
-    return comparison_of(load_study(store, store.get_study_name_from_id(study_id)))
 
 
 def _delete(change: Change) -> Iterable[bytes]:
@@ -241,16 +235,21 @@ def _of_others(change: Change) -> Iterable[bytes]:
     return change.passed_on()
 
 
-def _no_artifacts(_: Change) -> Iterable[bytes]:
-    raise RefusedError("400 Bad Request", "This dashboard keeps no artifacts.")
+def _refused(sentence: str, status: str = "400 Bad Request") -> Decision:
+    def decide(_: Change) -> Iterable[bytes]:
+        raise RefusedError(status, sentence)
+
+    return decide
 
 
-def _no_model(_: Change) -> Iterable[bytes]:
-    raise RefusedError("400 Bad Request", "This dashboard asks no language model.")
-
-
-def _no_migration(_: Change) -> Iterable[bytes]:
-    raise RefusedError("400 Bad Request", "The database has the form that it should have.")
+_no_artifacts = _refused("This dashboard keeps no artifacts.")
+_no_model = _refused("This dashboard asks no language model.")
+_no_migration = _refused("The database has the form that it should have.")
+_unknown = _refused(
+    "This version of hpsearch does not know what this request of optuna-dashboard changes; "
+    "install the version that was made for it.",
+    "403 Forbidden",
+)
 
 
 STUDY, TRIAL = "/api/studies/<study_id:int>", "/api/trials/<trial_id:int>"
@@ -311,11 +310,3 @@ def through_us(pages: Application, routes: Any, store: WriteBehindStorage) -> Ap
             return change.answer("500 Internal Server Error", {"reason": f"{error}."})
 
     return answer
-
-
-def _unknown(_: Change) -> Iterable[bytes]:
-    raise RefusedError(
-        "403 Forbidden",
-        "This version of hpsearch does not know what this request of optuna-dashboard changes; "
-        "install the version that was made for it.",
-    )

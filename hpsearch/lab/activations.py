@@ -16,14 +16,7 @@ from hpsearch.wording import Table
 if TYPE_CHECKING:
     import plotly.graph_objects as go
 
-__all__ = [
-    "EXPERIMENT",
-    "ActivationsData",
-    "activations_data",
-    "activations_figures",
-    "activations_sees",
-    "activations_table",
-]
+__all__ = ["EXPERIMENT"]
 
 REACH = 10.0
 """Where the lecture asks what gradient is left: at -10 and at 10."""
@@ -47,6 +40,68 @@ class ActivationsData:
     outputs: dict[str, np.ndarray]
     gradients: dict[str, np.ndarray]
 
+    def sees(self) -> str:
+        """Who still passes a gradient at the ends."""
+        ends = {name: (abs(g[0]), abs(g[-1])) for name, g in self.gradients.items()}
+        alive = [name for name, both in ends.items() if min(both) >= ALIVE]
+        return (
+            f"At x = {REACH:g} a gradient shrinks to {ends['sigmoid'][1]:.1e} of itself in a "
+            f"sigmoid and to {ends['tanh'][1]:.1e} in tanh, and at -{REACH:g} to "
+            f"{ends['elu'][0]:.1e} in ELU and to {ends['relu'][0]:g} in ReLU; of the {len(ends)} "
+            f"only {_listed(alive)} pass more than {ALIVE:g} of it on both sides."
+        )
+
+    def figures(self) -> list[go.Figure]:
+        """Each function with its gradient, and all gradients together on a logarithmic scale."""
+        figures = []
+        near = np.abs(self.inputs) <= REACH / 2
+        for name, y in self.outputs.items():
+            figure = titled_figure(name, "x", "f(x), f'(x)", height=280, legend_rows=1)
+            lines = (
+                ("f(x)", y, BLUE, "solid"),
+                ("gradient f'(x)", self.gradients[name], VERMILLION, "dash"),
+            )
+            for what, values, colour, dash in lines:
+                figure.add_scatter(
+                    x=self.inputs[near],
+                    y=values[near],
+                    mode="lines",
+                    line={"color": colour, "dash": dash},
+                    name=what,
+                    hovertemplate=f"{what} at %{{x:.2f}}: %{{y:.3g}}<extra></extra>",
+                )
+            figures.append(figure)
+        together = titled_figure(
+            "all gradients", "x", "|f'(x)| (log scale)", height=400, legend_rows=4
+        )
+        together.update_yaxes(**log_axis(np.abs(np.concatenate([*self.gradients.values()]))))
+        colours, dashes = (*CYCLE, GREY), ("solid", "dash", "dot")
+        for n, (name, gradient) in enumerate(self.gradients.items()):
+            magnitude = np.abs(gradient)
+            together.add_scatter(
+                x=self.inputs,
+                y=[v if v > 0 else None for v in magnitude.tolist()],
+                mode="lines",
+                line={"color": colours[n % len(colours)], "dash": dashes[n % len(dashes)]},
+                name=name,
+                hovertemplate=f"{name} at %{{x:.2f}}: %{{y:.3g}}<extra></extra>",
+            )
+        return [*figures, together]
+
+    def table(self) -> Table:
+        """Gradients at the ends and in the middle, and where the outputs lie."""
+        middle = len(self.inputs) // 2
+        rows = tuple(
+            (
+                name,
+                *(f"{g[i]:.3g}" for i in (0, middle, -1)),
+                f"{self.outputs[name].min():.3g} to {self.outputs[name].max():.3g}",
+            )
+            for name, g in self.gradients.items()
+        )
+        headings = ("activation", f"f'(-{REACH:g})", "f'(0)", f"f'({REACH:g})", "outputs here")
+        return Table("Gradients and outputs", headings, rows)
+
 
 def activations_data(seed: int = 0, *, points: int = 401) -> ActivationsData:
     """Forward and backward of each activation on a grid; nothing here is random."""
@@ -66,71 +121,8 @@ def activations_data(seed: int = 0, *, points: int = 401) -> ActivationsData:
     return ActivationsData(inputs, outputs, gradients)
 
 
-def activations_sees(data: ActivationsData) -> str:
-    """Who still passes a gradient at the ends."""
-    ends = {name: (abs(g[0]), abs(g[-1])) for name, g in data.gradients.items()}
-    alive = [name for name, both in ends.items() if min(both) >= ALIVE]
-    return (
-        f"At x = {REACH:g} a gradient shrinks to {ends['sigmoid'][1]:.1e} of itself in a sigmoid "
-        f"and to {ends['tanh'][1]:.1e} in tanh, and at -{REACH:g} to {ends['elu'][0]:.1e} in "
-        f"ELU and to {ends['relu'][0]:g} in ReLU; of the {len(ends)} only {_listed(alive)} pass "
-        f"more than {ALIVE:g} of it on both sides."
-    )
-
-
 def _listed(names: list[str]) -> str:
     return " and ".join(filter(None, [", ".join(names[:-1]), *names[-1:]]))
-
-
-def activations_figures(data: ActivationsData) -> list[go.Figure]:
-    """Each function with its gradient, and all gradients together on a logarithmic scale."""
-    figures = []
-    near = np.abs(data.inputs) <= REACH / 2
-    for name, y in data.outputs.items():
-        figure = titled_figure(name, "x", "f(x), f'(x)", height=280, legend_rows=1)
-        lines = (
-            ("f(x)", y, BLUE, "solid"),
-            ("gradient f'(x)", data.gradients[name], VERMILLION, "dash"),
-        )
-        for what, values, colour, dash in lines:
-            figure.add_scatter(
-                x=data.inputs[near],
-                y=values[near],
-                mode="lines",
-                line={"color": colour, "dash": dash},
-                name=what,
-                hovertemplate=f"{what} at %{{x:.2f}}: %{{y:.3g}}<extra></extra>",
-            )
-        figures.append(figure)
-    together = titled_figure("all gradients", "x", "|f'(x)| (log scale)", height=400, legend_rows=4)
-    together.update_yaxes(**log_axis(np.abs(np.concatenate([*data.gradients.values()]))))
-    colours, dashes = (*CYCLE, GREY), ("solid", "dash", "dot")
-    for n, (name, gradient) in enumerate(data.gradients.items()):
-        magnitude = np.abs(gradient)
-        together.add_scatter(
-            x=data.inputs,
-            y=[v if v > 0 else None for v in magnitude.tolist()],
-            mode="lines",
-            line={"color": colours[n % len(colours)], "dash": dashes[n % len(dashes)]},
-            name=name,
-            hovertemplate=f"{name} at %{{x:.2f}}: %{{y:.3g}}<extra></extra>",
-        )
-    return [*figures, together]
-
-
-def activations_table(data: ActivationsData) -> Table:
-    """Gradients at the ends and in the middle, and where the outputs lie."""
-    middle = len(data.inputs) // 2
-    rows = tuple(
-        (
-            name,
-            *(f"{g[i]:.3g}" for i in (0, middle, -1)),
-            f"{data.outputs[name].min():.3g} to {data.outputs[name].max():.3g}",
-        )
-        for name, g in data.gradients.items()
-    )
-    headings = ("activation", f"f'(-{REACH:g})", "f'(0)", f"f'({REACH:g})", "outputs here")
-    return Table("Gradients and outputs", headings, rows)
 
 
 EXPERIMENT = Experiment(
@@ -142,8 +134,4 @@ EXPERIMENT = Experiment(
     "zero is 0.01; PReLU learns its own, from 0.25 on; maxout learns its linear pieces, here x "
     "and minus half of it. A gradient of exactly zero is not on the logarithmic scale.",
     activations_data,
-    activations_sees,
-    activations_figures,
-    activations_table,
 )
-"""The page."""

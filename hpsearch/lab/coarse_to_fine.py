@@ -23,16 +23,7 @@ from hpsearch.wording import Table
 if TYPE_CHECKING:
     import plotly.graph_objects as go
 
-__all__ = [
-    "EXPERIMENT",
-    "CoarseToFineData",
-    "StageData",
-    "coarse_to_fine_data",
-    "coarse_to_fine_figures",
-    "coarse_to_fine_sees",
-    "coarse_to_fine_table",
-    "images",
-]
+__all__ = ["EXPERIMENT", "CoarseToFineData"]
 
 NAMES = ("learning_rate", "l2")
 SPACE = Space({"learning_rate": Float(1e-6, 1.0, log=True), "l2": Float(1e-5, 1e5, log=True)})
@@ -87,6 +78,94 @@ class CoarseToFineData:
     rows: tuple[int, int]
     classes: int
     stages: tuple[StageData, ...]
+
+    def sees(self) -> str:
+        """What half of the trials reach in each stage, and the best."""
+        coarse, fine = self.stages[0], self.stages[-1]
+        low, high = fine.ranges["learning_rate"]
+        what = (
+            f"a sample of {self.dataset}" if self.dataset != "digits" else "scikit-learn's digits"
+        )
+        missing = f" (no files of {' or '.join(self.missing)})" if self.missing else ""
+        return (
+            f"On {what}{missing} half of the {len(coarse.scores)} coarse trials reach a validation "
+            f"accuracy of {np.median(coarse.scores):.2f} or less, and the best "
+            f"{coarse.scores.max():.3f}; the fine stage draws learning rates from {low:.2g} to "
+            f"{high:.2g}, and half of its {len(fine.scores)} trials reach "
+            f"{np.median(fine.scores):.2f} or more, and the best {fine.scores.max():.3f}."
+        )
+
+    def figures(self) -> list[go.Figure]:
+        """Where the trials of each stage lie, and what they score."""
+        figures = []
+        for stage in self.stages:
+            figure = titled_figure(
+                f"{stage.kind}: {len(stage.scores)} trials of {stage.epochs} epochs",
+                "learning rate (log scale)",
+                "L2 penalty (log scale)",
+                height=440,
+            )
+            ended = (" (exploded)" if e else "" for e in stage.exploded)
+            figure.add_scatter(
+                x=stage.values["learning_rate"],
+                y=stage.values["l2"],
+                mode="markers",
+                marker={
+                    "color": stage.scores,
+                    "colorscale": "Cividis",
+                    "cmin": 1 / self.classes,
+                    "cmax": max(float(s.scores.max()) for s in self.stages),
+                    "colorbar": {"title": {"text": "accuracy"}, "thickness": 10},
+                    "size": 9,
+                    "line": {"color": GREY, "width": 1},
+                    "symbol": ["x" if e else "circle" for e in stage.exploded],
+                },
+                text=[f"accuracy {s:.3f}{e}" for s, e in zip(stage.scores, ended, strict=True)],
+                hovertemplate="rate %{x:.2e}, L2 %{y:.2e}: %{text}<extra></extra>",
+                showlegend=False,
+            )
+            for axis, name in (("x", "learning_rate"), ("y", "l2")):
+                ends = np.array([end for each in self.stages for end in each.ranges[name]])
+                around = np.log10([0.5 * ends.min(), 2 * ends.max()])
+                figure.update_layout({f"{axis}axis": {**log_axis(ends), "range": around.tolist()}})
+            figures.append(figure)
+        scores = titled_figure(
+            "all trials in order", "trial", "validation accuracy", height=440, legend_rows=1
+        )
+        start = 1
+        for stage in self.stages:
+            scores.add_scatter(
+                x=list(range(start, start + len(stage.scores))),
+                y=stage.scores,
+                mode="markers",
+                marker={"color": stage_colour(stage.kind), "size": 7},
+                name=str(stage.kind),
+                hovertemplate=f"{stage.kind}, trial %{{x}}: %{{y:.3f}}<extra></extra>",
+            )
+            start += len(stage.scores)
+        return [*figures, scores]
+
+    def table(self) -> Table:
+        """The ranges of both stages with their reasons, and the scores."""
+        rows = []
+        for stage in self.stages:
+            for name in NAMES:
+                low, high = stage.ranges[name]
+                rows.append(
+                    (
+                        str(stage.kind),
+                        name,
+                        f"{low:.2g} to {high:.2g}",
+                        f"{np.median(stage.scores):.3f}",
+                        f"{stage.scores.max():.3f}",
+                        str(int(stage.exploded.sum())),
+                        stage.reasons.get(name, "the whole range"),
+                    )
+                )
+        headings = ("stage", "parameter", "range", "median", "best", "exploded", "why this range")
+        trained, validated = self.rows
+        caption = f"{self.dataset}: {trained:,} rows to train, {validated:,} to validate"
+        return Table(caption, headings, tuple(rows))
 
 
 def images() -> tuple[Dataset, tuple[str, ...]]:
@@ -167,95 +246,6 @@ def _fold(data: Dataset, seed: int) -> Fold:
     )
 
 
-def coarse_to_fine_sees(data: CoarseToFineData) -> str:
-    """What half of the trials reach in each stage, and the best."""
-    coarse, fine = data.stages[0], data.stages[-1]
-    low, high = fine.ranges["learning_rate"]
-    what = f"a sample of {data.dataset}" if data.dataset != "digits" else "scikit-learn's digits"
-    missing = f" (no files of {' or '.join(data.missing)})" if data.missing else ""
-    return (
-        f"On {what}{missing} half of the {len(coarse.scores)} coarse trials reach a validation "
-        f"accuracy of {np.median(coarse.scores):.2f} or less, and the best "
-        f"{coarse.scores.max():.3f}; the fine stage draws learning rates from {low:.2g} to "
-        f"{high:.2g}, and half of its {len(fine.scores)} trials reach "
-        f"{np.median(fine.scores):.2f} or more, and the best {fine.scores.max():.3f}."
-    )
-
-
-def coarse_to_fine_figures(data: CoarseToFineData) -> list[go.Figure]:
-    """Where the trials of each stage lie, and what they score."""
-    figures = []
-    for stage in data.stages:
-        figure = titled_figure(
-            f"{stage.kind}: {len(stage.scores)} trials of {stage.epochs} epochs",
-            "learning rate (log scale)",
-            "L2 penalty (log scale)",
-            height=440,
-        )
-        ended = (" (exploded)" if e else "" for e in stage.exploded)
-        figure.add_scatter(
-            x=stage.values["learning_rate"],
-            y=stage.values["l2"],
-            mode="markers",
-            marker={
-                "color": stage.scores,
-                "colorscale": "Cividis",
-                "cmin": 1 / data.classes,
-                "cmax": max(float(s.scores.max()) for s in data.stages),
-                "colorbar": {"title": {"text": "accuracy"}, "thickness": 10},
-                "size": 9,
-                "line": {"color": GREY, "width": 1},
-                "symbol": ["x" if e else "circle" for e in stage.exploded],
-            },
-            text=[f"accuracy {s:.3f}{e}" for s, e in zip(stage.scores, ended, strict=True)],
-            hovertemplate="rate %{x:.2e}, L2 %{y:.2e}: %{text}<extra></extra>",
-            showlegend=False,
-        )
-        for axis, name in (("x", "learning_rate"), ("y", "l2")):
-            ends = np.array([end for each in data.stages for end in each.ranges[name]])
-            around = np.log10([0.5 * ends.min(), 2 * ends.max()])
-            figure.update_layout({f"{axis}axis": {**log_axis(ends), "range": around.tolist()}})
-        figures.append(figure)
-    scores = titled_figure(
-        "all trials in order", "trial", "validation accuracy", height=440, legend_rows=1
-    )
-    start = 1
-    for stage in data.stages:
-        scores.add_scatter(
-            x=list(range(start, start + len(stage.scores))),
-            y=stage.scores,
-            mode="markers",
-            marker={"color": stage_colour(stage.kind), "size": 7},
-            name=str(stage.kind),
-            hovertemplate=f"{stage.kind}, trial %{{x}}: %{{y:.3f}}<extra></extra>",
-        )
-        start += len(stage.scores)
-    return [*figures, scores]
-
-
-def coarse_to_fine_table(data: CoarseToFineData) -> Table:
-    """The ranges of both stages with their reasons, and the scores."""
-    rows = []
-    for stage in data.stages:
-        for name in NAMES:
-            low, high = stage.ranges[name]
-            rows.append(
-                (
-                    str(stage.kind),
-                    name,
-                    f"{low:.2g} to {high:.2g}",
-                    f"{np.median(stage.scores):.3f}",
-                    f"{stage.scores.max():.3f}",
-                    str(int(stage.exploded.sum())),
-                    stage.reasons.get(name, "the whole range"),
-                )
-            )
-    headings = ("stage", "parameter", "range", "median", "best", "exploded", "why this range")
-    trained, validated = data.rows
-    caption = f"{data.dataset}: {trained:,} rows to train, {validated:,} to validate"
-    return Table(caption, headings, tuple(rows))
-
-
 EXPERIMENT = Experiment(
     "Coarse to fine",
     "First few epochs over wide ranges, then longer ones near the best; learning rate and L2 "
@@ -266,8 +256,4 @@ EXPERIMENT = Experiment(
     "directory has the folder cifar-10-batches-bin, else Fashion-MNIST, else the digits. A "
     "cross is a training whose loss exploded; it counts with chance.",
     coarse_to_fine_data,
-    coarse_to_fine_sees,
-    coarse_to_fine_figures,
-    coarse_to_fine_table,
 )
-"""The page."""

@@ -18,14 +18,7 @@ from hpsearch.wording import Table
 if TYPE_CHECKING:
     import plotly.graph_objects as go
 
-__all__ = [
-    "EXPERIMENT",
-    "DeadRelusData",
-    "dead_relus_data",
-    "dead_relus_figures",
-    "dead_relus_sees",
-    "dead_relus_table",
-]
+__all__ = ["EXPERIMENT", "DeadRelusData"]
 
 RATES = (0.01, 0.1, 0.2, 0.4, 0.6, 0.8, 1.0, 1.2, 1.5, 2.0, 3.0)
 BIASES = (0.0, 0.01)
@@ -56,6 +49,83 @@ class DeadRelusData:
         """Dead units of all layers together, the mean over the repeats (r,)."""
         share: np.ndarray = self.dead[bias].mean(axis=(1, 2))
         return share
+
+    def sees(self) -> str:
+        """The share of the dead where nothing happens yet, where it does, and beyond."""
+        plain, biased = self.share(0), self.share(1)
+        calm = max(0, int((np.cumsum(plain) == 0).sum()) - 1)
+        tame = int(np.flatnonzero(~self.blown_up.any(axis=(0, 2))).max(initial=0))
+        return (
+            f"After training {plain[calm]:.1%} of the ReLUs are dead with a learning rate of "
+            f"{self.rates[calm]:g} or less, {plain[tame]:.1%} with {self.rates[tame]:g}, the "
+            f"highest at which no training exploded, and {plain[-1]:.0%} with {self.rates[-1]:g}; "
+            f"when the biases begin at {self.biases[1]:g} it is {biased[calm]:.1%}, "
+            f"{biased[tame]:.1%} and {biased[-1]:.0%}."
+        )
+
+    def figures(self) -> list[go.Figure]:
+        """The dead by layer, and what the network is still good for."""
+        dead = titled_figure(
+            "dead units",
+            "learning rate (log scale)",
+            "share of the layer",
+            height=400,
+            legend_rows=4,
+        )
+        accuracy = titled_figure(
+            "accuracy on the training data",
+            "learning rate (log scale)",
+            "accuracy",
+            height=400,
+            legend_rows=1,
+        )
+        colours = iter(CYCLE)
+        for b, bias in enumerate(self.biases.tolist()):
+            for layer in range(self.dead.shape[-1]):
+                name = f"layer {layer + 1}, bias {bias:g}"
+                dead.add_scatter(
+                    x=self.rates,
+                    y=self.dead[b, :, :, layer].mean(axis=1),
+                    mode="lines+markers",
+                    line={"color": next(colours), "dash": "dash" if b else "solid"},
+                    name=name,
+                    hovertemplate=f"{name}, rate %{{x:g}}: %{{y:.1%}}<extra></extra>",
+                )
+            accuracy.add_scatter(
+                x=self.rates,
+                y=self.accuracy[b].mean(axis=1),
+                mode="lines+markers",
+                line={"color": CYCLE[b], "dash": "dash" if b else "solid"},
+                name=f"bias {bias:g}",
+                hovertemplate=f"bias {bias:g}, rate %{{x:g}}: %{{y:.3f}}<extra></extra>",
+            )
+        dead.update_yaxes(tickformat=".0%", range=[-0.03, 1.03])
+        accuracy.update_yaxes(range=[0, 1.03])
+        for figure in (dead, accuracy):
+            figure.update_xaxes(type="log", tickvals=[0.01, 0.1, 0.4, 1, 3])
+        return [dead, accuracy]
+
+    def table(self) -> Table:
+        """Both biases, rate by rate."""
+        repeats = self.blown_up.shape[-1]
+        rows = tuple(
+            (
+                f"{rate:g}",
+                *(f"{self.share(b)[r]:.1%}" for b in range(len(self.biases))),
+                *(f"{self.accuracy[b, r].mean():.3f}" for b in range(len(self.biases))),
+                *(f"{self.blown_up[b, r].sum()} of {repeats}" for b in range(len(self.biases))),
+            )
+            for r, rate in enumerate(self.rates)
+        )
+        headings = (
+            "learning rate",
+            *(
+                f"{what}, bias {bias:g}"
+                for what in ("dead", "accuracy", "exploded")
+                for bias in self.biases
+            ),
+        )
+        return Table(f"Means of {repeats} trainings", headings, rows)
 
 
 def dead_relus_data(
@@ -94,82 +164,6 @@ def _dead(network: Network, X: np.ndarray) -> list[float]:
     return [float(ReLU.dead(ReLU.saturated(layer.T)).mean()) for layer in layers]
 
 
-def dead_relus_sees(data: DeadRelusData) -> str:
-    """The share of the dead where nothing happens yet, where it does, and beyond."""
-    plain, biased = data.share(0), data.share(1)
-    calm = max(0, int((np.cumsum(plain) == 0).sum()) - 1)
-    tame = int(np.flatnonzero(~data.blown_up.any(axis=(0, 2))).max(initial=0))
-    return (
-        f"After training {plain[calm]:.1%} of the ReLUs are dead with a learning rate of "
-        f"{data.rates[calm]:g} or less, {plain[tame]:.1%} with {data.rates[tame]:g}, the highest "
-        f"at which no training exploded, and {plain[-1]:.0%} with {data.rates[-1]:g}; when the "
-        f"biases begin at {data.biases[1]:g} it is {biased[calm]:.1%}, {biased[tame]:.1%} and "
-        f"{biased[-1]:.0%}."
-    )
-
-
-def dead_relus_figures(data: DeadRelusData) -> list[go.Figure]:
-    """The dead by layer, and what the network is still good for."""
-    dead = titled_figure(
-        "dead units", "learning rate (log scale)", "share of the layer", height=400, legend_rows=4
-    )
-    accuracy = titled_figure(
-        "accuracy on the training data",
-        "learning rate (log scale)",
-        "accuracy",
-        height=400,
-        legend_rows=1,
-    )
-    colours = iter(CYCLE)
-    for b, bias in enumerate(data.biases.tolist()):
-        for layer in range(data.dead.shape[-1]):
-            name = f"layer {layer + 1}, bias {bias:g}"
-            dead.add_scatter(
-                x=data.rates,
-                y=data.dead[b, :, :, layer].mean(axis=1),
-                mode="lines+markers",
-                line={"color": next(colours), "dash": "dash" if b else "solid"},
-                name=name,
-                hovertemplate=f"{name}, rate %{{x:g}}: %{{y:.1%}}<extra></extra>",
-            )
-        accuracy.add_scatter(
-            x=data.rates,
-            y=data.accuracy[b].mean(axis=1),
-            mode="lines+markers",
-            line={"color": CYCLE[b], "dash": "dash" if b else "solid"},
-            name=f"bias {bias:g}",
-            hovertemplate=f"bias {bias:g}, rate %{{x:g}}: %{{y:.3f}}<extra></extra>",
-        )
-    dead.update_yaxes(tickformat=".0%", range=[-0.03, 1.03])
-    accuracy.update_yaxes(range=[0, 1.03])
-    for figure in (dead, accuracy):
-        figure.update_xaxes(type="log", tickvals=[0.01, 0.1, 0.4, 1, 3])
-    return [dead, accuracy]
-
-
-def dead_relus_table(data: DeadRelusData) -> Table:
-    """Both biases, rate by rate."""
-    repeats = data.blown_up.shape[-1]
-    rows = tuple(
-        (
-            f"{rate:g}",
-            *(f"{data.share(b)[r]:.1%}" for b in range(len(data.biases))),
-            *(f"{data.accuracy[b, r].mean():.3f}" for b in range(len(data.biases))),
-            *(f"{data.blown_up[b, r].sum()} of {repeats}" for b in range(len(data.biases))),
-        )
-        for r, rate in enumerate(data.rates)
-    )
-    headings = (
-        "learning rate",
-        *(
-            f"{what}, bias {bias:g}"
-            for what in ("dead", "accuracy", "exploded")
-            for bias in data.biases
-        ),
-    )
-    return Table(f"Means of {repeats} trainings", headings, rows)
-
-
 EXPERIMENT = Experiment(
     "Dead ReLUs",
     "A ReLU that puts out zero for every sample has no gradient and never comes back; one large "
@@ -180,8 +174,4 @@ EXPERIMENT = Experiment(
     "open whether that helps. Trainings that exploded count too, and may leave whole layers "
     "dead.",
     dead_relus_data,
-    dead_relus_sees,
-    dead_relus_figures,
-    dead_relus_table,
 )
-"""The page."""

@@ -2,14 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
-
-if TYPE_CHECKING:
-    import plotly.graph_objects as go
-
-    from hpsearch.wording import Table
+from typing import Any
 
 __all__ = ["Experiment"]
 
@@ -22,19 +17,14 @@ class Experiment:
         title: its heading.
         why: why it is worth seeing, and where the lecture says so, in one sentence.
         how: what was measured, and how to read it.
-        data: measures; a pure function of ``seed`` (and, for smaller runs, of sizes).
-        sees: one sentence of what to see, with the numbers of the data.
-        figures: the data drawn.
-        table: the data in numbers.
+        data: measures; a pure function of ``seed`` (and, for smaller runs, of sizes). What it gives
+            has ``sees()``, one sentence of what to see, ``figures()`` and ``table()``.
     """
 
     title: str
     why: str
     how: str
     data: Callable[..., Any]
-    sees: Callable[[Any], str]
-    figures: Callable[[Any], Sequence[go.Figure]]
-    table: Callable[[Any], Table]
 
     def measure(self, seed: int = 0) -> Any:
         """The data, computed with one BLAS thread, whatever the machine has.

@@ -36,6 +36,64 @@ class GridAndRandomData:
     points: dict[str, np.ndarray]
     found: dict[tuple[str, str], np.ndarray]
 
+    def sees(self) -> str:
+        """What to see, with the numbers."""
+        share = {key: found[SHOWN - 1] for key, found in self.found.items()}
+        return (
+            f"With {SHOWN**2} trials a grid tries {SHOWN} values of the important parameter and "
+            f"random search {SHOWN**2}, so that the grid finds the right tenth of its range in "
+            f"{share['grid', ONE]:.0%} of searches and random search in "
+            f"{share['random', ONE]:.0%}; "
+            f"where both parameters matter alike, which nobody knows beforehand, the grid finds a "
+            f"square of the same area in {share['grid', BOTH]:.0%} and random search in "
+            f"{share['random', BOTH]:.0%}, as before."
+        )
+
+    def figures(self) -> list[go.Figure]:
+        """The slide, with the tried values of the important parameter below; then the shares."""
+        figures = []
+        for name, points in self.points.items():
+            figure = titled_figure(
+                f"{name}: {len(points)} trials",
+                "important parameter",
+                "unimportant parameter",
+                legend_rows=1,
+            )
+            for y, symbol, what in ((points[:, 1], "circle", "trial"), (0 * points[:, 0], "x", "")):
+                figure.add_scatter(
+                    x=points[:, 0],
+                    y=y,
+                    mode="markers",
+                    marker={"color": STRATEGY_COLOURS[name], "symbol": symbol, "size": 9},
+                    name=what or "value of the important one",
+                )
+            figure.update_xaxes(range=[-0.03, 1.03])
+            figure.update_yaxes(range=[-0.06, 1.03])
+            figures.append(figure)
+        for what in (ONE, BOTH):
+            figure = titled_figure(what, "trials", "searches that found it", legend_rows=1)
+            for name in self.points:
+                figure.add_scatter(
+                    x=self.axis**2,
+                    y=self.found[name, what],
+                    mode="lines+markers",
+                    line={"color": STRATEGY_COLOURS[name]},
+                    name=name,
+                    hovertemplate=f"{name}, %{{x}} trials: %{{y:.0%}}<extra></extra>",
+                )
+            figure.update_yaxes(range=[0, 1.03], tickformat=".0%")
+            figures.append(figure)
+        return figures
+
+    def table(self) -> Table:
+        """The shares."""
+        rows = [
+            [str(k**2), *(f"{found[n]:.0%}" for found in self.found.values())]
+            for n, k in enumerate(self.axis.tolist())
+        ]
+        headings = ["trials", *(f"{name}, {what}" for name, what in self.found)]
+        return Table("Searches that found a tenth of the square", headings, rows)
+
 
 def grid_and_random_data(
     seed: int = 0, *, searches: int = 4000, most: int = 10
@@ -65,64 +123,6 @@ def _grid(k: int) -> np.ndarray:
     return (np.stack(np.meshgrid(np.arange(k), np.arange(k)), axis=-1).reshape(-1, 2) + 0.5) / k
 
 
-def _sees(data: GridAndRandomData) -> str:
-    share = {key: found[SHOWN - 1] for key, found in data.found.items()}
-    return (
-        f"With {SHOWN**2} trials a grid tries {SHOWN} values of the important parameter and random "
-        f"search {SHOWN**2}, so that the grid finds the right tenth of its range in "
-        f"{share['grid', ONE]:.0%} of searches and random search in {share['random', ONE]:.0%}; "
-        f"where both parameters matter alike, which nobody knows beforehand, the grid finds a "
-        f"square of the same area in {share['grid', BOTH]:.0%} and random search in "
-        f"{share['random', BOTH]:.0%}, as before."
-    )
-
-
-def _figures(data: GridAndRandomData) -> list[go.Figure]:
-    """The slide, with what each search tries of the important parameter below; then the shares."""
-    figures = []
-    for name, points in data.points.items():
-        figure = titled_figure(
-            f"{name}: {len(points)} trials",
-            "important parameter",
-            "unimportant parameter",
-            legend_rows=1,
-        )
-        for y, symbol, what in ((points[:, 1], "circle", "trial"), (0 * points[:, 0], "x", "")):
-            figure.add_scatter(
-                x=points[:, 0],
-                y=y,
-                mode="markers",
-                marker={"color": STRATEGY_COLOURS[name], "symbol": symbol, "size": 9},
-                name=what or "value of the important one",
-            )
-        figure.update_xaxes(range=[-0.03, 1.03])
-        figure.update_yaxes(range=[-0.06, 1.03])
-        figures.append(figure)
-    for what in (ONE, BOTH):
-        figure = titled_figure(what, "trials", "searches that found it", legend_rows=1)
-        for name in data.points:
-            figure.add_scatter(
-                x=data.axis**2,
-                y=data.found[name, what],
-                mode="lines+markers",
-                line={"color": STRATEGY_COLOURS[name]},
-                name=name,
-                hovertemplate=f"{name}, %{{x}} trials: %{{y:.0%}}<extra></extra>",
-            )
-        figure.update_yaxes(range=[0, 1.03], tickformat=".0%")
-        figures.append(figure)
-    return figures
-
-
-def _table(data: GridAndRandomData) -> Table:
-    rows = [
-        [str(k**2), *(f"{found[n]:.0%}" for found in data.found.values())]
-        for n, k in enumerate(data.axis.tolist())
-    ]
-    headings = ["trials", *(f"{name}, {what}" for name, what in data.found)]
-    return Table("Searches that found a tenth of the square", headings, rows)
-
-
 EXPERIMENT = Experiment(
     "Grid and random search",
     "A grid tries few values of each parameter, and repeats them for every value of those that "
@@ -132,8 +132,5 @@ EXPERIMENT = Experiment(
     "range, whatever the other one is, then a square. Crosses at the bottom are the values of the "
     "important parameter that are tried.",
     grid_and_random_data,
-    _sees,
-    _figures,
-    _table,
 )
 """The page."""

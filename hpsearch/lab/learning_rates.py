@@ -17,15 +17,7 @@ from hpsearch.wording import Table
 if TYPE_CHECKING:
     import plotly.graph_objects as go
 
-__all__ = [
-    "EXPERIMENT",
-    "LearningRatesData",
-    "RateCurve",
-    "learning_rates_data",
-    "learning_rates_figures",
-    "learning_rates_sees",
-    "learning_rates_table",
-]
+__all__ = ["EXPERIMENT", "LearningRatesData"]
 
 RATES = (1e-6, 1e-3, 1e-2, 0.3, 3.0, 1e6)
 """The lecture's lowest and highest, and between them what differs on this data."""
@@ -69,6 +61,74 @@ class LearningRatesData:
         """The one with the least loss in the end."""
         return min((c for c in self.curves if not c.blown_up), key=lambda c: c.losses[-1])
 
+    def sees(self) -> str:
+        """How far each rate came."""
+        lowest, best = self.curves[0], self.best
+        blown = [f"with {c.rate:g} in epoch {len(c.losses)}" for c in self.curves if c.blown_up]
+        return (
+            f"In {len(best.losses) - 1} epochs the loss falls by {lowest.fall:.2%} with a learning "
+            f"rate of {lowest.rate:g} and by {best.fall:.1%} with {best.rate:g}; it explodes "
+            f"{' and '.join(blown) or 'with none of them'}."
+        )
+
+    def figures(self) -> list[go.Figure]:
+        """The losses, and the validation accuracies."""
+        losses = titled_figure(
+            "training loss", "epoch", "loss (nats, log scale)", height=440, legend_rows=2
+        )
+        losses.update_yaxes(**log_axis([loss for c in self.curves for loss in c.losses]))
+        accuracies = titled_figure(
+            "validation accuracy", "epoch", "accuracy", height=440, legend_rows=2
+        )
+        for colour, curve in zip(CYCLE, self.curves, strict=False):
+            name = f"{curve.rate:g}"
+            end = ["circle"] * (len(curve.losses) - 1) + ["x" if curve.blown_up else "circle"]
+            for figure, values, first in (
+                (losses, curve.losses, 0),
+                (accuracies, curve.accuracies, 1),
+            ):
+                figure.add_scatter(
+                    x=list(range(first, first + len(values))),
+                    y=values,
+                    mode="lines+markers",
+                    line={"color": colour},
+                    marker={
+                        "size": [4 if s == "circle" else 11 for s in end[first:]],
+                        "symbol": end[first:],
+                    },
+                    name=name,
+                    showlegend=bool(values),
+                    hovertemplate=f"rate {name}, epoch %{{x}}: %{{y:.4g}}<extra></extra>",
+                )
+        for figure in (losses, accuracies):
+            figure.update_layout(legend={"title": {"text": "rate"}})
+        return [losses, accuracies]
+
+    def table(self) -> Table:
+        """Where each rate ended."""
+        rows = tuple(
+            (
+                f"{curve.rate:g}",
+                f"{curve.losses[0]:.3f}",
+                "exploded" if curve.blown_up else f"{curve.losses[-1]:.3g}",
+                "" if curve.blown_up else f"{curve.accuracies[0]:.3f}",
+                "" if curve.blown_up else f"{curve.accuracies[-1]:.3f}",
+                str(len(curve.losses) - 1),
+                curve.why_stopped,
+            )
+            for curve in self.curves
+        )
+        headings = (
+            "learning rate",
+            "loss before",
+            "loss at the end",
+            "accuracy, 1 epoch",
+            "accuracy at the end",
+            "epochs",
+            "why it ended",
+        )
+        return Table("Two layers, 50 hidden units, the digits", headings, rows)
+
 
 def learning_rates_data(seed: int = 0, *, epochs: int = 30) -> LearningRatesData:
     """Train the lecture's two-layer network on the digits by plain minibatch gradient descent.
@@ -91,77 +151,6 @@ def learning_rates_data(seed: int = 0, *, epochs: int = 30) -> LearningRatesData
     return LearningRatesData(tuple(curves))
 
 
-def learning_rates_sees(data: LearningRatesData) -> str:
-    """How far each rate came."""
-    lowest, best = data.curves[0], data.best
-    blown = [f"with {c.rate:g} in epoch {len(c.losses)}" for c in data.curves if c.blown_up]
-    return (
-        f"In {len(best.losses) - 1} epochs the loss falls by {lowest.fall:.2%} with a learning "
-        f"rate of {lowest.rate:g} and by {best.fall:.1%} with {best.rate:g}; it explodes "
-        f"{' and '.join(blown) or 'with none of them'}."
-    )
-
-
-def learning_rates_figures(data: LearningRatesData) -> list[go.Figure]:
-    """The losses, and the validation accuracies."""
-    losses = titled_figure(
-        "training loss", "epoch", "loss (nats, log scale)", height=440, legend_rows=2
-    )
-    losses.update_yaxes(**log_axis([loss for c in data.curves for loss in c.losses]))
-    accuracies = titled_figure(
-        "validation accuracy", "epoch", "accuracy", height=440, legend_rows=2
-    )
-    for colour, curve in zip(CYCLE, data.curves, strict=False):
-        name = f"{curve.rate:g}"
-        end = ["circle"] * (len(curve.losses) - 1) + ["x" if curve.blown_up else "circle"]
-        for figure, values, first in (
-            (losses, curve.losses, 0),
-            (accuracies, curve.accuracies, 1),
-        ):
-            figure.add_scatter(
-                x=list(range(first, first + len(values))),
-                y=values,
-                mode="lines+markers",
-                line={"color": colour},
-                marker={
-                    "size": [4 if s == "circle" else 11 for s in end[first:]],
-                    "symbol": end[first:],
-                },
-                name=name,
-                showlegend=bool(values),
-                hovertemplate=f"rate {name}, epoch %{{x}}: %{{y:.4g}}<extra></extra>",
-            )
-    for figure in (losses, accuracies):
-        figure.update_layout(legend={"title": {"text": "rate"}})
-    return [losses, accuracies]
-
-
-def learning_rates_table(data: LearningRatesData) -> Table:
-    """Where each rate ended."""
-    rows = tuple(
-        (
-            f"{curve.rate:g}",
-            f"{curve.losses[0]:.3f}",
-            "exploded" if curve.blown_up else f"{curve.losses[-1]:.3g}",
-            "" if curve.blown_up else f"{curve.accuracies[0]:.3f}",
-            "" if curve.blown_up else f"{curve.accuracies[-1]:.3f}",
-            str(len(curve.losses) - 1),
-            curve.why_stopped,
-        )
-        for curve in data.curves
-    )
-    headings = (
-        "learning rate",
-        "loss before",
-        "loss at the end",
-        "accuracy, 1 epoch",
-        "accuracy at the end",
-        "epochs",
-        "why it ended",
-    )
-    return Table("Two layers, 50 hidden units, the digits", headings, rows)
-
-
 EXPERIMENT = Experiment(
     "Learning rates",
     "Too low a rate hardly moves the loss, too high a one makes it explode (lecture 6, "
@@ -171,8 +160,4 @@ EXPERIMENT = Experiment(
     "Epoch 0 is the loss before training; a cross is the last epoch that was finished before "
     "the loss exploded (not finite, or ten thousand times the first).",
     learning_rates_data,
-    learning_rates_sees,
-    learning_rates_figures,
-    learning_rates_table,
 )
-"""The page."""

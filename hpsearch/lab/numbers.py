@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from hpsearch.lab.experiments import experiment
+from hpsearch.lab import experiment
 
 __all__ = ["LARGEST", "document"]
 
@@ -32,7 +32,7 @@ def document(name: str, data: Any) -> dict[str, Any]:
     """
     made, thinned = experiment(name), dict[str, str]()
     plain = _plain(data, "data", thinned)
-    said = {"experiment": name, "title": made.title, "sees": made.sees(data)}
+    said = {"experiment": name, "title": made.title, "sees": data.sees()}
     return {**said, "data": plain, "thinned": thinned}
 
 

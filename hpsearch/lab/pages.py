@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
 from hpsearch.errors import UsageError
-from hpsearch.lab.experiments import EXPERIMENTS, experiment
+from hpsearch.lab import EXPERIMENTS, experiment
 from hpsearch.report import document_html, figure_html, table_html, write_page
 from hpsearch.writing import html_text
 
-__all__ = ["index_html", "page_html", "write_experiment", "write_index"]
+__all__ = ["page_html", "write_experiment", "write_index"]
 
 FOOTER = "Written by hpsearch. The experiments of lecture 6 (Stanford CS231n), measured."
 BACK = '<nav><ul><li><a href="index.html">The lab</a></li></ul></nav>\n'
@@ -29,30 +28,16 @@ def page_html(name: str, data: Any) -> str:
     """
     made = experiment(name)
     figures = "".join(
-        figure_html(figure, f"{name}-{n}") for n, figure in enumerate(made.figures(data), start=1)
+        figure_html(figure, f"{name}-{n}") for n, figure in enumerate(data.figures(), start=1)
     )
     return document_html(
         f"{made.title}: the lab of hpsearch",
         f'{BACK}<h1>{html_text(made.title)}</h1>\n<p class="result">'
-        f"{html_text(made.sees(data))}</p>\n<p>{html_text(made.why)}</p>\n<p>{html_text(made.how)}</p>\n"
+        f"{html_text(data.sees())}</p>\n<p>{html_text(made.why)}</p>\n<p>{html_text(made.how)}</p>\n"
         f'<div class="figures">{figures}</div>\n'
-        f"{table_html(made.table(data))}",
+        f"{table_html(data.table())}",
         footer=FOOTER,
     )
-
-
-def index_html(names: Iterable[str]) -> str:
-    """Links to the pages of these experiments, with why each is worth seeing."""
-    entries = "".join(
-        f'<h2><a href="{name}.html">{html_text(EXPERIMENTS[name].title)}</a></h2>\n'
-        f"<p>{html_text(EXPERIMENTS[name].why)}</p>\n"
-        for name in names
-    )
-    head = (
-        "<h1>The lab</h1>\n<p>What lecture 6 says of training a network, measured with the network "
-        "that hpsearch searches with.</p>\n"
-    )
-    return document_html("The lab of hpsearch", head + entries, footer=FOOTER, figures=False)
 
 
 def write_experiment(folder: Path, name: str, data: Any) -> Path:
@@ -78,6 +63,17 @@ def write_index(folder: Path) -> Path:
     Raises:
         UsageError: the file cannot be written.
     """
+    entries = "".join(
+        f'<h2><a href="{name}.html">{html_text(made.title)}</a></h2>\n'
+        f"<p>{html_text(made.why)}</p>\n"
+        for name, made in EXPERIMENTS.items()
+        if (folder / f"{name}.html").is_file()
+    )
+    head = (
+        "<h1>The lab</h1>\n<p>What lecture 6 says of training a network, measured with the network "
+        "that hpsearch searches with.</p>\n"
+    )
     path = folder / "index.html"
-    write_page(path, index_html(n for n in EXPERIMENTS if (folder / f"{n}.html").is_file()))
+    content = document_html("The lab of hpsearch", head + entries, footer=FOOTER, figures=False)
+    write_page(path, content)
     return path

@@ -18,15 +18,7 @@ from hpsearch.wording import Table
 if TYPE_CHECKING:
     import plotly.graph_objects as go
 
-__all__ = [
-    "EXPERIMENT",
-    "Cloud",
-    "PreprocessingData",
-    "preprocessing_data",
-    "preprocessing_figures",
-    "preprocessing_sees",
-    "preprocessing_table",
-]
+__all__ = ["EXPERIMENT", "PreprocessingData"]
 
 MEAN = np.array([4.0, 2.0])
 COVARIANCE = np.array([[4.0, 1.6], [1.6, 1.0]])
@@ -88,6 +80,101 @@ class PreprocessingData:
         steps = _arrival(losses, self.goal)
         return steps if steps < len(losses) else None
 
+    def sees(self) -> str:
+        """What each step does to the cloud."""
+        clouds = self.clouds
+        raw, centred, standard = (clouds[k] for k in ("none", "zero-centre", "standardize"))
+
+        def arrives(kind: str) -> str:
+            steps = self.arrival(kind)
+            return f"more than {len(clouds[kind].losses) - 1}" if steps is None else str(steps)
+
+        before, after = raw.points.mean(axis=0), np.abs(centred.points.mean(axis=0))
+        wide, equal = raw.points.std(axis=0), standard.points.std(axis=0)
+        return (
+            f"Centring moves the cloud's mean from ({before[0]:.1f}, {before[1]:.1f}) to "
+            f"({after[0]:.1f}, {after[1]:.1f}), standardizing turns its standard deviations of "
+            f"{wide[0]:.1f} and {wide[1]:.1f} into {equal[0]:.1f} and {equal[1]:.1f}, PCA "
+            f"brings its correlation from {raw.correlation:.2f} to "
+            f"{abs(clouds['pca'].correlation):.2f}, and whitening makes it round (axes of "
+            f"{raw.stretch:.1f} to 1 become {clouds['whiten'].stretch:.1f} to 1); "
+            f"gradient descent needs {arrives('none')} steps on the raw cloud, "
+            f"{arrives('zero-centre')} on the centred one and {arrives('whiten')} on the whitened "
+            "one."
+        )
+
+    def figures(self) -> list[go.Figure]:
+        """The cloud in each form on one scale, and the losses."""
+        points = np.concatenate([cloud.points for cloud in self.clouds.values()])
+        low, high = points.min(axis=0) - 0.5, points.max(axis=0) + 0.5
+        figures = []
+        for kind, cloud in self.clouds.items():
+            names = ("x1", "x2") if kind not in ("pca", "whiten") else ("first axis", "second axis")
+            figure = titled_figure(
+                "none: the raw cloud" if kind == "none" else kind, *names, height=380, legend_rows=1
+            )
+            for label, colour, symbol in ((0, BLUE, "circle"), (1, VERMILLION, "x-thin-open")):
+                chosen = self.labels == label
+                figure.add_scatter(
+                    x=cloud.points[chosen, 0],
+                    y=cloud.points[chosen, 1],
+                    mode="markers",
+                    marker={"color": colour, "size": 5, "opacity": 0.8, "symbol": symbol},
+                    name=f"class {label}",
+                    hovertemplate="%{x:.2f}, %{y:.2f}<extra></extra>",
+                )
+            figure.update_xaxes(range=[low[0], high[0]], zeroline=True)
+            # One unit is as long upwards as to the right, so that what is round looks round.
+            figure.update_yaxes(range=[low[1], high[1]], zeroline=True, scaleanchor="x")
+            figures.append(figure)
+        losses = titled_figure(
+            "gradient descent, each with its best rate",
+            "step",
+            "loss (nats, log scale)",
+            height=380,
+            legend_rows=3,
+        )
+        losses.update_yaxes(**log_axis(np.concatenate([c.losses for c in self.clouds.values()])))
+        losses.update_xaxes(**log_axis(range(1, len(self.clouds["none"].losses))))
+        for colour, (kind, cloud) in zip(CYCLE, self.clouds.items(), strict=False):
+            losses.add_scatter(
+                x=list(range(1, len(cloud.losses))),
+                y=cloud.losses[1:],
+                mode="lines",
+                line={"color": colour, "dash": "dash" if kind == "pca" else "solid"},
+                name=kind,
+                hovertemplate=f"{kind}, after step %{{x}}: %{{y:.4g}}<extra></extra>",
+            )
+        return [*figures, losses]
+
+    def table(self) -> Table:
+        """Mean, standard deviation, correlation, stretch of each form; how soon it is learned."""
+        rows = []
+        for kind, cloud in self.clouds.items():
+            arrival = self.arrival(kind)
+            mean, std = cloud.points.mean(axis=0), cloud.points.std(axis=0)
+            rows.append(
+                (
+                    kind,
+                    f"{mean[0] + 0.0:.2f}, {mean[1] + 0.0:.2f}".replace("-0.00", "0.00"),
+                    f"{std[0]:.2f}, {std[1]:.2f}",
+                    f"{cloud.correlation:.2f}".replace("-0.00", "0.00"),
+                    f"{cloud.stretch:.2f}",
+                    f"{cloud.rate:.2g}",
+                    "not within the steps" if arrival is None else str(arrival),
+                )
+            )
+        headings = (
+            "preprocessing",
+            "mean",
+            "standard deviation",
+            "correlation",
+            "longest / shortest axis",
+            "best rate",
+            "steps to the least loss",
+        )
+        return Table("The cloud in numbers", headings, tuple(rows))
+
 
 def _arrival(losses: np.ndarray, goal: float) -> int:
     there = losses <= goal
@@ -132,103 +219,6 @@ def _losses(X: np.ndarray, y: np.ndarray, rate: float, steps: int, seed: int) ->
     return np.array([record.train_loss for record in result.curve])
 
 
-def preprocessing_sees(data: PreprocessingData) -> str:
-    """What each step does to the cloud."""
-    clouds = data.clouds
-    raw, centred, standard = (clouds[k] for k in ("none", "zero-centre", "standardize"))
-
-    def arrives(kind: str) -> str:
-        steps = data.arrival(kind)
-        return f"more than {len(clouds[kind].losses) - 1}" if steps is None else str(steps)
-
-    before, after = raw.points.mean(axis=0), np.abs(centred.points.mean(axis=0))
-    wide, equal = raw.points.std(axis=0), standard.points.std(axis=0)
-    return (
-        f"Centring moves the cloud's mean from ({before[0]:.1f}, {before[1]:.1f}) to "
-        f"({after[0]:.1f}, {after[1]:.1f}), standardizing turns its standard deviations of "
-        f"{wide[0]:.1f} and {wide[1]:.1f} into {equal[0]:.1f} and {equal[1]:.1f}, PCA "
-        f"brings its correlation from {raw.correlation:.2f} to "
-        f"{abs(clouds['pca'].correlation):.2f}, and whitening makes it round (axes of "
-        f"{raw.stretch:.1f} to 1 become {clouds['whiten'].stretch:.1f} to 1); "
-        f"gradient descent needs {arrives('none')} steps on the raw cloud, "
-        f"{arrives('zero-centre')} on the centred one and {arrives('whiten')} on the whitened one."
-    )
-
-
-def preprocessing_figures(data: PreprocessingData) -> list[go.Figure]:
-    """The cloud in each form on one scale, and the losses."""
-    points = np.concatenate([cloud.points for cloud in data.clouds.values()])
-    low, high = points.min(axis=0) - 0.5, points.max(axis=0) + 0.5
-    figures = []
-    for kind, cloud in data.clouds.items():
-        names = ("x1", "x2") if kind not in ("pca", "whiten") else ("first axis", "second axis")
-        figure = titled_figure(
-            "none: the raw cloud" if kind == "none" else kind, *names, height=380, legend_rows=1
-        )
-        for label, colour, symbol in ((0, BLUE, "circle"), (1, VERMILLION, "x-thin-open")):
-            chosen = data.labels == label
-            figure.add_scatter(
-                x=cloud.points[chosen, 0],
-                y=cloud.points[chosen, 1],
-                mode="markers",
-                marker={"color": colour, "size": 5, "opacity": 0.8, "symbol": symbol},
-                name=f"class {label}",
-                hovertemplate="%{x:.2f}, %{y:.2f}<extra></extra>",
-            )
-        figure.update_xaxes(range=[low[0], high[0]], zeroline=True)
-        # One unit is as long upwards as to the right, so that what is round looks round.
-        figure.update_yaxes(range=[low[1], high[1]], zeroline=True, scaleanchor="x")
-        figures.append(figure)
-    losses = titled_figure(
-        "gradient descent, each with its best rate",
-        "step",
-        "loss (nats, log scale)",
-        height=380,
-        legend_rows=3,
-    )
-    losses.update_yaxes(**log_axis(np.concatenate([c.losses for c in data.clouds.values()])))
-    losses.update_xaxes(**log_axis(range(1, len(data.clouds["none"].losses))))
-    for colour, (kind, cloud) in zip(CYCLE, data.clouds.items(), strict=False):
-        losses.add_scatter(
-            x=list(range(1, len(cloud.losses))),
-            y=cloud.losses[1:],
-            mode="lines",
-            line={"color": colour, "dash": "dash" if kind == "pca" else "solid"},
-            name=kind,
-            hovertemplate=f"{kind}, after step %{{x}}: %{{y:.4g}}<extra></extra>",
-        )
-    return [*figures, losses]
-
-
-def preprocessing_table(data: PreprocessingData) -> Table:
-    """Mean, standard deviation, correlation, stretch of each form; how soon it is learned."""
-    rows = []
-    for kind, cloud in data.clouds.items():
-        arrival = data.arrival(kind)
-        mean, std = cloud.points.mean(axis=0), cloud.points.std(axis=0)
-        rows.append(
-            (
-                kind,
-                f"{mean[0] + 0.0:.2f}, {mean[1] + 0.0:.2f}".replace("-0.00", "0.00"),
-                f"{std[0]:.2f}, {std[1]:.2f}",
-                f"{cloud.correlation:.2f}".replace("-0.00", "0.00"),
-                f"{cloud.stretch:.2f}",
-                f"{cloud.rate:.2g}",
-                "not within the steps" if arrival is None else str(arrival),
-            )
-        )
-    headings = (
-        "preprocessing",
-        "mean",
-        "standard deviation",
-        "correlation",
-        "longest / shortest axis",
-        "best rate",
-        "steps to the least loss",
-    )
-    return Table("The cloud in numbers", headings, tuple(rows))
-
-
 EXPERIMENT = Experiment(
     "Preprocessing",
     "Zero-centred columns let the gradients of a unit's weights differ in sign, equal scales "
@@ -239,8 +229,4 @@ EXPERIMENT = Experiment(
     "learning rates for each kind. For images the lecture subtracts the mean only: pixels have "
     "one scale already.",
     preprocessing_data,
-    preprocessing_sees,
-    preprocessing_figures,
-    preprocessing_table,
 )
-"""The page."""

@@ -17,14 +17,7 @@ from hpsearch.wording import Table
 if TYPE_CHECKING:
     import plotly.graph_objects as go
 
-__all__ = [
-    "EXPERIMENT",
-    "UpdateRatiosData",
-    "update_ratios_data",
-    "update_ratios_figures",
-    "update_ratios_sees",
-    "update_ratios_table",
-]
+__all__ = ["EXPERIMENT", "UpdateRatiosData"]
 
 RATES = (1e-4, 1e-3, 1e-2, 0.03, 0.1, 0.3, 1.0)
 RULE = 1e-3
@@ -52,6 +45,87 @@ class UpdateRatiosData:
         """The median over updates and layers (r,)."""
         typical: np.ndarray = np.median(self.ratios, axis=(1, 2))
         return typical
+
+    def sees(self) -> str:
+        """The best rate's ratio beside the rule's, and who obeys the rule best."""
+        typical = self.typical
+        best = int(self.accuracy.argmax())
+        near = int(np.abs(np.log(typical / RULE)).argmin())
+        return (
+            f"The lecture hopes for updates of about {RULE:g} of the weights: a learning rate of "
+            f"{self.rates[near]:g} comes closest ({typical[near]:.1e}) and reaches an accuracy of "
+            f"{self.accuracy[near]:.3f} in {self.ratios.shape[1]} updates; the most accurate one, "
+            f"{self.rates[best]:g} with {self.accuracy[best]:.3f}, makes updates "
+            f"{typical[best] / RULE:.1f} times as large as the rule."
+        )
+
+    def figures(self) -> list[go.Figure]:
+        """The ratios of the first layer in time, and the accuracy they come to."""
+        time = titled_figure(
+            "first layer",
+            "update",
+            "update / weights (norms, log scale)",
+            height=440,
+            legend_rows=3,
+        )
+        time.update_layout(legend={"title": {"text": "rate"}})
+        time.update_yaxes(**log_axis(self.ratios[:, :, 0].ravel()))
+        for colour, rate, ratios in zip((*CYCLE, GREY), self.rates, self.ratios, strict=False):
+            time.add_scatter(
+                x=list(range(1, len(ratios) + 1)),
+                y=ratios[:, 0],
+                mode="lines",
+                line={"color": colour, "width": 1},
+                name=f"{rate:g}",
+                hovertemplate=f"rate {rate:g}, update %{{x}}: %{{y:.2e}}<extra></extra>",
+            )
+        reached = titled_figure(
+            "what they come to",
+            "median update / weights (log scale)",
+            "validation accuracy",
+            height=440,
+        )
+        around = np.log10([0.3 * self.typical.min(), 3 * self.typical.max()]).tolist()
+        reached.update_xaxes(**log_axis(self.typical), range=around)
+        reached.add_scatter(
+            x=self.typical,
+            y=self.accuracy,
+            mode="lines+markers+text",
+            text=[f"{rate:g}" for rate in self.rates],
+            textposition=[
+                "top center" if n % 2 else "bottom center" for n in range(len(self.rates))
+            ],
+            line={"color": BLUE},
+            showlegend=False,
+            hovertemplate="rate %{text}: ratio %{x:.2e}, accuracy %{y:.3f}<extra></extra>",
+        )
+        time.add_hline(y=RULE, line={"color": GREY, "dash": "dash"})
+        low, high = self.accuracy.min(), self.accuracy.max()
+        reached.update_yaxes(range=[low - 0.15 * (high - low), high + 0.15 * (high - low)])
+        reached.add_vline(x=RULE, line={"color": GREY, "dash": "dash"})
+        return [time, reached]
+
+    def table(self) -> Table:
+        """First, median and last ratio of each rate."""
+        rows = tuple(
+            (
+                f"{rate:g}",
+                *(f"{np.median(ratios[:, layer]):.1e}" for layer in range(ratios.shape[1])),
+                f"{ratios[0, 0]:.1e}",
+                f"{ratios[-1, 0]:.1e}",
+                f"{accuracy:.3f}",
+            )
+            for rate, ratios, accuracy in zip(self.rates, self.ratios, self.accuracy, strict=True)
+        )
+        layers = range(1, self.ratios.shape[2] + 1)
+        headings = (
+            "learning rate",
+            *(f"median, layer {layer}" for layer in layers),
+            "first update, layer 1",
+            "last update, layer 1",
+            "validation accuracy",
+        )
+        return Table("Update over weights", headings, rows)
 
 
 def update_ratios_data(seed: int = 0, *, updates: int = 300) -> UpdateRatiosData:
@@ -86,84 +160,6 @@ def _step(trainer: Trainer, X: np.ndarray, y: np.ndarray, rng: np.random.Generat
     ]
 
 
-def update_ratios_sees(data: UpdateRatiosData) -> str:
-    """The best rate's ratio beside the rule's, and who obeys the rule best."""
-    typical = data.typical
-    best = int(data.accuracy.argmax())
-    near = int(np.abs(np.log(typical / RULE)).argmin())
-    return (
-        f"The lecture hopes for updates of about {RULE:g} of the weights: a learning rate of "
-        f"{data.rates[near]:g} comes closest ({typical[near]:.1e}) and reaches an accuracy of "
-        f"{data.accuracy[near]:.3f} in {data.ratios.shape[1]} updates; the most accurate one, "
-        f"{data.rates[best]:g} with {data.accuracy[best]:.3f}, makes updates "
-        f"{typical[best] / RULE:.1f} times as large as the rule."
-    )
-
-
-def update_ratios_figures(data: UpdateRatiosData) -> list[go.Figure]:
-    """The ratios of the first layer in time, and the accuracy they come to."""
-    time = titled_figure(
-        "first layer", "update", "update / weights (norms, log scale)", height=440, legend_rows=3
-    )
-    time.update_layout(legend={"title": {"text": "rate"}})
-    time.update_yaxes(**log_axis(data.ratios[:, :, 0].ravel()))
-    for colour, rate, ratios in zip((*CYCLE, GREY), data.rates, data.ratios, strict=False):
-        time.add_scatter(
-            x=list(range(1, len(ratios) + 1)),
-            y=ratios[:, 0],
-            mode="lines",
-            line={"color": colour, "width": 1},
-            name=f"{rate:g}",
-            hovertemplate=f"rate {rate:g}, update %{{x}}: %{{y:.2e}}<extra></extra>",
-        )
-    reached = titled_figure(
-        "what they come to",
-        "median update / weights (log scale)",
-        "validation accuracy",
-        height=440,
-    )
-    around = np.log10([0.3 * data.typical.min(), 3 * data.typical.max()]).tolist()
-    reached.update_xaxes(**log_axis(data.typical), range=around)
-    reached.add_scatter(
-        x=data.typical,
-        y=data.accuracy,
-        mode="lines+markers+text",
-        text=[f"{rate:g}" for rate in data.rates],
-        textposition=["top center" if n % 2 else "bottom center" for n in range(len(data.rates))],
-        line={"color": BLUE},
-        showlegend=False,
-        hovertemplate="rate %{text}: ratio %{x:.2e}, accuracy %{y:.3f}<extra></extra>",
-    )
-    time.add_hline(y=RULE, line={"color": GREY, "dash": "dash"})
-    low, high = data.accuracy.min(), data.accuracy.max()
-    reached.update_yaxes(range=[low - 0.15 * (high - low), high + 0.15 * (high - low)])
-    reached.add_vline(x=RULE, line={"color": GREY, "dash": "dash"})
-    return [time, reached]
-
-
-def update_ratios_table(data: UpdateRatiosData) -> Table:
-    """First, median and last ratio of each rate."""
-    rows = tuple(
-        (
-            f"{rate:g}",
-            *(f"{np.median(ratios[:, layer]):.1e}" for layer in range(ratios.shape[1])),
-            f"{ratios[0, 0]:.1e}",
-            f"{ratios[-1, 0]:.1e}",
-            f"{accuracy:.3f}",
-        )
-        for rate, ratios, accuracy in zip(data.rates, data.ratios, data.accuracy, strict=True)
-    )
-    layers = range(1, data.ratios.shape[2] + 1)
-    headings = (
-        "learning rate",
-        *(f"median, layer {layer}" for layer in layers),
-        "first update, layer 1",
-        "last update, layer 1",
-        "validation accuracy",
-    )
-    return Table("Update over weights", headings, rows)
-
-
 EXPERIMENT = Experiment(
     "Updates beside weights",
     "The norm of an update over the norm of the weights tells at once whether a learning rate "
@@ -173,8 +169,4 @@ EXPERIMENT = Experiment(
     f"minibatches of {BATCH}, one training for each learning rate; the dashed lines are the "
     "lecture's rule. Medians are over all updates and both layers.",
     update_ratios_data,
-    update_ratios_sees,
-    update_ratios_figures,
-    update_ratios_table,
 )
-"""The page."""

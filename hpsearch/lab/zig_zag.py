@@ -17,15 +17,7 @@ from hpsearch.wording import Table
 if TYPE_CHECKING:
     import plotly.graph_objects as go
 
-__all__ = [
-    "EXPERIMENT",
-    "Path",
-    "ZigZagData",
-    "zig_zag_data",
-    "zig_zag_figures",
-    "zig_zag_sees",
-    "zig_zag_table",
-]
+__all__ = ["EXPERIMENT", "ZigZagData"]
 
 INPUTS = {"all positive": "none", "zero-centred": "zero-centre"}
 HIDDEN = ("sigmoid", "relu", "tanh")
@@ -70,6 +62,66 @@ class ZigZagData:
 
     paths: dict[str, Path]
     same_sign: dict[str, tuple[float, float]]
+
+    def sees(self) -> str:
+        """How often the weights move together, and how long the way becomes."""
+        positive, centred = (self.paths[name] for name in INPUTS)
+        return (
+            "With all-positive inputs both weights of a unit move the same way in "
+            f"{positive.together:.0%} of the updates, and its path is {positive.detour:.1f} times "
+            f"as long as the distance that it covers (zero-centred: {centred.together:.0%}, "
+            f"{centred.detour:.1f} times); behind a sigmoid layer all {WIDTH} weights of a unit "
+            f"move together for {self.same_sign['sigmoid'][0]:.0%} of the samples, behind tanh for "
+            f"{self.same_sign['tanh'][0]:.0%}."
+        )
+
+    def figures(self) -> list[go.Figure]:
+        """The two paths, on one scale."""
+        points = np.concatenate([path.weights for path in self.paths.values()])
+        low, high = points.min(axis=0), points.max(axis=0)
+        edge = 0.05 * (high - low)
+        figures = []
+        for colour, (name, path) in zip((VERMILLION, BLUE), self.paths.items(), strict=True):
+            figure = titled_figure(f"{name} inputs", "weight of x1", "weight of x2", height=400)
+            figure.add_scatter(
+                x=path.weights[:, 0],
+                y=path.weights[:, 1],
+                mode="lines+markers",
+                line={"color": colour, "width": 1},
+                marker={"size": 4},
+                showlegend=False,
+                customdata=list(range(len(path.weights))),
+                hovertemplate="after %{customdata} updates: %{x:.3f}, %{y:.3f}<extra></extra>",
+            )
+            figure.update_xaxes(range=[low[0] - edge[0], high[0] + edge[0]])
+            figure.update_yaxes(range=[low[1] - edge[1], high[1] + edge[1]])
+            figures.append(figure)
+        return figures
+
+    def table(self) -> Table:
+        """Shares of weights that move together."""
+        rows = [
+            (
+                f"the inputs, {name}",
+                f"{path.together:.0%}",
+                "",
+                f"{path.detour:.1f}",
+                f"{path.accuracy:.0%}",
+            )
+            for name, path in self.paths.items()
+        ]
+        rows += [
+            (f"a {name} layer", f"{one:.0%}", f"{many:.0%}", "", "")
+            for name, (one, many) in self.same_sign.items()
+        ]
+        headings = (
+            "below the unit",
+            "move together, one sample",
+            "minibatches of 64",
+            "path / distance",
+            "labelled right",
+        )
+        return Table("How often all weights of a unit move the same way", headings, tuple(rows))
 
 
 def zig_zag_data(seed: int = 0, *, updates: int = 300, looks: int = 50) -> ZigZagData:
@@ -124,69 +176,6 @@ def _same_sign(activation: str, seed: int, looks: int) -> tuple[float, float]:
     return shares[0], shares[1]
 
 
-def zig_zag_sees(data: ZigZagData) -> str:
-    """How often the weights move together, and how long the way becomes."""
-    positive, centred = (data.paths[name] for name in INPUTS)
-    return (
-        "With all-positive inputs both weights of a unit move the same way in "
-        f"{positive.together:.0%} of the updates, and its path is {positive.detour:.1f} times as "
-        f"long as the distance that it covers (zero-centred: {centred.together:.0%}, "
-        f"{centred.detour:.1f} times); behind a sigmoid layer all {WIDTH} weights of a unit move "
-        f"together for {data.same_sign['sigmoid'][0]:.0%} of the samples, behind tanh for "
-        f"{data.same_sign['tanh'][0]:.0%}."
-    )
-
-
-def zig_zag_figures(data: ZigZagData) -> list[go.Figure]:
-    """The two paths, on one scale."""
-    points = np.concatenate([path.weights for path in data.paths.values()])
-    low, high = points.min(axis=0), points.max(axis=0)
-    edge = 0.05 * (high - low)
-    figures = []
-    for colour, (name, path) in zip((VERMILLION, BLUE), data.paths.items(), strict=True):
-        figure = titled_figure(f"{name} inputs", "weight of x1", "weight of x2", height=400)
-        figure.add_scatter(
-            x=path.weights[:, 0],
-            y=path.weights[:, 1],
-            mode="lines+markers",
-            line={"color": colour, "width": 1},
-            marker={"size": 4},
-            showlegend=False,
-            customdata=list(range(len(path.weights))),
-            hovertemplate="after %{customdata} updates: %{x:.3f}, %{y:.3f}<extra></extra>",
-        )
-        figure.update_xaxes(range=[low[0] - edge[0], high[0] + edge[0]])
-        figure.update_yaxes(range=[low[1] - edge[1], high[1] + edge[1]])
-        figures.append(figure)
-    return figures
-
-
-def zig_zag_table(data: ZigZagData) -> Table:
-    """Shares of weights that move together."""
-    rows = [
-        (
-            f"the inputs, {name}",
-            f"{path.together:.0%}",
-            "",
-            f"{path.detour:.1f}",
-            f"{path.accuracy:.0%}",
-        )
-        for name, path in data.paths.items()
-    ]
-    rows += [
-        (f"a {name} layer", f"{one:.0%}", f"{many:.0%}", "", "")
-        for name, (one, many) in data.same_sign.items()
-    ]
-    headings = (
-        "below the unit",
-        "move together, one sample",
-        "minibatches of 64",
-        "path / distance",
-        "labelled right",
-    )
-    return Table("How often all weights of a unit move the same way", headings, tuple(rows))
-
-
 EXPERIMENT = Experiment(
     "All-positive inputs and the zig-zag",
     "For one sample the gradient of a unit's weights is its inputs times one number, so that "
@@ -199,8 +188,4 @@ EXPERIMENT = Experiment(
     "count. Sigmoid and ReLU layers put out nothing negative, so that centring the data helps "
     "the first layer alone.",
     zig_zag_data,
-    zig_zag_sees,
-    zig_zag_figures,
-    zig_zag_table,
 )
-"""The page."""

@@ -174,8 +174,7 @@ class DataSection(_Table):
     """What to learn from, and how to divide it."""
 
     name: str | None = _key(
-        None,
-        "A data set: digits, wine, breast_cancer, iris, fashion-mnist, cifar-10 or openml:ID.",
+        None, "A data set: digits, wine, breast_cancer, iris, fashion-mnist, cifar-10 or openml:ID."
     )
     path: str | None = _key(
         None, "A table instead: CSV, Parquet or NPZ, relative to the study file."

@@ -309,7 +309,7 @@ class _Case:
             what = "was not finite" if result.why_stopped == "not finite" else "exploded"
             yield (
                 "learning rate too high",
-                (f"with a rate of {rate:.2g} the loss {what} in epoch {result.epochs + 1}"),
+                f"with a rate of {rate:.2g} the loss {what} in epoch {result.epochs + 1}",
             )
             return
         if not self._unlearned:
@@ -322,20 +322,16 @@ class _Case:
         if largest > LARGE_STEP or max(losses) > 1.5 * max(losses[0], self.chance):
             yield (
                 "learning rate too high",
-                (
-                    f"with a rate of {rate:.2g} steps are as large as {largest:.2g} of the "
-                    f"weights, and the loss stays at {losses[-1]:.3g}"
-                ),
+                f"with a rate of {rate:.2g} steps are as large as {largest:.2g} of the "
+                f"weights, and the loss stays at {losses[-1]:.3g}",
             )
         elif moving and steady:
             yield (
                 "learning rate too low",
-                (
-                    f"with a rate of {rate:.2g} the loss went from {self.first.loss:.3g} to "
-                    f"{self.last.loss:.3g} only in {result.epochs} epochs, and its gradient is "
-                    f"still {self.last.gradient_norm / self.first.gradient_norm:.0%} of the "
-                    "first"
-                ),
+                f"with a rate of {rate:.2g} the loss went from {self.first.loss:.3g} to "
+                f"{self.last.loss:.3g} only in {result.epochs} epochs, and its gradient is "
+                f"still {self.last.gradient_norm / self.first.gradient_norm:.0%} of the "
+                "first",
             )
 
     @staticmethod
@@ -360,10 +356,8 @@ class _Case:
             nothing = validation < luck + 2 * math.sqrt(luck * (1 - luck) / self.n_validation)
             yield (
                 "overfitting",
-                (
-                    f"{train:.0%} of the training samples are right and {validation:.0%} of the "
-                    f"validation samples{CHANCE if nothing else ''}"
-                ),
+                f"{train:.0%} of the training samples are right and {validation:.0%} of the "
+                f"validation samples{CHANCE if nothing else ''}",
             )
         if result.why_stopped == "early stopping":
             losses = [record.validation_loss or 0.0 for record in result.curve]
@@ -371,10 +365,8 @@ class _Case:
             if half and self._unlearned and losses[-1] == min(losses):
                 yield (
                     "stopped too early",
-                    (
-                        f"after {result.epochs} of {self.training.epochs} epochs, while the "
-                        "validation loss was still falling"
-                    ),
+                    f"after {result.epochs} of {self.training.epochs} epochs, while the "
+                    "validation loss was still falling",
                 )
 
     def _few_right(self, why: str = "") -> str:

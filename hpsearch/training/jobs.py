@@ -17,13 +17,7 @@ from typing import Any
 import numpy as np
 
 from hpsearch.data import DataHandle, Fold, Preprocessor
-from hpsearch.nn import (
-    EpochRecord,
-    Network,
-    NetworkConfig,
-    TrainingResult,
-    train,
-)
+from hpsearch.nn import EpochRecord, Network, NetworkConfig, TrainingResult, train
 from hpsearch.space import Value
 from hpsearch.training.diagnosis import Finding, diagnose
 from hpsearch.training.specification import TrainingSpecification
@@ -104,23 +98,19 @@ Stop = Callable[[], bool]
 """Asked after each epoch; True when nobody waits for the training any more."""
 
 
-def train_job(job: Job, stop: Stop | None = None) -> JobResult:
-    """Train and score one configuration on every fold of its data; a pure function of the job."""
-    return _train_job(job, stop)
-
-
-def _train_job(
-    job: Job, stop: Stop | None, on_trained: Callable[[Fold, Network], None] | None = None
+def train_job(
+    job: Job, stop: Stop | None = None, *, on_trained: Callable[[Fold, Network], None] | None = None
 ) -> JobResult:
+    """Train and score one configuration on every fold of its data; a pure function of the job."""
     spec = TrainingSpecification.of(job.configuration, epochs=job.epochs)
-    data, kind = job.data, (spec.preprocessing, spec.variance)
+    data, kind, variance = job.data, spec.preprocessing, spec.variance
     result = train_folds(
-        (data.fold(k, kind[0], variance=kind[1]) for k in range(data.n_folds)),
+        (data.fold(k, kind, variance=variance) for k in range(data.n_folds)),
         data.n_classes,
         spec,
         seed=job.seed,
         on_epoch=None if stop is None else lambda _epoch, _accuracy: stop(),
-        test=(lambda k: data.test(k, kind[0], variance=kind[1])) if job.test else None,
+        test=(lambda k: data.test(k, kind, variance=variance)) if job.test else None,
         on_trained=on_trained,
     )
     return replace(result, worker=f"{socket.gethostname()} {os.getpid()}")
@@ -152,7 +142,7 @@ def probabilities_job(job: Job, stop: Stop | None = None) -> Probabilities:
         probabilities.append(network.predict_proba(fold.X_validation))
         labels.append(np.array(fold.y_validation))
 
-    result = _train_job(job, stop, predict)
+    result = train_job(job, stop, on_trained=predict)
     return Probabilities(result.score, result.complete, tuple(probabilities), tuple(labels))
 
 

@@ -269,10 +269,7 @@ class Model:
             )
         with _damage_named(name):
             model = cls(
-                tuple(
-                    _member(network, _part(arrays, f"{n}/"))
-                    for n, network in enumerate(about["networks"])
-                ),
+                tuple(_member(*made, arrays) for made in enumerate(about["networks"])),
                 _distinct(about["classes"]),
                 _distinct(about["feature_names"]),
                 {int(k): _texts(v) for k, v in about["categories"].items()},
@@ -327,13 +324,10 @@ def _part(arrays: Mapping[str, np.ndarray], prefix: str) -> dict[str, np.ndarray
     return {k.removeprefix(prefix): v for k, v in arrays.items() if k.startswith(prefix)}
 
 
-def _member(network: Mapping[str, Any], arrays: Mapping[str, np.ndarray]) -> Member:
+def _member(n: int, network: Mapping[str, Any], arrays: Mapping[str, np.ndarray]) -> Member:
+    settings: Any = {k: tuple(v) if isinstance(v, list) else v for k, v in network.items()}
     return Member(
-        NetworkConfig(**_tuples(network)),
-        _part(arrays, "network/"),
-        Preprocessor.from_state(_part(arrays, "preprocessing/")),
+        NetworkConfig(**settings),
+        _part(arrays, f"{n}/network/"),
+        Preprocessor.from_state(_part(arrays, f"{n}/preprocessing/")),
     )
-
-
-def _tuples(network: Mapping[str, Any]) -> dict[str, Any]:
-    return {k: tuple(v) if isinstance(v, list) else v for k, v in network.items()}

@@ -82,11 +82,7 @@ class MLPObjective:
         self.fixed, self.epochs, self.folds, self.seed = fixed, epochs, folds, seed
         self.data = Dataset.from_arrays("X", X, y)
         self.splits = make_splits(
-            self.data.y,
-            validation=validation,
-            folds=folds,
-            seed=seed,
-            fixed_test=len(self.data.y),
+            self.data.y, validation=validation, folds=folds, seed=seed, fixed_test=len(self.data.y)
         )
         self._prepared: dict[tuple[str, float], list[Fold]] = {}
 
@@ -115,11 +111,7 @@ class MLPObjective:
             return trial.should_prune()
 
         result = train_folds(
-            self._folds(spec),
-            len(self.data.classes),
-            spec,
-            seed=self.seed,
-            on_epoch=report,
+            self._folds(spec), len(self.data.classes), spec, seed=self.seed, on_epoch=report
         )
         trial.set_user_attr("why_stopped", result.why_stopped)
         trial.set_user_attr("epochs", len(result.curve))

@@ -6,10 +6,11 @@ from typing import Any
 
 import numpy as np
 
-from hpsearch.checks import Check, check_network
+from hpsearch.checks import Check, check_data_and_network, check_network
 from hpsearch.checks.study import check_data
 from hpsearch.data import Dataset, Split, make_splits
-from hpsearch.study_file import default_space
+from hpsearch.study_file import StudyFile, default_space
+from hpsearch.study_file.data import study_data
 
 SOUND = {"width": 32, "depth": 2, "learning_rate": 0.01}
 
@@ -33,6 +34,12 @@ def checked(data: Dataset, split: Split, **configuration: Any) -> list[Check]:
         *check_data(data, split),
         *check_network(data, split, configured, space=default_space()),
     ]
+
+
+def check_study(study: StudyFile) -> list[Check]:
+    """All checks of a study, as `hpsearch check` makes them."""
+    dataset, splits = study_data(study.data, study.seed)
+    return check_data_and_network(study, dataset, splits[0])
 
 
 def odd(checks: list[Check]) -> dict[str, str]:

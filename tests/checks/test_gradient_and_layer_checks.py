@@ -13,7 +13,7 @@ from hpsearch.checks.context import CheckContext
 from hpsearch.checks.gradients import gradient_check, gradient_errors
 from hpsearch.checks.layers import LayerStatistics, layer_statistics, signal
 from hpsearch.lab.dead_relus import dead_relus_data
-from hpsearch.lab.layers import deep_networks
+from hpsearch.lab.initialization import deep_networks
 from hpsearch.nn import ACTIVATIONS, Network, NetworkConfig, TrainingConfig, train
 from hpsearch.nn.activations import SMALL_SLOPE, ReLU, Tanh
 from hpsearch.nn.layers import BatchNorm

@@ -6,9 +6,8 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from blobs import blobs, checked, divided, odd
+from blobs import blobs, check_study, checked, divided, odd
 
-from hpsearch.checks import check_study
 from hpsearch.data.images import DEBIAN_FOLDER
 from hpsearch.study_file import StudyFile, load_study_file, parse_study_file
 

@@ -7,8 +7,7 @@ import math
 import pytest
 
 from hpsearch.checks.context import CheckContext
-from hpsearch.checks.rate_check import learning_rates, range_verdict
-from hpsearch.checks.rates import RateRange, sweep
+from hpsearch.checks.rates import RateRange, learning_rates, range_verdict, sweep
 from hpsearch.data import Fold, Preprocessor
 from hpsearch.study_file import parse_study_file
 from hpsearch.study_file.data import study_data

@@ -6,9 +6,9 @@ from typing import Any
 
 import numpy as np
 import pytest
-from blobs import blobs, checked, divided
+from blobs import blobs, check_study, checked, divided
 
-from hpsearch.checks import Check, check_network, check_study
+from hpsearch.checks import Check, check_network
 from hpsearch.data import Dataset, Split
 from hpsearch.study_file import parse_study_file
 

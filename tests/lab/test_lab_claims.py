@@ -15,8 +15,7 @@ from hpsearch.errors import DataError, UnknownNameError
 from hpsearch.lab import EXPERIMENTS, coarse_to_fine, experiment
 from hpsearch.lab.coarse_to_fine import CoarseToFineData
 from hpsearch.lab.dead_relus import DeadRelusData
-from hpsearch.lab.initialization import InitializationData
-from hpsearch.lab.layers import INITIALIZERS_SEEN, DeepNetwork
+from hpsearch.lab.initialization import INITIALIZERS_SEEN, DeepNetwork, InitializationData
 from hpsearch.lab.learning_rates import LearningRatesData
 from hpsearch.lab.preprocessing import PreprocessingData
 from hpsearch.lab.update_ratios import UpdateRatiosData
@@ -27,22 +26,19 @@ pytestmark = pytest.mark.slow
 Measured = Callable[[str], Any]
 
 
-def sentence(name: str, data: Any) -> str:
-    return EXPERIMENTS[name].sees(data)
-
-
 @pytest.mark.parametrize("name", EXPERIMENTS)
 def test_a_page_says_in_one_sentence_what_to_see_and_names_its_axes(
     name: str, measured: Measured
 ) -> None:
-    said, made = sentence(name, measured(name)), EXPERIMENTS[name]
+    data: Any = measured(name)
+    said = data.sees()
     assert said.endswith(".")
     assert ". " not in said
     assert not any(word in said for word in ("nan", "inf", "None"))
-    assert "(lecture 6, " in made.why
-    table = made.table(measured(name))
+    assert "(lecture 6, " in EXPERIMENTS[name].why
+    table = data.table()
     assert {len(row) for row in table.rows} == {len(table.headings)}
-    for figure in made.figures(measured(name)):
+    for figure in data.figures():
         assert figure.layout.title.text
         assert figure.layout.xaxis.title.text
         assert figure.layout.yaxis.title.text
@@ -76,7 +72,7 @@ def test_saturated_activations_pass_no_gradient(measured: Measured) -> None:
     for name, gradient in data.gradients.items():
         slopes = np.gradient(data.outputs[name], x)
         np.testing.assert_allclose(slopes[away], gradient[away], atol=2e-3)
-    said = sentence("activations", data)
+    said = data.sees()
     assert f"{expit(10) * expit(-10):.1e} of itself in a sigmoid" in said
     assert f"{np.cosh(10) ** -2:.1e} in tanh" in said
     passing = said.rpartition("only ")[2].removesuffix(" pass more than 0.001 of it on both sides.")
@@ -95,7 +91,7 @@ def test_positive_inputs_move_all_weights_together(measured: Measured) -> None:
     assert all(path.accuracy > 0.9 for path in data.paths.values())
     assert data.same_sign["sigmoid"][0] == data.same_sign["relu"][0] == 1.0
     assert data.same_sign["tanh"][0] == 0.0
-    said = sentence("zig-zag", data)
+    said = data.sees()
     assert f"in 100% of the updates, and its path is {detours['all positive']:.1f} times" in said
     assert f"(zero-centred: {together['zero-centred']:.0%}, {detours['zero-centred']:.1f}" in said
 
@@ -111,7 +107,7 @@ def test_relus_die_of_high_learning_rates(measured: Measured) -> None:
     lost = (data.dead == 1.0).any(axis=-1)
     assert lost.any()
     assert data.accuracy[lost].max() < 0.15
-    said = sentence("dead-relus", data)
+    said = data.sees()
     assert said.startswith("After training 0.0% of the ReLUs are dead with a learning rate of 0.1 ")
     calm = [rate for rate, blown in enumerate(data.blown_up.any(axis=(0, 2))) if not blown][-1]
     assert 0 < shares[calm] < shares[-1]
@@ -137,7 +133,7 @@ def test_whitening_makes_the_cloud_round_and_quick_to_learn(measured: Measured) 
     long, short = np.linalg.svd(raw - raw.mean(axis=0), compute_uv=False)
     steps = {k: np.searchsorted(-c.losses, -data.goal) for k, c in data.clouds.items()}
     assert steps["whiten"] <= steps["zero-centre"] / 5 <= steps["none"] / 10
-    said = sentence("preprocessing", data)
+    said = data.sees()
     assert f"(axes of {long / short:.1f} to 1 become 1.0 to 1)" in said
     assert f"correlation from {np.corrcoef(raw.T)[0, 1]:.2f} to 0.00" in said
 
@@ -183,7 +179,7 @@ def test_what_the_last_layer_keeps_of_the_standard_deviation(
     plain = plain_stds(initializer, activation)
     assert np.log(left) == pytest.approx(np.log(plain[9] / plain[0]), abs=0.35)
     if (activation, initializer) not in (("tanh", "he"), ("relu", "small-random")):
-        assert f"{left:.2g}" in sentence("initialization", data)
+        assert f"{left:.2g}" in data.sees()
 
 
 def test_large_weights_saturate_tanh_and_yet_its_gradient_grows(measured: Measured) -> None:
@@ -196,7 +192,7 @@ def test_large_weights_saturate_tanh_and_yet_its_gradient_grows(measured: Measur
     assert growth > 1000
     small = data.network("tanh", "small-random").gradients.std
     assert small[0] / small[9] < 1e-5
-    said = sentence("initialization", data)
+    said = data.sees()
     assert f"saturate {large.saturated[-1]:.0%}" in said
     assert f"is {growth:.2g} times as large in layer 1" in said
 
@@ -230,7 +226,7 @@ def test_batch_normalization_makes_the_first_weights_a_matter_of_indifference(
     drift = np.max(gradients[:, 0] / gradients[:, -1])
     assert (gradients[:, :-1] > gradients[:, 1:]).all()
     assert drift < 10
-    said = sentence("batch-norm", data)
+    said = data.sees()
     assert f"{last.min():.2f} to {last.max():.2f} with batch normalization" in said
     assert f"(without: {min(plain):.1e} to {max(plain):.1e})" in said
     assert f"by a factor of {drift:.1f} at most" in said
@@ -247,7 +243,7 @@ def test_too_low_good_and_too_high_learning_rates(measured: Measured) -> None:
     assert by_rate[3.0].why_stopped == "diverged"
     assert by_rate[3.0].losses[-1] > 100 * low.losses[0]
     assert by_rate[1e6].why_stopped == "not finite"
-    said = sentence("learning-rates", data)
+    said = data.sees()
     assert f"by {1 - low.losses[-1] / low.losses[0]:.2%} with a learning rate of 1e-06" in said
     assert f"and by {1 - good.losses[-1] / good.losses[0]:.1%} with 0.3" in said
     assert "with 1e+06 in epoch 1" in said
@@ -263,7 +259,7 @@ def test_updates_grow_with_the_rate_and_the_best_is_above_the_rule(measured: Mea
     assert 2 < typical[best] / 1e-3 < 20
     assert typical[0] < 1e-4
     assert data.accuracy[0] < 0.2 < 0.95 < data.accuracy[best]
-    said = sentence("update-ratios", data)
+    said = data.sees()
     assert f"makes updates {typical[best] / 1e-3:.1f} times as large as the rule" in said
     near = min(range(len(typical)), key=lambda r: abs(np.log(typical[r] / 1e-3)))
     assert f"a learning rate of {data.rates[near]:g} comes closest ({typical[near]:.1e})" in said
@@ -282,7 +278,7 @@ def test_the_fine_stage_draws_where_the_coarse_one_did_well(measured: Measured) 
             assert ((low <= stage.values[name]) & (stage.values[name] <= high)).all()
     assert fine.ranges["l2"][1] < 0.1 * coarse.ranges["l2"][1]
     assert (coarse.scores[coarse.exploded] == 0.1).all()
-    said = sentence("coarse-to-fine", data)
+    said = data.sees()
     assert said.startswith("On scikit-learn's digits half of the 24 coarse trials reach")
     assert f"and the best {fine.scores.max():.3f}." in said
 
@@ -314,7 +310,7 @@ def test_random_search_finds_what_one_parameter_decides_and_a_grid_what_both_do(
     """The shares in closed form; that of n searches has a standard error of sqrt(p (1 - p) / n)."""
     found, said = (
         measured("grid-and-random").found,
-        sentence("grid-and-random", measured("grid-and-random")),
+        measured("grid-and-random").sees(),
     )
     k = np.arange(1, 11)
     for what, side in (("one parameter matters", 0.1), ("both matter alike", 0.1**0.5)):
