@@ -247,13 +247,6 @@ def _parse(
 ) -> Numbers | None:
     """Dictionary-encoded text as numbers; None when it is not meant as numbers.
 
-    Args:
-        name: the data set, for messages.
-        feature: the column's name.
-        coded: its cells.
-        rows: which rows of the source these are; all by default.
-        decimal_comma: whether a comma that can be both is a decimal one.
-
     Raises:
         DataError: more than half of the cells are numbers, so the rest is taken for slips.
     """
@@ -379,13 +372,7 @@ class _Coded:
 
 
 def _share(test: Any, coded: Any, left_out: Any = None) -> float:
-    """The share of the cells with a text whose text passes a test.
-
-    Args:
-        test: takes distinct texts, gives an array of truth values.
-        coded: the cells, dictionary-encoded.
-        left_out: texts that do not count.
-    """
+    """The share of the cells with a text whose text passes a test; some may be left out."""
     codes = coded.codes
     counts = np.bincount(codes[codes >= 0], minlength=len(coded.texts))
     if left_out is not None:

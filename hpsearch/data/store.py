@@ -224,11 +224,7 @@ def _test_part(
 
 @contextmanager
 def _told(target: Path) -> Iterator[None]:
-    """Say of what goes wrong with a folder of prepared data what to do about it.
-
-    Raises:
-        DataError: it is gone, or cannot be read, or written.
-    """
+    """Say of what goes wrong with a folder of prepared data what to do about it."""
     try:
         yield
     except DataError:

@@ -159,14 +159,8 @@ def _signals_left_to_python() -> Iterator[None]:
 def _measure(path: Path, stream: IO[bytes], delimiter: str, columns: int) -> tuple[int, bytes]:
     """Read all of a CSV file and keep nothing: it is whole, and not too large.
 
-    Args:
-        path: of the file.
-        stream: its bytes, unpacked, at their beginning.
-        delimiter: what separates the cells.
-        columns: of its header.
-
     Returns:
-        How many bytes they are, and the last that is no blank.
+        How many bytes it unpacks to, and the last of them that is no blank.
     """
     packed = path.stat().st_size
     size = marks = 0

@@ -307,13 +307,7 @@ class WriteBehindStorage(BaseStorage):
     def _fresh_id(
         self, connection: sa.Connection, column: sa.Column[int], gone: Gone
     ) -> dict[str, int]:
-        """An id that means nothing else in this process, where the database would give one twice.
-
-        Args:
-            connection: in the transaction that makes what gets the id.
-            column: of the ids.
-            gone: the ids of what was deleted.
-        """
+        """An id that means nothing else in this process, where the database would repeat one."""
         if not gone or not self.connection.tells_version:
             return {}
         last = connection.execute(sa.select(sa.func.max(column))).scalar() or 0
