@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
+from numpy.typing import NDArray
 
 from hpsearch.data.account import MISSING_LABEL, MISSING_NUMBER, UNLABELLED, quoted
 from hpsearch.data.dataset import LONGEST_NAME, refuse_identifier, refuse_quantity
@@ -22,11 +24,6 @@ from hpsearch.data.formats import (
 )
 from hpsearch.data.formats import as_numbers as numbers_of
 from hpsearch.errors import DataError, UnknownNameError, shown
-
-if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
-
-    from numpy.typing import NDArray
 
 __all__ = [
     "Column",

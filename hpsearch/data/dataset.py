@@ -5,21 +5,18 @@ from __future__ import annotations
 import hashlib
 import json
 import math
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import Any, TypeVar
 
 import numpy as np
+from numpy.typing import NDArray
 
 from hpsearch.data.account import Account
 from hpsearch.data.in_memory import column_names, labels_of, numbers_of
 from hpsearch.data.splits import stratified_sample
 from hpsearch.errors import DataError, UnknownNameError, shown
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
-
-    from numpy.typing import NDArray
 
 __all__ = [
     "LONGEST_NAME",

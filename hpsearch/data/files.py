@@ -11,13 +11,11 @@ import contextlib
 import gzip
 import io
 import zlib
+from collections.abc import Iterator
 from pathlib import Path
-from typing import IO, TYPE_CHECKING
+from typing import IO
 
 from hpsearch.errors import DataError, nearest
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
 
 __all__ = [
     "TABLE_SUFFIXES",

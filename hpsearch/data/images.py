@@ -4,16 +4,14 @@ from __future__ import annotations
 
 import math
 from pathlib import Path
-from typing import IO, TYPE_CHECKING
+from typing import IO
 
 import numpy as np
+from numpy.typing import NDArray
 
 from hpsearch.data.dataset import Dataset, check_size
 from hpsearch.data.files import check_unpacked, existing_file, reading, whole_path
 from hpsearch.errors import DataError
-
-if TYPE_CHECKING:
-    from numpy.typing import NDArray
 
 __all__ = ["load_cifar_10", "load_fashion_mnist", "read_idx"]
 

@@ -3,20 +3,17 @@
 from __future__ import annotations
 
 import io
+from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal
+from typing import Literal
 
 from hpsearch.data.arrays import load_npz
 from hpsearch.data.bundled import BUNDLED
+from hpsearch.data.dataset import Dataset
 from hpsearch.data.files import TABLE_SUFFIXES, existing_file, first_line
 from hpsearch.data.images import load_cifar_10, load_fashion_mnist
 from hpsearch.data.tabular import dataset_from_table, with_names
 from hpsearch.errors import DataError, UnknownNameError
-
-if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
-
-    from hpsearch.data.dataset import Dataset
 
 __all__ = ["DATASETS", "check_named", "columns_of", "load_dataset"]
 

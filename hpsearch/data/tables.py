@@ -11,9 +11,11 @@ import gzip
 import io
 import os
 from collections import Counter
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from itertools import chain
-from typing import IO, TYPE_CHECKING, Any
+from pathlib import Path
+from typing import IO, Any
 
 import pyarrow as pa
 import pyarrow.csv as arrow_csv
@@ -24,10 +26,6 @@ from hpsearch.data.files import check_unpacked, existing_file, first_line, readi
 from hpsearch.data.pages import unpacked_pages
 from hpsearch.data.plain import is_plain, is_text, outline, plain, unpacked_size
 from hpsearch.errors import DataError
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
-    from pathlib import Path
 
 __all__ = ["read_table"]
 

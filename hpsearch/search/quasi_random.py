@@ -8,15 +8,11 @@ parameters belong to the sequence too.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from functools import cache
-from typing import TYPE_CHECKING
 
 from hpsearch.search.base import Configuration, Propose, Result, slot_seed
-
-if TYPE_CHECKING:
-    from collections.abc import Sequence
-
-    from hpsearch.space import Space
+from hpsearch.space import Space
 
 __all__ = ["sobol"]
 

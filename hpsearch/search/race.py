@@ -10,8 +10,8 @@ from __future__ import annotations
 
 import math
 import statistics
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 from hpsearch.errors import NoWinnerError, RunError
 from hpsearch.search.base import (
@@ -26,11 +26,7 @@ from hpsearch.search.base import (
     stages_done,
 )
 from hpsearch.search.narrowing import narrowed
-
-if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
-
-    from hpsearch.space import Space, Value
+from hpsearch.space import Space, Value
 
 __all__ = [
     "Confirmed",
