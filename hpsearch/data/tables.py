@@ -186,8 +186,6 @@ def _for_arrow(path: Path, stream: IO[bytes], size: int) -> Any:
 
 def _header(path: Path, head: bytes) -> tuple[list[str], str]:
     """The column names as they stand in the first line, and what separates them."""
-    if not head.strip():
-        raise DataError(f"{path} is empty; a table needs a line of column names and rows below.")
     if b"\0" in head:
         raise DataError(f"{path} is not a text file; save the table as CSV in UTF-8.")
     try:
@@ -199,11 +197,11 @@ def _header(path: Path, head: bytes) -> tuple[list[str], str]:
             "save it as UTF-8."
         ) from error
     text = text.lstrip("\r\n")
+    if not text.strip():
+        raise DataError(f"{path} is empty; a table needs a line of column names and rows below.")
     line_end = min((at for mark in "\r\n" if (at := text.find(mark)) >= 0), default=len(text))
     if line_end == len(text) and len(head) == HEAD_BYTES:
         raise DataError(f"{path} has no line end in its first 16 MiB, so it is no table by rows.")
-    if not text.strip():
-        raise DataError(f"{path} is empty; a table needs a line of column names and rows below.")
     delimiter = "\t" if ".tsv" in path.suffixes else max(",;\t", key=text[:line_end].count)
     check_size(str(path), 1, text.count(delimiter, 0, line_end) + 1)
     try:
