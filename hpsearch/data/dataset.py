@@ -193,7 +193,8 @@ class Dataset:
         categories = {
             new: self.categories[old] for new, old in enumerate(kept) if old in self.categories
         }
-        account = self.account.without_columns(dict.fromkeys(columns, "excluded"))
+        dropped = {**self.account.columns_dropped, **dict.fromkeys(columns, "excluded")}
+        account = replace(self.account, columns_dropped=dropped)
         return replace(
             self,
             X=_read_only(X),
@@ -220,10 +221,9 @@ class Dataset:
             parts.append(start + test_part)
         rows = np.concatenate(parts)
         X = self.X[rows]
-        account = self.account.without_rows(
-            "outside of the stratified sample, drawn with seed 0 ([data] limit)",
-            len(self.y) - len(rows),
-        )
+        why = "outside of the stratified sample, drawn with seed 0 ([data] limit)"
+        dropped = {**self.account.rows_dropped, why: len(self.y) - len(rows)}
+        account = replace(self.account, rows_dropped=dropped)
         return replace(
             self,
             X=_read_only(X),

@@ -8,10 +8,9 @@ parameters belong to the sequence too.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from functools import cache
 
-from hpsearch.search.base import Configuration, Propose, Result, slot_seed
+from hpsearch.search.base import Propose, slot_seed
 from hpsearch.space import Space
 
 __all__ = ["sobol"]
@@ -42,8 +41,4 @@ def sobol(space: Space, count: int, seed: int, *, stage: int) -> Propose:
         found: list[list[float]] = engine.random_base2((count - 1).bit_length()).tolist()
         return found
 
-    def propose(index: int, finished: Sequence[Result]) -> Configuration:
-        del finished
-        return space.from_unit(points()[index][: len(space.parameters)])
-
-    return propose
+    return lambda index, _: space.from_unit(points()[index][: len(space.parameters)])

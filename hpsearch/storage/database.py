@@ -209,7 +209,10 @@ def connect(url: str, *, create: bool = True) -> tuple[sa.Engine, str | None]:
                     f"there is no database {file}; run a study first, or name one with --storage"
                 )
             file = str(Path(file).absolute())
-            options["creator"] = partial(_connect if create or _writable(file) else _look_at, file)
+            # SQLite keeps its lock and its journal beside a file.
+            places = (file, Path(file).parent)
+            writable = create or all(os.access(place, os.W_OK) for place in places)
+            options["creator"] = partial(_connect if writable else _look_at, file)
         else:  # one connection for all, since each has a memory of its own
             file = None
             memory = _connect(":memory:")
@@ -259,11 +262,6 @@ def _connect(file: str) -> sqlite3.Connection:
     connection.execute("PRAGMA synchronous = NORMAL")
     connection.execute("PRAGMA foreign_keys = ON")
     return connection
-
-
-def _writable(file: str) -> bool:
-    """Whether SQLite can keep its lock and its journal beside a file."""
-    return os.access(file, os.W_OK) and os.access(Path(file).parent, os.W_OK)
 
 
 def _look_at(file: str) -> sqlite3.Connection:
