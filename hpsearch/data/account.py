@@ -133,14 +133,6 @@ class Account:
             codes={name: code for name, code in codes.items() if code is not None},
         )
 
-    def without_rows(self, reason: str, count: int) -> Account:
-        """The account after so many rows more are left out."""
-        return replace(self, rows_dropped={**self.rows_dropped, reason: count})
-
-    def without_columns(self, reasons: Mapping[str, str]) -> Account:
-        """The account after some columns more are left out."""
-        return replace(self, columns_dropped={**self.columns_dropped, **reasons})
-
     def facts(self, most: int | None = None) -> Iterator[tuple[str, str]]:
         """What there is to tell, in pairs of a heading and its words.
 

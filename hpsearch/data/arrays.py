@@ -7,22 +7,19 @@ import math
 import tokenize
 import zipfile
 import zlib
+from collections.abc import Iterable
 from dataclasses import replace
 from itertools import islice
-from typing import IO, TYPE_CHECKING, Any
+from pathlib import Path
+from typing import IO, Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from hpsearch.data.account import MISSING_LABEL
 from hpsearch.data.dataset import Dataset, as_features
 from hpsearch.data.files import check_unpacked, first_line
 from hpsearch.errors import DataError, nearest, shown
-
-if TYPE_CHECKING:
-    from collections.abc import Iterable
-    from pathlib import Path
-
-    from numpy.typing import NDArray
 
 __all__ = ["load_npz", "member_sizes", "npz_features", "read_members"]
 

@@ -3,17 +3,14 @@
 from __future__ import annotations
 
 import importlib.util
+from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import numpy as np
 
 from hpsearch.data.dataset import Dataset
 from hpsearch.data.files import existing_file, reading
 from hpsearch.errors import DataError
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
 
 __all__ = ["BUNDLED"]
 

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
+from numpy.typing import NDArray
 
 from hpsearch.data.account import MISSING_LABEL, MISSING_NUMBER, UNLABELLED, quoted
 from hpsearch.data.dataset import LONGEST_NAME, refuse_identifier, refuse_quantity
@@ -22,11 +24,6 @@ from hpsearch.data.formats import (
 )
 from hpsearch.data.formats import as_numbers as numbers_of
 from hpsearch.errors import DataError, UnknownNameError, shown
-
-if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
-
-    from numpy.typing import NDArray
 
 __all__ = [
     "Column",
@@ -247,13 +244,6 @@ def _parse(
 ) -> Numbers | None:
     """Dictionary-encoded text as numbers; None when it is not meant as numbers.
 
-    Args:
-        name: the data set, for messages.
-        feature: the column's name.
-        coded: its cells.
-        rows: which rows of the source these are; all by default.
-        decimal_comma: whether a comma that can be both is a decimal one.
-
     Raises:
         DataError: more than half of the cells are numbers, so the rest is taken for slips.
     """
@@ -379,13 +369,7 @@ class _Coded:
 
 
 def _share(test: Any, coded: Any, left_out: Any = None) -> float:
-    """The share of the cells with a text whose text passes a test.
-
-    Args:
-        test: takes distinct texts, gives an array of truth values.
-        coded: the cells, dictionary-encoded.
-        left_out: texts that do not count.
-    """
+    """The share of the cells with a text whose text passes a test; some may be left out."""
     codes = coded.codes
     counts = np.bincount(codes[codes >= 0], minlength=len(coded.texts))
     if left_out is not None:

@@ -5,21 +5,18 @@ from __future__ import annotations
 import hashlib
 import json
 import math
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import Any, TypeVar
 
 import numpy as np
+from numpy.typing import NDArray
 
 from hpsearch.data.account import Account
 from hpsearch.data.in_memory import column_names, labels_of, numbers_of
 from hpsearch.data.splits import stratified_sample
 from hpsearch.errors import DataError, UnknownNameError, shown
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
-
-    from numpy.typing import NDArray
 
 __all__ = [
     "LONGEST_NAME",
@@ -196,7 +193,8 @@ class Dataset:
         categories = {
             new: self.categories[old] for new, old in enumerate(kept) if old in self.categories
         }
-        account = self.account.without_columns(dict.fromkeys(columns, "excluded"))
+        dropped = {**self.account.columns_dropped, **dict.fromkeys(columns, "excluded")}
+        account = replace(self.account, columns_dropped=dropped)
         return replace(
             self,
             X=_read_only(X),
@@ -223,10 +221,9 @@ class Dataset:
             parts.append(start + test_part)
         rows = np.concatenate(parts)
         X = self.X[rows]
-        account = self.account.without_rows(
-            "outside of the stratified sample, drawn with seed 0 ([data] limit)",
-            len(self.y) - len(rows),
-        )
+        why = "outside of the stratified sample, drawn with seed 0 ([data] limit)"
+        dropped = {**self.account.rows_dropped, why: len(self.y) - len(rows)}
+        account = replace(self.account, rows_dropped=dropped)
         return replace(
             self,
             X=_read_only(X),

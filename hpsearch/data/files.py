@@ -11,22 +11,17 @@ import contextlib
 import gzip
 import io
 import zlib
+from collections.abc import Iterator
 from pathlib import Path
-from typing import IO, TYPE_CHECKING
+from typing import IO
 
 from hpsearch.errors import DataError, nearest
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
 
 __all__ = [
     "TABLE_SUFFIXES",
     "check_unpacked",
-    "cut_off",
-    "damaged_gzip",
     "existing_file",
     "first_line",
-    "is_gzipped",
     "reading",
     "whole_path",
 ]
@@ -108,30 +103,19 @@ def reading(path: Path) -> Iterator[IO[bytes]]:
     """
     try:
         with path.open("rb") as raw:
-            gzipped = is_gzipped(raw.peek(2))
+            gzipped = raw.peek(2)[:2] == b"\x1f\x8b"
             with io.BufferedReader(gzip.GzipFile(fileobj=raw)) if gzipped else raw as stream:
                 yield stream
     except EOFError as error:
-        raise cut_off(path) from error
+        raise DataError(
+            f"{path} ends in the middle of its gzip data; download it again."
+        ) from error
     except (gzip.BadGzipFile, zlib.error) as error:
-        raise damaged_gzip(path, error) from error
+        raise DataError(
+            f"{path} is a damaged gzip file ({first_line(error)}); download it again."
+        ) from error
     except OSError as error:
         raise DataError(f"{path} cannot be read: {error.strerror or error}.") from error
-
-
-def is_gzipped(content: bytes) -> bool:
-    """Whether a file that begins so is gzipped."""
-    return content[:2] == b"\x1f\x8b"
-
-
-def cut_off(path: Path) -> DataError:
-    """What to say of a gzipped file that lacks its end."""
-    return DataError(f"{path} ends in the middle of its gzip data; download it again.")
-
-
-def damaged_gzip(path: Path, error: BaseException) -> DataError:
-    """What to say of a gzipped file that does not unpack."""
-    return DataError(f"{path} is a damaged gzip file ({first_line(error)}); download it again.")
 
 
 def first_line(error: BaseException) -> str:

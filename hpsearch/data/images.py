@@ -4,16 +4,14 @@ from __future__ import annotations
 
 import math
 from pathlib import Path
-from typing import IO, TYPE_CHECKING
+from typing import IO
 
 import numpy as np
+from numpy.typing import NDArray
 
 from hpsearch.data.dataset import Dataset, check_size
 from hpsearch.data.files import check_unpacked, existing_file, reading, whole_path
 from hpsearch.errors import DataError
-
-if TYPE_CHECKING:
-    from numpy.typing import NDArray
 
 __all__ = ["load_cifar_10", "load_fashion_mnist", "read_idx"]
 
@@ -111,7 +109,9 @@ def load_cifar_10(folder: Path | None) -> Dataset:
         home = home / "cifar-10-batches-bin"
     names = [*(f"data_batch_{number}.bin" for number in range(1, 6)), "test_batch.bin"]
     batches = [_cifar_batch(existing_file(home / name)) for name in names]
-    pixel_names = [f"{colour}_{r}_{c}" for colour in ("red", "green", "blue") for r, c in _grid(32)]
+    pixel_names = [
+        f"{colour}_{r}_{c}" for colour in ("red", "green", "blue") for r, c in np.ndindex(32, 32)
+    ]
     return Dataset.from_arrays(
         "cifar-10",
         _scaled([batch[:, 1:] for batch in batches]),
@@ -201,7 +201,3 @@ def _scaled(parts: list[NDArray[np.uint8]]) -> NDArray[np.float32]:
     pixels = np.concatenate(parts, dtype=np.float32).reshape(sum(map(len, parts)), -1)
     pixels /= 255
     return pixels
-
-
-def _grid(side: int) -> np.ndindex:
-    return np.ndindex(side, side)

@@ -3,20 +3,17 @@
 from __future__ import annotations
 
 import io
+from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal
+from typing import Literal
 
 from hpsearch.data.arrays import load_npz
 from hpsearch.data.bundled import BUNDLED
+from hpsearch.data.dataset import Dataset
 from hpsearch.data.files import TABLE_SUFFIXES, existing_file, first_line
 from hpsearch.data.images import load_cifar_10, load_fashion_mnist
 from hpsearch.data.tabular import dataset_from_table, with_names
 from hpsearch.errors import DataError, UnknownNameError
-
-if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
-
-    from hpsearch.data.dataset import Dataset
 
 __all__ = ["DATASETS", "check_named", "columns_of", "load_dataset"]
 
@@ -60,28 +57,20 @@ def load_dataset(
     """
     if limit is not None and limit < 1:
         raise DataError(f"limit must be a positive number of rows, not {limit}.")
+    if (name is None) == (path is None):
+        raise DataError("name one data set: either by name or by the path of its file.")
     home = None if folder is None else Path(folder)
-    if name is not None and path is None:
-        dataset = _by_name(name, target, home, exclude, missing_labels)
-    elif path is not None and name is None:
+    if name is None:
+        assert path is not None
         dataset = _by_path(path, target, exclude, missing_labels)
     else:
-        raise DataError("name one data set: either by name or by the path of its file.")
+        check_named(name, target)
+        if name.startswith("openml:"):
+            dataset = _openml(name, target, home, exclude, missing_labels)
+        else:
+            _no_missing_labels(name, missing_labels)
+            dataset = DATASETS[name](home).without(exclude)
     return dataset if limit is None else dataset.sample(limit)
-
-
-def _by_name(
-    name: str,
-    target: str | None,
-    folder: Path | None,
-    exclude: Sequence[str],
-    missing_labels: Sequence[str],
-) -> Dataset:
-    check_named(name, target)
-    if name.startswith("openml:"):
-        return _openml(name, target, folder, exclude, missing_labels)
-    _no_missing_labels(name, missing_labels)
-    return DATASETS[name](folder).without(exclude)
 
 
 def check_named(name: str, target: str | None) -> None:
@@ -107,6 +96,8 @@ def check_named(name: str, target: str | None) -> None:
 def _by_path(
     path: str | Path, target: str | None, exclude: Sequence[str], missing_labels: Sequence[str]
 ) -> Dataset:
+    import pyarrow as pa
+
     from hpsearch.data.tables import read_table
 
     file = existing_file(path)
@@ -117,16 +108,10 @@ def _by_path(
         return load_npz(file).without(exclude)
     if file.name.endswith(TABLE_SUFFIXES):
         data = dataset_from_table(file.name, read_table(file), target, exclude, missing_labels)
-        _release()  # what the table took
+        # Arrow keeps freed memory for its next table: have it give back what this one took.
+        pa.default_memory_pool().release_unused()
         return data
     raise DataError(f"{file}: data files end in {', '.join(TABLE_SUFFIXES)} or .npz.")
-
-
-def _release() -> None:
-    """Have Arrow, which keeps freed memory for its next table, give it back."""
-    import pyarrow as pa
-
-    pa.default_memory_pool().release_unused()
 
 
 def _no_missing_labels(name: str, missing_labels: Sequence[str]) -> None:

@@ -7,13 +7,11 @@ header is a struct of Thrift's compact protocol; its second and third field are 
 from __future__ import annotations
 
 import os
-from typing import IO, TYPE_CHECKING, Any
+from collections.abc import Iterable
+from pathlib import Path
+from typing import IO, Any
 
 from hpsearch.errors import DataError
-
-if TYPE_CHECKING:
-    from collections.abc import Iterable
-    from pathlib import Path
 
 __all__ = ["unpacked_pages"]
 

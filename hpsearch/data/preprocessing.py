@@ -6,17 +6,15 @@ in sign; equal scales let every column contribute equally; PCA and whitening rem
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from hpsearch.errors import DataError
 from hpsearch.setting import Setting
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping
 
 __all__ = ["KINDS", "PREPROCESSING", "VARIANCE", "Preprocessor"]
 

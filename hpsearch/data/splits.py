@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 
 from hpsearch.errors import DataError
-
-if TYPE_CHECKING:
-    from collections.abc import Sequence
 
 __all__ = ["Split", "make_splits", "stratified_sample"]
 

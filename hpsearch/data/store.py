@@ -15,26 +15,21 @@ import hashlib
 import json
 import shutil
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 from zipfile import BadZipFile
 
 import numpy as np
+from numpy.typing import NDArray
 
+from hpsearch.data.dataset import Dataset
 from hpsearch.data.preprocessing import PREPROCESSING, Preprocessor
+from hpsearch.data.splits import Split
 from hpsearch.errors import DataError
-
-if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
-
-    from numpy.typing import NDArray
-
-    from hpsearch.data.dataset import Dataset
-    from hpsearch.data.splits import Split
 
 __all__ = ["DataHandle", "Fold", "write_store"]
 
@@ -224,11 +219,7 @@ def _test_part(
 
 @contextmanager
 def _told(target: Path) -> Iterator[None]:
-    """Say of what goes wrong with a folder of prepared data what to do about it.
-
-    Raises:
-        DataError: it is gone, or cannot be read, or written.
-    """
+    """Say of what goes wrong with a folder of prepared data what to do about it."""
     try:
         yield
     except DataError:

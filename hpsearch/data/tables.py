@@ -11,9 +11,11 @@ import gzip
 import io
 import os
 from collections import Counter
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from itertools import chain
-from typing import IO, TYPE_CHECKING, Any
+from pathlib import Path
+from typing import IO, Any
 
 import pyarrow as pa
 import pyarrow.csv as arrow_csv
@@ -24,10 +26,6 @@ from hpsearch.data.files import check_unpacked, existing_file, first_line, readi
 from hpsearch.data.pages import unpacked_pages
 from hpsearch.data.plain import is_plain, is_text, outline, plain, unpacked_size
 from hpsearch.errors import DataError
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
-    from pathlib import Path
 
 __all__ = ["read_table"]
 
@@ -159,14 +157,8 @@ def _signals_left_to_python() -> Iterator[None]:
 def _measure(path: Path, stream: IO[bytes], delimiter: str, columns: int) -> tuple[int, bytes]:
     """Read all of a CSV file and keep nothing: it is whole, and not too large.
 
-    Args:
-        path: of the file.
-        stream: its bytes, unpacked, at their beginning.
-        delimiter: what separates the cells.
-        columns: of its header.
-
     Returns:
-        How many bytes they are, and the last that is no blank.
+        How many bytes it unpacks to, and the last of them that is no blank.
     """
     packed = path.stat().st_size
     size = marks = 0
@@ -194,8 +186,6 @@ def _for_arrow(path: Path, stream: IO[bytes], size: int) -> Any:
 
 def _header(path: Path, head: bytes) -> tuple[list[str], str]:
     """The column names as they stand in the first line, and what separates them."""
-    if not head.strip():
-        raise DataError(f"{path} is empty; a table needs a line of column names and rows below.")
     if b"\0" in head:
         raise DataError(f"{path} is not a text file; save the table as CSV in UTF-8.")
     try:
@@ -207,11 +197,11 @@ def _header(path: Path, head: bytes) -> tuple[list[str], str]:
             "save it as UTF-8."
         ) from error
     text = text.lstrip("\r\n")
+    if not text.strip():
+        raise DataError(f"{path} is empty; a table needs a line of column names and rows below.")
     line_end = min((at for mark in "\r\n" if (at := text.find(mark)) >= 0), default=len(text))
     if line_end == len(text) and len(head) == HEAD_BYTES:
         raise DataError(f"{path} has no line end in its first 16 MiB, so it is no table by rows.")
-    if not text.strip():
-        raise DataError(f"{path} is empty; a table needs a line of column names and rows below.")
     delimiter = "\t" if ".tsv" in path.suffixes else max(",;\t", key=text[:line_end].count)
     check_size(str(path), 1, text.count(delimiter, 0, line_end) + 1)
     try:

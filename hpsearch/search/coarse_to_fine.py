@@ -8,13 +8,10 @@ one, whose best go into the race, trains in full.
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from itertools import pairwise
-from typing import TYPE_CHECKING
 
 from hpsearch.errors import UsageError
-
-if TYPE_CHECKING:
-    from collections.abc import Sequence
 
 __all__ = ["EPOCH_SHARES", "STAGE_SHARES", "plan"]
 

@@ -6,14 +6,12 @@ diverged trial has a place in the ranking but no score.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, NamedTuple
+from collections.abc import Sequence
+from typing import Any, NamedTuple
 
 import numpy as np
 
 from hpsearch.search.base import Result, merit
-
-if TYPE_CHECKING:
-    from collections.abc import Sequence
 
 __all__ = ["Effect", "explained", "ranks"]
 

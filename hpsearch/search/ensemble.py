@@ -9,14 +9,11 @@ from __future__ import annotations
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from statistics import fmean
-from typing import TYPE_CHECKING
 
 import numpy as np
 
+from hpsearch.search.base import Configuration, Result
 from hpsearch.search.race import configuration_key, contenders_for
-
-if TYPE_CHECKING:
-    from hpsearch.search.base import Configuration, Result
 
 __all__ = ["Step", "forward_selection", "members_to_try"]
 

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from itertools import pairwise
-from typing import TYPE_CHECKING
 
 from hpsearch.errors import UsageError
 from hpsearch.search.base import (
@@ -19,9 +19,6 @@ from hpsearch.search.base import (
 from hpsearch.search.narrowing import narrow
 from hpsearch.search.quasi_random import sobol
 from hpsearch.search.race import Race, RacedSearch
-
-if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
 
 __all__ = ["Extension", "extend"]
 

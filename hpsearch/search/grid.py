@@ -52,7 +52,10 @@ def make_grid(
     for name in given:
         if name not in space.parameters:
             raise UnknownNameError("parameter", name, space.parameters)
-    offsets = _offsets(space, shift)
+    offsets = dict.fromkeys(space.parameters, 0.5)  # the middle of a cell
+    if shift is not None:
+        drawn = generator(shift, _SHIFT).random(len(space.parameters))
+        offsets = dict(zip(space.parameters, drawn.tolist(), strict=True))
     asked = {
         name: _asked(name, parameter, given.get(name))
         for name, parameter in space.parameters.items()
@@ -96,14 +99,6 @@ def shuffled(points: Sequence[Configuration], seed: int) -> list[Configuration]:
     """
     order = generator(seed, _ORDER).permutation(len(points)).tolist()
     return [points[i] for i in order]
-
-
-def _offsets(space: Space, shift: int | None) -> dict[str, float]:
-    """Where in its cell each parameter's points stand, from 0 to 1."""
-    if shift is None:
-        return dict.fromkeys(space.parameters, 0.5)
-    drawn = generator(shift, _SHIFT).random(len(space.parameters))
-    return dict(zip(space.parameters, drawn.tolist(), strict=True))
 
 
 def spread(parameter: Parameter, count: int, *, offset: float = 0.5) -> list[Value]:

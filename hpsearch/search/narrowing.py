@@ -17,14 +17,12 @@ one that trained as long.
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING, NamedTuple
+from collections.abc import Sequence
+from typing import NamedTuple
 
 from hpsearch.search.base import Change, Result, in_order, merit
 from hpsearch.search.effects import Effect, explained, ranks
 from hpsearch.space import Categorical, Float, Int, Parameter, Space, Value
-
-if TYPE_CHECKING:
-    from collections.abc import Sequence
 
 __all__ = ["narrow", "narrowed"]
 

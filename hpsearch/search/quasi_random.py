@@ -9,14 +9,9 @@ parameters belong to the sequence too.
 from __future__ import annotations
 
 from functools import cache
-from typing import TYPE_CHECKING
 
-from hpsearch.search.base import Configuration, Propose, Result, slot_seed
-
-if TYPE_CHECKING:
-    from collections.abc import Sequence
-
-    from hpsearch.space import Space
+from hpsearch.search.base import Propose, slot_seed
+from hpsearch.space import Space
 
 __all__ = ["sobol"]
 
@@ -46,8 +41,4 @@ def sobol(space: Space, count: int, seed: int, *, stage: int) -> Propose:
         found: list[list[float]] = engine.random_base2((count - 1).bit_length()).tolist()
         return found
 
-    def propose(index: int, finished: Sequence[Result]) -> Configuration:
-        del finished
-        return space.from_unit(points()[index][: len(space.parameters)])
-
-    return propose
+    return lambda index, _: space.from_unit(points()[index][: len(space.parameters)])

@@ -10,8 +10,8 @@ from __future__ import annotations
 
 import math
 import statistics
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 from hpsearch.errors import NoWinnerError, RunError
 from hpsearch.search.base import (
@@ -26,11 +26,7 @@ from hpsearch.search.base import (
     stages_done,
 )
 from hpsearch.search.narrowing import narrowed
-
-if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
-
-    from hpsearch.space import Space, Value
+from hpsearch.space import Space, Value
 
 __all__ = [
     "Contender",
@@ -178,8 +174,10 @@ class Race:
             raise RunError("no trial has finished, so there is no winner; see the failed trials.")
         best = next((entry for entry in self._ranked(results) if entry.trained), None)
         if best is None:
+            many = len(results)
+            trials = "the only trial was" if many == 1 else f"all {many} trials were"
             raise NoWinnerError(
-                f"{_all_of(len(results))} stopped as known bad, without a finite score, so that "
+                f"{trials} stopped as known bad, without a finite score, so that "
                 "there is no winner; search where trials succeed, as at lower learning rates."
             )
         scores = best.scores
@@ -275,10 +273,6 @@ def contenders_for(results: Sequence[Result], count: int) -> list[Contender]:
 def _longest(results: Sequence[Result]) -> list[Result]:
     epochs = max((r.slot.epochs for r in results), default=0)
     return [r for r in results if r.slot.epochs == epochs]
-
-
-def _all_of(trials: int) -> str:
-    return "the only trial was" if trials == 1 else f"all {trials} trials were"
 
 
 def rounds(trials: int, contenders: int) -> list[int]:

@@ -3,14 +3,11 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 from hpsearch.errors import UsageError, shown
 from hpsearch.search.base import Result, Slot, Stage, Strategy, Winner
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
 
 __all__ = ["SearchReport", "run_search"]
 

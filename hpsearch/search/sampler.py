@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import math
 import zlib
-from typing import TYPE_CHECKING, Any
+from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
-from optuna.distributions import CategoricalDistribution
+from optuna.distributions import BaseDistribution, CategoricalDistribution
 from optuna.samplers import BaseSampler
 from optuna.search_space import IntersectionSearchSpace
-from optuna.study import StudyDirection
-from optuna.trial import TrialState
+from optuna.study import Study, StudyDirection
+from optuna.trial import FrozenTrial, TrialState
 
 from hpsearch.errors import UsageError
 from hpsearch.search.base import Result, Slot, generator
@@ -19,13 +20,6 @@ from hpsearch.search.coarse_to_fine import EPOCH_SHARES, STAGE_SHARES, plan
 from hpsearch.search.distributions import from_distribution
 from hpsearch.search.narrowing import narrowed
 from hpsearch.space import Categorical, Parameter, Space, Value
-
-if TYPE_CHECKING:
-    from collections.abc import Sequence
-
-    from optuna.distributions import BaseDistribution
-    from optuna.study import Study
-    from optuna.trial import FrozenTrial
 
 __all__ = ["CoarseToFineSampler"]
 

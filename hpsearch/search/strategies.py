@@ -2,22 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from functools import partial
-from typing import TYPE_CHECKING
 
 from hpsearch.errors import UnknownNameError, UsageError, shown
-from hpsearch.search.base import generator
+from hpsearch.search.base import Configuration, Propose, generator
 from hpsearch.search.coarse_to_fine import EPOCH_SHARES, STAGE_SHARES, plan
 from hpsearch.search.grid import Points, make_grid, shuffled
 from hpsearch.search.optuna_strategies import ADAPTIVE, adaptive, check_installed
 from hpsearch.search.quasi_random import sobol
 from hpsearch.search.race import RacedSearch, Search
-
-if TYPE_CHECKING:
-    from collections.abc import Sequence
-
-    from hpsearch.search.base import Configuration, Propose
-    from hpsearch.space import Space
+from hpsearch.space import Space
 
 __all__ = ["STRATEGIES", "make_strategy"]
 

@@ -163,11 +163,7 @@ class Connection:
         self._connection = None
 
     def _check_place(self) -> None:
-        """Make sure that a SQLite file is still where it was: SQLite itself would not notice.
-
-        Raises:
-            StorageError: it was deleted or replaced.
-        """
+        """Make sure that a SQLite file is still where it was: SQLite itself would not notice."""
         if self._file is None:
             return
         try:

@@ -44,10 +44,8 @@ BUSY_TIMEOUT = 30.0
 BACKENDS = {"sqlite": "sqlite", "postgresql": "postgresql+psycopg"}
 """What studies can be kept in, and how SQLAlchemy is to reach it."""
 
-
 _URL_LIKE = re.compile(r"(sqlite|pg|postgres\w*|mysql|mariadb)(\+\w+)?:|[\w+.:-]*//(?=[^/]*@)")
 """How a URL begins that lost a slash or its kind; it may hold a password, and is no file name."""
-
 
 FORM = "write postgresql://user@host:5432/database or sqlite:///FILE"
 
@@ -93,11 +91,7 @@ def storage_url(text: object) -> sa.URL:
 
 
 def _checked(text: str) -> sa.URL:
-    """The URL that a text with ``://`` is, with the driver that we use.
-
-    Raises:
-        UsageError: it is none that studies can be kept at.
-    """
+    """The URL that a text with ``://`` is, with the driver that we use."""
     from sqlalchemy.engine import make_url
     from sqlalchemy.exc import ArgumentError, NoSuchModuleError
 
@@ -145,11 +139,7 @@ def _checked(text: str) -> sa.URL:
 
 
 def _checked_sqlite(url: sa.URL) -> sa.URL:
-    """A URL of SQLite that asks for a file, or for memory, and nothing else.
-
-    Raises:
-        UsageError: it asks for more.
-    """
+    """A URL of SQLite that asks for a file, or for memory, and nothing else."""
     if url.drivername not in ("sqlite", "sqlite+pysqlite"):
         raise UsageError(f"{url.drivername}:// is no way to SQLite here; write sqlite:///FILE")
     if url.host or url.username or url.password or url.port:
@@ -219,10 +209,14 @@ def connect(url: str, *, create: bool = True) -> tuple[sa.Engine, str | None]:
                     f"there is no database {file}; run a study first, or name one with --storage"
                 )
             file = str(Path(file).absolute())
-            options["creator"] = partial(_connect if create or _writable(file) else _look_at, file)
+            # SQLite keeps its lock and its journal beside a file.
+            places = (file, Path(file).parent)
+            writable = create or all(os.access(place, os.W_OK) for place in places)
+            options["creator"] = partial(_connect if writable else _look_at, file)
         else:  # one connection for all, since each has a memory of its own
             file = None
-            options["creator"] = partial(_same, _connect(":memory:"))
+            memory = _connect(":memory:")
+            options["creator"] = lambda: memory
             options["poolclass"] = sa.StaticPool
     # SQLAlchemy hides a password that has its own place, and shows a parameter.
     options["connect_args"] = {name: parsed.query[name] for name in _secrets(parsed)}
@@ -231,10 +225,6 @@ def connect(url: str, *, create: bool = True) -> tuple[sa.Engine, str | None]:
         options["pool_pre_ping"] = True  # a server may have been started anew
     with storage_errors(url):
         return _patiently(lambda: _open(url, bare, options)), file
-
-
-def _same(connection: sqlite3.Connection) -> sqlite3.Connection:
-    return connection
 
 
 def _open(url: str, bare: sa.URL, options: dict[str, Any]) -> sa.Engine:
@@ -274,19 +264,11 @@ def _connect(file: str) -> sqlite3.Connection:
     return connection
 
 
-def _writable(file: str) -> bool:
-    """Whether SQLite can keep its lock and its journal beside a file."""
-    return os.access(file, os.W_OK) and os.access(Path(file).parent, os.W_OK)
-
-
 def _look_at(file: str) -> sqlite3.Connection:
     """A connection to a file that may only be read, on a medium or in a folder without writing.
 
     SQLite reads a file in write-ahead mode through a second one, which it cannot make here; so it
     is told that nobody changes the file, unless there are changes that wait beside it.
-
-    Raises:
-        StorageError: there are, and they cannot be read here.
     """
     uri = Path(file).as_uri()
     try:
@@ -323,7 +305,6 @@ _SENTENCES = {
     "malformed": "is damaged; restore a copy, or name another file with --storage",
     "no such table": "is a database of something else than Optuna; name another with --storage",
 }
-
 
 _UNREACHABLE = (
     "Connection refused",

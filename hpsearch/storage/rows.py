@@ -7,11 +7,11 @@ import json
 import math
 import operator
 from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from functools import lru_cache
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import sqlalchemy as sa
 from optuna.distributions import BaseDistribution, distribution_to_json, json_to_distribution
@@ -20,9 +20,6 @@ from optuna.study._frozen import FrozenStudy
 from optuna.trial import FrozenTrial, TrialState
 
 from hpsearch.storage.optuna_schema import tables
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
 
 __all__ = [
     "as_stored",
@@ -166,16 +163,13 @@ def read_studies(
     query = sa.select(d.study_id, d.direction).where(d.study_id.in_(ids)).order_by(d.objective)
     for study_id, direction in connection.execute(query):
         directions[study_id].append(direction)
-    attributes: list[dict[int, dict[str, Any]]] = []
-    for table in (known.study_user_attributes, known.study_system_attributes):
-        found: dict[int, dict[str, Any]] = defaultdict(dict)
-        a = table.c
-        for study_id, key, text in connection.execute(
-            sa.select(a.study_id, a.key, a.value_json).where(a.study_id.in_(ids))
-        ):
-            found[study_id][key] = json.loads(text)
-        attributes.append(found)
-    user, system = attributes
+
+    def attributes(a: sa.ColumnCollection[str, sa.Column[Any]]) -> dict[int, dict[str, Any]]:
+        query = sa.select(a.study_id, a.key, a.value_json).where(a.study_id.in_(ids))
+        return _by_owner(connection.execute(query))
+
+    user = attributes(known.study_user_attributes.c)
+    system = attributes(known.study_system_attributes.c)
     query = sa.select(s.study_id, s.study_name).where(chosen).order_by(s.study_id)
     return [
         FrozenStudy(
@@ -190,6 +184,19 @@ def read_studies(
     ]
 
 
+@contextmanager
+def _no_garbage_collection() -> Iterator[None]:
+    """Rows are many small objects without cycles; looking for some takes a third of the reading."""
+    enabled = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if enabled:
+            gc.enable()
+
+
+@_no_garbage_collection()
 def read_trials(connection: sa.Connection, where: sa.ColumnElement[bool]) -> list[FrozenTrial]:
     """Trials with everything that belongs to them, in six queries whatever their number.
 
@@ -200,11 +207,6 @@ def read_trials(connection: sa.Connection, where: sa.ColumnElement[bool]) -> lis
     Returns:
         The trials, by rising id; their ``number`` is what the database says.
     """
-    with _no_garbage_collection():
-        return _read_trials(connection, where)
-
-
-def _read_trials(connection: sa.Connection, where: sa.ColumnElement[bool]) -> list[FrozenTrial]:
     known = tables()
     t = known.trials.c
     chosen = sa.select(t.trial_id).where(where)
@@ -235,7 +237,7 @@ def _read_trials(connection: sa.Connection, where: sa.ColumnElement[bool]) -> li
     ):
         reported[i][step] = number if kind == FINITE else SPECIAL[kind]
     user, system = (
-        _by_trial(rows(table, "key", "value_json", order=next(iter(table.primary_key)).name))
+        _by_owner(rows(table, "key", "value_json", order=next(iter(table.primary_key)).name))
         for table in (known.trial_user_attributes, known.trial_system_attributes)
     )
     query = (
@@ -262,22 +264,10 @@ def _read_trials(connection: sa.Connection, where: sa.ColumnElement[bool]) -> li
     ]
 
 
-@contextmanager
-def _no_garbage_collection() -> Iterator[None]:
-    """Rows are many small objects without cycles; looking for some takes a third of the reading."""
-    enabled = gc.isenabled()
-    gc.disable()
-    try:
-        yield
-    finally:
-        if enabled:
-            gc.enable()
-
-
-def _by_trial(rows: Iterable[Sequence[Any]]) -> dict[int, dict[str, Any]]:
+def _by_owner(rows: Iterable[Sequence[Any]]) -> dict[int, dict[str, Any]]:
     found: dict[int, dict[str, Any]] = defaultdict(dict)
-    for trial_id, key, text in rows:
-        found[trial_id][key] = json.loads(text)
+    for owner, key, text in rows:
+        found[owner][key] = json.loads(text)
     return found
 
 

@@ -307,13 +307,7 @@ class WriteBehindStorage(BaseStorage):
     def _fresh_id(
         self, connection: sa.Connection, column: sa.Column[int], gone: Gone
     ) -> dict[str, int]:
-        """An id that means nothing else in this process, where the database would give one twice.
-
-        Args:
-            connection: in the transaction that makes what gets the id.
-            column: of the ids.
-            gone: the ids of what was deleted.
-        """
+        """An id that means nothing else in this process, where the database would repeat one."""
         if not gone or not self.connection.tells_version:
             return {}
         last = connection.execute(sa.select(sa.func.max(column))).scalar() or 0
@@ -557,15 +551,6 @@ class WriteBehindStorage(BaseStorage):
                     return trial_id
         raise KeyError(f"No trial with number {trial_number} in the study of id {study_id}.")
 
-    def get_trial_number_from_id(self, trial_id: int) -> int:
-        """The number of a trial within its study."""
-        return self.get_trial(trial_id).number
-
-    def get_trial_param(self, trial_id: int, param_name: str) -> float:
-        """A parameter's value in Optuna's internal representation."""
-        trial = self.get_trial(trial_id)
-        return trial.distributions[param_name].to_internal_repr(trial.params[param_name])
-
     def set_trial_state_values(
         self, trial_id: int, state: TrialState, values: Sequence[float] | None = None
     ) -> bool:
@@ -585,9 +570,8 @@ class WriteBehindStorage(BaseStorage):
             if values is not None:
                 trial.values = [float(value) for value in values]
                 for objective, value in enumerate(trial.values):
-                    self._pending.upsert(
-                        tables().trial_values, value_row(trial_id, objective, value)
-                    )
+                    row = value_row(trial_id, objective, value)
+                    self._pending.upsert(tables().trial_values, row)
             if state.is_finished():
                 trial.datetime_complete = datetime.now()
             study.put(trial)
@@ -623,15 +607,11 @@ class WriteBehindStorage(BaseStorage):
             trial.intermediate_values = {s: float(v) for s, v in intermediate_values.items()}
             upsert = self._pending.upsert
             for step, value in trial.intermediate_values.items():
-                row = intermediate_row(trial_id, step, value)
-                upsert(known.trial_intermediate_values, row)
+                upsert(known.trial_intermediate_values, intermediate_row(trial_id, step, value))
+            trial._user_attrs = dict(trial._user_attrs)
             for key, value in user_attrs.items():
-                row = attribute_row("trial_id", trial_id, key, value)
-                upsert(known.trial_user_attributes, row)
-            trial._user_attrs = {
-                **trial._user_attrs,
-                **{k: plain(v) for k, v in user_attrs.items()},
-            }
+                upsert(known.trial_user_attributes, attribute_row("trial_id", trial_id, key, value))
+                trial._user_attrs[key] = plain(value)
             study.put(trial)
             if epochs:
                 upsert(own_tables().epochs, epochs_row(trial_id, epochs, snapshots))
