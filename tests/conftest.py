@@ -19,3 +19,13 @@ hypothesis.settings.load_profile("hpsearch")
 @pytest.fixture(autouse=True)
 def _quiet() -> None:
     optuna.logging.set_verbosity(optuna.logging.WARNING)
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Slow ones first, and first those of the whole, which take longest: the end is even then."""
+
+    def turn(item: pytest.Item) -> tuple[bool, int]:
+        quick = item.get_closest_marker("slow") is None
+        return quick, 0 if quick else len(item.path.parts)
+
+    items.sort(key=turn)

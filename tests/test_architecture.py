@@ -19,6 +19,7 @@ LAYERS = [
     ["dashboard", "lab"],
     ["report"],
     ["plots"],
+    ["wording"],
     ["compare", "advice"],
     ["engine"],
     ["checks"],
@@ -102,9 +103,7 @@ def test_the_network_needs_numpy_only() -> None:
         assert outside <= {"numpy", "hpsearch"}, path
 
 
-@pytest.mark.parametrize(
-    "name", ["efficiency", "progress", "relevance", "simulation", "statistics"]
-)
+@pytest.mark.parametrize("name", ["efficiency", "progress", "relevance", "statistics"])
 def test_the_statistics_know_numbers_and_spaces_only(name: str) -> None:
     ours = {
         m.split(".")[1] for m in imported(PACKAGE / "compare" / f"{name}.py") if "hpsearch" in m

@@ -655,6 +655,7 @@ def test_it_works_in_a_pipeline_and_cross_validation() -> None:
     assert cross_val_score(pipeline, IRIS_X, IRIS_Y, cv=3).mean() > 0.9
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("n_jobs", [1, 2])
 def test_it_works_in_a_grid_search(n_jobs: int) -> None:
     pipeline = make_pipeline(

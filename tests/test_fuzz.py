@@ -6,12 +6,17 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
+pytestmark = pytest.mark.slow
+
 SCRIPT = Path(__file__).parents[1] / "benchmarks" / "fuzz.py"
 
 
 def test_a_short_round_finds_no_fault(tmp_path: Path) -> None:
+    words = f"--cases 20 --workers 1 --seed 5 --keep {tmp_path}".split()
     done = subprocess.run(
-        [sys.executable, str(SCRIPT), "--cases", "20", "--seed", "5", "--keep", str(tmp_path)],
+        [sys.executable, str(SCRIPT), *words],
         capture_output=True,
         text=True,
         timeout=300,

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -14,13 +14,14 @@ from hpsearch.cli.console import DEFAULT_STORAGE, Json, Storage, errors, output,
 from hpsearch.cli.search import Executor, Seed, StudyArgument, Workers, load_study_argument
 
 if TYPE_CHECKING:
-    from rich.console import Console
+    from rich.console import Console, RenderableType
 
     from hpsearch.compare.result import Comparison
     from hpsearch.compare.run import Progressed
+    from hpsearch.compare.summary import StrategySummary
     from hpsearch.engine.events import Event
 
-__all__ = ["compare"]
+__all__ = ["compare", "comparison_document"]
 
 
 def compare(
@@ -44,9 +45,7 @@ def compare(
     several data sets for the same strategies. Running the same command again goes on where it
     stopped.
     """
-    from hpsearch.cli.comparison import comparison_document, comparison_story
     from hpsearch.compare.run import compare_study
-    from hpsearch.compare.summary import answer, summarize_strategies
     from hpsearch.errors import UsageError
 
     files = [load_study_argument(study, seed, None) for study in studies]
@@ -77,15 +76,83 @@ def compare(
                     on_event=on_event,
                 )
             )
-    table = summarize_strategies(comparisons)
-    sentences = list(answer(table))
     if as_json:
-        print_json(comparison_document(comparisons, table, sentences))
+        print_json(comparison_document(comparisons))
     else:
-        output().print(*comparison_story(comparisons, table, sentences), sep="\n")
+        output().print(*comparison_story(comparisons), sep="\n")
     # Last, so that a page which cannot be written costs nobody the answer.
     if page is not None or not as_json:
         _write_page(page, comparisons)
+
+
+def comparison_story(comparisons: Sequence[Comparison]) -> Iterator[RenderableType]:
+    """The table, the answer in words, and how to read them, in 80 columns."""
+    from rich.text import Text
+
+    from hpsearch.cli.render import set_table
+    from hpsearch.compare.summary import reference_of, summarize_strategies
+    from hpsearch.wording import AGAIN, answer, comparison_note, strategies_table, verdict
+
+    rows = summarize_strategies(*comparisons)
+    yield set_table(strategies_table(comparisons, rows).without(AGAIN))
+    yield Text(f"{verdict(rows)}\n", style="bold")
+    yield Text("".join(f"{sentence}\n" for sentence in answer(rows)))
+    yield Text(f"{comparison_note(comparisons, reference_of(comparisons))}\n", style="dim")
+
+
+def comparison_document(comparisons: Sequence[Comparison]) -> dict[str, Any]:
+    """Strategies beside each other in terms of JSON; what is infinite is null."""
+    from hpsearch.compare.summary import reference_of, summarize_strategies
+    from hpsearch.wording import answer, verdict
+
+    table = summarize_strategies(*comparisons)
+    return {
+        "comparisons": [
+            {
+                "name": c.name,
+                "data": dict(c.data),
+                "budget": c.unit,
+                "amount": c.amount,
+                "repeats": c.repeats,
+            }
+            for c in comparisons
+        ],
+        "reference": reference_of(comparisons),
+        "baselines": [{"name": "constant", "test_accuracy": table[0].constant}],
+        "strategies": [_row(row) for row in table],
+        "verdict": verdict(table),
+        "answer": list(answer(table)),
+    }
+
+
+def _row(row: StrategySummary) -> dict[str, Any]:
+    found, versus = row.speed_up, row.versus
+    return {
+        "strategy": row.strategy,
+        "trials": row.trials,
+        "cost": row.cost,
+        "validation_accuracy": row.validation,
+        "test_accuracy": row.test.estimate,
+        "test_interval": [row.test.low, row.test.high],
+        "refit_accuracy": row.refit.estimate,
+        "refit_interval": [row.refit.low, row.refit.high],
+        "refit_worst": row.worst,
+        "winners_are": row.winners_are,
+        "without_winner": row.without_winner,
+        "rank": row.rank,
+        "cost_to_reach": found.median,
+        "cost_interval": [found.interval.low, found.interval.high],
+        "reached": found.reached,
+        "repeats": found.repeats,
+        "versus": None
+        if versus is None
+        else {
+            "gain": versus.gain.estimate,
+            "gain_interval": [versus.gain.low, versus.gain.high],
+            "better": versus.better,
+            "p_value": versus.p_value,
+        },
+    }
 
 
 def _write_page(page: Path | None, comparisons: list[Comparison]) -> None:

@@ -7,20 +7,28 @@ import shlex
 import textwrap
 from collections.abc import Iterator, Mapping, Sequence
 from functools import partial
+from itertools import groupby
 from typing import TYPE_CHECKING
 
 from rich import box
+from rich import table as rich_table
 from rich.cells import cell_len
 from rich.console import RenderableType
 from rich.markup import escape
-from rich.table import Table
 from rich.text import Text
 
-from hpsearch.engine.record import settings_text, value_text
 from hpsearch.engine.summary import ACCURACY, Summary, TrialRow
 from hpsearch.errors import StorageError
-from hpsearch.space import Categorical, Parameter
 from hpsearch.storage import DEFAULT_STORAGE, display_url
+from hpsearch.wording import (
+    Table,
+    interval_text,
+    moves,
+    scores,
+    settings_text,
+    stages_table,
+    value_text,
+)
 from hpsearch.writing import in_one_line
 
 if TYPE_CHECKING:
@@ -36,7 +44,7 @@ __all__ = [
     "checks_table",
     "ensemble_text",
     "folded",
-    "plain_table",
+    "set_table",
     "story",
     "studies_table",
     "trials_table",
@@ -79,10 +87,9 @@ def story(
         storage: where it is.
         recommendations: what its trainings say should be done about them.
     """
-    yield stages_table(summary)
-    moves = moves_table(summary)
-    if moves is not None:
-        yield moves
+    yield set_table(stages_table(summary))
+    if (moved := moves_table(summary)) is not None:
+        yield moved
     yield trials_table(summary.rows[:8], title="Best trials", winner=summary.winner)
     yield winner_text(summary)
     if recommendations:
@@ -116,13 +123,13 @@ def advice_text(recommendations: Sequence[Recommendation]) -> Text:
     return text
 
 
-def plain_table(title: str) -> Table:
+def plain_table(title: str) -> rich_table.Table:
     """A table in this program's manner, with its headings still to come.
 
     Args:
         title: plain text.
     """
-    return Table(
+    return rich_table.Table(
         title=escape(title),
         title_justify="left",
         title_style="bold",
@@ -132,54 +139,35 @@ def plain_table(title: str) -> Table:
     )
 
 
-def stages_table(summary: Summary) -> Table:
-    """Each stage with its size and best score."""
-    table = plain_table(
-        f"{summary.study}: {summary.strategy}, {sum(summary.states.values())} trials"
-    )
-    for heading in ("stage", "trials", "epochs", "best validation"):
-        table.add_column(heading, justify="left" if heading == "stage" else "right")
-    for stage in summary.stages:
-        done = str(stage.slots) if stage.done == stage.slots else f"{stage.done}/{stage.slots}"
-        table.add_row(escape(stage.name), done, str(stage.epochs), _accuracy(stage.best))
-    return table
+def set_table(table: Table) -> rich_table.Table:
+    """A table of plain text; columns of figures stand to the right."""
+    made = plain_table(table.caption)
+    for heading, *cells in zip(table.headings, *table.rows, strict=True):
+        figures = all(cell[:1] in "0123456789+-." for cell in cells)
+        made.add_column(heading, justify="right" if figures else "left", no_wrap=True)
+    for row in table.rows:
+        made.add_row(*map(escape, row))
+    return made
 
 
-def moves_table(summary: Summary) -> Table | None:
+def moves_table(summary: Summary) -> rich_table.Table | None:
     """Each narrowing and widening with its reason; None when there was no stage to move to."""
     table = plain_table("How the ranges moved")
-    table.add_column("stage")
-    table.add_column("parameter")
-    table.add_column("before and after")
-    table.add_column("why", overflow="fold")
-    for stage in summary.stages:
-        moved = [change for change in stage.changes if change.before != change.after]
-        stayed = [change.parameter for change in stage.changes if change not in moved]
-        for n, change in enumerate(moved):
-            move = f"{range_text(change.before)}\n{range_text(change.after)}"
-            name = stage.name if n == 0 else ""
-            table.add_row(escape(name), escape(change.parameter), move, escape(change.reason))
+    for heading in ("stage", "parameter", "before and after", "why"):
+        table.add_column(heading, overflow="fold" if heading == "why" else "ellipsis")
+    for stage, changes in groupby(moves(summary), key=lambda move: move.stage):
+        stayed = []
+        for move in changes:
+            if move.stayed:
+                stayed.append(move.parameter)
+                continue
+            cells = (stage, move.parameter, f"{move.before}\n{move.after}", move.reason)
+            table.add_row(*map(escape, cells))
+            stage = ""
         if stayed:
-            name = "" if moved else stage.name
-            table.add_row(
-                escape(name),
-                "[dim]the others[/]",
-                "[dim]as before[/]",
-                f"[dim]{escape(', '.join(stayed))}[/]",
-            )
+            cells = (stage, "the others", "as before", ", ".join(stayed))
+            table.add_row(*(Text(cell, "dim" if n else "") for n, cell in enumerate(cells)))
     return table if table.row_count else None
-
-
-def range_text(parameter: Parameter) -> str:
-    """A range or the choices, on one line.
-
-    >>> from hpsearch.space import Float
-    >>> range_text(Float(0.0001, 1.0))
-    '0.0001 to 1'
-    """
-    if isinstance(parameter, Categorical):
-        return escape(", ".join(value_text(choice) for choice in parameter.choices))
-    return f"{value_text(parameter.low)} to {value_text(parameter.high)}"
 
 
 def trials_table(
@@ -190,7 +178,7 @@ def trials_table(
     winner: int | None = None,
     notes: Sequence[str] = (),
     score: str = ACCURACY,
-) -> Table:
+) -> rich_table.Table:
     """Trials with their settings, one a line; as many settings as find room.
 
     Args:
@@ -275,10 +263,6 @@ def _cell(configuration: Mapping[str, object], name: str) -> str:
     return "" if name not in configuration else value_text(value)  # type: ignore[arg-type]
 
 
-def _accuracy(score: float | None) -> str:
-    return _score(score, ACCURACY)
-
-
 def _score(score: float | None, name: str) -> str:
     """A score: an accuracy by its place behind the point, any other value by its digits."""
     if score is None:
@@ -286,63 +270,26 @@ def _score(score: float | None, name: str) -> str:
     return f"{score:.4f}" if name == ACCURACY else f"{score:.4g}"
 
 
-def _best_score(summary: Summary) -> str:
-    """The winner's score, or the best of somebody else's study, of which it is said which way."""
-    text = _score(summary.validation_accuracy, summary.score_name)
-    return f"{_extreme(summary)} {text}" if text and summary.strategy is None else text
-
-
-def _extreme(summary: Summary) -> str:
-    return "highest" if summary.maximize else "lowest"
-
-
 def winner_text(summary: Summary) -> Text:
     """The winner, how good it is and how sure that is."""
     if summary.best is None or summary.validation_accuracy is None:
         return Text(f"{summary.without_winner}\n")
+    ours = summary.strategy is not None
     text = Text()
-    if summary.strategy is None:  # somebody else's, of which no more is known
-        text.append("Best trial  ", style="bold")
-        text.append(settings_text(summary.best) + "\n")
-        text.append(f"  {_extreme(summary)} {summary.score_name:<14} ")
-        text.append(_score(summary.validation_accuracy, summary.score_name) + "\n", style="bold")
-        return text
-    text.append("Winner  ", style="bold")
+    text.append("Winner  " if ours else "Best trial  ", style="bold")
     text.append(settings_text(summary.best) + "\n")
-    text.append("  validation accuracy  ")
-    text.append(f"{summary.validation_accuracy:.4f}", style="bold")
-    text.append(_validation_note(summary) + "\n")
-    if summary.test_accuracy is None or summary.test_interval is None:
-        text.append(_beside(summary))
+    styles = {summary.score_name: "bold", summary.extreme: "bold", "test accuracy": "bold green"}
+    for what, number, remark in scores(summary):
+        text.append(f"  {what:<20} ")
+        text.append(number, style=styles.get(what))
+        text.append(f"  {remark}\n" if remark else "\n")
+    for reservation in filter(None, (*summary.reservations, summary.useless)):
+        text.append(f"  {reservation}\n", style="bold red")
+    if ours and summary.test_accuracy is None:
         text.append("  not tested yet: the search is not finished\n")
-        return text
-    low, high = summary.test_interval
-    text.append("  test accuracy        ")
-    text.append(f"{summary.test_accuracy:.4f}", style="bold green")
-    text.append(f"  95% interval {low:.4f} to {high:.4f}, {summary.test_rows} rows\n")
-    text.append(_beside(summary))
     if summary.tests is not None and summary.tests > 1:
         text.append(f"  the test part was used {summary.tests} times; each time proves less\n")
     return text
-
-
-def _beside(summary: Summary) -> Text:
-    """Simple models below the winner, and which of them it is no better than."""
-    text = Text()
-    for baseline in summary.baselines:
-        text.append(f"  {baseline.short:<20} {baseline.accuracy:.4f}")
-        tested = baseline.test_accuracy is not None
-        text.append(f"  in validation {baseline.validation_accuracy:.4f}\n" if tested else "\n")
-    for reservation in filter(None, (*summary.reservations, summary.useless)):
-        text.append(f"  {reservation}\n", style="bold red")
-    return text
-
-
-def _validation_note(summary: Summary) -> str:
-    seeds = len(summary.validation_scores)
-    if seeds > 1 and summary.validation_std is not None:
-        return f"  mean of {seeds} seeds, standard deviation {summary.validation_std:.4f}"
-    return "  one training, chosen for its score: expect less on new data"
 
 
 def ensemble_text(ensemble: Ensemble) -> Text:
@@ -425,7 +372,7 @@ def studies_table(
     together: Mapping[str, Sequence[str]],
     *,
     width: int,
-) -> Table:
+) -> rich_table.Table:
     """One line a study, and one for all those of a comparison.
 
     Args:
@@ -481,12 +428,18 @@ def _study_row(name: str, summary: Summary | StorageError) -> dict[str, str]:
         "strategy": summary.strategy or "",
         "data": str(summary.data.get("name", "")),
         "trials": str(sum(summary.states.values())),
-        "validation": _best_score(summary)
-        if summary.objectives == 1
-        else f"{summary.objectives} values",
-        "test": _accuracy(summary.test_accuracy),
-        "95% interval": "" if interval is None else f"{interval[0]:.3f}-{interval[1]:.3f}",
+        "validation": _reached(summary),
+        "test": _score(summary.test_accuracy, ACCURACY),
+        "95% interval": "" if interval is None else interval_text(*interval),
     }
+
+
+def _reached(summary: Summary) -> str:
+    """The winner's score, or the best of somebody else's study, of which it is said which way."""
+    if summary.objectives > 1:
+        return f"{summary.objectives} values"
+    text = _score(summary.validation_accuracy, summary.score_name)
+    return f"{summary.extreme.split()[0]} {text}" if text and summary.strategy is None else text
 
 
 def _comparison_row(name: str, summaries: Sequence[Summary | StorageError]) -> dict[str, str]:
@@ -518,7 +471,7 @@ def account_text(name: str, account: Account, width: int) -> str:
 STYLES = {"pass": "green", "warn": "yellow", "fail": "bold red"}
 
 
-def checks_table(checks: Sequence[Check]) -> Table:
+def checks_table(checks: Sequence[Check]) -> rich_table.Table:
     """Each check with its verdict and its numbers."""
     table = plain_table("Checks before learning")
     table.add_column("")

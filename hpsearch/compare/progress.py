@@ -204,10 +204,7 @@ def speed_up(
     repeats: Sequence[Progress],
     reference: Sequence[Progress],
     *,
-    against: Literal["whole", "best"] = "whole",
     sizes: Sequence[int] | None = None,
-    level: float = 0.95,
-    resamples: int = 10_000,
     rng: np.random.Generator,
 ) -> SpeedUp:
     """When a strategy reached the reference's best validation score, in shares of its cost.
@@ -215,12 +212,8 @@ def speed_up(
     Args:
         repeats: one `Progress` for each repeat of the strategy.
         reference: those of the reference (grid) with the same seeds, in the same order.
-        against: what a share is of: the ``whole`` cost of the reference, or its cost when it
-            reached its ``best`` score, which favours the reference.
         sizes: how many of the repeats each data set has, within which the bootstrap resamples; None
             for a single one.
-        level: of the interval.
-        resamples: of the bootstrap.
         rng: of the bootstrap.
 
     Raises:
@@ -231,23 +224,18 @@ def speed_up(
             f"{len(repeats)} repeats cannot be paired with {len(reference)} of the reference; "
             "give as many of both, in the order of their seeds."
         )
-    shares = [_share(a, b, against) for a, b in zip(repeats, reference, strict=True)]
+    shares = [_share(a, b) for a, b in zip(repeats, reference, strict=True)]
     strata = np.split(np.array(shares), np.cumsum(sizes)[:-1] if sizes else [])
-    interval = bootstrap_interval(
-        strata, statistic=_half_reached, level=level, resamples=resamples, rng=rng
-    )
+    interval = bootstrap_interval(strata, statistic=_half_reached, rng=rng)
     reached = sum(np.isfinite(shares).tolist())
     return SpeedUp(tuple(shares), reached, len(shares), interval.estimate, interval)
 
 
-def _share(run: Progress, reference: Progress, against: Literal["whole", "best"]) -> float:
+def _share(run: Progress, reference: Progress) -> float:
     goal = float(reference.validation[-1])
     if np.isnan(goal):
         raise UsageError("a repeat of the reference has no score; look at its failed trials.")
-    whole = float(reference.cost[-1])
-    if against == "best":
-        whole = cost_to_reach(reference.cost, reference.validation, goal)
-    return cost_to_reach(run.cost, run.validation, goal) / whole
+    return cost_to_reach(run.cost, run.validation, goal) / float(reference.cost[-1])
 
 
 def _half_reached(shares: Any, axis: int) -> Any:

@@ -30,16 +30,12 @@ if TYPE_CHECKING:
     Floats = NDArray[np.float64]
 
 __all__ = [
-    "UNITS",
     "Comparison",
     "StrategyRuns",
     "comparisons",
     "finished_repeats",
     "read_comparison",
 ]
-
-UNITS = {"flops": "floating-point operations", "epochs": "epochs", "seconds": "seconds"}
-"""The units of a budget, as words."""
 
 
 @dataclass(frozen=True, eq=False)

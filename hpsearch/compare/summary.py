@@ -1,4 +1,4 @@
-"""Who is ahead, by how much and how surely: the figures of a comparison's table, and its sentences.
+"""Who is ahead, by how much and how surely: the figures of a comparison's table.
 
 Repeats of several data sets are put together: means are taken over all of them, resampled within
 each data set; pairs are those of one data set and one seed.
@@ -6,8 +6,9 @@ each data set; pairs are those of one data set and one seed.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -32,15 +33,9 @@ if TYPE_CHECKING:
 __all__ = [
     "StrategySummary",
     "Versus",
-    "answer",
     "reference_of",
-    "searches",
     "summarize_strategies",
-    "verdict",
 ]
-
-LEVEL = 0.05
-"""Below this p-value a difference is called one."""
 
 
 @dataclass(frozen=True)
@@ -97,16 +92,11 @@ class StrategySummary:
     without_winner: int = 0
 
 
-def summarize_strategies(
-    comparisons: Sequence[Comparison], *, seed: int = 0
-) -> list[StrategySummary]:
-    """The table of one or several comparisons of the same strategies.
+@lru_cache(maxsize=16)  # a terminal, a page and two panels ask, and the bootstraps take a second
+def summarize_strategies(*comparisons: Comparison) -> tuple[StrategySummary, ...]:
+    """The table of one or several comparisons of the same strategies, each on its own data set.
 
     The reference is grid search; the first strategy where grid does not compete.
-
-    Args:
-        comparisons: each on a data set of its own.
-        seed: of the bootstrap.
     """
     names = list(comparisons[0].runs)
     reference = reference_of(comparisons)
@@ -121,7 +111,7 @@ def summarize_strategies(
     for name, p_value in zip(rivals, p_values, strict=True):
         pairs = list(zip(parts[name], parts[reference], strict=True))
         versus[name] = Versus(
-            gain=_middle([mine.test - theirs.test for mine, theirs in pairs], seed),
+            gain=_middle([mine.test - theirs.test for mine, theirs in pairs]),
             better=float(
                 np.mean(
                     [probability_of_improvement(mine.test, other.test) for mine, other in pairs]
@@ -129,13 +119,14 @@ def summarize_strategies(
             ),
             p_value=float(p_value),
         )
+    middles = {name: _middle([part.test for part in parts[name]]) for name in names}
     constant = _constant(comparisons)
     rows = sum(int(c.data.get("test", 0)) for c in comparisons)
-    return [
+    return tuple(
         StrategySummary(
             strategy=name,
             constant=constant,
-            winners_are=_winners_are(_middle([p.test for p in parts[name]], seed), constant, rows),
+            winners_are=_winners_are(middles[name], constant, rows),
             without_winner=sum(part.without_winner for part in parts[name]),
             trials=float(np.concatenate([part.trials for part in parts[name]]).mean()),
             cost=float(
@@ -149,37 +140,26 @@ def summarize_strategies(
             validation=float(
                 interquartile_mean(np.concatenate([part.validation for part in parts[name]]))
             ),
-            test=_middle([part.test for part in parts[name]], seed),
-            refit=_middle([part.refit for part in parts[name]], seed),
+            test=middles[name],
+            refit=_middle([part.refit for part in parts[name]]),
             worst=float(min(part.refit.min() for part in parts[name])),
             rank=ranks[name],
             speed_up=speed_up(
                 [run for part in parts[name] for run in part.progress],
                 [run for part in parts[reference] for run in part.progress],
                 sizes=[len(table) for table in tables],
-                rng=np.random.default_rng(seed),
+                rng=np.random.default_rng(0),
             ),
             versus=versus.get(name),
         )
         for name in names
-    ]
+    )
 
 
 def reference_of(comparisons: Sequence[Comparison]) -> str:
     """The strategy that the others are held against."""
     names = list(comparisons[0].runs)
     return "grid" if "grid" in names else names[0]
-
-
-def searches(comparisons: Sequence[Comparison]) -> str:
-    """How many searches of each strategy there are, in words.
-
-    >>> from types import SimpleNamespace as Made
-    >>> searches([Made(repeats=10)]), searches([Made(repeats=2), Made(repeats=1)])
-    ('10 searches', '2 and 1 searches')
-    """
-    counts = list(dict.fromkeys(comparison.repeats for comparison in comparisons))
-    return f"{' and '.join(map(str, counts))} {'search' if counts == [1] else 'searches'}"
 
 
 def _constant(comparisons: Sequence[Comparison]) -> float | None:
@@ -196,105 +176,6 @@ def _winners_are(test: Interval, constant: float | None, rows: int) -> Verdict |
     return "better" if low > constant else "worse" if high < constant else "no better"
 
 
-def _middle(samples: list[Any], seed: int) -> Interval:
-    rng = np.random.default_rng(seed)
+def _middle(samples: list[Any]) -> Interval:
+    rng = np.random.default_rng(0)
     return bootstrap_interval(samples, statistic=interquartile_mean, rng=rng)
-
-
-def answer(table: Sequence[StrategySummary]) -> Iterator[str]:
-    """The comparison in words: when each rival caught up with the reference, and how it ended."""
-    yield from _reservations(table)
-    rivals = [row for row in table if row.versus is not None]
-    if not rivals:
-        return
-    [reference] = (row for row in table if row.versus is None)
-    repeats = rivals[0].speed_up.repeats
-    for row in sorted(rivals, key=lambda row: row.strategy != "coarse-to-fine"):
-        assert row.versus is not None
-        yield _reached(row.strategy, reference.strategy, row.speed_up)
-        yield _scored(row.strategy, reference.strategy, row.versus)
-    yield _found(reference.strategy, reference.speed_up)
-    least = 2.0 ** (1 - repeats)
-    if repeats and least >= LEVEL:
-        yield (
-            f"{repeats} {'repeat is' if repeats == 1 else 'repeats are'} too few to tell: no "
-            f"paired test of so many has a p-value below {least:g}. Give --repeats 10 and go on."
-        )
-
-
-def _reservations(table: Sequence[StrategySummary]) -> Iterator[str]:
-    """What is to be known before strategies are held against each other."""
-    for row in table:
-        if row.without_winner:
-            yield (
-                f"{row.without_winner} of {row.speed_up.repeats} searches of {row.strategy} have "
-                "no winner, since all their trainings diverged; each counts with chance."
-            )
-    for row in table:
-        winners = row.without_winner < row.speed_up.repeats
-        if winners and row.winners_are in ("no better", "worse"):
-            yield (
-                f"{row.strategy}'s winners are {row.winners_are} than always answering the largest "
-                f"class ({row.constant:.4f})."
-            )
-
-
-def verdict(table: Sequence[StrategySummary]) -> str:
-    """The comparison in one sentence: whether coarse to fine, or else the first rival, is ahead.
-
-    It is sooner where the whole interval of its cost lies below that of the reference, which is 1,
-    and it was there before the reference itself; better where the paired test says so.
-    """
-    if all(row.winners_are in ("no better", "worse") for row in table):
-        return (
-            "Nothing was learned here: no strategy's winners are better than always answering the "
-            "largest class."
-        )
-    rivals = [row for row in table if row.versus is not None]
-    if not rivals:
-        return "There is one strategy alone, and none to hold it against."
-    row = min(rivals, key=lambda row: row.strategy != "coarse-to-fine")
-    [reference] = (other for other in table if other.versus is None)
-    assert row.versus is not None
-    name, other = row.strategy, reference.strategy
-    sooner = row.speed_up.interval.high < 1 and row.speed_up.median < reference.speed_up.median
-    if row.versus.p_value < LEVEL:
-        better = row.versus.gain.estimate > 0
-        if better and sooner:
-            return f"{name} beats {other} search here: better networks, and sooner."
-        return f"{name} {'beats' if better else 'loses to'} {other} search here by test accuracy."
-    if sooner:
-        return f"{name} finds what {other} search finds at a lower cost here, and nothing better."
-    return f"{name} and {other} search cannot be told apart here."
-
-
-def _found(name: str, found: SpeedUp) -> str:
-    return (
-        f"{name} itself found its best at {found.median:.2f} of its cost "
-        f"(95% interval {found.interval.low:.2f} to {found.interval.high:.2f})."
-    )
-
-
-def _reached(name: str, reference: str, found: SpeedUp) -> str:
-    goal = f"{reference}'s best validation accuracy"
-    if not np.isfinite(found.median):
-        return (
-            f"{name} did not reach {goal} within its budget: "
-            f"{found.reached} of {found.repeats} repeats did."
-        )
-    high = found.interval.high
-    upper = f"{high:.2f}" if np.isfinite(high) else "never"
-    return (
-        f"{name} reached {goal} at {found.median:.2f} of its cost "
-        f"(95% interval {found.interval.low:.2f} to {upper}, "
-        f"{found.reached} of {found.repeats} repeats)."
-    )
-
-
-def _scored(name: str, reference: str, versus: Versus) -> str:
-    gain, low, high = versus.gain
-    numbers = f"{gain:+.4f}, 95% interval {low:+.4f} to {high:+.4f}, p = {versus.p_value:.2g}"
-    winners = f"The test accuracy of {name}'s winners"
-    if versus.p_value >= LEVEL:
-        return f"{winners} does not differ measurably from {reference}'s ({numbers})."
-    return f"{winners} is {'above' if gain > 0 else 'below'} {reference}'s ({numbers})."

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from hpsearch.engine import record
 from hpsearch.engine.environment import commit_of, environment
 from hpsearch.errors import UsageError
+from hpsearch.search.optuna_strategies import quiet_optuna
 
 if TYPE_CHECKING:
     import optuna
@@ -28,7 +28,6 @@ __all__ = [
     "keeps_study_file",
     "kept_study_file",
     "open_study",
-    "quiet_optuna",
     "totals",
 ]
 
@@ -222,20 +221,3 @@ def _differences(before: Any, after: Any, path: str = "") -> Iterator[str]:
             yield from _differences(before.get(key), after.get(key), f"{path}.{key}".lstrip("."))
     elif before != after and path not in PLACES | NAME | BUDGETS:
         yield f"{path} was {before} and is {after}"
-
-
-@contextmanager
-def quiet_optuna() -> Iterator[None]:
-    """Without the messages and warnings of Optuna that only its own users need."""
-    import warnings
-
-    import optuna
-
-    level = optuna.logging.get_verbosity()
-    optuna.logging.set_verbosity(optuna.logging.WARNING)
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore", optuna.exceptions.ExperimentalWarning)
-            yield
-    finally:
-        optuna.logging.set_verbosity(level)

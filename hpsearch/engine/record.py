@@ -14,7 +14,7 @@ from hpsearch.engine.metadata import PREFIX, metadata_errors, read_metadata, wri
 from hpsearch.search.base import Change, Result, Slot, Stage, StageKind
 from hpsearch.search.distributions import to_distribution
 from hpsearch.shapes import a_count, fits
-from hpsearch.space import Categorical, Space, Value
+from hpsearch.space import Categorical, Space
 from hpsearch.training.diagnosis import ADVICE, DIAGNOSIS, HINTS, Finding, by_kind
 from hpsearch.training.jobs import JobResult
 
@@ -330,18 +330,3 @@ def read_stages(study: Study) -> list[StageMetadata]:
 def _one(parameters: Mapping[str, Any]) -> Any:
     [parameter] = Space.from_dict({"parameters": parameters}).parameters.values()
     return parameter
-
-
-def settings_text(configuration: Mapping[str, Value]) -> str:
-    """A configuration on one line.
-
-    >>> settings_text({"learning_rate": 0.012345, "width": 64, "activation": "relu"})
-    'learning_rate=0.0123 width=64 activation=relu'
-    """
-    text = " ".join(f"{name}={value_text(value)}" for name, value in configuration.items())
-    return text.replace("\n", "\\n")  # which others' names may have
-
-
-def value_text(value: Value) -> str:
-    """A value in at most a few digits: three significant ones for real numbers."""
-    return f"{value:.3g}" if isinstance(value, float) else str(value)

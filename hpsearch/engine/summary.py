@@ -170,6 +170,11 @@ class Summary:
         return tuple(text for text in found if text is not None)
 
     @property
+    def extreme(self) -> str:
+        """Which score is the best: "highest validation accuracy"."""
+        return f"{'highest' if self.maximize else 'lowest'} {self.score_name}"
+
+    @property
     def useless(self) -> str:
         """What is to be said of a network that diverged in its last training; else nothing."""
         return "its last training diverged with every seed: do not use it" if self.diverged else ""
@@ -297,7 +302,7 @@ def summarize(study: optuna.Study) -> Summary:
 def _score_name(study: optuna.Study) -> str:
     """What somebody else's study tries for, if it says."""
     names = study.metric_names
-    return names[0] if names else "value"
+    return names[0] if names else "objective value"
 
 
 def winner_slots(result: Mapping[str, Any] | None) -> frozenset[tuple[int, int]]:

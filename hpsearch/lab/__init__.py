@@ -7,6 +7,7 @@ from hpsearch.lab.activations import EXPERIMENT as ACTIVATIONS
 from hpsearch.lab.coarse_to_fine import EXPERIMENT as COARSE_TO_FINE
 from hpsearch.lab.dead_relus import EXPERIMENT as DEAD_RELUS
 from hpsearch.lab.experiment import Experiment
+from hpsearch.lab.grid_and_random import EXPERIMENT as GRID_AND_RANDOM
 from hpsearch.lab.initialization import BATCH_NORM, INITIALIZATION
 from hpsearch.lab.learning_rates import EXPERIMENT as LEARNING_RATES
 from hpsearch.lab.preprocessing import EXPERIMENT as PREPROCESSING
@@ -24,6 +25,7 @@ EXPERIMENTS = {
     "batch-norm": BATCH_NORM,
     "learning-rates": LEARNING_RATES,
     "update-ratios": UPDATE_RATIOS,
+    "grid-and-random": GRID_AND_RANDOM,
     "coarse-to-fine": COARSE_TO_FINE,
 }
 """Every page of the lab by its name, in the order of the lecture."""

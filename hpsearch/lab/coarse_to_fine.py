@@ -13,12 +13,12 @@ from hpsearch.data.images import DEBIAN_FOLDER
 from hpsearch.lab.drawing import log_axis, titled_figure
 from hpsearch.lab.experiment import Experiment
 from hpsearch.plots.style import GREY, stage_colour
-from hpsearch.plots.tables import Table
 from hpsearch.search import Slot, make_strategy, run_search
 from hpsearch.search.base import StageKind
 from hpsearch.space import Float, Space, Value
 from hpsearch.training.jobs import train_folds
 from hpsearch.training.specification import TrainingSpecification
+from hpsearch.wording import Table
 
 if TYPE_CHECKING:
     import plotly.graph_objects as go

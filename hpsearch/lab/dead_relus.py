@@ -13,7 +13,7 @@ from hpsearch.lab.experiment import Experiment
 from hpsearch.nn import Network, NetworkConfig, TrainingConfig, train
 from hpsearch.nn.activations import ReLU
 from hpsearch.plots.style import CYCLE
-from hpsearch.plots.tables import Table
+from hpsearch.wording import Table
 
 if TYPE_CHECKING:
     import plotly.graph_objects as go

@@ -7,7 +7,7 @@ from typing import Any
 
 from hpsearch.errors import UsageError
 from hpsearch.lab import EXPERIMENTS, experiment
-from hpsearch.report import document_html, figure_html, table, write_page
+from hpsearch.report import document_html, figure_html, table_html, write_page
 from hpsearch.writing import html_text
 
 __all__ = ["page_html", "write_experiment", "write_index"]
@@ -30,13 +30,12 @@ def page_html(name: str, data: Any) -> str:
     figures = "".join(
         figure_html(figure, f"{name}-{n}") for n, figure in enumerate(data.figures(), start=1)
     )
-    numbers = data.table()
     return document_html(
         f"{made.title}: the lab of hpsearch",
         f'{BACK}<h1>{html_text(made.title)}</h1>\n<p class="result">'
         f"{html_text(data.sees())}</p>\n<p>{html_text(made.why)}</p>\n<p>{html_text(made.how)}</p>\n"
         f'<div class="figures">{figures}</div>\n'
-        f"{table(numbers.headings, numbers.rows, caption=numbers.caption)}",
+        f"{table_html(data.table())}",
         footer=FOOTER,
     )
 

@@ -12,7 +12,7 @@ from hpsearch.lab.drawing import log_axis, titled_figure
 from hpsearch.lab.experiment import Experiment
 from hpsearch.nn import Network, NetworkConfig, Trainer, TrainingConfig
 from hpsearch.plots.style import BLUE, CYCLE, GREY
-from hpsearch.plots.tables import Table
+from hpsearch.wording import Table
 
 if TYPE_CHECKING:
     import plotly.graph_objects as go

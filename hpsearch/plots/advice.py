@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
 
 from hpsearch.advice import Change, Recommendation
-from hpsearch.engine.record import value_text
-from hpsearch.plots.tables import Table
 from hpsearch.plots.view import NothingToDraw, StudyView
+from hpsearch.wording import Table, setting_text
 
 __all__ = ["AdviceData", "advice_data", "advice_tables", "change_text"]
 
@@ -64,14 +61,4 @@ def change_text(change: Change) -> str:
     >>> change_text(Change("training", "learning_rate", {"low": 0.001, "high": 0.1, "log": True}))
     '[training] learning_rate: 0.001 to 0.1 (log scale)'
     """
-    return f"[{change.section}] {change.key}: {_setting(change.value)}"
-
-
-def _setting(value: Any) -> str:
-    if not isinstance(value, Mapping):
-        return value_text(value)
-    if "choices" in value:
-        return ", ".join(map(value_text, value["choices"]))
-    step = f", in steps of {value_text(value['step'])}" if "step" in value else ""
-    scale = " (log scale)" if value.get("log") else ""
-    return f"{value_text(value['low'])} to {value_text(value['high'])}{step}{scale}"
+    return f"[{change.section}] {change.key}: {setting_text(change.value)}"

@@ -41,7 +41,7 @@ def catch_up_data(comparison: Comparison) -> CatchUpData:
     Raises:
         NothingToDraw: nobody competes with the reference.
     """
-    found = {row.strategy: row.speed_up for row in summarize_strategies([comparison])}
+    found = {row.strategy: row.speed_up for row in summarize_strategies(comparison)}
     if len(found) < 2:
         raise NothingToDraw("There is one strategy alone, and none to hold it against.")
     note = (

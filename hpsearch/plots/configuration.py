@@ -6,22 +6,26 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
-from hpsearch.compare.result import UNITS, Comparison
+from hpsearch.compare.result import Comparison
 from hpsearch.data.account import Account
-from hpsearch.engine.record import settings_text, value_text
 from hpsearch.engine.summary import Summary
-from hpsearch.plots.tables import Table
 from hpsearch.plots.view import StudyView
-from hpsearch.space import Categorical, Parameter
+from hpsearch.wording import (
+    Move,
+    Table,
+    budget_text,
+    moves,
+    scores,
+    setting_text,
+    settings_text,
+)
 
 __all__ = [
     "ConfigurationData",
     "Fact",
-    "Move",
     "conditions_data",
     "configuration_data",
     "configuration_tables",
-    "range_text",
 ]
 
 
@@ -31,16 +35,6 @@ class Fact(NamedTuple):
     what: str
     value: str
     source: str
-
-
-class Move(NamedTuple):
-    """A range that a stage changed, or kept, and why."""
-
-    stage: str
-    parameter: str
-    before: str
-    after: str
-    reason: str
 
 
 @dataclass(frozen=True)
@@ -58,7 +52,7 @@ STORE, MACHINE = "study", "machine that wrote this page"
 def configuration_data(view: StudyView) -> ConfigurationData:
     """What the store knows of the study and its runs, and how this process differs from them."""
     stored = {
-        **_winner(view.summary, view.score_name),
+        **_winner(view.summary),
         **_search(view),
         **_data(view.summary.data),
         **_settings(view.settings),
@@ -69,18 +63,7 @@ def configuration_data(view: StudyView) -> ConfigurationData:
     facts += [
         Fact(what, value, MACHINE) for what, value in view.machine.items() if ran.get(what) != value
     ]
-    moves = tuple(
-        Move(
-            stage.name,
-            change.parameter,
-            range_text(change.before),
-            range_text(change.after) if change.before != change.after else "the same",
-            change.reason,
-        )
-        for stage in view.summary.stages
-        for change in stage.changes
-    )
-    return ConfigurationData(tuple(facts), moves)
+    return ConfigurationData(tuple(facts), tuple(moves(view.summary)))
 
 
 def conditions_data(comparison: Comparison) -> ConfigurationData:
@@ -91,9 +74,9 @@ def conditions_data(comparison: Comparison) -> ConfigurationData:
         "strategies": ", ".join(comparison.runs),
         "searches of each": str(repeats),
         **({} if first is None else {"seeds": f"{first} to {first + repeats - 1}"}),
-        "budget of a search": f"{comparison.amount:.6g} {UNITS[comparison.unit]}",
+        "budget of a search": budget_text(comparison),
         "epochs of a full training": str(comparison.epochs),
-        **{f"searched: {n}": range_text(p) for n, p in comparison.space.parameters.items()},
+        **{f"searched: {n}": setting_text(p) for n, p in comparison.space.parameters.items()},
         **_data(comparison.data),
         **{name: value for name, value in _settings(settings).items() if name != "seed"},
         **_environments(comparison.environments),
@@ -110,24 +93,15 @@ def configuration_tables(data: ConfigurationData) -> list[Table]:
     return tables
 
 
-def _winner(summary: Summary, score_name: str) -> dict[str, str]:
+def _winner(summary: Summary) -> dict[str, str]:
     facts = {}
     if summary.best is not None:
         facts["winner" if summary.test_rows else "best so far"] = settings_text(summary.best)
-    if summary.validation_accuracy is not None:
-        scores = summary.validation_scores
-        seeds = f", mean of {len(scores)} seeds" if len(scores) > 1 else ""
-        facts[score_name] = f"{summary.validation_accuracy:.4g}{seeds}"
-    if summary.test_accuracy is not None and summary.test_interval is not None:
-        low, high = summary.test_interval
-        facts["test accuracy"] = (
-            f"{summary.test_accuracy:.4f}, 95% interval {low:.4f} to {high:.4f} (Wilson), "
-            f"{summary.test_rows} rows"
-        )
-        for baseline in summary.baselines:
-            if (beside := baseline.test_accuracy) is not None:
-                verdict = f"; the winner is {summary.verdict(baseline)}"
-                facts[f"test accuracy of {baseline.does}"] = f"{beside:.4f}{verdict}"
+    facts |= {
+        found.what: ", ".join(filter(None, (found.number, found.remark)))
+        for found in scores(summary)
+    }
+    if summary.test_rows:
         facts["test part used"] = "once" if summary.tests == 1 else f"{summary.tests} times"
     return facts
 
@@ -146,7 +120,7 @@ def _search(view: StudyView) -> dict[str, str]:
         facts["trained on"] = ", ".join(hosts)
     first = summary.stages[0].space.parameters if summary.stages else view.parameters
     for name, parameter in first.items():
-        facts[f"searched: {name}"] = range_text(parameter)
+        facts[f"searched: {name}"] = setting_text(parameter)
     return facts
 
 
@@ -192,16 +166,3 @@ def _environments(environments: Sequence[Mapping[str, str]]) -> dict[str, str]:
         name: ", later ".join(dict.fromkeys(known[name] for known in environments if name in known))
         for name in names
     }
-
-
-def range_text(parameter: Parameter) -> str:
-    """A range or the choices, on one line.
-
-    >>> from hpsearch.space import Float
-    >>> range_text(Float(0.0001, 1.0, log=True))
-    '0.0001 to 1 (log scale)'
-    """
-    if isinstance(parameter, Categorical):
-        return ", ".join(value_text(choice) for choice in parameter.choices)
-    scale = " (log scale)" if parameter.log else ""
-    return f"{value_text(parameter.low)} to {value_text(parameter.high)}{scale}"

@@ -39,7 +39,7 @@ class FinalScoresData:
 
 def final_scores_data(comparison: Comparison) -> FinalScoresData:
     """The test accuracy of the winners, and of the same winners trained once more."""
-    rows = summarize_strategies([comparison])
+    rows = summarize_strategies(comparison)
     note = "Diamonds are interquartile means with 95% bootstrap intervals."
     if _outside(comparison):
         note += " Below the axis: trainings that came out far worse than all others, drawn at its"

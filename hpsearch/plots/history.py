@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
-from hpsearch.engine.record import settings_text
 from hpsearch.plots.scales import ScoreAxis, score_axis, thinned
 from hpsearch.plots.style import GREY, VERMILLION, blank_figure, label, stage_colour, stage_group
 from hpsearch.plots.view import StudyView, TrialView, scored
 from hpsearch.search.base import StageKind
+from hpsearch.wording import settings_text
 
 if TYPE_CHECKING:
     import plotly.graph_objects as go

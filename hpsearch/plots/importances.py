@@ -7,10 +7,10 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import TYPE_CHECKING
 
-from hpsearch.engine.identity import quiet_optuna
 from hpsearch.plots.style import BLUE, blank_figure, label
 from hpsearch.plots.view import NothingToDraw, StudyView, TrialView, scored
 from hpsearch.search.distributions import to_distribution
+from hpsearch.search.optuna_strategies import quiet_optuna
 
 if TYPE_CHECKING:
     import plotly.graph_objects as go

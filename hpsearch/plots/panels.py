@@ -29,8 +29,8 @@ from hpsearch.plots.parallel import parallel_data, parallel_figure
 from hpsearch.plots.parameters import parameters_data, parameters_figures
 from hpsearch.plots.relevance import relevance_data, relevance_figure
 from hpsearch.plots.slice_contour import slice_contour_data, slice_contour_figures
-from hpsearch.plots.tables import Table
 from hpsearch.plots.timeline import timeline_data, timeline_figure
+from hpsearch.wording import Table
 
 if TYPE_CHECKING:
     import plotly.graph_objects as go

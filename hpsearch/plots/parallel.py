@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from hpsearch.engine.record import value_text
 from hpsearch.plots.scales import ScoreAxis, place, score_axis, shortened, thinned
 from hpsearch.plots.style import GREY, SKY, VERMILLION, blank_figure, label
 from hpsearch.plots.view import NothingToDraw, StudyView, TrialView, scored
 from hpsearch.space import Categorical, Parameter
+from hpsearch.wording import value_text
 
 if TYPE_CHECKING:
     import plotly.graph_objects as go

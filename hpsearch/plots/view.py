@@ -117,7 +117,6 @@ def read_view(store: WriteBehindStorage, name: str) -> StudyView:
         traced = [r for r in summary.rows if "snapshots" in epochs.get(ids[r.number], ())]
         for number in seen_from_inside(traced):
             epochs |= load_epochs(store, trial_id=ids[number])
-        names = study.metric_names
     return StudyView(
         name=name,
         summary=summary,
@@ -125,9 +124,9 @@ def read_view(store: WriteBehindStorage, name: str) -> StudyView:
             _trial(row, trials[row.number], epochs.get(ids[row.number], {})) for row in summary.rows
         ),
         parameters=_parameters(trials.values()),
-        score_name=names[0] if names else "objective value",
-        maximize=study.directions[0].name != "MINIMIZE",
-        objectives=len(study.directions),
+        score_name=summary.score_name,
+        maximize=summary.maximize,
+        objectives=summary.objectives,
         settings=record.read_metadata(study, "study file") or {},
         environments=tuple(
             {str(what): str(value) for what, value in known.items()}

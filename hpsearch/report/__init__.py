@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 from hpsearch.report.dashboards import Dashboard, load_dashboard
-from hpsearch.report.document import document_html, figure_html, write_page
+from hpsearch.report.document import document_html, figure_html, table_html, write_page
 from hpsearch.report.page import page_html, page_name
 from hpsearch.report.png import write_pngs
 from hpsearch.report.subjects import page_of
-from hpsearch.report.words import table
 
 __all__ = [
     "Dashboard",
@@ -17,7 +16,7 @@ __all__ = [
     "page_html",
     "page_name",
     "page_of",
-    "table",
+    "table_html",
     "write_page",
     "write_pngs",
 ]

@@ -14,7 +14,9 @@ from hpsearch.writing import html_text, write_whole
 if TYPE_CHECKING:
     import plotly.graph_objects as go
 
-__all__ = ["document_html", "figure_html", "write_page"]
+    from hpsearch.wording import Table
+
+__all__ = ["document_html", "figure_html", "table_html", "write_page"]
 
 HERE = Path(__file__).parent
 
@@ -70,6 +72,36 @@ def figure_html(figure: go.Figure, identity: str) -> str:
         f'<div class="figure" id="{identity}" style="height: {height}px">'
         f'<script type="application/json">{_script_safe(to_json_plotly(document))}</script></div>'
     )
+
+
+def table_html(table: Table, *, kind: str = "facts") -> str:
+    """A table that scrolls in its own frame where it is wider than the page.
+
+    Args:
+        table: plain text.
+        kind: its class, for the style sheet.
+
+    >>> from hpsearch.wording import Table
+    >>> "&lt;b&gt;" in table_html(Table("x", ["name"], [["<b>"]]))
+    True
+    """
+    head = "".join(f'<th scope="col">{html_text(text)}</th>' for text in table.headings)
+    body = "".join(f"<tr>{''.join(map(_cell, row))}</tr>" for row in table.rows)
+    caption = html_text(table.caption)
+    return (
+        f'<div class="frame" tabindex="0" role="region" aria-label="{caption}">'
+        f'<table class="{kind}"><caption>{caption}</caption>'
+        f"<thead><tr>{head}</tr></thead><tbody>{body}</tbody></table></div>\n"
+    )
+
+
+PROSE = 40
+"""Characters from which on a cell is a sentence, whose lines are not to be two words long."""
+
+
+def _cell(text: str) -> str:
+    kind = ' class="prose"' if len(text) > PROSE else ""
+    return f"<td{kind}>{html_text(text)}</td>"
 
 
 def _script_safe(text: str) -> str:

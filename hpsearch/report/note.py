@@ -7,9 +7,8 @@ import re
 from typing import TYPE_CHECKING
 
 from hpsearch.plots import NothingToDraw
-from hpsearch.plots.configuration import configuration_data
 from hpsearch.plots.diagnosis import diagnosis_data
-from hpsearch.report.words import result_sentence, winner_line
+from hpsearch.wording import Table, moves, result_sentence, stages_table, winner_line
 from hpsearch.writing import written_out
 
 if TYPE_CHECKING:
@@ -28,15 +27,9 @@ def note_markdown(view: StudyView) -> str:
         view: a study that hpsearch made.
     """
     summary = view.summary
-    parts = [f"**{_plain(result_sentence(view))}**", _plain(winner_line(view))]
+    parts = [f"**{_plain(result_sentence(summary))}**", _plain(winner_line(summary))]
     if summary.stages:
-        rows = [
-            f"| {_cell(stage.name)} | {stage.done} | {stage.epochs} "
-            f"| {'' if stage.best is None else f'{stage.best:.4f}'} |"
-            for stage in summary.stages
-        ]
-        head = "| stage | trials | epochs | best validation |\n| --- | --- | --- | --- |"
-        parts.append("\n".join([f"### {_cell(str(summary.strategy))}", "", head, *rows]))
+        parts.append(_table(stages_table(summary)))
     if summary.winner is not None:
         parts.append(
             f"Trial {summary.winner} stands for the winner, which may have raced over several "
@@ -45,14 +38,13 @@ def note_markdown(view: StudyView) -> str:
             "draws from the whole space."
         )
     parts += _advice(view)
-    moves = configuration_data(view).moves
-    if moves:
-        lines = [
-            f"- {_cell(stage)}: {_cell(name)} from {_cell(before)} to {_cell(after)}. {_plain(why)}"
-            for stage, name, before, after, why in moves
-            if before != after
-        ]
-        parts.append("\n".join(["### How the ranges moved", "", *lines]))
+    moved = [
+        _plain(f"{m.stage}: {m.parameter} from {m.before} to {m.after}: {m.reason}")
+        for m in moves(summary)
+        if not m.stayed
+    ]
+    if moved:
+        parts.append("\n- ".join(["### How the ranges moved\n", *moved]))
     if view.comparison is not None:
         parts.append(
             f"A part of the comparison **{_plain(view.comparison)}**: `hpsearch report` draws it."
@@ -81,5 +73,8 @@ def _plain(text: str) -> str:
     return re.sub(r"[\\`*_~\[\]]", r"\\\g<0>", html.escape(shown, quote=False))
 
 
-def _cell(text: str) -> str:
-    return _plain(text).replace("|", "\\|")
+def _table(table: Table) -> str:
+    """A table under its caption."""
+    lines = [table.headings, ["---"] * len(table.headings), *table.rows]
+    rows = (" | ".join(_plain(cell).replace("|", "\\|") for cell in line) for line in lines)
+    return "\n".join([f"### {_plain(table.caption)}\n", *(f"| {row} |" for row in rows)])

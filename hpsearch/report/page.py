@@ -11,10 +11,19 @@ from typing import TypeAlias
 from urllib.parse import quote
 
 from hpsearch.compare.result import Comparison
+from hpsearch.compare.summary import reference_of, summarize_strategies
 from hpsearch.plots import NothingToDraw, StudyView, panel
 from hpsearch.report.dashboards import Dashboard
-from hpsearch.report.document import document_html, figure_html
-from hpsearch.report.words import comparison_head, study_head, table
+from hpsearch.report.document import document_html, figure_html, table_html
+from hpsearch.wording import (
+    answer,
+    best_trials,
+    comparison_note,
+    result_sentence,
+    strategies_table,
+    verdict,
+    winner_line,
+)
 from hpsearch.writing import html_text
 
 __all__ = ["file_name", "page_html", "page_name"]
@@ -55,16 +64,38 @@ def _joint(subjects: Sequence[Subject]) -> str:
         return ""
     return (
         '<section class="study" id="all-data-sets">\n<h1>All data sets</h1>\n'
-        f"{comparison_head(comparisons)}</section>\n"
+        f"{_comparison_head(comparisons)}</section>\n"
     )
 
 
 def _section(subject: Subject, dashboard: Dashboard, identity: str) -> str:
-    head = comparison_head([subject]) if isinstance(subject, Comparison) else study_head(subject)
+    head = _comparison_head([subject]) if isinstance(subject, Comparison) else _study_head(subject)
     panels = "".join(_panel(subject, name, f"{identity}-{name}") for name in dashboard.panels)
     return (
         f'<section class="study" id="{identity}">\n<h1>{html_text(subject.name)}</h1>\n'
         f"{head}{panels}</section>\n"
+    )
+
+
+def _study_head(view: StudyView) -> str:
+    """What stands above a study's panels: the result, and the best trials."""
+    best = best_trials(view.summary)
+    return (
+        f'<p class="result">{html_text(result_sentence(view.summary))}</p>\n'
+        f"<p>{html_text(winner_line(view.summary))}</p>\n"
+        f"{'' if best is None else table_html(best, kind='trials')}"
+    )
+
+
+def _comparison_head(comparisons: Sequence[Comparison]) -> str:
+    """The answer in words, and the table: of one data set, or of several put together."""
+    rows = summarize_strategies(*comparisons)
+    more = "".join(f"<li>{html_text(sentence)}</li>" for sentence in answer(rows))
+    note = comparison_note(comparisons, reference_of(comparisons))
+    return (
+        f'<p class="result">{html_text(verdict(rows))}</p>\n<ul>{more}</ul>\n'
+        f"{table_html(strategies_table(comparisons, rows))}"
+        f'<p class="note">{html_text(note)}</p>\n'
     )
 
 
@@ -81,7 +112,7 @@ def _panel(subject: Subject, name: str, identity: str) -> str:
     figures = made.figures(data)
     drawn = "".join(figure_html(f, f"{identity}-{n}") for n, f in enumerate(figures, start=1))
     body = f'<div class="figures">{drawn}</div>\n' if figures else ""
-    body += "".join(table(t.headings, t.rows, caption=t.caption) for t in made.tables(data))
+    body += "".join(map(table_html, made.tables(data)))
     note = f'<p class="note">{html_text(data.note)}</p>\n' if data.note else ""
     return f"{head}<p>{html_text(made.about)}</p>\n{body}{note}</section>\n"
 

@@ -9,6 +9,7 @@ the study's store is never asked, so it keeps its one writer.
 from __future__ import annotations
 
 import importlib.util
+import warnings
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -24,7 +25,7 @@ if TYPE_CHECKING:
 
     from hpsearch.space import Space
 
-__all__ = ["ADAPTIVE", "AdaptiveSearch"]
+__all__ = ["ADAPTIVE", "AdaptiveSearch", "quiet_optuna"]
 
 ADAPTIVE = ("tpe", "gp", "cmaes")
 
@@ -84,12 +85,12 @@ class _Study:
 
     def __init__(self, sampler: str, space: Space, seed: int) -> None:
         self._sampler, self._space, self._seed = sampler, space, seed
-        with _quiet():
+        with quiet_optuna():
             self._restart()
 
     def propose(self, index: int, finished: Sequence[Result]) -> Configuration:
         """The configuration of a slot, given the stage's results in the order of their finish."""
-        with _quiet():
+        with quiet_optuna():
             if list(finished[: len(self._told)]) != self._told:
                 self._restart()
             for result in finished[len(self._told) :]:
@@ -148,13 +149,15 @@ def _make_sampler(name: str, seed: int) -> optuna.samplers.BaseSampler:
 
 
 @contextmanager
-def _quiet() -> Iterator[None]:
-    """Keep Optuna's log lines about studies that no one asked for off the terminal."""
+def quiet_optuna() -> Iterator[None]:
+    """Without Optuna's log lines and warnings about studies and samplers that only we use."""
     import optuna
 
     before = optuna.logging.get_verbosity()
     optuna.logging.set_verbosity(optuna.logging.ERROR)
     try:
-        yield
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", optuna.exceptions.ExperimentalWarning)
+            yield
     finally:
         optuna.logging.set_verbosity(before)

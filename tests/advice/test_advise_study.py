@@ -15,6 +15,8 @@ from hpsearch.errors import UsageError
 from hpsearch.storage import open_storage
 from hpsearch.study_file import load_study_file, parse_study_file
 
+pytestmark = pytest.mark.slow
+
 BROKEN = """
 name = "broken"
 [data]

@@ -155,6 +155,7 @@ def test_any_column_can_be_pasted_from_a_terminal_of_any_width(names: list[str])
     assert all(len(line) <= 80 for line in prose)
 
 
+@pytest.mark.slow
 def test_columns_of_any_name_are_left_out_by_what_check_prints(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -179,6 +180,7 @@ def test_columns_of_any_name_are_left_out_by_what_check_prints(
     assert parse_study_file(study_toml(study, comments=["\x7f \x9b2J"])).data == study.data
 
 
+@pytest.mark.slow
 def test_what_advise_writes_leaves_the_columns_out(
     leaky: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

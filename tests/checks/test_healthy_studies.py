@@ -11,6 +11,8 @@ from blobs import blobs, check_study, checked, divided, odd
 from hpsearch.data.images import DEBIAN_FOLDER
 from hpsearch.study_file import StudyFile, load_study_file, parse_study_file
 
+pytestmark = pytest.mark.slow
+
 STUDIES = Path(__file__).parents[2] / "studies"
 
 

@@ -14,6 +14,8 @@ from hpsearch.study_file.data import study_data
 from hpsearch.training.jobs import JobResult, train_folds
 from hpsearch.training.specification import TrainingSpecification
 
+pytestmark = pytest.mark.slow
+
 STUDY = 'name = "s"\n[data]\nname = "{data}"\n[training]\noptimizer = "{optimizer}"\n{more}'
 
 

@@ -12,6 +12,8 @@ from hpsearch.checks import Check, check_network
 from hpsearch.data import Dataset, Split
 from hpsearch.study_file import parse_study_file
 
+pytestmark = pytest.mark.slow
+
 X, Y = blobs()
 RNG = np.random.default_rng(1)
 

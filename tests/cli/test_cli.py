@@ -534,6 +534,7 @@ def test_an_unfinished_study_has_no_network_to_export(shell: Shell) -> None:
     assert "was not made by hpsearch, which has no network of it" in err
 
 
+@pytest.mark.slow
 class TestProcesses:
     """What only a real process shows: signals, pipes, start-up."""
 

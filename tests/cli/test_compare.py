@@ -12,6 +12,8 @@ import pytest
 from hpsearch.cli.app import run
 from hpsearch.storage import open_storage
 
+pytestmark = pytest.mark.slow
+
 STUDY = """
 name = "{name}"
 [data]

@@ -25,6 +25,8 @@ import pytest
 from hpsearch.cli.app import run
 from hpsearch.storage import open_storage
 
+pytestmark = pytest.mark.slow
+
 CHROMIUM = shutil.which("chromium") or shutil.which("google-chrome")
 
 FLOWERS = """

@@ -13,6 +13,8 @@ import pytest
 from hpsearch.cli.app import run
 from hpsearch.engine import summarize
 
+pytestmark = pytest.mark.slow
+
 INF, NAN = float("inf"), float("nan")
 
 

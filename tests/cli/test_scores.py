@@ -47,9 +47,14 @@ def lines(words: list[str], capsys: pytest.CaptureFixture[str]) -> list[str]:
 @pytest.mark.parametrize(
     ("name", "title", "heading", "scores"),
     [
-        ("loss", "lowest value", "objective value", ["1.235e-07", "3.21e-05", "0.0001234"]),
-        ("profit", "highest value", "objective value", ["1.235e+05", "2", "-1.5e+09"]),
-        ("zero", "lowest value", "objective value", ["0", "inf"]),
+        (
+            "loss",
+            "lowest objective value",
+            "objective value",
+            ["1.235e-07", "3.21e-05", "0.0001234"],
+        ),
+        ("profit", "highest objective value", "objective value", ["1.235e+05", "2", "-1.5e+09"]),
+        ("zero", "lowest objective value", "objective value", ["0", "inf"]),
         ("named", "lowest log loss", "log loss", ["4.5e-06"]),
     ],
 )
@@ -72,8 +77,8 @@ def test_trials_have_values_of_some_direction(
 @pytest.mark.parametrize(
     ("name", "words"),
     [
-        ("loss", "lowest value 1.235e-07"),
-        ("profit", "highest value 1.235e+05"),
+        ("loss", "lowest objective value 1.235e-07"),
+        ("profit", "highest objective value 1.235e+05"),
         ("named", "lowest log loss 4.5e-06"),
     ],
 )

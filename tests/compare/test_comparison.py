@@ -8,11 +8,11 @@ import numpy as np
 import optuna
 import pytest
 
-from hpsearch.cli.comparison import comparison_document
+from hpsearch.cli.compare import comparison_document
 from hpsearch.compare.plan import ComparisonPlan, plan_comparison
 from hpsearch.compare.result import Comparison, comparisons, read_comparison
 from hpsearch.compare.run import Progressed, compare_study
-from hpsearch.compare.summary import answer, summarize_strategies, verdict
+from hpsearch.compare.summary import summarize_strategies
 from hpsearch.engine import run_study
 from hpsearch.engine.cost import DataShape, training_flops
 from hpsearch.engine.identity import open_study
@@ -22,6 +22,9 @@ from hpsearch.search.grid import GridSearch
 from hpsearch.storage import load_study, open_storage
 from hpsearch.study_file import StudyFile, parse_study_file
 from hpsearch.study_file.data import study_data
+from hpsearch.wording import answer, verdict
+
+pytestmark = pytest.mark.slow
 
 SHAPE = DataShape(features=4, classes=3, rows=96)
 TEXT = """
@@ -388,11 +391,11 @@ def test_a_search_without_a_winner_is_told_and_counts_with_chance(tmp_path: Path
         assert grid.refit.tolist() == grid.test.tolist() == grid.validation.tolist() == [1 / 3] * 2
         assert found.runs["random"].without_winner == 0
         assert found.constant.tolist() == pytest.approx([1 / 3] * 2)
-    table = summarize_strategies([found])
+    table = summarize_strategies(found)
     said = " ".join(answer(table))
     assert "2 of 2 searches of grid have no winner" in said
     assert "grid's winners are no better" not in said
-    document = comparison_document([found], table, [])
+    document = comparison_document([found])
     assert [row["without_winner"] for row in document["strategies"]] == [2, 0]
     assert document["baselines"][0]["test_accuracy"] == pytest.approx(1 / 3)
 
@@ -407,7 +410,7 @@ def test_where_nothing_is_learned_no_strategy_is_ahead(tmp_path: Path) -> None:
         '[compare]\nrepeats = 1\nstrategies = ["grid", "random"]'
     )
     found = compare_study(file, storage=str(tmp_path / "c.db"), workers=1)
-    table = summarize_strategies([found])
+    table = summarize_strategies(found)
     assert verdict(table).startswith("Nothing was learned here")
     assert [row.winners_are for row in table] == ["no better", "no better"]
     told = [sentence for sentence in answer(table) if "always answering" in sentence]

@@ -1,7 +1,7 @@
 from __future__ import annotations
 
 import math
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 import pytest
@@ -112,25 +112,23 @@ EARLY, LATE, NEVER = run((2.0, 0.9)), run((4.0, 0.1), (6.0, 0.8)), run((20.0, 0.
 
 
 @pytest.mark.parametrize(
-    ("repeats", "against", "shares", "reached", "median"),
+    ("repeats", "shares", "reached", "median"),
     [
-        ([EARLY], "whole", [0.1], 1, 0.1),
-        ([EARLY, LATE, NEVER], "whole", [0.1, 0.5, math.inf], 2, 0.5),
-        ([EARLY, LATE, NEVER], "best", [0.25, 1.25, math.inf], 2, 1.25),
+        ([EARLY], [0.1], 1, 0.1),
+        ([EARLY, LATE, NEVER], [0.1, 0.5, math.inf], 2, 0.5),
         # Half of them is enough; fewer than half leaves no median.
-        ([EARLY, NEVER], "whole", [0.1, math.inf], 1, 0.1),
-        ([EARLY, NEVER, NEVER], "whole", [0.1, math.inf, math.inf], 1, math.inf),
-        ([NEVER, NEVER], "whole", [math.inf, math.inf], 0, math.inf),
+        ([EARLY, NEVER], [0.1, math.inf], 1, 0.1),
+        ([EARLY, NEVER, NEVER], [0.1, math.inf, math.inf], 1, math.inf),
+        ([NEVER, NEVER], [math.inf, math.inf], 0, math.inf),
     ],
 )
 def test_speed_up(
     repeats: list[Progress],
-    against: Literal["whole", "best"],
     shares: list[float],
     reached: int,
     median: float,
 ) -> None:
-    found = speed_up(repeats, [GRID] * len(repeats), against=against, rng=np.random.default_rng(0))
+    found = speed_up(repeats, [GRID] * len(repeats), rng=np.random.default_rng(0))
     assert list(found.shares) == pytest.approx(shares)
     assert (found.reached, found.repeats) == (reached, len(repeats))
     assert found.median == found.interval.estimate == pytest.approx(median)
@@ -148,8 +146,6 @@ def test_each_repeat_is_held_against_its_own_pair() -> None:
 def test_the_reference_reaches_itself_at_its_best() -> None:
     found = speed_up([GRID] * 4, [GRID] * 4, rng=np.random.default_rng(0))
     assert found.interval == (0.4, 0.4, 0.4)
-    found = speed_up([GRID] * 4, [GRID] * 4, against="best", rng=np.random.default_rng(0))
-    assert found.interval == (1.0, 1.0, 1.0)
 
 
 @pytest.mark.parametrize(

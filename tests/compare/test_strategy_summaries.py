@@ -7,7 +7,8 @@ import pytest
 from made_up import comparison, strategy_runs
 
 from hpsearch.compare.result import StrategyRuns
-from hpsearch.compare.summary import answer, reference_of, summarize_strategies, verdict
+from hpsearch.compare.summary import reference_of, summarize_strategies
+from hpsearch.wording import answer, verdict
 
 REPEATS = 8
 
@@ -21,7 +22,7 @@ DOUBLE = strategy_runs("random-x2", [[0.1] * 7 + [0.9]] * REPEATS, [0.75] * REPE
 
 
 def test_a_clear_winner() -> None:
-    table = {row.strategy: row for row in summarize_strategies([comparison(GRID, BETTER, SAME)])}
+    table = {row.strategy: row for row in summarize_strategies(comparison(GRID, BETTER, SAME))}
     assert table["grid"].versus is None
     better, same = table["coarse-to-fine"].versus, table["random"].versus
     assert better is not None
@@ -37,7 +38,7 @@ def test_a_clear_winner() -> None:
 
 
 def test_the_sentences() -> None:
-    sentences = list(answer(summarize_strategies([comparison(GRID, SAME, BETTER, DOUBLE)])))
+    sentences = list(answer(summarize_strategies(comparison(GRID, SAME, BETTER, DOUBLE))))
     assert sentences[0] == (
         "coarse-to-fine reached grid's best validation accuracy at 0.25 of its cost "
         "(95% interval 0.25 to 0.25, 8 of 8 repeats)."
@@ -74,7 +75,7 @@ def test_the_sentences() -> None:
     ],
 )
 def test_the_verdict(rival: StrategyRuns, said: str) -> None:
-    assert verdict(summarize_strategies([comparison(GRID, rival)])) == said
+    assert verdict(summarize_strategies(comparison(GRID, rival))) == said
 
 
 def test_data_sets_may_have_different_numbers_of_repeats() -> None:
@@ -82,20 +83,20 @@ def test_data_sets_may_have_different_numbers_of_repeats() -> None:
         *(strategy_runs(c.strategy, [[0.5, 0.6]] * 2, c.test[:2].tolist()) for c in (GRID, BETTER)),
         name="d",
     )
-    rows = summarize_strategies([comparison(GRID, BETTER), few])
+    rows = summarize_strategies(comparison(GRID, BETTER), few)
     assert [row.speed_up.repeats for row in rows] == [10, 10]
     assert [row.rank for row in rows] == [2.0, 1.0]
 
 
 def test_costs_are_shares_of_each_one_s_own_budget() -> None:
-    table = {row.strategy: row for row in summarize_strategies([comparison(GRID, DOUBLE)])}
+    table = {row.strategy: row for row in summarize_strategies(comparison(GRID, DOUBLE))}
     assert table["random-x2"].cost == table["grid"].cost == 1.0
     assert table["random-x2"].worst == 0.2
 
 
 def test_several_data_sets_are_put_together() -> None:
     other = strategy_runs("coarse-to-fine", [[0.5, 0.6, 0.7, 0.7]] * REPEATS, [0.6] * REPEATS)
-    both = summarize_strategies([comparison(GRID, BETTER), comparison(GRID, other, name="d")])
+    both = summarize_strategies(comparison(GRID, BETTER), comparison(GRID, other, name="d"))
     row = next(row for row in both if row.strategy == "coarse-to-fine")
     assert row.versus is not None
     assert row.versus.better == 0.5
@@ -106,7 +107,7 @@ def test_several_data_sets_are_put_together() -> None:
 
 def test_without_grid_the_first_is_the_reference() -> None:
     assert reference_of([comparison(SAME, BETTER)]) == "random"
-    [sentence, *_] = answer(summarize_strategies([comparison(SAME, BETTER)]))
+    [sentence, *_] = answer(summarize_strategies(comparison(SAME, BETTER)))
     assert "reached random's best" in sentence
 
 
@@ -116,12 +117,12 @@ def test_too_few_repeats_are_called_so(repeats: int, warned: bool) -> None:
         strategy_runs(c.strategy, [[0.5, 0.6]] * repeats, c.test[:repeats].tolist())
         for c in (GRID, BETTER)
     ]
-    last = list(answer(summarize_strategies([comparison(*few)])))[-1]
+    last = list(answer(summarize_strategies(comparison(*few))))[-1]
     assert ("too few to tell" in last) is warned
 
 
 def test_one_repeat_and_one_strategy_still_have_a_table() -> None:
     alone = strategy_runs("grid", [[0.5]], [0.5])
-    [row] = summarize_strategies([comparison(alone)])
+    [row] = summarize_strategies(comparison(alone))
     assert row.test == (0.5, 0.5, 0.5)
     assert list(answer([row])) == []

@@ -18,6 +18,8 @@ from hpsearch.engine import run_study
 from hpsearch.storage import WriteBehindStorage, load_study, open_storage
 from hpsearch.study_file import parse_study_file
 
+pytestmark = pytest.mark.slow
+
 STUDY = """
 name = "a_<b>_*c*"
 [data]

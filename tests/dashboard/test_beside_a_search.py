@@ -17,9 +17,12 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import optuna
+import pytest
 
 from hpsearch.dashboard import open_server
 from hpsearch.storage import load_study, open_storage
+
+pytestmark = pytest.mark.slow
 
 TRIALS = 80
 

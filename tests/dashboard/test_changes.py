@@ -35,6 +35,8 @@ from hpsearch.storage import (
 )
 from hpsearch.study_file import parse_study_file
 
+pytestmark = pytest.mark.slow
+
 STUDY = """
 name = "old"
 [data]

@@ -17,6 +17,8 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
+pytestmark = pytest.mark.slow
+
 ROWS = "".join(f"{k / 7},{k % 5},{'ab'[k % 2]}\n" for k in range(60_000))
 GOOD = f"p,q,y\n{ROWS}"
 BAD = f"p,q,y\n1,2,a\n3\n{ROWS * 8}"  # Arrow reads far ahead of a bad row

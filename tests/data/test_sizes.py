@@ -88,6 +88,7 @@ def told(tmp_path_factory: pytest.TempPathFactory) -> dict[str, tuple[int, str, 
 NAMES = [*bombs.DATA, "images", *(f"model: {name}" for name in bombs.MODELS)]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", NAMES)
 def test_a_bomb_is_refused_in_a_sentence(told: dict[str, tuple[int, str, int]], name: str) -> None:
     code, words, peak = told[name]

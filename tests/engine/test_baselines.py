@@ -25,10 +25,12 @@ from hpsearch.plots.history import history_data
 from hpsearch.plots.layers import layers_data
 from hpsearch.plots.parallel import parallel_data
 from hpsearch.report.note import note_markdown
-from hpsearch.report.words import best_table, result_sentence
 from hpsearch.storage import load_study, open_storage
 from hpsearch.study_file import StudyFile, parse_study_file
 from hpsearch.training.jobs import Refit, RefitJob, refit_job
+from hpsearch.wording import best_trials, result_sentence
+
+pytestmark = pytest.mark.slow
 
 
 def dataset(labels: list[Any], test: list[Any] | None = None) -> Dataset:
@@ -185,7 +187,7 @@ def test_a_winner_that_learned_nothing_is_called_so_everywhere(
     [beside_them] = json.loads(capsys.readouterr().out)["ensemble"]["baselines"]
     assert beside_them["winner_is"] == "no better"
     view = read_view(store, "s")
-    assert f"{words} (93.8%)" in result_sentence(view)
+    assert f"{words} (93.8%)" in result_sentence(view.summary)
     note = note_markdown(view)
     assert "Nothing was learned" in note
     assert "All is well" not in note
@@ -235,7 +237,7 @@ def test_while_a_search_goes_on_the_validation_parts_are_compared(
     [beside] = summary.baselines
     assert summary.test_accuracy is beside.test_accuracy is beside.test_correct is None
     assert summary.verdict(beside) == "no better"
-    sentence = result_sentence(read_view(open_storage(db), "s"))
+    sentence = result_sentence(read_view(open_storage(db), "s").summary)
     assert "no better than always answering 'no'" in sentence
     [kept] = json.loads(target.user_attrs["hpsearch:data"])["baselines"]
     assert kept["test_correct"] is None  # of the test part nothing is known before its time
@@ -287,7 +289,7 @@ def test_a_network_that_diverged_in_its_last_training_is_called_so(
     assert summary.document()["diverged"] is True
     words = "its last training diverged with every seed: do not use it"
     assert words in winner_text(summary).plain
-    assert words in result_sentence(read_view(open_storage(db), "s"))
+    assert words in result_sentence(read_view(open_storage(db), "s").summary)
 
 
 def test_more_trials_go_on_where_all_had_diverged(
@@ -347,9 +349,9 @@ def test_the_winner_is_the_best_trial_on_every_page(
     ranks = parallel_data(view).lines
     best = ranks[next(name for name in reversed(ranks) if name.startswith("best"))]
     assert any(f"(trial {worst.number})" in row[-1] for row in best.texts)
-    table = best_table(view)
-    assert table.count("(winner)") == 1
-    assert f"<td>{worst.number} (winner)</td>" in table
+    table = best_trials(view.summary)
+    assert table is not None
+    assert [row[0] for row in table.rows if "winner" in row[0]] == [f"{worst.number} (winner)"]
     assert f"Trial {worst.number} stands for the winner" in note_markdown(view)
     assert run(["trials", "s", "--top", "1", "--storage", db, "--json"]) == 0
     [first] = json.loads(capsys.readouterr().out)

@@ -116,6 +116,7 @@ trials = 40
 """
 
 
+@pytest.mark.slow
 def test_a_study_stops_at_its_budget_and_goes_on_with_a_larger_one(tmp_path: Path) -> None:
     def trials(database: str, flops: float | None, workers: int) -> dict[int, object]:
         limit = "" if flops is None else f"total_flops = {flops}"

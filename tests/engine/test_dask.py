@@ -29,6 +29,7 @@ distributed = pytest.importorskip("distributed")
 
 # Dask's own: what it leaves open when a worker is killed under it.
 pytestmark = [
+    pytest.mark.slow,
     pytest.mark.filterwarnings("ignore::ResourceWarning"),
     pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning"),
 ]

@@ -22,6 +22,8 @@ from hpsearch.study_file import StudyFile, parse_study_file
 from hpsearch.training.jobs import Job, RefitJob, refit_job
 from hpsearch.training.model import Model
 
+pytestmark = pytest.mark.slow
+
 TEXT = """
 name = "s"
 seed = 3

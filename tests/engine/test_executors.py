@@ -21,6 +21,7 @@ needs_forkserver = pytest.mark.skipif(
 )
 
 
+@pytest.mark.slow
 @needs_forkserver
 def test_a_worker_whose_starts_are_killed_for_seconds_does_its_job_afterwards() -> None:
     over = threading.Event()

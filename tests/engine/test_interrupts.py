@@ -19,6 +19,8 @@ import pytest
 
 from hpsearch.engine.interrupts import Interrupts
 
+pytestmark = pytest.mark.slow
+
 ENDS = {signal.SIGINT: KeyboardInterrupt, signal.SIGTERM: SystemExit}
 
 

@@ -126,6 +126,7 @@ def test_who_was_succeeded_may_write_no_more(engine: sa.Engine) -> None:
             lease.check(connection)
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("quick")
 def test_of_many_at_once_one_gets_the_study(engine: sa.Engine) -> None:
     with Lease(engine, 1, "mine"):

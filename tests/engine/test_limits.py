@@ -16,6 +16,8 @@ from hpsearch.errors import RunError
 from hpsearch.study_file import StudyFile, parse_study_file
 from hpsearch.training.jobs import Job, RefitJob, probabilities_job, refit_job
 
+pytestmark = pytest.mark.slow
+
 TEXT = """
 name = "s"
 [data]

@@ -268,6 +268,7 @@ def test_diverged_trainings_are_pruned_with_their_reason(here: Here, db: str) ->
     assert all(t.intermediate_values for t in trials)
 
 
+@pytest.mark.slow
 class TestBrokenWorkers:
     def test_a_job_that_breaks_is_tried_three_times_and_left_as_fail(
         self, here: Here, db: str

@@ -22,6 +22,8 @@ from hpsearch.cli.app import run
 from hpsearch.engine import run_study
 from hpsearch.study_file import load_study_file
 
+pytestmark = pytest.mark.slow
+
 ROOT = Path(__file__).parents[2]
 PATIENCE = 60.0
 STUDY = """

@@ -21,6 +21,8 @@ from hpsearch.lab.preprocessing import PreprocessingData
 from hpsearch.lab.update_ratios import UpdateRatiosData
 from hpsearch.lab.zig_zag import ZigZagData
 
+pytestmark = pytest.mark.slow
+
 Measured = Callable[[str], Any]
 
 
@@ -300,3 +302,24 @@ def test_images_are_those_whose_files_are_there(
     (folder / "test_batch.bin").write_bytes(b"damaged")
     with pytest.raises(DataError, match="truncated"):
         coarse_to_fine.images()
+
+
+def test_random_search_finds_what_one_parameter_decides_and_a_grid_what_both_do(
+    measured: Measured,
+) -> None:
+    """The shares in closed form; that of n searches has a standard error of sqrt(p (1 - p) / n)."""
+    data = measured("grid-and-random")
+    found, said = data.found, data.sees()
+    k = np.arange(1, 11)
+    for what, side in (("one parameter matters", 0.1), ("both matter alike", 0.1**0.5)):
+        # A random point is within a box of a tenth of the square in a tenth of all cases.
+        np.testing.assert_allclose(found["random", what], 1 - 0.9 ** (k**2), atol=0.04)
+        # A side holds one of k middles of cells where it begins within it below one of them.
+        begins = np.linspace(0, 1 - side, 10_001)[:, None]
+        for points, share in zip(k.tolist(), found["grid", what], strict=True):
+            middles = (np.arange(points) + 0.5) / points
+            holds = float(((begins <= middles) & (middles <= begins + side)).any(axis=1).mean())
+            assert share == pytest.approx(holds ** (1 if side == 0.1 else 2), abs=0.04)
+    assert "tries 3 values of the important parameter and random search 9" in said
+    for share in (found[name, what][2] for name, what in found):
+        assert f"{share:.0%}" in said

@@ -19,6 +19,8 @@ from hpsearch.lab.numbers import LARGEST, document
 from hpsearch.lab.pages import page_html, write_experiment, write_index
 from hpsearch.report.browser import Page, find_browser, open_page
 
+pytestmark = pytest.mark.slow
+
 BROWSER = pytest.mark.skipif(
     find_browser() is None, reason="needs Chromium (Debian: apt install chromium)"
 )

@@ -386,7 +386,7 @@ def test_the_configuration_says_who_says_it() -> None:
     assert facts["searched: rate"][0] == "0.0001 to 1 (log scale)"
     assert facts["best so far"][0] == "rate=0.01 l2=0.5"
     [move] = data.moves
-    assert (move.before, move.after) == ("0.0001 to 1 (log scale)", "0.01 to 1 (log scale)")
+    assert (move.before, move.after) == ("0.0001 to 1", "0.01 to 1")
 
 
 def test_the_configuration_tells_what_became_of_the_data() -> None:
@@ -501,6 +501,7 @@ def test_long_choices_are_short_at_the_axis_and_whole_under_the_mouse() -> None:
                 assert any(text.replace("<br>", " ").count("long") == 20 for text in hovered)
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(find_browser() is None, reason="needs Chromium (Debian: apt install chromium)")
 def test_a_browser_draws_long_choices(tmp_path: Path) -> None:
     view = with_long_choices()

@@ -14,6 +14,8 @@ from hpsearch.compare.result import Comparison
 from hpsearch.report import load_dashboard, page_html, write_page
 from hpsearch.report.browser import find_browser, open_page
 
+pytestmark = pytest.mark.slow
+
 BROWSER = pytest.mark.skipif(
     find_browser() is None, reason="needs Chromium (Debian: apt install chromium)"
 )

@@ -24,6 +24,8 @@ from hpsearch.storage import open_storage
 from hpsearch.study_file.template import toml_value
 from hpsearch.writing import OBEYED, written_out
 
+pytestmark = pytest.mark.slow
+
 BROWSER = pytest.mark.skipif(
     find_browser() is None, reason="needs Chromium (Debian: apt install chromium)"
 )

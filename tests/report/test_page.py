@@ -163,6 +163,7 @@ def test_pngs_without_a_browser_get_a_sentence(
         write_pngs(page, tmp_path / "figures")
 
 
+@pytest.mark.slow
 @BROWSER
 def test_pngs_of_every_figure(
     database: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
@@ -189,6 +190,7 @@ def opened(page: Path, request: pytest.FixtureRequest) -> Iterator[Any]:
         yield browser
 
 
+@pytest.mark.slow
 @BROWSER
 def test_a_browser_draws_every_panel_without_a_complaint(opened: Any) -> None:
     empty = opened.evaluate(
@@ -200,6 +202,7 @@ def test_a_browser_draws_every_panel_without_a_complaint(opened: Any) -> None:
     assert opened.problems == []
 
 
+@pytest.mark.slow
 @BROWSER
 def test_the_page_is_no_wider_than_the_window(opened: Any) -> None:
     assert opened.evaluate("document.documentElement.scrollWidth <= innerWidth")
@@ -208,11 +211,13 @@ def test_the_page_is_no_wider_than_the_window(opened: Any) -> None:
     )
 
 
+@pytest.mark.slow
 @BROWSER
 def test_nothing_that_is_written_is_cut_off(opened: Any) -> None:
     assert opened.evaluate(CUT_OFF) == []
 
 
+@pytest.mark.slow
 @BROWSER
 def test_sentences_in_tables_have_lines_of_several_words(opened: Any) -> None:
     letters_a_line = opened.evaluate(LETTERS_A_LINE)
@@ -220,6 +225,7 @@ def test_sentences_in_tables_have_lines_of_several_words(opened: Any) -> None:
     assert min(letters_a_line) > 18
 
 
+@pytest.mark.slow
 @BROWSER
 def test_colours_follow_the_reader(opened: Any) -> None:
     ink = opened.evaluate("FIGURES[0]._fullLayout.font.color")
@@ -227,6 +233,7 @@ def test_colours_follow_the_reader(opened: Any) -> None:
     assert ink == ("#e8eaed" if dark else "#1c1e21")
 
 
+@pytest.mark.slow
 @BROWSER
 def test_a_wide_table_shows_that_it_scrolls_and_its_caption_stays(opened: Any) -> None:
     widths = opened.evaluate(
@@ -242,6 +249,7 @@ def test_a_wide_table_shows_that_it_scrolls_and_its_caption_stays(opened: Any) -
     assert shade in opened.evaluate(f"{style}.backgroundImage")
 
 
+@pytest.mark.slow
 @BROWSER
 def test_on_paper_a_heading_stays_with_its_first_figure(page: Path) -> None:
     with open_page(page) as browser:
@@ -387,6 +395,7 @@ POINT = """(() => {
 })()"""
 
 
+@pytest.mark.slow
 @BROWSER
 def test_hovering_shows_the_trial(opened: Any) -> None:
     x, y = opened.evaluate(POINT)
@@ -399,6 +408,7 @@ def test_hovering_shows_the_trial(opened: Any) -> None:
     assert re.search(r"trial \d+: .*learning_rate=", words)
 
 
+@pytest.mark.slow
 @BROWSER
 def test_the_browser_gives_its_reasons(opened: Any) -> None:
     with pytest.raises(RunError, match=r"the page in the browser failed: .*nothing is not defined"):
@@ -407,6 +417,7 @@ def test_the_browser_gives_its_reasons(opened: Any) -> None:
         opened.call("No.such")
 
 
+@pytest.mark.slow
 @BROWSER
 def test_what_a_page_complains_of_is_kept(tmp_path: Path) -> None:
     bad = tmp_path / "bad.html"
@@ -419,6 +430,7 @@ def test_what_a_page_complains_of_is_kept(tmp_path: Path) -> None:
     assert "second is not defined" in said
 
 
+@pytest.mark.slow
 @BROWSER
 def test_a_folder_that_cannot_be_written_is_named(page: Path, tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")

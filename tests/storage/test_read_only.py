@@ -18,6 +18,8 @@ import pytest
 from hpsearch.engine import run_study
 from hpsearch.study_file import parse_study_file
 
+pytestmark = pytest.mark.slow
+
 TEXT = """
 name = "s"
 [data]

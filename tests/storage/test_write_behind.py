@@ -38,6 +38,8 @@ from hpsearch.storage.optuna_schema import SCHEMA, tables
 from hpsearch.storage.own_tables import own_tables
 from hpsearch.storage.pending import UNIQUE
 
+pytestmark = pytest.mark.slow
+
 Make = Callable[[], WriteBehindStorage]
 
 DISTRIBUTIONS: dict[str, tuple[BaseDistribution, Any]] = {

@@ -16,6 +16,8 @@ from hpsearch.nn import Network, TrainingResult, train
 from hpsearch.training.diagnosis import ADVICE, Finding, diagnose
 from hpsearch.training.specification import TrainingSpecification
 
+pytestmark = pytest.mark.slow
+
 GOOD: dict[str, Any] = {"learning_rate": 0.05, "epochs": 30}
 
 

@@ -1,0 +1,410 @@
+"""How results read: the one room in which figures become sentences, and tables of plain text.
+
+A terminal, an HTML page and a note in Markdown set what is worded here, each in its own way.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Mapping, Sequence
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from hpsearch.space import Categorical, Float, Int
+
+if TYPE_CHECKING:
+    from hpsearch.compare.progress import SpeedUp
+    from hpsearch.compare.result import Comparison
+    from hpsearch.compare.summary import StrategySummary, Versus
+    from hpsearch.engine.summary import Summary
+    from hpsearch.space import Value
+
+__all__ = [
+    "AGAIN",
+    "Move",
+    "Score",
+    "Table",
+    "answer",
+    "best_trials",
+    "budget_text",
+    "comparison_note",
+    "interval_text",
+    "moves",
+    "result_sentence",
+    "scores",
+    "setting_text",
+    "settings_text",
+    "stages_table",
+    "strategies_table",
+    "value_text",
+    "verdict",
+    "winner_line",
+]
+
+LEVEL = 0.05
+"""Below this p-value a difference is called one."""
+
+BEST = 10
+"""Trials in a table of the best."""
+
+
+class Table(NamedTuple):
+    """A table of plain text.
+
+    Attributes:
+        caption: what it is.
+        headings: of its columns.
+        rows: a cell for each heading.
+    """
+
+    caption: str
+    headings: Sequence[str]
+    rows: Sequence[Sequence[str]]
+
+    def without(self, heading: str) -> Table:
+        """The table without a column."""
+        at = self.headings.index(heading)
+        headings, *rows = ([*row[:at], *row[at + 1 :]] for row in (self.headings, *self.rows))
+        return Table(self.caption, headings, rows)
+
+
+class Score(NamedTuple):
+    """A figure of a winner, and what is to be known of it."""
+
+    what: str
+    number: str
+    remark: str
+
+
+class Move(NamedTuple):
+    """A range that a stage changed, or kept, and why."""
+
+    stage: str
+    parameter: str
+    before: str
+    after: str
+    reason: str
+
+    @property
+    def stayed(self) -> bool:
+        """Whether it is what it was."""
+        return self.after == SAME
+
+
+SAME = "the same"
+
+
+def value_text(value: Value) -> str:
+    """A value in at most a few digits: three significant ones for real numbers."""
+    return f"{value:.3g}" if isinstance(value, float) else str(value)
+
+
+def settings_text(configuration: Mapping[str, Value]) -> str:
+    """A configuration on one line.
+
+    >>> settings_text({"learning_rate": 0.012345, "width": 64, "activation": "relu"})
+    'learning_rate=0.0123 width=64 activation=relu'
+    """
+    text = " ".join(f"{name}={value_text(value)}" for name, value in configuration.items())
+    return text.replace("\n", "\\n")  # which others' names may have
+
+
+def setting_text(setting: Any, *, scale: bool = True) -> str:
+    """A value, choices or a range on one line.
+
+    Args:
+        setting: a parameter, or what a study file says.
+        scale: whether to say that a range is logarithmic.
+
+    >>> setting_text(Float(0.0001, 1.0, log=True)), setting_text({"choices": ["relu", "tanh"]})
+    ('0.0001 to 1 (log scale)', 'relu, tanh')
+    """
+    known = vars(setting) if isinstance(setting, Categorical | Float | Int) else setting
+    if not isinstance(known, Mapping):
+        return value_text(known)
+    if "choices" in known:
+        return ", ".join(map(value_text, known["choices"]))
+    step = known.get("step")
+    steps = "" if step in (None, 1) else f", in steps of {value_text(step)}"
+    log = " (log scale)" if scale and known.get("log") else ""
+    return f"{value_text(known['low'])} to {value_text(known['high'])}{steps}{log}"
+
+
+def interval_text(low: float, high: float) -> str:
+    """An interval in a table.
+
+    >>> interval_text(0.91551, 0.9637)
+    '0.916-0.964'
+    """
+    return f"{low:.3f}-{high:.3f}"
+
+
+def result_sentence(summary: Summary) -> str:
+    """What a study came to, as one sentence."""
+    if summary.validation_accuracy is None:
+        return summary.without_winner
+    trials = len(summary.rows)
+    count = f"{trials:,} trial{'' if trials == 1 else 's'}"
+    beside = "".join(
+        f", {summary.verdict(b)} than {b.does} ({b.accuracy:.1%})"
+        for b in summary.baselines
+        if summary.verdict(b) is not None
+    )
+    reached = f"{summary.validation_accuracy:.4g}"
+    if summary.test_accuracy is None or summary.test_interval is None:
+        tested = "; the winner is not tested yet" if summary.strategy else ""
+        return f"The {summary.extreme} of {count} so far is {reached}{beside}{tested}."
+    low, high = summary.test_interval
+    if summary.useless:
+        beside += f" ({summary.useless})"
+    seeds = len(summary.validation_scores)
+    over = f"mean of {seeds} seeds" if seeds > 1 else "one training"
+    return (
+        f"The winner of {count} labels {summary.test_accuracy:.1%} of {summary.test_rows} rows "
+        f"right that nothing else had seen (95% interval {low:.1%} to {high:.1%}){beside}; its "
+        f"{summary.score_name} was {reached}, {over}."
+    )
+
+
+def winner_line(summary: Summary) -> str:
+    """The settings of the winner, or of the best trial so far."""
+    if summary.best is None:
+        return ""
+    who = "The winner's settings" if summary.test_rows else "The best trial's settings"
+    return f"{who}: {settings_text(summary.best)}"
+
+
+def scores(summary: Summary) -> Iterator[Score]:
+    """How good the winner is, or the best trial so far, how sure that is, and what is beside it."""
+    if summary.best is None or summary.validation_accuracy is None:
+        return
+    if summary.strategy is None:  # somebody else's, of which no more is known
+        yield Score(summary.extreme, f"{summary.validation_accuracy:.4g}", "")
+        return
+    seeds, std = len(summary.validation_scores), summary.validation_std
+    remark = (
+        "one training, chosen for its score: expect less on new data"
+        if seeds < 2 or std is None
+        else f"mean of {seeds} seeds, standard deviation {std:.4f}"
+    )
+    yield Score(summary.score_name, f"{summary.validation_accuracy:.4f}", remark)
+    if summary.test_accuracy is not None and summary.test_interval is not None:
+        low, high = summary.test_interval
+        remark = f"95% interval {low:.4f} to {high:.4f}, {summary.test_rows} rows"
+        yield Score("test accuracy", f"{summary.test_accuracy:.4f}", remark)
+    for baseline in summary.baselines:
+        tested = baseline.test_accuracy is not None
+        remark = f"in validation {baseline.validation_accuracy:.4f}" if tested else ""
+        yield Score(baseline.short, f"{baseline.accuracy:.4f}", remark)
+
+
+def stages_table(summary: Summary) -> Table:
+    """Each stage with its size and best score."""
+    rows = [
+        (
+            stage.name,
+            str(stage.slots) if stage.done == stage.slots else f"{stage.done}/{stage.slots}",
+            str(stage.epochs),
+            "" if stage.best is None else f"{stage.best:.4f}",
+        )
+        for stage in summary.stages
+    ]
+    caption = f"{summary.study}: {summary.strategy}, {len(summary.rows)} trials"
+    return Table(caption, ("stage", "trials", "epochs", "best validation"), rows)
+
+
+def moves(summary: Summary) -> list[Move]:
+    """What each stage did to the ranges of the one before it."""
+    return [
+        Move(
+            stage.name,
+            change.parameter,
+            setting_text(change.before, scale=False),
+            SAME if change.after == change.before else setting_text(change.after, scale=False),
+            change.reason,
+        )
+        for stage in summary.stages
+        for change in stage.changes
+    ]
+
+
+def best_trials(summary: Summary) -> Table | None:
+    """The best trials with their settings; None where there are none, or several objectives."""
+    rows = [row for row in summary.rows if row.state == "complete"][:BEST]
+    if not rows or summary.objectives > 1:
+        return None
+    names = list(dict.fromkeys(name for row in rows for name in row.configuration))
+    ours = any(row.stage for row in rows)
+    winner = summary.winner
+    body = [
+        [
+            f"{row.number} (winner)" if row.number == winner else str(row.number),
+            *([str(row.stage or ""), "" if row.epochs is None else str(row.epochs)] * ours),
+            "" if row.score is None else f"{row.score:.4g}",
+            *(value_text(row.configuration[n]) if n in row.configuration else "" for n in names),
+        ]
+        for row in rows
+    ]
+    of = f"{len(rows)} of {len(summary.rows):,} trials"
+    caption = f"Best trials{' by their single scores' if winner is None else ''}: {of}"
+    if winner is not None:
+        caption += "; the winner first, then by single scores"
+    known = ["stage", "epochs"] if ours else []
+    return Table(caption, ["trial", *known, summary.score_name, *names], body)
+
+
+AGAIN = "trained once more"
+
+
+def strategies_table(
+    comparisons: Sequence[Comparison], summaries: Sequence[StrategySummary]
+) -> Table:
+    """One line a strategy: of one data set, or of several put together."""
+    rows: list[Sequence[str]] = [
+        (
+            row.strategy,
+            f"{row.trials:.0f}",
+            f"{row.cost:.2f}",
+            f"{row.test.estimate:.4f}",
+            interval_text(row.test.low, row.test.high),
+            f"{row.refit.estimate:.4f}",
+            f"{row.worst:.3f}",
+            f"{row.rank:.1f}",
+            "" if row.versus is None else f"{row.versus.better:.2f}",
+            "" if row.versus is None else f"{row.versus.p_value:.3f}",
+        )
+        for row in summaries
+    ]
+    if (constant := summaries[0].constant) is not None:
+        rows.append(("constant", "", "", f"{constant:.4f}", *[""] * 6))
+    counts = list(dict.fromkeys(comparison.repeats for comparison in comparisons))
+    searches = f"{' and '.join(map(str, counts))} {'search' if counts == [1] else 'searches'}"
+    several = f" on each of {len(comparisons)} data sets" if len(comparisons) > 1 else ""
+    names = ", ".join(comparison.name for comparison in comparisons)
+    headings = ("strategy", "trials", "cost", "test", "95% interval", AGAIN, "worst", "rank")
+    caption = f"{names}: {searches} of each strategy{several}"
+    return Table(caption, (*headings, "beats", "p"), rows)
+
+
+UNITS = {"flops": "floating-point operations", "epochs": "epochs", "seconds": "seconds"}
+
+
+def budget_text(comparison: Comparison) -> str:
+    """What a search may spend."""
+    return f"{comparison.amount:.6g} {UNITS[comparison.unit]}"
+
+
+def comparison_note(comparisons: Sequence[Comparison], reference: str) -> str:
+    """On what strategies were compared, and what the columns of their table are."""
+    conditions = " ".join(
+        f"On {c.data['name']}: {c.data['train']:,} rows to train, {c.data['validation']:,} to "
+        f"validate, {c.data['test']:,} to test; the budget of a search was {budget_text(c)}."
+        for c in comparisons
+    )
+    double = " random-x2 had twice the budget." if "random-x2" in comparisons[0].runs else ""
+    return (
+        f"{conditions}{double} cost: the share of its budget that a search spent. test: "
+        "interquartile mean of the test accuracy of the networks by which searches named their "
+        "winner. worst: the lowest accuracy of a winner that was trained once more. rank: among "
+        "the searches with one seed, by test; 1 is best. beats: how often a search's test accuracy "
+        f"lies above {reference}'s, ties counting half. p: Wilcoxon's paired test of the two, "
+        "after Holm. constant: what always answering the largest class comes to."
+    )
+
+
+def answer(table: Sequence[StrategySummary]) -> Iterator[str]:
+    """The comparison in words: when each rival caught up with the reference, and how it ended."""
+    yield from _reservations(table)
+    rivals = [row for row in table if row.versus is not None]
+    if not rivals:
+        return
+    [reference] = (row for row in table if row.versus is None)
+    repeats = rivals[0].speed_up.repeats
+    for row in sorted(rivals, key=lambda row: row.strategy != "coarse-to-fine"):
+        assert row.versus is not None
+        yield _reached(row.strategy, reference.strategy, row.speed_up)
+        yield _scored(row.strategy, reference.strategy, row.versus)
+    yield _found(reference.strategy, reference.speed_up)
+    least = 2.0 ** (1 - repeats)
+    if repeats and least >= LEVEL:
+        yield (
+            f"{repeats} {'repeat is' if repeats == 1 else 'repeats are'} too few to tell: no "
+            f"paired test of so many has a p-value below {least:g}. Give --repeats 10 and go on."
+        )
+
+
+def _reservations(table: Sequence[StrategySummary]) -> Iterator[str]:
+    """What is to be known before strategies are held against each other."""
+    for row in table:
+        if row.without_winner:
+            yield (
+                f"{row.without_winner} of {row.speed_up.repeats} searches of {row.strategy} have "
+                "no winner, since all their trainings diverged; each counts with chance."
+            )
+    for row in table:
+        winners = row.without_winner < row.speed_up.repeats
+        if winners and row.winners_are in ("no better", "worse"):
+            yield (
+                f"{row.strategy}'s winners are {row.winners_are} than always answering the largest "
+                f"class ({row.constant:.4f})."
+            )
+
+
+def verdict(table: Sequence[StrategySummary]) -> str:
+    """The comparison in one sentence: whether coarse to fine, or else the first rival, is ahead.
+
+    It is sooner where the whole interval of its cost lies below that of the reference, which is 1,
+    and it was there before the reference itself; better where the paired test says so.
+    """
+    if all(row.winners_are in ("no better", "worse") for row in table):
+        return (
+            "Nothing was learned here: no strategy's winners are better than always answering the "
+            "largest class."
+        )
+    rivals = [row for row in table if row.versus is not None]
+    if not rivals:
+        return "There is one strategy alone, and none to hold it against."
+    row = min(rivals, key=lambda row: row.strategy != "coarse-to-fine")
+    [reference] = (other for other in table if other.versus is None)
+    assert row.versus is not None
+    name, other = row.strategy, reference.strategy
+    sooner = row.speed_up.interval.high < 1 and row.speed_up.median < reference.speed_up.median
+    if row.versus.p_value < LEVEL:
+        better = row.versus.gain.estimate > 0
+        if better and sooner:
+            return f"{name} beats {other} search here: better networks, and sooner."
+        return f"{name} {'beats' if better else 'loses to'} {other} search here by test accuracy."
+    if sooner:
+        return f"{name} finds what {other} search finds at a lower cost here, and nothing better."
+    return f"{name} and {other} search cannot be told apart here."
+
+
+def _found(name: str, found: SpeedUp) -> str:
+    return (
+        f"{name} itself found its best at {found.median:.2f} of its cost "
+        f"(95% interval {found.interval.low:.2f} to {found.interval.high:.2f})."
+    )
+
+
+def _reached(name: str, reference: str, found: SpeedUp) -> str:
+    goal = f"{reference}'s best validation accuracy"
+    if not math.isfinite(found.median):
+        return (
+            f"{name} did not reach {goal} within its budget: "
+            f"{found.reached} of {found.repeats} repeats did."
+        )
+    high = found.interval.high
+    upper = f"{high:.2f}" if math.isfinite(high) else "never"
+    return (
+        f"{name} reached {goal} at {found.median:.2f} of its cost "
+        f"(95% interval {found.interval.low:.2f} to {upper}, "
+        f"{found.reached} of {found.repeats} repeats)."
+    )
+
+
+def _scored(name: str, reference: str, versus: Versus) -> str:
+    gain, low, high = versus.gain
+    numbers = f"{gain:+.4f}, 95% interval {low:+.4f} to {high:+.4f}, p = {versus.p_value:.2g}"
+    winners = f"The test accuracy of {name}'s winners"
+    if versus.p_value >= LEVEL:
+        return f"{winners} does not differ measurably from {reference}'s ({numbers})."
+    return f"{winners} is {'above' if gain > 0 else 'below'} {reference}'s ({numbers})."
