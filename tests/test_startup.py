@@ -15,6 +15,7 @@ HEAVY = [
     "plotly",
     "sqlalchemy",
     "scipy",
+    "pyarrow",
     "optuna_dashboard",
 ]
 

@@ -13,11 +13,11 @@ from hpsearch.engine.budget import most_below
 from hpsearch.engine.cost import training_flops
 from hpsearch.engine.run import make_search
 from hpsearch.errors import UsageError
-from hpsearch.search.grid import GridSearch
 from hpsearch.study_file.models import DOUBLE, CompareSection, SearchSection
 
 if TYPE_CHECKING:
     from hpsearch.engine.cost import DataShape
+    from hpsearch.search.race import RacedSearch
     from hpsearch.study_file import StudyFile
 
 __all__ = ["DOUBLE", "ComparisonPlan", "plan_comparison"]
@@ -131,8 +131,8 @@ def _affordable(study: StudyFile, most: int, amount: float, epoch: float, shape:
 
     def cost(trials: int) -> float:
         search = make_search(study, trials)
-        if isinstance(search.search, GridSearch):
-            return _grid_flops(study, search.search, shape)
+        if search.name == "grid":
+            return _grid_flops(study, search, shape)
         return search.planned_epochs * epoch
 
     least = most_below(most, lambda trials: cost(trials) <= amount)
@@ -150,18 +150,16 @@ def _amount(study: StudyFile, epoch: float, shape: DataShape) -> float:
         return study.search.trials * study.training.epochs * epoch
     of_grid = {name: getattr(study.search, name) for name in OWN["grid"]}
     settings = SearchSection(strategy="grid", trials=study.search.trials, **of_grid)
-    grid = make_search(study.model_copy(update={"search": settings}), settings.trials).search
-    assert isinstance(grid, GridSearch)
+    grid = make_search(study.model_copy(update={"search": settings}), settings.trials)
     if study.compare.budget == "epochs":
         return float(grid.planned_epochs)
     return _grid_flops(study, grid, shape)
 
 
-def _grid_flops(study: StudyFile, grid: GridSearch, shape: DataShape) -> float:
-    fixed = study.fixed()
-    return sum(
-        training_flops(fixed | dict(point), shape, epochs=grid.epochs) for point in grid.points
-    )
+def _grid_flops(study: StudyFile, grid: RacedSearch, shape: DataShape) -> float:
+    fixed, stage = study.fixed(), grid.search.stage(())
+    points = [stage.propose(index, ()) for index in range(stage.slots)]
+    return sum(training_flops(fixed | dict(p), shape, epochs=stage.epochs) for p in points)
 
 
 def _mean_epoch(study: StudyFile, shape: DataShape) -> float:

@@ -9,11 +9,26 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["ACCOUNT", "UNLABELLED", "Account", "code_for_missing", "listed", "quoted", "rows_told"]
+__all__ = [
+    "ACCOUNT",
+    "MISSING_LABEL",
+    "MISSING_NUMBER",
+    "UNLABELLED",
+    "Account",
+    "code_for_missing",
+    "listed",
+    "quoted",
+    "rows_told",
+]
 
 LONGEST_NAME = 40
 UNLABELLED = "without a label"
 """How the reason begins for which rows are left out that have none."""
+
+MISSING_NUMBER = ("na", "none", "nil", "-", "--", "\u2013", "\u2014", ".", "n.a.", "#n/a", "#na")
+"""In lower case, what else than an empty cell means a missing number in a column of numbers."""
+MISSING_LABEL = (*MISSING_NUMBER, "?", "n/a", "<na>", "nan", "null")
+"""In lower case, what may mean a missing label, or be the name of a class."""
 
 FREQUENT = 0.005
 """The least share of the rows that a code for missing values is suspected in."""

@@ -13,7 +13,7 @@ from typing import IO, TYPE_CHECKING, Any
 
 import numpy as np
 
-from hpsearch.data.columns import MISSING_LABEL
+from hpsearch.data.account import MISSING_LABEL
 from hpsearch.data.dataset import Dataset, as_features
 from hpsearch.data.files import check_unpacked, first_line
 from hpsearch.errors import DataError, nearest, shown

@@ -7,8 +7,10 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
 
-from hpsearch.data.account import UNLABELLED, quoted
+from hpsearch.data.account import MISSING_LABEL, MISSING_NUMBER, UNLABELLED, quoted
 from hpsearch.data.dataset import LONGEST_NAME, refuse_identifier, refuse_quantity
 from hpsearch.data.formats import (
     NUMBER,
@@ -27,7 +29,6 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 __all__ = [
-    "MISSING_LABEL",
     "Column",
     "Labels",
     "as_numbers",
@@ -41,12 +42,6 @@ __all__ = [
 ]
 
 MISSING = ("", "?", "NA", "N/A", "n/a", "<NA>", "NaN", "nan", "null", "NULL")
-MISSING_NUMBER = ("na", "none", "nil", "-", "--", "\u2013", "\u2014", ".", "n.a.", "#n/a", "#na")
-"""In lower case, what else means a missing number in a column of numbers."""
-
-MISSING_LABEL = (*MISSING_NUMBER, "?", "n/a", "<na>", "nan", "null")
-"""In lower case, what may mean a missing label, or be the name of a class."""
-
 INTEGER = r"^[+-]?\d{1,18}$"
 CODE = r"^0\d+$"
 POSTAL = r"^0\d{2,}$"
@@ -76,9 +71,6 @@ class Column:
 
 def clean(column: Any) -> Any:
     """The column with text trimmed and the usual words for a missing value as nulls."""
-    import pyarrow as pa
-    import pyarrow.compute as pc
-
     if pa.types.is_dictionary(column.type):
         text = column.cast(column.type.value_type).cast(pa.string())
         return clean(text).dictionary_encode()
@@ -97,9 +89,6 @@ def clean(column: Any) -> Any:
 
 def _trimmed(column: Any) -> Any:
     """Text of any type as plain, trimmed text; other columns as they are."""
-    import pyarrow as pa
-    import pyarrow.compute as pc
-
     if pa.types.is_large_string(column.type) or pa.types.is_string_view(column.type):
         column = column.cast(pa.string())
     if not pa.types.is_string(column.type):
@@ -115,8 +104,6 @@ def _trimmed(column: Any) -> Any:
 
 def _by_chunk(change: Callable[[Any], Any], text: Any) -> Any:
     """Text after a change that leaves most chunks as they are: these are shared, not copied."""
-    import pyarrow as pa
-
     if not isinstance(text, pa.ChunkedArray):
         return change(text)
     return pa.chunked_array([change(chunk) for chunk in text.chunks], text.type)
@@ -124,9 +111,6 @@ def _by_chunk(change: Callable[[Any], Any], text: Any) -> Any:
 
 def words_for_missing(column: Any) -> dict[str, int]:
     """The words in a column of text that are read as missing, and in how many cells."""
-    import pyarrow as pa
-    import pyarrow.compute as pc
-
     if pa.types.is_dictionary(column.type):
         column = column.cast(column.type.value_type)
     text = _trimmed(column)
@@ -138,8 +122,6 @@ def words_for_missing(column: Any) -> dict[str, int]:
 
 def counts_rows(column: Any) -> bool:
     """Whether a column holds the numbers of the rows: 0 to n - 1 or 1 to n, in any order."""
-    import pyarrow as pa
-
     column = clean(column)
     if column.null_count:
         return False
@@ -171,9 +153,6 @@ def interpret(
     Raises:
         DataError: text stands among numbers.
     """
-    import pyarrow as pa
-    import pyarrow.compute as pc
-
     kind = column.type
     tests = (pa.types.is_null, pa.types.is_dictionary, pa.types.is_string, pa.types.is_temporal)
     if not _is_number(kind) and (
@@ -225,9 +204,6 @@ def has_points(column: Column, cells: Any) -> bool:
         column: as `interpret` gives it without a decimal comma.
         cells: as `clean` gives them.
     """
-    import pyarrow as pa
-    import pyarrow.compute as pc
-
     if not pa.types.is_string(cells.type) or column.categories is not None:
         return False
     if column.read is not None and column.read.decimal_comma:
@@ -238,8 +214,6 @@ def has_points(column: Column, cells: Any) -> bool:
 
 def _leading_zeros(feature: str, column: Any) -> str | None:
     """What to ask of a column whose numbers are written as codes are, such as 01234."""
-    import pyarrow.compute as pc
-
     # Few numbers begin so, and the expression is slow beside these tests.
     zeros = column.filter(pc.and_not(pc.starts_with(column, "0"), pc.starts_with(column, "0.")))
     first = pc.index(pc.match_substring_regex(zeros, POSTAL), True).as_py()
@@ -252,15 +226,11 @@ def _leading_zeros(feature: str, column: Any) -> str | None:
 
 
 def _is_number(kind: Any) -> bool:
-    import pyarrow as pa
-
     tests = (pa.types.is_boolean, pa.types.is_integer, pa.types.is_floating, pa.types.is_decimal)
     return any(test(kind) for test in tests)
 
 
 def _as_float(column: Any) -> NDArray[np.float64]:
-    import pyarrow as pa
-
     if pa.types.is_boolean(column.type):
         column = column.cast(pa.int8())
     values = column.cast(pa.float64(), safe=False).to_numpy()
@@ -287,8 +257,6 @@ def _parse(
     Raises:
         DataError: more than half of the cells are numbers, so the rest is taken for slips.
     """
-    import pyarrow.compute as pc
-
     texts = coded.texts
     said = _said(texts)
     given = texts if pc.all(said).as_py() else texts.filter(said)
@@ -327,9 +295,6 @@ def _parse(
 
 def _said(texts: Any) -> Any:
     """Which texts are no word for a missing number."""
-    import pyarrow as pa
-    import pyarrow.compute as pc
-
     short = pc.less_equal(pc.utf8_length(texts), max(map(len, MISSING_NUMBER)))
     if not pc.any(short).as_py():  # spares a copy of what may be millions of texts
         return pc.invert(short)
@@ -338,8 +303,6 @@ def _said(texts: Any) -> Any:
 
 def _truth(texts: Any) -> Numbers | None:
     """True and false, in any case, as 1 and 0; None where texts say anything else, or nothing."""
-    import pyarrow.compute as pc
-
     if not 0 < len(texts) <= TRUTHS:
         return None
     lower = pc.utf8_lower(texts).to_pylist()
@@ -350,8 +313,6 @@ def _truth(texts: Any) -> Numbers | None:
 
 def _mostly_numbers(coded: _Coded, *, decimal_comma: bool) -> bool:
     """Whether all texts that are said are numbers, or more than half of the cells with one."""
-    import pyarrow.compute as pc
-
     said = _said(coded.texts)
     if numbers_of(coded.texts.filter(said), decimal_comma=decimal_comma) is not None:
         return True
@@ -361,8 +322,6 @@ def _mostly_numbers(coded: _Coded, *, decimal_comma: bool) -> bool:
 
 def _two_ways(texts: Any) -> str:
     """The text of a column that only a decimal point, and that only a decimal comma explains."""
-    import pyarrow as pa
-
     odd: dict[str, str] = {}
     for text in map(str, texts):
         one = pa.array([text])
@@ -376,8 +335,6 @@ def _two_ways(texts: Any) -> str:
 
 def _unlike(column: Any) -> int:
     """How many of the first `HEAD` texts differ, where it is more than half of them; else 0."""
-    import pyarrow.compute as pc
-
     if len(column) <= HEAD:
         return 0
     head = column.slice(0, HEAD).drop_null()
@@ -400,9 +357,6 @@ class _Coded:
     @classmethod
     def of(cls, column: Any) -> _Coded:
         """Each distinct text once."""
-        import pyarrow as pa
-        import pyarrow.compute as pc
-
         if not pa.types.is_dictionary(column.type):
             column = column.dictionary_encode()
         coded = column.combine_chunks()
@@ -411,8 +365,6 @@ class _Coded:
     @classmethod
     def each(cls, column: Any) -> _Coded:
         """The text of each cell, where most differ: a table of them would take ten times more."""
-        import pyarrow.compute as pc
-
         there = np.asarray(column.is_valid())
         places = np.cumsum(there, dtype=np.int32) - np.int32(1)
         return cls(pc.drop_null(column), np.where(there, places, np.int32(-1)))
@@ -450,9 +402,6 @@ def as_numbers(
     Raises:
         DataError: it does not; the message shows the first cell that is none.
     """
-    import pyarrow as pa
-    import pyarrow.compute as pc
-
     if pa.types.is_dictionary(column.type):
         column = column.cast(pa.string())
     if not pa.types.is_string(column.type):
@@ -482,8 +431,6 @@ def as_numbers(
 
 def _categorical(feature: str, coded: _Coded, present: int, remark: str | None) -> Column | str:
     """A dictionary-encoded column as codes of its sorted categories, unless they are too many."""
-    import pyarrow.compute as pc
-
     count = len(coded.texts)
     if count >= 10 and count > 0.9 * present:
         return f"{count:,} distinct texts in {present:,} rows, an identifier"
@@ -527,9 +474,6 @@ def known_codes(
     Returns:
         The codes, and the unknown values with their numbers of rows, the most frequent first.
     """
-    import pyarrow as pa
-    import pyarrow.compute as pc
-
     try:
         text = column.cast(pa.string())
     except pa.ArrowException as error:
@@ -578,9 +522,6 @@ def labels(name: str, target: str, column: Any, missing: Sequence[str] = ()) -> 
         DataError: no row has a label, or its type is not one of labels.
         UnknownNameError: no row has a label that is said to mean missing.
     """
-    import pyarrow as pa
-    import pyarrow.compute as pc
-
     kind = column.type
     if pa.types.is_dictionary(kind):
         column = column.cast(kind.value_type)
@@ -626,9 +567,6 @@ def labels(name: str, target: str, column: Any, missing: Sequence[str] = ()) -> 
 
 
 def _label_values(name: str, column: Any, words: set[str]) -> NDArray[Any]:
-    import pyarrow as pa
-    import pyarrow.compute as pc
-
     kind = column.type
     if pa.types.is_integer(kind):
         return np.asarray(column.to_numpy())

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 __all__ = [
+    "TABLE_SUFFIXES",
     "check_unpacked",
     "cut_off",
     "damaged_gzip",
@@ -29,6 +30,8 @@ __all__ = [
     "reading",
     "whole_path",
 ]
+
+TABLE_SUFFIXES = (".csv", ".csv.gz", ".tsv", ".tsv.gz", ".parquet")
 
 FREE = 128 << 20
 RATIO = 128

@@ -10,6 +10,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -93,8 +95,6 @@ def as_numbers(texts: Any, *, decimal_comma: bool = False) -> Numbers | None:
     >>> as_numbers(pa.array(["1,234.5", "1.234,5"])) is None
     True
     """
-    import pyarrow.compute as pc
-
     if len(texts) == 0:
         return None
     numbers = _parsed(texts, _bare, decimal_comma)
@@ -113,9 +113,6 @@ def as_numbers(texts: Any, *, decimal_comma: bool = False) -> Numbers | None:
 
 def are_numbers(texts: Any) -> Any:
     """Which texts are a number under some reading."""
-    import pyarrow as pa
-    import pyarrow.compute as pc
-
     bare = map(_bare, _pieces(texts))
     either = [
         pc.or_(pc.match_substring_regex(each, POINT), pc.match_substring_regex(each, COMMA))
@@ -131,8 +128,6 @@ def mixed_units(texts: Any) -> list[str]:
     >>> mixed_units(pa.array(["45 kg", "100 lb", "7 kg"]))
     ['kg', 'lb']
     """
-    import pyarrow.compute as pc
-
     if not _all_match(texts, _SPACED_UNIT):
         return []
     units = sorted(pc.unique(pc.struct_field(pc.extract_regex(texts, _UNIT), "unit")).to_pylist())
@@ -146,8 +141,6 @@ def begin_with_numbers(texts: Any) -> Any:
     >>> begin_with_numbers(pa.array(["12K", "<0.1", "5+", "12B", "10-20", "A1"])).to_pylist()
     [True, True, True, False, False, False]
     """
-    import pyarrow.compute as pc
-
     plain = pc.match_substring_regex(texts, _PLAIN_START)
     return pc.and_(plain, pc.invert(pc.match_substring_regex(texts, _TOP_CODE)))
 
@@ -161,8 +154,6 @@ def _pieces(texts: Any) -> Iterator[Any]:
 
 def _bare(texts: Any) -> Any:
     """Texts without signs of currency and percent, and without what groups digits by space."""
-    import pyarrow.compute as pc
-
     replaced = pc.replace_substring_regex
     bare = replaced(texts, "^[\u2212\u2013]", "-")
     bare = replaced(bare, rf"^({_CURRENCY}?)\s*\((.*\d.*)\)$", r"-\1\2")
@@ -175,8 +166,6 @@ def _bare(texts: Any) -> Any:
 
 def _one_unit(texts: Any) -> bool:
     """Whether all texts are a number with a unit, and that the same; codes and dates have none."""
-    import pyarrow.compute as pc
-
     units: set[str] = set()
     for piece in _pieces(texts):
         bare = _bare(piece)
@@ -194,8 +183,6 @@ def _one_unit(texts: Any) -> bool:
 
 
 def _without_unit(texts: Any) -> Any:
-    import pyarrow.compute as pc
-
     return pc.struct_field(pc.extract_regex(_bare(texts), _UNIT), "number")
 
 
@@ -203,9 +190,6 @@ def _parsed(
     texts: Any, bare: Callable[[Any], Any], decimal_comma: bool
 ) -> tuple[NDArray[np.float64], bool] | None:
     """The values under the first reading that fits all texts, and whether it has decimal commas."""
-    import pyarrow as pa
-    import pyarrow.compute as pc
-
     marks = r"[.,]" if decimal_comma else ","
     for comma in (True, False) if decimal_comma else (False, True):
         values, marked, end = np.empty(len(texts)), False, 0
@@ -224,15 +208,11 @@ def _parsed(
 
 
 def _all_match(texts: Any, expression: str) -> bool:
-    import pyarrow.compute as pc
-
     matched: bool = pc.all(pc.match_substring_regex(texts, expression)).as_py()
     return matched
 
 
 def _mixed_signs(texts: Any) -> str | None:
-    import pyarrow.compute as pc
-
     found = {
         sign
         for sign in ("$", "€", "£", "¥", "%")
@@ -301,8 +281,6 @@ def are_dates(texts: Any) -> Any:
     >>> are_dates(pa.array(["2024-03-01T10:00:00Z", "3 Mar 2024", "31/12/99", "1-2-3"])).to_pylist()
     [True, True, True, False]
     """
-    import pyarrow.compute as pc
-
     return pc.or_(pc.match_substring_regex(texts, DATE), pc.match_substring_regex(texts, CLOCK))
 
 

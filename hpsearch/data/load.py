@@ -8,9 +8,8 @@ from typing import TYPE_CHECKING, Literal
 
 from hpsearch.data.arrays import load_npz
 from hpsearch.data.bundled import BUNDLED
-from hpsearch.data.files import existing_file, first_line
+from hpsearch.data.files import TABLE_SUFFIXES, existing_file, first_line
 from hpsearch.data.images import load_cifar_10, load_fashion_mnist
-from hpsearch.data.tables import TABLE_SUFFIXES, read_table
 from hpsearch.data.tabular import dataset_from_table, with_names
 from hpsearch.errors import DataError, UnknownNameError
 
@@ -108,6 +107,8 @@ def check_named(name: str, target: str | None) -> None:
 def _by_path(
     path: str | Path, target: str | None, exclude: Sequence[str], missing_labels: Sequence[str]
 ) -> Dataset:
+    from hpsearch.data.tables import read_table
+
     file = existing_file(path)
     if file.suffix == ".npz":
         if target not in (None, "y"):
@@ -142,6 +143,8 @@ def columns_of(path: str | Path) -> list[str]:
     file = existing_file(path)
     if not file.name.endswith(TABLE_SUFFIXES):
         return []
+    from hpsearch.data.tables import read_table
+
     table, _ = with_names(read_table(file))
     return list(table.column_names)
 

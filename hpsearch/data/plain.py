@@ -4,21 +4,20 @@ from __future__ import annotations
 
 from typing import Any
 
+import pyarrow as pa
+import pyarrow.compute as pc
+
 __all__ = ["is_plain", "is_text", "outline", "plain", "unpacked_size"]
 
 
 def is_text(kind: Any) -> bool:
     """Whether it is one of Arrow's types of text."""
-    import pyarrow as pa
-
     tests = (pa.types.is_string, pa.types.is_large_string, pa.types.is_string_view)
     return any(test(_stored(kind)) for test in tests)
 
 
 def is_plain(kind: Any) -> bool:
     """Whether `plain` takes it: numbers, text, times, nothing at all, and dictionaries of these."""
-    import pyarrow as pa
-
     kind = _stored(kind)
     if pa.types.is_dictionary(kind):
         return is_plain(kind.value_type) and not pa.types.is_dictionary(kind.value_type)
@@ -36,8 +35,6 @@ def is_plain(kind: Any) -> bool:
 
 def outline(kind: Any) -> Any:
     """A type that stands for one that is not plain, and of which a null takes next to nothing."""
-    import pyarrow as pa
-
     kind = _stored(kind)
     if pa.types.is_struct(kind):
         return pa.struct([])
@@ -46,9 +43,6 @@ def outline(kind: Any) -> Any:
 
 def unpacked_size(column: Any) -> int:
     """The bytes of a plain array once each row has its own text."""
-    import pyarrow as pa
-    import pyarrow.compute as pc
-
     column = _storage(column)
     if not pa.types.is_dictionary(column.type) or not is_text(column.type.value_type):
         return int(column.nbytes)
@@ -66,8 +60,6 @@ def plain(column: Any, *, is_category: bool) -> Any:
     Raises:
         ArrowInvalid: a text is not UTF-8.
     """
-    import pyarrow as pa
-
     column = _storage(column)
     if pa.types.is_dictionary(column.type):
         texts = plain(column.dictionary, is_category=False)
@@ -83,12 +75,8 @@ def plain(column: Any, *, is_category: bool) -> Any:
 
 
 def _stored(kind: Any) -> Any:
-    import pyarrow as pa
-
     return kind.storage_type if isinstance(kind, pa.BaseExtensionType) else kind
 
 
 def _storage(column: Any) -> Any:
-    import pyarrow as pa
-
     return column.storage if isinstance(column.type, pa.BaseExtensionType) else column

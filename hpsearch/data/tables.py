@@ -15,13 +15,12 @@ from contextlib import contextmanager
 from itertools import chain
 from typing import IO, TYPE_CHECKING, Any
 
+import pyarrow as pa
+import pyarrow.csv as arrow_csv
+import pyarrow.parquet as pq
+
 from hpsearch.data.dataset import LONGEST_NAME, check_size
-from hpsearch.data.files import (
-    check_unpacked,
-    existing_file,
-    first_line,
-    reading,
-)
+from hpsearch.data.files import check_unpacked, existing_file, first_line, reading
 from hpsearch.data.pages import unpacked_pages
 from hpsearch.data.plain import is_plain, is_text, outline, plain, unpacked_size
 from hpsearch.errors import DataError
@@ -30,9 +29,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
     from pathlib import Path
 
-__all__ = ["TABLE_SUFFIXES", "read_table"]
-
-TABLE_SUFFIXES = (".csv", ".csv.gz", ".tsv", ".tsv.gz", ".parquet")
+__all__ = ["read_table"]
 
 HEAD_BYTES = 1 << 24  # the header line must end within 16 MiB
 MOST_FOOTER = 1 << 25
@@ -66,9 +63,6 @@ def _read_parquet(path: Path) -> Any:
 
     What is neither number, text nor time, such as lists, is not read: its column is all null.
     """
-    import pyarrow as pa
-    import pyarrow.parquet as pq
-
     packed = path.stat().st_size
     try:
         _check_footer(path, packed)
@@ -117,9 +111,6 @@ def _read_csv(path: Path) -> Any:
     Arrow's parallel and streaming readers read ahead in threads of their own, which an error leaves
     behind; one that then wants Python, for a block of a Python file, aborts a process that ends.
     """
-    import pyarrow as pa
-    from pyarrow import csv as arrow_csv
-
     with reading(path) as stream, _signals_left_to_python():
         header, delimiter = _header(path, stream.read(HEAD_BYTES))
         _check_names(path, header)
@@ -158,8 +149,6 @@ def _read_csv(path: Path) -> Any:
 @contextmanager
 def _signals_left_to_python() -> Iterator[None]:
     """Arrow takes Ctrl-C over while it parses; a signal that comes as it lets go again is lost."""
-    import pyarrow as pa
-
     pa.enable_signal_handlers(False)
     try:
         yield
@@ -193,8 +182,6 @@ def _measure(path: Path, stream: IO[bytes], delimiter: str, columns: int) -> tup
 
 def _for_arrow(path: Path, stream: IO[bytes], size: int) -> Any:
     """A file of Arrow's own: the file itself, or the text that it unpacks to."""
-    import pyarrow as pa
-
     if not isinstance(getattr(stream, "raw", None), gzip.GzipFile):
         return pa.OSFile(os.fsencode(path))
     stream.seek(0)

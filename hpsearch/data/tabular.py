@@ -9,18 +9,18 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from hpsearch.data import columns as col
 from hpsearch.data.account import Account, listed, quoted, rows_told
 from hpsearch.data.arrays import npz_features
 from hpsearch.data.dataset import Dataset, as_features, check_excluded
-from hpsearch.data.files import existing_file
-from hpsearch.data.tables import TABLE_SUFFIXES, read_table
+from hpsearch.data.files import TABLE_SUFFIXES, existing_file
 from hpsearch.errors import DataError, nearest, shown
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
     from numpy.typing import NDArray
+
+    from hpsearch.data.columns import Column
 
 __all__ = ["dataset_from_table", "load_features", "with_names"]
 
@@ -59,6 +59,8 @@ def dataset_from_table(
             no column is usable.
         UnknownNameError: a column to exclude, or a label that means missing, is not there.
     """
+    from hpsearch.data import columns as col  # with Arrow, which workers do without
+
     table, nameless = with_names(table)
     if target is None:
         raise DataError(
@@ -157,6 +159,9 @@ def load_features(
     Raises:
         DataError: the file or a column is missing, or text stands where numbers belong.
     """
+    from hpsearch.data import columns as col
+    from hpsearch.data.tables import read_table
+
     file = existing_file(path)
     if file.suffix == ".npz":
         return npz_features(file, len(feature_names))
@@ -195,8 +200,10 @@ def load_features(
 
 def _interpreted(
     name: str, table: Any, features: Sequence[str], there: NDArray[np.bool_] | None
-) -> dict[str, col.Column | str]:
+) -> dict[str, Column | str]:
     """What each column means; where one has a decimal comma, as 3,5 has, no other has a point."""
+    from hpsearch.data import columns as col
+
     found = {f: col.interpret(name, f, col.clean(table.column(f)), there) for f in features}
     columns = [c for c in found.values() if isinstance(c, col.Column)]
     if any(c.read is not None and c.read.decimal_comma for c in columns):

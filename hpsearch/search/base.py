@@ -26,6 +26,7 @@ __all__ = [
     "RACE",
     "Change",
     "Configuration",
+    "Propose",
     "Result",
     "Slot",
     "Stage",
@@ -74,6 +75,10 @@ class Result:
     slot: Slot
     score: float
     complete: bool = True
+
+
+Propose: TypeAlias = Callable[[int, Sequence[Result]], Configuration]
+"""The configuration of a slot, given its index and what has finished in its stage."""
 
 
 @dataclass(frozen=True)
@@ -126,7 +131,7 @@ class Stage:
         epochs: how long each of them trains.
         space: where their configurations come from.
         seed: the study's seed.
-        propose: the configuration of a slot, given its index and what has finished in the stage.
+        propose: the configuration of each slot.
         changes: what changed in the space since the stage before, with reasons.
         adaptive: whether ``propose`` looks at what has finished.
     """
@@ -137,7 +142,7 @@ class Stage:
     epochs: int
     space: Space
     seed: int
-    propose: Callable[[int, Sequence[Result]], Configuration] = field(repr=False, compare=False)
+    propose: Propose = field(repr=False, compare=False)
     changes: tuple[Change, ...] = ()
     adaptive: bool = False
 

@@ -8,70 +8,19 @@ one, whose best go into the race, trains in full.
 from __future__ import annotations
 
 import math
-import operator
-from dataclasses import dataclass
 from itertools import pairwise
 from typing import TYPE_CHECKING
 
 from hpsearch.errors import UsageError
-from hpsearch.search.base import Stage, StageKind, stages_done
-from hpsearch.search.narrowing import narrowed
-from hpsearch.search.quasi_random import sobol
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from hpsearch.search.base import Result
-    from hpsearch.space import Space
-
-__all__ = ["EPOCH_SHARES", "STAGE_SHARES", "CoarseToFine", "plan"]
+__all__ = ["EPOCH_SHARES", "STAGE_SHARES", "plan"]
 
 STAGE_SHARES = (0.5, 0.25, 0.25)
 EPOCH_SHARES = (0.25, 0.5, 1.0)
 FEWEST = 4  # a stage of fewer trials could not tell where to go next
-
-
-@dataclass(frozen=True)
-class CoarseToFine:
-    """A coarse stage and one or more fine ones.
-
-    Args:
-        space: the coarse stage's space.
-        slots: the trials of each stage.
-        epochs: the epochs of each stage.
-        seed: the study's seed.
-    """
-
-    space: Space
-    slots: tuple[int, ...]
-    epochs: tuple[int, ...]
-    seed: int
-    name: str = "coarse-to-fine"
-
-    @property
-    def stages(self) -> int:
-        """How many stages there are."""
-        return len(self.slots)
-
-    @property
-    def planned_epochs(self) -> int:
-        """The epochs of all its trainings together, if each trains as long as it may."""
-        return sum(map(operator.mul, self.slots, self.epochs))
-
-    def stage(self, results: Sequence[Result]) -> Stage:
-        """The stage after the last one that has results, in the region of the best so far."""
-        index = stages_done(results)
-        space, changes = narrowed(self.space, index, results)
-        return Stage(
-            kind=StageKind("fine", index) if index else StageKind("coarse"),
-            index=index,
-            slots=self.slots[index],
-            epochs=self.epochs[index],
-            space=space,
-            seed=self.seed,
-            propose=sobol(space, self.slots[index], self.seed, stage=index),
-            changes=changes,
-        )
 
 
 def plan(

@@ -16,8 +16,6 @@ from hpsearch.search.base import (
     Winner,
     stages_done,
 )
-from hpsearch.search.coarse_to_fine import CoarseToFine
-from hpsearch.search.grid import GridSearch
 from hpsearch.search.narrowing import narrow
 from hpsearch.search.quasi_random import sobol
 from hpsearch.search.race import Race, RacedSearch
@@ -44,12 +42,12 @@ def extend(make: Callable[[int], RacedSearch], totals: Sequence[int]) -> Strateg
     first = make(totals[0])
     if len(totals) == 1:
         return first
-    if isinstance(first.search, GridSearch):
+    if first.name == "grid":
         raise UsageError(
             "a grid cannot be given more trials, since its points would be others; "
             "give the study file a new name"
         )
-    if not first.confirm and not isinstance(first.search, CoarseToFine):
+    if not first.confirm and not first.search.narrows:
         return make(totals[-1])
     strategy: Strategy = first
     for before, total in pairwise(totals):
@@ -121,7 +119,7 @@ class Extension:
 
     def _stage(self, index: int, results: Sequence[Result]) -> Stage:
         search = self.whole.search
-        if isinstance(search, CoarseToFine):
+        if search.narrows:
             space, changes = narrow([search.space], results)
             propose = sobol(space, self.slots, search.seed, stage=index)
             kind, epochs = StageKind("fine", index), self.whole.epochs

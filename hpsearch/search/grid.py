@@ -5,60 +5,18 @@ from __future__ import annotations
 import math
 import sys
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from typing import TypeAlias
 
 from hpsearch.errors import SpaceError, UnknownNameError, UsageError
-from hpsearch.search.base import Configuration, Result, Stage, StageKind, generator
+from hpsearch.search.base import Configuration, generator
 from hpsearch.space import Categorical, Float, Parameter, Space, Value, own_value
 
-__all__ = ["GridSearch", "Points", "make_grid", "spread"]
+__all__ = ["Points", "make_grid", "shuffled", "spread"]
 
 _SHIFT = 2**32 - 1  # the key of the draw that moves a grid; no stage has this index
 _ORDER = 2**32 - 2  # likewise, of the order of its points
 
 Points: TypeAlias = Mapping[str, int | Sequence[Value]]
-
-
-@dataclass(frozen=True)
-class GridSearch:
-    """One stage with every point of a grid.
-
-    The points come in an order drawn from the seed: what a grid has found by some time, or before
-    it was interrupted, then says nothing of how its parameters happen to be sorted.
-
-    Args:
-        space: the space that the grid covers.
-        points: the configurations, each once.
-        epochs: how long each trains.
-        seed: the study's seed.
-    """
-
-    space: Space
-    points: tuple[Configuration, ...]
-    epochs: int
-    seed: int
-    name: str = "grid"
-    stages: int = 1
-
-    @property
-    def planned_epochs(self) -> int:
-        """The epochs of all its trainings together, if each trains as long as it may."""
-        return len(self.points) * self.epochs
-
-    def stage(self, results: Sequence[Result]) -> Stage:
-        """The one stage; it depends on no results."""
-        del results
-        order = generator(self.seed, _ORDER).permutation(len(self.points)).tolist()
-        return Stage(
-            StageKind(self.name),
-            0,
-            len(self.points),
-            self.epochs,
-            self.space,
-            self.seed,
-            propose=lambda index, _: self.points[order[index]],
-        )
 
 
 def make_grid(
@@ -128,6 +86,16 @@ def make_grid(
         else:
             growing.remove(name)
     return tuple(_configurations(space, values))
+
+
+def shuffled(points: Sequence[Configuration], seed: int) -> list[Configuration]:
+    """The points of a grid in an order drawn from the seed.
+
+    What a grid has found by some time, or before it was interrupted, then says nothing of how its
+    parameters happen to be sorted.
+    """
+    order = generator(seed, _ORDER).permutation(len(points)).tolist()
+    return [points[i] for i in order]
 
 
 def _offsets(space: Space, shift: int | None) -> dict[str, float]:

@@ -11,11 +11,10 @@ from __future__ import annotations
 import importlib.util
 import warnings
 from contextlib import contextmanager
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from hpsearch.errors import UsageError
-from hpsearch.search.base import Configuration, Result, Stage, StageKind, slot_seed
+from hpsearch.search.base import Configuration, Propose, Result, slot_seed
 from hpsearch.search.distributions import suggest
 
 if TYPE_CHECKING:
@@ -25,59 +24,31 @@ if TYPE_CHECKING:
 
     from hpsearch.space import Space
 
-__all__ = ["ADAPTIVE", "AdaptiveSearch", "quiet_optuna"]
+__all__ = ["ADAPTIVE", "adaptive", "check_installed", "quiet_optuna"]
 
 ADAPTIVE = ("tpe", "gp", "cmaes")
 
 
-@dataclass(frozen=True)
-class AdaptiveSearch:
-    """One stage in which one of Optuna's samplers proposes.
+def check_installed(name: str) -> None:
+    """Refuse a sampler that needs a package that is not installed.
+
+    Raises:
+        UsageError: the package is torch, for gp.
+    """
+    if name == "gp" and importlib.util.find_spec("torch") is None:
+        raise UsageError("the strategy gp needs torch; install it with pip install hpsearch[gp].")
+
+
+def adaptive(name: str, space: Space, seed: int) -> Propose:
+    """What one of Optuna's samplers proposes in a stage.
 
     Args:
         name: "tpe" (Bergstra et al., 2011), "gp" (a Gaussian process; needs torch) or "cmaes"
             (Hansen & Ostermeier, 2001).
         space: what it proposes from.
-        trials: how many trials.
-        epochs: how long each trains.
         seed: the study's seed.
-
-    Raises:
-        UsageError: if the sampler needs a package that is not installed.
     """
-
-    name: str
-    space: Space
-    trials: int
-    epochs: int
-    seed: int
-    stages: int = 1
-
-    def __post_init__(self) -> None:
-        if self.name == "gp" and importlib.util.find_spec("torch") is None:
-            raise UsageError(
-                "the strategy gp needs torch; install it with pip install hpsearch[gp]."
-            )
-
-    @property
-    def planned_epochs(self) -> int:
-        """The epochs of all its trainings together, if each trains as long as it may."""
-        return self.trials * self.epochs
-
-    def stage(self, results: Sequence[Result]) -> Stage:
-        """The one stage; it depends on no results."""
-        del results
-        propose = _Study(self.name, self.space, self.seed).propose
-        return Stage(
-            StageKind(self.name),
-            0,
-            self.trials,
-            self.epochs,
-            self.space,
-            self.seed,
-            propose,
-            adaptive=True,
-        )
+    return _Study(name, space, seed).propose
 
 
 class _Study:

@@ -8,57 +8,22 @@ parameters belong to the sequence too.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from functools import cache
 from typing import TYPE_CHECKING
 
-from hpsearch.search.base import Configuration, Result, Stage, StageKind, slot_seed
+from hpsearch.search.base import Configuration, Propose, Result, slot_seed
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Sequence
 
     from hpsearch.space import Space
 
-__all__ = ["QuasiRandomSearch", "sobol"]
+__all__ = ["sobol"]
 
 _DRAW = 2**32 - 1  # an index that no slot has: keeps the scrambling apart from the training seeds
 
 
-@dataclass(frozen=True)
-class QuasiRandomSearch:
-    """One stage with the first points of a Sobol sequence.
-
-    Args:
-        space: what the sequence fills.
-        trials: how many points.
-        epochs: how long each trains.
-        seed: the study's seed; it scrambles the sequence.
-    """
-
-    space: Space
-    trials: int
-    epochs: int
-    seed: int
-    name: str = "qmc"
-    stages: int = 1
-
-    @property
-    def planned_epochs(self) -> int:
-        """The epochs of all its trainings together, if each trains as long as it may."""
-        return self.trials * self.epochs
-
-    def stage(self, results: Sequence[Result]) -> Stage:
-        """The one stage; it depends on no results."""
-        del results
-        propose = sobol(self.space, self.trials, self.seed, stage=0)
-        return Stage(
-            StageKind(self.name), 0, self.trials, self.epochs, self.space, self.seed, propose
-        )
-
-
-def sobol(
-    space: Space, count: int, seed: int, *, stage: int
-) -> Callable[[int, Sequence[Result]], Configuration]:
+def sobol(space: Space, count: int, seed: int, *, stage: int) -> Propose:
     """The points of a scrambled Sobol sequence in a space.
 
     Args:

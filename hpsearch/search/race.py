@@ -11,12 +11,13 @@ from __future__ import annotations
 import math
 import statistics
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING
 
 from hpsearch.errors import NoWinnerError, RunError
 from hpsearch.search.base import (
     RACE,
     Configuration,
+    Propose,
     Result,
     Stage,
     StageKind,
@@ -24,9 +25,10 @@ from hpsearch.search.base import (
     in_order,
     stages_done,
 )
+from hpsearch.search.narrowing import narrowed
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
     from hpsearch.space import Space, Value
 
@@ -43,37 +45,49 @@ __all__ = [
 KEPT = 0.6  # the share of the contenders that a round leaves in
 
 
-class Search(Protocol):
-    """The search itself, before its winner is confirmed: a fixed number of stages."""
+@dataclass(frozen=True)
+class Search:
+    """The search itself, before its winner is confirmed: one stage or several.
+
+    Args:
+        name: of the strategy.
+        space: of the first stage; each later one has the region of the best so far.
+        slots: the trials of each stage.
+        epochs: how long each trial of each stage trains.
+        seed: the study's seed.
+        begin: given the space and the index of a stage, what proposes its configurations.
+        adaptive: whether that looks at what has finished within the stage.
+    """
+
+    name: str
+    space: Space
+    slots: tuple[int, ...]
+    epochs: tuple[int, ...]
+    seed: int
+    begin: Callable[[Space, int], Propose]
+    adaptive: bool = False
 
     @property
-    def name(self) -> str:
-        """The strategy's name."""
-        ...
-
-    @property
-    def space(self) -> Space:
-        """The space of its first stage."""
-        ...
-
-    @property
-    def seed(self) -> int:
-        """The study's seed."""
-        ...
-
-    @property
-    def stages(self) -> int:
-        """How many stages it has."""
-        ...
-
-    @property
-    def planned_epochs(self) -> int:
-        """The epochs of all its trainings together, if each trains as long as it may."""
-        ...
+    def narrows(self) -> bool:
+        """Whether it goes from coarse to fine, though few trials may leave it a single stage."""
+        return self.name == "coarse-to-fine"
 
     def stage(self, results: Sequence[Result]) -> Stage:
         """The stage after the last one that has results; asked only while there is one."""
-        ...
+        index = stages_done(results)
+        space, changes = narrowed(self.space, index, results)
+        first = "coarse" if self.narrows else self.name
+        return Stage(
+            kind=StageKind("fine", index) if index else StageKind(first),
+            index=index,
+            slots=self.slots[index],
+            epochs=self.epochs[index],
+            space=space,
+            seed=self.seed,
+            propose=self.begin(space, index),
+            changes=changes,
+            adaptive=self.adaptive,
+        )
 
 
 @dataclass(frozen=True)
@@ -100,11 +114,12 @@ class RacedSearch:
     @property
     def planned_epochs(self) -> int:
         """The epochs of all trainings together, if each trains as long as it may."""
-        return self.search.planned_epochs + self.confirm * self.epochs
+        each = zip(self.search.slots, self.search.epochs, strict=True)
+        return sum(slots * epochs for slots, epochs in each) + self.confirm * self.epochs
 
     def next_stage(self, results: Sequence[Result]) -> Stage | None:
         """The search's next stage; after its last one the rounds of the race."""
-        if stages_done(results) < self.search.stages:
+        if stages_done(results) < len(self.search.slots):
             return self.search.stage(results)
         return self._race.next_round(results, self.search.space, self.search.seed)
 
@@ -114,7 +129,7 @@ class RacedSearch:
 
     @property
     def _race(self) -> Race:
-        return Race(self.search.stages, self.confirm, self.epochs, self.contenders)
+        return Race(len(self.search.slots), self.confirm, self.epochs, self.contenders)
 
 
 @dataclass(frozen=True)

@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING
 
 from hpsearch.errors import UnknownNameError, UsageError, shown
-from hpsearch.search.coarse_to_fine import EPOCH_SHARES, STAGE_SHARES, CoarseToFine, plan
-from hpsearch.search.grid import GridSearch, Points, make_grid
-from hpsearch.search.optuna_strategies import ADAPTIVE, AdaptiveSearch
-from hpsearch.search.quasi_random import QuasiRandomSearch
+from hpsearch.search.base import generator
+from hpsearch.search.coarse_to_fine import EPOCH_SHARES, STAGE_SHARES, plan
+from hpsearch.search.grid import Points, make_grid, shuffled
+from hpsearch.search.optuna_strategies import ADAPTIVE, adaptive, check_installed
+from hpsearch.search.quasi_random import sobol
 from hpsearch.search.race import RacedSearch, Search
-from hpsearch.search.random_search import RandomSearch
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from hpsearch.search.base import Configuration, Propose
     from hpsearch.space import Space
 
 __all__ = ["STRATEGIES", "make_strategy"]
@@ -23,6 +25,8 @@ STRATEGIES = ("coarse-to-fine", "grid", "random", *ADAPTIVE, "qmc")
 
 CONFIRM_SHARE = 0.25  # of the trials of a coarse-to-fine search
 CONFIRM_FROM = 8  # with fewer trials than this, all of them search
+
+_DRAW = 1  # keeps the key of a draw apart from the key of a training seed
 
 
 def make_strategy(
@@ -81,23 +85,38 @@ def make_strategy(
     if contenders < 1:
         raise UsageError(f"contenders is {contenders}; give at least 1.")
     left = trials - confirm
-    search: Search
+    slots: tuple[int, ...] = (left,)
+    lengths: tuple[int, ...] = (epochs,)
+    if name == "coarse-to-fine":
+        shares = stage_shares or STAGE_SHARES, epoch_shares or EPOCH_SHARES
+        slots, lengths = plan(left, epochs, *shares)
+    grid: list[Configuration] = []
     if name == "grid":
-        search = GridSearch(
-            space, make_grid(space, points, left, shift=seed if shift else None), epochs, seed
-        )
-    elif name == "random":
-        search = RandomSearch(space, left, epochs, seed)
-    elif name == "qmc":
-        search = QuasiRandomSearch(space, left, epochs, seed)
-    elif name == "coarse-to-fine":
-        slots, lengths = plan(
-            left, epochs, stage_shares or STAGE_SHARES, epoch_shares or EPOCH_SHARES
-        )
-        search = CoarseToFine(space, slots, lengths, seed)
-    else:
-        search = AdaptiveSearch(name, space, left, epochs, seed)
+        grid = shuffled(make_grid(space, points, left, shift=seed if shift else None), seed)
+        slots = (len(grid),)
+    if name in ADAPTIVE:
+        check_installed(name)
+    begin = partial(_begin, name, seed, slots, grid)  # no closure, since strategies are pickled
+    search = Search(name, space, slots, lengths, seed, begin, adaptive=name in ADAPTIVE)
     return RacedSearch(search, confirm, epochs, contenders)
+
+
+def _begin(
+    name: str,
+    seed: int,
+    slots: Sequence[int],
+    grid: Sequence[Configuration],
+    space: Space,
+    stage: int,
+) -> Propose:
+    """What the stage of an index proposes from its space."""
+    if name == "grid":
+        return lambda index, _: grid[index]
+    if name == "random":  # Bergstra & Bengio, JMLR 13, 2012
+        return lambda index, _: space.sample(generator(seed, stage, index, _DRAW))
+    if name in ADAPTIVE:
+        return adaptive(name, space, seed)
+    return sobol(space, slots[stage], seed, stage=stage)
 
 
 def _refuse(name: str, owner: str, **settings: object) -> None:

@@ -9,7 +9,7 @@ import optuna
 import pytest
 
 from hpsearch.cli.compare import comparison_document
-from hpsearch.compare.plan import ComparisonPlan, plan_comparison
+from hpsearch.compare.plan import plan_comparison
 from hpsearch.compare.result import Comparison, comparisons, read_comparison
 from hpsearch.compare.run import Progressed, compare_study
 from hpsearch.compare.summary import summarize_strategies
@@ -18,7 +18,6 @@ from hpsearch.engine.cost import DataShape, training_flops
 from hpsearch.engine.identity import open_study
 from hpsearch.engine.run import make_search
 from hpsearch.errors import StudyFileError, UnknownNameError, UsageError
-from hpsearch.search.grid import GridSearch
 from hpsearch.storage import load_study, open_storage
 from hpsearch.study_file import StudyFile, parse_study_file
 from hpsearch.study_file.data import study_data
@@ -55,11 +54,10 @@ def study(
     )
 
 
-def grid_of(plan: ComparisonPlan, repeat: int = 0) -> GridSearch:
-    file = plan.studies["grid", repeat]
-    found = make_search(file, file.search.trials).search
-    assert isinstance(found, GridSearch)
-    return found
+def grid_of(file: StudyFile, more: int = 0) -> list[dict[str, object]]:
+    """The points of a file's grid, with its trials or some more."""
+    stage = make_search(file, file.search.trials + more).search.stage(())
+    return [dict(stage.propose(index, ())) for index in range(stage.slots)]
 
 
 def flops(file: StudyFile, points: list[dict[str, object]], epochs: int) -> float:
@@ -69,9 +67,10 @@ def flops(file: StudyFile, points: list[dict[str, object]], epochs: int) -> floa
 class TestPlan:
     def test_without_an_amount_the_budget_is_the_cost_of_the_grid(self) -> None:
         plan = plan_comparison(study(), SHAPE)
-        grid = grid_of(plan)
-        assert len(grid.points) == 16
-        spent = flops(plan.studies["grid", 0], [dict(p) for p in grid.points], 4)
+        file = plan.studies["grid", 0]
+        grid = grid_of(file)
+        assert len(grid) == 16
+        spent = flops(file, grid, 4)
         assert plan.amount == pytest.approx(spent)
         assert plan.studies["random", 0].search.total_flops == plan.amount
         assert plan.studies["random-x2", 0].search.total_flops == 2 * plan.amount
@@ -81,11 +80,9 @@ class TestPlan:
         for share in (0.3, 1.0, 2.5):
             amount = share * whole.amount * 1.0001
             plan = plan_comparison(study(compare=f"amount = {amount!r}"), SHAPE)
-            file, grid = plan.studies["grid", 0], grid_of(plan)
-            assert flops(file, [dict(p) for p in grid.points], 4) <= amount
-            larger = make_search(file, file.search.trials + 1).search
-            assert isinstance(larger, GridSearch)
-            assert flops(file, [dict(p) for p in larger.points], 4) > amount
+            file = plan.studies["grid", 0]
+            assert flops(file, grid_of(file), 4) <= amount
+            assert flops(file, grid_of(file, more=1), 4) > amount
 
     def test_coarse_to_fine_gets_more_trials_since_most_of_its_are_short(self) -> None:
         plan = plan_comparison(study(epochs=20), SHAPE)

@@ -234,12 +234,15 @@ def kills() -> Any:
 
 
 @pytest.mark.skipif(not Path("/proc/self/stat").exists(), reason="looks for processes in /proc")
-def test_every_slot_is_trained_exactly_once_whatever_is_killed(kills: Any, tmp_path: Path) -> None:
+@pytest.mark.parametrize(("strategy", "count"), [("coarse-to-fine", 6), ("random", 2), ("grid", 2)])
+def test_every_slot_is_trained_exactly_once_whatever_is_killed(
+    kills: Any, tmp_path: Path, strategy: str, count: int
+) -> None:
     """A short round of what the script does with every strategy."""
     study = tmp_path / "study.toml"
-    study.write_text(kills.STRATEGIES["coarse-to-fine"])
+    study.write_text(kills.STRATEGIES[strategy])
     run_study(load_study_file(study), storage=str(tmp_path / "whole.db"), workers=1)
-    assert kills.disturbed(study, tmp_path / "s.db", random.Random(4), 6) == 6
+    assert kills.disturbed(study, tmp_path / "s.db", random.Random(4), count) == count
     assert kills.essence(tmp_path / "s.db") == kills.essence(tmp_path / "whole.db")
 
 

@@ -70,7 +70,7 @@ class TestContract:
         report = reports[name, confirm]
         # A grid has as many points as fit, which need not be as many as there are.
         searched = TRIALS - confirm
-        searched = searched if name != "grid" else len(make(name, confirm=confirm).search.points)  # type: ignore[attr-defined]
+        searched = searched if name != "grid" else make(name, confirm=confirm).search.slots[0]  # type: ignore[attr-defined]
         assert len(report.results) == searched + confirm
         assert sum(stage.slots for stage in report.stages) == searched + confirm
         assert TRIALS - confirm - searched < 8
