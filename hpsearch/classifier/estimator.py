@@ -300,8 +300,7 @@ class MLPClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
             Array (n, n_classes), float64, in the order of ``classes_``; rows sum to one.
 
         Raises:
-            NotFittedError: before `fit`.
-            ValueError: when X has another number of features, or is not finite.
+            NotFittedError, ValueError: as `predict`.
         """
         return softmax(self._logits(X)).astype(np.float64, copy=False)
 
@@ -315,8 +314,7 @@ class MLPClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
             Array (n, n_classes), float64.
 
         Raises:
-            NotFittedError: before `fit`.
-            ValueError: when X has another number of features, or is not finite.
+            NotFittedError, ValueError: as `predict`.
         """
         logarithms: Floats = log_softmax(self._logits(X), axis=1)
         return logarithms

@@ -51,7 +51,7 @@ for command in (
     *(look.studies, look.trials, look.best, predict.predict),
     *(report.report, lab.lab, dashboard.dashboard, files.init, files.schema),
 ):
-    app.command()(command)
+    app.command(command.__name__)(command)
 
 
 def run(arguments: list[str]) -> int:

@@ -15,7 +15,7 @@ from hpsearch.wording import Table
 if TYPE_CHECKING:
     import plotly.graph_objects as go
 
-__all__ = ["EXPERIMENT", "GridAndRandomData", "grid_and_random_data"]
+__all__ = ["EXPERIMENT"]
 
 ONE, BOTH = "one parameter matters", "both matter alike"
 SHOWN = 3  # points on an axis of the slide's grid
@@ -37,20 +37,19 @@ class GridAndRandomData:
     found: dict[tuple[str, str], np.ndarray]
 
     def sees(self) -> str:
-        """What to see, with the numbers."""
+        """How often each finds what it looks for, with the trials of the slide."""
         share = {key: found[SHOWN - 1] for key, found in self.found.items()}
         return (
             f"With {SHOWN**2} trials a grid tries {SHOWN} values of the important parameter and "
             f"random search {SHOWN**2}, so that the grid finds the right tenth of its range in "
             f"{share['grid', ONE]:.0%} of searches and random search in "
-            f"{share['random', ONE]:.0%}; "
-            f"where both parameters matter alike, which nobody knows beforehand, the grid finds a "
-            f"square of the same area in {share['grid', BOTH]:.0%} and random search in "
-            f"{share['random', BOTH]:.0%}, as before."
+            f"{share['random', ONE]:.0%}; where both parameters matter alike, which nobody knows "
+            f"beforehand, the grid finds a square of the same area in {share['grid', BOTH]:.0%} "
+            f"and random search in {share['random', BOTH]:.0%}, as before."
         )
 
     def figures(self) -> list[go.Figure]:
-        """The slide, with the tried values of the important parameter below; then the shares."""
+        """The slide, with the values of the important parameter below; then the shares."""
         figures = []
         for name, points in self.points.items():
             figure = titled_figure(
@@ -86,7 +85,7 @@ class GridAndRandomData:
         return figures
 
     def table(self) -> Table:
-        """The shares."""
+        """The shares, by the number of trials."""
         rows = [
             [str(k**2), *(f"{found[n]:.0%}" for found in self.found.values())]
             for n, k in enumerate(self.axis.tolist())
@@ -133,4 +132,3 @@ EXPERIMENT = Experiment(
     "important parameter that are tried.",
     grid_and_random_data,
 )
-"""The page."""

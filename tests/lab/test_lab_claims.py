@@ -308,10 +308,8 @@ def test_random_search_finds_what_one_parameter_decides_and_a_grid_what_both_do(
     measured: Measured,
 ) -> None:
     """The shares in closed form; that of n searches has a standard error of sqrt(p (1 - p) / n)."""
-    found, said = (
-        measured("grid-and-random").found,
-        measured("grid-and-random").sees(),
-    )
+    data = measured("grid-and-random")
+    found, said = data.found, data.sees()
     k = np.arange(1, 11)
     for what, side in (("one parameter matters", 0.1), ("both matter alike", 0.1**0.5)):
         # A random point is within a box of a tenth of the square in a tenth of all cases.
