@@ -203,7 +203,6 @@ class Strategy(Protocol):
     @property
     def name(self) -> str:
         """The name under which `make_strategy` knows it."""
-        ...
 
     def next_stage(self, results: Sequence[Result]) -> Stage | None:
         """The stage after the last one that has results, or None when the search is over.
@@ -212,7 +211,6 @@ class Strategy(Protocol):
             results: all finished results, in any order; none for the first stage. Slots that failed
                 for good are simply missing.
         """
-        ...
 
     def winner(self, results: Sequence[Result]) -> Winner:
         """The configuration to name, given all finished results, in any order.
@@ -220,7 +218,6 @@ class Strategy(Protocol):
         Raises:
             RunError: if no result is complete: what was stopped as known bad is never named.
         """
-        ...
 
 
 def generator(seed: int, *key: int) -> np.random.Generator:

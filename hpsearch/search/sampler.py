@@ -154,13 +154,10 @@ class CoarseToFineSampler(BaseSampler):
     def _result(self, trial: FrozenTrial, name: str, value: Value, sign: float) -> Result:
         configuration = {name: value}
         slot = Slot(self._stage(trial.number), trial.number, configuration, 0, epochs=1)
-        if (
-            trial.state == TrialState.PRUNED
-            or trial.value is None
-            or not math.isfinite(trial.value)
-        ):
+        score = trial.value
+        if trial.state == TrialState.PRUNED or score is None or not math.isfinite(score):
             return Result(slot, 0.0, complete=False)
-        return Result(slot, sign * trial.value)
+        return Result(slot, sign * score)
 
 
 def _internal(trial: FrozenTrial, name: str) -> Value:

@@ -287,6 +287,4 @@ def as_stored(distribution: BaseDistribution) -> BaseDistribution:
     return json_to_distribution(distribution_to_json(distribution))
 
 
-@lru_cache(maxsize=4096)
-def _distribution(text: str) -> BaseDistribution:
-    return json_to_distribution(text)
+_distribution = lru_cache(maxsize=4096)(json_to_distribution)
