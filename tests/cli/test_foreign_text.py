@@ -24,6 +24,8 @@ from hpsearch.cli.render import plain_table
 from hpsearch.storage import open_storage
 from hpsearch.writing import OBEYED
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture(scope="module")
 def database(tmp_path_factory: pytest.TempPathFactory) -> str:

@@ -13,6 +13,8 @@ from optuna.trial import TrialState, create_trial
 from hpsearch.cli.app import run
 from hpsearch.storage import load_study, open_storage
 
+pytestmark = pytest.mark.slow
+
 STUDY = """
 name = "s"
 [data]

@@ -9,6 +9,8 @@ import pytest
 
 from hpsearch.cli.app import run
 
+pytestmark = pytest.mark.slow
+
 STUDY = """
 name = "mess"
 [data]

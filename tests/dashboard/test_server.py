@@ -15,6 +15,8 @@ import pytest
 from hpsearch.dashboard import open_server, server
 from hpsearch.storage import open_storage
 
+pytestmark = pytest.mark.slow
+
 LONG = 60
 """Seconds; nothing is decided by them, but that a broken server ends the test."""
 

@@ -541,6 +541,7 @@ class TestChangedStudies:
             run_study(study(name="m"), storage=db)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("transaction", [6, 8, 10])
 def test_a_group_that_cannot_be_committed_leaves_what_the_next_run_takes_up(
     here: Here, db: str, monkeypatch: pytest.MonkeyPatch, transaction: int

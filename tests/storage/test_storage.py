@@ -36,6 +36,7 @@ def pragma(storage: optuna.storages.RDBStorage, name: str) -> object:
         return connection.execute(sa.text(f"PRAGMA {name}")).scalar()
 
 
+@pytest.mark.slow
 class TestOpening:
     @pytest.mark.parametrize(
         ("name", "value"), [("journal_mode", "wal"), ("busy_timeout", 30_000), ("foreign_keys", 1)]
