@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from hpsearch.engine import record
 from hpsearch.engine.identity import kept_study_file
-from hpsearch.engine.summary import summarize, whole, winner_slots
+from hpsearch.engine.summary import Summary, whole, winner_slots
 from hpsearch.errors import UsageError
 from hpsearch.search.base import Result
 from hpsearch.study_file import StudyFile
@@ -73,11 +73,12 @@ class Evidence:
         return (one.result.slot.stage, one.result.slot.index) in self.winner
 
 
-def read_evidence(study: optuna.Study) -> Evidence:
+def read_evidence(study: optuna.Study, summary: Summary) -> Evidence:
     """Read a study of hpsearch.
 
     Args:
         study: from the store; it may still be running.
+        summary: of the same study.
 
     Raises:
         UsageError: hpsearch did not make it, or another version of it did.
@@ -95,7 +96,6 @@ def read_evidence(study: optuna.Study) -> Evidence:
         for trial in reversed(trials)
         if trial.value is not None and (key := record.slot_of(trial)) is not None
     }
-    summary = summarize(study)
     return Evidence(
         file,
         tuple(

@@ -15,6 +15,7 @@ from hpsearch.checks.check import listed
 from hpsearch.checks.rates import RateRange, range_verdict
 from hpsearch.data import Dataset
 from hpsearch.engine.identity import check_data
+from hpsearch.engine.summary import summarize
 from hpsearch.errors import DataError, UsageError
 from hpsearch.space import Float
 from hpsearch.storage import load_study, storage_errors, study_names
@@ -96,7 +97,7 @@ def advise_study(store: WriteBehindStorage, name: str) -> Advice:
     """
     with storage_errors(store.url):
         target = load_study(store, name)
-        evidence = read_evidence(target)
+        evidence = read_evidence(target, summarize(target))
         taken = set(study_names(store))
     study, recommendations = evidence.study, advise(evidence)
 

@@ -14,7 +14,7 @@ from typing import Annotated
 import typer
 
 from hpsearch.cli import advise, compare, dashboard, files, lab, look, predict, report, search
-from hpsearch.engine.interrupts import postponed
+from hpsearch.engine.interrupts import end, postponed
 from hpsearch.errors import HpsearchError
 
 __all__ = ["app", "run"]
@@ -127,17 +127,9 @@ def _signalled(error: BaseException | None) -> int | None:
 
 
 def stop(number: int, _: FrameType | None = None) -> None:
-    """What a signal means where nothing else has taken it over; see `Interrupts`.
-
-    Raises:
-        KeyboardInterrupt: for SIGINT.
-        SystemExit: for any other, with the code 128 and its number.
-    """
-    if postponed(number):
-        return
-    if number == signal.SIGINT:
-        raise KeyboardInterrupt
-    raise SystemExit(128 + number)
+    """What a signal means where nothing else has taken it over; see `Interrupts` and `end`."""
+    if not postponed(number):
+        end(number)
 
 
 def _complain(sentence: str) -> None:

@@ -17,7 +17,7 @@ from rich.console import RenderableType
 from rich.markup import escape
 from rich.text import Text
 
-from hpsearch.engine.summary import ACCURACY, Summary, TrialRow
+from hpsearch.engine.summary import ACCURACY, Summary, TrialRow, states_text
 from hpsearch.errors import StorageError
 from hpsearch.storage import DEFAULT_STORAGE, display_url
 from hpsearch.wording import (
@@ -104,14 +104,13 @@ def foreign_text(summary: Summary) -> str | None:
     count = sum(summary.foreign.values())
     if not count:
         return None
-    states = ", ".join(f"{n} {state}" for state, n in sorted(summary.foreign.items()))
     are, they = (
         ("trials are", "they stay as they are") if count > 1 else ("trial is", "it stays as it is")
     )
     return (
-        f"{count} {are} of somebody else's making ({states}), as with Optuna's enqueue_trial. "
-        f"hpsearch runs the trials of its own plan only: {they}. To try certain settings, name "
-        "them as points of a grid, in a study file of another name."
+        f"{count} {are} of somebody else's making ({states_text(summary.foreign)}), as with "
+        f"Optuna's enqueue_trial. hpsearch runs the trials of its own plan only: {they}. To try "
+        "certain settings, name them as points of a grid, in a study file of another name."
     )
 
 

@@ -61,7 +61,7 @@ def run(
             file, storage=storage, workers=workers, executor=executor, on_event=on_event
         )
     with open_storage(storage, create=False) as store:
-        recommendations = urgent(advise(read_evidence(load_study(store, file.name))))
+        recommendations = urgent(advise(read_evidence(load_study(store, file.name), summary)))
     if as_json:
         print_json(summary.document() | {"advice": [r.sentence for r in recommendations]})
     else:

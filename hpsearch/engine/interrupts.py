@@ -9,9 +9,9 @@ import threading
 import time
 from collections.abc import Callable
 from types import FrameType, TracebackType
-from typing import Any, TypeVar
+from typing import Any, NoReturn, TypeVar
 
-__all__ = ["Interrupts", "postponed"]
+__all__ = ["Interrupts", "end", "postponed"]
 
 T = TypeVar("T")
 
@@ -52,10 +52,8 @@ class Interrupts:
             KeyboardInterrupt: after SIGINT.
             SystemExit: after SIGTERM, with the code 143.
         """
-        if self._asked == signal.SIGINT:
-            raise KeyboardInterrupt
         if self._asked is not None:
-            raise SystemExit(128 + self._asked)
+            end(self._asked)
 
     def pause(self, seconds: float) -> None:
         """Sleep, but no longer than until a signal asks to stop."""
@@ -86,6 +84,18 @@ class Interrupts:
         self._asked = number
         if self._interruptible:
             self.check()
+
+
+def end(number: int) -> NoReturn:
+    """Stop as a signal asks for.
+
+    Raises:
+        KeyboardInterrupt: for SIGINT.
+        SystemExit: for any other, with the code 128 and its number.
+    """
+    if number == signal.SIGINT:
+        raise KeyboardInterrupt
+    raise SystemExit(128 + number)
 
 
 def postponed(number: int) -> bool:

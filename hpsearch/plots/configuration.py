@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 
 from hpsearch.compare.result import Comparison
 from hpsearch.data.account import Account
-from hpsearch.engine.summary import Summary
+from hpsearch.engine.summary import Summary, states_text
 from hpsearch.plots.view import StudyView
 from hpsearch.wording import (
     Move,
@@ -108,10 +108,9 @@ def _winner(summary: Summary) -> dict[str, str]:
 
 def _search(view: StudyView) -> dict[str, str]:
     summary = view.summary
-    states = ", ".join(f"{n} {state}" for state, n in sorted(summary.states.items()))
     facts = {
         "strategy": summary.strategy or "unknown: hpsearch did not make this study",
-        "trials": f"{len(view.trials)} ({states})" if view.trials else "none",
+        "trials": f"{len(view.trials)} ({states_text(summary.states)})" if view.trials else "none",
     }
     if summary.seconds is not None:
         facts["time of all runs"] = f"{summary.seconds:.1f} s"

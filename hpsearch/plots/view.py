@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from hpsearch.advice import Recommendation, advise, read_evidence
 from hpsearch.engine import record
 from hpsearch.engine.environment import environment
-from hpsearch.engine.summary import Summary, TrialRow, summarize, whole
+from hpsearch.engine.summary import Summary, TrialRow, states_text, summarize, whole
 from hpsearch.search.distributions import as_value, from_distribution
 from hpsearch.space import Categorical, Float, Int, Parameter
 from hpsearch.storage import load_epochs, load_study, storage_errors
@@ -134,17 +134,17 @@ def read_view(store: WriteBehindStorage, name: str) -> StudyView:
         ),
         machine=environment(),
         comparison=record.comparison_of(study),
-        advice=_advice(study),
+        advice=_advice(study, summary),
     )
 
 
-def _advice(study: Study) -> tuple[Recommendation, ...]:
+def _advice(study: Study, summary: Summary) -> tuple[Recommendation, ...]:
     if record.read_metadata(study, "study file") is None:
         return ()
     # Another version's settings, trials that others added with attributes of any kind: the page
     # goes without advice.
     with suppress(Exception):
-        return tuple(sorted(advise(read_evidence(study)), key=lambda r: not r.asks))
+        return tuple(sorted(advise(read_evidence(study, summary)), key=lambda r: not r.asks))
     return ()
 
 
@@ -236,10 +236,12 @@ def scored(view: StudyView, at_least: int = 1) -> list[TrialView]:
     if not view.trials:
         raise NothingToDraw("The study has no trials yet.")
     if not trials:
-        states = ", ".join(f"{n} {state}" for state, n in sorted(view.summary.states.items()))
         if view.summary.states.get("complete"):
             raise NothingToDraw(f"No complete trial has a score below {LARGEST:g} in size to draw.")
-        raise NothingToDraw(f"No trial is complete ({states}), so there is no score to draw.")
+        raise NothingToDraw(
+            f"No trial is complete ({states_text(view.summary.states)}), so there is no score to "
+            "draw."
+        )
     if len(trials) < at_least:
         count = "one trial is" if len(trials) == 1 else f"{len(trials)} trials are"
         raise NothingToDraw(f"Only {count} complete; this panel needs at least {at_least}.")

@@ -191,7 +191,9 @@ def test_a_winner_that_learned_nothing_is_called_so_everywhere(
     note = note_markdown(view)
     assert "Nothing was learned" in note
     assert "All is well" not in note
-    recommendations = advise(read_evidence(load_study(store, "s")))
+    recommendations = advise(
+        read_evidence(load_study(store, "s"), summarize(load_study(store, "s")))
+    )
     assert recommendations[0].topic == "nothing learned"
     assert recommendations[0] in urgent(recommendations)
     assert not any("enough trials" in r.sentence for r in recommendations)
@@ -216,7 +218,8 @@ def test_a_winner_that_learned_is_not_called_so(here: Here, db: str) -> None:
     )
     assert summary.verdict(beside) == "better"
     assert summary.reservations == ()
-    recommendations = advise(read_evidence(load_study(open_storage(db), "s")))
+    target = load_study(open_storage(db), "s")
+    recommendations = advise(read_evidence(target, summarize(target)))
     assert not any(r.topic == "nothing learned" for r in recommendations)
 
 
@@ -267,7 +270,8 @@ def test_where_all_trainings_diverge_there_is_no_winner(
     assert trials == 8 if strategy != "grid" else 1 < trials <= 8
     assert summary.best is summary.winner is summary.model is summary.tests is None
     assert summary.without_winner.startswith("There is no winner")
-    recommendations = advise(read_evidence(load_study(open_storage(db), "s")))
+    target = load_study(open_storage(db), "s")
+    recommendations = advise(read_evidence(target, summarize(target)))
     assert [change.key for r in recommendations for change in r.changes] == ["learning_rate"]
     with pytest.raises(RunError) as refused:  # to run it to the end would be no help
         make_ensemble("s", 2, storage=db)
