@@ -16,16 +16,14 @@ def fits(value: object, shape: Any) -> bool:
         value: from JSON.
         shape: a type (True and False are no integers); a function that says whether a value fits; a
             tuple of shapes, of which it has one; a list of one shape for a list whose members have
-            it; a dictionary for one that has at least these entries, but for those whose names end
-            in a question mark, which what an older hpsearch wrote may lack.
+            it; a dictionary for one that has at least these entries.
 
     >>> fits({"a": [1, 2], "b": None}, {"a": [int]}), fits({"a": [1, "2"]}, {"a": [int]})
     (True, False)
     """
     if isinstance(shape, Mapping):
         return isinstance(value, dict) and all(
-            fits(value[name], inner) if (name := key.rstrip("?")) in value else name != key
-            for key, inner in shape.items()
+            key in value and fits(value[key], inner) for key, inner in shape.items()
         )
     if isinstance(shape, list):
         return isinstance(value, list) and all(fits(member, shape[0]) for member in value)

@@ -93,7 +93,7 @@ def _told(watcher: _Watcher, console: Console, *, check: bool) -> Callable[[Even
     def on_event(event: Event) -> None:
         if isinstance(event, DataReady):
             tell(event.dataset.name, event.dataset.account)
-        elif isinstance(event, Finished) and not told and "account" in event.summary.data:
+        elif isinstance(event, Finished) and not told:
             data = event.summary.data  # as stored with a study that was finished already
             tell(str(data["name"]), Account.of_document(data["account"]))
         watcher.on_event(event)

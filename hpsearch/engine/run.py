@@ -179,7 +179,7 @@ def _finished(store: WriteBehindStorage, study: StudyFile, trials: int) -> optun
         return None
     for cut, limit in (
         (result["budget"]["seconds"], study.search.seconds),
-        (result["budget"].get("flops"), study.search.total_flops),
+        (result["budget"]["flops"], study.search.total_flops),
     ):
         if cut is not None and (limit is None or limit > cut):
             return None

@@ -290,7 +290,7 @@ def summarize(study: optuna.Study) -> Summary:
         states=Counter(row.state for row in rows),
         baselines=read_baselines(study),
         winner=winner,
-        diverged=bool((result or {}).get("diverged")),
+        diverged=result is not None and result["diverged"],
         objectives=objectives,
         pareto=tuple(pareto),
         score_name=ACCURACY if file is not None else _score_name(study),
@@ -307,7 +307,7 @@ def _score_name(study: optuna.Study) -> str:
 
 def winner_slots(result: Mapping[str, Any] | None) -> frozenset[tuple[int, int]]:
     """Stage and slot of the trainings whose mean named a study's winner; none before that."""
-    slots = (result or {}).get("validation_slots", ())
+    slots = result["validation_slots"] if result else ()
     return frozenset((stage, index) for stage, index in slots)
 
 
