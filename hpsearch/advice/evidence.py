@@ -92,9 +92,9 @@ def read_evidence(study: optuna.Study, summary: Summary) -> Evidence:
     trials = study.get_trials(deepcopy=False)
     results = record.read_results(trials)
     attributes = {
-        key: trial.user_attrs
+        slot.place: trial.user_attrs
         for trial in reversed(trials)
-        if trial.value is not None and (key := record.slot_of(trial)) is not None
+        if trial.value is not None and (slot := record.read_slot(trial)) is not None
     }
     return Evidence(
         file,

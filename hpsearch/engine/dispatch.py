@@ -12,7 +12,7 @@ from contextlib import suppress
 from typing import TYPE_CHECKING
 
 from hpsearch.engine import record
-from hpsearch.engine.cost import DataShape, Spending
+from hpsearch.engine.cost import Spending
 from hpsearch.engine.events import StageStarted, TrialDone, Waiting
 from hpsearch.engine.jobs import Attempts
 from hpsearch.engine.reuse import known_trainings, training_digest
@@ -42,13 +42,8 @@ class Dispatcher:
         self._unfinished = record.read_unfinished(trials)
         self._known = known_trainings(self.store.engine)
         self._space = run.study.space()
-        self.spending = Spending(
-            run.study.search.total_flops,
-            DataShape.of(run.dataset, run.splits),
-            run.study.fixed(),
-            record.read_slots(trials),
-            run.opening,
-        )
+        limit, before = run.study.search.total_flops, record.read_slots(trials)
+        self.spending = Spending(limit, run.cost, before, run.opening)
         self._jobs = run.jobs(train_job)
         self._begun: dict[int, Slot] = {}  # by trial id: RUNNING in the store
         self._found: list[Attempts[JobResult]] = []  # begun, and the store has their results
@@ -108,7 +103,7 @@ class Dispatcher:
             self._jobs.launch()
             for event in events:  # now that it is committed
                 if event.result is not None:
-                    self._results[stage.index, event.slot.index] = event.result
+                    self._results[event.slot.place] = event.result
                 self.run.on_event(event)
         if not done and not self.over() and self.spending.refused == refused:
             raise RunError(
@@ -130,8 +125,8 @@ class Dispatcher:
         """
         begun = self._unfinished.pop((stage.index, index), None)
         if begun is not None and stage.adaptive:  # by now it might propose something else
-            seed, epochs = begun.user_attrs["seed"], begun.user_attrs["epochs"]
-            slot = Slot(stage.index, index, begun.params, seed, epochs)
+            slot = record.read_slot(begun)
+            assert slot is not None, "it was found by its slot"
         else:
             slot = stage.slot(index, tuple(done))
         if not self.spending.admit(slot):

@@ -39,6 +39,7 @@ __all__ = [
     "read_metadata",
     "read_result",
     "read_results",
+    "read_slot",
     "read_slots",
     "read_stages",
     "read_unfinished",
@@ -227,39 +228,34 @@ def read_results(trials: Sequence[FrozenTrial]) -> dict[tuple[int, int], Result]
     """The results that a study holds, by stage and slot; failed slots have none."""
     results: dict[tuple[int, int], Result] = {}
     for trial in trials:
-        key = slot_of(trial)
-        if key is None or trial.value is None or key in results:
-            continue
-        attributes = trial.user_attrs
-        slot = Slot(key[0], key[1], trial.params, attributes["seed"], attributes["epochs"])
-        results[key] = Result(slot, trial.value, complete=trial.state.name == "COMPLETE")
+        slot = read_slot(trial)
+        if slot is not None and trial.value is not None:
+            complete = trial.state.name == "COMPLETE"
+            results.setdefault(slot.place, Result(slot, trial.value, complete=complete))
     return results
 
 
 def read_unfinished(trials: Sequence[FrozenTrial]) -> dict[tuple[int, int], FrozenTrial]:
     """The trials that a run before began and did not finish, by stage and slot."""
     return {
-        key: trial
+        slot.place: trial
         for trial in trials
-        if (key := slot_of(trial)) is not None and not trial.state.is_finished()
+        if (slot := read_slot(trial)) is not None and not trial.state.is_finished()
     }
 
 
 def read_slots(trials: Sequence[FrozenTrial]) -> list[Slot]:
     """Every slot that was ever handed out, whatever came of it."""
-    return [
-        Slot(*key, trial.params, trial.user_attrs["seed"], trial.user_attrs["epochs"])
-        for trial in trials
-        if (key := slot_of(trial)) is not None
-    ]
+    return [slot for slot in map(read_slot, trials) if slot is not None]
 
 
-def slot_of(trial: FrozenTrial) -> tuple[int, int] | None:
-    """The stage and slot of a trial that hpsearch made, None for one that somebody else added."""
-    attributes = trial.user_attrs
-    if not fits(attributes, SLOT):
+def read_slot(trial: FrozenTrial) -> Slot | None:
+    """The slot of a trial that hpsearch made, None for one that somebody else added."""
+    known = trial.user_attrs
+    if not fits(known, SLOT):
         return None
-    return attributes["stage_index"], attributes["slot"]
+    place = known["stage_index"], known["slot"]
+    return Slot(*place, trial.params, known["seed"], known["epochs"])
 
 
 @dataclass(frozen=True)

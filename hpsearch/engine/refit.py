@@ -40,7 +40,7 @@ def refit_all(
         jobs = []
         for k in left:
             configuration, epochs = chosen[k]
-            settings = run.study.fixed() | dict(configuration)
+            settings = run.study.configuration(configuration)
             stop_after = _stop_after(run, configuration, epochs)
             jobs.append(RefitJob(run.data, settings, seed, epochs, stop_after))
         refits = run_jobs(run.jobs(refit_job, last=True), jobs, what)

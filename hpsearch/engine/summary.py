@@ -270,7 +270,7 @@ def summarize(study: optuna.Study) -> Summary:
     pareto = [trial.number for trial in study.best_trials] if objectives > 1 else []
     result = record.read_metadata(study, "result")
     winners = winner_slots(result)
-    named = {t.number for t in trials if winners and record.slot_of(t) in winners}
+    named = {t.number for t in trials if (s := record.read_slot(t)) and s.place in winners}
     stages = record.read_stages(study)
     rows = sorted(
         (_row(trial, stages) for trial in trials), key=partial(_rank, minimizes=minimizes)
@@ -336,13 +336,13 @@ def _final(result: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _row(trial: optuna.trial.FrozenTrial, stages: Sequence[StageMetadata]) -> TrialRow:
-    place = record.slot_of(trial)
+    slot = record.read_slot(trial)
     # Others may give their trials attributes of these names, and mean anything by them.
     attributes = trial.user_attrs
     return TrialRow(
         number=trial.number,
         state=trial.state.name.lower(),
-        stage=stages[place[0]].kind if place and place[0] < len(stages) else None,
+        stage=stages[slot.stage].kind if slot and slot.stage < len(stages) else None,
         slot=whole(attributes.get("slot")),
         score=trial.values[0] if trial.values and len(trial.values) == 1 else None,
         epochs=whole(attributes.get("epochs")),

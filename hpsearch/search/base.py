@@ -61,6 +61,11 @@ class Slot:
     seed: int
     epochs: int
 
+    @property
+    def place(self) -> tuple[int, int]:
+        """Its stage and its index there."""
+        return self.stage, self.index
+
 
 @dataclass(frozen=True)
 class Result:
@@ -236,7 +241,7 @@ def slot_seed(seed: int, stage: int, index: int) -> int:
 
 def in_order(results: Iterable[Result]) -> list[Result]:
     """Results by stage and index, whatever the order in which they finished."""
-    return sorted(results, key=lambda result: (result.slot.stage, result.slot.index))
+    return sorted(results, key=lambda result: result.slot.place)
 
 
 def merit(result: Result) -> tuple[bool, float]:

@@ -182,7 +182,7 @@ class Race:
             )
         scores = best.scores
         std = statistics.stdev(scores) if len(scores) > 1 else None
-        slots = tuple((r.slot.stage, r.slot.index) for r in best.counting)
+        slots = tuple(r.slot.place for r in best.counting)
         mean = statistics.fmean(scores)
         return Winner(best.configuration, mean, std, tuple(scores), best.epochs, slots)
 
