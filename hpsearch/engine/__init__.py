@@ -1,8 +1,9 @@
 """Run studies: slots go out to workers, results come back into the store.
 
 - A **slot** is a place in a stage: which configuration is trained there, with what seed, how long.
-- A **trial** is the store's row of a slot; Optuna's word.
-- A **job** is what a worker is given to train a slot, or anything else.
+- A **trial** is the store's row of a slot; Optuna's word. Read back it is a `TrialRow`.
+- A **job** is what a worker is given to train a slot, or anything else; `Attempts` are a job and
+  what came of each try.
 - A **result** is what that came to: `JobResult` whole, `Result` as far as a strategy reads it.
 """
 

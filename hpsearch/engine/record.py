@@ -36,6 +36,7 @@ __all__ = [
     "finish_trial",
     "hand_back_trial",
     "read_findings",
+    "read_losses",
     "read_metadata",
     "read_result",
     "read_results",
@@ -142,8 +143,8 @@ def read_result(trial: FrozenTrial, epochs: Mapping[str, Any]) -> JobResult:
         complete=trial.state.name == "COMPLETE",
         why_stopped=attributes["why_stopped"],
         curve=curve,
-        losses=_numbers(epochs.get("train_loss", ())),
-        validation_losses=_numbers(epochs.get("validation_loss", ())),
+        losses=read_losses(epochs, "train_loss"),
+        validation_losses=read_losses(epochs, "validation_loss"),
         best_epoch=attributes["best_epoch"],
         fold_scores=tuple(attributes.get("fold_scores", [trial.value])),
         seconds=attributes["seconds"],
@@ -170,8 +171,9 @@ def read_findings(attributes: Mapping[str, Any]) -> tuple[Finding, ...]:
     )
 
 
-def _numbers(values: Sequence[float | None]) -> tuple[float, ...]:
-    return tuple(math.nan if value is None else value for value in values)
+def read_losses(epochs: Mapping[str, Any], name: str) -> tuple[float, ...]:
+    """One of the losses that `load_epochs` has of a trial; nan where it was not finite."""
+    return tuple(math.nan if loss is None else loss for loss in epochs.get(name, ()))
 
 
 def fail_trial(store: BaseStorage, trial_id: int, errors: Sequence[str]) -> None:

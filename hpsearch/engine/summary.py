@@ -5,7 +5,8 @@ from __future__ import annotations
 import math
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, field
+from datetime import datetime
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
@@ -13,7 +14,7 @@ from hpsearch.engine import record
 from hpsearch.engine.baselines import Baseline, Verdict, held_against, read_baselines
 from hpsearch.engine.intervals import wilson_interval
 from hpsearch.engine.record import StageMetadata
-from hpsearch.search.base import StageKind
+from hpsearch.search.base import Result, Slot, StageKind
 from hpsearch.search.distributions import as_value
 from hpsearch.space import Value
 from hpsearch.training.diagnosis import DIAGNOSIS, HINTS, Finding, by_kind
@@ -28,7 +29,6 @@ __all__ = [
     "TrialRow",
     "states_text",
     "summarize",
-    "whole",
     "winner_slots",
 ]
 
@@ -39,25 +39,56 @@ ACCURACY = "validation accuracy"
 
 @dataclass(frozen=True)
 class TrialRow:
-    """A trial as a table shows it; its score is None where it has several values."""
+    """A trial as it is read back, for tables, figures and advice.
+
+    Attributes:
+        slot: None for a trial that hpsearch did not make.
+        score: None where it has none, or several values.
+        epochs: as many as were asked for.
+        why: it ended.
+        best_epoch: that of its best validation accuracy; None where there is none.
+        worker: who trained it: machine and process.
+        started, completed: when it was handed out, and when its result came in.
+        curve: the score by epoch (by step, for a trial that hpsearch did not make).
+        train_losses, validation_losses: one an epoch, nan where it was not finite. These and what
+            follows are read for figures only; see `read_view`.
+        traced: whether there are snapshots of its network.
+        snapshots: these, in terms of JSON; see `Trace.document`. Of the best trial and of the one
+            with most faults; None for all others.
+    """
 
     number: int
     state: str
     stage: StageKind | None
-    slot: int | None
+    slot: Slot | None
     score: float | None
     epochs: int | None
-    seed: int | None
     seconds: float | None
     why: str
     configuration: Mapping[str, Value]
     findings: tuple[Finding, ...] = ()
     values: tuple[float, ...] = ()
+    best_epoch: int | None = None
+    worker: str = ""
+    started: datetime | None = None
+    completed: datetime | None = None
+    curve: Mapping[int, float] = field(default_factory=dict)
+    train_losses: tuple[float, ...] = ()
+    validation_losses: tuple[float, ...] = ()
+    traced: bool = False
+    snapshots: Mapping[str, Any] | None = None
 
     @property
-    def ours(self) -> bool:
-        """Whether it is a slot of a search of hpsearch's."""
-        return None not in (self.slot, self.seed, self.epochs)
+    def known_score(self) -> float:
+        """The score of a trial that has one."""
+        assert self.score is not None, "asked of scored trials"
+        return self.score
+
+    @property
+    def result(self) -> Result:
+        """What a strategy reads of a trial of ours that has a score."""
+        assert self.slot is not None, "asked of trials of ours"
+        return Result(self.slot, self.known_score, complete=self.state == "complete")
 
     @property
     def faults(self) -> list[str]:
@@ -71,11 +102,19 @@ class TrialRow:
 
     def document(self) -> dict[str, Any]:
         """The trial in terms of JSON, its findings by kind and name."""
-        known = {field.name: getattr(self, field.name) for field in fields(TrialRow)}
-        del known["findings"]
-        known["stage"] = str(self.stage or "")
-        known["configuration"] = dict(self.configuration)
-        known["values"] = list(self.values)
+        known = {
+            "number": self.number,
+            "state": self.state,
+            "stage": str(self.stage or ""),
+            "slot": None if self.slot is None else self.slot.index,
+            "score": self.score,
+            "epochs": self.epochs,
+            "seed": None if self.slot is None else self.slot.seed,
+            "seconds": self.seconds,
+            "why": self.why,
+            "configuration": dict(self.configuration),
+            "values": list(self.values),
+        }
         return known | {DIAGNOSIS: {}, HINTS: {}} | by_kind(self.findings)
 
 
@@ -201,7 +240,7 @@ class Summary:
         """Trials that others have added to a study of hpsearch's, by their state."""
         if self.strategy is None:
             return {}
-        return Counter(row.state for row in self.rows if not row.ours)
+        return Counter(row.state for row in self.rows if row.slot is None)
 
     def document(self) -> dict[str, Any]:
         """The summary in terms of JSON, as ``--json`` prints it."""
@@ -343,19 +382,23 @@ def _row(trial: optuna.trial.FrozenTrial, stages: Sequence[StageMetadata]) -> Tr
         number=trial.number,
         state=trial.state.name.lower(),
         stage=stages[slot.stage].kind if slot and slot.stage < len(stages) else None,
-        slot=whole(attributes.get("slot")),
+        slot=slot,
         score=trial.values[0] if trial.values and len(trial.values) == 1 else None,
-        epochs=whole(attributes.get("epochs")),
-        seed=whole(attributes.get("seed")),
+        epochs=_whole(attributes.get("epochs")),
         seconds=_duration(attributes.get("seconds")),
         why=str(attributes.get("error") or attributes.get("why_stopped") or ""),
         configuration={name: as_value(choice) for name, choice in trial.params.items()},
         findings=record.read_findings(attributes),
         values=tuple(trial.values or ()),
+        best_epoch=_whole(attributes.get("best_epoch")) or None,
+        worker=str(attributes.get("worker", "")),
+        started=trial.datetime_start,
+        completed=trial.datetime_complete,
+        curve=trial.intermediate_values,
     )
 
 
-def whole(value: object) -> int | None:
+def _whole(value: object) -> int | None:
     """A whole number, or None for anything else."""
     return value if isinstance(value, int) and not isinstance(value, bool) else None
 
