@@ -5,20 +5,17 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 from statistics import fmean
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
 from hpsearch.engine.budget import most_below
-from hpsearch.engine.cost import training_flops
+from hpsearch.engine.cost import DataShape, training_flops
 from hpsearch.engine.run import make_search
 from hpsearch.errors import UsageError
+from hpsearch.search.race import RacedSearch
+from hpsearch.study_file import StudyFile
 from hpsearch.study_file.models import DOUBLE, CompareSection, SearchSection
-
-if TYPE_CHECKING:
-    from hpsearch.engine.cost import DataShape
-    from hpsearch.search.race import RacedSearch
-    from hpsearch.study_file import StudyFile
 
 __all__ = ["DOUBLE", "ComparisonPlan", "plan_comparison"]
 

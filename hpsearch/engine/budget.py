@@ -3,12 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING
 
 from hpsearch.errors import UsageError
-
-if TYPE_CHECKING:
-    from hpsearch.search.race import RacedSearch
+from hpsearch.search.race import RacedSearch
 
 __all__ = ["most_below", "trials_within"]
 

@@ -9,21 +9,17 @@ from __future__ import annotations
 
 from collections import deque
 from contextlib import suppress
-from typing import TYPE_CHECKING
 
 from hpsearch.engine import record
 from hpsearch.engine.cost import Spending
 from hpsearch.engine.events import StageStarted, TrialDone, Waiting
 from hpsearch.engine.jobs import Attempts
 from hpsearch.engine.reuse import known_trainings, training_digest
+from hpsearch.engine.runner import Run
 from hpsearch.errors import HpsearchError, RunError
-from hpsearch.search.base import Result, Slot, Stage
+from hpsearch.search.base import Result, Slot, Stage, Strategy
 from hpsearch.storage import load_epochs
 from hpsearch.training.jobs import JobResult, train_job
-
-if TYPE_CHECKING:
-    from hpsearch.engine.runner import Run
-    from hpsearch.search.base import Strategy
 
 __all__ = ["Dispatcher"]
 

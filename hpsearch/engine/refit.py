@@ -3,14 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
 
 from hpsearch.engine.jobs import ATTEMPTS, run_jobs
+from hpsearch.engine.runner import Run
 from hpsearch.search.base import Configuration, slot_seed
 from hpsearch.training.jobs import Refit, RefitJob, refit_job
-
-if TYPE_CHECKING:
-    from hpsearch.engine.runner import Run
 
 __all__ = ["refit_all"]
 

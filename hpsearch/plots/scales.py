@@ -6,16 +6,14 @@ import math
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
+from hpsearch.engine.summary import TrialRow
 from hpsearch.plots.style import label, wrapped
+from hpsearch.plots.view import StudyView
 from hpsearch.space import Categorical, Int, Parameter, Value
-
-if TYPE_CHECKING:
-    from hpsearch.engine.summary import TrialRow
-    from hpsearch.plots.view import StudyView
 
 __all__ = [
     "MAX_POINTS",
