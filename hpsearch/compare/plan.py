@@ -9,9 +9,8 @@ from typing import Any
 
 import numpy as np
 
-from hpsearch.engine.budget import most_below
+from hpsearch.engine.budget import make_search, most_below
 from hpsearch.engine.cost import DataShape, training_flops
-from hpsearch.engine.run import make_search
 from hpsearch.errors import UsageError
 from hpsearch.search.race import RacedSearch
 from hpsearch.study_file import StudyFile

@@ -92,12 +92,14 @@ class RacedSearch:
 
     Args:
         search: the search.
+        trials: the most that it was to have, those of the race included; a grid may have fewer.
         confirm: the trials that go to the race; 0 to name the best single score.
         epochs: the epochs of a full training, which the race uses.
         contenders: how many configurations start in the race.
     """
 
     search: Search
+    trials: int
     confirm: int
     epochs: int
     contenders: int

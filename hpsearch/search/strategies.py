@@ -93,7 +93,7 @@ def make_strategy(
         check_installed(name)
     begin = partial(_begin, name, seed, slots, grid)  # no closure, since strategies are pickled
     search = Search(name, space, slots, lengths, seed, begin, adaptive=name in ADAPTIVE)
-    return RacedSearch(search, confirm, epochs, contenders)
+    return RacedSearch(search, trials, confirm, epochs, contenders)
 
 
 def _begin(
