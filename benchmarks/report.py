@@ -72,7 +72,7 @@ def make_study(file: Path, trials: int) -> None:
             for i in range(size):
                 slot = stage.slot(i)
                 trial_id = store.create_new_trial(
-                    study._study_id, record.begun_trial(stage, slot, SPACE, "")
+                    study._study_id, record.running_trial(stage, slot, SPACE, "")
                 )
                 record.finish_trial(store, trial_id, outcome(slot, rng))
 

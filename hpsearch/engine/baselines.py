@@ -99,19 +99,16 @@ def constant(dataset: Dataset, splits: Sequence[Split]) -> Baseline:
     known = np.concatenate([y[split.train], y[split.validation]])
     code = int(np.bincount(known).argmax())
     label = dataset.classes[code]
-    shown = repr(label if isinstance(label, int) else _cut(str(label)))
+    if not isinstance(label, int) and len(label) > LABEL:
+        label = f"{label[: LABEL - 1]}…"
     return Baseline(
         name="constant",
-        does=f"always answering {shown}",
-        short=f"always {shown}",
+        does=f"always answering {label!r}",
+        short=f"always {label!r}",
         validation_accuracy=fmean(float(np.mean(y[fold.validation] == code)) for fold in splits),
         test_correct=int(np.sum(y[split.test] == code)),
         test_rows=len(split.test),
     )
-
-
-def _cut(label: str) -> str:
-    return label if len(label) <= LABEL else f"{label[: LABEL - 1]}…"
 
 
 def read_baselines(study: optuna.Study) -> tuple[Baseline, ...]:

@@ -26,11 +26,10 @@ if TYPE_CHECKING:
     from hpsearch.storage import WriteBehindStorage
 
 __all__ = [
+    "DIGEST",
     "NO_WINNER",
     "PREFIX",
-    "TRAINING",
     "StageMetadata",
-    "begun_trial",
     "comparison_of",
     "fail_trial",
     "finish_trial",
@@ -45,6 +44,7 @@ __all__ = [
     "read_stages",
     "read_unfinished",
     "resume_trial",
+    "running_trial",
     "why_untested",
     "write_metadata",
     "write_stage",
@@ -75,11 +75,11 @@ def comparison_of(study: Study) -> str | None:
     return None if about is None else str(about["name"])
 
 
-TRAINING = "training"
-"""The attribute of a trial that tells its training from any other; see `training_digest`."""
+DIGEST = "training"
+"""The attribute of a trial that tells its training from any other; see `job_digest`."""
 
 
-def begun_trial(stage: Stage, slot: Slot, whole: Space, digest: str) -> FrozenTrial:
+def running_trial(stage: Stage, slot: Slot, whole: Space, digest: str) -> FrozenTrial:
     """The Optuna trial of a slot that is handed to a worker: RUNNING, with all that it is to do.
 
     Args:
@@ -95,7 +95,14 @@ def begun_trial(stage: Stage, slot: Slot, whole: Space, digest: str) -> FrozenTr
         state=TrialState.RUNNING,
         params=dict(slot.configuration),
         distributions=_distributions(stage, slot, whole),
-        user_attrs=_slot_attributes(stage, slot) | {TRAINING: digest},
+        user_attrs={
+            "stage": stage.name,
+            "stage_index": slot.stage,
+            "slot": slot.index,
+            "seed": slot.seed,
+            "epochs": slot.epochs,
+            DIGEST: digest,
+        },
     )
 
 
@@ -199,16 +206,6 @@ def resume_trial(store: BaseStorage, trial_id: int, state: TrialState) -> None:
     if state == TrialState.RUNNING:  # its driver died; only a waiting trial may start, and anew
         store.set_trial_state_values(trial_id, TrialState.WAITING)
     store.set_trial_state_values(trial_id, TrialState.RUNNING)
-
-
-def _slot_attributes(stage: Stage, slot: Slot) -> dict[str, Any]:
-    return {
-        "stage": stage.name,
-        "stage_index": slot.stage,
-        "slot": slot.index,
-        "seed": slot.seed,
-        "epochs": slot.epochs,
-    }
 
 
 def _distributions(stage: Stage, slot: Slot, whole: Space) -> dict[str, Any]:

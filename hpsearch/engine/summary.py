@@ -125,6 +125,18 @@ class StageSummary(StageMetadata):
     done: int
     best: float | None
 
+    def document(self) -> dict[str, Any]:
+        """The stage in terms of JSON."""
+        return {
+            "name": self.name,
+            "trials": self.slots,
+            "done": self.done,
+            "epochs": self.epochs,
+            "best": self.best,
+            "space": self.space.to_dict(),
+            "changes": [{"parameter": c.parameter, "reason": c.reason} for c in self.changes],
+        }
+
 
 @dataclass(frozen=True)
 class Summary:
@@ -248,7 +260,7 @@ class Summary:
             "study": self.study,
             "strategy": self.strategy,
             "data": {key: value for key, value in self.data.items() if key != "baselines"},
-            "stages": [_stage_document(stage) for stage in self.stages],
+            "stages": [stage.document() for stage in self.stages],
             "best": None if self.best is None else dict(self.best),
             "validation_accuracy": self.validation_accuracy,
             "validation_std": self.validation_std,
@@ -284,18 +296,6 @@ def states_text(states: Mapping[str, int]) -> str:
     return ", ".join(f"{count} {state}" for state, count in sorted(states.items()))
 
 
-def _stage_document(stage: StageSummary) -> dict[str, Any]:
-    return {
-        "name": stage.name,
-        "trials": stage.slots,
-        "done": stage.done,
-        "epochs": stage.epochs,
-        "best": stage.best,
-        "space": stage.space.to_dict(),
-        "changes": [{"parameter": c.parameter, "reason": c.reason} for c in stage.changes],
-    }
-
-
 def summarize(study: optuna.Study) -> Summary:
     """Read everything that can be said of a study from its trials and metadata.
 
@@ -320,6 +320,11 @@ def summarize(study: optuna.Study) -> Summary:
     file = record.read_metadata(study, "study file")
     data = record.read_metadata(study, "data") or {}
     scored = (row for row in rows if row.state == "complete" and row.score is not None)
+    figures: dict[str, Any] = {}
+    if result is not None:
+        figures = _final(result)
+    elif (best := next(scored, None)) is not None:
+        figures = {"best": best.configuration, "validation_accuracy": best.score}
     return Summary(
         study=study.study_name,
         strategy=None if file is None else file["search"]["strategy"],
@@ -332,29 +337,16 @@ def summarize(study: optuna.Study) -> Summary:
         diverged=result is not None and result["diverged"],
         objectives=objectives,
         pareto=tuple(pareto),
-        score_name=ACCURACY if file is not None else _score_name(study),
+        score_name=ACCURACY if file is not None else (study.metric_names or ["objective value"])[0],
         maximize=not minimizes,
-        **(_so_far(next(scored, None)) if result is None else _final(result)),
+        **figures,
     )
-
-
-def _score_name(study: optuna.Study) -> str:
-    """What somebody else's study tries for, if it says."""
-    names = study.metric_names
-    return names[0] if names else "objective value"
 
 
 def winner_slots(result: Mapping[str, Any] | None) -> frozenset[tuple[int, int]]:
     """Stage and slot of the trainings whose mean named a study's winner; none before that."""
     slots = result["validation_slots"] if result else ()
     return frozenset((stage, index) for stage, index in slots)
-
-
-def _so_far(leader: TrialRow | None) -> dict[str, Any]:
-    """The figures of a study whose winner is not tested yet."""
-    if leader is None:
-        return {}
-    return {"best": leader.configuration, "validation_accuracy": leader.score}
 
 
 def _final(result: Mapping[str, Any]) -> dict[str, Any]:

@@ -94,7 +94,7 @@ class Extension:
         return self._race(start).next_round(results, search.space, search.seed)
 
     def winner(self, results: Sequence[Result]) -> Winner:
-        """The leader of the last race that has begun."""
+        """The best of the last race that has begun."""
         start, stage = self._earlier(results)
         if stage is not None or stages_done(results) == start:
             return self.before.winner(results)

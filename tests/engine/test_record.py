@@ -51,11 +51,11 @@ def study() -> optuna.Study:
 
 
 def begin(study: optuna.Study, index: int = 0) -> int:
-    trial = record.begun_trial(STAGE, STAGE.slot(index), WHOLE, "digest")
+    trial = record.running_trial(STAGE, STAGE.slot(index), WHOLE, "digest")
     return study._storage.create_new_trial(study._study_id, template_trial=trial)
 
 
-def test_a_begun_trial_says_what_is_to_be_done(study: optuna.Study) -> None:
+def test_a_running_trial_says_what_is_to_be_done(study: optuna.Study) -> None:
     begin(study, 1)
     [trial] = study.trials
     assert trial.state.name == "RUNNING"
@@ -102,7 +102,7 @@ def test_findings_are_attributes_that_everybody_reads(study: optuna.Study) -> No
 
 
 def test_ranges_are_the_stage_s_and_choices_the_study_s() -> None:
-    trial = record.begun_trial(STAGE, STAGE.slot(0), WHOLE, "digest")
+    trial = record.running_trial(STAGE, STAGE.slot(0), WHOLE, "digest")
     assert trial.distributions["rate"].high == 0.1  # type: ignore[attr-defined]
     assert trial.distributions["act"].choices == ("a", "b")  # type: ignore[attr-defined]
 
@@ -121,7 +121,7 @@ def test_a_winner_past_the_end_of_the_range_may_race(
 ) -> None:
     whole = Space({"x": parameter})
     race = Stage(StageKind(RACE, 1), 3, 1, 5, whole, 0, lambda _, __: {"x": value})
-    trial = record.begun_trial(race, race.slot(0), whole, "digest")
+    trial = record.running_trial(race, race.slot(0), whole, "digest")
     distribution: Any = trial.distributions["x"]
     assert (distribution.low, distribution.high) == pytest.approx(range_)
     assert trial.params == {"x": value}
