@@ -148,11 +148,8 @@ def _perfect(evidence: Evidence) -> Iterator[Recommendation]:
         "no column tells the label (`hpsearch check` looks for such), that no row is there twice, "
         "and that there are enough validation rows to tell settings apart.",
     )
-    yield from (r for r in _epochs(evidence) if _fewer(r, evidence))
-
-
-def _fewer(recommendation: Recommendation, evidence: Evidence) -> bool:
-    return any(change.value < evidence.study.training.epochs for change in recommendation.changes)
+    now = evidence.study.training.epochs
+    yield from (r for r in _epochs(evidence) if any(c.value < now for c in r.changes))
 
 
 def _learned(evidence: Evidence, faults: Sequence[Recommendation]) -> Iterator[Recommendation]:
@@ -259,8 +256,9 @@ def _rates(evidence: Evidence) -> Iterator[Recommendation]:
     names: tuple[Name, Name] = ("learning rate too low", "learning rate too high")
     low = [numbers[id(one)] for one in those if _shows(one, names[0])]
     high = [numbers[id(one)] for one in those if _shows(one, names[1]) or one.state != "complete"]
+    healthy = bool(evidence.full) and not evidence.full[0].faults  # whatever the others have
     for name, found in zip(names, (low, high), strict=True):
-        if len(found) < total / 2 or _healthy(evidence):
+        if len(found) < total / 2 or healthy:
             continue
         bottom, top = min(numbers.values()), max(numbers.values())
         moved = (
@@ -303,11 +301,6 @@ def _rates(evidence: Evidence) -> Iterator[Recommendation]:
 def _shows(one: TrialRow, name: Name) -> bool:
     """Whether this was found, be it a fault or a hint."""
     return any(finding.name == name for finding in one.findings)
-
-
-def _healthy(evidence: Evidence) -> bool:
-    """Whether the best training has no fault, whatever the others have."""
-    return bool(evidence.full) and not evidence.full[0].faults
 
 
 def _ranges(evidence: Evidence) -> Iterator[Recommendation]:

@@ -20,7 +20,7 @@ from hpsearch.engine.processes import scratch_folder
 from hpsearch.engine.refit import refit_all
 from hpsearch.engine.runner import Run, Runner, open_runner
 from hpsearch.errors import DataError, RunError, UsageError
-from hpsearch.search.base import RACE, Result, in_order
+from hpsearch.search.base import Result, in_order
 from hpsearch.search.ensemble import forward_selection, members_to_try
 from hpsearch.storage import (
     DEFAULT_STORAGE,
@@ -209,7 +209,7 @@ class _Finished:
             raise RunError(record.why_untested(target))
         self.target, self.file, self.result = target, file, result
         stages = record.read_stages(target)
-        self.raced = {stage.index for stage in stages if stage.kind.name == RACE}
+        self.raced = {stage.index for stage in stages if stage.races}
 
     def candidates(self, members: int) -> list[Result]:
         """A training of each configuration that may be a member, the single best's first."""

@@ -7,11 +7,11 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from hpsearch.engine.metadata import PREFIX, metadata_errors, read_metadata, write_metadata
-from hpsearch.search.base import Change, Result, Slot, Stage, StageKind
+from hpsearch.search.base import Change, Result, Slot, Stage, StageKind, StagePlan
 from hpsearch.search.distributions import to_distribution
 from hpsearch.shapes import a_count, fits
 from hpsearch.space import Categorical, Space
@@ -29,7 +29,6 @@ __all__ = [
     "DIGEST",
     "NO_WINNER",
     "PREFIX",
-    "StageMetadata",
     "comparison_of",
     "fail_trial",
     "finish_trial",
@@ -257,23 +256,6 @@ def read_slot(trial: FrozenTrial) -> Slot | None:
     return Slot(*place, trial.params, known["seed"], known["epochs"])
 
 
-@dataclass(frozen=True)
-class StageMetadata:
-    """What is kept of a stage: how many trainings of how many epochs, where, and why there."""
-
-    kind: StageKind
-    index: int
-    slots: int
-    epochs: int
-    space: Space
-    changes: tuple[Change, ...]
-
-    @property
-    def name(self) -> str:
-        """What it is called."""
-        return str(self.kind)
-
-
 def write_stage(study: Study, stage: Stage) -> None:
     """Keep a stage with its ranges and the reasons for them."""
     changes = [
@@ -296,13 +278,13 @@ def write_stage(study: Study, stage: Stage) -> None:
     write_metadata(study, f"stage {stage.index}", about)
 
 
-def read_stages(study: Study) -> list[StageMetadata]:
+def read_stages(study: Study) -> list[StagePlan]:
     """The stages that a study has begun, in order.
 
     Raises:
         StorageError: the metadata of one are damaged.
     """
-    stages: list[StageMetadata] = []
+    stages: list[StagePlan] = []
     while (kept := read_metadata(study, key := f"stage {len(stages)}")) is not None:
         with metadata_errors(study, key):
             changes = tuple(
@@ -317,7 +299,7 @@ def read_stages(study: Study) -> list[StageMetadata]:
             kind = StageKind(kept["kind"], kept["number"])
             space = Space.from_dict(kept["space"])
             stages.append(
-                StageMetadata(kind, len(stages), kept["slots"], kept["epochs"], space, changes)
+                StagePlan(kind, len(stages), kept["slots"], kept["epochs"], space, changes)
             )
     return stages
 

@@ -13,8 +13,7 @@ from typing import TYPE_CHECKING, Any
 from hpsearch.engine import record
 from hpsearch.engine.baselines import Baseline, Verdict, held_against, read_baselines
 from hpsearch.engine.intervals import wilson_interval
-from hpsearch.engine.record import StageMetadata
-from hpsearch.search.base import Result, Slot, StageKind
+from hpsearch.search.base import Result, Slot, StageKind, StagePlan
 from hpsearch.search.distributions import as_value
 from hpsearch.space import Value
 from hpsearch.training.diagnosis import DIAGNOSIS, HINTS, Finding, by_kind
@@ -118,8 +117,8 @@ class TrialRow:
         return known | {DIAGNOSIS: {}, HINTS: {}} | by_kind(self.findings)
 
 
-@dataclass(frozen=True)
-class StageSummary(StageMetadata):
+@dataclass(frozen=True, kw_only=True)
+class StageSummary(StagePlan):
     """A stage, how much of it is done and its best score."""
 
     done: int
@@ -366,7 +365,7 @@ def _final(result: Mapping[str, Any]) -> dict[str, Any]:
     }
 
 
-def _row(trial: optuna.trial.FrozenTrial, stages: Sequence[StageMetadata]) -> TrialRow:
+def _row(trial: optuna.trial.FrozenTrial, stages: Sequence[StagePlan]) -> TrialRow:
     slot = record.read_slot(trial)
     # Others may give their trials attributes of these names, and mean anything by them.
     attributes = trial.user_attrs
@@ -408,7 +407,7 @@ def _rank(row: TrialRow, *, minimizes: bool) -> tuple[bool, float, int, int]:
     return (row.state != "complete", score, -(row.epochs or 0), row.number)
 
 
-def _stage(stage: StageMetadata, rows: list[TrialRow]) -> StageSummary:
+def _stage(stage: StagePlan, rows: list[TrialRow]) -> StageSummary:
     here = [row for row in rows if row.stage == stage.kind and row.score is not None]
     scores = [row.score for row in here if row.state == "complete" and row.score is not None]
     return StageSummary(**vars(stage), done=len(here), best=max(scores, default=None))

@@ -31,6 +31,7 @@ __all__ = [
     "Slot",
     "Stage",
     "StageKind",
+    "StagePlan",
     "Strategy",
     "Winner",
     "generator",
@@ -126,8 +127,8 @@ class StageKind(NamedTuple):
 
 
 @dataclass(frozen=True)
-class Stage:
-    """A number of slots that can run side by side.
+class StagePlan:
+    """What can be told, and kept, of a stage.
 
     Args:
         kind: what it is for.
@@ -135,10 +136,7 @@ class Stage:
         slots: how many trainings it has.
         epochs: how long each of them trains.
         space: where their configurations come from.
-        seed: the study's seed.
-        propose: the configuration of each slot.
         changes: what changed in the space since the stage before, with reasons.
-        adaptive: whether ``propose`` looks at what has finished.
     """
 
     kind: StageKind
@@ -146,10 +144,7 @@ class Stage:
     slots: int
     epochs: int
     space: Space
-    seed: int
-    propose: Propose = field(repr=False, compare=False)
     changes: tuple[Change, ...] = ()
-    adaptive: bool = False
 
     @property
     def name(self) -> str:
@@ -160,6 +155,21 @@ class Stage:
     def races(self) -> bool:
         """Whether it is a round of a race."""
         return self.kind.name == RACE
+
+
+@dataclass(frozen=True, kw_only=True)
+class Stage(StagePlan):
+    """A number of slots that can run side by side.
+
+    Args:
+        seed: the study's seed.
+        propose: the configuration of each slot.
+        adaptive: whether ``propose`` looks at what has finished.
+    """
+
+    seed: int
+    propose: Propose = field(repr=False, compare=False)
+    adaptive: bool = False
 
     def slot(self, index: int, finished: Sequence[Result] = ()) -> Slot:
         """The slot at an index.

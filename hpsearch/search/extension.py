@@ -120,9 +120,8 @@ class Extension:
             space, changes = narrow([search.space], results)
             propose = sobol(space, self.slots, search.seed, stage=index)
             kind, epochs = StageKind("fine", index), self.whole.epochs
-            return Stage(
-                kind, index, self.slots, epochs, space, search.seed, propose, changes=changes
-            )
+            plan = kind, index, self.slots, epochs, space, changes
+            return Stage(*plan, seed=search.seed, propose=propose)
         stage = search.stage(())
 
         def go_on(slot: int, finished: Sequence[Result]) -> Configuration:

@@ -32,7 +32,13 @@ from hpsearch.study_file.data import study_data
 
 STUDY = parse_study_file('name = "s"\n[data]\nname = "iris"\n[search]\ntrials = 4')
 STAGE = Stage(
-    StageKind("coarse"), 0, 4, 2, Space({"l2": Float(0, 1)}), 0, lambda i, _: {"l2": i / 4}
+    StageKind("coarse"),
+    0,
+    4,
+    2,
+    Space({"l2": Float(0, 1)}),
+    seed=0,
+    propose=lambda i, _: {"l2": i / 4},
 )
 
 
@@ -128,7 +134,15 @@ PLAN = parse_study_file(
     'name = "s"\n[data]\nname = "iris"\n[training]\nepochs = 20\n[search]\ntrials = 76\nconfirm = 0'
 )
 COARSE, FINE, LAST = (
-    Stage(kind, k, slots, epochs, Space({"l2": Float(0, 1)}), 0, lambda i, _: {"l2": i / 99})
+    Stage(
+        kind,
+        k,
+        slots,
+        epochs,
+        Space({"l2": Float(0, 1)}),
+        seed=0,
+        propose=lambda i, _: {"l2": i / 99},
+    )
     for k, (kind, slots, epochs) in enumerate(
         (
             (StageKind("coarse"), 38, 5),

@@ -27,9 +27,9 @@ STAGE = Stage(
     2,
     5,
     NARROW,
-    0,
-    lambda index, _: {"rate": 0.02, "width": 16 + index, "act": "b"},
     (Change("rate", WHOLE.parameters["rate"], NARROW.parameters["rate"], "because 4 of 9"),),
+    seed=0,
+    propose=lambda index, _: {"rate": 0.02, "width": 16 + index, "act": "b"},
 )
 GOOD = JobResult(
     0.75, True, "finished", (0.5, 0.75), (1.0, 0.6), (1.1, 0.9), 2, (0.75,), 1.5, 0.7, "here 4"
@@ -120,7 +120,7 @@ def test_a_winner_past_the_end_of_the_range_may_race(
     parameter: Float | Int, value: float, range_: tuple[float, float]
 ) -> None:
     whole = Space({"x": parameter})
-    race = Stage(StageKind(RACE, 1), 3, 1, 5, whole, 0, lambda _, __: {"x": value})
+    race = Stage(StageKind(RACE, 1), 3, 1, 5, whole, seed=0, propose=lambda _, __: {"x": value})
     trial = record.running_trial(race, race.slot(0), whole, "digest")
     distribution: Any = trial.distributions["x"]
     assert (distribution.low, distribution.high) == pytest.approx(range_)
@@ -161,7 +161,9 @@ def test_a_slot_is_taken_up_again_in_its_own_trial(study: optuna.Study, interrup
 
 def test_stages_come_back_with_their_reasons() -> None:
     study = optuna.create_study()
-    record.write_stage(study, Stage(StageKind("coarse"), 0, 3, 2, WHOLE, 0, STAGE.propose))
+    record.write_stage(
+        study, Stage(StageKind("coarse"), 0, 3, 2, WHOLE, seed=0, propose=STAGE.propose)
+    )
     record.write_stage(study, STAGE)
     coarse, fine = record.read_stages(study)
     assert (coarse.name, coarse.slots, coarse.epochs, coarse.changes) == ("coarse", 3, 2, ())

@@ -6,10 +6,9 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any
 
-from hpsearch.engine.record import StageMetadata
 from hpsearch.engine.summary import StageSummary, Summary, TrialRow
 from hpsearch.plots import StudyView
-from hpsearch.search.base import Change, Slot, StageKind
+from hpsearch.search.base import Change, Slot, StageKind, StagePlan
 from hpsearch.space import Float, Space
 
 COARSE, FINE = StageKind("coarse"), StageKind("fine", 1)
@@ -72,7 +71,7 @@ def view_of(
     states: dict[str, int] = {}
     for t in trials:
         states[t.state] = states.get(t.state, 0) + 1
-    first = StageMetadata(COARSE, 0, 6, 2, Space({"rate": WIDE, "l2": Float(0.0, 1.0)}), ())
+    first = StagePlan(COARSE, 0, 6, 2, Space({"rate": WIDE, "l2": Float(0.0, 1.0)}), ())
     change = Change("rate", WIDE, NARROW, "the best 2 of 6 trials lie above 0.01")
     second = replace(first, kind=FINE, index=1, space=Space({"rate": NARROW}), changes=(change,))
     stages = tuple(StageSummary(**vars(stage), done=0, best=None) for stage in (first, second))
