@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable, Mapping
-from typing import Any
+from typing import Any, TypeGuard
 
 __all__ = ["a_count", "a_number", "fits", "or_none"]
 
@@ -34,7 +34,7 @@ def fits(value: object, shape: Any) -> bool:
     return bool(shape(value))
 
 
-def a_number(value: object) -> bool:
+def a_number(value: object) -> TypeGuard[int | float]:
     """Whether it is finite, also as a float."""
     return isinstance(value, int | float) and not isinstance(value, bool) and abs(value) <= _MOST
 

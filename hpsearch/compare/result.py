@@ -221,8 +221,10 @@ def _strategy_runs(
         progress.append(make_progress(costs, pairs[:, 0], pairs[:, 1], epochs=epochs))
         scores.append(pairs)
         stopped.append(sum(t.state.name != "COMPLETE" for _, t in done))
-        results.append(result := record.read_metadata(study, "result"))
-        tested.append(chance if result is None else _named(result, slots[-1], pairs[:, 1]))
+        results.append(record.read_metadata(study, "result"))
+        named = winner_slots(results[-1])
+        those = [slot.place in named for slot in slots[-1]]
+        tested.append(float(pairs[those, 1].mean()) if named else chance)
     return StrategyRuns(
         strategy,
         tuple(progress),
@@ -235,12 +237,6 @@ def _strategy_runs(
         tuple(slots),
         without_winner=results.count(None),
     )
-
-
-def _named(result: Mapping[str, Any], slots: tuple[Slot, ...], tested: Floats) -> float:
-    """The mean test accuracy of the trainings whose scores named the winner."""
-    named = winner_slots(result)
-    return float(tested[[slot.place in named for slot in slots]].mean())
 
 
 def _cost(trial: FrozenTrial, file: StudyFile, unit: str, shape: DataShape) -> float:

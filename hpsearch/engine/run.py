@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from hpsearch.data import write_store
 from hpsearch.engine import record
-from hpsearch.engine.baselines import simple_models
+from hpsearch.engine.baselines import Baseline, simple_models
 from hpsearch.engine.budget import make_search, plan_search
 from hpsearch.engine.dispatch import Dispatcher
 from hpsearch.engine.events import DataReady, Finished, OnEvent, WinnerNamed
@@ -32,8 +32,11 @@ from hpsearch.engine.refit import refit_all
 from hpsearch.engine.runner import Run, Runner, open_runner
 from hpsearch.engine.summary import Summary, summarize
 from hpsearch.errors import NoWinnerError, RunError
+from hpsearch.search.base import Result, Slot, Strategy, Winner
 from hpsearch.search.extension import extend
+from hpsearch.search.race import RacedSearch
 from hpsearch.storage import DEFAULT_STORAGE, load_study, save_model_bytes, study_names
+from hpsearch.study_file import StudyFile
 from hpsearch.training.model import Member, Model
 
 if TYPE_CHECKING:
@@ -42,11 +45,7 @@ if TYPE_CHECKING:
     import optuna
     from optuna.trial import FrozenTrial
 
-    from hpsearch.engine.baselines import Baseline
-    from hpsearch.search.base import Result, Slot, Strategy, Winner
-    from hpsearch.search.race import RacedSearch
     from hpsearch.storage import WriteBehindStorage
-    from hpsearch.study_file import StudyFile
 
 __all__ = ["run_study", "run_with"]
 

@@ -15,6 +15,7 @@ from hpsearch.engine.baselines import Baseline, Verdict, held_against, read_base
 from hpsearch.engine.intervals import wilson_interval
 from hpsearch.search.base import Result, Slot, StageKind, StagePlan
 from hpsearch.search.distributions import as_value
+from hpsearch.shapes import a_number
 from hpsearch.space import Value
 from hpsearch.training.diagnosis import DIAGNOSIS, HINTS, Finding, by_kind
 
@@ -396,9 +397,7 @@ def _whole(value: object) -> int | None:
 
 def _duration(value: object) -> float | None:
     """A time in seconds, or None for anything else."""
-    if isinstance(value, bool) or not isinstance(value, int | float):
-        return None
-    return float(value) if 0 <= value < math.inf else None
+    return float(value) if a_number(value) and value >= 0 else None
 
 
 def _rank(row: TrialRow, *, minimizes: bool) -> tuple[bool, float, int, int]:
