@@ -10,7 +10,7 @@ import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future
 from contextlib import contextmanager, suppress
-from multiprocessing import connection
+from multiprocessing import connection, forkserver
 from multiprocessing.context import BaseContext
 from multiprocessing.process import BaseProcess
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -21,7 +21,7 @@ from hpsearch.errors import RunError
 if TYPE_CHECKING:
     from pebble import ProcessPool
 
-__all__ = ["available_cores", "process_pool"]
+__all__ = ["available_cores", "process_pool", "start_server"]
 
 T = TypeVar("T")
 
@@ -54,6 +54,17 @@ def available_cores() -> int:
     return os.cpu_count() or 1
 
 
+def start_server() -> None:
+    """Start the process that workers are forked from: it imports NumPy while the driver imports.
+
+    Without it, `process_pool` starts that process.
+    """
+    if "forkserver" in multiprocessing.get_all_start_methods():
+        with _environment():
+            _context()
+            forkserver.ensure_running()
+
+
 @contextmanager
 def process_pool(workers: int) -> Iterator[Pool]:
     """Worker processes that are gone when the block ends, however it ends.
@@ -65,8 +76,7 @@ def process_pool(workers: int) -> Iterator[Pool]:
     Args:
         workers: how many processes.
     """
-    filters = ",".join(filter(None, (os.environ.get("PYTHONWARNINGS"), QUIET_TRACKER)))
-    with _environment(ONE_THREAD | {"PYTHONWARNINGS": filters}):
+    with _environment():
         pool = _Processes(workers)
         try:
             yield pool
@@ -222,8 +232,10 @@ def _end_with_driver() -> None:
 
 
 @contextmanager
-def _environment(variables: dict[str, str]) -> Iterator[None]:
-    """Variables that child processes inherit while the block lasts."""
+def _environment() -> Iterator[None]:
+    """The variables that workers inherit while the block lasts."""
+    filters = ",".join(filter(None, (os.environ.get("PYTHONWARNINGS"), QUIET_TRACKER)))
+    variables = ONE_THREAD | {"PYTHONWARNINGS": filters}
     before = {name: os.environ.get(name) for name in variables}
     os.environ.update(variables)
     try:
