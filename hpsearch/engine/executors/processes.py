@@ -43,6 +43,9 @@ QUIET_TRACKER = "ignore:resource_tracker:UserWarning"
 driver. When a driver is killed, it does so, and complains into a terminal that others use by then.
 """
 
+SERVER = "hpsearch.engine.executors.server"
+"""Imported by the process that workers are forked from, and by no other."""
+
 START_SECONDS = 10.0
 """Seconds in which a worker is started anew for one job, however often a start is killed."""
 
@@ -166,7 +169,7 @@ def _context() -> BaseContext:
     if "forkserver" not in multiprocessing.get_all_start_methods():
         return multiprocessing.get_context("spawn")
     context = multiprocessing.get_context("forkserver")
-    context.set_forkserver_preload(["hpsearch.training.jobs", __name__])
+    context.set_forkserver_preload(["hpsearch.training.jobs", __name__, SERVER])
     return context
 
 
