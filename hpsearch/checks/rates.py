@@ -18,8 +18,7 @@ import numpy as np
 
 from hpsearch.checks.check import Check, Verdict
 from hpsearch.checks.context import CheckContext
-from hpsearch.nn import TrainingConfig, train
-from hpsearch.nn.schedules import SCHEDULES
+from hpsearch.nn import OPTIMIZERS, SCHEDULES, TrainingConfig, train
 from hpsearch.space import Categorical, Float, Int, Parameter
 
 __all__ = ["LONGER", "RateRange", "learning_rates", "range_verdict", "sweep"]
@@ -195,7 +194,7 @@ def _longer(training: TrainingConfig, whole: int, steps: int) -> float:
     shares = np.linspace(0.0, 1.0, 101)
     mean = float(SCHEDULES[training.schedule](shares, training.decay).mean())
     further = max(1.0, mean * whole / steps)
-    return math.sqrt(further) if training.optimizer == "adagrad" else further
+    return math.sqrt(further) if OPTIMIZERS[training.optimizer].slowing else further
 
 
 def learning_rates(
