@@ -69,14 +69,12 @@ class RateRange:
         high: the highest rate that learns within the sweep.
         best: the rate with the lowest loss in the sweep.
         explodes: the lowest rate above `high` that explodes; None when none up to 100 does.
-        steps: steps that each rate was tried for.
     """
 
     low: float
     high: float
     best: float
     explodes: float | None
-    steps: int
 
 
 def sweep(context: CheckContext, *, longer: int = 1) -> RateRange | None:
@@ -130,7 +128,7 @@ def sweep(context: CheckContext, *, longer: int = 1) -> RateRange | None:
     if top is not None:
         sound = max(rates[top - 1], highest)
         bursts = _between(rates[top], sound, explodes) if sound < rates[top] else rates[top]
-    return RateRange(lowest / run.longer, highest, best, bursts, run.steps)
+    return RateRange(lowest / run.longer, highest, best, bursts)
 
 
 def _between(holds: float, fails: float, what: Callable[[float], bool]) -> float:
@@ -258,7 +256,7 @@ def range_verdict(low: float, high: float, found: RateRange) -> tuple[Verdict, s
     Returns:
         The verdict, and the sentence that goes with it.
 
-    >>> found = RateRange(3e-3, 0.3, 0.1, 1.0, 30)
+    >>> found = RateRange(3e-3, 0.3, 0.1, 1.0)
     >>> range_verdict(1e-5, 1e-4, found)[0], range_verdict(1e-4, 1.0, found)[0]
     ('fail', 'pass')
     """

@@ -27,7 +27,6 @@ __all__ = [
     "Column",
     "as_numbers",
     "counts_rows",
-    "has_points",
     "interpret",
     "known_codes",
 ]
@@ -130,21 +129,6 @@ def interpret(
         return DATES
     values = as_float(column)
     return "no value" if np.isnan(values).all() else Column(feature, values)
-
-
-def has_points(column: Column, cells: Any) -> bool:
-    """Whether a column of numbers was read from text with marks that a decimal comma would change.
-
-    Args:
-        column: as `interpret` gives it without a decimal comma.
-        cells: as `clean` gives them.
-    """
-    if not pa.types.is_string(cells.type) or column.categories is not None:
-        return False
-    if column.read is not None and column.read.decimal_comma:
-        return False
-    found: bool = pc.any(pc.match_substring_regex(cells, "[.,]")).as_py()
-    return found
 
 
 def _leading_zeros(feature: str, column: Any) -> str | None:

@@ -21,7 +21,6 @@ from hpsearch.data.columns import (
     Column,
     as_numbers,
     counts_rows,
-    has_points,
     interpret,
     known_codes,
 )
@@ -163,7 +162,7 @@ def _meanings(
     if any(c.read is not None and c.read.decimal_comma for c in columns):
         for column in columns:
             cells = clean(table.column(column.name))
-            if has_points(column, cells):
+            if column.categories is None and pa.types.is_string(cells.type):
                 found[column.name] = interpret(name, column.name, cells, there, decimal_comma=True)
     return found
 

@@ -128,21 +128,10 @@ class Trainer:
         on_epoch: OnEpoch | None = None,
         trace: bool = False,
     ) -> TrainingResult:
-        """Train for some epochs more; see `train`.
-
-        Args:
-            X: inputs (n, n_features), C-contiguous, of the network's dtype.
-            y: labels (n,), 0 to n_classes - 1.
-            validation: inputs and labels to score after each epoch.
-            epochs: how many; None for what is left of the horizon.
-            on_epoch: called after each epoch; returning True stops.
-            trace: take snapshots of the network before these epochs and between them.
+        """Train for some epochs more: how many, or what is left of the horizon.
 
         Returns:
-            The result of these epochs.
-
-        Raises:
-            UsageError: when data and network, or data and settings, do not fit.
+            The result of these epochs; all other arguments, and errors, are those of `train`.
         """
         X, y = self._checked(X, y, "training")
         if validation is not None:
