@@ -95,40 +95,59 @@ def interpret(
         return f"of type {kind}, neither number nor text"
     if rows is not None:
         column = column.filter(pa.array(rows))
-    present = len(column) - column.null_count
-    if present == 0:
+    if column.null_count == len(column):
         return "no value"
     if pa.types.is_dictionary(kind):
         coded = Coded.of(column)
-        if _share(are_dates, coded) > 0.5:
+        if _share(are_dates(coded.texts), coded) > 0.5:
             return DATES
-        return _categorical(feature, coded, present, None)
+        return _categorical(feature, coded, None)
     if pa.types.is_string(kind):
-        if not decimal_comma or not pc.any(pc.match_substring_regex(column, "[.,]")).as_py():
-            try:
-                return Column(feature, as_float(column), remark=_leading_zeros(feature, column))
-            except pa.ArrowInvalid:
-                pass
-        differ = unlike(column)
-        if differ:
-            head = Coded.each(column.slice(0, HEAD))
-            if not _mostly_numbers(head, decimal_comma=decimal_comma):
-                dates = _share(are_dates, head) > 0.5
-                return DATES if dates else f"{differ:,} distinct texts in the first {HEAD:,} rows"
-        coded = Coded.each(column) if differ else Coded.of(column)
-        numbers = _parse(name, feature, coded, rows, decimal_comma=decimal_comma)
-        if numbers is not None:
-            remark = None if numbers.remark is None else f"{quoted(feature)} {numbers.remark}"
-            return Column(feature, numbers.values, read=numbers, remark=remark)
-        if _share(are_dates, coded) > 0.5:
-            return DATES
-        if differ:
-            return f"{differ:,} distinct texts in the first {HEAD:,} rows"
-        return _categorical(feature, coded, present, _numbers_within(feature, coded))
+        plain = _plain_numbers(column, decimal_comma=decimal_comma)
+        if plain is not None:
+            return Column(feature, plain, remark=_leading_zeros(feature, column))
+        return _interpret_text(name, feature, column, rows, decimal_comma=decimal_comma)
     if not is_number(kind):
         return DATES
     values = as_float(column)
     return "no value" if np.isnan(values).all() else Column(feature, values)
+
+
+def _interpret_text(
+    name: str,
+    feature: str,
+    column: Any,
+    rows: NDArray[np.bool_] | None,
+    *,
+    decimal_comma: bool,
+) -> Column | str:
+    """As `interpret`, of text that is not all plain numbers."""
+    differ = unlike(column)
+    too_many = f"{differ:,} distinct texts in the first {HEAD:,} rows"
+    if differ:
+        head = Coded.each(column.slice(0, HEAD))
+        if not _mostly_numbers(head, decimal_comma=decimal_comma):
+            return DATES if _share(are_dates(head.texts), head) > 0.5 else too_many
+    coded = Coded.each(column) if differ else Coded.of(column)
+    numbers = _parse(name, feature, coded, rows, decimal_comma=decimal_comma)
+    if numbers is not None:
+        remark = None if numbers.remark is None else f"{quoted(feature)} {numbers.remark}"
+        return Column(feature, numbers.values, read=numbers, remark=remark)
+    if _share(are_dates(coded.texts), coded) > 0.5:
+        return DATES
+    if differ:
+        return too_many
+    return _categorical(feature, coded, _numbers_within(feature, coded))
+
+
+def _plain_numbers(column: Any, *, decimal_comma: bool) -> NDArray[np.float64] | None:
+    """Text as numbers where all of it is as Arrow reads it, and no mark could mean another."""
+    if decimal_comma and pc.any(pc.match_substring_regex(column, "[.,]")).as_py():
+        return None
+    try:
+        return as_float(column)
+    except pa.ArrowInvalid:
+        return None
 
 
 def _leading_zeros(feature: str, column: Any) -> str | None:
@@ -167,17 +186,12 @@ def _parse(
             parsed[np.asarray(said)] = numbers.values
             numbers = replace(numbers, values=parsed)
         return replace(numbers, values=coded.spread(numbers.values))
-    right = pc.and_(are_numbers(texts), said)
-    share = _share(lambda _: right, coded, pc.invert(said))
-    if share <= 0.5:
-        return None
-    wrong = np.asarray(pc.invert(pc.or_(right, pc.invert(said))))
     codes = coded.codes
-    slips = np.flatnonzero((codes >= 0) & wrong[np.maximum(codes, 0)])
-    advice = (
-        "correct it, leave the cell empty if it is missing, or leave the column out "
-        "([data] exclude)."
-    )
+    told = (codes >= 0) & np.asarray(said)[codes]
+    slips = np.flatnonzero(told & ~np.asarray(are_numbers(texts))[codes])
+    count = int(np.count_nonzero(told))
+    if 2 * (count - len(slips)) <= count:
+        return None
     if len(slips) == 0:
         raise DataError(
             f"{name}: column {feature!r} writes numbers in two ways, with a decimal comma and with "
@@ -186,10 +200,10 @@ def _parse(
     cell = texts[int(codes[slips[0]])].as_py()
     row = slips[0] if rows is None else np.flatnonzero(rows)[slips[0]]
     more = f" (and {len(slips) - 1:,} cells more)" if len(slips) > 1 else ""
-    told = int(np.count_nonzero((codes >= 0) & np.asarray(said)[np.maximum(codes, 0)]))
     raise DataError(
         f"{name}: column {feature!r}, row {row + 1}: {shown(cell)} is not a number{more}, and "
-        f"{told - len(slips):,} of the {told:,} cells with a value are; {advice}"
+        f"{count - len(slips):,} of the {count:,} cells with a value are; correct it, leave the "
+        "cell empty if it is missing, or leave the column out ([data] exclude)."
     )
 
 
@@ -217,7 +231,7 @@ def _mostly_numbers(coded: Coded, *, decimal_comma: bool) -> bool:
     if numbers_of(coded.texts.filter(said), decimal_comma=decimal_comma) is not None:
         return True
     right = pc.and_(are_numbers(coded.texts), said)
-    return _share(lambda _: right, coded, pc.invert(said)) > 0.5
+    return _share(right, coded, pc.invert(said)) > 0.5
 
 
 def _two_ways(texts: Any) -> str:
@@ -233,14 +247,13 @@ def _two_ways(texts: Any) -> str:
     return " and ".join(map(shown, odd.values()))
 
 
-def _share(test: Any, coded: Any, left_out: Any = None) -> float:
-    """The share of the cells with a text whose text passes a test; some may be left out."""
+def _share(passed: Any, coded: Coded, left_out: Any = None) -> float:
+    """The share of the cells with a text whose text passed a test; some may be left out."""
     codes = coded.codes
     counts = np.bincount(codes[codes >= 0], minlength=len(coded.texts))
     if left_out is not None:
         counts = counts * ~np.asarray(left_out)
-    passed = np.asarray(test(coded.texts))
-    return float(counts[passed].sum() / max(counts.sum(), 1))
+    return float(counts[np.asarray(passed)].sum() / max(counts.sum(), 1))
 
 
 def as_numbers(
@@ -262,11 +275,9 @@ def as_numbers(
         )
     if column.null_count == len(column):
         return np.full(len(column), np.nan)
-    if not decimal_comma or not pc.any(pc.match_substring_regex(column, "[.,]")).as_py():
-        try:
-            return as_float(column)
-        except pa.ArrowInvalid:
-            pass
+    plain = _plain_numbers(column, decimal_comma=decimal_comma)
+    if plain is not None:
+        return plain
     coded = Coded.each(column) if unlike(column) else Coded.of(column)
     numbers = _parse(name, feature, coded, decimal_comma=decimal_comma)
     if numbers is None:
@@ -278,9 +289,9 @@ def as_numbers(
     return numbers.values
 
 
-def _categorical(feature: str, coded: Coded, present: int, remark: str | None) -> Column | str:
+def _categorical(feature: str, coded: Coded, remark: str | None) -> Column | str:
     """A dictionary-encoded column as codes of its sorted categories, unless they are too many."""
-    count = len(coded.texts)
+    count, present = len(coded.texts), int(np.count_nonzero(coded.codes >= 0))
     if count >= 10 and count > 0.9 * present:
         return f"{count:,} distinct texts in {present:,} rows, an identifier"
     if (longest := pc.max(pc.utf8_length(coded.texts)).as_py()) > LONGEST_NAME:
@@ -304,10 +315,11 @@ def _numbers_within(feature: str, coded: Coded) -> str | None:
             f"{quoted(feature)} has numbers in {len(units)} units ({', '.join(units)}) and is "
             "taken for categories; write it in one unit"
         )
-    share = _share(begin_with_numbers, coded)
+    begin = begin_with_numbers(texts)
+    share = _share(begin, coded)
     if share < MANY_NUMBERS:
         return None
-    some = texts.filter(begin_with_numbers(texts)).to_pylist()
+    some = texts.filter(begin).to_pylist()
     example = max(some, key=lambda text: (not text.isdigit(), text))
     return (
         f"{quoted(feature)} has numbers such as {shown(example)} in {share:.0%} of its cells and "
