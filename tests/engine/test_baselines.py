@@ -37,7 +37,7 @@ def dataset(labels: list[Any], test: list[Any] | None = None) -> Dataset:
     whole = [*labels, *(test or [])]
     X = np.random.default_rng(0).normal(size=(len(whole), 2))
     fixed = None if test is None else len(labels)
-    return Dataset.from_arrays("made", X, np.array(whole), fixed_test=fixed)
+    return replace(Dataset.from_arrays("made", X, np.array(whole)), fixed_test=fixed)
 
 
 class TestConstant:
