@@ -3,18 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 import numpy as np
 
 from hpsearch.lab.drawing import log_axis, titled_figure
 from hpsearch.lab.experiment import Experiment
 from hpsearch.nn import ACTIVATIONS
-from hpsearch.plots.style import BLUE, CYCLE, GREY, VERMILLION
+from hpsearch.plots.style import BLUE, CYCLE, GREY, VERMILLION, Figure
 from hpsearch.wording import Table
-
-if TYPE_CHECKING:
-    import plotly.graph_objects as go
 
 __all__ = ["EXPERIMENT"]
 
@@ -51,7 +47,7 @@ class ActivationsData:
             f"only {_listed(alive)} pass more than {ALIVE:g} of it on both sides."
         )
 
-    def figures(self) -> list[go.Figure]:
+    def figures(self) -> list[Figure]:
         """Each function with its gradient, and all gradients together on a logarithmic scale."""
         figures = []
         near = np.abs(self.inputs) <= REACH / 2

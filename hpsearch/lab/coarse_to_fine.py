@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -12,16 +11,13 @@ from hpsearch.data import Dataset, Fold, Preprocessor, load_dataset, make_splits
 from hpsearch.data.images import DEBIAN_FOLDER
 from hpsearch.lab.drawing import log_axis, titled_figure
 from hpsearch.lab.experiment import Experiment
-from hpsearch.plots.style import GREY, stage_colour
+from hpsearch.plots.style import GREY, Figure, stage_colour
 from hpsearch.search import Slot, make_strategy, run_search
 from hpsearch.search.base import StageKind
 from hpsearch.space import Float, Space, Value
 from hpsearch.training.jobs import train_folds
 from hpsearch.training.specification import TrainingSpecification
 from hpsearch.wording import Table
-
-if TYPE_CHECKING:
-    import plotly.graph_objects as go
 
 __all__ = ["EXPERIMENT", "CoarseToFineData"]
 
@@ -95,7 +91,7 @@ class CoarseToFineData:
             f"{np.median(fine.scores):.2f} or more, and the best {fine.scores.max():.3f}."
         )
 
-    def figures(self) -> list[go.Figure]:
+    def figures(self) -> list[Figure]:
         """Where the trials of each stage lie, and what they score."""
         figures = []
         for stage in self.stages:

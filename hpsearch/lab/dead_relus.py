@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -12,11 +11,8 @@ from hpsearch.lab.drawing import titled_figure
 from hpsearch.lab.experiment import Experiment
 from hpsearch.nn import Network, NetworkConfig, TrainingConfig, train
 from hpsearch.nn.activations import ReLU
-from hpsearch.plots.style import CYCLE
+from hpsearch.plots.style import CYCLE, Figure
 from hpsearch.wording import Table
-
-if TYPE_CHECKING:
-    import plotly.graph_objects as go
 
 __all__ = ["EXPERIMENT", "DeadRelusData"]
 
@@ -63,7 +59,7 @@ class DeadRelusData:
             f"{biased[tame]:.1%} and {biased[-1]:.0%}."
         )
 
-    def figures(self) -> list[go.Figure]:
+    def figures(self) -> list[Figure]:
         """The dead by layer, and what the network is still good for."""
         dead = titled_figure(
             "dead units",

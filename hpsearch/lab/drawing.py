@@ -4,19 +4,13 @@ from __future__ import annotations
 
 import math
 from collections.abc import Collection
-from typing import TYPE_CHECKING
 
-from hpsearch.plots.style import blank_figure, label
-
-if TYPE_CHECKING:
-    import plotly.graph_objects as go
+from hpsearch.plots.style import Figure, blank_figure, label
 
 __all__ = ["log_axis", "titled_figure"]
 
 
-def titled_figure(
-    title: str, x: str, y: str, *, height: int = 340, legend_rows: int = 0
-) -> go.Figure:
+def titled_figure(title: str, x: str, y: str, *, height: int = 340, legend_rows: int = 0) -> Figure:
     """A figure without traces, under a title of its own.
 
     Args:

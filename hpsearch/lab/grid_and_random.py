@@ -3,17 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 import numpy as np
 
 from hpsearch.lab.drawing import titled_figure
 from hpsearch.lab.experiment import Experiment
-from hpsearch.plots.style import STRATEGY_COLOURS
+from hpsearch.plots.style import STRATEGY_COLOURS, Figure
 from hpsearch.wording import Table
-
-if TYPE_CHECKING:
-    import plotly.graph_objects as go
 
 __all__ = ["EXPERIMENT"]
 
@@ -48,7 +44,7 @@ class GridAndRandomData:
             f"and random search in {share['random', BOTH]:.0%}, as before."
         )
 
-    def figures(self) -> list[go.Figure]:
+    def figures(self) -> list[Figure]:
         """The slide, with the values of the important parameter below; then the shares."""
         figures = []
         for name, points in self.points.items():

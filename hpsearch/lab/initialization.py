@@ -2,21 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 import numpy as np
 
 from hpsearch.lab.drawing import log_axis, titled_figure
 from hpsearch.lab.experiment import Experiment
 from hpsearch.nn import ACTIVATIONS, Network, NetworkConfig
-from hpsearch.plots.style import CYCLE, SKY, faded
+from hpsearch.plots.style import CYCLE, SKY, Figure, faded
 from hpsearch.wording import Table
-
-if TYPE_CHECKING:
-    from collections.abc import Sequence
-
-    import plotly.graph_objects as go
 
 __all__ = ["BATCH_NORM", "INITIALIZATION", "DeepNetwork", "InitializationData", "deep_networks"]
 
@@ -155,7 +150,7 @@ class InitializationData:
             f"in layer {depth}."
         )
 
-    def figures(self) -> list[go.Figure]:
+    def figures(self) -> list[Figure]:
         """The standard deviations by layer, then the histogram of every layer."""
         return _figures(self.networks)
 
@@ -173,7 +168,7 @@ def initialization_data(
     )
 
 
-def _figures(networks: Sequence[DeepNetwork]) -> list[go.Figure]:
+def _figures(networks: Sequence[DeepNetwork]) -> list[Figure]:
     """Standard deviations of outputs and gradients by layer, and all histograms.
 
     Args:
@@ -212,7 +207,7 @@ def _figures(networks: Sequence[DeepNetwork]) -> list[go.Figure]:
     return figures
 
 
-def _histograms(title: str, y: str, distributions: Distributions) -> go.Figure:
+def _histograms(title: str, y: str, distributions: Distributions) -> Figure:
     """The histogram of each layer turned on its side, standing on the layer's number.
 
     Args:
@@ -310,7 +305,7 @@ class BatchNormData:
             f"{drift:.1f} at most (without: {plain_drift:.1e})."
         )
 
-    def figures(self) -> list[go.Figure]:
+    def figures(self) -> list[Figure]:
         """The standard deviations by layer, then the histogram of every layer."""
         return _figures(self.normalized)
 

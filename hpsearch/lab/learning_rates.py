@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -11,11 +10,8 @@ from hpsearch.lab.digits import CLASSES, two_parts
 from hpsearch.lab.drawing import log_axis, titled_figure
 from hpsearch.lab.experiment import Experiment
 from hpsearch.nn import Network, NetworkConfig, TrainingConfig, train
-from hpsearch.plots.style import CYCLE
+from hpsearch.plots.style import CYCLE, Figure
 from hpsearch.wording import Table
-
-if TYPE_CHECKING:
-    import plotly.graph_objects as go
 
 __all__ = ["EXPERIMENT", "LearningRatesData"]
 
@@ -71,7 +67,7 @@ class LearningRatesData:
             f"{' and '.join(blown) or 'with none of them'}."
         )
 
-    def figures(self) -> list[go.Figure]:
+    def figures(self) -> list[Figure]:
         """The losses, and the validation accuracies."""
         losses = titled_figure(
             "training loss", "epoch", "loss (nats, log scale)", height=440, legend_rows=2

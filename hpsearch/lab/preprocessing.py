@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -12,11 +11,8 @@ from hpsearch.data.preprocessing import KINDS
 from hpsearch.lab.drawing import log_axis, titled_figure
 from hpsearch.lab.experiment import Experiment
 from hpsearch.nn import Network, NetworkConfig, Trainer, TrainingConfig
-from hpsearch.plots.style import BLUE, CYCLE, VERMILLION
+from hpsearch.plots.style import BLUE, CYCLE, VERMILLION, Figure
 from hpsearch.wording import Table
-
-if TYPE_CHECKING:
-    import plotly.graph_objects as go
 
 __all__ = ["EXPERIMENT", "PreprocessingData"]
 
@@ -103,7 +99,7 @@ class PreprocessingData:
             "one."
         )
 
-    def figures(self) -> list[go.Figure]:
+    def figures(self) -> list[Figure]:
         """The cloud in each form on one scale, and the losses."""
         points = np.concatenate([cloud.points for cloud in self.clouds.values()])
         low, high = points.min(axis=0) - 0.5, points.max(axis=0) + 0.5

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -11,11 +10,8 @@ from hpsearch.lab.digits import CLASSES, two_parts
 from hpsearch.lab.drawing import log_axis, titled_figure
 from hpsearch.lab.experiment import Experiment
 from hpsearch.nn import Network, NetworkConfig, Trainer, TrainingConfig
-from hpsearch.plots.style import BLUE, CYCLE, GREY
+from hpsearch.plots.style import BLUE, CYCLE, GREY, Figure
 from hpsearch.wording import Table
-
-if TYPE_CHECKING:
-    import plotly.graph_objects as go
 
 __all__ = ["EXPERIMENT", "UpdateRatiosData"]
 
@@ -59,7 +55,7 @@ class UpdateRatiosData:
             f"{typical[best] / RULE:.1f} times as large as the rule."
         )
 
-    def figures(self) -> list[go.Figure]:
+    def figures(self) -> list[Figure]:
         """The ratios of the first layer in time, and the accuracy they come to."""
         time = titled_figure(
             "first layer",

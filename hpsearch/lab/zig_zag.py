@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -11,11 +10,8 @@ from hpsearch.data import Preprocessor, load_dataset
 from hpsearch.lab.drawing import titled_figure
 from hpsearch.lab.experiment import Experiment
 from hpsearch.nn import Network, NetworkConfig, Trainer, TrainingConfig
-from hpsearch.plots.style import BLUE, VERMILLION
+from hpsearch.plots.style import BLUE, VERMILLION, Figure
 from hpsearch.wording import Table
-
-if TYPE_CHECKING:
-    import plotly.graph_objects as go
 
 __all__ = ["EXPERIMENT", "ZigZagData"]
 
@@ -75,7 +71,7 @@ class ZigZagData:
             f"{self.same_sign['tanh'][0]:.0%}."
         )
 
-    def figures(self) -> list[go.Figure]:
+    def figures(self) -> list[Figure]:
         """The two paths, on one scale."""
         points = np.concatenate([path.weights for path in self.paths.values()])
         low, high = points.min(axis=0), points.max(axis=0)

@@ -3,18 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal
+from typing import Literal
 
 import numpy as np
 
 from hpsearch.compare.plan import DOUBLE
 from hpsearch.compare.progress import Band, band, cost_grid
-from hpsearch.plots.style import STRATEGY_COLOURS, blank_figure, faded
-
-if TYPE_CHECKING:
-    import plotly.graph_objects as go
-
-    from hpsearch.compare.result import Comparison
+from hpsearch.compare.result import Comparison
+from hpsearch.plots.style import STRATEGY_COLOURS, Figure, blank_figure, faded
 
 __all__ = ["BestSoFarData", "best_so_far_data", "best_so_far_figure", "best_so_far_figures"]
 
@@ -54,12 +50,12 @@ def best_so_far_data(comparison: Comparison) -> BestSoFarData:
     )
 
 
-def best_so_far_figures(data: BestSoFarData) -> list[go.Figure]:
+def best_so_far_figures(data: BestSoFarData) -> list[Figure]:
     """One figure for each score."""
     return [best_so_far_figure(data, part) for part in data.bands]
 
 
-def best_so_far_figure(data: BestSoFarData, part: Literal["validation", "test"]) -> go.Figure:
+def best_so_far_figure(data: BestSoFarData, part: Literal["validation", "test"]) -> Figure:
     """A line and a shade for each strategy."""
     figure = blank_figure("cost (share of the budget)", f"{part} accuracy of the best so far")
     lows = []

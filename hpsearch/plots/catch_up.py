@@ -3,19 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 import numpy as np
 
 from hpsearch.compare.progress import SpeedUp
+from hpsearch.compare.result import Comparison
 from hpsearch.compare.summary import reference_of, summarize_strategies
-from hpsearch.plots.style import STRATEGY_COLOURS, blank_figure
+from hpsearch.plots.style import STRATEGY_COLOURS, Figure, blank_figure
 from hpsearch.plots.view import NothingToDraw
-
-if TYPE_CHECKING:
-    import plotly.graph_objects as go
-
-    from hpsearch.compare.result import Comparison
 
 __all__ = ["CatchUpData", "catch_up_data", "catch_up_figure"]
 
@@ -52,7 +47,7 @@ def catch_up_data(comparison: Comparison) -> CatchUpData:
     return CatchUpData(reference_of([comparison]), found, note)
 
 
-def catch_up_figure(data: CatchUpData) -> go.Figure:
+def catch_up_figure(data: CatchUpData) -> Figure:
     """A line of points for each strategy; to the left is sooner."""
     name_of_axis = f"cost until {data.reference}'s best validation accuracy (share of its cost)"
     figure = blank_figure(name_of_axis, "", height=120 + 56 * len(data.found))

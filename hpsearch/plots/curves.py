@@ -4,14 +4,10 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 from hpsearch.engine.summary import TrialRow
-from hpsearch.plots.style import CYCLE, blank_figure
+from hpsearch.plots.style import CYCLE, Figure, blank_figure
 from hpsearch.plots.view import NothingToDraw, StudyView, scored
-
-if TYPE_CHECKING:
-    import plotly.graph_objects as go
 
 __all__ = ["Curve", "CurvesData", "curves_data", "curves_figures"]
 
@@ -83,7 +79,7 @@ def _curve(trial: TrialRow) -> Curve:
     )
 
 
-def curves_figures(data: CurvesData) -> list[go.Figure]:
+def curves_figures(data: CurvesData) -> list[Figure]:
     """Scores in one figure; losses, if there are any, in another."""
     figures = [_scores_figure(data)]
     if any(curve.train_losses for curve in data.curves):
@@ -91,7 +87,7 @@ def curves_figures(data: CurvesData) -> list[go.Figure]:
     return figures
 
 
-def _scores_figure(data: CurvesData) -> go.Figure:
+def _scores_figure(data: CurvesData) -> Figure:
     figure = blank_figure(data.step, data.score_name)
     for colour, curve in zip(CYCLE, data.curves, strict=False):
         figure.add_scatter(
@@ -105,7 +101,7 @@ def _scores_figure(data: CurvesData) -> go.Figure:
     return figure
 
 
-def _losses_figure(data: CurvesData) -> go.Figure:
+def _losses_figure(data: CurvesData) -> Figure:
     figure = blank_figure("epoch", "loss (nats, log scale)")
     figure.update_yaxes(type="log", dtick=1, tickformat="~g")
     for colour, curve in zip(CYCLE, data.curves, strict=False):

@@ -3,15 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, NamedTuple
+from typing import NamedTuple
 
 from hpsearch.engine.summary import TrialRow
-from hpsearch.plots.style import BLUE, VERMILLION, blank_figure, wrapped
+from hpsearch.plots.style import BLUE, VERMILLION, Figure, blank_figure, wrapped
 from hpsearch.plots.view import NothingToDraw, StudyView
 from hpsearch.training.diagnosis import ADVICE, Finding
-
-if TYPE_CHECKING:
-    import plotly.graph_objects as go
 
 __all__ = ["Count", "DiagnosisData", "diagnosis_data", "diagnosis_figure"]
 
@@ -62,7 +59,7 @@ def diagnosis_data(view: StudyView) -> DiagnosisData:
     )
 
 
-def diagnosis_figure(data: DiagnosisData) -> go.Figure:
+def diagnosis_figure(data: DiagnosisData) -> Figure:
     """A bar for each finding; hovering shows an example's evidence, and what helps."""
     figure = blank_figure("trainings", "", height=130 + 34 * len(data.counts))
     for kind, fault, colour in (("fault", True, VERMILLION), ("hint", False, BLUE)):

@@ -6,19 +6,14 @@ Bergstra and Bengio (2012, JMLR 13), figures 5 to 8.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 import numpy as np
 
 from hpsearch.compare.efficiency import efficiency_curve
+from hpsearch.compare.result import Comparison
 from hpsearch.compare.statistics import interquartile_mean
 from hpsearch.plots.relevance import independent_trials
-from hpsearch.plots.style import STRATEGY_COLOURS, blank_figure
-
-if TYPE_CHECKING:
-    import plotly.graph_objects as go
-
-    from hpsearch.compare.result import Comparison
+from hpsearch.plots.style import STRATEGY_COLOURS, Figure, blank_figure
 
 __all__ = ["EfficiencyData", "efficiency_data", "efficiency_figure"]
 
@@ -80,7 +75,7 @@ def efficiency_data(comparison: Comparison) -> EfficiencyData:
     )
 
 
-def efficiency_figure(data: EfficiencyData) -> go.Figure:
+def efficiency_figure(data: EfficiencyData) -> Figure:
     """A box for each size, and grid's level as a line."""
     figure = blank_figure("trials in a random search", "test accuracy", height=400)
     names = [str(size) for size in data.sizes]

@@ -3,17 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 import numpy as np
 
+from hpsearch.compare.result import Comparison
 from hpsearch.compare.summary import StrategySummary, summarize_strategies
-from hpsearch.plots.style import GREY, STRATEGY_COLOURS, blank_figure
-
-if TYPE_CHECKING:
-    import plotly.graph_objects as go
-
-    from hpsearch.compare.result import Comparison
+from hpsearch.plots.style import GREY, STRATEGY_COLOURS, Figure, blank_figure
 
 __all__ = ["FinalScoresData", "final_scores_data", "final_scores_figure"]
 
@@ -67,7 +62,7 @@ def _floor(tests: np.ndarray) -> float:
     return float(tests.min() - 0.5 * (np.ptp(tests) or 0.02))
 
 
-def final_scores_figure(data: FinalScoresData) -> go.Figure:
+def final_scores_figure(data: FinalScoresData) -> Figure:
     """A column of points for each strategy: full ones for the winners, open ones trained anew."""
     figure = blank_figure("", "test accuracy", height=420)
     every = np.concatenate(list(data.test.values()))

@@ -4,18 +4,15 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 
 from hpsearch.engine.summary import TrialRow
 from hpsearch.plots.scales import ScoreAxis, middle, score_axis, thinned
-from hpsearch.plots.style import blank_figure, label, stage_colour, stage_group
+from hpsearch.plots.style import Figure, blank_figure, label, stage_colour, stage_group
 from hpsearch.plots.view import NothingToDraw, StudyView, scored
 from hpsearch.search.base import StageKind
-
-if TYPE_CHECKING:
-    import plotly.graph_objects as go
 
 __all__ = ["GapData", "Gaps", "gap_data", "gap_figure"]
 
@@ -85,7 +82,7 @@ def gap(trial: TrialRow) -> float:
     return trial.validation_losses[-1] - trial.train_losses[-1]
 
 
-def gap_figure(data: GapData) -> go.Figure:
+def gap_figure(data: GapData) -> Figure:
     """The gap to the right, the score upwards."""
     figure = blank_figure("validation − training loss (nats)", data.axis.name)
     figure.update_yaxes(range=data.axis.range)

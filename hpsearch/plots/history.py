@@ -4,19 +4,24 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 
 from hpsearch.engine.summary import TrialRow
 from hpsearch.plots.scales import ScoreAxis, score_axis, thinned
-from hpsearch.plots.style import GREY, VERMILLION, blank_figure, label, stage_colour, stage_group
+from hpsearch.plots.style import (
+    GREY,
+    VERMILLION,
+    Figure,
+    blank_figure,
+    label,
+    stage_colour,
+    stage_group,
+)
 from hpsearch.plots.view import StudyView, scored
 from hpsearch.search.base import StageKind
 from hpsearch.wording import settings_text
-
-if TYPE_CHECKING:
-    import plotly.graph_objects as go
 
 __all__ = ["HistoryData", "Span", "Trials", "history_data", "history_figure"]
 
@@ -136,7 +141,7 @@ def _best(trials: Sequence[TrialRow], maximize: bool) -> tuple[tuple[int, float]
     return (*steps, (last, steps[-1][1])) if steps[-1][0] != last else tuple(steps)
 
 
-def history_figure(data: HistoryData) -> go.Figure:
+def history_figure(data: HistoryData) -> Figure:
     """Points by stage, crosses for stopped trials, a line for the best so far."""
     figure = blank_figure("trial number", data.axis.name, height=400)
     figure.update_yaxes(range=data.axis.range)

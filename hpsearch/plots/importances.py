@@ -5,16 +5,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import TYPE_CHECKING
 
 from hpsearch.engine.summary import TrialRow
-from hpsearch.plots.style import BLUE, blank_figure, label
+from hpsearch.plots.style import BLUE, Figure, blank_figure, label
 from hpsearch.plots.view import NothingToDraw, StudyView, scored
 from hpsearch.search.distributions import to_distribution
 from hpsearch.search.optuna_strategies import quiet_optuna
-
-if TYPE_CHECKING:
-    import plotly.graph_objects as go
 
 __all__ = ["ImportancesData", "importances_data", "importances_figure"]
 
@@ -90,7 +86,7 @@ def _ped_anova(
     return {name: float(share) for name, share in found.items()}
 
 
-def importances_figure(data: ImportancesData) -> go.Figure:
+def importances_figure(data: ImportancesData) -> Figure:
     """A bar for each parameter."""
     names = [label(name) for name in reversed(data.shares)]
     shares = list(reversed(data.shares.values()))

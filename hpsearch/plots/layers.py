@@ -10,15 +10,12 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias
+from typing import Any, NamedTuple, TypeAlias
 
 from hpsearch.engine.summary import TrialRow
 from hpsearch.plots.scales import log_ticks
-from hpsearch.plots.style import CYCLE, GREY, blank_figure, wrapped
+from hpsearch.plots.style import CYCLE, GREY, Figure, blank_figure, wrapped
 from hpsearch.plots.view import NothingToDraw, StudyView
-
-if TYPE_CHECKING:
-    import plotly.graph_objects as go
 
 __all__ = ["HEALTHY", "Layer", "LayersData", "Training", "layers_data", "layers_figures"]
 
@@ -130,13 +127,13 @@ SHARES = len(LOGS)
 """The row of shares, above them."""
 
 
-def layers_figures(data: LayersData) -> list[go.Figure]:
+def layers_figures(data: LayersData) -> list[Figure]:
     """A figure for each training, with the same axes: they stand side by side."""
     ends = {name: _ends(data, name) for name, _ in LOGS}
     return [_figure(training, ends) for training in data.trainings]
 
 
-def _figure(training: Training, ends: Mapping[str, tuple[float, float]]) -> go.Figure:
+def _figure(training: Training, ends: Mapping[str, tuple[float, float]]) -> Figure:
     figure = blank_figure("epoch", "", height=820)
     last = max(1, training.epochs[-1])
     figure.update_xaxes(range=[-0.02 * last, 1.02 * last])

@@ -7,20 +7,15 @@ again and again; random search tries a new one each time.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 import numpy as np
 
+from hpsearch.compare.result import Comparison
 from hpsearch.plots.relevance import relevances
 from hpsearch.plots.scales import parameter_axis, points
-from hpsearch.plots.style import STRATEGY_COLOURS, blank_figure
+from hpsearch.plots.style import STRATEGY_COLOURS, Figure, blank_figure
 from hpsearch.plots.view import NothingToDraw
-
-if TYPE_CHECKING:
-    import plotly.graph_objects as go
-
-    from hpsearch.compare.result import Comparison
-    from hpsearch.space import Parameter
+from hpsearch.space import Parameter
 
 __all__ = ["LayoutsData", "layouts_data", "layouts_figures"]
 
@@ -81,7 +76,7 @@ def layouts_data(comparison: Comparison) -> LayoutsData:
     return LayoutsData(*names, axes, places, scores, note)
 
 
-def layouts_figures(data: LayoutsData) -> list[go.Figure]:
+def layouts_figures(data: LayoutsData) -> list[Figure]:
     """A figure for each strategy: the points, and above them where they lie on the first axis."""
     high = max(scores.max() for scores in data.scores.values())
     low = min(np.quantile(scores, 0.3) for scores in data.scores.values())

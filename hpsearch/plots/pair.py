@@ -7,20 +7,16 @@ on values that it has tried already, and random draws never try a value twice.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 import numpy as np
 
 from hpsearch.engine.summary import TrialRow
 from hpsearch.plots.scales import hover_texts, parameter_axis, place, points, thinned
 from hpsearch.plots.slice_contour import ordered_parameters
-from hpsearch.plots.style import GREY, VERMILLION, blank_figure, stage_group
+from hpsearch.plots.style import GREY, VERMILLION, Figure, blank_figure, stage_group
 from hpsearch.plots.view import StudyView, scored
 from hpsearch.search.base import RACE
 from hpsearch.space import Categorical, Parameter
-
-if TYPE_CHECKING:
-    import plotly.graph_objects as go
 
 __all__ = ["Margin", "PairData", "pair_data", "pair_figure"]
 
@@ -117,7 +113,7 @@ def _margin(view: StudyView, name: str, trials: list[TrialRow], quarter: int) ->
     )
 
 
-def pair_figure(data: PairData) -> go.Figure:
+def pair_figure(data: PairData) -> Figure:
     """The trials in the middle, the margins above and to the right."""
     first, second = data.important, data.unimportant
     figure = blank_figure(first.name, second.name, height=440)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Literal
+from typing import Any, Literal
 
 from hpsearch.errors import UnknownNameError
 from hpsearch.plots.advice import advice_data, advice_tables
@@ -29,11 +29,9 @@ from hpsearch.plots.parallel import parallel_data, parallel_figure
 from hpsearch.plots.parameters import parameters_data, parameters_figures
 from hpsearch.plots.relevance import relevance_data, relevance_figure
 from hpsearch.plots.slice_contour import slice_contour_data, slice_contour_figures
+from hpsearch.plots.style import Figure
 from hpsearch.plots.timeline import timeline_data, timeline_figure
 from hpsearch.wording import Table
-
-if TYPE_CHECKING:
-    import plotly.graph_objects as go
 
 __all__ = ["PANELS", "Panel", "panel"]
 
@@ -59,12 +57,12 @@ class Panel:
     title: str
     about: str
     data: Callable[[Any], Any]
-    figures: Callable[[Any], Sequence[go.Figure]]
+    figures: Callable[[Any], Sequence[Figure]]
     of: Literal["study", "comparison"] = "study"
     tables: Callable[[Any], Sequence[Table]] = _none
 
 
-def _one(figure: Callable[[Any], go.Figure]) -> Callable[[Any], list[go.Figure]]:
+def _one(figure: Callable[[Any], Figure]) -> Callable[[Any], list[Figure]]:
     return lambda data: [figure(data)]
 
 

@@ -4,19 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
 from hpsearch.engine.summary import TrialRow
 from hpsearch.plots.scales import ScoreAxis, place, score_axis, shortened, thinned
-from hpsearch.plots.style import GREY, SKY, VERMILLION, blank_figure, label
+from hpsearch.plots.style import GREY, SKY, VERMILLION, Figure, blank_figure, label
 from hpsearch.plots.view import NothingToDraw, StudyView, scored
 from hpsearch.space import Categorical, Parameter
 from hpsearch.wording import value_text
-
-if TYPE_CHECKING:
-    import plotly.graph_objects as go
 
 __all__ = ["Lines", "ParallelData", "parallel_data", "parallel_figure"]
 
@@ -98,7 +95,7 @@ def _lines(view: StudyView, axis: ScoreAxis, trials: Sequence[TrialRow]) -> Line
     return Lines(np.array(places), tuple(texts))
 
 
-def parallel_figure(data: ParallelData) -> go.Figure:
+def parallel_figure(data: ParallelData) -> Figure:
     """The lines; every axis has its ends written at it."""
     figure = blank_figure("", "", height=420)
     count = len(data.parameters) + 1

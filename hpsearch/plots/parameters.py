@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 
@@ -18,13 +18,18 @@ from hpsearch.plots.scales import (
     single,
     thinned,
 )
-from hpsearch.plots.style import GREY, blank_figure, label, stage_colour, stage_group, wrapped
+from hpsearch.plots.style import (
+    GREY,
+    Figure,
+    blank_figure,
+    label,
+    stage_colour,
+    stage_group,
+    wrapped,
+)
 from hpsearch.plots.view import NothingToDraw, StudyView, scored
 from hpsearch.search.base import RACE, StageKind
 from hpsearch.space import Categorical, Parameter, Value
-
-if TYPE_CHECKING:
-    import plotly.graph_objects as go
 
 __all__ = ["Draws", "ParameterData", "Range", "parameters_data", "parameters_figures"]
 
@@ -143,12 +148,12 @@ def _ranges(view: StudyView, name: str) -> tuple[Range, ...]:
     return tuple(ranges)
 
 
-def parameters_figures(data: ParametersData) -> list[go.Figure]:
+def parameters_figures(data: ParametersData) -> list[Figure]:
     """One figure for each parameter."""
     return [parameter_figure(parameter) for parameter in data.parameters]
 
 
-def parameter_figure(data: ParameterData) -> go.Figure:
+def parameter_figure(data: ParameterData) -> Figure:
     """A parameter against the score; its stages' ranges are bars above, their reasons on hover."""
     rows = len(data.ranges)
     figure = blank_figure(data.name, data.axis.name, height=320 + 14 * rows)
@@ -180,7 +185,7 @@ def parameter_figure(data: ParameterData) -> go.Figure:
 
 
 def _add_draws(
-    figure: go.Figure,
+    figure: Figure,
     data: ParameterData,
     name: str,
     draws: Draws,

@@ -3,18 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 from hpsearch.compare.plan import DOUBLE
 from hpsearch.compare.relevance import Relevance, relevance
+from hpsearch.compare.result import Comparison, StrategyRuns
 from hpsearch.errors import UsageError
-from hpsearch.plots.style import BLUE, blank_figure, label
+from hpsearch.plots.style import BLUE, Figure, blank_figure, label
 from hpsearch.plots.view import NothingToDraw
-
-if TYPE_CHECKING:
-    import plotly.graph_objects as go
-
-    from hpsearch.compare.result import Comparison, StrategyRuns
 
 __all__ = [
     "RelevanceData",
@@ -80,7 +75,7 @@ def independent_trials(comparison: Comparison) -> StrategyRuns:
     return random
 
 
-def relevance_figure(data: RelevanceData) -> go.Figure:
+def relevance_figure(data: RelevanceData) -> Figure:
     """A bar for each parameter."""
     figure = blank_figure("relevance (share)", "", height=100 + 36 * len(data.found))
     names = list(data.found)[::-1]

@@ -4,18 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 
 from hpsearch.plots.importances import importances_data
 from hpsearch.plots.scales import ScoreAxis, hover_texts, parameter_axis, place, points, score_axis
-from hpsearch.plots.style import BLUE, GREY, SKY, blank_figure, label
+from hpsearch.plots.style import BLUE, GREY, SKY, Figure, blank_figure, label
 from hpsearch.plots.view import StudyView, scored
 from hpsearch.space import Categorical, Parameter
-
-if TYPE_CHECKING:
-    import plotly.graph_objects as go
 
 __all__ = [
     "Slice",
@@ -148,12 +145,12 @@ def smoothed(
     return np.where(near, sums / np.where(near, weights, 1.0), np.nan)
 
 
-def slice_contour_figures(data: SliceContourData) -> list[go.Figure]:
+def slice_contour_figures(data: SliceContourData) -> list[Figure]:
     """Two slices and the contour over both parameters."""
     return [*(_slice_figure(data, n) for n in (0, 1)), _contour_figure(data)]
 
 
-def _slice_figure(data: SliceContourData, n: int) -> go.Figure:
+def _slice_figure(data: SliceContourData, n: int) -> Figure:
     drawn = data.slices[n]
     figure = blank_figure(drawn.name, data.axis.name)
     figure.update_xaxes(**parameter_axis(drawn.name, drawn.parameter))
@@ -181,7 +178,7 @@ def _slice_figure(data: SliceContourData, n: int) -> go.Figure:
     return figure
 
 
-def _contour_figure(data: SliceContourData) -> go.Figure:
+def _contour_figure(data: SliceContourData) -> Figure:
     first, second = data.slices
     figure = blank_figure(first.name, second.name, height=400)
     # Beside the colour bar a phone leaves so little room that labels stand aslant.

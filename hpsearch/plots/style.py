@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import html
 import textwrap
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 from hpsearch.search.base import RACE, StageKind
 from hpsearch.writing import written_out
@@ -25,6 +25,7 @@ __all__ = [
     "SKY",
     "STRATEGY_COLOURS",
     "VERMILLION",
+    "Figure",
     "blank_figure",
     "faded",
     "label",
@@ -32,6 +33,9 @@ __all__ = [
     "stage_group",
     "wrapped",
 ]
+
+Figure: TypeAlias = "go.Figure"
+"""Plotly's, by its name alone: importing Plotly takes long, and lists of panels draw nothing."""
 
 ORANGE, SKY, GREEN, YELLOW = "#E69F00", "#56B4E9", "#009E73", "#F0E442"
 BLUE, VERMILLION, PURPLE, GREY = "#0072B2", "#D55E00", "#CC79A7", "#808080"
@@ -123,7 +127,7 @@ LIGHT = _template(ink="#1c1e21", faint="#d9dce1", card="#ffffff")
 DARK = _template(ink="#e8eaed", faint="#3c4148", card="#1f2226")
 
 
-def blank_figure(x: str, y: str, *, height: int = 360) -> go.Figure:
+def blank_figure(x: str, y: str, *, height: int = 360) -> Figure:
     """A figure without traces.
 
     Args:

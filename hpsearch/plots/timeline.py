@@ -4,21 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import timedelta
-from typing import TYPE_CHECKING, NamedTuple
+from datetime import datetime, timedelta
+from typing import NamedTuple
 
 import numpy as np
 
 from hpsearch.engine.summary import TrialRow
 from hpsearch.plots.scales import MAX_POINTS
-from hpsearch.plots.style import blank_figure, label, stage_colour, stage_group
+from hpsearch.plots.style import Figure, blank_figure, label, stage_colour, stage_group
 from hpsearch.plots.view import NothingToDraw, StudyView
 from hpsearch.search.base import StageKind
-
-if TYPE_CHECKING:
-    from datetime import datetime
-
-    import plotly.graph_objects as go
 
 __all__ = ["Piece", "TimelineData", "joined", "timeline_data", "timeline_figure"]
 
@@ -133,7 +128,7 @@ def _worker(trial: TrialRow) -> str:
     return trial.worker or "unknown worker"
 
 
-def timeline_figure(data: TimelineData) -> go.Figure:
+def timeline_figure(data: TimelineData) -> Figure:
     """Time to the right, workers below each other."""
     figure = blank_figure(
         f"time since the first training ({data.unit})",

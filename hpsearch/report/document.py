@@ -5,16 +5,11 @@ from __future__ import annotations
 import json
 import re
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from hpsearch.errors import UsageError
-from hpsearch.plots.style import DARK, LIGHT
+from hpsearch.plots.style import DARK, LIGHT, Figure
+from hpsearch.wording import Table
 from hpsearch.writing import html_text, write_whole
-
-if TYPE_CHECKING:
-    import plotly.graph_objects as go
-
-    from hpsearch.wording import Table
 
 __all__ = ["document_html", "figure_html", "table_html", "write_page"]
 
@@ -56,7 +51,7 @@ def document_html(title: str, body: str, *, footer: str, figures: bool = True, o
     )
 
 
-def figure_html(figure: go.Figure, identity: str) -> str:
+def figure_html(figure: Figure, identity: str) -> str:
     """A figure's place in a document, with its numbers, which the document's script draws.
 
     Args:
