@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 from rich.text import Text
 
-from hpsearch.cli.console import DEFAULT_STORAGE, Json, Storage, errors, output, print_json
+from hpsearch.cli.console import DEFAULT_STORAGE, Json, Storage, output, print_json, tell
 
 if TYPE_CHECKING:
     from hpsearch.advice import Advice
@@ -50,11 +50,9 @@ def advise(
             write_whole(out, advice.text(out.parent).encode())
         except OSError as error:
             raise UsageError(f"cannot write {out}: {error.strerror}") from None
-        errors().print(f"wrote {out}; next: hpsearch run {out}", markup=False, soft_wrap=True)
+        tell(f"wrote {out}; next: hpsearch run {out}")
     elif advice.changes and not as_json:
-        errors().print(
-            "-o next.toml writes the next study file", style="dim", markup=False, soft_wrap=True
-        )
+        tell("-o next.toml writes the next study file", "dim")
 
 
 def advice_text(advice: Advice, width: int) -> Text:

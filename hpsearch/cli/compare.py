@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from hpsearch.cli.console import DEFAULT_STORAGE, Json, Storage, errors, output, print_json
+from hpsearch.cli.console import DEFAULT_STORAGE, Json, Storage, errors, output, print_json, tell
 from hpsearch.cli.search import Executor, Seed, StudyArgument, Workers, load_study_argument
 
 if TYPE_CHECKING:
@@ -161,7 +161,7 @@ def _write_page(page: Path | None, comparisons: list[Comparison]) -> None:
     path = page or Path(page_name([c.name for c in comparisons]))
     content = page_html(comparisons, load_dashboard("compare"))
     write_page(path, content, over_its_own=page is None)
-    errors().print(f"wrote {path}, a page with the figures", markup=False, soft_wrap=True)
+    tell(f"wrote {path}, a page with the figures")
 
 
 @contextmanager

@@ -19,7 +19,7 @@ from rich.text import Span, Text
 from hpsearch.storage import DEFAULT_STORAGE
 from hpsearch.writing import OBEYED, json_text, written_out
 
-__all__ = ["Json", "Storage", "errors", "output", "print_json"]
+__all__ = ["Json", "Storage", "errors", "output", "print_json", "tell"]
 
 Storage = Annotated[
     str,
@@ -43,6 +43,11 @@ def output() -> Console:
 def errors() -> Console:
     """For progress and complaints."""
     return _Harmless(file=sys.stderr, highlight=False)
+
+
+def tell(sentence: str, style: str | None = None) -> None:
+    """Say something beside the results, on one line however long it is."""
+    errors().print(sentence, style=style, markup=False, soft_wrap=True)
 
 
 class _Harmless(Console):

@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from hpsearch.cli.console import DEFAULT_STORAGE, Storage, errors
+from hpsearch.cli.console import DEFAULT_STORAGE, Storage, tell
 
 __all__ = ["dashboard"]
 
@@ -51,8 +51,7 @@ def dashboard(
                 place += f"/?token={made}"
             mode = "may be edited" if allow_edit else "read-only"
             asks = f", asks for {TOKEN}" if given else ""
-            sentence = f"{place} shows {store.url} ({mode}{asks}); Ctrl-C ends it"
-            errors().print(sentence, markup=False, soft_wrap=True)
+            tell(f"{place} shows {store.url} ({mode}{asks}); Ctrl-C ends it")
             server.serve_forever()
     except KeyboardInterrupt:
         pass  # this is how it ends

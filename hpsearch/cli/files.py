@@ -9,7 +9,7 @@ from typing import Annotated
 
 import typer
 
-from hpsearch.cli.console import errors, print_json
+from hpsearch.cli.console import print_json, tell
 from hpsearch.errors import UsageError
 
 __all__ = ["init", "schema"]
@@ -49,8 +49,7 @@ def init(
         write_whole(path, text.encode())
     except OSError as error:
         raise UsageError(f"cannot write {path}: {error.strerror}") from None
-    told = f"wrote {path}; next: hpsearch run {shlex.quote(str(path))}"
-    errors().print(told, markup=False, soft_wrap=True)
+    tell(f"wrote {path}; next: hpsearch run {shlex.quote(str(path))}")
 
 
 def _source(data: str, target: str | None, folder: Path) -> tuple[str, str | None]:

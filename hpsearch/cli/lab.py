@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from hpsearch.cli.console import Json, errors, output, print_json
+from hpsearch.cli.console import Json, output, print_json, tell
 from hpsearch.errors import UsageError
 
 __all__ = ["lab"]
@@ -49,8 +49,8 @@ def lab(
         path = write_experiment(out, name, data)
         output().print(f"{made.title}: {data.sees()}", markup=False)
         took = time.perf_counter() - start
-        errors().print(f"wrote {path} ({took:.1f} s)", markup=False, soft_wrap=True)
-    errors().print(f"wrote {write_index(out)}", markup=False, soft_wrap=True)
+        tell(f"wrote {path} ({took:.1f} s)")
+    tell(f"wrote {write_index(out)}")
 
 
 def _list(as_json: bool) -> None:

@@ -11,7 +11,7 @@ from typing import Annotated, TextIO
 
 import typer
 
-from hpsearch.cli.console import Json, errors, print_json
+from hpsearch.cli.console import Json, print_json, tell
 from hpsearch.errors import UsageError
 from hpsearch.writing import in_one_line
 
@@ -52,7 +52,7 @@ def predict(
     if len(told) > MOST:
         told[MOST:] = [f"and likewise in {len(told) - MOST} columns more"]
     for sentence in told:
-        errors().print(sentence, markup=False, soft_wrap=True)
+        tell(sentence)
     chances = network.predict_proba(X)
     labels = [network.classes[k] for k in chances.argmax(axis=1)]
     header = ["label", "probability"]
@@ -75,7 +75,7 @@ def predict(
                 _write(file, [header, *rows])
         except OSError as error:
             raise UsageError(f"cannot write {out}: {error.strerror}") from None
-        errors().print(f"wrote {len(rows)} labels to {out}", markup=False, soft_wrap=True)
+        tell(f"wrote {len(rows)} labels to {out}")
 
 
 def _write(file: TextIO, rows: Iterable[Sequence[object]]) -> None:

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from hpsearch.cli.console import DEFAULT_STORAGE, Storage, errors
+from hpsearch.cli.console import DEFAULT_STORAGE, Storage, tell
 from hpsearch.errors import UsageError
 
 __all__ = ["report"]
@@ -47,7 +47,7 @@ def report(
     content = page_of(open_storage(storage, create=False), names, dashboard)
     write_page(path, content, over_its_own=out is None)
     size = len(content.encode()) / 1e6
-    errors().print(f"wrote {path} ({size:.1f} MB)", markup=False, soft_wrap=True)
+    tell(f"wrote {path} ({size:.1f} MB)")
     if png is not None:
         written = write_pngs(path, png)
-        errors().print(f"wrote {len(written)} figures to {png}", markup=False, soft_wrap=True)
+        tell(f"wrote {len(written)} figures to {png}")
