@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
-from hpsearch.cli.console import DEFAULT_STORAGE, Json, Storage, errors, output, print_json
+from hpsearch.cli.console import DEFAULT_STORAGE, Json, Storage, output, print_json, tell
 from hpsearch.cli.search import Executor, Workers
 from hpsearch.errors import RunError, StorageError
 from hpsearch.writing import in_one_line
@@ -44,7 +44,7 @@ def studies(
             summaries[name] = _summary(store, name)
         except StorageError as error:  # of this study; the others can be listed
             summaries[name] = error
-            errors().print(in_one_line(f"error: {error}"), markup=False, soft_wrap=True)
+            tell(in_one_line(f"error: {error}"))
     if as_json:
         print_json(
             [
@@ -56,11 +56,11 @@ def studies(
         )
     elif summaries:
         compared = {} if every else comparisons(store)
-        together = {name: [s.study_name for s in of] for name, of in compared.items()}
+        together = {name: [s.study_name for s, _ in of] for name, of in compared.items()}
         output().print(studies_table(summaries, together, width=output().width))
         for name, summary in summaries.items():
             if not isinstance(summary, StorageError) and (foreign := foreign_text(summary)):
-                _tell(f"{name}: {foreign}")
+                tell(f"{name}: {foreign}")
     else:
         output().print("No studies yet; `hpsearch run STUDY.toml` makes one.")
 
@@ -101,7 +101,7 @@ def trials(
     else:
         output().print(f"The study {name} has no such trials.", markup=False)
     if not as_json and (foreign := foreign_text(summary)):
-        _tell(foreign)
+        tell(foreign)
 
 
 def best(
@@ -133,10 +133,10 @@ def best(
         from hpsearch.engine.ensemble import make_ensemble
 
         together = make_ensemble(
-            name, ensemble, storage=storage, workers=workers, executor=executor, tell=_tell
+            name, ensemble, storage=storage, workers=workers, executor=executor, tell=tell
         )
         if len(together.members) < ensemble:
-            _tell(f"the study has {together.candidates} configurations to average, not {ensemble}")
+            tell(f"the study has {together.candidates} configurations to average, not {ensemble}")
     store = open_storage(storage, create=False)
     summary = _summary(store, name)
     if export is not None:
@@ -148,10 +148,6 @@ def best(
         output().print(winner_text(summary), end="")
         if together is not None:
             output().print(ensemble_text(together), end="")
-
-
-def _tell(words: str) -> None:
-    errors().print(words, markup=False, soft_wrap=True)
 
 
 def _summary(store: WriteBehindStorage, name: str) -> Summary:
@@ -182,4 +178,4 @@ def _export(
     members = None if together is None else len(together.members)
     content = load_model_bytes(store, study._study_id, digest, ensemble=members)
     Model.from_bytes(content).save(path)
-    _tell(f"wrote {path}")
+    tell(f"wrote {path}")

@@ -11,16 +11,15 @@ accuracy of chance, which the caller puts in.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import NamedTuple, TypeAlias
+from typing import NamedTuple
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 
+from hpsearch.compare.statistics import Floats
 from hpsearch.errors import UsageError
 
-Floats: TypeAlias = NDArray[np.float64]
-
-__all__ = ["BestOf", "EfficiencyPoint", "best_of", "efficiency_curve"]
+__all__ = ["BestOf", "best_of", "efficiency_curve"]
 
 CHUNK = 2**20
 """Normal numbers drawn at a time: 8 MiB of them, and as much again for comparing."""
@@ -37,21 +36,7 @@ class BestOf(NamedTuple):
 
     mean: float
     variance: float
-    weights: NDArray[np.float64]
-
-
-class EfficiencyPoint(NamedTuple):
-    """What experiments of one size come to.
-
-    Attributes:
-        size: trials in each experiment.
-        scores: the mean test accuracy of each experiment, S // size of them.
-        variances: the variance of each, in the same order.
-    """
-
-    size: int
-    scores: tuple[float, ...]
-    variances: tuple[float, ...]
+    weights: Floats
 
 
 def best_of(
@@ -105,8 +90,8 @@ def efficiency_curve(
     n_test: int,
     draws: int = 10_000,
     rng: np.random.Generator,
-    sizes: Sequence[int] | None = None,
-) -> list[EfficiencyPoint]:
+    sizes: Sequence[int],
+) -> dict[int, list[float]]:
     """The random-experiment efficiency curve: the S trials seen as many small experiments.
 
     For each size s the trials are divided, in the order given, into S // s disjoint experiments,
@@ -120,18 +105,21 @@ def efficiency_curve(
         n_test: rows of the test part.
         draws: see `best_of`.
         rng: see `best_of`.
-        sizes: the sizes of an experiment; None for 1, 2, 4, ... up to S, and S itself.
+        sizes: the sizes of an experiment.
+
+    Returns:
+        For each size the mean test accuracy of each experiment, S // size of them.
 
     Raises:
         UsageError: as `best_of`, or if a size is not between 1 and S.
     """
     P_valid, P_test = _accuracies(validation, "validation"), _accuracies(test, "test")
     total = len(P_valid)
-    points = []
-    for size in _doubling(total) if sizes is None else sizes:
+    curve = {}
+    for size in sizes:
         if not 1 <= size <= total:
             raise UsageError(f"an experiment of {size} trials cannot be had from {total} trials.")
-        scored = [
+        curve[size] = [
             best_of(
                 P_valid[start : start + size],
                 P_test[start : start + size],
@@ -139,17 +127,13 @@ def efficiency_curve(
                 n_test=n_test,
                 draws=draws,
                 rng=rng,
-            )
+            ).mean
             for start in range(0, total - size + 1, size)
         ]
-        means, variances = tuple(s.mean for s in scored), tuple(s.variance for s in scored)
-        points.append(EfficiencyPoint(size, means, variances))
-    return points
+    return curve
 
 
-def _weights(
-    means: Floats, variances: Floats, draws: int, rng: np.random.Generator
-) -> NDArray[np.float64]:
+def _weights(means: Floats, variances: Floats, draws: int, rng: np.random.Generator) -> Floats:
     """How often each of S normal variables is the greatest of them; equals share."""
     if len(means) == 1:
         return np.ones(1)
@@ -181,12 +165,3 @@ def _accuracies(scores: ArrayLike, part: str) -> Floats:
             "let a trial that was stopped count with the accuracy of chance."
         )
     return array
-
-
-def _doubling(total: int) -> list[int]:
-    """1, 2, 4, ... and the total.
-
-    >>> _doubling(10)
-    [1, 2, 4, 8, 10]
-    """
-    return sorted({2**k for k in range(total.bit_length())} | {total})

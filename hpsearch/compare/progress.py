@@ -17,13 +17,14 @@ from typing import Any, Literal, TypeAlias
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from hpsearch.compare.statistics import Interval, bootstrap_interval
+from hpsearch.compare.statistics import Floats, Interval, bootstrap_interval
 from hpsearch.errors import UsageError
 
-Floats: TypeAlias = NDArray[np.float64]
+Part: TypeAlias = Literal["validation", "test"]
 
 __all__ = [
     "Band",
+    "Part",
     "Progress",
     "SpeedUp",
     "band",
@@ -48,12 +49,12 @@ class Progress:
         trial: (T,) which trial that is, -1 while there is none.
     """
 
-    cost: NDArray[np.float64]
-    validation: NDArray[np.float64]
-    test: NDArray[np.float64]
+    cost: Floats
+    validation: Floats
+    test: Floats
     trial: NDArray[np.int64]
 
-    def at(self, cost: ArrayLike, part: Literal["validation", "test"] = "validation") -> Floats:
+    def at(self, cost: ArrayLike, part: Part = "validation") -> Floats:
         """The incumbent's score when so much had been spent; NaN before the first trial's end.
 
         A step counts from its cost on (right-continuous); after the last trial the score stays.
@@ -80,10 +81,10 @@ class Band:
         upper: (G,) their upper quartile.
     """
 
-    cost: NDArray[np.float64]
-    median: NDArray[np.float64]
-    lower: NDArray[np.float64]
-    upper: NDArray[np.float64]
+    cost: Floats
+    median: Floats
+    lower: Floats
+    upper: Floats
 
 
 @dataclass(frozen=True)
@@ -164,11 +165,7 @@ def cost_grid(repeats: Sequence[Progress], points: int = 256) -> Floats:
     return np.linspace(start, max(progress.cost[-1] for progress in repeats), points)
 
 
-def band(
-    repeats: Sequence[Progress],
-    cost: ArrayLike,
-    part: Literal["validation", "test"] = "validation",
-) -> Band:
+def band(repeats: Sequence[Progress], cost: ArrayLike, part: Part = "validation") -> Band:
     """Median and quartiles of several repeats at common costs.
 
     Args:

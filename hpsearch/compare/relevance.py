@@ -19,15 +19,14 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from typing import NamedTuple, TypeAlias
+from typing import NamedTuple
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 
+from hpsearch.compare.statistics import Floats
 from hpsearch.errors import UsageError
 from hpsearch.space import Categorical, Parameter, Space, Value
-
-Floats: TypeAlias = NDArray[np.float64]
 
 __all__ = ["Relevance", "relevance"]
 

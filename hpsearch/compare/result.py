@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from hpsearch.compare.progress import Progress, make_progress
+from hpsearch.compare.statistics import Floats
 from hpsearch.engine import record
 from hpsearch.engine.baselines import read_baselines
 from hpsearch.engine.cost import DataShape, training_flops
@@ -27,8 +28,6 @@ if TYPE_CHECKING:
     from hpsearch.space import Space
     from hpsearch.storage import WriteBehindStorage
     from hpsearch.study_file import StudyFile
-
-    Floats = NDArray[np.float64]
 
 __all__ = [
     "Comparison",
@@ -109,16 +108,20 @@ class Comparison:
         return min(len(c.progress) for c in self.runs.values())
 
 
-def comparisons(store: WriteBehindStorage) -> dict[str, list[optuna.Study]]:
-    """The comparisons of a store, each with its studies; one with damaged metadata is of none."""
+def comparisons(store: WriteBehindStorage) -> dict[str, list[tuple[optuna.Study, dict[str, Any]]]]:
+    """The comparisons of a store: the studies of each, with what they say of it.
+
+    A study with damaged metadata is of none.
+    """
     import optuna
 
-    found: dict[str, list[optuna.Study]] = {}
+    found: dict[str, list[tuple[optuna.Study, dict[str, Any]]]] = {}
     for known in store.get_all_studies():
         if record.PREFIX + "comparison" in known.user_attrs:
             study = optuna.load_study(study_name=known.study_name, storage=store)
             with suppress(StorageError):
-                found.setdefault(str(record.comparison_of(study)), []).append(study)
+                about = record.read_metadata(study, "comparison")
+                found.setdefault(about["name"], []).append((study, about))
     return found
 
 
@@ -186,10 +189,9 @@ def _finished_searches(store: WriteBehindStorage, name: str) -> dict[str, dict[i
     known = comparisons(store)
     if name not in known:
         raise UnknownNameError("comparison", name, [*known] or ["none"])
-    found = [(record.read_metadata(study, "comparison"), study) for study in known[name]]
-    asked = found[0][0]
+    asked = known[name][0][1]
     finished: dict[str, dict[int, optuna.Study]] = {name: {} for name in asked["strategies"]}
-    for about, study in found:
+    for study, about in known[name]:
         wanted = about["strategy"] in finished and about["repeat"] < asked["repeats"]
         over = (
             record.read_metadata(study, key) is not None for key in ("result", record.NO_WINNER)

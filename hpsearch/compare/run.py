@@ -3,28 +3,24 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from concurrent.futures import Executor
 from contextlib import suppress
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from hpsearch.compare.plan import DOUBLE, ComparisonPlan, plan_comparison
 from hpsearch.compare.result import Comparison, comparisons, read_comparison
 from hpsearch.engine import record
 from hpsearch.engine.budget import plan_search
 from hpsearch.engine.cost import DataShape
+from hpsearch.engine.events import Event
 from hpsearch.engine.lease import refuse_running
 from hpsearch.engine.run import run_with
 from hpsearch.engine.runner import Runner, open_runner
+from hpsearch.engine.summary import Summary
 from hpsearch.errors import NoWinnerError, UsageError
-from hpsearch.storage import DEFAULT_STORAGE, study_names
-
-if TYPE_CHECKING:
-    from concurrent.futures import Executor
-
-    from hpsearch.engine.events import Event
-    from hpsearch.engine.summary import Summary
-    from hpsearch.storage import WriteBehindStorage
-    from hpsearch.study_file import StudyFile
+from hpsearch.storage import DEFAULT_STORAGE, WriteBehindStorage, study_names
+from hpsearch.study_file import StudyFile
 
 __all__ = ["Progressed", "compare_study"]
 
@@ -112,9 +108,8 @@ def _tell_asked(runner: Runner, plan: ComparisonPlan) -> None:
         UsageError: one of them is being run; none is told then.
     """
     changed = []
-    for study in comparisons(runner.store).get(plan.name, ()):
+    for study, about in comparisons(runner.store).get(plan.name, ()):
         refuse_running(runner.store.engine, study._study_id, study.study_name)
-        about = record.read_metadata(study, "comparison")
         if about != about | _asked(plan):
             changed.append((study, about | _asked(plan)))
     for study, about in changed:

@@ -20,6 +20,7 @@ Sample: TypeAlias = ArrayLike | Sequence[ArrayLike]
 Statistic: TypeAlias = Callable[..., Any]
 
 __all__ = [
+    "Floats",
     "Interval",
     "average_ranks",
     "bootstrap_interval",

@@ -12,17 +12,12 @@ import threading
 from collections.abc import Callable, Iterable
 from contextlib import suppress
 from hashlib import sha256
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from hpsearch.compare.result import finished_repeats, read_comparison
+from hpsearch.dashboard.guard import Application
 from hpsearch.engine import record
-from hpsearch.storage import load_study
-
-if TYPE_CHECKING:
-    import optuna
-
-    from hpsearch.dashboard.guard import Application
-    from hpsearch.storage import WriteBehindStorage
+from hpsearch.storage import WriteBehindStorage, load_study
 
 __all__ = ["STAMP", "attach", "with_attachments"]
 
@@ -89,7 +84,7 @@ def attach(store: WriteBehindStorage, study_id: int) -> bool:
     if not stamp or store.get_study_system_attrs(study_id).get(STAMP) == stamp:
         return False
     name = store.get_study_name_from_id(study_id)
-    study: optuna.Study = load_study(store, name)
+    study = load_study(store, name)
     view = read_view(store, name)
     written = str(get_note(study))
     if not written or store.get_study_system_attrs(study_id).get(NOTE) == _digest(written):

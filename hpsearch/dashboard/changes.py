@@ -13,17 +13,14 @@ import json
 from collections.abc import Callable, Iterable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, TypeAlias
+from typing import Any, TypeAlias
 
 from hpsearch.dashboard.guard import Application, Environment, Start, refuse
 from hpsearch.engine.lease import Lease, who_runs
 from hpsearch.engine.metadata import PREFIX, metadata_text
 from hpsearch.engine.record import comparison_of
 from hpsearch.errors import HpsearchError, UsageError
-from hpsearch.storage import load_study
-
-if TYPE_CHECKING:
-    from hpsearch.storage import WriteBehindStorage
+from hpsearch.storage import WriteBehindStorage, load_study
 
 __all__ = ["DECISIONS", "through_us"]
 

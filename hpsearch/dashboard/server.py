@@ -9,16 +9,14 @@ import threading
 import time
 import warnings
 from contextlib import suppress
-from typing import TYPE_CHECKING, Any
+from typing import Any
 from wsgiref.simple_server import WSGIRequestHandler, WSGIServer
 
 from hpsearch.dashboard.attachments import with_attachments
 from hpsearch.dashboard.changes import through_us
 from hpsearch.dashboard.guard import guard_for
 from hpsearch.errors import UsageError
-
-if TYPE_CHECKING:
-    from hpsearch.storage import WriteBehindStorage
+from hpsearch.storage import WriteBehindStorage
 
 __all__ = ["open_server"]
 

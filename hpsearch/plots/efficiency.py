@@ -51,7 +51,7 @@ def efficiency_data(comparison: Comparison) -> EfficiencyData:
     fewest = min(map(len, random.scores))
     sizes = [2**k for k in range(fewest.bit_length())]
     for repeat, scores in enumerate(random.scores):
-        for point in efficiency_curve(
+        curve = efficiency_curve(
             scores[:, 0],
             scores[:, 1],
             n_validation=int(comparison.data["validation"]),
@@ -59,8 +59,9 @@ def efficiency_data(comparison: Comparison) -> EfficiencyData:
             draws=DRAWS,
             rng=np.random.default_rng([0, repeat]),
             sizes=sizes,
-        ):
-            found.setdefault(point.size, []).extend(point.scores)
+        )
+        for size, means in curve.items():
+            found.setdefault(size, []).extend(means)
     grid = comparison.runs.get("grid")
     trials = sum(len(scores) for scores in random.scores)
     return EfficiencyData(

@@ -78,28 +78,29 @@ def test_weights_are_probabilities_and_the_mean_lies_among_the_scores(
 @pytest.mark.parametrize(
     ("total", "sizes", "experiments"),
     [
-        (8, None, {1: 8, 2: 4, 4: 2, 8: 1}),
-        (10, None, {1: 10, 2: 5, 4: 2, 8: 1, 10: 1}),
-        (1, None, {1: 1}),
+        (8, [1, 2, 4, 8], {1: 8, 2: 4, 4: 2, 8: 1}),
+        (10, [1, 4, 10], {1: 10, 4: 2, 10: 1}),
+        (1, [1], {1: 1}),
         (10, [3, 5], {3: 3, 5: 2}),
     ],
 )
 def test_the_curve_has_disjoint_experiments_of_every_size(
-    total: int, sizes: list[int] | None, experiments: dict[int, int]
+    total: int, sizes: list[int], experiments: dict[int, int]
 ) -> None:
     scores = np.linspace(0.2, 0.9, total)
-    points = efficiency_curve(
+    curve = efficiency_curve(
         scores, scores, n_validation=30, n_test=30, draws=20, rng=rng(), sizes=sizes
     )
-    assert {point.size: len(point.scores) for point in points} == experiments
-    assert all(len(point.variances) == len(point.scores) for point in points)
+    assert {size: len(means) for size, means in curve.items()} == experiments
 
 
 def test_the_curve_takes_the_best_of_each_experiment() -> None:
     """So many rows that the best is certain: a golden table by hand."""
     scores = [0.1, 0.9, 0.3, 0.2, 0.8, 0.4, 0.5, 0.6]
-    points = efficiency_curve(scores, scores, n_validation=10**6, n_test=10**6, rng=rng())
-    best = {point.size: [round(score, 6) for score in point.scores] for point in points}
+    curve = efficiency_curve(
+        scores, scores, n_validation=10**6, n_test=10**6, rng=rng(), sizes=[1, 2, 4, 8]
+    )
+    best = {size: [round(mean, 6) for mean in means] for size, means in curve.items()}
     assert best[1] == scores
     assert best[2] == [0.9, 0.3, 0.8, 0.6]
     assert best[4] == [0.9, 0.8]
