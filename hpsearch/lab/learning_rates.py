@@ -28,17 +28,14 @@ class RateCurve:
         losses: before training, and the mean during each epoch that was finished.
         accuracies: on the validation part, after each epoch.
         why_stopped: as `hpsearch.nn.train` says it.
+        blown_up: whether the loss exploded.
     """
 
     rate: float
     losses: tuple[float, ...]
     accuracies: tuple[float, ...]
     why_stopped: str
-
-    @property
-    def blown_up(self) -> bool:
-        """Whether the loss exploded."""
-        return self.why_stopped in ("diverged", "not finite")
+    blown_up: bool
 
     @property
     def fall(self) -> float:
@@ -143,7 +140,8 @@ def learning_rates_data(seed: int = 0, *, epochs: int = 30) -> LearningRatesData
         result = train(network, X, y, training, rng=rng, validation=validation)
         losses = (before, *(record.train_loss for record in result.curve))
         accuracies = tuple(float(record.validation_accuracy or 0) for record in result.curve)
-        curves.append(RateCurve(rate, losses, accuracies, result.why_stopped))
+        ended = result.why_stopped, result.diverged
+        curves.append(RateCurve(rate, losses, accuracies, *ended))
     return LearningRatesData(tuple(curves))
 
 

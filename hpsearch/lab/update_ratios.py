@@ -10,15 +10,13 @@ from hpsearch.lab.digits import CLASSES, two_parts
 from hpsearch.lab.drawing import log_axis, titled_figure
 from hpsearch.lab.experiment import Experiment
 from hpsearch.nn import Network, NetworkConfig, Trainer, TrainingConfig
+from hpsearch.plots.layers import HEALTHY as RULE
 from hpsearch.plots.style import BLUE, CYCLE, GREY, Figure
 from hpsearch.wording import Table
 
 __all__ = ["EXPERIMENT", "UpdateRatiosData"]
 
 RATES = (1e-4, 1e-3, 1e-2, 0.03, 0.1, 0.3, 1.0)
-RULE = 1e-3
-"""What the lecture hopes to see, roughly."""
-
 BATCH = 64
 
 

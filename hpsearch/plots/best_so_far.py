@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Literal
 
 import numpy as np
 
 from hpsearch.compare.plan import DOUBLE
-from hpsearch.compare.progress import Band, band, cost_grid
+from hpsearch.compare.progress import Band, Part, band, cost_grid
 from hpsearch.compare.result import Comparison
 from hpsearch.plots.style import STRATEGY_COLOURS, Figure, blank_figure, faded
 
@@ -31,7 +30,7 @@ class BestSoFarData:
 
     cost: np.ndarray
     ends: dict[str, float]
-    bands: dict[Literal["validation", "test"], dict[str, Band]]
+    bands: dict[Part, dict[str, Band]]
     note: str
 
 
@@ -40,7 +39,7 @@ def best_so_far_data(comparison: Comparison) -> BestSoFarData:
     runs = comparison.runs
     doubled = DOUBLED if {DOUBLE, "random"} <= runs.keys() else ""
     costs = cost_grid([p for c in runs.values() for p in c.progress], POINTS)
-    parts: tuple[Literal["validation", "test"], ...] = ("validation", "test")
+    parts: tuple[Part, ...] = ("validation", "test")
     return BestSoFarData(
         costs / comparison.amount,
         {name: float(np.median(c.cost)) / comparison.amount for name, c in runs.items()},
@@ -55,7 +54,7 @@ def best_so_far_figures(data: BestSoFarData) -> list[Figure]:
     return [best_so_far_figure(data, part) for part in data.bands]
 
 
-def best_so_far_figure(data: BestSoFarData, part: Literal["validation", "test"]) -> Figure:
+def best_so_far_figure(data: BestSoFarData, part: Part) -> Figure:
     """A line and a shade for each strategy."""
     figure = blank_figure("cost (share of the budget)", f"{part} accuracy of the best so far")
     lows = []
@@ -91,7 +90,7 @@ def best_so_far_figure(data: BestSoFarData, part: Literal["validation", "test"])
     return figure
 
 
-def _range(data: BestSoFarData, part: Literal["validation", "test"], low: float) -> list[float]:
+def _range(data: BestSoFarData, part: Part, low: float) -> list[float]:
     """Where the strategies can be told apart: what lies below is where all of them begin."""
     high = max(float(np.nanmax(found.upper)) for found in data.bands[part].values())
     margin = 0.08 * (high - low) or 0.01

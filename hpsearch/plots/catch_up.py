@@ -9,7 +9,7 @@ import numpy as np
 from hpsearch.compare.progress import SpeedUp
 from hpsearch.compare.result import Comparison
 from hpsearch.compare.summary import reference_of, summarize_strategies
-from hpsearch.plots.style import STRATEGY_COLOURS, Figure, blank_figure
+from hpsearch.plots.style import STRATEGY_COLOURS, Figure, blank_figure, error_bar
 from hpsearch.plots.view import NothingToDraw
 
 __all__ = ["CatchUpData", "catch_up_data", "catch_up_figure"]
@@ -82,14 +82,7 @@ def catch_up_figure(data: CatchUpData) -> Figure:
         figure.add_scatter(
             x=[median],
             y=[at],
-            error_x={
-                "type": "data",
-                "array": [high - median],
-                "arrayminus": [median - low],
-                "color": colour,
-                "thickness": 2,
-                "width": 8,
-            },
+            error_x=error_bar(median, low, high, colour),
             mode="markers",
             marker={"color": colour, "size": 13, "symbol": "diamond"},
             showlegend=False,

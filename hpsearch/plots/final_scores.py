@@ -8,7 +8,8 @@ import numpy as np
 
 from hpsearch.compare.result import Comparison
 from hpsearch.compare.summary import StrategySummary, summarize_strategies
-from hpsearch.plots.style import GREY, STRATEGY_COLOURS, Figure, blank_figure
+from hpsearch.plots.style import GREY, STRATEGY_COLOURS, Figure, blank_figure, error_bar
+from hpsearch.wording import AGAIN
 
 __all__ = ["FinalScoresData", "final_scores_data", "final_scores_figure"]
 
@@ -75,7 +76,7 @@ def final_scores_figure(data: FinalScoresData) -> Figure:
     figure.update_xaxes(tickvals=list(range(len(names))), ticktext=names, automargin=True)
     for shift, scores, what, symbol in (
         (-0.2, data.test, "the networks that won", "circle"),
-        (0.2, data.refit, "trained once more", "circle-open"),
+        (0.2, data.refit, AGAIN, "circle-open"),
     ):
         for at, name in enumerate(names):
             beside = np.linspace(-0.08, 0.08, len(scores[name])) if len(scores[name]) > 1 else [0]
@@ -95,14 +96,7 @@ def final_scores_figure(data: FinalScoresData) -> Figure:
         figure.add_scatter(
             x=[at - 0.2],
             y=[test.estimate],
-            error_y={
-                "type": "data",
-                "array": [test.high - test.estimate],
-                "arrayminus": [test.estimate - test.low],
-                "color": STRATEGY_COLOURS[name],
-                "thickness": 2,
-                "width": 8,
-            },
+            error_y=error_bar(*test, STRATEGY_COLOURS[name]),
             mode="markers",
             marker={"color": STRATEGY_COLOURS[name], "size": 13, "symbol": "diamond"},
             showlegend=False,

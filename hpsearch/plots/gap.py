@@ -9,8 +9,8 @@ from typing import NamedTuple
 import numpy as np
 
 from hpsearch.engine.summary import TrialRow
-from hpsearch.plots.scales import ScoreAxis, middle, score_axis, thinned
-from hpsearch.plots.style import Figure, blank_figure, label, stage_colour, stage_group
+from hpsearch.plots.scales import ScoreAxis, by_stage, middle, score_axis, thinned
+from hpsearch.plots.style import Figure, blank_figure, label, stage_colour
 from hpsearch.plots.view import NothingToDraw, StudyView, scored
 from hpsearch.search.base import StageKind
 
@@ -57,9 +57,6 @@ def gap_data(view: StudyView) -> GapData:
     far = sum(not ends[0] <= g <= ends[1] for g in gaps)
     moved = f"{far} of the gaps lie further out and are drawn at the edge." if far else ""
     kept, thinning = thinned(trials)
-    stages: dict[StageKind, list[TrialRow]] = {}
-    for trial in sorted(kept, key=lambda t: (t.slot.stage if t.slot else 0, t.number)):
-        stages.setdefault(stage_group(trial.stage), []).append(trial)
     return GapData(
         {
             stage: Gaps(
@@ -67,7 +64,7 @@ def gap_data(view: StudyView) -> GapData:
                 tuple(t.known_score for t in group),
                 tuple(t.number for t in group),
             )
-            for stage, group in stages.items()
+            for stage, group in by_stage(kept).items()
         },
         axis,
         ends,

@@ -9,7 +9,7 @@ from typing import NamedTuple
 import numpy as np
 
 from hpsearch.engine.summary import TrialRow
-from hpsearch.plots.scales import ScoreAxis, score_axis, thinned
+from hpsearch.plots.scales import ScoreAxis, by_stage, score_axis, thinned
 from hpsearch.plots.style import (
     GREY,
     VERMILLION,
@@ -86,11 +86,8 @@ def history_data(view: StudyView) -> HistoryData:
         else f"Off the axis: {b.does} scores {b.validation_accuracy:.4f}."
         for b in view.summary.baselines
     ]
-    stages: dict[StageKind, list[TrialRow]] = {}
-    for trial in sorted(kept, key=lambda t: (t.slot.stage if t.slot else 0, t.number)):
-        stages.setdefault(stage_group(trial.stage), []).append(trial)
     return HistoryData(
-        stages={stage: _trials(group) for stage, group in stages.items()},
+        stages={stage: _trials(group) for stage, group in by_stage(kept).items()},
         stopped=_trials(stopped),
         spans=_spans(view.trials),
         best=_best(trials, view.summary.maximize),

@@ -37,8 +37,8 @@ class Layer(NamedTuple):
     Attributes:
         name: of the layer.
         updates: size of the last update beside that of the weights.
-        dead: share of its units that are 0, or flat, for every sample; none for the outputs.
-        saturated: share of its units' outputs where they are so, over units and samples; likewise.
+        dead: share of its units that are saturated at every sample; none for the outputs.
+        saturated: share of its units' outputs that are, over units and samples; likewise.
         gradients: standard deviation of the gradients of its weights.
         outputs: standard deviation of what it puts out.
     """

@@ -117,25 +117,14 @@ def pair_figure(data: PairData) -> Figure:
     """The trials in the middle, the margins above and to the right."""
     first, second = data.important, data.unimportant
     figure = blank_figure(first.name, second.name, height=440)
+    shares = {"domain": [0.8, 1], "title": {"text": "share"}, "nticks": 3, "rangemode": "tozero"}
     figure.update_layout(
         xaxis={"domain": [0, 0.76], **parameter_axis(first.name, first.parameter)},
         yaxis={"domain": [0, 0.74], **parameter_axis(second.name, second.parameter)},
         xaxis2={"matches": "x", "domain": [0, 0.76], "anchor": "y2", "showticklabels": False}
         | {key: v for key, v in parameter_axis("", first.parameter).items() if key == "type"},
-        yaxis2={
-            "domain": [0.8, 1],
-            "anchor": "x2",
-            "title": {"text": "share"},
-            "nticks": 3,
-            "rangemode": "tozero",
-        },
-        xaxis3={
-            "domain": [0.8, 1],
-            "anchor": "y3",
-            "title": {"text": "share"},
-            "nticks": 3,
-            "rangemode": "tozero",
-        },
+        yaxis2={"anchor": "x2", **shares},
+        xaxis3={"anchor": "y3", **shares},
         yaxis3={"matches": "y", "domain": [0, 0.74], "anchor": "x3", "showticklabels": False}
         | {key: v for key, v in parameter_axis("", second.parameter).items() if key == "type"},
     )

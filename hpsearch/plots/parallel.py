@@ -112,10 +112,9 @@ def parallel_figure(data: ParallelData) -> Figure:
     )
     figure.update_layout(margin={"l": 30, "r": 50})
     figure.update_yaxes(visible=False, range=[-0.13, 1.1])
-    styles = zip(((GREY, 0.3, 1), (SKY, 0.8, 1), (VERMILLION, 1, 2)), _padded(data), strict=True)
-    for (colour, opacity, width), (rank, lines) in styles:
-        if lines is None:
-            continue
+    # Where trials are few, the lower ranks are missing.
+    styles = ((GREY, 0.3, 1), (SKY, 0.8, 1), (VERMILLION, 1, 2))[-len(data.lines) :]
+    for (colour, opacity, width), (rank, lines) in zip(styles, data.lines.items(), strict=True):
         gap = np.full((len(lines.places), 1), np.nan)
         figure.add_scatter(
             x=np.tile(np.arange(count + 1, dtype=np.float32), len(lines.places)),
@@ -138,12 +137,6 @@ def parallel_figure(data: ParallelData) -> Figure:
                 font={"size": 11},
             )
     return figure
-
-
-def _padded(data: ParallelData) -> list[tuple[str, Lines | None]]:
-    """The ranks from the last to the first; the lower ones are missing where trials are few."""
-    ranks: list[tuple[str, Lines | None]] = list(data.lines.items())
-    return [("", None)] * (3 - len(ranks)) + ranks
 
 
 def _ends(data: ParallelData) -> list[tuple[str, str]]:

@@ -11,6 +11,7 @@ import numpy as np
 from hpsearch.engine.summary import TrialRow
 from hpsearch.plots.scales import (
     ScoreAxis,
+    by_stage,
     hover_texts,
     parameter_axis,
     points,
@@ -24,7 +25,6 @@ from hpsearch.plots.style import (
     blank_figure,
     label,
     stage_colour,
-    stage_group,
     wrapped,
 )
 from hpsearch.plots.view import NothingToDraw, StudyView, scored
@@ -103,9 +103,7 @@ def parameters_data(view: StudyView) -> ParametersData:
     pruned = [t for t in view.trials if t.state == "pruned"]
     stopped, _ = thinned(pruned, 150)
     fewer = f"Crosses are {len(stopped)} of {len(pruned):,} stopped trials."
-    stages: dict[StageKind, list[TrialRow]] = {}
-    for trial in sorted(kept, key=lambda t: (t.slot.stage if t.slot else 0, t.number)):
-        stages.setdefault(stage_group(trial.stage), []).append(trial)
+    stages = by_stage(kept)
     crosses = fewer if len(stopped) < len(pruned) else ""
     bars = BARS if view.summary.stages else ""
     note = " ".join(filter(None, (bars, thinning, crosses, axis.note)))

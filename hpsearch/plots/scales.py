@@ -11,13 +11,15 @@ from typing import Any
 import numpy as np
 
 from hpsearch.engine.summary import TrialRow
-from hpsearch.plots.style import label, wrapped
+from hpsearch.plots.style import label, stage_group, wrapped
 from hpsearch.plots.view import StudyView
+from hpsearch.search.base import StageKind
 from hpsearch.space import Categorical, Int, Parameter, Value
 
 __all__ = [
     "MAX_POINTS",
     "ScoreAxis",
+    "by_stage",
     "hover_texts",
     "log_ticks",
     "middle",
@@ -99,10 +101,19 @@ def score_axis(view: StudyView, scores: Sequence[float]) -> ScoreAxis:
     return ScoreAxis(view.summary.score_name, low, high, sign * float(worst), outside)
 
 
+def by_stage(trials: Sequence[TrialRow]) -> dict[StageKind, list[TrialRow]]:
+    """The trials of each stage in their order, the stages in theirs."""
+    stages: dict[StageKind, list[TrialRow]] = {}
+    for trial in sorted(trials, key=lambda t: (t.slot.stage if t.slot else 0, t.number)):
+        stages.setdefault(stage_group(trial.stage), []).append(trial)
+    return stages
+
+
 def place(parameter: Parameter, value: Value) -> float:
     """Where a value lies between the ends of its parameter, from 0 to 1, on the parameter's scale.
 
-    >>> from hpsearch.space import Float
+    >>> from hpsearch.search.base import StageKind
+    from hpsearch.space import Float
     >>> round(place(Float(1e-4, 1.0, log=True), 0.01), 9)
     0.5
     """

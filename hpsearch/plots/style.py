@@ -27,6 +27,7 @@ __all__ = [
     "VERMILLION",
     "Figure",
     "blank_figure",
+    "error_bar",
     "faded",
     "label",
     "stage_colour",
@@ -98,6 +99,12 @@ def faded(colour: str, opacity: float) -> str:
     """
     red, green, blue = (int(colour[i : i + 2], 16) for i in (1, 3, 5))
     return f"rgba({red},{green},{blue},{opacity})"
+
+
+def error_bar(estimate: float, low: float, high: float, colour: str) -> dict[str, Any]:
+    """The interval of an estimate, drawn through its mark."""
+    ends = {"array": [high - estimate], "arrayminus": [estimate - low]}
+    return {"type": "data", **ends, "color": colour, "thickness": 2, "width": 8}
 
 
 def _template(*, ink: str, faint: str, card: str) -> dict[str, Any]:
