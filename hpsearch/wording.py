@@ -9,23 +9,25 @@ import math
 from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from hpsearch.space import Categorical, Float, Int
+from hpsearch.space import Categorical, Float, Int, Value
 
 if TYPE_CHECKING:
     from hpsearch.compare.progress import SpeedUp
     from hpsearch.compare.result import Comparison
     from hpsearch.compare.summary import StrategySummary, Versus
     from hpsearch.engine.summary import Summary
-    from hpsearch.space import Value
 
 __all__ = [
     "AGAIN",
+    "ALONE",
+    "CONSTANT",
     "Move",
     "Score",
     "Table",
     "answer",
     "best_trials",
     "budget_text",
+    "cell_text",
     "comparison_note",
     "interval_text",
     "moves",
@@ -45,6 +47,9 @@ LEVEL = 0.05
 
 BEST = 10
 """Trials in a table of the best."""
+
+ALONE = "There is one strategy alone, and none to hold it against."
+CONSTANT = "constant: what always answering the largest class comes to"
 
 
 class Table(NamedTuple):
@@ -96,6 +101,11 @@ SAME = "the same"
 def value_text(value: Value) -> str:
     """A value in at most a few digits: three significant ones for real numbers."""
     return f"{value:.3g}" if isinstance(value, float) else str(value)
+
+
+def cell_text(configuration: Mapping[str, Value], name: str) -> str:
+    """A setting in a table; empty where a configuration does not have it."""
+    return value_text(configuration[name]) if name in configuration else ""
 
 
 def settings_text(configuration: Mapping[str, Value]) -> str:
@@ -240,7 +250,7 @@ def best_trials(summary: Summary) -> Table | None:
             f"{row.number} (winner)" if row.number == winner else str(row.number),
             *([str(row.stage or ""), "" if row.epochs is None else str(row.epochs)] * ours),
             "" if row.score is None else f"{row.score:.4g}",
-            *(value_text(row.configuration[n]) if n in row.configuration else "" for n in names),
+            *(cell_text(row.configuration, name) for name in names),
         ]
         for row in rows
     ]
@@ -307,7 +317,7 @@ def comparison_note(comparisons: Sequence[Comparison], reference: str) -> str:
         "winner. worst: the lowest accuracy of a winner that was trained once more. rank: among "
         "the searches with one seed, by test; 1 is best. beats: how often a search's test accuracy "
         f"lies above {reference}'s, ties counting half. p: Wilcoxon's paired test of the two, "
-        "after Holm. constant: what always answering the largest class comes to."
+        f"after Holm. {CONSTANT}."
     )
 
 
@@ -362,7 +372,7 @@ def verdict(table: Sequence[StrategySummary]) -> str:
         )
     rivals = [row for row in table if row.versus is not None]
     if not rivals:
-        return "There is one strategy alone, and none to hold it against."
+        return ALONE
     row = min(rivals, key=lambda row: row.strategy != "coarse-to-fine")
     [reference] = (other for other in table if other.versus is None)
     assert row.versus is not None

@@ -21,13 +21,14 @@ from hpsearch.engine.summary import ACCURACY, Summary, TrialRow, states_text
 from hpsearch.errors import StorageError
 from hpsearch.storage import DEFAULT_STORAGE, display_url
 from hpsearch.wording import (
+    CONSTANT,
     Table,
+    cell_text,
     interval_text,
     moves,
     scores,
     settings_text,
     stages_table,
-    value_text,
 )
 from hpsearch.writing import in_one_line
 
@@ -205,7 +206,7 @@ def trials_table(
         ],
         "epochs": ["" if row.epochs is None else str(row.epochs) for row in rows],
     }
-    columns |= {SHORT.get(n, n): [_cell(row.configuration, n) for row in rows] for n in names}
+    columns |= {SHORT.get(n, n): [cell_text(row.configuration, n) for row in rows] for n in names}
     table = plain_table(title)
     stopped = ["" if row.state == "complete" else row.why or row.state for row in rows]
     wrong = [
@@ -255,11 +256,6 @@ def _room(columns: Mapping[str, Sequence[str]], width: int, *without: str) -> in
 
 def _faults(row: TrialRow) -> list[str]:
     return [SHORT_FAULTS.get(fault, fault) for fault in row.faults]
-
-
-def _cell(configuration: Mapping[str, object], name: str) -> str:
-    value = configuration.get(name)
-    return "" if name not in configuration else value_text(value)  # type: ignore[arg-type]
 
 
 def _score(score: float | None, name: str) -> str:
@@ -401,7 +397,7 @@ def studies_table(
         table.add_row(*(escape(in_one_line(row.get(heading, ""))) for heading in headings))
     notes = ["comparison (n): of n studies, which --all lists"] if together else []
     if "constant" in headings:
-        notes.append("constant: what always answering the largest class comes to")
+        notes.append(CONSTANT)
     if any(row.get("constant", "").endswith(UNBEATEN) for row in rows):
         notes.append(f"{UNBEATEN} the winner is no better than that, or worse")
     if notes:

@@ -75,13 +75,11 @@ class Band:
     """The middle half of several repeats along a common grid of costs.
 
     Attributes:
-        cost: (G,) the grid.
         median: (G,) of the repeats; NaN until each of them has a score.
         lower: (G,) their lower quartile.
         upper: (G,) their upper quartile.
     """
 
-    cost: Floats
     median: Floats
     lower: Floats
     upper: Floats
@@ -173,10 +171,9 @@ def band(repeats: Sequence[Progress], cost: ArrayLike, part: Part = "validation"
         cost: (G,) the costs.
         part: which of the incumbent's scores.
     """
-    grid = np.asarray(cost, dtype=np.float64)
-    curves = np.array([progress.at(grid, part) for progress in repeats])
+    curves = np.array([progress.at(cost, part) for progress in repeats])
     lower, median, upper = np.quantile(curves, [0.25, 0.5, 0.75], axis=0)
-    return Band(grid, median, lower, upper)
+    return Band(median, lower, upper)
 
 
 def cost_to_reach(cumulative: ArrayLike, best: ArrayLike, level: float) -> float:

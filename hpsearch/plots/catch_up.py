@@ -11,6 +11,7 @@ from hpsearch.compare.result import Comparison
 from hpsearch.compare.summary import reference_of, summarize_strategies
 from hpsearch.plots.style import STRATEGY_COLOURS, Figure, blank_figure, error_bar
 from hpsearch.plots.view import NothingToDraw
+from hpsearch.wording import ALONE
 
 __all__ = ["CatchUpData", "catch_up_data", "catch_up_figure"]
 
@@ -38,7 +39,7 @@ def catch_up_data(comparison: Comparison) -> CatchUpData:
     """
     found = {row.strategy: row.speed_up for row in summarize_strategies(comparison)}
     if len(found) < 2:
-        raise NothingToDraw("There is one strategy alone, and none to hold it against.")
+        raise NothingToDraw(ALONE)
     note = (
         "A point is a repeat; the diamond is the cost by which half of them had arrived, with its "
         "95% interval. Repeats that never arrived stand at the right edge. "
@@ -55,8 +56,7 @@ def catch_up_figure(data: CatchUpData) -> Figure:
     never = 1.15 * max([1.0, *finite])
     figure.add_vline(x=1.0, line={"dash": "dash", "color": STRATEGY_COLOURS[data.reference]})
     names = list(data.found)[::-1]
-    figure.update_yaxes(automargin=True)
-    figure.update_yaxes(tickvals=list(range(len(names))), ticktext=names)
+    figure.update_yaxes(automargin=True, tickvals=list(range(len(names))), ticktext=names)
     ticks = [tick for tick in (0, 0.25, 0.5, 0.75, 1, 1.5, 2) if tick < 0.97 * never]
     figure.update_xaxes(
         range=[0, 1.05 * never],

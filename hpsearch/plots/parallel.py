@@ -13,7 +13,7 @@ from hpsearch.plots.scales import ScoreAxis, place, score_axis, shortened, thinn
 from hpsearch.plots.style import GREY, SKY, VERMILLION, Figure, blank_figure, label
 from hpsearch.plots.view import NothingToDraw, StudyView, scored
 from hpsearch.space import Categorical, Parameter
-from hpsearch.wording import value_text
+from hpsearch.wording import cell_text, value_text
 
 __all__ = ["Lines", "ParallelData", "parallel_data", "parallel_figure"]
 
@@ -88,7 +88,7 @@ def _lines(view: StudyView, axis: ScoreAxis, trials: Sequence[TrialRow]) -> Line
         )
         texts.append(
             (
-                *(value_text(values[n]) if n in values else "" for n in view.parameters),
+                *(cell_text(values, name) for name in view.parameters),
                 f"{trial.score:.4g} (trial {trial.number})",
             )
         )

@@ -68,7 +68,6 @@ class ParameterData:
         stopped: in the trials that were stopped as known bad.
         ranges: of each stage that drew, in order.
         axis: of the scores.
-        note: what was thinned or moved.
     """
 
     name: str
@@ -77,12 +76,11 @@ class ParameterData:
     stopped: Draws
     ranges: tuple[Range, ...]
     axis: ScoreAxis
-    note: str
 
 
 @dataclass(frozen=True)
 class ParametersData:
-    """All parameters of a study, in its order."""
+    """All parameters of a study, in its order; and what was thinned or moved."""
 
     parameters: tuple[ParameterData, ...]
     note: str
@@ -116,7 +114,6 @@ def parameters_data(view: StudyView) -> ParametersData:
                 stopped=_draws(name, stopped),
                 ranges=_ranges(view, name),
                 axis=axis,
-                note=note,
             )
             for name, parameter in view.parameters.items()
         ),
