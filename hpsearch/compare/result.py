@@ -145,7 +145,8 @@ def read_comparison(store: WriteBehindStorage, name: str) -> Comparison:
     terms = record.read_metadata(some, "comparison")
     about = record.read_metadata(some, "data")
     shape = DataShape(about["columns"], len(about["classes"]), about["train"])
-    unit = terms["budget"]
+    unit, file = terms["budget"], kept_study_file(some)
+    assert file is not None, "a comparison is of studies of ours"
     environments: list[Mapping[str, str]] = []
     for study in (by_repeat[r] for by_repeat in finished.values() for r in repeats):
         known = record.read_metadata(study, "environments") or []
@@ -155,10 +156,10 @@ def read_comparison(store: WriteBehindStorage, name: str) -> Comparison:
         data=about,
         unit=unit,
         amount=terms["amount"],
-        epochs=record.read_metadata(some, "study file")["training"]["epochs"],
+        epochs=file.training.epochs,
         space=record.read_stages(some)[0].space,
         runs={
-            strategy: _strategy_runs(strategy, [by_repeat[r] for r in repeats], unit, shape)
+            strategy: _strategy_runs(strategy, [by_repeat[r] for r in repeats], file, unit, shape)
             for strategy, by_repeat in finished.items()
         },
         settings=record.read_metadata(some, "study file"),
@@ -206,10 +207,8 @@ def _common_repeats(finished: Mapping[str, Mapping[int, optuna.Study]]) -> list[
 
 
 def _strategy_runs(
-    strategy: str, studies: list[optuna.Study], unit: str, shape: DataShape
+    strategy: str, studies: list[optuna.Study], file: StudyFile, unit: str, shape: DataShape
 ) -> StrategyRuns:
-    file = kept_study_file(studies[0])
-    assert file is not None, "a comparison is of studies of ours"
     chance = 1 / shape.classes
     progress, scores, slots, stopped, tested, results = [], [], [], [], [], []
     for study in studies:
