@@ -133,13 +133,9 @@ def stop(number: int, _: FrameType | None = None) -> None:
 
 
 def _complain(sentence: str) -> None:
+    from rich.markup import escape
+
     from hpsearch.cli.console import errors
     from hpsearch.writing import in_one_line
 
-    errors().print(f"[bold red]error:[/] {_escape(in_one_line(sentence))}", soft_wrap=True)
-
-
-def _escape(text: str) -> str:
-    from rich.markup import escape
-
-    return escape(text)
+    errors().print(f"[bold red]error:[/] {escape(in_one_line(sentence))}", soft_wrap=True)

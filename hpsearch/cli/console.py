@@ -19,7 +19,7 @@ from rich.text import Span, Text
 from hpsearch.storage import DEFAULT_STORAGE
 from hpsearch.writing import OBEYED, json_text, written_out
 
-__all__ = ["Json", "Storage", "errors", "output", "print_json", "tell"]
+__all__ = ["DEFAULT_STORAGE", "Json", "Storage", "errors", "output", "print_json", "tell"]
 
 Storage = Annotated[
     str,
@@ -31,8 +31,6 @@ Storage = Annotated[
     ),
 ]
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON document instead.")]
-
-__all__ += ["DEFAULT_STORAGE"]
 
 
 def output() -> Console:

@@ -105,9 +105,10 @@ def _losses_figure(data: CurvesData) -> Figure:
     figure = blank_figure("epoch", "loss (nats, log scale)")
     figure.update_yaxes(type="log", dtick=1, tickformat="~g")
     for colour, curve in zip(CYCLE, data.curves, strict=False):
-        kinds = (("training", curve.train_losses, "solid"),)
-        kinds += (("validation", curve.validation_losses, "dash"),)  # type: ignore[assignment]
-        for kind, losses, dash in kinds:
+        for kind, losses, dash in (
+            ("training", curve.train_losses, "solid"),
+            ("validation", curve.validation_losses, "dash"),
+        ):
             if not losses:
                 continue
             figure.add_scatter(
