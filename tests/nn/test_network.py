@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import copy
 import pickle
+from itertools import product
 from typing import Any
 
 import numpy as np
@@ -39,10 +40,13 @@ def data(n: int = 8, seed: int = 2) -> tuple[np.ndarray, np.ndarray]:
     return rng.standard_normal((n, FEATURES)), np.arange(n) % CLASSES
 
 
-@pytest.mark.parametrize("training", [True, False], ids=["training", "prediction"])
-@pytest.mark.parametrize("dropout", [0.0, 0.4], ids=["", "dropout"])
-@pytest.mark.parametrize("batch_norm", [False, True], ids=["", "batch norm"])
-@pytest.mark.parametrize("activation", list(ACTIVATIONS))
+@pytest.mark.parametrize(
+    ("activation", "batch_norm", "dropout", "training"),
+    [
+        *product(ACTIVATIONS, [True], [0.4], [True]),
+        *product(["tanh", "maxout", "prelu"], [False, True], [0.0, 0.4], [True, False]),
+    ],
+)
 def test_gradient_of_the_whole_network(
     activation: str, batch_norm: bool, dropout: float, training: bool
 ) -> None:
