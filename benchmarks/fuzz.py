@@ -203,8 +203,8 @@ def _odd_toml(rng: random.Random, depth: int = 0) -> str:
 def use_study(rng: random.Random, folder: Path) -> None:
     """What run, check and compare do before they load any data."""
     from hpsearch.compare.plan import plan_comparison
+    from hpsearch.engine.budget import plan_search
     from hpsearch.engine.cost import DataShape
-    from hpsearch.engine.run import make_search, planned_trials
     from hpsearch.study_file import load_study_file
 
     file = load_study_file(folder / "study.toml")
@@ -212,7 +212,7 @@ def use_study(rng: random.Random, folder: Path) -> None:
     file.fixed()
     if file.training.epochs * file.search.trials > 10**7:
         return
-    search = make_search(file, planned_trials(file))
+    search = plan_search(file)
     stage = search.next_stage([])
     if stage is not None:
         stage.slot(0, ())
@@ -474,7 +474,8 @@ def use_images(rng: random.Random, folder: Path) -> None:
 
 def use_data(rng: random.Random, folder: Path) -> None:
     """What check and predict do with a file of data."""
-    from hpsearch.data import load_dataset, load_features
+    from hpsearch.data import load_dataset
+    from hpsearch.data.tabular import load_features
     from hpsearch.errors import HpsearchError
 
     [file] = folder.iterdir()

@@ -67,12 +67,12 @@ def make_study(file: Path, trials: int) -> None:
             space = SPACE if index == 0 else NARROW
             kind = StageKind("fine", index) if index else StageKind("coarse")
             draws = [space.sample(rng) for _ in range(size)]
-            stage = Stage(kind, index, size, EPOCHS, space, 0, partial(drawn, draws))
+            stage = Stage(kind, index, size, EPOCHS, space, seed=0, propose=partial(drawn, draws))
             record.write_stage(study, stage)
             for i in range(size):
                 slot = stage.slot(i)
                 trial_id = store.create_new_trial(
-                    study._study_id, record.begun_trial(stage, slot, SPACE, "")
+                    study._study_id, record.running_trial(stage, slot, SPACE, "")
                 )
                 record.finish_trial(store, trial_id, outcome(slot, rng))
 

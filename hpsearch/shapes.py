@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable, Mapping
-from typing import Any
+from typing import Any, TypeGuard
 
 __all__ = ["a_count", "a_number", "fits", "or_none"]
 
@@ -16,16 +16,14 @@ def fits(value: object, shape: Any) -> bool:
         value: from JSON.
         shape: a type (True and False are no integers); a function that says whether a value fits; a
             tuple of shapes, of which it has one; a list of one shape for a list whose members have
-            it; a dictionary for one that has at least these entries, but for those whose names end
-            in a question mark, which what an older hpsearch wrote may lack.
+            it; a dictionary for one that has at least these entries.
 
     >>> fits({"a": [1, 2], "b": None}, {"a": [int]}), fits({"a": [1, "2"]}, {"a": [int]})
     (True, False)
     """
     if isinstance(shape, Mapping):
         return isinstance(value, dict) and all(
-            fits(value[name], inner) if (name := key.rstrip("?")) in value else name != key
-            for key, inner in shape.items()
+            key in value and fits(value[key], inner) for key, inner in shape.items()
         )
     if isinstance(shape, list):
         return isinstance(value, list) and all(fits(member, shape[0]) for member in value)
@@ -36,7 +34,7 @@ def fits(value: object, shape: Any) -> bool:
     return bool(shape(value))
 
 
-def a_number(value: object) -> bool:
+def a_number(value: object) -> TypeGuard[int | float]:
     """Whether it is finite, also as a float."""
     return isinstance(value, int | float) and not isinstance(value, bool) and abs(value) <= _MOST
 

@@ -8,6 +8,7 @@ import numpy as np
 
 from hpsearch.compare.progress import make_progress
 from hpsearch.compare.result import Comparison, StrategyRuns
+from hpsearch.data.account import Account
 from hpsearch.search.base import Slot
 from hpsearch.space import Float, Space
 
@@ -44,6 +45,7 @@ def comparison(*runs: StrategyRuns, name: str = "c") -> Comparison:
         "classes": ["a", "b"],
         "fingerprint": "0123",
         "notes": [],
+        "account": Account(500, 2).document(),
         "train": 300,
         "validation": 100,
         "test": 100,

@@ -7,35 +7,14 @@ from typing import TYPE_CHECKING
 
 from hpsearch.engine import record
 from hpsearch.engine.identity import kept_study_file
-from hpsearch.engine.summary import Summary, whole, winner_slots
+from hpsearch.engine.summary import Summary, TrialRow, winner_slots
 from hpsearch.errors import UsageError
-from hpsearch.search.base import Result
 from hpsearch.study_file import StudyFile
-from hpsearch.training.diagnosis import Finding
 
 if TYPE_CHECKING:
     import optuna
 
-__all__ = ["Evidence", "Trained", "read_evidence"]
-
-
-@dataclass(frozen=True)
-class Trained:
-    """A training.
-
-    Attributes:
-        result: what was trained, and its score.
-        best_epoch: the epoch of its best validation accuracy, None where there is none.
-        findings: what was found wrong with it, and hints.
-    """
-
-    result: Result
-    best_epoch: int | None = None
-    findings: tuple[Finding, ...] = ()
-
-    def has(self, name: str) -> bool:
-        """Whether this was found."""
-        return any(finding.name == name for finding in self.findings)
+__all__ = ["Evidence", "read_evidence"]
 
 
 @dataclass(frozen=True)
@@ -44,33 +23,29 @@ class Evidence:
 
     Attributes:
         study: its file.
-        trained: all its trainings that have a result, in order.
+        trained: all its trials that have a result, in the order of their slots.
         validation: rows of the validation part.
-        winner: stage and slot of the trainings that named the winner; none before that.
+        winner: the places of the slots that named the winner; none before that.
         reservations: what the winner, or the best so far, is beside simple models that it does not
             beat: "no better than always answering 'no'".
     """
 
     study: StudyFile
-    trained: tuple[Trained, ...]
+    trained: tuple[TrialRow, ...]
     validation: int
     winner: frozenset[tuple[int, int]] = frozenset()
     reservations: tuple[str, ...] = ()
 
     @property
-    def complete(self) -> list[Trained]:
-        """The trainings that were not stopped as known bad."""
-        return [one for one in self.trained if one.result.complete]
-
-    @property
-    def full(self) -> list[Trained]:
-        """Those of them that trained as long as a training may, the winner and then the best."""
+    def full(self) -> list[TrialRow]:
+        """Those that trained to the end, as long as a training may; the winner, then the best."""
         epochs = self.study.training.epochs
-        found = [one for one in self.complete if one.result.slot.epochs == epochs]
-        return sorted(found, key=lambda one: (not self._won(one), -one.result.score))
+        found = [one for one in self.trained if one.state == "complete" and one.epochs == epochs]
+        return sorted(found, key=lambda one: (not self.won(one), -one.known_score))
 
-    def _won(self, one: Trained) -> bool:
-        return (one.result.slot.stage, one.result.slot.index) in self.winner
+    def won(self, one: TrialRow) -> bool:
+        """Whether it is one of the trainings that named the winner."""
+        return one.result.slot.place in self.winner
 
 
 def read_evidence(study: optuna.Study, summary: Summary) -> Evidence:
@@ -89,23 +64,11 @@ def read_evidence(study: optuna.Study, summary: Summary) -> Evidence:
             f"the study {study.study_name!r} was not made by hpsearch, which knows nothing of how "
             "its trials were trained"
         )
-    trials = study.get_trials(deepcopy=False)
-    results = record.read_results(trials)
-    attributes = {
-        key: trial.user_attrs
-        for trial in reversed(trials)
-        if trial.value is not None and (key := record.slot_of(trial)) is not None
-    }
+    by_number = sorted(summary.rows, key=lambda row: row.number, reverse=True)
+    trained = {row.slot.place: row for row in by_number if row.slot and row.score is not None}
     return Evidence(
         file,
-        tuple(
-            Trained(
-                result,
-                whole(attributes[key].get("best_epoch")) or None,
-                record.read_findings(attributes[key]),
-            )
-            for key, result in sorted(results.items())
-        ),
+        tuple(row for _, row in sorted(trained.items())),
         int(summary.data.get("validation", 0)),
         winner_slots(record.read_metadata(study, "result")),
         summary.reservations,

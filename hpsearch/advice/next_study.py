@@ -9,16 +9,14 @@ import re
 import textwrap
 from collections.abc import Container, Iterable
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from pydantic import ValidationError
 
+from hpsearch.advice.recommendations import Change
 from hpsearch.study_file import StudyFile
 from hpsearch.study_file.template import toml_key, toml_value
 from hpsearch.writing import written_out
-
-if TYPE_CHECKING:
-    from hpsearch.advice.recommendations import Change
 
 __all__ = ["next_study", "study_toml"]
 

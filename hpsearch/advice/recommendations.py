@@ -11,9 +11,9 @@ from typing import Any, cast
 import numpy as np
 from pydantic import BaseModel
 
-from hpsearch.advice.evidence import Evidence, Trained
+from hpsearch.advice.evidence import Evidence
 from hpsearch.engine.intervals import wilson_interval
-from hpsearch.search.base import Result, in_order
+from hpsearch.engine.summary import TrialRow
 from hpsearch.search.narrowing import narrow
 from hpsearch.search.race import configuration_key
 from hpsearch.space import Categorical, Float, Parameter, Value
@@ -136,13 +136,9 @@ def advise(evidence: Evidence) -> tuple[Recommendation, ...]:
 
 def _perfect(evidence: Evidence) -> Iterator[Recommendation]:
     """Where every row is right no other setting is better, and the data are to be looked at."""
-    named = [
-        one
-        for one in evidence.full
-        if (one.result.slot.stage, one.result.slot.index) in evidence.winner
-    ]
-    right = [one for one in evidence.full if one.result.score >= 1.0]
-    if not right or any(one.result.score < 1.0 for one in named):
+    named = [one for one in evidence.full if evidence.won(one)]
+    right = [one for one in evidence.full if one.known_score >= 1.0]
+    if not right or any(one.known_score < 1.0 for one in named):
         return
     rows = f"all {evidence.validation:,} validation rows" if evidence.validation else "every row"
     yield Recommendation(
@@ -152,11 +148,8 @@ def _perfect(evidence: Evidence) -> Iterator[Recommendation]:
         "no column tells the label (`hpsearch check` looks for such), that no row is there twice, "
         "and that there are enough validation rows to tell settings apart.",
     )
-    yield from (r for r in _epochs(evidence) if _fewer(r, evidence))
-
-
-def _fewer(recommendation: Recommendation, evidence: Evidence) -> bool:
-    return any(change.value < evidence.study.training.epochs for change in recommendation.changes)
+    now = evidence.study.training.epochs
+    yield from (r for r in _epochs(evidence) if any(c.value < now for c in r.changes))
 
 
 def _learned(evidence: Evidence, faults: Sequence[Recommendation]) -> Iterator[Recommendation]:
@@ -184,7 +177,7 @@ def _faults(evidence: Evidence) -> Iterator[Recommendation]:
     """What was wrong with a good part of the trainings, each fault once."""
     total = len(evidence.trained)
     for name in ADVICE:
-        hit = [one for one in evidence.trained if _faulty(one, name)]
+        hit = [one for one in evidence.trained if name in one.faults]
         if len(hit) < COMMON * total or name in RATES:
             continue
         worst = next(f for f in hit[-1].findings if f.name == name)
@@ -205,11 +198,7 @@ RATES = {"learning rate too high", "learning rate too low"}
 """Findings that are common at the ends of any range; `_rates` weighs them."""
 
 
-def _faulty(one: Trained, name: str) -> bool:
-    return any(finding.name == name and finding.fault for finding in one.findings)
-
-
-def _changes(name: Name, evidence: Evidence, hit: Sequence[Trained]) -> Iterator[Change]:
+def _changes(name: Name, evidence: Evidence, hit: Sequence[TrialRow]) -> Iterator[Change]:
     """How the study file would repair a fault."""
     study = evidence.study
     crushed = [one for one in hit if any("regularization" in f.evidence for f in one.findings)]
@@ -228,7 +217,8 @@ def _changes(name: Name, evidence: Evidence, hit: Sequence[Trained]) -> Iterator
             if isinstance(study.model.bias, float) and study.model.bias < 0:
                 yield Change("model", "bias", 0.0)
         case "underfitting" if crushed:
-            most = min(float(cast("float", _value(evidence, one, "l2"))) for one in crushed)
+            used = (study.configuration(one.configuration)["l2"] for one in crushed)
+            most = min(float(cast("float", l2)) for l2 in used)
             yield Change("training", "l2", log_range(1e-6 * min(1.0, most), most / 10))
         case "overfitting":
             if isinstance(study.training.l2, float):
@@ -259,19 +249,16 @@ def _rates(evidence: Evidence) -> Iterator[Recommendation]:
     for one in evidence.trained:
         # Where a condition does not hold, the rate is a default that no range can move.
         fixed = setting if isinstance(setting, float) else None
-        rate = one.result.slot.configuration.get("learning_rate", fixed)
+        rate = one.configuration.get("learning_rate", fixed)
         if isinstance(rate, int | float):
             numbers[id(one)] = float(rate)
     those = [one for one in evidence.trained if id(one) in numbers]
-    low = [numbers[id(one)] for one in those if one.has("learning rate too low")]
-    high = [
-        numbers[id(one)]
-        for one in those
-        if one.has("learning rate too high") or not one.result.complete
-    ]
     names: tuple[Name, Name] = ("learning rate too low", "learning rate too high")
+    low = [numbers[id(one)] for one in those if _shows(one, names[0])]
+    high = [numbers[id(one)] for one in those if _shows(one, names[1]) or one.state != "complete"]
+    healthy = bool(evidence.full) and not evidence.full[0].faults  # whatever the others have
     for name, found in zip(names, (low, high), strict=True):
-        if len(found) < total / 2 or _healthy(evidence):
+        if len(found) < total / 2 or healthy:
             continue
         bottom, top = min(numbers.values()), max(numbers.values())
         moved = (
@@ -311,16 +298,16 @@ def _rates(evidence: Evidence) -> Iterator[Recommendation]:
         )
 
 
-def _healthy(evidence: Evidence) -> bool:
-    """Whether the best training has no fault, whatever the others have."""
-    return bool(evidence.full) and not any(f.fault for f in evidence.full[0].findings)
+def _shows(one: TrialRow, name: Name) -> bool:
+    """Whether this was found, be it a fault or a hint."""
+    return any(finding.name == name for finding in one.findings)
 
 
 def _ranges(evidence: Evidence) -> Iterator[Recommendation]:
     """Where the best trials lie in each range, by the rule that narrows a search's own stages."""
-    results = _distinct(evidence.trained)
     space = evidence.study.space()
-    inside = [r for r in results if set(r.slot.configuration) <= set(space.parameters)]
+    distinct = (one.result for one in _distinct(evidence.trained))
+    inside = [r for r in distinct if set(r.slot.configuration) <= set(space.parameters)]
     if not inside or not any(r.complete for r in inside):
         return
     _, changes = narrow([space], inside)
@@ -337,11 +324,11 @@ def _ranges(evidence: Evidence) -> Iterator[Recommendation]:
 def _epochs(evidence: Evidence) -> Iterator[Recommendation]:
     """Whether trainings are too short or too long, from where the best epochs of the best fall."""
     epochs = evidence.study.training.epochs
-    leaders = evidence.full[: max(3, len(evidence.full) // 4)]
-    found = [one.best_epoch for one in leaders if one.best_epoch is not None]
+    best = evidence.full[: max(3, len(evidence.full) // 4)]
+    found = [one.best_epoch for one in best if one.best_epoch is not None]
     if len(found) < 3:
         return
-    middle, improving = median(found), fmean(one.has("still improving") for one in leaders)
+    middle, improving = median(found), fmean(_shows(one, "still improving") for one in best)
     where = (
         f"The best {len(found)} full trainings had their best epoch at {middle:g} of {epochs} "
         "(median)"
@@ -363,7 +350,7 @@ def _epochs(evidence: Evidence) -> Iterator[Recommendation]:
 
 def _trials(evidence: Evidence) -> Iterator[Recommendation]:
     """Whether more trials would find more: the best of half as many, by the bootstrap."""
-    scores = np.array([result.score for result in _distinct(evidence.full)])
+    scores = np.array([one.known_score for one in _distinct(evidence.full)])
     if len(scores) < 4 or not evidence.validation:
         return
     rng = np.random.default_rng(0)
@@ -392,15 +379,14 @@ def _seeds(evidence: Evidence) -> Iterator[Recommendation]:
     """How much of the scores' variance is the seed's alone."""
     groups: dict[tuple[tuple[str, Value], ...], list[float]] = {}
     for one in evidence.full:
-        key = configuration_key(one.result.slot.configuration)
-        groups.setdefault(key, []).append(one.result.score)
+        groups.setdefault(configuration_key(one.configuration), []).append(one.known_score)
     again = [scores for scores in groups.values() if len(scores) > 1]
     freedom = sum(len(scores) - 1 for scores in again)
     if freedom < 3:
         return
     within = sum(len(scores) * pvariance(scores) for scores in again) / freedom
-    leaders = [one.result.score for one in evidence.full[: max(4, len(evidence.full) // 2)]]
-    variance = pvariance(leaders) * len(leaders) / (len(leaders) - 1)
+    half = [one.known_score for one in evidence.full[: max(4, len(evidence.full) // 2)]]
+    variance = pvariance(half) * len(half) / (len(half) - 1)
     share = within / variance if variance > 0 else 1.0
     beside = (
         f"{share:.0%} of the variance among the better half"
@@ -420,16 +406,10 @@ def _seeds(evidence: Evidence) -> Iterator[Recommendation]:
     )
 
 
-def _distinct(trainings: Sequence[Trained]) -> list[Result]:
+def _distinct(trained: Sequence[TrialRow]) -> list[TrialRow]:
     """The first training of each configuration: a race's are of the best few, again and again."""
-    ordered = in_order(one.result for one in trainings)
-    first = {configuration_key(r.slot.configuration): r for r in reversed(ordered)}
-    return list(first.values())
-
-
-def _value(evidence: Evidence, one: Trained, name: str) -> Any:
-    configuration = one.result.slot.configuration
-    return configuration[name] if name in configuration else evidence.study.fixed()[name]
+    ordered = sorted(trained, key=lambda one: one.result.slot.place, reverse=True)
+    return list({configuration_key(one.configuration): one for one in ordered}.values())
 
 
 def _section(name: str) -> str:

@@ -11,6 +11,9 @@ from hpsearch.study_file.template import toml_value
 
 __all__ = ["Check", "Verdict", "excluding", "listed", "verdict_above"]
 
+MOST = 20
+"""Of more columns than so many a setting that leaves them out counts the others."""
+
 Verdict: TypeAlias = Literal["pass", "warn", "fail"]
 
 
@@ -59,12 +62,12 @@ def verdict_above(number: float, warn: float, fail: float) -> Verdict:
     return "pass" if number <= warn else "warn" if number <= fail else "fail"
 
 
-def excluding(names: Sequence[str], most: int = 20) -> str:
+def excluding(names: Sequence[str]) -> str:
     r"""The setting that leaves columns out, as a study file has it.
 
     >>> excluding(["id", 'the "label"'])
     '[data] exclude = ["id", "the \\"label\\""]'
     """
-    more = len(names) - most
+    more = len(names) - MOST
     rest = f" and {more:,} more, which `hpsearch check --json` lists" if more > 0 else ""
-    return f"[data] exclude = [{', '.join(map(toml_value, names[:most]))}]{rest}"
+    return f"[data] exclude = [{', '.join(map(toml_value, names[:MOST]))}]{rest}"

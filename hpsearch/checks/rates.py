@@ -18,8 +18,7 @@ import numpy as np
 
 from hpsearch.checks.check import Check, Verdict
 from hpsearch.checks.context import CheckContext
-from hpsearch.nn import TrainingConfig, train
-from hpsearch.nn.schedules import SCHEDULES
+from hpsearch.nn import OPTIMIZERS, SCHEDULES, TrainingConfig, train
 from hpsearch.space import Categorical, Float, Int, Parameter
 
 __all__ = ["LONGER", "RateRange", "learning_rates", "range_verdict", "sweep"]
@@ -70,14 +69,12 @@ class RateRange:
         high: the highest rate that learns within the sweep.
         best: the rate with the lowest loss in the sweep.
         explodes: the lowest rate above `high` that explodes; None when none up to 100 does.
-        steps: steps that each rate was tried for.
     """
 
     low: float
     high: float
     best: float
     explodes: float | None
-    steps: int
 
 
 def sweep(context: CheckContext, *, longer: int = 1) -> RateRange | None:
@@ -131,7 +128,7 @@ def sweep(context: CheckContext, *, longer: int = 1) -> RateRange | None:
     if top is not None:
         sound = max(rates[top - 1], highest)
         bursts = _between(rates[top], sound, explodes) if sound < rates[top] else rates[top]
-    return RateRange(lowest / run.longer, highest, best, bursts, run.steps)
+    return RateRange(lowest / run.longer, highest, best, bursts)
 
 
 def _between(holds: float, fails: float, what: Callable[[float], bool]) -> float:
@@ -195,7 +192,7 @@ def _longer(training: TrainingConfig, whole: int, steps: int) -> float:
     shares = np.linspace(0.0, 1.0, 101)
     mean = float(SCHEDULES[training.schedule](shares, training.decay).mean())
     further = max(1.0, mean * whole / steps)
-    return math.sqrt(further) if training.optimizer == "adagrad" else further
+    return math.sqrt(further) if OPTIMIZERS[training.optimizer].slowing else further
 
 
 def learning_rates(
@@ -259,7 +256,7 @@ def range_verdict(low: float, high: float, found: RateRange) -> tuple[Verdict, s
     Returns:
         The verdict, and the sentence that goes with it.
 
-    >>> found = RateRange(3e-3, 0.3, 0.1, 1.0, 30)
+    >>> found = RateRange(3e-3, 0.3, 0.1, 1.0)
     >>> range_verdict(1e-5, 1e-4, found)[0], range_verdict(1e-4, 1.0, found)[0]
     ('fail', 'pass')
     """

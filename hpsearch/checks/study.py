@@ -47,7 +47,7 @@ def check_data_and_network(study: StudyFile, dataset: Dataset, split: Split) -> 
 
 def _middle(study: StudyFile, space: Space) -> dict[str, Value]:
     """The configuration in the middle of a study's space."""
-    return study.fixed() | space.from_unit([0.5] * len(space.parameters))
+    return study.configuration(space.from_unit([0.5] * len(space.parameters)))
 
 
 def learning_range(study: StudyFile, dataset: Dataset, split: Split) -> RateRange | None:

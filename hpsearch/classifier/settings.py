@@ -13,6 +13,7 @@ import numpy as np
 from hpsearch.errors import UnknownNameError, UsageError
 from hpsearch.nn import ACTIVATIONS, OPTIMIZERS, NetworkConfig, TrainingConfig
 from hpsearch.nn.config import SETTINGS
+from hpsearch.nn.optimizers import Adam
 from hpsearch.setting import NO_LIMIT
 
 __all__ = ["Settings", "read_settings"]
@@ -79,7 +80,7 @@ def read_settings(params: Mapping[str, Any]) -> Settings:
     training = _shared(TrainingConfig, params) | {
         "optimizer": optimizer,
         "learning_rate": params["learning_rate_init"],
-        "momentum": params["beta_1" if optimizer in ("adam", "adamw") else "momentum"],
+        "momentum": params["beta_1" if issubclass(OPTIMIZERS[optimizer], Adam) else "momentum"],
         "beta2": params["beta_2"],
         "batch_size": _AUTO_BATCH if params["batch_size"] == "auto" else params["batch_size"],
         "epochs": params["max_iter"],

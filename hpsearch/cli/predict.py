@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import io
 import sys
 from collections.abc import Iterable, Sequence
 from pathlib import Path
@@ -35,7 +36,7 @@ def predict(
 
     What is unlike the data that the model learned from is told on standard error.
     """
-    from hpsearch.data import load_features
+    from hpsearch.data.tabular import load_features
     from hpsearch.training.model import Model
 
     network = Model.load(model)
@@ -78,7 +79,11 @@ def predict(
 
 
 def _write(file: TextIO, rows: Iterable[Sequence[object]]) -> None:
-    csv.writer(file, lineterminator="\n").writerows(rows)
+    for row in rows:
+        # Until Python 3.13 a \r stands in quotes only where it is of the line's own end.
+        line = io.StringIO()
+        csv.writer(line).writerow(row)
+        file.write(line.getvalue().removesuffix("\r\n") + "\n")
 
 
 def _shown(row: Sequence[object]) -> list[object]:

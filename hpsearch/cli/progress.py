@@ -14,6 +14,7 @@ from rich.text import Text
 from hpsearch.cli.console import errors
 from hpsearch.cli.render import account_text, check_line
 from hpsearch.data.account import Account
+from hpsearch.engine.budget import plan_search
 from hpsearch.engine.events import (
     DataReady,
     Event,
@@ -24,7 +25,6 @@ from hpsearch.engine.events import (
     WinnerNamed,
 )
 from hpsearch.engine.forecast import Forecast, duration
-from hpsearch.engine.run import make_search, planned_trials
 from hpsearch.errors import HpsearchError
 from hpsearch.study_file import StudyFile
 
@@ -93,7 +93,7 @@ def _told(watcher: _Watcher, console: Console, *, check: bool) -> Callable[[Even
     def on_event(event: Event) -> None:
         if isinstance(event, DataReady):
             tell(event.dataset.name, event.dataset.account)
-        elif isinstance(event, Finished) and not told and "account" in event.summary.data:
+        elif isinstance(event, Finished) and not told:
             data = event.summary.data  # as stored with a study that was finished already
             tell(str(data["name"]), Account.of_document(data["account"]))
         watcher.on_event(event)
@@ -135,11 +135,9 @@ class _Watcher:
         self.best: float | None = None
         self.beside = ""
         self.done = self.rows = self.running = 0
-        self.total = planned_trials(study)
-        planned = make_search(study, self.total).planned_epochs
-        if study.search.strategy == "grid":  # it seldom has as many points as there may be trials
-            self.total = planned // study.training.epochs
-        self.forecast = Forecast(planned, last=study.training.epochs)
+        search = plan_search(study)
+        self.total = sum(search.search.slots) + search.confirm
+        self.forecast = Forecast(search.planned_epochs, last=study.training.epochs)
         self.began: float | None = None
 
     def count(self, event: Event) -> None:

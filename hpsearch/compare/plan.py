@@ -5,20 +5,16 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 from statistics import fmean
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
-from hpsearch.engine.budget import most_below
-from hpsearch.engine.cost import training_flops
-from hpsearch.engine.run import make_search
+from hpsearch.engine.budget import make_search, most_below
+from hpsearch.engine.cost import DataShape, training_flops
 from hpsearch.errors import UsageError
+from hpsearch.search.race import RacedSearch
+from hpsearch.study_file import StudyFile
 from hpsearch.study_file.models import DOUBLE, CompareSection, SearchSection
-
-if TYPE_CHECKING:
-    from hpsearch.engine.cost import DataShape
-    from hpsearch.search.race import RacedSearch
-    from hpsearch.study_file import StudyFile
 
 __all__ = ["DOUBLE", "ComparisonPlan", "plan_comparison"]
 
@@ -157,15 +153,14 @@ def _amount(study: StudyFile, epoch: float, shape: DataShape) -> float:
 
 
 def _grid_flops(study: StudyFile, grid: RacedSearch, shape: DataShape) -> float:
-    fixed, stage = study.fixed(), grid.search.stage(())
-    points = [stage.propose(index, ()) for index in range(stage.slots)]
-    return sum(training_flops(fixed | dict(p), shape, epochs=stage.epochs) for p in points)
+    stage = grid.search.stage(())
+    points = [study.configuration(stage.propose(index, ())) for index in range(stage.slots)]
+    return sum(training_flops(point, shape, epochs=stage.epochs) for point in points)
 
 
 def _mean_epoch(study: StudyFile, shape: DataShape) -> float:
     """What an epoch of an average configuration costs, in floating-point operations."""
     rng = np.random.default_rng(0)
-    space, fixed = study.space(), study.fixed()
-    return fmean(
-        training_flops(fixed | dict(space.sample(rng)), shape, epochs=1) for _ in range(DRAWS)
-    )
+    space = study.space()
+    draws = (study.configuration(space.sample(rng)) for _ in range(DRAWS))
+    return fmean(training_flops(draw, shape, epochs=1) for draw in draws)

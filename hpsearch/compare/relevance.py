@@ -18,21 +18,16 @@ so cannot give the columns of a categorical parameter a common one; for numbers 
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING, NamedTuple, TypeAlias
+from collections.abc import Mapping, Sequence
+from typing import NamedTuple, TypeAlias
 
 import numpy as np
+from numpy.typing import ArrayLike, NDArray
 
 from hpsearch.errors import UsageError
-from hpsearch.space import Categorical
+from hpsearch.space import Categorical, Parameter, Space, Value
 
-if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
-
-    from numpy.typing import ArrayLike, NDArray
-
-    from hpsearch.space import Parameter, Space, Value
-
-    Floats: TypeAlias = NDArray[np.float64]
+Floats: TypeAlias = NDArray[np.float64]
 
 __all__ = ["Relevance", "relevance"]
 

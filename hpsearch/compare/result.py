@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from hpsearch.search.base import Slot
     from hpsearch.space import Space
     from hpsearch.storage import WriteBehindStorage
+    from hpsearch.study_file import StudyFile
 
     Floats = NDArray[np.float64]
 
@@ -206,21 +207,24 @@ def _strategy_runs(
     strategy: str, studies: list[optuna.Study], unit: str, shape: DataShape
 ) -> StrategyRuns:
     file = kept_study_file(studies[0])
-    fixed = {} if file is None else file.fixed()
+    assert file is not None, "a comparison is of studies of ours"
     chance = 1 / shape.classes
     progress, scores, slots, stopped, tested, results = [], [], [], [], [], []
     for study in studies:
-        done = [t for t in study.get_trials(deepcopy=False) if t.value is not None]
-        done.sort(key=lambda trial: record.slot_of(trial) or (0, 0))
-        pairs = np.array([[t.value, t.user_attrs[record.TEST]] for t in done])
-        slots.append(tuple(record.read_slots(done)))
-        costs = [_cost(t, fixed, unit, shape) for t in done]
+        found = ((record.read_slot(t), t) for t in study.get_trials(deepcopy=False))
+        done = [(slot, t) for slot, t in found if slot is not None and t.value is not None]
+        done.sort(key=lambda one: one[0].place)
+        pairs = np.array([[t.value, t.user_attrs[record.TEST]] for _, t in done])
+        slots.append(tuple(slot for slot, _ in done))
+        costs = [_cost(t, file, unit, shape) for _, t in done]
         epochs = [slot.epochs for slot in slots[-1]]
         progress.append(make_progress(costs, pairs[:, 0], pairs[:, 1], epochs=epochs))
         scores.append(pairs)
-        stopped.append(sum(t.state.name != "COMPLETE" for t in done))
-        results.append(result := record.read_metadata(study, "result"))
-        tested.append(chance if result is None else _named(result, slots[-1], pairs[:, 1]))
+        stopped.append(sum(t.state.name != "COMPLETE" for _, t in done))
+        results.append(record.read_metadata(study, "result"))
+        named = winner_slots(results[-1])
+        those = [slot.place in named for slot in slots[-1]]
+        tested.append(float(pairs[those, 1].mean()) if named else chance)
     return StrategyRuns(
         strategy,
         tuple(progress),
@@ -235,13 +239,7 @@ def _strategy_runs(
     )
 
 
-def _named(result: Mapping[str, Any], slots: tuple[Slot, ...], tested: Floats) -> float:
-    """The mean test accuracy of the trainings whose scores named the winner."""
-    named = winner_slots(result)
-    return float(tested[[(slot.stage, slot.index) in named for slot in slots]].mean())
-
-
-def _cost(trial: FrozenTrial, fixed: Mapping[str, Any], unit: str, shape: DataShape) -> float:
+def _cost(trial: FrozenTrial, file: StudyFile, unit: str, shape: DataShape) -> float:
     """What a trial has cost: the epochs that it did train, with the one in which it was stopped."""
     if unit == "seconds":
         return max(float(trial.user_attrs["seconds"]), 1e-6)
@@ -249,4 +247,4 @@ def _cost(trial: FrozenTrial, fixed: Mapping[str, Any], unit: str, shape: DataSh
     epochs = min(epochs, int(trial.user_attrs["epochs"]))
     if unit == "epochs":
         return float(epochs)
-    return training_flops(dict(fixed) | trial.params, shape, epochs=epochs)
+    return training_flops(file.configuration(trial.params), shape, epochs=epochs)

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from hpsearch.compare.plan import DOUBLE, ComparisonPlan, plan_comparison
 from hpsearch.compare.result import Comparison, comparisons, read_comparison
 from hpsearch.engine import record
+from hpsearch.engine.budget import plan_search
 from hpsearch.engine.cost import DataShape
 from hpsearch.engine.lease import refuse_running
 from hpsearch.engine.run import run_with
@@ -88,7 +89,7 @@ def compare_study(
             about = _about(plan, strategy, repeat)
             summary = None
             with suppress(NoWinnerError):  # which the comparison tells
-                summary = run_with(runner, search, on_event, about)
+                summary = run_with(runner, search, plan_search(search), on_event, about)
             on_progress(Progressed(strategy, repeat, done + 1, total, summary))
         return read_comparison(runner.store, study.name)
 

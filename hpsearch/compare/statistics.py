@@ -7,20 +7,17 @@ the same seed are pairs, so they are resampled and tested as pairs.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias
+from collections.abc import Callable, Sequence
+from typing import Any, NamedTuple, TypeAlias
 
 import numpy as np
+from numpy.typing import ArrayLike, NDArray
 
 from hpsearch.errors import UsageError
 
-if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
-
-    from numpy.typing import ArrayLike, NDArray
-
-    Floats: TypeAlias = NDArray[np.float64]
-    Sample: TypeAlias = ArrayLike | Sequence[ArrayLike]
-    Statistic: TypeAlias = Callable[..., Any]
+Floats: TypeAlias = NDArray[np.float64]
+Sample: TypeAlias = ArrayLike | Sequence[ArrayLike]
+Statistic: TypeAlias = Callable[..., Any]
 
 __all__ = [
     "Interval",

@@ -9,12 +9,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
 from hpsearch.compare.plan import DOUBLE
 from hpsearch.compare.progress import SpeedUp, speed_up
+from hpsearch.compare.result import Comparison
 from hpsearch.compare.statistics import (
     Interval,
     average_ranks,
@@ -24,11 +25,8 @@ from hpsearch.compare.statistics import (
     probability_of_improvement,
     wilcoxon,
 )
+from hpsearch.engine.baselines import Verdict
 from hpsearch.engine.intervals import wilson_interval
-
-if TYPE_CHECKING:
-    from hpsearch.compare.result import Comparison
-    from hpsearch.engine.baselines import Verdict
 
 __all__ = [
     "StrategySummary",

@@ -5,7 +5,6 @@ from hpsearch.data.load import DATASETS, load_dataset
 from hpsearch.data.preprocessing import Preprocessor
 from hpsearch.data.splits import Split, make_splits
 from hpsearch.data.store import DataHandle, Fold, write_store
-from hpsearch.data.tabular import load_features
 
 __all__ = [
     "DATASETS",
@@ -15,7 +14,6 @@ __all__ = [
     "Preprocessor",
     "Split",
     "load_dataset",
-    "load_features",
     "make_splits",
     "write_store",
 ]

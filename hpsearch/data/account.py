@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 __all__ = [
     "ACCOUNT",
+    "MISSING",
     "MISSING_LABEL",
     "MISSING_NUMBER",
     "UNLABELLED",
@@ -25,9 +26,11 @@ LONGEST_NAME = 40
 UNLABELLED = "without a label"
 """How the reason begins for which rows are left out that have none."""
 
+MISSING = ("", "?", "NA", "N/A", "n/a", "<NA>", "NaN", "nan", "null", "NULL")
+"""What a cell of any column says that has no value."""
 MISSING_NUMBER = ("na", "none", "nil", "-", "--", "\u2013", "\u2014", ".", "n.a.", "#n/a", "#na")
 """In lower case, what else than an empty cell means a missing number in a column of numbers."""
-MISSING_LABEL = (*MISSING_NUMBER, "?", "n/a", "<na>", "nan", "null")
+MISSING_LABEL = frozenset(word.lower() for word in (*MISSING_NUMBER, *MISSING) if word)
 """In lower case, what may mean a missing label, or be the name of a class."""
 
 FREQUENT = 0.005

@@ -80,9 +80,8 @@ def load_npz(path: Path) -> Dataset:
             )
     X = [as_features(path.name, members.pop(name)) for name in ("X", "X_test")]
     y = [members.pop(name) for name in ("y", "y_test")]
-    return _asking(
-        Dataset.from_arrays(path.name, np.concatenate(X), np.concatenate(y), fixed_test=len(X[0]))
-    )
+    data = Dataset.from_arrays(path.name, np.concatenate(X), np.concatenate(y))
+    return _asking(replace(data, fixed_test=len(X[0])))
 
 
 def _asking(data: Dataset) -> Dataset:

@@ -1,9 +1,7 @@
-"""What a table's columns mean: numbers, categories, or nothing that a network can use."""
+"""What a table's features mean: numbers, categories, or nothing that a network can use."""
 
 from __future__ import annotations
 
-import json
-from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -12,10 +10,9 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
-from hpsearch.data.account import MISSING_LABEL, MISSING_NUMBER, UNLABELLED, quoted
-from hpsearch.data.dataset import LONGEST_NAME, refuse_identifier, refuse_quantity
+from hpsearch.data.account import MISSING_NUMBER, quoted
+from hpsearch.data.dataset import LONGEST_NAME
 from hpsearch.data.formats import (
-    NUMBER,
     Numbers,
     are_dates,
     are_numbers,
@@ -23,28 +20,19 @@ from hpsearch.data.formats import (
     mixed_units,
 )
 from hpsearch.data.formats import as_numbers as numbers_of
-from hpsearch.errors import DataError, UnknownNameError, shown
+from hpsearch.data.plain import HEAD, Coded, as_float, clean, is_number, unlike
+from hpsearch.errors import DataError, shown
 
 __all__ = [
     "Column",
-    "Labels",
     "as_numbers",
-    "clean",
     "counts_rows",
-    "has_points",
     "interpret",
     "known_codes",
-    "labels",
-    "words_for_missing",
 ]
 
-MISSING = ("", "?", "NA", "N/A", "n/a", "<NA>", "NaN", "nan", "null", "NULL")
-INTEGER = r"^[+-]?\d{1,18}$"
-CODE = r"^0\d+$"
 POSTAL = r"^0\d{2,}$"
 MAX_CATEGORIES = 1_000
-HEAD = 1 << 20
-"""Cells; where half of the first so many differ, to tell all apart takes more than they do."""
 TRUTHS = 64
 """More ways than there are to write true and false in upper and lower case."""
 MANY_NUMBERS = 0.2
@@ -66,64 +54,13 @@ class Column:
     remark: str | None = None
 
 
-def clean(column: Any) -> Any:
-    """The column with text trimmed and the usual words for a missing value as nulls."""
-    if pa.types.is_dictionary(column.type):
-        text = column.cast(column.type.value_type).cast(pa.string())
-        return clean(text).dictionary_encode()
-    trimmed = _trimmed(column)
-    if not pa.types.is_string(trimmed.type):
-        return trimmed
-
-    def without_missing(chunk: Any) -> Any:
-        missing = pc.is_in(chunk, value_set=pa.array(MISSING))
-        if not pc.any(missing).as_py():
-            return chunk
-        return pc.if_else(missing, pa.scalar(None, pa.string()), chunk)
-
-    return _by_chunk(without_missing, trimmed)
-
-
-def _trimmed(column: Any) -> Any:
-    """Text of any type as plain, trimmed text; other columns as they are."""
-    if pa.types.is_large_string(column.type) or pa.types.is_string_view(column.type):
-        column = column.cast(pa.string())
-    if not pa.types.is_string(column.type):
-        return column
-
-    def trim(chunk: Any) -> Any:
-        trimmed = pc.utf8_trim_whitespace(chunk)
-        same = pc.sum(pc.binary_length(chunk)) == pc.sum(pc.binary_length(trimmed))
-        return chunk if same else trimmed
-
-    return _by_chunk(trim, column)
-
-
-def _by_chunk(change: Callable[[Any], Any], text: Any) -> Any:
-    """Text after a change that leaves most chunks as they are: these are shared, not copied."""
-    if not isinstance(text, pa.ChunkedArray):
-        return change(text)
-    return pa.chunked_array([change(chunk) for chunk in text.chunks], text.type)
-
-
-def words_for_missing(column: Any) -> dict[str, int]:
-    """The words in a column of text that are read as missing, and in how many cells."""
-    if pa.types.is_dictionary(column.type):
-        column = column.cast(column.type.value_type)
-    text = _trimmed(column)
-    if not pa.types.is_string(text.type):
-        return {}
-    words = text.filter(pc.is_in(text, value_set=pa.array([w for w in MISSING if w])))
-    return {found["values"]: found["counts"] for found in pc.value_counts(words).to_pylist()}
-
-
 def counts_rows(column: Any) -> bool:
     """Whether a column holds the numbers of the rows: 0 to n - 1 or 1 to n, in any order."""
     column = clean(column)
     if column.null_count:
         return False
     try:
-        values = np.sort(_as_float(column))
+        values = np.sort(as_float(column))
     except (pa.ArrowInvalid, pa.ArrowNotImplementedError):
         return False
     return bool(values[0] in (0, 1) and (np.diff(values) == 1).all())
@@ -152,61 +89,65 @@ def interpret(
     """
     kind = column.type
     tests = (pa.types.is_null, pa.types.is_dictionary, pa.types.is_string, pa.types.is_temporal)
-    if not _is_number(kind) and (
+    if not is_number(kind) and (
         not any(test(kind) for test in tests) or pa.types.is_interval(kind)
     ):
         return f"of type {kind}, neither number nor text"
     if rows is not None:
         column = column.filter(pa.array(rows))
-    present = len(column) - column.null_count
-    if present == 0:
+    if column.null_count == len(column):
         return "no value"
     if pa.types.is_dictionary(kind):
-        coded = _Coded.of(column)
-        if _share(are_dates, coded) > 0.5:
+        coded = Coded.of(column)
+        if _share(are_dates(coded.texts), coded) > 0.5:
             return DATES
-        return _categorical(feature, coded, present, None)
+        return _categorical(feature, coded, None)
     if pa.types.is_string(kind):
-        if not decimal_comma or not pc.any(pc.match_substring_regex(column, "[.,]")).as_py():
-            try:
-                return Column(feature, _as_float(column), remark=_leading_zeros(feature, column))
-            except pa.ArrowInvalid:
-                pass
-        unlike = _unlike(column)
-        if unlike:
-            head = _Coded.each(column.slice(0, HEAD))
-            if not _mostly_numbers(head, decimal_comma=decimal_comma):
-                dates = _share(are_dates, head) > 0.5
-                return DATES if dates else f"{unlike:,} distinct texts in the first {HEAD:,} rows"
-        coded = _Coded.each(column) if unlike else _Coded.of(column)
-        numbers = _parse(name, feature, coded, rows, decimal_comma=decimal_comma)
-        if numbers is not None:
-            remark = None if numbers.remark is None else f"{quoted(feature)} {numbers.remark}"
-            return Column(feature, numbers.values, read=numbers, remark=remark)
-        if _share(are_dates, coded) > 0.5:
-            return DATES
-        if unlike:
-            return f"{unlike:,} distinct texts in the first {HEAD:,} rows"
-        return _categorical(feature, coded, present, _numbers_within(feature, coded))
-    if not _is_number(kind):
+        plain = _plain_numbers(column, decimal_comma=decimal_comma)
+        if plain is not None:
+            return Column(feature, plain, remark=_leading_zeros(feature, column))
+        return _interpret_text(name, feature, column, rows, decimal_comma=decimal_comma)
+    if not is_number(kind):
         return DATES
-    values = _as_float(column)
+    values = as_float(column)
     return "no value" if np.isnan(values).all() else Column(feature, values)
 
 
-def has_points(column: Column, cells: Any) -> bool:
-    """Whether a column of numbers was read from text with marks that a decimal comma would change.
+def _interpret_text(
+    name: str,
+    feature: str,
+    column: Any,
+    rows: NDArray[np.bool_] | None,
+    *,
+    decimal_comma: bool,
+) -> Column | str:
+    """As `interpret`, of text that is not all plain numbers."""
+    differ = unlike(column)
+    too_many = f"{differ:,} distinct texts in the first {HEAD:,} rows"
+    if differ:
+        head = Coded.each(column.slice(0, HEAD))
+        if not _mostly_numbers(head, decimal_comma=decimal_comma):
+            return DATES if _share(are_dates(head.texts), head) > 0.5 else too_many
+    coded = Coded.each(column) if differ else Coded.of(column)
+    numbers = _parse(name, feature, coded, rows, decimal_comma=decimal_comma)
+    if numbers is not None:
+        remark = None if numbers.remark is None else f"{quoted(feature)} {numbers.remark}"
+        return Column(feature, numbers.values, read=numbers, remark=remark)
+    if _share(are_dates(coded.texts), coded) > 0.5:
+        return DATES
+    if differ:
+        return too_many
+    return _categorical(feature, coded, _numbers_within(feature, coded))
 
-    Args:
-        column: as `interpret` gives it without a decimal comma.
-        cells: as `clean` gives them.
-    """
-    if not pa.types.is_string(cells.type) or column.categories is not None:
-        return False
-    if column.read is not None and column.read.decimal_comma:
-        return False
-    found: bool = pc.any(pc.match_substring_regex(cells, "[.,]")).as_py()
-    return found
+
+def _plain_numbers(column: Any, *, decimal_comma: bool) -> NDArray[np.float64] | None:
+    """Text as numbers where all of it is as Arrow reads it, and no mark could mean another."""
+    if decimal_comma and pc.any(pc.match_substring_regex(column, "[.,]")).as_py():
+        return None
+    try:
+        return as_float(column)
+    except pa.ArrowInvalid:
+        return None
 
 
 def _leading_zeros(feature: str, column: Any) -> str | None:
@@ -222,22 +163,10 @@ def _leading_zeros(feature: str, column: Any) -> str | None:
     )
 
 
-def _is_number(kind: Any) -> bool:
-    tests = (pa.types.is_boolean, pa.types.is_integer, pa.types.is_floating, pa.types.is_decimal)
-    return any(test(kind) for test in tests)
-
-
-def _as_float(column: Any) -> NDArray[np.float64]:
-    if pa.types.is_boolean(column.type):
-        column = column.cast(pa.int8())
-    values = column.cast(pa.float64(), safe=False).to_numpy()
-    return np.asarray(values, dtype=np.float64)
-
-
 def _parse(
     name: str,
     feature: str,
-    coded: _Coded,
+    coded: Coded,
     rows: NDArray[np.bool_] | None = None,
     *,
     decimal_comma: bool = False,
@@ -257,17 +186,12 @@ def _parse(
             parsed[np.asarray(said)] = numbers.values
             numbers = replace(numbers, values=parsed)
         return replace(numbers, values=coded.spread(numbers.values))
-    right = pc.and_(are_numbers(texts), said)
-    share = _share(lambda _: right, coded, pc.invert(said))
-    if share <= 0.5:
-        return None
-    wrong = np.asarray(pc.invert(pc.or_(right, pc.invert(said))))
     codes = coded.codes
-    slips = np.flatnonzero((codes >= 0) & wrong[np.maximum(codes, 0)])
-    advice = (
-        "correct it, leave the cell empty if it is missing, or leave the column out "
-        "([data] exclude)."
-    )
+    told = (codes >= 0) & np.asarray(said)[codes]
+    slips = np.flatnonzero(told & ~np.asarray(are_numbers(texts))[codes])
+    count = int(np.count_nonzero(told))
+    if 2 * (count - len(slips)) <= count:
+        return None
     if len(slips) == 0:
         raise DataError(
             f"{name}: column {feature!r} writes numbers in two ways, with a decimal comma and with "
@@ -276,10 +200,10 @@ def _parse(
     cell = texts[int(codes[slips[0]])].as_py()
     row = slips[0] if rows is None else np.flatnonzero(rows)[slips[0]]
     more = f" (and {len(slips) - 1:,} cells more)" if len(slips) > 1 else ""
-    told = int(np.count_nonzero((codes >= 0) & np.asarray(said)[np.maximum(codes, 0)]))
     raise DataError(
         f"{name}: column {feature!r}, row {row + 1}: {shown(cell)} is not a number{more}, and "
-        f"{told - len(slips):,} of the {told:,} cells with a value are; {advice}"
+        f"{count - len(slips):,} of the {count:,} cells with a value are; correct it, leave the "
+        "cell empty if it is missing, or leave the column out ([data] exclude)."
     )
 
 
@@ -301,13 +225,13 @@ def _truth(texts: Any) -> Numbers | None:
     return Numbers(np.array([float(text == "true") for text in lower]), False, None)
 
 
-def _mostly_numbers(coded: _Coded, *, decimal_comma: bool) -> bool:
+def _mostly_numbers(coded: Coded, *, decimal_comma: bool) -> bool:
     """Whether all texts that are said are numbers, or more than half of the cells with one."""
     said = _said(coded.texts)
     if numbers_of(coded.texts.filter(said), decimal_comma=decimal_comma) is not None:
         return True
     right = pc.and_(are_numbers(coded.texts), said)
-    return _share(lambda _: right, coded, pc.invert(said)) > 0.5
+    return _share(right, coded, pc.invert(said)) > 0.5
 
 
 def _two_ways(texts: Any) -> str:
@@ -323,59 +247,13 @@ def _two_ways(texts: Any) -> str:
     return " and ".join(map(shown, odd.values()))
 
 
-def _unlike(column: Any) -> int:
-    """How many of the first `HEAD` texts differ, where it is more than half of them; else 0."""
-    if len(column) <= HEAD:
-        return 0
-    head = column.slice(0, HEAD).drop_null()
-    count: int = pc.count_distinct(head).as_py()
-    return count if count > HEAD / 2 else 0
-
-
-@dataclass(frozen=True, eq=False)
-class _Coded:
-    """Cells as texts, and for each cell the index of its text.
-
-    Args:
-        texts: an Arrow array, of one chunk or several, without nulls.
-        codes: shape (cells,), integers; -1 where a cell has no text.
-    """
-
-    texts: Any
-    codes: NDArray[np.signedinteger[Any]]
-
-    @classmethod
-    def of(cls, column: Any) -> _Coded:
-        """Each distinct text once."""
-        if not pa.types.is_dictionary(column.type):
-            column = column.dictionary_encode()
-        coded = column.combine_chunks()
-        return cls(coded.dictionary, np.asarray(pc.fill_null(coded.indices, -1)))
-
-    @classmethod
-    def each(cls, column: Any) -> _Coded:
-        """The text of each cell, where most differ: a table of them would take ten times more."""
-        there = np.asarray(column.is_valid())
-        places = np.cumsum(there, dtype=np.int32) - np.int32(1)
-        return cls(pc.drop_null(column), np.where(there, places, np.int32(-1)))
-
-    def spread(self, values: NDArray[np.float64]) -> NDArray[np.float64]:
-        """The value of each cell's text; NaN where it has none."""
-        if len(values) == 0:
-            return np.full(len(self.codes), np.nan)
-        spread: NDArray[np.float64] = values[self.codes]
-        spread[self.codes < 0] = np.nan
-        return spread
-
-
-def _share(test: Any, coded: Any, left_out: Any = None) -> float:
-    """The share of the cells with a text whose text passes a test; some may be left out."""
+def _share(passed: Any, coded: Coded, left_out: Any = None) -> float:
+    """The share of the cells with a text whose text passed a test; some may be left out."""
     codes = coded.codes
     counts = np.bincount(codes[codes >= 0], minlength=len(coded.texts))
     if left_out is not None:
         counts = counts * ~np.asarray(left_out)
-    passed = np.asarray(test(coded.texts))
-    return float(counts[passed].sum() / max(counts.sum(), 1))
+    return float(counts[np.asarray(passed)].sum() / max(counts.sum(), 1))
 
 
 def as_numbers(
@@ -389,20 +267,18 @@ def as_numbers(
     if pa.types.is_dictionary(column.type):
         column = column.cast(pa.string())
     if not pa.types.is_string(column.type):
-        if _is_number(column.type) or pa.types.is_null(column.type):
-            return _as_float(column)
+        if is_number(column.type) or pa.types.is_null(column.type):
+            return as_float(column)
         raise DataError(
             f"{name}: column {feature!r} is of type {column.type}, and the model needs "
             "numbers there."
         )
     if column.null_count == len(column):
         return np.full(len(column), np.nan)
-    if not decimal_comma or not pc.any(pc.match_substring_regex(column, "[.,]")).as_py():
-        try:
-            return _as_float(column)
-        except pa.ArrowInvalid:
-            pass
-    coded = _Coded.each(column) if _unlike(column) else _Coded.of(column)
+    plain = _plain_numbers(column, decimal_comma=decimal_comma)
+    if plain is not None:
+        return plain
+    coded = Coded.each(column) if unlike(column) else Coded.of(column)
     numbers = _parse(name, feature, coded, decimal_comma=decimal_comma)
     if numbers is None:
         row = pc.index(are_numbers(column.combine_chunks()), False).as_py()
@@ -413,9 +289,9 @@ def as_numbers(
     return numbers.values
 
 
-def _categorical(feature: str, coded: _Coded, present: int, remark: str | None) -> Column | str:
+def _categorical(feature: str, coded: Coded, remark: str | None) -> Column | str:
     """A dictionary-encoded column as codes of its sorted categories, unless they are too many."""
-    count = len(coded.texts)
+    count, present = len(coded.texts), int(np.count_nonzero(coded.codes >= 0))
     if count >= 10 and count > 0.9 * present:
         return f"{count:,} distinct texts in {present:,} rows, an identifier"
     if (longest := pc.max(pc.utf8_length(coded.texts)).as_py()) > LONGEST_NAME:
@@ -430,7 +306,7 @@ def _categorical(feature: str, coded: _Coded, present: int, remark: str | None) 
     return Column(feature, coded.spread(rank), categories, remark=remark)
 
 
-def _numbers_within(feature: str, coded: _Coded) -> str | None:
+def _numbers_within(feature: str, coded: Coded) -> str | None:
     """What to ask of categories of which many are numbers with something about them."""
     texts = coded.texts
     units = mixed_units(texts)
@@ -439,10 +315,11 @@ def _numbers_within(feature: str, coded: _Coded) -> str | None:
             f"{quoted(feature)} has numbers in {len(units)} units ({', '.join(units)}) and is "
             "taken for categories; write it in one unit"
         )
-    share = _share(begin_with_numbers, coded)
+    begin = begin_with_numbers(texts)
+    share = _share(begin, coded)
     if share < MANY_NUMBERS:
         return None
-    some = texts.filter(begin_with_numbers(texts)).to_pylist()
+    some = texts.filter(begin).to_pylist()
     example = max(some, key=lambda text: (not text.isdigit(), text))
     return (
         f"{quoted(feature)} has numbers such as {shown(example)} in {share:.0%} of its cells and "
@@ -470,116 +347,4 @@ def known_codes(
         ((found["values"], found["counts"]) for found in pc.value_counts(unknown).to_pylist()),
         key=lambda pair: (-pair[1], pair[0]),
     )
-    return _as_float(codes), dict(counted)
-
-
-@dataclass(frozen=True, eq=False)
-class Labels:
-    """The target column.
-
-    Args:
-        values: the labels that are there, in the order of the rows.
-        there: which rows have one, shape (n,).
-        dropped: reason -> how many rows have none.
-        remarks: what to ask about.
-    """
-
-    values: NDArray[Any]
-    there: NDArray[np.bool_]
-    dropped: dict[str, int]
-    remarks: tuple[str, ...]
-
-
-def labels(name: str, target: str, column: Any, missing: Sequence[str] = ()) -> Labels:
-    """The target column as integers, floats or text, whichever fits first.
-
-    A cell without a label has none. A word that reads as missing, such as NA, may be the name of a
-    class, and is one where several rows have it.
-
-    Args:
-        name: the data set, for messages.
-        target: the column's name.
-        column: its cells.
-        missing: labels that mean that the label is missing.
-
-    Raises:
-        DataError: no row has a label, or its type is not one of labels.
-        UnknownNameError: no row has a label that is said to mean missing.
-    """
-    kind = column.type
-    if pa.types.is_dictionary(kind):
-        column = column.cast(kind.value_type)
-    column = _trimmed(column)
-    if pa.types.is_floating(column.type):
-        column = pc.if_else(pc.is_nan(column), pa.scalar(None, column.type), column)
-    if not (pa.types.is_string(column.type) or pa.types.is_null(kind) or _is_number(column.type)):
-        raise DataError(
-            f"{name}: the target {target!r} is of type {kind}; classes are integers or text."
-        )
-    text = column.cast(pa.string())
-    if pa.types.is_string(column.type):
-        column = text = pc.if_else(pc.equal(text, ""), pa.scalar(None, pa.string()), text)
-    said = pa.array([*missing, *MISSING_LABEL], pa.string())
-    asked = pc.or_(pc.is_in(text, said), pc.is_in(pc.utf8_lower(text), said))
-    counted = pc.value_counts(text.filter(asked))
-    counts = {found["values"]: found["counts"] for found in counted.to_pylist()}
-    dropped = {f"{UNLABELLED} in {target!r}": text.null_count}
-    for word in dict.fromkeys(missing):
-        if word not in counts:
-            known = sorted(pc.unique(text.slice(0, HEAD)).drop_null().to_pylist())
-            raise UnknownNameError("label in [data] missing_labels:", word, known)
-        reason = f"{UNLABELLED}: {word!r} means that it is missing ([data] missing_labels)"
-        dropped[reason] = counts.pop(word)
-    words = [word for word in counts if word.lower() in MISSING_LABEL]
-    alone = [word for word in words if counts[word] == 1 and pa.types.is_string(column.type)]
-    for word in alone:
-        dropped[f"{UNLABELLED}: {word!r} reads as missing"] = counts.pop(word)
-    remarks = tuple(
-        f"{counts[word]:,} rows have the label {word!r}, kept as a class; if it means that the "
-        f"label is missing, say so: [data] missing_labels = [{json.dumps(word)}]"
-        for word in words
-        if word in counts
-    )
-    gone = pa.array([*missing, *alone], pa.string())
-    there = pc.and_(text.is_valid(), pc.invert(pc.is_in(text, value_set=gone)))
-    kept = column.filter(there)
-    if len(kept) == 0:
-        raise DataError(f"{name}: the target {target!r} has no value in any row.")
-    values = _label_values(name, kept, {word for word in words if word in counts})
-    mask = np.asarray(there.to_numpy())
-    return Labels(values, mask, {why: n for why, n in dropped.items() if n}, remarks)
-
-
-def _label_values(name: str, column: Any, words: set[str]) -> NDArray[Any]:
-    kind = column.type
-    if pa.types.is_integer(kind):
-        return np.asarray(column.to_numpy())
-    if _is_number(kind) and not pa.types.is_boolean(kind):
-        return _as_float(column)
-    text = column.cast(pa.string())
-    codes = pc.any(pc.match_substring_regex(text, CODE)).as_py()  # 01 is another class than 1
-    if not codes and pc.all(pc.match_substring_regex(text, INTEGER)).as_py():
-        return np.asarray(text.cast(pa.int64()).to_numpy())
-    whole = pc.all(pc.match_substring_regex(text, r"^\d+$")).as_py()
-    if not codes and whole:  # a float would make one of neighbours
-        try:
-            return np.asarray(text.cast(pa.uint64()).to_numpy())
-        except pa.ArrowInvalid:
-            pass
-    if not codes and not whole and pc.all(pc.match_substring_regex(text, NUMBER)).as_py():
-        return _as_float(text)
-    coded = text.filter(pc.invert(pc.is_in(text, value_set=pa.array(sorted(words), pa.string()))))
-    unlike = _unlike(text)
-    if unlike and numbers_of(coded.slice(0, HEAD).combine_chunks()) is None:
-        refuse_identifier(f"{name}, first {HEAD:,} rows with a label", unlike, HEAD)
-    named = _Coded.each(coded) if unlike else _Coded.of(coded)
-    numbers = numbers_of(named.texts)
-    if numbers is not None:  # names of classes, unless these are prices and the like
-        refuse_quantity(name, named.spread(numbers.values))
-    if unlike:
-        refuse_identifier(f"{name}, first {HEAD:,} rows with a label", unlike, HEAD)
-    encoded = text.dictionary_encode().combine_chunks()
-    refuse_identifier(name, len(encoded.dictionary), len(text))
-    # Rows that have one label share its text: an array of fixed width would repeat the longest.
-    names = np.array([*encoded.dictionary.to_pylist(), ""], dtype=object)[:-1]
-    return np.asarray(names[encoded.indices.to_numpy()])
+    return as_float(codes), dict(counted)

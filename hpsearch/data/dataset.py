@@ -85,8 +85,6 @@ class Dataset:
         *,
         feature_names: Sequence[str] | None = None,
         categories: Mapping[int, tuple[str, ...]] | None = None,
-        notes: Sequence[str] = (),
-        fixed_test: int | None = None,
         classes: Sequence[str | int] | None = None,
         account: Account | None = None,
     ) -> Dataset:
@@ -99,8 +97,6 @@ class Dataset:
             y: labels, shape (n,): integers, text or booleans; codes if ``classes`` is given.
             feature_names: d names; by default those of a data frame, or ``x0``, ``x1``, ...
             categories: column index -> category names, for columns of X that hold their indices.
-            notes: sentences for the reader.
-            fixed_test: first row of the source's own test part.
             classes: the label of each code, where y already holds codes.
             account: what was read and left out before; X and y as they are by default.
 
@@ -138,8 +134,6 @@ class Dataset:
             classes=tuple(classes),
             feature_names=names,
             categories=dict(categories or {}),
-            notes=tuple(notes),
-            fixed_test=fixed_test,
             account=told.with_values(matrix, names, categories or {}),
         )
 

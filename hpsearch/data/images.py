@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 from pathlib import Path
 from typing import IO
 
@@ -75,15 +76,14 @@ def load_fashion_mnist(folder: Path | None) -> Dataset:
             f"fashion-mnist: in {home} training images are {train.shape[1:]} pixels and test "
             f"images {test.shape[1:]}; download both again."
         )
-    return Dataset.from_arrays(
+    data = Dataset.from_arrays(
         "fashion-mnist",
         _scaled([train, test]),
         np.concatenate([train_labels, test_labels]),
         classes=FASHION_CLASSES,
         feature_names=[f"pixel_{r}_{c}" for r, c in np.ndindex(train.shape[1:])],
-        notes=[SCALED],
-        fixed_test=len(train),
     )
+    return replace(data, notes=(SCALED,), fixed_test=len(train))
 
 
 def load_cifar_10(folder: Path | None) -> Dataset:
@@ -112,15 +112,14 @@ def load_cifar_10(folder: Path | None) -> Dataset:
     pixel_names = [
         f"{colour}_{r}_{c}" for colour in ("red", "green", "blue") for r, c in np.ndindex(32, 32)
     ]
-    return Dataset.from_arrays(
+    data = Dataset.from_arrays(
         "cifar-10",
         _scaled([batch[:, 1:] for batch in batches]),
         np.concatenate([batch[:, 0] for batch in batches]),
         classes=CIFAR_CLASSES,
         feature_names=pixel_names,
-        notes=[SCALED],
-        fixed_test=sum(len(batch) for batch in batches[:-1]),
     )
+    return replace(data, notes=(SCALED,), fixed_test=len(data.y) - len(batches[-1]))
 
 
 def read_idx(path: Path, *, dimensions: int) -> NDArray[np.uint8]:

@@ -12,7 +12,6 @@ from hpsearch.data.bundled import BUNDLED
 from hpsearch.data.dataset import Dataset
 from hpsearch.data.files import TABLE_SUFFIXES, existing_file, first_line
 from hpsearch.data.images import load_cifar_10, load_fashion_mnist
-from hpsearch.data.tabular import dataset_from_table, with_names
 from hpsearch.errors import DataError, UnknownNameError
 
 __all__ = ["DATASETS", "check_named", "columns_of", "load_dataset"]
@@ -96,10 +95,6 @@ def check_named(name: str, target: str | None) -> None:
 def _by_path(
     path: str | Path, target: str | None, exclude: Sequence[str], missing_labels: Sequence[str]
 ) -> Dataset:
-    import pyarrow as pa
-
-    from hpsearch.data.tables import read_table
-
     file = existing_file(path)
     if file.suffix == ".npz":
         if target not in (None, "y"):
@@ -107,6 +102,11 @@ def _by_path(
         _no_missing_labels(str(file), missing_labels)
         return load_npz(file).without(exclude)
     if file.name.endswith(TABLE_SUFFIXES):
+        import pyarrow as pa
+
+        from hpsearch.data.tables import read_table
+        from hpsearch.data.tabular import dataset_from_table
+
         data = dataset_from_table(file.name, read_table(file), target, exclude, missing_labels)
         # Arrow keeps freed memory for its next table: have it give back what this one took.
         pa.default_memory_pool().release_unused()
@@ -129,6 +129,7 @@ def columns_of(path: str | Path) -> list[str]:
     if not file.name.endswith(TABLE_SUFFIXES):
         return []
     from hpsearch.data.tables import read_table
+    from hpsearch.data.tabular import with_names
 
     table, _ = with_names(read_table(file))
     return list(table.column_names)
@@ -144,6 +145,8 @@ def _openml(
     """A table from openml.org, through scikit-learn's cache."""
     import pyarrow as pa
     from sklearn.datasets import fetch_openml
+
+    from hpsearch.data.tabular import dataset_from_table
 
     try:
         found = fetch_openml(

@@ -1,13 +1,36 @@
-"""From the many types of Arrow to the few that a column of a table has here."""
+"""From the many types of Arrow to the few that a column of a table has here, and its cells."""
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
+from numpy.typing import NDArray
 
-__all__ = ["is_plain", "is_text", "outline", "plain", "unpacked_size"]
+from hpsearch.data.account import MISSING
+
+__all__ = [
+    "HEAD",
+    "Coded",
+    "as_float",
+    "clean",
+    "is_number",
+    "is_plain",
+    "is_text",
+    "outline",
+    "plain",
+    "trimmed",
+    "unlike",
+    "unpacked_size",
+    "words_for_missing",
+]
+
+HEAD = 1 << 20
+"""Cells; where half of the first so many differ, to tell all apart takes more than they do."""
 
 
 def is_text(kind: Any) -> bool:
@@ -16,20 +39,18 @@ def is_text(kind: Any) -> bool:
     return any(test(_stored(kind)) for test in tests)
 
 
+def is_number(kind: Any) -> bool:
+    """Whether it is one of Arrow's types of numbers, truth values among them."""
+    tests = (pa.types.is_boolean, pa.types.is_integer, pa.types.is_floating, pa.types.is_decimal)
+    return any(test(kind) for test in tests)
+
+
 def is_plain(kind: Any) -> bool:
     """Whether `plain` takes it: numbers, text, times, nothing at all, and dictionaries of these."""
     kind = _stored(kind)
     if pa.types.is_dictionary(kind):
         return is_plain(kind.value_type) and not pa.types.is_dictionary(kind.value_type)
-    tests = (
-        is_text,
-        pa.types.is_boolean,
-        pa.types.is_integer,
-        pa.types.is_floating,
-        pa.types.is_decimal,
-        pa.types.is_temporal,
-        pa.types.is_null,
-    )
+    tests = (is_text, is_number, pa.types.is_temporal, pa.types.is_null)
     return any(test(kind) for test in tests) and not pa.types.is_interval(kind)
 
 
@@ -80,3 +101,106 @@ def _stored(kind: Any) -> Any:
 
 def _storage(column: Any) -> Any:
     return column.storage if isinstance(column.type, pa.BaseExtensionType) else column
+
+
+def clean(column: Any) -> Any:
+    """The column with text trimmed and the usual words for a missing value as nulls."""
+    if pa.types.is_dictionary(column.type):
+        return clean(column.cast(column.type.value_type).cast(pa.string())).dictionary_encode()
+    text = trimmed(column)
+    if not pa.types.is_string(text.type):
+        return text
+
+    def without_missing(chunk: Any) -> Any:
+        missing = pc.is_in(chunk, value_set=pa.array(MISSING))
+        if not pc.any(missing).as_py():
+            return chunk
+        return pc.if_else(missing, pa.scalar(None, pa.string()), chunk)
+
+    return _by_chunk(without_missing, text)
+
+
+def trimmed(column: Any) -> Any:
+    """Text of any type as plain, trimmed text; other columns as they are."""
+    if pa.types.is_large_string(column.type) or pa.types.is_string_view(column.type):
+        column = column.cast(pa.string())
+    if not pa.types.is_string(column.type):
+        return column
+
+    def trim(chunk: Any) -> Any:
+        shorter = pc.utf8_trim_whitespace(chunk)
+        same = pc.sum(pc.binary_length(chunk)) == pc.sum(pc.binary_length(shorter))
+        return chunk if same else shorter
+
+    return _by_chunk(trim, column)
+
+
+def _by_chunk(change: Callable[[Any], Any], text: Any) -> Any:
+    """Text after a change that leaves most chunks as they are: these are shared, not copied."""
+    if not isinstance(text, pa.ChunkedArray):
+        return change(text)
+    return pa.chunked_array([change(chunk) for chunk in text.chunks], text.type)
+
+
+def words_for_missing(column: Any) -> dict[str, int]:
+    """The words in a column of text that are read as missing, and in how many cells."""
+    if pa.types.is_dictionary(column.type):
+        column = column.cast(column.type.value_type)
+    text = trimmed(column)
+    if not pa.types.is_string(text.type):
+        return {}
+    words = text.filter(pc.is_in(text, value_set=pa.array([w for w in MISSING if w])))
+    return {found["values"]: found["counts"] for found in pc.value_counts(words).to_pylist()}
+
+
+def as_float(column: Any) -> NDArray[np.float64]:
+    """Numbers, or text of plain numbers; NaN where a cell is null."""
+    if pa.types.is_boolean(column.type):
+        column = column.cast(pa.int8())
+    values = column.cast(pa.float64(), safe=False).to_numpy()
+    return np.asarray(values, dtype=np.float64)
+
+
+def unlike(column: Any) -> int:
+    """How many of the first `HEAD` texts differ, where it is more than half of them; else 0."""
+    if len(column) <= HEAD:
+        return 0
+    head = column.slice(0, HEAD).drop_null()
+    count: int = pc.count_distinct(head).as_py()
+    return count if count > HEAD / 2 else 0
+
+
+@dataclass(frozen=True, eq=False)
+class Coded:
+    """Cells as texts, and for each cell the index of its text.
+
+    Args:
+        texts: an Arrow array, of one chunk or several, without nulls.
+        codes: shape (cells,), integers; -1 where a cell has no text.
+    """
+
+    texts: Any
+    codes: NDArray[np.signedinteger[Any]]
+
+    @classmethod
+    def of(cls, column: Any) -> Coded:
+        """Each distinct text once."""
+        if not pa.types.is_dictionary(column.type):
+            column = column.dictionary_encode()
+        coded = column.combine_chunks()
+        return cls(coded.dictionary, np.asarray(pc.fill_null(coded.indices, -1)))
+
+    @classmethod
+    def each(cls, column: Any) -> Coded:
+        """The text of each cell, where most differ: a table of them would take ten times more."""
+        there = np.asarray(column.is_valid())
+        places = np.cumsum(there, dtype=np.int32) - np.int32(1)
+        return cls(pc.drop_null(column), np.where(there, places, np.int32(-1)))
+
+    def spread(self, values: NDArray[np.float64]) -> NDArray[np.float64]:
+        """The value of each cell's text; NaN where it has none."""
+        if len(values) == 0:
+            return np.full(len(self.codes), np.nan)
+        spread: NDArray[np.float64] = values[self.codes]
+        spread[self.codes < 0] = np.nan
+        return spread

@@ -17,7 +17,7 @@ import shutil
 import tempfile
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
@@ -102,10 +102,6 @@ class DataHandle:
         """
         return _test_part(self, fold, preprocessing, variance)
 
-    def preprocessor(self, fold: int, preprocessing: str, *, variance: float = 1.0) -> Preprocessor:
-        """The preprocessor behind `fold`; arguments and errors are the same."""
-        return _prepared(self, fold, preprocessing, variance)[1]
-
     def refit(self, preprocessing: str, *, variance: float = 1.0) -> tuple[Fold, Preprocessor]:
         """Training plus validation part to train on and the test part to evaluate, once.
 
@@ -136,7 +132,7 @@ def write_store(folder: str | Path, dataset: Dataset, splits: Sequence[Split]) -
     """
     digest = hashlib.sha256(dataset.fingerprint.encode())
     for split in splits:
-        for rows in (split.train, split.validation, split.test):
+        for rows in vars(split).values():
             digest.update(np.ascontiguousarray(rows).data)
             digest.update(b"|")
     handle = DataHandle(str(Path(folder).resolve()), digest.hexdigest()[:16])
@@ -151,8 +147,7 @@ def write_store(folder: str | Path, dataset: Dataset, splits: Sequence[Split]) -
         np.save(target / "X.npy", dataset.X)
         np.save(target / "y.npy", dataset.y)
         for number, split in enumerate(splits):
-            parts = {"train": split.train, "validation": split.validation, "test": split.test}
-            np.savez(target / f"split-{number}.npz", allow_pickle=False, **parts)
+            np.savez(target / f"split-{number}.npz", allow_pickle=False, **vars(split))
         (target / "store.json").write_text(json.dumps(description), encoding="utf-8")
 
     try:
@@ -195,7 +190,7 @@ def _prepared(
         # Our own stream: numpy leaves one that it opened for a damaged archive to the collector.
         with (target / "preprocessor.npz").open("rb") as file, np.load(file) as state:
             preprocessor = Preprocessor.from_state(state)
-        return Fold(*(_map(target / f"{name}.npy") for name in _FOLD_ARRAYS)), preprocessor
+        return Fold(*(_map(target / f"{each.name}.npy") for each in fields(Fold))), preprocessor
 
 
 @lru_cache(maxsize=64)
@@ -248,9 +243,6 @@ def _cannot_write(folder: str, error: OSError) -> str:
     )
 
 
-_FOLD_ARRAYS = ("X_train", "y_train", "X_validation", "y_validation")
-
-
 def _prepare(
     handle: DataHandle, fold: int | None, kind: str, variance: float, folder: Path
 ) -> None:
@@ -264,13 +256,13 @@ def _prepare(
     categories = {column: tuple(names) for column, names in _describe(handle)["categories"]}
     X_train = X[train]
     preprocessor = Preprocessor.fit(X_train, kind, categories=categories, variance=variance)
-    arrays = (
+    prepared = Fold(
         preprocessor.transform(X_train),
         y[train],
         preprocessor.transform(X[evaluate]),
         y[evaluate],
     )
-    for name, array in zip(_FOLD_ARRAYS, arrays, strict=True):
+    for name, array in vars(prepared).items():
         np.save(folder / f"{name}.npy", array)
     np.savez(folder / "preprocessor.npz", allow_pickle=False, **preprocessor.state())
 

@@ -2,29 +2,58 @@
 
 from __future__ import annotations
 
+import json
 import logging
 import re
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+from numpy.typing import NDArray
 
-from hpsearch.data.account import Account, listed, quoted, rows_told
+from hpsearch.data.account import MISSING_LABEL, UNLABELLED, Account, listed, quoted, rows_told
 from hpsearch.data.arrays import npz_features
-from hpsearch.data.dataset import Dataset, as_features, check_excluded
+from hpsearch.data.columns import (
+    Column,
+    as_numbers,
+    counts_rows,
+    interpret,
+    known_codes,
+)
+from hpsearch.data.dataset import (
+    Dataset,
+    as_features,
+    check_excluded,
+    refuse_identifier,
+    refuse_quantity,
+)
 from hpsearch.data.files import TABLE_SUFFIXES, existing_file
-from hpsearch.errors import DataError, nearest, shown
-
-if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
-
-    from numpy.typing import NDArray
-
-    from hpsearch.data.columns import Column
+from hpsearch.data.formats import NUMBER
+from hpsearch.data.formats import as_numbers as numbers_of
+from hpsearch.data.plain import (
+    HEAD,
+    Coded,
+    as_float,
+    clean,
+    is_number,
+    trimmed,
+    unlike,
+    words_for_missing,
+)
+from hpsearch.data.tables import read_table
+from hpsearch.errors import DataError, UnknownNameError, nearest, shown
 
 __all__ = ["dataset_from_table", "load_features", "with_names"]
 
 log = logging.getLogger(__name__)
+
+INTEGER = r"^[+-]?\d{1,18}$"
+DIGITS = r"^\d+$"
+CODE = r"^0\d+$"
 
 TOLD = 10
 """Of more columns than so many a message counts the others."""
@@ -59,51 +88,19 @@ def dataset_from_table(
             no column is usable.
         UnknownNameError: a column to exclude, or a label that means missing, is not there.
     """
-    from hpsearch.data import columns as col  # with Arrow, which workers do without
-
     table, nameless = with_names(table)
-    if target is None:
-        raise DataError(
-            f"{name}: which column holds the classes? Set target to one of: "
-            f"{listed(table.column_names, TOLD)}."
-        )
-    if target not in table.column_names:
-        close = nearest(target, table.column_names)
-        hint = f"did you mean {close!r}?" if close else "name one of these."
-        raise DataError(
-            f"{name} has no column {target!r}; {hint} Columns: {listed(table.column_names, TOLD)}."
-        )
-    if target in exclude:
-        raise DataError(
-            f"{name}: {target!r} is the target, which cannot be excluded; take it off exclude."
-        )
-    check_excluded(exclude, [column for column in table.column_names if column != target])
-    labels = col.labels(name, target, table.column(target), missing_labels)
+    target = _known_target(name, target, table.column_names, exclude)
+    labels = _labels(name, target, table.column(target), missing_labels)
     dropped = dict.fromkeys(exclude, "excluded")
-    remarks = list(labels.remarks)
     dropped |= {
         made_up: "no name, and the numbers of the rows"
         for made_up in nameless
-        if made_up not in (target, *exclude) and col.counts_rows(table.column(made_up))
+        if made_up not in (target, *exclude) and counts_rows(table.column(made_up))
     }
-    rows = table.num_rows
-    there = None if labels.there.all() else labels.there
     features = [each for each in table.column_names if each != target and each not in dropped]
-    columns = []
-    for feature, column in _interpreted(name, table, features, there).items():
-        if isinstance(column, col.Column):
-            columns.append(column)
-            if feature in nameless:
-                remarks.append(f"a column without a name is learned from, called {quoted(feature)}")
-            if column.categories is not None:
-                words = col.words_for_missing(table.column(feature))
-                remarks += [
-                    f"{quoted(feature)} has {word!r} in {rows_told(count)}, read as missing and no "
-                    "category; if it is one, give it another name"
-                    for word, count in words.items()
-                ]
-        else:
-            dropped[feature] = column
+    meanings = _meanings(name, table, features, None if labels.there.all() else labels.there)
+    columns = [column for column in meanings.values() if isinstance(column, Column)]
+    dropped |= {feature: why for feature, why in meanings.items() if isinstance(why, str)}
     if not columns:
         why = listed([f"{quoted(column)} ({reason})" for column, reason in dropped.items()])
         raise DataError(
@@ -122,15 +119,186 @@ def dataset_from_table(
         feature_names=[column.name for column in columns],
         categories={i: c.categories for i, c in enumerate(columns) if c.categories is not None},
         account=Account(
-            rows_read=rows,
+            rows_read=table.num_rows,
             columns_read=len(table.column_names) - 1,
             rows_dropped=labels.dropped,
             columns_dropped=dropped,
             numbers={c: r.example for c, r in read.items() if r.example is not None},
             decimal_comma=tuple(c for c, r in read.items() if r.decimal_comma),
-            remarks=(*remarks, *(c.remark for c in columns if c.remark is not None)),
+            remarks=(*labels.remarks, *_remarks(table, columns, nameless)),
         ),
     )
+
+
+def _known_target(
+    name: str, target: str | None, columns: Sequence[str], exclude: Sequence[str]
+) -> str:
+    """The target, once it is one of the columns, and what is excluded are others of them."""
+    if target is None:
+        raise DataError(
+            f"{name}: which column holds the classes? Set target to one of: "
+            f"{listed(columns, TOLD)}."
+        )
+    if target not in columns:
+        close = nearest(target, columns)
+        hint = f"did you mean {close!r}?" if close else "name one of these."
+        raise DataError(
+            f"{name} has no column {target!r}; {hint} Columns: {listed(columns, TOLD)}."
+        )
+    if target in exclude:
+        raise DataError(
+            f"{name}: {target!r} is the target, which cannot be excluded; take it off exclude."
+        )
+    check_excluded(exclude, [column for column in columns if column != target])
+    return target
+
+
+def _meanings(
+    name: str, table: Any, features: Sequence[str], there: NDArray[np.bool_] | None
+) -> dict[str, Column | str]:
+    """What each column means; where one has a decimal comma, as 3,5 has, no other has a point."""
+    found = {f: interpret(name, f, clean(table.column(f)), there) for f in features}
+    columns = [c for c in found.values() if isinstance(c, Column)]
+    if any(c.read is not None and c.read.decimal_comma for c in columns):
+        for column in columns:
+            cells = clean(table.column(column.name))
+            if column.categories is None and pa.types.is_string(cells.type):
+                found[column.name] = interpret(name, column.name, cells, there, decimal_comma=True)
+    return found
+
+
+def _remarks(table: Any, columns: Sequence[Column], nameless: Sequence[str]) -> list[str]:
+    """What is odd about the columns that are learned from."""
+    remarks = []
+    for column in columns:
+        if column.name in nameless:
+            name = quoted(column.name)
+            remarks.append(f"a column without a name is learned from, called {name}")
+        if column.categories is not None:
+            remarks += [
+                f"{quoted(column.name)} has {word!r} in {rows_told(count)}, read as missing and no "
+                "category; if it is one, give it another name"
+                for word, count in words_for_missing(table.column(column.name)).items()
+            ]
+    return remarks + [column.remark for column in columns if column.remark is not None]
+
+
+@dataclass(frozen=True, eq=False)
+class _Labels:
+    """The target column.
+
+    Args:
+        values: the labels that are there, in the order of the rows.
+        there: which rows have one, shape (n,).
+        dropped: reason -> how many rows have none.
+        remarks: what to ask about.
+    """
+
+    values: NDArray[Any]
+    there: NDArray[np.bool_]
+    dropped: dict[str, int]
+    remarks: tuple[str, ...]
+
+
+def _labels(name: str, target: str, column: Any, missing: Sequence[str]) -> _Labels:
+    """The target column as integers, floats or text, whichever fits first.
+
+    A cell without a label has none. A word that reads as missing, such as NA, may be the name of a
+    class, and is one where several rows have it.
+
+    Args:
+        name: the data set, for messages.
+        target: the column's name.
+        column: its cells.
+        missing: labels that mean that the label is missing.
+
+    Raises:
+        DataError: no row has a label, or its type is not one of labels.
+        UnknownNameError: no row has a label that is said to mean missing.
+    """
+    column = _label_cells(name, target, column)
+    text = column.cast(pa.string())
+    said = pa.array([*missing, *MISSING_LABEL], pa.string())
+    asked = pc.or_(pc.is_in(text, said), pc.is_in(pc.utf8_lower(text), said))
+    counted = pc.value_counts(text.filter(asked))
+    counts = {found["values"]: found["counts"] for found in counted.to_pylist()}
+    dropped = {f"{UNLABELLED} in {target!r}": text.null_count}
+    for word in dict.fromkeys(missing):
+        if word not in counts:
+            known = sorted(pc.unique(text.slice(0, HEAD)).drop_null().to_pylist())
+            raise UnknownNameError("label in [data] missing_labels:", word, known)
+        reason = f"{UNLABELLED}: {word!r} means that it is missing ([data] missing_labels)"
+        dropped[reason] = counts.pop(word)
+    words = [word for word in counts if word.lower() in MISSING_LABEL]
+    alone = [word for word in words if counts[word] == 1 and pa.types.is_string(column.type)]
+    for word in alone:
+        dropped[f"{UNLABELLED}: {word!r} reads as missing"] = counts.pop(word)
+    classes = [word for word in words if word in counts]
+    remarks = tuple(
+        f"{counts[word]:,} rows have the label {word!r}, kept as a class; if it means that the "
+        f"label is missing, say so: [data] missing_labels = [{json.dumps(word)}]"
+        for word in classes
+    )
+    gone = pa.array([*missing, *alone], pa.string())
+    there = pc.and_(text.is_valid(), pc.invert(pc.is_in(text, value_set=gone)))
+    kept = column.filter(there)
+    if len(kept) == 0:
+        raise DataError(f"{name}: the target {target!r} has no value in any row.")
+    if is_number(kept.type) and not pa.types.is_boolean(kept.type):
+        values = np.asarray(kept.to_numpy()) if pa.types.is_integer(kept.type) else as_float(kept)
+    else:
+        values = _text_labels(name, kept.cast(pa.string()), classes)
+    mask = np.asarray(there.to_numpy())
+    return _Labels(values, mask, {why: n for why, n in dropped.items() if n}, remarks)
+
+
+def _label_cells(name: str, target: str, column: Any) -> Any:
+    """The target's cells as text, numbers or truth values, null where there is no label."""
+    kind = column.type
+    if pa.types.is_dictionary(kind):
+        column = column.cast(kind.value_type)
+    column = trimmed(column.cast(pa.string()) if pa.types.is_date(column.type) else column)
+    if pa.types.is_string(column.type):
+        return pc.if_else(pc.equal(column, ""), pa.scalar(None, pa.string()), column)
+    if pa.types.is_floating(column.type):
+        return pc.if_else(pc.is_nan(column), pa.scalar(None, column.type), column)
+    if pa.types.is_null(kind) or is_number(column.type):
+        return column
+    raise DataError(
+        f"{name}: the target {target!r} is of type {kind}; classes are integers, dates or text."
+    )
+
+
+def _text_labels(name: str, text: Any, missing: Sequence[str]) -> NDArray[Any]:
+    """Labels as numbers where all of the text is plain numbers, else as they are written.
+
+    Args:
+        name: the data set, for messages.
+        text: the labels, without nulls.
+        missing: those among them that are classes and read as missing.
+    """
+    codes = pc.any(pc.match_substring_regex(text, CODE)).as_py()  # 01 is another class than 1
+    if not codes:
+        for pattern, kind in ((INTEGER, pa.int64()), (DIGITS, pa.uint64()), (NUMBER, pa.float64())):
+            if pc.all(pc.match_substring_regex(text, pattern)).as_py():
+                try:
+                    return np.asarray(text.cast(kind).to_numpy())
+                except pa.ArrowInvalid:
+                    break  # more than 64 bits, and a float would make one of neighbours
+    told = text.filter(pc.invert(pc.is_in(text, value_set=pa.array(missing, pa.string()))))
+    differ = unlike(text)
+    if not differ or numbers_of(told.slice(0, HEAD).combine_chunks()) is not None:
+        coded = Coded.each(told) if differ else Coded.of(told)
+        numbers = numbers_of(coded.texts)
+        if numbers is not None:  # names of classes, unless these are prices and the like
+            refuse_quantity(name, coded.spread(numbers.values))
+    if differ:
+        refuse_identifier(f"{name}, first {HEAD:,} rows with a label", differ, HEAD)
+    encoded = text.dictionary_encode().combine_chunks()
+    refuse_identifier(name, len(encoded.dictionary), len(text))
+    # Rows that have one label share its text: an array of fixed width would repeat the longest.
+    names = np.array([*encoded.dictionary.to_pylist(), ""], dtype=object)[:-1]
+    return np.asarray(names[encoded.indices.to_numpy()])
 
 
 def load_features(
@@ -159,9 +327,6 @@ def load_features(
     Raises:
         DataError: the file or a column is missing, or text stands where numbers belong.
     """
-    from hpsearch.data import columns as col
-    from hpsearch.data.tables import read_table
-
     file = existing_file(path)
     if file.suffix == ".npz":
         return npz_features(file, len(feature_names))
@@ -185,35 +350,17 @@ def load_features(
     X = np.empty((table.num_rows, len(feature_names)), dtype=np.float32)
     with np.errstate(over="ignore"):
         for index, feature in enumerate(feature_names):
-            column = col.clean(table.column(feature))
+            column = clean(table.column(feature))
             if index in categories:
-                codes, unknown = col.known_codes(str(file), feature, column, categories[index])
+                codes, unknown = known_codes(str(file), feature, column, categories[index])
                 X[:, index] = codes
                 if unknown:
                     tell(_unknown(feature, unknown))
             else:
-                X[:, index] = col.as_numbers(
+                X[:, index] = as_numbers(
                     str(file), feature, column, decimal_comma=feature in decimal_comma
                 )
     return as_features(str(file), X, feature_names)
-
-
-def _interpreted(
-    name: str, table: Any, features: Sequence[str], there: NDArray[np.bool_] | None
-) -> dict[str, Column | str]:
-    """What each column means; where one has a decimal comma, as 3,5 has, no other has a point."""
-    from hpsearch.data import columns as col
-
-    found = {f: col.interpret(name, f, col.clean(table.column(f)), there) for f in features}
-    columns = [c for c in found.values() if isinstance(c, col.Column)]
-    if any(c.read is not None and c.read.decimal_comma for c in columns):
-        for column in columns:
-            cells = col.clean(table.column(column.name))
-            if col.has_points(column, cells):
-                found[column.name] = col.interpret(
-                    name, column.name, cells, there, decimal_comma=True
-                )
-    return found
 
 
 def with_names(table: Any) -> tuple[Any, list[str]]:
@@ -224,14 +371,14 @@ def with_names(table: Any) -> tuple[Any, list[str]]:
     names, made_up = list(table.column_names), []
     for position, name in enumerate(names):
         if re.fullmatch(r"|Unnamed: \d+(\.\d+)?|__index_level_\d+__", name):
-            made_up.append(name or _unlike(names, f"unnamed_{position + 1}"))
+            made_up.append(name or _new_name(names, f"unnamed_{position + 1}"))
             names[position] = made_up[-1]
     return table.rename_columns(names), made_up
 
 
-def _unlike(names: Sequence[str], name: str) -> str:
+def _new_name(names: Sequence[str], name: str) -> str:
     """The name, longer where others have it already."""
-    return _unlike(names, name + "_") if name in names else name
+    return _new_name(names, name + "_") if name in names else name
 
 
 def _unknown(feature: str, unknown: Mapping[str, int]) -> str:

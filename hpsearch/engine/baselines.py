@@ -10,14 +10,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from statistics import fmean
-from types import NoneType
 from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
 import numpy as np
 
 from hpsearch.engine.intervals import wilson_interval
-from hpsearch.engine.metadata import metadata_errors, read_metadata
-from hpsearch.shapes import fits
+from hpsearch.engine.metadata import SIMPLE_MODEL, read_metadata
 
 if TYPE_CHECKING:
     import optuna
@@ -101,45 +99,27 @@ def constant(dataset: Dataset, splits: Sequence[Split]) -> Baseline:
     known = np.concatenate([y[split.train], y[split.validation]])
     code = int(np.bincount(known).argmax())
     label = dataset.classes[code]
-    shown = repr(label if isinstance(label, int) else _cut(str(label)))
+    if not isinstance(label, int) and len(label) > LABEL:
+        label = f"{label[: LABEL - 1]}…"
     return Baseline(
         name="constant",
-        does=f"always answering {shown}",
-        short=f"always {shown}",
+        does=f"always answering {label!r}",
+        short=f"always {label!r}",
         validation_accuracy=fmean(float(np.mean(y[fold.validation] == code)) for fold in splits),
         test_correct=int(np.sum(y[split.test] == code)),
         test_rows=len(split.test),
     )
 
 
-def _cut(label: str) -> str:
-    return label if len(label) <= LABEL else f"{label[: LABEL - 1]}…"
-
-
-SHAPE = {
-    "name": str,
-    "does": str,
-    "short": str,
-    "validation_accuracy": (int, float),
-    "test_correct": (int, NoneType),
-    "test_rows": (int, NoneType),
-}
-
-
 def read_baselines(study: optuna.Study) -> tuple[Baseline, ...]:
-    """The simple models that are kept with a study; none where it is older than they are.
+    """The simple models that are kept with a study; none before its data were read.
 
     Raises:
         StorageError: the metadata are damaged.
     """
-    for key in ("result", "data"):
-        found = (read_metadata(study, key) or {}).get("baselines", [])
-        with metadata_errors(study, key):
-            if not fits(found, [SHAPE]):
-                raise ValueError("simple models have another shape")
-            if found:
-                return tuple(Baseline(**{name: one[name] for name in SHAPE}) for one in found)
-    return ()
+    kept = read_metadata(study, "result") or read_metadata(study, "data")
+    models = kept["baselines"] if kept else ()
+    return tuple(Baseline(**{name: one[name] for name in SIMPLE_MODEL}) for one in models)
 
 
 def held_against(accuracy: float, rows: int, baseline: float) -> Verdict:

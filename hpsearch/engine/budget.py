@@ -1,38 +1,48 @@
-"""How many trials a study's budget pays for."""
+"""The search that a study file asks for, with as many trials as its budget pays for."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING
 
+from hpsearch.engine.identity import BUDGETS
 from hpsearch.errors import UsageError
+from hpsearch.search import make_strategy
+from hpsearch.search.race import RacedSearch
+from hpsearch.study_file import StudyFile
 
-if TYPE_CHECKING:
-    from hpsearch.search.race import RacedSearch
-
-__all__ = ["most_below", "trials_within"]
+__all__ = ["make_search", "most_below", "plan_search"]
 
 
-def trials_within(trials: int, total_epochs: int | None, make: Callable[[int], RacedSearch]) -> int:
-    """The most trials whose plan needs no more epochs than there are.
-
-    Args:
-        trials: the most there may be.
-        total_epochs: epochs of all trainings together, whatever its folds; None for no limit.
-        make: the strategy with a given number of trials.
+def plan_search(study: StudyFile) -> RacedSearch:
+    """The strategy of a study file, with the most trials whose plan its epochs pay for.
 
     Raises:
-        UsageError: not even one training is paid for.
+        UsageError: the search makes no sense, or the budget pays for no training.
     """
-    if total_epochs is None or make(trials).planned_epochs <= total_epochs:
-        return trials
-    least = most_below(trials, lambda n: make(n).planned_epochs <= total_epochs)
-    if not least:
+    search, most = make_search(study, study.search.trials), study.search.total_epochs
+    if most is None or search.planned_epochs <= most:
+        return search
+    trials = most_below(search.trials, lambda n: make_search(study, n).planned_epochs <= most)
+    if not trials:
         raise UsageError(
-            f"total_epochs = {total_epochs} does not pay for one training of "
-            f"{make(1).planned_epochs} epochs; raise it"
+            f"total_epochs = {most} does not pay for one training of "
+            f"{make_search(study, 1).planned_epochs} epochs; raise it"
         )
-    return least
+    return make_search(study, trials)
+
+
+def make_search(study: StudyFile, trials: int) -> RacedSearch:
+    """The strategy that a study file asks for, with some number of trials."""
+    budget = {name.removeprefix("search.") for name in BUDGETS}
+    given = study.search.model_dump(exclude={"strategy", *budget}, exclude_none=True)
+    return make_strategy(
+        study.search.strategy,
+        study.space(),
+        trials=trials,
+        epochs=study.training.epochs,
+        seed=study.seed,
+        **given,
+    )
 
 
 def most_below(bound: int, fits: Callable[[int], bool]) -> int:

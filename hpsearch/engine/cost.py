@@ -2,17 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from itertools import pairwise
-from typing import TYPE_CHECKING
 
+from hpsearch.data import Dataset, Split
+from hpsearch.search.base import Slot
 from hpsearch.space import Value
 from hpsearch.training.specification import TrainingSpecification
-
-if TYPE_CHECKING:
-    from hpsearch.data import Dataset, Split
-    from hpsearch.search.base import Slot
 
 __all__ = ["DataShape", "Spending", "training_flops"]
 
@@ -75,9 +72,8 @@ class Spending:
 
     Args:
         limit: floating-point operations of all trainings together; None for no limit.
-        shape: of the data.
-        fixed: the settings that are not searched.
-        begun: the slots that were let in before.
+        cost: how many of them a slot takes.
+        before: the slots that were let in before.
         opening: the slots that another search with a smaller budget was let in to, where this one
             is to begin as that did; it draws the same, and decides for itself after the last.
 
@@ -89,35 +85,34 @@ class Spending:
     def __init__(
         self,
         limit: float | None,
-        shape: DataShape,
-        fixed: Mapping[str, Value],
-        begun: Iterable[Slot],
+        cost: Callable[[Slot], float],
+        before: Iterable[Slot],
         opening: Iterable[Slot] = (),
     ) -> None:
-        self._limit, self._shape, self._fixed = limit, shape, dict(fixed)
-        self._opening = {(slot.stage, slot.index) for slot in opening}
+        self._limit, self._cost = limit, cost
+        self._opening = {slot.place for slot in opening}
         self._opened = max(self._opening, default=(-1, -1))
         self._charged: set[tuple[int, int]] = set()
         self._spent = 0.0
         self._misses = self.refused = 0
         self.over = False
-        for slot in begun:
+        for slot in before:
             self._charge(slot)
-        # What was passed over before that was so already when it was begun: no miss of now.
-        self._last_begun = max(self._charged, default=(-1, -1))
+        # What was passed over before the last of them was so already: no miss of now.
+        self._last_before = max(self._charged, default=(-1, -1))
 
     def admit(self, slot: Slot) -> bool:
         """Charge a slot; False if the budget does not pay for it."""
-        if self._limit is None or (slot.stage, slot.index) in self._charged:
+        if self._limit is None or slot.place in self._charged:
             return True
-        if (slot.stage, slot.index) <= self._opened:
-            if (slot.stage, slot.index) not in self._opening:
+        if slot.place <= self._opened:
+            if slot.place not in self._opening:
                 return False
             self._charge(slot)
             return True
         if self.over or self._spent + self._cost(slot) > self._limit:
             self.refused += 1
-            self._misses += (slot.stage, slot.index) > self._last_begun
+            self._misses += slot.place > self._last_before
             self.over = self.over or self._misses == MISSES
             return False
         self._misses = 0
@@ -125,9 +120,5 @@ class Spending:
         return True
 
     def _charge(self, slot: Slot) -> None:
-        self._charged.add((slot.stage, slot.index))
+        self._charged.add(slot.place)
         self._spent += self._cost(slot)
-
-    def _cost(self, slot: Slot) -> float:
-        configuration = self._fixed | dict(slot.configuration)
-        return training_flops(configuration, self._shape, epochs=slot.epochs)

@@ -9,21 +9,17 @@ from __future__ import annotations
 
 from collections import deque
 from contextlib import suppress
-from typing import TYPE_CHECKING
 
 from hpsearch.engine import record
-from hpsearch.engine.cost import DataShape, Spending
+from hpsearch.engine.cost import Spending
 from hpsearch.engine.events import StageStarted, TrialDone, Waiting
 from hpsearch.engine.jobs import Attempts
-from hpsearch.engine.reuse import known_trainings, training_digest
+from hpsearch.engine.reuse import job_digest, known_results
+from hpsearch.engine.runner import Run
 from hpsearch.errors import HpsearchError, RunError
-from hpsearch.search.base import Result, Slot, Stage
+from hpsearch.search.base import Result, Slot, Stage, Strategy
 from hpsearch.storage import load_epochs
 from hpsearch.training.jobs import JobResult, train_job
-
-if TYPE_CHECKING:
-    from hpsearch.engine.runner import Run
-    from hpsearch.search.base import Strategy
 
 __all__ = ["Dispatcher"]
 
@@ -40,18 +36,13 @@ class Dispatcher:
         trials = run.target.get_trials(deepcopy=False)
         self._results = record.read_results(trials)
         self._unfinished = record.read_unfinished(trials)
-        self._known = known_trainings(self.store.engine)
+        self._known = known_results(self.store.engine)
         self._space = run.study.space()
-        self.spending = Spending(
-            run.study.search.total_flops,
-            DataShape.of(run.dataset, run.splits),
-            run.study.fixed(),
-            record.read_slots(trials),
-            run.opening,
-        )
+        limit, before = run.study.search.total_flops, record.read_slots(trials)
+        self.spending = Spending(limit, run.cost, before, run.opening)
         self._jobs = run.jobs(train_job)
-        self._begun: dict[int, Slot] = {}  # by trial id: RUNNING in the store
-        self._found: list[Attempts[JobResult]] = []  # begun, and the store has their results
+        self._running: dict[int, Slot] = {}  # by trial id
+        self._reused: list[Attempts[JobResult]] = []  # running, and the store has their results
 
     def search(self, strategy: Strategy) -> list[Result]:
         """Fill every slot of every stage, or as many as the budget pays for.
@@ -90,16 +81,16 @@ class Dispatcher:
         taken = {result.slot.index for result in done}
         waiting = deque(() if closed else (i for i in range(stage.slots) if i not in taken))
         refused = self.spending.refused
-        while waiting or self._begun:
+        while waiting or self._running:
             if self.over():
                 waiting.clear()
-            ended, self._found = self._found or self._jobs.wait(), []
-            if self._begun and not ended:
+            ended, self._reused = self._reused or self._jobs.wait(), []
+            if self._running and not ended:
                 self.run.on_event(Waiting(stage, self._jobs.running))
                 continue
             with self.store.group():
                 events = [self.record_result(stage, attempts, done) for attempts in ended]
-                while waiting and len(self._begun) < self._most(stage, waiting):
+                while waiting and len(self._running) < self._most(stage, waiting):
                     paid = self.hand_out(stage, waiting.popleft(), done)
                     if not paid and stage.races:  # a round without one contender decides nothing
                         self.spending.over = True
@@ -108,7 +99,7 @@ class Dispatcher:
             self._jobs.launch()
             for event in events:  # now that it is committed
                 if event.result is not None:
-                    self._results[stage.index, event.slot.index] = event.result
+                    self._results[event.slot.place] = event.result
                 self.run.on_event(event)
         if not done and not self.over() and self.spending.refused == refused:
             raise RunError(
@@ -128,31 +119,31 @@ class Dispatcher:
         Returns:
             False if the budget does not pay for it.
         """
-        begun = self._unfinished.pop((stage.index, index), None)
-        if begun is not None and stage.adaptive:  # by now it might propose something else
-            seed, epochs = begun.user_attrs["seed"], begun.user_attrs["epochs"]
-            slot = Slot(stage.index, index, begun.params, seed, epochs)
+        before = self._unfinished.pop((stage.index, index), None)
+        if before is not None and stage.adaptive:  # by now it might propose something else
+            slot = record.read_slot(before)
+            assert slot is not None, "it was found by its slot"
         else:
             slot = stage.slot(index, tuple(done))
         if not self.spending.admit(slot):
             return False
         job = self.run.job(slot)
-        digest = training_digest(self.run.study, self.run.dataset.fingerprint, job)
-        if begun is not None:
-            trial_id = begun._trial_id
-            record.resume_trial(self.store, trial_id, begun.state)
+        digest = job_digest(self.run.study, self.run.dataset.fingerprint, job)
+        if before is not None:
+            trial_id = before._trial_id
+            record.resume_trial(self.store, trial_id, before.state)
         else:
-            trial = record.begun_trial(stage, slot, self._space, digest)
+            trial = record.running_trial(stage, slot, self._space, digest)
             study_id = self.run.target._study_id
             trial_id = self.store.create_new_trial(study_id, template_trial=trial)
-        self._begun[trial_id] = slot
-        before = self._known.get(digest)
-        if before is None:
+        self._running[trial_id] = slot
+        known = self._known.get(digest)
+        if known is None:
             self._jobs.give(trial_id, job)
         else:
-            epochs_of = load_epochs(self.store, trial_id=before).get(before, {})
-            result = record.read_result(self.store.get_trial(before), epochs_of)
-            self._found.append(Attempts(trial_id, job, result))
+            epochs = load_epochs(self.store, trial_id=known).get(known, {})
+            result = record.read_result(self.store.get_trial(known), epochs)
+            self._reused.append(Attempts(trial_id, job, result))
         return True
 
     def _most(self, stage: Stage, waiting: deque[int]) -> int:
@@ -171,7 +162,7 @@ class Dispatcher:
     ) -> TrialDone:
         """Write what came of a slot; returns what to tell of it once it is committed."""
         assert isinstance(attempts.key, int), "the id of the slot's trial"
-        slot, result = self._begun[attempts.key], attempts.result
+        slot, result = self._running[attempts.key], attempts.result
         if result is None:
             record.fail_trial(self.store, attempts.key, attempts.errors)
             event = TrialDone(stage, slot, None, attempts.errors[-1])
@@ -179,13 +170,13 @@ class Dispatcher:
             record.finish_trial(self.store, attempts.key, result)
             done.append(Result(slot, result.score, complete=result.complete))
             event = TrialDone(stage, slot, done[-1])
-        del self._begun[attempts.key]
+        del self._running[attempts.key]
         return event
 
     def _hand_back(self) -> None:
         """Leave no trial RUNNING, whatever ended the search; the next run takes them up."""
-        for trial_id in self._begun:
+        for trial_id in self._running:
             with suppress(KeyError):  # it was made in a group that could not be committed
                 record.hand_back_trial(self.store, trial_id)
-        self._begun.clear()
+        self._running.clear()
         self.store.flush()

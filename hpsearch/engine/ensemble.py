@@ -20,7 +20,7 @@ from hpsearch.engine.processes import scratch_folder
 from hpsearch.engine.refit import refit_all
 from hpsearch.engine.runner import Run, Runner, open_runner
 from hpsearch.errors import DataError, RunError, UsageError
-from hpsearch.search.base import RACE, Result, in_order
+from hpsearch.search.base import Result, in_order
 from hpsearch.search.ensemble import forward_selection, members_to_try
 from hpsearch.storage import (
     DEFAULT_STORAGE,
@@ -209,7 +209,7 @@ class _Finished:
             raise RunError(record.why_untested(target))
         self.target, self.file, self.result = target, file, result
         stages = record.read_stages(target)
-        self.raced = {stage.index for stage in stages if stage.kind.name == RACE}
+        self.raced = {stage.index for stage in stages if stage.races}
 
     def candidates(self, members: int) -> list[Result]:
         """A training of each configuration that may be a member, the single best's first."""
@@ -265,14 +265,14 @@ def _make(
     with scratch_folder() as folder:
         data = write_store(folder, dataset, splits)
         run = Run(runner, file, target, lease, dataset, splits, data)
-        tried = study.candidates(members)
-        tell(f"training {len(tried)} configurations again, to choose the members")
-        again = _train_again(run, tried)
+        candidates = study.candidates(members)
+        tell(f"training {len(candidates)} configurations again, to choose the members")
+        again = _train_again(run, candidates)
         steps = forward_selection(
             [one.probabilities for one in again], again[0].labels, min(members, len(again))
         )
         tell(f"training {len(steps)} of them on training and validation data together")
-        chosen = [tried[step.candidate].slot for step in steps]
+        chosen = [candidates[step.candidate].slot for step in steps]
         plans = [(slot.configuration, slot.epochs) for slot in chosen]
         trained = refit_all(run, plans, "a member's last training")
     model = Model(
@@ -295,9 +295,9 @@ def _make(
             )
             for slot, step in zip(chosen, steps, strict=True)
         ),
-        candidates=len(tried),
+        candidates=len(candidates),
         raced=bool(study.raced),
-        unlike=sum(a.score != r.score for a, r in zip(again, tried, strict=True)),
+        unlike=sum(a.score != r.score for a, r in zip(again, candidates, strict=True)),
         single_validation_accuracy=again[0].score,
         test_correct=int((labels == dataset.y[test]).sum()),
         single_test_correct=result["test_correct"],
@@ -315,9 +315,9 @@ def _make(
     return ensemble
 
 
-def _train_again(run: Run, tried: Sequence[Result]) -> list[Probabilities]:
+def _train_again(run: Run, candidates: Sequence[Result]) -> list[Probabilities]:
     """Train the candidates as the study did: its configurations, seeds, epochs and rows."""
-    jobs = [run.job(result.slot) for result in tried]
+    jobs = [run.job(result.slot) for result in candidates]
     again = run_jobs(run.jobs(probabilities_job), jobs, "a candidate's training")
     if not all(one.complete for one in again):
         raise RunError(

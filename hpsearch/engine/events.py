@@ -4,14 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
+from hpsearch.data import Dataset, Split
+from hpsearch.engine.baselines import Baseline
+from hpsearch.engine.summary import Summary
 from hpsearch.search.base import Result, Slot, Stage, Winner
-
-if TYPE_CHECKING:
-    from hpsearch.data import Dataset, Split
-    from hpsearch.engine.baselines import Baseline
-    from hpsearch.engine.summary import Summary
 
 __all__ = [
     "DataReady",

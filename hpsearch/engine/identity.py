@@ -179,12 +179,7 @@ def keep_data(
     splits: Sequence[Split],
     baselines: Sequence[Baseline] = (),
 ) -> None:
-    """Keep what the data are, how many rows each part has, and what simple models come to.
-
-    Raises:
-        UsageError: the study's trials were trained on others.
-    """
-    check_data(target, dataset)
+    """Keep what the data are, how many rows each part has, and what simple models come to."""
     about = {
         "name": dataset.name,
         "fingerprint": dataset.fingerprint,

@@ -6,13 +6,11 @@ from collections import deque
 from collections.abc import Callable, Hashable, Sequence
 from concurrent.futures import FIRST_COMPLETED, BrokenExecutor, Future, wait
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Generic, TypeVar
+from typing import Any, Generic, TypeVar
 
+from hpsearch.engine.executors import Pool
+from hpsearch.engine.interrupts import Interrupts
 from hpsearch.errors import HpsearchError, RunError
-
-if TYPE_CHECKING:
-    from hpsearch.engine.executors import Pool
-    from hpsearch.engine.interrupts import Interrupts
 
 __all__ = ["ATTEMPTS", "Attempts", "Jobs", "run_jobs"]
 

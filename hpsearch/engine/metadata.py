@@ -18,32 +18,43 @@ from hpsearch.shapes import a_count, a_number, fits, or_none
 if TYPE_CHECKING:
     from optuna import Study
 
-__all__ = ["PREFIX", "metadata_errors", "metadata_text", "read_metadata", "write_metadata"]
+__all__ = [
+    "PREFIX",
+    "SIMPLE_MODEL",
+    "metadata_errors",
+    "metadata_text",
+    "read_metadata",
+    "write_metadata",
+]
 
 PREFIX = "hpsearch:"
 """Attributes of a study that begin so are ours."""
+
+SIMPLE_MODEL: Mapping[str, Any] = {
+    "name": str,
+    "does": str,
+    "short": str,
+    "validation_accuracy": a_number,
+    "test_correct": or_none(a_count),
+    "test_rows": or_none(a_count),
+}
+"""What is kept of a `Baseline`."""
 
 RESULT: Mapping[str, Any] = {
     "configuration": dict,
     "validation_accuracy": a_number,
     "validation_std": or_none(a_number),
     "validation_scores": [a_number],
+    "validation_slots": [lambda slot: fits(slot, [a_count]) and len(slot) == 2],
     "test_correct": a_count,
     "test_rows": lambda rows: a_count(rows) and rows > 0,
     "tests": a_count,
+    "diverged": bool,
     "seconds": a_number,
     "model": str,
-    "budget": {"trials": a_count, "seconds": or_none(a_number)},
+    "budget": {"trials": a_count, "seconds": or_none(a_number), "flops": or_none(a_number)},
+    "baselines": [SIMPLE_MODEL],
 }
-
-
-def _a_result(value: Any) -> bool:
-    return (
-        fits(value, RESULT)
-        and value["test_correct"] <= value["test_rows"]
-        and all(fits(s, [a_count]) and len(s) == 2 for s in value.get("validation_slots", ()))
-    )
-
 
 SHAPES: Mapping[str, Any] = {
     "study file": {
@@ -62,7 +73,8 @@ SHAPES: Mapping[str, Any] = {
         "train": a_count,
         "validation": a_count,
         "test": a_count,
-        "account?": ACCOUNT,
+        "account": ACCOUNT,
+        "baselines": [SIMPLE_MODEL],
     },
     "stage": {
         "kind": str,
@@ -85,7 +97,7 @@ SHAPES: Mapping[str, Any] = {
         "begins_as": or_none(str),
     },
     "no winner": str,
-    "result": _a_result,
+    "result": lambda result: fits(result, RESULT) and result["test_correct"] <= result["test_rows"],
 }
 """What each has, by the first word of its key or the whole of it; see `fits`."""
 

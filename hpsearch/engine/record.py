@@ -7,11 +7,11 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from hpsearch.engine.metadata import PREFIX, metadata_errors, read_metadata, write_metadata
-from hpsearch.search.base import Change, Result, Slot, Stage, StageKind
+from hpsearch.search.base import Change, Result, Slot, Stage, StageKind, StagePlan
 from hpsearch.search.distributions import to_distribution
 from hpsearch.shapes import a_count, fits
 from hpsearch.space import Categorical, Space
@@ -26,23 +26,24 @@ if TYPE_CHECKING:
     from hpsearch.storage import WriteBehindStorage
 
 __all__ = [
+    "DIGEST",
     "NO_WINNER",
     "PREFIX",
-    "TRAINING",
-    "StageMetadata",
-    "begun_trial",
     "comparison_of",
     "fail_trial",
     "finish_trial",
     "hand_back_trial",
     "read_findings",
+    "read_losses",
     "read_metadata",
     "read_result",
     "read_results",
+    "read_slot",
     "read_slots",
     "read_stages",
     "read_unfinished",
     "resume_trial",
+    "running_trial",
     "why_untested",
     "write_metadata",
     "write_stage",
@@ -73,11 +74,11 @@ def comparison_of(study: Study) -> str | None:
     return None if about is None else str(about["name"])
 
 
-TRAINING = "training"
-"""The attribute of a trial that tells its training from any other; see `training_digest`."""
+DIGEST = "training"
+"""The attribute of a trial that tells its training from any other; see `job_digest`."""
 
 
-def begun_trial(stage: Stage, slot: Slot, whole: Space, digest: str) -> FrozenTrial:
+def running_trial(stage: Stage, slot: Slot, whole: Space, digest: str) -> FrozenTrial:
     """The Optuna trial of a slot that is handed to a worker: RUNNING, with all that it is to do.
 
     Args:
@@ -93,7 +94,14 @@ def begun_trial(stage: Stage, slot: Slot, whole: Space, digest: str) -> FrozenTr
         state=TrialState.RUNNING,
         params=dict(slot.configuration),
         distributions=_distributions(stage, slot, whole),
-        user_attrs=_slot_attributes(stage, slot) | {TRAINING: digest},
+        user_attrs={
+            "stage": stage.name,
+            "stage_index": slot.stage,
+            "slot": slot.index,
+            "seed": slot.seed,
+            "epochs": slot.epochs,
+            DIGEST: digest,
+        },
     )
 
 
@@ -141,8 +149,8 @@ def read_result(trial: FrozenTrial, epochs: Mapping[str, Any]) -> JobResult:
         complete=trial.state.name == "COMPLETE",
         why_stopped=attributes["why_stopped"],
         curve=curve,
-        losses=_numbers(epochs.get("train_loss", ())),
-        validation_losses=_numbers(epochs.get("validation_loss", ())),
+        losses=read_losses(epochs, "train_loss"),
+        validation_losses=read_losses(epochs, "validation_loss"),
         best_epoch=attributes["best_epoch"],
         fold_scores=tuple(attributes.get("fold_scores", [trial.value])),
         seconds=attributes["seconds"],
@@ -169,8 +177,9 @@ def read_findings(attributes: Mapping[str, Any]) -> tuple[Finding, ...]:
     )
 
 
-def _numbers(values: Sequence[float | None]) -> tuple[float, ...]:
-    return tuple(math.nan if value is None else value for value in values)
+def read_losses(epochs: Mapping[str, Any], name: str) -> tuple[float, ...]:
+    """One of the losses that `load_epochs` has of a trial; nan where it was not finite."""
+    return tuple(math.nan if loss is None else loss for loss in epochs.get(name, ()))
 
 
 def fail_trial(store: BaseStorage, trial_id: int, errors: Sequence[str]) -> None:
@@ -198,16 +207,6 @@ def resume_trial(store: BaseStorage, trial_id: int, state: TrialState) -> None:
     store.set_trial_state_values(trial_id, TrialState.RUNNING)
 
 
-def _slot_attributes(stage: Stage, slot: Slot) -> dict[str, Any]:
-    return {
-        "stage": stage.name,
-        "stage_index": slot.stage,
-        "slot": slot.index,
-        "seed": slot.seed,
-        "epochs": slot.epochs,
-    }
-
-
 def _distributions(stage: Stage, slot: Slot, whole: Space) -> dict[str, Any]:
     distributions = {}
     for name, value in slot.configuration.items():
@@ -227,56 +226,34 @@ def read_results(trials: Sequence[FrozenTrial]) -> dict[tuple[int, int], Result]
     """The results that a study holds, by stage and slot; failed slots have none."""
     results: dict[tuple[int, int], Result] = {}
     for trial in trials:
-        key = slot_of(trial)
-        if key is None or trial.value is None or key in results:
-            continue
-        attributes = trial.user_attrs
-        slot = Slot(key[0], key[1], trial.params, attributes["seed"], attributes["epochs"])
-        results[key] = Result(slot, trial.value, complete=trial.state.name == "COMPLETE")
+        slot = read_slot(trial)
+        if slot is not None and trial.value is not None:
+            complete = trial.state.name == "COMPLETE"
+            results.setdefault(slot.place, Result(slot, trial.value, complete=complete))
     return results
 
 
 def read_unfinished(trials: Sequence[FrozenTrial]) -> dict[tuple[int, int], FrozenTrial]:
     """The trials that a run before began and did not finish, by stage and slot."""
     return {
-        key: trial
+        slot.place: trial
         for trial in trials
-        if (key := slot_of(trial)) is not None and not trial.state.is_finished()
+        if (slot := read_slot(trial)) is not None and not trial.state.is_finished()
     }
 
 
 def read_slots(trials: Sequence[FrozenTrial]) -> list[Slot]:
     """Every slot that was ever handed out, whatever came of it."""
-    return [
-        Slot(*key, trial.params, trial.user_attrs["seed"], trial.user_attrs["epochs"])
-        for trial in trials
-        if (key := slot_of(trial)) is not None
-    ]
+    return [slot for slot in map(read_slot, trials) if slot is not None]
 
 
-def slot_of(trial: FrozenTrial) -> tuple[int, int] | None:
-    """The stage and slot of a trial that hpsearch made, None for one that somebody else added."""
-    attributes = trial.user_attrs
-    if not fits(attributes, SLOT):
+def read_slot(trial: FrozenTrial) -> Slot | None:
+    """The slot of a trial that hpsearch made, None for one that somebody else added."""
+    known = trial.user_attrs
+    if not fits(known, SLOT):
         return None
-    return attributes["stage_index"], attributes["slot"]
-
-
-@dataclass(frozen=True)
-class StageMetadata:
-    """What is kept of a stage: how many trainings of how many epochs, where, and why there."""
-
-    kind: StageKind
-    index: int
-    slots: int
-    epochs: int
-    space: Space
-    changes: tuple[Change, ...]
-
-    @property
-    def name(self) -> str:
-        """What it is called."""
-        return str(self.kind)
+    place = known["stage_index"], known["slot"]
+    return Slot(*place, trial.params, known["seed"], known["epochs"])
 
 
 def write_stage(study: Study, stage: Stage) -> None:
@@ -301,13 +278,13 @@ def write_stage(study: Study, stage: Stage) -> None:
     write_metadata(study, f"stage {stage.index}", about)
 
 
-def read_stages(study: Study) -> list[StageMetadata]:
+def read_stages(study: Study) -> list[StagePlan]:
     """The stages that a study has begun, in order.
 
     Raises:
         StorageError: the metadata of one are damaged.
     """
-    stages: list[StageMetadata] = []
+    stages: list[StagePlan] = []
     while (kept := read_metadata(study, key := f"stage {len(stages)}")) is not None:
         with metadata_errors(study, key):
             changes = tuple(
@@ -322,7 +299,7 @@ def read_stages(study: Study) -> list[StageMetadata]:
             kind = StageKind(kept["kind"], kept["number"])
             space = Space.from_dict(kept["space"])
             stages.append(
-                StageMetadata(kind, len(stages), kept["slots"], kept["epochs"], space, changes)
+                StagePlan(kind, len(stages), kept["slots"], kept["epochs"], space, changes)
             )
     return stages
 

@@ -3,14 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
 
 from hpsearch.engine.jobs import ATTEMPTS, run_jobs
+from hpsearch.engine.runner import Run
 from hpsearch.search.base import Configuration, slot_seed
 from hpsearch.training.jobs import Refit, RefitJob, refit_job
-
-if TYPE_CHECKING:
-    from hpsearch.engine.runner import Run
 
 __all__ = ["refit_all"]
 
@@ -40,7 +37,7 @@ def refit_all(
         jobs = []
         for k in left:
             configuration, epochs = chosen[k]
-            settings = run.study.fixed() | dict(configuration)
+            settings = run.study.configuration(configuration)
             stop_after = _stop_after(run, configuration, epochs)
             jobs.append(RefitJob(run.data, settings, seed, epochs, stop_after))
         refits = run_jobs(run.jobs(refit_job, last=True), jobs, what)

@@ -8,7 +8,7 @@ from hashlib import sha256
 from importlib.metadata import version
 from typing import TYPE_CHECKING, Any
 
-from hpsearch.engine.record import TRAINING
+from hpsearch.engine.record import DIGEST
 
 if TYPE_CHECKING:
     import sqlalchemy as sa
@@ -16,10 +16,10 @@ if TYPE_CHECKING:
     from hpsearch.study_file import StudyFile
     from hpsearch.training.jobs import Job
 
-__all__ = ["known_trainings", "training_digest"]
+__all__ = ["job_digest", "known_results"]
 
 
-def training_digest(study: StudyFile, fingerprint: str, job: Job) -> str:
+def job_digest(study: StudyFile, fingerprint: str, job: Job) -> str:
     """What tells two trainings apart: data, split, configuration, seed, epochs, and our version.
 
     Args:
@@ -49,7 +49,7 @@ def _version() -> str:
     return version("hpsearch")
 
 
-def known_trainings(engine: sa.Engine) -> dict[str, int]:
+def known_results(engine: sa.Engine) -> dict[str, int]:
     """Every training whose result the database holds: its digest, and the id of its trial."""
     import sqlalchemy as sa
 
@@ -59,5 +59,5 @@ def known_trainings(engine: sa.Engine) -> dict[str, int]:
         "WHERE a.key = :key AND t.state IN ('COMPLETE', 'PRUNED')"
     )
     with engine.connect() as connection:
-        rows = connection.execute(query, {"key": TRAINING}).all()
+        rows = connection.execute(query, {"key": DIGEST}).all()
     return {json.loads(text): int(trial_id) for text, trial_id in rows}

@@ -14,12 +14,11 @@ from typing import TYPE_CHECKING, Any
 
 from hpsearch.data import write_store
 from hpsearch.engine import record
-from hpsearch.engine.baselines import simple_models
-from hpsearch.engine.budget import trials_within
+from hpsearch.engine.baselines import Baseline, simple_models
+from hpsearch.engine.budget import make_search, plan_search
 from hpsearch.engine.dispatch import Dispatcher
 from hpsearch.engine.events import DataReady, Finished, OnEvent, WinnerNamed
 from hpsearch.engine.identity import (
-    BUDGETS,
     check_data,
     keep_data,
     keep_environment,
@@ -33,9 +32,11 @@ from hpsearch.engine.refit import refit_all
 from hpsearch.engine.runner import Run, Runner, open_runner
 from hpsearch.engine.summary import Summary, summarize
 from hpsearch.errors import NoWinnerError, RunError
-from hpsearch.search import make_strategy
+from hpsearch.search.base import Result, Slot, Strategy, Winner
 from hpsearch.search.extension import extend
+from hpsearch.search.race import RacedSearch
 from hpsearch.storage import DEFAULT_STORAGE, load_study, save_model_bytes, study_names
+from hpsearch.study_file import StudyFile
 from hpsearch.training.model import Member, Model
 
 if TYPE_CHECKING:
@@ -44,13 +45,9 @@ if TYPE_CHECKING:
     import optuna
     from optuna.trial import FrozenTrial
 
-    from hpsearch.engine.baselines import Baseline
-    from hpsearch.search.base import Result, Slot, Strategy, Winner
-    from hpsearch.search.race import RacedSearch
     from hpsearch.storage import WriteBehindStorage
-    from hpsearch.study_file import StudyFile
 
-__all__ = ["make_search", "planned_trials", "run_study", "run_with"]
+__all__ = ["run_study", "run_with"]
 
 
 def run_study(
@@ -81,15 +78,16 @@ def run_study(
             the study, or every training failed; finished trials are kept, and the same call goes on
             from them.
     """
-    planned_trials(study)  # a search that makes no sense is refused before anything is made
+    search = plan_search(study)  # one that makes no sense is refused before anything is made
     limit = study.search.trial_seconds
     with open_runner(storage, workers=workers, executor=executor, trial_seconds=limit) as runner:
-        return run_with(runner, study, on_event)
+        return run_with(runner, study, search, on_event)
 
 
 def run_with(
     runner: Runner,
     study: StudyFile,
+    search: RacedSearch,
     on_event: OnEvent = lambda _: None,
     comparison: Mapping[str, Any] | None = None,
 ) -> Summary:
@@ -98,11 +96,12 @@ def run_with(
     Args:
         runner: has the store and the workers.
         study: what to run.
+        search: its plan; see `plan_search`.
         on_event: told of everything that happens.
         comparison: of searches, which the study is a part of: what is kept of that. Its trainings
             are scored on the test part too, for the comparison alone.
     """
-    store, trials = runner.store, planned_trials(study)
+    store, trials = runner.store, search.trials
     target = _finished(store, study, trials)
     dataset, splits = runner.data(study)
     if target is not None:
@@ -129,7 +128,7 @@ def run_with(
                 run = Run(runner, study, target, lease, dataset, splits, data, on_event)
                 if comparison is not None:
                     run.tested, run.opening = True, _opening(store, comparison["begins_as"])
-                _complete(run, trials, baselines)
+                _complete(run, search, baselines)
     summary = summarize(target)
     on_event(Finished(summary))
     return summary
@@ -140,32 +139,6 @@ def _opening(store: WriteBehindStorage, begins_as: str | None) -> list[Slot]:
     if begins_as is None:
         return []
     return record.read_slots(load_study(store, begins_as).get_trials(deepcopy=False))
-
-
-def planned_trials(study: StudyFile) -> int:
-    """How many trials a study's budget pays for.
-
-    Raises:
-        UsageError: the search makes no sense, or the budget pays for no training.
-    """
-    make = partial(make_search, study)
-    trials = trials_within(study.search.trials, study.search.total_epochs, make)
-    make(trials)
-    return trials
-
-
-def make_search(study: StudyFile, trials: int) -> RacedSearch:
-    """The strategy that a study file asks for, with some number of trials."""
-    budget = {name.removeprefix("search.") for name in BUDGETS}
-    given = study.search.model_dump(exclude={"strategy", *budget}, exclude_none=True)
-    return make_strategy(
-        study.search.strategy,
-        study.space(),
-        trials=trials,
-        epochs=study.training.epochs,
-        seed=study.seed,
-        **given,
-    )
 
 
 def _finished(store: WriteBehindStorage, study: StudyFile, trials: int) -> optuna.Study | None:
@@ -179,7 +152,7 @@ def _finished(store: WriteBehindStorage, study: StudyFile, trials: int) -> optun
         return None
     for cut, limit in (
         (result["budget"]["seconds"], study.search.seconds),
-        (result["budget"].get("flops"), study.search.total_flops),
+        (result["budget"]["flops"], study.search.total_flops),
     ):
         if cut is not None and (limit is None or limit > cut):
             return None
@@ -201,11 +174,11 @@ def _why_no_winner(study: StudyFile, trials: Sequence[FrozenTrial]) -> str:
     )
 
 
-def _complete(run: Run, trials: int, baselines: Sequence[Baseline]) -> None:
+def _complete(run: Run, search: RacedSearch, baselines: Sequence[Baseline]) -> None:
     """Search, train the winner on all but the test part, test it once, keep network and figures."""
     study, target, dataset = run.study, run.target, run.dataset
     keep_environment(target)
-    numbers = totals(target, trials)
+    numbers = totals(target, search.trials)
     strategy = extend(partial(make_search, study), numbers)
     record.write_metadata(target, "totals", numbers)
     dispatcher = Dispatcher(run)
@@ -240,7 +213,7 @@ def _complete(run: Run, trials: int, baselines: Sequence[Baseline]) -> None:
     )
     digest = save_model_bytes(run.runner.store, target._study_id, model.to_bytes())
     budget = {
-        "trials": trials,
+        "trials": search.trials,
         "seconds": study.search.seconds if out_of_time else None,
         "flops": study.search.total_flops if unpaid else None,
     }

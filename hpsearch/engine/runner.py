@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING, Any, TypeVar
 
+from hpsearch.engine.cost import DataShape, training_flops
 from hpsearch.engine.executors import Pool, borrowed_pool
 from hpsearch.engine.executors.dask import dask_pool
 from hpsearch.engine.executors.processes import available_cores, process_pool
@@ -174,8 +175,14 @@ class Run:
 
     def job(self, slot: Slot) -> Job:
         """What a worker is told of a slot."""
-        configuration = self.study.fixed() | dict(slot.configuration)
+        configuration = self.study.configuration(slot.configuration)
         return Job(self.data, configuration, slot.seed, slot.epochs, self.tested)
+
+    def cost(self, slot: Slot) -> float:
+        """The floating-point operations of a slot's training."""
+        configuration = self.study.configuration(slot.configuration)
+        shape = DataShape.of(self.dataset, self.splits)
+        return training_flops(configuration, shape, epochs=slot.epochs)
 
     def jobs(self, function: Callable[[Any], T], *, last: bool = False) -> Jobs[T]:
         """Workers for the trainings of this study, none of which takes longer than it may.

@@ -5,16 +5,17 @@ from __future__ import annotations
 import math
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, field
+from datetime import datetime
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from hpsearch.engine import record
 from hpsearch.engine.baselines import Baseline, Verdict, held_against, read_baselines
 from hpsearch.engine.intervals import wilson_interval
-from hpsearch.engine.record import StageMetadata
-from hpsearch.search.base import StageKind
+from hpsearch.search.base import Result, Slot, StageKind, StagePlan
 from hpsearch.search.distributions import as_value
+from hpsearch.shapes import a_number
 from hpsearch.space import Value
 from hpsearch.training.diagnosis import DIAGNOSIS, HINTS, Finding, by_kind
 
@@ -28,7 +29,6 @@ __all__ = [
     "TrialRow",
     "states_text",
     "summarize",
-    "whole",
     "winner_slots",
 ]
 
@@ -39,25 +39,56 @@ ACCURACY = "validation accuracy"
 
 @dataclass(frozen=True)
 class TrialRow:
-    """A trial as a table shows it; its score is None where it has several values."""
+    """A trial as it is read back, for tables, figures and advice.
+
+    Attributes:
+        slot: None for a trial that hpsearch did not make.
+        score: None where it has none, or several values.
+        epochs: as many as were asked for.
+        why: it ended.
+        best_epoch: that of its best validation accuracy; None where there is none.
+        worker: who trained it: machine and process.
+        started, completed: when it was handed out, and when its result came in.
+        curve: the score by epoch (by step, for a trial that hpsearch did not make).
+        train_losses, validation_losses: one an epoch, nan where it was not finite. These and what
+            follows are read for figures only; see `read_view`.
+        traced: whether there are snapshots of its network.
+        snapshots: these, in terms of JSON; see `Trace.document`. Of the best trial and of the one
+            with most faults; None for all others.
+    """
 
     number: int
     state: str
     stage: StageKind | None
-    slot: int | None
+    slot: Slot | None
     score: float | None
     epochs: int | None
-    seed: int | None
     seconds: float | None
     why: str
     configuration: Mapping[str, Value]
     findings: tuple[Finding, ...] = ()
     values: tuple[float, ...] = ()
+    best_epoch: int | None = None
+    worker: str = ""
+    started: datetime | None = None
+    completed: datetime | None = None
+    curve: Mapping[int, float] = field(default_factory=dict)
+    train_losses: tuple[float, ...] = ()
+    validation_losses: tuple[float, ...] = ()
+    traced: bool = False
+    snapshots: Mapping[str, Any] | None = None
 
     @property
-    def ours(self) -> bool:
-        """Whether it is a slot of a search of hpsearch's."""
-        return None not in (self.slot, self.seed, self.epochs)
+    def known_score(self) -> float:
+        """The score of a trial that has one."""
+        assert self.score is not None, "asked of scored trials"
+        return self.score
+
+    @property
+    def result(self) -> Result:
+        """What a strategy reads of a trial of ours that has a score."""
+        assert self.slot is not None, "asked of trials of ours"
+        return Result(self.slot, self.known_score, complete=self.state == "complete")
 
     @property
     def faults(self) -> list[str]:
@@ -71,20 +102,40 @@ class TrialRow:
 
     def document(self) -> dict[str, Any]:
         """The trial in terms of JSON, its findings by kind and name."""
-        known = {field.name: getattr(self, field.name) for field in fields(TrialRow)}
-        del known["findings"]
-        known["stage"] = str(self.stage or "")
-        known["configuration"] = dict(self.configuration)
-        known["values"] = list(self.values)
+        known = {
+            "number": self.number,
+            "state": self.state,
+            "stage": str(self.stage or ""),
+            "slot": None if self.slot is None else self.slot.index,
+            "score": self.score,
+            "epochs": self.epochs,
+            "seed": None if self.slot is None else self.slot.seed,
+            "seconds": self.seconds,
+            "why": self.why,
+            "configuration": dict(self.configuration),
+            "values": list(self.values),
+        }
         return known | {DIAGNOSIS: {}, HINTS: {}} | by_kind(self.findings)
 
 
-@dataclass(frozen=True)
-class StageSummary(StageMetadata):
+@dataclass(frozen=True, kw_only=True)
+class StageSummary(StagePlan):
     """A stage, how much of it is done and its best score."""
 
     done: int
     best: float | None
+
+    def document(self) -> dict[str, Any]:
+        """The stage in terms of JSON."""
+        return {
+            "name": self.name,
+            "trials": self.slots,
+            "done": self.done,
+            "epochs": self.epochs,
+            "best": self.best,
+            "space": self.space.to_dict(),
+            "changes": [{"parameter": c.parameter, "reason": c.reason} for c in self.changes],
+        }
 
 
 @dataclass(frozen=True)
@@ -201,7 +252,7 @@ class Summary:
         """Trials that others have added to a study of hpsearch's, by their state."""
         if self.strategy is None:
             return {}
-        return Counter(row.state for row in self.rows if not row.ours)
+        return Counter(row.state for row in self.rows if row.slot is None)
 
     def document(self) -> dict[str, Any]:
         """The summary in terms of JSON, as ``--json`` prints it."""
@@ -209,7 +260,7 @@ class Summary:
             "study": self.study,
             "strategy": self.strategy,
             "data": {key: value for key, value in self.data.items() if key != "baselines"},
-            "stages": [_stage_document(stage) for stage in self.stages],
+            "stages": [stage.document() for stage in self.stages],
             "best": None if self.best is None else dict(self.best),
             "validation_accuracy": self.validation_accuracy,
             "validation_std": self.validation_std,
@@ -245,18 +296,6 @@ def states_text(states: Mapping[str, int]) -> str:
     return ", ".join(f"{count} {state}" for state, count in sorted(states.items()))
 
 
-def _stage_document(stage: StageSummary) -> dict[str, Any]:
-    return {
-        "name": stage.name,
-        "trials": stage.slots,
-        "done": stage.done,
-        "epochs": stage.epochs,
-        "best": stage.best,
-        "space": stage.space.to_dict(),
-        "changes": [{"parameter": c.parameter, "reason": c.reason} for c in stage.changes],
-    }
-
-
 def summarize(study: optuna.Study) -> Summary:
     """Read everything that can be said of a study from its trials and metadata.
 
@@ -270,7 +309,7 @@ def summarize(study: optuna.Study) -> Summary:
     pareto = [trial.number for trial in study.best_trials] if objectives > 1 else []
     result = record.read_metadata(study, "result")
     winners = winner_slots(result)
-    named = {t.number for t in trials if winners and record.slot_of(t) in winners}
+    named = {t.number for t in trials if (s := record.read_slot(t)) and s.place in winners}
     stages = record.read_stages(study)
     rows = sorted(
         (_row(trial, stages) for trial in trials), key=partial(_rank, minimizes=minimizes)
@@ -281,6 +320,11 @@ def summarize(study: optuna.Study) -> Summary:
     file = record.read_metadata(study, "study file")
     data = record.read_metadata(study, "data") or {}
     scored = (row for row in rows if row.state == "complete" and row.score is not None)
+    figures: dict[str, Any] = {}
+    if result is not None:
+        figures = _final(result)
+    elif (best := next(scored, None)) is not None:
+        figures = {"best": best.configuration, "validation_accuracy": best.score}
     return Summary(
         study=study.study_name,
         strategy=None if file is None else file["search"]["strategy"],
@@ -290,32 +334,19 @@ def summarize(study: optuna.Study) -> Summary:
         states=Counter(row.state for row in rows),
         baselines=read_baselines(study),
         winner=winner,
-        diverged=bool((result or {}).get("diverged")),
+        diverged=result is not None and result["diverged"],
         objectives=objectives,
         pareto=tuple(pareto),
-        score_name=ACCURACY if file is not None else _score_name(study),
+        score_name=ACCURACY if file is not None else (study.metric_names or ["objective value"])[0],
         maximize=not minimizes,
-        **(_so_far(next(scored, None)) if result is None else _final(result)),
+        **figures,
     )
-
-
-def _score_name(study: optuna.Study) -> str:
-    """What somebody else's study tries for, if it says."""
-    names = study.metric_names
-    return names[0] if names else "objective value"
 
 
 def winner_slots(result: Mapping[str, Any] | None) -> frozenset[tuple[int, int]]:
     """Stage and slot of the trainings whose mean named a study's winner; none before that."""
-    slots = (result or {}).get("validation_slots", ())
+    slots = result["validation_slots"] if result else ()
     return frozenset((stage, index) for stage, index in slots)
-
-
-def _so_far(leader: TrialRow | None) -> dict[str, Any]:
-    """The figures of a study whose winner is not tested yet."""
-    if leader is None:
-        return {}
-    return {"best": leader.configuration, "validation_accuracy": leader.score}
 
 
 def _final(result: Mapping[str, Any]) -> dict[str, Any]:
@@ -335,36 +366,38 @@ def _final(result: Mapping[str, Any]) -> dict[str, Any]:
     }
 
 
-def _row(trial: optuna.trial.FrozenTrial, stages: Sequence[StageMetadata]) -> TrialRow:
-    place = record.slot_of(trial)
+def _row(trial: optuna.trial.FrozenTrial, stages: Sequence[StagePlan]) -> TrialRow:
+    slot = record.read_slot(trial)
     # Others may give their trials attributes of these names, and mean anything by them.
     attributes = trial.user_attrs
     return TrialRow(
         number=trial.number,
         state=trial.state.name.lower(),
-        stage=stages[place[0]].kind if place and place[0] < len(stages) else None,
-        slot=whole(attributes.get("slot")),
+        stage=stages[slot.stage].kind if slot and slot.stage < len(stages) else None,
+        slot=slot,
         score=trial.values[0] if trial.values and len(trial.values) == 1 else None,
-        epochs=whole(attributes.get("epochs")),
-        seed=whole(attributes.get("seed")),
+        epochs=_whole(attributes.get("epochs")),
         seconds=_duration(attributes.get("seconds")),
         why=str(attributes.get("error") or attributes.get("why_stopped") or ""),
         configuration={name: as_value(choice) for name, choice in trial.params.items()},
         findings=record.read_findings(attributes),
         values=tuple(trial.values or ()),
+        best_epoch=_whole(attributes.get("best_epoch")) or None,
+        worker=str(attributes.get("worker", "")),
+        started=trial.datetime_start,
+        completed=trial.datetime_complete,
+        curve=trial.intermediate_values,
     )
 
 
-def whole(value: object) -> int | None:
+def _whole(value: object) -> int | None:
     """A whole number, or None for anything else."""
     return value if isinstance(value, int) and not isinstance(value, bool) else None
 
 
 def _duration(value: object) -> float | None:
     """A time in seconds, or None for anything else."""
-    if isinstance(value, bool) or not isinstance(value, int | float):
-        return None
-    return float(value) if 0 <= value < math.inf else None
+    return float(value) if a_number(value) and value >= 0 else None
 
 
 def _rank(row: TrialRow, *, minimizes: bool) -> tuple[bool, float, int, int]:
@@ -373,7 +406,7 @@ def _rank(row: TrialRow, *, minimizes: bool) -> tuple[bool, float, int, int]:
     return (row.state != "complete", score, -(row.epochs or 0), row.number)
 
 
-def _stage(stage: StageMetadata, rows: list[TrialRow]) -> StageSummary:
+def _stage(stage: StagePlan, rows: list[TrialRow]) -> StageSummary:
     here = [row for row in rows if row.stage == stage.kind and row.score is not None]
     scores = [row.score for row in here if row.state == "complete" and row.score is not None]
     return StageSummary(**vars(stage), done=len(here), best=max(scores, default=None))

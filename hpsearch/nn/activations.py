@@ -67,6 +67,10 @@ class Activation:
         self.x, self.y, self.dx, self.dy = x, y, dx, dy
         self.slope, self.dslope = slope, dslope
         self.scratch = np.empty_like(y)
+        self._begin()
+
+    def _begin(self) -> None:
+        """Make what forward and backward need beside these arrays."""
 
     def forward(self) -> None:
         """Write y."""
@@ -175,19 +179,17 @@ class ReLU(Activation):
     fault = "dead"
     most_stuck = 0.4  # the course notes see "as much as 40%" with too high a rate
 
-    def __init__(
-        self, x: Array, y: Array, dx: Array, dy: Array, slope: Array, dslope: Array
-    ) -> None:
-        super().__init__(x, y, dx, dy, slope, dslope)
-        bits = np.dtype(f"i{y.itemsize}")
-        self.sign = np.array(8 * y.itemsize - 1, bits)
-        zeros = np.zeros(min(y.size, CHUNK), y.dtype)
+    def _begin(self) -> None:
+        size, dtype = self.y.size, self.y.dtype
+        bits = np.dtype(f"i{dtype.itemsize}")
+        self.sign = np.array(8 * dtype.itemsize - 1, bits)
+        zeros = np.zeros(min(size, CHUNK), dtype)
         mask = np.empty(zeros.shape, bits)
         self.values, self.bits = [], []
-        for start in range(0, y.size, CHUNK):
-            part = slice(start, min(start + CHUNK, y.size))
-            length = part.stop - start
-            xs, ys, dxs, dys = (array.reshape(-1)[part] for array in (x, y, dx, dy))
+        arrays = [array.reshape(-1) for array in (self.x, self.y, self.dx, self.dy)]
+        for start in range(0, size, CHUNK):
+            xs, ys, dxs, dys = (array[start : start + CHUNK] for array in arrays)
+            length = len(ys)
             self.values.append((xs, zeros[:length], ys))
             self.bits.append((ys.view(bits), mask[:length], dxs.view(bits), dys.view(bits)))
 
@@ -217,11 +219,8 @@ class LeakyReLU(Activation):
 
     negative_slope: ClassVar[float] = 0.01
 
-    def __init__(
-        self, x: Array, y: Array, dx: Array, dy: Array, slope: Array, dslope: Array
-    ) -> None:
-        super().__init__(x, y, dx, dy, slope, dslope)
-        self.negative = np.empty(y.shape, dtype=np.bool_)
+    def _begin(self) -> None:
+        self.negative = np.empty(self.y.shape, dtype=np.bool_)
 
     def forward(self) -> None:
         """Write y."""
@@ -244,15 +243,12 @@ class PReLU(Activation):
 
     initial_slope: ClassVar[float | None] = 0.25
 
-    def __init__(
-        self, x: Array, y: Array, dx: Array, dy: Array, slope: Array, dslope: Array
-    ) -> None:
-        super().__init__(x, y, dx, dy, slope, dslope)
-        self.zeros = np.zeros_like(y)
-        self.below = np.empty_like(y)
-        self.negative = np.empty(y.shape, dtype=np.bool_)
-        self.ones = np.ones(y.shape[1], y.dtype)
-        self.slope_column = slope[:, None]
+    def _begin(self) -> None:
+        self.zeros = np.zeros_like(self.y)
+        self.below = np.empty_like(self.y)
+        self.negative = np.empty(self.y.shape, dtype=np.bool_)
+        self.ones = np.ones(self.y.shape[1], self.y.dtype)
+        self.slope_column = self.slope[:, None]
 
     def forward(self) -> None:
         """Write y."""
@@ -277,11 +273,8 @@ class ELU(Activation):
 
     fault = "saturated"
 
-    def __init__(
-        self, x: Array, y: Array, dx: Array, dy: Array, slope: Array, dslope: Array
-    ) -> None:
-        super().__init__(x, y, dx, dy, slope, dslope)
-        self.zeros = np.zeros_like(y)
+    def _begin(self) -> None:
+        self.zeros = np.zeros_like(self.y)
 
     def forward(self) -> None:
         """Write y."""
@@ -313,13 +306,10 @@ class Maxout(Activation):
 
     piecewise = True
 
-    def __init__(
-        self, x: Array, y: Array, dx: Array, dy: Array, slope: Array, dslope: Array
-    ) -> None:
-        super().__init__(x, y, dx, dy, slope, dslope)
-        self.first, *self.others = x.reshape(-1, *y.shape)
-        self.dfirst, *self.dothers = dx.reshape(-1, *y.shape)
-        self.beats = [np.empty(y.shape, dtype=np.bool_) for _ in self.others]
+    def _begin(self) -> None:
+        self.first, *self.others = self.x.reshape(-1, *self.y.shape)
+        self.dfirst, *self.dothers = self.dx.reshape(-1, *self.y.shape)
+        self.beats = [np.empty(self.y.shape, dtype=np.bool_) for _ in self.others]
 
     def forward(self) -> None:
         """Write y."""

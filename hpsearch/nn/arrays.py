@@ -1,4 +1,4 @@
-"""The array type of the network, and the two small helpers that every module shares."""
+"""The array type of the network, and a scalar of it."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import TypeAlias
 import numpy as np
 import numpy.typing as npt
 
-__all__ = ["CHUNK", "Array", "Labels", "scalar", "with_ones"]
+__all__ = ["CHUNK", "Array", "Labels", "scalar"]
 
 Array: TypeAlias = npt.NDArray[np.floating]
 """float32 when training in earnest, float64 for gradient checks; the code is the same."""
@@ -31,22 +31,3 @@ def scalar(value: float, dtype: npt.DTypeLike) -> Array:
         Array of shape ().
     """
     return np.array(value, dtype=dtype)
-
-
-def with_ones(rows: int, columns: int, dtype: npt.DTypeLike) -> Array:
-    """A buffer of one row more than asked for, the last one filled with ones.
-
-    A dense layer multiplies the ones with its bias, so that the bias and the bias gradient come
-    out of the same matrix products as the weights.
-
-    Args:
-        rows: units.
-        columns: samples.
-        dtype: the network's dtype.
-
-    Returns:
-        C-contiguous array (rows + 1, columns); the first ``rows`` rows are not initialized.
-    """
-    buffer = np.empty((rows + 1, columns), dtype=dtype)
-    buffer[-1] = 1.0
-    return buffer

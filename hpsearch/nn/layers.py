@@ -112,28 +112,16 @@ class BatchNorm:
         y: output, another array of the same shape.
         dx: where backward writes the gradient of x; may be dy.
         dy: gradient of y; overwritten.
-        affine: scale and shift (2, units).
-        daffine: where backward writes their gradient.
-        running: mean and variance (2, units), updated by forward.
-        batches: how many batches the running statistics have seen, shape ().
+        views: scale and shift, whose gradients backward writes, and the running statistics, which
+            forward updates.
     """
 
-    def __init__(
-        self,
-        x: Array,
-        y: Array,
-        dx: Array,
-        dy: Array,
-        affine: Array,
-        daffine: Array,
-        running: Array,
-        batches: Array,
-    ) -> None:
+    def __init__(self, x: Array, y: Array, dx: Array, dy: Array, views: LayerViews) -> None:
         units, samples = x.shape
         self.x, self.y, self.dx, self.dy = x, y, dx, dy
-        self.scale, self.shift = affine[0, :, None], affine[1, :, None]
-        self.dscale, self.dshift = daffine
-        self.running, self.batches = running, batches
+        self.scale, self.shift = views.affine[:, :, None]
+        self.dscale, self.dshift = views.daffine
+        self.running, self.batches = views.running, views.batches
         self.normal, self.scratch = np.empty_like(x), np.empty_like(x)
         self.statistics = np.empty((2, units), x.dtype)
         self.mean, self.variance = self.statistics
@@ -183,25 +171,11 @@ class FrozenBatchNorm:
     Args:
         x: input (units, samples).
         y: output, another array of the same shape.
-        dx: where backward writes the gradient of x; may be dy.
-        dy: gradient of y.
-        affine: scale and shift (2, units).
-        daffine: where backward writes their gradient.
-        running: mean and variance (2, units), read only.
+        views: scale and shift, and the running statistics, all only read.
     """
 
-    def __init__(
-        self,
-        x: Array,
-        y: Array,
-        dx: Array,
-        dy: Array,
-        affine: Array,
-        daffine: Array,
-        running: Array,
-    ) -> None:
-        self.x, self.y, self.dx, self.dy = x, y, dx, dy
-        self.affine, self.daffine, self.running = affine, daffine, running
+    def __init__(self, x: Array, y: Array, views: LayerViews) -> None:
+        self.x, self.y, self.affine, self.running = x, y, views.affine, views.running
         self.normal = np.empty_like(x)
 
     def forward(self) -> None:
@@ -213,11 +187,8 @@ class FrozenBatchNorm:
         np.add(self.y, self.affine[1, :, None], self.y)
 
     def backward(self) -> None:
-        """Write the gradients of scale, shift and x."""
-        self.daffine[0] = np.sum(self.dy * self.normal, axis=1)
-        self.daffine[1] = np.sum(self.dy, axis=1)
-        std = np.sqrt(self.running[1] + VARIANCE_FLOOR)
-        np.multiply(self.dy, (self.affine[0] / std)[:, None], self.dx)
+        """Raise an error: only training goes back."""
+        raise NotImplementedError
 
 
 class Dropout:

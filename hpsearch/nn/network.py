@@ -133,10 +133,10 @@ class Network:
         n = len(X)
         logits = np.empty((n, self.n_classes), self.dtype)
         units = sum(layer.dense.shape[1] for layer in self.layers)
-        size = min(n, _CHUNK, max(1, _CELLS // units))
-        propagation = self.propagation(size, training=False) if n else None
+        size = min(_CHUNK, max(1, _CELLS // units))
+        propagation: Propagation | None = None
         with np.errstate(all="ignore"):
-            for start in range(0, n, size or 1):
+            for start in range(0, n, size):
                 rows = X[start : start + size]
                 if propagation is None or len(rows) != propagation.samples:
                     propagation = self.propagation(len(rows), training=False)
@@ -196,7 +196,7 @@ class Network:
         Raises:
             UsageError: when X has another shape.
         """
-        with self._unchanged(X, training=True) as propagation:
+        with self._unchanged(X) as propagation:
             gradients = propagation.hidden_gradients(propagation.one_hot(y))
         return [h.T for h in propagation.hidden], [dh.T for dh in gradients]
 
@@ -206,10 +206,9 @@ class Network:
         y: Labels,
         *,
         l2: float = 0.0,
-        training: bool = True,
         rng: np.random.Generator | None = None,
     ) -> tuple[float, Array]:
-        """Mean loss plus the L2 term, and its gradient, over all samples at once.
+        """Mean loss plus the L2 term, and its gradient, over all samples at once, in training mode.
 
         Nothing in the network changes but ``gradients``: running statistics are put back.
 
@@ -217,7 +216,6 @@ class Network:
             X: inputs (n, n_features).
             y: labels (n,), 0 to n_classes - 1.
             l2: factor of the L2 term, l2/2 times the sum of squared weights.
-            training: normalize with the statistics of X, rather than the running ones.
             rng: draws the dropout mask; None for no dropout.
 
         Returns:
@@ -226,7 +224,7 @@ class Network:
         Raises:
             UsageError: when X has another shape.
         """
-        with self._unchanged(X, training=training, rng=rng) as propagation:
+        with self._unchanged(X, rng) as propagation:
             loss = propagation.loss_and_backward(propagation.one_hot(y))
         for part in self.weight_slices:
             self.gradients[part] += l2 * self.parameters[part]
@@ -246,18 +244,16 @@ class Network:
         Raises:
             UsageError: when X has another shape.
         """
-        with self._unchanged(X, training=True, rng=rng) as propagation:
+        with self._unchanged(X, rng) as propagation:
             propagation.forward()
             return self.loss.mean(propagation.logits.T, y)
 
     @contextmanager
-    def _unchanged(
-        self, X: Array, *, training: bool, rng: np.random.Generator | None = None
-    ) -> Iterator[Propagation]:
-        """A propagation that has X loaded; the running statistics are put back after it."""
+    def _unchanged(self, X: Array, rng: np.random.Generator | None = None) -> Iterator[Propagation]:
+        """A training pass that has X loaded; the running statistics are put back after it."""
         self._check_inputs(X)
         statistics = self.statistics.copy()
-        propagation = self.propagation(len(X), training=training, rng=rng)
+        propagation = self.propagation(len(X), training=True, rng=rng)
         propagation.load(X)
         with np.errstate(all="ignore"):
             yield propagation

@@ -59,6 +59,10 @@ class Optimizer:
     """The step is proportional to the gradients, so that the caller folds the rate into them."""
     n_states: ClassVar[int] = 0
     """Vectors of state, each as long as the parameters; they begin at zero."""
+    l2_in_loss: ClassVar[bool] = True
+    """Weight decay is the gradient of a term of the loss."""
+    slowing: ClassVar[bool] = False
+    """Steps shrink with the root of their number, at the same rate."""
 
     def __init__(
         self, parameters: Array, gradients: Array, weights: Sequence[slice], config: _Constants
@@ -160,6 +164,7 @@ class AdaGrad(Optimizer):
     """s <- s + g^2; w <- w - rate g/(sqrt(s) + epsilon) (Duchi et al., 2011)."""
 
     n_states = 1
+    slowing = True
 
     def _begin(self) -> None:
         self.epsilon = scalar(self.config.epsilon, self.state.dtype)
@@ -185,6 +190,8 @@ class RMSProp(AdaGrad):
 
     The state here is s/(1-d), which saves a pass; rate and epsilon take the factor instead.
     """
+
+    slowing = False
 
     def _begin(self) -> None:
         super()._begin()
@@ -241,6 +248,8 @@ class Adam(Optimizer):
 
 class AdamW(Adam):
     """Adam with decoupled weight decay: w <- w - rate l2 w (Loshchilov and Hutter, 2019)."""
+
+    l2_in_loss = False
 
     def _prepare(self, rate: float) -> None:
         super()._prepare(rate)

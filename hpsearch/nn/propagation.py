@@ -10,7 +10,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from hpsearch.nn.activations import ACTIVATIONS
-from hpsearch.nn.arrays import Array, Labels, scalar, with_ones
+from hpsearch.nn.arrays import Array, Labels, scalar
 from hpsearch.nn.config import NetworkConfig
 from hpsearch.nn.layers import BatchNorm, Dense, Dropout, FrozenBatchNorm, Layer, LayerViews
 from hpsearch.nn.losses import SoftmaxCrossEntropy
@@ -70,7 +70,9 @@ class Propagation:
         """Append dense, batch normalization, activation and dropout; return output and gradient."""
         units, shape = views.dense.shape[1], (width, self.samples)
         activation, maxout = ACTIVATIONS[self.config.activation], units != width
-        output = with_ones(*shape, self.dtype)
+        # The layer above multiplies a last row of ones with its bias.
+        output = np.empty((width + 1, self.samples), self.dtype)
+        output[-1] = 1.0
         y, dy = output[:-1], np.empty(shape, self.dtype)
         drop_rng = self.rng if self.config.dropout > 0 else None
         # Arrays are shared wherever a layer may work in place: less memory to travel through.
@@ -80,9 +82,10 @@ class Propagation:
         linear = np.empty_like(z) if self.config.batch_norm else z
         self.layers.append(Dense(x, linear, dx, dz, views.dense, views.ddense))
         if self.config.batch_norm:
-            arrays = (linear, z, dz, dz, views.affine, views.daffine, views.running)
             self.layers.append(
-                BatchNorm(*arrays, views.batches) if self.training else FrozenBatchNorm(*arrays)
+                BatchNorm(linear, z, dz, dz, views)
+                if self.training
+                else FrozenBatchNorm(linear, z, views)
             )
         self.layers.append(activation(z, active, dz, dy, views.slope, views.dslope))
         if drop_rng is not None:

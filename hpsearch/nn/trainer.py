@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import nullcontext
 from dataclasses import dataclass
 from typing import Literal, TypeAlias
 
 import numpy as np
+import numpy.typing as npt
 
 from hpsearch.errors import UsageError
 from hpsearch.nn.arrays import Array, Labels
@@ -115,6 +116,7 @@ class Trainer:
         self.dropped_loss = 0.0
         self._passes: dict[int, Propagation] = {}
         self._tracer: Tracer | None = None
+        self._best: Mapping[str, npt.NDArray[np.generic]] | None = None
 
     def run(
         self,
@@ -126,21 +128,10 @@ class Trainer:
         on_epoch: OnEpoch | None = None,
         trace: bool = False,
     ) -> TrainingResult:
-        """Train for some epochs more; see `train`.
-
-        Args:
-            X: inputs (n, n_features), C-contiguous, of the network's dtype.
-            y: labels (n,), 0 to n_classes - 1.
-            validation: inputs and labels to score after each epoch.
-            epochs: how many; None for what is left of the horizon.
-            on_epoch: called after each epoch; returning True stops.
-            trace: take snapshots of the network before these epochs and between them.
+        """Train for some epochs more: how many, or what is left of the horizon.
 
         Returns:
-            The result of these epochs.
-
-        Raises:
-            UsageError: when data and network, or data and settings, do not fit.
+            The result of these epochs; all other arguments, and errors, are those of `train`.
         """
         X, y = self._checked(X, y, "training")
         if validation is not None:
@@ -170,16 +161,16 @@ class Trainer:
                 )
         last = self.config.epochs if epochs is None else self.epochs_done + epochs
         curve: list[EpochRecord] = []
-        best = _Best(self.network) if self.config.patience is not None else None
+        self._best = None if self.config.patience is None else self.network.state()
         tracer = None
         if trace:
             tracer = Tracer(self.network, X, y, steps=batches.per_epoch, last=last)
             tracer.take(self.epochs_done)
         self._tracer = tracer
-        why = self._epochs(batches, validation, last, curve, best, on_epoch)
-        self._passes, self._tracer = {}, None
-        if best is not None:
-            best.restore(self.network)
+        why = self._epochs(batches, validation, last, curve, on_epoch)
+        if self._best is not None:
+            self.network.load_state(self._best)
+        self._passes, self._tracer, self._best = {}, None, None
         ended_early = why in ("early stopping", "stopped")
         if tracer is not None and ended_early and tracer.snapshots[-1].epoch != self.epochs_done:
             tracer.take(self.epochs_done)
@@ -192,7 +183,6 @@ class Trainer:
         validation: tuple[Array, Labels] | None,
         last: int,
         curve: list[EpochRecord],
-        best: _Best | None,
         on_epoch: OnEpoch | None,
     ) -> WhyStopped:
         """Train up to epoch ``last``, adding to ``curve``; return why it ended."""
@@ -208,8 +198,8 @@ class Trainer:
             curve.append(EpochRecord(self.epochs_done, rate, loss, *scores))
             if self._tracer is not None and self._tracer.due(self.epochs_done):
                 self._tracer.take(self.epochs_done)
-            if best is not None and _best_epoch(curve) == self.epochs_done:
-                best.keep(self.network)
+            if self._best is not None and _best_epoch(curve) == self.epochs_done:
+                self._best = self.network.state()
             if on_epoch is not None and on_epoch(curve[-1]):
                 return "stopped"
             patience = self.config.patience
@@ -291,8 +281,8 @@ class Trainer:
         return rates
 
     def _l2_term(self) -> float:
-        """The L2 term of the loss; adamw's decay is not a term of the loss."""
-        return 0.0 if self.config.optimizer == "adamw" else self.network.l2_term(self.config.l2)
+        """The L2 term of the loss, for an update rule whose decay is one."""
+        return self.network.l2_term(self.config.l2) if self.optimizer.l2_in_loss else 0.0
 
     def _score(self, X: Array, y: Labels) -> tuple[float, float]:
         """Mean data loss and accuracy in prediction mode."""
@@ -318,22 +308,6 @@ class Trainer:
                 "classes so."
             )
         return X, y
-
-
-class _Best:
-    """The parameters and running statistics of the best epoch so far."""
-
-    def __init__(self, network: Network) -> None:
-        self.parameters = network.parameters.copy()
-        self.statistics = network.statistics.copy()
-
-    def keep(self, network: Network) -> None:
-        np.copyto(self.parameters, network.parameters)
-        np.copyto(self.statistics, network.statistics)
-
-    def restore(self, network: Network) -> None:
-        np.copyto(network.parameters, self.parameters)
-        np.copyto(network.statistics, self.statistics)
 
 
 def _best_epoch(curve: list[EpochRecord]) -> int:

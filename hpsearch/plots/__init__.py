@@ -3,6 +3,6 @@
 from __future__ import annotations
 
 from hpsearch.plots.panels import PANELS, Panel, panel
-from hpsearch.plots.view import NothingToDraw, StudyView, TrialView, read_view
+from hpsearch.plots.view import NothingToDraw, StudyView, read_view
 
-__all__ = ["PANELS", "NothingToDraw", "Panel", "StudyView", "TrialView", "panel", "read_view"]
+__all__ = ["PANELS", "NothingToDraw", "Panel", "StudyView", "panel", "read_view"]

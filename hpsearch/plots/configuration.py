@@ -132,11 +132,10 @@ def _data(data: Mapping[str, Any]) -> dict[str, str]:
         f"{classes} classes",
         "data fingerprint": str(data["fingerprint"]),
     }
-    if "account" in data:
-        told: dict[str, list[str]] = {}
-        for what, words in Account.of_document(data["account"]).facts():
-            told.setdefault(f"data {what}", []).append(words)
-        facts |= {what: "; ".join(words) for what, words in told.items()}
+    told: dict[str, list[str]] = {}
+    for what, words in Account.of_document(data["account"]).facts():
+        told.setdefault(f"data {what}", []).append(words)
+    facts |= {what: "; ".join(words) for what, words in told.items()}
     if data["notes"]:
         facts["notes on the data"] = "; ".join(note.rstrip(".; ") for note in data["notes"])
     return facts

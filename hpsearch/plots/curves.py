@@ -6,8 +6,9 @@ import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from hpsearch.engine.summary import TrialRow
 from hpsearch.plots.style import CYCLE, blank_figure
-from hpsearch.plots.view import NothingToDraw, StudyView, TrialView, scored
+from hpsearch.plots.view import NothingToDraw, StudyView, scored
 
 if TYPE_CHECKING:
     import plotly.graph_objects as go
@@ -55,7 +56,7 @@ def curves_data(view: StudyView) -> CurvesData:
     trials = [trial for trial in scored(view) if trial.curve]
     if not trials:
         raise NothingToDraw("No complete trial has a learning curve: none reported values.")
-    best: dict[str, TrialView] = {}
+    best: dict[str, TrialRow] = {}
     for trial in trials:
         best.setdefault(repr(sorted(trial.configuration.items())), trial)
         if len(best) == BEST:
@@ -68,10 +69,10 @@ def curves_data(view: StudyView) -> CurvesData:
         note += " validation."
     else:
         note += " The store has no losses of these trials."
-    return CurvesData(curves, view.score_name, "epoch" if view.settings else "step", note)
+    return CurvesData(curves, view.summary.score_name, "epoch" if view.settings else "step", note)
 
 
-def _curve(trial: TrialView) -> Curve:
+def _curve(trial: TrialRow) -> Curve:
     steps = sorted(trial.curve.items())
     return Curve(
         trial.number,

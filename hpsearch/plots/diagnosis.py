@@ -5,8 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, NamedTuple
 
+from hpsearch.engine.summary import TrialRow
 from hpsearch.plots.style import BLUE, VERMILLION, blank_figure, wrapped
-from hpsearch.plots.view import NothingToDraw, StudyView, TrialView
+from hpsearch.plots.view import NothingToDraw, StudyView
 from hpsearch.training.diagnosis import ADVICE, Finding
 
 if TYPE_CHECKING:
@@ -45,7 +46,7 @@ def diagnosis_data(view: StudyView) -> DiagnosisData:
     diagnosed = [t for t in view.trials if t.traced or t.findings]
     if not diagnosed:
         raise NothingToDraw("No training of this study has a trace, so that none was diagnosed.")
-    found: dict[str, list[tuple[Finding, TrialView]]] = {}
+    found: dict[str, list[tuple[Finding, TrialRow]]] = {}
     for trial in diagnosed:
         for finding in trial.findings:
             found.setdefault(finding.name, []).append((finding, trial))

@@ -8,9 +8,10 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
+from hpsearch.engine.summary import TrialRow
 from hpsearch.plots.scales import ScoreAxis, middle, score_axis, thinned
 from hpsearch.plots.style import blank_figure, label, stage_colour, stage_group
-from hpsearch.plots.view import NothingToDraw, StudyView, TrialView, scored
+from hpsearch.plots.view import NothingToDraw, StudyView, scored
 from hpsearch.search.base import StageKind
 
 if TYPE_CHECKING:
@@ -53,20 +54,20 @@ def gap_data(view: StudyView) -> GapData:
     trials = [trial for trial in scored(view) if math.isfinite(gap(trial))]
     if not trials:
         raise NothingToDraw("The store has no losses of training and validation for this study.")
-    axis = score_axis(view, [t.score for t in trials if t.score is not None])
+    axis = score_axis(view, [t.known_score for t in trials])
     gaps = [gap(t) for t in trials]
     ends = middle(gaps)
     far = sum(not ends[0] <= g <= ends[1] for g in gaps)
     moved = f"{far} of the gaps lie further out and are drawn at the edge." if far else ""
     kept, thinning = thinned(trials)
-    stages: dict[StageKind, list[TrialView]] = {}
-    for trial in sorted(kept, key=lambda t: (t.stage_index or 0, t.number)):
+    stages: dict[StageKind, list[TrialRow]] = {}
+    for trial in sorted(kept, key=lambda t: (t.slot.stage if t.slot else 0, t.number)):
         stages.setdefault(stage_group(trial.stage), []).append(trial)
     return GapData(
         {
             stage: Gaps(
                 tuple(gap(t) for t in group),
-                tuple(t.score for t in group if t.score is not None),
+                tuple(t.known_score for t in group),
                 tuple(t.number for t in group),
             )
             for stage, group in stages.items()
@@ -77,7 +78,7 @@ def gap_data(view: StudyView) -> GapData:
     )
 
 
-def gap(trial: TrialView) -> float:
+def gap(trial: TrialRow) -> float:
     """Validation loss minus training loss at the end; nan where the store does not have both."""
     if not trial.train_losses or not trial.validation_losses:
         return math.nan

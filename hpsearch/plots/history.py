@@ -8,9 +8,10 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
+from hpsearch.engine.summary import TrialRow
 from hpsearch.plots.scales import ScoreAxis, score_axis, thinned
 from hpsearch.plots.style import GREY, VERMILLION, blank_figure, label, stage_colour, stage_group
-from hpsearch.plots.view import StudyView, TrialView, scored
+from hpsearch.plots.view import StudyView, scored
 from hpsearch.search.base import StageKind
 from hpsearch.wording import settings_text
 
@@ -68,7 +69,7 @@ def history_data(view: StudyView) -> HistoryData:
         NothingToDraw: no trial is complete.
     """
     trials = scored(view)
-    axis = score_axis(view, [_score(t) for t in trials])
+    axis = score_axis(view, [t.known_score for t in trials])
     kept, thinning = thinned(trials)
     stopped, stopping = thinned([t for t in view.trials if t.state == "pruned"], 200)
     without = sum(t.state == "complete" for t in view.trials) - len(trials)
@@ -80,14 +81,14 @@ def history_data(view: StudyView) -> HistoryData:
         else f"Off the axis: {b.does} scores {b.validation_accuracy:.4f}."
         for b in view.summary.baselines
     ]
-    stages: dict[StageKind, list[TrialView]] = {}
-    for trial in sorted(kept, key=lambda t: (t.stage_index or 0, t.number)):
+    stages: dict[StageKind, list[TrialRow]] = {}
+    for trial in sorted(kept, key=lambda t: (t.slot.stage if t.slot else 0, t.number)):
         stages.setdefault(stage_group(trial.stage), []).append(trial)
     return HistoryData(
         stages={stage: _trials(group) for stage, group in stages.items()},
         stopped=_trials(stopped),
         spans=_spans(view.trials),
-        best=_best(trials, view.maximize),
+        best=_best(trials, view.summary.maximize),
         axis=axis,
         note=" ".join(
             filter(
@@ -102,16 +103,11 @@ def history_data(view: StudyView) -> HistoryData:
             )
         ),
         baselines={b.short: b.validation_accuracy for b in view.summary.baselines},
-        winner=next(((t.number, _score(t)) for t in trials if t.number == winner), None),
+        winner=next(((t.number, t.known_score) for t in trials if t.number == winner), None),
     )
 
 
-def _score(trial: TrialView) -> float:
-    assert trial.score is not None, "asked of scored trials"
-    return trial.score
-
-
-def _trials(trials: Sequence[TrialView]) -> Trials:
+def _trials(trials: Sequence[TrialRow]) -> Trials:
     return Trials(
         tuple(t.number for t in trials),
         tuple(float("nan") if t.score is None else t.score for t in trials),
@@ -119,7 +115,7 @@ def _trials(trials: Sequence[TrialView]) -> Trials:
     )
 
 
-def _spans(trials: Sequence[TrialView]) -> tuple[Span, ...]:
+def _spans(trials: Sequence[TrialRow]) -> tuple[Span, ...]:
     """Stages with their trial numbers, in order; the rounds of a race are one."""
     numbers: dict[StageKind, list[int]] = {}
     for trial in trials:
@@ -129,11 +125,11 @@ def _spans(trials: Sequence[TrialView]) -> tuple[Span, ...]:
     return tuple(sorted(spans, key=lambda span: span.first))
 
 
-def _best(trials: Sequence[TrialView], maximize: bool) -> tuple[tuple[int, float], ...]:
+def _best(trials: Sequence[TrialRow], maximize: bool) -> tuple[tuple[int, float], ...]:
     ordered = sorted(trials, key=lambda trial: trial.number)
     steps: list[tuple[int, float]] = []
     for trial in ordered:
-        score = _score(trial)
+        score = trial.known_score
         if not steps or (score > steps[-1][1] if maximize else score < steps[-1][1]):
             steps.append((trial.number, score))
     last = ordered[-1].number

@@ -7,8 +7,9 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import TYPE_CHECKING
 
+from hpsearch.engine.summary import TrialRow
 from hpsearch.plots.style import BLUE, blank_figure, label
-from hpsearch.plots.view import NothingToDraw, StudyView, TrialView, scored
+from hpsearch.plots.view import NothingToDraw, StudyView, scored
 from hpsearch.search.distributions import to_distribution
 from hpsearch.search.optuna_strategies import quiet_optuna
 
@@ -44,7 +45,7 @@ def importances_data(view: StudyView) -> ImportancesData:
         NothingToDraw: too few trials are complete, or fewer than two parameters vary.
     """
     trials = scored(view, at_least=10)
-    first = [trial for trial in trials if trial.stage_index == 0]
+    first = [trial for trial in trials if trial.slot is not None and trial.slot.stage == 0]
     if first:
         trials = first
     if len(trials) < 10:
@@ -68,7 +69,7 @@ def importances_data(view: StudyView) -> ImportancesData:
 
 
 def _ped_anova(
-    view: StudyView, trials: Sequence[TrialView], names: Sequence[str]
+    view: StudyView, trials: Sequence[TrialRow], names: Sequence[str]
 ) -> dict[str, float]:
     import optuna
     from optuna.importance import PedAnovaImportanceEvaluator, get_param_importances
@@ -83,7 +84,7 @@ def _ped_anova(
         for trial in trials
     ]
     with quiet_optuna():
-        study = optuna.create_study(direction="maximize" if view.maximize else "minimize")
+        study = optuna.create_study(direction="maximize" if view.summary.maximize else "minimize")
         study.add_trials(frozen)
         found = get_param_importances(study, evaluator=PedAnovaImportanceEvaluator())
     return {name: float(share) for name, share in found.items()}

@@ -12,9 +12,10 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias
 
+from hpsearch.engine.summary import TrialRow
 from hpsearch.plots.scales import log_ticks
 from hpsearch.plots.style import CYCLE, GREY, blank_figure, wrapped
-from hpsearch.plots.view import NothingToDraw, StudyView, TrialView
+from hpsearch.plots.view import NothingToDraw, StudyView
 
 if TYPE_CHECKING:
     import plotly.graph_objects as go
@@ -95,7 +96,7 @@ def layers_data(view: StudyView) -> LayersData:
     return LayersData((*shown, *(_training(trial, "the most faulty") for trial in worst)))
 
 
-def _training(trial: TrialView, why: str) -> Training:
+def _training(trial: TrialRow, why: str) -> Training:
     assert trial.snapshots is not None, "asked of trainings that have some"
     what = f"{why}: {', '.join(trial.faults)}" if trial.faults else f"{why}, without a fault"
     series: Mapping[str, Sequence[Sequence[float | None]]] = trial.snapshots["layers"]

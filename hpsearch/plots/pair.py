@@ -11,10 +11,11 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from hpsearch.engine.summary import TrialRow
 from hpsearch.plots.scales import hover_texts, parameter_axis, place, points, thinned
 from hpsearch.plots.slice_contour import ordered_parameters
 from hpsearch.plots.style import GREY, VERMILLION, blank_figure, stage_group
-from hpsearch.plots.view import StudyView, TrialView, scored
+from hpsearch.plots.view import StudyView, scored
 from hpsearch.search.base import RACE
 from hpsearch.space import Categorical, Parameter
 
@@ -93,13 +94,13 @@ def pair_data(view: StudyView) -> PairData:
     )
 
 
-def _both(view: StudyView, names: tuple[str, str], trials: list[TrialView]) -> np.ndarray:
+def _both(view: StudyView, names: tuple[str, str], trials: list[TrialRow]) -> np.ndarray:
     return np.stack(
         [points(view.parameters[n], [t.configuration[n] for t in trials]) for n in names]
     )
 
 
-def _margin(view: StudyView, name: str, trials: list[TrialView], quarter: int) -> Margin:
+def _margin(view: StudyView, name: str, trials: list[TrialRow], quarter: int) -> Margin:
     parameter = view.parameters[name]
     if isinstance(parameter, Categorical):
         bins = len(parameter.choices)

@@ -8,9 +8,10 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from hpsearch.engine.summary import TrialRow
 from hpsearch.plots.scales import ScoreAxis, place, score_axis, shortened, thinned
 from hpsearch.plots.style import GREY, SKY, VERMILLION, blank_figure, label
-from hpsearch.plots.view import NothingToDraw, StudyView, TrialView, scored
+from hpsearch.plots.view import NothingToDraw, StudyView, scored
 from hpsearch.space import Categorical, Parameter
 from hpsearch.wording import value_text
 
@@ -62,7 +63,7 @@ def parallel_data(view: StudyView) -> ParallelData:
     trials = scored(view, at_least=2)
     if not view.parameters:
         raise NothingToDraw("The study searches no parameter.")
-    axis = score_axis(view, [t.score for t in trials if t.score is not None])
+    axis = score_axis(view, [t.known_score for t in trials])
     kept, thinning = thinned(trials, MAX_LINES)
     best = min(10, max(1, len(kept) // 5))
     quarter = max(best, len(kept) // 4)
@@ -79,12 +80,11 @@ def parallel_data(view: StudyView) -> ParallelData:
     )
 
 
-def _lines(view: StudyView, axis: ScoreAxis, trials: Sequence[TrialView]) -> Lines:
+def _lines(view: StudyView, axis: ScoreAxis, trials: Sequence[TrialRow]) -> Lines:
     places, texts = [], []
     for trial in trials:
-        assert trial.score is not None, "asked of scored trials"
         values = trial.configuration
-        height = (float(axis.clip([trial.score])[0]) - axis.low) / (axis.high - axis.low)
+        height = (float(axis.clip([trial.known_score])[0]) - axis.low) / (axis.high - axis.low)
         places.append(
             [place(p, values[n]) if n in values else np.nan for n, p in view.parameters.items()]
             + [height]

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
+from hpsearch.engine.summary import TrialRow
 from hpsearch.plots.scales import (
     ScoreAxis,
     hover_texts,
@@ -18,7 +19,7 @@ from hpsearch.plots.scales import (
     thinned,
 )
 from hpsearch.plots.style import GREY, blank_figure, label, stage_colour, stage_group, wrapped
-from hpsearch.plots.view import NothingToDraw, StudyView, TrialView, scored
+from hpsearch.plots.view import NothingToDraw, StudyView, scored
 from hpsearch.search.base import RACE, StageKind
 from hpsearch.space import Categorical, Parameter, Value
 
@@ -91,14 +92,14 @@ def parameters_data(view: StudyView) -> ParametersData:
     trials = scored(view)
     if not view.parameters:
         raise NothingToDraw("The study searches no parameter.")
-    axis = score_axis(view, [t.score for t in trials if t.score is not None])
+    axis = score_axis(view, [t.known_score for t in trials])
     # There are as many figures as parameters, so that each has fewer points than a single one.
     kept, thinning = thinned(trials, 400)
     pruned = [t for t in view.trials if t.state == "pruned"]
     stopped, _ = thinned(pruned, 150)
     fewer = f"Crosses are {len(stopped)} of {len(pruned):,} stopped trials."
-    stages: dict[StageKind, list[TrialView]] = {}
-    for trial in sorted(kept, key=lambda t: (t.stage_index or 0, t.number)):
+    stages: dict[StageKind, list[TrialRow]] = {}
+    for trial in sorted(kept, key=lambda t: (t.slot.stage if t.slot else 0, t.number)):
         stages.setdefault(stage_group(trial.stage), []).append(trial)
     crosses = fewer if len(stopped) < len(pruned) else ""
     bars = BARS if view.summary.stages else ""
@@ -120,7 +121,7 @@ def parameters_data(view: StudyView) -> ParametersData:
     )
 
 
-def _draws(name: str, trials: Sequence[TrialView]) -> Draws:
+def _draws(name: str, trials: Sequence[TrialRow]) -> Draws:
     here = [t for t in trials if name in t.configuration]
     return Draws(
         tuple(t.configuration[name] for t in here),

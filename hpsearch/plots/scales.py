@@ -6,15 +6,14 @@ import math
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
+from hpsearch.engine.summary import TrialRow
 from hpsearch.plots.style import label, wrapped
+from hpsearch.plots.view import StudyView
 from hpsearch.space import Categorical, Int, Parameter, Value
-
-if TYPE_CHECKING:
-    from hpsearch.plots.view import StudyView, TrialView
 
 __all__ = [
     "MAX_POINTS",
@@ -82,13 +81,13 @@ def score_axis(view: StudyView, scores: Sequence[float]) -> ScoreAxis:
         scores: at least one.
 
     >>> from types import SimpleNamespace
-    >>> view = SimpleNamespace(score_name="accuracy", maximize=True)
+    >>> view = SimpleNamespace(summary=SimpleNamespace(score_name="accuracy", maximize=True))
     >>> axis = score_axis(view, [0.98, 0.97, 0.96, 0.95, 0.1])
     >>> round(axis.low, 2), axis.high, axis.outside
     (0.88, 0.98, 1)
     """
     values = np.asarray(scores, np.float64)
-    sign = 1.0 if view.maximize else -1.0
+    sign = 1.0 if view.summary.maximize else -1.0
     merits = sign * values
     best, reach = merits.max(), 5 * (merits.max() - np.median(merits))
     worst = max(merits.min(), best - reach) if reach else merits.min()
@@ -97,7 +96,7 @@ def score_axis(view: StudyView, scores: Sequence[float]) -> ScoreAxis:
         worst, best = best - 0.5 * max(abs(best), 0.1), best + 0.1 * max(abs(best), 0.1)
     low, high = sorted((sign * float(worst), sign * float(best)))
     outside = int(np.sum(merits < worst))
-    return ScoreAxis(view.score_name, low, high, sign * float(worst), outside)
+    return ScoreAxis(view.summary.score_name, low, high, sign * float(worst), outside)
 
 
 def place(parameter: Parameter, value: Value) -> float:
@@ -235,7 +234,7 @@ def single(values: Sequence[Value] | np.ndarray) -> np.ndarray:
     return wide.astype(np.float32) if fit else wide
 
 
-def thinned(trials: Sequence[TrialView], limit: int = MAX_POINTS) -> tuple[list[TrialView], str]:
+def thinned(trials: Sequence[TrialRow], limit: int = MAX_POINTS) -> tuple[list[TrialRow], str]:
     """As many trials as a figure bears: the best fifth of them, and an even sample of the others.
 
     Args:

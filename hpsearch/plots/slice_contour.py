@@ -75,8 +75,8 @@ def slice_contour_data(view: StudyView) -> SliceContourData:
     """
     first, second = ordered_parameters(view)[:2]
     trials = [t for t in scored(view) if {first, second} <= t.configuration.keys()]
-    axis = score_axis(view, [t.score for t in trials if t.score is not None])
-    scores = axis.clip([t.score for t in trials if t.score is not None])
+    axis = score_axis(view, [t.known_score for t in trials])
+    scores = axis.clip([t.known_score for t in trials])
     places = np.array(
         [[place(view.parameters[n], t.configuration[n]) for t in trials] for n in (first, second)]
     )

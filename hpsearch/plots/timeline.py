@@ -9,9 +9,10 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
+from hpsearch.engine.summary import TrialRow
 from hpsearch.plots.scales import MAX_POINTS
 from hpsearch.plots.style import blank_figure, label, stage_colour, stage_group
-from hpsearch.plots.view import NothingToDraw, StudyView, TrialView
+from hpsearch.plots.view import NothingToDraw, StudyView
 from hpsearch.search.base import StageKind
 
 if TYPE_CHECKING:
@@ -118,7 +119,7 @@ def joined(pieces: Sequence[Piece], pause: float) -> list[Piece]:
     return sorted([*done, *latest.values()], key=lambda piece: piece.start)
 
 
-def _began(trial: TrialView) -> datetime:
+def _began(trial: TrialRow) -> datetime:
     """When the training began: slots are handed out ahead, so that its length says it better."""
     assert trial.started is not None, "asked of finished trials"
     assert trial.completed is not None, "asked of finished trials"
@@ -128,7 +129,7 @@ def _began(trial: TrialView) -> datetime:
     return trial.completed - timedelta(seconds=min(trial.seconds, between))
 
 
-def _worker(trial: TrialView) -> str:
+def _worker(trial: TrialRow) -> str:
     return trial.worker or "unknown worker"
 
 

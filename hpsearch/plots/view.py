@@ -2,30 +2,27 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 from hpsearch.advice import Recommendation, advise, read_evidence
 from hpsearch.engine import record
 from hpsearch.engine.environment import environment
-from hpsearch.engine.summary import Summary, TrialRow, states_text, summarize, whole
+from hpsearch.engine.summary import Summary, TrialRow, states_text, summarize
 from hpsearch.search.distributions import as_value, from_distribution
 from hpsearch.space import Categorical, Float, Int, Parameter
 from hpsearch.storage import load_epochs, load_study, storage_errors
 
 if TYPE_CHECKING:
-    from datetime import datetime
-
     from optuna import Study
     from optuna.distributions import BaseDistribution
     from optuna.trial import FrozenTrial
 
     from hpsearch.storage import WriteBehindStorage
 
-__all__ = ["NothingToDraw", "StudyView", "TrialView", "read_view", "scored"]
+__all__ = ["NothingToDraw", "StudyView", "read_view", "scored"]
 
 
 LARGEST = 1e38
@@ -36,45 +33,13 @@ class NothingToDraw(Exception):  # noqa: N818 - no error: the sentence stands wh
     """Why a panel has no figure, as a sentence for the reader."""
 
 
-@dataclass(frozen=True)
-class TrialView(TrialRow):
-    """A trial with its curves.
-
-    Attributes:
-        stage_index: the place of its stage in the study.
-        worker: who trained it: machine and process.
-        started, completed: when it was handed out, and when its result came in.
-        curve: the score by epoch (by step, for a study that hpsearch did not make).
-        train_losses: one an epoch; nan where it was not finite.
-        validation_losses: likewise.
-        traced: whether there are snapshots of its network.
-        snapshots: these, in terms of JSON; see `Trace.document`. Of the best trial and of the one
-            with most faults; None for all others.
-    """
-
-    stage_index: int | None = None
-    worker: str = ""
-    started: datetime | None = None
-    completed: datetime | None = None
-    curve: Mapping[int, float] = field(default_factory=dict)
-    train_losses: tuple[float, ...] = ()
-    validation_losses: tuple[float, ...] = ()
-    traced: bool = False
-    snapshots: Mapping[str, Any] | None = None
-
-
 @dataclass(frozen=True, eq=False)  # one that was read is only ever itself
 class StudyView:
     """A study.
 
     Attributes:
-        name: of the study.
         summary: what it came to.
-        trials: best first, as in ``summary.rows``.
         parameters: each with the widest range that any trial was drawn from.
-        score_name: what the score is.
-        maximize: whether a greater score is better.
-        objectives: how many values a trial has.
         settings: the study file, as the store has it; empty for a study of somebody else.
         environments: what its runs ran with, each kind once, the first one first.
         machine: what the process that reads the study runs with.
@@ -83,18 +48,23 @@ class StudyView:
             somebody else.
     """
 
-    name: str
     summary: Summary
-    trials: tuple[TrialView, ...]
     parameters: Mapping[str, Parameter]
-    score_name: str = "validation accuracy"
-    maximize: bool = True
-    objectives: int = 1
     settings: Mapping[str, Any] = field(default_factory=dict)
     environments: Sequence[Mapping[str, str]] = ()
     machine: Mapping[str, str] = field(default_factory=dict)
     comparison: str | None = None
     advice: tuple[Recommendation, ...] = ()
+
+    @property
+    def name(self) -> str:
+        """The study's name."""
+        return self.summary.study
+
+    @property
+    def trials(self) -> tuple[TrialRow, ...]:
+        """Its trials, best first."""
+        return self.summary.rows
 
 
 def read_view(store: WriteBehindStorage, name: str) -> StudyView:
@@ -111,22 +81,16 @@ def read_view(store: WriteBehindStorage, name: str) -> StudyView:
     with storage_errors(store.url):
         study = load_study(store, name)
         summary = summarize(study)
-        trials = {trial.number: trial for trial in study.get_trials(deepcopy=False)}
+        trials = study.get_trials(deepcopy=False)
         epochs = load_epochs(store, study_id=study._study_id, snapshots=False)
-        ids = {number: trial._trial_id for number, trial in trials.items()}
+        ids = {trial.number: trial._trial_id for trial in trials}
         traced = [r for r in summary.rows if "snapshots" in epochs.get(ids[r.number], ())]
         for number in seen_from_inside(traced):
             epochs |= load_epochs(store, trial_id=ids[number])
+    rows = tuple(_with_epochs(row, epochs.get(ids[row.number], {})) for row in summary.rows)
     return StudyView(
-        name=name,
-        summary=summary,
-        trials=tuple(
-            _trial(row, trials[row.number], epochs.get(ids[row.number], {})) for row in summary.rows
-        ),
-        parameters=_parameters(trials.values()),
-        score_name=summary.score_name,
-        maximize=summary.maximize,
-        objectives=summary.objectives,
+        summary=replace(summary, rows=rows),
+        parameters=_parameters(trials),
         settings=record.read_metadata(study, "study file") or {},
         environments=tuple(
             {str(what): str(value) for what, value in known.items()}
@@ -164,23 +128,14 @@ def seen_from_inside(rows: Sequence[TrialRow]) -> list[int]:
     return [row.number for row in (*rows[:1], worst) if row is not None]
 
 
-def _trial(row: TrialRow, trial: FrozenTrial, epochs: Mapping[str, Any]) -> TrialView:
-    return TrialView(
-        **vars(row),
-        stage_index=whole(trial.user_attrs.get("stage_index")),
-        worker=str(trial.user_attrs.get("worker", "")),
-        started=trial.datetime_start,
-        completed=trial.datetime_complete,
-        curve=trial.intermediate_values,
-        train_losses=_losses(epochs.get("train_loss", ())),
-        validation_losses=_losses(epochs.get("validation_loss", ())),
+def _with_epochs(row: TrialRow, epochs: Mapping[str, Any]) -> TrialRow:
+    return replace(
+        row,
+        train_losses=record.read_losses(epochs, "train_loss"),
+        validation_losses=record.read_losses(epochs, "validation_loss"),
         traced="snapshots" in epochs,
         snapshots=epochs.get("snapshots") or None,
     )
-
-
-def _losses(values: Sequence[float | None]) -> tuple[float, ...]:
-    return tuple(math.nan if value is None else value for value in values)
 
 
 def _parameters(trials: Iterable[FrozenTrial]) -> dict[str, Parameter]:
@@ -214,7 +169,7 @@ def _union(parameters: Sequence[Parameter]) -> Parameter:
     return Float(low, high, log)
 
 
-def scored(view: StudyView, at_least: int = 1) -> list[TrialView]:
+def scored(view: StudyView, at_least: int = 1) -> list[TrialRow]:
     """The complete trials with a score that a figure can show, best first.
 
     Args:
@@ -224,9 +179,9 @@ def scored(view: StudyView, at_least: int = 1) -> list[TrialView]:
     Raises:
         NothingToDraw: there are fewer; the sentence says why.
     """
-    if view.objectives > 1:
+    if (values := view.summary.objectives) > 1:
         raise NothingToDraw(
-            f"Each trial of this study has {view.objectives} values; panels show studies with one."
+            f"Each trial of this study has {values} values; panels show studies with one."
         )
     trials = [
         trial

@@ -4,15 +4,11 @@ from __future__ import annotations
 
 import html
 import re
-from typing import TYPE_CHECKING
 
-from hpsearch.plots import NothingToDraw
+from hpsearch.plots import NothingToDraw, StudyView
 from hpsearch.plots.diagnosis import diagnosis_data
 from hpsearch.wording import Table, moves, result_sentence, stages_table, winner_line
 from hpsearch.writing import written_out
-
-if TYPE_CHECKING:
-    from hpsearch.plots import StudyView
 
 __all__ = ["note_markdown"]
 

@@ -31,6 +31,7 @@ __all__ = [
     "Slot",
     "Stage",
     "StageKind",
+    "StagePlan",
     "Strategy",
     "Winner",
     "generator",
@@ -60,6 +61,11 @@ class Slot:
     configuration: Configuration
     seed: int
     epochs: int
+
+    @property
+    def place(self) -> tuple[int, int]:
+        """Its stage and its index there."""
+        return self.stage, self.index
 
 
 @dataclass(frozen=True)
@@ -121,8 +127,8 @@ class StageKind(NamedTuple):
 
 
 @dataclass(frozen=True)
-class Stage:
-    """A number of slots that can run side by side.
+class StagePlan:
+    """What can be told, and kept, of a stage.
 
     Args:
         kind: what it is for.
@@ -130,10 +136,7 @@ class Stage:
         slots: how many trainings it has.
         epochs: how long each of them trains.
         space: where their configurations come from.
-        seed: the study's seed.
-        propose: the configuration of each slot.
         changes: what changed in the space since the stage before, with reasons.
-        adaptive: whether ``propose`` looks at what has finished.
     """
 
     kind: StageKind
@@ -141,10 +144,7 @@ class Stage:
     slots: int
     epochs: int
     space: Space
-    seed: int
-    propose: Propose = field(repr=False, compare=False)
     changes: tuple[Change, ...] = ()
-    adaptive: bool = False
 
     @property
     def name(self) -> str:
@@ -155,6 +155,21 @@ class Stage:
     def races(self) -> bool:
         """Whether it is a round of a race."""
         return self.kind.name == RACE
+
+
+@dataclass(frozen=True, kw_only=True)
+class Stage(StagePlan):
+    """A number of slots that can run side by side.
+
+    Args:
+        seed: the study's seed.
+        propose: the configuration of each slot.
+        adaptive: whether ``propose`` looks at what has finished.
+    """
+
+    seed: int
+    propose: Propose = field(repr=False, compare=False)
+    adaptive: bool = False
 
     def slot(self, index: int, finished: Sequence[Result] = ()) -> Slot:
         """The slot at an index.
@@ -236,7 +251,7 @@ def slot_seed(seed: int, stage: int, index: int) -> int:
 
 def in_order(results: Iterable[Result]) -> list[Result]:
     """Results by stage and index, whatever the order in which they finished."""
-    return sorted(results, key=lambda result: (result.slot.stage, result.slot.index))
+    return sorted(results, key=lambda result: result.slot.place)
 
 
 def merit(result: Result) -> tuple[bool, float]:

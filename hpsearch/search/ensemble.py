@@ -97,13 +97,12 @@ def members_to_try(
         size: how many members are wanted.
     """
     race = [result for result in results if result.slot.stage in raced]
-    leader = configuration_key(winner)
-    own = [r for r in results if configuration_key(r.slot.configuration) == leader]
-    entries = contenders_for(race, len(race)) if race else contenders_for(results, 2 * size)
+    own = [r for r in results if r.slot.configuration == winner]
+    contenders = contenders_for(race, len(race)) if race else contenders_for(results, 2 * size)
     # The winner too where it never raced, as when time was up within the first round.
-    entries += contenders_for(own, 1)
+    contenders += contenders_for(own, 1)
     found: dict[object, Result] = {}
-    for entry in entries:
-        if entry.sound:
-            found.setdefault(configuration_key(entry.configuration), entry.first)
-    return sorted(found.values(), key=lambda r: configuration_key(r.slot.configuration) != leader)
+    for contender in contenders:
+        if contender.sound:
+            found.setdefault(configuration_key(contender.configuration), contender.first)
+    return sorted(found.values(), key=lambda r: r.slot.configuration != winner)

@@ -94,7 +94,7 @@ class Extension:
         return self._race(start).next_round(results, search.space, search.seed)
 
     def winner(self, results: Sequence[Result]) -> Winner:
-        """The leader of the last race that has begun."""
+        """The best of the last race that has begun."""
         start, stage = self._earlier(results)
         if stage is not None or stages_done(results) == start:
             return self.before.winner(results)
@@ -120,9 +120,8 @@ class Extension:
             space, changes = narrow([search.space], results)
             propose = sobol(space, self.slots, search.seed, stage=index)
             kind, epochs = StageKind("fine", index), self.whole.epochs
-            return Stage(
-                kind, index, self.slots, epochs, space, search.seed, propose, changes=changes
-            )
+            plan = kind, index, self.slots, epochs, space, changes
+            return Stage(*plan, seed=search.seed, propose=propose)
         stage = search.stage(())
 
         def go_on(slot: int, finished: Sequence[Result]) -> Configuration:

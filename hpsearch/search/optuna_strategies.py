@@ -8,35 +8,21 @@ the study's store is never asked, so it keeps its one writer.
 
 from __future__ import annotations
 
-import importlib.util
 import warnings
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
-from hpsearch.errors import UsageError
 from hpsearch.search.base import Configuration, Propose, Result, slot_seed
 from hpsearch.search.distributions import suggest
+from hpsearch.space import Space
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
-
     import optuna
 
-    from hpsearch.space import Space
-
-__all__ = ["ADAPTIVE", "adaptive", "check_installed", "quiet_optuna"]
+__all__ = ["ADAPTIVE", "adaptive", "quiet_optuna"]
 
 ADAPTIVE = ("tpe", "gp", "cmaes")
-
-
-def check_installed(name: str) -> None:
-    """Refuse a sampler that needs a package that is not installed.
-
-    Raises:
-        UsageError: the package is torch, for gp.
-    """
-    if name == "gp" and importlib.util.find_spec("torch") is None:
-        raise UsageError("the strategy gp needs torch; install it with pip install hpsearch[gp].")
 
 
 def adaptive(name: str, space: Space, seed: int) -> Propose:

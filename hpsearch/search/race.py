@@ -92,12 +92,14 @@ class RacedSearch:
 
     Args:
         search: the search.
+        trials: the most that it was to have, those of the race included; a grid may have fewer.
         confirm: the trials that go to the race; 0 to name the best single score.
         epochs: the epochs of a full training, which the race uses.
         contenders: how many configurations start in the race.
     """
 
     search: Search
+    trials: int
     confirm: int
     epochs: int
     contenders: int
@@ -148,31 +150,31 @@ class Race:
 
     def next_round(self, results: Sequence[Result], space: Space, seed: int) -> Stage | None:
         """The next round, None when the trials are spent."""
-        index = stages_done(results)
-        sizes = rounds(self.trials, len(self._entrants(results)))
+        index, contenders = stages_done(results), self._ranked(results)
+        sizes = rounds(self.trials, len(contenders))
         played = index - self.start
         if played >= len(sizes):
             return None
-        runners = [entry.configuration for entry in self._ranked(results)[: sizes[played]]]
+        left = [contender.configuration for contender in contenders[: sizes[played]]]
         return Stage(
             kind=StageKind(RACE, self.first + played),
             index=index,
-            slots=len(runners),
+            slots=len(left),
             epochs=self.epochs,
             space=space,
             seed=seed,
-            propose=lambda i, _: runners[i],
+            propose=lambda i, _: left[i],
         )
 
     def winner(self, results: Sequence[Result]) -> Winner:
-        """The leader, as the race stands, of those that were ever trained to their end.
+        """The best, as the race stands, of those that were ever trained to their end.
 
         Raises:
             RunError: there is no result, or none is complete (`NoWinnerError`).
         """
         if not results:
             raise RunError("no trial has finished, so there is no winner; see the failed trials.")
-        best = next((entry for entry in self._ranked(results) if entry.trained), None)
+        best = next((c for c in self._ranked(results) if c.trained), None)
         if best is None:
             many = len(results)
             trials = "the only trial was" if many == 1 else f"all {many} trials were"
@@ -182,27 +184,25 @@ class Race:
             )
         scores = best.scores
         std = statistics.stdev(scores) if len(scores) > 1 else None
-        slots = tuple((r.slot.stage, r.slot.index) for r in best.counting)
+        slots = tuple(r.slot.place for r in best.counting)
         mean = statistics.fmean(scores)
         return Winner(best.configuration, mean, std, tuple(scores), best.epochs, slots)
 
-    def _entrants(self, results: Sequence[Result]) -> list[Contender]:
-        found = [r for r in in_order(results) if r.slot.stage < self.start]
-        return contenders_for(found, self.contenders)
-
     def _ranked(self, results: Sequence[Result]) -> list[Contender]:
-        """The contenders, the leader first: who survived longer, then who has the better mean."""
-        entrants = {configuration_key(e.configuration): e for e in self._entrants(results)}
-        for result in in_order(results):
-            if result.slot.stage >= self.start:
-                entry = entrants.get(configuration_key(result.slot.configuration))
-                if entry is not None:
-                    entry.add(result)
-        return sorted(entrants.values(), key=lambda e: e.rank(), reverse=True)
+        """The contenders, the best first: who survived longer, then who has the better mean."""
+        ordered = in_order(results)
+        before = [r for r in ordered if r.slot.stage < self.start]
+        found = contenders_for(before, self.contenders)
+        contenders = {configuration_key(c.configuration): c for c in found}
+        for result in ordered[len(before) :]:
+            contender = contenders.get(configuration_key(result.slot.configuration))
+            if contender is not None:
+                contender.add(result)
+        return sorted(contenders.values(), key=lambda c: c.rank(), reverse=True)
 
 
 class Contender:
-    """One contender: its first training, the scores it was selected by, and those of the race.
+    """A configuration in a race: its first training, the scores that chose it, and the race's.
 
     Args:
         trainings: of one configuration. The longest of them count; if all of these were stopped as
@@ -262,12 +262,12 @@ def contenders_for(results: Sequence[Result], count: int) -> list[Contender]:
     groups: dict[tuple[tuple[str, Value], ...], list[Result]] = {}
     for result in results:
         groups.setdefault(configuration_key(result.slot.configuration), []).append(result)
-    entries = [Contender(group) for group in groups.values()]
-    entries.sort(
-        key=lambda e: (e.sound, e.trained, e.epochs, statistics.fmean(e.scores)), reverse=True
+    found = [Contender(group) for group in groups.values()]
+    found.sort(
+        key=lambda c: (c.sound, c.trained, c.epochs, statistics.fmean(c.scores)), reverse=True
     )
-    sound = [entry for entry in entries if entry.sound]
-    return (sound or entries)[:count]
+    sound = [contender for contender in found if contender.sound]
+    return (sound or found)[:count]
 
 
 def _longest(results: Sequence[Result]) -> list[Result]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.util
 from collections.abc import Sequence
 from functools import partial
 
@@ -9,7 +10,7 @@ from hpsearch.errors import UnknownNameError, UsageError, shown
 from hpsearch.search.base import Configuration, Propose, generator
 from hpsearch.search.coarse_to_fine import EPOCH_SHARES, STAGE_SHARES, plan
 from hpsearch.search.grid import Points, make_grid, shuffled
-from hpsearch.search.optuna_strategies import ADAPTIVE, adaptive, check_installed
+from hpsearch.search.optuna_strategies import ADAPTIVE, adaptive
 from hpsearch.search.quasi_random import sobol
 from hpsearch.search.race import RacedSearch, Search
 from hpsearch.space import Space
@@ -58,7 +59,8 @@ def make_strategy(
 
     Raises:
         UnknownNameError: if there is no strategy of that name.
-        UsageError: if a number is out of range, or a setting belongs to another strategy.
+        UsageError: if a number is out of range, a setting belongs to another strategy, or gp has no
+            torch.
     """
     if name not in STRATEGIES:
         raise UnknownNameError("strategy", name, STRATEGIES)
@@ -89,11 +91,11 @@ def make_strategy(
     if name == "grid":
         grid = shuffled(make_grid(space, points, left, shift=seed if shift else None), seed)
         slots = (len(grid),)
-    if name in ADAPTIVE:
-        check_installed(name)
+    if name == "gp" and importlib.util.find_spec("torch") is None:
+        raise UsageError("the strategy gp needs torch; install it with pip install hpsearch[gp].")
     begin = partial(_begin, name, seed, slots, grid)  # no closure, since strategies are pickled
     search = Search(name, space, slots, lengths, seed, begin, adaptive=name in ADAPTIVE)
-    return RacedSearch(search, confirm, epochs, contenders)
+    return RacedSearch(search, trials, confirm, epochs, contenders)
 
 
 def _begin(

@@ -8,16 +8,14 @@ effects multiply, in equal cells where values are discrete.
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 from decimal import Decimal
-from typing import TYPE_CHECKING, TypeAlias
+from typing import TypeAlias
 
 import numpy as np
 
 from hpsearch.errors import SpaceError, shown
-
-if TYPE_CHECKING:
-    from collections.abc import Sequence
 
 __all__ = ["Categorical", "Float", "Int", "Parameter", "Value", "own_value"]
 

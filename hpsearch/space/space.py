@@ -3,17 +3,14 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import Any
+
+import numpy as np
 
 from hpsearch.errors import SpaceError, UnknownNameError
 from hpsearch.space.parameter import Categorical, Float, Int, Parameter, Value
-
-if TYPE_CHECKING:
-    from collections.abc import Sequence
-
-    import numpy as np
 
 __all__ = ["Condition", "Space"]
 

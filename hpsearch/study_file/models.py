@@ -428,6 +428,10 @@ class StudyFile(_Table):
             if name != "epochs"
         }
 
+    def configuration(self, searched: Mapping[str, Value]) -> dict[str, Value]:
+        """All settings of a training but for the epochs: those searched, and those fixed."""
+        return self.fixed() | dict(searched)
+
 
 def _space(settings: Mapping[str, Any]) -> Space:
     parameters: dict[str, Parameter] = {}

@@ -20,7 +20,7 @@ from typing import IO, Any
 
 import numpy as np
 
-from hpsearch.data.account import quoted
+from hpsearch.data.account import quoted, rows_told
 from hpsearch.data.arrays import member_sizes, read_members
 from hpsearch.data.dataset import check_size
 from hpsearch.data.files import first_line, whole_path
@@ -145,10 +145,10 @@ class Model:
         told = []
         empty = np.flatnonzero(np.isnan(X).all(axis=1))
         if len(empty):
+            have = "have" if len(empty) > 1 else "has"
             told.append(
-                f"{_rows(len(empty))} {'have' if len(empty) > 1 else 'has'} no value in any of the "
-                f"model's columns (the first is row {empty[0] + 1}); what is predicted for "
-                "such rows means nothing"
+                f"{rows_told(len(empty))} {have} no value in any of the model's columns (the first "
+                f"is row {empty[0] + 1}); what is predicted for such rows means nothing"
             )
         parts = [member.preprocessor for member in self.members]
         low = np.fmin.reduce([part.low for part in parts], axis=0).astype(np.float64)
@@ -160,7 +160,7 @@ class Model:
             values = X[far[:, column], column]
             farthest = values[np.argmax(np.abs(values - low[column]))]
             told.append(
-                f"{_rows(len(values))} of {name}: far outside of what the "
+                f"{rows_told(len(values))} of {name}: far outside of what the "
                 f"model learned from, {low[column]:.6g} to {high[column]:.6g}; the farthest "
                 f"is {farthest:.6g}"
             )
@@ -278,10 +278,6 @@ class Model:
             )
             _ = model._built
         return model
-
-
-def _rows(count: int) -> str:
-    return f"{count:,} row{'s' * (count != 1)}"
 
 
 def _distinct(names: list[Any]) -> tuple[Any, ...]:

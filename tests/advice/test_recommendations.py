@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 
 from hpsearch.advice import Change, Evidence, Recommendation, advise, next_study, urgent
-from hpsearch.advice.evidence import Trained
-from hpsearch.search.base import Result, Slot
+from hpsearch.engine.summary import TrialRow
+from hpsearch.search.base import Slot
 from hpsearch.study_file import StudyFile, parse_study_file
 from hpsearch.training.diagnosis import Finding
 
@@ -47,16 +47,28 @@ def trained(
     epochs: int = 20,
     best: int = 15,
     complete: bool = True,
+    stage: int = 0,
     **more: Any,
-) -> Trained:
-    configuration = {"learning_rate": rate, "l2": 1e-4, **more}
-    slot = Slot(0, index, configuration, index, epochs)
+) -> TrialRow:
     findings = tuple(Finding(name, "as seen", fault) for name in names)  # type: ignore[arg-type]
-    return Trained(Result(slot, score, complete), best, findings)
+    slot = Slot(stage, index, {"learning_rate": rate, "l2": 1e-4, **more}, index, epochs)
+    return TrialRow(
+        number=100 * stage + index,
+        state="complete" if complete else "pruned",
+        stage=None,
+        slot=slot,
+        score=score,
+        epochs=epochs,
+        seconds=1.0,
+        why="",
+        configuration=slot.configuration,
+        findings=findings,
+        best_epoch=best,
+    )
 
 
 def advice(
-    trainings: Sequence[Trained], file: StudyFile | None = None
+    trainings: Sequence[TrialRow], file: StudyFile | None = None
 ) -> tuple[Recommendation, ...]:
     return advise(Evidence(file or study(), tuple(trainings), 200))
 
@@ -65,7 +77,7 @@ def changed(recommendations: Sequence[Recommendation]) -> dict[str, Any]:
     return {change.key: change.value for r in recommendations for change in r.changes}
 
 
-def many(make: Callable[[int, float], Trained], n: int = 24) -> list[Trained]:
+def many(make: Callable[[int, float], TrialRow], n: int = 24) -> list[TrialRow]:
     """Trainings over the whole range of rates, which says nothing of itself."""
     rng = np.random.default_rng(0)
     return [
@@ -156,10 +168,8 @@ def test_where_the_best_training_is_healthy_the_range_is_only_cut() -> None:
 def test_a_configuration_that_raced_counts_once_in_the_ranges() -> None:
     rng = np.random.default_rng(0)
     search = many(lambda i, r: trained(i, r, float(rng.uniform(0.7, 0.9)), width=16 + i))
-    race = [
-        Trained(Result(Slot(1, i, search[0].result.slot.configuration, i, 20), 0.99), 15)
-        for i in range(20)
-    ]
+    again: dict[str, Any] = {"rate": search[0].configuration["learning_rate"], "width": 16}
+    race = [trained(i, stage=1, score=0.99, **again) for i in range(20)]
     widths = parse_study_file(STUDY.replace("width = 32", "width = { low = 16, high = 64 }"))
     without, with_race = (
         changed(advise(Evidence(widths, trainings, 200))).get("width")
@@ -169,7 +179,7 @@ def test_a_configuration_that_raced_counts_once_in_the_ranges() -> None:
 
 
 def test_useless_rates_at_both_ends_are_cut_off() -> None:
-    def make(i: int, rate: float) -> Trained:
+    def make(i: int, rate: float) -> TrialRow:
         name = LOW if rate < 1e-3 else HIGH if rate > 0.2 else None
         return trained(i, rate, 0.9 - abs(np.log10(rate / 0.02)) / 10, *([name] if name else []))
 
@@ -183,7 +193,7 @@ def test_useless_rates_at_both_ends_are_cut_off() -> None:
 
 
 def test_a_best_rate_that_touches_the_diverging_ones_is_told() -> None:
-    def make(i: int, rate: float) -> Trained:
+    def make(i: int, rate: float) -> TrialRow:
         return trained(i, rate, rate if rate < 0.3 else 0.1, complete=rate < 0.3)
 
     said = [r.sentence for r in advice(many(make))]
@@ -225,14 +235,7 @@ def test_how_much_of_the_variance_is_the_seed_s() -> None:
             for _ in [0]
         ]
         same = [
-            Trained(
-                Result(
-                    Slot(0, n, {"learning_rate": 0.1, "l2": 10.0 ** -(n // 5)}, n, 20),
-                    one.result.score,
-                ),
-                15,
-            )
-            for n, one in enumerate(again)
+            trained(n, 0.1, one.known_score, l2=10.0 ** -(n // 5)) for n, one in enumerate(again)
         ]
         [recommendation] = [r for r in advice(same) if r.topic == "seeds"]
         return recommendation.sentence
@@ -294,7 +297,7 @@ NOTHING = "no better than always answering 'no'"
     ],
 )
 def test_where_nothing_was_learned_no_point_says_that_all_is_well(
-    trainings: list[Trained],
+    trainings: list[TrialRow],
 ) -> None:
     recommendations = advise(Evidence(study(), tuple(trainings), 200, reservations=(NOTHING,)))
     [recommendation] = recommendations
@@ -333,5 +336,5 @@ def test_the_best_rate_is_that_of_the_winner() -> None:
     by_score = advise(Evidence(study(), tuple(trainings), 200))
     assert any("The best learning rate, 0.4, touches" in r.sentence for r in by_score)
     won = Evidence(study(), tuple(trainings), 200, winner=frozenset({(0, 8)}))
-    assert won.full[0].result.slot.index == 8
+    assert won.full[0].number == 8
     assert not any("touches" in r.sentence for r in advise(won))

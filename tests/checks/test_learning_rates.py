@@ -101,7 +101,7 @@ def test_a_slow_rate_is_judged_by_the_study_not_by_the_sweep() -> None:
     assert range_verdict(2 * long.low, 2 * long.low, short)[0] == "fail"
 
 
-FOUND = RateRange(low=1e-3, high=0.1, best=0.05, explodes=0.3, steps=30)
+FOUND = RateRange(low=1e-3, high=0.1, best=0.05, explodes=0.3)
 
 VERDICTS = {
     "the same": (1e-3, 0.1, "pass", "fits"),

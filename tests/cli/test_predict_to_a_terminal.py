@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import csv
 import io
+from collections.abc import Sequence
 
+from hypothesis import example, given
+from hypothesis import strategies as st
 from nasty import NASTY, is_shown
 
 from hpsearch.cli.predict import _shown, _write
@@ -15,12 +18,21 @@ class Terminal(io.StringIO):
         return True
 
 
-def test_a_terminal_shows_and_a_pipe_gets_the_bytes() -> None:
-    names = [name.replace("\r", "") for name in NASTY]  # which Python 3.11 does not quote
-    rows = [["label", "probability"], *([name, 0.5] for name in names)]
-    file = io.StringIO()
+def read_back(rows: Sequence[Sequence[object]]) -> list[list[str]]:
+    file = io.StringIO(newline="")
     _write(file, rows)
-    assert [row[0] for row in csv.reader(io.StringIO(file.getvalue(), newline=""))][1:] == names
+    return list(csv.reader(io.StringIO(file.getvalue(), newline="")))
+
+
+@given(st.lists(st.lists(st.text("a,;\"' \r\n\t\0\u2028é") | st.text(), min_size=2, max_size=2)))
+@example([["a\rb", "\r"], ["", ""]])
+def test_what_is_written_as_csv_is_read_back_the_same(rows: list[list[str]]) -> None:
+    assert read_back(rows) == rows
+
+
+def test_a_terminal_shows_and_a_pipe_gets_the_bytes() -> None:
+    rows = [["label", "probability"], *([name, 0.5] for name in NASTY)]
+    assert [row[0] for row in read_back(rows)][1:] == list(NASTY)
     terminal = Terminal()
     _write(terminal, map(_shown, rows))
     assert is_shown(terminal.getvalue())

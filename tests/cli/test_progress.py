@@ -13,6 +13,7 @@ from rich.console import Console
 
 from hpsearch.cli import compare, progress
 from hpsearch.compare.run import Progressed
+from hpsearch.data.account import Account
 from hpsearch.engine.events import (
     DataReady,
     Event,
@@ -31,7 +32,13 @@ from hpsearch.study_file.data import study_data
 
 STUDY = parse_study_file('name = "s"\n[data]\nname = "iris"\n[search]\ntrials = 4')
 STAGE = Stage(
-    StageKind("coarse"), 0, 4, 2, Space({"l2": Float(0, 1)}), 0, lambda i, _: {"l2": i / 4}
+    StageKind("coarse"),
+    0,
+    4,
+    2,
+    Space({"l2": Float(0, 1)}),
+    seed=0,
+    propose=lambda i, _: {"l2": i / 4},
 )
 
 
@@ -51,7 +58,8 @@ def told(monkeypatch: pytest.MonkeyPatch, *, terminal: bool) -> str:
     return text.getvalue()
 
 
-EMPTY = Summary("s", None, {}, (), (), {}, None, None, None, (), *[None] * 6)
+DATA = {"name": "d", "account": Account(9, 2).document()}
+EMPTY = Summary("s", None, DATA, (), (), {}, None, None, None, (), *[None] * 6)
 
 
 def test_a_terminal_sees_the_phase_the_count_the_best_and_failures(
@@ -68,6 +76,7 @@ def test_a_pipe_sees_lines(monkeypatch: pytest.MonkeyPatch) -> None:
         "s  coarse: 4 trials of 2 epochs, 1 stored already",
         "s  coarse trial 3 failed: MemoryError: [no] memory",
         "s  4 trials done; training the winner once more and testing it",
+        "d: 9 rows of 2 columns and the target, all kept",
     ]
 
 
@@ -125,7 +134,15 @@ PLAN = parse_study_file(
     'name = "s"\n[data]\nname = "iris"\n[training]\nepochs = 20\n[search]\ntrials = 76\nconfirm = 0'
 )
 COARSE, FINE, LAST = (
-    Stage(kind, k, slots, epochs, Space({"l2": Float(0, 1)}), 0, lambda i, _: {"l2": i / 99})
+    Stage(
+        kind,
+        k,
+        slots,
+        epochs,
+        Space({"l2": Float(0, 1)}),
+        seed=0,
+        propose=lambda i, _: {"l2": i / 99},
+    )
     for k, (kind, slots, epochs) in enumerate(
         (
             (StageKind("coarse"), 38, 5),

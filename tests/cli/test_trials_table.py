@@ -9,7 +9,7 @@ from rich.console import Console
 
 from hpsearch.cli.render import trials_table
 from hpsearch.engine.summary import TrialRow
-from hpsearch.search.base import RACE, StageKind
+from hpsearch.search.base import RACE, Slot, StageKind
 from hpsearch.training.diagnosis import Finding
 
 SETTINGS = {"width": 142, "depth": 2, "learning_rate": 0.00035, "decay": 0.00616, "l2": 0.000179}
@@ -22,10 +22,9 @@ def row(number: int, *findings: Finding, **more: Any) -> TrialRow:
     known: dict[str, Any] = {
         "state": "complete",
         "stage": StageKind(RACE, 2),
-        "slot": 0,
+        "slot": Slot(1, 0, SETTINGS, 1, 40),
         "score": 0.95,
         "epochs": 40,
-        "seed": 1,
         "seconds": 1.0,
         "why": "finished",
         "configuration": SETTINGS,

@@ -14,9 +14,9 @@ from hpsearch.compare.result import Comparison, comparisons, read_comparison
 from hpsearch.compare.run import Progressed, compare_study
 from hpsearch.compare.summary import summarize_strategies
 from hpsearch.engine import run_study
+from hpsearch.engine.budget import make_search
 from hpsearch.engine.cost import DataShape, training_flops
 from hpsearch.engine.identity import open_study
-from hpsearch.engine.run import make_search
 from hpsearch.errors import StudyFileError, UnknownNameError, UsageError
 from hpsearch.storage import load_study, open_storage
 from hpsearch.study_file import StudyFile, parse_study_file

@@ -72,10 +72,10 @@ BAD: dict[str, tuple[str, Content, str]] = {
         "p,y\n" + "".join(f"{i},n{i}\n" for i in range(60)),
         "looks like an identifier",
     ),
-    "target of dates": (
+    "target of times": (
         "t.parquet",
-        parquet({"p": [1, 2], "y": pa.array([1, 2], pa.date32())}),
-        "of type date32",
+        parquet({"p": [1, 2], "y": pa.array([1, 2], pa.timestamp("s"))}),
+        "of type timestamp",
     ),
     "constant": ("t.csv", "p,q,y\n" + "1,2,a\n1,2,b\n" * 3, "all 2 columns are constant"),
     "target alone": ("t.csv", "y\n" + "a\nb\n" * 3, "no column to learn from"),

@@ -62,8 +62,8 @@ def test_a_fold_is_what_computing_it_directly_gives(
     assert found.X_validation.tobytes() == direct.transform(dataset.X[validation]).tobytes()
     np.testing.assert_array_equal(found.y_train, dataset.y[train])
     np.testing.assert_array_equal(found.y_validation, dataset.y[validation])
-    again = handle.preprocessor(fold, kind).transform(dataset.X)
-    assert again.tobytes() == direct.transform(dataset.X).tobytes()
+    test = splits[fold].test
+    assert handle.test(fold, kind)[0].tobytes() == direct.transform(dataset.X[test]).tobytes()
 
 
 def test_the_refit_trains_on_all_but_the_test_part(

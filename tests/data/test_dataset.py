@@ -216,7 +216,7 @@ class TestSample:
 
     def test_a_fixed_test_part_keeps_its_share(self) -> None:
         y = np.tile([0, 1], 50)
-        data = Dataset.from_arrays("fixed", np.arange(100.0)[:, None], y, fixed_test=80)
+        data = replace(Dataset.from_arrays("fixed", np.arange(100.0)[:, None], y), fixed_test=80)
         part = data.sample(50)
         assert part.fixed_test == 40
         assert len(part.y) == 50

@@ -8,7 +8,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from hpsearch.data import load_dataset, load_features
+from hpsearch.data import load_dataset
+from hpsearch.data.tabular import load_features
 from hpsearch.errors import DataError
 
 X = np.arange(24.0).reshape(12, 2)

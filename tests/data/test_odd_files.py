@@ -12,7 +12,8 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from hpsearch.data import load_dataset, load_features
+from hpsearch.data import load_dataset
+from hpsearch.data.tabular import load_features
 from hpsearch.errors import DataError
 
 TEXT = ["a", "b", None, "a", "b", "b"]

@@ -12,7 +12,7 @@ import bombs
 import numpy as np
 import pytest
 
-from hpsearch.data import columns, formats, load_dataset
+from hpsearch.data import columns, formats, load_dataset, plain, tabular
 from hpsearch.data.dataset import encode_labels
 
 MOST = 1 << 30  # bytes above what Python, NumPy and Arrow take by themselves
@@ -119,7 +119,8 @@ def test_cells_that_all_differ_are_read_as_numbers_in_pieces(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, form: str
 ) -> None:
     monkeypatch.setattr(formats, "PIECE", 64)
-    monkeypatch.setattr(columns, "HEAD", 128)
+    for module in (columns, plain, tabular):
+        monkeypatch.setattr(module, "HEAD", 128)
     cells = [form.format(1 + row // 1000, row % 1000) for row in range(3000)]
     few = "".join(f"{cell},{'ab'[row % 2]}\n" for row, cell in enumerate(cells))
     (tmp_path / "t.csv").write_text("n,y\n" + few)
@@ -135,7 +136,8 @@ def test_cells_that_all_differ_are_read_as_numbers_in_pieces(
 def test_the_rest_of_cells_that_all_differ_is_not_looked_at(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, form: str, reason: str
 ) -> None:
-    monkeypatch.setattr(columns, "HEAD", 16)
+    for module in (columns, plain, tabular):
+        monkeypatch.setattr(module, "HEAD", 16)
     rows = "".join(f"{form.format(row)},{row},{'ab'[row % 2]}\n" for row in range(24))
     (tmp_path / "t.csv").write_text("s,n,y\n" + rows)
     found = load_dataset(path=tmp_path / "t.csv", target="y")

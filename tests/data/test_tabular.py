@@ -11,8 +11,8 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from hpsearch.data import load_dataset, load_features
-from hpsearch.data.tabular import dataset_from_table
+from hpsearch.data import load_dataset
+from hpsearch.data.tabular import dataset_from_table, load_features
 from hpsearch.errors import DataError
 
 CSV = """age, member,colour ,spent,kind
@@ -92,6 +92,9 @@ def test_parquet_gives_the_same_as_csv(tmp_path: Path) -> None:
         (pa.array([True, False, True, False]), ("false", "true")),
         (pa.array(["b", "a", "b", "a"]).dictionary_encode(), ("a", "b")),
         (pa.array([30, 4, 30, 4]).dictionary_encode(), (4, 30)),
+        (["+1", "-1", "+1", "-1"], ("+1", "-1")),
+        (pa.array([1, 2, 1, 2], pa.date32()), ("1970-01-02", "1970-01-03")),
+        (pa.array([0, 86_400_000] * 2, pa.date64()), ("1970-01-01", "1970-01-02")),
     ],
 )
 def test_labels_keep_their_nature(labels: object, classes: tuple[object, ...]) -> None:

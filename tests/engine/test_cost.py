@@ -46,9 +46,13 @@ def slot(index: int, width: int = 8, epochs: int = 1) -> Slot:
     return Slot(0, index, {"width": width}, 0, epochs)
 
 
+def cost(slot: Slot) -> float:
+    return training_flops({"depth": 1, **slot.configuration}, SHAPE, epochs=slot.epochs)
+
+
 def test_a_slot_that_costs_too_much_is_passed_over() -> None:
     one = training_flops({"width": 8, "depth": 1}, SHAPE, epochs=1)
-    spending = Spending(3.5 * one, SHAPE, {"depth": 1}, [slot(0)])
+    spending = Spending(3.5 * one, cost, [slot(0)])
     assert spending.admit(slot(0)), "it was let in, and paid for, before"
     assert spending.admit(slot(1))
     assert not spending.over
@@ -71,7 +75,7 @@ def let_in(
     widths: list[int], limit: float, begun: list[Slot], opening: list[Slot] | None = None
 ) -> list[Slot]:
     """Those that a search begins with a budget, of draws of these widths; some it has begun."""
-    spending = Spending(limit, SHAPE, {"depth": 1}, begun, opening or [])
+    spending = Spending(limit, cost, begun, opening or [])
     slots = [slot(index, width=width) for index, width in enumerate(widths)]
     return [s for s in slots if spending.admit(s)]
 
@@ -90,13 +94,12 @@ def test_a_search_with_twice_the_budget_can_begin_as_one_with_the_budget(
     longer = widths + widths[:more]
     twice = let_in(longer, 2 * BUDGET, [], once)
     assert twice[: len(once)] == once
-    costs = (training_flops({"depth": 1, **s.configuration}, SHAPE, epochs=1) for s in twice)
-    assert sum(costs) <= 2 * BUDGET
+    assert sum(map(cost, twice)) <= 2 * BUDGET
     assert let_in(longer, 2 * BUDGET, twice[:at], once) == twice
 
 
 def test_without_a_limit_all_are_let_in() -> None:
-    spending = Spending(None, SHAPE, {}, [])
+    spending = Spending(None, cost, [])
     assert all(spending.admit(slot(i, epochs=10**6)) for i in range(10))
     assert not spending.over
 

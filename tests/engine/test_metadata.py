@@ -91,12 +91,15 @@ RESULT = {
     "validation_accuracy": 0.9,
     "validation_std": None,
     "validation_scores": [0.9],
+    "validation_slots": [[0, 0]],
     "test_correct": 9,
     "test_rows": 10,
     "tests": 1,
     "seconds": 1.0,
+    "diverged": False,
     "model": "x",
-    "budget": {"trials": 1, "seconds": None},
+    "budget": {"trials": 1, "seconds": None, "flops": None},
+    "baselines": [],
 }
 ODD = {
     "no row": {"test_rows": 0, "test_correct": 0},

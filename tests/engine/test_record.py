@@ -27,9 +27,9 @@ STAGE = Stage(
     2,
     5,
     NARROW,
-    0,
-    lambda index, _: {"rate": 0.02, "width": 16 + index, "act": "b"},
     (Change("rate", WHOLE.parameters["rate"], NARROW.parameters["rate"], "because 4 of 9"),),
+    seed=0,
+    propose=lambda index, _: {"rate": 0.02, "width": 16 + index, "act": "b"},
 )
 GOOD = JobResult(
     0.75, True, "finished", (0.5, 0.75), (1.0, 0.6), (1.1, 0.9), 2, (0.75,), 1.5, 0.7, "here 4"
@@ -51,11 +51,11 @@ def study() -> optuna.Study:
 
 
 def begin(study: optuna.Study, index: int = 0) -> int:
-    trial = record.begun_trial(STAGE, STAGE.slot(index), WHOLE, "digest")
+    trial = record.running_trial(STAGE, STAGE.slot(index), WHOLE, "digest")
     return study._storage.create_new_trial(study._study_id, template_trial=trial)
 
 
-def test_a_begun_trial_says_what_is_to_be_done(study: optuna.Study) -> None:
+def test_a_running_trial_says_what_is_to_be_done(study: optuna.Study) -> None:
     begin(study, 1)
     [trial] = study.trials
     assert trial.state.name == "RUNNING"
@@ -102,7 +102,7 @@ def test_findings_are_attributes_that_everybody_reads(study: optuna.Study) -> No
 
 
 def test_ranges_are_the_stage_s_and_choices_the_study_s() -> None:
-    trial = record.begun_trial(STAGE, STAGE.slot(0), WHOLE, "digest")
+    trial = record.running_trial(STAGE, STAGE.slot(0), WHOLE, "digest")
     assert trial.distributions["rate"].high == 0.1  # type: ignore[attr-defined]
     assert trial.distributions["act"].choices == ("a", "b")  # type: ignore[attr-defined]
 
@@ -120,8 +120,8 @@ def test_a_winner_past_the_end_of_the_range_may_race(
     parameter: Float | Int, value: float, range_: tuple[float, float]
 ) -> None:
     whole = Space({"x": parameter})
-    race = Stage(StageKind(RACE, 1), 3, 1, 5, whole, 0, lambda _, __: {"x": value})
-    trial = record.begun_trial(race, race.slot(0), whole, "digest")
+    race = Stage(StageKind(RACE, 1), 3, 1, 5, whole, seed=0, propose=lambda _, __: {"x": value})
+    trial = record.running_trial(race, race.slot(0), whole, "digest")
     distribution: Any = trial.distributions["x"]
     assert (distribution.low, distribution.high) == pytest.approx(range_)
     assert trial.params == {"x": value}
@@ -161,7 +161,9 @@ def test_a_slot_is_taken_up_again_in_its_own_trial(study: optuna.Study, interrup
 
 def test_stages_come_back_with_their_reasons() -> None:
     study = optuna.create_study()
-    record.write_stage(study, Stage(StageKind("coarse"), 0, 3, 2, WHOLE, 0, STAGE.propose))
+    record.write_stage(
+        study, Stage(StageKind("coarse"), 0, 3, 2, WHOLE, seed=0, propose=STAGE.propose)
+    )
     record.write_stage(study, STAGE)
     coarse, fine = record.read_stages(study)
     assert (coarse.name, coarse.slots, coarse.epochs, coarse.changes) == ("coarse", 3, 2, ())

@@ -19,6 +19,7 @@ import pytest
 from hpsearch.compare.run import compare_study
 from hpsearch.engine import run_study
 from hpsearch.engine import runner as engine
+from hpsearch.engine.budget import plan_search
 from hpsearch.engine.ensemble import make_ensemble
 from hpsearch.engine.identity import open_study
 from hpsearch.engine.lease import Lease
@@ -320,4 +321,4 @@ def test_who_finds_a_trial_ended_by_another_driver_says_that_it_has_lost_the_stu
 
         monkeypatch.setattr(runner.pool, "submit", slowly)
         with pytest.raises(RunError, match="another driver has taken over"):
-            run_with(runner, study(tmp_path))
+            run_with(runner, study(tmp_path), plan_search(study(tmp_path)))

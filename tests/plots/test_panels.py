@@ -405,7 +405,8 @@ def test_what_was_done_to_the_data_is_told_point_by_point() -> None:
     notes = ["2 rows were left out", "text became numbers.", "pixels were divided by 255"]
     view = view_of(trial(0, 0.5))
     about = {"name": "d", "fingerprint": "f", "rows": 1, "columns": 1, "classes": [], "train": 1}
-    data = about | {"validation": 1, "test": 1, "notes": notes}
+    account = Account(1, 1).document()
+    data = about | {"validation": 1, "test": 1, "notes": notes, "account": account}
     told = configuration_data(replace(view, summary=replace(view.summary, data=data)))
     [text] = [fact.value for fact in told.facts if fact.what == "notes on the data"]
     assert text == "2 rows were left out; text became numbers; pixels were divided by 255"

@@ -24,7 +24,8 @@ def test_a_study_of_ours_is_read_whole(tmp_path: Path) -> None:
     text = 'name = "flowers"\n[data]\nname = "iris"\n[training]\nepochs = 3\n[search]\ntrials = 9\n'
     run_study(parse_study_file(text), storage=str(tmp_path / "x.db"), workers=1)
     view = read_view(open_storage(str(tmp_path / "x.db")), "flowers")
-    assert (view.score_name, view.maximize, view.objectives) == ("validation accuracy", True, 1)
+    about = view.summary
+    assert (about.score_name, about.maximize, about.objectives) == ("validation accuracy", True, 1)
     assert [t.number for t in view.trials] == [row.number for row in view.summary.rows]
     assert view.settings["data"]["name"] == "iris"
     assert set(view.machine) == {"Python", "hpsearch", "optuna", "numpy", "processor", "system"}
@@ -67,7 +68,7 @@ def test_a_study_of_plain_optuna_is_read_too(tmp_path: Path) -> None:
         "n": Int(1, 9),
         "kind": Categorical(("a", "b")),
     }
-    assert not view.maximize
+    assert not view.summary.maximize
     assert view.trials[0].score == study.best_value
     data = panel("history").data(view)
     assert len(data.stages[StageKind("trials")].scores) == 15  # those that are finite

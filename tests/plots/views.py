@@ -6,10 +6,9 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any
 
-from hpsearch.engine.record import StageMetadata
-from hpsearch.engine.summary import StageSummary, Summary
-from hpsearch.plots import StudyView, TrialView
-from hpsearch.search.base import Change, StageKind
+from hpsearch.engine.summary import StageSummary, Summary, TrialRow
+from hpsearch.plots import StudyView
+from hpsearch.search.base import Change, Slot, StageKind, StagePlan
 from hpsearch.space import Float, Space
 
 COARSE, FINE = StageKind("coarse"), StageKind("fine", 1)
@@ -39,18 +38,17 @@ SNAPSHOTS: dict[str, Any] = {
 """A network of one hidden layer, looked at before the first step and after the second epoch."""
 
 
-def trial(number: int, score: float | None = None, **more: Any) -> TrialView:
-    """A complete trial of the coarse stage."""
+def trial(
+    number: int, score: float | None = None, *, stage_index: int = 0, **more: Any
+) -> TrialRow:
+    """A complete trial, of the coarse stage if nothing else is said."""
     known: dict[str, Any] = {
         "state": "complete",
         "stage": COARSE,
-        "slot": number,
         "epochs": 2,
-        "seed": number,
         "seconds": 1.0,
         "why": "finished",
         "configuration": {"rate": 0.01, "l2": 0.5},
-        "stage_index": 0,
         "worker": f"host {number % 2}",
         "started": NOON + timedelta(seconds=number),
         "completed": NOON + timedelta(seconds=number + 1),
@@ -59,17 +57,21 @@ def trial(number: int, score: float | None = None, **more: Any) -> TrialView:
         "validation_losses": (2.5, 1.25),
         "traced": True,
     }
-    return TrialView(number=number, score=score, **(known | more))
+    known |= more
+    slot = Slot(stage_index, number, known["configuration"], number, known["epochs"])
+    return TrialRow(number=number, slot=slot, score=score, **known)
 
 
-def view_of(*trials: TrialView, maximize: bool = True, **more: Any) -> StudyView:
+def view_of(
+    *trials: TrialRow, maximize: bool = True, objectives: int = 1, **more: Any
+) -> StudyView:
     """A view of trials, which are put best first."""
     sign = -1 if maximize else 1
     ranked = tuple(sorted(trials, key=lambda t: (t.state != "complete", sign * (t.score or 0.0))))
     states: dict[str, int] = {}
     for t in trials:
         states[t.state] = states.get(t.state, 0) + 1
-    first = StageMetadata(COARSE, 0, 6, 2, Space({"rate": WIDE, "l2": Float(0.0, 1.0)}), ())
+    first = StagePlan(COARSE, 0, 6, 2, Space({"rate": WIDE, "l2": Float(0.0, 1.0)}), ())
     change = Change("rate", WIDE, NARROW, "the best 2 of 6 trials lie above 0.01")
     second = replace(first, kind=FINE, index=1, space=Space({"rate": NARROW}), changes=(change,))
     stages = tuple(StageSummary(**vars(stage), done=0, best=None) for stage in (first, second))
@@ -91,6 +93,8 @@ def view_of(*trials: TrialView, maximize: bool = True, **more: Any) -> StudyView
         tests=None,
         seconds=None,
         model=None,
+        maximize=maximize,
+        objectives=objectives,
     )
     known: dict[str, Any] = {"parameters": {"rate": WIDE, "l2": Float(0.0, 1.0)}}
-    return StudyView("s", summary, ranked, maximize=maximize, **(known | more))
+    return StudyView(summary, **(known | more))

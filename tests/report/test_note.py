@@ -35,7 +35,8 @@ def view(tmp_path_factory: pytest.TempPathFactory) -> StudyView:
 
 def with_findings(view: StudyView, *findings: Finding) -> StudyView:
     """The study as if each of its trials had these."""
-    return replace(view, trials=tuple(replace(trial, findings=findings) for trial in view.trials))
+    rows = tuple(replace(trial, findings=findings) for trial in view.trials)
+    return replace(view, summary=replace(view.summary, rows=rows))
 
 
 def section(view: StudyView) -> list[str]:
