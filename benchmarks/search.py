@@ -229,8 +229,8 @@ def contenders() -> dict[str, str]:
 
 
 def environment() -> dict[str, str]:
-    """One BLAS thread a process, and OpenBLAS's own choice of kernels."""
-    left_out = ("OPENBLAS_CORETYPE", "OPENBLAS_L2_SIZE")
+    """One BLAS thread a process, OpenBLAS's own choice of kernels, modules compiled once for all."""
+    left_out = ("OPENBLAS_CORETYPE", "OPENBLAS_L2_SIZE", "PYTHONDONTWRITEBYTECODE")
     variables = {k: v for k, v in os.environ.items() if k not in left_out}
     one = dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"), "1")
     return {**variables, **one, "PYTHONWARNINGS": "ignore", "RAY_DEDUP_LOGS": "0"}

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import threading
+from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -49,17 +51,29 @@ def run(
     Running the same command again goes on where it stopped. Exits with 1 where more trainings
     failed than were completed.
     """
-    from hpsearch.advice import advise, read_evidence, urgent
-    from hpsearch.cli.progress import watch
-    from hpsearch.cli.render import story
-    from hpsearch.engine import run_study
-    from hpsearch.storage import load_study, open_storage
+    from hpsearch.engine.executors.processes import start_server
 
     file = load_study_argument(study, seed, name)
-    with watch(file, check=not no_check) as on_event:
+    if executor is None:
+        start_server()  # it imports while this process does
+    from hpsearch.cli.progress import watch
+    from hpsearch.engine import run_study
+    from hpsearch.engine.events import Event, WinnerNamed
+
+    with watch(file, check=not no_check) as show:
+
+        def on_event(event: Event) -> None:
+            show(event)
+            if isinstance(event, WinnerNamed):  # it is trained once more, and this process waits
+                threading.Thread(target=_import_what_ends_a_run, daemon=True).start()
+
         summary = run_study(
             file, storage=storage, workers=workers, executor=executor, on_event=on_event
         )
+    from hpsearch.advice import advise, read_evidence, urgent
+    from hpsearch.cli.render import story
+    from hpsearch.storage import load_study, open_storage
+
     with open_storage(storage, create=False) as store:
         recommendations = urgent(advise(read_evidence(load_study(store, file.name), summary)))
     if as_json:
@@ -72,6 +86,11 @@ def run(
             f"{failed} trainings failed and {finished} were completed, so what was found says "
             f"little; `hpsearch trials {file.name} --state fail` says why"
         )
+
+
+def _import_what_ends_a_run() -> None:
+    for name in ("hpsearch.advice", "hpsearch.cli.render", "scipy.special"):
+        import_module(name)
 
 
 def check(study: Annotated[str, StudyArgument], seed: Seed = None, as_json: Json = False) -> None:

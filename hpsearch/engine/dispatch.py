@@ -12,7 +12,7 @@ from contextlib import suppress
 
 from hpsearch.engine import record
 from hpsearch.engine.cost import Spending
-from hpsearch.engine.events import StageStarted, TrialDone, Waiting
+from hpsearch.engine.events import DataReady, Event, StageStarted, TrialDone, Waiting
 from hpsearch.engine.jobs import Attempts
 from hpsearch.engine.reuse import job_digest, known_results
 from hpsearch.engine.runner import Run
@@ -29,9 +29,10 @@ class Dispatcher:
 
     Args:
         run: the study, its data, its store and its workers.
+        ready: is told once the first workers train.
     """
 
-    def __init__(self, run: Run) -> None:
+    def __init__(self, run: Run, ready: DataReady) -> None:
         self.run, self.store = run, run.runner.store
         trials = run.target.get_trials(deepcopy=False)
         self._results = record.read_results(trials)
@@ -41,6 +42,7 @@ class Dispatcher:
         limit, before = run.study.search.total_flops, record.read_slots(trials)
         self.spending = Spending(limit, run.cost, before, run.opening)
         self._jobs = run.jobs(train_job)
+        self._events: list[Event] = [ready]
         self._running: dict[int, Slot] = {}  # by trial id
         self._reused: list[Attempts[JobResult]] = []  # running, and the store has their results
 
@@ -60,6 +62,7 @@ class Dispatcher:
                 if len(here) < stage.slots and self.over() and stage.races:
                     break
                 results += here
+            self._tell()
         except BaseException:
             with suppress(HpsearchError):  # where nothing can be written, the next run does this
                 self._hand_back()
@@ -75,7 +78,7 @@ class Dispatcher:
         """Run the slots of a stage that have no result yet."""
         record.write_stage(self.run.target, stage)
         done = [r for key, r in self._results.items() if key[0] == stage.index]
-        self.run.on_event(StageStarted(stage, len(done)))
+        self._events.append(StageStarted(stage, len(done)))
         # Once a later stage was computed from what this one had, its failed slots stay failed.
         closed = any(index > stage.index for index, _ in self._results)
         taken = {result.slot.index for result in done}
@@ -100,7 +103,8 @@ class Dispatcher:
             for event in events:  # now that it is committed
                 if event.result is not None:
                     self._results[event.slot.place] = event.result
-                self.run.on_event(event)
+            self._events += events
+            self._tell()
         if not done and not self.over() and self.spending.refused == refused:
             raise RunError(
                 f"every training of stage {stage.name} failed; the trials' errors say why "
@@ -172,6 +176,12 @@ class Dispatcher:
             event = TrialDone(stage, slot, done[-1])
         del self._running[attempts.key]
         return event
+
+    def _tell(self) -> None:
+        """Tell what has happened, now that it is committed and the workers have something to do."""
+        events, self._events = self._events, []
+        for event in events:
+            self.run.on_event(event)
 
     def _hand_back(self) -> None:
         """Leave no trial RUNNING, whatever ended the search; the next run takes them up."""

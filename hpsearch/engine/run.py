@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from hpsearch.data import write_store
 from hpsearch.engine import record
-from hpsearch.engine.baselines import Baseline, simple_models
+from hpsearch.engine.baselines import simple_models
 from hpsearch.engine.budget import make_search, plan_search
 from hpsearch.engine.dispatch import Dispatcher
 from hpsearch.engine.events import DataReady, Finished, OnEvent, WinnerNamed
@@ -123,12 +123,12 @@ def run_with(
             # Another driver may have finished it while the data were read.
             if _finished(store, study, trials) is None:
                 stored = len(target.get_trials(deepcopy=False))
-                on_event(DataReady(dataset, splits[0], stored, baselines))
+                ready = DataReady(dataset, splits[0], stored, baselines)
                 data = write_store(folder, dataset, splits)
                 run = Run(runner, study, target, lease, dataset, splits, data, on_event)
                 if comparison is not None:
                     run.tested, run.opening = True, _opening(store, comparison["begins_as"])
-                _complete(run, search, baselines)
+                _complete(run, search, ready)
     summary = summarize(target)
     on_event(Finished(summary))
     return summary
@@ -174,14 +174,14 @@ def _why_no_winner(study: StudyFile, trials: Sequence[FrozenTrial]) -> str:
     )
 
 
-def _complete(run: Run, search: RacedSearch, baselines: Sequence[Baseline]) -> None:
+def _complete(run: Run, search: RacedSearch, ready: DataReady) -> None:
     """Search, train the winner on all but the test part, test it once, keep network and figures."""
     study, target, dataset = run.study, run.target, run.dataset
     keep_environment(target)
     numbers = totals(target, search.trials)
     strategy = extend(partial(make_search, study), numbers)
     record.write_metadata(target, "totals", numbers)
-    dispatcher = Dispatcher(run)
+    dispatcher = Dispatcher(run, ready)
     results = dispatcher.search(strategy)
     unpaid = dispatcher.spending.refused > 0
     winner = _winner(run, strategy, results, unpaid=unpaid)
@@ -217,7 +217,7 @@ def _complete(run: Run, search: RacedSearch, baselines: Sequence[Baseline]) -> N
         "seconds": study.search.seconds if out_of_time else None,
         "flops": study.search.total_flops if unpaid else None,
     }
-    beside = [baseline.kept(tested=True) for baseline in baselines]
+    beside = [baseline.kept(tested=True) for baseline in ready.baselines]
     result = figures | {"model": digest, "budget": budget, "baselines": beside}
     record.write_metadata(target, "result", result)
 

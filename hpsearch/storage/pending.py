@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Collection
 from functools import cache
+from importlib import import_module
 from typing import Any
 
 import sqlalchemy as sa
@@ -91,14 +92,13 @@ def _second(table: sa.Table) -> sa.Column[Any]:
 
 @cache
 def _upsert(table: sa.Table, dialect: str) -> sa.Insert:
-    from sqlalchemy.dialects import postgresql, sqlite
-
-    insert = postgresql.insert if dialect == "postgresql" else sqlite.insert
-    statement = insert(table)
+    # Each of the two takes its time to import.
+    statement: Any = import_module(f"sqlalchemy.dialects.{dialect}").insert(table)
     key = UNIQUE[table.name]
     own = {c.name for c in table.primary_key}
     rest = {c.name: statement.excluded[c.name] for c in table.c if c.name not in {*key, *own}}
-    return statement.on_conflict_do_update(index_elements=list(key), set_=rest)
+    upsert: sa.Insert = statement.on_conflict_do_update(index_elements=list(key), set_=rest)
+    return upsert
 
 
 @cache

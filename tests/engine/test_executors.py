@@ -5,9 +5,12 @@ from __future__ import annotations
 import multiprocessing.forkserver
 import os
 import signal
+import subprocess
+import sys
 import threading
 from concurrent.futures import BrokenExecutor
 from contextlib import suppress
+from pathlib import Path
 
 import pytest
 from pebble import ProcessExpired
@@ -73,3 +76,26 @@ def test_a_machine_that_starts_no_process_is_one_sentence(monkeypatch: pytest.Mo
         pytest.raises(RunError, match="no worker process can be started"),
     ):
         executor.submit(abs, -3).result(timeout=10)
+
+
+SCRIPT = """
+from pathlib import Path
+from hpsearch import run_study
+from hpsearch.study_file import StudyFile
+
+print("begins")
+content = {
+    "name": "s", "data": {"name": "iris"}, "training": {"epochs": 1},
+    "search": {"strategy": "random", "trials": 2},
+}
+print(run_study(StudyFile.model_validate(content), storage="s.db", workers=2).states["complete"])
+"""
+
+
+@needs_forkserver
+def test_a_script_needs_no_guard_since_workers_do_not_run_it(tmp_path: Path) -> None:
+    (tmp_path / "script.py").write_text(SCRIPT)
+    done = subprocess.run(
+        [sys.executable, "script.py"], cwd=tmp_path, capture_output=True, text=True, timeout=100
+    )
+    assert (done.stdout, done.returncode) == ("begins\n2\n", 0), done.stderr

@@ -10,7 +10,7 @@ import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future
 from contextlib import contextmanager, suppress
-from multiprocessing import connection
+from multiprocessing import connection, forkserver
 from multiprocessing.context import BaseContext
 from multiprocessing.process import BaseProcess
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -21,7 +21,7 @@ from hpsearch.errors import RunError
 if TYPE_CHECKING:
     from pebble import ProcessPool
 
-__all__ = ["available_cores", "process_pool"]
+__all__ = ["available_cores", "process_pool", "start_server"]
 
 T = TypeVar("T")
 
@@ -43,6 +43,9 @@ QUIET_TRACKER = "ignore:resource_tracker:UserWarning"
 driver. When a driver is killed, it does so, and complains into a terminal that others use by then.
 """
 
+SERVER = "hpsearch.engine.executors.server"
+"""Imported by the process that workers are forked from, and by no other."""
+
 START_SECONDS = 10.0
 """Seconds in which a worker is started anew for one job, however often a start is killed."""
 
@@ -52,6 +55,17 @@ def available_cores() -> int:
     if hasattr(os, "sched_getaffinity"):
         return len(os.sched_getaffinity(0))
     return os.cpu_count() or 1
+
+
+def start_server() -> None:
+    """Start the process that workers are forked from: it imports NumPy while the driver imports.
+
+    Without it, `process_pool` starts that process.
+    """
+    if "forkserver" in multiprocessing.get_all_start_methods():
+        with _environment():
+            _context()
+            forkserver.ensure_running()
 
 
 @contextmanager
@@ -65,8 +79,7 @@ def process_pool(workers: int) -> Iterator[Pool]:
     Args:
         workers: how many processes.
     """
-    filters = ",".join(filter(None, (os.environ.get("PYTHONWARNINGS"), QUIET_TRACKER)))
-    with _environment(ONE_THREAD | {"PYTHONWARNINGS": filters}):
+    with _environment():
         pool = _Processes(workers)
         try:
             yield pool
@@ -156,7 +169,7 @@ def _context() -> BaseContext:
     if "forkserver" not in multiprocessing.get_all_start_methods():
         return multiprocessing.get_context("spawn")
     context = multiprocessing.get_context("forkserver")
-    context.set_forkserver_preload(["hpsearch.training.jobs", __name__])
+    context.set_forkserver_preload(["hpsearch.training.jobs", __name__, SERVER])
     return context
 
 
@@ -222,8 +235,10 @@ def _end_with_driver() -> None:
 
 
 @contextmanager
-def _environment(variables: dict[str, str]) -> Iterator[None]:
-    """Variables that child processes inherit while the block lasts."""
+def _environment() -> Iterator[None]:
+    """The variables that workers inherit while the block lasts."""
+    filters = ",".join(filter(None, (os.environ.get("PYTHONWARNINGS"), QUIET_TRACKER)))
+    variables = ONE_THREAD | {"PYTHONWARNINGS": filters}
     before = {name: os.environ.get(name) for name in variables}
     os.environ.update(variables)
     try:
