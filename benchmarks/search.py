@@ -229,7 +229,7 @@ def contenders() -> dict[str, str]:
 
 
 def environment() -> dict[str, str]:
-    """One BLAS thread a process, OpenBLAS's own choice of kernels, modules compiled once for all."""
+    """One BLAS thread a process, OpenBLAS's own kernels, modules compiled once for all."""
     left_out = ("OPENBLAS_CORETYPE", "OPENBLAS_L2_SIZE", "PYTHONDONTWRITEBYTECODE")
     variables = {k: v for k, v in os.environ.items() if k not in left_out}
     one = dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"), "1")

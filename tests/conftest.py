@@ -12,8 +12,11 @@ import optuna  # noqa: E402
 import pytest  # noqa: E402
 
 # A busy machine must not fail a test: how long an example takes decides nothing.
-hypothesis.settings.register_profile("hpsearch", deadline=None)
+hypothesis.settings.register_profile("hpsearch", deadline=None, max_examples=50)
 hypothesis.settings.load_profile("hpsearch")
+
+# Fixtures, not modules of examples: as modules of one name they would be taken for each other.
+collect_ignore_glob = ["*/conftest.py"]
 
 
 @pytest.fixture(autouse=True)

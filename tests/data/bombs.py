@@ -185,9 +185,7 @@ DATA: dict[str, tuple[str, Callable[[Path], object]]] = {
         lambda path: _parquet(
             path,
             {
-                "s": _two_texts(400_000, 20_000).cast(pa.string())
-                if False
-                else _two_texts(400_000, 20_000),
+                "s": _two_texts(400_000, 20_000),
                 "n": np.arange(20_000),
                 "y": np.arange(20_000) % 2,
             },

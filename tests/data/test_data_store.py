@@ -156,6 +156,7 @@ def _fold_at_once(handle: DataHandle, barrier: object, results: object) -> None:
     results.put((fold.X_train.tobytes(), fold.y_validation.tobytes()))  # type: ignore[attr-defined]
 
 
+@pytest.mark.slow
 def test_racing_processes_leave_one_fold_and_read_the_same(handle: DataHandle) -> None:
     context = multiprocessing.get_context("spawn")
     barrier, results = context.Barrier(2), context.Queue()
@@ -198,6 +199,7 @@ def _die_while_writing(handle: DataHandle) -> None:
     handle.fold(0, "standardize")
 
 
+@pytest.mark.slow
 def test_a_killed_writer_leaves_nothing_that_is_read(
     handle: DataHandle, dataset: Dataset, splits: tuple[Split, ...]
 ) -> None:

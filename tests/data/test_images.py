@@ -51,6 +51,7 @@ def test_fashion_mnist_is_read_from_a_folder(tmp_path: Path, packed: bool) -> No
     assert "divided by 255" in data.notes[0]
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(not DEBIAN_FOLDER.is_dir(), reason="Debian's dataset-fashion-mnist is absent")
 def test_fashion_mnist_itself() -> None:
     data = load_dataset("fashion-mnist")

@@ -65,6 +65,7 @@ def test_a_run_that_ends_with_an_error_lets_go(engine: sa.Engine) -> None:
     assert [row.ended for row in rows(engine)] == ["KeyboardInterrupt", "finished"]
 
 
+@pytest.mark.slow
 def test_a_dead_process_of_this_machine_is_succeeded_at_once(
     engine: sa.Engine, tmp_path: Path
 ) -> None:

@@ -591,16 +591,16 @@ def test_a_search_that_makes_no_sense_leaves_no_study_behind(here: Here, db: str
 
 
 def test_a_study_without_trials_may_still_be_changed(here: Here, db: str) -> None:
-    class StopError(Exception):
-        pass
-
-    def stop(event: Event) -> None:
-        raise StopError
-
-    with pytest.raises(StopError):
-        run_study(study(), storage=db, on_event=stop)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("hpsearch.engine.run.write_store", fail_at_once)
+        with pytest.raises(OSError, match="no space"):
+            run_study(study(), storage=db)
     assert study_names(open_storage(db)) == ["s"]
     assert run_study(study(training="batch_size = 16"), storage=db).test_accuracy is not None
+
+
+def fail_at_once(*_: object) -> None:
+    raise OSError("no space")
 
 
 def fail_at_the_end(job: Any) -> None:
