@@ -112,8 +112,7 @@ def by_stage(trials: Sequence[TrialRow]) -> dict[StageKind, list[TrialRow]]:
 def place(parameter: Parameter, value: Value) -> float:
     """Where a value lies between the ends of its parameter, from 0 to 1, on the parameter's scale.
 
-    >>> from hpsearch.search.base import StageKind
-    from hpsearch.space import Float
+    >>> from hpsearch.space import Float
     >>> round(place(Float(1e-4, 1.0, log=True), 0.01), 9)
     0.5
     """
