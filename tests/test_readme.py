@@ -166,16 +166,12 @@ def test_every_experiment_is_named() -> None:
 def test_the_python_runs(page: str, tmp_path: Path) -> None:
     for number, code in enumerate(blocks(PAGES[page], "python")):
         script = tmp_path / f"example_{number}.py"
-        script.write_text("if True and __name__ == '__main__':\n" + indent(code))
+        script.write_text(code)
         done = subprocess.run(
             [sys.executable, str(script)], cwd=tmp_path, capture_output=True, text=True, timeout=120
         )
         assert done.returncode == 0, done.stderr
         assert done.stdout
-
-
-def indent(code: str) -> str:
-    return "".join(f"    {line}" for line in code.splitlines(keepends=True))
 
 
 @pytest.mark.parametrize("page", [*PAGES, "CONTRIBUTING.md"])

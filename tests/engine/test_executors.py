@@ -99,3 +99,27 @@ def test_a_script_needs_no_guard_since_workers_do_not_run_it(tmp_path: Path) -> 
         [sys.executable, "script.py"], cwd=tmp_path, capture_output=True, text=True, timeout=100
     )
     assert (done.stdout, done.returncode) == ("begins\n2\n", 0), done.stderr
+
+
+WITH_A_POOL = """
+import multiprocessing
+from hpsearch.engine.executors.processes import process_pool
+
+def square(x):
+    return x * x
+
+if __name__ == "__main__":
+    with process_pool(1) as pool:
+        assert pool.submit(abs, -2).result(timeout=60) == 2
+        with multiprocessing.get_context("forkserver").Pool(1) as own:
+            print(own.apply_async(square, (3,)).get(timeout=60))
+"""
+
+
+@needs_forkserver
+def test_a_pool_of_the_users_own_knows_the_script_as_ever(tmp_path: Path) -> None:
+    (tmp_path / "script.py").write_text(WITH_A_POOL)
+    done = subprocess.run(
+        [sys.executable, "script.py"], cwd=tmp_path, capture_output=True, text=True, timeout=100
+    )
+    assert (done.stdout, done.returncode) == ("9\n", 0), done.stderr

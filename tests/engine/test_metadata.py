@@ -174,7 +174,16 @@ def test_attributes_of_other_peoples_trials_may_be_anything(
         study = optuna.create_study(study_name="raw", storage=store)
         for number, value in enumerate(FOREIGN * 2):
             trial = study.ask({"x": optuna.distributions.FloatDistribution(0, 1)})
-            for name in ("epochs", "seconds", "seed", "slot", "stage", "stage_index", "worker"):
+            for name in (
+                "epochs",
+                "seconds",
+                "seed",
+                "slot",
+                "stage",
+                "stage_index",
+                "worker",
+                "training",
+            ):
                 trial.set_user_attr(name, value)
             study.tell(trial, float(number % 3))
         rows = summarize(study).rows
@@ -185,7 +194,13 @@ def test_attributes_of_other_peoples_trials_may_be_anything(
             piece for stage in panel("timeline").data(view).stages.values() for piece in stage
         ]
         assert all(0 <= piece.start <= piece.end for piece in pieces)
-    for command in (["studies"], ["trials", "raw"], ["best", "raw", "--json"]):
-        assert run([*command, "--storage", database]) == 0
+    (tmp_path / "s.toml").write_text('name = "s"\n[data]\nname = "iris"\n[search]\ntrials = 4\n')
+    for command in (
+        ["studies"],
+        ["trials", "raw"],
+        ["best", "raw", "--json"],
+        ["run", str(tmp_path / "s.toml")],
+    ):
+        assert run([*command, "--storage", database]) == 0, capsys.readouterr().err
     page = ["report", "raw", "-o", str(tmp_path / "x.html"), "--storage", database]
     assert run(page) == 0, capsys.readouterr().err

@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator
 from concurrent.futures import Future
 from contextlib import contextmanager, suppress
 from multiprocessing import connection, forkserver
-from multiprocessing.context import BaseContext
+from multiprocessing.context import BaseContext, ForkServerContext, ForkServerProcess
 from multiprocessing.process import BaseProcess
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -45,6 +45,9 @@ driver. When a driver is killed, it does so, and complains into a terminal that 
 
 SERVER = "hpsearch.engine.executors.server"
 """Imported by the process that workers are forked from, and by no other."""
+
+WORKER = "hpsearch-worker"
+"""The name of a worker's process."""
 
 START_SECONDS = 10.0
 """Seconds in which a worker is started anew for one job, however often a start is killed."""
@@ -168,9 +171,18 @@ def _context() -> BaseContext:
     """How workers start: in milliseconds, from a process that imports what they need once."""
     if "forkserver" not in multiprocessing.get_all_start_methods():
         return multiprocessing.get_context("spawn")
-    context = multiprocessing.get_context("forkserver")
+    context = _Context()
     context.set_forkserver_preload(["hpsearch.training.jobs", __name__, SERVER])
     return context
+
+
+class _Worker(ForkServerProcess):
+    def __init__(self, **arguments: Any) -> None:
+        super().__init__(**arguments | {"name": WORKER})
+
+
+class _Context(ForkServerContext):
+    Process = _Worker
 
 
 def _end(*pools: ProcessPool) -> None:
