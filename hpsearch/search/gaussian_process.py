@@ -31,6 +31,7 @@ LENGTHS = (0.15, 0.25, 0.4, 0.65, 1.0, 1.6)  # that are tried for all, in sqrt(n
 NOISES = (0.01, 0.05, 0.15, 0.4, 1.0)  # that are tried, in the variance of the function
 TYPICAL = 0.5  # the median of the prior of a length, in sqrt(number of inputs)
 QUIETEST, NOISIEST = 1e-3, 10.0  # what the noise may be, in the variance of the function
+TINY = 1e-12  # in place of the size of values which are all zero
 TELLING = 256  # values of which lengths and noise are found; more make it slow and no better
 
 
@@ -69,9 +70,7 @@ class GaussianProcess:
 
     def correlation(self, a: Array, b: Array) -> Array:
         """How alike the function is at two lists of points before anything was seen."""
-        a, b = a / self.lengths, b / self.lengths
-        squared: Array = (a * a).sum(axis=1)[:, None] + (b * b).sum(axis=1) - 2.0 * (a @ b.T)
-        return _matern(np.maximum(squared, 0.0))
+        return _correlation(a / self.lengths, b / self.lengths)
 
 
 @dataclass(frozen=True)
@@ -129,8 +128,8 @@ def fit(
 def _seen(points: Array, values: Array, lengths: Array, noise: float) -> GaussianProcess:
     from scipy.linalg import cho_solve
 
-    prior = GaussianProcess(points, lengths, noise, 1.0, np.empty((0, 0)), np.empty(0))
-    factor = _cholesky(prior.correlation(points, points), noise)
+    scaled = points / lengths
+    factor = _cholesky(_correlation(scaled, scaled), noise)
     weights = cho_solve((factor, True), values, check_finite=False)
     scale = float(values @ weights) / len(values)
     return GaussianProcess(points, lengths, noise, scale, factor, weights)
@@ -189,13 +188,13 @@ def _loss(squared: Array, values: Array, x: Array) -> tuple[float, Array]:
     factor = _cholesky((1.0 + r + r * r / 3.0) * decay, noise)
     inverse = cho_solve((factor, True), np.eye(n), check_finite=False)
     alpha = inverse @ values
-    fit = float(values @ alpha)
-    outer = inverse - np.outer(alpha, alpha) * (n / fit)
+    size = max(float(values @ alpha), TINY)
+    outer = inverse - np.outer(alpha, alpha) * (n / size)
     by_length = outer * ((1.0 + r) * decay)
     gradient = np.empty(len(x))
     gradient[:-1] = 5.0 / 6.0 * weight * np.tensordot(squared, by_length, axes=2)
     gradient[-1] = 0.5 * noise * np.trace(outer)
-    return 0.5 * n * math.log(fit / n) + float(np.log(np.diag(factor)).sum()), gradient
+    return 0.5 * n * math.log(size / n) + float(np.log(np.diag(factor)).sum()), gradient
 
 
 def _log_likelihood(factor: Array, values: Array) -> float:
@@ -204,7 +203,8 @@ def _log_likelihood(factor: Array, values: Array) -> float:
 
     white = solve_triangular(factor, values, lower=True, check_finite=False)
     n = len(values)
-    return -0.5 * n * math.log(float(white @ white) / n) - float(np.log(np.diag(factor)).sum())
+    size = max(float(white @ white), TINY)
+    return -0.5 * n * math.log(size / n) - float(np.log(np.diag(factor)).sum())
 
 
 def _squared_distances(
@@ -215,6 +215,12 @@ def _squared_distances(
     for column, owner in zip(points.T, inputs, strict=True):
         squared[owner] += np.subtract.outer(column, column) ** 2
     return squared
+
+
+def _correlation(a: Array, b: Array) -> Array:
+    """The kernel of two lists of points, each coordinate in its length."""
+    squared: Array = (a * a).sum(axis=1)[:, None] + (b * b).sum(axis=1) - 2.0 * (a @ b.T)
+    return _matern(np.maximum(squared, 0.0))
 
 
 def _matern(squared: Array) -> Array:

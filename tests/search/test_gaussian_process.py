@@ -99,6 +99,16 @@ def test_many_values_are_all_seen_though_some_tell_the_lengths() -> None:
     assert process.posterior(points).mean == pytest.approx(smooth(points), abs=0.05)
 
 
+@pytest.mark.parametrize("own_lengths", [False, True])
+def test_what_tells_the_lengths_may_be_all_equal(own_lengths: bool) -> None:
+    """As where nearly all networks are at chance."""
+    points, values = RNG.random((600, 2)), np.zeros(600)
+    values[[1, 3]] = -1.0, 1.0
+    believed = fit(points, values, np.arange(2), own_lengths=own_lengths).posterior(points)
+    assert np.isfinite(believed.mean).all()
+    assert np.isfinite(believed.variance).all()
+
+
 def test_no_input_at_all() -> None:
     values = np.array([-1.0, 0.0, 1.0])
     process = fit(np.empty((3, 0)), values, np.empty(0, np.intp), own_lengths=True)
