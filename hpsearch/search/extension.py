@@ -16,6 +16,7 @@ from hpsearch.search.base import (
     Winner,
     stages_done,
 )
+from hpsearch.search.narrowing import narrow
 from hpsearch.search.race import Race, RacedSearch
 
 __all__ = ["Extension", "extend"]
@@ -88,7 +89,8 @@ class Extension:
             return stage
         if self.slots and stages_done(results) == start:
             return self._stage(start, results)
-        return self._race(start).next_stage(results)
+        search = self.whole.search
+        return self._race(start).next_round(results, search.space, search.seed)
 
     def winner(self, results: Sequence[Result]) -> Winner:
         """The best of the last race that has begun."""
@@ -108,13 +110,17 @@ class Extension:
 
     def _race(self, start: int) -> Race:
         start += bool(self.slots)
-        whole = self.whole
-        return Race(whole.search, start, self.confirm, whole.epochs, self.contenders, first=start)
+        # Numbered by their stage, the rounds have names that no earlier race had.
+        return Race(start, self.confirm, self.whole.epochs, self.contenders, first=start)
 
     def _stage(self, index: int, results: Sequence[Result]) -> Stage:
         search = self.whole.search
         if search.narrows:
-            return search.one_more(results, self.slots)
+            space, changes = narrow([search.space], results)
+            propose = search.begin(space, index, self.slots, results)
+            kind, epochs = StageKind("fine", index), self.whole.epochs
+            plan = kind, index, self.slots, epochs, space, changes
+            return Stage(*plan, seed=search.seed, propose=propose, modelled=search.models)
         stage = search.stage(())
 
         def go_on(slot: int, finished: Sequence[Result]) -> Configuration:

@@ -4,11 +4,6 @@ A score is a draw, and the best of many draws is mostly a lucky one. So the best
 configurations are trained again, one new seed a round for all of them (so that their scores compare
 in pairs); after each round the worse two fifths drop out, until the trials are spent. It is
 successive elimination (Maron & Moore, Hoeffding races, 1994) with a fixed budget.
-
-Where seeds hardly matter, a race soon has nothing to tell. It is decided once its leader is ahead
-of all who would run on by more than chance explains, as a paired t test has it (as in F-Race,
-Birattari et al., 2002): other seeds would not change who wins. A search that goes from coarse to
-fine gets the trials that are left: one more stage near the best of all, and a race again.
 """
 
 from __future__ import annotations
@@ -30,8 +25,7 @@ from hpsearch.search.base import (
     in_order,
     stages_done,
 )
-from hpsearch.search.coarse_to_fine import FEWEST
-from hpsearch.search.narrowing import narrow, narrowed
+from hpsearch.search.narrowing import narrowed
 from hpsearch.space import Space, Value
 
 __all__ = [
@@ -45,8 +39,6 @@ __all__ = [
 ]
 
 KEPT = 0.6  # the share of the contenders that a round leaves in
-CHANCE = 0.05  # the p-value up to which a leader is ahead
-RACING = 0.25  # the share of what a race leaves that goes to the next one
 
 
 @dataclass(frozen=True)
@@ -94,22 +86,6 @@ class Search:
             adaptive=self.adaptive,
         )
 
-    def one_more(self, results: Sequence[Result], slots: int) -> Stage:
-        """A stage of full trainings near the best of all results, where the search narrows."""
-        index = stages_done(results)
-        space, changes = narrow([self.space], results)
-        return Stage(
-            kind=StageKind("fine", index),
-            index=index,
-            slots=slots,
-            epochs=self.epochs[-1],
-            space=space,
-            seed=self.seed,
-            propose=self.begin(space, index, slots, results),
-            changes=changes,
-            modelled=self.models,
-        )
-
 
 @dataclass(frozen=True)
 class RacedSearch:
@@ -144,7 +120,7 @@ class RacedSearch:
         """The search's next stage; after its last one the rounds of the race."""
         if stages_done(results) < len(self.search.slots):
             return self.search.stage(results)
-        return self._race.next_stage(results)
+        return self._race.next_round(results, self.search.space, self.search.seed)
 
     def winner(self, results: Sequence[Result]) -> Winner:
         """The best mean of the race's last survivors, or the best single score without a race."""
@@ -152,7 +128,7 @@ class RacedSearch:
 
     @property
     def _race(self) -> Race:
-        return Race(self.search, len(self.search.slots), self.confirm, self.epochs, self.contenders)
+        return Race(len(self.search.slots), self.confirm, self.epochs, self.contenders)
 
 
 @dataclass(frozen=True)
@@ -160,7 +136,6 @@ class Race:
     """A race among the best of what stands before it.
 
     Args:
-        search: what gets the trials that it leaves when it is decided, if it narrows.
         start: the stage that is its first round; the stages before it are the search.
         trials: how many trials it has, in all rounds together.
         epochs: how long each trains.
@@ -168,24 +143,14 @@ class Race:
         first: the number in the first round's name; the others count on from it.
     """
 
-    search: Search
     start: int
     trials: int
     epochs: int
     contenders: int
     first: int = 1
 
-    def next_stage(self, results: Sequence[Result]) -> Stage | None:
-        """The next round, or what follows once it is decided; None when the trials are spent."""
-        after = self._after(results)
-        if after is None:
-            return self._next_round(results)
-        slots, race = after
-        if stages_done(results) < race.start:
-            return self.search.one_more(results, slots)
-        return race.next_stage(results)
-
-    def _next_round(self, results: Sequence[Result]) -> Stage | None:
+    def next_round(self, results: Sequence[Result], space: Space, seed: int) -> Stage | None:
+        """The next round, None when the trials are spent."""
         index, contenders = stages_done(results), self._ranked(results)
         sizes = rounds(self.trials, len(contenders))
         played = index - self.start
@@ -197,28 +162,10 @@ class Race:
             index=index,
             slots=len(left),
             epochs=self.epochs,
-            space=self.search.space,
-            seed=self.search.seed,
+            space=space,
+            seed=seed,
             propose=lambda i, _: left[i],
         )
-
-    def _after(self, results: Sequence[Result]) -> tuple[int, Race] | None:
-        """The slots of the stage, and the race, that follow where it was decided before its end."""
-        if not self.search.narrows:
-            return None
-        sizes = rounds(self.trials, len(self._ranked(results)))
-        for played in range(1, min(stages_done(results) - self.start + 1, len(sizes))):
-            left = self.trials - sum(sizes[:played])
-            known = [r for r in results if r.slot.stage < self.start + played]
-            leader, *rivals = self._ranked(known)[: sizes[played]]
-            if left >= FEWEST and rivals and all(leader.is_ahead_of(rival) for rival in rivals):
-                confirm = max(1, round(RACING * left))
-                start = self.start + played + 1
-                contenders = max(2, round(confirm / 3))
-                # Numbered by their stage, the rounds have names that no earlier race had.
-                race = Race(self.search, start, confirm, self.epochs, contenders, first=start)
-                return left - confirm, race
-        return None
 
     def winner(self, results: Sequence[Result]) -> Winner:
         """The best, as the race stands, of those that were ever trained to their end.
@@ -226,9 +173,6 @@ class Race:
         Raises:
             RunError: there is no result, or none is complete (`NoWinnerError`).
         """
-        after = self._after(results)
-        if after is not None and stages_done(results) >= after[1].start:
-            return after[1].winner(results)
         if not results:
             raise RunError("no trial has finished, so there is no winner; see the failed trials.")
         best = next((c for c in self._ranked(results) if c.trained), None)
@@ -300,20 +244,6 @@ class Contender:
             self.race.append(result)
             self.epochs = result.slot.epochs
 
-    def is_ahead_of(self, rival: Contender) -> bool:
-        """Whether it scores better than another with every seed, but for what chance explains.
-
-        Their first trainings are a pair of scores, if they are of one length; each round of the
-        race is one more.
-        """
-        if not (self.sound and rival.sound):
-            return self.sound
-        theirs = {result.slot.stage: result.score for result in rival.race}
-        leads = [r.score - theirs[r.slot.stage] for r in self.race if r.slot.stage in theirs]
-        if self.first.slot.epochs == rival.first.slot.epochs:
-            leads.append(self.first.score - rival.first.score)
-        return len(leads) > 1 and _above_zero(leads)
-
     def rank(self) -> tuple[bool, bool, int, float]:
         """What contenders are sorted by: never diverged, or not always; survived longest; mean."""
         return self.sound, self.trained, self.last_round, statistics.fmean(self.scores)
@@ -339,17 +269,6 @@ def contenders_for(results: Sequence[Result], count: int) -> list[Contender]:
     )
     sound = [contender for contender in found if contender.sound]
     return (sound or found)[:count]
-
-
-def _above_zero(numbers: Sequence[float]) -> bool:
-    """Whether a t test says that they are above zero on average; equal ones need no test."""
-    from scipy.special import stdtr
-
-    mean, deviation = statistics.fmean(numbers), statistics.stdev(numbers)
-    if deviation == 0.0:
-        return mean >= 0.0
-    t = mean / deviation * math.sqrt(len(numbers))
-    return bool(stdtr(len(numbers) - 1, -t) <= CHANCE)
 
 
 def _longest(results: Sequence[Result]) -> list[Result]:

@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from hpsearch.search import Result, Slot, make_strategy, run_search
-from hpsearch.search.race import Contender, contenders_for, rounds
+from hpsearch.search.race import contenders_for, rounds
 from hpsearch.space import Categorical, Float, Space
 
 LINE = Space({"x": Float(0, 1)})
@@ -112,72 +112,3 @@ def test_a_race_result_of_a_configuration_that_is_no_contender_counts_nothing() 
     report = run_search(lambda slot: float(np.sum(list(slot.configuration.values()))), strategy)  # type: ignore[arg-type]
     stranger = Result(Slot(1, 9, {"x": 2.0}, 0, 1), 99.0)
     assert strategy.winner([*report.results, stranger]) == report.winner
-
-
-def contender(search: float, *race: float, epochs: int = 8) -> Contender:
-    """Trained in the search, and once in each round that it was in."""
-    found = Contender([result(0.5, search, epochs=epochs)])
-    for stage, score in enumerate(race, start=1):
-        found.add(Result(Slot(stage, 0, {"x": 0.5}, 0, 8), score))
-    return found
-
-
-@pytest.mark.parametrize(
-    ("leader", "rival", "ahead"),
-    [
-        ((0.9, 0.9), (0.8, 0.8), True),  # seeds do not matter
-        ((0.9, 0.9), (0.9, 0.9), True),  # and both are as good
-        ((0.9, 0.8), (0.8, 0.7), True),  # one seed is harder for all
-        ((0.9, 0.9), (0.8, 0.85), False),  # twice may be chance
-        ((0.8, 0.9), (0.81, 0.6), False),
-        ((0.9, 0.91, 0.9, 0.89), (0.85, 0.86, 0.86, 0.83), True),
-        ((0.9, 0.91, 0.9, 0.89), (0.85, 0.96, 0.86, 0.83), False),
-        ((0.9, 0.9), (0.8,), False),  # its training failed in the round
-        ((0.8, 0.8), (0.9, 0.9), False),
-    ],
-)
-def test_who_is_ahead_beyond_chance(
-    leader: tuple[float, ...], rival: tuple[float, ...], ahead: bool
-) -> None:
-    assert contender(*leader).is_ahead_of(contender(*rival)) == ahead
-
-
-def test_first_trainings_of_another_length_do_not_compare() -> None:
-    assert not contender(0.9, 0.9).is_ahead_of(contender(0.8, 0.8, epochs=2))
-    assert contender(0.9, 0.9, 0.9).is_ahead_of(contender(0.95, 0.8, 0.8, epochs=2))
-
-
-def test_who_diverged_is_behind() -> None:
-    bad = contender(0.9)
-    bad.add(Result(Slot(1, 0, {"x": 0.5}, 0, 8), 0.0, complete=False))
-    assert contender(0.8, 0.8).is_ahead_of(bad)
-    assert not bad.is_ahead_of(contender(0.8, 0.8))
-    assert not bad.is_ahead_of(bad)
-
-
-@pytest.mark.parametrize("name", ["coarse-to-fine", "guided"])
-@pytest.mark.parametrize("noise", [0.0, 0.3])
-@pytest.mark.parametrize("trials", [24, 60, 96])
-def test_a_decided_race_gives_what_is_left_back_to_the_search(
-    name: str, noise: float, trials: int
-) -> None:
-    def evaluate(slot: Slot) -> float:
-        x = slot.configuration["x"]
-        assert isinstance(x, float)
-        return -((x - 0.3) ** 2) + noise * np.random.default_rng(slot.seed).normal()
-
-    report = run_search(evaluate, make_strategy(name, LINE, trials=trials, epochs=1, seed=0))
-    assert len(report.results) == trials
-    assert len({stage.name for stage in report.stages}) == len(report.stages)
-    names = [stage.kind.name for stage in report.stages]
-    after_the_first_round = names[names.index("confirm") + 1]
-    assert after_the_first_round == ("confirm" if noise else "fine")
-    assert noise == 0.0 or "fine" not in names[names.index("confirm") :]  # with this seed
-
-
-def test_a_single_contender_runs_all_rounds() -> None:
-    strategy = make_strategy(
-        "coarse-to-fine", LINE, trials=30, epochs=1, seed=0, confirm=6, contenders=1
-    )
-    report = run_search(lambda slot: 1.0, strategy)
-    assert report.winner.scores == (1.0,) * 6
