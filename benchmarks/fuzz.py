@@ -185,7 +185,8 @@ def _odd_toml(rng: random.Random, depth: int = 0) -> str:
                 "[" * (deep := rng.choice([2, 2, 2, 900, 3000])) + "]" * deep,
             ]
         )
-    names = ["grid", "random", "tpe", "qmc", "cmaes", "coarse-to-fine", "relu", "maxout", "adam"]
+    names = ["grid", "random", "tpe", "qmc", "cmaes", "coarse-to-fine", "guided"]
+    names += ["relu", "maxout", "adam"]
     return rng.choice(
         [
             number,

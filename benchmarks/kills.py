@@ -1,6 +1,6 @@
 """Exactly once: studies whose driver and workers are killed at random, beside undisturbed ones.
 
-    python benchmarks/kills.py                    # 200 kills, over grid, random and coarse to fine
+    python benchmarks/kills.py                    # 200 kills, over all strategies below
     python benchmarks/kills.py --kills 9 --seed 1
 
 Each study is run by the command line until it is finished, with 1, 2 and 4 workers in turn, while
@@ -41,6 +41,7 @@ trials = {trials}
 """
 STRATEGIES = {
     "coarse-to-fine": STUDY.format(strategy="coarse-to-fine", trials=40, more=""),
+    "guided": STUDY.format(strategy="guided", trials=40, more=""),
     "random": STUDY.format(strategy="random", trials=36, more=""),
     "grid": STUDY.format(strategy="grid", trials=36, more="[search.points]\ndecay = 1\nl2 = 1"),
 }
@@ -180,14 +181,14 @@ def main() -> int:
         while kills < options.kills:
             for strategy, expected in whole.items():
                 database = Path(folder, f"{strategy}-{rounds}.db")
-                share = -(-options.kills // (3 * max(1, options.kills // 30)))
+                share = -(-options.kills // (len(whole) * max(1, options.kills // 40)))
                 done = disturbed(Path(folder, f"{strategy}.toml"), database, rng, share)
                 same = essence(database) == expected
                 kills, wrong = kills + done, wrong + (not same)
                 verdict = "the same, bit for bit" if same else "DIFFERENT"
                 print(f"{strategy}: {len(expected)} trials, {done} kills, {verdict}", flush=True)
             rounds += 1
-    print(f"{kills} kills, {3 * rounds} studies, {wrong} different")
+    print(f"{kills} kills, {len(whole) * rounds} studies, {wrong} different")
     return 1 if wrong else 0
 
 

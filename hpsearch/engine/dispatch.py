@@ -76,7 +76,7 @@ class Dispatcher:
 
     def _fill(self, stage: Stage) -> list[Result]:
         """Run the slots of a stage that have no result yet."""
-        record.write_stage(self.run.target, stage)
+        stage = record.write_stage(self.run.target, stage)
         done = [r for key, r in self._results.items() if key[0] == stage.index]
         self._events.append(StageStarted(stage, len(done)))
         # Once a later stage was computed from what this one had, its failed slots stay failed.

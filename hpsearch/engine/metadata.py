@@ -56,6 +56,15 @@ RESULT: Mapping[str, Any] = {
     "baselines": [SIMPLE_MODEL],
 }
 
+STAGE: Mapping[str, Any] = {
+    "kind": str,
+    "number": a_count,
+    "slots": a_count,
+    "epochs": a_count,
+    "space": dict,
+    "changes": [dict],
+}
+
 SHAPES: Mapping[str, Any] = {
     "study file": {
         "data": dict,
@@ -76,14 +85,7 @@ SHAPES: Mapping[str, Any] = {
         "account": ACCOUNT,
         "baselines": [SIMPLE_MODEL],
     },
-    "stage": {
-        "kind": str,
-        "number": a_count,
-        "slots": a_count,
-        "epochs": a_count,
-        "space": dict,
-        "changes": [dict],
-    },
+    "stage": lambda stage: fits(stage, STAGE) and fits(stage.get("chosen", []), [dict]),
     "totals": [a_count],
     "environments": [dict],
     "comparison": {

@@ -11,7 +11,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from hpsearch.engine.metadata import PREFIX, metadata_errors, read_metadata, write_metadata
-from hpsearch.search.base import Change, Result, Slot, Stage, StageKind, StagePlan
+from hpsearch.search.base import Change, Configuration, Result, Slot, Stage, StageKind, StagePlan
 from hpsearch.search.distributions import to_distribution
 from hpsearch.shapes import a_count, fits
 from hpsearch.space import Categorical, Space
@@ -57,6 +57,10 @@ SLOT = dict.fromkeys(("stage_index", "slot", "seed", "epochs"), a_count)
 
 NO_WINNER = "no winner"
 """Of a study that is over and has none: why. One with a result had more trials later."""
+
+
+CHOSEN = "chosen"
+"""Of a stage that a model chose: the configuration of every slot."""
 
 
 def why_untested(study: Study) -> str:
@@ -256,8 +260,15 @@ def read_slot(trial: FrozenTrial) -> Slot | None:
     return Slot(*place, trial.params, known["seed"], known["epochs"])
 
 
-def write_stage(study: Study, stage: Stage) -> None:
-    """Keep a stage with its ranges and the reasons for them."""
+def write_stage(study: Study, stage: Stage) -> Stage:
+    """Keep a stage with its ranges and the reasons for them.
+
+    Configurations that a model chose are kept with it, and from then on they are the stage's: run
+    again on another machine, the model could round, and so choose, otherwise.
+
+    Returns:
+        The stage, which proposes what is kept of it.
+    """
     changes = [
         {
             "parameter": change.parameter,
@@ -275,7 +286,19 @@ def write_stage(study: Study, stage: Stage) -> None:
         "space": stage.space.to_dict(),
         "changes": changes,
     }
-    write_metadata(study, f"stage {stage.index}", about)
+    key = f"stage {stage.index}"
+    if stage.modelled:
+        kept = (read_metadata(study, key) or {}).get(CHOSEN, ())
+        chosen = kept if len(kept) == stage.slots else _chosen(stage)
+        about[CHOSEN] = chosen
+        stage = replace(stage, propose=lambda index, _: chosen[index])
+    write_metadata(study, key, about)
+    return stage
+
+
+def _chosen(stage: Stage) -> list[Configuration]:
+    """The configurations of a stage, as JSON gives them back: their parameters in order."""
+    return [dict(sorted(stage.propose(index, ()).items())) for index in range(stage.slots)]
 
 
 def read_stages(study: Study) -> list[StagePlan]:

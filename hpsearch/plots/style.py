@@ -1,7 +1,8 @@
 """How every figure looks: one colour for each stage and strategy, everywhere, in light and dark.
 
 The colours are those of Okabe and Ito (2008, Color Universal Design), which people tell apart
-whatever their colour vision; black is grey here, so that it shows on a dark page too.
+whatever their colour vision; black is grey here, so that it shows on a dark page too, and wine is
+from Tol (2021, Colour Schemes).
 """
 
 from __future__ import annotations
@@ -40,6 +41,7 @@ Figure: TypeAlias = "go.Figure"
 
 ORANGE, SKY, GREEN, YELLOW = "#E69F00", "#56B4E9", "#009E73", "#F0E442"
 BLUE, VERMILLION, PURPLE, GREY = "#0072B2", "#D55E00", "#CC79A7", "#808080"
+WINE = "#AA3377"
 
 CYCLE = (BLUE, VERMILLION, GREEN, PURPLE, ORANGE, SKY)
 """For curves that are neither of a stage nor of a strategy."""
@@ -49,6 +51,7 @@ STRATEGY_COLOURS = {
     "random": SKY,
     "random-x2": BLUE,
     "coarse-to-fine": VERMILLION,
+    "guided": WINE,
     "tpe": GREEN,
     "gp": PURPLE,
     "cmaes": ORANGE,

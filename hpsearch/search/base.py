@@ -164,11 +164,14 @@ class Stage(StagePlan):
     Args:
         seed: the study's seed.
         propose: the configuration of each slot.
+        modelled: whether a model of earlier results chose them, whose last digits, and with them
+            its choice, may differ between machines: whoever keeps the stage keeps them too.
         adaptive: whether ``propose`` looks at what has finished.
     """
 
     seed: int
     propose: Propose = field(repr=False, compare=False)
+    modelled: bool = False
     adaptive: bool = False
 
     def slot(self, index: int, finished: Sequence[Result] = ()) -> Slot:

@@ -17,7 +17,6 @@ from hpsearch.search.base import (
     stages_done,
 )
 from hpsearch.search.narrowing import narrow
-from hpsearch.search.quasi_random import sobol
 from hpsearch.search.race import Race, RacedSearch
 
 __all__ = ["Extension", "extend"]
@@ -118,10 +117,10 @@ class Extension:
         search = self.whole.search
         if search.narrows:
             space, changes = narrow([search.space], results)
-            propose = sobol(space, self.slots, search.seed, stage=index)
+            propose = search.begin(space, index, self.slots, results)
             kind, epochs = StageKind("fine", index), self.whole.epochs
             plan = kind, index, self.slots, epochs, space, changes
-            return Stage(*plan, seed=search.seed, propose=propose)
+            return Stage(*plan, seed=search.seed, propose=propose, modelled=search.models)
         stage = search.stage(())
 
         def go_on(slot: int, finished: Sequence[Result]) -> Configuration:

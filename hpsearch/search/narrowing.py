@@ -7,8 +7,8 @@ coarse stage, then a finer range). What makes it more than a box:
   best lie where chance has put them, and the parameter stays wide.
 - When the best crowd an end of all that was tried so far, the range moves past it, unless what lies
   at that end diverged, or the parameter's hard limit is met.
-- A choice is dropped only if it ranks worse than the others beyond chance and none of the best has
-  it.
+- A choice is dropped only if in trials enough it ranks worse than the others beyond chance, and
+  none of the best has it.
 
 Scores are compared only among trials of equal epochs: those of the last stage, and of every earlier
 one that trained as long.
@@ -30,6 +30,7 @@ BEST = 0.1  # the share of the trials whose region the next stage searches
 FEWEST = 4  # the fewest trials that make a region
 CHANCE = 0.2  # the p-value up to which a parameter matters
 DROP = 0.05  # the p-value up to which a choice is bad
+TELLING = 20  # the fewest trials that tell; from nine, most choices that look bad are not
 EDGE = 0.15  # the share of all that was tried which counts as its end
 CROWD = 0.05  # the probability up to which chance alone does not crowd an end so
 WIDEN = 0.5  # how far past an end the range moves, as a share of all that was tried
@@ -248,8 +249,14 @@ def _within(parameter: Float | Int, side: int) -> float:
 
 
 def _choices(name: str, before: Categorical, seen: Sequence[_Seen]) -> Change:
-    """Drop the choices that are bad beyond chance."""
+    """Drop the choices that are bad beyond chance, compared with the others that are left."""
+    having = [s for s in seen if s.value in before]
+    ranking = ranks([s.result for s in having])
+    seen = [s._replace(rank=rank) for s, rank in zip(having, ranking, strict=True)]
     best = _best(seen)
+    if len(seen) < TELLING:
+        few = f"{len(seen)} trials are too few to drop a choice; all stay."
+        return Change(name, before, before, few)
     kept, dropped = [], []
     for choice in before.choices:
         has = [s.value == choice for s in seen]

@@ -51,8 +51,11 @@ class Search:
         slots: the trials of each stage.
         epochs: how long each trial of each stage trains.
         seed: the study's seed.
-        begin: given the space and the index of a stage, what proposes its configurations.
-        adaptive: whether that looks at what has finished within the stage.
+        begin: given the space, the index and the slots of a stage, and what finished before it,
+            what proposes its configurations.
+        narrows: whether it goes from coarse to fine, though few trials may leave it a single stage.
+        models: whether a model of what finished chooses the later stages.
+        adaptive: whether a stage looks at what has finished within it.
     """
 
     name: str
@@ -60,13 +63,10 @@ class Search:
     slots: tuple[int, ...]
     epochs: tuple[int, ...]
     seed: int
-    begin: Callable[[Space, int], Propose]
+    begin: Callable[[Space, int, int, Sequence[Result]], Propose]
+    narrows: bool = False
+    models: bool = False
     adaptive: bool = False
-
-    @property
-    def narrows(self) -> bool:
-        """Whether it goes from coarse to fine, though few trials may leave it a single stage."""
-        return self.name == "coarse-to-fine"
 
     def stage(self, results: Sequence[Result]) -> Stage:
         """The stage after the last one that has results; asked only while there is one."""
@@ -80,8 +80,9 @@ class Search:
             epochs=self.epochs[index],
             space=space,
             seed=self.seed,
-            propose=self.begin(space, index),
+            propose=self.begin(space, index, self.slots[index], results),
             changes=changes,
+            modelled=self.models and index > 0,
             adaptive=self.adaptive,
         )
 

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import importlib.util
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from functools import partial
 
 from hpsearch.errors import UnknownNameError, UsageError, shown
-from hpsearch.search.base import Configuration, Propose, generator
-from hpsearch.search.coarse_to_fine import EPOCH_SHARES, STAGE_SHARES, plan
+from hpsearch.search import coarse_to_fine, guided
+from hpsearch.search.base import Configuration, Propose, Result, generator
+from hpsearch.search.coarse_to_fine import plan
 from hpsearch.search.grid import Points, make_grid, shuffled
 from hpsearch.search.optuna_strategies import ADAPTIVE, adaptive
 from hpsearch.search.quasi_random import sobol
@@ -17,9 +18,15 @@ from hpsearch.space import Space
 
 __all__ = ["STRATEGIES", "make_strategy"]
 
-STRATEGIES = ("coarse-to-fine", "grid", "random", *ADAPTIVE, "qmc")
+STRATEGIES = ("coarse-to-fine", "guided", "grid", "random", *ADAPTIVE, "qmc")
 
-CONFIRM_SHARE = 0.25  # of the trials of a coarse-to-fine search
+IN_STAGES = {
+    "coarse-to-fine": (coarse_to_fine.STAGE_SHARES, coarse_to_fine.EPOCH_SHARES),
+    "guided": (guided.STAGE_SHARES, guided.EPOCH_SHARES),
+}
+"""Those that go from coarse to fine: each stage's share of the trials, and of a full training."""
+
+CONFIRM_SHARE = 0.25  # of the trials of a search in stages
 CONFIRM_FROM = 8  # with fewer trials than this, all of them search
 
 _DRAW = 1  # keeps the key of a draw apart from the key of a training seed
@@ -42,20 +49,20 @@ def make_strategy(
     """A strategy by name.
 
     Args:
-        name: coarse-to-fine, grid, random, tpe, gp, cmaes or qmc.
+        name: coarse-to-fine, guided, grid, random, tpe, gp, cmaes or qmc.
         space: what to search.
         trials: all trainings together, those of the race included.
         epochs: the epochs of a full training.
         seed: the study's seed, 0 or more.
-        confirm: how many of the trials go to the race; without it a quarter for coarse-to-fine, and
-            none for the others.
+        confirm: how many of the trials go to the race; without it a quarter for coarse-to-fine
+            and guided, and none for the others.
         contenders: how many configurations start in the race; without it a third of ``confirm``.
         points: grid only: points per parameter, or their values; see `make_grid`.
         shift: grid only: move the points by a random part of a step, drawn from ``seed``.
-        stage_shares: coarse-to-fine only: how the trials before the race are divided among the
-            stages; one half, a quarter and a quarter.
-        epoch_shares: coarse-to-fine only: the part of a full training that each stage gets; a
-            quarter, a half and all of it.
+        stage_shares: coarse-to-fine and guided only: how the trials before the race are divided
+            among the stages; one half, a quarter and a quarter, or two fifths and a fifth each.
+        epoch_shares: coarse-to-fine and guided only: the part of a full training that each stage
+            gets; a quarter, a half and then all of it.
 
     Raises:
         UnknownNameError: if there is no strategy of that name.
@@ -67,10 +74,10 @@ def make_strategy(
     for setting, number, least in (("trials", trials, 1), ("epochs", epochs, 1), ("seed", seed, 0)):
         if number < least:
             raise UsageError(f"{setting} is {number}; give at least {least}.")
-    _refuse(name, "grid", points=points, shift=shift)
-    _refuse(name, "coarse-to-fine", stage_shares=stage_shares, epoch_shares=epoch_shares)
+    _refuse(name, ["grid"], points=points, shift=shift)
+    _refuse(name, IN_STAGES, stage_shares=stage_shares, epoch_shares=epoch_shares)
     if confirm is None:
-        races = name == "coarse-to-fine" and trials >= CONFIRM_FROM
+        races = name in IN_STAGES and trials >= CONFIRM_FROM
         confirm = round(CONFIRM_SHARE * trials) if races else 0
     if not 0 <= confirm < trials:
         raise UsageError(
@@ -84,39 +91,54 @@ def make_strategy(
     left = trials - confirm
     slots: tuple[int, ...] = (left,)
     lengths: tuple[int, ...] = (epochs,)
-    if name == "coarse-to-fine":
-        shares = stage_shares or STAGE_SHARES, epoch_shares or EPOCH_SHARES
-        slots, lengths = plan(left, epochs, *shares)
+    if name in IN_STAGES:
+        of_trials, of_epochs = IN_STAGES[name]
+        slots, lengths = plan(left, epochs, stage_shares or of_trials, epoch_shares or of_epochs)
     grid: list[Configuration] = []
     if name == "grid":
         grid = shuffled(make_grid(space, points, left, shift=seed if shift else None), seed)
         slots = (len(grid),)
     if name == "gp" and importlib.util.find_spec("torch") is None:
         raise UsageError("the strategy gp needs torch; install it with pip install hpsearch[gp].")
-    begin = partial(_begin, name, seed, slots, grid)  # no closure, since strategies are pickled
-    search = Search(name, space, slots, lengths, seed, begin, adaptive=name in ADAPTIVE)
+    begin = partial(_begin, name, seed, space, grid)  # no closure, since strategies are pickled
+    search = Search(
+        name,
+        space,
+        slots,
+        lengths,
+        seed,
+        begin,
+        narrows=name in IN_STAGES,
+        models=name == "guided",
+        adaptive=name in ADAPTIVE,
+    )
     return RacedSearch(search, trials, confirm, epochs, contenders)
 
 
 def _begin(
     name: str,
     seed: int,
-    slots: Sequence[int],
+    whole: Space,
     grid: Sequence[Configuration],
     space: Space,
     stage: int,
+    slots: int,
+    results: Sequence[Result],
 ) -> Propose:
-    """What the stage of an index proposes from its space."""
+    """What the stage of an index proposes from its space, after these results."""
     if name == "grid":
         return lambda index, _: grid[index]
     if name == "random":  # Bergstra & Bengio, JMLR 13, 2012
         return lambda index, _: space.sample(generator(seed, stage, index, _DRAW))
     if name in ADAPTIVE:
         return adaptive(name, space, seed)
-    return sobol(space, slots[stage], seed, stage=stage)
+    if name == "guided" and stage:
+        return guided.guided(whole, space, slots, results, seed, stage=stage)
+    return sobol(space, slots, seed, stage=stage)
 
 
-def _refuse(name: str, owner: str, **settings: object) -> None:
+def _refuse(name: str, owners: Collection[str], **settings: object) -> None:
     for setting, value in settings.items():
-        if value is not None and name != owner:
-            raise UsageError(f"{setting} is a setting of {owner}, not of {name}; remove it.")
+        if value is not None and name not in owners:
+            whose = " and ".join(owners)
+            raise UsageError(f"{setting} is a setting of {whose}, not of {name}; remove it.")

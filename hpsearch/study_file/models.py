@@ -302,12 +302,12 @@ class SearchSection(_Table):
     )
     stage_shares: list[float] | None = _key(
         None,
-        "Coarse-to-fine only: each stage's share of the trials before the race.",
+        "Coarse-to-fine and guided only: each stage's share of the trials before the race.",
         example=[0.5, 0.25, 0.25],
     )
     epoch_shares: list[float] | None = _key(
         None,
-        "Coarse-to-fine only: each stage's share of a full training's epochs.",
+        "Coarse-to-fine and guided only: each stage's share of a full training's epochs.",
         example=[0.25, 0.5, 1.0],
     )
 

@@ -84,9 +84,12 @@ class TestPlan:
             assert flops(file, grid_of(file), 4) <= amount
             assert flops(file, grid_of(file, more=1), 4) > amount
 
-    def test_coarse_to_fine_gets_more_trials_since_most_of_its_are_short(self) -> None:
-        plan = plan_comparison(study(epochs=20), SHAPE)
-        file = plan.studies["coarse-to-fine", 0]
+    @pytest.mark.parametrize("name", ["coarse-to-fine", "guided"])
+    def test_coarse_to_fine_gets_more_trials_since_most_of_its_are_short(self, name: str) -> None:
+        asked = study(epochs=20)
+        rivals = asked.compare.model_copy(update={"strategies": ["grid", name]})
+        plan = plan_comparison(asked.model_copy(update={"compare": rivals}), SHAPE)
+        file = plan.studies[name, 0]
         search = make_search(file, file.search.trials)
         assert file.search.trials > 16
         one_more = make_search(file, file.search.trials + 1)

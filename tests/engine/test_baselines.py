@@ -246,7 +246,9 @@ def test_while_a_search_goes_on_the_validation_parts_are_compared(
     assert kept["test_correct"] is None  # of the test part nothing is known before its time
 
 
-@pytest.mark.parametrize("strategy", ["random", "coarse-to-fine", "grid", "tpe", "cmaes", "qmc"])
+@pytest.mark.parametrize(
+    "strategy", ["random", "coarse-to-fine", "guided", "grid", "tpe", "cmaes", "qmc"]
+)
 def test_where_all_trainings_diverge_there_is_no_winner(
     here: Here,
     db: str,

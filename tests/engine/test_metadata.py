@@ -33,6 +33,11 @@ DAMAGE = [
         '{"kind": "a", "number": 0, "slots": 1, "epochs": 1, "space": {"parameters": {}}, '
         '"changes": [{}]}',
     ),
+    (
+        "stage 0",
+        '{"kind": "a", "number": 0, "slots": 1, "epochs": 1, "space": {"parameters": {}}, '
+        '"changes": [], "chosen": [1]}',
+    ),
     ("totals", '["NaN"]'),
     ("environments", "NaN"),
 ]

@@ -171,6 +171,23 @@ def test_stages_come_back_with_their_reasons() -> None:
     assert fine.space == NARROW
 
 
+def test_what_a_model_chose_is_read_and_not_chosen_again(study: optuna.Study) -> None:
+    """On another machine the model may round, and choose, otherwise."""
+    modelled = replace(STAGE, modelled=True)
+    first = record.write_stage(study, modelled)
+    assert [first.slot(i) for i in range(2)] == [STAGE.slot(i) for i in range(2)]
+
+    def other(index: int, _: object) -> dict[str, float | int | str]:
+        return {"rate": 0.09, "width": 30 + index, "act": "b"}
+
+    again = record.write_stage(study, replace(modelled, propose=other))
+    assert [again.slot(i) for i in range(2)] == [first.slot(i) for i in range(2)]
+    assert [list(again.slot(i).configuration) for i in range(2)] == [["act", "rate", "width"]] * 2
+    assert [list(first.slot(i).configuration) for i in range(2)] == [["act", "rate", "width"]] * 2
+    longer = record.write_stage(study, replace(modelled, propose=other, slots=3))
+    assert longer.slot(0).configuration == other(0, ())  # a stage of another size is another one
+
+
 def test_a_note_is_written_once() -> None:
     study = optuna.create_study()
     assert record.read_metadata(study, "x") is None

@@ -35,6 +35,7 @@ from hpsearch.engine.executors.processes import process_pool
 from hpsearch.engine.lease import Lease
 from hpsearch.engine.summary import Summary
 from hpsearch.errors import RunError, StorageError, UsageError
+from hpsearch.search import guided
 from hpsearch.storage import load_model_bytes, load_study, open_storage, study_names
 from hpsearch.storage.pending import Pending
 from hpsearch.study_file import StudyFile, parse_study_file
@@ -92,7 +93,9 @@ def essence(db: str, name: str = "s") -> dict[tuple[int, int], tuple[object, ...
     }
 
 
-@pytest.mark.parametrize("strategy", ["coarse-to-fine", "random", "grid", "tpe", "cmaes", "qmc"])
+@pytest.mark.parametrize(
+    "strategy", ["coarse-to-fine", "guided", "random", "grid", "tpe", "cmaes", "qmc"]
+)
 def test_every_strategy_runs_to_a_tested_winner(here: Here, db: str, strategy: str) -> None:
     trials = 12 if strategy != "grid" else 16
     summary = run_study(study(strategy, trials=trials), storage=db)
@@ -137,6 +140,27 @@ def test_workers_and_resuming_change_nothing(db: str, tmp_path: Path, here: Here
             break
     assert interruptions == 2
     assert essence(other) == whole
+
+
+def test_a_study_goes_on_where_a_model_would_choose_otherwise(
+    db: str, tmp_path: Path, here: Here, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As on another machine, which rounds in its own way: a begun stage stays as it was."""
+    run_study(study("guided", trials=16), storage=db)
+    other = f"sqlite:///{tmp_path / 'other.db'}"
+
+    def stop(event: Event) -> None:
+        if isinstance(event, TrialDone) and event.slot.stage == 1:
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        run_study(study("guided", trials=16), storage=other, workers=1, on_event=stop)
+    monkeypatch.setattr(guided, "choose", lambda _, __, count: range(count))
+    run_study(study("guided", trials=16), storage=other)
+    assert essence(other) == essence(db)
+    anew = f"sqlite:///{tmp_path / 'anew.db'}"
+    run_study(study("guided", trials=16), storage=anew)
+    assert essence(anew) != essence(db)
 
 
 def test_real_workers_give_the_same_trials_as_one_process(
@@ -354,7 +378,7 @@ def dataclasses_replace_batch(file: StudyFile) -> StudyFile:
 
 
 class TestBudgets:
-    @pytest.mark.parametrize("strategy", ["coarse-to-fine", "random", "tpe", "qmc"])
+    @pytest.mark.parametrize("strategy", ["coarse-to-fine", "guided", "random", "tpe", "qmc"])
     def test_a_raised_number_of_trials_goes_on_from_what_there_is(
         self, here: Here, db: str, strategy: str
     ) -> None:

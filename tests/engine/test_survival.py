@@ -234,7 +234,9 @@ def kills() -> Any:
 
 
 @pytest.mark.skipif(not Path("/proc/self/stat").exists(), reason="looks for processes in /proc")
-@pytest.mark.parametrize(("strategy", "count"), [("coarse-to-fine", 6), ("random", 2), ("grid", 2)])
+@pytest.mark.parametrize(
+    ("strategy", "count"), [("coarse-to-fine", 6), ("guided", 3), ("random", 2), ("grid", 2)]
+)
 def test_every_slot_is_trained_exactly_once_whatever_is_killed(
     kills: Any, tmp_path: Path, strategy: str, count: int
 ) -> None:

@@ -230,6 +230,32 @@ def test_no_choice_is_dropped_without_evidence() -> None:
     )
 
 
+@pytest.mark.parametrize(("count", "dropped"), [(19, False), (20, True)])
+def test_no_choice_is_dropped_by_few_trials(count: int, dropped: bool) -> None:
+    space = Space({"a": Categorical(("good", "bad"))})
+    after, [made] = narrow([space], results(space, lambda c: float(c["a"] == "good"), count))
+    assert (after != space) == dropped
+    assert ("too few to drop a choice" in made.reason) != dropped
+
+
+def test_a_choice_left_alone_stays_however_good_those_outside_the_range_were() -> None:
+    """What a race or an earlier stage tried outside of the last stage's choices is no rival."""
+    whole = Space({"a": Categorical(("best", "good", "fair")), "x": Float(0, 1)})
+    left = Space({"a": Categorical(("good", "fair")), "x": Float(0, 1)})
+    rank = {"best": 2.0, "good": 1.0, "fair": 0.99}
+
+    def score(c: Configuration) -> float:
+        return rank[str(c["a"])] + number(c) / 100
+
+    found = results(whole, score, 60) + results(left, score, 60, stage=1)
+    after, _ = narrow([whole, left], found)
+    assert after.parameters["a"] == Categorical(("good",))
+    worse = [r for r in found if r.slot.configuration["a"] != "fair"]
+    alone = Space({"a": Categorical(("good",)), "x": Float(0, 1)})
+    kept, _ = narrow([whole, alone], worse)
+    assert kept.parameters["a"] == Categorical(("good",))
+
+
 def test_a_choice_that_always_diverges_is_dropped() -> None:
     space = Space({"a": Categorical(("zeros", "he")), "x": Float(0, 1)})
     after, _ = narrow(

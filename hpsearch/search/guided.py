@@ -1,0 +1,108 @@
+"""Guided search: coarse to fine, whose later stages a model of all results chooses.
+
+The first stage is the coarse one, and every stage has the ranges that `narrow` finds, with its
+reasons. Within them a Gaussian process (`learn`) chooses the points: one slot after the other gets
+the candidate of highest expected improvement (Mockus 1978; Jones, Schonlau & Welch 1998) over the
+best that the model believes of what was seen. All slots of a stage are chosen when it begins, each
+as if those before it had been seen with the values that were expected of them: that changes no
+mean, and lowers the variance around them, so that a batch spreads (Desautels, Krause & Burdick,
+Parallelizing Exploration-Exploitation Tradeoffs in Gaussian Process Bandit Optimization, 2014).
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from functools import cache
+
+import numpy as np
+
+from hpsearch.search.base import Configuration, Propose, Result
+from hpsearch.search.coarse_to_fine import FEWEST
+from hpsearch.search.effects import ranks
+from hpsearch.search.gaussian_process import Array, Posterior
+from hpsearch.search.quasi_random import sobol
+from hpsearch.search.surrogate import learn
+from hpsearch.space import Space
+
+__all__ = ["EPOCH_SHARES", "STAGE_SHARES", "choose", "expected_improvement", "guided"]
+
+STAGE_SHARES = (0.4, 0.2, 0.2, 0.2)
+EPOCH_SHARES = (0.25, 0.5, 1.0, 1.0)
+CANDIDATES = 512  # from which a stage is chosen, at least
+FOR_A_SLOT = 4  # candidates for each slot, at least
+
+
+def guided(
+    whole: Space, space: Space, count: int, results: Sequence[Result], seed: int, *, stage: int
+) -> Propose:
+    """What a stage of a guided search proposes.
+
+    The points of a Sobol sequence are the candidates; where too little has finished for a model, or
+    the model fails, the first of them are the stage, as in coarse to fine.
+
+    Args:
+        whole: the space of the first stage.
+        space: the space of this one.
+        count: how many slots it has.
+        results: everything that finished in the stages before it, in any order.
+        seed: the study's seed.
+        stage: the index of the stage.
+    """
+    candidates = max(CANDIDATES, FOR_A_SLOT * count)
+    draw = sobol(space, candidates, seed, stage=stage)
+
+    @cache
+    def chosen() -> Sequence[Configuration]:
+        points = [draw(index, ()) for index in range(candidates)]
+        if len(results) < FEWEST or np.ptp(ranks(results)) == 0.0:
+            return points
+        try:
+            model = learn(whole, results)
+        except np.linalg.LinAlgError:
+            return points
+        seen = model.posterior([result.slot.configuration for result in results])
+        best = float(seen.mean.max())
+        return [points[index] for index in choose(model.posterior(points), best, count)]
+
+    return lambda index, _: chosen()[index]
+
+
+def choose(candidates: Posterior, best: float, count: int) -> list[int]:
+    """The candidates to try together, each the best after those before it.
+
+    Args:
+        candidates: what is believed of them.
+        best: what their values are to improve on.
+        count: how many, at most all.
+    """
+    process = candidates.process
+    noise = process.scale * process.noise
+    variance = candidates.variance
+    taken: list[int] = []
+    learnt = np.empty((count, len(variance)))
+    for slot in range(count):
+        gain = expected_improvement(candidates.mean, variance, best)
+        gain[taken] = -math.inf
+        new = int(gain.argmax())
+        shared = candidates.covariance(slice(new, new + 1))[:, 0]
+        shared -= learnt[:slot, new] @ learnt[:slot]
+        learnt[slot] = shared / math.sqrt(variance[new] + noise)
+        variance = np.maximum(variance - learnt[slot] ** 2, 0.0)
+        taken.append(new)
+    return taken
+
+
+def expected_improvement(mean: Array, variance: Array, best: float) -> Array:
+    """By how much normal variables are above a value on average, counting those below as 0.
+
+    >>> expected_improvement(np.array([0.0, 1.0]), np.array([1.0, 0.0]), 0.0).round(3).tolist()
+    [0.399, 1.0]
+    """
+    from scipy.special import ndtr
+
+    deviation = np.sqrt(np.maximum(variance, 1e-18))
+    z = (mean - best) / deviation
+    density = np.exp(-0.5 * z * z) / math.sqrt(2.0 * math.pi)
+    gain: Array = deviation * (z * ndtr(z) + density)
+    return gain

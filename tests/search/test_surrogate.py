@@ -1,0 +1,120 @@
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from hpsearch.search.base import Configuration, Result, Slot
+from hpsearch.search.surrogate import _points, learn, normal_scores
+from hpsearch.space import Categorical, Condition, Float, Int, Space
+
+SPACE = Space(
+    {
+        "rate": Float(1e-4, 1.0, log=True),
+        "width": Int(1, 9),
+        "solver": Categorical(("sgd", "adam", "none")),
+        "momentum": Float(0.0, 1.0),
+        "kind": Categorical((1, 2)),
+    },
+    {
+        "momentum": Condition("solver", ("sgd",)),
+        "kind": Condition("solver", ("sgd",)),
+    },
+)
+BASE: dict[str, object] = {
+    "rate": 0.01,
+    "width": 5,
+    "solver": "sgd",
+    "momentum": 0.5,
+    "kind": 1,
+}
+
+
+def distance(parameter: str, a: object, b: object) -> float:
+    """Between two configurations that differ in one parameter, None for its absence."""
+    both = []
+    for value in (a, b):
+        changed = {**BASE, parameter: value}
+        both.append({name: v for name, v in changed.items() if v is not None})
+    points, inputs = _points(SPACE, both, [])  # type: ignore[arg-type]
+    apart = points[0] - points[1]
+    own = list(SPACE.parameters).index(parameter)
+    assert not apart[inputs != own].any()
+    return float(np.linalg.norm(apart[inputs == own]))
+
+
+@pytest.mark.parametrize(
+    ("parameter", "a", "b", "apart"),
+    [
+        ("rate", 1e-4, 1.0, 1.0),
+        ("rate", 1e-3, 1e-2, 0.25),
+        ("rate", 1e-4, 1e2, 1.5),  # past the first range
+        ("width", 2, 5, 1 / 3),
+        ("solver", "sgd", "adam", 1.0),
+        ("solver", "adam", "none", 1.0),
+        ("momentum", 0.2, 0.3, 0.1),
+        ("momentum", 0.0, None, 1.0),
+        ("momentum", 0.7, None, 1.0),
+        ("kind", 1, 2, 1.0),
+        ("kind", 2, None, 1.0),
+    ],
+)
+def test_how_far_values_are_apart(parameter: str, a: object, b: object, apart: float) -> None:
+    assert distance(parameter, a, b) == pytest.approx(apart, abs=1e-3)
+
+
+def test_two_that_lack_a_parameter_are_equal_in_it() -> None:
+    one: Configuration = {"rate": 0.1, "width": 2, "solver": "adam"}
+    points, _ = _points(SPACE, [one, one], [])
+    assert (points[0] == points[1]).all()
+
+
+def test_scores_count_by_rank_and_what_diverged_is_last() -> None:
+    given = [(3.0, True), (1e9, True), (0.0, False), (7.0, False), (-5.0, True)]
+    results = [Result(Slot(0, i, {}, 0, 1), s, complete) for i, (s, complete) in enumerate(given)]
+    scores = normal_scores(results)
+    assert list(np.argsort(-scores, kind="stable")) == [1, 0, 4, 2, 3]
+    assert scores[2] == scores[3]
+    assert scores.sum() == pytest.approx(0.0, abs=0.2)
+
+
+def results(count: int, seed: int = 0) -> list[Result]:
+    """A peak at a rate of 0.01, and long trainings better than short ones."""
+    rng = np.random.default_rng(seed)
+    found = []
+    for index in range(count):
+        configuration = SPACE.sample(rng)
+        epochs = 4 if index % 2 else 16
+        rate = configuration["rate"]
+        assert isinstance(rate, float)
+        score = -abs(np.log10(rate) + 2) + np.log2(epochs) / 10
+        found.append(Result(Slot(0, index, configuration, 0, epochs), float(score)))
+    return found
+
+
+@pytest.mark.parametrize(("count", "least"), [(24, 0.5), (60, 0.9)])
+def test_it_predicts_the_rank_of_what_it_has_not_seen(count: int, least: float) -> None:
+    unseen = [result for result in results(60, seed=1) if result.slot.epochs == 16]
+    model = learn(SPACE, results(count))
+    assert (model.shortest, model.epochs) == (4, 16)
+    mean = model.posterior([result.slot.configuration for result in unseen]).mean
+    agreement = np.corrcoef(mean, normal_scores(unseen))[0, 1]
+    assert agreement > least
+
+
+def test_the_order_of_results_does_not_matter() -> None:
+    found = results(40)
+    configurations = [result.slot.configuration for result in found]
+    there, back = (learn(SPACE, some).posterior(configurations) for some in (found, found[::-1]))
+    assert (there.mean == back.mean).all()
+
+
+def test_a_short_training_predicts_a_long_one() -> None:
+    """The same configurations, some of them short only: the length is an input, not a parameter."""
+    model = learn(SPACE, results(60))
+    configurations = [result.slot.configuration for result in results(60)]
+    lengths = {4: [], 16: []}  # type: ignore[var-annotated]
+    for epochs, found in lengths.items():
+        points, _ = _points(SPACE, configurations, [epochs] * 60)
+        found.extend(model.process.posterior(points).mean)
+    assert np.mean(lengths[16]) > np.mean(lengths[4])
+    assert np.corrcoef(lengths[16], lengths[4])[0, 1] > 0.9
