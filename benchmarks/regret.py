@@ -129,11 +129,9 @@ def search(job: tuple[str, str, str, int, int]) -> tuple[float, float]:
     found = problem(on, name)
     plain = strategy.rstrip("+-")
     races = {"+": round(evaluations / 4), "-": 0}
-    confirm = races[strategy[-1]] if plain != strategy else None
+    race = races[strategy[-1]] if plain != strategy else None
     began = time.process_time()
-    plan = make_strategy(
-        plain, found.space, trials=evaluations, epochs=1, seed=seed, confirm=confirm
-    )
+    plan = make_strategy(plain, found.space, trials=evaluations, epochs=1, seed=seed, race=race)
     report = run_search(found.evaluate, plan)
     return found.regret(report.winner.configuration), time.process_time() - began
 

@@ -136,7 +136,7 @@ class _Watcher:
         self.beside = ""
         self.done = self.rows = self.running = 0
         search = plan_search(study)
-        self.total = sum(search.search.slots) + search.confirm
+        self.total = sum(search.search.slots) + search.race
         self.forecast = Forecast(search.planned_epochs, last=study.training.epochs)
         self.began: float | None = None
 

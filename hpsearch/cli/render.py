@@ -290,7 +290,7 @@ def winner_text(summary: Summary) -> Text:
 def ensemble_text(ensemble: Ensemble) -> Text:
     """Who is in it, and whether it is any better than the winner alone."""
     text = Text()
-    size, kind = len(ensemble.members), "confirmed" if ensemble.raced else "best"
+    size, kind = len(ensemble.members), "raced" if ensemble.raced else "best"
     text.append("Ensemble  ", style="bold")
     text.append(f"{size} of {ensemble.candidates} {kind} configurations, averaged\n")
     for member in ensemble.members:

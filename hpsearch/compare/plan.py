@@ -23,8 +23,8 @@ MOST_TRIALS = 100_000
 ROOM = 10  # how many times as many trials as average ones the budget may buy where they are cheap
 OWN = {
     "grid": ("points", "shift"),
-    "coarse-to-fine": ("stage_shares", "epoch_shares", "confirm", "contenders"),
-    "guided": ("stage_shares", "epoch_shares", "confirm", "contenders"),
+    "coarse-to-fine": ("stage_shares", "epoch_shares", "race", "contenders"),
+    "guided": ("stage_shares", "epoch_shares", "race", "contenders"),
 }
 """The settings of [search] that speak of one strategy; the others do without."""
 

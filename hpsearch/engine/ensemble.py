@@ -130,7 +130,7 @@ class Ensemble:
         return {
             "members": [asdict(member) for member in self.members],
             "candidates": self.candidates,
-            "confirmed": self.raced,
+            "raced": self.raced,
             "unlike": self.unlike,
             "validation_accuracy": self.validation_accuracy,
             "single_validation_accuracy": self.single_validation_accuracy,

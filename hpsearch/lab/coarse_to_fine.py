@@ -200,7 +200,7 @@ def coarse_to_fine_data(
         trials=trials,
         epochs=EPOCHS,
         seed=seed,
-        confirm=0,
+        race=0,
         stage_shares=(2, 1),
         epoch_shares=(COARSE_EPOCHS / EPOCHS, 1.0),
     )

@@ -65,7 +65,7 @@ def stage_group(stage: StageKind | None) -> StageKind:
     """What a stage is in legends: the rounds of a race are one.
 
     >>> str(stage_group(StageKind("fine", 1))), str(stage_group(StageKind(RACE, 3)))
-    ('fine-1', 'confirm')
+    ('fine-1', 'race')
     """
     if stage is None:
         return StageKind("trials")

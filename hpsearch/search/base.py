@@ -104,7 +104,7 @@ class Change:
     reason: str
 
 
-RACE = "confirm"
+RACE = "race"
 """What a round of a race is called: all its slots train with one seed, so that they compare."""
 
 

@@ -43,14 +43,14 @@ def extend(make: Callable[[int], RacedSearch], totals: Sequence[int]) -> Strateg
             "a grid cannot be given more trials, since its points would be others; "
             "give the study file a new name"
         )
-    if not first.confirm and not first.search.narrows:
+    if not first.race and not first.search.narrows:
         return make(totals[-1])
     strategy: Strategy = first
     for before, total in pairwise(totals):
         more = total - before
-        confirm = make(more).confirm or max(1, round(more / 4))
-        contenders = max(2, round(confirm / 3))
-        strategy = Extension(strategy, make(total), before, more - confirm, confirm, contenders)
+        race = make(more).race or max(1, round(more / 4))
+        contenders = max(2, round(race / 3))
+        strategy = Extension(strategy, make(total), before, more - race, race, contenders)
     return strategy
 
 
@@ -66,7 +66,7 @@ class Extension:
         whole: the same kind of strategy with all trials, whose search the new stage goes on with.
         drawn: how many trials came before the new stage.
         slots: the trials of the new stage; 0 for a race only.
-        confirm: the trials of the race.
+        race: the trials of the race.
         contenders: how many configurations start in it.
     """
 
@@ -74,7 +74,7 @@ class Extension:
     whole: RacedSearch
     drawn: int
     slots: int
-    confirm: int
+    race: int
     contenders: int
 
     @property
@@ -111,7 +111,7 @@ class Extension:
     def _race(self, start: int) -> Race:
         start += bool(self.slots)
         # Numbered by their stage, the rounds have names that no earlier race had.
-        return Race(start, self.confirm, self.whole.epochs, self.contenders, first=start)
+        return Race(start, self.race, self.whole.epochs, self.contenders, first=start)
 
     def _stage(self, index: int, results: Sequence[Result]) -> Stage:
         search = self.whole.search

@@ -94,14 +94,14 @@ class RacedSearch:
     Args:
         search: the search.
         trials: the most that it was to have, those of the race included; a grid may have fewer.
-        confirm: the trials that go to the race; 0 to name the best single score.
+        race: the trials that go to the race; 0 to name the best single score.
         epochs: the epochs of a full training, which the race uses.
         contenders: how many configurations start in the race.
     """
 
     search: Search
     trials: int
-    confirm: int
+    race: int
     epochs: int
     contenders: int
 
@@ -114,7 +114,7 @@ class RacedSearch:
     def planned_epochs(self) -> int:
         """The epochs of all trainings together, if each trains as long as it may."""
         each = zip(self.search.slots, self.search.epochs, strict=True)
-        return sum(slots * epochs for slots, epochs in each) + self.confirm * self.epochs
+        return sum(slots * epochs for slots, epochs in each) + self.race * self.epochs
 
     def next_stage(self, results: Sequence[Result]) -> Stage | None:
         """The search's next stage; after its last one the rounds of the race."""
@@ -128,7 +128,7 @@ class RacedSearch:
 
     @property
     def _race(self) -> Race:
-        return Race(len(self.search.slots), self.confirm, self.epochs, self.contenders)
+        return Race(len(self.search.slots), self.race, self.epochs, self.contenders)
 
 
 @dataclass(frozen=True)

@@ -26,8 +26,8 @@ IN_STAGES = {
 }
 """Those that go from coarse to fine: each stage's share of the trials, and of a full training."""
 
-CONFIRM_SHARE = 0.25  # of the trials of a search in stages
-CONFIRM_FROM = 8  # with fewer trials than this, all of them search
+RACE_SHARE = 0.25  # of the trials of a search in stages
+RACE_FROM = 8  # with fewer trials than this, all of them search
 
 _DRAW = 1  # keeps the key of a draw apart from the key of a training seed
 
@@ -39,7 +39,7 @@ def make_strategy(
     trials: int,
     epochs: int,
     seed: int,
-    confirm: int | None = None,
+    race: int | None = None,
     contenders: int | None = None,
     points: Points | None = None,
     shift: bool | None = None,
@@ -54,9 +54,9 @@ def make_strategy(
         trials: all trainings together, those of the race included.
         epochs: the epochs of a full training.
         seed: the study's seed, 0 or more.
-        confirm: how many of the trials go to the race; without it a quarter for coarse-to-fine
+        race: how many of the trials go to the race; without it a quarter for coarse-to-fine
             and guided, and none for the others.
-        contenders: how many configurations start in the race; without it a third of ``confirm``.
+        contenders: how many configurations start in the race; without it a third of ``race``.
         points: grid only: points per parameter, or their values; see `make_grid`.
         shift: grid only: move the points by a random part of a step, drawn from ``seed``.
         stage_shares: coarse-to-fine and guided only: how the trials before the race are divided
@@ -76,19 +76,19 @@ def make_strategy(
             raise UsageError(f"{setting} is {number}; give at least {least}.")
     _refuse(name, ["grid"], points=points, shift=shift)
     _refuse(name, IN_STAGES, stage_shares=stage_shares, epoch_shares=epoch_shares)
-    if confirm is None:
-        races = name in IN_STAGES and trials >= CONFIRM_FROM
-        confirm = round(CONFIRM_SHARE * trials) if races else 0
-    if not 0 <= confirm < trials:
+    if race is None:
+        races = name in IN_STAGES and trials >= RACE_FROM
+        race = round(RACE_SHARE * trials) if races else 0
+    if not 0 <= race < trials:
         raise UsageError(
-            f"confirm is {shown(confirm)} of {trials} trials; give at least 0 and leave one to the "
+            f"race is {shown(race)} of {trials} trials; give at least 0 and leave one to the "
             "search."
         )
     if contenders is None:
-        contenders = max(2, round(confirm / 3))
+        contenders = max(2, round(race / 3))
     if contenders < 1:
         raise UsageError(f"contenders is {contenders}; give at least 1.")
-    left = trials - confirm
+    left = trials - race
     slots: tuple[int, ...] = (left,)
     lengths: tuple[int, ...] = (epochs,)
     if name in IN_STAGES:
@@ -112,7 +112,7 @@ def make_strategy(
         models=name == "guided",
         adaptive=name in ADAPTIVE,
     )
-    return RacedSearch(search, trials, confirm, epochs, contenders)
+    return RacedSearch(search, trials, race, epochs, contenders)
 
 
 def _begin(

@@ -278,7 +278,7 @@ class SearchSection(_Table):
         example=600,
         gt=0,
     )
-    confirm: Whole | None = _key(
+    race: Whole | None = _key(
         None,
         "How many of the trials race the best few over new seeds; absent: the strategy's share.",
         example=15,

@@ -187,7 +187,7 @@ class TestLook:
         code, out, err = there(*words, "--export", "both.npz")
         assert code == 0, err
         assert "Winner" in out
-        assert re.search(r"Ensemble  2 of \d confirmed configurations, averaged", out)
+        assert re.search(r"Ensemble  2 of \d raced configurations, averaged", out)
         assert "the test part was used 2 times" in out
         assert re.search(r"The ensemble is (not )?better|which may be chance", out)
         assert "training 2 of them on training and validation data" in err

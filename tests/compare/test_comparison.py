@@ -137,9 +137,9 @@ class TestPlan:
         plan = plan_comparison(file, SHAPE)
         assert {(key[1], s.seed) for key, s in plan.studies.items()} == {(0, 5), (1, 6)}
         assert plan.studies["grid", 0].search.points == {"width": 2}
-        assert plan.studies["grid", 0].search.confirm is None
-        assert plan.studies["coarse-to-fine", 0].search.confirm == 5
-        assert plan.studies["tpe", 0].search.confirm is None
+        assert plan.studies["grid", 0].search.race is None
+        assert plan.studies["coarse-to-fine", 0].search.race == 5
+        assert plan.studies["tpe", 0].search.race is None
         assert plan.studies["random", 1].name == "c/random/1"
 
     def test_random_comes_before_its_double_which_takes_over_its_trials(self) -> None:

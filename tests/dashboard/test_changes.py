@@ -49,7 +49,7 @@ epochs = 2
 [search]
 trials = 4
 strategy = "random"
-confirm = 1
+race = 1
 """
 
 OWN = ("hpsearch_models", "hpsearch_ensembles", "hpsearch_runs", "hpsearch_epochs")

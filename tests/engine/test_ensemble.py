@@ -81,7 +81,7 @@ def test_the_members_are_confirmed_configurations_trained_as_in_the_study(
     finish(here, db)
     ensemble = make_ensemble("s", 3, storage=db)
     trials = load_study(open_storage(db), "s").trials
-    raced = [t for t in trials if t.user_attrs["stage"] == "confirm-1"]
+    raced = [t for t in trials if t.user_attrs["stage"] == "race-1"]
     assert ensemble.raced
     assert ensemble.candidates == len(raced) == 4
     assert ensemble.unlike == 0
@@ -165,7 +165,7 @@ def test_folds_are_averaged_as_the_search_does(here: Here, db: str) -> None:
     assert ensemble.unlike == 0
     trials = load_study(open_storage(db), "s").trials
     first = dict(ensemble.members[0].configuration)
-    [trial] = [t for t in trials if t.params == first and t.user_attrs["stage"] == "confirm-1"]
+    [trial] = [t for t in trials if t.params == first and t.user_attrs["stage"] == "race-1"]
     assert ensemble.members[0].together == trial.value
     assert trial.value == pytest.approx(np.mean(trial.user_attrs["fold_scores"]))
 

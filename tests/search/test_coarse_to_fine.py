@@ -56,12 +56,12 @@ def test_stages_train_longer_and_longer_and_the_race_in_full() -> None:
         ("coarse", 23, 5),
         ("fine-1", 11, 10),
         ("fine-2", 11, 20),
-        ("confirm-1", 5, 20),
-        ("confirm-2", 3, 20),
-        ("confirm-3", 2, 20),
-        ("confirm-4", 2, 20),
-        ("confirm-5", 2, 20),
-        ("confirm-6", 1, 20),
+        ("race-1", 5, 20),
+        ("race-2", 3, 20),
+        ("race-3", 2, 20),
+        ("race-4", 2, 20),
+        ("race-5", 2, 20),
+        ("race-6", 1, 20),
     ]
     assert [len(s.changes) for s in report.stages] == [0, 1, 1, 0, 0, 0, 0, 0, 0]
     ranges = [s.space.parameters["x"] for s in report.stages[:3]]
@@ -79,7 +79,7 @@ def test_it_comes_nearer_than_random_search_on_the_same_budget() -> None:
         return -sum((float(v) - 0.37) ** 2 for v in values)  # type: ignore[arg-type]
 
     def best(name: str, seed: int) -> float:
-        strategy = make_strategy(name, space, trials=60, epochs=1, seed=seed, confirm=0)
+        strategy = make_strategy(name, space, trials=60, epochs=1, seed=seed, race=0)
         return run_search(distance, strategy).winner.mean
 
     nearer = sum(best("coarse-to-fine", seed) > best("random", seed) for seed in range(30))
@@ -93,7 +93,7 @@ def test_points_of_a_stage_are_spread_evenly() -> None:
         trials=16,
         epochs=1,
         seed=0,
-        confirm=0,
+        race=0,
         stage_shares=(1,),
         epoch_shares=(1,),
     )

@@ -33,12 +33,12 @@ def essence(results: tuple[Result, ...]) -> list[Any]:
 
 CASES = [
     ("coarse-to-fine", {}),
-    ("coarse-to-fine", {"confirm": 0}),
+    ("coarse-to-fine", {"race": 0}),
     ("random", {}),
-    ("random", {"confirm": 4}),
+    ("random", {"race": 4}),
     ("tpe", {}),
-    ("tpe", {"confirm": 4}),
-    ("qmc", {"confirm": 4}),
+    ("tpe", {"race": 4}),
+    ("qmc", {"race": 4}),
 ]
 
 
@@ -69,7 +69,7 @@ def test_one_trial_more_confirms() -> None:
     report = run_search(evaluate, extend(partial(make, "coarse-to-fine"), [20, 21]))
     assert len(report.results) == 21
     assert report.stages[-1].slots == 1
-    assert report.stages[-1].name.startswith("confirm-")
+    assert report.stages[-1].name.startswith("race-")
 
 
 def test_more_trials_search_near_the_best_and_race_again() -> None:
@@ -79,7 +79,7 @@ def test_more_trials_search_near_the_best_and_race_again() -> None:
     assert names[: len(first)] == first
     fine, *races = names[len(first) :]
     assert fine == f"fine-{len(first)}"
-    assert races == [f"confirm-{len(first) + 1 + i}" for i in range(len(races))]
+    assert races == [f"race-{len(first) + 1 + i}" for i in range(len(races))]
     assert len(set(names)) == len(names)
     stage = report.stages[len(first)]
     rate = stage.space.parameters["rate"]

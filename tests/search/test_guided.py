@@ -114,7 +114,7 @@ def test_it_comes_nearer_than_coarse_to_fine_on_the_same_budget() -> None:
     """A smooth optimum in three dimensions, without noise, twenty seeds: paired."""
 
     def best(name: str, seed: int) -> float:
-        strategy = make_strategy(name, CUBE, trials=40, epochs=1, seed=seed, confirm=0)
+        strategy = make_strategy(name, CUBE, trials=40, epochs=1, seed=seed, race=0)
         return run_search(score, strategy).winner.mean
 
     nearer = sum(best("guided", seed) > best("coarse-to-fine", seed) for seed in range(20))

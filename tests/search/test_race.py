@@ -56,10 +56,10 @@ def test_a_round_has_one_new_seed_for_all_and_the_worse_drop_out() -> None:
         assert isinstance(x, float)
         return x
 
-    strategy = make_strategy("random", LINE, trials=40, epochs=2, seed=0, confirm=19, contenders=6)
+    strategy = make_strategy("random", LINE, trials=40, epochs=2, seed=0, race=19, contenders=6)
     report = run_search(evaluate, strategy)
     assert [stage.slots for stage in report.stages] == [21, 6, 4, 3, 2, 2, 2]
-    assert [stage.name for stage in report.stages[1:3]] == ["confirm-1", "confirm-2"]
+    assert [stage.name for stage in report.stages[1:3]] == ["race-1", "race-2"]
     found = sorted((r.score for r in report.results[:21]), reverse=True)
     seeds = set()
     for stage in report.stages[1:]:
@@ -82,10 +82,8 @@ def test_the_lucky_draw_loses_the_race() -> None:
         choice = str(slot.configuration["a"])
         return 0.99 if slot.stage == 0 and choice == "lucky" else scores[choice]
 
-    def named(confirm: int) -> object:
-        strategy = make_strategy(
-            "grid", space, trials=3 + confirm, epochs=1, seed=0, confirm=confirm
-        )
+    def named(race: int) -> object:
+        strategy = make_strategy("grid", space, trials=3 + race, epochs=1, seed=0, race=race)
         return run_search(evaluate, strategy).winner
 
     alone, raced = named(0), named(6)
@@ -100,7 +98,7 @@ def test_who_diverges_once_is_out_of_the_race() -> None:
         assert isinstance(x, float)
         return None if slot.stage == 1 and x > 0.9 else x
 
-    strategy = make_strategy("random", LINE, trials=40, epochs=1, seed=0, confirm=12, contenders=6)
+    strategy = make_strategy("random", LINE, trials=40, epochs=1, seed=0, race=12, contenders=6)
     report = run_search(evaluate, strategy)
     tops = [r.slot.configuration["x"] for r in report.results if r.slot.stage == 0]
     assert max(tops) > 0.9  # type: ignore[operator,type-var]
@@ -108,7 +106,7 @@ def test_who_diverges_once_is_out_of_the_race() -> None:
 
 
 def test_a_race_result_of_a_configuration_that_is_no_contender_counts_nothing() -> None:
-    strategy = make_strategy("random", LINE, trials=12, epochs=1, seed=0, confirm=4)
+    strategy = make_strategy("random", LINE, trials=12, epochs=1, seed=0, race=4)
     report = run_search(lambda slot: float(np.sum(list(slot.configuration.values()))), strategy)  # type: ignore[arg-type]
     stranger = Result(Slot(1, 9, {"x": 2.0}, 0, 1), 99.0)
     assert strategy.winner([*report.results, stranger]) == report.winner

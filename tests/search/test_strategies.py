@@ -32,7 +32,7 @@ SPACE = Space(
 # gp runs where its extra is installed.
 NAMES = tuple(name for name in STRATEGIES if name != "gp" or find_spec("torch"))
 FIXED = tuple(name for name in NAMES if name not in ("tpe", "gp", "cmaes"))
-CONFIRM = [0, 5]
+RACE = [0, 5]
 TRIALS = 18
 
 
@@ -58,80 +58,80 @@ def key(slot: Slot) -> tuple[int, int]:
 def reports() -> dict[tuple[str, int], SearchReport]:
     """One whole search of each strategy, with and without a race."""
     return {
-        (name, confirm): run_search(evaluate, make(name, confirm=confirm))
-        for name, confirm in itertools.product(NAMES, CONFIRM)
+        (name, race): run_search(evaluate, make(name, race=race))
+        for name, race in itertools.product(NAMES, RACE)
     }
 
 
-@pytest.mark.parametrize("confirm", CONFIRM)
+@pytest.mark.parametrize("race", RACE)
 @pytest.mark.parametrize("name", NAMES)
 class TestContract:
-    def test_all_trials_are_spent(self, name: str, confirm: int, reports: Any) -> None:
-        report = reports[name, confirm]
+    def test_all_trials_are_spent(self, name: str, race: int, reports: Any) -> None:
+        report = reports[name, race]
         # A grid has as many points as fit, which need not be as many as there are.
-        searched = TRIALS - confirm
-        searched = searched if name != "grid" else make(name, confirm=confirm).search.slots[0]  # type: ignore[attr-defined]
-        assert len(report.results) == searched + confirm
-        assert sum(stage.slots for stage in report.stages) == searched + confirm
-        assert TRIALS - confirm - searched < 8
+        searched = TRIALS - race
+        searched = searched if name != "grid" else make(name, race=race).search.slots[0]  # type: ignore[attr-defined]
+        assert len(report.results) == searched + race
+        assert sum(stage.slots for stage in report.stages) == searched + race
+        assert TRIALS - race - searched < 8
 
     def test_slots_are_numbered_and_lie_in_their_stages_space(
-        self, name: str, confirm: int, reports: Any
+        self, name: str, race: int, reports: Any
     ) -> None:
-        report = reports[name, confirm]
+        report = reports[name, race]
         places = [key(result.slot) for result in report.results]
         assert places == [(s.index, i) for s in report.stages for i in range(s.slots)]
         for result in report.results:
             stage = report.stages[result.slot.stage]
             assert 0 <= result.slot.seed < 2**32
             assert result.slot.epochs == stage.epochs
-            if not stage.name.startswith("confirm"):
+            if not stage.name.startswith("race"):
                 assert result.slot.configuration in stage.space
 
-    def test_it_knows_its_name(self, name: str, confirm: int) -> None:
-        assert make(name, confirm=confirm).name == name
+    def test_it_knows_its_name(self, name: str, race: int) -> None:
+        assert make(name, race=race).name == name
 
-    def test_no_slot_beyond_the_last(self, name: str, confirm: int, reports: Any) -> None:
-        stage = reports[name, confirm].stages[0]
+    def test_no_slot_beyond_the_last(self, name: str, race: int, reports: Any) -> None:
+        stage = reports[name, race].stages[0]
         for index in (-1, stage.slots):
             with pytest.raises(IndexError, match="has slots 0 to"):
                 stage.slot(index, [])
 
     def test_stages_do_not_depend_on_the_order_of_results(
-        self, name: str, confirm: int, reports: Any
+        self, name: str, race: int, reports: Any
     ) -> None:
-        report = reports[name, confirm]
+        report = reports[name, race]
         shuffled = [
             report.results[i] for i in np.random.default_rng(0).permutation(len(report.results))
         ]
         for stage in report.stages:
             before = [r for r in shuffled if r.slot.stage < stage.index]
-            again = make(name, confirm=confirm).next_stage(before)
+            again = make(name, race=race).next_stage(before)
             assert again == stage  # name, slots, epochs, space, changes
-        assert make(name, confirm=confirm).next_stage(shuffled) is None
-        assert make(name, confirm=confirm).winner(shuffled) == report.winner
+        assert make(name, race=race).next_stage(shuffled) is None
+        assert make(name, race=race).winner(shuffled) == report.winner
 
     def test_the_same_seed_searches_alike_and_another_does_not(
-        self, name: str, confirm: int, reports: Any
+        self, name: str, race: int, reports: Any
     ) -> None:
-        again = run_search(evaluate, make(name, confirm=confirm))
-        assert again.results == reports[name, confirm].results
-        other = run_search(evaluate, make(name, seed=4, confirm=confirm))
+        again = run_search(evaluate, make(name, race=race))
+        assert again.results == reports[name, race].results
+        other = run_search(evaluate, make(name, seed=4, race=race))
         assert [r.slot.seed for r in other.results] != [r.slot.seed for r in again.results]
         if name != "grid":
             assert other.results[0].slot.configuration != again.results[0].slot.configuration
 
     def test_a_search_that_was_stopped_goes_on_where_it_was(
-        self, name: str, confirm: int, reports: Any
+        self, name: str, race: int, reports: Any
     ) -> None:
-        report = reports[name, confirm]
+        report = reports[name, race]
         for cut in (0, 1, 11, 14, len(report.results)):
-            assert resume(make(name, confirm=confirm), report.results[:cut]) == report.results
+            assert resume(make(name, race=race), report.results[:cut]) == report.results
 
     def test_failed_slots_are_missing_and_nothing_else_happens(
-        self, name: str, confirm: int, reports: Any
+        self, name: str, race: int, reports: Any
     ) -> None:
-        strategy = make(name, confirm=confirm)
+        strategy = make(name, race=race)
         results: list[Result] = []
         slots = 0
         while (stage := strategy.next_stage(results)) is not None:
@@ -142,17 +142,17 @@ class TestContract:
                 if index % 3 != 1:
                     here.append(Result(slot, evaluate(slot) or 0.0, evaluate(slot) is not None))
             results += here
-        assert slots == len(reports[name, confirm].results)
+        assert slots == len(reports[name, race].results)
         assert strategy.winner(results).configuration in [r.slot.configuration for r in results]
 
     def test_the_winner_has_the_mean_and_standard_deviation_of_its_scores(
-        self, name: str, confirm: int, reports: Any
+        self, name: str, race: int, reports: Any
     ) -> None:
-        report = reports[name, confirm]
+        report = reports[name, race]
         winner = report.winner
         mine = [r for r in report.results if r.slot.configuration == winner.configuration]
-        raced = [r.score for r in mine if report.stages[r.slot.stage].name.startswith("confirm")]
-        if confirm:
+        raced = [r.score for r in mine if report.stages[r.slot.stage].name.startswith("race")]
+        if race:
             # Contenders of the race: its last survivors have most scores, and all of them count.
             assert list(winner.scores) == raced
             assert winner.std == pytest.approx(np.std(raced, ddof=1))
@@ -162,7 +162,7 @@ class TestContract:
             assert winner.scores == (best,)
         assert winner.mean == pytest.approx(np.mean(winner.scores))
         assert winner.epochs == 8
-        assert {r.slot.epochs for r in mine} == {8} or confirm
+        assert {r.slot.epochs for r in mine} == {8} or race
 
 
 @pytest.mark.parametrize("name", FIXED)
@@ -198,27 +198,27 @@ def test_small_budgets(name: str, trials: int) -> None:
 
 
 @pytest.mark.parametrize("name", NAMES)
-@pytest.mark.parametrize("confirm", [0, 4])
-def test_when_everything_diverges_nobody_wins(name: str, confirm: int) -> None:
+@pytest.mark.parametrize("race", [0, 4])
+def test_when_everything_diverges_nobody_wins(name: str, race: int) -> None:
     seen: list[Slot] = []
     with pytest.raises(NoWinnerError, match=r"all 16 trials .* no winner"):
         run_search(
             lambda slot: seen.append(slot),  # type: ignore[func-returns-value]
-            make(name, trials=16, confirm=confirm),
+            make(name, trials=16, race=race),
         )
     assert len(seen) == 16  # it went on to its end
 
 
 @pytest.mark.parametrize("name", NAMES)
-@pytest.mark.parametrize("confirm", [0, 4])
+@pytest.mark.parametrize("race", [0, 4])
 @pytest.mark.parametrize("at", [0, 7, 11])
 def test_one_that_does_not_diverge_wins_however_low_its_score(
-    name: str, confirm: int, at: int
+    name: str, race: int, at: int
 ) -> None:
     calls = itertools.count()
     scores = {at: -1e6}
     report = run_search(
-        lambda slot: scores.get(next(calls), math.nan), make(name, trials=16, confirm=confirm)
+        lambda slot: scores.get(next(calls), math.nan), make(name, trials=16, race=race)
     )
     [good] = [r for r in report.results if r.complete]
     assert report.winner.configuration == good.slot.configuration
@@ -246,9 +246,9 @@ def test_a_space_without_parameters_is_one_configuration() -> None:
         ("random", {"trials": 0}, UsageError, "trials is 0; give at least 1"),
         ("random", {"epochs": 0}, UsageError, "epochs is 0; give at least 1"),
         ("random", {"seed": -1}, UsageError, "seed is -1; give at least 0"),
-        ("random", {"confirm": 18}, UsageError, "confirm is 18 of 18 trials"),
-        ("random", {"confirm": -1}, UsageError, "confirm is -1 of 18 trials"),
-        ("random", {"confirm": 3, "contenders": 0}, UsageError, "contenders is 0"),
+        ("random", {"race": 18}, UsageError, "race is 18 of 18 trials"),
+        ("random", {"race": -1}, UsageError, "race is -1 of 18 trials"),
+        ("random", {"race": 3, "contenders": 0}, UsageError, "contenders is 0"),
         ("random", {"points": {"rate": 3}}, UsageError, "points is a setting of grid"),
         ("grid", {"stage_shares": (1,)}, UsageError, "stage_shares is a setting of coarse-to-fine"),
         ("coarse-to-fine", {"stage_shares": (1, 1)}, UsageError, "2 stage shares and 3 epoch"),
