@@ -458,7 +458,7 @@ def test_an_unknown_panel_gets_the_known_ones() -> None:
 
 
 def test_colours_are_fixed_and_different() -> None:
-    assert len(set(STRATEGY_COLOURS.values())) == len(STRATEGY_COLOURS) == 8
+    assert len(set(STRATEGY_COLOURS.values())) == len(STRATEGY_COLOURS) == 9
     assert stage_colour(StageKind(RACE, 7)) == VERMILLION
     assert stage_colour(StageKind("grid")) == STRATEGY_COLOURS["grid"]
     assert (
