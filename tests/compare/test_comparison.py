@@ -133,7 +133,7 @@ class TestPlan:
         assert twice == pytest.approx(2 * once, abs=1)
 
     def test_strategies_have_equal_seeds_and_only_their_own_settings(self) -> None:
-        file = study(search="points = { width = 2 }\nconfirm = 5\nepoch_shares = [0.2, 0.4, 1.0]")
+        file = study(search="points = { width = 2 }\nrace = 5\nepoch_shares = [0.2, 0.4, 1.0]")
         plan = plan_comparison(file, SHAPE)
         assert {(key[1], s.seed) for key, s in plan.studies.items()} == {(0, 5), (1, 6)}
         assert plan.studies["grid", 0].search.points == {"width": 2}

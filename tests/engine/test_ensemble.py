@@ -171,7 +171,7 @@ def test_folds_are_averaged_as_the_search_does(here: Here, db: str) -> None:
 
 
 def test_without_a_race_the_best_distinct_trials_are_tried(here: Here, db: str) -> None:
-    finish(here, db, study(search='strategy = "random"\nconfirm = 0'))
+    finish(here, db, study(search='strategy = "random"\nrace = 0'))
     ensemble = make_ensemble("s", 3, storage=db)
     assert not ensemble.raced
     assert ensemble.candidates == 6

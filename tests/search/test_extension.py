@@ -65,7 +65,7 @@ def test_without_a_race_a_raised_search_is_the_larger_one() -> None:
     assert essence(run_search(evaluate, extend(build, [20, 30])).results) == essence(whole.results)
 
 
-def test_one_trial_more_confirms() -> None:
+def test_one_trial_more_races() -> None:
     report = run_search(evaluate, extend(partial(make, "coarse-to-fine"), [20, 21]))
     assert len(report.results) == 21
     assert report.stages[-1].slots == 1
