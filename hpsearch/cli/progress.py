@@ -240,7 +240,8 @@ class _Log(_Watcher):
         elif isinstance(event, StageStarted):
             stage, done = event.stage, event.done
             stored = f", {done} stored already" if done else ""
-            self.say(f"{stage.name}: {stage.slots} trials of {stage.epochs} epochs{stored}")
+            trials = "1 trial" if stage.slots == 1 else f"{stage.slots} trials"
+            self.say(f"{stage.name}: {trials} of {stage.epochs} epochs{stored}")
             self.pulse = self.pulse or Pulse(self.clock)
         elif isinstance(event, TrialDone | Waiting):
             if isinstance(event, TrialDone) and event.error:
