@@ -113,7 +113,7 @@ def labels_of(name: str, y: Any) -> NDArray[Any]:
 
 
 def _array(name: str, given: Any) -> NDArray[Any]:
-    if isinstance(given, np.ma.MaskedArray):
+    if hasattr(given, "mask") and isinstance(given, np.ma.MaskedArray):  # imported only if asked
         masked = np.ma.getmaskarray(given)
         plain: NDArray[Any] = given.data
         if masked.any():
