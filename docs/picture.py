@@ -22,5 +22,5 @@ options = parser.parse_args()
 
 console = Console(record=True, width=80, file=io.StringIO(), force_terminal=True, highlight=False)
 summary = summarize(load_study(open_storage(options.storage, create=False), options.study))
-console.print(*story(summary, DEFAULT_STORAGE), sep="\n")
+console.print(*story(summary, DEFAULT_STORAGE, width=80), sep="\n")
 console.save_svg(options.file, title=f"hpsearch run studies/{options.study}.toml")

@@ -94,7 +94,7 @@ def batch_normalization(context: CheckContext, space: Space) -> Check | None:
         f"{FEW} or more",
         "a batch has enough samples to be normalized by"
         if enough
-        else "a batch of one has no spread to be normalized by, and training refuses it: raise "
+        else "a batch of one has no variance to be normalized by, and training refuses it: raise "
         "batch_size, or set batch_norm to false"
         if size == 1
         else "so few samples give noisy statistics: raise batch_size, or set batch_norm to false",

@@ -20,8 +20,9 @@ LOST = 0.9
 """Share of saturated outputs or dead units in one layer that lets hardly any gradient through."""
 
 WEAK, VANISHED = 1e-2, 1e-5
-"""Spreads of a layer's outputs over the samples. Standardized inputs have 1, and Glorot and Bengio
-(2010) have every layer keep it. A weak signal is slow to learn from, a vanished one a constant."""
+"""Standard deviations of a layer's outputs over the samples. Standardized inputs have 1,
+and Glorot and Bengio (2010) have every layer keep it. A weak signal is slow to learn from, a
+vanished one a constant."""
 
 STRONG, EXPLODED = 10.0, 1000.0
 

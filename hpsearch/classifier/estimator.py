@@ -53,7 +53,7 @@ class MLPClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         alpha: L2 regularization. As in scikit-learn it is divided by the number of samples in a
             batch, so it is the ``l2`` of `hpsearch.nn.TrainingConfig` times the batch size.
             (scikit-learn divides by the size of a smaller last batch there, we by the full one's.)
-        batch_size: samples a step, at most all of them; ``auto`` is 200.
+        batch_size: samples per step, at most all of them; ``auto`` is 200.
         learning_rate: ``constant``, the only choice; see ``schedule`` for others.
         learning_rate_init: the learning rate, before any decay.
         max_iter: epochs at most, and the horizon of ``schedule``.
@@ -186,8 +186,8 @@ class MLPClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
             The classifier.
 
         Raises:
-            UsageError: for an argument out of range, one class only, several labels a sample, or a
-                loss that leaves the finite numbers; a ValueError.
+            UsageError: for an argument out of range, one class only, several labels per sample, or
+                a loss that leaves the finite numbers; a ValueError.
             UnknownNameError: for an activation, solver, initializer or schedule that is not known.
             ValueError: from scikit-learn's own checks of X and y.
         """
@@ -345,8 +345,8 @@ class MLPClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
             target = type_of_target(y, input_name="y")
         if target.startswith("multilabel") or target.endswith("multioutput"):
             raise UsageError(
-                f"y is a {target} target, several labels a sample, and the softmax gives one; fit "
-                "one network a label with sklearn.multioutput.MultiOutputClassifier."
+                f"y is a {target} target, several labels per sample, and the softmax gives one; "
+                "fit one network per label with sklearn.multioutput.MultiOutputClassifier."
             )
         X, y = self._validated(X, y, reset=reset)
         check_classification_targets(y)

@@ -123,7 +123,8 @@ def best(
 ) -> None:
     """Show a study's winner, and keep its network.
 
-    With --ensemble the best configurations are trained again, once, and average their votes.
+    With --ensemble the best configurations are trained again, once, and average their
+    probabilities.
     """
     from hpsearch.cli.render import ensemble_text, winner_text
     from hpsearch.storage import open_storage

@@ -79,7 +79,7 @@ SHORT_FAULTS = {
 
 
 def story(
-    summary: Summary, storage: str, recommendations: Sequence[Recommendation] = ()
+    summary: Summary, storage: str, recommendations: Sequence[Recommendation] = (), *, width: int
 ) -> Iterator[RenderableType]:
     """What a person wants to know after a run, in the order in which they ask.
 
@@ -87,17 +87,19 @@ def story(
         summary: of the study.
         storage: where it is.
         recommendations: what its trainings say should be done about them.
+        width: of the terminal, in characters.
     """
     yield set_table(stages_table(summary))
     if (moved := moves_table(summary)) is not None:
         yield moved
-    yield trials_table(summary.rows[:8], title="Best trials", winner=summary.winner)
+    best, winner = summary.rows[:8], summary.winner
+    yield trials_table(best, title="Best trials", width=width, winner=winner)
     yield winner_text(summary)
     if recommendations:
         yield advice_text(recommendations)
     if (foreign := foreign_text(summary)) is not None:
         yield Text(f"{foreign}\n")
-    yield next_text(summary, storage)
+    yield next_text(summary, storage, width)
 
 
 def foreign_text(summary: Summary) -> str | None:
@@ -174,7 +176,7 @@ def trials_table(
     rows: Sequence[TrialRow],
     *,
     title: str,
-    width: int | None = None,
+    width: int,
     winner: int | None = None,
     notes: Sequence[str] = (),
     score: str = ACCURACY,
@@ -184,9 +186,9 @@ def trials_table(
     Args:
         rows: the trials.
         title: above the table.
-        width: of the terminal, in characters, for a table that names what was wrong with each
-            trial. The epochs are left out where that needs their room, and it is left out itself
-            where the settings have none to spare.
+        width: of the terminal, in characters. The epochs are left out where that makes room for
+            what was wrong with each trial, and this where the settings have none to spare; then
+            the settings that find no room, for no number is broken.
         winner: number of the trial that stands for the winner, which is marked.
         notes: lines below the table.
         score: what the trials' scores are.
@@ -206,7 +208,8 @@ def trials_table(
         ],
         "epochs": ["" if row.epochs is None else str(row.epochs) for row in rows],
     }
-    columns |= {SHORT.get(n, n): [cell_text(row.configuration, n) for row in rows] for n in names}
+    settings = {SHORT.get(n, n): [cell_text(row.configuration, n) for row in rows] for n in names}
+    columns |= settings
     table = plain_table(title)
     stopped = ["" if row.state == "complete" else row.why or row.state for row in rows]
     wrong = [
@@ -214,13 +217,22 @@ def trials_table(
         for why, row in zip(stopped, rows, strict=True)
     ]
     last, told = "stopped", stopped
-    if width is not None and wrong != stopped:
+    if wrong != stopped:
         if _make_room(columns, width, LEAST):
             last, told = "diagnosis", wrong
         else:
             notes.append("--json says what was wrong with them")
+    least = len(last) if any(told) else -2
+    if not _make_room(columns, width, least):
+        for name in {"epochs", *settings}:
+            del columns[name]
+        for name, cells in settings.items():
+            if _room(columns | {name: cells}, width) >= least:
+                columns[name] = cells
+        if missing := [name for name in settings if name not in columns]:
+            notes.append(f"no room for {', '.join(missing)}; --json has them")
     # Where all else finds room beside a reason, the reason alone is folded, and no number.
-    roomy = any(told) and _make_room(columns, width or 80, len(last))
+    roomy = _room(columns, width) >= least
     if any(told):
         columns[last] = told
     for name in columns:
@@ -337,8 +349,14 @@ def _verdict(ensemble: Ensemble) -> str:
     return f"It labels {rows} more right, which may be chance."
 
 
-def next_text(summary: Summary, storage: str) -> Text:
-    """The commands that a person is likely to want now."""
+def next_text(summary: Summary, storage: str, room: int) -> Text:
+    """The commands that a person is likely to want now.
+
+    Args:
+        summary: of the study.
+        storage: where it is.
+        room: the terminal's width; what a command is for comes below it where that needs more.
+    """
     name = summary.study if summary.study.replace("-", "").isalnum() else f"'{summary.study}'"
     shown = display_url(storage)
     where = "" if storage == DEFAULT_STORAGE else f" --storage {shlex.quote(shown)}"
@@ -349,9 +367,10 @@ def next_text(summary: Summary, storage: str) -> Text:
         (f"hpsearch dashboard{where}", "look at them in a browser"),
     )
     width = max(len(command) for command, _ in lines)
+    beside = all(width + len(why) + 4 <= room for _, why in lines)
     text = Text("Next\n", style="bold")
     for command, why in lines:
-        text.append(f"  {command:<{width}}  ", style="not bold cyan")
+        text.append(f"  {command:<{width}}  " if beside else f"  {command}\n    ", "not bold cyan")
         text.append(f"{why}\n", style="not bold dim")
     if shown != storage and "***" in shown:
         hint = (

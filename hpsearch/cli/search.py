@@ -79,7 +79,8 @@ def run(
     if as_json:
         print_json(summary.document() | {"advice": [r.sentence for r in recommendations]})
     else:
-        output().print(*story(summary, storage, recommendations), sep="\n")
+        console = output()
+        console.print(*story(summary, storage, recommendations, width=console.width), sep="\n")
     failed, finished = summary.states.get("fail", 0), summary.states.get("complete", 0)
     if failed > finished:
         raise RunError(

@@ -41,7 +41,7 @@ def with_attachments(pages: Application, store: WriteBehindStorage) -> Applicati
     one_at_a_time = threading.Lock()
 
     def work(study_id: int) -> None:
-        # A file that may only be read, a study that is gone, or one that others have given notes
+        # A file that may only be read, a study that is gone, or one that others have given metadata
         # and trials of any kind: the page goes without.
         with one_at_a_time, suppress(Exception):
             attach(store, study_id)

@@ -160,7 +160,7 @@ def _rename(change: Change) -> Iterable[bytes]:
         )
     with _held(change, study_id):
         try:
-            store.rename_study(study_id, name, _notes_under(store, study_id, name))
+            store.rename_study(study_id, name, _metadata_under(store, study_id, name))
         except DuplicatedStudyError:
             raise RefusedError("400 Bad Request", "Study name already exists.") from None
     document = {
@@ -176,13 +176,13 @@ def _rename(change: Change) -> Iterable[bytes]:
     return change.answer("201 Created", document)
 
 
-def _notes_under(store: WriteBehindStorage, study_id: int, name: str) -> dict[str, str]:
-    """Our notes that have a study's name in them, with another."""
+def _metadata_under(store: WriteBehindStorage, study_id: int, name: str) -> dict[str, str]:
+    """Our metadata that have a study's name in them, with another."""
     key = PREFIX + "study file"
     try:
         kept = json.loads(store.get_study_user_attrs(study_id)[key])
         return {key: metadata_text(kept | {"name": name})}
-    except (KeyError, TypeError, ValueError):  # none, or a damaged one, which stays what it is
+    except (KeyError, TypeError, ValueError):  # none, or damaged ones, which stay what they are
         return {}
 
 

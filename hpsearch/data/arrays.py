@@ -213,5 +213,5 @@ def _check_pair(path: Path, members: dict[str, NDArray[Any]], X: str, y: str) ->
     if members[X].ndim < 2 or len(members[X]) != len(np.atleast_1d(members[y])):
         raise DataError(
             f"{path}: {X} has shape {members[X].shape} and {y} has shape {members[y].shape}; {X} "
-            "needs one row a sample and y one label for each."
+            "needs one row per sample and y one label for each."
         )

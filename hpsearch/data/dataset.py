@@ -303,7 +303,8 @@ def encode_labels(name: str, y: Any) -> tuple[NDArray[np.int64], tuple[str | int
         The codes, shape (n,), int64, and the k labels: integers stay integers, all else is text.
 
     Raises:
-        DataError: the labels are not one a sample, are missing, or look like a quantity to regress.
+        DataError: the labels are not one per sample, are missing, or look like a quantity to
+            regress.
 
     >>> encode_labels("toy", [7, 3, 7])
     (array([1, 0, 1]), (3, 7))
@@ -312,7 +313,7 @@ def encode_labels(name: str, y: Any) -> tuple[NDArray[np.int64], tuple[str | int
     if array.ndim == 2 and array.shape[1] == 1:
         array = array[:, 0]
     if array.ndim != 1:
-        raise DataError(f"{name}: labels must be one a sample, and their shape is {array.shape}.")
+        raise DataError(f"{name}: labels must be one per sample, and their shape is {array.shape}.")
     if array.dtype.kind == "S":
         array = np.array([text.decode("utf-8", "replace") for text in array], dtype=object)
     if array.dtype.kind not in "biufUO":

@@ -115,7 +115,7 @@ class TrainingConfig:
         limits=(0.0, 1e6),
     )
     l2: float = _setting(0.0, "Weight of half the squared weights in the loss.", limits=(0.0, 1e6))
-    batch_size: int = _setting(64, "Samples a step.", limits=(1, 1_000_000))
+    batch_size: int = _setting(64, "Samples per step.", limits=(1, 1_000_000))
     epochs: int = _setting(
         20,
         "Passes over the training part; coarse stages train shorter.",

@@ -38,7 +38,7 @@ class Network:
     Attributes:
         parameters: all that is learned, one flat vector.
         gradients: the gradients of the last backward pass, likewise.
-        layers: views into both, one `LayerViews` a layer, the output layer last.
+        layers: views into both, one `LayerViews` per layer, the output layer last.
         weight_slices: where in the vectors the weights are, biases and all else left out.
         loss: what its training makes small, from `hpsearch.nn.losses`.
 

@@ -76,7 +76,7 @@ def read_view(store: WriteBehindStorage, name: str) -> StudyView:
 
     Raises:
         UnknownNameError: the database has no such study.
-        StorageError: it cannot be read, or the study's notes are damaged.
+        StorageError: it cannot be read, or the study's metadata are damaged.
     """
     with storage_errors(store.url):
         study = load_study(store, name)

@@ -120,16 +120,17 @@ def create_own_tables(engine: sa.Engine, place: str) -> None:
     table = own_tables().version
     inspector = sa.inspect(engine)
     version = 0 if inspector.has_table(UNRELEASED) else None
-    if inspector.has_table(table.name):
+    if version is None and inspector.has_table(table.name):
         with engine.connect() as connection:
             version = connection.execute(sa.select(sa.func.max(table.c.version))).scalar()
     if version == VERSION:
         return
     if version is not None:
         age = "a newer" if version > VERSION else "an older"
+        tables = f"have version {version}" if version else "are from before the first release"
         raise StorageError(
-            f"{place} was written by {age} hpsearch (its tables have version {version}, this one "
-            f"has {VERSION}); open it with that one, or run the study anew in another database"
+            f"{place} was written by {age} hpsearch (its tables {tables}, those of this one have "
+            f"version {VERSION}); open it with that one, or run the study anew in another database"
         )
     with engine.begin() as connection:
         table.metadata.create_all(connection)
@@ -145,7 +146,8 @@ def imagine_own_tables(connection: sqlite3.Connection) -> None:
     from sqlalchemy.schema import CreateTable
 
     name = own_tables().version.name
-    if connection.execute("SELECT 1 FROM sqlite_master WHERE name = ?", [name]).fetchone():
+    made = "SELECT 1 FROM sqlite_master WHERE name IN (?, ?)"
+    if connection.execute(made, [name, UNRELEASED]).fetchone():
         return
     connection.execute("PRAGMA temp_store = MEMORY")
     for table in own_tables():

@@ -276,7 +276,7 @@ class _Case:
                 yield "learning rate too high", f"with a rate of {rate:.2g} units died on the way"
 
     def _saturation(self) -> Iterator[tuple[Name, str]]:
-        """Units that begin on the flat parts of their function."""
+        """Units that begin saturated."""
         stuck = self._stuck(self.first, "saturated")
         if max(stuck, default=0.0) > self.activation.most_stuck:
             layer = stuck.index(max(stuck))

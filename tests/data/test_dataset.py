@@ -78,7 +78,7 @@ def test_codes_lead_back_to_the_labels(labels: list[int]) -> None:
         ({"y": ["a"] * 5 + ["b"]}, "'b' has one sample"),
         ({"y": [0, 0, 1, 1, 1, 1], "classes": ("p", "q", "r")}, "'r' has no sample"),
         ({"y": [0, 1, 0, 1, 7, 1], "classes": ("p", "q")}, "label of row 5 is 7, outside 0 to 1"),
-        ({"y": np.ones((6, 2))}, "one a sample"),
+        ({"y": np.ones((6, 2))}, "one per sample"),
         ({"y": [1.0, 2.0, np.nan, 1.0, 2.0, 1.0]}, "label of row 3 is missing"),
         ({"y": np.array([None] * 6)}, "label of row 1 is missing"),
         ({"X": np.full((6, 2), 7.0)}, "all 2 columns are constant"),

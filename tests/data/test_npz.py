@@ -58,7 +58,7 @@ def test_samples_to_predict(tmp_path: Path) -> None:
         ({"x": X, "y": Y}, "did you mean 'x'"),
         ({"X": X, "y": Y[:5]}, "one label for each"),
         ({"X": X, "y": np.array(3)}, "one label for each"),
-        ({"X": X[:, 0], "y": Y}, "one row a sample"),
+        ({"X": X[:, 0], "y": Y}, "one row per sample"),
         ({"X": X, "y": Y, "X_test": X}, "has no array 'y_test'"),
         ({"X": X, "y": Y, "y_test": Y}, "has no array 'X_test'"),
         ({"X": X, "y": Y, "X_test": X[:, :1], "y_test": Y}, "must agree"),

@@ -6,6 +6,7 @@ import dataclasses
 import os
 import signal
 import sqlite3
+import threading
 from collections import Counter
 from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
@@ -19,6 +20,7 @@ import optuna
 import pytest
 from here import Here
 from pebble import ProcessExpired
+from threadpoolctl import threadpool_info, threadpool_limits
 
 from hpsearch.engine import record, run_study
 from hpsearch.engine import runner as engine
@@ -213,6 +215,24 @@ def test_what_an_interrupted_run_gave_to_an_executor_is_taken_back(db: str) -> N
     states = Counter(t.state.name for t in load_study(open_storage(db), "s").trials)
     assert "RUNNING" not in states
     assert states["WAITING"] > 0
+
+
+def test_threads_that_an_interrupted_run_leaves_stop_and_put_no_limit_back(db: str) -> None:
+    def stop(event: Event) -> None:
+        if isinstance(event, DataReady):
+            threading.Timer(2, os.kill, [os.getpid(), signal.SIGINT]).start()
+
+    def limits() -> set[int]:
+        return {pool["num_threads"] for pool in threadpool_info() if pool["user_api"] == "blas"}
+
+    endless = parse_study_file(
+        'name = "s"\n[data]\nname = "iris"\n[training]\nepochs = 100_000\n[search]\ntrials = 4'
+    )
+    with threadpool_limits(2), ThreadPoolExecutor(2) as executor:
+        with pytest.raises(KeyboardInterrupt):
+            run_study(endless, storage=db, executor=executor, on_event=stop)
+        executor.shutdown()
+        assert limits() == {2}
 
 
 def test_what_is_no_executor_is_wrong_use(db: str) -> None:

@@ -71,25 +71,30 @@ class TestOpening:
             open_storage(str(file), create=False)
         assert not file.exists()
 
-    @pytest.mark.parametrize("create", [True, False])
+    @pytest.mark.parametrize("how", ["made", "opened", "read only"])
     @pytest.mark.parametrize(
         ("made", "words"),
         [
             ("INSERT INTO hpsearch_version VALUES (99)", "a newer hpsearch .* have version 99,"),
-            ("ALTER TABLE hpsearch_version RENAME TO hpsearch_schema", "an older hpsearch"),
+            (
+                "ALTER TABLE hpsearch_version RENAME TO hpsearch_schema",
+                r"an older hpsearch \(its tables are from before the first release,",
+            ),
         ],
         ids=["newer", "before the first release"],
     )
     def test_a_database_of_another_hpsearch_is_left_alone(
-        self, file: Path, made: str, words: str, create: bool
+        self, file: Path, made: str, words: str, how: str, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         open_storage(str(file)).close()
         with contextlib.closing(sqlite3.connect(file)) as connection:
             connection.execute(made)
             connection.commit()
             before = list(connection.iterdump())
+            if how == "read only":
+                monkeypatch.setattr("os.access", lambda *_: False)
             with pytest.raises(StorageError, match=f"{words}.* run the study anew") as caught:
-                open_storage(str(file), create=create)
+                open_storage(str(file), create=how == "made")
             assert "\n" not in str(caught.value)
             assert list(connection.iterdump()) == before
 

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Iterator
 from concurrent.futures import Executor, Future
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any, Protocol, TypeVar
 
 from hpsearch.errors import RunError
@@ -67,7 +69,7 @@ class _Borrowed:
     ) -> Future[T]:
         assert limit is None, "whoever opens this pool has refused a limit"
         try:
-            future = self.executor.submit(_with_one_thread, function, job)
+            future = self.executor.submit(_there, function, job, os.getpid())
         except RuntimeError as error:  # it is broken, or was shut down
             raise RunError(
                 f"the executor takes no more jobs ({error}); what is finished is kept: make a new "
@@ -77,9 +79,14 @@ class _Borrowed:
         return future
 
 
-def _with_one_thread(function: Callable[[Any], T], job: Any) -> T:
-    """Do a job with one BLAS thread, as workers of ours do."""
+def _there(function: Callable[..., T], job: Any, driver: int) -> T:
+    """Do a job with one BLAS thread, as workers of ours do, until the driver takes its data away.
+
+    A thread of the driver's process sets no limit: the pool has, and what each thread would put
+    back is what another has set.
+    """
     from threadpoolctl import threadpool_limits
 
-    with threadpool_limits(1):
-        return function(job)
+    files = Path(job.data.folder, job.data.fingerprint)
+    with threadpool_limits(None if os.getpid() == driver else 1):
+        return function(job, lambda: not files.exists())
