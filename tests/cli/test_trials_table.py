@@ -75,9 +75,10 @@ def test_where_there_is_none_the_last_line_says_where_to_look() -> None:
 def test_settings_without_room_are_left_out_and_no_number_is_broken() -> None:
     more = {"activation": "relu", "optimizer": "momentum"} | SETTINGS | {"momentum": 0.95}
     head, _, line, last = printed(row(0, configuration=more), width=80)
-    assert head.split()[3:] == ["act", "opt", "width", "depth", "rate", "decay"]
-    assert line.split()[3:] == ["relu", "momentum", "142", "2", "0.00035", "0.00616"]
-    assert last.strip() == "no room for l2, momentum; --json has them"
+    assert head.split()[3:] == ["act", "opt", "width", "depth", "rate", "decay", "l2"]
+    numbers = ["142", "2", "0.00035", "0.00616", "0.000179"]
+    assert line.split()[3:] == ["relu", "momentum", *numbers]
+    assert last.strip() == "no room for momentum; --json has them"
 
 
 @pytest.mark.parametrize("width", [80, 120])
