@@ -78,6 +78,16 @@ def test_a_machine_that_starts_no_process_is_one_sentence(monkeypatch: pytest.Mo
         executor.submit(abs, -3).result(timeout=10)
 
 
+def printed_by(script: str, folder: Path) -> str:
+    """What a script prints that a user runs, and that ends well."""
+    (folder / "script.py").write_text(script)
+    done = subprocess.run(
+        [sys.executable, "script.py"], cwd=folder, capture_output=True, text=True, timeout=100
+    )
+    assert done.returncode == 0, done.stderr
+    return done.stdout
+
+
 SCRIPT = """
 from pathlib import Path
 from hpsearch import run_study
@@ -94,11 +104,7 @@ print(run_study(StudyFile.model_validate(content), storage="s.db", workers=2).st
 
 @needs_forkserver
 def test_a_script_needs_no_guard_since_workers_do_not_run_it(tmp_path: Path) -> None:
-    (tmp_path / "script.py").write_text(SCRIPT)
-    done = subprocess.run(
-        [sys.executable, "script.py"], cwd=tmp_path, capture_output=True, text=True, timeout=100
-    )
-    assert (done.stdout, done.returncode) == ("begins\n2\n", 0), done.stderr
+    assert printed_by(SCRIPT, tmp_path) == "begins\n2\n"
 
 
 WITH_A_POOL = """
@@ -118,8 +124,4 @@ if __name__ == "__main__":
 
 @needs_forkserver
 def test_a_pool_of_the_users_own_knows_the_script_as_ever(tmp_path: Path) -> None:
-    (tmp_path / "script.py").write_text(WITH_A_POOL)
-    done = subprocess.run(
-        [sys.executable, "script.py"], cwd=tmp_path, capture_output=True, text=True, timeout=100
-    )
-    assert (done.stdout, done.returncode) == ("9\n", 0), done.stderr
+    assert printed_by(WITH_A_POOL, tmp_path) == "9\n"
