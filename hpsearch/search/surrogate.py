@@ -14,14 +14,14 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass, replace
 
 import numpy as np
 
 from hpsearch.search.base import Configuration, Result, in_order
 from hpsearch.search.effects import ranks
-from hpsearch.search.gaussian_process import Array, GaussianProcess, Posterior, fit
+from hpsearch.search.gaussian_process import Array, GaussianProcess, Posterior, fit, given
 from hpsearch.space import Categorical, Parameter, Space, Value
 
 __all__ = ["Surrogate", "learn", "normal_scores"]
@@ -37,27 +37,48 @@ class Surrogate:
         space: the space of the first stage, which says where values lie.
         epochs: how long that is.
         shortest: how long the shortest of them trained.
+        optional: the parameters that a configuration may lack.
         process: the Gaussian process of normal scores.
     """
 
     space: Space
     epochs: int
     shortest: int
+    optional: frozenset[str]
     process: GaussianProcess
 
     def posterior(self, configurations: Sequence[Configuration]) -> Posterior:
         """What normal scores are to be expected of configurations, trained so long."""
-        lengths = [self.epochs] * len(configurations) if self.shortest < self.epochs else []
-        points, _ = _points(self.space, configurations, lengths)
+        points = self._points(configurations, [self.epochs] * len(configurations))
         return self.process.posterior(points)
 
+    def after(self, results: Sequence[Result]) -> Surrogate:
+        """What other results tell, with the lengths and the noise found before: a cheap step.
 
-def learn(space: Space, results: Sequence[Result]) -> Surrogate:
+        Args:
+            results: as for `learn`, trained no longer and no shorter than those before.
+
+        Raises:
+            LinAlgError: of what the numbers do not allow for.
+        """
+        ordered = in_order(results)
+        configurations = [result.slot.configuration for result in ordered]
+        points = self._points(configurations, [result.slot.epochs for result in ordered])
+        lengths, noise = self.process.lengths, self.process.noise
+        return replace(self, process=given(points, normal_scores(ordered), lengths, noise))
+
+    def _points(self, configurations: Sequence[Configuration], trained: Sequence[int]) -> Array:
+        timed = trained if self.shortest < self.epochs else []
+        return _points(self.space, configurations, timed, self.optional)[0]
+
+
+def learn(space: Space, results: Sequence[Result], optional: Collection[str] = ()) -> Surrogate:
     """Fit the model to results.
 
     Args:
         space: of the first stage.
         results: of any stages, in any order, not all equally good.
+        optional: what a configuration may lack besides the parameters that have a condition.
 
     Raises:
         LinAlgError: of what the numbers do not allow for.
@@ -65,11 +86,13 @@ def learn(space: Space, results: Sequence[Result]) -> Surrogate:
     ordered = in_order(results)
     trained = [result.slot.epochs for result in ordered]
     shortest, longest = min(trained), max(trained)
+    lacking = frozenset(space.conditions).union(optional)
     configurations = [result.slot.configuration for result in ordered]
-    points, inputs = _points(space, configurations, trained if shortest < longest else [])
+    timed = trained if shortest < longest else []
+    points, inputs = _points(space, configurations, timed, lacking)
     own_lengths = len(ordered) >= ENOUGH * len(space.parameters)
     process = fit(points, normal_scores(ordered), inputs, own_lengths=own_lengths)
-    return Surrogate(space, longest, shortest, process)
+    return Surrogate(space, longest, shortest, lacking, process)
 
 
 def normal_scores(results: Sequence[Result]) -> Array:
@@ -87,7 +110,10 @@ def normal_scores(results: Sequence[Result]) -> Array:
 
 
 def _points(
-    space: Space, configurations: Sequence[Configuration], trained: Sequence[int]
+    space: Space,
+    configurations: Sequence[Configuration],
+    trained: Sequence[int],
+    optional: Collection[str],
 ) -> tuple[Array, np.ndarray[tuple[int], np.dtype[np.intp]]]:
     """Configurations as points whose distances count, and the input that owns each coordinate.
 
@@ -95,6 +121,7 @@ def _points(
         space: of the first stage.
         configurations: n of them.
         trained: the epochs of each; empty to leave lengths out.
+        optional: the parameters that a configuration may lack.
 
     Returns:
         (n, coordinates), and for each coordinate a number from 0: a parameter's place in the space,
@@ -105,7 +132,7 @@ def _points(
             parameter,
             [configuration.get(name) for configuration in configurations],
             [name in configuration for configuration in configurations],
-            conditional=name in space.conditions,
+            optional=name in optional,
         )
         for name, parameter in space.parameters.items()
     ]
@@ -118,12 +145,12 @@ def _points(
 
 
 def _coordinates(
-    parameter: Parameter, values: Sequence[Value], there: Sequence[bool], *, conditional: bool
+    parameter: Parameter, values: Sequence[Value], there: Sequence[bool], *, optional: bool
 ) -> Array:
     """One parameter of n configurations, (n, coordinates)."""
     if isinstance(parameter, Categorical):
         # Corners of a simplex, all at distance 1; the last one is absence.
-        corners = np.eye(len(parameter.choices) + conditional) / math.sqrt(2)
+        corners = np.eye(len(parameter.choices) + optional) / math.sqrt(2)
         codes = [
             parameter.choices.index(value) if exists else -1
             for value, exists in zip(values, there, strict=True)
@@ -137,7 +164,7 @@ def _coordinates(
             for value in values
         ]
     )
-    if not conditional:
+    if not optional:
         return place[:, None]
     around = np.column_stack((np.cos(place), np.sin(place)))
     return np.where(np.array(there)[:, None], around, 0.0)
