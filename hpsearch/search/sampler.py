@@ -129,9 +129,10 @@ class CoarseToFineSampler(BaseSampler):
     ) -> Parameter:
         """What a stage leaves of a range; computed once for each number of trials before it."""
         key = (study.study_name, stage, len(before))
-        if self._begun[0] != key:
-            self._begun = (key, {})
-        known = self._begun[1]
+        begun = self._begun  # which another thread may replace
+        if begun[0] != key:
+            self._begun = begun = (key, {})
+        known = begun[1]
         if (name, parameter) not in known:
             maximize = study.direction == StudyDirection.MAXIMIZE
             results = [
