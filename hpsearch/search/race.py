@@ -4,6 +4,11 @@ A score is a draw, and the best of many draws is mostly a lucky one. So the best
 configurations are trained again, one new seed a round for all of them (so that their scores compare
 in pairs); after each round the worse two fifths drop out, until the trials are spent. It is
 successive elimination (Maron & Moore, Hoeffding races, 1994) with a fixed budget.
+
+Where seeds hardly matter, a race has nothing to tell. It is settled once its repeats show that
+seeds move a score no more than the best quarter of the search differs: then a better configuration
+is worth more than a surer choice. A search that goes from coarse to fine gets the trials that are
+left: one more stage near the best of all, and a short race again.
 """
 
 from __future__ import annotations
@@ -25,7 +30,8 @@ from hpsearch.search.base import (
     in_order,
     stages_done,
 )
-from hpsearch.search.narrowing import narrowed
+from hpsearch.search.coarse_to_fine import FEWEST
+from hpsearch.search.narrowing import narrow, narrowed
 from hpsearch.space import Space, Value
 
 __all__ = [
@@ -39,6 +45,7 @@ __all__ = [
 ]
 
 KEPT = 0.6  # the share of the contenders that a round leaves in
+RACING = 0.25  # the share of what a race leaves that goes to the next one
 
 
 @dataclass(frozen=True)
@@ -86,6 +93,22 @@ class Search:
             adaptive=self.adaptive,
         )
 
+    def one_more(self, results: Sequence[Result], slots: int) -> Stage:
+        """A stage of full trainings near the best of all results, where the search narrows."""
+        index = stages_done(results)
+        space, changes = narrow([self.space], results)
+        return Stage(
+            kind=StageKind("fine", index),
+            index=index,
+            slots=slots,
+            epochs=self.epochs[-1],
+            space=space,
+            seed=self.seed,
+            propose=self.begin(space, index, slots, results),
+            changes=changes,
+            modelled=self.models,
+        )
+
 
 @dataclass(frozen=True)
 class RacedSearch:
@@ -120,7 +143,7 @@ class RacedSearch:
         """The search's next stage; after its last one the rounds of the race."""
         if stages_done(results) < len(self.search.slots):
             return self.search.stage(results)
-        return self._race.next_round(results, self.search.space, self.search.seed)
+        return self._race.next_stage(results)
 
     def winner(self, results: Sequence[Result]) -> Winner:
         """The best mean of the race's last survivors, or the best single score without a race."""
@@ -128,7 +151,7 @@ class RacedSearch:
 
     @property
     def _race(self) -> Race:
-        return Race(len(self.search.slots), self.race, self.epochs, self.contenders)
+        return Race(self.search, len(self.search.slots), self.race, self.epochs, self.contenders)
 
 
 @dataclass(frozen=True)
@@ -136,6 +159,7 @@ class Race:
     """A race among the best of what stands before it.
 
     Args:
+        search: what gets the trials that it leaves when it is settled, if it narrows.
         start: the stage that is its first round; the stages before it are the search.
         trials: how many trials it has, in all rounds together.
         epochs: how long each trains.
@@ -143,14 +167,24 @@ class Race:
         first: the number in the first round's name; the others count on from it.
     """
 
+    search: Search
     start: int
     trials: int
     epochs: int
     contenders: int
     first: int = 1
 
-    def next_round(self, results: Sequence[Result], space: Space, seed: int) -> Stage | None:
-        """The next round, None when the trials are spent."""
+    def next_stage(self, results: Sequence[Result]) -> Stage | None:
+        """The next round, or what follows once it is settled; None when the trials are spent."""
+        after = self._after(results)
+        if after is None:
+            return self._next_round(results)
+        slots, race = after
+        if stages_done(results) < race.start:
+            return self.search.one_more(results, slots)
+        return race.next_stage(results)
+
+    def _next_round(self, results: Sequence[Result]) -> Stage | None:
         index, contenders = stages_done(results), self._ranked(results)
         sizes = rounds(self.trials, len(contenders))
         played = index - self.start
@@ -162,10 +196,46 @@ class Race:
             index=index,
             slots=len(left),
             epochs=self.epochs,
-            space=space,
-            seed=seed,
+            space=self.search.space,
+            seed=self.search.seed,
             propose=lambda i, _: left[i],
         )
+
+    def _after(self, results: Sequence[Result]) -> tuple[int, Race] | None:
+        """The slots of the stage, and the race, that follow where it was settled before its end."""
+        if not self.search.narrows:
+            return None
+        sizes = rounds(self.trials, len(self._ranked(results)))
+        for played in range(1, min(stages_done(results) - self.start + 1, len(sizes))):
+            left = self.trials - sum(sizes[:played])
+            known = [r for r in results if r.slot.stage < self.start + played]
+            if left >= FEWEST and self._settled(known):
+                trials = max(1, round(RACING * left))
+                start = self.start + played + 1
+                contenders = max(2, round(trials / 3))
+                # Numbered by their stage, the rounds have names that no earlier race had.
+                race = Race(self.search, start, trials, self.epochs, contenders, first=start)
+                return left - trials, race
+        return None
+
+    def _settled(self, results: Sequence[Result]) -> bool:
+        """Whether seeds move a score no more than the best quarter of the search differs."""
+        trainings = [
+            [r.score for r in (contender.first, *contender.race) if r.slot.epochs == self.epochs]
+            for contender in self._ranked(results)
+            if contender.sound
+        ]
+        repeats = sum(len(scores) - 1 for scores in trainings if scores)
+        found = sorted(
+            r.score
+            for r in results
+            if r.slot.stage < self.start and r.complete and r.slot.epochs == self.epochs
+        )
+        best = found[-max(FEWEST, len(found) // 4) :]
+        if not repeats or len(trainings) < 2 or len(best) < 2:
+            return False
+        squares = (statistics.pvariance(scores) * len(scores) for scores in trainings if scores)
+        return sum(squares) / repeats <= statistics.variance(best)
 
     def winner(self, results: Sequence[Result]) -> Winner:
         """The best, as the race stands, of those that were ever trained to their end.
@@ -173,6 +243,9 @@ class Race:
         Raises:
             RunError: there is no result, or none is complete (`NoWinnerError`).
         """
+        after = self._after(results)
+        if after is not None and stages_done(results) >= after[1].start:
+            return after[1].winner(results)
         if not results:
             raise RunError("no trial has finished, so there is no winner; see the failed trials.")
         best = next((c for c in self._ranked(results) if c.trained), None)
