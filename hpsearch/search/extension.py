@@ -120,7 +120,9 @@ class Extension:
             propose = search.begin(space, index, self.slots, results)
             kind, epochs = StageKind("fine", index), self.whole.epochs
             plan = kind, index, self.slots, epochs, space, changes
-            return Stage(*plan, seed=search.seed, propose=propose, modelled=search.models)
+            return Stage(
+                *plan, seed=search.seed, propose=propose, modelled=search.modelled is not None
+            )
         stage = search.stage(())
 
         def go_on(slot: int, finished: Sequence[Result]) -> Configuration:
