@@ -98,6 +98,7 @@ def _study_of(
         "total_epochs": None,
         "total_flops": None,
         "seconds": None,
+        "prior": [],  # all begin with nothing
         **{name: None for names in OWN.values() for name in names if name not in own},
     }
     named = study.model_copy(

@@ -27,6 +27,7 @@ from hpsearch.engine.identity import (
     open_study,
     totals,
 )
+from hpsearch.engine.prior import keep_prior, read_prior
 from hpsearch.engine.processes import scratch_folder
 from hpsearch.engine.refit import refit_all
 from hpsearch.engine.runner import Run, Runner, open_runner
@@ -110,7 +111,8 @@ def run_with(
             with runner.hold(target, counted=False):
                 keep_study_file(target, study)
     else:
-        # Only now, so that data that cannot be read leave no empty study behind.
+        prior = read_prior(store, study)
+        # Only now, so that what cannot be read leaves no empty study behind.
         target = open_study(store, study)
         with runner.hold(target) as lease, scratch_folder() as folder:
             baselines = simple_models(dataset, splits)
@@ -128,7 +130,7 @@ def run_with(
                 run = Run(runner, study, target, lease, dataset, splits, data, on_event)
                 if comparison is not None:
                     run.tested, run.opening = True, _opening(store, comparison["begins_as"])
-                _complete(run, search, ready)
+                _complete(run, search, ready, keep_prior(target, prior, study.space()))
     summary = summarize(target)
     on_event(Finished(summary))
     return summary
@@ -174,12 +176,14 @@ def _why_no_winner(study: StudyFile, trials: Sequence[FrozenTrial]) -> str:
     )
 
 
-def _complete(run: Run, search: RacedSearch, ready: DataReady) -> None:
+def _complete(
+    run: Run, search: RacedSearch, ready: DataReady, prior: Sequence[Sequence[Result]]
+) -> None:
     """Search, train the winner on all but the test part, test it once, keep network and figures."""
     study, target, dataset = run.study, run.target, run.dataset
     keep_environment(target)
     numbers = totals(target, search.trials)
-    strategy = extend(partial(make_search, study), numbers)
+    strategy = extend(partial(make_search, study, prior=prior), numbers)
     record.write_metadata(target, "totals", numbers)
     dispatcher = Dispatcher(run, ready)
     results = dispatcher.search(strategy)

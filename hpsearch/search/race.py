@@ -61,7 +61,7 @@ class Search:
         begin: given the space, the index and the slots of a stage, and what finished before it,
             what proposes its configurations.
         narrows: whether it goes from coarse to fine, though few trials may leave it a single stage.
-        models: whether a model of what finished chooses the later stages.
+        modelled: from which stage on a model of what finished chooses; None if none does.
         adaptive: whether a stage looks at what has finished within it.
     """
 
@@ -72,7 +72,7 @@ class Search:
     seed: int
     begin: Callable[[Space, int, int, Sequence[Result]], Propose]
     narrows: bool = False
-    models: bool = False
+    modelled: int | None = None
     adaptive: bool = False
 
     def stage(self, results: Sequence[Result]) -> Stage:
@@ -89,7 +89,7 @@ class Search:
             seed=self.seed,
             propose=self.begin(space, index, self.slots[index], results),
             changes=changes,
-            modelled=self.models and index > 0,
+            modelled=self.modelled is not None and index >= self.modelled,
             adaptive=self.adaptive,
         )
 
@@ -106,7 +106,7 @@ class Search:
             seed=self.seed,
             propose=self.begin(space, index, slots, results),
             changes=changes,
-            modelled=self.models,
+            modelled=self.modelled is not None,
         )
 
 

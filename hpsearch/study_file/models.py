@@ -310,6 +310,11 @@ class SearchSection(_Table):
         "Coarse-to-fine and guided only: each stage's share of a full training's epochs.",
         example=[0.25, 0.5, 1.0],
     )
+    prior: list[str] = _key(
+        [],
+        'Guided only: earlier studies in the same database that inform this one: ["digits"].',
+        max_length=50,
+    )
 
 
 class CompareSection(_Table):
@@ -385,6 +390,8 @@ class StudyFile(_Table):
 
     @model_validator(mode="after")
     def _consistent(self) -> StudyFile:
+        if self.name in self.search.prior:
+            raise ValueError(f"prior names {self.name!r}, which is this study itself; remove it")
         space = self.space()
         for name, points in (self.search.points or {}).items():
             if name not in space.parameters:
