@@ -45,7 +45,7 @@ __all__ = [
 ]
 
 KEPT = 0.6  # the share of the contenders that a round leaves in
-RACING = 0.25  # the share of what a race leaves that goes to the next one
+RACING = 0.4  # the share of what a race leaves that goes to the next one
 
 
 @dataclass(frozen=True)
