@@ -9,6 +9,7 @@ import math
 from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from hpsearch.search.strategies import DOUBLE
 from hpsearch.space import Categorical, Float, Int, Value
 
 if TYPE_CHECKING:
@@ -310,7 +311,7 @@ def comparison_note(comparisons: Sequence[Comparison], reference: str) -> str:
         f"validate, {c.data['test']:,} to test; the budget of a search was {budget_text(c)}."
         for c in comparisons
     )
-    double = " random-x2 had twice the budget." if "random-x2" in comparisons[0].runs else ""
+    double = f" {DOUBLE} had twice the budget." if DOUBLE in comparisons[0].runs else ""
     return (
         f"{conditions}{double} cost: the share of its budget that a search spent. test: "
         "interquartile mean of the test accuracy of the networks by which searches named their "

@@ -201,7 +201,6 @@ RATES = {"learning rate too high", "learning rate too low"}
 def _changes(name: Name, evidence: Evidence, hit: Sequence[TrialRow]) -> Iterator[Change]:
     """How the study file would repair a fault."""
     study = evidence.study
-    crushed = [one for one in hit if any("regularization" in f.evidence for f in one.findings)]
     match name:
         case "inputs not scaled":
             yield from _without(evidence, "data", "preprocessing", {"none"}, "standardize")
@@ -216,8 +215,8 @@ def _changes(name: Name, evidence: Evidence, hit: Sequence[TrialRow]) -> Iterato
         case "dead ReLUs":
             if isinstance(study.model.bias, float) and study.model.bias < 0:
                 yield Change("model", "bias", 0.0)
-        case "underfitting" if crushed:
-            used = (study.configuration(one.configuration)["l2"] for one in crushed)
+        case "l2 too high":
+            used = (study.configuration(one.configuration)["l2"] for one in hit)
             most = min(float(cast("float", l2)) for l2 in used)
             yield Change("training", "l2", log_range(1e-6 * min(1.0, most), most / 10))
         case "overfitting":

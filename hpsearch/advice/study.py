@@ -12,6 +12,7 @@ from hpsearch.advice.next_study import next_study, study_toml
 from hpsearch.advice.recommendations import Change, Recommendation, advise, log_range
 from hpsearch.checks import Check, check_data_and_network, learning_range
 from hpsearch.checks.check import listed
+from hpsearch.checks.data_checks import SCALE
 from hpsearch.checks.rates import RateRange, range_verdict
 from hpsearch.data import Dataset
 from hpsearch.engine.identity import check_data
@@ -157,7 +158,7 @@ def _scale(
             repair=True,
         )
         for check in odd
-        if check.name == "scale of the inputs" and raw and not known
+        if check.name == SCALE and raw and not known
     ]
 
 

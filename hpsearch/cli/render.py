@@ -71,6 +71,7 @@ SHORT_FAULTS = {
     "saturation": "saturated",
     "learning rate too high": "rate high",
     "learning rate too low": "rate low",
+    "l2 too high": "l2 high",
     "underfitting": "underfit",
     "overfitting": "overfit",
     "stopped too early": "too early",

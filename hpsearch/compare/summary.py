@@ -13,7 +13,6 @@ from typing import Any
 
 import numpy as np
 
-from hpsearch.compare.plan import DOUBLE
 from hpsearch.compare.progress import SpeedUp, speed_up
 from hpsearch.compare.result import Comparison
 from hpsearch.compare.statistics import (
@@ -27,6 +26,7 @@ from hpsearch.compare.statistics import (
 )
 from hpsearch.engine.baselines import Verdict
 from hpsearch.engine.intervals import wilson_interval
+from hpsearch.search.strategies import DOUBLE
 
 __all__ = [
     "StrategySummary",

@@ -20,7 +20,7 @@ from pydantic import (
 from hpsearch.data.preprocessing import KINDS
 from hpsearch.errors import SpaceError, UsageError, nearest, shown
 from hpsearch.nn import ACTIVATIONS, INITIALIZERS, OPTIMIZERS, SCHEDULES
-from hpsearch.search.strategies import STRATEGIES
+from hpsearch.search.strategies import DOUBLE, STRATEGIES
 from hpsearch.space import Categorical, Condition, Float, Int, Parameter, Space, Value, own_value
 from hpsearch.space.settings import SETTINGS
 from hpsearch.writing import in_one_line
@@ -39,10 +39,6 @@ __all__ = [
     "default_space",
     "json_schema",
 ]
-
-DOUBLE = "random-x2"
-"""Random search with twice the budget: who does not beat it has not beaten random search
-(Li et al., Hyperband, JMLR 18, 2018, section 4)."""
 
 T = TypeVar("T")
 
@@ -390,13 +386,14 @@ class StudyFile(_Table):
             if name not in space.parameters:
                 raise SpaceError(
                     f"points names {name!r}, which is not searched; what is: "
-                    f"{', '.join(space.parameters)}"
+                    f"{', '.join(space.parameters)}",
+                    key="points",
                 )
             for value in points if isinstance(points, list) else ():
                 try:
                     own_value(space.parameters[name], value)
                 except SpaceError as error:
-                    raise SpaceError(f"points of {name}: {error}") from None
+                    raise SpaceError(f"points of {name}: {error}", key="points") from None
         return self
 
     def settings(self) -> dict[str, Any]:
@@ -463,7 +460,7 @@ def _parameter(name: str, setting: _Searched) -> Parameter:
             return Int(setting.low, setting.high, setting.log, setting.step, limits)
         return Float(setting.low, setting.high, setting.log, setting.step, limits)
     except SpaceError as error:
-        raise SpaceError(f"{name}: {error}") from None
+        raise SpaceError(f"{name}: {error}", key=name) from None
 
 
 def _condition(
@@ -472,12 +469,13 @@ def _condition(
     if not when:
         return "always"
     if len(when) > 1:
-        raise SpaceError(f"{name}: when may name one other setting, it names {', '.join(when)}")
+        several = ", ".join(when)
+        raise SpaceError(f"{name}: when may name one other setting, it names {several}", key=name)
     [(parent, values)] = when.items()
     if parent not in settings:
         close = nearest(parent, settings)
         hint = f"; did you mean {close}?" if close else ""
-        raise SpaceError(f"{name}: when names {parent!r}, which is no setting{hint}")
+        raise SpaceError(f"{name}: when names {parent!r}, which is no setting{hint}", key=name)
     other = settings[parent]
     if isinstance(other, Choices):
         try:
@@ -485,13 +483,14 @@ def _condition(
         except SpaceError:
             raise SpaceError(
                 f"{name}: when names values of {parent} that it never takes; "
-                f"its choices are {', '.join(map(str, other.choices))}"
+                f"its choices are {', '.join(map(str, other.choices))}",
+                key=name,
             ) from None
         return Condition(parent, chosen)
     try:
         typed = tuple(SETTINGS[parent].own(parent, value) for value in values)
     except UsageError as error:
-        raise SpaceError(f"{name}: when has {error}") from None
+        raise SpaceError(f"{name}: when has {error}", key=name) from None
     if isinstance(other, _Searched):
         return Condition(parent, typed)
     return "always" if other in typed else "never"
