@@ -17,6 +17,7 @@ from pydantic import (
     model_validator,
 )
 
+from hpsearch.data import DATASETS
 from hpsearch.data.preprocessing import KINDS
 from hpsearch.errors import SpaceError, UsageError, nearest, shown
 from hpsearch.nn import ACTIVATIONS, INITIALIZERS, OPTIMIZERS, SCHEDULES
@@ -169,9 +170,7 @@ def _setting(name: str, searched: _Searched | None = None, *, example: object = 
 class DataSection(_Table):
     """What to learn from, and how to divide it."""
 
-    name: str | None = _key(
-        None, "A data set: digits, wine, breast_cancer, iris, fashion-mnist, cifar-10 or openml:ID."
-    )
+    name: str | None = _key(None, f"A data set: {', '.join(DATASETS)} or openml:ID.")
     path: str | None = _key(
         None, "A table instead: CSV, Parquet or NPZ, relative to the study file."
     )

@@ -15,7 +15,7 @@ from typing import Literal, NamedTuple, TypeAlias
 
 import numpy as np
 
-from hpsearch.nn import ACTIVATIONS, NetworkConfig, TrainingConfig, TrainingResult
+from hpsearch.nn import ACTIVATIONS, Network, NetworkConfig, TrainingConfig, TrainingResult
 from hpsearch.nn.activations import Activation
 from hpsearch.nn.trace import QUANTITIES, Snapshot, Trace
 
@@ -195,13 +195,13 @@ class _Case:
 
     @property
     def chance(self) -> float:
-        """The loss of a network that knows nothing: ln(classes)."""
-        return math.log(len(self.shares))
+        """The loss of a network that knows nothing."""
+        return Network.loss.chance(len(self.shares))
 
     @property
     def guess(self) -> float:
-        """The loss of one that knows how frequent each class is: the entropy of the shares."""
-        return -sum(share * math.log(share) for share in self.shares if share > 0)
+        """The loss of one that knows nothing but how frequent the classes are."""
+        return Network.loss.guessing(self.shares)
 
     def faults(self) -> Iterator[tuple[Name, str]]:
         """What is to be repaired: a cause hides what follows from it."""
