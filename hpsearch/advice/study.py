@@ -15,7 +15,7 @@ from hpsearch.checks.check import listed
 from hpsearch.checks.data_checks import SCALE
 from hpsearch.checks.rates import RateRange, range_verdict
 from hpsearch.data import Dataset
-from hpsearch.engine.identity import check_data
+from hpsearch.engine.identity import check_same_data
 from hpsearch.engine.summary import summarize
 from hpsearch.errors import DataError, UsageError
 from hpsearch.space import Float
@@ -109,7 +109,7 @@ def advise_study(store: WriteBehindStorage, name: str) -> Advice:
 
     try:
         dataset, splits = study_data(study.data, study.seed)
-        check_data(target, dataset)
+        check_same_data(target, dataset)
     except (DataError, UsageError) as error:
         return advice((), f"The data were not looked at: {error}")
     checks = check_data_and_network(study, dataset, splits[0])

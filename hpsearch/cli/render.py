@@ -97,7 +97,7 @@ def story(
     yield trials_table(best, title="Best trials", width=width, winner=winner)
     yield winner_text(summary)
     if recommendations:
-        yield advice_text(recommendations)
+        yield urgent_text(recommendations)
     if (foreign := foreign_text(summary)) is not None:
         yield Text(f"{foreign}\n")
     yield next_text(summary, storage, width)
@@ -118,7 +118,7 @@ def foreign_text(summary: Summary) -> str | None:
     )
 
 
-def advice_text(recommendations: Sequence[Recommendation]) -> Text:
+def urgent_text(recommendations: Sequence[Recommendation]) -> Text:
     """What was wrong with the trainings, or might be better, in a sentence each."""
     text = Text("Advice\n", style="bold")
     for recommendation in recommendations:

@@ -21,7 +21,8 @@ __all__ = [
     "rows_told",
 ]
 
-LONGEST_NAME = 40
+SHOWN = 40
+"""Characters of a column's name that stand in a sentence."""
 
 MISSING = ("", "?", "NA", "N/A", "n/a", "<NA>", "NaN", "nan", "null", "NULL")
 """What a cell of any column says that has no value."""
@@ -242,7 +243,7 @@ def quoted(name: str) -> str:
     >>> quoted("age"), len(quoted("x" * 1000))
     ("'age'", 45)
     """
-    return repr(name if len(name) <= LONGEST_NAME else name[:LONGEST_NAME] + "...")
+    return repr(name if len(name) <= SHOWN else name[:SHOWN] + "...")
 
 
 def _counted(rows: int, columns: int) -> str:

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from hpsearch.study_file import StudyFile
 
 __all__ = [
-    "check_data",
+    "check_same_data",
     "check_study",
     "keep_data",
     "keep_environment",
@@ -157,7 +157,7 @@ def totals(target: optuna.Study, trials: int) -> list[int]:
     return before if trials in before else [*before, trials]
 
 
-def check_data(target: optuna.Study, dataset: Dataset) -> None:
+def check_same_data(target: optuna.Study, dataset: Dataset) -> None:
     """Make sure that a study's trials were trained on these data.
 
     Raises:

@@ -19,7 +19,7 @@ from hpsearch.engine.budget import make_search, plan_search
 from hpsearch.engine.dispatch import Dispatcher
 from hpsearch.engine.events import DataReady, Finished, OnEvent, WinnerNamed
 from hpsearch.engine.identity import (
-    check_data,
+    check_same_data,
     keep_data,
     keep_environment,
     keep_study_file,
@@ -105,7 +105,7 @@ def run_with(
     target = _finished(store, study, trials)
     dataset, splits = runner.data(study)
     if target is not None:
-        check_data(target, dataset)
+        check_same_data(target, dataset)
         if not keeps_study_file(target, study):  # another place of its data, or another budget
             with runner.hold(target, counted=False):
                 keep_study_file(target, study)
@@ -115,7 +115,7 @@ def run_with(
         with runner.hold(target) as lease, scratch_folder() as folder:
             baselines = simple_models(dataset, splits)
             totals(target, trials)  # what may refuse it comes first
-            check_data(target, dataset)
+            check_same_data(target, dataset)
             keep_study_file(target, study)
             keep_data(target, dataset, splits, baselines)
             if comparison is not None:

@@ -11,7 +11,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from hpsearch.engine import record
-from hpsearch.engine.baselines import Baseline, Verdict, held_against, read_baselines
+from hpsearch.engine.baselines import Baseline, WinnerIs, held_against, read_baselines
 from hpsearch.engine.intervals import wilson_interval
 from hpsearch.search.base import Result, Slot, StageKind, StagePlan
 from hpsearch.search.distributions import as_value
@@ -197,7 +197,7 @@ class Summary:
     score_name: str = ACCURACY
     maximize: bool = True
 
-    def verdict(self, baseline: Baseline) -> Verdict | None:
+    def verdict(self, baseline: Baseline) -> WinnerIs | None:
         """What the winner, or the best so far, is beside a simple model; None if nobody knows."""
         if self.test_accuracy is not None and self.test_rows:
             beside = baseline.test_accuracy

@@ -24,9 +24,9 @@ from hpsearch.space import Parameter, Space, Value
 
 __all__ = [
     "RACE",
-    "Change",
     "Configuration",
     "Propose",
+    "RangeChange",
     "Result",
     "Slot",
     "Stage",
@@ -88,7 +88,7 @@ Propose: TypeAlias = Callable[[int, Sequence[Result]], Configuration]
 
 
 @dataclass(frozen=True)
-class Change:
+class RangeChange:
     """What a stage did to a parameter of the stage before it, and why.
 
     Args:
@@ -144,7 +144,7 @@ class StagePlan:
     slots: int
     epochs: int
     space: Space
-    changes: tuple[Change, ...] = ()
+    changes: tuple[RangeChange, ...] = ()
 
     @property
     def name(self) -> str:
