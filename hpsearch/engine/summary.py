@@ -165,6 +165,7 @@ class Summary:
         baselines: simple models that a winner has to be better than.
         winner: number of the trial that stands for the winner: of the trainings whose mean named
             it, the one with the best score.
+        winner_slots: stage and slot of these trainings.
         diverged: whether the winner's last training diverged with every seed, so that the tested
             network is of no use.
         objectives: how many values a trial has.
@@ -191,6 +192,7 @@ class Summary:
     model: str | None = None
     baselines: tuple[Baseline, ...] = ()
     winner: int | None = None
+    winner_slots: frozenset[tuple[int, int]] = frozenset()
     diverged: bool = False
     objectives: int = 1
     pareto: tuple[int, ...] = ()
@@ -309,12 +311,11 @@ def summarize(study: optuna.Study) -> Summary:
     pareto = [trial.number for trial in study.best_trials] if objectives > 1 else []
     result = record.read_metadata(study, "result")
     winners = winner_slots(result)
-    named = {t.number for t in trials if (s := record.read_slot(t)) and s.place in winners}
     stages = record.read_stages(study)
     rows = sorted(
         (_row(trial, stages) for trial in trials), key=partial(_rank, minimizes=minimizes)
     )
-    winner = next((row.number for row in rows if row.number in named), None)
+    winner = next((r.number for r in rows if r.slot and r.slot.place in winners), None)
     first = {winner, *pareto}
     rows.sort(key=lambda row: row.number not in first)
     file = record.read_metadata(study, "study file")
@@ -334,6 +335,7 @@ def summarize(study: optuna.Study) -> Summary:
         states=Counter(row.state for row in rows),
         baselines=read_baselines(study),
         winner=winner,
+        winner_slots=winners,
         diverged=result is not None and result["diverged"],
         objectives=objectives,
         pareto=tuple(pareto),
