@@ -63,10 +63,6 @@ class Baseline:
         """What stands beside a winner: on the test part if that was used, else in validation."""
         return self.validation_accuracy if self.test_accuracy is None else self.test_accuracy
 
-    def reservation(self, verdict: WinnerIs | None) -> str | None:
-        """What is to be said of a winner that is not better: "no better than always ..."."""
-        return None if verdict in (None, "better") else f"{verdict} than {self.does}"
-
     def document(self, verdict: WinnerIs | None) -> dict[str, Any]:
         """It in terms of JSON, with what a winner is beside it."""
         return {

@@ -102,8 +102,8 @@ class Ensemble:
     @property
     def reservations(self) -> tuple[str, ...]:
         """For each simple model that is not beaten: "no better than always answering 'no'"."""
-        found = (baseline.reservation(self.verdict(baseline)) for baseline in self.baselines)
-        return tuple(text for text in found if text is not None)
+        held = ((self.verdict(baseline), baseline.does) for baseline in self.baselines)
+        return tuple(f"{is_} than {does}" for is_, does in held if is_ in ("no better", "worse"))
 
     @property
     def validation_accuracy(self) -> float:

@@ -219,8 +219,7 @@ class Summary:
     @property
     def reservations(self) -> tuple[str, ...]:
         """For each of them what the winner is: "no better than always answering 'no'"."""
-        found = (baseline.reservation(self.verdict(baseline)) for baseline in self.baselines)
-        return tuple(text for text in found if text is not None)
+        return tuple(f"{self.verdict(b)} than {b.does}" for b in self.unbeaten)
 
     @property
     def extreme(self) -> str:
@@ -304,7 +303,6 @@ def summarize(study: optuna.Study) -> Summary:
     Raises:
         StorageError: its metadata are damaged.
     """
-    trials = study.get_trials(deepcopy=False)
     objectives = len(study.directions)
     # A study that somebody else made may minimize, or have several values a trial.
     minimizes = objectives == 1 and study.direction.name == "MINIMIZE"
@@ -312,9 +310,8 @@ def summarize(study: optuna.Study) -> Summary:
     result = record.read_metadata(study, "result")
     winners = winner_slots(result)
     stages = record.read_stages(study)
-    rows = sorted(
-        (_row(trial, stages) for trial in trials), key=partial(_rank, minimizes=minimizes)
-    )
+    rows = [_row(trial, stages) for trial in study.get_trials(deepcopy=False)]
+    rows.sort(key=partial(_rank, minimizes=minimizes))
     winner = next((r.number for r in rows if r.slot and r.slot.place in winners), None)
     first = {winner, *pareto}
     rows.sort(key=lambda row: row.number not in first)
@@ -335,8 +332,6 @@ def summarize(study: optuna.Study) -> Summary:
         states=Counter(row.state for row in rows),
         baselines=read_baselines(study),
         winner=winner,
-        winner_slots=winners,
-        diverged=result is not None and result["diverged"],
         objectives=objectives,
         pareto=tuple(pareto),
         score_name=ACCURACY if file is not None else (study.metric_names or ["objective value"])[0],
@@ -365,6 +360,8 @@ def _final(result: Mapping[str, Any]) -> dict[str, Any]:
         "tests": result["tests"],
         "seconds": result["seconds"],
         "model": result["model"],
+        "winner_slots": winner_slots(result),
+        "diverged": result["diverged"],
     }
 
 
