@@ -22,7 +22,7 @@ __all__ = [
     "AGAIN",
     "ALONE",
     "CONSTANT",
-    "Move",
+    "MoveText",
     "Score",
     "Table",
     "answer",
@@ -81,7 +81,7 @@ class Score(NamedTuple):
     remark: str
 
 
-class Move(NamedTuple):
+class MoveText(NamedTuple):
     """A range that a stage changed, or kept, and why."""
 
     stage: str
@@ -223,10 +223,10 @@ def stages_table(summary: Summary) -> Table:
     return Table(caption, ("stage", "trials", "epochs", "best validation"), rows)
 
 
-def moves(summary: Summary) -> list[Move]:
+def moves(summary: Summary) -> list[MoveText]:
     """What each stage did to the ranges of the one before it."""
     return [
-        Move(
+        MoveText(
             stage.name,
             change.parameter,
             setting_text(change.before, scale=False),

@@ -12,14 +12,7 @@ from hpsearch.checks.context import CheckContext
 from hpsearch.data import Dataset, Split
 from hpsearch.data.account import quoted
 
-__all__ = [
-    "SCALE",
-    "class_balance",
-    "codes_for_missing",
-    "constant_columns",
-    "missing_values",
-    "scale",
-]
+__all__ = ["class_balance", "codes_for_missing", "constant_columns", "missing_values", "scale"]
 
 SCALE = "scale of the inputs"
 """The name of that check, on which advice is given."""

@@ -12,7 +12,7 @@ from hpsearch.engine.summary import Summary, states_text
 from hpsearch.plots.view import StudyView
 from hpsearch.training.jobs import machine_of
 from hpsearch.wording import (
-    Move,
+    MoveText,
     Table,
     budget_text,
     moves,
@@ -43,7 +43,7 @@ class ConfigurationData:
     """The facts, and how the ranges moved."""
 
     facts: tuple[Fact, ...]
-    moves: tuple[Move, ...]
+    moves: tuple[MoveText, ...]
     note: str = ""
 
 

@@ -25,8 +25,8 @@ from hpsearch.space import Parameter, Space, Value
 __all__ = [
     "RACE",
     "Configuration",
+    "Move",
     "Propose",
-    "RangeChange",
     "Result",
     "Slot",
     "Stage",
@@ -88,7 +88,7 @@ Propose: TypeAlias = Callable[[int, Sequence[Result]], Configuration]
 
 
 @dataclass(frozen=True)
-class RangeChange:
+class Move:
     """What a stage did to a parameter of the stage before it, and why.
 
     Args:
@@ -144,7 +144,7 @@ class StagePlan:
     slots: int
     epochs: int
     space: Space
-    changes: tuple[RangeChange, ...] = ()
+    changes: tuple[Move, ...] = ()
 
     @property
     def name(self) -> str:
