@@ -9,7 +9,6 @@ from statistics import fmean, median, pvariance
 from typing import Any, cast
 
 import numpy as np
-from pydantic import BaseModel
 
 from hpsearch.advice.evidence import Evidence
 from hpsearch.engine.intervals import wilson_interval
@@ -18,13 +17,7 @@ from hpsearch.search.narrowing import narrow
 from hpsearch.search.race import configuration_key
 from hpsearch.space import Categorical, Float, Parameter, Value
 from hpsearch.space.settings import SETTINGS
-from hpsearch.study_file.models import (
-    Choices,
-    DataSection,
-    FloatRange,
-    ModelSection,
-    TrainingSection,
-)
+from hpsearch.study_file.models import Choices, FloatRange, StudyFile
 from hpsearch.training.diagnosis import ADVICE, Name
 
 __all__ = ["Change", "Recommendation", "advise", "log_range", "urgent"]
@@ -312,7 +305,7 @@ def _ranges(evidence: Evidence) -> Iterator[Recommendation]:
     _, changes = narrow([space], inside)
     for change in changes:
         if change.after != change.before:
-            section = _section(change.parameter)
+            section = _section(evidence.study, change.parameter)
             yield Recommendation(
                 RANGES,
                 f"{change.parameter}: {change.reason.rstrip('.')}.",
@@ -411,14 +404,10 @@ def _distinct(trained: Sequence[TrialRow]) -> list[TrialRow]:
     return list({configuration_key(one.configuration): one for one in ordered}.values())
 
 
-def _section(name: str) -> str:
+def _section(study: StudyFile, name: str) -> str:
     """The table of a study file that a setting stands in."""
-    tables: dict[str, type[BaseModel]] = {
-        "data": DataSection,
-        "model": ModelSection,
-        "training": TrainingSection,
-    }
-    return next(table for table, section in tables.items() if name in section.model_fields)
+    tables = ("data", "model", "training")
+    return next(table for table in tables if hasattr(getattr(study, table), name))
 
 
 def _setting(parameter: Parameter) -> Any:

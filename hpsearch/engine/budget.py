@@ -33,8 +33,7 @@ def plan_search(study: StudyFile) -> RacedSearch:
 
 def make_search(study: StudyFile, trials: int) -> RacedSearch:
     """The strategy that a study file asks for, with some number of trials."""
-    budget = {name.removeprefix("search.") for name in BUDGETS}
-    given = study.search.model_dump(exclude={"strategy", *budget}, exclude_none=True)
+    given = study.search.model_dump(exclude={"strategy", *BUDGETS}, exclude_none=True)
     return make_strategy(
         study.search.strategy,
         study.space(),
