@@ -9,6 +9,7 @@ import math
 from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from hpsearch.search.strategies import DOUBLE
 from hpsearch.space import Categorical, Float, Int, Value
 
 if TYPE_CHECKING:
@@ -21,7 +22,7 @@ __all__ = [
     "AGAIN",
     "ALONE",
     "CONSTANT",
-    "Move",
+    "MoveText",
     "Score",
     "Table",
     "answer",
@@ -80,7 +81,7 @@ class Score(NamedTuple):
     remark: str
 
 
-class Move(NamedTuple):
+class MoveText(NamedTuple):
     """A range that a stage changed, or kept, and why."""
 
     stage: str
@@ -222,10 +223,10 @@ def stages_table(summary: Summary) -> Table:
     return Table(caption, ("stage", "trials", "epochs", "best validation"), rows)
 
 
-def moves(summary: Summary) -> list[Move]:
+def moves(summary: Summary) -> list[MoveText]:
     """What each stage did to the ranges of the one before it."""
     return [
-        Move(
+        MoveText(
             stage.name,
             change.parameter,
             setting_text(change.before, scale=False),
@@ -310,7 +311,7 @@ def comparison_note(comparisons: Sequence[Comparison], reference: str) -> str:
         f"validate, {c.data['test']:,} to test; the budget of a search was {budget_text(c)}."
         for c in comparisons
     )
-    double = " random-x2 had twice the budget." if "random-x2" in comparisons[0].runs else ""
+    double = f" {DOUBLE} had twice the budget." if DOUBLE in comparisons[0].runs else ""
     return (
         f"{conditions}{double} cost: the share of its budget that a search spent. test: "
         "interquartile mean of the test accuracy of the networks by which searches named their "

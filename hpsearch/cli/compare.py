@@ -39,7 +39,7 @@ def compare(
     ] = None,
     as_json: Json = False,
 ) -> None:
-    """Compare search strategies with the same budget, repeated, with grid search as the baseline.
+    """Compare search strategies with the same budget, repeated, with grid search as the reference.
 
     The answer is printed in words and a table, and drawn on a page, NAME.html. Several files are
     several data sets for the same strategies. Running the same command again goes on where it

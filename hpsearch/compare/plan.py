@@ -13,10 +13,11 @@ from hpsearch.engine.budget import make_search, most_below
 from hpsearch.engine.cost import DataShape, training_flops
 from hpsearch.errors import UsageError
 from hpsearch.search.race import RacedSearch
+from hpsearch.search.strategies import DOUBLE
 from hpsearch.study_file import StudyFile
-from hpsearch.study_file.models import DOUBLE, CompareSection, SearchSection
+from hpsearch.study_file.models import CompareSection, SearchSection
 
-__all__ = ["DOUBLE", "ComparisonPlan", "plan_comparison"]
+__all__ = ["ComparisonPlan", "plan_comparison"]
 
 DRAWS = 1024  # of configurations, for the cost of an average one
 MOST_TRIALS = 100_000
@@ -91,7 +92,7 @@ def _study_of(
 ) -> StudyFile:
     share = 2 if strategy == DOUBLE else 1
     amount *= share
-    strategy, label = strategy.removesuffix("-x2"), strategy
+    strategy, label = "random" if strategy == DOUBLE else strategy, strategy
     own = OWN.get(strategy, ())
     settings: dict[str, Any] = {
         "strategy": strategy,

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from hpsearch.compare.progress import Progress, make_progress
 from hpsearch.compare.statistics import Floats
@@ -18,14 +19,13 @@ from hpsearch.engine.cost import DataShape, training_flops
 from hpsearch.engine.identity import kept_study_file
 from hpsearch.engine.summary import winner_slots
 from hpsearch.errors import StorageError, UnknownNameError, UsageError
+from hpsearch.search.base import Slot
+from hpsearch.space import Space
 
 if TYPE_CHECKING:
     import optuna
-    from numpy.typing import NDArray
     from optuna.trial import FrozenTrial
 
-    from hpsearch.search.base import Slot
-    from hpsearch.space import Space
     from hpsearch.storage import WriteBehindStorage
     from hpsearch.study_file import StudyFile
 

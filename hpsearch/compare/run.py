@@ -8,7 +8,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
-from hpsearch.compare.plan import DOUBLE, ComparisonPlan, plan_comparison
+from hpsearch.compare.plan import ComparisonPlan, plan_comparison
 from hpsearch.compare.result import Comparison, comparisons, read_comparison
 from hpsearch.engine import record
 from hpsearch.engine.budget import plan_search
@@ -19,6 +19,7 @@ from hpsearch.engine.run import run_with
 from hpsearch.engine.runner import Runner, open_runner
 from hpsearch.engine.summary import Summary
 from hpsearch.errors import NoWinnerError, UsageError
+from hpsearch.search.strategies import DOUBLE
 from hpsearch.storage import DEFAULT_STORAGE, WriteBehindStorage, study_names
 from hpsearch.study_file import StudyFile
 

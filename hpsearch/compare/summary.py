@@ -13,7 +13,6 @@ from typing import Any
 
 import numpy as np
 
-from hpsearch.compare.plan import DOUBLE
 from hpsearch.compare.progress import SpeedUp, speed_up
 from hpsearch.compare.result import Comparison
 from hpsearch.compare.statistics import (
@@ -25,8 +24,9 @@ from hpsearch.compare.statistics import (
     probability_of_improvement,
     wilcoxon,
 )
-from hpsearch.engine.baselines import Verdict
+from hpsearch.engine.baselines import WinnerIs
 from hpsearch.engine.intervals import wilson_interval
+from hpsearch.search.strategies import DOUBLE
 
 __all__ = [
     "StrategySummary",
@@ -86,7 +86,7 @@ class StrategySummary:
     speed_up: SpeedUp
     versus: Versus | None
     constant: float | None = None
-    winners_are: Verdict | None = None
+    winners_are: WinnerIs | None = None
     without_winner: int = 0
 
 
@@ -165,7 +165,7 @@ def _constant(comparisons: Sequence[Comparison]) -> float | None:
     return float(known.mean()) if known.size and np.isfinite(known).all() else None
 
 
-def _winners_are(test: Interval, constant: float | None, rows: int) -> Verdict | None:
+def _winners_are(test: Interval, constant: float | None, rows: int) -> WinnerIs | None:
     """Other divisions of the same rows tell nothing of other rows, so both intervals count."""
     if constant is None or not rows:
         return None

@@ -42,8 +42,7 @@ def make_search(
         trials: how many.
         prior: the results of the earlier studies that it names; its plan does without.
     """
-    budget = {name.removeprefix("search.") for name in BUDGETS}
-    given = study.search.model_dump(exclude={"strategy", "prior", *budget}, exclude_none=True)
+    given = study.search.model_dump(exclude={"strategy", "prior", *BUDGETS}, exclude_none=True)
     return make_strategy(
         study.search.strategy,
         study.space(),

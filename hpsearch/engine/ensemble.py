@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING, Any
 
 from hpsearch.data import write_store
 from hpsearch.engine import record
-from hpsearch.engine.baselines import Baseline, Verdict, held_against, read_baselines
-from hpsearch.engine.identity import check_data, kept_study_file
+from hpsearch.engine.baselines import Baseline, WinnerIs, held_against, read_baselines
+from hpsearch.engine.identity import check_same_data, kept_study_file
 from hpsearch.engine.intervals import wilson_interval
 from hpsearch.engine.jobs import run_jobs
 from hpsearch.engine.processes import scratch_folder
@@ -92,7 +92,7 @@ class Ensemble:
     model: str
     baselines: tuple[Baseline, ...] = ()
 
-    def verdict(self, baseline: Baseline) -> Verdict | None:
+    def verdict(self, baseline: Baseline) -> WinnerIs | None:
         """What the ensemble is beside a simple model."""
         if baseline.test_accuracy is None:
             return None
@@ -102,8 +102,8 @@ class Ensemble:
     @property
     def reservations(self) -> tuple[str, ...]:
         """For each simple model that is not beaten: "no better than always answering 'no'"."""
-        found = (baseline.reservation(self.verdict(baseline)) for baseline in self.baselines)
-        return tuple(text for text in found if text is not None)
+        held = ((self.verdict(baseline), baseline.does) for baseline in self.baselines)
+        return tuple(f"{is_} than {does}" for is_, does in held if is_ in ("no better", "worse"))
 
     @property
     def validation_accuracy(self) -> float:
@@ -261,7 +261,7 @@ def _make(
         raise UsageError(
             f"the data of study {target.study_name!r} cannot be read again: {error}"
         ) from error
-    check_data(target, dataset)
+    check_same_data(target, dataset)
     with scratch_folder() as folder:
         data = write_store(folder, dataset, splits)
         run = Run(runner, file, target, lease, dataset, splits, data)

@@ -17,7 +17,7 @@ from hpsearch.engine.metadata import metadata_errors
 from hpsearch.errors import UsageError
 from hpsearch.search.base import Configuration, Result, Slot, merit
 from hpsearch.space import Categorical, Space, Value
-from hpsearch.storage import load_study, study_names
+from hpsearch.storage import load_study
 
 if TYPE_CHECKING:
     import optuna
@@ -31,23 +31,25 @@ MOST = 1024
 """Results of all earlier studies together: a model of more takes seconds, and tells little more."""
 
 
-def read_prior(store: WriteBehindStorage, study: StudyFile) -> list[dict[str, Any]]:
+def read_prior(
+    store: WriteBehindStorage, study: StudyFile, target: optuna.Study | None
+) -> list[dict[str, Any]]:
     """What is known of the earlier studies that a study names, in terms of JSON.
 
     Args:
-        store: where they are, and where the study is if it has begun; then its prior is fixed.
-        study: its study file.
+        store: where they are.
+        study: the study's file.
+        target: the study, if it is there already; once it has begun its prior is fixed.
 
     Raises:
         UsageError: there is no such study, or hpsearch did not make it, or none of its trials has a
             result within what this one may search.
     """
-    names = study.search.prior
-    if names and study.name in study_names(store):
-        kept: list[dict[str, Any]] | None
-        kept = record.read_metadata(load_study(store, study.name), "prior")
+    if target is not None:
+        kept: list[dict[str, Any]] | None = record.read_metadata(target, "prior")
         if kept is not None:
             return kept
+    names = study.search.prior
     return [_read(store, name, study.space(), MOST // len(names)) for name in names]
 
 

@@ -19,7 +19,7 @@ from hpsearch.engine.budget import make_search, plan_search
 from hpsearch.engine.dispatch import Dispatcher
 from hpsearch.engine.events import DataReady, Finished, OnEvent, WinnerNamed
 from hpsearch.engine.identity import (
-    check_data,
+    check_same_data,
     keep_data,
     keep_environment,
     keep_study_file,
@@ -103,27 +103,29 @@ def run_with(
             are scored on the test part too, for the comparison alone.
     """
     store, trials = runner.store, search.trials
-    target = _finished(store, study, trials)
+    target = open_study(store, study) if study.name in study_names(store) else None
+    finished = target is not None and _is_finished(target, study, trials)
     dataset, splits = runner.data(study)
-    if target is not None:
-        check_data(target, dataset)
+    prior = read_prior(store, study, target)
+    if target is None:
+        # Only now, so that what cannot be read leaves no empty study behind.
+        target = open_study(store, study)
+    if finished:
+        check_same_data(target, dataset)
         if not keeps_study_file(target, study):  # another place of its data, or another budget
             with runner.hold(target, counted=False):
                 keep_study_file(target, study)
     else:
-        prior = read_prior(store, study)
-        # Only now, so that what cannot be read leaves no empty study behind.
-        target = open_study(store, study)
         with runner.hold(target) as lease, scratch_folder() as folder:
             baselines = simple_models(dataset, splits)
             totals(target, trials)  # what may refuse it comes first
-            check_data(target, dataset)
+            check_same_data(target, dataset)
             keep_study_file(target, study)
             keep_data(target, dataset, splits, baselines)
             if comparison is not None:
                 record.write_metadata(target, "comparison", comparison)
             # Another driver may have finished it while the data were read.
-            if _finished(store, study, trials) is None:
+            if not _is_finished(target, study, trials):
                 stored = len(target.get_trials(deepcopy=False))
                 ready = DataReady(dataset, splits[0], stored, baselines)
                 data = write_store(folder, dataset, splits)
@@ -143,22 +145,19 @@ def _opening(store: WriteBehindStorage, begins_as: str | None) -> list[Slot]:
     return record.read_slots(load_study(store, begins_as).get_trials(deepcopy=False))
 
 
-def _finished(store: WriteBehindStorage, study: StudyFile, trials: int) -> optuna.Study | None:
-    """The study in the store, if nothing is left to do."""
-    if study.name not in study_names(store):
-        return None
-    target = open_study(store, study)
+def _is_finished(target: optuna.Study, study: StudyFile, trials: int) -> bool:
+    """Whether nothing of the study in the store is left to do."""
     totals(target, trials)
     result = record.read_metadata(target, "result")
     if result is None or result["budget"]["trials"] < trials:
-        return None
+        return False
     for cut, limit in (
         (result["budget"]["seconds"], study.search.seconds),
         (result["budget"]["flops"], study.search.total_flops),
     ):
         if cut is not None and (limit is None or limit > cut):
-            return None
-    return target
+            return False
+    return True
 
 
 def _why_no_winner(study: StudyFile, trials: Sequence[FrozenTrial]) -> str:
@@ -183,7 +182,8 @@ def _complete(
     study, target, dataset = run.study, run.target, run.dataset
     keep_environment(target)
     numbers = totals(target, search.trials)
-    strategy = extend(partial(make_search, study, prior=prior), numbers)
+    make = partial(make_search, study, prior=prior)
+    strategy = extend(make, numbers) if prior or len(numbers) > 1 else search
     record.write_metadata(target, "totals", numbers)
     dispatcher = Dispatcher(run, ready)
     results = dispatcher.search(strategy)

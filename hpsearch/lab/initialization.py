@@ -7,8 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from hpsearch.lab.drawing import log_axis, titled_figure
-from hpsearch.lab.experiment import Experiment
+from hpsearch.lab.experiment import Experiment, log_axis, titled_figure
 from hpsearch.nn import ACTIVATIONS, Network, NetworkConfig
 from hpsearch.plots.style import CYCLE, SKY, Figure, faded
 from hpsearch.wording import Table

@@ -113,6 +113,11 @@ class SoftmaxCrossEntropy:
         """The loss of who knows nothing: ln(classes)."""
         return math.log(classes)
 
+    @staticmethod
+    def guessing(shares: Sequence[float]) -> float:
+        """The loss of who knows how frequent each class is: the entropy, ln(classes) at most."""
+        return -sum(share * math.log(share) for share in shares if share > 0)
+
 
 LOSSES = {"cross-entropy": SoftmaxCrossEntropy}
 """Losses by name."""

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from hpsearch.compare.plan import DOUBLE
 from hpsearch.compare.relevance import Relevance, relevance
 from hpsearch.compare.result import Comparison, StrategyRuns
 from hpsearch.errors import UsageError
 from hpsearch.plots.style import BLUE, Figure, blank_figure, label
 from hpsearch.plots.view import NothingToDraw
+from hpsearch.search.strategies import DOUBLE
 
 __all__ = [
     "RelevanceData",

@@ -19,9 +19,13 @@ from hpsearch.search.quasi_random import sobol
 from hpsearch.search.race import RacedSearch, Search
 from hpsearch.space import Space
 
-__all__ = ["STRATEGIES", "make_strategy"]
+__all__ = ["DOUBLE", "STRATEGIES", "make_strategy"]
 
 STRATEGIES = ("coarse-to-fine", "guided", "grid", "random", *ADAPTIVE, "qmc")
+
+DOUBLE = "random-x2"
+"""In comparisons, random search with twice the budget: who does not beat it has not beaten random
+search (Li et al., Hyperband, JMLR 18, 2018, section 4)."""
 
 IN_STAGES = {
     "coarse-to-fine": (coarse_to_fine.STAGE_SHARES, coarse_to_fine.EPOCH_SHARES),
