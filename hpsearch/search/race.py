@@ -6,7 +6,7 @@ in pairs); after each round the worse two fifths drop out, until the trials are 
 successive elimination (Maron & Moore, Hoeffding races, 1994) with a fixed budget.
 
 Where seeds hardly matter, a race has nothing to tell. It is settled once its repeats show that
-seeds move a score no more than the best quarter of the search differs: then a better configuration
+seeds move a score less than the configurations of the search's best quarter do: then a better one
 is worth more than a surer choice. A search that goes from coarse to fine gets the trials that are
 left: one more stage near the best of all, and a short race again.
 """
@@ -219,7 +219,10 @@ class Race:
         return None
 
     def _settled(self, results: Sequence[Result]) -> bool:
-        """Whether seeds move a score no more than the best quarter of the search differs."""
+        """Whether seeds move a score no more than configurations of the best quarter do.
+
+        The variance among their single scores is that of both together.
+        """
         trainings = [
             [r.score for r in (contender.first, *contender.race) if r.slot.epochs == self.epochs]
             for contender in self._ranked(results)
@@ -235,7 +238,7 @@ class Race:
         if not repeats or len(trainings) < 2 or len(best) < 2:
             return False
         squares = (statistics.pvariance(scores) * len(scores) for scores in trainings if scores)
-        return sum(squares) / repeats <= statistics.variance(best)
+        return sum(squares) / repeats <= statistics.variance(best) / 2
 
     def winner(self, results: Sequence[Result]) -> Winner:
         """The best, as the race stands, of those that were ever trained to their end.

@@ -142,7 +142,8 @@ FOUND = [0.5, 0.6, 0.7, 0.8, 0.9, 1.0]  # the best four of them differ by a vari
         ([[0.9, 1.0]], True),  # nor much
         ([[0.8, 0.7]], False),
         ([[1.2, 1.1]], False),  # better, but not the same
-        ([[0.8, 0.7], [0.9, 0.9]], True),  # more seeds tell more
+        ([[0.85, 0.75]], False),
+        ([[0.85, 0.75], [0.95, 0.9]], True),  # more seeds tell more
     ],
 )
 def test_it_is_settled_when_seeds_move_scores_no_more_than_the_best_differ(
