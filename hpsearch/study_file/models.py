@@ -245,7 +245,7 @@ class SearchSection(_Table):
     """How the settings are searched."""
 
     strategy: Annotated[str, OneOf(STRATEGIES)] = _key(
-        "coarse-to-fine", f"Who proposes configurations: {', '.join(STRATEGIES)}."
+        "guided", f"Who proposes configurations: {', '.join(STRATEGIES)}."
     )
     trials: Whole = _key(
         60,
