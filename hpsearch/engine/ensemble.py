@@ -17,7 +17,7 @@ from hpsearch.engine.identity import check_same_data, kept_study_file
 from hpsearch.engine.intervals import wilson_interval
 from hpsearch.engine.jobs import run_jobs
 from hpsearch.engine.processes import scratch_folder
-from hpsearch.engine.refit import refit_all
+from hpsearch.engine.refit import model_of, refit_all
 from hpsearch.engine.runner import Run, Runner, open_runner
 from hpsearch.errors import DataError, RunError, UsageError
 from hpsearch.search.base import Result, in_order
@@ -30,7 +30,6 @@ from hpsearch.storage import (
     storage_errors,
 )
 from hpsearch.training.jobs import Probabilities, probabilities_job
-from hpsearch.training.model import Member, Model
 
 if TYPE_CHECKING:
     from concurrent.futures import Executor
@@ -275,13 +274,7 @@ def _make(
         chosen = [candidates[step.candidate].slot for step in steps]
         plans = [(slot.configuration, slot.epochs) for slot in chosen]
         trained = refit_all(run, plans, "a member's last training")
-    model = Model(
-        tuple(Member(refit.network, refit.state, refit.preprocessor) for refit, _ in trained),
-        dataset.classes,
-        dataset.feature_names,
-        dataset.categories,
-        decimal_comma=dataset.account.decimal_comma,
-    )
+    model = model_of(dataset, [refit for refit, _ in trained])
     test = splits[0].test
     labels = model.predict_proba(dataset.X[test]).argmax(axis=1)
     ensemble = Ensemble(

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
@@ -29,7 +30,7 @@ from hpsearch.engine.identity import (
 )
 from hpsearch.engine.prior import keep_prior, read_prior
 from hpsearch.engine.processes import scratch_folder
-from hpsearch.engine.refit import refit_all
+from hpsearch.engine.refit import model_of, refit_all
 from hpsearch.engine.runner import Run, Runner, open_runner
 from hpsearch.engine.summary import Summary, summarize
 from hpsearch.errors import NoWinnerError, RunError
@@ -38,7 +39,6 @@ from hpsearch.search.extension import extend
 from hpsearch.search.race import RacedSearch
 from hpsearch.storage import DEFAULT_STORAGE, load_study, save_model_bytes, study_names
 from hpsearch.study_file import StudyFile
-from hpsearch.training.model import Member, Model
 
 if TYPE_CHECKING:
     from concurrent.futures import Executor
@@ -179,7 +179,7 @@ def _complete(
     run: Run, search: RacedSearch, ready: DataReady, prior: Sequence[Sequence[Result]]
 ) -> None:
     """Search, train the winner on all but the test part, test it once, keep network and figures."""
-    study, target, dataset = run.study, run.target, run.dataset
+    study, target = run.study, run.target
     keep_environment(target)
     numbers = totals(target, search.trials)
     make = partial(make_search, study, prior=prior)
@@ -207,14 +207,8 @@ def _complete(
         "tests": 1 if before is None else before["tests"] + 1,
         "seconds": round(run.seconds, 3),
     }
-    model = Model(
-        (Member(refit.network, refit.state, refit.preprocessor),),
-        dataset.classes,
-        dataset.feature_names,
-        dataset.categories,
-        {"study": study.name, "strategy": study.search.strategy} | figures,
-        decimal_comma=dataset.account.decimal_comma,
-    )
+    about = {"study": study.name, "strategy": study.search.strategy}
+    model = replace(model_of(run.dataset, [refit]), origin=about | figures)
     digest = save_model_bytes(run.runner.store, target._study_id, model.to_bytes())
     budget = {
         "trials": search.trials,

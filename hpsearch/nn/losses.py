@@ -11,13 +11,14 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from typing import TypeAlias
 
 import numpy as np
 import numpy.typing as npt
 
 from hpsearch.nn.arrays import Array, Labels
 
-__all__ = ["LOSSES", "SoftmaxCrossEntropy", "softmax"]
+__all__ = ["LOSSES", "Loss", "SoftmaxCrossEntropy", "softmax"]
 
 
 class CrossEntropyScratch:
@@ -121,6 +122,9 @@ class SoftmaxCrossEntropy:
 
 LOSSES = {"cross-entropy": SoftmaxCrossEntropy}
 """Losses by name."""
+
+Loss: TypeAlias = SoftmaxCrossEntropy
+"""Any of them."""
 
 
 def softmax(logits: Array) -> Array:
