@@ -73,6 +73,7 @@ class StrategySummary:
         winners_are: what the winners are beside that: by the wider of two intervals, that of
             ``test`` over the searches and Wilson's over the rows of the test part.
         without_winner: searches that ended without a winner.
+        raced: whether a race named its winners.
     """
 
     strategy: str
@@ -88,6 +89,7 @@ class StrategySummary:
     constant: float | None = None
     winners_are: WinnerIs | None = None
     without_winner: int = 0
+    raced: bool = False
 
 
 @lru_cache(maxsize=16)  # a terminal, a page and two panels ask, and the bootstraps take a second
@@ -126,6 +128,7 @@ def summarize_strategies(*comparisons: Comparison) -> tuple[StrategySummary, ...
             constant=constant,
             winners_are=_winners_are(middles[name], constant, rows),
             without_winner=sum(part.without_winner for part in parts[name]),
+            raced=any(part.raced for part in parts[name]),
             trials=float(np.concatenate([part.trials for part in parts[name]]).mean()),
             cost=float(
                 np.concatenate(

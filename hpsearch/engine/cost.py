@@ -124,6 +124,10 @@ class Spending:
         self._charge(slot)
         return True
 
+    def raise_to(self, limit: float | None) -> None:
+        """Go on with a higher limit; what was turned away stays so."""
+        self._limit, self._misses, self.over = limit, 0, False
+
     def _charge(self, slot: Slot) -> None:
         self._charged.add(slot.place)
         self._spent += self._cost(slot)

@@ -132,6 +132,7 @@ def run_with(
                 run = Run(runner, study, target, lease, dataset, splits, data, on_event)
                 if comparison is not None:
                     run.tested, run.opening = True, _opening(store, comparison["begins_as"])
+                    run.shares = search.shares(comparison.get("reserved", 0.0))
                 _complete(run, search, ready, keep_prior(target, prior, study.space()))
     summary = summarize(target)
     on_event(Finished(summary))
@@ -139,10 +140,11 @@ def run_with(
 
 
 def _opening(store: WriteBehindStorage, begins_as: str | None) -> list[Slot]:
-    """The slots that a search is to begin with, which are another's."""
+    """The slots that a search is to begin with, which are another's; that one's race is its own."""
     if begins_as is None:
         return []
-    return record.read_slots(load_study(store, begins_as).get_trials(deepcopy=False))
+    trials = load_study(store, begins_as).get_trials(deepcopy=False)
+    return [slot for slot in record.read_slots(trials) if slot.stage == 0]
 
 
 def _is_finished(target: optuna.Study, study: StudyFile, trials: int) -> bool:
@@ -189,7 +191,7 @@ def _complete(
     results = dispatcher.search(strategy)
     unpaid = dispatcher.spending.refused > 0
     winner = _winner(run, strategy, results, unpaid=unpaid)
-    out_of_time = run.out_of_time
+    out_of_time = run.out_of_time()
     run.on_event(WinnerNamed(winner, out_of_time))
     chosen = [(winner.configuration, winner.epochs)]
     [(refit, attempts)] = refit_all(run, chosen, "the winner's last training")

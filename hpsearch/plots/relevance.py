@@ -62,7 +62,7 @@ def relevances(comparison: Comparison) -> dict[str, Relevance]:
 
 
 def independent_trials(comparison: Comparison) -> StrategyRuns:
-    """Random search, with twice the budget where it competes so.
+    """Random search without its race, with twice the budget where it competes so.
 
     Raises:
         NothingToDraw: it does not compete.
@@ -72,7 +72,7 @@ def independent_trials(comparison: Comparison) -> StrategyRuns:
         raise NothingToDraw(
             "Random search does not compete, and only its trials are independent of each other."
         )
-    return random
+    return random.first_stage()
 
 
 def relevance_figure(data: RelevanceData) -> Figure:

@@ -17,6 +17,7 @@ import math
 import statistics
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from itertools import accumulate
 
 from hpsearch.errors import NoWinnerError, RunError
 from hpsearch.search.base import (
@@ -138,6 +139,17 @@ class RacedSearch:
         """The epochs of all trainings together, if each trains as long as it may."""
         each = zip(self.search.slots, self.search.epochs, strict=True)
         return sum(slots * epochs for slots, epochs in each) + self.race * self.epochs
+
+    def shares(self, reserved: float) -> list[float]:
+        """How much of a budget may be spent by the end of each stage of the search.
+
+        Args:
+            reserved: the share that is left to the race; the stages divide the rest as they divide
+                their epochs.
+        """
+        each = zip(self.search.slots, self.search.epochs, strict=True)
+        spent = list(accumulate(slots * epochs for slots, epochs in each))
+        return [(1 - reserved) * epochs / spent[-1] for epochs in spent] if reserved else []
 
     def next_stage(self, results: Sequence[Result]) -> Stage | None:
         """The search's next stage; after its last one the rounds of the race."""

@@ -19,7 +19,7 @@ from hpsearch.search.quasi_random import sobol
 from hpsearch.search.race import RacedSearch, Search
 from hpsearch.space import Space
 
-__all__ = ["DOUBLE", "STRATEGIES", "make_strategy"]
+__all__ = ["DOUBLE", "IN_STAGES", "STRATEGIES", "make_strategy", "race_of"]
 
 STRATEGIES = ("coarse-to-fine", "guided", "grid", "random", *ADAPTIVE, "qmc")
 
@@ -37,6 +37,15 @@ RACE_SHARE = 0.25  # of the trials of a search in stages
 RACE_FROM = 8  # with fewer trials than this, all of them search
 
 _DRAW = 1  # keeps the key of a draw apart from the key of a training seed
+
+
+def race_of(trials: int) -> int:
+    """How many of so many trials race where the study does not say.
+
+    >>> race_of(60), race_of(7)
+    (15, 0)
+    """
+    return round(RACE_SHARE * trials) if trials >= RACE_FROM else 0
 
 
 def make_strategy(
@@ -88,8 +97,7 @@ def make_strategy(
     _refuse(name, ["guided"], prior=prior)
     _refuse(name, IN_STAGES, stage_shares=stage_shares, epoch_shares=epoch_shares)
     if race is None:
-        races = name in IN_STAGES and trials >= RACE_FROM
-        race = round(RACE_SHARE * trials) if races else 0
+        race = race_of(trials) if name in IN_STAGES else 0
     if not 0 <= race < trials:
         raise UsageError(
             f"race is {shown(race)} of {trials} trials; give at least 0 and leave one to the "

@@ -317,8 +317,13 @@ class CompareSection(_Table):
     """How `hpsearch compare` has strategies compete."""
 
     strategies: list[Annotated[str, OneOf((*STRATEGIES, DOUBLE))]] = _key(
-        ["grid", "random", DOUBLE, "coarse-to-fine", "tpe"],
+        ["grid", "random", DOUBLE, "coarse-to-fine", "guided", "tpe"],
         "Who competes; random-x2 is random search with twice the budget, the honest yardstick.",
+    )
+    race: bool = _key(
+        True,
+        "Every search ends in the same race, a quarter of the budget; false: only those that race "
+        "by themselves do, which are coarse-to-fine and guided.",
     )
     repeats: Whole = _key(
         10, "Searches of each, with other splits and seeds, the same for all.", ge=1, le=1000
@@ -329,7 +334,7 @@ class CompareSection(_Table):
     )
     amount: float | None = _key(
         None,
-        "How much of it; absent: what search.trials average full trainings take.",
+        "How much of it; absent: what search.trials full trainings take, of grid search's points.",
         example=1e12,
         gt=0,
     )
