@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from hpsearch.engine import Summary, run_study
     from hpsearch.errors import HpsearchError
     from hpsearch.search import make_strategy, run_search
+    from hpsearch.search.guided_sampler import GuidedSampler
     from hpsearch.search.sampler import CoarseToFineSampler
     from hpsearch.space import Categorical, Condition, Float, Int, Space
     from hpsearch.study_file import StudyFile, load_study_file, parse_study_file
@@ -24,6 +25,7 @@ __all__ = [
     "CoarseToFineSampler",
     "Condition",
     "Float",
+    "GuidedSampler",
     "HpsearchError",
     "Int",
     "MLPClassifier",
@@ -44,6 +46,7 @@ _HOMES = {
     "engine": ("Summary", "run_study"),
     "errors": ("HpsearchError",),
     "search": ("make_strategy", "run_search"),
+    "search.guided_sampler": ("GuidedSampler",),
     "search.sampler": ("CoarseToFineSampler",),
     "space": ("Categorical", "Condition", "Float", "Int", "Space"),
     "study_file": ("StudyFile", "load_study_file", "parse_study_file"),

@@ -78,13 +78,14 @@ def guided(
     return lambda index, _: chosen()[index]
 
 
-def choose(candidates: Posterior, best: float, count: int) -> list[int]:
+def choose(candidates: Posterior, best: float, count: int, *, running: int = 0) -> list[int]:
     """The candidates to try together, each the best after those before it.
 
     Args:
         candidates: what is believed of them.
         best: what their values are to improve on.
         count: how many, at most all.
+        running: how many of them, the first ones, are being tried already: those come first.
     """
     process = candidates.process
     noise = process.scale * process.noise
@@ -92,9 +93,12 @@ def choose(candidates: Posterior, best: float, count: int) -> list[int]:
     taken: list[int] = []
     learnt = np.empty((count, len(variance)))
     for slot in range(count):
-        gain = expected_improvement(candidates.mean, variance, best)
-        gain[taken] = -math.inf
-        new = int(gain.argmax())
+        if slot < running:
+            new = slot
+        else:
+            gain = expected_improvement(candidates.mean, variance, best)
+            gain[taken] = -math.inf
+            new = int(gain.argmax())
         shared = candidates.covariance(slice(new, new + 1))[:, 0]
         shared -= learnt[:slot, new] @ learnt[:slot]
         learnt[slot] = shared / math.sqrt(variance[new] + noise)

@@ -17,14 +17,14 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass, replace
 
 import numpy as np
 
 from hpsearch.search.base import Configuration, Result, in_order
 from hpsearch.search.effects import ranks
-from hpsearch.search.gaussian_process import Array, GaussianProcess, Posterior, fit
+from hpsearch.search.gaussian_process import Array, GaussianProcess, Posterior, fit, given
 from hpsearch.space import Categorical, Parameter, Space, Value
 
 __all__ = ["Surrogate", "learn", "normal_scores"]
@@ -39,27 +39,51 @@ class Surrogate:
     Args:
         space: the space of the first stage, which says where values lie.
         epochs: how long that is.
-        varied: whether not all trained as long.
+        timed: whether not all trained as long.
+        optional: the parameters that a configuration may lack.
         process: the Gaussian process of normal scores.
         studies: from how many studies the results are; this one, and earlier ones.
     """
 
     space: Space
     epochs: int
-    varied: bool
+    timed: bool
+    optional: frozenset[str]
     process: GaussianProcess
     studies: int
 
     def posterior(self, configurations: Sequence[Configuration]) -> Posterior:
         """What normal scores are to be expected of configurations, trained so long."""
-        count = len(configurations)
-        lengths = [self.epochs] * count if self.varied else []
-        points, _ = _points(self.space, configurations, lengths, [0] * count, self.studies)
+        points = self._points(configurations, [self.epochs] * len(configurations))
         return self.process.posterior(points)
+
+    def after(self, results: Sequence[Result]) -> Surrogate:
+        """What other results tell, with the lengths and the noise found before: a cheap step.
+
+        Args:
+            results: as for `learn`, trained no longer and no shorter than those before; there is no
+                prior.
+
+        Raises:
+            LinAlgError: of what the numbers do not allow for.
+        """
+        ordered = in_order(results)
+        configurations = [result.slot.configuration for result in ordered]
+        points = self._points(configurations, [result.slot.epochs for result in ordered])
+        lengths, noise = self.process.lengths, self.process.noise
+        return replace(self, process=given(points, normal_scores(ordered), lengths, noise))
+
+    def _points(self, configurations: Sequence[Configuration], trained: Sequence[int]) -> Array:
+        which = [0] * len(configurations)
+        timed = trained if self.timed else []
+        return _points(self.space, configurations, timed, self.optional, which, self.studies)[0]
 
 
 def learn(
-    space: Space, results: Sequence[Result], prior: Sequence[Sequence[Result]] = ()
+    space: Space,
+    results: Sequence[Result],
+    prior: Sequence[Sequence[Result]] = (),
+    optional: Collection[str] = (),
 ) -> Surrogate:
     """Fit the model to results.
 
@@ -68,6 +92,7 @@ def learn(
         results: of any stages, in any order, not all equally good; none if there is a prior.
         prior: results of earlier studies, which may have gone over other ranges or other data; each
             study's are ranked among themselves.
+        optional: what a configuration may lack besides the parameters that have a condition.
 
     Raises:
         LinAlgError: of what the numbers do not allow for.
@@ -75,16 +100,17 @@ def learn(
     studies = [in_order(study) for study in (results, *prior)]
     every = [result for study in studies for result in study]
     trained = [result.slot.epochs for result in every]
-    varied = min(trained) < max(trained)
+    shortest, longest = min(trained), max(trained)
+    lacking = frozenset(space.conditions).union(optional)
     configurations = [result.slot.configuration for result in every]
     which = [index for index, study in enumerate(studies) for _ in study]
-    lengths = trained if varied else []
-    points, inputs = _points(space, configurations, lengths, which, len(studies))
+    timed = trained if shortest < longest else []
+    points, inputs = _points(space, configurations, timed, lacking, which, len(studies))
     values = np.concatenate([normal_scores(study) for study in studies])
     own_lengths = len(every) >= ENOUGH * len(space.parameters)
     process = fit(points, values, inputs, own_lengths=own_lengths)
     epochs = max(trained[: len(results)] or trained)
-    return Surrogate(space, epochs, varied, process, len(studies))
+    return Surrogate(space, epochs, shortest < longest, lacking, process, len(studies))
 
 
 def normal_scores(results: Sequence[Result]) -> Array:
@@ -105,6 +131,7 @@ def _points(
     space: Space,
     configurations: Sequence[Configuration],
     trained: Sequence[int],
+    optional: Collection[str],
     which: Sequence[int] = (),
     studies: int = 1,
 ) -> tuple[Array, np.ndarray[tuple[int], np.dtype[np.intp]]]:
@@ -114,6 +141,7 @@ def _points(
         space: of the first stage.
         configurations: n of them.
         trained: the epochs of each; empty to leave lengths out.
+        optional: the parameters that a configuration may lack.
         which: the study of each, where there are several.
         studies: how many there are.
 
@@ -126,7 +154,7 @@ def _points(
             parameter,
             [configuration.get(name) for configuration in configurations],
             [name in configuration for configuration in configurations],
-            conditional=name in space.conditions,
+            optional=name in optional,
         )
         for name, parameter in space.parameters.items()
     ]
@@ -141,7 +169,7 @@ def _points(
 
 
 def _coordinates(
-    parameter: Parameter, values: Sequence[Value], there: Sequence[bool], *, conditional: bool
+    parameter: Parameter, values: Sequence[Value], there: Sequence[bool], *, optional: bool
 ) -> Array:
     """One parameter of n configurations, (n, coordinates)."""
     if isinstance(parameter, Categorical):
@@ -149,7 +177,7 @@ def _coordinates(
             parameter.choices.index(value) if exists else -1  # the last corner is absence
             for value, exists in zip(values, there, strict=True)
         ]
-        return _corners(codes, len(parameter.choices) + conditional)
+        return _corners(codes, len(parameter.choices) + optional)
     low, high = parameter.bounds()
     width = (high - low) or 1.0
     place = np.array(
@@ -158,7 +186,7 @@ def _coordinates(
             for value in values
         ]
     )
-    if not conditional:
+    if not optional:
         return place[:, None]
     around = np.column_stack((np.cos(place), np.sin(place)))
     return np.where(np.array(there)[:, None], around, 0.0)
