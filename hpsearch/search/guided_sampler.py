@@ -39,7 +39,8 @@ class GuidedSampler(CoarseToFineSampler):
     has nothing to tell yet.
 
     What is proposed is a pure function of the seed, the trial's number, and the trials that have
-    finished or are running: a study that another process goes on with gets the same.
+    finished or are running: a study that another process goes on with gets the same. There is no
+    race: retrain the best few with other seeds before you believe a winner.
 
     Args:
         n_trials: how many trials the study will have; later ones belong to the last stage.
