@@ -7,6 +7,9 @@ import os
 
 for _name in ("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS", "MKL_NUM_THREADS"):
     os.environ.setdefault(_name, "1")  # before anything imports NumPy
+# Hundreds of processes start in these tests: those that may not keep bytecode would compile the
+# package again, each for itself, and take half as long again to start.
+os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
 
 import hypothesis  # noqa: E402
 import optuna  # noqa: E402

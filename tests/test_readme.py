@@ -6,6 +6,7 @@ import importlib.util
 import os
 import re
 import shlex
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -56,11 +57,21 @@ def shell(command: str, folder: Path) -> subprocess.CompletedProcess[str]:
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A folder with the study files, in which the commands run one after the other."""
-    here = tmp_path_factory.mktemp("readme")
-    (here / "studies").symlink_to(ROOT / "studies")
+    """A folder with the study files, in which the commands run one after the other.
+
+    The comparison is smaller here: it takes minutes, and would be the same with every trial.
+    """
     from sklearn.datasets import load_digits
 
+    here = tmp_path_factory.mktemp("readme")
+    shutil.copytree(ROOT / "studies", here / "studies")
+    compare = here / "studies" / "compare-digits.toml"
+    text = compare.read_text(encoding="utf-8")
+    points = "points = { learning_rate = 3, decay = 1, l2 = 1, width = 2, depth = 2 }"
+    for setting in ("epochs = 5", "trials = 12", points):
+        text, found = re.subn(rf"^{setting.split()[0]} = .*$", setting, text, flags=re.MULTILINE)
+        assert found == 1, setting
+    compare.write_text(text, encoding="utf-8")
     load_digits(as_frame=True).data.head(20).to_csv(here / "table.csv", index=False)
     return here
 
