@@ -181,7 +181,7 @@ class GuidedSampler(CoarseToFineSampler):
         inputs = (space, first, optional)
         fitted = self._fitted
         if fitted is None or fitted[0] != inputs:
-            self._fitted = fitted = (inputs, learn(space, first, optional))
+            self._fitted = fitted = (inputs, learn(space, first, optional=optional))
         return fitted[1].after(results)
 
 

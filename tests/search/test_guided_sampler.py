@@ -154,7 +154,7 @@ def test_a_parameter_that_a_number_decides_on_is_proposed_where_it_exists() -> N
     assert study.best_value < 0.01
 
 
-def fails(*_: object) -> None:
+def fails(*_: object, **__: object) -> None:
     raise np.linalg.LinAlgError("not positive definite")
 
 
