@@ -309,7 +309,7 @@ def race_text(comparison: Comparison) -> str:
     """The race that ends a search."""
     if comparison.race is None:
         return "as each strategy does by itself"
-    return f"{comparison.race} trainings" if comparison.race else "none"
+    return f"at most {comparison.race} trainings" if comparison.race else "none"
 
 
 def comparison_note(comparisons: Sequence[Comparison], reference: str) -> str:
@@ -317,7 +317,7 @@ def comparison_note(comparisons: Sequence[Comparison], reference: str) -> str:
     conditions = " ".join(
         f"On {c.data['name']}: {c.data['train']:,} rows to train, {c.data['validation']:,} to "
         f"validate, {c.data['test']:,} to test; the budget of a search was {budget_text(c)}"
-        f"{f', of which the race had {race_text(c)}' if c.race else ''}."
+        f"{f', and its race had {race_text(c)}' if c.race else ''}."
         for c in comparisons
     )
     double = f" {DOUBLE} had twice the budget." if DOUBLE in comparisons[0].runs else ""
