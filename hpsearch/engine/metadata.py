@@ -65,6 +65,11 @@ STAGE: Mapping[str, Any] = {
     "changes": [dict],
 }
 
+
+def _a_pair(value: object) -> bool:
+    return fits(value, [a_number]) and len(value) == 2  # type: ignore[arg-type]
+
+
 SHAPES: Mapping[str, Any] = {
     "study file": {
         "data": dict,
@@ -85,7 +90,11 @@ SHAPES: Mapping[str, Any] = {
         "account": ACCOUNT,
         "baselines": [SIMPLE_MODEL],
     },
-    "stage": lambda stage: fits(stage, STAGE) and fits(stage.get("chosen", []), [dict]),
+    "stage": lambda stage: (
+        fits(stage, STAGE)
+        and fits(stage.get("chosen", []), [dict])
+        and fits(stage.get("motives", []), [or_none(_a_pair)])
+    ),
     "totals": [a_count],
     "environments": [dict],
     "comparison": {
