@@ -16,6 +16,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import TypeAlias
 
 import numpy as np
 
@@ -24,7 +25,10 @@ from hpsearch.search.effects import ranks
 from hpsearch.search.gaussian_process import Array, GaussianProcess, Posterior, fit
 from hpsearch.space import Categorical, Parameter, Space, Value
 
-__all__ = ["Surrogate", "learn", "normal_scores"]
+__all__ = ["Owners", "Surrogate", "learn", "normal_scores"]
+
+Owners: TypeAlias = np.ndarray[tuple[int], np.dtype[np.intp]]
+"""For each coordinate of a point the input that it belongs to, from 0."""
 
 ENOUGH = 4  # results for each parameter, from which on each has a length of its own
 
@@ -47,9 +51,17 @@ class Surrogate:
 
     def posterior(self, configurations: Sequence[Configuration]) -> Posterior:
         """What normal scores are to be expected of configurations, trained so long."""
+        return self.process.posterior(self.points(configurations)[0])
+
+    def points(self, configurations: Sequence[Configuration]) -> tuple[Array, Owners]:
+        """Configurations, trained so long, as points of the process, and who owns each coordinate.
+
+        Returns:
+            (n, coordinates), and for each coordinate its parameter's place in the space; after the
+            last one comes the training's length.
+        """
         lengths = [self.epochs] * len(configurations) if self.shortest < self.epochs else []
-        points, _ = _points(self.space, configurations, lengths)
-        return self.process.posterior(points)
+        return _points(self.space, configurations, lengths)
 
 
 def learn(space: Space, results: Sequence[Result]) -> Surrogate:
@@ -88,7 +100,7 @@ def normal_scores(results: Sequence[Result]) -> Array:
 
 def _points(
     space: Space, configurations: Sequence[Configuration], trained: Sequence[int]
-) -> tuple[Array, np.ndarray[tuple[int], np.dtype[np.intp]]]:
+) -> tuple[Array, Owners]:
     """Configurations as points whose distances count, and the input that owns each coordinate.
 
     Args:
