@@ -167,8 +167,11 @@ def believe(space: Space, results: Sequence[Result]) -> Beliefs | None:
     complete = any(result.complete for result in known)
     if len(known) < FEWEST or not complete or np.ptp(ranks(known)) == 0.0 or not space.parameters:
         return None
+    from threadpoolctl import threadpool_limits
+
     try:
-        model = learn(_widened(space, known), known)
+        with threadpool_limits(1):  # small matrices, over which threads would only wait
+            model = learn(_widened(space, known), known)
     except np.linalg.LinAlgError:
         return None
     everywhere = [_configuration(model.space, draw) for draw in _draws(model.space, 4 * OTHERS)]

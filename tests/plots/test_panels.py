@@ -449,7 +449,13 @@ def test_what_cannot_be_drawn_is_said(name: str) -> None:
         panel(name).data(view_of(trial(0), objectives=2))
 
 
-@pytest.mark.parametrize("name", ["importances", "slice-contour", "pair", "parallel"])
+@pytest.mark.parametrize(
+    "name",
+    [
+        *("importances", "slice-contour", "pair", "parallel"),
+        *("effects", "interaction", "predicted"),
+    ],
+)
 def test_one_trial_is_too_few_for_a_comparison(name: str) -> None:
     with pytest.raises(NothingToDraw, match="Only one trial is complete"):
         panel(name).data(view_of(trial(0, 0.5)))
