@@ -12,6 +12,7 @@ import numpy as np
 from pydantic import BaseModel
 
 from hpsearch.advice.evidence import Evidence
+from hpsearch.checks.check import listed
 from hpsearch.engine.intervals import wilson_interval
 from hpsearch.engine.summary import TrialRow
 from hpsearch.search.beliefs import believe, effects
@@ -335,7 +336,7 @@ def _effects(evidence: Evidence) -> Iterator[Recommendation]:
     shares = [f"{effect.parameter} {effect.share:.0%}" for effect in found if effect.share >= 0.01]
     little = [effect.parameter for effect in found if effect.share < 0.01]
     if little:
-        shares.append(f"{' and '.join(little)} less than 1%{' each' if len(little) > 1 else ''}")
+        shares.append(f"{listed(little)} less than 1%{' each' if len(little) > 1 else ''}")
     rest = sum(effect.share for effect in found) < 0.99
     yield Recommendation(
         "parameters",

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 
@@ -13,7 +14,7 @@ from hpsearch.plots.scales import ScoreAxis, hover_texts, parameter_axis, points
 from hpsearch.plots.style import GREY, VERMILLION, Figure, blank_figure, label
 from hpsearch.plots.view import NothingToDraw, StudyView
 from hpsearch.search.beliefs import strongest_pair
-from hpsearch.space import Parameter, Value
+from hpsearch.space import Categorical, Parameter, Value
 
 __all__ = ["InteractionData", "interaction_data", "interaction_figure"]
 
@@ -99,13 +100,15 @@ def interaction_figure(data: InteractionData) -> Figure:
     figure.update_layout(xaxis_automargin=True, yaxis_automargin=True)
     grids = np.meshgrid(*data.grids)
     texts = hover_texts(data.parameters, [grid.ravel() for grid in grids])
-    figure.add_contour(
+    # Between two choices there is nothing that contours could be drawn through.
+    choices = all(isinstance(parameter, Categorical) for parameter in data.parameters)
+    draw = figure.add_heatmap if choices else partial(figure.add_contour, line={"width": 0.5})
+    draw(
         x=data.grids[0],
         y=data.grids[1],
         z=data.surface.astype(np.float32),
         colorscale="Cividis",
         reversescale=data.axis.edge == data.axis.high,  # bright is good, also for losses
-        line={"width": 0.5},
         colorbar={"title": {"text": label(data.axis.name), "side": "right"}, "thickness": 12},
         text=None if texts is None else np.array(texts, object).reshape(data.surface.shape),
         hovertemplate=f"{'%{x:.3g}, %{y:.3g}' if texts is None else '%{text}'}: "

@@ -106,14 +106,15 @@ PANELS = {
     "effects": Panel(
         "What the model believes",
         "What score a model of all results expects along each parameter, those that matter most "
-        "first. The shade is how sure it is: where no trial was near, it is wide.",
+        "first. The shade is how sure it is: where no trial was near, it is wide. How far the "
+        "model may be believed at all, the panel of predicted against found shows.",
         effects_data,
         effects_figures,
     ),
     "interaction": Panel(
         "The pair that matters most together",
         "What the model expects over two parameters. Where the best value of one depends on that "
-        "of the other, the pattern lies aslant.",
+        "of the other, rows are not bright in the same places.",
         interaction_data,
         _one(interaction_figure),
     ),

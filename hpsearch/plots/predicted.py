@@ -57,10 +57,11 @@ def predicted_data(view: StudyView) -> PredictedData:
     guess = expected(told.beliefs)
     ends = [told.scores(guess.mean + d * guess.deviation) for d in (-2, 2)]
     bands = np.stack([told.scores(guess.mean), np.minimum(*ends), np.maximum(*ends)])
-    off = np.abs(normal_scores(told.beliefs.results) - guess.mean) <= 2 * guess.deviation
+    found = normal_scores(told.beliefs.results)
+    near = np.abs(found - guess.mean) <= 2 * guess.deviation
     places = {trial.number: i for i, trial in enumerate(told.trials)}
     complete = [t for t in told.trials if t.state == "complete"]
-    inside = sum(bool(off[places[t.number]]) for t in complete)
+    inside = sum(bool(near[places[t.number]]) for t in complete)
 
     def predictions(trials: list[TrialRow]) -> Predictions:
         mean, low, high = bands[:, [places[t.number] for t in trials]]
@@ -74,7 +75,8 @@ def predicted_data(view: StudyView) -> PredictedData:
         )
 
     note = (
-        f"{told.of} For each trial it was asked again without that trial. Bars are 2 standard "
+        f"{told.of} For each trial it was asked again without that trial; the ranks it expects "
+        f"and those found correlate by {_correlation(guess.mean, found):.2f}. Bars are 2 standard "
         f"deviations to either side, noise included; {inside} of {len(complete)} scores lie in "
         f"theirs, and about 95% should. {told.beliefs.noise_share:.0%} of the variance is noise "
         "to the model: what another seed would change, and what these parameters do not tell. "
@@ -85,6 +87,11 @@ def predicted_data(view: StudyView) -> PredictedData:
         told.axis,
         note.strip(),
     )
+
+
+def _correlation(a: np.ndarray, b: np.ndarray) -> float:
+    """That of two lists of numbers; 0 where one does not vary."""
+    return float(np.corrcoef(a, b)[0, 1]) if min(np.ptp(a), np.ptp(b)) > 1e-9 else 0.0
 
 
 def predicted_figure(data: PredictedData) -> Figure:

@@ -91,6 +91,22 @@ def test_the_map_says_how_its_pair_was_chosen() -> None:
     assert star.marker.symbol == "star-open"
 
 
+def test_two_parameters_of_choices_are_fields_and_not_contours() -> None:
+    view = ruled_by_rate()
+    kind = Categorical(("a", "b"))
+    rows = tuple(
+        replace(row, configuration={"u": u, "v": v}, slot=None, score=score, state="complete")
+        for row in view.trials
+        for u, v in [(kind.choices[row.number % 2], kind.choices[row.number // 2 % 2])]
+        for score in [(u == v) + 0.001 * row.number]
+    )
+    summary = replace(view.summary, rows=rows, stages=(), best=rows[0].configuration)
+    data = interaction_data(replace(view, summary=summary, parameters={"u": kind, "v": kind}))
+    assert data.surface[0, 0] > data.surface[0, 1]
+    assert data.surface[1, 1] > data.surface[1, 0]
+    assert interaction_figure(data).data[0].type == "heatmap"
+
+
 def test_predictions_are_counted_and_the_noise_is_told() -> None:
     view = ruled_by_rate()
     data = predicted_data(view)
@@ -102,6 +118,7 @@ def test_predictions_are_counted_and_the_noise_is_told() -> None:
     assert np.corrcoef(told.mean, told.found)[0, 1] > 0.9
     assert f"of {len(complete)} scores lie in theirs" in data.note
     assert "% of the variance is noise" in data.note
+    assert "those found correlate by 0.9" in data.note
     figure = predicted_figure(data)
     line, points = figure.data
     assert list(line.x) == list(line.y)
