@@ -12,10 +12,10 @@ from typing import TYPE_CHECKING, Any
 
 from hpsearch.engine.metadata import PREFIX, metadata_errors, read_metadata, write_metadata
 from hpsearch.search.base import (
-    Change,
     Chosen,
     Configuration,
     Motive,
+    Move,
     Result,
     Slot,
     Stage,
@@ -334,7 +334,7 @@ def read_stages(study: Study) -> list[StagePlan]:
     while (kept := read_metadata(study, key := f"stage {len(stages)}")) is not None:
         with metadata_errors(study, key):
             changes = tuple(
-                Change(
+                Move(
                     change["parameter"],
                     _one(change["before"]),
                     _one(change["after"]),

@@ -97,7 +97,7 @@ def _of(beliefs: Beliefs, there: int, left_out: Collection[str]) -> str:
     if learned < there:
         results = f"{learned} of {there:,} results, evenly by rank"
     model = f"The model is the Gaussian process of guided search, and has learned from {results}."
-    if beliefs.model.shortest < beliefs.model.epochs:
+    if beliefs.model.timed:
         model += f" It speaks of trainings of {beliefs.model.epochs} epochs."
     if left_out:
         model += f" Left out, as not every trial has them: {', '.join(sorted(left_out))}."

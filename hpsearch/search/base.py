@@ -24,10 +24,10 @@ from hpsearch.space import Parameter, Space, Value
 
 __all__ = [
     "RACE",
-    "Change",
     "Chosen",
     "Configuration",
     "Motive",
+    "Move",
     "Propose",
     "Result",
     "Slot",
@@ -127,7 +127,7 @@ class Chosen:
 
 
 @dataclass(frozen=True)
-class Change:
+class Move:
     """What a stage did to a parameter of the stage before it, and why.
 
     Args:
@@ -184,7 +184,7 @@ class StagePlan:
     slots: int
     epochs: int
     space: Space
-    changes: tuple[Change, ...] = ()
+    changes: tuple[Move, ...] = ()
     motives: tuple[Motive | None, ...] = ()
 
     @property
