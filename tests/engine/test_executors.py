@@ -102,6 +102,7 @@ print(run_study(StudyFile.model_validate(content), storage="s.db", workers=2).st
 """
 
 
+@pytest.mark.slow
 @needs_forkserver
 def test_a_script_needs_no_guard_since_workers_do_not_run_it(tmp_path: Path) -> None:
     assert printed_by(SCRIPT, tmp_path) == "begins\n2\n"
@@ -122,6 +123,7 @@ if __name__ == "__main__":
 """
 
 
+@pytest.mark.slow
 @needs_forkserver
 def test_a_pool_of_the_users_own_knows_the_script_as_ever(tmp_path: Path) -> None:
     assert printed_by(WITH_A_POOL, tmp_path) == "9\n"
