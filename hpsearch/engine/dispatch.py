@@ -7,7 +7,7 @@ FAIL once three attempts broke. Nothing is told to the outside before it is comm
 
 from __future__ import annotations
 
-from collections import deque
+from collections import Counter, deque
 from contextlib import suppress
 
 from hpsearch.engine import record
@@ -50,8 +50,8 @@ class Dispatcher:
         """Fill every slot of every stage, or as many as the budget pays for.
 
         Returns:
-            The results that name the winner: all of them, but for a round of the race that the
-            budget has cut off, in which the contenders had unequal chances.
+            The results that name the winner: all of them, but for the seed of a race that the
+            budget has cut off, with which the contenders had unequal chances.
         """
         results: list[Result] = []
         try:
@@ -60,6 +60,8 @@ class Dispatcher:
                 if not here:
                     break
                 if len(here) < stage.slots and self.over() and stage.races:
+                    seeds = Counter(result.slot.seed for result in here)
+                    results += [r for r in here if seeds[r.slot.seed] == stage.abreast]
                     break
                 results += here
             self._tell()

@@ -105,7 +105,7 @@ class Change:
 
 
 RACE = "race"
-"""What a round of a race is called: all its slots train with one seed, so that they compare."""
+"""What a round of a race is called: its contenders train with the same seeds, so they compare."""
 
 
 class StageKind(NamedTuple):
@@ -167,12 +167,14 @@ class Stage(StagePlan):
         modelled: whether a model of earlier results chose them, whose last digits, and with them
             its choice, may differ between machines: whoever keeps the stage keeps them too.
         adaptive: whether ``propose`` looks at what has finished.
+        abreast: how many slots in a row train with one seed: the contenders of a race.
     """
 
     seed: int
     propose: Propose = field(repr=False, compare=False)
     modelled: bool = False
     adaptive: bool = False
+    abreast: int = 1
 
     def slot(self, index: int, finished: Sequence[Result] = ()) -> Slot:
         """The slot at an index.
@@ -188,7 +190,7 @@ class Stage(StagePlan):
         if not 0 <= index < self.slots:
             raise IndexError(f"stage {self.name} has slots 0 to {self.slots - 1}, not {index}")
         configuration = self.propose(index, finished)
-        seed = slot_seed(self.seed, self.index, 0 if self.races else index)
+        seed = slot_seed(self.seed, self.index, index // self.abreast)
         return Slot(self.index, index, configuration, seed, self.epochs)
 
 

@@ -17,7 +17,7 @@ from hpsearch.search.base import (
     stages_done,
 )
 from hpsearch.search.narrowing import narrow
-from hpsearch.search.race import Race, RacedSearch
+from hpsearch.search.race import Race, RacedSearch, how_many
 
 __all__ = ["Extension", "extend"]
 
@@ -49,7 +49,7 @@ def extend(make: Callable[[int], RacedSearch], totals: Sequence[int]) -> Strateg
     for before, total in pairwise(totals):
         more = total - before
         race = make(more).race or max(1, round(more / 4))
-        contenders = max(2, round(race / 3))
+        contenders = how_many(race)
         strategy = Extension(strategy, make(total), before, more - race, race, contenders)
     return strategy
 

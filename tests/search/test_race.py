@@ -13,14 +13,17 @@ LINE = Space({"x": Float(0, 1)})
 
 
 @given(st.integers(0, 300), st.integers(1, 40))
-def test_rounds_shrink_and_spend_exactly_what_there_is(trials: int, contenders: int) -> None:
-    sizes = rounds(trials, contenders)
-    assert sum(sizes) == trials
-    assert all(size > 0 for size in sizes)
-    assert sizes == sorted(sizes, reverse=True)
-    assert max(sizes, default=0) <= contenders
-    # All but the last, which takes what is left, keep at least two in the race to compare.
-    assert all(size >= min(2, contenders) for size in sizes[:-1])
+def test_rounds_halve_and_spend_exactly_what_there_is(trials: int, contenders: int) -> None:
+    planned = rounds(trials, contenders)
+    assert sum(slots for _, slots in planned) == trials
+    assert all(1 <= abreast <= slots for abreast, slots in planned)
+    assert len(planned) <= 2
+    if trials:
+        assert planned[0][0] == min(trials, contenders)
+    if len(planned) == 2:
+        (first, slots), (second, rest) = planned
+        assert slots % first == 0  # all train equally often
+        assert second == min(max(2, -(-first // 2)), rest) < first
 
 
 def test_without_contenders_there_is_no_race() -> None:
@@ -47,7 +50,7 @@ def test_contenders_are_distinct_and_those_trained_in_full_come_first() -> None:
     assert len(contenders_for(found, 2)) == 2
 
 
-def test_a_round_has_one_new_seed_for_all_and_the_worse_drop_out() -> None:
+def test_all_of_a_round_train_with_the_same_new_seeds_and_the_worse_drop_out() -> None:
     seen: list[Slot] = []
 
     def evaluate(slot: Slot) -> float:
@@ -56,20 +59,22 @@ def test_a_round_has_one_new_seed_for_all_and_the_worse_drop_out() -> None:
         assert isinstance(x, float)
         return x
 
-    strategy = make_strategy("random", LINE, trials=40, epochs=2, seed=0, race=19, contenders=6)
+    strategy = make_strategy("random", LINE, trials=40, epochs=2, seed=0, race=19, contenders=4)
     report = run_search(evaluate, strategy)
-    assert [stage.slots for stage in report.stages] == [21, 6, 4, 3, 2, 2, 2]
-    assert [stage.name for stage in report.stages[1:3]] == ["race-1", "race-2"]
+    assert [stage.slots for stage in report.stages] == [21, 8, 11]
+    assert [stage.name for stage in report.stages[1:]] == ["race-1", "race-2"]
     found = sorted((r.score for r in report.results[:21]), reverse=True)
-    seeds = set()
-    for stage in report.stages[1:]:
+    seeds: list[int] = []
+    for stage, left in zip(report.stages[1:], (4, 2), strict=True):
         slots = [s for s in seen if s.stage == stage.index]
-        assert [s.configuration["x"] for s in slots] == found[: stage.slots]
-        assert len({s.seed for s in slots}) == 1
-        assert not {s.seed for s in slots} & seeds
-        seeds |= {s.seed for s in slots}
+        for at in range(0, len(slots), left):
+            one_seed = slots[at : at + left]
+            assert [s.configuration["x"] for s in one_seed] == found[: len(one_seed)]
+            assert len({s.seed for s in one_seed}) == 1
+            seeds.append(one_seed[0].seed)
+    assert len(set(seeds)) == len(seeds) == 8
     assert report.winner.configuration == {"x": found[0]}
-    assert report.winner.scores == (found[0],) * 6
+    assert report.winner.scores == (found[0],) * 8
     assert report.winner.std == 0.0
 
 
