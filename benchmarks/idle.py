@@ -23,6 +23,7 @@ import heapq
 import json
 import math
 import os
+from collections import deque
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, NamedTuple
@@ -54,15 +55,19 @@ class Times(NamedTuple):
     features: int
     widest: int
 
-    def expected(self, configuration: Configuration, epochs: int) -> float:
-        """The seconds of a training, but for the noise."""
+    def weights(self, configuration: Configuration) -> float:
+        """The weights of a network."""
         low, high = 16.0, 1024.0  # the widths of the tables
         width, depth = (float(configuration[name] or 0) for name in ("width", "depth"))
         width = low * math.exp(
             math.log(self.widest / low) * math.log(width / low) / math.log(high / low)
         )
-        weights = self.features * width + (depth - 1) * width**2 + 10 * width
-        return epochs * (self.always + self.layer * depth + self.weight * weights) / 1000
+        return self.features * width + (depth - 1) * width**2 + 10 * width
+
+    def expected(self, configuration: Configuration, epochs: int) -> float:
+        """The seconds of a training, but for the noise."""
+        layers = self.layer * float(configuration["depth"] or 0)
+        return epochs * (self.always + layers + self.weight * self.weights(configuration)) / 1000
 
 
 TIMES = {
@@ -97,9 +102,17 @@ def simulate(
     strategy: Strategy,
     evaluate: Callable[[Slot], float],
     seconds: Callable[[Slot], float],
+    cost: Callable[[Slot], float],
     workers: int,
 ) -> list[Ended]:
     """Run a search as the dispatcher does, with workers that take as long as they are told.
+
+    Args:
+        strategy: what to search by.
+        evaluate: gives a slot its score.
+        seconds: how long its training takes.
+        cost: what is known of that before.
+        workers: how many.
 
     Returns:
         Its trainings, in the order in which they ended.
@@ -108,10 +121,12 @@ def simulate(
     running: list[tuple[float, int, Slot]] = []
     now = 0.0
     while (stage := strategy.next_stage([e.result for e in ended])) is not None:
-        waiting = list(range(stage.slots))
-        while waiting or running:
+        waiting = deque(range(stage.slots))
+        if stage.seen is not None and not stage.adaptive:
+            waiting = deque(stage.dearest_first(cost))
+        while waiting or any(stage.waits_for(slot) for _, _, slot in running):
             while waiting and len(running) < workers:
-                slot = stage.slot(waiting.pop(0), _of(stage, ended))
+                slot = stage.slot(waiting.popleft(), _of(stage, ended))
                 heapq.heappush(running, (now + seconds(slot), len(ended) + len(running), slot))
             now, _, slot = heapq.heappop(running)
             ended.append(Ended(now, Result(slot, evaluate(slot))))
@@ -131,10 +146,13 @@ def search(job: tuple[str, str, str, int, int, int]) -> Run:
         noise = np.random.default_rng([slot.seed, 1]).normal(0.0, NOISE)
         return taken.expected(slot.configuration, slot.epochs) * math.exp(noise)
 
+    def cost(slot: Slot) -> float:  # operations, which the dispatcher can count
+        return taken.weights(slot.configuration) * slot.epochs
+
     race = round(trials / 4) if name.endswith("+") else None
     plan = name.rstrip("+")
     strategy = make_strategy(plan, table.space, trials=trials, epochs=EPOCHS, seed=seed, race=race)
-    ended = simulate(strategy, table.evaluate, seconds, workers)
+    ended = simulate(strategy, table.evaluate, seconds, cost, workers)
     mean = mean_training(taken)
     last = ended[-1].time
     busy = sum(seconds(e.result.slot) for e in ended)

@@ -120,7 +120,13 @@ class Extension:
             propose = search.begin(space, index, self.slots, results)
             kind, epochs = StageKind("fine", index), self.whole.epochs
             plan = kind, index, self.slots, epochs, space, changes
-            return Stage(*plan, seed=search.seed, propose=propose, modelled=search.models)
+            return Stage(
+                *plan,
+                seed=search.seed,
+                propose=propose,
+                modelled=search.models,
+                seen=self.slots,
+            )
         stage = search.stage(())
 
         def go_on(slot: int, finished: Sequence[Result]) -> Configuration:
@@ -131,4 +137,6 @@ class Extension:
             return stage.propose(slot + self.drawn, [*earlier, *shifted])
 
         kind = StageKind(stage.kind.name, index)
-        return replace(stage, kind=kind, index=index, slots=self.slots, propose=go_on)
+        return replace(
+            stage, kind=kind, index=index, slots=self.slots, propose=go_on, seen=self.slots
+        )

@@ -2,10 +2,10 @@
 
 A score is a draw, and the best of many draws is mostly a lucky one. So the best few distinct
 configurations are trained again, each with the same new seeds (so that their scores compare in
-pairs). A race has two rounds of about half of its trials each, and the better half of the
-contenders is in the second one: sequential halving (Karnin, Koren & Somekh, Almost Optimal
-Exploration in Multi-Armed Bandits, 2013), cut to two rounds. More rounds would choose no better on
-HPOBench, and workers would wait at the end of each for its slowest training.
+pairs), in rounds that divide the trials equally; after each the worse half of the contenders drop
+out. It is sequential halving (Karnin, Koren & Somekh, Almost Optimal Exploration in Multi-Armed
+Bandits, 2013), but with no more rounds than keep workers busy: at the end of each they wait for its
+slowest training.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from __future__ import annotations
 import math
 import statistics
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from hpsearch.errors import NoWinnerError, RunError
 from hpsearch.search.base import (
@@ -26,6 +26,7 @@ from hpsearch.search.base import (
     Winner,
     in_order,
     stages_done,
+    visible,
 )
 from hpsearch.search.narrowing import narrowed
 from hpsearch.space import Space, Value
@@ -41,6 +42,7 @@ __all__ = [
     "rounds",
 ]
 
+ROUND = 12  # the trials of a round, about: they keep eight workers busy
 TRIALS = 4  # of a race for each contender, if nobody says how many there are
 
 
@@ -59,6 +61,8 @@ class Search:
         narrows: whether it goes from coarse to fine, though few trials may leave it a single stage.
         models: whether a model of what finished chooses the later stages.
         adaptive: whether a stage looks at what has finished within it.
+        unseen: the share of a stage that the next one does not see, so that it can be computed
+            while these last slots train, and no worker waits.
     """
 
     name: str
@@ -70,11 +74,13 @@ class Search:
     narrows: bool = False
     models: bool = False
     adaptive: bool = False
+    unseen: float = 0.0
 
     def stage(self, results: Sequence[Result]) -> Stage:
         """The stage after the last one that has results; asked only while there is one."""
         index = stages_done(results)
-        space, changes = narrowed(self.space, index, results)
+        known = visible(results, index, self._seen)
+        space, changes = narrowed(self.space, index, results, self._seen)
         first = "coarse" if self.narrows else self.name
         return Stage(
             kind=StageKind("fine", index) if index else StageKind(first),
@@ -83,11 +89,18 @@ class Search:
             epochs=self.epochs[index],
             space=space,
             seed=self.seed,
-            propose=self.begin(space, index, self.slots[index], results),
+            propose=self.begin(space, index, self.slots[index], known),
             changes=changes,
             modelled=self.models and index > 0,
             adaptive=self.adaptive,
+            seen=self._seen[index],
         )
+
+    @property
+    def _seen(self) -> list[int]:
+        """How many of its first slots each stage shows to the next; the last, all to the race."""
+        *others, last = self.slots
+        return [slots - round(self.unseen * slots) for slots in others] + [last]
 
 
 @dataclass(frozen=True)
@@ -121,8 +134,10 @@ class RacedSearch:
 
     def next_stage(self, results: Sequence[Result]) -> Stage | None:
         """The search's next stage; after its last one the rounds of the race."""
-        if stages_done(results) < len(self.search.slots):
-            return self.search.stage(results)
+        left = len(self.search.slots) - stages_done(results)
+        if left > 0:
+            stage = self.search.stage(results)
+            return stage if self.race or left > 1 else replace(stage, seen=None)
         return self._race.next_round(results, self.search.space, self.search.seed)
 
     def winner(self, results: Sequence[Result]) -> Winner:
@@ -170,6 +185,7 @@ class Race:
             seed=seed,
             propose=lambda i, _: left[i % abreast],
             abreast=abreast,
+            seen=slots,
         )
 
     def winner(self, results: Sequence[Result]) -> Winner:
@@ -289,19 +305,21 @@ def how_many(trials: int) -> int:
 def rounds(trials: int, contenders: int) -> list[tuple[int, int]]:
     """How many contenders each round of a race has, and how many trials; these are all there are.
 
-    In the first round all contenders train equally often, once at least. Where no more than two
-    start there is nobody to drop, and one round; the last round's last seed may be for some only.
+    In a round all train equally often, once at least; but the last round's last seed may be for
+    some only. Where no more than two are left there is nobody to drop, and it is the last.
 
     >>> rounds(24, 6), rounds(5, 1)
     ([(6, 12), (3, 12)], [(1, 5)])
     """
-    first = min(contenders, trials)
-    left = max(2, math.ceil(first / 2))
-    if left >= first:
-        return [(first, trials)] if first else []
-    slots = first * max(1, trials // 2 // first)
-    rest = trials - slots
-    return [(first, slots), (min(left, rest), rest)] if rest else [(first, slots)]
+    planned: list[tuple[int, int]] = []
+    to_come = max(2, round(trials / ROUND))
+    while trials > 0 and contenders > 0:
+        left = min(contenders, trials)
+        to_come = min(to_come, math.ceil(math.log2(left)))
+        slots = trials if to_come <= 1 else left * max(1, trials // to_come // left)
+        planned.append((left, slots))
+        trials, to_come, contenders = trials - slots, to_come - 1, max(2, math.ceil(left / 2))
+    return planned
 
 
 def configuration_key(configuration: Configuration) -> tuple[tuple[str, Value], ...]:

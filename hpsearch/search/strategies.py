@@ -111,6 +111,7 @@ def make_strategy(
         narrows=name in IN_STAGES,
         models=name == "guided",
         adaptive=name in ADAPTIVE,
+        unseen=guided.UNSEEN if name == "guided" else 0.0,
     )
     return RacedSearch(search, trials, race, epochs, contenders)
 
