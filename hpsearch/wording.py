@@ -9,6 +9,7 @@ import math
 from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from hpsearch.search.strategies import DOUBLE
 from hpsearch.space import Categorical, Float, Int, Value
 
 if TYPE_CHECKING:
@@ -21,7 +22,7 @@ __all__ = [
     "AGAIN",
     "ALONE",
     "CONSTANT",
-    "Move",
+    "MoveText",
     "Score",
     "Table",
     "answer",
@@ -31,6 +32,7 @@ __all__ = [
     "comparison_note",
     "interval_text",
     "moves",
+    "race_text",
     "result_sentence",
     "scores",
     "setting_text",
@@ -80,7 +82,7 @@ class Score(NamedTuple):
     remark: str
 
 
-class Move(NamedTuple):
+class MoveText(NamedTuple):
     """A range that a stage changed, or kept, and why."""
 
     stage: str
@@ -222,10 +224,10 @@ def stages_table(summary: Summary) -> Table:
     return Table(caption, ("stage", "trials", "epochs", "best validation"), rows)
 
 
-def moves(summary: Summary) -> list[Move]:
+def moves(summary: Summary) -> list[MoveText]:
     """What each stage did to the ranges of the one before it."""
     return [
-        Move(
+        MoveText(
             stage.name,
             change.parameter,
             setting_text(change.before, scale=False),
@@ -303,14 +305,22 @@ def budget_text(comparison: Comparison) -> str:
     return f"{comparison.amount:.6g} {UNITS[comparison.unit]}"
 
 
+def race_text(comparison: Comparison) -> str:
+    """The race that ends a search."""
+    if comparison.race is None:
+        return "as each strategy does by itself"
+    return f"{comparison.race} trainings" if comparison.race else "none"
+
+
 def comparison_note(comparisons: Sequence[Comparison], reference: str) -> str:
     """On what strategies were compared, and what the columns of their table are."""
     conditions = " ".join(
         f"On {c.data['name']}: {c.data['train']:,} rows to train, {c.data['validation']:,} to "
-        f"validate, {c.data['test']:,} to test; the budget of a search was {budget_text(c)}."
+        f"validate, {c.data['test']:,} to test; the budget of a search was {budget_text(c)}"
+        f"{f', of which the race had {race_text(c)}' if c.race else ''}."
         for c in comparisons
     )
-    double = " random-x2 had twice the budget." if "random-x2" in comparisons[0].runs else ""
+    double = f" {DOUBLE} had twice the budget." if DOUBLE in comparisons[0].runs else ""
     return (
         f"{conditions}{double} cost: the share of its budget that a search spent. test: "
         "interquartile mean of the test accuracy of the networks by which searches named their "
@@ -344,6 +354,13 @@ def answer(table: Sequence[StrategySummary]) -> Iterator[str]:
 
 def _reservations(table: Sequence[StrategySummary]) -> Iterator[str]:
     """What is to be known before strategies are held against each other."""
+    raced = [row.strategy for row in table if row.raced]
+    others = [row.strategy for row in table if not row.raced]
+    if raced and others:
+        yield (
+            f"A race over new seeds named the winners of {', '.join(raced)}, and not those of "
+            f"{', '.join(others)}: it has a part in what differs between them."
+        )
     for row in table:
         if row.without_winner:
             yield (
@@ -363,7 +380,8 @@ def verdict(table: Sequence[StrategySummary]) -> str:
     """The comparison in one sentence: whether coarse to fine, or else the first rival, is ahead.
 
     It is sooner where the whole interval of its cost lies below that of the reference, which is 1,
-    and it was there before the reference itself; better where the paired test says so.
+    and it was there before the reference itself; better where the paired test says so. Where only
+    the one that is ahead had a race, the sentence says so.
     """
     if all(row.winners_are in ("no better", "worse") for row in table):
         return (
@@ -381,11 +399,21 @@ def verdict(table: Sequence[StrategySummary]) -> str:
     if row.versus.p_value < LEVEL:
         better = row.versus.gain.estimate > 0
         if better and sooner:
-            return f"{name} beats {other} search here: better networks, and sooner."
-        return f"{name} {'beats' if better else 'loses to'} {other} search here by test accuracy."
+            how = f"beats {other} search here: better networks, and sooner"
+        else:
+            how = f"{'beats' if better else 'loses to'} {other} search here by test accuracy"
+        alone = _raced_alone(row, reference) if better else _raced_alone(reference, row)
+        return f"{name} {how}{alone}."
     if sooner:
-        return f"{name} finds what {other} search finds at a lower cost here, and nothing better."
+        how = f"finds what {other} search finds at a lower cost here, and nothing better"
+        return f"{name} {how}{_raced_alone(row, reference)}."
     return f"{name} and {other} search cannot be told apart here."
+
+
+def _raced_alone(ahead: StrategySummary, behind: StrategySummary) -> str:
+    if behind.raced or not ahead.raced:
+        return ""
+    return f"; {ahead.strategy} had a race over new seeds, {behind.strategy} had none"
 
 
 def _found(name: str, found: SpeedUp) -> str:

@@ -7,6 +7,11 @@ import os
 
 for _name in ("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS", "MKL_NUM_THREADS"):
     os.environ.setdefault(_name, "1")  # before anything imports NumPy
+# Hundreds of processes start in these tests: those that may not keep bytecode would compile the
+# package again, each for itself, and take half as long again to start.
+os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
+# Thousands of nodes stay to the end; looking for cycles among them takes a tenth of the time.
+gc.set_threshold(100_000)
 
 import hypothesis  # noqa: E402
 import optuna  # noqa: E402
@@ -33,6 +38,4 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
         return quick, 0 if quick else len(item.path.parts)
 
     items.sort(key=turn)
-    # Thousands of nodes stay to the end; looking for cycles among them takes a tenth of the time.
     gc.freeze()
-    gc.set_threshold(100_000)

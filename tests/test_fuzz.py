@@ -14,7 +14,7 @@ SCRIPT = Path(__file__).parents[1] / "benchmarks" / "fuzz.py"
 
 
 def test_a_short_round_finds_no_fault(tmp_path: Path) -> None:
-    words = f"--cases 10 --workers 1 --seed 5 --keep {tmp_path}".split()
+    words = f"--cases 5 --workers 1 --seed 5 --keep {tmp_path}".split()
     done = subprocess.run(
         [sys.executable, str(SCRIPT), *words],
         capture_output=True,

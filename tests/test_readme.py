@@ -6,6 +6,7 @@ import importlib.util
 import os
 import re
 import shlex
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -54,13 +55,31 @@ def shell(command: str, folder: Path) -> subprocess.CompletedProcess[str]:
     )
 
 
+def smaller(text: str, **settings: object) -> str:
+    """A study file with other values of some settings that it has."""
+    for name, value in settings.items():
+        text, found = re.subn(rf"^{name} = .*$", f"{name} = {value}", text, flags=re.MULTILINE)
+        assert found == 1, name
+    return text
+
+
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A folder with the study files, in which the commands run one after the other."""
-    here = tmp_path_factory.mktemp("readme")
-    (here / "studies").symlink_to(ROOT / "studies")
+    """A folder with the study files, in which the commands run one after the other.
+
+    The studies are smaller here: they would end alike with every training, and take minutes.
+    """
     from sklearn.datasets import load_digits
 
+    here = tmp_path_factory.mktemp("readme")
+    shutil.copytree(ROOT / "studies", here / "studies")
+    points = "{ learning_rate = 3, decay = 1, l2 = 1, width = 2, depth = 2 }"
+    for file, settings in (
+        ("digits.toml", {"epochs": 10, "trials": 24}),
+        ("compare-digits.toml", {"epochs": 5, "trials": 12, "points": points}),
+    ):
+        path = here / "studies" / file
+        path.write_text(smaller(path.read_text(encoding="utf-8"), **settings), encoding="utf-8")
     load_digits(as_frame=True).data.head(20).to_csv(here / "table.csv", index=False)
     return here
 
@@ -122,7 +141,7 @@ def without_numbers(text: str) -> list[str]:
 @pytest.mark.slow
 def test_readmes_study_prints_what_readme_shows(folder: Path) -> None:
     [study], [transcript] = blocks(README, "toml"), blocks(README, "text")
-    (folder / "mine.toml").write_text(study)
+    (folder / "mine.toml").write_text(smaller(study, trials=30))
     done = shell("hpsearch run mine.toml --no-check --storage mine.db", folder)
     assert done.returncode == 0, done.stderr
     winner, figures = transcript.split("  validation", 1)

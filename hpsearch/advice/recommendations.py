@@ -9,7 +9,6 @@ from statistics import fmean, median, pvariance
 from typing import Any, cast
 
 import numpy as np
-from pydantic import BaseModel
 
 from hpsearch.advice.evidence import Evidence
 from hpsearch.engine.intervals import wilson_interval
@@ -18,13 +17,7 @@ from hpsearch.search.narrowing import narrow
 from hpsearch.search.race import configuration_key
 from hpsearch.space import Categorical, Float, Parameter, Value
 from hpsearch.space.settings import SETTINGS
-from hpsearch.study_file.models import (
-    Choices,
-    DataSection,
-    FloatRange,
-    ModelSection,
-    TrainingSection,
-)
+from hpsearch.study_file.models import Choices, FloatRange, StudyFile
 from hpsearch.training.diagnosis import ADVICE, Name
 
 __all__ = ["Change", "Recommendation", "advise", "log_range", "urgent"]
@@ -201,7 +194,6 @@ RATES = {"learning rate too high", "learning rate too low"}
 def _changes(name: Name, evidence: Evidence, hit: Sequence[TrialRow]) -> Iterator[Change]:
     """How the study file would repair a fault."""
     study = evidence.study
-    crushed = [one for one in hit if any("regularization" in f.evidence for f in one.findings)]
     match name:
         case "inputs not scaled":
             yield from _without(evidence, "data", "preprocessing", {"none"}, "standardize")
@@ -216,8 +208,8 @@ def _changes(name: Name, evidence: Evidence, hit: Sequence[TrialRow]) -> Iterato
         case "dead ReLUs":
             if isinstance(study.model.bias, float) and study.model.bias < 0:
                 yield Change("model", "bias", 0.0)
-        case "underfitting" if crushed:
-            used = (study.configuration(one.configuration)["l2"] for one in crushed)
+        case "l2 too high":
+            used = (study.configuration(one.configuration)["l2"] for one in hit)
             most = min(float(cast("float", l2)) for l2 in used)
             yield Change("training", "l2", log_range(1e-6 * min(1.0, most), most / 10))
         case "overfitting":
@@ -313,7 +305,7 @@ def _ranges(evidence: Evidence) -> Iterator[Recommendation]:
     _, changes = narrow([space], inside)
     for change in changes:
         if change.after != change.before:
-            section = _section(change.parameter)
+            section = _section(evidence.study, change.parameter)
             yield Recommendation(
                 RANGES,
                 f"{change.parameter}: {change.reason.rstrip('.')}.",
@@ -412,14 +404,10 @@ def _distinct(trained: Sequence[TrialRow]) -> list[TrialRow]:
     return list({configuration_key(one.configuration): one for one in ordered}.values())
 
 
-def _section(name: str) -> str:
+def _section(study: StudyFile, name: str) -> str:
     """The table of a study file that a setting stands in."""
-    tables: dict[str, type[BaseModel]] = {
-        "data": DataSection,
-        "model": ModelSection,
-        "training": TrainingSection,
-    }
-    return next(table for table, section in tables.items() if name in section.model_fields)
+    tables = ("data", "model", "training")
+    return next(table for table in tables if hasattr(getattr(study, table), name))
 
 
 def _setting(parameter: Parameter) -> Any:

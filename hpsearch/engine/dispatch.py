@@ -42,8 +42,10 @@ class Dispatcher:
         self._unfinished = record.read_unfinished(trials)
         self._known = known_results(self.store.engine)
         self._space = run.study.space()
-        limit, before = run.study.search.total_flops, record.read_slots(trials)
-        self.spending = Spending(limit, run.cost, before, run.opening)
+        before = record.read_slots(trials)
+        self._begun = max((slot.stage for slot in before), default=0)  # the last stage that was
+        self._share = run.share(self._begun)  # of the budget, to the end of the stage
+        self.spending = Spending(self._flops(), run.cost, before, run.opening)
         self._jobs = run.jobs(train_job)
         self._events: list[Event] = [ready]
         self._running: dict[int, tuple[Stage, Slot]] = {}  # by trial id
@@ -58,11 +60,13 @@ class Dispatcher:
         """
         stage = None
         try:
-            while (
-                not self.over() and (after := strategy.next_stage(self._until(stage))) is not None
-            ):
+            while (after := strategy.next_stage(self._until(stage))) is not None:
+                self._enter(after.index)
+                if self.over() and not self._done[after.index]:
+                    break
                 stage = after
-                if not self._fill(stage):
+                here = self._fill(stage)
+                if not here or (stage.races and len(here) < stage.slots and self.over()):
                     break
             while stage is not None and self._running:  # the time was over between two stages
                 self._turn(stage, deque())
@@ -85,8 +89,19 @@ class Dispatcher:
         return [result for index in range(last + 1) for result in self._done[index]]
 
     def over(self) -> bool:
-        """Whether the budget is spent."""
-        return self.spending.over or self.run.out_of_time
+        """Whether the budget is spent, as far as the stage may spend it."""
+        return self.spending.over or self.run.out_of_time(self._share)
+
+    def _enter(self, index: int) -> None:
+        """Spend on a stage what the ones before have left, and its own share."""
+        share = self.run.share(index)
+        if share > self._share:
+            self._share = share
+            self.spending.raise_to(self._flops())
+
+    def _flops(self) -> float | None:
+        limit = self.run.study.search.total_flops
+        return None if limit is None else self._share * limit
 
     def _fill(self, stage: Stage) -> list[Result]:
         """Run the slots of a stage that have no result yet, until the next one may begin.
@@ -101,7 +116,7 @@ class Dispatcher:
         self._events.append(StageStarted(stage, len(done)))
         taken = {result.slot.index for result in done}
         waiting = deque(index for index in self._order(stage) if index not in taken)
-        if any(index > stage.index and results for index, results in self._done.items()):
+        if self._begun > stage.index:
             # Once a later stage was computed from what this one had, its failed slots stay failed.
             waiting = deque(i for i in waiting if (stage.index, i) in self._unfinished)
         refused = self.spending.refused

@@ -65,6 +65,13 @@ STAGE: Mapping[str, Any] = {
     "changes": [dict],
 }
 
+EARLIER: Mapping[str, Any] = {
+    "configuration": dict,
+    "epochs": lambda epochs: a_count(epochs) and epochs > 0,
+    "score": or_none(a_number),
+}
+"""What is kept of a result of an earlier study."""
+
 SHAPES: Mapping[str, Any] = {
     "study file": {
         "data": dict,
@@ -86,6 +93,7 @@ SHAPES: Mapping[str, Any] = {
         "baselines": [SIMPLE_MODEL],
     },
     "stage": lambda stage: fits(stage, STAGE) and fits(stage.get("chosen", []), [dict]),
+    "prior": [{"study": str, "results": [EARLIER]}],
     "totals": [a_count],
     "environments": [dict],
     "comparison": {

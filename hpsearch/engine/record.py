@@ -11,7 +11,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from hpsearch.engine.metadata import PREFIX, metadata_errors, read_metadata, write_metadata
-from hpsearch.search.base import Change, Configuration, Result, Slot, Stage, StageKind, StagePlan
+from hpsearch.search.base import Configuration, Move, Result, Slot, Stage, StageKind, StagePlan
 from hpsearch.search.distributions import to_distribution
 from hpsearch.shapes import a_count, fits
 from hpsearch.space import Categorical, Space
@@ -311,7 +311,7 @@ def read_stages(study: Study) -> list[StagePlan]:
     while (kept := read_metadata(study, key := f"stage {len(stages)}")) is not None:
         with metadata_errors(study, key):
             changes = tuple(
-                Change(
+                Move(
                     change["parameter"],
                     _one(change["before"]),
                     _one(change["after"]),

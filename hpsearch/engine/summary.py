@@ -11,7 +11,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from hpsearch.engine import record
-from hpsearch.engine.baselines import Baseline, Verdict, held_against, read_baselines
+from hpsearch.engine.baselines import Baseline, WinnerIs, held_against, read_baselines
 from hpsearch.engine.intervals import wilson_interval
 from hpsearch.search.base import Result, Slot, StageKind, StagePlan
 from hpsearch.search.distributions import as_value
@@ -165,6 +165,7 @@ class Summary:
         baselines: simple models that a winner has to be better than.
         winner: number of the trial that stands for the winner: of the trainings whose mean named
             it, the one with the best score.
+        winner_slots: stage and slot of these trainings.
         diverged: whether the winner's last training diverged with every seed, so that the tested
             network is of no use.
         objectives: how many values a trial has.
@@ -191,13 +192,14 @@ class Summary:
     model: str | None = None
     baselines: tuple[Baseline, ...] = ()
     winner: int | None = None
+    winner_slots: frozenset[tuple[int, int]] = frozenset()
     diverged: bool = False
     objectives: int = 1
     pareto: tuple[int, ...] = ()
     score_name: str = ACCURACY
     maximize: bool = True
 
-    def verdict(self, baseline: Baseline) -> Verdict | None:
+    def verdict(self, baseline: Baseline) -> WinnerIs | None:
         """What the winner, or the best so far, is beside a simple model; None if nobody knows."""
         if self.test_accuracy is not None and self.test_rows:
             beside = baseline.test_accuracy
@@ -217,8 +219,7 @@ class Summary:
     @property
     def reservations(self) -> tuple[str, ...]:
         """For each of them what the winner is: "no better than always answering 'no'"."""
-        found = (baseline.reservation(self.verdict(baseline)) for baseline in self.baselines)
-        return tuple(text for text in found if text is not None)
+        return tuple(f"{self.verdict(b)} than {b.does}" for b in self.unbeaten)
 
     @property
     def extreme(self) -> str:
@@ -302,19 +303,16 @@ def summarize(study: optuna.Study) -> Summary:
     Raises:
         StorageError: its metadata are damaged.
     """
-    trials = study.get_trials(deepcopy=False)
     objectives = len(study.directions)
     # A study that somebody else made may minimize, or have several values a trial.
     minimizes = objectives == 1 and study.direction.name == "MINIMIZE"
     pareto = [trial.number for trial in study.best_trials] if objectives > 1 else []
     result = record.read_metadata(study, "result")
     winners = winner_slots(result)
-    named = {t.number for t in trials if (s := record.read_slot(t)) and s.place in winners}
     stages = record.read_stages(study)
-    rows = sorted(
-        (_row(trial, stages) for trial in trials), key=partial(_rank, minimizes=minimizes)
-    )
-    winner = next((row.number for row in rows if row.number in named), None)
+    rows = [_row(trial, stages) for trial in study.get_trials(deepcopy=False)]
+    rows.sort(key=partial(_rank, minimizes=minimizes))
+    winner = next((r.number for r in rows if r.slot and r.slot.place in winners), None)
     first = {winner, *pareto}
     rows.sort(key=lambda row: row.number not in first)
     file = record.read_metadata(study, "study file")
@@ -334,7 +332,6 @@ def summarize(study: optuna.Study) -> Summary:
         states=Counter(row.state for row in rows),
         baselines=read_baselines(study),
         winner=winner,
-        diverged=result is not None and result["diverged"],
         objectives=objectives,
         pareto=tuple(pareto),
         score_name=ACCURACY if file is not None else (study.metric_names or ["objective value"])[0],
@@ -363,6 +360,8 @@ def _final(result: Mapping[str, Any]) -> dict[str, Any]:
         "tests": result["tests"],
         "seconds": result["seconds"],
         "model": result["model"],
+        "winner_slots": winner_slots(result),
+        "diverged": result["diverged"],
     }
 
 

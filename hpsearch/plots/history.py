@@ -77,8 +77,10 @@ def history_data(view: StudyView) -> HistoryData:
     axis = score_axis(view, [t.known_score for t in trials])
     kept, thinning = thinned(trials)
     stopped, stopping = thinned([t for t in view.trials if t.state == "pruned"], 200)
+    crosses = stopping and f"Crosses: {stopping}"
     without = sum(t.state == "complete" for t in view.trials) - len(trials)
-    beyond = f"Not drawn: complete trials with infinite or huge scores ({without})."
+    huge = f"Not drawn: complete trials with infinite or huge scores ({without})."
+    beyond = huge if without else ""
     winner = view.summary.winner
     beside = [
         f"The dotted line is {b.does}."
@@ -92,18 +94,7 @@ def history_data(view: StudyView) -> HistoryData:
         spans=_spans(view.trials),
         best=_best(trials, view.summary.maximize),
         axis=axis,
-        note=" ".join(
-            filter(
-                None,
-                (
-                    thinning,
-                    stopping and f"Crosses: {stopping}",
-                    axis.note,
-                    beyond if without else "",
-                    *beside,
-                ),
-            )
-        ),
+        note=" ".join(filter(None, (thinning, crosses, axis.note, beyond, *beside))),
         baselines={b.short: b.validation_accuracy for b in view.summary.baselines},
         winner=next(((t.number, t.known_score) for t in trials if t.number == winner), None),
     )

@@ -26,8 +26,8 @@ from hpsearch.space import Parameter, Space, Value
 
 __all__ = [
     "RACE",
-    "Change",
     "Configuration",
+    "Move",
     "Propose",
     "Result",
     "Slot",
@@ -91,7 +91,7 @@ Propose: TypeAlias = Callable[[int, Sequence[Result]], Configuration]
 
 
 @dataclass(frozen=True)
-class Change:
+class Move:
     """What a stage did to a parameter of the stage before it, and why.
 
     Args:
@@ -147,7 +147,7 @@ class StagePlan:
     slots: int
     epochs: int
     space: Space
-    changes: tuple[Change, ...] = ()
+    changes: tuple[Move, ...] = ()
 
     @property
     def name(self) -> str:

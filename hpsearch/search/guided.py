@@ -1,12 +1,13 @@
 """Guided search: coarse to fine, whose later stages a model of all results chooses.
 
 The first stage is the coarse one, and every stage has the ranges that `narrow` finds, with its
-reasons. Within them a Gaussian process (`learn`) chooses the points: one slot after the other gets
-the candidate of highest expected improvement (Mockus 1978; Jones, Schonlau & Welch 1998) over the
-best that the model believes of what was seen. All slots of a stage are chosen when it begins, each
-as if those before it had been seen with the values that were expected of them: that changes no
-mean, and lowers the variance around them, so that a batch spreads (Desautels, Krause & Burdick,
-Parallelizing Exploration-Exploitation Tradeoffs in Gaussian Process Bandit Optimization, 2014).
+reasons. Within them a Gaussian process (`learn`) chooses the points; where earlier studies tell of
+this one, it chooses those of the first stage too. One slot after the other gets the candidate of
+highest expected improvement (Mockus 1978; Jones, Schonlau & Welch 1998) over the best that the
+model believes of what was seen. All slots of a stage are chosen when it begins, each as if those
+before it had been seen with the values that were expected of them: that changes no mean, and lowers
+the variance around them, so that a batch spreads (Desautels, Krause & Burdick, Parallelizing
+Exploration-Exploitation Tradeoffs in Gaussian Process Bandit Optimization, 2014).
 The last quarter of a stage is not seen by the next one, which can begin while it trains.
 """
 
@@ -36,7 +37,14 @@ FOR_A_SLOT = 4  # candidates for each slot, at least
 
 
 def guided(
-    whole: Space, space: Space, count: int, results: Sequence[Result], seed: int, *, stage: int
+    whole: Space,
+    space: Space,
+    count: int,
+    results: Sequence[Result],
+    seed: int,
+    *,
+    stage: int,
+    prior: Sequence[Sequence[Result]] = (),
 ) -> Propose:
     """What a stage of a guided search proposes.
 
@@ -50,6 +58,7 @@ def guided(
         results: everything that finished in the stages before it, in any order.
         seed: the study's seed.
         stage: the index of the stage.
+        prior: results of earlier studies, each not all equally good.
     """
     candidates = max(CANDIDATES, FOR_A_SLOT * count)
     draw = sobol(space, candidates, seed, stage=stage)
@@ -57,26 +66,28 @@ def guided(
     @cache
     def chosen() -> Sequence[Configuration]:
         points = [draw(index, ()) for index in range(candidates)]
-        if len(results) < FEWEST or np.ptp(ranks(results)) == 0.0:
+        if not prior and (len(results) < FEWEST or np.ptp(ranks(results)) == 0.0):
             return points
         try:
-            model = learn(whole, results)
+            model = learn(whole, results, prior)
         except np.linalg.LinAlgError:
             return points
-        seen = model.posterior([result.slot.configuration for result in results])
+        tried = results or [result for study in prior for result in study]
+        seen = model.posterior([result.slot.configuration for result in tried])
         best = float(seen.mean.max())
         return [points[index] for index in choose(model.posterior(points), best, count)]
 
     return lambda index, _: chosen()[index]
 
 
-def choose(candidates: Posterior, best: float, count: int) -> list[int]:
+def choose(candidates: Posterior, best: float, count: int, *, running: int = 0) -> list[int]:
     """The candidates to try together, each the best after those before it.
 
     Args:
         candidates: what is believed of them.
         best: what their values are to improve on.
         count: how many, at most all.
+        running: how many of them, the first ones, are being tried already: those come first.
     """
     process = candidates.process
     noise = process.scale * process.noise
@@ -84,9 +95,12 @@ def choose(candidates: Posterior, best: float, count: int) -> list[int]:
     taken: list[int] = []
     learnt = np.empty((count, len(variance)))
     for slot in range(count):
-        gain = expected_improvement(candidates.mean, variance, best)
-        gain[taken] = -math.inf
-        new = int(gain.argmax())
+        if slot < running:
+            new = slot
+        else:
+            gain = expected_improvement(candidates.mean, variance, best)
+            gain[taken] = -math.inf
+            new = int(gain.argmax())
         shared = candidates.covariance(slice(new, new + 1))[:, 0]
         shared -= learnt[:slot, new] @ learnt[:slot]
         learnt[slot] = shared / math.sqrt(variance[new] + noise)

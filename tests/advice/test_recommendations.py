@@ -146,6 +146,11 @@ def test_what_cannot_learn_is_repaired_before_anything_else(
     assert next_study(file, recommendations[0].changes)[0].settings() != file.settings()
 
 
+def test_l2_that_is_too_high_is_searched_lower() -> None:
+    crushed = many(lambda i, r: trained(i, r, 0.1, *(["l2 too high"] if i < 12 else []), l2=0.5))
+    assert changed(advice(crushed))["l2"] == {"low": 5e-7, "high": 0.05, "log": True}
+
+
 def test_rates_that_are_all_too_low_move_up_and_too_high_ones_down() -> None:
     low = [trained(i, r, 0.1, LOW) for i, r in enumerate(np.geomspace(1e-6, 1e-4, 10).tolist())]
     file = study(training="learning_rate = { low = 1e-6, high = 1e-4, log = true }")

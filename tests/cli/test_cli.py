@@ -132,7 +132,7 @@ class TestLook:
         code, out, _ = there("studies")
         assert code == 0
         assert "flowers" in out
-        assert "coarse-to-fine" in out
+        assert "guided" in out
         code, out, _ = there("studies", "--json")
         assert [s["study"] for s in json.loads(out)][:1] == ["flowers"]
 
@@ -548,13 +548,13 @@ class TestProcesses:
         )
 
     def test_an_interrupted_study_ends_quickly_and_goes_on(self, tmp_path: Path) -> None:
-        text = STUDY.format(name="long", trials=400).replace("epochs = 4", "epochs = 300")
+        text = STUDY.format(name="long", trials=400).replace("epochs = 4", "epochs = 100")
         (tmp_path / "long.toml").write_text(text)
         db, kept = tmp_path / "hpsearch.db", 2
         for number, code in ((signal.SIGINT, 130), (signal.SIGTERM, 143)):
             process = self.start("run", "long.toml", "--workers", "2", cwd=tmp_path)
-            for _ in range(300):
-                time.sleep(0.1)
+            for _ in range(1000):
+                time.sleep(0.03)
                 if count_trials(db) > kept:
                     break
             process.send_signal(number)

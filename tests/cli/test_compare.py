@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import shutil
+from contextlib import chdir
 from pathlib import Path
 from typing import Any
 
@@ -39,9 +41,25 @@ def study(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> str:
     return write("c", "iris")
 
 
-def write(name: str, data: str, strategies: str = RIVALS) -> str:
+@pytest.fixture(scope="module")
+def finished(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A database with a comparison that is done."""
+    folder = tmp_path_factory.mktemp("compared")
+    with chdir(folder):
+        assert run(["compare", write("c", "iris"), "--json"]) == 0
+    return folder / "hpsearch.db"
+
+
+@pytest.fixture
+def compared(study: str, finished: Path) -> str:
+    """The study file, in a folder with that database."""
+    shutil.copy(finished, ".")
+    return study
+
+
+def write(name: str, data: str, strategies: str = RIVALS, more: str = "") -> str:
     path = Path(f"{name}.toml")
-    path.write_text(STUDY.format(name=name, data=data, strategies=strategies))
+    path.write_text(STUDY.format(name=name, data=data, strategies=strategies) + more)
     return str(path)
 
 
@@ -75,23 +93,36 @@ def test_json_is_one_document_and_a_second_run_says_the_same(
     rows = {row["strategy"]: row for row in documents[0]["strategies"]}
     assert rows["grid"]["versus"] is None
     assert 0 <= rows["random"]["versus"]["better"] <= 1
-    assert documents[0]["comparisons"][0]["repeats"] == 2
+    [compared] = documents[0]["comparisons"]
+    assert (compared["repeats"], compared["race"]) == (2, 2)
+    assert all(row["raced"] for row in rows.values())
+
+
+def test_where_not_all_race_the_answer_says_who_does(
+    study: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    write("c", "iris", '["grid", "coarse-to-fine"]', "race = false")
+    assert run(["compare", study, "--repeats", "1"]) == 0
+    out = " ".join(capsys.readouterr().out.split())
+    assert "named the winners of coarse-to-fine, and not those of grid" in out
+    assert run(["compare", study, "--repeats", "1", "--json"]) == 0
+    document = json.loads(capsys.readouterr().out)
+    assert document["comparisons"][0]["race"] is None
+    assert [row["raced"] for row in document["strategies"]] == [False, True]
 
 
 def test_several_files_are_several_data_sets(
-    study: str, capsys: pytest.CaptureFixture[str]
+    compared: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
     other = write("d", "wine")
-    assert run(["compare", study, "--repeats", "2", "--json"]) == 0
-    capsys.readouterr()
-    assert run(["compare", study, other, "--repeats", "1"]) == 0
+    assert run(["compare", compared, other, "--repeats", "1"]) == 0
     assert "c, d: 1 search of each strategy" in capsys.readouterr().out
     text = Path("c+d.html").read_text(encoding="utf-8")
     assert text.count('<section class="study"') == 3, "both put together, and each of them"
 
 
-def test_the_page_of_a_comparison(study: str, capsys: pytest.CaptureFixture[str]) -> None:
-    assert run(["compare", study, "-o", "mine.html"]) == 0
+def test_the_page_of_a_comparison(compared: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(["compare", compared, "-o", "mine.html"]) == 0
     out = " ".join(capsys.readouterr().out.split())
     assert run(["report", "c"]) == 0
     page = Path("c.html").read_text(encoding="utf-8")
@@ -103,9 +134,9 @@ def test_the_page_of_a_comparison(study: str, capsys: pytest.CaptureFixture[str]
 
 
 def test_a_page_that_cannot_be_written_costs_nobody_the_answer(
-    study: str, capsys: pytest.CaptureFixture[str]
+    compared: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    assert run(["compare", study, "--repeats", "1", "-o", "nowhere/c.html"]) == 2
+    assert run(["compare", compared, "--repeats", "1", "-o", "nowhere/c.html"]) == 2
     out, err = capsys.readouterr()
     assert "c: 1 search of each strategy" in out
     assert "cannot write the page nowhere/c.html" in err
@@ -121,17 +152,15 @@ def test_a_page_that_cannot_be_written_costs_nobody_the_answer(
     ],
 )
 def test_pages_are_of_one_kind(
-    study: str, words: list[str], sentence: str, capsys: pytest.CaptureFixture[str]
+    compared: str, words: list[str], sentence: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    assert run(["compare", study, "--repeats", "1", "--json"]) == 0
     assert run(["report", *words]) == 2
     assert sentence in " ".join(capsys.readouterr().err.split())
 
 
 def test_a_name_of_both_kinds_is_what_the_dashboard_is_for(
-    study: str, capsys: pytest.CaptureFixture[str]
+    compared: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    assert run(["compare", study, "--repeats", "1", "--json"]) == 0
     with open_storage("hpsearch.db") as store:
         optuna.create_study(study_name="c", storage=store)
         optuna.create_study(study_name="other/grid/0", storage=store)
@@ -145,22 +174,21 @@ def test_a_name_of_both_kinds_is_what_the_dashboard_is_for(
 
 
 def test_studies_lists_a_comparison_in_one_line(
-    study: str, capsys: pytest.CaptureFixture[str]
+    compared: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    assert run(["compare", study, "--repeats", "1", "--json"]) == 0
     with open_storage("hpsearch.db") as store:
         optuna.create_study(study_name="other/grid/0", storage=store)
     capsys.readouterr()
     assert run(["studies"]) == 0
     out = capsys.readouterr().out
     [line] = [line for line in out.splitlines() if line.startswith(" c ")]
-    assert line.split()[1:4] == ["comparison", "(3)", "iris"]
+    assert line.split()[1:4] == ["comparison", "(6)", "iris"]
     assert "c/grid/0" not in out
     assert "other/grid/0" in out
     assert run(["studies", "--all"]) == 0
     assert "c/coarse-to-fine/0" in capsys.readouterr().out
     assert run(["studies", "--json"]) == 0
-    assert len(json.loads(capsys.readouterr().out)) == 4
+    assert len(json.loads(capsys.readouterr().out)) == 7
 
 
 def test_long_names_stay_whole_in_the_list(study: str, capsys: pytest.CaptureFixture[str]) -> None:
@@ -178,6 +206,7 @@ def test_long_names_stay_whole_in_the_list(study: str, capsys: pytest.CaptureFix
     [
         (["c.toml", "c.toml"], "two of the study files have one name"),
         (["c.toml", "other.toml"], "compare different strategies"),
+        (["c.toml", "alone.toml"], "differ in [compare] race; give it the same value in all"),
         (["nothing.toml"], "there is no study file nothing.toml"),
     ],
 )
@@ -185,6 +214,7 @@ def test_wrong_use(
     study: str, files: list[str], sentence: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
     write("other", "wine", '["grid", "tpe"]')
+    write("alone", "wine", more="race = false")
     assert run(["compare", *files]) == 2
     assert sentence in capsys.readouterr().err.replace("\n", " ")
 

@@ -5,9 +5,12 @@ from __future__ import annotations
 import gzip
 import io
 import json
-import zipfile
+import math
+import struct
+import zlib
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -18,6 +21,7 @@ from hpsearch.nn import Network, NetworkConfig
 from hpsearch.training.model import Member, Model
 
 MIB = 1 << 20
+_ZEROS = bytes(MIB)
 
 
 def _gzipped(start: bytes, piece: bytes, times: int) -> bytes:
@@ -66,12 +70,33 @@ def lying_page(path: Path) -> None:
     path.write_bytes(data + footer + len(footer).to_bytes(4, "little") + b"PAR1")
 
 
-def _zip(members: dict[str, bytes]) -> bytes:
-    buffer = io.BytesIO()
-    with zipfile.ZipFile(buffer, "w", zipfile.ZIP_DEFLATED, compresslevel=1) as archive:
-        for name, content in members.items():
-            archive.writestr(f"{name}.npy", content)
-    return buffer.getvalue()
+def _zip(members: dict[str, bytes | tuple[bytes, int]]) -> bytes:
+    """An archive of arrays; of a pair the first begins the content, and zeros fill it up."""
+    archive, directory = b"", b""
+    for name, content in members.items():
+        start, size = content if isinstance(content, tuple) else (content, len(content))
+        file, body, crc = f"{name}.npy".encode(), *_deflated(start, size)
+        about = struct.pack(
+            "<HHHHHIIIHH", 20, 0, 8, 0, 33, crc, len(body), size, len(file), 0
+        )  # a file of 1980, whose size is the one before its name's
+        directory += (
+            b"PK\1\2\x14\0" + about + struct.pack("<HHHII", 0, 0, 0, 0, len(archive)) + file
+        )
+        archive += b"PK\3\4" + about + file + body
+    ends = (0, 0, len(members), len(members), len(directory), len(archive), 0)
+    return archive + directory + b"PK\5\6" + struct.pack("<HHHHIIH", *ends)
+
+
+def _deflated(start: bytes, size: int) -> tuple[bytes, int]:
+    """A start and then zeros up to a size, compressed, and their checksum: a MiB is packed once."""
+    packer = zlib.compressobj(1, zlib.DEFLATED, -zlib.MAX_WBITS)
+    body, crc = packer.compress(start) + packer.flush(zlib.Z_FULL_FLUSH), zlib.crc32(start)
+    times, rest = divmod(size - len(start), MIB)
+    body += (packer.compress(_ZEROS) + packer.flush(zlib.Z_FULL_FLUSH)) * times
+    for _ in range(times):
+        crc = zlib.crc32(_ZEROS, crc)
+    body += packer.compress(bytes(rest)) + packer.flush()
+    return body, zlib.crc32(bytes(rest), crc)
 
 
 def _npy(array: np.ndarray) -> bytes:
@@ -91,8 +116,14 @@ def _noise(length: int) -> bytes:
     return gzip.compress(np.random.default_rng(0).bytes(length), 0)
 
 
-def _long_header(length: int) -> bytes:
-    return b"\x93NUMPY\x02\x00" + length.to_bytes(4, "little") + bytes(length)
+def _long_header(length: int) -> tuple[bytes, int]:
+    start = b"\x93NUMPY\x02\x00" + length.to_bytes(4, "little")
+    return start, len(start) + length
+
+
+def _zeros(*shape: int, dtype: str = "<f8") -> tuple[bytes, int]:
+    start = _claim(str(shape), dtype)
+    return start, len(start) + math.prod(shape) * np.dtype(dtype).itemsize
 
 
 def model(**changes: object) -> bytes:
@@ -103,21 +134,31 @@ def model(**changes: object) -> bytes:
     network = Network(2, 2, config, rng=np.random.default_rng(0))
     whole = Model((Member(config, network.state(), prepared),), ("no", "yes"), ("a", "b"))
     with np.load(io.BytesIO(whole.to_bytes())) as archive:
-        arrays = {name: archive[name] for name in archive.files}
+        arrays: dict[str, Any] = {name: archive[name] for name in archive.files}
     about = json.loads(arrays["about"].tobytes())
     for key, value in changes.items():
-        if isinstance(value, np.ndarray):
+        if isinstance(value, np.ndarray | tuple):
             arrays[key.replace("__", "/")] = value
         else:
             about[key] = value
     if "about" not in changes:
         arrays["about"] = np.frombuffer(json.dumps(about).encode(), np.uint8)
-    return _zip({name: _npy(array) for name, array in arrays.items()})
+    return _zip({n: a if isinstance(a, tuple) else _npy(a) for n, a in arrays.items()})
 
 
 def layers(sizes: list[int]) -> bytes:
     """A model file that says it has these layers."""
     return model(networks=[{"hidden_layer_sizes": sizes}])
+
+
+def _all_labels(rows: int) -> bytes:
+    """A gzip file whose rows have the numbers 0, 1, 2, ... as labels, in letters from a to p."""
+    digits = np.arange(rows, dtype=">u4").view(np.uint8).reshape(rows, 4)[:, 1:]
+    lines = np.full((rows, 9), ord("a"), np.uint8)
+    lines[:, [0, 1, 8]] = np.frombuffer(b"1,\n", np.uint8)
+    lines[:, 2:8:2] += digits >> 4
+    lines[:, 3:8:2] += digits & 15
+    return gzip.compress(b"a,y\n" + lines.tobytes(), 1)
 
 
 def _of_bytes(content: Callable[[], bytes]) -> Callable[[Path], object]:
@@ -146,8 +187,8 @@ DATA: dict[str, tuple[str, Callable[[Path], object]]] = {
         "t.csv",
         _of_bytes(
             lambda: "\n".join(
-                [",".join([*(f"c{i}" for i in range(80)), "y"])]
-                + [",".join([*[f"w{row % 990}"] * 80, "ab"[row % 2]]) for row in range(3000)]
+                [",".join([*(f"c{i}" for i in range(52)), "y"])]
+                + [",".join([*[f"w{row % 990}"] * 52, "ab"[row % 2]]) for row in range(5000)]
             ).encode()
         ),
     ),
@@ -164,18 +205,7 @@ DATA: dict[str, tuple[str, Callable[[Path], object]]] = {
             ).encode()
         ),
     ),
-    "a label for each row": (
-        "t.csv",
-        _of_bytes(lambda: b"a,y\n" + b"".join(b"1,%x\n" % row for row in range(3_000_000))),
-    ),
-    "millions of labels, packed well": (
-        "t.csv.gz",
-        _of_bytes(
-            lambda: gzip.compress(
-                b"a,y\n" + b"".join(b"1,%x\n" % row for row in range(6_000_000)), 1
-            )
-        ),
-    ),
+    "a label for each row, packed well": ("t.csv.gz", _of_bytes(lambda: _all_labels(6_000_000))),
     "labels of a Parquet dictionary": (
         "t.parquet",
         lambda path: _parquet(path, {"n": np.arange(20_000), "y": _two_texts(400_000, 20_000)}),
@@ -202,11 +232,11 @@ DATA: dict[str, tuple[str, Callable[[Path], object]]] = {
     "a page of Parquet whose header says more than the footer": ("t.parquet", lying_page),
     "numbers of an archive": (
         "t.npz",
-        _of_bytes(lambda: _zip({"X": _npy(np.zeros((400, 100_000))), "y": _npy(Y)})),
+        _of_bytes(lambda: _zip({"X": _zeros(400, 100_000), "y": _npy(Y)})),
     ),
     "labels of an archive": (
         "t.npz",
-        _of_bytes(lambda: _zip({"X": _npy(N[:, None]), "y": _npy(np.zeros(400, "<U200000"))})),
+        _of_bytes(lambda: _zip({"X": _npy(N[:, None]), "y": _zeros(400, dtype="<U200000")})),
     ),
     "an archive that claims more than it has": (
         "t.npz",
@@ -235,7 +265,7 @@ MODELS: dict[str, Callable[[], bytes]] = {
     "pieces of maxout": lambda: model(
         networks=[{"hidden_layer_sizes": [4], "activation": "maxout", "maxout_pieces": 10**9}]
     ),
-    "zeros": lambda: model(**{"0__preprocessing__mean": np.zeros(60_000_000)}),
+    "zeros": lambda: model(**{"0__preprocessing__mean": _zeros(60_000_000)}),
     "a long description": lambda: model(about=np.frombuffer(b"[[]," * 20_000_000, np.uint8)),
     "a deep description": lambda: model(about=np.frombuffer(b"[" * 100_000, np.uint8)),
     "classes": lambda: model(classes=list(range(400_000))),

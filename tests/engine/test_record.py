@@ -9,7 +9,7 @@ import optuna
 import pytest
 
 from hpsearch.engine import record
-from hpsearch.search.base import RACE, Change, Result, Stage, StageKind
+from hpsearch.search.base import RACE, Move, Result, Stage, StageKind
 from hpsearch.space import Categorical, Float, Int, Space
 from hpsearch.storage import WriteBehindStorage, load_epochs
 from hpsearch.training.diagnosis import Finding
@@ -27,7 +27,7 @@ STAGE = Stage(
     2,
     5,
     NARROW,
-    (Change("rate", WHOLE.parameters["rate"], NARROW.parameters["rate"], "because 4 of 9"),),
+    (Move("rate", WHOLE.parameters["rate"], NARROW.parameters["rate"], "because 4 of 9"),),
     seed=0,
     propose=lambda index, _: {"rate": 0.02, "width": 16 + index, "act": "b"},
 )

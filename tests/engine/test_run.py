@@ -512,6 +512,23 @@ class TestBudgets:
         more = run_study(study("random", search="seconds = 1000"), storage=db)
         assert more.states == {"complete": 12}
 
+    def test_time_that_was_over_before_the_winner_was_named_keeps_the_trials(
+        self, here: Here, db: str
+    ) -> None:
+        events: list[Event] = []
+
+        def stop(event: Event) -> None:
+            events.append(event)
+            if sum(isinstance(event, TrialDone) for event in events) == 3:
+                raise KeyboardInterrupt
+
+        file = study("random", search="seconds = 1000")
+        with pytest.raises(KeyboardInterrupt):
+            run_study(file, storage=db, workers=1, on_event=stop)
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(Lease, "seconds", 2000.0)
+            assert run_study(file, storage=db, workers=1).states["complete"] >= 3
+
     def test_no_time_for_a_trial_is_told(self, here: Here, db: str) -> None:
         with pytest.raises(RunError, match="seconds were over before a trial was finished"):
             run_study(study("random", search="seconds = 1e-9"), storage=db)

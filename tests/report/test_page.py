@@ -251,14 +251,16 @@ def test_a_wide_table_shows_that_it_scrolls_and_its_caption_stays(opened: Any) -
 
 @pytest.mark.slow
 @BROWSER
-def test_on_paper_a_heading_stays_with_its_first_figure(page: Path) -> None:
-    with open_page(page) as browser:
-        browser.call("Emulation.setEmulatedMedia", media="print")
-        rules = browser.evaluate(
-            "[['.panel h2', 'breakAfter'], ['.panel > p', 'breakAfter'], ['p', 'breakInside'], "
-            "['.figure', 'breakBefore'], ['.figure', 'breakInside']].map(([where, rule]) => "
-            "getComputedStyle(document.querySelector(where))[rule])"
-        )
+def test_on_paper_a_heading_stays_with_its_first_figure(opened: Any) -> None:
+    scheme = "dark" if opened.evaluate("DARK.matches") else "light"
+    kept = [{"name": "prefers-color-scheme", "value": scheme}]
+    opened.call("Emulation.setEmulatedMedia", media="print", features=kept)
+    rules = opened.evaluate(
+        "[['.panel h2', 'breakAfter'], ['.panel > p', 'breakAfter'], ['p', 'breakInside'], "
+        "['.figure', 'breakBefore'], ['.figure', 'breakInside']].map(([where, rule]) => "
+        "getComputedStyle(document.querySelector(where))[rule])"
+    )
+    opened.call("Emulation.setEmulatedMedia", media="", features=kept)
     assert rules == ["avoid"] * 5
 
 
@@ -432,7 +434,9 @@ def test_what_a_page_complains_of_is_kept(tmp_path: Path) -> None:
 
 @pytest.mark.slow
 @BROWSER
-def test_a_folder_that_cannot_be_written_is_named(page: Path, tmp_path: Path) -> None:
+def test_a_folder_that_cannot_be_written_is_named(tmp_path: Path) -> None:
+    page = tmp_path / "page.html"
+    page.write_text("<script>const drawn = Promise.resolve([])</script>")
     (tmp_path / "file").write_text("")
     with pytest.raises(UsageError, match=r"cannot write figures to .*file"):
         write_pngs(page, tmp_path / "file")

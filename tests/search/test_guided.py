@@ -54,7 +54,7 @@ def test_a_slot_is_chosen_as_if_those_before_it_had_been_seen_as_expected() -> N
     points, candidates = rng.random((20, 2)), rng.random((50, 2))
     values = np.sin(5 * points).sum(axis=1)
     values = values - values.mean()
-    process = fit(points, values, np.arange(2), own_lengths=False)
+    process = process_of_all = fit(points, values, np.arange(2), own_lengths=False)
     best = float(process.posterior(points).mean.max())
     taken = choose(process.posterior(candidates), best, 6)
     expected: list[int] = []
@@ -68,6 +68,9 @@ def test_a_slot_is_chosen_as_if_those_before_it_had_been_seen_as_expected() -> N
         process = with_values(process, points, values)
     assert taken == expected
     assert len(set(taken)) == 6
+    behind = [*taken[:3], *(i for i in range(50) if i not in taken[:3])]
+    again = choose(process_of_all.posterior(candidates[behind]), best, 6, running=3)
+    assert [behind[i] for i in again] == taken
 
 
 def test_the_later_stages_gather_where_the_best_lies() -> None:
@@ -131,6 +134,7 @@ def test_its_stages_are_narrowed_with_reasons_and_modelled_after_the_first() -> 
         ("fine-1", 9, 10, True),
         ("fine-2", 9, 20, True),
         ("fine-3", 9, 20, True),
+        ("fine-5", 7, 20, True),  # of what a race left that its first round settled
     ]
     assert all(len(stage.changes) == 3 for stage in search[1:])
     assert not any(stage.modelled for stage in report.stages if stage.races)

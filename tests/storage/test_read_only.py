@@ -8,8 +8,8 @@ import shutil
 import sqlite3
 import subprocess
 import sys
-from collections.abc import Callable
 from contextlib import closing
+from dataclasses import dataclass
 from pathlib import Path
 
 import optuna
@@ -80,27 +80,6 @@ def on_read_only(folder: Path, commands: list[list[str]]) -> list[tuple[int, str
     return [(code, words) for code, words in json.loads(done.stdout)]
 
 
-def reading(file: Path, out: Path) -> list[list[str]]:
-    return [[w.format(out=out) for w in words] + ["--storage", str(file)] for words in READING]
-
-
-@pytest.fixture(scope="module")
-def finished(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A database with a finished study."""
-    file = tmp_path_factory.mktemp("finished") / "s.db"
-    run_study(parse_study_file(TEXT), storage=str(file), workers=1)
-    return file
-
-
-@pytest.fixture
-def medium(tmp_path: Path, finished: Path) -> Path:
-    """A folder with that, and a name that a URI has to quote."""
-    folder = tmp_path / "a cd 100%#1"
-    folder.mkdir()
-    shutil.copy(finished, folder)
-    return folder
-
-
 def as_it_was_left(file: Path) -> None:
     assert not Path(f"{file}-wal").exists()
 
@@ -124,61 +103,105 @@ def of_optuna_s_own(file: Path) -> None:
         connection.commit()
 
 
-def test_every_command_that_reads_works(medium: Path, tmp_path: Path) -> None:
-    told = on_read_only(medium, reading(medium / "s.db", tmp_path))
-    assert [code for code, _ in told] == [0] * len(told), told
-    assert {"m.npz", "s.html", "next.toml"} <= {path.name for path in tmp_path.iterdir()}
+LEFT = (as_it_was_left, with_a_rollback_journal, with_an_empty_log, of_optuna_s_own)
 
 
-@pytest.mark.parametrize(
-    "left", [as_it_was_left, with_a_rollback_journal, with_an_empty_log, of_optuna_s_own]
-)
-def test_a_database_is_read_however_it_was_left(
-    medium: Path, tmp_path: Path, left: Callable[[Path], None]
-) -> None:
-    file = medium / "s.db"
-    left(file)
-    before = file.read_bytes(), sorted(medium.iterdir())
-    told = on_read_only(medium, reading(file, tmp_path)[:4])
-    assert [code for code, _ in told] == [0] * 4, told
-    assert all("iris" in words for _, words in told[:2])
-    assert (file.read_bytes(), sorted(medium.iterdir())) == before
-
-
-def test_a_study_of_optuna_s_own_is_read_too(tmp_path: Path) -> None:
-    folder = tmp_path / "cd"
-    folder.mkdir()
-    study = optuna.create_study(study_name="s", storage=f"sqlite:///{folder / 's.db'}")
-    study.add_trial(optuna.create_trial(value=1.0))
-    commands = [
-        [*words, "s", "--storage", str(folder / "s.db")] for words in (["trials"], ["best"])
-    ]
-    assert [code for code, _ in on_read_only(folder, commands)] == [0, 0]
-
-
-def test_changes_that_wait_in_a_log_are_not_passed_over(medium: Path, tmp_path: Path) -> None:
+def with_a_full_log(file: Path, new: Path) -> None:
     """As a database is, that was copied from under its driver."""
-    file = tmp_path / "cd" / "s.db"
-    file.parent.mkdir()
-    with closing(sqlite3.connect(medium / "s.db")) as connection:
+    with closing(sqlite3.connect(file)) as connection:
         connection.execute("UPDATE studies SET study_name = 'newer'")
         connection.commit()
         for name in ("s.db", "s.db-wal"):
-            shutil.copy(medium / name, file.parent / name)
-    [(code, words)] = on_read_only(file.parent, [["studies", "--storage", str(file)]])
+            shutil.copy(file.with_name(name), new.with_name(name))
+
+
+@dataclass(frozen=True)
+class Told:
+    """What commands said on a medium that may only be read.
+
+    Attributes:
+        words: for each group of commands their exit codes and words.
+        out: the folder, elsewhere, to which some wrote.
+        changed: the databases that are not as they were.
+    """
+
+    words: dict[str, list[tuple[int, str]]]
+    out: Path
+    changed: list[str]
+
+
+@pytest.fixture(scope="module")
+def told(tmp_path_factory: pytest.TempPathFactory) -> Told:
+    """All commands in one process: it takes longer to start than they do."""
+    out = tmp_path_factory.mktemp("out")
+    finished = out / "s.db"
+    run_study(parse_study_file(TEXT), storage=str(finished), workers=1)
+    medium = out / "a cd 100%#1"  # a name that a URI has to quote
+    files = {
+        name: medium / name / "s.db"
+        for name in ("every", "writing", "optuna", "log", *(left.__name__ for left in LEFT))
+    }
+    for file in files.values():
+        file.parent.mkdir(parents=True)
+        shutil.copy(finished, file)
+    for left in LEFT:
+        left(files[left.__name__])
+    files["optuna"].unlink()
+    study = optuna.create_study(study_name="s", storage=f"sqlite:///{files['optuna']}")
+    study.add_trial(optuna.create_trial(value=1.0))
+    with_a_full_log(finished, files["log"])
+    (out / "s.toml").write_text(TEXT)
+
+    groups = {left.__name__: READING[:4] for left in LEFT} | {
+        "every": READING,
+        "optuna": [["trials", "s"], ["best", "s"]],
+        "log": [["studies"]],
+        "writing": [["run", "{out}/s.toml"], ["best", "s", "--ensemble", "2"]],
+    }
+    commands = [
+        [w.format(out=out) for w in words] + ["--storage", str(files[name])]
+        for name, group in groups.items()
+        for words in group
+    ]
+    before = {name: state(file) for name, file in files.items()}
+    said = iter(on_read_only(medium, commands))
+    words = {name: [next(said) for _ in group] for name, group in groups.items()}
+    return Told(words, out, [name for name, file in files.items() if state(file) != before[name]])
+
+
+def state(file: Path) -> tuple[bytes, list[Path]]:
+    return file.read_bytes(), sorted(file.parent.iterdir())
+
+
+def test_every_command_that_reads_works(told: Told) -> None:
+    assert [code for code, _ in told.words["every"]] == [0] * len(READING), told
+    assert {"m.npz", "s.html", "next.toml"} <= {path.name for path in told.out.iterdir()}
+
+
+@pytest.mark.parametrize("left", [left.__name__ for left in LEFT])
+def test_a_database_is_read_however_it_was_left(told: Told, left: str) -> None:
+    words = told.words[left]
+    assert [code for code, _ in words] == [0] * 4, words
+    assert all("iris" in said for _, said in words[:2])
+
+
+def test_a_study_of_optuna_s_own_is_read_too(told: Told) -> None:
+    assert [code for code, _ in told.words["optuna"]] == [0, 0]
+
+
+def test_changes_that_wait_in_a_log_are_not_passed_over(told: Told) -> None:
+    [(code, words)] = told.words["log"]
     assert code == 1
     assert "may only be read, and its last changes are in s.db-wal" in words
 
 
-@pytest.mark.parametrize(
-    "command", [["run", "{out}/s.toml"], ["best", "s", "--ensemble", "2"]], ids=lambda c: c[0]
-)
-def test_what_writes_says_so_in_a_sentence(
-    medium: Path, tmp_path: Path, command: list[str]
-) -> None:
-    (tmp_path / "s.toml").write_text(TEXT)
-    words = [word.format(out=tmp_path) for word in command]
-    [(code, said)] = on_read_only(medium, [[*words, "--storage", str(medium / "s.db")]])
+@pytest.mark.parametrize("which", [0, 1], ids=["run", "best"])
+def test_what_writes_says_so_in_a_sentence(told: Told, which: int) -> None:
+    code, said = told.words["writing"][which]
     assert code == 1
     assert "its folder must exist and be writable" in said
     assert "fault of hpsearch" not in said
+
+
+def test_no_database_is_changed(told: Told) -> None:
+    assert told.changed == []

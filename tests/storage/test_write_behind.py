@@ -13,7 +13,7 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -30,6 +30,7 @@ from optuna.exceptions import DuplicatedStudyError
 from optuna.storages import BaseStorage, InMemoryStorage, RDBStorage
 from optuna.study import StudyDirection
 from optuna.trial import FrozenTrial, TrialState, create_trial
+from servers import end_connections
 
 from hpsearch.engine.lease import Lease
 from hpsearch.errors import StorageError, UsageError
@@ -113,8 +114,9 @@ def content(storage: BaseStorage) -> list[Any]:
 
 @pytest.fixture
 def stock(url: str) -> Iterator[RDBStorage]:
-    """Optuna's own storage of the same database, which makes its tables if need be."""
-    storage = RDBStorage(sa.make_url(url).render_as_string(hide_password=False))
+    """Optuna's own storage of the same database, which it is told not to examine every time."""
+    text = sa.make_url(url).render_as_string(hide_password=False)
+    storage = RDBStorage(text, skip_compatibility_check=True, skip_table_creation=True)
     yield storage
     storage.engine.dispose()
 
@@ -129,9 +131,20 @@ class TestBesideOptunasOwn:
         assert content(stock) == mine
         assert content(make()) == mine
 
-    def test_what_optuna_writes_it_reads_back_equal(self, stock: RDBStorage, make: Make) -> None:
+    def test_what_optuna_writes_it_reads_back_equal(self, empty: str) -> None:
+        stock = RDBStorage(sa.make_url(empty).render_as_string(hide_password=False))
         fill(stock)
-        assert content(make()) == content(stock)
+        with WriteBehindStorage(empty) as ours:
+            assert content(ours) == content(stock)
+        stock.engine.dispose()
+
+    def test_an_empty_database_gets_the_tables_of_both(self, empty: str) -> None:
+        with WriteBehindStorage(empty) as storage:
+            fill(storage)
+            mine = content(storage)
+        stock = RDBStorage(sa.make_url(empty).render_as_string(hide_password=False))
+        assert content(stock) == mine
+        stock.engine.dispose()
 
     def test_an_optimization_is_the_same_in_memory(self, storage: WriteBehindStorage) -> None:
         def objective(trial: optuna.Trial) -> float:
@@ -207,37 +220,36 @@ class TestTime:
         assert not thread.is_alive()
 
 
-def optimize(url: str, name: str, trials: int) -> None:
+def optimize(url: str, names: Sequence[str], trials: int) -> None:
     optuna.logging.set_verbosity(optuna.logging.WARNING)
     storage = WriteBehindStorage(url)
-    study = optuna.load_study(study_name=name, storage=storage)
-    study.sampler = optuna.samplers.RandomSampler()
-    for _ in range(trials):
-        trial = study.ask()
-        trial.report(trial.suggest_float("x", 0, 1), 0)
-        study.tell(trial, 1.0)
+    for name in names:
+        study = optuna.load_study(study_name=name, storage=storage)
+        study.sampler = optuna.samplers.RandomSampler()
+        for _ in range(trials):
+            trial = study.ask()
+            trial.report(trial.suggest_float("x", 0, 1), 0)
+            study.tell(trial, 1.0)
     storage.close()
 
 
 class TestSeveralProcesses:
-    @pytest.mark.parametrize("names", [["s", "s", "s"], ["s", "t", "u"]])
-    def test_on_one_database_lose_nothing_and_number_in_turn(
-        self, url: str, make: Make, names: list[str]
-    ) -> None:
+    def test_on_one_database_lose_nothing_and_number_in_turn(self, url: str, make: Make) -> None:
+        """Each has trials in a study that all have, and then in one of its own."""
         storage = make()
-        for name in sorted(set(names)):
+        for name in ("all", "a", "b", "c"):
             optuna.create_study(study_name=name, storage=storage)
         spawn = multiprocessing.get_context("spawn")
-        others = [spawn.Process(target=optimize, args=(url, name, 30)) for name in names[1:]]
+        others = [spawn.Process(target=optimize, args=(url, ["all", own], 30)) for own in "bc"]
         for process in others:
             process.start()
-        optimize(url, names[0], 30)
+        optimize(url, ["all", "a"], 30)
         for process in others:
             process.join(60)
             assert process.exitcode == 0
-        for name in set(names):
+        for name, count in {"all": 90, "a": 30, "b": 30, "c": 30}.items():
             trials = optuna.load_study(study_name=name, storage=storage).trials
-            assert [t.number for t in trials] == list(range(30 * names.count(name)))
+            assert [t.number for t in trials] == list(range(count))
             assert {t.state for t in trials} == {TrialState.COMPLETE}
             assert all(t.intermediate_values for t in trials)
 
@@ -560,7 +572,7 @@ for number in range(10**9):
     trial.report(trial.suggest_float("x", 0, 1), 0)
     trial.set_user_attr("a", number)
     study.tell(trial, 1.0)
-    if number % 50 == 0:
+    if number % 20 == 0:
         storage.flush()
         print(number, flush=True)
 """
@@ -587,16 +599,6 @@ def test_a_killed_writer_leaves_nothing_half_and_loses_nothing_flushed(
             assert trial.user_attrs == {"a": trial.number}
             assert set(trial.params) == {"x"}
             assert trial.intermediate_values == {0: trial.params["x"]}
-
-
-def end_connections(url: str) -> None:
-    """What a server does that is shut down."""
-    server = sa.create_engine(url, poolclass=sa.NullPool)
-    with server.connect() as other:
-        other.exec_driver_sql(
-            "SELECT pg_terminate_backend(pid, 10000) FROM pg_stat_activity "
-            "WHERE datname = current_database() AND pid <> pg_backend_pid()"
-        )
 
 
 class TestLostConnection:
