@@ -9,6 +9,7 @@ import math
 from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from hpsearch.search.base import RACE
 from hpsearch.search.strategies import DOUBLE
 from hpsearch.space import Categorical, Float, Int, Value
 
@@ -16,7 +17,7 @@ if TYPE_CHECKING:
     from hpsearch.compare.progress import SpeedUp
     from hpsearch.compare.result import Comparison
     from hpsearch.compare.summary import StrategySummary, Versus
-    from hpsearch.engine.summary import Summary
+    from hpsearch.engine.summary import Summary, TrialRow
 
 __all__ = [
     "AGAIN",
@@ -41,6 +42,7 @@ __all__ = [
     "strategies_table",
     "value_text",
     "verdict",
+    "why_chosen",
     "winner_line",
 ]
 
@@ -118,6 +120,37 @@ def settings_text(configuration: Mapping[str, Value]) -> str:
     """
     text = " ".join(f"{name}={value_text(value)}" for name, value in configuration.items())
     return text.replace("\n", "\\n")  # which others' names may have
+
+
+CHOSEN_AS = {
+    "coarse": "a point of the Sobol sequence",
+    "qmc": "a point of the Sobol sequence",
+    "fine": "a point of the Sobol sequence in the narrowed ranges",
+    "grid": "a point of the grid",
+    "random": "drawn at random",
+    RACE: "a contender in the race",
+}
+"""What a trial of each kind of stage is, where no model chose it."""
+
+UNKNOWN, KNOWN = 0.6, 0.35
+"""The deviation that is left, from which on little is known, and up to which much is."""
+
+
+def why_chosen(trial: TrialRow) -> str:
+    """Why a trial has its configuration, in a clause; empty for one that hpsearch did not make.
+
+    σ in it is the standard deviation that the model gave any score before it had seen one.
+    """
+    if trial.stage is None:
+        return ""
+    motive, kind = trial.motive, trial.stage.name
+    if motive is None:
+        return CHOSEN_AS.get(kind, f"suggested by {kind}")
+    side = "above" if motive.lead > 0 else "below"
+    lead = f"{abs(motive.lead):.2f} σ {side}" if abs(motive.lead) >= 0.005 else "level with"
+    little, much = motive.deviation >= UNKNOWN, motive.deviation <= KNOWN
+    where = "little is known" if little else "much is known" if much else "something is known"
+    return f"chosen for its expected gain: {lead} the best believed, where {where}"
 
 
 def setting_text(setting: Any, *, scale: bool = True) -> str:
@@ -309,7 +342,7 @@ def race_text(comparison: Comparison) -> str:
     """The race that ends a search."""
     if comparison.race is None:
         return "as each strategy does by itself"
-    return f"{comparison.race} trainings" if comparison.race else "none"
+    return f"at most {comparison.race} trainings" if comparison.race else "none"
 
 
 def comparison_note(comparisons: Sequence[Comparison], reference: str) -> str:
@@ -317,7 +350,7 @@ def comparison_note(comparisons: Sequence[Comparison], reference: str) -> str:
     conditions = " ".join(
         f"On {c.data['name']}: {c.data['train']:,} rows to train, {c.data['validation']:,} to "
         f"validate, {c.data['test']:,} to test; the budget of a search was {budget_text(c)}"
-        f"{f', of which the race had {race_text(c)}' if c.race else ''}."
+        f"{f', and its race had {race_text(c)}' if c.race else ''}."
         for c in comparisons
     )
     double = f" {DOUBLE} had twice the budget." if DOUBLE in comparisons[0].runs else ""

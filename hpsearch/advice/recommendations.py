@@ -11,8 +11,10 @@ from typing import Any, cast
 import numpy as np
 
 from hpsearch.advice.evidence import Evidence
+from hpsearch.checks.check import listed
 from hpsearch.engine.intervals import wilson_interval
 from hpsearch.engine.summary import TrialRow
+from hpsearch.search.beliefs import believe, effects
 from hpsearch.search.narrowing import narrow
 from hpsearch.search.race import configuration_key
 from hpsearch.space import Categorical, Float, Parameter, Value
@@ -122,6 +124,7 @@ def advise(evidence: Evidence) -> tuple[Recommendation, ...]:
         return tuple(recommendations)
     changed = {change.key for r in recommendations for change in r.changes}
     recommendations += [r for r in _ranges(evidence) if r.changes[0].key not in changed]
+    recommendations += _effects(evidence)
     recommendations += [*_epochs(evidence), *_trials(evidence), *_seeds(evidence)]
     few = Recommendation("trials", f"{len(evidence.trained)} trainings are too few to say more.")
     return tuple(recommendations) or (few,)
@@ -311,6 +314,28 @@ def _ranges(evidence: Evidence) -> Iterator[Recommendation]:
                 f"{change.parameter}: {change.reason.rstrip('.')}.",
                 (Change(section, change.parameter, _setting(change.after)),),
             )
+
+
+def _effects(evidence: Evidence) -> Iterator[Recommendation]:
+    """How much each parameter matters by itself, as the report's model of the results has it."""
+    beliefs = believe(evidence.study.space(), [one.result for one in evidence.trained])
+    if beliefs is None:
+        return
+    best = evidence.full[0].configuration if evidence.full else {}
+    found = effects(beliefs, best)
+    if len(found) < 2:
+        return
+    shares = [f"{effect.parameter} {effect.share:.0%}" for effect in found if effect.share >= 0.01]
+    little = [effect.parameter for effect in found if effect.share < 0.01]
+    if little:
+        shares.append(f"{listed(little)} less than 1%{' each' if len(little) > 1 else ''}")
+    rest = sum(effect.share for effect in found) < 0.99
+    yield Recommendation(
+        "parameters",
+        f"Of what a model of {len(beliefs.results)} results expects to vary over the space, each "
+        f"parameter alone explains: {', '.join(shares)}."
+        + (" The rest is in combinations." if rest else ""),
+    )
 
 
 def _epochs(evidence: Evidence) -> Iterator[Recommendation]:

@@ -100,8 +100,8 @@ class Comparison:
         environments: what the searches ran with, each kind once.
         constant: (R,) test accuracy of always answering the largest class, in the division of each
             repeat; nan where the store does not know it.
-        race: the trainings of the race that ended every search, twice as many for random-x2; None
-            where strategies raced or did not as they do by themselves.
+        race: the most trainings of the race that ended every search, twice as many for random-x2;
+            None where strategies raced or did not as they do by themselves.
     """
 
     name: str

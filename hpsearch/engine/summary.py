@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 from hpsearch.engine import record
 from hpsearch.engine.baselines import Baseline, WinnerIs, held_against, read_baselines
 from hpsearch.engine.intervals import wilson_interval
-from hpsearch.search.base import Result, Slot, StageKind, StagePlan
+from hpsearch.search.base import Motive, Result, Slot, StageKind, StagePlan
 from hpsearch.search.distributions import as_value
 from hpsearch.shapes import a_number
 from hpsearch.space import Value
@@ -45,6 +45,7 @@ class TrialRow:
         slot: None for a trial that hpsearch did not make.
         score: None where it has none, or several values.
         epochs: as many as were asked for.
+        motive: why a model chose it, if one did.
         why: it ended.
         best_epoch: that of its best validation accuracy; None where there is none.
         worker: who trained it: machine and process.
@@ -67,6 +68,7 @@ class TrialRow:
     why: str
     configuration: Mapping[str, Value]
     findings: tuple[Finding, ...] = ()
+    motive: Motive | None = None
     values: tuple[float, ...] = ()
     best_epoch: int | None = None
     worker: str = ""
@@ -112,6 +114,7 @@ class TrialRow:
             "seed": None if self.slot is None else self.slot.seed,
             "seconds": self.seconds,
             "why": self.why,
+            "motive": None if self.motive is None else self.motive._asdict(),
             "configuration": dict(self.configuration),
             "values": list(self.values),
         }
@@ -369,10 +372,11 @@ def _row(trial: optuna.trial.FrozenTrial, stages: Sequence[StagePlan]) -> TrialR
     slot = record.read_slot(trial)
     # Others may give their trials attributes of these names, and mean anything by them.
     attributes = trial.user_attrs
+    stage = stages[slot.stage] if slot and slot.stage < len(stages) else None
     return TrialRow(
         number=trial.number,
         state=trial.state.name.lower(),
-        stage=stages[slot.stage].kind if slot and slot.stage < len(stages) else None,
+        stage=None if stage is None else stage.kind,
         slot=slot,
         score=trial.values[0] if trial.values and len(trial.values) == 1 else None,
         epochs=_whole(attributes.get("epochs")),
@@ -380,6 +384,9 @@ def _row(trial: optuna.trial.FrozenTrial, stages: Sequence[StagePlan]) -> TrialR
         why=str(attributes.get("error") or attributes.get("why_stopped") or ""),
         configuration={name: as_value(choice) for name, choice in trial.params.items()},
         findings=record.read_findings(attributes),
+        motive=stage.motives[slot.index]
+        if stage and slot and slot.index < len(stage.motives)
+        else None,
         values=tuple(trial.values or ()),
         best_epoch=_whole(attributes.get("best_epoch")) or None,
         worker=str(attributes.get("worker", "")),

@@ -19,7 +19,7 @@ from functools import cache
 
 import numpy as np
 
-from hpsearch.search.base import Configuration, Propose, Result
+from hpsearch.search.base import Chosen, Configuration, Motive, Propose, Result
 from hpsearch.search.coarse_to_fine import FEWEST
 from hpsearch.search.effects import ranks
 from hpsearch.search.gaussian_process import Array, Posterior
@@ -27,7 +27,7 @@ from hpsearch.search.quasi_random import sobol
 from hpsearch.search.surrogate import learn
 from hpsearch.space import Space
 
-__all__ = ["EPOCH_SHARES", "STAGE_SHARES", "choose", "expected_improvement", "guided"]
+__all__ = ["EPOCH_SHARES", "STAGE_SHARES", "choose", "expected_improvement", "guided", "motives"]
 
 STAGE_SHARES = (0.4, 0.2, 0.2, 0.2)
 EPOCH_SHARES = (0.25, 0.5, 1.0, 1.0)
@@ -64,20 +64,35 @@ def guided(
     draw = sobol(space, candidates, seed, stage=stage)
 
     @cache
-    def chosen() -> Sequence[Configuration]:
+    def choices() -> Sequence[tuple[Configuration, Motive | None]]:
         points = [draw(index, ()) for index in range(candidates)]
+        unmoved = [(point, None) for point in points]
         if not prior and (len(results) < FEWEST or np.ptp(ranks(results)) == 0.0):
-            return points
+            return unmoved
         try:
             model = learn(whole, results, prior)
         except np.linalg.LinAlgError:
-            return points
+            return unmoved
         tried = results or [result for study in prior for result in study]
         seen = model.posterior([result.slot.configuration for result in tried])
         best = float(seen.mean.max())
-        return [points[index] for index in choose(model.posterior(points), best, count)]
+        believed = model.posterior(points)
+        why = motives(believed, best)
+        return [(points[index], why[index]) for index in choose(believed, best, count)]
 
-    return lambda index, _: chosen()[index]
+    return Chosen(choices)
+
+
+def motives(candidates: Posterior, best: float) -> list[Motive]:
+    """What speaks for each candidate when a stage begins: see `Motive`.
+
+    Args:
+        candidates: what is believed of them.
+        best: what their values are to improve on.
+    """
+    unit = math.sqrt(candidates.process.scale)
+    leads, deviations = (candidates.mean - best) / unit, np.sqrt(candidates.variance) / unit
+    return [*map(Motive, leads.tolist(), deviations.tolist())]
 
 
 def choose(candidates: Posterior, best: float, count: int, *, running: int = 0) -> list[int]:

@@ -19,6 +19,7 @@ from __future__ import annotations
 import math
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
+from typing import TypeAlias
 
 import numpy as np
 
@@ -27,7 +28,10 @@ from hpsearch.search.effects import ranks
 from hpsearch.search.gaussian_process import Array, GaussianProcess, Posterior, fit, given
 from hpsearch.space import Categorical, Parameter, Space, Value
 
-__all__ = ["Surrogate", "learn", "normal_scores"]
+__all__ = ["Owners", "Surrogate", "learn", "normal_scores"]
+
+Owners: TypeAlias = np.ndarray[tuple[int], np.dtype[np.intp]]
+"""For each coordinate of a point the input that it belongs to, from 0."""
 
 ENOUGH = 4  # results for each parameter, from which on each has a length of its own
 
@@ -54,8 +58,16 @@ class Surrogate:
 
     def posterior(self, configurations: Sequence[Configuration]) -> Posterior:
         """What normal scores are to be expected of configurations, trained so long."""
-        points = self._points(configurations, [self.epochs] * len(configurations))
-        return self.process.posterior(points)
+        return self.process.posterior(self.points(configurations)[0])
+
+    def points(self, configurations: Sequence[Configuration]) -> tuple[Array, Owners]:
+        """Configurations, trained so long, as points of the process, and who owns each coordinate.
+
+        Returns:
+            (n, coordinates), and for each coordinate its parameter's place in the space; after the
+            last one come the training's length and the study.
+        """
+        return self._points(configurations, [self.epochs] * len(configurations))
 
     def after(self, results: Sequence[Result]) -> Surrogate:
         """What other results tell, with the lengths and the noise found before: a cheap step.
@@ -69,14 +81,16 @@ class Surrogate:
         """
         ordered = in_order(results)
         configurations = [result.slot.configuration for result in ordered]
-        points = self._points(configurations, [result.slot.epochs for result in ordered])
+        points, _ = self._points(configurations, [result.slot.epochs for result in ordered])
         lengths, noise = self.process.lengths, self.process.noise
         return replace(self, process=given(points, normal_scores(ordered), lengths, noise))
 
-    def _points(self, configurations: Sequence[Configuration], trained: Sequence[int]) -> Array:
+    def _points(
+        self, configurations: Sequence[Configuration], trained: Sequence[int]
+    ) -> tuple[Array, Owners]:
         which = [0] * len(configurations)
         timed = trained if self.timed else []
-        return _points(self.space, configurations, timed, self.optional, which, self.studies)[0]
+        return _points(self.space, configurations, timed, self.optional, which, self.studies)
 
 
 def learn(
@@ -134,7 +148,7 @@ def _points(
     optional: Collection[str],
     which: Sequence[int] = (),
     studies: int = 1,
-) -> tuple[Array, np.ndarray[tuple[int], np.dtype[np.intp]]]:
+) -> tuple[Array, Owners]:
     """Configurations as points whose distances count, and the input that owns each coordinate.
 
     Args:

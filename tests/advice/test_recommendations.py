@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -99,6 +101,24 @@ def test_a_fault_of_a_few_trainings_is_not_the_study_s() -> None:
     assert [change.key for change in recommendation.changes] == ["dropout"], (
         "l2 is searched already"
     )
+
+
+def test_it_says_how_much_each_parameter_explains() -> None:
+    rng = np.random.default_rng(1)
+
+    def score(index: int, rate: float) -> TrialRow:
+        row = trained(index, rate, 0.9 - 0.05 * (np.log10(rate) + 2) ** 2)
+        configuration = {"learning_rate": rate, "l2": 10.0 ** rng.uniform(-6, -1)}
+        assert row.slot is not None
+        return replace(row, slot=replace(row.slot, configuration=configuration))
+
+    trainings = many(score, 40)
+    [told] = [r for r in advice(trainings) if r.topic == "parameters"]
+    assert not told.changes
+    found = re.search(r"model of 40 results .* explains: learning_rate (\d+)%, l2 ", told.sentence)
+    assert found is not None
+    assert int(found[1]) > 80
+    assert not any(r.topic == "parameters" for r in advice(trainings[:9]))
 
 
 def test_hints_are_no_faults_of_the_study() -> None:

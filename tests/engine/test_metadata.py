@@ -38,6 +38,11 @@ DAMAGE = [
         '{"kind": "a", "number": 0, "slots": 1, "epochs": 1, "space": {"parameters": {}}, '
         '"changes": [], "chosen": [1]}',
     ),
+    (
+        "stage 0",
+        '{"kind": "a", "number": 0, "slots": 1, "epochs": 1, "space": {"parameters": {}}, '
+        '"changes": [], "chosen": [{}], "motives": [[1]]}',
+    ),
     ("prior", '[{"study": "a"}]'),
     ("prior", '[{"study": "a", "results": [{"configuration": {}, "epochs": 0, "score": 1}]}]'),
     ("totals", '["NaN"]'),

@@ -37,9 +37,10 @@ from hpsearch.engine.events import (
 )
 from hpsearch.engine.executors.processes import process_pool
 from hpsearch.engine.lease import Lease
-from hpsearch.engine.summary import Summary
+from hpsearch.engine.summary import Summary, summarize
 from hpsearch.errors import RunError, StorageError, UsageError
 from hpsearch.search import guided
+from hpsearch.search.base import Motive
 from hpsearch.storage import load_model_bytes, load_study, open_storage, study_names
 from hpsearch.storage.pending import Pending
 from hpsearch.study_file import StudyFile, parse_study_file
@@ -146,6 +147,12 @@ def test_workers_and_resuming_change_nothing(db: str, tmp_path: Path, here: Here
     assert essence(other) == whole
 
 
+def motives(db: str) -> list[Motive | None]:
+    """Why each trial was chosen, as it is told, in the order of the trials' slots."""
+    rows = summarize(load_study(open_storage(db), "s")).rows
+    return [row.motive for row in sorted(rows, key=lambda row: row.slot.place if row.slot else ())]
+
+
 def test_a_study_goes_on_where_a_model_would_choose_otherwise(
     db: str, tmp_path: Path, here: Here, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -162,6 +169,7 @@ def test_a_study_goes_on_where_a_model_would_choose_otherwise(
     monkeypatch.setattr(guided, "choose", lambda _, __, count: range(count))
     run_study(study("guided", trials=16), storage=other)
     assert essence(other) == essence(db)
+    assert motives(other) == motives(db)
     anew = f"sqlite:///{tmp_path / 'anew.db'}"
     run_study(study("guided", trials=16), storage=anew)
     assert essence(anew) != essence(db)

@@ -108,7 +108,7 @@ def test_processes_with_one_storage_propose_different_points(tmp_path: Path) -> 
     study = optuna.create_study(study_name="s", storage=url, sampler=GuidedSampler(16, 0))
     study.optimize(loss, n_trials=8)
     context = multiprocessing.get_context("spawn")
-    barrier = context.Barrier(2)
+    barrier = context.Barrier(2, timeout=60)
     workers = [context.Process(target=work, args=(url, barrier)) for _ in range(2)]
     for worker in workers:
         worker.start()
