@@ -7,7 +7,8 @@ FAIL once three attempts broke. Nothing is told to the outside before it is comm
 
 from __future__ import annotations
 
-from collections import deque
+from collections import Counter, defaultdict, deque
+from collections.abc import Sequence
 from contextlib import suppress
 
 from hpsearch.engine import record
@@ -35,7 +36,9 @@ class Dispatcher:
     def __init__(self, run: Run, ready: DataReady) -> None:
         self.run, self.store = run, run.runner.store
         trials = run.target.get_trials(deepcopy=False)
-        self._results = record.read_results(trials)
+        self._done: dict[int, list[Result]] = defaultdict(list)  # of each stage, as they came
+        for result in record.read_results(trials).values():
+            self._done[result.slot.stage].append(result)
         self._unfinished = record.read_unfinished(trials)
         self._known = known_results(self.store.engine)
         self._space = run.study.space()
@@ -45,35 +48,45 @@ class Dispatcher:
         self.spending = Spending(self._flops(), run.cost, before, run.opening)
         self._jobs = run.jobs(train_job)
         self._events: list[Event] = [ready]
-        self._running: dict[int, Slot] = {}  # by trial id
+        self._running: dict[int, tuple[Stage, Slot]] = {}  # by trial id
         self._reused: list[Attempts[JobResult]] = []  # running, and the store has their results
 
     def search(self, strategy: Strategy) -> list[Result]:
         """Fill every slot of every stage, or as many as the budget pays for.
 
         Returns:
-            The results that name the winner: all of them, but for a round of the race that the
-            budget has cut off, in which the contenders had unequal chances.
+            The results that name the winner: all of them, but for the seed of a race that the
+            budget has cut off, with which the contenders had unequal chances.
         """
-        results: list[Result] = []
+        stage = None
         try:
-            while (stage := strategy.next_stage(results)) is not None:
-                self._enter(stage.index)
-                if self.over() and all(index != stage.index for index, _ in self._results):
+            while (after := strategy.next_stage(self._until(stage))) is not None:
+                self._enter(after.index)
+                if self.over() and not self._done[after.index]:
                     break
+                stage = after
                 here = self._fill(stage)
-                if not here:
+                if not here or (stage.races and len(here) < stage.slots and self.over()):
                     break
-                if len(here) < stage.slots and self.over() and stage.races:
-                    break
-                results += here
+            while stage is not None and self._running:  # the time was over between two stages
+                self._turn(stage, deque())
             self._tell()
         except BaseException:
             with suppress(HpsearchError):  # where nothing can be written, the next run does this
                 self._hand_back()
             raise
         self._hand_back()
-        return results
+        results = self._until(stage)
+        here = [] if stage is None else self._done[stage.index]
+        if stage is None or not stage.races or len(here) == stage.slots or not self.over():
+            return results
+        seeds = Counter(result.slot.seed for result in here)
+        return [r for r in results if seeds.get(r.slot.seed, stage.abreast) == stage.abreast]
+
+    def _until(self, stage: Stage | None) -> list[Result]:
+        """The results of a stage and of those before it; none before the first."""
+        last = -1 if stage is None else stage.index
+        return [result for index in range(last + 1) for result in self._done[index]]
 
     def over(self) -> bool:
         """Whether the budget is spent, as far as the stage may spend it."""
@@ -91,36 +104,26 @@ class Dispatcher:
         return None if limit is None else self._share * limit
 
     def _fill(self, stage: Stage) -> list[Result]:
-        """Run the slots of a stage that have no result yet."""
+        """Run the slots of a stage that have no result yet, until the next one may begin.
+
+        What that does not wait for still runs then. Once the budget is spent all is waited for.
+
+        Returns:
+            What the stage has by then.
+        """
         stage = record.write_stage(self.run.target, stage)
-        done = [r for key, r in self._results.items() if key[0] == stage.index]
+        done = self._done[stage.index]
         self._events.append(StageStarted(stage, len(done)))
-        # Once a later stage was computed from what this one had, its failed slots stay failed.
-        closed = self._begun > stage.index
         taken = {result.slot.index for result in done}
-        waiting = deque(() if closed else (i for i in range(stage.slots) if i not in taken))
+        waiting = deque(index for index in self._order(stage) if index not in taken)
+        if self._begun > stage.index:
+            # Once a later stage was computed from what this one had, its failed slots stay failed.
+            waiting = deque(i for i in waiting if (stage.index, i) in self._unfinished)
         refused = self.spending.refused
-        while waiting or self._running:
+        while waiting or self._awaited(stage):
             if self.over():
                 waiting.clear()
-            ended, self._reused = self._reused or self._jobs.wait(), []
-            if self._running and not ended:
-                self.run.on_event(Waiting(stage, self._jobs.running))
-                continue
-            with self.store.group():
-                events = [self.record_result(stage, attempts, done) for attempts in ended]
-                while waiting and len(self._running) < self._most(stage, waiting):
-                    paid = self.hand_out(stage, waiting.popleft(), done)
-                    if not paid and stage.races:  # a round without one contender decides nothing
-                        self.spending.over = True
-                    if self.over():
-                        waiting.clear()
-            self._jobs.launch()
-            for event in events:  # now that it is committed
-                if event.result is not None:
-                    self._results[event.slot.place] = event.result
-            self._events += events
-            self._tell()
+            self._turn(stage, waiting)
         if not done and not self.over() and self.spending.refused == refused:
             raise RunError(
                 f"every training of stage {stage.name} failed; the trials' errors say why "
@@ -128,13 +131,45 @@ class Dispatcher:
             )
         return done
 
-    def hand_out(self, stage: Stage, index: int, done: list[Result]) -> bool:
+    def _turn(self, stage: Stage, waiting: deque[int]) -> None:
+        """Record what has ended, and hand out slots that wait; with no room for one wait for it."""
+        room = bool(waiting) and len(self._running) < self._most(stage, waiting)
+        ended, self._reused = self._reused or ([] if room else self._jobs.wait()), []
+        if not ended and not room:
+            self.run.on_event(Waiting(stage, self._jobs.running))
+            return
+        with self.store.group():
+            events = [self.record_result(attempts) for attempts in ended]
+            while waiting and len(self._running) < self._most(stage, waiting):
+                paid = self.hand_out(stage, waiting.popleft())
+                if not paid and stage.races:  # a seed without one contender decides nothing
+                    self.spending.over = True
+                if self.over():
+                    waiting.clear()
+        self._jobs.launch()
+        self._events += events  # now that it is committed
+        self._tell()
+
+    def _order(self, stage: Stage) -> Sequence[int]:
+        """The slots of a stage as they are handed out: a budget is paid in the order of the slots.
+
+        So is what nothing waits for: whoever looks at it early sees no choice of it.
+        """
+        search = self.run.study.search
+        if stage.adaptive or stage.seen is None or search.total_flops or search.seconds:
+            return range(stage.slots)
+        return stage.dearest_first(self.run.cost)
+
+    def _awaited(self, stage: Stage) -> bool:
+        """Whether a training is under way without which the search does not go on."""
+        return any(self.over() or stage.waits_for(slot) for _, slot in self._running.values())
+
+    def hand_out(self, stage: Stage, index: int) -> bool:
         """Get a slot ready for a worker, with a RUNNING trial; or take over a known result.
 
         Args:
             stage: whose slot it is.
             index: of the slot.
-            done: the results of this stage so far, for a strategy that learns from them.
 
         Returns:
             False if the budget does not pay for it.
@@ -144,7 +179,7 @@ class Dispatcher:
             slot = record.read_slot(before)
             assert slot is not None, "it was found by its slot"
         else:
-            slot = stage.slot(index, tuple(done))
+            slot = stage.slot(index, tuple(self._done[stage.index]) if stage.adaptive else ())
         if not self.spending.admit(slot):
             return False
         job = self.run.job(slot)
@@ -156,7 +191,7 @@ class Dispatcher:
             trial = record.running_trial(stage, slot, self._space, digest)
             study_id = self.run.target._study_id
             trial_id = self.store.create_new_trial(study_id, template_trial=trial)
-        self._running[trial_id] = slot
+        self._running[trial_id] = stage, slot
         known = self._known.get(digest)
         if known is None:
             self._jobs.give(trial_id, job)
@@ -177,19 +212,18 @@ class Dispatcher:
         plenty = len(waiting) > 2 * pool.workers and not stage.adaptive
         return pool.workers + (pool.ahead if plenty else 0)
 
-    def record_result(
-        self, stage: Stage, attempts: Attempts[JobResult], done: list[Result]
-    ) -> TrialDone:
+    def record_result(self, attempts: Attempts[JobResult]) -> TrialDone:
         """Write what came of a slot; returns what to tell of it once it is committed."""
         assert isinstance(attempts.key, int), "the id of the slot's trial"
-        slot, result = self._running[attempts.key], attempts.result
+        (stage, slot), result = self._running[attempts.key], attempts.result
         if result is None:
             record.fail_trial(self.store, attempts.key, attempts.errors)
             event = TrialDone(stage, slot, None, attempts.errors[-1])
         else:
             record.finish_trial(self.store, attempts.key, result)
-            done.append(Result(slot, result.score, complete=result.complete))
-            event = TrialDone(stage, slot, done[-1])
+            kept = Result(slot, result.score, complete=result.complete)
+            self._done[stage.index].append(kept)
+            event = TrialDone(stage, slot, kept)
         del self._running[attempts.key]
         return event
 

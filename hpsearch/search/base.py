@@ -3,7 +3,9 @@
 The contract that every strategy keeps:
 
 - A stage is computed from the finished results of the stages before it and from nothing else, in
-  whatever order they finished. A study that is killed and run again computes the same stages.
+  whatever order they finished. Of the stage right before it it may see the first slots only, as
+  many as that one says (``seen``): it can begin while the others still train. A study that is
+  killed and run again computes the same stages.
 - The configuration and the seed of a slot are a pure function of study seed, stage and slot index,
   so one worker or eight run the same trials. Only an adaptive stage (Optuna's tpe, gp, cmaes) also
   looks at what has finished within the stage; it says so with ``adaptive``.
@@ -41,6 +43,7 @@ __all__ = [
     "merit",
     "slot_seed",
     "stages_done",
+    "visible",
 ]
 
 Configuration: TypeAlias = Mapping[str, Value]
@@ -144,7 +147,7 @@ class Move:
 
 
 RACE = "race"
-"""What a round of a race is called: all its slots train with one seed, so that they compare."""
+"""What a round of a race is called: its contenders train with the same seeds, so they compare."""
 
 
 class StageKind(NamedTuple):
@@ -208,12 +211,16 @@ class Stage(StagePlan):
         modelled: whether a model of earlier results chose them, whose last digits, and with them
             its choice, may differ between machines: whoever keeps the stage keeps them too.
         adaptive: whether ``propose`` looks at what has finished.
+        abreast: how many slots in a row train with one seed: the contenders of a race.
+        seen: how many of its first slots the next stage sees; None where none follows.
     """
 
     seed: int
     propose: Propose = field(repr=False, compare=False)
     modelled: bool = False
     adaptive: bool = False
+    abreast: int = 1
+    seen: int | None = None
 
     def slot(self, index: int, finished: Sequence[Result] = ()) -> Slot:
         """The slot at an index.
@@ -229,8 +236,25 @@ class Stage(StagePlan):
         if not 0 <= index < self.slots:
             raise IndexError(f"stage {self.name} has slots 0 to {self.slots - 1}, not {index}")
         configuration = self.propose(index, finished)
-        seed = slot_seed(self.seed, self.index, 0 if self.races else index)
+        seed = slot_seed(self.seed, self.index, index // self.abreast)
         return Slot(self.index, index, configuration, seed, self.epochs)
+
+    def waits_for(self, slot: Slot) -> bool:
+        """Whether a slot, of this stage or of one before, has to end before the next one begins."""
+        return slot.stage < self.index or self.seen is None or slot.index < self.seen
+
+    def dearest_first(self, cost: Callable[[Slot], float]) -> list[int]:
+        """The order in which the next stage waits least for its slots.
+
+        Those that it sees come first, and of these the dearest: so none of them is left to the end,
+        when the workers that have nothing else to do would wait for it.
+
+        Args:
+            cost: how long a slot trains, in any unit.
+        """
+        costs = [cost(self.slot(index)) for index in range(self.slots)]
+        seen = self.slots if self.seen is None else self.seen
+        return sorted(range(self.slots), key=lambda index: (index >= seen, -costs[index]))
 
 
 @dataclass(frozen=True)
@@ -301,6 +325,27 @@ def in_order(results: Iterable[Result]) -> list[Result]:
 def merit(result: Result) -> tuple[bool, float]:
     """What results are compared by: any complete one beats any that was stopped as known bad."""
     return (True, result.score) if result.complete else (False, 0.0)
+
+
+def visible(
+    results: Iterable[Result], stage: int, seen: Sequence[int] | None = None
+) -> list[Result]:
+    """What a stage may see of results.
+
+    Args:
+        results: of any stages, in any order.
+        stage: its index.
+        seen: how many of its first slots each stage shows to the next one; without it, all.
+    """
+    return [
+        result
+        for result in results
+        if result.slot.stage < stage - 1
+        or (
+            result.slot.stage == stage - 1
+            and (seen is None or result.slot.index < seen[result.slot.stage])
+        )
+    ]
 
 
 def stages_done(results: Iterable[Result]) -> int:

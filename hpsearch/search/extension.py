@@ -16,7 +16,7 @@ from hpsearch.search.base import (
     Winner,
     stages_done,
 )
-from hpsearch.search.race import Race, RacedSearch
+from hpsearch.search.race import Race, RacedSearch, how_many
 
 __all__ = ["Extension", "extend"]
 
@@ -48,7 +48,7 @@ def extend(make: Callable[[int], RacedSearch], totals: Sequence[int]) -> Strateg
     for before, total in pairwise(totals):
         more = total - before
         race = make(more).race or max(1, round(more / 4))
-        contenders = max(2, round(race / 3))
+        contenders = how_many(race)
         strategy = Extension(strategy, make(total), before, more - race, race, contenders)
     return strategy
 
@@ -125,4 +125,6 @@ class Extension:
             return stage.propose(slot + self.drawn, [*earlier, *shifted])
 
         kind = StageKind(stage.kind.name, index)
-        return replace(stage, kind=kind, index=index, slots=self.slots, propose=go_on)
+        return replace(
+            stage, kind=kind, index=index, slots=self.slots, propose=go_on, seen=self.slots
+        )

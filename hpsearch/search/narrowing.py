@@ -20,7 +20,7 @@ import math
 from collections.abc import Sequence
 from typing import NamedTuple
 
-from hpsearch.search.base import Move, Result, in_order, merit
+from hpsearch.search.base import Move, Result, in_order, merit, visible
 from hpsearch.search.effects import Effect, explained, ranks
 from hpsearch.space import Categorical, Float, Int, Parameter, Space, Value
 
@@ -66,7 +66,7 @@ class _End(NamedTuple):
 
 
 def narrowed(
-    space: Space, stages: int, results: Sequence[Result]
+    space: Space, stages: int, results: Sequence[Result], seen: Sequence[int] | None = None
 ) -> tuple[Space, tuple[Move, ...]]:
     """The space after so many stages: the narrowings of all of them, one after the other.
 
@@ -74,6 +74,7 @@ def narrowed(
         space: the first stage's space.
         stages: how many stages are over.
         results: everything that finished in them, in any order.
+        seen: how many of its first slots each stage shows to the next one; without it, all.
 
     Returns:
         The space of the next stage, and what changed in it after the last one.
@@ -81,7 +82,7 @@ def narrowed(
     spaces = [space]
     changes: tuple[Move, ...] = ()
     for stage in range(stages):
-        after, changes = narrow(spaces, [r for r in results if r.slot.stage <= stage])
+        after, changes = narrow(spaces, visible(results, stage + 1, seen))
         spaces.append(after)
     return spaces[-1], changes
 

@@ -1,9 +1,11 @@
-"""The race that confirms a winner: the best few again with other seeds, the worse dropping out.
+"""The race that confirms a winner: the best few again with other seeds, and the worse drop out.
 
 A score is a draw, and the best of many draws is mostly a lucky one. So the best few distinct
-configurations are trained again, one new seed a round for all of them (so that their scores compare
-in pairs); after each round the worse two fifths drop out, until the trials are spent. It is
-successive elimination (Maron & Moore, Hoeffding races, 1994) with a fixed budget.
+configurations are trained again, each with the same new seeds (so that their scores compare in
+pairs), in rounds that divide the trials equally; after each the worse half of the contenders drop
+out. It is sequential halving (Karnin, Koren & Somekh, Almost Optimal Exploration in Multi-Armed
+Bandits, 2013), but with no more rounds than keep workers busy: at the end of each they wait for its
+slowest training.
 
 Where seeds hardly matter, a race has nothing to tell. It is settled once its repeats show that
 seeds move a score less than the configurations of the search's best quarter do: then a better one
@@ -16,7 +18,7 @@ from __future__ import annotations
 import math
 import statistics
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import accumulate
 
 from hpsearch.errors import NoWinnerError, RunError
@@ -30,6 +32,7 @@ from hpsearch.search.base import (
     Winner,
     in_order,
     stages_done,
+    visible,
 )
 from hpsearch.search.coarse_to_fine import FEWEST
 from hpsearch.search.narrowing import narrow, narrowed
@@ -42,10 +45,12 @@ __all__ = [
     "Search",
     "configuration_key",
     "contenders_for",
+    "how_many",
     "rounds",
 ]
 
-KEPT = 0.6  # the share of the contenders that a round leaves in
+ROUND = 12  # the trials of a round, about: they keep eight workers busy
+TRIALS = 4  # of a race for each contender, if nobody says how many there are
 RACING = 0.4  # the share of what a race leaves that goes to the next one
 
 
@@ -64,6 +69,8 @@ class Search:
         narrows: whether it goes from coarse to fine, though few trials may leave it a single stage.
         modelled: from which stage on a model of what finished chooses; None if none does.
         adaptive: whether a stage looks at what has finished within it.
+        unseen: the share of a stage that the next one does not see, so that it can be computed
+            while these last slots train, and no worker waits.
     """
 
     name: str
@@ -75,11 +82,13 @@ class Search:
     narrows: bool = False
     modelled: int | None = None
     adaptive: bool = False
+    unseen: float = 0.0
 
     def stage(self, results: Sequence[Result]) -> Stage:
         """The stage after the last one that has results; asked only while there is one."""
         index = stages_done(results)
-        space, changes = narrowed(self.space, index, results)
+        known = visible(results, index, self._seen)
+        space, changes = narrowed(self.space, index, results, self._seen)
         first = "coarse" if self.narrows else self.name
         return Stage(
             kind=StageKind("fine", index) if index else StageKind(first),
@@ -88,10 +97,11 @@ class Search:
             epochs=self.epochs[index],
             space=space,
             seed=self.seed,
-            propose=self.begin(space, index, self.slots[index], results),
+            propose=self.begin(space, index, self.slots[index], known),
             changes=changes,
             modelled=self.modelled is not None and index >= self.modelled,
             adaptive=self.adaptive,
+            seen=self._seen[index],
         )
 
     def one_more(self, results: Sequence[Result], slots: int) -> Stage:
@@ -108,7 +118,14 @@ class Search:
             propose=self.begin(space, index, slots, results),
             changes=changes,
             modelled=self.modelled is not None,
+            seen=slots,
         )
+
+    @property
+    def _seen(self) -> list[int]:
+        """How many of its first slots each stage shows to the next; the last, all to the race."""
+        *others, last = self.slots
+        return [slots - round(self.unseen * slots) for slots in others] + [last]
 
 
 @dataclass(frozen=True)
@@ -153,8 +170,10 @@ class RacedSearch:
 
     def next_stage(self, results: Sequence[Result]) -> Stage | None:
         """The search's next stage; after its last one the rounds of the race."""
-        if stages_done(results) < len(self.search.slots):
-            return self.search.stage(results)
+        left = len(self.search.slots) - stages_done(results)
+        if left > 0:
+            stage = self.search.stage(results)
+            return stage if self.race or left > 1 else replace(stage, seen=None)
         return self._race.next_stage(results)
 
     def winner(self, results: Sequence[Result]) -> Winner:
@@ -198,33 +217,36 @@ class Race:
 
     def _next_round(self, results: Sequence[Result]) -> Stage | None:
         index, contenders = stages_done(results), self._ranked(results)
-        sizes = rounds(self.trials, len(contenders))
+        planned = rounds(self.trials, len(contenders))
         played = index - self.start
-        if played >= len(sizes):
+        if played >= len(planned):
             return None
-        left = [contender.configuration for contender in contenders[: sizes[played]]]
+        abreast, slots = planned[played]
+        left = [contender.configuration for contender in contenders[:abreast]]
         return Stage(
             kind=StageKind(RACE, self.first + played),
             index=index,
-            slots=len(left),
+            slots=slots,
             epochs=self.epochs,
             space=self.search.space,
             seed=self.search.seed,
-            propose=lambda i, _: left[i],
+            propose=lambda i, _: left[i % abreast],
+            abreast=abreast,
+            seen=slots,
         )
 
     def _after(self, results: Sequence[Result]) -> tuple[int, Race] | None:
         """The slots of the stage, and the race, that follow where it was settled before its end."""
         if not self.search.narrows:
             return None
-        sizes = rounds(self.trials, len(self._ranked(results)))
-        for played in range(1, min(stages_done(results) - self.start + 1, len(sizes))):
-            left = self.trials - sum(sizes[:played])
+        planned = rounds(self.trials, len(self._ranked(results)))
+        for played in range(1, min(stages_done(results) - self.start + 1, len(planned))):
+            left = self.trials - sum(slots for _, slots in planned[:played])
             known = [r for r in results if r.slot.stage < self.start + played]
             if left >= FEWEST and self._settled(known):
                 trials = max(1, round(RACING * left))
                 start = self.start + played + 1
-                contenders = max(2, round(trials / 3))
+                contenders = how_many(trials)
                 # Numbered by their stage, the rounds have names that no earlier race had.
                 race = Race(self.search, start, trials, self.epochs, contenders, first=start)
                 return left - trials, race
@@ -364,23 +386,30 @@ def _longest(results: Sequence[Result]) -> list[Result]:
     return [r for r in results if r.slot.epochs == epochs]
 
 
-def rounds(trials: int, contenders: int) -> list[int]:
-    """How many run in each round of a race that spends exactly the trials given.
+def how_many(trials: int) -> int:
+    """The contenders of a race of so many trials: so few that each trains more than once."""
+    return max(2, round(trials / TRIALS))
 
-    Each round keeps three fifths of the one before, at least two; the last takes what is left.
 
-    >>> rounds(19, 6)
-    [6, 4, 3, 2, 2, 2]
-    >>> rounds(5, 1)
-    [1, 1, 1, 1, 1]
+def rounds(trials: int, contenders: int) -> list[tuple[int, int]]:
+    """How many contenders each round of a race has, and how many trials; these are all there are.
+
+    There are two rounds at least, since the first may settle the race. In a round all train equally
+    often, once at least; but the last round's last seed may be for some only.
+
+    >>> rounds(24, 6), rounds(5, 1)
+    ([(6, 12), (3, 12)], [(1, 2), (1, 3)])
     """
-    sizes: list[int] = []
-    running = contenders
-    while trials > 0 and contenders > 0:
-        sizes.append(min(running, trials))
-        trials -= sizes[-1]
-        running = min(running, max(2, math.ceil(KEPT * running)))
-    return sizes
+    planned: list[tuple[int, int]] = []
+    to_come = max(2, min(round(trials / ROUND), math.ceil(math.log2(contenders or 1))))
+    left = contenders
+    while trials > 0 and left > 0:
+        left = min(left, trials)
+        slots = trials if to_come == 1 else left * max(1, trials // to_come // left)
+        planned.append((left, slots))
+        trials, to_come = trials - slots, to_come - 1
+        left = min(left, max(2, math.ceil(left / 2)))
+    return planned
 
 
 def configuration_key(configuration: Configuration) -> tuple[tuple[str, Value], ...]:

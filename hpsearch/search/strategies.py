@@ -16,7 +16,7 @@ from hpsearch.search.effects import ranks
 from hpsearch.search.grid import Points, make_grid, shuffled
 from hpsearch.search.optuna_strategies import ADAPTIVE, adaptive
 from hpsearch.search.quasi_random import sobol
-from hpsearch.search.race import RacedSearch, Search
+from hpsearch.search.race import RacedSearch, Search, how_many
 from hpsearch.space import Space
 
 __all__ = ["DOUBLE", "IN_STAGES", "STRATEGIES", "make_strategy", "race_of"]
@@ -73,7 +73,7 @@ def make_strategy(
         seed: the study's seed, 0 or more.
         race: how many of the trials go to the race; without it a quarter for coarse-to-fine
             and guided, and none for the others.
-        contenders: how many configurations start in the race; without it a third of ``race``.
+        contenders: how many configurations start in the race; without it a quarter of ``race``.
         points: grid only: points per parameter, or their values; see `make_grid`.
         shift: grid only: move the points by a random part of a step, drawn from ``seed``.
         stage_shares: coarse-to-fine and guided only: how the trials before the race are divided
@@ -104,7 +104,7 @@ def make_strategy(
             "search."
         )
     if contenders is None:
-        contenders = max(2, round(race / 3))
+        contenders = how_many(race)
     if contenders < 1:
         raise UsageError(f"contenders is {contenders}; give at least 1.")
     left = trials - race
@@ -132,6 +132,7 @@ def make_strategy(
         narrows=name in IN_STAGES,
         modelled=None if name != "guided" else 0 if known else 1,
         adaptive=name in ADAPTIVE,
+        unseen=guided.UNSEEN if name == "guided" else 0.0,
     )
     return RacedSearch(search, trials, race, epochs, contenders)
 

@@ -282,7 +282,7 @@ class SearchSection(_Table):
     )
     contenders: Whole | None = _key(
         None,
-        "How many configurations start in that race; absent: a third of its trials.",
+        "How many configurations start in that race; absent: a quarter of its trials.",
         example=5,
         ge=1,
     )

@@ -8,6 +8,7 @@ import signal
 import sqlite3
 import threading
 from collections import Counter
+from collections.abc import Callable
 from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from itertools import count
@@ -22,8 +23,9 @@ from here import Here
 from pebble import ProcessExpired
 from threadpoolctl import threadpool_info, threadpool_limits
 
-from hpsearch.engine import record, run_study
+from hpsearch.engine import dispatch, record, run_study
 from hpsearch.engine import runner as engine
+from hpsearch.engine.budget import plan_search
 from hpsearch.engine.ensemble import make_ensemble
 from hpsearch.engine.events import (
     DataReady,
@@ -42,7 +44,7 @@ from hpsearch.search.base import Motive
 from hpsearch.storage import load_model_bytes, load_study, open_storage, study_names
 from hpsearch.storage.pending import Pending
 from hpsearch.study_file import StudyFile, parse_study_file
-from hpsearch.training.jobs import Job, RefitJob
+from hpsearch.training.jobs import Job, JobResult, RefitJob, train_job
 from hpsearch.training.model import Model
 
 TEXT = """
@@ -241,6 +243,43 @@ def test_threads_that_an_interrupted_run_leaves_stop_and_put_no_limit_back(db: s
             run_study(endless, storage=db, executor=executor, on_event=stop)
         executor.shutdown()
         assert limits() == {2}
+
+
+@pytest.mark.parametrize("killed", [False, True])
+def test_a_stage_begins_while_the_last_slots_of_the_one_before_train(
+    db: str, tmp_path: Path, here: Here, monkeypatch: pytest.MonkeyPatch, killed: bool
+) -> None:
+    """One of the slots that the second stage does not see ends after a result of that stage."""
+    file = study("guided", trials=30)
+    run_study(file, storage=db)
+    stage = plan_search(file).next_stage([])
+    assert stage is not None
+    assert stage.seen == stage.slots - 2
+    slow, begun = stage.slot(stage.slots - 1), threading.Event()
+    order: list[tuple[int, int]] = []
+
+    def waits(job: Job, stopped: Callable[[], bool]) -> JobResult:
+        assert job.seed != slow.seed or begun.wait(60)
+        return train_job(job, stopped)
+
+    def tell(event: Event) -> None:
+        if isinstance(event, TrialDone):
+            order.append(event.slot.place)
+            if event.slot.stage == 1 and not begun.is_set():
+                begun.set()
+                if killed:
+                    raise KeyboardInterrupt
+
+    monkeypatch.setattr(dispatch, "train_job", waits)
+    other = f"sqlite:///{tmp_path / 'other.db'}"
+    with ThreadPoolExecutor(3) as executor:
+        if killed:
+            with pytest.raises(KeyboardInterrupt):
+                run_study(file, storage=other, executor=executor, on_event=tell)
+        run_study(file, storage=other, executor=executor, on_event=tell)
+    assert order.index(slow.place) > min(i for i, (index, _) in enumerate(order) if index == 1)
+    assert essence(other) == essence(db)
+    assert len(load_study(open_storage(other), "s").trials) == 30
 
 
 def test_what_is_no_executor_is_wrong_use(db: str) -> None:

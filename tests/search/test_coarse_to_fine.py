@@ -56,8 +56,8 @@ def test_stages_train_longer_and_longer_and_the_race_in_full() -> None:
         ("coarse", 23, 5),
         ("fine-1", 11, 10),
         ("fine-2", 11, 20),
-        ("race-1", 5, 20),  # which settles it, since seeds do not matter
-        ("fine-4", 6, 20),
+        ("race-1", 4, 20),  # which settles it, since seeds do not matter
+        ("fine-4", 7, 20),
         ("race-5", 2, 20),
         ("race-6", 2, 20),
     ]

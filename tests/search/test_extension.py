@@ -73,8 +73,8 @@ def test_one_trial_more_races() -> None:
 
 
 def test_more_trials_search_near_the_best_and_race_again() -> None:
-    report = run_search(evaluate, extend(partial(make, "coarse-to-fine"), [24, 44]))
-    first = [s.name for s in run_search(evaluate, make("coarse-to-fine", 24)).stages]
+    report = run_search(evaluate, extend(partial(make, "coarse-to-fine"), [30, 50]))
+    first = [s.name for s in run_search(evaluate, make("coarse-to-fine", 30)).stages]
     names = [s.name for s in report.stages]
     assert names[: len(first)] == first
     fine, *races = names[len(first) :]

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from itertools import pairwise
 
 import numpy as np
 import pytest
@@ -15,14 +16,16 @@ LINE = Space({"x": Float(0, 1)})
 
 
 @given(st.integers(0, 300), st.integers(1, 40))
-def test_rounds_shrink_and_spend_exactly_what_there_is(trials: int, contenders: int) -> None:
-    sizes = rounds(trials, contenders)
-    assert sum(sizes) == trials
-    assert all(size > 0 for size in sizes)
-    assert sizes == sorted(sizes, reverse=True)
-    assert max(sizes, default=0) <= contenders
-    # All but the last, which takes what is left, keep at least two in the race to compare.
-    assert all(size >= min(2, contenders) for size in sizes[:-1])
+def test_rounds_halve_and_spend_exactly_what_there_is(trials: int, contenders: int) -> None:
+    planned = rounds(trials, contenders)
+    assert sum(slots for _, slots in planned) == trials
+    assert all(1 <= abreast <= slots for abreast, slots in planned)
+    assert len(planned) <= max(2, round(trials / 12))
+    if trials:
+        assert planned[0][0] == min(trials, contenders)
+    for (left, slots), (after, rest) in pairwise(planned):
+        assert slots % left == 0  # all train equally often
+        assert after == min(left, max(2, -(-left // 2)), rest)
 
 
 def test_without_contenders_there_is_no_race() -> None:
@@ -49,7 +52,7 @@ def test_contenders_are_distinct_and_those_trained_in_full_come_first() -> None:
     assert len(contenders_for(found, 2)) == 2
 
 
-def test_a_round_has_one_new_seed_for_all_and_the_worse_drop_out() -> None:
+def test_all_of_a_round_train_with_the_same_new_seeds_and_the_worse_drop_out() -> None:
     seen: list[Slot] = []
 
     def evaluate(slot: Slot) -> float:
@@ -58,20 +61,22 @@ def test_a_round_has_one_new_seed_for_all_and_the_worse_drop_out() -> None:
         assert isinstance(x, float)
         return x
 
-    strategy = make_strategy("random", LINE, trials=40, epochs=2, seed=0, race=19, contenders=6)
+    strategy = make_strategy("random", LINE, trials=40, epochs=2, seed=0, race=19, contenders=4)
     report = run_search(evaluate, strategy)
-    assert [stage.slots for stage in report.stages] == [21, 6, 4, 3, 2, 2, 2]
-    assert [stage.name for stage in report.stages[1:3]] == ["race-1", "race-2"]
+    assert [stage.slots for stage in report.stages] == [21, 8, 11]
+    assert [stage.name for stage in report.stages[1:]] == ["race-1", "race-2"]
     found = sorted((r.score for r in report.results[:21]), reverse=True)
-    seeds = set()
-    for stage in report.stages[1:]:
+    seeds: list[int] = []
+    for stage, left in zip(report.stages[1:], (4, 2), strict=True):
         slots = [s for s in seen if s.stage == stage.index]
-        assert [s.configuration["x"] for s in slots] == found[: stage.slots]
-        assert len({s.seed for s in slots}) == 1
-        assert not {s.seed for s in slots} & seeds
-        seeds |= {s.seed for s in slots}
+        for at in range(0, len(slots), left):
+            one_seed = slots[at : at + left]
+            assert [s.configuration["x"] for s in one_seed] == found[: len(one_seed)]
+            assert len({s.seed for s in one_seed}) == 1
+            seeds.append(one_seed[0].seed)
+    assert len(set(seeds)) == len(seeds) == 8
     assert report.winner.configuration == {"x": found[0]}
-    assert report.winner.scores == (found[0],) * 6
+    assert report.winner.scores == (found[0],) * 8
     assert report.winner.std == 0.0
 
 
@@ -124,7 +129,7 @@ def settled(found: list[float], *rounds: list[float]) -> bool:
     ranked = sorted(results, key=lambda r: r.score, reverse=True)
     for stage, scores in enumerate(rounds, start=1):
         results += [
-            Result(Slot(stage, i, ranked[i].slot.configuration, 0, 8), score)
+            Result(Slot(stage, i, ranked[i % 2].slot.configuration, 0, 8), score)
             for i, score in enumerate(scores)
         ]
     stage = plan.next_stage(results)
@@ -143,7 +148,7 @@ FOUND = [0.5, 0.6, 0.7, 0.8, 0.9, 1.0]  # the best four of them differ by a vari
         ([[0.8, 0.7]], False),
         ([[1.2, 1.1]], False),  # better, but not the same
         ([[0.85, 0.75]], False),
-        ([[0.85, 0.75], [0.95, 0.9]], True),  # more seeds tell more
+        ([[0.85, 0.75, 0.95, 0.9]], True),  # more seeds tell more
     ],
 )
 def test_it_is_settled_when_seeds_move_scores_no_more_than_the_best_differ(

@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 import math
 import pickle
+from dataclasses import replace
 from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any
 
@@ -111,6 +112,23 @@ class TestContract:
         assert make(name, race=race).next_stage(shuffled) is None
         assert make(name, race=race).winner(shuffled) == report.winner
 
+    def test_a_stage_does_not_see_what_may_still_train_when_it_begins(
+        self, name: str, race: int, reports: Any
+    ) -> None:
+        """As the dispatcher asks for it: with some of what is not awaited, and with all of it."""
+        stages, results = reports[name, race].stages, reports[name, race].results
+        for stage, after in itertools.pairwise(stages):
+            early = [r for r in results if r.slot.stage <= stage.index and stage.waits_for(r.slot)]
+            others = [replace(r, score=-r.score) for r in results if r.slot.stage == stage.index]
+            late = [r for r in others if not stage.waits_for(r.slot)]
+            for known in (early, early + late[:1], early + late):
+                again = make(name, race=race).next_stage(known)
+                assert again == after
+                fixed = [i for i in range(after.slots) if not after.adaptive]
+                assert [again.slot(i) for i in fixed] == [after.slot(i) for i in fixed]
+        assert all(0 < stage.seen <= stage.slots for stage in stages if stage.seen is not None)
+        assert stages[-1].seen in (None, stages[-1].slots)
+
     def test_the_same_seed_searches_alike_and_another_does_not(
         self, name: str, race: int, reports: Any
     ) -> None:
@@ -174,6 +192,22 @@ def test_a_slot_ignores_what_has_finished(name: str) -> None:
     backwards = [second.slot(i, results) for i in reversed(range(second.slots))]
     assert backwards[::-1] == [first.slot(i) for i in range(first.slots)]
     assert not first.adaptive
+
+
+def test_the_dearest_of_what_the_next_stage_sees_are_handed_out_first() -> None:
+    stage = make("random", trials=5).next_stage([])
+    assert stage is not None
+    cost = [3.0, 1.0, 3.0, 2.0, 9.0].__getitem__
+    orders = [replace(stage, seen=seen).dearest_first(lambda s: cost(s.index)) for seen in (4, 5)]
+    assert orders == [[0, 2, 3, 1, 4], [4, 0, 2, 3, 1]]
+
+
+def test_only_guided_leaves_a_part_of_a_stage_unseen() -> None:
+    stages = {name: make(name, trials=60).next_stage([]) for name in ("coarse-to-fine", "guided")}
+    assert {n: (s.seen, s.slots) for n, s in stages.items() if s is not None} == {
+        "coarse-to-fine": (23, 23),
+        "guided": (14, 18),
+    }
 
 
 @pytest.mark.parametrize("name", FIXED)
