@@ -8,6 +8,7 @@ plateaus, steps, an optimum in a corner, and categories that decide where the op
 from __future__ import annotations
 
 import math
+import zlib
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property
@@ -48,8 +49,9 @@ class Function:
         return float(np.median(losses)) - self.least
 
     def evaluate(self, slot: Slot) -> float:
-        """The score of one evaluation, its noise drawn from the slot's seed."""
-        noise = self.noise * self.spread * np.random.default_rng(slot.seed).normal()
+        """The score of one evaluation, its noise drawn from seed and configuration."""
+        chosen = zlib.crc32(repr(sorted(slot.configuration.items())).encode())
+        noise = self.noise * self.spread * np.random.default_rng([slot.seed, chosen]).normal()
         return float(noise - self.loss(slot.configuration))
 
     def regret(self, configuration: Configuration) -> float:

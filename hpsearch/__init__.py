@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from hpsearch.engine import Summary, run_study
     from hpsearch.errors import HpsearchError
     from hpsearch.search import make_strategy, run_search
+    from hpsearch.search.guided_sampler import GuidedSampler
     from hpsearch.search.sampler import CoarseToFineSampler
     from hpsearch.space import Categorical, Condition, Float, Int, Space
     from hpsearch.study_file import StudyFile, load_study_file, parse_study_file
@@ -24,6 +25,7 @@ __all__ = [
     "CoarseToFineSampler",
     "Condition",
     "Float",
+    "GuidedSampler",
     "HpsearchError",
     "Int",
     "MLPClassifier",
@@ -40,33 +42,26 @@ __all__ = [
 ]
 
 _HOMES = {
-    "Categorical": "space",
-    "CoarseToFineSampler": "search.sampler",
-    "Condition": "space",
-    "Float": "space",
-    "HpsearchError": "errors",
-    "Int": "space",
-    "MLPClassifier": "classifier",
-    "MLPObjective": "training.optuna_objective",
-    "Model": "training.model",
-    "Space": "space",
-    "StudyFile": "study_file",
-    "Summary": "engine",
-    "load_study_file": "study_file",
-    "make_strategy": "search",
-    "parse_study_file": "study_file",
-    "run_search": "search",
-    "run_study": "engine",
+    "classifier": ("MLPClassifier",),
+    "engine": ("Summary", "run_study"),
+    "errors": ("HpsearchError",),
+    "search": ("make_strategy", "run_search"),
+    "search.guided_sampler": ("GuidedSampler",),
+    "search.sampler": ("CoarseToFineSampler",),
+    "space": ("Categorical", "Condition", "Float", "Int", "Space"),
+    "study_file": ("StudyFile", "load_study_file", "parse_study_file"),
+    "training.model": ("Model",),
+    "training.optuna_objective": ("MLPObjective",),
 }
 
 
 def __getattr__(name: str) -> Any:
     """Import a public name when it is first asked for, so that ``import hpsearch`` is quick."""
-    if name not in _HOMES:
-        raise AttributeError(f"module 'hpsearch' has no attribute {name!r}")
-    value = getattr(import_module(f"hpsearch.{_HOMES[name]}"), name)
-    globals()[name] = value
-    return value
+    for home, names in _HOMES.items():
+        if name in names:
+            globals()[name] = getattr(import_module(f"hpsearch.{home}"), name)
+            return globals()[name]
+    raise AttributeError(f"module 'hpsearch' has no attribute {name!r}")
 
 
 def __dir__() -> list[str]:

@@ -55,9 +55,18 @@ class HpsearchError(Exception):
 
 
 class UsageError(HpsearchError, ValueError):
-    """The request itself was wrong."""
+    """The request itself was wrong.
+
+    Args:
+        sentence: the message.
+        key: the setting that it is about, if it is about one.
+    """
 
     exit_code = 2
+
+    def __init__(self, sentence: str, *, key: str | None = None) -> None:
+        super().__init__(sentence)
+        self.key = key
 
 
 class StudyFileError(UsageError):

@@ -58,7 +58,7 @@ class Setting:
             return
         if self.limits is None:
             if not isinstance(value, bool | np.bool_):
-                raise UsageError(f"{name} is {shown(value)}; give True or False.")
+                raise UsageError(f"{name} is {shown(value)}; give True or False.", key=name)
             return
         low, high = self.limits
         kind: Any = Integral if self.whole else Real
@@ -66,7 +66,7 @@ class Setting:
             wanted = "a whole number" if self.whole else "a number"
             least, most = (f"{x:,}" if isinstance(x, int) else f"{x:g}" for x in self.limits)
             words = f"of at least {least}" if high == NO_LIMIT else f"from {least} to {most}"
-            raise UsageError(f"{name} is {shown(value)}; give {wanted} {words}.")
+            raise UsageError(f"{name} is {shown(value)}; give {wanted} {words}.", key=name)
 
     def own(self, name: str, value: Any) -> Any:
         """A value in the setting's own type: a count may be written as 16.0.

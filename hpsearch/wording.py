@@ -9,19 +9,21 @@ import math
 from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from hpsearch.search.base import RACE
+from hpsearch.search.strategies import DOUBLE
 from hpsearch.space import Categorical, Float, Int, Value
 
 if TYPE_CHECKING:
     from hpsearch.compare.progress import SpeedUp
     from hpsearch.compare.result import Comparison
     from hpsearch.compare.summary import StrategySummary, Versus
-    from hpsearch.engine.summary import Summary
+    from hpsearch.engine.summary import Summary, TrialRow
 
 __all__ = [
     "AGAIN",
     "ALONE",
     "CONSTANT",
-    "Move",
+    "MoveText",
     "Score",
     "Table",
     "answer",
@@ -31,6 +33,7 @@ __all__ = [
     "comparison_note",
     "interval_text",
     "moves",
+    "race_text",
     "result_sentence",
     "scores",
     "setting_text",
@@ -39,6 +42,7 @@ __all__ = [
     "strategies_table",
     "value_text",
     "verdict",
+    "why_chosen",
     "winner_line",
 ]
 
@@ -80,7 +84,7 @@ class Score(NamedTuple):
     remark: str
 
 
-class Move(NamedTuple):
+class MoveText(NamedTuple):
     """A range that a stage changed, or kept, and why."""
 
     stage: str
@@ -116,6 +120,37 @@ def settings_text(configuration: Mapping[str, Value]) -> str:
     """
     text = " ".join(f"{name}={value_text(value)}" for name, value in configuration.items())
     return text.replace("\n", "\\n")  # which others' names may have
+
+
+CHOSEN_AS = {
+    "coarse": "a point of the Sobol sequence",
+    "qmc": "a point of the Sobol sequence",
+    "fine": "a point of the Sobol sequence in the narrowed ranges",
+    "grid": "a point of the grid",
+    "random": "drawn at random",
+    RACE: "a contender in the race",
+}
+"""What a trial of each kind of stage is, where no model chose it."""
+
+UNKNOWN, KNOWN = 0.6, 0.35
+"""The deviation that is left, from which on little is known, and up to which much is."""
+
+
+def why_chosen(trial: TrialRow) -> str:
+    """Why a trial has its configuration, in a clause; empty for one that hpsearch did not make.
+
+    σ in it is the standard deviation that the model gave any score before it had seen one.
+    """
+    if trial.stage is None:
+        return ""
+    motive, kind = trial.motive, trial.stage.name
+    if motive is None:
+        return CHOSEN_AS.get(kind, f"suggested by {kind}")
+    side = "above" if motive.lead > 0 else "below"
+    lead = f"{abs(motive.lead):.2f} σ {side}" if abs(motive.lead) >= 0.005 else "level with"
+    little, much = motive.deviation >= UNKNOWN, motive.deviation <= KNOWN
+    where = "little is known" if little else "much is known" if much else "something is known"
+    return f"chosen for its expected gain: {lead} the best believed, where {where}"
 
 
 def setting_text(setting: Any, *, scale: bool = True) -> str:
@@ -222,10 +257,10 @@ def stages_table(summary: Summary) -> Table:
     return Table(caption, ("stage", "trials", "epochs", "best validation"), rows)
 
 
-def moves(summary: Summary) -> list[Move]:
+def moves(summary: Summary) -> list[MoveText]:
     """What each stage did to the ranges of the one before it."""
     return [
-        Move(
+        MoveText(
             stage.name,
             change.parameter,
             setting_text(change.before, scale=False),
@@ -303,14 +338,22 @@ def budget_text(comparison: Comparison) -> str:
     return f"{comparison.amount:.6g} {UNITS[comparison.unit]}"
 
 
+def race_text(comparison: Comparison) -> str:
+    """The race that ends a search."""
+    if comparison.race is None:
+        return "as each strategy does by itself"
+    return f"at most {comparison.race} trainings" if comparison.race else "none"
+
+
 def comparison_note(comparisons: Sequence[Comparison], reference: str) -> str:
     """On what strategies were compared, and what the columns of their table are."""
     conditions = " ".join(
         f"On {c.data['name']}: {c.data['train']:,} rows to train, {c.data['validation']:,} to "
-        f"validate, {c.data['test']:,} to test; the budget of a search was {budget_text(c)}."
+        f"validate, {c.data['test']:,} to test; the budget of a search was {budget_text(c)}"
+        f"{f', and its race had {race_text(c)}' if c.race else ''}."
         for c in comparisons
     )
-    double = " random-x2 had twice the budget." if "random-x2" in comparisons[0].runs else ""
+    double = f" {DOUBLE} had twice the budget." if DOUBLE in comparisons[0].runs else ""
     return (
         f"{conditions}{double} cost: the share of its budget that a search spent. test: "
         "interquartile mean of the test accuracy of the networks by which searches named their "
@@ -344,6 +387,13 @@ def answer(table: Sequence[StrategySummary]) -> Iterator[str]:
 
 def _reservations(table: Sequence[StrategySummary]) -> Iterator[str]:
     """What is to be known before strategies are held against each other."""
+    raced = [row.strategy for row in table if row.raced]
+    others = [row.strategy for row in table if not row.raced]
+    if raced and others:
+        yield (
+            f"A race over new seeds named the winners of {', '.join(raced)}, and not those of "
+            f"{', '.join(others)}: it has a part in what differs between them."
+        )
     for row in table:
         if row.without_winner:
             yield (
@@ -363,7 +413,8 @@ def verdict(table: Sequence[StrategySummary]) -> str:
     """The comparison in one sentence: whether coarse to fine, or else the first rival, is ahead.
 
     It is sooner where the whole interval of its cost lies below that of the reference, which is 1,
-    and it was there before the reference itself; better where the paired test says so.
+    and it was there before the reference itself; better where the paired test says so. Where only
+    the one that is ahead had a race, the sentence says so.
     """
     if all(row.winners_are in ("no better", "worse") for row in table):
         return (
@@ -381,11 +432,21 @@ def verdict(table: Sequence[StrategySummary]) -> str:
     if row.versus.p_value < LEVEL:
         better = row.versus.gain.estimate > 0
         if better and sooner:
-            return f"{name} beats {other} search here: better networks, and sooner."
-        return f"{name} {'beats' if better else 'loses to'} {other} search here by test accuracy."
+            how = f"beats {other} search here: better networks, and sooner"
+        else:
+            how = f"{'beats' if better else 'loses to'} {other} search here by test accuracy"
+        alone = _raced_alone(row, reference) if better else _raced_alone(reference, row)
+        return f"{name} {how}{alone}."
     if sooner:
-        return f"{name} finds what {other} search finds at a lower cost here, and nothing better."
+        how = f"finds what {other} search finds at a lower cost here, and nothing better"
+        return f"{name} {how}{_raced_alone(row, reference)}."
     return f"{name} and {other} search cannot be told apart here."
+
+
+def _raced_alone(ahead: StrategySummary, behind: StrategySummary) -> str:
+    if behind.raced or not ahead.raced:
+        return ""
+    return f"; {ahead.strategy} had a race over new seeds, {behind.strategy} had none"
 
 
 def _found(name: str, found: SpeedUp) -> str:

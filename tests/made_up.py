@@ -16,7 +16,12 @@ SPACE = Space({"rate": Float(1e-4, 1.0, log=True), "decay": Float(0.0, 1.0)})
 
 
 def strategy_runs(
-    name: str, validation: Sequence[Sequence[float]], test: Sequence[float], refit: float = 0.9
+    name: str,
+    validation: Sequence[Sequence[float]],
+    test: Sequence[float],
+    refit: float = 0.9,
+    *,
+    raced: bool = False,
 ) -> StrategyRuns:
     """A strategy whose trials cost 1 each; one row of validation scores for each repeat."""
     rng = np.random.default_rng(0)
@@ -33,6 +38,7 @@ def strategy_runs(
             tuple(Slot(0, i, SPACE.sample(rng), 0, 1) for i in range(len(row)))
             for row in validation
         ),
+        raced=raced,
     )
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from hpsearch.advice.evidence import Evidence, read_evidence
+from hpsearch.advice.evidence import Evidence, evidence_of
 from hpsearch.advice.next_study import next_study, study_toml
 from hpsearch.advice.recommendations import Change, Recommendation, advise, urgent
 from hpsearch.advice.study import Advice, advise_study
@@ -14,8 +14,8 @@ __all__ = [
     "Recommendation",
     "advise",
     "advise_study",
+    "evidence_of",
     "next_study",
-    "read_evidence",
     "study_toml",
     "urgent",
 ]

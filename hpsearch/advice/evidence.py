@@ -3,18 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
-from hpsearch.engine import record
-from hpsearch.engine.identity import kept_study_file
-from hpsearch.engine.summary import Summary, TrialRow, winner_slots
-from hpsearch.errors import UsageError
+from hpsearch.engine.summary import Summary, TrialRow
 from hpsearch.study_file import StudyFile
 
-if TYPE_CHECKING:
-    import optuna
-
-__all__ = ["Evidence", "read_evidence"]
+__all__ = ["Evidence", "evidence_of"]
 
 
 @dataclass(frozen=True)
@@ -48,28 +41,19 @@ class Evidence:
         return one.result.slot.place in self.winner
 
 
-def read_evidence(study: optuna.Study, summary: Summary) -> Evidence:
-    """Read a study of hpsearch.
+def evidence_of(study: StudyFile, summary: Summary) -> Evidence:
+    """The evidence of a study of hpsearch, which may still be running.
 
     Args:
-        study: from the store; it may still be running.
-        summary: of the same study.
-
-    Raises:
-        UsageError: hpsearch did not make it, or another version of it did.
+        study: its file.
+        summary: what it came to so far.
     """
-    file = kept_study_file(study)
-    if file is None:
-        raise UsageError(
-            f"the study {study.study_name!r} was not made by hpsearch, which knows nothing of how "
-            "its trials were trained"
-        )
     by_number = sorted(summary.rows, key=lambda row: row.number, reverse=True)
     trained = {row.slot.place: row for row in by_number if row.slot and row.score is not None}
     return Evidence(
-        file,
+        study,
         tuple(row for _, row in sorted(trained.items())),
         int(summary.data.get("validation", 0)),
-        winner_slots(record.read_metadata(study, "result")),
+        summary.winner_slots,
         summary.reservations,
     )

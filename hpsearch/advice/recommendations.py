@@ -9,22 +9,17 @@ from statistics import fmean, median, pvariance
 from typing import Any, cast
 
 import numpy as np
-from pydantic import BaseModel
 
 from hpsearch.advice.evidence import Evidence
+from hpsearch.checks.check import listed
 from hpsearch.engine.intervals import wilson_interval
 from hpsearch.engine.summary import TrialRow
+from hpsearch.search.beliefs import believe, effects
 from hpsearch.search.narrowing import narrow
 from hpsearch.search.race import configuration_key
 from hpsearch.space import Categorical, Float, Parameter, Value
 from hpsearch.space.settings import SETTINGS
-from hpsearch.study_file.models import (
-    Choices,
-    DataSection,
-    FloatRange,
-    ModelSection,
-    TrainingSection,
-)
+from hpsearch.study_file.models import Choices, FloatRange, StudyFile
 from hpsearch.training.diagnosis import ADVICE, Name
 
 __all__ = ["Change", "Recommendation", "advise", "log_range", "urgent"]
@@ -129,6 +124,7 @@ def advise(evidence: Evidence) -> tuple[Recommendation, ...]:
         return tuple(recommendations)
     changed = {change.key for r in recommendations for change in r.changes}
     recommendations += [r for r in _ranges(evidence) if r.changes[0].key not in changed]
+    recommendations += _effects(evidence)
     recommendations += [*_epochs(evidence), *_trials(evidence), *_seeds(evidence)]
     few = Recommendation("trials", f"{len(evidence.trained)} trainings are too few to say more.")
     return tuple(recommendations) or (few,)
@@ -201,7 +197,6 @@ RATES = {"learning rate too high", "learning rate too low"}
 def _changes(name: Name, evidence: Evidence, hit: Sequence[TrialRow]) -> Iterator[Change]:
     """How the study file would repair a fault."""
     study = evidence.study
-    crushed = [one for one in hit if any("regularization" in f.evidence for f in one.findings)]
     match name:
         case "inputs not scaled":
             yield from _without(evidence, "data", "preprocessing", {"none"}, "standardize")
@@ -216,8 +211,8 @@ def _changes(name: Name, evidence: Evidence, hit: Sequence[TrialRow]) -> Iterato
         case "dead ReLUs":
             if isinstance(study.model.bias, float) and study.model.bias < 0:
                 yield Change("model", "bias", 0.0)
-        case "underfitting" if crushed:
-            used = (study.configuration(one.configuration)["l2"] for one in crushed)
+        case "l2 too high":
+            used = (study.configuration(one.configuration)["l2"] for one in hit)
             most = min(float(cast("float", l2)) for l2 in used)
             yield Change("training", "l2", log_range(1e-6 * min(1.0, most), most / 10))
         case "overfitting":
@@ -313,12 +308,34 @@ def _ranges(evidence: Evidence) -> Iterator[Recommendation]:
     _, changes = narrow([space], inside)
     for change in changes:
         if change.after != change.before:
-            section = _section(change.parameter)
+            section = _section(evidence.study, change.parameter)
             yield Recommendation(
                 RANGES,
                 f"{change.parameter}: {change.reason.rstrip('.')}.",
                 (Change(section, change.parameter, _setting(change.after)),),
             )
+
+
+def _effects(evidence: Evidence) -> Iterator[Recommendation]:
+    """How much each parameter matters by itself, as the report's model of the results has it."""
+    beliefs = believe(evidence.study.space(), [one.result for one in evidence.trained])
+    if beliefs is None:
+        return
+    best = evidence.full[0].configuration if evidence.full else {}
+    found = effects(beliefs, best)
+    if len(found) < 2:
+        return
+    shares = [f"{effect.parameter} {effect.share:.0%}" for effect in found if effect.share >= 0.01]
+    little = [effect.parameter for effect in found if effect.share < 0.01]
+    if little:
+        shares.append(f"{listed(little)} less than 1%{' each' if len(little) > 1 else ''}")
+    rest = sum(effect.share for effect in found) < 0.99
+    yield Recommendation(
+        "parameters",
+        f"Of what a model of {len(beliefs.results)} results expects to vary over the space, each "
+        f"parameter alone explains: {', '.join(shares)}."
+        + (" The rest is in combinations." if rest else ""),
+    )
 
 
 def _epochs(evidence: Evidence) -> Iterator[Recommendation]:
@@ -412,14 +429,10 @@ def _distinct(trained: Sequence[TrialRow]) -> list[TrialRow]:
     return list({configuration_key(one.configuration): one for one in ordered}.values())
 
 
-def _section(name: str) -> str:
+def _section(study: StudyFile, name: str) -> str:
     """The table of a study file that a setting stands in."""
-    tables: dict[str, type[BaseModel]] = {
-        "data": DataSection,
-        "model": ModelSection,
-        "training": TrainingSection,
-    }
-    return next(table for table, section in tables.items() if name in section.model_fields)
+    tables = ("data", "model", "training")
+    return next(table for table in tables if hasattr(getattr(study, table), name))
 
 
 def _setting(parameter: Parameter) -> Any:

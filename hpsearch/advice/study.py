@@ -7,14 +7,15 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
-from hpsearch.advice.evidence import read_evidence
+from hpsearch.advice.evidence import evidence_of
 from hpsearch.advice.next_study import next_study, study_toml
 from hpsearch.advice.recommendations import Change, Recommendation, advise, log_range
 from hpsearch.checks import Check, check_data_and_network, learning_range
 from hpsearch.checks.check import listed
+from hpsearch.checks.data_checks import SCALE
 from hpsearch.checks.rates import RateRange, range_verdict
 from hpsearch.data import Dataset
-from hpsearch.engine.identity import check_data
+from hpsearch.engine.identity import check_same_data, kept_study_file
 from hpsearch.engine.summary import summarize
 from hpsearch.errors import DataError, UsageError
 from hpsearch.space import Float
@@ -97,9 +98,15 @@ def advise_study(store: WriteBehindStorage, name: str) -> Advice:
     """
     with storage_errors(store.url):
         target = load_study(store, name)
-        evidence = read_evidence(target, summarize(target))
+        study = kept_study_file(target)
+        if study is None:
+            raise UsageError(
+                f"the study {name!r} was not made by hpsearch, which knows nothing of how its "
+                "trials were trained"
+            )
+        evidence = evidence_of(study, summarize(target))
         taken = set(study_names(store))
-    study, recommendations = evidence.study, advise(evidence)
+    recommendations = advise(evidence)
 
     def advice(checks: tuple[Check, ...], note: str = "") -> Advice:
         changes = (change for r in recommendations for change in r.changes)
@@ -108,7 +115,7 @@ def advise_study(store: WriteBehindStorage, name: str) -> Advice:
 
     try:
         dataset, splits = study_data(study.data, study.seed)
-        check_data(target, dataset)
+        check_same_data(target, dataset)
     except (DataError, UsageError) as error:
         return advice((), f"The data were not looked at: {error}")
     checks = check_data_and_network(study, dataset, splits[0])
@@ -157,7 +164,7 @@ def _scale(
             repair=True,
         )
         for check in odd
-        if check.name == "scale of the inputs" and raw and not known
+        if check.name == SCALE and raw and not known
     ]
 
 

@@ -57,7 +57,7 @@ def choices(context: CheckContext, space: Space, name: str) -> tuple[Check | Non
 
 def _judge(context: CheckContext) -> tuple[Verdict, str]:
     loss = first_loss(context)
-    if loss_verdict(loss, context.n_classes) == "fail":
+    if loss_verdict(loss, context.chance) == "fail":
         return "fail", f"loss {loss:.3g}"
     verdict, fault = signal(layer_statistics(context))
     return verdict, fault or f"loss {loss:.3g}"

@@ -106,8 +106,11 @@ class CheckContext:
             return network.loss.mean(network.predict_logits(self.X[rows]), self.y[rows])
 
     @property
+    def chance(self) -> float:
+        """The loss of a network that knows nothing."""
+        return Network.loss.chance(self.n_classes)
+
+    @property
     def guessing(self) -> float:
-        """The loss of who knows nothing but how frequent the classes are; ln(classes) at most."""
-        shares = np.bincount(self.y, minlength=self.n_classes) / len(self.y)
-        shares = shares[shares > 0]
-        return float(-(shares * np.log(shares)).sum())
+        """The loss of one that knows nothing but how frequent the classes are."""
+        return Network.loss.guessing((np.bincount(self.y) / len(self.y)).tolist())

@@ -14,6 +14,9 @@ from hpsearch.data.account import quoted
 
 __all__ = ["class_balance", "codes_for_missing", "constant_columns", "missing_values", "scale"]
 
+SCALE = "scale of the inputs"
+"""The name of that check, on which advice is given."""
+
 MISSING = 0.05
 """A share of missing values without consequence (Schafer, Multiple imputation: a primer, 1999)."""
 
@@ -185,7 +188,7 @@ def scale(context: CheckContext, names: tuple[str, ...]) -> Check:
     else:
         advice = "the size that initial weights are made for"
     return Check(
-        "scale of the inputs",
+        SCALE,
         verdict,
         f"largest {sizes[largest]:.3g}{context.looked_at}",
         f"about 1, under {LARGE:g}",

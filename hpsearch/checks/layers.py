@@ -83,10 +83,7 @@ def signal(layers: list[LayerStatistics]) -> tuple[Verdict, str]:
             bad = layer.std < VANISHED
             text = f"the signal is down to {layer.std:.1g} in {where}"
             faults.append(("fail" if bad else "warn", text))
-    for verdict, text in faults:
-        if verdict == "fail":
-            return verdict, text
-    return faults[0] if faults else ("pass", "")
+    return max(faults, key=lambda fault: fault[0] == "fail", default=("pass", ""))
 
 
 def layer_outputs(context: CheckContext) -> Check:

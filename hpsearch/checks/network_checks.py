@@ -57,13 +57,13 @@ def first_loss(context: CheckContext) -> float:
     return fmean(draw.network().initial_loss(context.X, context.y) for draw in draws)
 
 
-def loss_verdict(loss: float, n_classes: int) -> Verdict:
-    """How the loss of an untrained network is to be judged.
+def loss_verdict(loss: float, chance: float) -> Verdict:
+    """How the loss of an untrained network is to be judged, beside that of who knows nothing.
 
-    >>> [loss_verdict(loss, 10) for loss in (2.31, 6.0, 300.0, float("nan"))]
+    >>> [loss_verdict(loss, 2.3) for loss in (2.31, 6.0, 300.0, float("nan"))]
     ['pass', 'warn', 'fail', 'fail']
     """
-    off = abs(loss - math.log(n_classes))
+    off = abs(loss - chance)
     return "pass" if off <= SLACK else "warn" if off <= WRONG else "fail"
 
 
@@ -73,7 +73,7 @@ def initial_loss(context: CheckContext) -> Check:
     CS231n, lecture 6: "Double check that the loss is reasonable".
     """
     found = first_loss(context)
-    verdict = loss_verdict(found, context.n_classes)
+    verdict = loss_verdict(found, context.chance)
     how = f"{context.spec.network.initializer} weights"
     if context.spec.network.bias:
         how += f" and biases of {context.spec.network.bias:g}"
@@ -81,7 +81,7 @@ def initial_loss(context: CheckContext) -> Check:
         "initial loss",
         verdict,
         f"{found:.3g}{context.looked_at}",
-        f"ln {context.n_classes} = {math.log(context.n_classes):.3g}, up to {SLACK:g} more",
+        f"ln {context.n_classes} = {context.chance:.3g}, up to {SLACK:g} more",
         "a network that knows nothing is about as unsure as it should be"
         if verdict == "pass"
         else f"with {how} it is sure of itself before it has learned: take smaller initial weights "

@@ -12,7 +12,7 @@ import numpy as np
 
 from hpsearch.errors import UnknownNameError, UsageError
 from hpsearch.nn import ACTIVATIONS, OPTIMIZERS, NetworkConfig, TrainingConfig
-from hpsearch.nn.config import SETTINGS
+from hpsearch.nn.config import NETWORK_AND_TRAINING
 from hpsearch.nn.optimizers import Adam
 from hpsearch.setting import NO_LIMIT
 
@@ -126,7 +126,7 @@ def _check(params: Mapping[str, Any]) -> None:
         if not isinstance(params[name], bool | np.bool_):
             raise UsageError(f"{name} is {params[name]!r}; give True or False.")
     for name, setting in _OTHER_WORDS.items():
-        SETTINGS[setting].check(name, params[name])
+        NETWORK_AND_TRAINING[setting].check(name, params[name])
     for name, (right, wanted) in _OWN.items():
         value = params[name]
         if isinstance(value, bool) or not isinstance(value, Real) or not right(value):

@@ -39,11 +39,12 @@ def compare(
     ] = None,
     as_json: Json = False,
 ) -> None:
-    """Compare search strategies with the same budget, repeated, with grid search as the baseline.
+    """Compare search strategies with the same budget, repeated, with grid search as the reference.
 
-    The answer is printed in words and a table, and drawn on a page, NAME.html. Several files are
-    several data sets for the same strategies. Running the same command again goes on where it
-    stopped.
+    Each search ends in the same race of its best over new seeds, so that the searches alone are
+    compared; [compare] race = false leaves that to each strategy. The answer is printed in words
+    and a table, and drawn on a page, NAME.html. Several files are several data sets for the same
+    strategies. Running the same command again goes on where it stopped.
     """
     from hpsearch.compare.run import compare_study
     from hpsearch.errors import UsageError
@@ -63,6 +64,8 @@ def compare(
             "the study files compare different strategies; give [compare] strategies the same "
             "list in all of them"
         )
+    if len({file.compare.race for file in files}) > 1:
+        raise UsageError("the study files differ in [compare] race; give it the same value in all")
     comparisons = []
     for file in files:
         with _progress(file.name) as (on_progress, on_event):
@@ -113,6 +116,7 @@ def comparison_document(comparisons: Sequence[Comparison]) -> dict[str, Any]:
                 "data": dict(c.data),
                 "budget": c.unit,
                 "amount": c.amount,
+                "race": c.race,
                 "repeats": c.repeats,
             }
             for c in comparisons
@@ -139,6 +143,7 @@ def _row(row: StrategySummary) -> dict[str, Any]:
         "refit_worst": row.worst,
         "winners_are": row.winners_are,
         "without_winner": row.without_winner,
+        "raced": row.raced,
         "rank": row.rank,
         "cost_to_reach": found.median,
         "cost_interval": [found.interval.low, found.interval.high],

@@ -88,16 +88,13 @@ def trials(
         )
     elif rows:
         title = f"{in_one_line(name)}: {len(rows)} of {len(summary.rows)} trials"
-        width, winner = output().width, summary.winner
         notes = [f"{b.short}: {b.validation_accuracy:.4f} in validation" for b in summary.baselines]
         if summary.objectives > 1:
             notes.append(summary.without_winner)
-        score = summary.score_name
         if summary.strategy is None and summary.objectives == 1:
-            title += f", the {'highest' if summary.maximize else 'lowest'} {score} first"
-        output().print(
-            trials_table(rows, title=title, width=width, winner=winner, notes=notes, score=score)
-        )
+            title += f", the {summary.extreme} first"
+        width = output().width
+        output().print(trials_table(summary, rows, title=title, width=width, notes=notes))
     else:
         output().print(f"The study {name} has no such trials.", markup=False)
     if not as_json and (foreign := foreign_text(summary)):

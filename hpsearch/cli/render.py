@@ -71,6 +71,7 @@ SHORT_FAULTS = {
     "saturation": "saturated",
     "learning rate too high": "rate high",
     "learning rate too low": "rate low",
+    "l2 too high": "l2 high",
     "underfitting": "underfit",
     "overfitting": "overfit",
     "stopped too early": "too early",
@@ -92,11 +93,10 @@ def story(
     yield set_table(stages_table(summary))
     if (moved := moves_table(summary)) is not None:
         yield moved
-    best, winner = summary.rows[:8], summary.winner
-    yield trials_table(best, title="Best trials", width=width, winner=winner)
+    yield trials_table(summary, summary.rows[:8], title="Best trials", width=width)
     yield winner_text(summary)
     if recommendations:
-        yield advice_text(recommendations)
+        yield urgent_text(recommendations)
     if (foreign := foreign_text(summary)) is not None:
         yield Text(f"{foreign}\n")
     yield next_text(summary, storage, width)
@@ -117,7 +117,7 @@ def foreign_text(summary: Summary) -> str | None:
     )
 
 
-def advice_text(recommendations: Sequence[Recommendation]) -> Text:
+def urgent_text(recommendations: Sequence[Recommendation]) -> Text:
     """What was wrong with the trainings, or might be better, in a sentence each."""
     text = Text("Advice\n", style="bold")
     for recommendation in recommendations:
@@ -173,26 +173,25 @@ def moves_table(summary: Summary) -> rich_table.Table | None:
 
 
 def trials_table(
+    summary: Summary,
     rows: Sequence[TrialRow],
     *,
     title: str,
     width: int,
-    winner: int | None = None,
     notes: Sequence[str] = (),
-    score: str = ACCURACY,
 ) -> rich_table.Table:
     """Trials with their settings, one a line; as many settings as find room.
 
     Args:
-        rows: the trials.
+        summary: of the study; the trial that stands for its winner is marked.
+        rows: some of its trials.
         title: above the table.
         width: of the terminal, in characters. The epochs are left out where that makes room for
             what was wrong with each trial, and this where the settings have none to spare; then
             the settings that find no room, for no number is broken.
-        winner: number of the trial that stands for the winner, which is marked.
         notes: lines below the table.
-        score: what the trials' scores are.
     """
+    winner, score = summary.winner, summary.score_name
     marked = any(row.number == winner for row in rows)
     notes = [*(["* stands for the winner"] if marked else []), *notes]
     names = list(dict.fromkeys(name for row in rows for name in row.configuration))

@@ -70,12 +70,10 @@ def run(
         summary = run_study(
             file, storage=storage, workers=workers, executor=executor, on_event=on_event
         )
-    from hpsearch.advice import advise, read_evidence, urgent
+    from hpsearch.advice import advise, evidence_of, urgent
     from hpsearch.cli.render import story
-    from hpsearch.storage import load_study, open_storage
 
-    with open_storage(storage, create=False) as store:
-        recommendations = urgent(advise(read_evidence(load_study(store, file.name), summary)))
+    recommendations = urgent(advise(evidence_of(file, summary)))
     if as_json:
         print_json(summary.document() | {"advice": [r.sentence for r in recommendations]})
     else:

@@ -5,10 +5,11 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from hpsearch.compare.progress import Progress, make_progress
 from hpsearch.compare.statistics import Floats
@@ -18,14 +19,13 @@ from hpsearch.engine.cost import DataShape, training_flops
 from hpsearch.engine.identity import kept_study_file
 from hpsearch.engine.summary import winner_slots
 from hpsearch.errors import StorageError, UnknownNameError, UsageError
+from hpsearch.search.base import Slot
+from hpsearch.space import Space
 
 if TYPE_CHECKING:
     import optuna
-    from numpy.typing import NDArray
     from optuna.trial import FrozenTrial
 
-    from hpsearch.search.base import Slot
-    from hpsearch.space import Space
     from hpsearch.storage import WriteBehindStorage
     from hpsearch.study_file import StudyFile
 
@@ -54,6 +54,7 @@ class StrategyRuns:
         slots: the same trials' configurations, seeds and epochs.
         without_winner: how many repeats ended without a winner, since all their trainings diverged;
             their validation, test and refit are chance, as a diverged training's are.
+        raced: whether its searches ended in a race, which named their winners.
     """
 
     strategy: str
@@ -66,11 +67,21 @@ class StrategyRuns:
     scores: tuple[Floats, ...]
     slots: tuple[tuple[Slot, ...], ...]
     without_winner: int = 0
+    raced: bool = False
 
     @property
     def cost(self) -> Floats:
         """(R,) what each repeat has cost, in the unit of the budget."""
         return np.array([progress.cost[-1] for progress in self.progress])
+
+    def first_stage(self) -> StrategyRuns:
+        """With the trials of the first stage alone: of a search of one stage all but its race."""
+        first = [np.array([slot.stage == 0 for slot in slots], dtype=bool) for slots in self.slots]
+        return replace(
+            self,
+            scores=tuple(s[these] for s, these in zip(self.scores, first, strict=True)),
+            slots=tuple(tuple(s for s in slots if s.stage == 0) for slots in self.slots),
+        )
 
 
 @dataclass(frozen=True, eq=False)
@@ -89,6 +100,8 @@ class Comparison:
         environments: what the searches ran with, each kind once.
         constant: (R,) test accuracy of always answering the largest class, in the division of each
             repeat; nan where the store does not know it.
+        race: the most trainings of the race that ended every search, twice as many for random-x2;
+            None where strategies raced or did not as they do by themselves.
     """
 
     name: str
@@ -101,6 +114,7 @@ class Comparison:
     settings: Mapping[str, Any] = field(default_factory=dict)
     environments: tuple[Mapping[str, str], ...] = ()
     constant: Floats = field(default_factory=lambda: np.array([]))
+    race: int | None = None
 
     @property
     def repeats(self) -> int:
@@ -165,6 +179,7 @@ def read_comparison(store: WriteBehindStorage, name: str) -> Comparison:
         settings=record.read_metadata(some, "study file"),
         environments=tuple(environments),
         constant=np.array([_constant([by[r] for by in finished.values()]) for r in repeats]),
+        race=terms.get("race"),
     )
 
 
@@ -237,6 +252,7 @@ def _strategy_runs(
         tuple(scores),
         tuple(slots),
         without_winner=results.count(None),
+        raced=any(stage.races for study in studies for stage in record.read_stages(study)),
     )
 
 

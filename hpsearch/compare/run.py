@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from concurrent.futures import Executor
 from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
-from hpsearch.compare.plan import DOUBLE, ComparisonPlan, plan_comparison
+from hpsearch.compare.plan import ComparisonPlan, plan_comparison
 from hpsearch.compare.result import Comparison, comparisons, read_comparison
 from hpsearch.engine import record
 from hpsearch.engine.budget import plan_search
@@ -19,6 +19,7 @@ from hpsearch.engine.run import run_with
 from hpsearch.engine.runner import Runner, open_runner
 from hpsearch.engine.summary import Summary
 from hpsearch.errors import NoWinnerError, UsageError
+from hpsearch.search.strategies import DOUBLE
 from hpsearch.storage import DEFAULT_STORAGE, WriteBehindStorage, study_names
 from hpsearch.study_file import StudyFile
 
@@ -92,7 +93,7 @@ def compare_study(
 
 def _terms(plan: ComparisonPlan) -> dict[str, Any]:
     """What all searches of a comparison must have in common."""
-    return {"budget": plan.section.budget, "amount": plan.amount}
+    return {"budget": plan.section.budget, "amount": plan.amount, "race": plan.race}
 
 
 def _asked(plan: ComparisonPlan) -> dict[str, Any]:
@@ -139,14 +140,18 @@ def _check(store: WriteBehindStorage, plan: ComparisonPlan) -> None:
                 f"the study {search.name!r} in this database is no part of a comparison; give the "
                 "study file another name"
             )
-        if {key: about[key] for key in terms} != terms:
+        if {key: about.get(key) for key in terms} != terms:  # the first knew of no race
             raise UsageError(
-                f"the comparison {plan.name!r} in this database had a budget of "
-                f"{about['amount']:.6g} {about['budget']}, which now is {plan.amount:.6g} "
-                f"{plan.section.budget}: it follows from [compare], and without an amount from "
-                "the grid's trials, epochs and ranges. Give the study file a new name, or undo the "
-                "change"
+                f"the comparison {plan.name!r} in this database had {_terms_text(about)}, which "
+                f"now is {_terms_text(terms)}: it follows from [compare], and without an amount "
+                "from the grid's trials, epochs and ranges. Give the study file a new name, or "
+                "undo the change"
             )
+
+
+def _terms_text(terms: Mapping[str, Any]) -> str:
+    race = "no race" if terms.get("race") is None else f"a race of {terms['race']} trainings"
+    return f"a budget of {terms['amount']:.6g} {terms['budget']} and {race} for all"
 
 
 def _about(plan: ComparisonPlan, strategy: str, repeat: int) -> dict[str, Any]:
@@ -154,5 +159,13 @@ def _about(plan: ComparisonPlan, strategy: str, repeat: int) -> dict[str, Any]:
     # Random search with twice the budget is random search, and then as much again.
     half = plan.studies.get(("random", repeat)) if strategy == DOUBLE else None
     begins_as = None if half is None else half.name
-    about = {"name": plan.name, "strategy": strategy, "repeat": repeat, "begins_as": begins_as}
+    about: dict[str, Any] = {
+        "name": plan.name,
+        "strategy": strategy,
+        "repeat": repeat,
+        "begins_as": begins_as,
+    }
+    # Of a grid all points are trained; the budget was made so that they leave the race its share.
+    planned = strategy == "grid" and plan.section.budget != "seconds"
+    about["reserved"] = 0.0 if planned else plan.reserved
     return _terms(plan) | _asked(plan) | about

@@ -13,7 +13,6 @@ from typing import Any
 
 import numpy as np
 
-from hpsearch.compare.plan import DOUBLE
 from hpsearch.compare.progress import SpeedUp, speed_up
 from hpsearch.compare.result import Comparison
 from hpsearch.compare.statistics import (
@@ -25,8 +24,9 @@ from hpsearch.compare.statistics import (
     probability_of_improvement,
     wilcoxon,
 )
-from hpsearch.engine.baselines import Verdict
+from hpsearch.engine.baselines import WinnerIs
 from hpsearch.engine.intervals import wilson_interval
+from hpsearch.search.strategies import DOUBLE
 
 __all__ = [
     "StrategySummary",
@@ -73,6 +73,7 @@ class StrategySummary:
         winners_are: what the winners are beside that: by the wider of two intervals, that of
             ``test`` over the searches and Wilson's over the rows of the test part.
         without_winner: searches that ended without a winner.
+        raced: whether a race named its winners.
     """
 
     strategy: str
@@ -86,8 +87,9 @@ class StrategySummary:
     speed_up: SpeedUp
     versus: Versus | None
     constant: float | None = None
-    winners_are: Verdict | None = None
+    winners_are: WinnerIs | None = None
     without_winner: int = 0
+    raced: bool = False
 
 
 @lru_cache(maxsize=16)  # a terminal, a page and two panels ask, and the bootstraps take a second
@@ -126,6 +128,7 @@ def summarize_strategies(*comparisons: Comparison) -> tuple[StrategySummary, ...
             constant=constant,
             winners_are=_winners_are(middles[name], constant, rows),
             without_winner=sum(part.without_winner for part in parts[name]),
+            raced=any(part.raced for part in parts[name]),
             trials=float(np.concatenate([part.trials for part in parts[name]]).mean()),
             cost=float(
                 np.concatenate(
@@ -165,7 +168,7 @@ def _constant(comparisons: Sequence[Comparison]) -> float | None:
     return float(known.mean()) if known.size and np.isfinite(known).all() else None
 
 
-def _winners_are(test: Interval, constant: float | None, rows: int) -> Verdict | None:
+def _winners_are(test: Interval, constant: float | None, rows: int) -> WinnerIs | None:
     """Other divisions of the same rows tell nothing of other rows, so both intervals count."""
     if constant is None or not rows:
         return None

@@ -43,7 +43,7 @@ class RefusedError(Exception):
 
 
 @dataclass
-class Change:
+class Request:
     """A request that would change something.
 
     Args:
@@ -134,22 +134,22 @@ class Change:
             raise RefusedError("400 Bad Request", f"The study's name {error}.") from None
 
 
-Decision: TypeAlias = Callable[[Change], Iterable[bytes]]
+Decision: TypeAlias = Callable[[Request], Iterable[bytes]]
 
 
-def _create(change: Change) -> Iterable[bytes]:
-    change.name()
-    directions = change.body().get("directions")
+def _create(request: Request) -> Iterable[bytes]:
+    request.name()
+    directions = request.body().get("directions")
     if not isinstance(directions, list) or not all(isinstance(d, str) for d in directions):
         raise RefusedError("400 Bad Request", "A study has directions, a list of words.")
-    return change.passed_on()
+    return request.passed_on()
 
 
-def _rename(change: Change) -> Iterable[bytes]:
+def _rename(request: Request) -> Iterable[bytes]:
     """Give a study another name, and leave everything where it is."""
     from optuna.exceptions import DuplicatedStudyError
 
-    store, study_id, name = change.store, change.study_id(), change.name()
+    store, study_id, name = request.store, request.study_id(), request.name()
     before = store.get_study_name_from_id(study_id)
     comparison = comparison_of(load_study(store, before))
     if comparison is not None and name != before:
@@ -158,7 +158,7 @@ def _rename(change: Change) -> Iterable[bytes]:
             f"The study is a part of the comparison {comparison}, which finds it by its name; "
             "it keeps that.",
         )
-    with _held(change, study_id):
+    with _held(request, study_id):
         try:
             store.rename_study(study_id, name, _metadata_under(store, study_id, name))
         except DuplicatedStudyError:
@@ -173,7 +173,7 @@ def _rename(change: Change) -> Iterable[bytes]:
         ],
         "is_preferential": False,
     }
-    return change.answer("201 Created", document)
+    return request.answer("201 Created", document)
 
 
 def _metadata_under(store: WriteBehindStorage, study_id: int, name: str) -> dict[str, str]:
@@ -186,54 +186,54 @@ def _metadata_under(store: WriteBehindStorage, study_id: int, name: str) -> dict
         return {}
 
 
-def _delete(change: Change) -> Iterable[bytes]:
+def _delete(request: Request) -> Iterable[bytes]:
     """Delete a study, and what is ours of it."""
-    study_id = change.study_id()
-    with _held(change, study_id):
-        change.store.delete_study(study_id)
-    return change.answer("204 No Content")
+    study_id = request.study_id()
+    with _held(request, study_id):
+        request.store.delete_study(study_id)
+    return request.answer("204 No Content")
 
 
-def _held(change: Change, study_id: int) -> Lease:
+def _held(request: Request, study_id: int) -> Lease:
     """The right to end a study's name, or the study: nobody runs it meanwhile.
 
     Raises:
         RefusedError: somebody does.
     """
-    engine = change.store.engine
+    engine = request.store.engine
     who = who_runs(engine, study_id)
     if who:
         sentence = f"The study is being run {who}; stop that first, or wait for its end."
         raise RefusedError("409 Conflict", sentence)
-    name = change.store.get_study_name_from_id(study_id)
+    name = request.store.get_study_name_from_id(study_id)
     return Lease(engine, study_id, name, counted=False)
 
 
-def _note(change: Change) -> Iterable[bytes]:
+def _note(request: Request) -> Iterable[bytes]:
     """A note of a person, which is welcome at any time, also while the study runs."""
-    study_id = change.study_id()
-    if "trial_id" in change.arguments:
-        change.trial_of(study_id)
-    said = change.body()
+    study_id = request.study_id()
+    if "trial_id" in request.arguments:
+        request.trial_of(study_id)
+    said = request.body()
     if not isinstance(said.get("body"), str) or type(said.get("version")) is not int:
         raise RefusedError("400 Bad Request", "A note has a body, which is text, and a version.")
-    return change.passed_on()
+    return request.passed_on()
 
 
-def _of_others(change: Change) -> Iterable[bytes]:
+def _of_others(request: Request) -> Iterable[bytes]:
     """What would tell a driver of ours results, settings or preferences that it has not found."""
-    attributes = change.store.get_study_user_attrs(change.study_id())
+    attributes = request.store.get_study_user_attrs(request.study_id())
     if any(key.startswith(PREFIX) for key in attributes):
         raise RefusedError(
             "409 Conflict",
             "hpsearch itself trains, scores and chooses the trials of this study; they are not "
             "changed by hand.",
         )
-    return change.passed_on()
+    return request.passed_on()
 
 
 def _refused(sentence: str, status: str = "400 Bad Request") -> Decision:
-    def decide(_: Change) -> Iterable[bytes]:
+    def decide(_: Request) -> Iterable[bytes]:
         raise RefusedError(status, sentence)
 
     return decide
@@ -296,14 +296,14 @@ def through_us(pages: Application, routes: Any, store: WriteBehindStorage) -> Ap
             route, arguments = routes.match({**environ, "PATH_INFO": path.rstrip("/")})
         except HTTPError as error:
             return refuse(start, error.status_line, "There is no such thing to change.")
-        change = Change(store, pages, environ, start, arguments)
+        request = Request(store, pages, environ, start, arguments)
         try:
-            return DECISIONS.get((route.method, route.rule), _unknown)(change)
+            return DECISIONS.get((route.method, route.rule), _unknown)(request)
         except RefusedError as error:
-            return change.answer(error.status, {"reason": str(error)})
+            return request.answer(error.status, {"reason": str(error)})
         except UsageError as error:  # somebody was faster, and runs the study
-            return change.answer("409 Conflict", {"reason": f"{error}."})
+            return request.answer("409 Conflict", {"reason": f"{error}."})
         except HpsearchError as error:
-            return change.answer("500 Internal Server Error", {"reason": f"{error}."})
+            return request.answer("500 Internal Server Error", {"reason": f"{error}."})
 
     return answer

@@ -14,7 +14,6 @@ __all__ = [
     "MISSING",
     "MISSING_LABEL",
     "MISSING_NUMBER",
-    "UNLABELLED",
     "Account",
     "code_for_missing",
     "listed",
@@ -22,9 +21,8 @@ __all__ = [
     "rows_told",
 ]
 
-LONGEST_NAME = 40
-UNLABELLED = "without a label"
-"""How the reason begins for which rows are left out that have none."""
+SHOWN = 40
+"""Characters of a column's name that stand in a sentence."""
 
 MISSING = ("", "?", "NA", "N/A", "n/a", "<NA>", "NaN", "nan", "null", "NULL")
 """What a cell of any column says that has no value."""
@@ -51,6 +49,7 @@ ACCOUNT = {
     "codes": dict,
     "remarks": [str],
     "inputs": (int, type(None)),
+    "unlabelled": int,
 }
 """What `Account.document` has, in the shapes that a stored note is held to."""
 
@@ -71,6 +70,7 @@ class Account:
         codes: column -> a number in it that looks like a code for a missing value, and how often.
         remarks: what the reader should look at, in sentences.
         inputs: columns after one-hot coding, as the training part gives; None while undivided.
+        unlabelled: how many of the rows that are left out have no label.
     """
 
     rows_read: int
@@ -84,16 +84,12 @@ class Account:
     codes: Mapping[str, str] = field(default_factory=dict)
     remarks: tuple[str, ...] = ()
     inputs: int | None = None
+    unlabelled: int = 0
 
     @property
     def rows(self) -> int:
         """Rows that are learned from and tested on."""
         return self.rows_read - sum(self.rows_dropped.values())
-
-    @property
-    def unlabelled(self) -> int:
-        """Rows that are left out since they have no label."""
-        return sum(n for reason, n in self.rows_dropped.items() if reason.startswith(UNLABELLED))
 
     @property
     def columns(self) -> int:
@@ -247,7 +243,7 @@ def quoted(name: str) -> str:
     >>> quoted("age"), len(quoted("x" * 1000))
     ("'age'", 45)
     """
-    return repr(name if len(name) <= LONGEST_NAME else name[:LONGEST_NAME] + "...")
+    return repr(name if len(name) <= SHOWN else name[:SHOWN] + "...")
 
 
 def _counted(rows: int, columns: int) -> str:

@@ -15,7 +15,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
-from hpsearch.data.account import MISSING_LABEL, UNLABELLED, Account, listed, quoted, rows_told
+from hpsearch.data.account import MISSING_LABEL, Account, listed, quoted, rows_told
 from hpsearch.data.arrays import npz_features
 from hpsearch.data.columns import (
     Column,
@@ -122,6 +122,7 @@ def dataset_from_table(
             rows_read=table.num_rows,
             columns_read=len(table.column_names) - 1,
             rows_dropped=labels.dropped,
+            unlabelled=sum(labels.dropped.values()),
             columns_dropped=dropped,
             numbers={c: r.example for c, r in read.items() if r.example is not None},
             decimal_comma=tuple(c for c, r in read.items() if r.decimal_comma),
@@ -222,17 +223,17 @@ def _labels(name: str, target: str, column: Any, missing: Sequence[str]) -> _Lab
     asked = pc.or_(pc.is_in(text, said), pc.is_in(pc.utf8_lower(text), said))
     counted = pc.value_counts(text.filter(asked))
     counts = {found["values"]: found["counts"] for found in counted.to_pylist()}
-    dropped = {f"{UNLABELLED} in {target!r}": text.null_count}
+    dropped = {f"without a label in {target!r}": text.null_count}
     for word in dict.fromkeys(missing):
         if word not in counts:
             known = sorted(pc.unique(text.slice(0, HEAD)).drop_null().to_pylist())
             raise UnknownNameError("label in [data] missing_labels:", word, known)
-        reason = f"{UNLABELLED}: {word!r} means that it is missing ([data] missing_labels)"
+        reason = f"without a label: {word!r} means that it is missing ([data] missing_labels)"
         dropped[reason] = counts.pop(word)
     words = [word for word in counts if word.lower() in MISSING_LABEL]
     alone = [word for word in words if counts[word] == 1 and pa.types.is_string(column.type)]
     for word in alone:
-        dropped[f"{UNLABELLED}: {word!r} reads as missing"] = counts.pop(word)
+        dropped[f"without a label: {word!r} reads as missing"] = counts.pop(word)
     classes = [word for word in words if word in counts]
     remarks = tuple(
         f"{counts[word]:,} rows have the label {word!r}, kept as a class; if it means that the "

@@ -22,9 +22,9 @@ if TYPE_CHECKING:
 
     from hpsearch.data import Dataset, Split
 
-__all__ = ["Baseline", "Verdict", "constant", "held_against", "read_baselines", "simple_models"]
+__all__ = ["Baseline", "WinnerIs", "constant", "held_against", "read_baselines", "simple_models"]
 
-Verdict: TypeAlias = Literal["better", "no better", "worse"]
+WinnerIs: TypeAlias = Literal["better", "no better", "worse"]
 """What a winner is beside a simple model, by the 95% interval of the winner's accuracy."""
 
 LABEL = 24
@@ -63,11 +63,7 @@ class Baseline:
         """What stands beside a winner: on the test part if that was used, else in validation."""
         return self.validation_accuracy if self.test_accuracy is None else self.test_accuracy
 
-    def reservation(self, verdict: Verdict | None) -> str | None:
-        """What is to be said of a winner that is not better: "no better than always ..."."""
-        return None if verdict in (None, "better") else f"{verdict} than {self.does}"
-
-    def document(self, verdict: Verdict | None) -> dict[str, Any]:
+    def document(self, verdict: WinnerIs | None) -> dict[str, Any]:
         """It in terms of JSON, with what a winner is beside it."""
         return {
             "name": self.name,
@@ -122,7 +118,7 @@ def read_baselines(study: optuna.Study) -> tuple[Baseline, ...]:
     return tuple(Baseline(**{name: one[name] for name in SIMPLE_MODEL}) for one in models)
 
 
-def held_against(accuracy: float, rows: int, baseline: float) -> Verdict:
+def held_against(accuracy: float, rows: int, baseline: float) -> WinnerIs:
     """What an accuracy is beside a simple model's, by Wilson's 95% interval around it.
 
     Args:

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 from hpsearch.engine.identity import BUDGETS
 from hpsearch.errors import UsageError
 from hpsearch.search import make_strategy
+from hpsearch.search.base import Result
 from hpsearch.search.race import RacedSearch
 from hpsearch.study_file import StudyFile
 
@@ -31,16 +32,24 @@ def plan_search(study: StudyFile) -> RacedSearch:
     return make_search(study, trials)
 
 
-def make_search(study: StudyFile, trials: int) -> RacedSearch:
-    """The strategy that a study file asks for, with some number of trials."""
-    budget = {name.removeprefix("search.") for name in BUDGETS}
-    given = study.search.model_dump(exclude={"strategy", *budget}, exclude_none=True)
+def make_search(
+    study: StudyFile, trials: int, prior: Sequence[Sequence[Result]] = ()
+) -> RacedSearch:
+    """The strategy that a study file asks for, with some number of trials.
+
+    Args:
+        study: the study file.
+        trials: how many.
+        prior: the results of the earlier studies that it names; its plan does without.
+    """
+    given = study.search.model_dump(exclude={"strategy", "prior", *BUDGETS}, exclude_none=True)
     return make_strategy(
         study.search.strategy,
         study.space(),
         trials=trials,
         epochs=study.training.epochs,
         seed=study.seed,
+        prior=prior if study.search.prior else None,
         **given,
     )
 

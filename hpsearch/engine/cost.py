@@ -7,9 +7,10 @@ from dataclasses import dataclass
 from itertools import pairwise
 
 from hpsearch.data import Dataset, Split
+from hpsearch.nn import NetworkConfig
 from hpsearch.search.base import Slot
 from hpsearch.space import Value
-from hpsearch.training.specification import TrainingSpecification
+from hpsearch.space.settings import SETTINGS
 
 __all__ = ["DataShape", "Spending", "training_flops"]
 
@@ -43,7 +44,7 @@ def training_flops(configuration: Mapping[str, Value], shape: DataShape, *, epoc
     (activations, updates, validation) grows with the units and is left out.
 
     Args:
-        configuration: what is trained; as for `TrainingSpecification.of`.
+        configuration: what is trained; a setting that it lacks has its default.
         shape: of the data. Columns that pca drops are counted all the same.
         epochs: passes over the training part.
 
@@ -51,7 +52,11 @@ def training_flops(configuration: Mapping[str, Value], shape: DataShape, *, epoc
     >>> training_flops({"width": 32, "depth": 2}, shape, epochs=5) == 6 * 5 * 1000 * 3392
     True
     """
-    network = TrainingSpecification.of(configuration, epochs=max(1, epochs)).network
+    width, depth, activation, pieces = (
+        SETTINGS[name].own(name, configuration.get(name, SETTINGS[name].default))
+        for name in ("width", "depth", "activation", "maxout_pieces")
+    )
+    network = NetworkConfig((width,) * depth, activation, maxout_pieces=pieces)
     widths = [shape.features, *network.hidden_layer_sizes]
     weights = sum(fan_in * width * network.pieces for fan_in, width in pairwise(widths))
     weights += widths[-1] * shape.classes
@@ -118,6 +123,10 @@ class Spending:
         self._misses = 0
         self._charge(slot)
         return True
+
+    def raise_to(self, limit: float | None) -> None:
+        """Go on with a higher limit; what was turned away stays so."""
+        self._limit, self._misses, self.over = limit, 0, False
 
     def _charge(self, slot: Slot) -> None:
         self._charged.add(slot.place)

@@ -39,8 +39,10 @@ class Dispatcher:
         self._unfinished = record.read_unfinished(trials)
         self._known = known_results(self.store.engine)
         self._space = run.study.space()
-        limit, before = run.study.search.total_flops, record.read_slots(trials)
-        self.spending = Spending(limit, run.cost, before, run.opening)
+        before = record.read_slots(trials)
+        self._begun = max((slot.stage for slot in before), default=0)  # the last stage that was
+        self._share = run.share(self._begun)  # of the budget, to the end of the stage
+        self.spending = Spending(self._flops(), run.cost, before, run.opening)
         self._jobs = run.jobs(train_job)
         self._events: list[Event] = [ready]
         self._running: dict[int, Slot] = {}  # by trial id
@@ -55,7 +57,10 @@ class Dispatcher:
         """
         results: list[Result] = []
         try:
-            while not self.over() and (stage := strategy.next_stage(results)) is not None:
+            while (stage := strategy.next_stage(results)) is not None:
+                self._enter(stage.index)
+                if self.over() and all(index != stage.index for index, _ in self._results):
+                    break
                 here = self._fill(stage)
                 if not here:
                     break
@@ -71,8 +76,19 @@ class Dispatcher:
         return results
 
     def over(self) -> bool:
-        """Whether the budget is spent."""
-        return self.spending.over or self.run.out_of_time
+        """Whether the budget is spent, as far as the stage may spend it."""
+        return self.spending.over or self.run.out_of_time(self._share)
+
+    def _enter(self, index: int) -> None:
+        """Spend on a stage what the ones before have left, and its own share."""
+        share = self.run.share(index)
+        if share > self._share:
+            self._share = share
+            self.spending.raise_to(self._flops())
+
+    def _flops(self) -> float | None:
+        limit = self.run.study.search.total_flops
+        return None if limit is None else self._share * limit
 
     def _fill(self, stage: Stage) -> list[Result]:
         """Run the slots of a stage that have no result yet."""
@@ -80,7 +96,7 @@ class Dispatcher:
         done = [r for key, r in self._results.items() if key[0] == stage.index]
         self._events.append(StageStarted(stage, len(done)))
         # Once a later stage was computed from what this one had, its failed slots stay failed.
-        closed = any(index > stage.index for index, _ in self._results)
+        closed = self._begun > stage.index
         taken = {result.slot.index for result in done}
         waiting = deque(() if closed else (i for i in range(stage.slots) if i not in taken))
         refused = self.spending.refused

@@ -12,12 +12,12 @@ from typing import TYPE_CHECKING, Any
 
 from hpsearch.data import write_store
 from hpsearch.engine import record
-from hpsearch.engine.baselines import Baseline, Verdict, held_against, read_baselines
-from hpsearch.engine.identity import check_data, kept_study_file
+from hpsearch.engine.baselines import Baseline, WinnerIs, held_against, read_baselines
+from hpsearch.engine.identity import check_same_data, kept_study_file
 from hpsearch.engine.intervals import wilson_interval
 from hpsearch.engine.jobs import run_jobs
 from hpsearch.engine.processes import scratch_folder
-from hpsearch.engine.refit import refit_all
+from hpsearch.engine.refit import model_of, refit_all
 from hpsearch.engine.runner import Run, Runner, open_runner
 from hpsearch.errors import DataError, RunError, UsageError
 from hpsearch.search.base import Result, in_order
@@ -30,7 +30,6 @@ from hpsearch.storage import (
     storage_errors,
 )
 from hpsearch.training.jobs import Probabilities, probabilities_job
-from hpsearch.training.model import Member, Model
 
 if TYPE_CHECKING:
     from concurrent.futures import Executor
@@ -92,7 +91,7 @@ class Ensemble:
     model: str
     baselines: tuple[Baseline, ...] = ()
 
-    def verdict(self, baseline: Baseline) -> Verdict | None:
+    def verdict(self, baseline: Baseline) -> WinnerIs | None:
         """What the ensemble is beside a simple model."""
         if baseline.test_accuracy is None:
             return None
@@ -102,8 +101,8 @@ class Ensemble:
     @property
     def reservations(self) -> tuple[str, ...]:
         """For each simple model that is not beaten: "no better than always answering 'no'"."""
-        found = (baseline.reservation(self.verdict(baseline)) for baseline in self.baselines)
-        return tuple(text for text in found if text is not None)
+        held = ((self.verdict(baseline), baseline.does) for baseline in self.baselines)
+        return tuple(f"{is_} than {does}" for is_, does in held if is_ in ("no better", "worse"))
 
     @property
     def validation_accuracy(self) -> float:
@@ -261,7 +260,7 @@ def _make(
         raise UsageError(
             f"the data of study {target.study_name!r} cannot be read again: {error}"
         ) from error
-    check_data(target, dataset)
+    check_same_data(target, dataset)
     with scratch_folder() as folder:
         data = write_store(folder, dataset, splits)
         run = Run(runner, file, target, lease, dataset, splits, data)
@@ -275,13 +274,7 @@ def _make(
         chosen = [candidates[step.candidate].slot for step in steps]
         plans = [(slot.configuration, slot.epochs) for slot in chosen]
         trained = refit_all(run, plans, "a member's last training")
-    model = Model(
-        tuple(Member(refit.network, refit.state, refit.preprocessor) for refit, _ in trained),
-        dataset.classes,
-        dataset.feature_names,
-        dataset.categories,
-        decimal_comma=dataset.account.decimal_comma,
-    )
+    model = model_of(dataset, [refit for refit, _ in trained])
     test = splits[0].test
     labels = model.predict_proba(dataset.X[test]).argmax(axis=1)
     ensemble = Ensemble(

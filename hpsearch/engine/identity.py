@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from hpsearch.study_file import StudyFile
 
 __all__ = [
-    "check_data",
+    "check_same_data",
     "check_study",
     "keep_data",
     "keep_environment",
@@ -40,11 +40,8 @@ ELSEWHERE = {"compare"}
 NAME = {"name"}
 """The study was found by its name; it had another one when it was made, if it was renamed."""
 
-BUDGETS = {
-    f"search.{name}"
-    for name in ("trials", "total_epochs", "total_flops", "seconds", "trial_seconds")
-}
-"""What may change between two runs: how much to spend is no part of what is searched."""
+BUDGETS = {"trials", "total_epochs", "total_flops", "seconds", "trial_seconds"}
+"""What of [search] may change between runs: how much to spend is no part of what is searched."""
 
 
 def open_study(store: optuna.storages.BaseStorage, study: StudyFile) -> optuna.Study:
@@ -157,7 +154,7 @@ def totals(target: optuna.Study, trials: int) -> list[int]:
     return before if trials in before else [*before, trials]
 
 
-def check_data(target: optuna.Study, dataset: Dataset) -> None:
+def check_same_data(target: optuna.Study, dataset: Dataset) -> None:
     """Make sure that a study's trials were trained on these data.
 
     Raises:
@@ -214,5 +211,5 @@ def _differences(before: Any, after: Any, path: str = "") -> Iterator[str]:
     if isinstance(before, dict) and isinstance(after, dict):
         for key in sorted(before.keys() | after.keys()):
             yield from _differences(before.get(key), after.get(key), f"{path}.{key}".lstrip("."))
-    elif before != after and path not in PLACES | NAME | BUDGETS:
+    elif before != after and path not in PLACES | NAME | {f"search.{name}" for name in BUDGETS}:
         yield f"{path} was {before} and is {after}"

@@ -65,6 +65,18 @@ STAGE: Mapping[str, Any] = {
     "changes": [dict],
 }
 
+EARLIER: Mapping[str, Any] = {
+    "configuration": dict,
+    "epochs": lambda epochs: a_count(epochs) and epochs > 0,
+    "score": or_none(a_number),
+}
+"""What is kept of a result of an earlier study."""
+
+
+def _a_pair(value: object) -> bool:
+    return fits(value, [a_number]) and len(value) == 2  # type: ignore[arg-type]
+
+
 SHAPES: Mapping[str, Any] = {
     "study file": {
         "data": dict,
@@ -85,7 +97,12 @@ SHAPES: Mapping[str, Any] = {
         "account": ACCOUNT,
         "baselines": [SIMPLE_MODEL],
     },
-    "stage": lambda stage: fits(stage, STAGE) and fits(stage.get("chosen", []), [dict]),
+    "stage": lambda stage: (
+        fits(stage, STAGE)
+        and fits(stage.get("chosen", []), [dict])
+        and fits(stage.get("motives", []), [or_none(_a_pair)])
+    ),
+    "prior": [{"study": str, "results": [EARLIER]}],
     "totals": [a_count],
     "environments": [dict],
     "comparison": {

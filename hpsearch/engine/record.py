@@ -11,7 +11,17 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from hpsearch.engine.metadata import PREFIX, metadata_errors, read_metadata, write_metadata
-from hpsearch.search.base import Change, Configuration, Result, Slot, Stage, StageKind, StagePlan
+from hpsearch.search.base import (
+    Chosen,
+    Configuration,
+    Motive,
+    Move,
+    Result,
+    Slot,
+    Stage,
+    StageKind,
+    StagePlan,
+)
 from hpsearch.search.distributions import to_distribution
 from hpsearch.shapes import a_count, fits
 from hpsearch.space import Categorical, Space
@@ -61,6 +71,9 @@ NO_WINNER = "no winner"
 
 CHOSEN = "chosen"
 """Of a stage that a model chose: the configuration of every slot."""
+
+MOTIVES = "motives"
+"""Of the same: why each was chosen, the two numbers of `Motive` or null."""
 
 
 def why_untested(study: Study) -> str:
@@ -263,8 +276,8 @@ def read_slot(trial: FrozenTrial) -> Slot | None:
 def write_stage(study: Study, stage: Stage) -> Stage:
     """Keep a stage with its ranges and the reasons for them.
 
-    Configurations that a model chose are kept with it, and from then on they are the stage's: run
-    again on another machine, the model could round, and so choose, otherwise.
+    Configurations that a model chose are kept with it, with its motives, and from then on they are
+    the stage's: run again on another machine, the model could round, and so choose, otherwise.
 
     Returns:
         The stage, which proposes what is kept of it.
@@ -288,9 +301,11 @@ def write_stage(study: Study, stage: Stage) -> Stage:
     }
     key = f"stage {stage.index}"
     if stage.modelled:
-        kept = (read_metadata(study, key) or {}).get(CHOSEN, ())
-        chosen = kept if len(kept) == stage.slots else _chosen(stage)
-        about[CHOSEN] = chosen
+        kept = read_metadata(study, key) or {}
+        if len(kept.get(CHOSEN, ())) != stage.slots:
+            kept = {CHOSEN: _chosen(stage), MOTIVES: _motives(stage)}
+        chosen = kept[CHOSEN]
+        about |= {CHOSEN: chosen, MOTIVES: kept.get(MOTIVES, [])}
         stage = replace(stage, propose=lambda index, _: chosen[index])
     write_metadata(study, key, about)
     return stage
@@ -299,6 +314,14 @@ def write_stage(study: Study, stage: Stage) -> Stage:
 def _chosen(stage: Stage) -> list[Configuration]:
     """The configurations of a stage, as JSON gives them back: their parameters in order."""
     return [dict(sorted(stage.propose(index, ()).items())) for index in range(stage.slots)]
+
+
+def _motives(stage: Stage) -> list[list[float] | None]:
+    """Why each slot of a stage was chosen, in few digits; empty where its model does not say."""
+    if not isinstance(stage.propose, Chosen):
+        return []
+    motives = (stage.propose.motive(index) for index in range(stage.slots))
+    return [motive and [round(number, 3) for number in motive] for motive in motives]
 
 
 def read_stages(study: Study) -> list[StagePlan]:
@@ -311,7 +334,7 @@ def read_stages(study: Study) -> list[StagePlan]:
     while (kept := read_metadata(study, key := f"stage {len(stages)}")) is not None:
         with metadata_errors(study, key):
             changes = tuple(
-                Change(
+                Move(
                     change["parameter"],
                     _one(change["before"]),
                     _one(change["after"]),
@@ -321,9 +344,9 @@ def read_stages(study: Study) -> list[StagePlan]:
             )
             kind = StageKind(kept["kind"], kept["number"])
             space = Space.from_dict(kept["space"])
-            stages.append(
-                StagePlan(kind, len(stages), kept["slots"], kept["epochs"], space, changes)
-            )
+            motives = tuple(pair and Motive(*pair) for pair in kept.get(MOTIVES, ()))
+            size = kept["slots"], kept["epochs"]
+            stages.append(StagePlan(kind, len(stages), *size, space, changes, motives))
     return stages
 
 

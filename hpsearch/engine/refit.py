@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
+from hpsearch.data import Dataset
 from hpsearch.engine.jobs import ATTEMPTS, run_jobs
 from hpsearch.engine.runner import Run
 from hpsearch.search.base import Configuration, slot_seed
 from hpsearch.training.jobs import Refit, RefitJob, refit_job
+from hpsearch.training.model import Member, Model
 
-__all__ = ["refit_all"]
+__all__ = ["model_of", "refit_all"]
 
 
 def refit_all(
@@ -44,6 +46,17 @@ def refit_all(
         for k, refit in zip(left, refits, strict=True):
             done[k] = refit, attempt + 1
     return [done[k] for k in range(len(chosen))]
+
+
+def model_of(dataset: Dataset, refits: Iterable[Refit]) -> Model:
+    """What refits on a data set make together, without saying where it came from."""
+    return Model(
+        tuple(Member(refit.network, refit.state, refit.preprocessor) for refit in refits),
+        dataset.classes,
+        dataset.feature_names,
+        dataset.categories,
+        decimal_comma=dataset.account.decimal_comma,
+    )
 
 
 def _stop_after(run: Run, configuration: Configuration, epochs: int) -> int | None:

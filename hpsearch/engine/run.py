@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
@@ -19,7 +20,7 @@ from hpsearch.engine.budget import make_search, plan_search
 from hpsearch.engine.dispatch import Dispatcher
 from hpsearch.engine.events import DataReady, Finished, OnEvent, WinnerNamed
 from hpsearch.engine.identity import (
-    check_data,
+    check_same_data,
     keep_data,
     keep_environment,
     keep_study_file,
@@ -27,8 +28,9 @@ from hpsearch.engine.identity import (
     open_study,
     totals,
 )
+from hpsearch.engine.prior import keep_prior, read_prior
 from hpsearch.engine.processes import scratch_folder
-from hpsearch.engine.refit import refit_all
+from hpsearch.engine.refit import model_of, refit_all
 from hpsearch.engine.runner import Run, Runner, open_runner
 from hpsearch.engine.summary import Summary, summarize
 from hpsearch.errors import NoWinnerError, RunError
@@ -37,7 +39,6 @@ from hpsearch.search.extension import extend
 from hpsearch.search.race import RacedSearch
 from hpsearch.storage import DEFAULT_STORAGE, load_study, save_model_bytes, study_names
 from hpsearch.study_file import StudyFile
-from hpsearch.training.model import Member, Model
 
 if TYPE_CHECKING:
     from concurrent.futures import Executor
@@ -102,61 +103,63 @@ def run_with(
             are scored on the test part too, for the comparison alone.
     """
     store, trials = runner.store, search.trials
-    target = _finished(store, study, trials)
+    target = open_study(store, study) if study.name in study_names(store) else None
+    finished = target is not None and _is_finished(target, study, trials)
     dataset, splits = runner.data(study)
-    if target is not None:
-        check_data(target, dataset)
+    prior = read_prior(store, study, target)
+    if target is None:
+        # Only now, so that what cannot be read leaves no empty study behind.
+        target = open_study(store, study)
+    if finished:
+        check_same_data(target, dataset)
         if not keeps_study_file(target, study):  # another place of its data, or another budget
             with runner.hold(target, counted=False):
                 keep_study_file(target, study)
     else:
-        # Only now, so that data that cannot be read leave no empty study behind.
-        target = open_study(store, study)
         with runner.hold(target) as lease, scratch_folder() as folder:
             baselines = simple_models(dataset, splits)
             totals(target, trials)  # what may refuse it comes first
-            check_data(target, dataset)
+            check_same_data(target, dataset)
             keep_study_file(target, study)
             keep_data(target, dataset, splits, baselines)
             if comparison is not None:
                 record.write_metadata(target, "comparison", comparison)
             # Another driver may have finished it while the data were read.
-            if _finished(store, study, trials) is None:
+            if not _is_finished(target, study, trials):
                 stored = len(target.get_trials(deepcopy=False))
                 ready = DataReady(dataset, splits[0], stored, baselines)
                 data = write_store(folder, dataset, splits)
                 run = Run(runner, study, target, lease, dataset, splits, data, on_event)
                 if comparison is not None:
                     run.tested, run.opening = True, _opening(store, comparison["begins_as"])
-                _complete(run, search, ready)
+                    run.shares = search.shares(comparison.get("reserved", 0.0))
+                _complete(run, search, ready, keep_prior(target, prior, study.space()))
     summary = summarize(target)
     on_event(Finished(summary))
     return summary
 
 
 def _opening(store: WriteBehindStorage, begins_as: str | None) -> list[Slot]:
-    """The slots that a search is to begin with, which are another's."""
+    """The slots that a search is to begin with, which are another's; that one's race is its own."""
     if begins_as is None:
         return []
-    return record.read_slots(load_study(store, begins_as).get_trials(deepcopy=False))
+    trials = load_study(store, begins_as).get_trials(deepcopy=False)
+    return [slot for slot in record.read_slots(trials) if slot.stage == 0]
 
 
-def _finished(store: WriteBehindStorage, study: StudyFile, trials: int) -> optuna.Study | None:
-    """The study in the store, if nothing is left to do."""
-    if study.name not in study_names(store):
-        return None
-    target = open_study(store, study)
+def _is_finished(target: optuna.Study, study: StudyFile, trials: int) -> bool:
+    """Whether nothing of the study in the store is left to do."""
     totals(target, trials)
     result = record.read_metadata(target, "result")
     if result is None or result["budget"]["trials"] < trials:
-        return None
+        return False
     for cut, limit in (
         (result["budget"]["seconds"], study.search.seconds),
         (result["budget"]["flops"], study.search.total_flops),
     ):
         if cut is not None and (limit is None or limit > cut):
-            return None
-    return target
+            return False
+    return True
 
 
 def _why_no_winner(study: StudyFile, trials: Sequence[FrozenTrial]) -> str:
@@ -174,18 +177,21 @@ def _why_no_winner(study: StudyFile, trials: Sequence[FrozenTrial]) -> str:
     )
 
 
-def _complete(run: Run, search: RacedSearch, ready: DataReady) -> None:
+def _complete(
+    run: Run, search: RacedSearch, ready: DataReady, prior: Sequence[Sequence[Result]]
+) -> None:
     """Search, train the winner on all but the test part, test it once, keep network and figures."""
-    study, target, dataset = run.study, run.target, run.dataset
+    study, target = run.study, run.target
     keep_environment(target)
     numbers = totals(target, search.trials)
-    strategy = extend(partial(make_search, study), numbers)
+    make = partial(make_search, study, prior=prior)
+    strategy = extend(make, numbers) if prior or len(numbers) > 1 else search
     record.write_metadata(target, "totals", numbers)
     dispatcher = Dispatcher(run, ready)
     results = dispatcher.search(strategy)
     unpaid = dispatcher.spending.refused > 0
     winner = _winner(run, strategy, results, unpaid=unpaid)
-    out_of_time = run.out_of_time
+    out_of_time = run.out_of_time()
     run.on_event(WinnerNamed(winner, out_of_time))
     chosen = [(winner.configuration, winner.epochs)]
     [(refit, attempts)] = refit_all(run, chosen, "the winner's last training")
@@ -203,14 +209,8 @@ def _complete(run: Run, search: RacedSearch, ready: DataReady) -> None:
         "tests": 1 if before is None else before["tests"] + 1,
         "seconds": round(run.seconds, 3),
     }
-    model = Model(
-        (Member(refit.network, refit.state, refit.preprocessor),),
-        dataset.classes,
-        dataset.feature_names,
-        dataset.categories,
-        {"study": study.name, "strategy": study.search.strategy} | figures,
-        decimal_comma=dataset.account.decimal_comma,
-    )
+    about = {"study": study.name, "strategy": study.search.strategy}
+    model = replace(model_of(run.dataset, [refit]), origin=about | figures)
     digest = save_model_bytes(run.runner.store, target._study_id, model.to_bytes())
     budget = {
         "trials": search.trials,

@@ -160,6 +160,8 @@ class Run:
         on_event: told of everything that happens.
         tested: whether every training is scored on the test part too, which chooses none.
         opening: slots of another search with a smaller budget, as which this one is to begin.
+        shares: of the budget, of operations or of seconds: what may be spent by the end of each
+            stage of the search, so that something is left to the race; none for no such limits.
     """
 
     runner: Runner
@@ -172,6 +174,11 @@ class Run:
     on_event: OnEvent = lambda _: None
     tested: bool = False
     opening: Sequence[Slot] = ()
+    shares: Sequence[float] = ()
+
+    def share(self, stage: int) -> float:
+        """The share of the budget that may be spent by the end of a stage."""
+        return self.shares[stage] if stage < len(self.shares) else 1.0
 
     def job(self, slot: Slot) -> Job:
         """What a worker is told of a slot."""
@@ -204,8 +211,7 @@ class Run:
         """What all runs of the study have taken so far."""
         return self.lease.before + self.lease.seconds
 
-    @property
-    def out_of_time(self) -> bool:
-        """Whether the time for searching is over."""
+    def out_of_time(self, share: float = 1.0) -> bool:
+        """Whether the time for searching is over, or a share of it."""
         limit = self.study.search.seconds
-        return limit is not None and self.seconds > limit
+        return limit is not None and self.seconds > share * limit

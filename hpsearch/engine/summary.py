@@ -11,9 +11,9 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from hpsearch.engine import record
-from hpsearch.engine.baselines import Baseline, Verdict, held_against, read_baselines
+from hpsearch.engine.baselines import Baseline, WinnerIs, held_against, read_baselines
 from hpsearch.engine.intervals import wilson_interval
-from hpsearch.search.base import Result, Slot, StageKind, StagePlan
+from hpsearch.search.base import Motive, Result, Slot, StageKind, StagePlan
 from hpsearch.search.distributions import as_value
 from hpsearch.shapes import a_number
 from hpsearch.space import Value
@@ -45,6 +45,7 @@ class TrialRow:
         slot: None for a trial that hpsearch did not make.
         score: None where it has none, or several values.
         epochs: as many as were asked for.
+        motive: why a model chose it, if one did.
         why: it ended.
         best_epoch: that of its best validation accuracy; None where there is none.
         worker: who trained it: machine and process.
@@ -67,6 +68,7 @@ class TrialRow:
     why: str
     configuration: Mapping[str, Value]
     findings: tuple[Finding, ...] = ()
+    motive: Motive | None = None
     values: tuple[float, ...] = ()
     best_epoch: int | None = None
     worker: str = ""
@@ -112,6 +114,7 @@ class TrialRow:
             "seed": None if self.slot is None else self.slot.seed,
             "seconds": self.seconds,
             "why": self.why,
+            "motive": None if self.motive is None else self.motive._asdict(),
             "configuration": dict(self.configuration),
             "values": list(self.values),
         }
@@ -165,6 +168,7 @@ class Summary:
         baselines: simple models that a winner has to be better than.
         winner: number of the trial that stands for the winner: of the trainings whose mean named
             it, the one with the best score.
+        winner_slots: stage and slot of these trainings.
         diverged: whether the winner's last training diverged with every seed, so that the tested
             network is of no use.
         objectives: how many values a trial has.
@@ -191,13 +195,14 @@ class Summary:
     model: str | None = None
     baselines: tuple[Baseline, ...] = ()
     winner: int | None = None
+    winner_slots: frozenset[tuple[int, int]] = frozenset()
     diverged: bool = False
     objectives: int = 1
     pareto: tuple[int, ...] = ()
     score_name: str = ACCURACY
     maximize: bool = True
 
-    def verdict(self, baseline: Baseline) -> Verdict | None:
+    def verdict(self, baseline: Baseline) -> WinnerIs | None:
         """What the winner, or the best so far, is beside a simple model; None if nobody knows."""
         if self.test_accuracy is not None and self.test_rows:
             beside = baseline.test_accuracy
@@ -217,8 +222,7 @@ class Summary:
     @property
     def reservations(self) -> tuple[str, ...]:
         """For each of them what the winner is: "no better than always answering 'no'"."""
-        found = (baseline.reservation(self.verdict(baseline)) for baseline in self.baselines)
-        return tuple(text for text in found if text is not None)
+        return tuple(f"{self.verdict(b)} than {b.does}" for b in self.unbeaten)
 
     @property
     def extreme(self) -> str:
@@ -302,19 +306,16 @@ def summarize(study: optuna.Study) -> Summary:
     Raises:
         StorageError: its metadata are damaged.
     """
-    trials = study.get_trials(deepcopy=False)
     objectives = len(study.directions)
     # A study that somebody else made may minimize, or have several values a trial.
     minimizes = objectives == 1 and study.direction.name == "MINIMIZE"
     pareto = [trial.number for trial in study.best_trials] if objectives > 1 else []
     result = record.read_metadata(study, "result")
     winners = winner_slots(result)
-    named = {t.number for t in trials if (s := record.read_slot(t)) and s.place in winners}
     stages = record.read_stages(study)
-    rows = sorted(
-        (_row(trial, stages) for trial in trials), key=partial(_rank, minimizes=minimizes)
-    )
-    winner = next((row.number for row in rows if row.number in named), None)
+    rows = [_row(trial, stages) for trial in study.get_trials(deepcopy=False)]
+    rows.sort(key=partial(_rank, minimizes=minimizes))
+    winner = next((r.number for r in rows if r.slot and r.slot.place in winners), None)
     first = {winner, *pareto}
     rows.sort(key=lambda row: row.number not in first)
     file = record.read_metadata(study, "study file")
@@ -334,7 +335,6 @@ def summarize(study: optuna.Study) -> Summary:
         states=Counter(row.state for row in rows),
         baselines=read_baselines(study),
         winner=winner,
-        diverged=result is not None and result["diverged"],
         objectives=objectives,
         pareto=tuple(pareto),
         score_name=ACCURACY if file is not None else (study.metric_names or ["objective value"])[0],
@@ -363,6 +363,8 @@ def _final(result: Mapping[str, Any]) -> dict[str, Any]:
         "tests": result["tests"],
         "seconds": result["seconds"],
         "model": result["model"],
+        "winner_slots": winner_slots(result),
+        "diverged": result["diverged"],
     }
 
 
@@ -370,10 +372,11 @@ def _row(trial: optuna.trial.FrozenTrial, stages: Sequence[StagePlan]) -> TrialR
     slot = record.read_slot(trial)
     # Others may give their trials attributes of these names, and mean anything by them.
     attributes = trial.user_attrs
+    stage = stages[slot.stage] if slot and slot.stage < len(stages) else None
     return TrialRow(
         number=trial.number,
         state=trial.state.name.lower(),
-        stage=stages[slot.stage].kind if slot and slot.stage < len(stages) else None,
+        stage=None if stage is None else stage.kind,
         slot=slot,
         score=trial.values[0] if trial.values and len(trial.values) == 1 else None,
         epochs=_whole(attributes.get("epochs")),
@@ -381,6 +384,9 @@ def _row(trial: optuna.trial.FrozenTrial, stages: Sequence[StagePlan]) -> TrialR
         why=str(attributes.get("error") or attributes.get("why_stopped") or ""),
         configuration={name: as_value(choice) for name, choice in trial.params.items()},
         findings=record.read_findings(attributes),
+        motive=stage.motives[slot.index]
+        if stage and slot and slot.index < len(stage.motives)
+        else None,
         values=tuple(trial.values or ()),
         best_epoch=_whole(attributes.get("best_epoch")) or None,
         worker=str(attributes.get("worker", "")),

@@ -6,8 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from hpsearch.lab.drawing import log_axis, titled_figure
-from hpsearch.lab.experiment import Experiment
+from hpsearch.lab.experiment import Experiment, log_axis, titled_figure
 from hpsearch.nn import ACTIVATIONS
 from hpsearch.plots.style import BLUE, CYCLE, GREY, VERMILLION, Figure
 from hpsearch.wording import Table

@@ -9,8 +9,7 @@ import numpy as np
 
 from hpsearch.data import Dataset, Fold, Preprocessor, load_dataset, make_splits
 from hpsearch.data.images import DEBIAN_FOLDER
-from hpsearch.lab.drawing import log_axis, titled_figure
-from hpsearch.lab.experiment import Experiment
+from hpsearch.lab.experiment import Experiment, log_axis, titled_figure
 from hpsearch.plots.style import GREY, Figure, stage_colour
 from hpsearch.search import Slot, make_strategy, run_search
 from hpsearch.search.base import StageKind

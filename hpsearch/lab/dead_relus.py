@@ -7,8 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from hpsearch.data import Preprocessor, load_dataset
-from hpsearch.lab.drawing import titled_figure
-from hpsearch.lab.experiment import Experiment
+from hpsearch.lab.experiment import Experiment, titled_figure
 from hpsearch.nn import Network, NetworkConfig, TrainingConfig, train
 from hpsearch.nn.activations import ReLU
 from hpsearch.plots.style import CYCLE, Figure

@@ -6,8 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from hpsearch.lab.drawing import titled_figure
-from hpsearch.lab.experiment import Experiment
+from hpsearch.lab.experiment import Experiment, titled_figure
 from hpsearch.plots.style import STRATEGY_COLOURS, Figure
 from hpsearch.wording import Table
 

@@ -7,8 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from hpsearch.lab.drawing import log_axis, titled_figure
-from hpsearch.lab.experiment import Experiment
+from hpsearch.lab.experiment import CLASSES, Experiment, log_axis, titled_figure
 from hpsearch.nn import ACTIVATIONS, Network, NetworkConfig
 from hpsearch.plots.style import CYCLE, SKY, Figure, faded
 from hpsearch.wording import Table
@@ -19,7 +18,6 @@ INITIALIZERS_SEEN = ("small-random", "large-random", "xavier", "he")
 """The lecture's four: 0.01 times a unit Gaussian, 1 times, 1/sqrt(fan-in), 1/sqrt(fan-in/2)."""
 
 ACTIVATIONS_SEEN = ("tanh", "relu")
-CLASSES = 10
 BINS = 40
 
 

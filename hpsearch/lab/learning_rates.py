@@ -6,9 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from hpsearch.lab.digits import CLASSES, two_parts
-from hpsearch.lab.drawing import log_axis, titled_figure
-from hpsearch.lab.experiment import Experiment
+from hpsearch.lab.experiment import CLASSES, Experiment, log_axis, titled_figure, two_parts
 from hpsearch.nn import Network, NetworkConfig, TrainingConfig, train
 from hpsearch.plots.style import CYCLE, Figure
 from hpsearch.wording import Table

@@ -10,13 +10,13 @@ from hpsearch.lab import EXPERIMENTS, experiment
 from hpsearch.report import document_html, figure_html, table_html, write_page
 from hpsearch.writing import html_text
 
-__all__ = ["page_html", "write_experiment", "write_index"]
+__all__ = ["experiment_html", "write_experiment", "write_index"]
 
 FOOTER = "Written by hpsearch. The experiments of lecture 6 (Stanford CS231n), measured."
 BACK = '<nav><ul><li><a href="index.html">The lab</a></li></ul></nav>\n'
 
 
-def page_html(name: str, data: Any) -> str:
+def experiment_html(name: str, data: Any) -> str:
     """The page of one experiment.
 
     Args:
@@ -53,7 +53,7 @@ def write_experiment(folder: Path, name: str, data: Any) -> Path:
             f"cannot make the folder {folder}: {error.strerror}; name another one with -o"
         ) from None
     path = folder / f"{name}.html"
-    write_page(path, page_html(name, data))
+    write_page(path, experiment_html(name, data))
     return path
 
 

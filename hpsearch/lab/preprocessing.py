@@ -8,8 +8,7 @@ import numpy as np
 
 from hpsearch.data import Preprocessor
 from hpsearch.data.preprocessing import KINDS
-from hpsearch.lab.drawing import log_axis, titled_figure
-from hpsearch.lab.experiment import Experiment
+from hpsearch.lab.experiment import Experiment, log_axis, titled_figure
 from hpsearch.nn import Network, NetworkConfig, Trainer, TrainingConfig
 from hpsearch.plots.style import BLUE, CYCLE, VERMILLION, Figure
 from hpsearch.wording import Table

@@ -7,8 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from hpsearch.data import Preprocessor, load_dataset
-from hpsearch.lab.drawing import titled_figure
-from hpsearch.lab.experiment import Experiment
+from hpsearch.lab.experiment import Experiment, titled_figure
 from hpsearch.nn import Network, NetworkConfig, Trainer, TrainingConfig
 from hpsearch.plots.style import BLUE, VERMILLION, Figure
 from hpsearch.wording import Table

@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from hpsearch.nn.arrays import Array, Labels
-from hpsearch.nn.losses import CrossEntropyScratch
+from hpsearch.nn.losses import Loss
 
 __all__ = ["Batch", "Batches"]
 
@@ -43,7 +43,7 @@ class Batches:
         y: labels (n,), 0 to n_classes - 1.
         n_classes: rows of the one-hot targets.
         batch_size: samples in a batch.
-        scratch: makes the loss's scratch for a block.
+        loss: of which a block has the scratch.
     """
 
     def __init__(
@@ -52,7 +52,7 @@ class Batches:
         y: Labels,
         n_classes: int,
         batch_size: int,
-        scratch: type[CrossEntropyScratch],
+        loss: type[Loss],
     ) -> None:
         n, d = X.shape
         self.X, self.y = X, y.astype(np.intp)
@@ -70,7 +70,7 @@ class Batches:
         # Where in the flat one-hot targets the class 0 of each sample is: batch, then column.
         batch, column = np.divmod(np.arange(capacity), self.size)
         self._origin = batch * (n_classes * self.size) + column
-        self.scratch = scratch(self.per_block, self.size, X.dtype)
+        self.scratch = loss.scratch(self.per_block, self.size, X.dtype)
         self.scales = np.zeros(self.per_block, X.dtype)
         self._full = [self._batch(k, self.size) for k in range(self.per_block)]
         self._last = self._batch((self.per_epoch - 1) % self.per_block, self.tail)

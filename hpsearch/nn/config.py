@@ -1,7 +1,7 @@
 """What a network is and how it is trained: the one place that tells these settings.
 
-Each field says its default, what it may be and what it does; `SETTINGS` has them by name, for study
-files, search spaces and the classifier.
+Each field says its default, what it may be and what it does; `NETWORK_AND_TRAINING` has them by
+name, for study files, search spaces and the classifier.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from hpsearch.nn.optimizers import OPTIMIZERS
 from hpsearch.nn.schedules import SCHEDULES
 from hpsearch.setting import NO_LIMIT, Setting
 
-__all__ = ["SETTINGS", "NetworkConfig", "TrainingConfig"]
+__all__ = ["NETWORK_AND_TRAINING", "NetworkConfig", "TrainingConfig"]
 
 
 def _setting(default: object, does: str, **allowed: Any) -> Any:
@@ -150,5 +150,10 @@ def _settings(config: type[NetworkConfig | TrainingConfig]) -> dict[str, Setting
     return {f.name: f.metadata["setting"] for f in fields(config) if f.metadata}
 
 
-SETTINGS = {"width": WIDTH, "depth": DEPTH, **_settings(NetworkConfig), **_settings(TrainingConfig)}
+NETWORK_AND_TRAINING = {
+    "width": WIDTH,
+    "depth": DEPTH,
+    **_settings(NetworkConfig),
+    **_settings(TrainingConfig),
+}
 """The settings of a network and its training; width and depth say its hidden_layer_sizes."""

@@ -11,13 +11,14 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from typing import TypeAlias
 
 import numpy as np
 import numpy.typing as npt
 
 from hpsearch.nn.arrays import Array, Labels
 
-__all__ = ["LOSSES", "SoftmaxCrossEntropy", "softmax"]
+__all__ = ["LOSSES", "Loss", "SoftmaxCrossEntropy", "softmax"]
 
 
 class CrossEntropyScratch:
@@ -113,9 +114,17 @@ class SoftmaxCrossEntropy:
         """The loss of who knows nothing: ln(classes)."""
         return math.log(classes)
 
+    @staticmethod
+    def guessing(shares: Sequence[float]) -> float:
+        """The loss of who knows how frequent each class is: the entropy, ln(classes) at most."""
+        return -sum(share * math.log(share) for share in shares if share > 0)
+
 
 LOSSES = {"cross-entropy": SoftmaxCrossEntropy}
 """Losses by name."""
+
+Loss: TypeAlias = SoftmaxCrossEntropy
+"""Any of them."""
 
 
 def softmax(logits: Array) -> Array:

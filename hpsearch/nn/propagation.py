@@ -13,7 +13,7 @@ from hpsearch.nn.activations import ACTIVATIONS
 from hpsearch.nn.arrays import Array, Labels, scalar
 from hpsearch.nn.config import NetworkConfig
 from hpsearch.nn.layers import BatchNorm, Dense, Dropout, FrozenBatchNorm, Layer, LayerViews
-from hpsearch.nn.losses import SoftmaxCrossEntropy
+from hpsearch.nn.losses import Loss
 
 __all__ = ["Propagation"]
 
@@ -39,7 +39,7 @@ class Propagation:
         self,
         views: Sequence[LayerViews],
         config: NetworkConfig,
-        loss: type[SoftmaxCrossEntropy],
+        loss: type[Loss],
         samples: int,
         *,
         training: bool,

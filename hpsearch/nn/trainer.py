@@ -138,9 +138,7 @@ class Trainer:
             validation = self._checked(*validation, "validation")
         elif self.config.patience is not None:
             raise UsageError("early stopping needs validation data; give some, or no patience.")
-        batches = Batches(
-            X, y, self.network.n_classes, self.config.batch_size, self.network.loss.scratch
-        )
+        batches = Batches(X, y, self.network.n_classes, self.config.batch_size, self.network.loss)
         if self.network.config.batch_norm and batches.size == 1:
             raise UsageError(
                 "batch normalization needs batches of two samples or more; raise batch_size, give "

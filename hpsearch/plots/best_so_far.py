@@ -6,10 +6,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from hpsearch.compare.plan import DOUBLE
 from hpsearch.compare.progress import Band, Part, band, cost_grid
 from hpsearch.compare.result import Comparison
 from hpsearch.plots.style import STRATEGY_COLOURS, Figure, blank_figure, faded
+from hpsearch.search.strategies import DOUBLE
 
 __all__ = ["BestSoFarData", "best_so_far_data", "best_so_far_figure", "best_so_far_figures"]
 

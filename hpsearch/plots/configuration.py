@@ -10,11 +10,13 @@ from hpsearch.compare.result import Comparison
 from hpsearch.data.account import Account
 from hpsearch.engine.summary import Summary, states_text
 from hpsearch.plots.view import StudyView
+from hpsearch.training.jobs import machine_of
 from hpsearch.wording import (
-    Move,
+    MoveText,
     Table,
     budget_text,
     moves,
+    race_text,
     scores,
     setting_text,
     settings_text,
@@ -42,7 +44,7 @@ class ConfigurationData:
     """The facts, and how the ranges moved."""
 
     facts: tuple[Fact, ...]
-    moves: tuple[Move, ...]
+    moves: tuple[MoveText, ...]
     note: str = ""
 
 
@@ -75,6 +77,7 @@ def conditions_data(comparison: Comparison) -> ConfigurationData:
         "searches of each": str(repeats),
         **({} if first is None else {"seeds": f"{first} to {first + repeats - 1}"}),
         "budget of a search": budget_text(comparison),
+        "race of a search": race_text(comparison),
         "epochs of a full training": str(comparison.epochs),
         **{f"searched: {n}": setting_text(p) for n, p in comparison.space.parameters.items()},
         **_data(comparison.data),
@@ -114,7 +117,7 @@ def _search(view: StudyView) -> dict[str, str]:
     }
     if summary.seconds is not None:
         facts["time of all runs"] = f"{summary.seconds:.1f} s"
-    hosts = sorted({t.worker.rsplit(" ", 1)[0] for t in view.trials if t.worker})
+    hosts = sorted({machine_of(t.worker) for t in view.trials if t.worker})
     if hosts:
         facts["trained on"] = ", ".join(hosts)
     first = summary.stages[0].space.parameters if summary.stages else view.parameters

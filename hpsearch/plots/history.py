@@ -18,12 +18,18 @@ from hpsearch.plots.style import (
     label,
     stage_colour,
     stage_group,
+    wrapped,
 )
 from hpsearch.plots.view import StudyView, scored
 from hpsearch.search.base import StageKind
-from hpsearch.wording import settings_text
+from hpsearch.wording import settings_text, why_chosen
 
 __all__ = ["HistoryData", "Span", "Trials", "history_data", "history_figure"]
+
+SIGMA = (
+    "Hovering says why a trial was chosen; σ is the standard deviation that the model gave any "
+    "score before it had seen one, scores being normal scores of their ranks."
+)
 
 
 class Span(NamedTuple):
@@ -35,11 +41,21 @@ class Span(NamedTuple):
 
 
 class Trials(NamedTuple):
-    """Trials of one stage, or those that were stopped: numbers, scores, and what hovering says."""
+    """Trials of one stage, or those that were stopped: numbers, scores, and what hovering says.
+
+    That is their settings, or why they were stopped; and why they were chosen.
+    """
 
     numbers: tuple[int, ...]
     scores: tuple[float, ...]
     texts: tuple[str, ...]
+    whys: tuple[str, ...]
+
+    @property
+    def hover(self) -> list[str]:
+        """What hovering says in its lines."""
+        both = zip(self.texts, self.whys, strict=True)
+        return ["<br>".join((label(text), wrapped(why, 40))) for text, why in both]
 
 
 @dataclass(frozen=True)
@@ -77,8 +93,11 @@ def history_data(view: StudyView) -> HistoryData:
     axis = score_axis(view, [t.known_score for t in trials])
     kept, thinning = thinned(trials)
     stopped, stopping = thinned([t for t in view.trials if t.state == "pruned"], 200)
+    crosses = stopping and f"Crosses: {stopping}"
     without = sum(t.state == "complete" for t in view.trials) - len(trials)
-    beyond = f"Not drawn: complete trials with infinite or huge scores ({without})."
+    huge = f"Not drawn: complete trials with infinite or huge scores ({without})."
+    beyond = huge if without else ""
+    sigma = SIGMA if any(t.motive for t in view.trials) else ""
     winner = view.summary.winner
     beside = [
         f"The dotted line is {b.does}."
@@ -92,18 +111,7 @@ def history_data(view: StudyView) -> HistoryData:
         spans=_spans(view.trials),
         best=_best(trials, view.summary.maximize),
         axis=axis,
-        note=" ".join(
-            filter(
-                None,
-                (
-                    thinning,
-                    stopping and f"Crosses: {stopping}",
-                    axis.note,
-                    beyond if without else "",
-                    *beside,
-                ),
-            )
-        ),
+        note=" ".join(filter(None, (thinning, crosses, axis.note, beyond, sigma, *beside))),
         baselines={b.short: b.validation_accuracy for b in view.summary.baselines},
         winner=next(((t.number, t.known_score) for t in trials if t.number == winner), None),
     )
@@ -114,6 +122,7 @@ def _trials(trials: Sequence[TrialRow]) -> Trials:
         tuple(t.number for t in trials),
         tuple(float("nan") if t.score is None else t.score for t in trials),
         tuple(t.reason if t.state == "pruned" else settings_text(t.configuration) for t in trials),
+        tuple(map(why_chosen, trials)),
     )
 
 
@@ -159,7 +168,7 @@ def history_figure(data: HistoryData) -> Figure:
             mode="markers",
             marker={"color": stage_colour(stage), "size": 6},
             name=label(str(stage)),
-            text=[label(text) for text in trials.texts],
+            text=trials.hover,
             hovertemplate="trial %{x}: %{customdata:.4g}<br>%{text}<extra></extra>",
         )
     if data.stopped.numbers:
@@ -169,7 +178,7 @@ def history_figure(data: HistoryData) -> Figure:
             mode="markers",
             marker={"color": GREY, "size": 7, "symbol": "x-thin-open"},
             name="stopped",
-            text=[label(text) for text in data.stopped.texts],
+            text=data.stopped.hover,
             hovertemplate="trial %{x} was stopped: %{text}<extra></extra>",
         )
     figure.add_scatter(

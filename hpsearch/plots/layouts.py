@@ -56,14 +56,15 @@ def layouts_data(comparison: Comparison) -> LayoutsData:
     axes = comparison.space.parameters[names[0]], comparison.space.parameters[names[1]]
     places, scores, tried = {}, {}, []
     for strategy in ("grid", "random"):
-        slots = comparison.runs[strategy].slots[0]
+        drawn = comparison.runs[strategy].first_stage()
+        slots = drawn.slots[0]
         places[strategy] = np.stack(
             [
                 points(axis, [s.configuration[n] for s in slots])
                 for n, axis in zip(names, axes, strict=True)
             ]
         )
-        scores[strategy] = comparison.runs[strategy].scores[0][:, 0]
+        scores[strategy] = drawn.scores[0][:, 0]
         values = [len({s.configuration[n] for s in slots}) for n in names]
         tried.append(
             f"{strategy}'s {len(slots)} trials tried {values[0]} values of {names[0]} and "

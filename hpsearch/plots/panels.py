@@ -17,16 +17,19 @@ from hpsearch.plots.configuration import (
 )
 from hpsearch.plots.curves import curves_data, curves_figures
 from hpsearch.plots.diagnosis import diagnosis_data, diagnosis_figure
+from hpsearch.plots.effects import effects_data, effects_figures
 from hpsearch.plots.efficiency import efficiency_data, efficiency_figure
 from hpsearch.plots.final_scores import final_scores_data, final_scores_figure
 from hpsearch.plots.gap import gap_data, gap_figure
 from hpsearch.plots.history import history_data, history_figure
 from hpsearch.plots.importances import importances_data, importances_figure
+from hpsearch.plots.interaction import interaction_data, interaction_figure
 from hpsearch.plots.layers import layers_data, layers_figures
 from hpsearch.plots.layouts import layouts_data, layouts_figures
 from hpsearch.plots.pair import pair_data, pair_figure
 from hpsearch.plots.parallel import parallel_data, parallel_figure
 from hpsearch.plots.parameters import parameters_data, parameters_figures
+from hpsearch.plots.predicted import predicted_data, predicted_figure
 from hpsearch.plots.relevance import relevance_data, relevance_figure
 from hpsearch.plots.slice_contour import slice_contour_data, slice_contour_figures
 from hpsearch.plots.style import Figure
@@ -99,6 +102,28 @@ PANELS = {
         "does not.",
         pair_data,
         _one(pair_figure),
+    ),
+    "effects": Panel(
+        "What the model believes",
+        "What score a model of all results expects along each parameter, those that matter most "
+        "first. The shade is how sure it is: where no trial was near, it is wide. How far the "
+        "model may be believed at all, the panel of predicted against found shows.",
+        effects_data,
+        effects_figures,
+    ),
+    "interaction": Panel(
+        "The pair that matters most together",
+        "What the model expects over two parameters. Where the best value of one depends on that "
+        "of the other, rows are not bright in the same places.",
+        interaction_data,
+        _one(interaction_figure),
+    ),
+    "predicted": Panel(
+        "Predicted against found",
+        "What the model expects of each trial after all the others, and what it scored. The closer "
+        "the points lie to the dashed line, the more the model may be believed.",
+        predicted_data,
+        _one(predicted_figure),
     ),
     "parallel": Panel(
         "Parallel coordinates",

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from hpsearch.compare.plan import DOUBLE
 from hpsearch.compare.relevance import Relevance, relevance
 from hpsearch.compare.result import Comparison, StrategyRuns
 from hpsearch.errors import UsageError
 from hpsearch.plots.style import BLUE, Figure, blank_figure, label
 from hpsearch.plots.view import NothingToDraw
+from hpsearch.search.strategies import DOUBLE
 
 __all__ = [
     "RelevanceData",
@@ -62,7 +62,7 @@ def relevances(comparison: Comparison) -> dict[str, Relevance]:
 
 
 def independent_trials(comparison: Comparison) -> StrategyRuns:
-    """Random search, with twice the budget where it competes so.
+    """Random search without its race, with twice the budget where it competes so.
 
     Raises:
         NothingToDraw: it does not compete.
@@ -72,7 +72,7 @@ def independent_trials(comparison: Comparison) -> StrategyRuns:
         raise NothingToDraw(
             "Random search does not compete, and only its trials are independent of each other."
         )
-    return random
+    return random.first_stage()
 
 
 def relevance_figure(data: RelevanceData) -> Figure:

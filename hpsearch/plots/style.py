@@ -12,6 +12,7 @@ import textwrap
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 from hpsearch.search.base import RACE, StageKind
+from hpsearch.search.strategies import DOUBLE
 from hpsearch.writing import written_out
 
 if TYPE_CHECKING:
@@ -49,7 +50,7 @@ CYCLE = (BLUE, VERMILLION, GREEN, PURPLE, ORANGE, SKY)
 STRATEGY_COLOURS = {
     "grid": GREY,
     "random": SKY,
-    "random-x2": BLUE,
+    DOUBLE: BLUE,
     "coarse-to-fine": VERMILLION,
     "guided": WINE,
     "tpe": GREEN,

@@ -7,9 +7,10 @@ from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
-from hpsearch.advice import Recommendation, advise, read_evidence
+from hpsearch.advice import Recommendation, advise, evidence_of
 from hpsearch.engine import record
 from hpsearch.engine.environment import environment
+from hpsearch.engine.identity import kept_study_file
 from hpsearch.engine.summary import Summary, TrialRow, states_text, summarize
 from hpsearch.search.distributions import as_value, from_distribution
 from hpsearch.space import Categorical, Float, Int, Parameter
@@ -103,12 +104,11 @@ def read_view(store: WriteBehindStorage, name: str) -> StudyView:
 
 
 def _advice(study: Study, summary: Summary) -> tuple[Recommendation, ...]:
-    if record.read_metadata(study, "study file") is None:
-        return ()
     # Another version's settings, trials that others added with attributes of any kind: the page
     # goes without advice.
     with suppress(Exception):
-        return tuple(sorted(advise(read_evidence(study, summary)), key=lambda r: not r.asks))
+        if (file := kept_study_file(study)) is not None:
+            return tuple(sorted(advise(evidence_of(file, summary)), key=lambda r: not r.asks))
     return ()
 
 

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from hpsearch.search.base import Change, Configuration, Result, Slot, Stage, Strategy, Winner
+from hpsearch.search.base import Configuration, Move, Result, Slot, Stage, Strategy, Winner
 from hpsearch.search.run import SearchReport, run_search
 from hpsearch.search.strategies import STRATEGIES, make_strategy
 
 __all__ = [
     "STRATEGIES",
-    "Change",
     "Configuration",
+    "Move",
     "Result",
     "SearchReport",
     "Slot",

@@ -24,8 +24,10 @@ from hpsearch.space import Parameter, Space, Value
 
 __all__ = [
     "RACE",
-    "Change",
+    "Chosen",
     "Configuration",
+    "Motive",
+    "Move",
     "Propose",
     "Result",
     "Slot",
@@ -87,8 +89,45 @@ Propose: TypeAlias = Callable[[int, Sequence[Result]], Configuration]
 """The configuration of a slot, given its index and what has finished in its stage."""
 
 
+class Motive(NamedTuple):
+    """Why a model chose a configuration: what it believed of it when it did.
+
+    Both numbers count the standard deviation that the model gave to any score before it had seen
+    one, noise aside.
+
+    Args:
+        lead: how far above the best that was believed of anything seen its score was expected to
+            lie; negative for one that was expected below.
+        deviation: how uncertain that was: 1 where nothing was known, 0 where everything was.
+    """
+
+    lead: float
+    deviation: float
+
+
 @dataclass(frozen=True)
-class Change:
+class Chosen:
+    """What a model proposes: a `Propose` that can say why.
+
+    Args:
+        choices: each slot's configuration and why it was chosen, if by the model. It is called when
+            the first of them is asked for, and keeps what it has found.
+    """
+
+    choices: Callable[[], Sequence[tuple[Configuration, Motive | None]]]
+
+    def __call__(self, index: int, finished: Sequence[Result]) -> Configuration:
+        """The configuration of a slot."""
+        del finished
+        return self.choices()[index][0]
+
+    def motive(self, index: int) -> Motive | None:
+        """Why a slot got it; None where the model could tell nothing."""
+        return self.choices()[index][1]
+
+
+@dataclass(frozen=True)
+class Move:
     """What a stage did to a parameter of the stage before it, and why.
 
     Args:
@@ -137,6 +176,7 @@ class StagePlan:
         epochs: how long each of them trains.
         space: where their configurations come from.
         changes: what changed in the space since the stage before, with reasons.
+        motives: why a model chose each slot; empty where none did, or as long as nobody has asked.
     """
 
     kind: StageKind
@@ -144,7 +184,8 @@ class StagePlan:
     slots: int
     epochs: int
     space: Space
-    changes: tuple[Change, ...] = ()
+    changes: tuple[Move, ...] = ()
+    motives: tuple[Motive | None, ...] = ()
 
     @property
     def name(self) -> str:

@@ -16,7 +16,6 @@ from hpsearch.search.base import (
     Winner,
     stages_done,
 )
-from hpsearch.search.narrowing import narrow
 from hpsearch.search.race import Race, RacedSearch
 
 __all__ = ["Extension", "extend"]
@@ -89,8 +88,7 @@ class Extension:
             return stage
         if self.slots and stages_done(results) == start:
             return self._stage(start, results)
-        search = self.whole.search
-        return self._race(start).next_round(results, search.space, search.seed)
+        return self._race(start).next_stage(results)
 
     def winner(self, results: Sequence[Result]) -> Winner:
         """The best of the last race that has begun."""
@@ -110,17 +108,13 @@ class Extension:
 
     def _race(self, start: int) -> Race:
         start += bool(self.slots)
-        # Numbered by their stage, the rounds have names that no earlier race had.
-        return Race(start, self.race, self.whole.epochs, self.contenders, first=start)
+        whole = self.whole
+        return Race(whole.search, start, self.race, whole.epochs, self.contenders, first=start)
 
     def _stage(self, index: int, results: Sequence[Result]) -> Stage:
         search = self.whole.search
         if search.narrows:
-            space, changes = narrow([search.space], results)
-            propose = search.begin(space, index, self.slots, results)
-            kind, epochs = StageKind("fine", index), self.whole.epochs
-            plan = kind, index, self.slots, epochs, space, changes
-            return Stage(*plan, seed=search.seed, propose=propose, modelled=search.models)
+            return search.one_more(results, self.slots)
         stage = search.stage(())
 
         def go_on(slot: int, finished: Sequence[Result]) -> Configuration:

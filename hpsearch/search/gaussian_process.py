@@ -23,7 +23,7 @@ from typing import Any, TypeAlias
 
 import numpy as np
 
-__all__ = ["Array", "GaussianProcess", "Posterior", "fit"]
+__all__ = ["Array", "GaussianProcess", "Posterior", "fit", "given"]
 
 Array: TypeAlias = np.ndarray[Any, np.dtype[np.float64]]
 
@@ -60,6 +60,13 @@ class GaussianProcess:
         """The share of noise in the variance of a value."""
         return self.noise / (1.0 + self.noise)
 
+    @property
+    def expected(self) -> Array:
+        """What is expected of the function where values were seen, (n,)."""
+        value = self.factor @ (self.factor.T @ self.weights)
+        less: Array = value - self.noise * self.weights
+        return less
+
     def posterior(self, points: Array) -> Posterior:
         """What is believed of the function at some points, (m, coordinates)."""
         from scipy.linalg import solve_triangular
@@ -67,6 +74,21 @@ class GaussianProcess:
         across = self.correlation(self.points, points)
         explained = solve_triangular(self.factor, across, lower=True, check_finite=False)
         return Posterior(self, points, self.weights @ across, explained)
+
+    def left_out(self) -> tuple[Array, Array]:
+        """What would be expected of each value, had all the others been seen and not it.
+
+        In closed form (5.12), with the lengths and the noise that all of them gave.
+
+        Returns:
+            The mean and the variance of each value, its noise included, (n,) each.
+        """
+        from scipy.linalg import cho_solve
+
+        inverse = cho_solve((self.factor, True), np.eye(len(self.points)), check_finite=False)
+        values = self.factor @ (self.factor.T @ self.weights)
+        alone: Array = 1.0 / np.diag(inverse)
+        return values - self.weights * alone, self.scale * alone
 
     def correlation(self, a: Array, b: Array) -> Array:
         """How alike the function is at two lists of points before anything was seen."""
@@ -122,10 +144,21 @@ def fit(
     lengths, noise = _shared_length(squared, of_some)
     if own_lengths:
         lengths, noise = _own_lengths(squared, of_some, lengths, noise)
-    return _seen(points, values, lengths[inputs], noise)
+    return given(points, values, lengths[inputs], noise)
 
 
-def _seen(points: Array, values: Array, lengths: Array, noise: float) -> GaussianProcess:
+def given(points: Array, values: Array, lengths: Array, noise: float) -> GaussianProcess:
+    """The Gaussian process of these lengths and this noise, after it has seen some values.
+
+    Args:
+        points: where they were seen, (n, coordinates).
+        values: (n,), about zero, and not all equal.
+        lengths: the length of the input that each coordinate belongs to, (coordinates,).
+        noise: the variance of the noise, in that of the function.
+
+    Raises:
+        LinAlgError: of what the numbers do not allow for.
+    """
     from scipy.linalg import cho_solve
 
     scaled = points / lengths

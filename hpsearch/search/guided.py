@@ -1,12 +1,13 @@
 """Guided search: coarse to fine, whose later stages a model of all results chooses.
 
 The first stage is the coarse one, and every stage has the ranges that `narrow` finds, with its
-reasons. Within them a Gaussian process (`learn`) chooses the points: one slot after the other gets
-the candidate of highest expected improvement (Mockus 1978; Jones, Schonlau & Welch 1998) over the
-best that the model believes of what was seen. All slots of a stage are chosen when it begins, each
-as if those before it had been seen with the values that were expected of them: that changes no
-mean, and lowers the variance around them, so that a batch spreads (Desautels, Krause & Burdick,
-Parallelizing Exploration-Exploitation Tradeoffs in Gaussian Process Bandit Optimization, 2014).
+reasons. Within them a Gaussian process (`learn`) chooses the points; where earlier studies tell of
+this one, it chooses those of the first stage too. One slot after the other gets the candidate of
+highest expected improvement (Mockus 1978; Jones, Schonlau & Welch 1998) over the best that the
+model believes of what was seen. All slots of a stage are chosen when it begins, each as if those
+before it had been seen with the values that were expected of them: that changes no mean, and lowers
+the variance around them, so that a batch spreads (Desautels, Krause & Burdick, Parallelizing
+Exploration-Exploitation Tradeoffs in Gaussian Process Bandit Optimization, 2014).
 """
 
 from __future__ import annotations
@@ -17,7 +18,7 @@ from functools import cache
 
 import numpy as np
 
-from hpsearch.search.base import Configuration, Propose, Result
+from hpsearch.search.base import Chosen, Configuration, Motive, Propose, Result
 from hpsearch.search.coarse_to_fine import FEWEST
 from hpsearch.search.effects import ranks
 from hpsearch.search.gaussian_process import Array, Posterior
@@ -25,7 +26,7 @@ from hpsearch.search.quasi_random import sobol
 from hpsearch.search.surrogate import learn
 from hpsearch.space import Space
 
-__all__ = ["EPOCH_SHARES", "STAGE_SHARES", "choose", "expected_improvement", "guided"]
+__all__ = ["EPOCH_SHARES", "STAGE_SHARES", "choose", "expected_improvement", "guided", "motives"]
 
 STAGE_SHARES = (0.4, 0.2, 0.2, 0.2)
 EPOCH_SHARES = (0.25, 0.5, 1.0, 1.0)
@@ -34,7 +35,14 @@ FOR_A_SLOT = 4  # candidates for each slot, at least
 
 
 def guided(
-    whole: Space, space: Space, count: int, results: Sequence[Result], seed: int, *, stage: int
+    whole: Space,
+    space: Space,
+    count: int,
+    results: Sequence[Result],
+    seed: int,
+    *,
+    stage: int,
+    prior: Sequence[Sequence[Result]] = (),
 ) -> Propose:
     """What a stage of a guided search proposes.
 
@@ -48,33 +56,51 @@ def guided(
         results: everything that finished in the stages before it, in any order.
         seed: the study's seed.
         stage: the index of the stage.
+        prior: results of earlier studies, each not all equally good.
     """
     candidates = max(CANDIDATES, FOR_A_SLOT * count)
     draw = sobol(space, candidates, seed, stage=stage)
 
     @cache
-    def chosen() -> Sequence[Configuration]:
+    def choices() -> Sequence[tuple[Configuration, Motive | None]]:
         points = [draw(index, ()) for index in range(candidates)]
-        if len(results) < FEWEST or np.ptp(ranks(results)) == 0.0:
-            return points
+        unmoved = [(point, None) for point in points]
+        if not prior and (len(results) < FEWEST or np.ptp(ranks(results)) == 0.0):
+            return unmoved
         try:
-            model = learn(whole, results)
+            model = learn(whole, results, prior)
         except np.linalg.LinAlgError:
-            return points
-        seen = model.posterior([result.slot.configuration for result in results])
+            return unmoved
+        tried = results or [result for study in prior for result in study]
+        seen = model.posterior([result.slot.configuration for result in tried])
         best = float(seen.mean.max())
-        return [points[index] for index in choose(model.posterior(points), best, count)]
+        believed = model.posterior(points)
+        why = motives(believed, best)
+        return [(points[index], why[index]) for index in choose(believed, best, count)]
 
-    return lambda index, _: chosen()[index]
+    return Chosen(choices)
 
 
-def choose(candidates: Posterior, best: float, count: int) -> list[int]:
+def motives(candidates: Posterior, best: float) -> list[Motive]:
+    """What speaks for each candidate when a stage begins: see `Motive`.
+
+    Args:
+        candidates: what is believed of them.
+        best: what their values are to improve on.
+    """
+    unit = math.sqrt(candidates.process.scale)
+    leads, deviations = (candidates.mean - best) / unit, np.sqrt(candidates.variance) / unit
+    return [*map(Motive, leads.tolist(), deviations.tolist())]
+
+
+def choose(candidates: Posterior, best: float, count: int, *, running: int = 0) -> list[int]:
     """The candidates to try together, each the best after those before it.
 
     Args:
         candidates: what is believed of them.
         best: what their values are to improve on.
         count: how many, at most all.
+        running: how many of them, the first ones, are being tried already: those come first.
     """
     process = candidates.process
     noise = process.scale * process.noise
@@ -82,9 +108,12 @@ def choose(candidates: Posterior, best: float, count: int) -> list[int]:
     taken: list[int] = []
     learnt = np.empty((count, len(variance)))
     for slot in range(count):
-        gain = expected_improvement(candidates.mean, variance, best)
-        gain[taken] = -math.inf
-        new = int(gain.argmax())
+        if slot < running:
+            new = slot
+        else:
+            gain = expected_improvement(candidates.mean, variance, best)
+            gain[taken] = -math.inf
+            new = int(gain.argmax())
         shared = candidates.covariance(slice(new, new + 1))[:, 0]
         shared -= learnt[:slot, new] @ learnt[:slot]
         learnt[slot] = shared / math.sqrt(variance[new] + noise)

@@ -20,7 +20,7 @@ import math
 from collections.abc import Sequence
 from typing import NamedTuple
 
-from hpsearch.search.base import Change, Result, in_order, merit
+from hpsearch.search.base import Move, Result, in_order, merit
 from hpsearch.search.effects import Effect, explained, ranks
 from hpsearch.space import Categorical, Float, Int, Parameter, Space, Value
 
@@ -67,7 +67,7 @@ class _End(NamedTuple):
 
 def narrowed(
     space: Space, stages: int, results: Sequence[Result]
-) -> tuple[Space, tuple[Change, ...]]:
+) -> tuple[Space, tuple[Move, ...]]:
     """The space after so many stages: the narrowings of all of them, one after the other.
 
     Args:
@@ -79,14 +79,14 @@ def narrowed(
         The space of the next stage, and what changed in it after the last one.
     """
     spaces = [space]
-    changes: tuple[Change, ...] = ()
+    changes: tuple[Move, ...] = ()
     for stage in range(stages):
         after, changes = narrow(spaces, [r for r in results if r.slot.stage <= stage])
         spaces.append(after)
     return spaces[-1], changes
 
 
-def narrow(spaces: Sequence[Space], results: Sequence[Result]) -> tuple[Space, tuple[Change, ...]]:
+def narrow(spaces: Sequence[Space], results: Sequence[Result]) -> tuple[Space, tuple[Move, ...]]:
     """The space of the next stage.
 
     Args:
@@ -116,7 +116,7 @@ def narrow(spaces: Sequence[Space], results: Sequence[Result]) -> tuple[Space, t
 
 def _change(
     name: str, past: Sequence[Parameter], peers: Sequence[Result], everything: Sequence[Result]
-) -> Change:
+) -> Move:
     """What becomes of one parameter; ``past`` is what it was in each stage, the latest last."""
     having = [result for result in peers if name in result.slot.configuration]
     seen = [
@@ -147,7 +147,7 @@ def _range(
     history: Sequence[Float | Int],
     seen: Sequence[_Seen],
     tried: Sequence[tuple[float, bool]],
-) -> Change:
+) -> Move:
     """Narrow, move or keep a numeric range."""
     before = history[-1]
     # isinstance tells the type checker what a numeric parameter's values are.
@@ -155,7 +155,7 @@ def _range(
     x = [before.scaled(s.value) for s in seen if isinstance(s.value, int | float)]
     effect = explained([x, [v * v for v in x]], [s.rank for s in seen])
     if len(best) < 2 or effect.p > CHANCE:
-        return Change(name, before, before, _stays(effect, len(seen), len(best)))
+        return Move(name, before, before, _stays(effect, len(seen), len(best)))
     low, high = min(best), max(best)
     # k uniform draws span (k - 1) / (k + 1) of their region on average: give the rest back.
     margin = (high - low) / (len(best) - 1)
@@ -171,7 +171,7 @@ def _range(
             reason += f"; they crowd the {end.name} of the range, {why}"
         places.append(place)
     after = _with_ends(before, *places, around=(low, high))
-    return Change(name, before, after, reason + ("; the range stays." if after == before else "."))
+    return Move(name, before, after, reason + ("; the range stays." if after == before else "."))
 
 
 def _ends(history: Sequence[Float | Int]) -> tuple[_End, _End]:
@@ -248,7 +248,7 @@ def _within(parameter: Float | Int, side: int) -> float:
     return parameter.nearest(parameter.low + whole * parameter.step)
 
 
-def _choices(name: str, before: Categorical, seen: Sequence[_Seen]) -> Change:
+def _choices(name: str, before: Categorical, seen: Sequence[_Seen]) -> Move:
     """Drop the choices that are bad beyond chance, compared with the others that are left."""
     having = [s for s in seen if s.value in before]
     ranking = ranks([s.result for s in having])
@@ -256,7 +256,7 @@ def _choices(name: str, before: Categorical, seen: Sequence[_Seen]) -> Change:
     best = _best(seen)
     if len(seen) < TELLING:
         few = f"{len(seen)} trials are too few to drop a choice; all stay."
-        return Change(name, before, before, few)
+        return Move(name, before, before, few)
     kept, dropped = [], []
     for choice in before.choices:
         has = [s.value == choice for s in seen]
@@ -274,14 +274,14 @@ def _choices(name: str, before: Categorical, seen: Sequence[_Seen]) -> Change:
             kept.append(choice)
     if not dropped:
         reason = f"no choice is worse than the others beyond chance in {len(seen)} trials."
-        return Change(name, before, before, reason)
-    return Change(name, before, Categorical(tuple(kept)), f"{'; '.join(dropped)}.")
+        return Move(name, before, before, reason)
+    return Move(name, before, Categorical(tuple(kept)), f"{'; '.join(dropped)}.")
 
 
-def _all_diverged(name: str, before: Parameter, trials: int) -> Change:
+def _all_diverged(name: str, before: Parameter, trials: int) -> Move:
     """Where nothing could be trained, parameters that multiply get smaller: that is tamer."""
     if not isinstance(before, Float) or not before.log:
-        return Change(name, before, before, f"all {trials} trials diverged; it stays as it is.")
+        return Move(name, before, before, f"all {trials} trials diverged; it stays as it is.")
     low, high = before.bounds()
     down = WIDEN * (high - low)
     bottom = max(low - down, before.scaled(max(before.limits[0], 1e-300)))
@@ -289,7 +289,7 @@ def _all_diverged(name: str, before: Parameter, trials: int) -> Change:
     middle = (bottom + top) / 2
     after = _with_ends(before, bottom, top, around=(middle, middle))
     reason = f"all {trials} trials diverged, so the range moves down: smaller values are tamer."
-    return Change(name, before, after, reason)
+    return Move(name, before, after, reason)
 
 
 def _stays(effect: Effect, trials: int, best: int) -> str:

@@ -13,7 +13,7 @@ from functools import cache
 from hpsearch.search.base import Propose, slot_seed
 from hpsearch.space import Space
 
-__all__ = ["sobol"]
+__all__ = ["sobol", "unit_points"]
 
 _DRAW = 2**32 - 1  # an index that no slot has: keeps the scrambling apart from the training seeds
 
@@ -33,12 +33,22 @@ def sobol(space: Space, count: int, seed: int, *, stage: int) -> Propose:
 
     @cache
     def points() -> list[list[float]]:
-        from scipy.stats import qmc
-
-        dimensions = max(len(space.parameters), 1)
-        engine = qmc.Sobol(dimensions, scramble=True, rng=slot_seed(seed, stage, _DRAW))
-        # A power of two of them: only then is every coordinate evenly filled.
-        found: list[list[float]] = engine.random_base2((count - 1).bit_length()).tolist()
-        return found
+        return unit_points(len(space.parameters), count, slot_seed(seed, stage, _DRAW))
 
     return lambda index, _: space.from_unit(points()[index][: len(space.parameters)])
+
+
+def unit_points(dimensions: int, count: int, seed: int) -> list[list[float]]:
+    """A scrambled Sobol sequence in the unit cube, of at least one dimension.
+
+    Args:
+        dimensions: of the cube.
+        count: how many points are asked for; a power of two of them, at least so many, come back,
+            since only then is every coordinate evenly filled.
+        seed: of the scrambling.
+    """
+    from scipy.stats import qmc
+
+    engine = qmc.Sobol(max(dimensions, 1), scramble=True, rng=seed)
+    found: list[list[float]] = engine.random_base2((count - 1).bit_length()).tolist()
+    return found

@@ -4,6 +4,11 @@ A score is a draw, and the best of many draws is mostly a lucky one. So the best
 configurations are trained again, one new seed a round for all of them (so that their scores compare
 in pairs); after each round the worse two fifths drop out, until the trials are spent. It is
 successive elimination (Maron & Moore, Hoeffding races, 1994) with a fixed budget.
+
+Where seeds hardly matter, a race has nothing to tell. It is settled once its repeats show that
+seeds move a score less than the configurations of the search's best quarter do: then a better one
+is worth more than a surer choice. A search that goes from coarse to fine gets the trials that are
+left: one more stage near the best of all, and a short race again.
 """
 
 from __future__ import annotations
@@ -12,6 +17,7 @@ import math
 import statistics
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from itertools import accumulate
 
 from hpsearch.errors import NoWinnerError, RunError
 from hpsearch.search.base import (
@@ -25,7 +31,8 @@ from hpsearch.search.base import (
     in_order,
     stages_done,
 )
-from hpsearch.search.narrowing import narrowed
+from hpsearch.search.coarse_to_fine import FEWEST
+from hpsearch.search.narrowing import narrow, narrowed
 from hpsearch.space import Space, Value
 
 __all__ = [
@@ -39,6 +46,7 @@ __all__ = [
 ]
 
 KEPT = 0.6  # the share of the contenders that a round leaves in
+RACING = 0.4  # the share of what a race leaves that goes to the next one
 
 
 @dataclass(frozen=True)
@@ -54,7 +62,7 @@ class Search:
         begin: given the space, the index and the slots of a stage, and what finished before it,
             what proposes its configurations.
         narrows: whether it goes from coarse to fine, though few trials may leave it a single stage.
-        models: whether a model of what finished chooses the later stages.
+        modelled: from which stage on a model of what finished chooses; None if none does.
         adaptive: whether a stage looks at what has finished within it.
     """
 
@@ -65,7 +73,7 @@ class Search:
     seed: int
     begin: Callable[[Space, int, int, Sequence[Result]], Propose]
     narrows: bool = False
-    models: bool = False
+    modelled: int | None = None
     adaptive: bool = False
 
     def stage(self, results: Sequence[Result]) -> Stage:
@@ -82,8 +90,24 @@ class Search:
             seed=self.seed,
             propose=self.begin(space, index, self.slots[index], results),
             changes=changes,
-            modelled=self.models and index > 0,
+            modelled=self.modelled is not None and index >= self.modelled,
             adaptive=self.adaptive,
+        )
+
+    def one_more(self, results: Sequence[Result], slots: int) -> Stage:
+        """A stage of full trainings near the best of all results, where the search narrows."""
+        index = stages_done(results)
+        space, changes = narrow([self.space], results)
+        return Stage(
+            kind=StageKind("fine", index),
+            index=index,
+            slots=slots,
+            epochs=self.epochs[-1],
+            space=space,
+            seed=self.seed,
+            propose=self.begin(space, index, slots, results),
+            changes=changes,
+            modelled=self.modelled is not None,
         )
 
 
@@ -116,11 +140,22 @@ class RacedSearch:
         each = zip(self.search.slots, self.search.epochs, strict=True)
         return sum(slots * epochs for slots, epochs in each) + self.race * self.epochs
 
+    def shares(self, reserved: float) -> list[float]:
+        """How much of a budget may be spent by the end of each stage of the search.
+
+        Args:
+            reserved: the share that is left to the race; the stages divide the rest as they divide
+                their epochs.
+        """
+        each = zip(self.search.slots, self.search.epochs, strict=True)
+        spent = list(accumulate(slots * epochs for slots, epochs in each))
+        return [(1 - reserved) * epochs / spent[-1] for epochs in spent] if reserved else []
+
     def next_stage(self, results: Sequence[Result]) -> Stage | None:
         """The search's next stage; after its last one the rounds of the race."""
         if stages_done(results) < len(self.search.slots):
             return self.search.stage(results)
-        return self._race.next_round(results, self.search.space, self.search.seed)
+        return self._race.next_stage(results)
 
     def winner(self, results: Sequence[Result]) -> Winner:
         """The best mean of the race's last survivors, or the best single score without a race."""
@@ -128,7 +163,7 @@ class RacedSearch:
 
     @property
     def _race(self) -> Race:
-        return Race(len(self.search.slots), self.race, self.epochs, self.contenders)
+        return Race(self.search, len(self.search.slots), self.race, self.epochs, self.contenders)
 
 
 @dataclass(frozen=True)
@@ -136,6 +171,7 @@ class Race:
     """A race among the best of what stands before it.
 
     Args:
+        search: what gets the trials that it leaves when it is settled, if it narrows.
         start: the stage that is its first round; the stages before it are the search.
         trials: how many trials it has, in all rounds together.
         epochs: how long each trains.
@@ -143,14 +179,24 @@ class Race:
         first: the number in the first round's name; the others count on from it.
     """
 
+    search: Search
     start: int
     trials: int
     epochs: int
     contenders: int
     first: int = 1
 
-    def next_round(self, results: Sequence[Result], space: Space, seed: int) -> Stage | None:
-        """The next round, None when the trials are spent."""
+    def next_stage(self, results: Sequence[Result]) -> Stage | None:
+        """The next round, or what follows once it is settled; None when the trials are spent."""
+        after = self._after(results)
+        if after is None:
+            return self._next_round(results)
+        slots, race = after
+        if stages_done(results) < race.start:
+            return self.search.one_more(results, slots)
+        return race.next_stage(results)
+
+    def _next_round(self, results: Sequence[Result]) -> Stage | None:
         index, contenders = stages_done(results), self._ranked(results)
         sizes = rounds(self.trials, len(contenders))
         played = index - self.start
@@ -162,10 +208,49 @@ class Race:
             index=index,
             slots=len(left),
             epochs=self.epochs,
-            space=space,
-            seed=seed,
+            space=self.search.space,
+            seed=self.search.seed,
             propose=lambda i, _: left[i],
         )
+
+    def _after(self, results: Sequence[Result]) -> tuple[int, Race] | None:
+        """The slots of the stage, and the race, that follow where it was settled before its end."""
+        if not self.search.narrows:
+            return None
+        sizes = rounds(self.trials, len(self._ranked(results)))
+        for played in range(1, min(stages_done(results) - self.start + 1, len(sizes))):
+            left = self.trials - sum(sizes[:played])
+            known = [r for r in results if r.slot.stage < self.start + played]
+            if left >= FEWEST and self._settled(known):
+                trials = max(1, round(RACING * left))
+                start = self.start + played + 1
+                contenders = max(2, round(trials / 3))
+                # Numbered by their stage, the rounds have names that no earlier race had.
+                race = Race(self.search, start, trials, self.epochs, contenders, first=start)
+                return left - trials, race
+        return None
+
+    def _settled(self, results: Sequence[Result]) -> bool:
+        """Whether seeds move a score no more than configurations of the best quarter do.
+
+        The variance among their single scores is that of both together.
+        """
+        trainings = [
+            [r.score for r in (contender.first, *contender.race) if r.slot.epochs == self.epochs]
+            for contender in self._ranked(results)
+            if contender.sound
+        ]
+        repeats = sum(len(scores) - 1 for scores in trainings if scores)
+        found = sorted(
+            r.score
+            for r in results
+            if r.slot.stage < self.start and r.complete and r.slot.epochs == self.epochs
+        )
+        best = found[-max(FEWEST, len(found) // 4) :]
+        if not repeats or len(trainings) < 2 or len(best) < 2:
+            return False
+        squares = (statistics.pvariance(scores) * len(scores) for scores in trainings if scores)
+        return sum(squares) / repeats <= statistics.variance(best) / 2
 
     def winner(self, results: Sequence[Result]) -> Winner:
         """The best, as the race stands, of those that were ever trained to their end.
@@ -173,6 +258,9 @@ class Race:
         Raises:
             RunError: there is no result, or none is complete (`NoWinnerError`).
         """
+        after = self._after(results)
+        if after is not None and stages_done(results) >= after[1].start:
+            return after[1].winner(results)
         if not results:
             raise RunError("no trial has finished, so there is no winner; see the failed trials.")
         best = next((c for c in self._ranked(results) if c.trained), None)

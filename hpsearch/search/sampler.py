@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import zlib
+from bisect import bisect_right
 from collections.abc import Sequence
 from typing import Any
 
@@ -15,13 +16,16 @@ from optuna.study import Study, StudyDirection
 from optuna.trial import FrozenTrial, TrialState
 
 from hpsearch.errors import UsageError
-from hpsearch.search.base import Result, Slot, generator
+from hpsearch.search.base import Configuration, Result, Slot, generator
 from hpsearch.search.coarse_to_fine import EPOCH_SHARES, STAGE_SHARES, plan
 from hpsearch.search.distributions import from_distribution
 from hpsearch.search.narrowing import narrowed
 from hpsearch.space import Categorical, Parameter, Space, Value
 
-__all__ = ["CoarseToFineSampler"]
+__all__ = ["FINISHED", "CoarseToFineSampler", "as_parameter", "internal"]
+
+FINISHED = (TrialState.COMPLETE, TrialState.PRUNED)
+"""The states of trials that tell something."""
 
 
 class CoarseToFineSampler(BaseSampler):
@@ -65,12 +69,12 @@ class CoarseToFineSampler(BaseSampler):
             EPOCH_SHARES if len(stage_shares) == len(EPOCH_SHARES) else [1.0] * len(stage_shares)
         )
         slots, _ = plan(n_trials, 1, stage_shares, epochs)
-        self._ends = np.cumsum(slots)[:-1]  # the trial numbers at which a new stage begins
+        self._ends = np.cumsum(slots)[:-1].tolist()  # the trial numbers at which a new stage begins
         entropy = np.random.SeedSequence(seed).entropy
         assert isinstance(entropy, int)
         self._seed = entropy
         self._common = IntersectionSearchSpace(include_pruned=True)
-        self._begun: tuple[tuple[int, int, int], dict[object, Parameter]] = ((-1, -1, -1), {})
+        self._begun: tuple[tuple[str, int, int], dict[object, Parameter]] = (("", -1, -1), {})
 
     def infer_relative_search_space(
         self, study: Study, trial: FrozenTrial
@@ -107,60 +111,69 @@ class CoarseToFineSampler(BaseSampler):
     ) -> Any:
         """Draw one parameter from what the stage of the trial leaves of its range."""
         self._raise_error_if_multi_objective(study)
-        parameter = self._narrowed(study, trial.number, param_name, param_distribution)
+        stage = self._stage(trial.number)
+        parameter = as_parameter(param_distribution)
+        if stage:
+            before = self._before(stage, study.get_trials(deepcopy=False, states=FINISHED))
+            parameter = self._narrowed(study, stage, param_name, parameter, before)
         rng = generator(self._seed, trial.number, zlib.crc32(param_name.encode()))
         return param_distribution.to_external_repr(parameter.from_unit(rng.random()))  # type: ignore[arg-type]
 
     def _narrowed(
-        self, study: Study, number: int, name: str, distribution: BaseDistribution
+        self,
+        study: Study,
+        stage: int,
+        name: str,
+        parameter: Parameter,
+        before: Sequence[FrozenTrial],
     ) -> Parameter:
-        """What a stage leaves of a range; computed once for each number of finished trials.
-
-        Choices may be anything in Optuna: the range of those is their places in the list, as in
-        Optuna's own representation.
-        """
-        stage = self._stage(number)
-        if isinstance(distribution, CategoricalDistribution):
-            parameter: Parameter = Categorical(tuple(range(len(distribution.choices))))
-        else:
-            parameter = from_distribution(distribution)
-        if stage == 0:
-            return parameter
-        finished = [
-            trial
-            for trial in study.get_trials(
-                deepcopy=False, states=(TrialState.COMPLETE, TrialState.PRUNED)
-            )
-            if self._stage(trial.number) < stage
-        ]
-        key = (study._study_id, stage, len(finished))
-        if self._begun[0] != key:
-            self._begun = (key, {})
-        known = self._begun[1]
+        """What a stage leaves of a range; computed once for each number of trials before it."""
+        key = (study.study_name, stage, len(before))
+        begun = self._begun  # which another thread may replace
+        if begun[0] != key:
+            self._begun = begun = (key, {})
+        known = begun[1]
         if (name, parameter) not in known:
-            sign = 1.0 if study.direction == StudyDirection.MAXIMIZE else -1.0
+            maximize = study.direction == StudyDirection.MAXIMIZE
             results = [
-                self._result(trial, name, value, sign)
-                for trial in finished
-                if name in trial.params and (value := _internal(trial, name)) in parameter
+                self._result(trial, {name: value}, maximize=maximize)
+                for trial in before
+                if name in trial.params and (value := internal(trial, name)) in parameter
             ]
             after, _ = narrowed(Space({name: parameter}), stage, results)
             known[name, parameter] = after.parameters[name]
         return known[name, parameter]
 
     def _stage(self, number: int) -> int:
-        return int(np.searchsorted(self._ends, number, side="right"))
+        return bisect_right(self._ends, number)
 
-    def _result(self, trial: FrozenTrial, name: str, value: Value, sign: float) -> Result:
-        configuration = {name: value}
+    def _before(self, stage: int, finished: Sequence[FrozenTrial]) -> list[FrozenTrial]:
+        """The trials of the stages before one."""
+        return [trial for trial in finished if self._stage(trial.number) < stage]
+
+    def _result(
+        self, trial: FrozenTrial, configuration: Configuration, *, maximize: bool
+    ) -> Result:
         slot = Slot(self._stage(trial.number), trial.number, configuration, 0, epochs=1)
         score = trial.value
         if trial.state == TrialState.PRUNED or score is None or not math.isfinite(score):
             return Result(slot, 0.0, complete=False)
-        return Result(slot, sign * score)
+        return Result(slot, score if maximize else -score)
 
 
-def _internal(trial: FrozenTrial, name: str) -> Value:
+def as_parameter(distribution: BaseDistribution) -> Parameter:
+    """The parameter of a distribution.
+
+    Choices may be anything in Optuna: the range of those is their places in the list, as in
+    Optuna's own representation, where equal ones, as 1 and True are in Python, have one place.
+    """
+    if isinstance(distribution, CategoricalDistribution):
+        places = (int(distribution.to_internal_repr(choice)) for choice in distribution.choices)
+        return Categorical(tuple(dict.fromkeys(places)))
+    return from_distribution(distribution)
+
+
+def internal(trial: FrozenTrial, name: str) -> Value:
     """A trial's value of a parameter: the number, or the place of the choice in the list."""
     distribution = trial.distributions[name]
     if isinstance(distribution, CategoricalDistribution):

@@ -6,19 +6,26 @@ import importlib.util
 from collections.abc import Collection, Sequence
 from functools import partial
 
+import numpy as np
+
 from hpsearch.errors import UnknownNameError, UsageError, shown
 from hpsearch.search import coarse_to_fine, guided
 from hpsearch.search.base import Configuration, Propose, Result, generator
 from hpsearch.search.coarse_to_fine import plan
+from hpsearch.search.effects import ranks
 from hpsearch.search.grid import Points, make_grid, shuffled
 from hpsearch.search.optuna_strategies import ADAPTIVE, adaptive
 from hpsearch.search.quasi_random import sobol
 from hpsearch.search.race import RacedSearch, Search
 from hpsearch.space import Space
 
-__all__ = ["STRATEGIES", "make_strategy"]
+__all__ = ["DOUBLE", "IN_STAGES", "STRATEGIES", "make_strategy", "race_of"]
 
 STRATEGIES = ("coarse-to-fine", "guided", "grid", "random", *ADAPTIVE, "qmc")
+
+DOUBLE = "random-x2"
+"""In comparisons, random search with twice the budget: who does not beat it has not beaten random
+search (Li et al., Hyperband, JMLR 18, 2018, section 4)."""
 
 IN_STAGES = {
     "coarse-to-fine": (coarse_to_fine.STAGE_SHARES, coarse_to_fine.EPOCH_SHARES),
@@ -30,6 +37,15 @@ RACE_SHARE = 0.25  # of the trials of a search in stages
 RACE_FROM = 8  # with fewer trials than this, all of them search
 
 _DRAW = 1  # keeps the key of a draw apart from the key of a training seed
+
+
+def race_of(trials: int) -> int:
+    """How many of so many trials race where the study does not say.
+
+    >>> race_of(60), race_of(7)
+    (15, 0)
+    """
+    return round(RACE_SHARE * trials) if trials >= RACE_FROM else 0
 
 
 def make_strategy(
@@ -45,6 +61,7 @@ def make_strategy(
     shift: bool | None = None,
     stage_shares: Sequence[float] | None = None,
     epoch_shares: Sequence[float] | None = None,
+    prior: Sequence[Sequence[Result]] | None = None,
 ) -> RacedSearch:
     """A strategy by name.
 
@@ -63,6 +80,8 @@ def make_strategy(
             among the stages; one half, a quarter and a quarter, or two fifths and a fifth each.
         epoch_shares: coarse-to-fine and guided only: the part of a full training that each stage
             gets; a quarter, a half and then all of it.
+        prior: guided only: results of earlier studies, a sequence for each, which inform every
+            stage; those of a study whose results are all equally good tell nothing.
 
     Raises:
         UnknownNameError: if there is no strategy of that name.
@@ -75,10 +94,10 @@ def make_strategy(
         if number < least:
             raise UsageError(f"{setting} is {number}; give at least {least}.")
     _refuse(name, ["grid"], points=points, shift=shift)
+    _refuse(name, ["guided"], prior=prior)
     _refuse(name, IN_STAGES, stage_shares=stage_shares, epoch_shares=epoch_shares)
     if race is None:
-        races = name in IN_STAGES and trials >= RACE_FROM
-        race = round(RACE_SHARE * trials) if races else 0
+        race = race_of(trials) if name in IN_STAGES else 0
     if not 0 <= race < trials:
         raise UsageError(
             f"race is {shown(race)} of {trials} trials; give at least 0 and leave one to the "
@@ -100,7 +119,9 @@ def make_strategy(
         slots = (len(grid),)
     if name == "gp" and importlib.util.find_spec("torch") is None:
         raise UsageError("the strategy gp needs torch; install it with pip install hpsearch[gp].")
-    begin = partial(_begin, name, seed, space, grid)  # no closure, since strategies are pickled
+    known = [study for study in prior or () if study and np.ptp(ranks(study)) > 0.0]
+    # No closure, since strategies are pickled.
+    begin = partial(_begin, name, seed, space, grid, known)
     search = Search(
         name,
         space,
@@ -109,7 +130,7 @@ def make_strategy(
         seed,
         begin,
         narrows=name in IN_STAGES,
-        models=name == "guided",
+        modelled=None if name != "guided" else 0 if known else 1,
         adaptive=name in ADAPTIVE,
     )
     return RacedSearch(search, trials, race, epochs, contenders)
@@ -120,6 +141,7 @@ def _begin(
     seed: int,
     whole: Space,
     grid: Sequence[Configuration],
+    prior: Sequence[Sequence[Result]],
     space: Space,
     stage: int,
     slots: int,
@@ -132,8 +154,8 @@ def _begin(
         return lambda index, _: space.sample(generator(seed, stage, index, _DRAW))
     if name in ADAPTIVE:
         return adaptive(name, space, seed)
-    if name == "guided" and stage:
-        return guided.guided(whole, space, slots, results, seed, stage=stage)
+    if name == "guided" and (stage or prior):
+        return guided.guided(whole, space, slots, results, seed, stage=stage, prior=prior)
     return sobol(space, slots, seed, stage=stage)
 
 

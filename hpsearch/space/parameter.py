@@ -24,8 +24,22 @@ Value: TypeAlias = bool | int | float | str | None
 _UNLIMITED = (-math.inf, math.inf)
 
 
+class _Scaled:
+    """Numbers on a linear or a logarithmic scale."""
+
+    log: bool
+
+    def scaled(self, value: float) -> float:
+        """A value on the scale on which distances count: its logarithm, or itself."""
+        return math.log(value) if self.log else float(value)
+
+    def unscaled(self, x: float) -> float:
+        """The number at a point of the scale: the inverse of `scaled`."""
+        return math.exp(x) if self.log else x
+
+
 @dataclass(frozen=True)
-class Float:
+class Float(_Scaled):
     """A real number between two bounds.
 
     Args:
@@ -105,14 +119,6 @@ class Float:
         """The value nearest to a number; past the bounds too, where the steps would go on."""
         return number if self.step is None else self._at(round((number - self.low) / self.step))
 
-    def scaled(self, value: float) -> float:
-        """A value on the scale on which distances count: its logarithm, or itself."""
-        return math.log(value) if self.log else float(value)
-
-    def unscaled(self, x: float) -> float:
-        """The value at a point of the scale: the inverse of `scaled`."""
-        return math.exp(x) if self.log else x
-
     def bounds(self) -> tuple[float, float]:
         """The two ends of the range on the scale."""
         return self.scaled(self.low), self.scaled(self.high)
@@ -126,7 +132,7 @@ class Float:
 
 
 @dataclass(frozen=True)
-class Int:
+class Int(_Scaled):
     """A whole number between two bounds, both included.
 
     Args:
@@ -169,7 +175,7 @@ class Int:
         """
         if self.log:
             low, high = self.bounds()
-            return min(max(round(math.exp(low + u * (high - low))), self.low), self.high)
+            return min(max(round(self.unscaled(low + u * (high - low))), self.low), self.high)
         return self.low + self.step * _cell(u, len(self))
 
     def to_unit(self, value: Value) -> float:
@@ -195,14 +201,6 @@ class Int:
     def nearest(self, number: float) -> int:
         """The value nearest to a number; past the bounds too, where the steps would go on."""
         return self.low + self.step * round((number - self.low) / self.step)
-
-    def scaled(self, value: float) -> float:
-        """A value on the scale on which distances count: its logarithm, or itself."""
-        return math.log(value) if self.log else float(value)
-
-    def unscaled(self, x: float) -> float:
-        """The real number at a point of the scale; `nearest` makes a value of it."""
-        return math.exp(x) if self.log else x
 
     def bounds(self) -> tuple[float, float]:
         """The two ends of the range on the scale, half a step outside the first and the last."""

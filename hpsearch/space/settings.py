@@ -1,7 +1,7 @@
 """Every setting that a study may fix or search, by its name in a study file."""
 
 from hpsearch.data.preprocessing import PREPROCESSING, VARIANCE
-from hpsearch.nn.config import SETTINGS as NETWORK_AND_TRAINING
+from hpsearch.nn.config import NETWORK_AND_TRAINING
 from hpsearch.setting import Setting
 
 __all__ = ["SETTINGS"]

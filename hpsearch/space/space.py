@@ -164,12 +164,14 @@ class Space:
         if not isinstance(parent, Categorical):
             raise SpaceError(
                 f"{name} depends on {condition.parameter}, which has no choices; "
-                "let it depend on a categorical parameter."
+                "let it depend on a categorical parameter.",
+                key=name,
             )
         if not condition.values or any(value not in parent for value in condition.values):
             raise SpaceError(
                 f"{name} exists only where {condition.parameter} is one of "
-                f"{list(condition.values)}; name some of its choices {list(parent.choices)}."
+                f"{list(condition.values)}; name some of its choices {list(parent.choices)}.",
+                key=name,
             )
 
     def _order(self) -> list[str]:

@@ -539,18 +539,6 @@ class WriteBehindStorage(BaseStorage):
         with self._lock:
             return self._trial(trial_id)[0].study_id
 
-    def get_trial_id_from_study_id_trial_number(self, study_id: int, trial_number: int) -> int:
-        """The id of a study's trial.
-
-        Raises:
-            KeyError: the study has no trial of that number.
-        """
-        with self._lock:
-            for trial_id, trial in self._study(study_id).trials.items():
-                if trial.number == trial_number:
-                    return trial_id
-        raise KeyError(f"No trial with number {trial_number} in the study of id {study_id}.")
-
     def set_trial_state_values(
         self, trial_id: int, state: TrialState, values: Sequence[float] | None = None
     ) -> bool:

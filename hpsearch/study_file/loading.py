@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import re
 import tomllib
 from collections.abc import Iterator
 from pathlib import Path
@@ -107,9 +106,8 @@ def _explain(error: ValidationError, text: str, origin: str) -> str:
     path = tuple(part for part in problem["loc"] if part not in TAGS or part == "choices")
     keys = tuple(dict.fromkeys(str(part) for part in path if not isinstance(part, int)))
     dotted = ".".join(keys)
-    if not keys:
-        # What spans several keys begins with the name of the one to look at.
-        keys = _place(text, re.split(r"[ :]", str(problem["ctx"]["error"]), maxsplit=1)[0])
+    if not keys:  # of what spans several, the error knows the one to look at
+        keys = _place(text, problem["ctx"]["error"].key)
     line = _line_of(text, keys)
     place = f"{origin}, line {line}" if line else origin
     return f"{place}: {_sentence(problem, dotted, keys)}"
@@ -171,7 +169,7 @@ def _line_of(text: str, keys: tuple[str, ...]) -> int | None:
     return None
 
 
-def _place(text: str, name: str) -> tuple[str, ...]:
+def _place(text: str, name: str | None) -> tuple[str, ...]:
     """The whole path of a key that is known by its last part."""
     return next((where for _, where in _keys_by_line(text) if where[-1:] == (name,)), ())
 

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
-from typing import TYPE_CHECKING, Annotated, Any, Generic, Literal, TypeVar
+from collections.abc import Iterable, Mapping
+from typing import Annotated, Any, Generic, Literal, TypeAlias, TypeVar
 
 from pydantic import (
     BaseModel,
@@ -12,15 +12,18 @@ from pydantic import (
     ConfigDict,
     Discriminator,
     Field,
+    GetCoreSchemaHandler,
     Tag,
     field_validator,
     model_validator,
 )
+from pydantic_core import CoreSchema
 
+from hpsearch.data import DATASETS
 from hpsearch.data.preprocessing import KINDS
 from hpsearch.errors import SpaceError, UsageError, nearest, shown
 from hpsearch.nn import ACTIVATIONS, INITIALIZERS, OPTIMIZERS, SCHEDULES
-from hpsearch.search.strategies import STRATEGIES
+from hpsearch.search.strategies import DOUBLE, STRATEGIES
 from hpsearch.space import Categorical, Condition, Float, Int, Parameter, Space, Value, own_value
 from hpsearch.space.settings import SETTINGS
 from hpsearch.writing import in_one_line
@@ -40,21 +43,7 @@ __all__ = [
     "json_schema",
 ]
 
-DOUBLE = "random-x2"
-"""Random search with twice the budget: who does not beat it has not beaten random search
-(Li et al., Hyperband, JMLR 18, 2018, section 4)."""
-
 T = TypeVar("T")
-
-if TYPE_CHECKING:
-    from typing import Annotated as OneOf
-else:
-
-    class OneOf:
-        """``OneOf[str, names]`` is a text that is one of the names that there are."""
-
-        def __class_getitem__(cls, item):
-            return Literal[tuple(item[1])]
 
 
 def _as_whole(value: object) -> object:
@@ -150,16 +139,25 @@ IntSetting = Annotated[
     | Annotated[Choices[Whole], Tag("choices")],
     Discriminator(_kind),
 ]
-if TYPE_CHECKING:
-    NameSetting = Annotated[T | Choices[T], "a value or choices"]
-else:
+BoolSetting = Annotated[
+    Annotated[bool, Tag("value")] | Annotated[Choices[bool], Tag("choices")], Discriminator(_kind)
+]
+NameSetting: TypeAlias = str | Choices[str]
+"""Annotated with `OneOf`."""
 
-    class NameSetting:
-        """A value or choices of a type; pydantic's generics do not nest in an Annotated alias."""
 
-        def __class_getitem__(cls, item):
-            one = Annotated[item, Tag("value")]
-            return Annotated[one | Annotated[Choices[item], Tag("choices")], Discriminator(_kind)]
+class OneOf:
+    """Annotates a text, or a value or choices of texts: each is one of the names that there are."""
+
+    def __init__(self, names: Iterable[str]) -> None:
+        self.names = tuple(names)
+
+    def __get_pydantic_core_schema__(self, source: Any, of: GetCoreSchemaHandler) -> CoreSchema:
+        """What pydantic is to hold a text, or a setting, to."""
+        name: Any = Literal[self.names]
+        choices: Any = Annotated[Choices[name], Tag("choices")]
+        setting: Any = Annotated[Annotated[name, Tag("value")] | choices, Discriminator(_kind)]
+        return of.generate_schema(name if source is str else setting)
 
 
 def _setting(name: str, searched: _Searched | None = None, *, example: object = None) -> Any:
@@ -173,9 +171,7 @@ def _setting(name: str, searched: _Searched | None = None, *, example: object = 
 class DataSection(_Table):
     """What to learn from, and how to divide it."""
 
-    name: str | None = _key(
-        None, "A data set: digits, wine, breast_cancer, iris, fashion-mnist, cifar-10 or openml:ID."
-    )
+    name: str | None = _key(None, f"A data set: {', '.join(DATASETS)} or openml:ID.")
     path: str | None = _key(
         None, "A table instead: CSV, Parquet or NPZ, relative to the study file."
     )
@@ -195,7 +191,7 @@ class DataSection(_Table):
     folds: Whole = _key(
         1, "2 or more: cross-validation instead of one validation part.", ge=1, le=50
     )
-    preprocessing: NameSetting[OneOf[str, KINDS]] = _setting("preprocessing")
+    preprocessing: Annotated[NameSetting, OneOf(KINDS)] = _setting("preprocessing")
     variance: FloatSetting = _setting("variance")
 
     @model_validator(mode="after")
@@ -208,12 +204,12 @@ class DataSection(_Table):
 class ModelSection(_Table):
     """The network."""
 
-    activation: NameSetting[OneOf[str, ACTIVATIONS]] = _setting("activation")
+    activation: Annotated[NameSetting, OneOf(ACTIVATIONS)] = _setting("activation")
     width: IntSetting = _setting("width", IntRange(low=16, high=256, log=True))
     depth: IntSetting = _setting("depth", IntRange(low=1, high=3))
-    initializer: NameSetting[OneOf[str, INITIALIZERS]] = _setting("initializer")
+    initializer: Annotated[NameSetting, OneOf(INITIALIZERS)] = _setting("initializer")
     bias: FloatSetting = _setting("bias")
-    batch_norm: NameSetting[bool] = _setting("batch_norm")
+    batch_norm: BoolSetting = _setting("batch_norm")
     dropout: FloatSetting = _setting("dropout")
     maxout_pieces: IntSetting = _setting("maxout_pieces")
 
@@ -222,13 +218,13 @@ class TrainingSection(_Table):
     """How the network learns."""
 
     epochs: Whole = _setting("epochs")
-    optimizer: NameSetting[OneOf[str, OPTIMIZERS]] = _setting("optimizer")
+    optimizer: Annotated[NameSetting, OneOf(OPTIMIZERS)] = _setting("optimizer")
     learning_rate: FloatSetting = _setting(
         "learning_rate", FloatRange(low=1e-4, high=1.0, log=True)
     )
     momentum: FloatSetting = _setting("momentum")
     beta2: FloatSetting = _setting("beta2")
-    schedule: NameSetting[OneOf[str, SCHEDULES]] = _setting("schedule")
+    schedule: Annotated[NameSetting, OneOf(SCHEDULES)] = _setting("schedule")
     decay: FloatSetting = _setting("decay", FloatRange(low=1e-3, high=1.0, log=True))
     warmup: FloatSetting = _setting("warmup")
     l2: FloatSetting = _setting("l2", FloatRange(low=1e-6, high=1e-1, log=True))
@@ -248,8 +244,8 @@ Points = Annotated[
 class SearchSection(_Table):
     """How the settings are searched."""
 
-    strategy: OneOf[str, STRATEGIES] = _key(
-        "coarse-to-fine", f"Who proposes configurations: {', '.join(STRATEGIES)}."
+    strategy: Annotated[str, OneOf(STRATEGIES)] = _key(
+        "guided", f"Who proposes configurations: {', '.join(STRATEGIES)}."
     )
     trials: Whole = _key(
         60,
@@ -310,14 +306,24 @@ class SearchSection(_Table):
         "Coarse-to-fine and guided only: each stage's share of a full training's epochs.",
         example=[0.25, 0.5, 1.0],
     )
+    prior: list[str] = _key(
+        [],
+        'Guided only: earlier studies in the same database that inform this one: ["digits"].',
+        max_length=50,
+    )
 
 
 class CompareSection(_Table):
     """How `hpsearch compare` has strategies compete."""
 
-    strategies: list[OneOf[str, (*STRATEGIES, DOUBLE)]] = _key(
-        ["grid", "random", DOUBLE, "coarse-to-fine", "tpe"],
+    strategies: list[Annotated[str, OneOf((*STRATEGIES, DOUBLE))]] = _key(
+        ["grid", "random", DOUBLE, "coarse-to-fine", "guided", "tpe"],
         "Who competes; random-x2 is random search with twice the budget, the honest yardstick.",
+    )
+    race: bool = _key(
+        True,
+        "Every search ends in the same race, a quarter of the budget; false: only those that race "
+        "by themselves do, which are coarse-to-fine and guided.",
     )
     repeats: Whole = _key(
         10, "Searches of each, with other splits and seeds, the same for all.", ge=1, le=1000
@@ -328,7 +334,7 @@ class CompareSection(_Table):
     )
     amount: float | None = _key(
         None,
-        "How much of it; absent: what search.trials average full trainings take.",
+        "How much of it; absent: what search.trials full trainings take, of grid search's points.",
         example=1e12,
         gt=0,
     )
@@ -354,8 +360,8 @@ def check_name(name: str) -> str:
         ValueError: it is empty, too long, has blanks around it, or a character that is no part of a
             line or turns its direction.
     """
-    if not 1 <= len(name) <= LONGEST_NAME:
-        raise ValueError(f"has {len(name)} characters; give it 1 to {LONGEST_NAME}")
+    if not 1 <= len(name) <= LONGEST_STUDY_NAME:
+        raise ValueError(f"has {len(name)} characters; give it 1 to {LONGEST_STUDY_NAME}")
     if name != name.strip():
         raise ValueError("has blanks around it; leave them out")
     for character in name:
@@ -364,13 +370,13 @@ def check_name(name: str) -> str:
     return name
 
 
-LONGEST_NAME = 200
+LONGEST_STUDY_NAME = 200
 
 
 class StudyFile(_Table):
     """A whole study: its name, its seed and its tables."""
 
-    name: str = Field(min_length=1, max_length=LONGEST_NAME, description="The study's name.")
+    name: str = Field(min_length=1, max_length=LONGEST_STUDY_NAME, description="The study's name.")
     seed: Whole = _key(0, "Splits, draws and trainings follow from it.", ge=0, lt=2**63)
     data: DataSection
     model: ModelSection = ModelSection()
@@ -385,18 +391,23 @@ class StudyFile(_Table):
 
     @model_validator(mode="after")
     def _consistent(self) -> StudyFile:
+        if self.name in self.search.prior:
+            raise UsageError(
+                f"prior names {self.name!r}, which is this study itself; remove it", key="prior"
+            )
         space = self.space()
         for name, points in (self.search.points or {}).items():
             if name not in space.parameters:
                 raise SpaceError(
                     f"points names {name!r}, which is not searched; what is: "
-                    f"{', '.join(space.parameters)}"
+                    f"{', '.join(space.parameters)}",
+                    key="points",
                 )
             for value in points if isinstance(points, list) else ():
                 try:
                     own_value(space.parameters[name], value)
                 except SpaceError as error:
-                    raise SpaceError(f"points of {name}: {error}") from None
+                    raise SpaceError(f"points of {name}: {error}", key="points") from None
         return self
 
     def settings(self) -> dict[str, Any]:
@@ -463,7 +474,7 @@ def _parameter(name: str, setting: _Searched) -> Parameter:
             return Int(setting.low, setting.high, setting.log, setting.step, limits)
         return Float(setting.low, setting.high, setting.log, setting.step, limits)
     except SpaceError as error:
-        raise SpaceError(f"{name}: {error}") from None
+        raise SpaceError(f"{name}: {error}", key=name) from None
 
 
 def _condition(
@@ -472,12 +483,13 @@ def _condition(
     if not when:
         return "always"
     if len(when) > 1:
-        raise SpaceError(f"{name}: when may name one other setting, it names {', '.join(when)}")
+        several = ", ".join(when)
+        raise SpaceError(f"{name}: when may name one other setting, it names {several}", key=name)
     [(parent, values)] = when.items()
     if parent not in settings:
         close = nearest(parent, settings)
         hint = f"; did you mean {close}?" if close else ""
-        raise SpaceError(f"{name}: when names {parent!r}, which is no setting{hint}")
+        raise SpaceError(f"{name}: when names {parent!r}, which is no setting{hint}", key=name)
     other = settings[parent]
     if isinstance(other, Choices):
         try:
@@ -485,13 +497,14 @@ def _condition(
         except SpaceError:
             raise SpaceError(
                 f"{name}: when names values of {parent} that it never takes; "
-                f"its choices are {', '.join(map(str, other.choices))}"
+                f"its choices are {', '.join(map(str, other.choices))}",
+                key=name,
             ) from None
         return Condition(parent, chosen)
     try:
         typed = tuple(SETTINGS[parent].own(parent, value) for value in values)
     except UsageError as error:
-        raise SpaceError(f"{name}: when has {error}") from None
+        raise SpaceError(f"{name}: when has {error}", key=name) from None
     if isinstance(other, _Searched):
         return Condition(parent, typed)
     return "always" if other in typed else "never"

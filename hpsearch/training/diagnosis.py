@@ -15,7 +15,7 @@ from typing import Literal, NamedTuple, TypeAlias
 
 import numpy as np
 
-from hpsearch.nn import ACTIVATIONS, NetworkConfig, TrainingConfig, TrainingResult
+from hpsearch.nn import ACTIVATIONS, Network, NetworkConfig, TrainingConfig, TrainingResult
 from hpsearch.nn.activations import Activation
 from hpsearch.nn.trace import QUANTITIES, Snapshot, Trace
 
@@ -29,6 +29,7 @@ Name: TypeAlias = Literal[
     "saturation",
     "learning rate too high",
     "learning rate too low",
+    "l2 too high",
     "underfitting",
     "overfitting",
     "stopped too early",
@@ -44,6 +45,7 @@ ADVICE: dict[Name, str] = {
     "saturation": "begin with smaller weights (initializer xavier), or use batch_norm or ReLU",
     "learning rate too high": "search lower rates, by a factor of ten and more",
     "learning rate too low": "search higher rates, or train for more epochs",
+    "l2 too high": "search smaller l2, by a factor of ten and more",
     "underfitting": "give more width or depth, less l2 and dropout, or better columns",
     "overfitting": "give more data, l2 or dropout, or less width",
     "stopped too early": "raise patience, or leave it out",
@@ -193,13 +195,13 @@ class _Case:
 
     @property
     def chance(self) -> float:
-        """The loss of a network that knows nothing: ln(classes)."""
-        return math.log(len(self.shares))
+        """The loss of a network that knows nothing."""
+        return Network.loss.chance(len(self.shares))
 
     @property
     def guess(self) -> float:
-        """The loss of one that knows how frequent each class is: the entropy of the shares."""
-        return -sum(share * math.log(share) for share in self.shares if share > 0)
+        """The loss of one that knows nothing but how frequent the classes are."""
+        return Network.loss.guessing(self.shares)
 
     def faults(self) -> Iterator[tuple[Name, str]]:
         """What is to be repaired: a cause hides what follows from it."""
@@ -214,7 +216,7 @@ class _Case:
         saturated = list(self._saturation())
         yield from saturated
         if self._crushed and self._unlearned:
-            yield "underfitting", self._few_right("regularization has pulled the weights to zero")
+            yield "l2 too high", self._few_right("regularization has pulled the weights to zero")
         elif not causes:
             rate = list(self._rate())
             yield from rate
@@ -399,8 +401,9 @@ class _Case:
 
     @property
     def _crushed(self) -> bool:
+        """Whether l2 has made the weights of every layer small."""
         first, last = _of("weight size", self.first), _of("weight size", self.last)
-        return bool((last < SHRUNK * first).all())
+        return self.training.l2 > 0 and bool((last < SHRUNK * first).all())
 
 
 def _of(quantity: str, moment: Snapshot) -> np.ndarray:

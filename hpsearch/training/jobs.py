@@ -28,6 +28,7 @@ __all__ = [
     "Probabilities",
     "Refit",
     "RefitJob",
+    "machine_of",
     "probabilities_job",
     "refit_job",
     "train_folds",
@@ -114,6 +115,15 @@ def train_job(
         on_trained=on_trained,
     )
     return replace(result, worker=f"{socket.gethostname()} {os.getpid()}")
+
+
+def machine_of(worker: str) -> str:
+    """The machine of a worker that `JobResult` names.
+
+    >>> machine_of("node-7 4321")
+    'node-7'
+    """
+    return worker.rsplit(" ", 1)[0]
 
 
 @dataclass(frozen=True)

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -101,6 +103,24 @@ def test_a_fault_of_a_few_trainings_is_not_the_study_s() -> None:
     )
 
 
+def test_it_says_how_much_each_parameter_explains() -> None:
+    rng = np.random.default_rng(1)
+
+    def score(index: int, rate: float) -> TrialRow:
+        row = trained(index, rate, 0.9 - 0.05 * (np.log10(rate) + 2) ** 2)
+        configuration = {"learning_rate": rate, "l2": 10.0 ** rng.uniform(-6, -1)}
+        assert row.slot is not None
+        return replace(row, slot=replace(row.slot, configuration=configuration))
+
+    trainings = many(score, 40)
+    [told] = [r for r in advice(trainings) if r.topic == "parameters"]
+    assert not told.changes
+    found = re.search(r"model of 40 results .* explains: learning_rate (\d+)%, l2 ", told.sentence)
+    assert found is not None
+    assert int(found[1]) > 80
+    assert not any(r.topic == "parameters" for r in advice(trainings[:9]))
+
+
 def test_hints_are_no_faults_of_the_study() -> None:
     hinted = many(lambda i, r: trained(i, r, 0.9, "plateau", fault=False))
     assert not any(r.topic == "plateau" for r in advice(hinted))
@@ -144,6 +164,11 @@ def test_what_cannot_learn_is_repaired_before_anything_else(
     assert [r.topic for r in recommendations] == [name], "its other numbers mean little"
     assert recommendations[0].repair
     assert next_study(file, recommendations[0].changes)[0].settings() != file.settings()
+
+
+def test_l2_that_is_too_high_is_searched_lower() -> None:
+    crushed = many(lambda i, r: trained(i, r, 0.1, *(["l2 too high"] if i < 12 else []), l2=0.5))
+    assert changed(advice(crushed))["l2"] == {"low": 5e-7, "high": 0.05, "log": True}
 
 
 def test_rates_that_are_all_too_low_move_up_and_too_high_ones_down() -> None:

@@ -132,7 +132,7 @@ class TestLook:
         code, out, _ = there("studies")
         assert code == 0
         assert "flowers" in out
-        assert "coarse-to-fine" in out
+        assert "guided" in out
         code, out, _ = there("studies", "--json")
         assert [s["study"] for s in json.loads(out)][:1] == ["flowers"]
 

@@ -57,9 +57,9 @@ def compared(study: str, finished: Path) -> str:
     return study
 
 
-def write(name: str, data: str, strategies: str = RIVALS) -> str:
+def write(name: str, data: str, strategies: str = RIVALS, more: str = "") -> str:
     path = Path(f"{name}.toml")
-    path.write_text(STUDY.format(name=name, data=data, strategies=strategies))
+    path.write_text(STUDY.format(name=name, data=data, strategies=strategies) + more)
     return str(path)
 
 
@@ -93,7 +93,22 @@ def test_json_is_one_document_and_a_second_run_says_the_same(
     rows = {row["strategy"]: row for row in documents[0]["strategies"]}
     assert rows["grid"]["versus"] is None
     assert 0 <= rows["random"]["versus"]["better"] <= 1
-    assert documents[0]["comparisons"][0]["repeats"] == 2
+    [compared] = documents[0]["comparisons"]
+    assert (compared["repeats"], compared["race"]) == (2, 2)
+    assert all(row["raced"] for row in rows.values())
+
+
+def test_where_not_all_race_the_answer_says_who_does(
+    study: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    write("c", "iris", '["grid", "coarse-to-fine"]', "race = false")
+    assert run(["compare", study, "--repeats", "1"]) == 0
+    out = " ".join(capsys.readouterr().out.split())
+    assert "named the winners of coarse-to-fine, and not those of grid" in out
+    assert run(["compare", study, "--repeats", "1", "--json"]) == 0
+    document = json.loads(capsys.readouterr().out)
+    assert document["comparisons"][0]["race"] is None
+    assert [row["raced"] for row in document["strategies"]] == [False, True]
 
 
 def test_several_files_are_several_data_sets(
@@ -191,6 +206,7 @@ def test_long_names_stay_whole_in_the_list(study: str, capsys: pytest.CaptureFix
     [
         (["c.toml", "c.toml"], "two of the study files have one name"),
         (["c.toml", "other.toml"], "compare different strategies"),
+        (["c.toml", "alone.toml"], "differ in [compare] race; give it the same value in all"),
         (["nothing.toml"], "there is no study file nothing.toml"),
     ],
 )
@@ -198,6 +214,7 @@ def test_wrong_use(
     study: str, files: list[str], sentence: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
     write("other", "wine", '["grid", "tpe"]')
+    write("alone", "wine", more="race = false")
     assert run(["compare", *files]) == 2
     assert sentence in capsys.readouterr().err.replace("\n", " ")
 

@@ -131,7 +131,8 @@ class Clock:
 
 
 PLAN = parse_study_file(
-    'name = "s"\n[data]\nname = "iris"\n[training]\nepochs = 20\n[search]\ntrials = 76\nrace = 0'
+    'name = "s"\n[data]\nname = "iris"\n[training]\nepochs = 20\n'
+    '[search]\nstrategy = "coarse-to-fine"\ntrials = 76\nrace = 0'
 )
 COARSE, FINE, LAST = (
     Stage(

@@ -8,7 +8,7 @@ import pytest
 from rich.console import Console
 
 from hpsearch.cli.render import trials_table
-from hpsearch.engine.summary import TrialRow
+from hpsearch.engine.summary import Summary, TrialRow
 from hpsearch.search.base import RACE, Slot, StageKind
 from hpsearch.training.diagnosis import Finding
 
@@ -38,8 +38,9 @@ STOPPED = row(2, LOW, state="pruned", score=0.1, why="diverged")
 def printed(*rows: TrialRow, width: int) -> list[str]:
     """The table's lines, without the title and what is empty."""
     console = Console(width=width, no_color=True)
+    summary = Summary("s", "random", data={}, stages=(), rows=rows, states={})
     with console.capture() as kept:
-        console.print(trials_table(rows, title="t", width=width))
+        console.print(trials_table(summary, rows, title="t", width=width))
     return [line.rstrip() for line in kept.get().splitlines()[1:] if line.strip()]
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
@@ -13,11 +14,14 @@ from hpsearch.compare.plan import plan_comparison
 from hpsearch.compare.result import Comparison, comparisons, read_comparison
 from hpsearch.compare.run import Progressed, compare_study
 from hpsearch.compare.summary import summarize_strategies
-from hpsearch.engine import run_study
+from hpsearch.engine import record, run_study
 from hpsearch.engine.budget import make_search
 from hpsearch.engine.cost import DataShape, training_flops
+from hpsearch.engine.events import StageStarted, TrialDone
 from hpsearch.engine.identity import open_study
+from hpsearch.engine.lease import Lease
 from hpsearch.errors import StudyFileError, UnknownNameError, UsageError
+from hpsearch.search.base import StagePlan
 from hpsearch.storage import load_study, open_storage
 from hpsearch.study_file import StudyFile, parse_study_file
 from hpsearch.study_file.data import study_data
@@ -26,6 +30,7 @@ from hpsearch.wording import answer, verdict
 pytestmark = pytest.mark.slow
 
 SHAPE = DataShape(features=4, classes=3, rows=96)
+MEAN = (52104.9375, 1.0)  # what an epoch of an average configuration of `study` costs
 TEXT = """
 name = "c"
 seed = 5
@@ -65,12 +70,15 @@ def flops(file: StudyFile, points: list[dict[str, object]], epochs: int) -> floa
 
 
 class TestPlan:
-    def test_without_an_amount_the_budget_is_the_cost_of_the_grid(self) -> None:
-        plan = plan_comparison(study(), SHAPE)
+    @pytest.mark.parametrize(("race", "points", "raced"), [("true", 12, 5), ("false", 16, 0)])
+    def test_without_an_amount_the_budget_is_the_cost_of_the_grid_and_of_its_race(
+        self, race: str, points: int, raced: int
+    ) -> None:
+        plan = plan_comparison(study(compare=f"race = {race}"), SHAPE)
         file = plan.studies["grid", 0]
         grid = grid_of(file)
-        assert len(grid) == 16
-        spent = flops(file, grid, 4)
+        assert len(grid) == points
+        spent = flops(file, grid, 4) * (points + raced) / points
         assert plan.amount == pytest.approx(spent)
         assert plan.studies["random", 0].search.total_flops == plan.amount
         assert plan.studies["random-x2", 0].search.total_flops == 2 * plan.amount
@@ -81,8 +89,9 @@ class TestPlan:
             amount = share * whole.amount * 1.0001
             plan = plan_comparison(study(compare=f"amount = {amount!r}"), SHAPE)
             file = plan.studies["grid", 0]
-            assert flops(file, grid_of(file), 4) <= amount
-            assert flops(file, grid_of(file, more=1), 4) > amount
+            left = (1 - plan.reserved) * amount
+            assert flops(file, grid_of(file), 4) <= left
+            assert flops(file, grid_of(file, more=1), 4) > left
 
     @pytest.mark.parametrize("name", ["coarse-to-fine", "guided"])
     def test_coarse_to_fine_gets_more_trials_since_most_of_its_are_short(self, name: str) -> None:
@@ -102,7 +111,7 @@ class TestPlan:
     @pytest.mark.parametrize(
         ("compare", "limits"),
         [
-            ('budget = "epochs"', {"total_epochs": 64, "total_flops": None, "seconds": None}),
+            ('budget = "epochs"', {"total_epochs": 68, "total_flops": None, "seconds": None}),
             (
                 'budget = "epochs"\namount = 100.0',
                 {"total_epochs": 100, "total_flops": None, "seconds": None},
@@ -133,14 +142,61 @@ class TestPlan:
         assert twice == pytest.approx(2 * once, abs=1)
 
     def test_strategies_have_equal_seeds_and_only_their_own_settings(self) -> None:
-        file = study(search="points = { width = 2 }\nrace = 5\nepoch_shares = [0.2, 0.4, 1.0]")
+        file = study(search="points = { width = 2 }\nepoch_shares = [0.2, 0.4, 1.0]")
         plan = plan_comparison(file, SHAPE)
         assert {(key[1], s.seed) for key, s in plan.studies.items()} == {(0, 5), (1, 6)}
         assert plan.studies["grid", 0].search.points == {"width": 2}
-        assert plan.studies["grid", 0].search.race is None
-        assert plan.studies["coarse-to-fine", 0].search.race == 5
-        assert plan.studies["tpe", 0].search.race is None
+        assert plan.studies["random", 0].search.points is None
+        assert plan.studies["coarse-to-fine", 0].search.epoch_shares == [0.2, 0.4, 1.0]
         assert plan.studies["random", 1].name == "c/random/1"
+
+    @pytest.mark.parametrize(
+        "compare",
+        ["", "amount = 3e6", 'budget = "epochs"', 'budget = "seconds"\namount = 9.0'],
+    )
+    @pytest.mark.parametrize(
+        ("search", "race", "contenders"),
+        [("", None, None), ("race = 3\ncontenders = 3", 3, 3), ("race = 0", 0, None)],
+    )
+    def test_everybody_has_the_same_race(
+        self, search: str, race: int | None, contenders: int | None, compare: str
+    ) -> None:
+        plan = plan_comparison(study(search=search, compare=compare), SHAPE)
+        budget = 20 if "seconds" in compare else plan.amount / (4 * MEAN[compare.count("epochs")])
+        assert plan.race == (round(budget / 4) if race is None else race)
+        assert plan.reserved == pytest.approx(plan.race / budget)
+        for (name, _), file in plan.studies.items():
+            share = 2 if name == "random-x2" else 1
+            planned = make_search(file, file.search.trials)
+            assert planned.race == share * plan.race
+            assert planned.contenders == (contenders or max(2, round(planned.race / 3)))
+
+    def test_without_it_only_those_race_that_do_so_by_themselves(self) -> None:
+        file = study(search="race = 5\ncontenders = 3", compare="race = false")
+        plan = plan_comparison(file, SHAPE)
+        assert (plan.race, plan.reserved) == (None, 0)
+        for (name, _), study_file in plan.studies.items():
+            found = (study_file.search.race, study_file.search.contenders)
+            assert found == ((5, 3) if name == "coarse-to-fine" else (None, None))
+
+    @pytest.mark.parametrize(
+        ("search", "sentence"),
+        [
+            ("race = 25", "race is 25 of 20 trials; give at least 0 and leave one to the search"),
+            (
+                "points = { width = 5, decay = 2, l2 = 2, learning_rate = 1 }",
+                "there are 15 trials for it.*Of 20 trials the race has 5, as .compare. race = true",
+            ),
+        ],
+    )
+    def test_a_race_that_leaves_too_little_is_refused(self, search: str, sentence: str) -> None:
+        with pytest.raises(UsageError, match=sentence):
+            plan_comparison(study(search=search), SHAPE)
+
+    def test_a_race_that_costs_more_than_the_budget_is_refused(self) -> None:
+        file = study(search="race = 12", compare="amount = 2e6")
+        with pytest.raises(UsageError, match=r"race is 12.* lower \[search\] race, so that"):
+            plan_comparison(file, SHAPE)
 
     def test_random_comes_before_its_double_which_takes_over_its_trials(self) -> None:
         order = [name for name, repeat in plan_comparison(study(), SHAPE).studies if repeat == 0]
@@ -198,13 +254,34 @@ class TestRun:
             for scores, progress in zip(mine.scores, mine.progress, strict=True):
                 assert scores[:, 0].max() == progress.validation[-1]
                 assert ((scores >= 0) & (scores <= 1)).all()
-        assert (compared.runs["grid"].trials == 16).all()
+        assert (compared.runs["grid"].trials >= 12).all()
+
+    def test_every_search_leaves_the_race_its_share_and_names_who_won_it(
+        self, compared: Comparison, database: str
+    ) -> None:
+        store = open_storage(database)
+        plan = plan_comparison(study(), SHAPE)
+        for (name, repeat), file in plan.studies.items():
+            target = load_study(store, file.name)
+            raced = {s.index for s in record.read_stages(target) if s.races}
+            assert raced
+            slots = compared.runs[name].slots[repeat]
+            if name != "grid":
+                spent = sum(
+                    flops(file, [dict(slot.configuration)], slot.epochs)
+                    for slot in slots
+                    if slot.stage not in raced
+                )
+                assert spent <= (1 - plan.reserved) * file.search.total_flops  # type: ignore[operator]
+            result = record.read_metadata(target, "result")
+            assert {stage for stage, _ in result["validation_slots"]} <= raced
 
     def test_random_x2_begins_with_the_trials_of_random(
         self, compared: Comparison, database: str
     ) -> None:
         one, two = (compared.runs[name] for name in ("random", "random-x2"))
-        for few, many in zip(one.slots, two.slots, strict=True):
+        for some, more in zip(one.slots, two.slots, strict=True):
+            few, many = ([slot for slot in slots if not slot.stage] for slots in (some, more))
             assert len(few) < len(many)
             # Up to the first draw that the smaller budget passed over.
             common = next((n for n, slot in enumerate(few) if slot.index != n), len(few))
@@ -254,6 +331,10 @@ class TestRun:
             UsageError, match=r"which now is .* without an amount from the grid's trials"
         ):
             compare_study(study(trials=40), storage=str(copy))
+        with pytest.raises(UsageError, match=r"and a race of 4 trainings for all, which now is"):
+            compare_study(study(compare="race = false"), storage=str(copy))
+        with pytest.raises(UsageError, match=r"which now is .* and a race of 3 trainings for all"):
+            compare_study(study(search="race = 3"), storage=str(copy))
 
     def test_what_was_asked_last_is_what_is_compared(
         self, compared: Comparison, database: str, tmp_path: Path
@@ -328,6 +409,74 @@ class TestRun:
             compare_study(study(), storage=place)
 
 
+class StopError(Exception):
+    """What ends a run in the middle."""
+
+
+@pytest.mark.parametrize("name", ["random", "random-x2", "grid", "coarse-to-fine", "guided", "tpe"])
+def test_one_that_is_killed_in_the_race_has_the_trials_of_one_that_was_not(
+    name: str, tmp_path: Path
+) -> None:
+    file = study(repeats=1)
+    names = ["random", name] if name == "random-x2" else [name]
+    file = file.model_copy(
+        update={"compare": file.compare.model_copy(update={"strategies": names})}
+    )
+    whole, cut = (str(tmp_path / f"{kind}.db") for kind in ("whole", "cut"))
+    with ThreadPoolExecutor(1) as executor:
+        compare_study(file, storage=whole, executor=executor)
+
+    def kill_at(kind: type[StageStarted | TrialDone], stage: int) -> None:
+        def on_event(event: object) -> None:
+            if isinstance(event, kind) and event.stage.index >= stage:
+                raise StopError
+
+        with pytest.raises(StopError), ThreadPoolExecutor(1) as executor:
+            compare_study(file, storage=cut, executor=executor, on_event=on_event)
+
+    rounds = [s for s in stages(whole, f"c/{name}/0") if s.races]
+    kill_at(TrialDone, rounds[0].index - 1)
+    kill_at(StageStarted, rounds[0].index)
+    kill_at(TrialDone, rounds[0].index)
+    kill_at(StageStarted, rounds[-1].index)
+    with ThreadPoolExecutor(1) as executor:
+        compare_study(file, storage=cut, executor=executor)
+    assert trials_of(cut, f"c/{name}/0") == trials_of(whole, f"c/{name}/0")
+
+
+def stages(database: str, name: str) -> list[StagePlan]:
+    return record.read_stages(load_study(open_storage(database), name))
+
+
+def trials_of(database: str, name: str) -> list[tuple[object, ...]]:
+    study = load_study(open_storage(database), name)
+    slots = [(record.read_slot(trial), trial.value, trial.state) for trial in study.trials]
+    return sorted(slots, key=lambda item: item[0].place)  # type: ignore[union-attr]
+
+
+@pytest.mark.parametrize(("name", "in_search"), [("tpe", 16), ("coarse-to-fine", 13)])
+def test_of_seconds_too_something_is_left_to_the_race(
+    name: str, in_search: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    done: list[TrialDone] = []
+    monkeypatch.setattr(Lease, "seconds", property(lambda _: 10.0 * len(done)))
+    file = study(repeats=1, compare='budget = "seconds"\namount = 195.0')
+    file = file.model_copy(
+        update={"compare": file.compare.model_copy(update={"strategies": [name]})}
+    )
+
+    def on_event(event: object) -> None:
+        if isinstance(event, TrialDone):
+            done.append(event)
+
+    with ThreadPoolExecutor(1) as executor:
+        place = str(tmp_path / "c.db")
+        found = compare_study(file, storage=place, executor=executor, on_event=on_event)
+    raced = {s.index for s in stages(place, f"c/{name}/0") if s.races}
+    assert sum(slot.stage not in raced for slot in found.runs[name].slots[0]) == in_search
+    assert in_search < found.runs[name].trials[0] < 23
+
+
 TIGHT = """
 name = "tight"
 seed = {seed}
@@ -354,7 +503,7 @@ def test_random_with_twice_the_budget_begins_as_random_does(
     tmp_path: Path, compare: str, seed: int
 ) -> None:
     storage = str(tmp_path / "c.db")
-    file = parse_study_file(TIGHT.format(seed=seed, compare=compare))
+    file = parse_study_file(TIGHT.format(seed=seed, compare=compare))  # too few trials for a race
     found = compare_study(file, storage=storage, workers=1)
     once, twice = found.runs["random"], found.runs["random-x2"]
     store = open_storage(storage)

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from made_up import comparison, strategy_runs
+from numpy.typing import NDArray
 
 from hpsearch.compare.result import StrategyRuns
 from hpsearch.compare.summary import reference_of, summarize_strategies
@@ -76,6 +79,42 @@ def test_the_sentences() -> None:
 )
 def test_the_verdict(rival: StrategyRuns, said: str) -> None:
     assert verdict(summarize_strategies(comparison(GRID, rival))) == said
+
+
+@pytest.mark.parametrize("reference_raced", [False, True])
+@pytest.mark.parametrize("rival_raced", [False, True])
+@pytest.mark.parametrize(
+    ("scores", "test", "ahead"),
+    [
+        ([0.8, 0.9], BETTER.test, "coarse-to-fine"),
+        ([0.1] * 9 + [0.9], BETTER.test, "coarse-to-fine"),
+        ([0.8, 0.9], GRID.test, "coarse-to-fine"),
+        ([0.8, 0.9], GRID.test - 0.1, "grid"),
+        ([0.5, 0.6], GRID.test, None),
+    ],
+    ids=["better and sooner", "better", "sooner", "worse", "the same"],
+)
+def test_the_verdict_says_where_only_the_one_ahead_had_a_race(
+    scores: list[float],
+    test: NDArray[np.float64],
+    ahead: str | None,
+    rival_raced: bool,
+    reference_raced: bool,
+) -> None:
+    rival = strategy_runs("coarse-to-fine", [scores] * REPEATS, test.tolist(), raced=rival_raced)
+    table = summarize_strategies(comparison(replace(GRID, raced=reference_raced), rival))
+    raced = {"coarse-to-fine": rival_raced, "grid": reference_raced}
+    behind = {"coarse-to-fine": "grid", "grid": "coarse-to-fine"}
+    said = f"; {ahead} had a race over new seeds, {behind[ahead]} had none." if ahead else "race"
+    alone = ahead is not None and raced[ahead] and not raced[behind[ahead]]
+    assert (said in verdict(table)) is alone
+    mixed = [sentence for sentence in answer(table) if "A race over new seeds" in sentence]
+    assert len(mixed) == (rival_raced != reference_raced)
+    for sentence in mixed:
+        one, other = sorted(raced, key=lambda name: not raced[name])
+        assert sentence.startswith(
+            f"A race over new seeds named the winners of {one}, and not those of {other}: "
+        )
 
 
 def test_data_sets_may_have_different_numbers_of_repeats() -> None:

@@ -8,16 +8,18 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import optuna
 import pytest
 from here import Here
 
-from hpsearch.advice import advise, read_evidence, urgent
+from hpsearch.advice import Recommendation, advise, evidence_of, urgent
 from hpsearch.cli.app import run
 from hpsearch.cli.render import winner_text
 from hpsearch.data import Dataset, Split, make_splits
 from hpsearch.engine import run_study, summarize
 from hpsearch.engine.baselines import constant, held_against
 from hpsearch.engine.ensemble import make_ensemble
+from hpsearch.engine.identity import kept_study_file
 from hpsearch.errors import NoWinnerError, RunError, StorageError
 from hpsearch.plots import read_view
 from hpsearch.plots.curves import curves_data
@@ -31,6 +33,12 @@ from hpsearch.training.jobs import Refit, RefitJob, refit_job
 from hpsearch.wording import best_trials, result_sentence
 
 pytestmark = pytest.mark.slow
+
+
+def advice_for(study: optuna.Study) -> tuple[Recommendation, ...]:
+    file = kept_study_file(study)
+    assert file is not None
+    return advise(evidence_of(file, summarize(study)))
 
 
 def dataset(labels: list[Any], test: list[Any] | None = None) -> Dataset:
@@ -191,9 +199,7 @@ def test_a_winner_that_learned_nothing_is_called_so_everywhere(
     note = note_markdown(view)
     assert "Nothing was learned" in note
     assert "All is well" not in note
-    recommendations = advise(
-        read_evidence(load_study(store, "s"), summarize(load_study(store, "s")))
-    )
+    recommendations = advice_for(load_study(store, "s"))
     assert recommendations[0].topic == "nothing learned"
     assert recommendations[0] in urgent(recommendations)
     assert not any("enough trials" in r.sentence for r in recommendations)
@@ -219,7 +225,7 @@ def test_a_winner_that_learned_is_not_called_so(here: Here, db: str) -> None:
     assert summary.verdict(beside) == "better"
     assert summary.reservations == ()
     target = load_study(open_storage(db), "s")
-    recommendations = advise(read_evidence(target, summarize(target)))
+    recommendations = advice_for(target)
     assert not any(r.topic == "nothing learned" for r in recommendations)
 
 
@@ -273,7 +279,7 @@ def test_where_all_trainings_diverge_there_is_no_winner(
     assert summary.best is summary.winner is summary.model is summary.tests is None
     assert summary.without_winner.startswith("There is no winner")
     target = load_study(open_storage(db), "s")
-    recommendations = advise(read_evidence(target, summarize(target)))
+    recommendations = advice_for(target)
     assert [change.key for r in recommendations for change in r.changes] == ["learning_rate"]
     with pytest.raises(RunError) as refused:  # to run it to the end would be no help
         make_ensemble("s", 2, storage=db)

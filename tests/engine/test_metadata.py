@@ -38,6 +38,13 @@ DAMAGE = [
         '{"kind": "a", "number": 0, "slots": 1, "epochs": 1, "space": {"parameters": {}}, '
         '"changes": [], "chosen": [1]}',
     ),
+    (
+        "stage 0",
+        '{"kind": "a", "number": 0, "slots": 1, "epochs": 1, "space": {"parameters": {}}, '
+        '"changes": [], "chosen": [{}], "motives": [[1]]}',
+    ),
+    ("prior", '[{"study": "a"}]'),
+    ("prior", '[{"study": "a", "results": [{"configuration": {}, "epochs": 0, "score": 1}]}]'),
     ("totals", '["NaN"]'),
     ("environments", "NaN"),
 ]
@@ -56,6 +63,7 @@ def test_every_note_of_a_finished_study_has_its_shape(database: Path) -> None:
     assert {key if key in SHAPES else key.split()[0] for key in ours} == set(SHAPES) - {
         "comparison",
         "no winner",
+        "prior",
     }
     for key in ours:
         assert record.read_metadata(study, key) is not None

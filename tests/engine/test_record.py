@@ -9,7 +9,7 @@ import optuna
 import pytest
 
 from hpsearch.engine import record
-from hpsearch.search.base import RACE, Change, Result, Stage, StageKind
+from hpsearch.search.base import RACE, Chosen, Motive, Move, Result, Stage, StageKind
 from hpsearch.space import Categorical, Float, Int, Space
 from hpsearch.storage import WriteBehindStorage, load_epochs
 from hpsearch.training.diagnosis import Finding
@@ -27,7 +27,7 @@ STAGE = Stage(
     2,
     5,
     NARROW,
-    (Change("rate", WHOLE.parameters["rate"], NARROW.parameters["rate"], "because 4 of 9"),),
+    (Move("rate", WHOLE.parameters["rate"], NARROW.parameters["rate"], "because 4 of 9"),),
     seed=0,
     propose=lambda index, _: {"rate": 0.02, "width": 16 + index, "act": "b"},
 )
@@ -186,6 +186,35 @@ def test_what_a_model_chose_is_read_and_not_chosen_again(study: optuna.Study) ->
     assert [list(first.slot(i).configuration) for i in range(2)] == [["act", "rate", "width"]] * 2
     longer = record.write_stage(study, replace(modelled, propose=other, slots=3))
     assert longer.slot(0).configuration == other(0, ())  # a stage of another size is another one
+
+
+def test_why_a_model_chose_is_kept_with_the_stage(study: optuna.Study) -> None:
+    """On another machine, too, what is told is what was believed when the stage began."""
+
+    def modelled(motive: Motive | None) -> Stage:
+        choices = [({"rate": 0.05}, motive), ({"rate": 0.06}, None)]
+        return replace(STAGE, index=0, propose=Chosen(lambda: choices), modelled=True)
+
+    first = modelled(Motive(-0.12345, 0.98765))
+    assert first.slot(1).configuration == {"rate": 0.06}
+    record.write_stage(study, first)
+    [kept] = record.read_stages(study)
+    assert kept.motives == (Motive(-0.123, 0.988), None)
+    record.write_stage(study, modelled(Motive(5.0, 0.0)))
+    assert record.read_stages(study) == [kept]
+
+
+def test_a_stage_from_before_there_were_motives_goes_on_without(study: optuna.Study) -> None:
+    old = replace(STAGE, index=0, modelled=True)
+    record.write_stage(study, old)
+    about = record.read_metadata(study, "stage 0")
+    del about["motives"]
+    record.write_metadata(study, "stage 0", about)
+    [plan] = record.read_stages(study)
+    assert plan.motives == ()
+    again = replace(old, propose=Chosen(lambda: [({"rate": 0.05}, Motive(1.0, 1.0))] * 2))
+    assert record.write_stage(study, again).slot(0) == record.write_stage(study, old).slot(0)
+    assert record.read_stages(study) == [plan]
 
 
 def test_a_note_is_written_once() -> None:

@@ -35,9 +35,10 @@ from hpsearch.engine.events import (
 )
 from hpsearch.engine.executors.processes import process_pool
 from hpsearch.engine.lease import Lease
-from hpsearch.engine.summary import Summary
+from hpsearch.engine.summary import Summary, summarize
 from hpsearch.errors import RunError, StorageError, UsageError
 from hpsearch.search import guided
+from hpsearch.search.base import Motive
 from hpsearch.storage import load_model_bytes, load_study, open_storage, study_names
 from hpsearch.storage.pending import Pending
 from hpsearch.study_file import StudyFile, parse_study_file
@@ -144,6 +145,12 @@ def test_workers_and_resuming_change_nothing(db: str, tmp_path: Path, here: Here
     assert essence(other) == whole
 
 
+def motives(db: str) -> list[Motive | None]:
+    """Why each trial was chosen, as it is told, in the order of the trials' slots."""
+    rows = summarize(load_study(open_storage(db), "s")).rows
+    return [row.motive for row in sorted(rows, key=lambda row: row.slot.place if row.slot else ())]
+
+
 def test_a_study_goes_on_where_a_model_would_choose_otherwise(
     db: str, tmp_path: Path, here: Here, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -160,6 +167,7 @@ def test_a_study_goes_on_where_a_model_would_choose_otherwise(
     monkeypatch.setattr(guided, "choose", lambda _, __, count: range(count))
     run_study(study("guided", trials=16), storage=other)
     assert essence(other) == essence(db)
+    assert motives(other) == motives(db)
     anew = f"sqlite:///{tmp_path / 'anew.db'}"
     run_study(study("guided", trials=16), storage=anew)
     assert essence(anew) != essence(db)
@@ -472,6 +480,23 @@ class TestBudgets:
         # What earlier runs took counts.
         more = run_study(study("random", search="seconds = 1000"), storage=db)
         assert more.states == {"complete": 12}
+
+    def test_time_that_was_over_before_the_winner_was_named_keeps_the_trials(
+        self, here: Here, db: str
+    ) -> None:
+        events: list[Event] = []
+
+        def stop(event: Event) -> None:
+            events.append(event)
+            if sum(isinstance(event, TrialDone) for event in events) == 3:
+                raise KeyboardInterrupt
+
+        file = study("random", search="seconds = 1000")
+        with pytest.raises(KeyboardInterrupt):
+            run_study(file, storage=db, workers=1, on_event=stop)
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(Lease, "seconds", 2000.0)
+            assert run_study(file, storage=db, workers=1).states["complete"] >= 3
 
     def test_no_time_for_a_trial_is_told(self, here: Here, db: str) -> None:
         with pytest.raises(RunError, match="seconds were over before a trial was finished"):

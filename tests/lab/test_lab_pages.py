@@ -16,7 +16,7 @@ from hpsearch.cli.app import run
 from hpsearch.errors import RunError
 from hpsearch.lab import EXPERIMENTS
 from hpsearch.lab.numbers import LARGEST, document
-from hpsearch.lab.pages import page_html, write_experiment, write_index
+from hpsearch.lab.pages import experiment_html, write_experiment, write_index
 from hpsearch.report.browser import Page, find_browser, open_page
 
 pytestmark = pytest.mark.slow
@@ -99,7 +99,7 @@ def test_documents_are_small_and_say_what_they_leave_out(name: str, measured: Me
 
 
 def test_a_page_has_its_sentence_on_top_and_plotly_once(measured: Measured) -> None:
-    page = page_html("learning-rates", measured("learning-rates"))
+    page = experiment_html("learning-rates", measured("learning-rates"))
     assert re.search(r'<h1>Learning rates</h1>\s*<p class="result">In 30 epochs the loss', page)
     assert page.count("* plotly.js v") == 1
     assert re.findall(r' src="', page.split("plotly.js v")[0]) == []

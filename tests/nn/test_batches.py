@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 
 from hpsearch.nn import batches as module
 from hpsearch.nn.batches import Batches
-from hpsearch.nn.losses import CrossEntropyScratch
+from hpsearch.nn.losses import SoftmaxCrossEntropy
 
 
 def epoch(batches: Batches, seed: int = 0) -> list[tuple[np.ndarray, np.ndarray]]:
@@ -33,7 +33,7 @@ def test_an_epoch_visits_every_sample_once_with_its_label(
     y = (np.arange(n) * 7) % classes
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(module, "_BLOCK_BYTES", block_bytes)
-        batches = Batches(X, y, classes, batch_size, CrossEntropyScratch)
+        batches = Batches(X, y, classes, batch_size, SoftmaxCrossEntropy)
         for seed in range(2):
             seen = epoch(batches, seed)
             sizes = [len(inputs) for inputs, _ in seen]
@@ -52,7 +52,7 @@ def test_an_epoch_visits_every_sample_once_with_its_label(
 
 def test_each_epoch_has_another_order_and_a_seed_the_same_one() -> None:
     X, y = np.arange(50.0)[:, None], np.arange(50) % 2
-    first, again = (Batches(X, y, 2, 50, CrossEntropyScratch) for _ in range(2))
+    first, again = (Batches(X, y, 2, 50, SoftmaxCrossEntropy) for _ in range(2))
     one, two = epoch(first)[0][0], epoch(first)[0][0]
     assert not np.array_equal(one, two)
     np.testing.assert_array_equal(epoch(again)[0][0], one)
@@ -63,7 +63,7 @@ def test_a_read_only_memory_map_is_read_and_left_alone(tmp_path: object) -> None
     X = np.random.default_rng(0).standard_normal((30, 4)).astype(np.float32)
     np.save(path, X)
     mapped = np.load(path, mmap_mode="r")
-    batches = Batches(mapped, np.zeros(30, int), 2, 8, CrossEntropyScratch)
+    batches = Batches(mapped, np.zeros(30, int), 2, 8, SoftmaxCrossEntropy)
     assert np.shares_memory(batches.X, mapped)
     rows = np.concatenate([inputs for inputs, _ in epoch(batches)])[:, :-1]
     np.testing.assert_array_equal(np.sort(rows, axis=0), np.sort(X, axis=0))

@@ -35,6 +35,13 @@ def test_gradient() -> None:
     assert_same_gradient(evaluate(logits, labels, 1 / SAMPLES)[1], numeric)
 
 
+def test_who_knows_the_shares_of_the_classes_loses_their_entropy() -> None:
+    labels, shares = np.repeat([0, 1, 2], [5, 3, 2]), [0.5, 0.3, 0.2, 0.0]
+    logits = np.tile(np.log(np.maximum(shares, 1e-300)), (10, 1))
+    assert SoftmaxCrossEntropy.guessing(shares) == pytest.approx(mean(logits, labels))
+    assert SoftmaxCrossEntropy.guessing([0.25] * 4) == SoftmaxCrossEntropy.chance(4)
+
+
 @pytest.mark.parametrize("classes", [2, 3, 10])
 def test_equal_logits_cost_the_logarithm_of_the_number_of_classes(classes: int) -> None:
     assert mean(np.zeros((5, classes)), np.zeros(5, int)) == pytest.approx(np.log(classes))

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 import pytest
 from made_up import comparison, strategy_runs
 
 from hpsearch.compare.progress import make_progress
-from hpsearch.compare.result import Comparison
+from hpsearch.compare.result import Comparison, StrategyRuns
 from hpsearch.plots import NothingToDraw
 from hpsearch.plots.best_so_far import best_so_far_data, best_so_far_figures
 from hpsearch.plots.catch_up import catch_up_data, catch_up_figure
@@ -123,6 +125,29 @@ def test_relevance_sums_to_one_and_is_ordered(both: Comparison) -> None:
     assert medians == sorted(medians, reverse=True)
     assert "length scale" in data.note
     assert len(relevance_figure(data).data[0].x) == 2
+
+
+@pytest.mark.parametrize("draw", [efficiency_data, relevance_data, layouts_data])
+def test_trainings_of_a_race_are_no_draws(
+    draw: Callable[[Comparison], Any], both: Comparison
+) -> None:
+    raced = replace(both, runs={name: with_race(runs) for name, runs in both.runs.items()})
+    assert drawn_of(draw(raced)) == drawn_of(draw(both))
+
+
+def with_race(runs: StrategyRuns) -> StrategyRuns:
+    """The same searches, and then the first configuration of each twice more."""
+    again = [tuple(replace(slots[0], stage=1, index=i) for i in (0, 1)) for slots in runs.slots]
+    return replace(
+        runs,
+        slots=tuple(slots + more for slots, more in zip(runs.slots, again, strict=True)),
+        scores=tuple(np.concatenate([scores, [[1.0, 1.0]] * 2]) for scores in runs.scores),
+        raced=True,
+    )
+
+
+def drawn_of(data: Any) -> str:
+    return repr(vars(data))
 
 
 def test_the_lecture_s_picture_holds_grid_against_random(both: Comparison) -> None:

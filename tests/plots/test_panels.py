@@ -34,7 +34,7 @@ from hpsearch.report.browser import find_browser, open_page
 from hpsearch.report.dashboards import Dashboard
 from hpsearch.report.document import write_page
 from hpsearch.report.page import page_html
-from hpsearch.search.base import RACE, StageKind
+from hpsearch.search.base import RACE, Motive, StageKind
 from hpsearch.space import Categorical, Float, Int
 from hpsearch.training.diagnosis import Finding
 
@@ -80,6 +80,25 @@ def test_history_has_the_best_so_far_and_the_stages() -> None:
     assert crosses.marker.symbol == "x-thin-open"
     assert list(crosses.y) == [data.axis.edge]
     assert len(figure.layout.shapes) == 3
+
+
+def test_hovering_over_a_trial_says_why_it_was_chosen() -> None:
+    motive = Motive(0.25, 0.9)
+    chosen = trial(1, 0.9, stage=FINE, stage_index=1, motive=motive)
+    stopped = trial(2, 0.1, state="pruned", why="diverged", motive=motive)
+    data = history_data(view_of(trial(0, 0.5), chosen, stopped))
+    assert data.stages[COARSE].whys == ("a point of the Sobol sequence",)
+    assert "standard deviation" in data.note
+    assert "σ" not in history_data(view_of(trial(0, 0.5))).note
+    points, cross = (
+        next(t for t in history_figure(data).data if t.name == name)
+        for name in ("fine-1", "stopped")
+    )
+    for trace, first in ((points, "rate=0.01 l2=0.5"), (cross, "diverged")):
+        [text] = trace.text
+        lines = text.split("<br>")
+        assert lines[0] == first
+        assert "0.25 σ above the best believed" in " ".join(lines[1:])
 
 
 def test_history_of_a_study_that_minimizes() -> None:
@@ -430,7 +449,13 @@ def test_what_cannot_be_drawn_is_said(name: str) -> None:
         panel(name).data(view_of(trial(0), objectives=2))
 
 
-@pytest.mark.parametrize("name", ["importances", "slice-contour", "pair", "parallel"])
+@pytest.mark.parametrize(
+    "name",
+    [
+        *("importances", "slice-contour", "pair", "parallel"),
+        *("effects", "interaction", "predicted"),
+    ],
+)
 def test_one_trial_is_too_few_for_a_comparison(name: str) -> None:
     with pytest.raises(NothingToDraw, match="Only one trial is complete"):
         panel(name).data(view_of(trial(0, 0.5)))

@@ -14,11 +14,11 @@ from hpsearch.compare.summary import summarize_strategies
 from hpsearch.plots.configuration import configuration_data
 from hpsearch.report import load_dashboard, page_html
 from hpsearch.report.note import note_markdown
-from hpsearch.search.base import Change
+from hpsearch.search.base import Move
 from hpsearch.space import Float
 from hpsearch.wording import moves, stages_table
 
-STAYS = Change("l2", Float(0.0, 1.0), Float(0.0, 1.0), "it stays wide.")
+STAYS = Move("l2", Float(0.0, 1.0), Float(0.0, 1.0), "it stays wide.")
 
 
 def test_strategies_are_summed_up_once_for_terminal_page_and_panels() -> None:

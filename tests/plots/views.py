@@ -8,7 +8,7 @@ from typing import Any
 
 from hpsearch.engine.summary import StageSummary, Summary, TrialRow
 from hpsearch.plots import StudyView
-from hpsearch.search.base import Change, Slot, StageKind, StagePlan
+from hpsearch.search.base import Move, Slot, StageKind, StagePlan
 from hpsearch.space import Float, Space
 
 COARSE, FINE = StageKind("coarse"), StageKind("fine", 1)
@@ -72,7 +72,7 @@ def view_of(
     for t in trials:
         states[t.state] = states.get(t.state, 0) + 1
     first = StagePlan(COARSE, 0, 6, 2, Space({"rate": WIDE, "l2": Float(0.0, 1.0)}), ())
-    change = Change("rate", WIDE, NARROW, "the best 2 of 6 trials lie above 0.01")
+    change = Move("rate", WIDE, NARROW, "the best 2 of 6 trials lie above 0.01")
     second = replace(first, kind=FINE, index=1, space=Space({"rate": NARROW}), changes=(change,))
     stages = tuple(StageSummary(**vars(stage), done=0, best=None) for stage in (first, second))
     done = [t for t in ranked if t.state == "complete" and t.score is not None]

@@ -22,7 +22,7 @@ BROWSER = pytest.mark.skipif(
 HOSTILE = "</script><img src=x onerror=alert(1)>"
 
 
-def five() -> Comparison:
+def six() -> Comparison:
     """All the strategies that compete by default, ten repeats of each."""
     rng = np.random.default_rng(0)
 
@@ -35,6 +35,7 @@ def five() -> Comparison:
         drawn("random", 4, 0.9),
         drawn("random-x2", 8, 0.9),
         drawn("coarse-to-fine", 6, 0.95),
+        drawn("guided", 6, 0.94),
         drawn("tpe", 4, 0.92),
         name=HOSTILE,
     )
@@ -49,7 +50,7 @@ def opened(
     request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[Any]:
     path = tmp_path_factory.mktemp("page") / "comparison.html"
-    write_page(path, page_html([five(), alone()], load_dashboard("compare")))
+    write_page(path, page_html([six(), alone()], load_dashboard("compare")))
     width, dark = request.param
     with open_page(path, width=width, dark=dark) as browser:
         browser.evaluate("drawn.then(() => 1)")
@@ -65,10 +66,10 @@ def test_every_panel_is_drawn_or_says_why_not(opened: Any) -> None:
         )
         == 0
     )
-    of_five = opened.evaluate(
+    of_six = opened.evaluate(
         "document.querySelectorAll('section.study')[0].querySelectorAll('.figure').length"
     )
-    assert of_five == 8
+    assert of_six == 8
     words = opened.evaluate("[...document.querySelectorAll('.empty')].map(p => p.textContent)")
     assert len(words) == 4
     assert any("one strategy alone" in word for word in words)
@@ -105,13 +106,13 @@ def test_hovering_over_a_repeat_shows_when_it_arrived(opened: Any) -> None:
 
 
 def test_hostile_names_stay_text() -> None:
-    page = page_html([five()], load_dashboard("compare"))
+    page = page_html([six()], load_dashboard("compare"))
     assert "<img" not in page.split("plotly.js v", 1)[0]
     assert "&lt;/script&gt;&lt;img" in page
 
 
 def test_several_data_sets_are_put_together_first() -> None:
-    one, other = five(), comparison(*five().runs.values(), name="other")
+    one, other = six(), comparison(*six().runs.values(), name="other")
     both = page_html([one, other], load_dashboard("compare"))
     joint = both.split('id="all-data-sets"', 1)[1].split("</section>", 1)[0]
     assert "10 searches of each strategy on each of 2 data sets" in joint

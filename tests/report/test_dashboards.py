@@ -27,7 +27,7 @@ def test_a_file_of_ones_own(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("text", "words"),
     [
-        ('title = "x"\npanels = ["histroy"]', "did you mean 'history'.*timeline"),
+        ('title = "x"\npanels = ["histroy"]', "did you mean 'history'.*best-so-far"),
         ('title = "x"\npanels = []', "panels: list should have at least 1"),
         ('title = "x"\npanels = ["gap", "gap"]', "'gap' is listed twice"),
         (

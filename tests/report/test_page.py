@@ -20,7 +20,8 @@ from looks import CUT_OFF, LETTERS_A_LINE
 from hpsearch import parse_study_file, run_study
 from hpsearch.cli.app import run
 from hpsearch.errors import RunError, UsageError
-from hpsearch.plots import PANELS
+from hpsearch.plots import PANELS, read_view
+from hpsearch.plots.effects import effects_data
 from hpsearch.report import page_name, page_of, write_pngs
 from hpsearch.report.browser import find_browser, open_page
 from hpsearch.report.page import file_name
@@ -140,6 +141,15 @@ def test_advice_and_configuration_are_tables(page: Path) -> None:
     assert captions[1:4] == ["Recommendations", "Facts", "How the ranges moved"]
     assert re.search(r"<td>\[(data|model|training|search)\] \w+: ", text)
     assert "hpsearch did not make this study" in text
+
+
+def test_advice_and_the_model_s_panel_say_the_same_of_the_parameters(database: Path) -> None:
+    with open_storage(str(database)) as store:
+        view = read_view(store, "digits")
+    [told] = [r.sentence for r in view.advice if r.topic == "parameters"]
+    for effect in effects_data(view).effects:
+        if effect.share >= 0.01:
+            assert f"{effect.name} {effect.share:.0%}" in told
 
 
 def test_the_file_is_written_whole_or_not_at_all(

@@ -56,14 +56,12 @@ def test_stages_train_longer_and_longer_and_the_race_in_full() -> None:
         ("coarse", 23, 5),
         ("fine-1", 11, 10),
         ("fine-2", 11, 20),
-        ("race-1", 5, 20),
-        ("race-2", 3, 20),
-        ("race-3", 2, 20),
-        ("race-4", 2, 20),
+        ("race-1", 5, 20),  # which settles it, since seeds do not matter
+        ("fine-4", 6, 20),
         ("race-5", 2, 20),
-        ("race-6", 1, 20),
+        ("race-6", 2, 20),
     ]
-    assert [len(s.changes) for s in report.stages] == [0, 1, 1, 0, 0, 0, 0, 0, 0]
+    assert [len(s.changes) for s in report.stages] == [0, 1, 1, 0, 1, 0, 0]
     ranges = [s.space.parameters["x"] for s in report.stages[:3]]
     widths = [p.high - p.low for p in ranges if isinstance(p, Float)]
     assert widths == sorted(widths, reverse=True)

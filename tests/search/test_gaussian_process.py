@@ -45,6 +45,7 @@ def test_the_posterior_is_the_normal_distribution_given_the_values(own_lengths: 
     covariance = matern(process, new, new) - solved @ across.T
     assert believed.covariance(slice(None)) == pytest.approx(covariance)
     assert believed.variance == pytest.approx(np.diag(covariance))
+    assert process.expected == pytest.approx(process.posterior(POINTS).mean)
 
 
 def test_the_scale_is_the_likeliest() -> None:

@@ -8,8 +8,9 @@ from scipy.stats import norm
 
 from hpsearch.search import Result, Slot, make_strategy, run_search
 from hpsearch.search import guided as module
+from hpsearch.search.base import Chosen
 from hpsearch.search.gaussian_process import Array, GaussianProcess, _cholesky, fit
-from hpsearch.search.guided import choose, expected_improvement, guided
+from hpsearch.search.guided import choose, expected_improvement, guided, motives
 from hpsearch.search.quasi_random import sobol
 from hpsearch.space import Categorical, Float, Space
 
@@ -54,7 +55,7 @@ def test_a_slot_is_chosen_as_if_those_before_it_had_been_seen_as_expected() -> N
     points, candidates = rng.random((20, 2)), rng.random((50, 2))
     values = np.sin(5 * points).sum(axis=1)
     values = values - values.mean()
-    process = fit(points, values, np.arange(2), own_lengths=False)
+    process = process_of_all = fit(points, values, np.arange(2), own_lengths=False)
     best = float(process.posterior(points).mean.max())
     taken = choose(process.posterior(candidates), best, 6)
     expected: list[int] = []
@@ -68,6 +69,27 @@ def test_a_slot_is_chosen_as_if_those_before_it_had_been_seen_as_expected() -> N
         process = with_values(process, points, values)
     assert taken == expected
     assert len(set(taken)) == 6
+    behind = [*taken[:3], *(i for i in range(50) if i not in taken[:3])]
+    again = choose(process_of_all.posterior(candidates[behind]), best, 6, running=3)
+    assert [behind[i] for i in again] == taken
+
+
+def test_a_motive_counts_in_deviations_of_what_nobody_has_seen() -> None:
+    points = np.linspace(0.0, 0.4, 9)[:, None]
+    process = fit(points, np.sin(9 * points[:, 0]), np.arange(1), own_lengths=False)
+    seen, far = process.posterior(points), process.posterior(np.array([[0.2], [1e3]]))
+    near, unknown = motives(far, float(seen.mean.max()))
+    assert near.deviation < 0.3
+    assert unknown.deviation == pytest.approx(1.0)
+    assert unknown.lead == pytest.approx(-seen.mean.max() / np.sqrt(process.scale))
+
+
+def test_every_slot_has_a_motive_where_a_model_chose_and_none_where_none_did() -> None:
+    for results, by_model in ((drawn(24), True), (drawn(3), False)):
+        propose = guided(CUBE, CUBE, 8, results, 0, stage=1)
+        assert isinstance(propose, Chosen)
+        told = [propose.motive(index) for index in range(8)]
+        assert [motive is not None for motive in told] == [by_model] * 8
 
 
 def test_the_later_stages_gather_where_the_best_lies() -> None:
@@ -131,6 +153,7 @@ def test_its_stages_are_narrowed_with_reasons_and_modelled_after_the_first() -> 
         ("fine-1", 9, 10, True),
         ("fine-2", 9, 20, True),
         ("fine-3", 9, 20, True),
+        ("fine-5", 6, 20, True),  # of what a race left that its first round settled
     ]
     assert all(len(stage.changes) == 3 for stage in search[1:])
     assert not any(stage.modelled for stage in report.stages if stage.races)

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from hpsearch.search.base import Change, Result, Slot
+from hpsearch.search.base import Move, Result, Slot
 from hpsearch.search.narrowing import narrow, narrowed
 from hpsearch.space import Categorical, Condition, Float, Int, Space
 
@@ -46,7 +46,7 @@ def number(configuration: Configuration, name: str = "x") -> float:
     return value
 
 
-def change(changes: Iterable[Change], name: str) -> Change:
+def change(changes: Iterable[Move], name: str) -> Move:
     [found] = [c for c in changes if c.parameter == name]
     return found
 

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from hypothesis import given
@@ -110,3 +112,74 @@ def test_a_race_result_of_a_configuration_that_is_no_contender_counts_nothing() 
     report = run_search(lambda slot: float(np.sum(list(slot.configuration.values()))), strategy)  # type: ignore[arg-type]
     stranger = Result(Slot(1, 9, {"x": 2.0}, 0, 1), 99.0)
     assert strategy.winner([*report.results, stranger]) == report.winner
+
+
+def settled(found: list[float], *rounds: list[float]) -> bool:
+    """Whether a race of rounds is over, among the best of a search that found these scores."""
+    plan = make_strategy(
+        "coarse-to-fine", LINE, trials=len(found) + 20, epochs=8, seed=0, race=20, contenders=2
+    )
+    plan = replace(plan, search=replace(plan.search, slots=(len(found),), epochs=(8,)))
+    results = [Result(Slot(0, i, {"x": i / 100}, 0, 8), score) for i, score in enumerate(found)]
+    ranked = sorted(results, key=lambda r: r.score, reverse=True)
+    for stage, scores in enumerate(rounds, start=1):
+        results += [
+            Result(Slot(stage, i, ranked[i].slot.configuration, 0, 8), score)
+            for i, score in enumerate(scores)
+        ]
+    stage = plan.next_stage(results)
+    assert stage is not None
+    return not stage.races
+
+
+FOUND = [0.5, 0.6, 0.7, 0.8, 0.9, 1.0]  # the best four of them differ by a variance of 1/60
+
+
+@pytest.mark.parametrize(
+    ("rounds", "over"),
+    [
+        ([[1.0, 0.9]], True),  # seeds do not matter
+        ([[0.9, 1.0]], True),  # nor much
+        ([[0.8, 0.7]], False),
+        ([[1.2, 1.1]], False),  # better, but not the same
+        ([[0.85, 0.75]], False),
+        ([[0.85, 0.75], [0.95, 0.9]], True),  # more seeds tell more
+    ],
+)
+def test_it_is_settled_when_seeds_move_scores_no_more_than_the_best_differ(
+    rounds: list[list[float]], over: bool
+) -> None:
+    assert settled(FOUND, *rounds) == over
+
+
+def test_equal_scores_leave_nothing_to_tell() -> None:
+    assert settled([1.0] * 8, [1.0, 1.0])
+
+
+@pytest.mark.parametrize("name", ["coarse-to-fine", "guided"])
+@pytest.mark.parametrize("noise", [0.0, 0.3])
+@pytest.mark.parametrize("trials", [24, 60, 96])
+def test_a_settled_race_gives_what_is_left_back_to_the_search(
+    name: str, noise: float, trials: int
+) -> None:
+    def evaluate(slot: Slot) -> float:
+        x = slot.configuration["x"]
+        assert isinstance(x, float)
+        rng = np.random.default_rng([slot.seed, int(x * 2**30)])
+        return -((x - 0.3) ** 2) + noise * rng.normal()
+
+    report = run_search(evaluate, make_strategy(name, LINE, trials=trials, epochs=1, seed=0))
+    assert len(report.results) == trials
+    assert len({stage.name for stage in report.stages}) == len(report.stages)
+    names = [stage.kind.name for stage in report.stages]
+    after_the_first_round = names[names.index("race") + 1]
+    assert after_the_first_round == ("race" if noise else "fine")
+    assert noise == 0.0 or "fine" not in names[names.index("race") :]  # with this seed
+
+
+def test_a_single_contender_runs_all_rounds() -> None:
+    strategy = make_strategy(
+        "coarse-to-fine", LINE, trials=30, epochs=1, seed=0, race=6, contenders=1
+    )
+    report = run_search(lambda slot: 1.0, strategy)
+    assert report.winner.scores == (1.0,) * 6

@@ -18,6 +18,7 @@ from optuna.testing.pytest_samplers import (
 )
 
 from hpsearch.errors import UsageError
+from hpsearch.search.guided_sampler import GuidedSampler
 from hpsearch.search.sampler import CoarseToFineSampler
 from hpsearch.storage import WriteBehindStorage
 
@@ -25,14 +26,27 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
 
+KINDS = [CoarseToFineSampler, GuidedSampler]
+SHARES = (0.5, 0.25, 0.25)
+
+
+@pytest.fixture(params=KINDS)
+def kind(request: pytest.FixtureRequest) -> type[CoarseToFineSampler]:
+    sampler: type[CoarseToFineSampler] = request.param
+    return sampler
+
+
 class TestOptunasOwnCases(BasicSamplerTestCase, RelativeSamplerTestCase, SingleOnlySamplerTestCase):
     # So few trials that Optuna's studies reach the fine stages.
     @pytest.fixture(params=[8, 16, 1000])
-    def sampler(self, request: pytest.FixtureRequest) -> Callable[[], optuna.samplers.BaseSampler]:
-        return lambda: CoarseToFineSampler(n_trials=request.param, seed=0)
+    def sampler(
+        self, request: pytest.FixtureRequest, kind: type[CoarseToFineSampler]
+    ) -> Callable[[], optuna.samplers.BaseSampler]:
+        return lambda: kind(n_trials=request.param, seed=0)
 
 
 def run(
+    kind: type[CoarseToFineSampler],
     objective: Callable[[optuna.Trial], float],
     *,
     trials: int = 80,
@@ -41,15 +55,20 @@ def run(
     pruner: optuna.pruners.BasePruner | None = None,
 ) -> optuna.Study:
     study = optuna.create_study(
-        sampler=CoarseToFineSampler(trials, seed), direction=direction, pruner=pruner
+        sampler=kind(trials, seed, stage_shares=SHARES),
+        direction=direction,
+        pruner=pruner,
     )
     study.optimize(objective, n_trials=trials, catch=(ArithmeticError,))
     return study
 
 
 @pytest.mark.parametrize(("direction", "sign"), [("minimize", 1), ("maximize", -1)])
-def test_later_stages_close_in_on_the_best(direction: str, sign: int) -> None:
+def test_later_stages_close_in_on_the_best(
+    kind: type[CoarseToFineSampler], direction: str, sign: int
+) -> None:
     study = run(
+        kind,
         lambda trial: sign * abs(np.log10(trial.suggest_float("x", 1e-5, 1.0, log=True)) + 2),
         direction=direction,
     )
@@ -59,7 +78,9 @@ def test_later_stages_close_in_on_the_best(direction: str, sign: int) -> None:
     assert max(finest) < 0.5
 
 
-def test_pruned_trials_are_bad_and_failed_ones_do_not_count() -> None:
+def test_pruned_trials_are_bad_and_failed_ones_do_not_count(
+    kind: type[CoarseToFineSampler],
+) -> None:
     def objective(trial: optuna.Trial) -> float:
         x = trial.suggest_float("x", 0.0, 1.0)
         if x > 0.6:
@@ -68,7 +89,7 @@ def test_pruned_trials_are_bad_and_failed_ones_do_not_count() -> None:
             raise ArithmeticError
         return x if trial.number % 7 else float("inf")
 
-    study = run(objective)
+    study = run(kind, objective)
     states = {trial.state for trial in study.trials}
     assert states == set(optuna.trial.TrialState) - {
         optuna.trial.TrialState.RUNNING,
@@ -79,33 +100,37 @@ def test_pruned_trials_are_bad_and_failed_ones_do_not_count() -> None:
     assert max(last) < 0.75
 
 
-def test_parameters_may_come_and_go() -> None:
+def test_parameters_may_come_and_go(kind: type[CoarseToFineSampler]) -> None:
     def objective(trial: optuna.Trial) -> float:
         if trial.suggest_categorical("kind", ["a", "b"]) == "a":
             return -abs(trial.suggest_float("x", 0, 1) - 0.5) - 0.3
         return -abs(trial.suggest_int("n", 0, 100) - 20) / 100
 
-    study = run(objective)
+    study = run(kind, objective)
     assert study.best_params["kind"] == "b"
     assert abs(study.best_params["n"] - 20) < 5
 
 
-def test_draws_are_reproducible_and_not_repeated_by_a_resumed_study() -> None:
+def test_draws_are_reproducible_and_not_repeated_by_a_resumed_study(
+    kind: type[CoarseToFineSampler],
+) -> None:
     def objective(trial: optuna.Trial) -> float:
         return trial.suggest_float("x", 0, 1)
 
-    whole = run(objective, trials=30)
-    assert [t.params for t in run(objective, trials=30).trials] == [t.params for t in whole.trials]
-    resumed = optuna.create_study(direction="maximize", sampler=CoarseToFineSampler(30, 0))
-    resumed.optimize(objective, n_trials=13)
-    resumed.sampler = CoarseToFineSampler(30, 0)
-    resumed.optimize(objective, n_trials=17)
+    whole = run(kind, objective, trials=30)
+    assert [t.params for t in run(kind, objective, trials=30).trials] == [
+        t.params for t in whole.trials
+    ]
+    resumed = optuna.create_study(direction="maximize", sampler=kind(30, 0, stage_shares=SHARES))
+    resumed.optimize(objective, n_trials=19)
+    resumed.sampler = kind(30, 0, stage_shares=SHARES)
+    resumed.optimize(objective, n_trials=11)
     assert [t.params for t in resumed.trials] == [t.params for t in whole.trials]
-    assert run(objective, trials=3, seed=None).trials[0].params != whole.trials[0].params
+    assert run(kind, objective, trials=3, seed=None).trials[0].params != whole.trials[0].params
 
 
-def test_a_sampler_can_be_pickled_in_the_middle_of_a_study() -> None:
-    study = run(lambda trial: trial.suggest_float("x", 0, 1), trials=20)
+def test_a_sampler_can_be_pickled_in_the_middle_of_a_study(kind: type[CoarseToFineSampler]) -> None:
+    study = run(kind, lambda trial: trial.suggest_float("x", 0, 1), trials=20)
     again = pickle.loads(pickle.dumps(study.sampler))
     distribution = optuna.distributions.FloatDistribution(0, 1)
     trial = study.trials[-1]
@@ -113,14 +138,16 @@ def test_a_sampler_can_be_pickled_in_the_middle_of_a_study() -> None:
     assert drawn == trial.params["x"]
 
 
-def test_more_trials_than_promised_belong_to_the_last_stage() -> None:
-    study = optuna.create_study(sampler=CoarseToFineSampler(20, 0))
+def test_more_trials_than_promised_belong_to_the_last_stage(
+    kind: type[CoarseToFineSampler],
+) -> None:
+    study = optuna.create_study(sampler=kind(20, 0))
     study.optimize(lambda trial: abs(trial.suggest_float("x", -1, 1)), n_trials=40)
     assert all(abs(trial.params["x"]) < 0.6 for trial in study.trials[20:])
 
 
-def test_its_own_stages() -> None:
-    study = optuna.create_study(sampler=CoarseToFineSampler(40, 0, stage_shares=(0.5, 0.5)))
+def test_its_own_stages(kind: type[CoarseToFineSampler]) -> None:
+    study = optuna.create_study(sampler=kind(40, 0, stage_shares=(0.5, 0.5)))
     study.optimize(lambda trial: abs(trial.suggest_float("x", -1, 1)), n_trials=40)
     late = [abs(trial.params["x"]) for trial in study.trials[20:]]
     assert max(late) < max(abs(trial.params["x"]) for trial in study.trials[:20])
@@ -130,9 +157,11 @@ def test_its_own_stages() -> None:
     ("trials", "shares", "sentence"),
     [(0, (1,), "n_trials is 0"), (9, (), "0 stage shares"), (9, (1, -1), "must be positive")],
 )
-def test_wrong_settings(trials: int, shares: tuple[float, ...], sentence: str) -> None:
+def test_wrong_settings(
+    kind: type[CoarseToFineSampler], trials: int, shares: tuple[float, ...], sentence: str
+) -> None:
     with pytest.raises(UsageError, match=sentence):
-        CoarseToFineSampler(trials, stage_shares=shares)
+        kind(trials, stage_shares=shares)
 
 
 class Colour(enum.Enum):
@@ -164,7 +193,7 @@ CHOICES = [
 @pytest.mark.parametrize("choices", CHOICES, ids=repr)
 @pytest.mark.parametrize("pruner", [None, optuna.pruners.MedianPruner(n_startup_trials=2)])
 def test_choices_may_be_whatever_optuna_takes(
-    choices: list[Any], pruner: optuna.pruners.BasePruner | None
+    kind: type[CoarseToFineSampler], choices: list[Any], pruner: optuna.pruners.BasePruner | None
 ) -> None:
     def objective(trial: optuna.Trial) -> float:
         choice = trial.suggest_categorical("c", choices)
@@ -175,7 +204,7 @@ def test_choices_may_be_whatever_optuna_takes(
             raise optuna.TrialPruned
         return place + 0.1 * trial.suggest_float("x", np.float32(0), np.float64(1))
 
-    study = run(objective, trials=40, pruner=pruner)
+    study = run(kind, objective, trials=40, pruner=pruner)
     kinds = optuna.distributions.CategoricalDistribution(choices)
     places = [int(kinds.to_internal_repr(trial.params["c"])) for trial in study.trials]
     best = max(places)
@@ -183,9 +212,11 @@ def test_choices_may_be_whatever_optuna_takes(
     assert places[30:].count(best) / 10 > places[:20].count(best) / 20
 
 
-def test_the_choices_draw_as_their_places_do() -> None:
+def test_the_choices_draw_as_their_places_do(kind: type[CoarseToFineSampler]) -> None:
     def places(choices: list[Any]) -> list[int]:
-        study = run(lambda trial: choices.index(trial.suggest_categorical("c", choices)), trials=30)
+        study = run(
+            kind, lambda trial: choices.index(trial.suggest_categorical("c", choices)), trials=30
+        )
         return [choices.index(trial.params["c"]) for trial in study.trials]
 
     with warnings.catch_warnings():
@@ -194,26 +225,26 @@ def test_the_choices_draw_as_their_places_do() -> None:
 
 
 @pytest.mark.filterwarnings("ignore:Choices for a categorical distribution")
-def test_parallel_threads_and_a_space_that_changes() -> None:
+def test_parallel_threads_and_a_space_that_changes(kind: type[CoarseToFineSampler]) -> None:
     def objective(trial: optuna.Trial) -> float:
         layers = trial.suggest_categorical("layers", [(8,), (8, 8), (8, 8, 8)])
         widths = [trial.suggest_int(f"w{i}", np.int64(1), np.int64(64), log=True) for i in layers]
         return float(sum(widths))
 
-    study = optuna.create_study(sampler=CoarseToFineSampler(60, seed=1))
+    study = optuna.create_study(sampler=kind(60, seed=1))
     study.optimize(objective, n_trials=60, n_jobs=4)
     assert all(trial.state == optuna.trial.TrialState.COMPLETE for trial in study.trials)
 
 
-def test_an_empty_search_space_is_searched() -> None:
-    assert run(lambda trial: float(trial.number), trials=20).best_value == 19
+def test_an_empty_search_space_is_searched(kind: type[CoarseToFineSampler]) -> None:
+    assert run(kind, lambda trial: float(trial.number), trials=20).best_value == 19
 
 
 @pytest.mark.filterwarnings("ignore:Choices for a categorical distribution")
 @pytest.mark.parametrize("choices", [[(1, 2), (3,)], [((1,), 2), [3]], [{"a": (1,)}, {2: 3}]])
 @pytest.mark.parametrize(
     "sampler",
-    [CoarseToFineSampler(24, seed=0), optuna.samplers.RandomSampler(seed=0)],
+    [*(kind(24, seed=0) for kind in KINDS), optuna.samplers.RandomSampler(seed=0)],
 )
 def test_choices_that_json_changes_survive_a_restart(
     choices: list[Any], sampler: optuna.samplers.BaseSampler, tmp_path: Path

@@ -35,7 +35,7 @@ def distance(parameter: str, a: object, b: object) -> float:
     for value in (a, b):
         changed = {**BASE, parameter: value}
         both.append({name: v for name, v in changed.items() if v is not None})
-    points, inputs = _points(SPACE, both, [])  # type: ignore[arg-type]
+    points, inputs = _points(SPACE, both, [], SPACE.conditions)  # type: ignore[arg-type]
     apart = points[0] - points[1]
     own = list(SPACE.parameters).index(parameter)
     assert not apart[inputs != own].any()
@@ -64,7 +64,7 @@ def test_how_far_values_are_apart(parameter: str, a: object, b: object, apart: f
 
 def test_two_that_lack_a_parameter_are_equal_in_it() -> None:
     one: Configuration = {"rate": 0.1, "width": 2, "solver": "adam"}
-    points, _ = _points(SPACE, [one, one], [])
+    points, _ = _points(SPACE, [one, one], [], SPACE.conditions)
     assert (points[0] == points[1]).all()
 
 
@@ -95,7 +95,7 @@ def results(count: int, seed: int = 0) -> list[Result]:
 def test_it_predicts_the_rank_of_what_it_has_not_seen(count: int, least: float) -> None:
     unseen = [result for result in results(60, seed=1) if result.slot.epochs == 16]
     model = learn(SPACE, results(count))
-    assert (model.shortest, model.epochs) == (4, 16)
+    assert (model.timed, model.epochs) == (True, 16)
     mean = model.posterior([result.slot.configuration for result in unseen]).mean
     agreement = np.corrcoef(mean, normal_scores(unseen))[0, 1]
     assert agreement > least
@@ -114,7 +114,62 @@ def test_a_short_training_predicts_a_long_one() -> None:
     configurations = [result.slot.configuration for result in results(60)]
     lengths = {4: [], 16: []}  # type: ignore[var-annotated]
     for epochs, found in lengths.items():
-        points, _ = _points(SPACE, configurations, [epochs] * 60)
+        points, _ = _points(SPACE, configurations, [epochs] * 60, SPACE.conditions)
         found.extend(model.process.posterior(points).mean)
     assert np.mean(lengths[16]) > np.mean(lengths[4])
     assert np.corrcoef(lengths[16], lengths[4])[0, 1] > 0.9
+
+
+def test_another_study_is_as_far_as_another_choice() -> None:
+    one: Configuration = {"rate": 0.1, "width": 2, "solver": "adam"}
+    points, inputs = _points(SPACE, [one] * 3, [], (), [0, 1, 2], 3)
+    for a, b in ((0, 1), (0, 2), (1, 2)):
+        apart = points[a] - points[b]
+        assert np.linalg.norm(apart) == pytest.approx(1.0)
+        assert not apart[inputs != len(SPACE.parameters)].any()
+
+
+def test_a_study_alike_tells_what_this_one_has_not_seen_and_one_of_another_kind_does_not() -> None:
+    def against(found: list[Result]) -> list[Result]:
+        return [Result(result.slot, -result.score) for result in found]
+
+    unseen = results(60, seed=1)
+    configurations = [result.slot.configuration for result in unseen]
+
+    def agreement(prior: list[Result]) -> float:
+        mean = learn(SPACE, results(8), [prior]).posterior(configurations).mean
+        return float(np.corrcoef(mean, normal_scores(unseen))[0, 1])
+
+    alone = learn(SPACE, results(8)).posterior(configurations).mean
+    without = float(np.corrcoef(alone, normal_scores(unseen))[0, 1])
+    assert agreement(results(60, seed=2)) > max(0.8, without)
+    assert agreement(against(results(60, seed=2))) > without - 0.5
+
+
+def test_before_a_study_has_results_its_prior_speaks_alone() -> None:
+    unseen = results(60, seed=1)
+    model = learn(SPACE, [], [results(60), results(60, seed=2)])
+    mean = model.posterior([result.slot.configuration for result in unseen]).mean
+    assert np.corrcoef(mean, normal_scores(unseen))[0, 1] > 0.8
+
+
+def test_after_other_results_it_keeps_its_lengths_and_its_noise() -> None:
+    found = results(60)
+    configurations = [result.slot.configuration for result in found]
+    before = learn(SPACE, found[:40])
+    after = before.after(found)
+    assert (after.process.lengths == before.process.lengths).all()
+    assert after.process.noise == before.process.noise
+    again = learn(SPACE, found[:40]).after(found[::-1])
+    assert (after.posterior(configurations).mean == again.posterior(configurations).mean).all()
+    same = learn(SPACE, found).after(found).posterior(configurations)
+    assert (same.mean == learn(SPACE, found).posterior(configurations).mean).all()
+
+
+def test_what_may_be_absent_without_a_condition_is_as_far_as_two_choices() -> None:
+    space = Space(SPACE.parameters)
+    without = {name: value for name, value in BASE.items() if name != "kind"}
+    points, inputs = _points(space, [BASE, without], [], {"kind"})  # type: ignore[list-item]
+    apart = points[0] - points[1]
+    assert np.linalg.norm(apart) == pytest.approx(1.0)
+    assert not apart[inputs != list(space.parameters).index("kind")].any()

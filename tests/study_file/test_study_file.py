@@ -30,7 +30,11 @@ def test_the_smallest_file_searches_the_five_settings_that_matter_most() -> None
     study = parse_study_file(SMALLEST)
     assert set(study.space().parameters) == {"learning_rate", "decay", "l2", "width", "depth"}
     assert study.space() == default_space()
-    assert study.search.strategy == "coarse-to-fine"
+    assert study.search.strategy == "guided"
+    assert study.compare.strategies == [
+        *("grid", "random", "random-x2", "coarse-to-fine", "guided", "tpe")
+    ]
+    assert study.compare.race
 
 
 def test_every_setting_can_be_a_value_a_range_or_choices() -> None:

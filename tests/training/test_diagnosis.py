@@ -119,10 +119,10 @@ FAULTS: list[tuple[str, str, dict[str, Any], dict[str, Any]]] = [
     ("overfitting", "fashion-mnist", {**GOOD, "epochs": 60, "width": 512}, {"limit": 60}),
     ("underfitting", "digits", {**GOOD, "width": 1}, {}),
     ("underfitting", "digits", {**GOOD, "width": 1, "activation": "tanh"}, {}),
-    ("underfitting", "digits", {**GOOD, "l2": 3.0}, {}),
-    ("underfitting", "wine", {**GOOD, "l2": 3.0}, {}),
+    ("l2 too high", "digits", {**GOOD, "l2": 3.0}, {}),
+    ("l2 too high", "wine", {**GOOD, "l2": 3.0}, {}),
     (
-        "underfitting",
+        "l2 too high",
         "digits",
         {"optimizer": "adamw", "learning_rate": 3e-3, "epochs": 40, "l2": 300.0},
         {},
@@ -269,7 +269,7 @@ def test_noise_in_the_labels_is_no_fault_of_the_training(number: int) -> None:
     [
         ("vanishing gradients", {**GOOD, "activation": "sigmoid", "depth": 6}),
         ("vanishing gradients", {**GOOD, "initializer": "zeros"}),
-        ("underfitting", {**GOOD, "l2": 3.0}),
+        ("l2 too high", {**GOOD, "l2": 3.0}),
         ("learning rate too high", {"learning_rate": 50.0}),
     ],
 )
