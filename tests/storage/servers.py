@@ -33,5 +33,6 @@ def end_connections(url: str) -> None:
     with server.connect() as connection:
         connection.exec_driver_sql(
             "SELECT pg_terminate_backend(pid, 10000) FROM pg_stat_activity "
-            "WHERE datname = current_database() AND pid <> pg_backend_pid()"
+            "WHERE datname = current_database() AND backend_type = 'client backend' "
+            "AND pid <> pg_backend_pid()"
         )
