@@ -76,7 +76,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     points = "{ learning_rate = 3, decay = 1, l2 = 1, width = 2, depth = 2 }"
     for file, settings in (
         ("digits.toml", {"epochs": 10, "trials": 24}),
-        ("compare-digits.toml", {"epochs": 5, "trials": 12, "points": points}),
+        ("compare-digits.toml", {"epochs": 5, "trials": 16, "points": points}),
     ):
         path = here / "studies" / file
         path.write_text(smaller(path.read_text(encoding="utf-8"), **settings), encoding="utf-8")

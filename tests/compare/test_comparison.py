@@ -22,6 +22,7 @@ from hpsearch.engine.identity import open_study
 from hpsearch.engine.lease import Lease
 from hpsearch.errors import StudyFileError, UnknownNameError, UsageError
 from hpsearch.search.base import StagePlan
+from hpsearch.search.race import how_many
 from hpsearch.storage import load_study, open_storage
 from hpsearch.study_file import StudyFile, parse_study_file
 from hpsearch.study_file.data import study_data
@@ -169,7 +170,7 @@ class TestPlan:
             share = 2 if name == "random-x2" else 1
             planned = make_search(file, file.search.trials)
             assert planned.race == share * plan.race
-            assert planned.contenders == (contenders or max(2, round(planned.race / 3)))
+            assert planned.contenders == (contenders or how_many(planned.race))
 
     def test_without_it_only_those_race_that_do_so_by_themselves(self) -> None:
         file = study(search="race = 5\ncontenders = 3", compare="race = false")

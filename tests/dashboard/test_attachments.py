@@ -30,6 +30,7 @@ depth = 1
 [training]
 epochs = 4
 [search]
+strategy = "coarse-to-fine"
 trials = 24
 """
 
@@ -75,7 +76,7 @@ def test_a_finished_study_gets_the_report_s_figures_and_a_note(store: WriteBehin
     assert found["hpsearch-history-1"]["layout"]["title"]["text"] == "Optimization history"
     text = note(store)
     assert text.startswith("**The winner of 24 trials labels")
-    assert ": guided, 24 trials" in text
+    assert ": coarse-to-fine, 24 trials" in text
     assert "| coarse | " in text
     assert "### How the ranges moved" in text
     assert "### Advice" in text
