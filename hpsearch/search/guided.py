@@ -8,7 +8,7 @@ model believes of what was seen. All slots of a stage are chosen when it begins,
 before it had been seen with the values that were expected of them: that changes no mean, and lowers
 the variance around them, so that a batch spreads (Desautels, Krause & Burdick, Parallelizing
 Exploration-Exploitation Tradeoffs in Gaussian Process Bandit Optimization, 2014).
-The last quarter of a stage is not seen by the next one, which can begin while it trains.
+The last tenth of a stage is not seen by the next one, which can begin while it trains.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ __all__ = ["EPOCH_SHARES", "STAGE_SHARES", "choose", "expected_improvement", "gu
 
 STAGE_SHARES = (0.4, 0.2, 0.2, 0.2)
 EPOCH_SHARES = (0.25, 0.5, 1.0, 1.0)
-UNSEEN = 0.25  # of a stage: it keeps eight workers busy while the next one is not known
+UNSEEN = 0.1  # of a stage: workers have it to do while the next one is not known
 CANDIDATES = 512  # from which a stage is chosen, at least
 FOR_A_SLOT = 4  # candidates for each slot, at least
 
