@@ -254,7 +254,7 @@ def test_a_stage_begins_while_the_last_slots_of_the_one_before_train(
     run_study(file, storage=db)
     stage = plan_search(file).next_stage([])
     assert stage is not None
-    assert stage.seen == stage.slots - 2
+    assert stage.seen == stage.slots - 1
     slow, begun = stage.slot(stage.slots - 1), threading.Event()
     order: list[tuple[int, int]] = []
 
