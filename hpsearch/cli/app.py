@@ -57,6 +57,7 @@ for command in (
 def run(arguments: list[str]) -> int:
     """Run one command; returns the exit code and prints errors as one sentence."""
     debug = "--debug" in arguments
+    _came.clear()
     for number in (signal.SIGINT, signal.SIGTERM):
         if signal.getsignal(number) != signal.SIG_IGN:
             signal.signal(number, stop)
@@ -115,8 +116,17 @@ def _run(arguments: list[str], debug: bool) -> int:
     return 0
 
 
+_came: list[int] = []
+"""The signals that `stop` was called for."""
+
+
 def _signalled(error: BaseException | None) -> int | None:
-    """The exit code of a signal that came in the middle of a library, which took it for a fault."""
+    """The exit code of a signal that came in the middle of a library, which took it for a fault.
+
+    One written in another language may keep no more of it than a word in its own message.
+    """
+    if _came:
+        return 128 + _came[-1]
     while error is not None:
         if isinstance(error, KeyboardInterrupt):
             return 130
@@ -129,6 +139,7 @@ def _signalled(error: BaseException | None) -> int | None:
 def stop(number: int, _: FrameType | None = None) -> None:
     """What a signal means where nothing else has taken it over; see `Interrupts` and `end`."""
     if not postponed(number):
+        _came.append(number)
         end(number)
 
 

@@ -12,6 +12,7 @@ import signal
 import subprocess
 import sys
 import time
+from contextlib import suppress
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any, cast
@@ -19,6 +20,7 @@ from typing import Any, cast
 import numpy as np
 import pytest
 
+from hpsearch import study_file
 from hpsearch.cli.app import run
 from hpsearch.cli.render import next_text
 from hpsearch.engine.summary import Summary
@@ -646,3 +648,19 @@ def test_a_run_in_which_more_failed_than_succeeded_is_a_failure(
     assert found == code
     assert "Best trials" in out
     assert (f"{failed} trainings failed" in err) is (code == 1)
+
+
+@pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+def test_a_signal_that_a_library_takes_for_its_own_fault_is_no_fault_of_ours(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], number: int, code: int
+) -> None:
+    def in_another_language(*_: object) -> None:
+        with suppress(KeyboardInterrupt, SystemExit):
+            signal.raise_signal(number)
+        raise RuntimeError("error building a serializer: KeyboardInterrupt")
+
+    monkeypatch.setattr(study_file, "load_study_file", in_another_language)
+    assert run(["check", "digits"]) == code
+    assert "fault of hpsearch" not in capsys.readouterr().err
+    monkeypatch.setattr(study_file, "load_study_file", lambda _: {}["missing"])
+    assert run(["check", "digits"]) == 1  # a signal of before explains no fault of now
