@@ -11,7 +11,7 @@ import numpy as np
 
 from hpsearch.plots.beliefs import beliefs_of
 from hpsearch.plots.scales import ScoreAxis, hover_texts, parameter_axis, points
-from hpsearch.plots.style import GREY, VERMILLION, Figure, blank_figure, label
+from hpsearch.plots.style import VERMILLION, Figure, add_drawn, blank_figure, label
 from hpsearch.plots.view import NothingToDraw, StudyView
 from hpsearch.search.beliefs import strongest_pair
 from hpsearch.space import Categorical, Parameter, Value
@@ -114,14 +114,7 @@ def interaction_figure(data: InteractionData) -> Figure:
         hovertemplate=f"{'%{x:.3g}, %{y:.3g}' if texts is None else '%{text}'}: "
         "%{z:.4g} expected<extra></extra>",
     )
-    figure.add_scatter(
-        x=data.drawn[0],
-        y=data.drawn[1],
-        mode="markers",
-        marker={"color": GREY, "size": 4, "line": {"color": "white", "width": 0.5}},
-        hoverinfo="skip",
-        showlegend=False,
-    )
+    add_drawn(figure, *data.drawn)
     if data.best is not None:
         figure.add_scatter(
             x=[data.best[0]],

@@ -10,7 +10,7 @@ import numpy as np
 
 from hpsearch.plots.importances import importances_data
 from hpsearch.plots.scales import ScoreAxis, hover_texts, parameter_axis, place, points, score_axis
-from hpsearch.plots.style import BLUE, GREY, SKY, Figure, blank_figure, label
+from hpsearch.plots.style import BLUE, SKY, Figure, add_drawn, blank_figure, label
 from hpsearch.plots.view import StudyView, scored
 from hpsearch.space import Categorical, Parameter
 
@@ -201,12 +201,5 @@ def _contour_figure(data: SliceContourData) -> Figure:
         hovertemplate=f"{'%{x:.3g}, %{y:.3g}' if texts is None else '%{text}'}"
         ": %{z:.4g}<extra></extra>",
     )
-    figure.add_scatter(
-        x=data.drawn[0],
-        y=data.drawn[1],
-        mode="markers",
-        marker={"color": GREY, "size": 4, "line": {"color": "white", "width": 0.5}},
-        hoverinfo="skip",
-        showlegend=False,
-    )
+    add_drawn(figure, *data.drawn)
     return figure

@@ -28,6 +28,7 @@ __all__ = [
     "STRATEGY_COLOURS",
     "VERMILLION",
     "Figure",
+    "add_drawn",
     "blank_figure",
     "error_bar",
     "faded",
@@ -93,6 +94,18 @@ def label(text: str) -> str:
 def wrapped(text: str, width: int = 48) -> str:
     """A text of several lines that Plotly shows as it stands."""
     return "<br>".join(label(line) for line in textwrap.wrap(written_out(text), width))
+
+
+def add_drawn(figure: Figure, x: Any, y: Any) -> None:
+    """Mark the trials on a map of two parameters, where they lie at coordinates ``x`` and ``y``."""
+    figure.add_scatter(
+        x=x,
+        y=y,
+        mode="markers",
+        marker={"color": GREY, "size": 4, "line": {"color": "white", "width": 0.5}},
+        hoverinfo="skip",
+        showlegend=False,
+    )
 
 
 def faded(colour: str, opacity: float) -> str:
