@@ -7,15 +7,15 @@ none of its trials.
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
-
-import numpy as np
 
 from hpsearch.engine import record
 from hpsearch.engine.identity import kept_study_file
 from hpsearch.engine.metadata import metadata_errors
 from hpsearch.errors import UsageError
 from hpsearch.search.base import Configuration, Result, Slot, merit
+from hpsearch.search.effects import evenly
 from hpsearch.space import Categorical, Space, Value
 from hpsearch.storage import load_study
 
@@ -88,7 +88,7 @@ def _read(store: WriteBehindStorage, name: str, space: Space, most: int) -> dict
     if file is None:
         raise UsageError(f"[search] prior names {name!r}, which hpsearch did not make; remove it")
     results = [
-        (configuration, result)
+        replace(result, slot=replace(result.slot, configuration=configuration))
         for result in record.read_results(earlier.get_trials(deepcopy=False)).values()
         if (configuration := _within(space, file.configuration(result.slot.configuration)))
     ]
@@ -97,16 +97,13 @@ def _read(store: WriteBehindStorage, name: str, space: Space, most: int) -> dict
             f"[search] prior names {name!r}, which has no finished trial within the ranges and "
             "choices of this study; remove it, or run it first"
         )
-    results.sort(key=lambda found: merit(found[1]))
-    # Too many are thinned evenly by rank: the bad ones tell as well as the good ones.
-    chosen = np.linspace(0, len(results) - 1, min(most, len(results))).round().astype(int)
     kept = [
         {
-            "configuration": configuration,
+            "configuration": result.slot.configuration,
             "epochs": result.slot.epochs,
             "score": result.score if result.complete else None,
         }
-        for configuration, result in (results[index] for index in chosen)
+        for result in evenly(sorted(results, key=merit), most)
     ]
     return {"study": name, "results": kept}
 

@@ -25,8 +25,8 @@ from typing import TypeAlias
 
 import numpy as np
 
-from hpsearch.search.base import Configuration, Result, in_order, merit
-from hpsearch.search.effects import ranks
+from hpsearch.search.base import Configuration, Result, in_order
+from hpsearch.search.effects import evenly, ranks
 from hpsearch.search.gaussian_process import Array
 from hpsearch.search.quasi_random import unit_points
 from hpsearch.search.surrogate import Surrogate, learn, normal_scores
@@ -163,7 +163,8 @@ def believe(space: Space, results: Sequence[Result]) -> Beliefs | None:
         The model; None where there are too few results, all of them are equally good, none is
         complete, or the numbers do not allow for a model.
     """
-    known = _evenly([r for r in in_order(results) if _belongs(space, r.slot.configuration)])
+    belonging = [r for r in in_order(results) if _belongs(space, r.slot.configuration)]
+    known = evenly(belonging, MOST)
     complete = any(result.complete for result in known)
     if len(known) < FEWEST or not complete or np.ptp(ranks(known)) == 0.0 or not space.parameters:
         return None
@@ -361,15 +362,6 @@ def _widened(space: Space, results: Sequence[Result]) -> Space:
             changed[name] = replace(parameter, low=low, high=high)  # type: ignore[arg-type]
     parameters = {**space.parameters, **changed}
     return Space(dict(sorted(parameters.items())), space.conditions)
-
-
-def _evenly(results: Sequence[Result]) -> list[Result]:
-    """At most so many results as a model learns from, evenly by rank, in their order."""
-    if len(results) <= MOST:
-        return list(results)
-    by_merit = sorted(range(len(results)), key=lambda i: merit(results[i]))
-    kept = np.linspace(0, len(results) - 1, MOST).round().astype(int)
-    return [results[i] for i in sorted(by_merit[k] for k in kept)]
 
 
 def _ladder(results: Sequence[Result]) -> Ladder:

@@ -13,7 +13,7 @@ import numpy as np
 
 from hpsearch.search.base import Result, merit
 
-__all__ = ["Effect", "explained", "ranks"]
+__all__ = ["Effect", "evenly", "explained", "ranks"]
 
 
 class Effect(NamedTuple):
@@ -37,6 +37,19 @@ def ranks(results: Sequence[Result]) -> np.ndarray[Any, np.dtype[np.float64]]:
     _, place, count = np.unique(scores, return_inverse=True, return_counts=True)
     mean_rank: np.ndarray[Any, np.dtype[np.float64]] = np.cumsum(count) - (count - 1) / 2
     return mean_rank[place]
+
+
+def evenly(results: Sequence[Result], most: int) -> list[Result]:
+    """At most so many results, evenly by rank, in their order: bad ones tell as well as good ones.
+
+    >>> from hpsearch.search.base import Slot
+    >>> found = [Result(Slot(0, i, {}, 0, 1), float(i)) for i in range(5)]
+    >>> [result.score for result in evenly(found, 3)]
+    [0.0, 2.0, 4.0]
+    """
+    by_merit = sorted(range(len(results)), key=lambda i: merit(results[i]))
+    kept = np.linspace(0, len(results) - 1, min(most, len(results))).round().astype(int)
+    return [results[i] for i in sorted(by_merit[k] for k in kept)]
 
 
 def explained(features: Sequence[Sequence[float]], ranking: Sequence[float]) -> Effect:
