@@ -73,10 +73,10 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
     here = tmp_path_factory.mktemp("readme")
     shutil.copytree(ROOT / "studies", here / "studies")
-    points = "{ learning_rate = 3, decay = 1, l2 = 1, width = 2, depth = 2 }"
+    points = "{ learning_rate = 2, decay = 1, l2 = 1, width = 2, depth = 2 }"
     for file, settings in (
-        ("digits.toml", {"epochs": 10, "trials": 24}),
-        ("compare-digits.toml", {"epochs": 5, "trials": 16, "points": points}),
+        ("digits.toml", {"epochs": 5, "trials": 24}),
+        ("compare-digits.toml", {"epochs": 2, "trials": 10, "points": points}),
     ):
         path = here / "studies" / file
         path.write_text(smaller(path.read_text(encoding="utf-8"), **settings), encoding="utf-8")
@@ -141,7 +141,8 @@ def without_numbers(text: str) -> list[str]:
 @pytest.mark.slow
 def test_readmes_study_prints_what_readme_shows(folder: Path) -> None:
     [study], [transcript] = blocks(README, "toml"), blocks(README, "text")
-    (folder / "mine.toml").write_text(smaller(study, trials=30))
+    width = "{ low = 8, high = 32, log = true }"
+    (folder / "mine.toml").write_text(smaller(study, trials=30, width=width, epochs=10))
     done = shell("hpsearch run mine.toml --no-check --storage mine.db", folder)
     assert done.returncode == 0, done.stderr
     winner, figures = transcript.split("  validation", 1)
