@@ -20,6 +20,7 @@ from __future__ import annotations
 import argparse
 import contextlib
 import gzip
+import importlib
 import io
 import json
 import os
@@ -849,6 +850,13 @@ def one(kind: str, seed: int, number: int) -> Told:
     return Told(outcome, trace, peak, time.process_time() - started)
 
 
+SHARED = (
+    *(f"hpsearch.{m}" for m in ("checks.study", "cli.render", "data.tabular", "engine", "report")),
+    *("hpsearch.dashboard.attachments", "pandas", "plotly.graph_objects", "scipy.stats"),
+)
+"""What every worker would import for itself: its process is forked from one that has them."""
+
+
 def prepare(database: list[Path]) -> None:
     """A worker's limits, and what it has been given."""
     _made[:] = database
@@ -911,6 +919,8 @@ def main() -> int:
         print(case(kinds[0], options.seed, options.number, folder))
         return 0
 
+    for module in SHARED:
+        importlib.import_module(module)
     faults = 0
     for kind in kinds:
         cases = min(KINDS[kind].cases, options.cases or KINDS[kind].cases)
