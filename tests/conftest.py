@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gc
 import os
+from collections.abc import Iterator
 
 for _name in ("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS", "MKL_NUM_THREADS"):
     os.environ.setdefault(_name, "1")  # before anything imports NumPy
@@ -17,6 +18,8 @@ import hypothesis  # noqa: E402
 import optuna  # noqa: E402
 import pytest  # noqa: E402
 
+from hpsearch.report.browser import Page, open_page  # noqa: E402
+
 # A busy machine must not fail a test: how long an example takes decides nothing.
 hypothesis.settings.register_profile("hpsearch", deadline=None, max_examples=50)
 hypothesis.settings.load_profile("hpsearch")
@@ -28,6 +31,15 @@ collect_ignore_glob = ["*/conftest.py"]
 @pytest.fixture(autouse=True)
 def _quiet() -> None:
     optuna.logging.set_verbosity(optuna.logging.WARNING)
+
+
+@pytest.fixture(scope="session")
+def browser(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Page]:
+    """One for all pages that `window.show` shows."""
+    blank = tmp_path_factory.mktemp("browser") / "blank.html"
+    blank.write_text("")
+    with open_page(blank) as page:
+        yield page
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

@@ -110,6 +110,35 @@ class Page:
             raise RunError(f"the page in the browser failed: {said}")
         return answer["result"].get("value")
 
+    def show(
+        self, address: str, *, width: int = 1280, height: int = 900, dark: bool = False
+    ) -> None:
+        """Go to an address and wait until it is loaded.
+
+        Args:
+            address: of a page, or of a file.
+            width: of the window, in pixels.
+            height: likewise.
+            dark: whether the reader prefers a dark page.
+
+        Raises:
+            RunError: the browser does not answer.
+        """
+        self.call(
+            "Emulation.setDeviceMetricsOverride",
+            width=width,
+            height=height,
+            deviceScaleFactor=1,
+            mobile=width < 600,
+        )
+        scheme = {"name": "prefers-color-scheme", "value": "dark" if dark else "light"}
+        self.call("Emulation.setEmulatedMedia", features=[scheme])
+        self.call("Page.navigate", url=address)
+        self.evaluate(
+            "new Promise(done => document.readyState === 'complete' ? done() : "
+            "addEventListener('load', () => done()))"
+        )
+
     def _listen(self, event: Mapping[str, Any]) -> None:
         parameters = event.get("params", {})
         if event.get("method") == "Runtime.exceptionThrown":
@@ -164,7 +193,8 @@ def open_page(
     ) as profile:
         page = _start([browser, *FLAGS, f"--user-data-dir={profile}"], seconds)
         try:
-            _open(page, path, width, height, dark)
+            _attach(page)
+            page.show(path.absolute().as_uri(), width=width, height=height, dark=dark)
             yield page
         finally:
             _end(page)
@@ -188,25 +218,11 @@ def _start(command: list[str], seconds: float) -> Page:
     return Page(process, our_write, our_read, time.monotonic() + seconds)
 
 
-def _open(page: Page, path: Path, width: int, height: int, dark: bool) -> None:
+def _attach(page: Page) -> None:
     target = page.call("Target.createTarget", url="about:blank")["targetId"]
     page.session = page.call("Target.attachToTarget", targetId=target, flatten=True)["sessionId"]
     for domain in ("Page", "Runtime", "Log"):
         page.call(f"{domain}.enable")
-    page.call(
-        "Emulation.setDeviceMetricsOverride",
-        width=width,
-        height=height,
-        deviceScaleFactor=1,
-        mobile=width < 600,
-    )
-    scheme = {"name": "prefers-color-scheme", "value": "dark" if dark else "light"}
-    page.call("Emulation.setEmulatedMedia", features=[scheme])
-    page.call("Page.navigate", url=path.absolute().as_uri())
-    page.evaluate(
-        "new Promise(done => document.readyState === 'complete' ? done() : "
-        "addEventListener('load', () => done()))"
-    )
 
 
 def _end(page: Page) -> None:

@@ -20,17 +20,15 @@ from urllib.parse import urlsplit
 
 import optuna
 import pytest
+from window import BROWSER, show
 
 from hpsearch.cli.app import run
 from hpsearch.errors import RunError
-from hpsearch.report.browser import Page, find_browser, open_page
+from hpsearch.report.browser import Page
 from hpsearch.storage import open_storage
 
 pytestmark = pytest.mark.slow
 
-BROWSER = pytest.mark.skipif(
-    find_browser() is None, reason="needs Chromium (Debian: apt install chromium)"
-)
 
 FLOWERS = """
 name = "flowers"
@@ -191,14 +189,6 @@ def test_no_pruned_trial_is_without_a_value(served: str) -> None:
     assert all(trial["intermediate_values"] for trial in pruned)
 
 
-@pytest.fixture(scope="module")
-def browser(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Page]:
-    blank = tmp_path_factory.mktemp("browser") / "blank.html"
-    blank.write_text("")
-    with open_page(blank) as browser:
-        yield browser
-
-
 @BROWSER
 @pytest.mark.parametrize(
     ("page", "words"),
@@ -221,7 +211,7 @@ def test_a_browser_gets_in_by_the_link(link: str, browser: Page) -> None:
 
 def assert_shown(browser: Page, address: str, words: str) -> None:
     """A browser shows a page with these words on it, and has nothing to complain of."""
-    browser.call("Page.navigate", url=address)
+    show(browser, address)
     deadline, shown = time.monotonic() + 60, ""
     while words not in shown:
         assert time.monotonic() < deadline, shown

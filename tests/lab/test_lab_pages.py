@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import time
 from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
@@ -11,19 +12,17 @@ from typing import Any
 
 import numpy as np
 import pytest
+from window import BROWSER, show
 
 from hpsearch.cli.app import run
 from hpsearch.errors import RunError
 from hpsearch.lab import EXPERIMENTS
 from hpsearch.lab.numbers import LARGEST, document
 from hpsearch.lab.pages import experiment_html, write_experiment, write_index
-from hpsearch.report.browser import Page, find_browser, open_page
+from hpsearch.report.browser import Page
 
 pytestmark = pytest.mark.slow
 
-BROWSER = pytest.mark.skipif(
-    find_browser() is None, reason="needs Chromium (Debian: apt install chromium)"
-)
 Measured = Callable[[str], Any]
 
 
@@ -110,6 +109,7 @@ def wait_for(browser: Page, name: str) -> None:
     there = f"location.pathname.endsWith('{name}') && document.readyState === 'complete'"
     arrived = False
     while not arrived:
+        time.sleep(0.02)
         with suppress(RunError):  # a question to the page that it is just leaving
             arrived = browser.evaluate(there)
 
@@ -121,21 +121,21 @@ def wait_for(browser: Page, name: str) -> None:
     ids=["wide", "phone, dark"],
 )
 def test_a_browser_draws_every_page_without_a_complaint(
-    names: list[str], width: int, dark: bool, tmp_path: Path, measured: Measured
+    names: list[str], width: int, dark: bool, tmp_path: Path, measured: Measured, browser: Page
 ) -> None:
     paths = [write_experiment(tmp_path, name, measured(name)) for name in names]
-    with open_page(write_index(tmp_path), width=width, dark=dark) as browser:
-        assert browser.evaluate("document.querySelectorAll('h2 a').length") == len(names)
-        for path in paths:
-            browser.evaluate(f"document.querySelector('a[href=\"{path.name}\"]').click()")
-            wait_for(browser, path.name)
-            empty = browser.evaluate(
-                "drawn.then(divs => divs.filter(div => !div.querySelector('.trace path'))"
-                ".map(div => div.id))"
-            )
-            assert empty == []
-            assert browser.evaluate("FIGURES.length") >= 2
-            assert browser.evaluate("document.documentElement.scrollWidth <= innerWidth"), path.name
-            browser.evaluate("document.querySelector('nav a').click()")
-            wait_for(browser, "index.html")
-        assert browser.problems == []
+    show(browser, write_index(tmp_path), width=width, dark=dark)
+    assert browser.evaluate("document.querySelectorAll('h2 a').length") == len(names)
+    for path in paths:
+        browser.evaluate(f"document.querySelector('a[href=\"{path.name}\"]').click()")
+        wait_for(browser, path.name)
+        empty = browser.evaluate(
+            "drawn.then(divs => divs.filter(div => !div.querySelector('.trace path'))"
+            ".map(div => div.id))"
+        )
+        assert empty == []
+        assert browser.evaluate("FIGURES.length") >= 2
+        assert browser.evaluate("document.documentElement.scrollWidth <= innerWidth"), path.name
+        browser.evaluate("document.querySelector('nav a').click()")
+        wait_for(browser, "index.html")
+    assert browser.problems == []

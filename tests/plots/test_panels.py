@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 import pytest
 from views import COARSE, FINE, NARROW, SNAPSHOTS, WIDE, trial, view_of
+from window import BROWSER, show
 
 from hpsearch.advice import Change, Recommendation
 from hpsearch.data.account import Account
@@ -30,7 +31,7 @@ from hpsearch.plots.scales import parameter_axis, score_axis, thinned
 from hpsearch.plots.slice_contour import slice_contour_data, smoothed
 from hpsearch.plots.style import STRATEGY_COLOURS, VERMILLION, label, stage_colour
 from hpsearch.plots.timeline import timeline_data
-from hpsearch.report.browser import find_browser, open_page
+from hpsearch.report.browser import Page
 from hpsearch.report.dashboards import Dashboard
 from hpsearch.report.document import write_page
 from hpsearch.report.page import page_html
@@ -528,15 +529,15 @@ def test_long_choices_are_short_at_the_axis_and_whole_under_the_mouse() -> None:
 
 
 @pytest.mark.slow
-@pytest.mark.skipif(find_browser() is None, reason="needs Chromium (Debian: apt install chromium)")
-def test_a_browser_draws_long_choices(tmp_path: Path) -> None:
+@BROWSER
+def test_a_browser_draws_long_choices(tmp_path: Path, browser: Page) -> None:
     view = with_long_choices()
     path = tmp_path / "page.html"
     panels = Dashboard(title="Long", panels=["parameters", "slice-contour"])
     write_page(path, page_html([view], panels))
-    with open_page(path, width=390) as browser:
-        heights = browser.evaluate("drawn.then(divs => divs.map(div => div._fullLayout._size.h))")
-        names = browser.evaluate("FIGURES.map(div => div.querySelectorAll('.xtick text').length)")
-        assert browser.problems == []
+    show(browser, path, width=390)
+    heights = browser.evaluate("drawn.then(divs => divs.map(div => div._fullLayout._size.h))")
+    names = browser.evaluate("FIGURES.map(div => div.querySelectorAll('.xtick text').length)")
+    assert browser.problems == []
     assert min(heights) > 100
     assert min(names) >= 3

@@ -2,23 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 from looks import CUT_OFF
 from made_up import comparison, strategy_runs
+from window import BROWSER, show
 
 from hpsearch.compare.result import Comparison
 from hpsearch.report import load_dashboard, page_html, write_page
-from hpsearch.report.browser import find_browser, open_page
+from hpsearch.report.browser import Page
 
 pytestmark = pytest.mark.slow
 
-BROWSER = pytest.mark.skipif(
-    find_browser() is None, reason="needs Chromium (Debian: apt install chromium)"
-)
 HOSTILE = "</script><img src=x onerror=alert(1)>"
 
 
@@ -45,16 +43,19 @@ def alone() -> Comparison:
     return comparison(strategy_runs("grid", [[0.5]], [0.5]), name="alone")
 
 
-@pytest.fixture(scope="module", params=[(1280, False), (390, True)], ids=["wide", "phone, dark"])
-def opened(
-    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
-) -> Iterator[Any]:
+@pytest.fixture(scope="module")
+def page(tmp_path_factory: pytest.TempPathFactory) -> Path:
     path = tmp_path_factory.mktemp("page") / "comparison.html"
     write_page(path, page_html([six(), alone()], load_dashboard("compare")))
+    return path
+
+
+@pytest.fixture(scope="module", params=[(1280, False), (390, True)], ids=["wide", "phone, dark"])
+def opened(page: Path, browser: Page, request: pytest.FixtureRequest) -> Page:
     width, dark = request.param
-    with open_page(path, width=width, dark=dark) as browser:
-        browser.evaluate("drawn.then(() => 1)")
-        yield browser
+    show(browser, page, width=width, dark=dark)
+    browser.evaluate("drawn.then(() => 1)")
+    return browser
 
 
 @BROWSER

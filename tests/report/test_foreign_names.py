@@ -14,11 +14,12 @@ from typing import Any
 import optuna
 import pytest
 from nasty import NASTY, is_shown
+from window import BROWSER, show
 
 from hpsearch import parse_study_file, run_study
 from hpsearch.plots import PANELS, NothingToDraw, read_view
 from hpsearch.report import page_of
-from hpsearch.report.browser import find_browser, open_page
+from hpsearch.report.browser import Page
 from hpsearch.report.note import note_markdown
 from hpsearch.storage import open_storage
 from hpsearch.study_file.template import toml_value
@@ -26,9 +27,6 @@ from hpsearch.writing import OBEYED, written_out
 
 pytestmark = pytest.mark.slow
 
-BROWSER = pytest.mark.skipif(
-    find_browser() is None, reason="needs Chromium (Debian: apt install chromium)"
-)
 TURNED = "\N{RIGHT-TO-LEFT OVERRIDE}gpj.exe"
 
 
@@ -145,7 +143,7 @@ def test_a_note_takes_no_name_for_markdown(tmp_path: Path, name: str, shown: str
 
 @BROWSER
 def test_a_browser_draws_the_names_in_the_direction_of_the_page(
-    database: str, tmp_path: Path
+    database: str, tmp_path: Path, browser: Page
 ) -> None:
     page = tmp_path / "page.html"
     names = [TURNED.replace("gpj", "gnp"), "%{x}"]
@@ -156,12 +154,12 @@ def test_a_browser_draws_the_names_in_the_direction_of_the_page(
         )
         study.optimize(lambda trial, name=name: objective(trial, name), n_trials=12)
     page.write_text(page_of(store, names), encoding="utf-8")
-    with open_page(page) as browser:
-        browser.evaluate("drawn.then(() => 1)")
-        axes = browser.evaluate(
-            "[...document.querySelectorAll('.figure .xtitle')].map(each => each.textContent)"
-        )
-        assert "\\u202egnp.exe" in axes
-        assert "%{x}" in axes
-        assert not OBEYED.search(browser.evaluate("document.body.innerText.replace(/\\r/g, '')"))
-        assert browser.problems == []
+    show(browser, page)
+    browser.evaluate("drawn.then(() => 1)")
+    axes = browser.evaluate(
+        "[...document.querySelectorAll('.figure .xtitle')].map(each => each.textContent)"
+    )
+    assert "\\u202egnp.exe" in axes
+    assert "%{x}" in axes
+    assert not OBEYED.search(browser.evaluate("document.body.innerText.replace(/\\r/g, '')"))
+    assert browser.problems == []

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import re
 import unicodedata
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from html.parser import HTMLParser
 from pathlib import Path
 from typing import Any
@@ -16,6 +16,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from looks import CUT_OFF, LETTERS_A_LINE
+from window import BROWSER, show
 
 from hpsearch import parse_study_file, run_study
 from hpsearch.cli.app import run
@@ -23,14 +24,11 @@ from hpsearch.errors import RunError, UsageError
 from hpsearch.plots import PANELS, read_view
 from hpsearch.plots.effects import effects_data
 from hpsearch.report import page_name, page_of, write_pngs
-from hpsearch.report.browser import find_browser, open_page
+from hpsearch.report.browser import Page, open_page
 from hpsearch.report.page import file_name
 from hpsearch.storage import open_storage
 
 HOSTILE = '</script><img src=x onerror=alert(1)> & "q" it\'s %{y}'
-BROWSER = pytest.mark.skipif(
-    find_browser() is None, reason="needs Chromium (Debian: apt install chromium)"
-)
 
 
 @pytest.fixture(scope="module")
@@ -193,11 +191,11 @@ def test_pngs_of_every_figure(
 
 
 @pytest.fixture(scope="module", params=[(1280, False), (390, True)], ids=["wide", "phone, dark"])
-def opened(page: Path, request: pytest.FixtureRequest) -> Iterator[Any]:
+def opened(page: Path, browser: Page, request: pytest.FixtureRequest) -> Page:
     width, dark = request.param
-    with open_page(page, width=width, dark=dark) as browser:
-        browser.evaluate("drawn.then(() => 1)")
-        yield browser
+    show(browser, page, width=width, dark=dark)
+    browser.evaluate("drawn.then(() => 1)")
+    return browser
 
 
 @pytest.mark.slow
