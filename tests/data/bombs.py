@@ -36,7 +36,10 @@ def _two_texts(length: int, rows: int) -> pa.DictionaryArray:
 
 def _parquet(path: Path, columns: dict[str, object], times: int = 1) -> None:
     table = pa.table(columns)
-    with pq.ParquetWriter(path, table.schema, compression="zstd") as writer:
+    coded = [name for name, column in columns.items() if isinstance(column, pa.DictionaryArray)]
+    with pq.ParquetWriter(
+        path, table.schema, compression="zstd", use_dictionary=coded, write_statistics=False
+    ) as writer:
         for _ in range(times):
             writer.write_table(table)
 
