@@ -4,13 +4,19 @@ from __future__ import annotations
 
 import gc
 import os
+import shutil
 from collections.abc import Iterator
+from pathlib import Path
 
 for _name in ("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS", "MKL_NUM_THREADS"):
     os.environ.setdefault(_name, "1")  # before anything imports NumPy
 # Hundreds of processes start in these tests: those that may not keep bytecode would compile the
 # package again, each for itself, and take half as long again to start.
 os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
+# Databases wait for the disk thousands of times; where memory has room for files, none does.
+_MEMORY = Path("/dev/shm")
+if _MEMORY.is_dir() and shutil.disk_usage(_MEMORY).free > 4 << 30:
+    os.environ.setdefault("PYTEST_DEBUG_TEMPROOT", str(_MEMORY))
 # Thousands of nodes stay to the end; looking for cycles among them takes a tenth of the time.
 gc.set_threshold(100_000)
 

@@ -10,6 +10,7 @@ import optuna
 import pytest
 
 from hpsearch.cli.compare import comparison_document
+from hpsearch.compare import plan as planning
 from hpsearch.compare.plan import plan_comparison
 from hpsearch.compare.result import Comparison, comparisons, read_comparison
 from hpsearch.compare.run import Progressed, compare_study
@@ -68,6 +69,23 @@ def grid_of(file: StudyFile, more: int = 0) -> list[dict[str, object]]:
 
 def flops(file: StudyFile, points: list[dict[str, object]], epochs: int) -> float:
     return sum(training_flops(file.fixed() | p, SHAPE, epochs=epochs) for p in points)  # type: ignore[operator]
+
+
+@pytest.fixture(autouse=True)
+def _an_average_is_drawn_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Studies of one space have one average cost, and most of these tests have the same space."""
+    monkeypatch.setattr(planning, "_mean_epoch", average)
+
+
+draw_average = planning._mean_epoch
+averages: dict[tuple[str, DataShape], float] = {}
+
+
+def average(study: StudyFile, shape: DataShape) -> float:
+    key = study.model_dump_json(include={"model", "training"}), shape
+    if key not in averages:
+        averages[key] = draw_average(study, shape)
+    return averages[key]
 
 
 class TestPlan:

@@ -78,7 +78,7 @@ def test_a_last_training_that_hangs_is_killed_and_tried_again(
     db: str, monkeypatch: pytest.MonkeyPatch, broken: list[str]
 ) -> None:
     monkeypatch.setattr(refit, "refit_job", refit_that_hangs_once)
-    summary = run_study(study(2.0), storage=db, workers=1)
+    summary = run_study(study(1.0), storage=db, workers=1)
     assert summary.test_accuracy is not None
     assert broken == [TOO_LONG]
 
@@ -108,7 +108,7 @@ def test_a_member_of_an_ensemble_that_hangs_is_killed_and_tried_again(
     name: str,
     function: Callable[..., Any],
 ) -> None:
-    run_study(study(2.0), storage=db, workers=1)
+    run_study(study(1.0), storage=db, workers=1)
     monkeypatch.setattr(module, name, function)
     assert len(make_ensemble("s", 2, storage=db, workers=1).members) == 2
     assert broken == [TOO_LONG]

@@ -175,6 +175,7 @@ def test_a_study_goes_on_where_a_model_would_choose_otherwise(
     assert essence(anew) != essence(db)
 
 
+@pytest.mark.slow
 def test_real_workers_give_the_same_trials_as_one_process(
     db: str, tmp_path: Path, here: Here
 ) -> None:
@@ -186,7 +187,7 @@ def test_real_workers_give_the_same_trials_as_one_process(
     assert essence(other) == essence(db)
 
 
-@pytest.mark.parametrize("kind", ["threads", "processes"])
+@pytest.mark.parametrize("kind", ["threads", pytest.param("processes", marks=pytest.mark.slow)])
 def test_an_executor_of_ones_own_gives_the_same_trials_and_is_left_open(
     here: Here, db: str, tmp_path: Path, kind: str
 ) -> None:
@@ -227,10 +228,11 @@ def test_what_an_interrupted_run_gave_to_an_executor_is_taken_back(db: str) -> N
     assert states["WAITING"] > 0
 
 
+@pytest.mark.slow
 def test_threads_that_an_interrupted_run_leaves_stop_and_put_no_limit_back(db: str) -> None:
     def stop(event: Event) -> None:
         if isinstance(event, DataReady):
-            threading.Timer(2, os.kill, [os.getpid(), signal.SIGINT]).start()
+            threading.Timer(1, os.kill, [os.getpid(), signal.SIGINT]).start()
 
     def limits() -> set[int]:
         return {pool["num_threads"] for pool in threadpool_info() if pool["user_api"] == "blas"}

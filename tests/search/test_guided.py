@@ -123,6 +123,7 @@ def test_a_model_that_fails_leaves_the_points_of_a_sequence(
     assert proposed(drawn(20)) == [draw(index, ()) for index in range(8)]
 
 
+@pytest.mark.slow
 def test_a_small_space_and_a_large_stage() -> None:
     """More slots than configurations: some are repeated, as a choice that may be."""
     space = Space({"a": Categorical(("u", "v"))})

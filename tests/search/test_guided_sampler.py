@@ -64,6 +64,7 @@ def asked(study: optuna.Study, trials: int, sampler: optuna.samplers.BaseSampler
     return [study.ask(CUBE).params for _ in range(trials)]
 
 
+@pytest.mark.slow
 def test_it_comes_nearer_than_coarse_to_fine() -> None:
     """A smooth optimum in three dimensions, without noise, twenty seeds: paired."""
     nearer = 0
