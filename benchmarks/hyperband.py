@@ -3,8 +3,9 @@
 After the comparison of a study file each of its repeats has two searches more, on the same data
 divided alike, with the same trainer and budget. tpe-hyperband trains one configuration after the
 other, tells Optuna the validation accuracy of each epoch and stops where its pruner says so; what
-that saves pays for further trainings. It names its best single score; tpe-hyperband+ leaves the
-race its share of the budget, as all others do.
+that saves pays for further trainings. A training that was stopped counts with chance, as everywhere
+in a comparison. tpe-hyperband names its best single score; tpe-hyperband+ leaves the race its share
+of the budget, as all others do.
 
     python benchmarks/hyperband.py studies/compare-digits.toml
     python benchmarks/hyperband.py studies/compare-fashion-mnist.toml --repeats 2
@@ -97,15 +98,14 @@ class Trainer:
         )
         # Where it diverged, the epoch in which it did has cost something too.
         epochs = len(result.curve) + (not result.complete and result.why_stopped != "stopped")
-        self.trials.append(Trial(slot, result, self.cost(slot, min(epochs, slot.epochs))))
+        done = replace(slot, epochs=min(epochs, slot.epochs))
+        self.trials.append(Trial(slot, result, self.cost(done)))
         return result
 
-    def cost(self, slot: Slot, epochs: int | None = None) -> float:
-        """The floating-point operations of a slot, or of its first epochs."""
+    def cost(self, slot: Slot) -> float:
+        """The floating-point operations of a slot that trains to its end."""
         settings = self.study.configuration(slot.configuration)
-        return training_flops(
-            settings, self.shape, epochs=slot.epochs if epochs is None else epochs
-        )
+        return training_flops(settings, self.shape, epochs=slot.epochs)
 
     def results(self) -> list[Result]:
         """As a strategy sees them."""
@@ -123,7 +123,7 @@ class Trainer:
 
 
 def search(trainer: Trainer, amount: float, race: int = 0, reserved: float = 0.0) -> Found:
-    """One search with Hyperband, and perhaps the race.
+    """One search with Hyperband, and with a race if that has trainings.
 
     Args:
         trainer: trains.
@@ -131,14 +131,13 @@ def search(trainer: Trainer, amount: float, race: int = 0, reserved: float = 0.0
         race: the most trainings of the race.
         reserved: the share of the amount that the search leaves to it.
     """
-    study = trainer.study
-    spending = Spending((1 - reserved) * amount, trainer.cost, ())
-    saved = hyperband(trainer, spending, (1 - reserved) * amount)
-    trials = len(trainer.trials) + race
+    study, limit = trainer.study, (1 - reserved) * amount
+    spending = Spending(limit, trainer.cost, ())
+    saved = hyperband(trainer, spending, limit)
     plan = make_strategy(
         "tpe",
         study.space(),
-        trials=trials,
+        trials=len(trainer.trials) + race,
         epochs=study.training.epochs,
         seed=study.seed,
         race=race,
@@ -168,7 +167,7 @@ def hyperband(trainer: Trainer, spending: Spending, limit: float) -> float:
     )
     for index in count():
         if spending.over:
-            return saved
+            break
         trial = asked.ask()
         seed = slot_seed(study.seed, 0, index)
         slot = Slot(0, index, suggest(trial, space), seed, epochs)
@@ -188,7 +187,7 @@ def hyperband(trainer: Trainer, spending: Spending, limit: float) -> float:
         if result.why_stopped == "stopped":
             saved += trainer.cost(slot) - trainer.trials[-1].cost
             spending.raise_to(limit + saved)
-    raise AssertionError("counting has no end")
+    return saved
 
 
 def run_race(trainer: Trainer, spending: Spending, plan: RacedSearch) -> list[Result]:
