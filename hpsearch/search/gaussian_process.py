@@ -12,7 +12,8 @@ advise for hyperparameters, and r the distance with each input measured in a len
 
 `fit` finds lengths and noise that make the values likely (5.8); the scale that then is best has a
 closed form. With few values one length for all inputs is all that they can tell. With more each
-input has its own, as a maximum a posteriori: what no value speaks of stays at its prior.
+input has its own, as a maximum a posteriori about the one for all: an input of which no value
+speaks stays there.
 """
 
 from __future__ import annotations
@@ -29,7 +30,7 @@ Array: TypeAlias = np.ndarray[Any, np.dtype[np.float64]]
 
 LENGTHS = (0.15, 0.25, 0.4, 0.65, 1.0, 1.6)  # that are tried for all, in sqrt(number of inputs)
 NOISES = (0.01, 0.05, 0.15, 0.4, 1.0)  # that are tried, in the variance of the function
-TYPICAL = 0.5  # the median of the prior of a length, in sqrt(number of inputs)
+SPREAD = 0.5  # of an input's length about the one for all, as the deviation of its logarithm
 QUIETEST, NOISIEST = 1e-3, 10.0  # what the noise may be, in the variance of the function
 TINY = 1e-12  # in place of the size of values which are all zero
 TELLING = 256  # values of which lengths and noise are found; more make it slow and no better
@@ -188,21 +189,20 @@ def _own_lengths(
 ) -> tuple[Array, float]:
     """The length of each input, and the noise: a local maximum a posteriori, from these on.
 
-    The logarithm of each length is normal about a typical one, with a standard deviation of 1.
+    The logarithm of each length is normal about the one that was found for all.
     """
     from scipy.optimize import minimize
 
-    inputs = len(squared)
-    typical = math.log(TYPICAL * math.sqrt(max(inputs, 1)))
+    shared = np.log(lengths)
 
     def objective(x: Array) -> tuple[float, Array]:
-        off = x[:-1] - typical
+        off = (x[:-1] - shared) / SPREAD
         loss, gradient = _loss(squared, values, x)
-        gradient[:-1] += off
+        gradient[:-1] += off / SPREAD
         return loss + 0.5 * float(off @ off), gradient
 
     start = np.log([*lengths, noise])
-    bounds = [(typical - 4.0, typical + 4.0)] * inputs
+    bounds = [(length - 4.0, length + 4.0) for length in shared]
     bounds.append((math.log(QUIETEST), math.log(NOISIEST)))
     options = {"maxiter": 50}
     x = minimize(objective, start, jac=True, method="L-BFGS-B", bounds=bounds, options=options).x

@@ -170,7 +170,7 @@ def test_a_settled_race_gives_what_is_left_back_to_the_search(
     def evaluate(slot: Slot) -> float:
         x = slot.configuration["x"]
         assert isinstance(x, float)
-        rng = np.random.default_rng([slot.seed, int(x * 2**30)])
+        rng = np.random.default_rng([slot.seed, abs(hash(x))])
         return -((x - 0.3) ** 2) + noise * rng.normal()
 
     report = run_search(evaluate, make_strategy(name, LINE, trials=trials, epochs=1, seed=0))
