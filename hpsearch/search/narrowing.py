@@ -154,7 +154,10 @@ def _range(
     # isinstance tells the type checker what a numeric parameter's values are.
     best = [before.scaled(s.value) for s in _best(seen) if isinstance(s.value, int | float)]
     x = [before.scaled(s.value) for s in seen if isinstance(s.value, int | float)]
-    effect = explained([x, [v * v for v in x]], [s.rank for s in seen])
+    # As places in the range, whose squares are numbers whatever the range is.
+    bottom, top = before.bounds()
+    places = [(v - bottom) / ((top - bottom) or 1.0) for v in x]
+    effect = explained([places, [v * v for v in places]], [s.rank for s in seen])
     if len(best) < 2 or effect.p > CHANCE:
         return Move(name, before, before, _stays(effect, len(seen), len(best)))
     low, high = min(best), max(best)
@@ -164,14 +167,14 @@ def _range(
         f"the best {len(best)} of {len(seen)} trials lie between {_shown(before, low)} and "
         f"{_shown(before, high)} (it explains {_shown_effect(effect)})"
     )
-    places = []
+    bounds = []
     for end, beyond in zip(_ends(history), (low - margin, high + margin), strict=True):
         place = min(beyond, end.outer, key=lambda p: end.sign * p)
         if end.crowded(best):
             place, why = _past(end, place, history, tried)
             reason += f"; they crowd the {end.name} of the range, {why}"
-        places.append(place)
-    after = _with_ends(before, *places, around=(low, high))
+        bounds.append(place)
+    after = _with_ends(before, *bounds, around=(low, high))
     return Move(name, before, after, reason + ("; the range stays." if after == before else "."))
 
 

@@ -138,6 +138,24 @@ def test_a_sampler_can_be_pickled_in_the_middle_of_a_study(kind: type[CoarseToFi
     assert drawn == trial.params["x"]
 
 
+@pytest.mark.parametrize(
+    ("low", "high", "log"),
+    [
+        (-1e300, 1e300, False),
+        (1e-300, 1e300, True),
+        (5e-324, 1e-300, True),
+        (0.0, 5e-324, False),
+        (1e15, 1e15 + 2, False),
+    ],
+)
+def test_ranges_may_be_as_wide_and_as_narrow_as_numbers_are(
+    kind: type[CoarseToFineSampler], low: float, high: float, log: bool
+) -> None:
+    study = optuna.create_study(sampler=kind(40, seed=0), direction="maximize")
+    study.optimize(lambda trial: trial.suggest_float("x", low, high, log=log), n_trials=30)
+    assert low <= study.best_value <= high
+
+
 def test_more_trials_than_promised_belong_to_the_last_stage(
     kind: type[CoarseToFineSampler],
 ) -> None:
