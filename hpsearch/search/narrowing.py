@@ -57,10 +57,14 @@ class _End(NamedTuple):
     def holds(self, x: float) -> bool:
         return self.sign * (x - self.inner) >= -1e-9
 
-    def crowded(self, best: Sequence[float]) -> bool:
-        """Whether more of the best lie here than chance would put: a binomial tail."""
+    def crowded(self, best: Sequence[float], seen: Sequence[float]) -> bool:
+        """Whether more of the best lie here than chance would put: a binomial tail.
+
+        Where more of all trials lie here than a uniform draw puts, as a model's choices may, so
+        does chance.
+        """
         n, there = len(best), sum(self.holds(x) for x in best)
-        p = self.share
+        p = max(self.share, sum(self.holds(x) for x in seen) / len(seen))
         tail = sum(math.comb(n, k) * p**k * (1 - p) ** (n - k) for k in range(there, n + 1))
         return tail <= CROWD
 
@@ -170,7 +174,7 @@ def _range(
     bounds = []
     for end, beyond in zip(_ends(history), (low - margin, high + margin), strict=True):
         place = min(beyond, end.outer, key=lambda p: end.sign * p)
-        if end.crowded(best):
+        if end.crowded(best, x):
             place, why = _past(end, place, history, tried)
             reason += f"; they crowd the {end.name} of the range, {why}"
         bounds.append(place)

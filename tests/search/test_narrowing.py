@@ -166,6 +166,19 @@ def test_a_limit_between_the_steps_is_kept() -> None:
     assert below.parameters["x"] == Int(0, 0, step=5, limits=(-2, 23))
 
 
+@pytest.mark.parametrize(("there", "moves"), [(10, True), (34, False)])
+def test_where_nearly_all_were_tried_the_best_are_no_crowd(there: int, moves: bool) -> None:
+    # As a model draws: most trials at the top, so that the best few would lie there by chance.
+    unit = Space({"x": Float(0.0, 1.0)})
+    places = [*np.linspace(0.0, 0.84, 40 - there), *np.linspace(0.86, 0.99, there)]
+    found = [
+        Result(Slot(0, i, {"x": float(x)}, seed=i, epochs=1), float(x))
+        for i, x in enumerate(places)
+    ]
+    _, [made] = narrow([unit], found)
+    assert ("moves past 1" in made.reason) == moves
+
+
 def test_a_range_does_not_move_to_where_trials_diverged() -> None:
     # The best rate is the largest that trains; above 0.5 nothing does.
     def score(c: Configuration) -> float | None:
