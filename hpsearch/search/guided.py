@@ -1,7 +1,7 @@
 """Guided search: coarse to fine, whose later stages a model of all results chooses.
 
-The first stage is the coarse one, and every stage has the ranges that `narrow` finds, with its
-reasons. Within them a Gaussian process (`learn`) chooses the points; where earlier studies tell of
+The first stage is the coarse one, with the middle of all ranges as its first point, and every stage
+has the ranges that `narrow` finds, with its reasons. Within them a Gaussian process (`learn`) chooses the points; where earlier studies tell of
 this one, it chooses those of the first stage too. One slot after the other gets the candidate of
 highest expected improvement (Mockus 1978; Jones, Schonlau & Welch 1998) over the best that the
 model believes of what was seen. All slots of a stage are chosen when it begins, each as if those
@@ -27,13 +27,37 @@ from hpsearch.search.quasi_random import sobol
 from hpsearch.search.surrogate import learn
 from hpsearch.space import Space
 
-__all__ = ["EPOCH_SHARES", "STAGE_SHARES", "choose", "expected_improvement", "guided", "motives"]
+__all__ = [
+    "EPOCH_SHARES",
+    "STAGE_SHARES",
+    "choose",
+    "coarse",
+    "expected_improvement",
+    "guided",
+    "motives",
+]
 
 STAGE_SHARES = (0.4, 0.2, 0.2, 0.2)
 EPOCH_SHARES = (0.25, 0.5, 1.0, 1.0)
 UNSEEN = 0.1  # of a stage: workers have it to do while the next one is not known
 CANDIDATES = 512  # from which a stage is chosen, at least
 FOR_A_SLOT = 4  # candidates for each slot, at least
+
+
+def coarse(space: Space, count: int, seed: int) -> Propose:
+    """What the first stage proposes where nothing is known: the middle, and points all over.
+
+    Ranges are what their author believes in, and their middle is what he believes in most. Where
+    few trials follow, it is worth more than one point more of the others.
+
+    Args:
+        space: of the stage.
+        count: how many slots it has.
+        seed: the study's seed.
+    """
+    draw = sobol(space, count, seed, stage=0)
+    middle = space.from_unit([0.5] * len(space.parameters))
+    return lambda index, finished: draw(index, finished) if index else middle
 
 
 def guided(

@@ -155,8 +155,10 @@ def _begin(
         return lambda index, _: space.sample(generator(seed, stage, index, _DRAW))
     if name in ADAPTIVE:
         return adaptive(name, space, seed)
-    if name == "guided" and (stage or prior):
-        return guided.guided(whole, space, slots, results, seed, stage=stage, prior=prior)
+    if name == "guided":
+        if stage or prior:
+            return guided.guided(whole, space, slots, results, seed, stage=stage, prior=prior)
+        return guided.coarse(space, slots, seed)
     return sobol(space, slots, seed, stage=stage)
 
 

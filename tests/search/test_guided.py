@@ -12,7 +12,7 @@ from hpsearch.search.base import Chosen
 from hpsearch.search.gaussian_process import Array, GaussianProcess, _cholesky, fit
 from hpsearch.search.guided import choose, expected_improvement, guided, motives
 from hpsearch.search.quasi_random import sobol
-from hpsearch.space import Categorical, Float, Space
+from hpsearch.space import Categorical, Float, Int, Space
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -158,3 +158,20 @@ def test_its_stages_are_narrowed_with_reasons_and_modelled_after_the_first() -> 
     ]
     assert all(len(stage.changes) == 3 for stage in search[1:])
     assert not any(stage.modelled for stage in report.stages if stage.races)
+
+
+@pytest.mark.parametrize("trials", [1, 24])
+def test_the_first_trial_is_the_middle_of_the_ranges(trials: int) -> None:
+    space = Space(
+        {
+            "rate": Float(1e-4, 1.0, log=True),
+            "depth": Int(1, 5),
+            "kind": Categorical(("a", "b", "c")),
+        }
+    )
+    plan = make_strategy("guided", space, trials=trials, epochs=1, seed=0)
+    stage = plan.next_stage([])
+    assert stage is not None
+    assert stage.slot(0).configuration == {"rate": pytest.approx(0.01), "depth": 3, "kind": "b"}
+    others = [stage.slot(index).configuration for index in range(1, stage.slots)]
+    assert stage.slot(0).configuration not in others
