@@ -37,7 +37,7 @@ class StudyBeliefs:
     of: str
 
     def scores(self, normal: np.ndarray) -> np.ndarray:
-        """The scores that have some normal scores; those beyond the axis lie at its edge."""
+        """The scores that have some targets; those beyond the axis lie at its edge."""
         return self.axis.clip((self.sign * self.beliefs.ladder.down(normal)).tolist())
 
 

@@ -76,9 +76,8 @@ def effects_data(view: StudyView) -> EffectsData:
         "Dashed: with the others averaged over their whole ranges; in brackets, the share of this "
         "in what the model expects to vary over the space"
         + (f" (together {alone:.0%}; the rest is in combinations). " if len(found) > 1 else ". ")
-        + "It knows scores by their ranks, and a rank is drawn as the score that had it, so that "
-        "nothing lies above the best found. The importances ask something else: where the best "
-        "tenth of the first stage lies."
+        + "It knows the worse half of the scores by rank, and nothing is drawn above the best "
+        "found. The importances ask something else: where the best tenth of the first stage lies."
     )
     return EffectsData(
         tuple(_effect(told, effect, best.get(effect.parameter)) for effect in found),

@@ -28,7 +28,7 @@ __all__ = ["HistoryData", "Span", "Trials", "history_data", "history_figure"]
 
 SIGMA = (
     "Hovering says why a trial was chosen; σ is the standard deviation that the model gave any "
-    "score before it had seen one, scores being normal scores of their ranks."
+    "score before it had seen one."
 )
 
 

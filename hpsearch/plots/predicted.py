@@ -13,7 +13,7 @@ from hpsearch.plots.style import GREY, Figure, blank_figure, faded, label, stage
 from hpsearch.plots.view import StudyView
 from hpsearch.search.base import StageKind
 from hpsearch.search.beliefs import expected
-from hpsearch.search.surrogate import normal_scores
+from hpsearch.search.surrogate import targets
 from hpsearch.wording import why_chosen
 
 __all__ = ["PredictedData", "Predictions", "predicted_data", "predicted_figure"]
@@ -57,7 +57,7 @@ def predicted_data(view: StudyView) -> PredictedData:
     guess = expected(told.beliefs)
     ends = [told.scores(guess.mean + d * guess.deviation) for d in (-2, 2)]
     bands = np.stack([told.scores(guess.mean), np.minimum(*ends), np.maximum(*ends)])
-    found = normal_scores(told.beliefs.results)
+    found = targets(told.beliefs.results)
     near = np.abs(found - guess.mean) <= 2 * guess.deviation
     places = {trial.number: i for i, trial in enumerate(told.trials)}
     complete = [t for t in told.trials if t.state == "complete"]
@@ -75,8 +75,8 @@ def predicted_data(view: StudyView) -> PredictedData:
         )
 
     note = (
-        f"{told.of} For each trial it was asked again without that trial; the ranks it expects "
-        f"and those found correlate by {_correlation(guess.mean, found):.2f}. Bars are 2 standard "
+        f"{told.of} For each trial it was asked again without that trial; what it expects and "
+        f"what was found correlate by {_correlation(guess.mean, found):.2f}. Bars are 2 standard "
         f"deviations to either side, noise included; {inside} of {len(complete)} scores lie in "
         f"theirs, and about 95% should. {told.beliefs.noise_share:.0%} of the variance is noise "
         "to the model: what another seed would change, and what these parameters do not tell. "

@@ -11,7 +11,7 @@ nothing but results, however they were chosen. What it believes is told in three
   Hoos & Leyton-Brown, An Efficient Approach for Assessing Hyperparameter Importance, 2014);
 - what each score would have been expected to be, had it not been seen.
 
-The model knows ranks as normal scores; `Ladder` leads back to scores, through the scores that were
+The model knows scores as `targets`; `Ladder` leads back to scores, through the scores that were
 found. It is monotone, so that the middle and the ends of a band stay what they are.
 """
 
@@ -29,7 +29,7 @@ from hpsearch.search.base import Configuration, Result, in_order
 from hpsearch.search.effects import evenly, ranks
 from hpsearch.search.gaussian_process import Array
 from hpsearch.search.quasi_random import unit_points
-from hpsearch.search.surrogate import Surrogate, learn, normal_scores
+from hpsearch.search.surrogate import Surrogate, learn, targets
 from hpsearch.space import Categorical, Parameter, Space, Value
 
 __all__ = [
@@ -63,19 +63,19 @@ Draw: TypeAlias = Mapping[str, Value]
 
 @dataclass(frozen=True)
 class Ladder:
-    """The normal scores of results, and the scores that have them.
+    """The targets of results, and the scores that have them.
 
     Args:
-        normal: rising, (k,).
+        targets: rising, (k,).
         scores: that of each, (k,), rising too.
     """
 
-    normal: Array
+    targets: Array
     scores: Array
 
-    def down(self, normal: Array) -> Array:
-        """The scores that have some normal scores; beyond both ends, the worst and the best."""
-        return np.interp(normal, self.normal, self.scores)
+    def down(self, expected: Array) -> Array:
+        """The scores that have some targets; beyond both ends, the worst and the best."""
+        return np.interp(expected, self.targets, self.scores)
 
 
 @dataclass(frozen=True)
@@ -85,7 +85,7 @@ class Beliefs:
     Args:
         results: those that it has learned from, in the order of their slots.
         model: the model; its space is that of the first stage, with ranges as wide as any result.
-        ladder: from its normal scores to scores.
+        ladder: from its targets to scores.
         whole: the variance of what it expects over the space.
     """
 
@@ -96,7 +96,7 @@ class Beliefs:
 
     @property
     def noise_share(self) -> float:
-        """The share of noise in the variance of the results' normal scores."""
+        """The share of noise in the variance of the results' targets."""
         return self.model.process.noise_share
 
 
@@ -107,9 +107,9 @@ class Effect:
     Args:
         parameter: its name.
         values: some of its values, in order, (k,).
-        mean: the normal score that is expected there, the others as in the best, (k,).
+        mean: the target that is expected there, the others as in the best, (k,).
         deviation: the standard deviation of that, noise aside, (k,).
-        average: the normal score that is expected there on average over the others, (k,).
+        average: the target that is expected there on average over the others, (k,).
         share: of this average in the variance of what the model expects over the space.
     """
 
@@ -128,7 +128,7 @@ class Joint:
     Args:
         parameters: their names.
         values: some values of each, in order.
-        mean: the normal score that is expected, (values of the first, values of the second).
+        mean: the target that is expected, (values of the first, values of the second).
         share: of the interaction alone in the variance of what the model expects over the space.
     """
 
@@ -143,7 +143,7 @@ class Expected:
     """What was to be expected of each result, had all the others been seen and not it.
 
     Args:
-        mean: its normal score, (n,).
+        mean: its target, (n,).
         deviation: the standard deviation of that, noise included, (n,).
     """
 
@@ -366,7 +366,6 @@ def _widened(space: Space, results: Sequence[Result]) -> Space:
 
 def _ladder(results: Sequence[Result]) -> Ladder:
     """The rungs are what is complete; what diverged has no score, and stands at the lowest."""
-    normal = normal_scores(results)
-    rungs = {r.score: x for r, x in zip(results, normal, strict=True) if r.complete}
+    rungs = {r.score: x for r, x in zip(results, targets(results), strict=True) if r.complete}
     scores = np.array(sorted(rungs))
     return Ladder(np.array([rungs[score] for score in scores]), scores)

@@ -1,7 +1,8 @@
 """What the results of a search tell of its whole space: a Gaussian process on configurations.
 
-- A score counts by its rank, as the normal score of it: neither a long tail of failures nor the
-  scale of the scores matters, and what diverged has a place, the last.
+- The better half of the scores counts as it is, in a unit of its own; the worse half by rank
+  (`targets`). So the model sees how much better the best are, and neither a long tail of failures
+  nor the scale of the scores matters; what diverged has a place, the last.
 - A number lies where it lies in the first stage's range, on the parameter's own scale, so that
   ranges may move. Two choices are equal or not.
 - A parameter that does not exist in a configuration is absent, and has no value. Absence is as far
@@ -28,7 +29,7 @@ from hpsearch.search.effects import ranks
 from hpsearch.search.gaussian_process import Array, GaussianProcess, Posterior, fit, given
 from hpsearch.space import Categorical, Parameter, Space, Value
 
-__all__ = ["Owners", "Surrogate", "learn", "normal_scores"]
+__all__ = ["Owners", "Surrogate", "learn", "targets"]
 
 Owners: TypeAlias = np.ndarray[tuple[int], np.dtype[np.intp]]
 """For each coordinate of a point the input that it belongs to, from 0."""
@@ -45,7 +46,7 @@ class Surrogate:
         epochs: how long that is.
         timed: whether not all trained as long.
         optional: the parameters that a configuration may lack.
-        process: the Gaussian process of normal scores.
+        process: the Gaussian process of `targets`.
         studies: from how many studies the results are; this one, and earlier ones.
     """
 
@@ -57,7 +58,7 @@ class Surrogate:
     studies: int
 
     def posterior(self, configurations: Sequence[Configuration]) -> Posterior:
-        """What normal scores are to be expected of configurations, trained so long."""
+        """What targets are to be expected of configurations, trained so long."""
         return self.process.posterior(self.points(configurations)[0])
 
     def points(self, configurations: Sequence[Configuration]) -> tuple[Array, Owners]:
@@ -83,7 +84,7 @@ class Surrogate:
         configurations = [result.slot.configuration for result in ordered]
         points, _ = self._points(configurations, [result.slot.epochs for result in ordered])
         lengths, noise = self.process.lengths, self.process.noise
-        return replace(self, process=given(points, normal_scores(ordered), lengths, noise))
+        return replace(self, process=given(points, targets(ordered), lengths, noise))
 
     def _points(
         self, configurations: Sequence[Configuration], trained: Sequence[int]
@@ -105,7 +106,7 @@ def learn(
         space: of the first stage.
         results: of any stages, in any order, not all equally good; none if there is a prior.
         prior: results of earlier studies, which may have gone over other ranges or other data; each
-            study's are ranked among themselves.
+            study's have targets of their own.
         optional: what a configuration may lack besides the parameters that have a condition.
 
     Raises:
@@ -120,25 +121,38 @@ def learn(
     which = [index for index, study in enumerate(studies) for _ in study]
     timed = trained if shortest < longest else []
     points, inputs = _points(space, configurations, timed, lacking, which, len(studies))
-    values = np.concatenate([normal_scores(study) for study in studies])
+    values = np.concatenate([targets(study) for study in studies])
     own_lengths = len(every) >= ENOUGH * len(space.parameters)
     process = fit(points, values, inputs, own_lengths=own_lengths)
     epochs = max(trained[: len(results)] or trained)
     return Surrogate(space, epochs, shortest < longest, lacking, process, len(studies))
 
 
-def normal_scores(results: Sequence[Result]) -> Array:
-    """What a normal distribution has at the rank of each result; equals share theirs.
+def targets(results: Sequence[Result]) -> Array:
+    """What the model learns as the value of each result, (n,); equals share theirs.
+
+    Below the median it is what a normal distribution has at the result's rank. From the median on
+    it is linear in the score, in the unit that gives the better half the mean of half a normal
+    distribution. Where that half has no scale, as when all of it is equal, ranks decide there too.
 
     >>> from hpsearch.search.base import Slot
-    >>> slots = [Slot(0, i, {}, 0, 1) for i in range(3)]
-    >>> normal_scores([Result(slot, 10.0**slot.index) for slot in slots]).round(2).tolist()
-    [-0.97, 0.0, 0.97]
+    >>> slots = [Slot(0, i, {}, 0, 1) for i in range(4)]
+    >>> targets([Result(slot, 10.0**slot.index) for slot in slots]).round(2).tolist()
+    [-1.15, -0.32, 0.07, 1.52]
     """
     from scipy.special import ndtri
 
-    scores: Array = ndtri((ranks(results) - 0.5) / max(len(results), 1))
-    return scores
+    by_rank: Array = ndtri((ranks(results) - 0.5) / max(len(results), 1))
+    scores = np.array([r.score if r.complete else -np.inf for r in results])
+    with np.errstate(over="ignore", invalid="ignore"):
+        median = np.median(scores) if len(scores) else math.nan
+        better = scores >= median
+        above = scores[better] - median
+        scale = above.mean() if better.any() else math.nan
+        if not 0.0 < scale < math.inf:
+            return by_rank
+    by_rank[better] = above / scale * math.sqrt(2.0 / math.pi)
+    return by_rank
 
 
 def _points(

@@ -21,7 +21,7 @@ from hpsearch.search.beliefs import (
     strongest_pair,
 )
 from hpsearch.search.quasi_random import sobol
-from hpsearch.search.surrogate import normal_scores
+from hpsearch.search.surrogate import targets
 from hpsearch.space import Categorical, Condition, Float, Int, Parameter, Space
 
 Score = Callable[[Configuration], float]
@@ -151,7 +151,7 @@ def test_a_parameter_is_looked_at_where_it_exists() -> None:
 def test_what_is_expected_of_a_result_is_what_the_others_say() -> None:
     beliefs = believed(cube(2), slope, 30, noise=0.2)
     guess = expected(beliefs)
-    process, values = beliefs.model.process, normal_scores(beliefs.results)
+    process, values = beliefs.model.process, targets(beliefs.results)
     for left in (0, 7, 29):
         rest = np.delete(np.arange(30), left)
         seen = process.correlation(process.points[rest], process.points[rest])
@@ -173,7 +173,7 @@ def test_the_ladder_leads_from_ranks_to_the_scores_that_had_them() -> None:
     results[3] = Result(results[3].slot, 1e9, complete=False)
     beliefs = believe(cube(2), results)
     assert beliefs is not None
-    normal = normal_scores(results)
+    normal = targets(results)
     complete = [i for i in range(20) if i != 3]
     scores = np.array([results[i].score for i in complete])
     assert beliefs.ladder.down(normal[complete]) == pytest.approx(scores)

@@ -79,11 +79,16 @@ def test_it_comes_nearer_than_coarse_to_fine() -> None:
 
 def test_trials_that_are_asked_for_together_spread() -> None:
     """Each counts for the next ones as if it had been seen, which a lone sampler does not know."""
-    study = told(30)
+
+    def noisy(trial: FrozenTrial) -> float:
+        assert trial.value is not None
+        return trial.value + float(np.random.default_rng(trial.number).normal(0, 0.1))
+
+    study = told(30, value=noisy)
     together = np.array([[*p.values()] for p in asked(study, 8, GuidedSampler(40, 0))])
     alone = []
     for number in range(30, 38):
-        study = told(number)
+        study = told(number, value=noisy)
         alone += [[*asked(study, 1, GuidedSampler(40, 0))[0].values()]]
 
     def spread(points: Any) -> float:

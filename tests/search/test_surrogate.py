@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from hpsearch.search.base import Configuration, Result, Slot
-from hpsearch.search.surrogate import _points, learn, normal_scores
+from hpsearch.search.surrogate import _points, learn, targets
 from hpsearch.space import Categorical, Condition, Float, Int, Space
 
 SPACE = Space(
@@ -68,13 +68,45 @@ def test_two_that_lack_a_parameter_are_equal_in_it() -> None:
     assert (points[0] == points[1]).all()
 
 
-def test_scores_count_by_rank_and_what_diverged_is_last() -> None:
-    given = [(3.0, True), (1e9, True), (0.0, False), (7.0, False), (-5.0, True)]
-    results = [Result(Slot(0, i, {}, 0, 1), s, complete) for i, (s, complete) in enumerate(given)]
-    scores = normal_scores(results)
-    assert list(np.argsort(-scores, kind="stable")) == [1, 0, 4, 2, 3]
-    assert scores[2] == scores[3]
-    assert scores.sum() == pytest.approx(0.0, abs=0.2)
+def told(*scores: float | None) -> list[float]:
+    """The targets of scores, None for what diverged."""
+    slots = [Slot(0, index, {}, 0, 1) for index in range(len(scores))]
+    found = [Result(s, x or 0.0, x is not None) for s, x in zip(slots, scores, strict=True)]
+    return [float(x) for x in targets(found)]
+
+
+def test_the_better_half_counts_as_it_is_and_the_worse_by_rank() -> None:
+    found = told(-1e9, 4.0, 1.0, 2.0, None, 10.0)
+    assert np.argsort(found).tolist() == [4, 0, 2, 3, 1, 5]
+    worst, bad, *_ = (told(-2.0, 4.0, 1.0, 2.0, None, 10.0)[i] for i in (4, 0))
+    assert (found[4], found[0]) == (worst, bad)  # however bad it is
+    assert (found[5] - found[1]) / (found[1] - found[3]) == pytest.approx(6.0 / 2.0)
+
+
+@pytest.mark.parametrize("scale", [1e-300, 1e-3, 1.0, 1e300])
+def test_the_unit_of_scores_does_not_matter(scale: float) -> None:
+    scores = [-5.0, 0.0, 1.0, 1.5, 3.0, 4.0]
+    assert told(*(scale * x for x in scores)) == pytest.approx(told(*scores))
+
+
+@pytest.mark.parametrize(
+    "scores",
+    [
+        (1.0, 2.0, 3.0, 3.0, 3.0, 3.0),  # the better half is equal
+        (None, None, None, 1.0, 2.0),  # most diverged
+        (-1.7e308, -1.6e308, 0.0, 1.7e308),  # differences that no number holds
+    ],
+)
+def test_where_the_better_half_has_no_scale_ranks_decide(scores: tuple[float | None, ...]) -> None:
+    found = told(*scores)
+    assert np.isfinite(found).all()
+    assert sum(found) == pytest.approx(0.0, abs=0.5)
+
+
+def test_what_diverged_is_last_and_equal() -> None:
+    found = told(3.0, 1e9, None, None, -5.0)
+    assert np.argsort(found, kind="stable").tolist() == [2, 3, 4, 0, 1]
+    assert found[2] == found[3] < found[4]
 
 
 def results(count: int, seed: int = 0) -> list[Result]:
@@ -97,7 +129,7 @@ def test_it_predicts_the_rank_of_what_it_has_not_seen(count: int, least: float) 
     model = learn(SPACE, results(count))
     assert (model.timed, model.epochs) == (True, 16)
     mean = model.posterior([result.slot.configuration for result in unseen]).mean
-    agreement = np.corrcoef(mean, normal_scores(unseen))[0, 1]
+    agreement = np.corrcoef(mean, targets(unseen))[0, 1]
     assert agreement > least
 
 
@@ -138,10 +170,10 @@ def test_a_study_alike_tells_what_this_one_has_not_seen_and_one_of_another_kind_
 
     def agreement(prior: list[Result]) -> float:
         mean = learn(SPACE, results(8), [prior]).posterior(configurations).mean
-        return float(np.corrcoef(mean, normal_scores(unseen))[0, 1])
+        return float(np.corrcoef(mean, targets(unseen))[0, 1])
 
     alone = learn(SPACE, results(8)).posterior(configurations).mean
-    without = float(np.corrcoef(alone, normal_scores(unseen))[0, 1])
+    without = float(np.corrcoef(alone, targets(unseen))[0, 1])
     assert agreement(results(60, seed=2)) > max(0.8, without)
     assert agreement(against(results(60, seed=2))) > without - 0.5
 
@@ -150,7 +182,7 @@ def test_before_a_study_has_results_its_prior_speaks_alone() -> None:
     unseen = results(60, seed=1)
     model = learn(SPACE, [], [results(60), results(60, seed=2)])
     mean = model.posterior([result.slot.configuration for result in unseen]).mean
-    assert np.corrcoef(mean, normal_scores(unseen))[0, 1] > 0.8
+    assert np.corrcoef(mean, targets(unseen))[0, 1] > 0.8
 
 
 def test_after_other_results_it_keeps_its_lengths_and_its_noise() -> None:
