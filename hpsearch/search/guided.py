@@ -4,12 +4,12 @@ The first stage is the coarse one, with the middle of all ranges as its first po
 has the ranges that `narrow` finds, with its reasons. Within them a Gaussian process (`learn`)
 chooses the points; where earlier studies tell of this one, it chooses those of the first stage too.
 One slot after the other gets the candidate of highest expected improvement (Mockus 1978; Jones,
-Schonlau & Welch 1998) over the best that the model believes of what was seen.
-All slots of a stage are chosen when it begins, each as if those
-before it had been seen with the values that were expected of them: that changes no mean, and lowers
-the variance around them, so that a batch spreads (Desautels, Krause & Burdick, Parallelizing
-Exploration-Exploitation Tradeoffs in Gaussian Process Bandit Optimization, 2014).
-The last tenth of a stage is not seen by the next one, which can begin while it trains.
+Schonlau & Welch 1998) over the best that the model believes of what was seen. All slots of a stage
+are chosen when it begins, each as if those before it had been seen with the values that were
+expected of them: that changes no mean, and lowers the variance around them, so that a batch spreads
+(Desautels, Krause & Burdick, Parallelizing Exploration-Exploitation Tradeoffs in Gaussian Process
+Bandit Optimization, 2014). The last tenth of a stage is not seen by the next one, which can begin
+while it trains.
 """
 
 from __future__ import annotations

@@ -77,25 +77,21 @@ def test_it_comes_nearer_than_coarse_to_fine() -> None:
     assert nearer >= 17  # by chance alone: one in seven hundred
 
 
-def test_trials_that_are_asked_for_together_spread() -> None:
-    """Each counts for the next ones as if it had been seen, which a lone sampler does not know."""
-
-    def noisy(trial: FrozenTrial) -> float:
-        assert trial.value is not None
-        return trial.value + float(np.random.default_rng(trial.number).normal(0, 0.1))
-
-    study = told(30, value=noisy)
-    together = np.array([[*p.values()] for p in asked(study, 8, GuidedSampler(40, 0))])
-    alone = []
-    for number in range(30, 38):
-        study = told(number, value=noisy)
-        alone += [[*asked(study, 1, GuidedSampler(40, 0))[0].values()]]
-
-    def spread(points: Any) -> float:
-        return float(np.linalg.norm(np.std(points, axis=0)))
-
-    assert len({tuple(p) for p in together.tolist()}) == 8
-    assert spread(together) > spread(alone)
+def test_a_trial_keeps_away_from_one_that_runs() -> None:
+    """The one that runs counts as if it had been seen; one that failed does not."""
+    away = {"runs": 0.0, "failed": 0.0}
+    for seed in range(12):
+        rng = np.random.default_rng(seed)
+        noise = rng.normal(0, 0.1, 20)
+        for fate in away:
+            study = told(20, value=lambda t, n=noise: t.values[0] + n[t.number])  # type: ignore[misc]
+            study.sampler = GuidedSampler(40, seed)
+            first = study.ask(CUBE)
+            if fate == "failed":
+                study.tell(first, state=TrialState.FAIL)
+            second = study.ask(CUBE)
+            away[fate] += math.dist(first.params.values(), second.params.values())
+    assert away["runs"] > 1.2 * away["failed"]
 
 
 def work(storage: str, barrier: Any) -> None:
