@@ -36,9 +36,9 @@ class StudyBeliefs:
     sign: float
     of: str
 
-    def scores(self, normal: np.ndarray) -> np.ndarray:
+    def scores(self, expected: np.ndarray) -> np.ndarray:
         """The scores that have some targets; those beyond the axis lie at its edge."""
-        return self.axis.clip((self.sign * self.beliefs.ladder.down(normal)).tolist())
+        return self.axis.clip((self.sign * self.beliefs.ladder.down(expected)).tolist())
 
 
 @lru_cache(maxsize=1)  # three panels ask, one after the other

@@ -28,37 +28,13 @@ from hpsearch.search.quasi_random import sobol
 from hpsearch.search.surrogate import learn
 from hpsearch.space import Space
 
-__all__ = [
-    "EPOCH_SHARES",
-    "STAGE_SHARES",
-    "choose",
-    "coarse",
-    "expected_improvement",
-    "guided",
-    "motives",
-]
+__all__ = ["EPOCH_SHARES", "STAGE_SHARES", "choose", "expected_improvement", "guided", "motives"]
 
 STAGE_SHARES = (0.4, 0.2, 0.2, 0.2)
 EPOCH_SHARES = (0.25, 0.5, 1.0, 1.0)
 UNSEEN = 0.1  # of a stage: workers have it to do while the next one is not known
 CANDIDATES = 512  # from which a stage is chosen, at least
 FOR_A_SLOT = 4  # candidates for each slot, at least
-
-
-def coarse(space: Space, count: int, seed: int) -> Propose:
-    """What the first stage proposes where nothing is known: the middle, and points all over.
-
-    Ranges are what their author believes in, and their middle is what he believes in most. Where
-    few trials follow, it is worth more than one point more of the others.
-
-    Args:
-        space: of the stage.
-        count: how many slots it has.
-        seed: the study's seed.
-    """
-    draw = sobol(space, count, seed, stage=0)
-    middle = space.from_unit([0.5] * len(space.parameters))
-    return lambda index, finished: draw(index, finished) if index else middle
 
 
 def guided(
@@ -74,7 +50,8 @@ def guided(
     """What a stage of a guided search proposes.
 
     The points of a Sobol sequence are the candidates; where too little has finished for a model, or
-    the model fails, the first of them are the stage, as in coarse to fine.
+    the model fails, the first of them are the stage, as in coarse to fine. The first stage has the
+    middle of all ranges too, unless earlier studies tell of it.
 
     Args:
         whole: the space of the first stage.
@@ -85,6 +62,8 @@ def guided(
         stage: the index of the stage.
         prior: results of earlier studies, each not all equally good.
     """
+    if stage == 0 and not prior:
+        return _coarse(space, count, seed)
     candidates = max(CANDIDATES, FOR_A_SLOT * count)
     draw = sobol(space, candidates, seed, stage=stage)
 
@@ -106,6 +85,22 @@ def guided(
         return [(points[index], why[index]) for index in choose(believed, best, count)]
 
     return Chosen(choices)
+
+
+def _coarse(space: Space, count: int, seed: int) -> Propose:
+    """What the first stage proposes where nothing is known: the middle, and points all over.
+
+    Ranges are what their author believes in, and their middle is what he believes in most. Where
+    few trials follow, it is worth more than one point more of the others.
+
+    Args:
+        space: of the stage.
+        count: how many slots it has.
+        seed: the study's seed.
+    """
+    draw = sobol(space, count, seed, stage=0)
+    middle = space.from_unit([0.5] * len(space.parameters))
+    return lambda index, finished: draw(index, finished) if index else middle
 
 
 def motives(candidates: Posterior, best: float) -> list[Motive]:

@@ -156,9 +156,7 @@ def _begin(
     if name in ADAPTIVE:
         return adaptive(name, space, seed)
     if name == "guided":
-        if stage or prior:
-            return guided.guided(whole, space, slots, results, seed, stage=stage, prior=prior)
-        return guided.coarse(space, slots, seed)
+        return guided.guided(whole, space, slots, results, seed, stage=stage, prior=prior)
     return sobol(space, slots, seed, stage=stage)
 
 

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import sys
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
-from importlib.util import module_from_spec, spec_from_file_location
 from pathlib import Path
 from typing import Any
 
 import pytest
+import scripts
 
 from hpsearch.compare.plan import plan_comparison
 from hpsearch.compare.run import compare_study
@@ -52,14 +51,7 @@ def file() -> StudyFile:
 
 @pytest.fixture(scope="module")
 def benchmark() -> Any:
-    path = Path(__file__).parents[2] / "benchmarks" / "hyperband.py"
-    found = spec_from_file_location("hyperband", path)
-    assert found is not None
-    assert found.loader is not None
-    benchmark = module_from_spec(found)
-    sys.modules["hyperband"] = benchmark  # its dataclasses look for it there
-    found.loader.exec_module(benchmark)
-    return benchmark
+    return scripts.benchmark("hyperband")
 
 
 @pytest.fixture(scope="module")

@@ -11,12 +11,12 @@ import sys
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import closing, suppress
-from importlib.util import module_from_spec, spec_from_file_location
 from pathlib import Path
 from typing import Any
 
 import optuna
 import pytest
+from scripts import benchmark
 
 from hpsearch.cli.app import run
 from hpsearch.engine import run_study
@@ -225,12 +225,7 @@ def test_a_training_that_takes_too_long_is_killed_and_left_as_fail(tmp_path: Pat
 @pytest.fixture(scope="module")
 def kills() -> Any:
     """The script that kills at length."""
-    found = spec_from_file_location("kills", ROOT / "benchmarks" / "kills.py")
-    assert found is not None
-    assert found.loader is not None
-    kills = module_from_spec(found)
-    found.loader.exec_module(kills)
-    return kills
+    return benchmark("kills")
 
 
 @pytest.mark.skipif(not Path("/proc/self/stat").exists(), reason="looks for processes in /proc")

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from importlib.util import find_spec, module_from_spec, spec_from_file_location
-from pathlib import Path
+from importlib.util import find_spec
 from typing import Any
 
 import numpy as np
 import pytest
+from scripts import benchmark
 
 from hpsearch.search import Configuration, Slot
 from hpsearch.space import Categorical, Condition, Float, Int, Space
@@ -28,13 +28,7 @@ LIBRARY = {"smac": "smac", "blendsearch": "flaml", "cfo": "flaml", "ngopt": "nev
 
 @pytest.fixture(scope="module")
 def peers() -> Any:
-    path = Path(__file__).parents[2] / "benchmarks" / "peers.py"
-    found = spec_from_file_location("peers", path)
-    assert found is not None
-    assert found.loader is not None
-    peers = module_from_spec(found)
-    found.loader.exec_module(peers)
-    return peers
+    return benchmark("peers")
 
 
 def score(slot: Slot) -> float:
