@@ -72,6 +72,7 @@ class Account:
         inputs: columns after one-hot coding, as the training part gives; None while undivided.
         unlabelled: how many of the rows that are left out have no label.
         divided: how the rows that are kept were divided, in words; empty while undivided.
+        task: what the target was taken for, and why, in words; empty where that was given.
     """
 
     rows_read: int
@@ -87,6 +88,7 @@ class Account:
     inputs: int | None = None
     unlabelled: int = 0
     divided: str = ""
+    task: str = ""
 
     @property
     def rows(self) -> int:
@@ -168,6 +170,8 @@ class Account:
             each = [f"{quoted(name)} ({about})" for name, about in told.items()]
             if each:
                 yield what, listed(each, most)
+        if self.task:
+            yield "task", self.task
         if self.divided:
             yield "divided", self.divided
         for remark in self.remarks if most is None else self.remarks[: 2 * most]:

@@ -13,6 +13,7 @@ from hpsearch.data.dataset import Dataset
 from hpsearch.data.files import TABLE_SUFFIXES, existing_file, first_line
 from hpsearch.data.images import load_cifar_10, load_fashion_mnist
 from hpsearch.data.splits import DividingColumns
+from hpsearch.data.target import Task
 from hpsearch.errors import DataError, UnknownNameError
 
 __all__ = ["DATASETS", "check_named", "columns_of", "load_dataset"]
@@ -34,6 +35,7 @@ def load_dataset(
     exclude: Sequence[str] = (),
     missing_labels: Sequence[str] = (),
     dividing: DividingColumns | None = None,
+    task: Task | None = None,
     validation_path: str | Path | None = None,
     test_path: str | Path | None = None,
 ) -> Dataset:
@@ -48,6 +50,8 @@ def load_dataset(
         exclude: columns to leave out, by name; the columns of arrays (.npz) are x0, x1, ...
         missing_labels: labels that mean that the label is missing; for tables and openml only.
         dividing: columns that say how rows are divided; for tables and openml only.
+        task: whether the target holds classes or a quantity; None to decide by what it holds; for
+            tables, arrays and openml only.
         validation_path: another table, whose rows are for validation.
         test_path: another table, whose rows are for the test.
 
@@ -70,14 +74,16 @@ def load_dataset(
         assert path is not None
         others = {"validation": validation_path, "test": test_path}
         files = {"train": path, **{part: file for part, file in others.items() if file is not None}}
-        dataset = _by_path(files, target, exclude, missing_labels, dividing)
+        dataset = _by_path(files, target, exclude, missing_labels, dividing, task)
     else:
         check_named(name, target)
         if name.startswith("openml:"):
-            dataset = _openml(name, target, home, exclude, missing_labels, dividing)
+            dataset = _openml(name, target, home, exclude, missing_labels, dividing, task)
         else:
             _no_columns(name, missing_labels, dividing)
             dataset = DATASETS[name](home).without(exclude)
+            if task not in (None, dataset.task):
+                raise DataError(f"{name} is for {dataset.task}; remove task = {task!r}.")
     return dataset if limit is None else dataset.sample(limit)
 
 
@@ -107,6 +113,7 @@ def _by_path(
     exclude: Sequence[str],
     missing_labels: Sequence[str],
     dividing: DividingColumns | None,
+    task: Task | None,
 ) -> Dataset:
     """The table of one file, or of one for each part."""
     file = existing_file(files["train"])
@@ -116,7 +123,7 @@ def _by_path(
         if target not in (None, "y"):
             raise DataError(f"{file} keeps its labels in the array y; remove target = {target!r}.")
         _no_columns(str(file), missing_labels, dividing)
-        return load_npz(file).without(exclude)
+        return load_npz(file, task).without(exclude)
     if file.name.endswith(TABLE_SUFFIXES):
         import pyarrow as pa
 
@@ -131,7 +138,7 @@ def _by_path(
             paths = {part: existing_file(path) for part, path in files.items()}
             table, parts = joined({part: (path, read_table(path)) for part, path in paths.items()})
         data = dataset_from_table(
-            file.name, table, target, exclude, missing_labels, dividing, parts
+            file.name, table, target, exclude, missing_labels, dividing, parts, task
         )
         # Arrow keeps freed memory for its next table: have it give back what this one took.
         pa.default_memory_pool().release_unused()
@@ -172,6 +179,7 @@ def _openml(
     exclude: Sequence[str],
     missing_labels: Sequence[str],
     dividing: DividingColumns | None,
+    task: Task | None,
 ) -> Dataset:
     """A table from openml.org, through scikit-learn's cache."""
     import pyarrow as pa
@@ -199,7 +207,7 @@ def _openml(
         raise DataError(
             f"{name} has {len(targets)} targets of its own; set target to one of its columns."
         )
-    return dataset_from_table(name, table, targets[0], exclude, missing_labels, dividing)
+    return dataset_from_table(name, table, targets[0], exclude, missing_labels, dividing, task=task)
 
 
 def _arff_parser() -> Literal["pandas", "liac-arff"]:

@@ -22,6 +22,7 @@ from pydantic_core import CoreSchema
 from hpsearch.data import DATASETS
 from hpsearch.data.preprocessing import KINDS
 from hpsearch.data.splits import KINDS as KINDS_OF_SPLITS
+from hpsearch.data.target import Task
 from hpsearch.errors import SpaceError, UsageError, nearest, shown
 from hpsearch.nn import ACTIVATIONS, INITIALIZERS, OPTIMIZERS, SCHEDULES
 from hpsearch.search.strategies import DOUBLE, STRATEGIES
@@ -185,6 +186,11 @@ class DataSection(_Table):
         None, "A table instead: CSV, Parquet or NPZ, relative to the study file."
     )
     target: str | None = _key(None, "The column of the table that holds the labels.")
+    task: Task | None = _key(
+        None,
+        "classification or regression; absent: decided by what the target holds.",
+        example="regression",
+    )
     exclude: list[str] = _key([], 'Columns to leave out of learning, by name: ["id", "date"].')
     missing_labels: list[str] = _key(
         [], 'Labels that mean a missing one, whose rows go: ["NA", "?"].'
