@@ -12,7 +12,7 @@ import bombs
 import numpy as np
 import pytest
 
-from hpsearch.data import columns, formats, load_dataset, plain
+from hpsearch.data import columns, formats, load_dataset, plain, target_column
 from hpsearch.data.target import as_target
 
 MOST = 1 << 30  # bytes above what Python, NumPy and Arrow take by themselves
