@@ -20,6 +20,7 @@ from hpsearch.checks.layers import layer_outputs
 from hpsearch.checks.leaks import label_leaks
 from hpsearch.checks.network_checks import initial_loss, regularization, tiny_subset
 from hpsearch.checks.rates import LONGER, RateRange, learning_rates, sweep
+from hpsearch.checks.split_checks import drift, groups_apart, near_duplicates, order_in_time
 from hpsearch.data import Dataset, Split
 from hpsearch.nn import TrainingConfig
 from hpsearch.space import Parameter, Space, Value
@@ -78,12 +79,17 @@ def check_data(dataset: Dataset, split: Split, *, seed: int = 0) -> list[Check]:
         seed: draws rows where not all are looked at.
     """
     content, whole = identical_rows(dataset.X)
+    drifts = drift(dataset, split)
     return [
         missing_values(dataset, split),
         codes_for_missing(dataset),
         constant_columns(dataset, split),
         class_balance(dataset, split),
+        groups_apart(dataset, split),
+        order_in_time(dataset),
+        *([] if drifts is None else [drifts]),
         duplicates(dataset, split, content, whole),
+        near_duplicates(dataset, split, seed=seed),
         contradictions(dataset, split, content),
         label_leaks(dataset, split, seed=seed),
     ]

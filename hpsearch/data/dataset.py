@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from hpsearch.data.account import Account
 from hpsearch.data.in_memory import column_names, numbers_of
-from hpsearch.data.splits import Division, strata, stratified_sample
+from hpsearch.data.splits import Division, Suspect, strata, stratified_sample
 from hpsearch.data.target import Task, as_target, check_target, given_codes
 from hpsearch.errors import DataError, UnknownNameError
 
@@ -56,6 +56,7 @@ class Dataset:
         notes: what was done to the source, in plain sentences.
         fixed_test: the first row of the source's own test part, which reaches to the end, if any.
         division: what the source says about how its rows may be divided.
+        suspects: columns by which they may have to be divided though nobody said so.
         account: what became of the source's rows and columns.
     """
 
@@ -68,6 +69,7 @@ class Dataset:
     notes: tuple[str, ...] = ()
     fixed_test: int | None = None
     division: Division = field(default_factory=Division)
+    suspects: Mapping[str, Suspect] = field(default_factory=dict)
     account: Account = field(kw_only=True)
 
     @classmethod
@@ -234,6 +236,10 @@ class Dataset:
             account=account.with_values(X, self.feature_names, self.categories),
             fixed_test=None if self.fixed_test is None else len(parts[0]),
             division=self.division.of(rows),
+            suspects={
+                name: replace(suspect, values=suspect.values[rows])
+                for name, suspect in self.suspects.items()
+            },
         )
 
 

@@ -20,7 +20,7 @@ from hpsearch.errors import DataError, UnknownNameError, nearest, shown
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["joined", "read_division"]
+__all__ = ["joined", "read_division", "read_times"]
 
 
 def read_division(
@@ -39,7 +39,7 @@ def read_division(
         DataError: a row has no group, no time or no part, or a column holds something else.
         UnknownNameError: there is no such column.
     """
-    read = {"groups": _groups, "time": _times, "parts": _parts}
+    read = {"groups": _groups, "time": read_times, "parts": _parts}
     found: dict[str, Any] = {}
     for setting, column in wanted.named().items():
         if column == target:
@@ -108,7 +108,17 @@ def _groups(name: str, column: str, cells: Any) -> NDArray[np.int64]:
     return np.asarray(codes.indices.to_numpy()).astype(np.int64)
 
 
-def _times(name: str, column: str, cells: Any) -> NDArray[np.float64]:
+def read_times(name: str, column: str, cells: Any) -> NDArray[np.float64]:
+    """When each row is from, as a number that grows with time.
+
+    Args:
+        name: the data set, for messages.
+        column: its name.
+        cells: dates, times, or numbers, none missing.
+
+    Raises:
+        DataError: they have no order in time, or it cannot be told.
+    """
     if pa.types.is_string(cells.type) or pa.types.is_large_string(cells.type):
         cells = _times_of_text(name, column, cells)
     if pa.types.is_temporal(cells.type) and not pa.types.is_duration(cells.type):

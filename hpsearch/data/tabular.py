@@ -34,6 +34,7 @@ from hpsearch.data.plain import (
     words_for_missing,
 )
 from hpsearch.data.splits import DividingColumns
+from hpsearch.data.suspects import find_suspects
 from hpsearch.data.tables import read_table
 from hpsearch.data.target import Task
 from hpsearch.data.target_column import read_labels
@@ -131,7 +132,10 @@ def dataset_from_table(
             remarks=(*labels.remarks, *_remarks(table, columns, nameless)),
         ),
     )
-    return replace(data, division=division)
+    asked = [
+        c for c in table.column_names if c not in (target, *exclude, *dividing.named().values())
+    ]
+    return replace(data, division=division, suspects=find_suspects(table, asked, labels.there))
 
 
 DIVIDES = {
