@@ -39,7 +39,7 @@ class MLPClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
     """A multilayer perceptron classifier that takes the place of scikit-learn's.
 
     Arguments that share a name with `sklearn.neural_network.MLPClassifier` have its meaning and its
-    default; the last nine are ours. The differences: it computes in float32; two classes get two
+    default; the last ten are ours. The differences: it computes in float32; two classes get two
     softmax outputs like any other number; biases begin at ``bias`` and are not drawn; there is no
     ``lbfgs``, no ``sample_weight`` and no multi-label target. Sparse input is made dense, whole.
     Standardize the features first, as for any such network.
@@ -84,6 +84,7 @@ class MLPClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         weight_averaging: decay of the running average of the weights that predicts in their place,
             0 for off. `partial_fit` goes on from the raw weights, a warm start from the
             average.
+        label_smoothing: share of a label's probability that all classes get alike.
 
     Attributes:
         classes_: the labels, sorted (n_classes,).
@@ -141,6 +142,7 @@ class MLPClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         warmup: float = 0.0,
         maxout_pieces: int = 2,
         weight_averaging: float = 0.0,
+        label_smoothing: float = 0.0,
     ) -> None:
         self.hidden_layer_sizes = hidden_layer_sizes
         self.activation = activation
@@ -172,6 +174,7 @@ class MLPClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         self.warmup = warmup
         self.maxout_pieces = maxout_pieces
         self.weight_averaging = weight_averaging
+        self.label_smoothing = label_smoothing
 
     def fit(self, X: Inputs, y: npt.ArrayLike) -> Self:
         """Train until the loss (or validation accuracy) settles, or for ``max_iter`` epochs.
@@ -452,13 +455,13 @@ class MLPClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         config = replace(trained.config, initializer="zeros")
         network = Network(
             trained.n_features,
-            trained.n_classes,
+            trained.n_outputs,
             config,
             rng=np.random.default_rng(0),
             dtype=np.float64,
         )
         network.load_state(trained.state())
-        return network.predict_logits(X).astype(np.float64, copy=False)
+        return network.predict_outputs(X).astype(np.float64, copy=False)
 
 
 class _Progress:

@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any, TypeAlias
+from typing import TypeAlias
 
 import numpy as np
 import numpy.typing as npt
 
-from hpsearch.nn.arrays import Array, Labels
+from hpsearch.nn.arrays import Array, Labels, Targets
 
 __all__ = ["Score", "accuracy", "r2"]
 
-Score: TypeAlias = Callable[[Array, npt.NDArray[Any]], float]
+Score: TypeAlias = Callable[[Array, Targets], float]
 """Takes the network's raw outputs (n, n_outputs) and the targets, labels (n,) or values
 (n, n_outputs), and gives a finite number, greater being better."""
 

@@ -80,7 +80,8 @@ def trained_on(
         result,
         spec.network,
         spec.training,
-        shares=np.bincount(y, minlength=classes) / len(y),
+        y=y,
+        n_outputs=classes,
         n_validation=len(y_validation),
     )
     return result, found
@@ -311,7 +312,9 @@ def test_a_training_must_have_been_traced() -> None:
     network = Network(X.shape[1], classes, spec.network, rng=rng)
     result = train(network, X, y, spec.training, rng=rng)
     with pytest.raises(ValueError, match="trace=True"):
-        diagnose(result, spec.network, spec.training, shares=(0.5, 0.5), n_validation=10)
+        diagnose(
+            result, spec.network, spec.training, y=np.array([0, 1]), n_outputs=2, n_validation=10
+        )
 
 
 def test_batch_normalization_of_single_samples_is_refused() -> None:
