@@ -1,7 +1,7 @@
 """What a network is and how it is trained: the one place that tells these settings.
 
 Each field says its default, what it may be and what it does; `NETWORK_AND_TRAINING` has them by
-name, for study files, search spaces and the classifier.
+name, for study files, search spaces and the estimators.
 """
 
 from __future__ import annotations

@@ -156,8 +156,8 @@ class Trainer:
         )
         if self.network.config.batch_norm and batches.size == 1:
             raise UsageError(
-                "batch normalization needs batches of two samples or more; raise batch_size, give "
-                "more samples or set batch_norm to false."
+                "batch normalization needs two samples or more, and a batch has 1 sample; raise "
+                "batch_size, give more samples or set batch_norm to false."
             )
         self._passes = {
             n: self.network.propagation(n, training=True, rng=self.rng)

@@ -359,7 +359,7 @@ def test_a_tail_of_one_sample_trains_under_batch_normalization() -> None:
 @pytest.mark.parametrize(("n", "batch_size"), [(1, 32), (40, 1)])
 def test_batch_normalization_of_single_samples_is_refused(n: int, batch_size: int) -> None:
     config = TrainingConfig(batch_size=batch_size)
-    with pytest.raises(UsageError, match="batches of two samples or more"):
+    with pytest.raises(UsageError, match="needs two samples or more"):
         fit(config, data=blobs(n), model={"batch_norm": True})
 
 

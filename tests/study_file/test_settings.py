@@ -10,10 +10,10 @@ from typing import Any
 import numpy as np
 import pytest
 
-from hpsearch.classifier import MLPClassifier
-from hpsearch.classifier.settings import read_settings
 from hpsearch.data import Preprocessor
 from hpsearch.errors import UsageError
+from hpsearch.estimators import MLPClassifier
+from hpsearch.estimators.settings import read_settings
 from hpsearch.nn import NetworkConfig, TrainingConfig
 from hpsearch.setting import Setting
 from hpsearch.space import Float, Int

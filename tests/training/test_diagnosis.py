@@ -318,5 +318,5 @@ def test_a_training_must_have_been_traced() -> None:
 
 
 def test_batch_normalization_of_single_samples_is_refused() -> None:
-    with pytest.raises(UsageError, match="batches of two samples or more"):
+    with pytest.raises(UsageError, match="needs two samples or more"):
         trained("iris", {"batch_norm": True, "batch_size": 1})
