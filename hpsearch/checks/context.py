@@ -9,7 +9,8 @@ import numpy as np
 from numpy.typing import DTypeLike, NDArray
 
 from hpsearch.data import Dataset, Preprocessor, Split
-from hpsearch.nn import Network
+from hpsearch.nn import LOSSES, Network
+from hpsearch.nn.losses import Loss
 from hpsearch.space import Value
 from hpsearch.training.specification import TrainingSpecification
 
@@ -103,14 +104,18 @@ class CheckContext:
     def loss(self, network: Network, rows: slice | NDArray[np.int64] = slice(None)) -> float:
         """Mean data loss of a network on some of the rows, in prediction mode."""
         with np.errstate(all="ignore"):
-            return network.loss.mean(network.predict_logits(self.X[rows]), self.y[rows])
+            return network.loss.mean(network.predict_outputs(self.X[rows]), self.y[rows])
 
     @property
     def chance(self) -> float:
         """The loss of a network that knows nothing."""
-        return Network.loss.chance(self.n_classes)
+        return self._loss.chance(self.n_classes)
 
     @property
     def guessing(self) -> float:
         """The loss of one that knows nothing but how frequent the classes are."""
-        return Network.loss.guessing((np.bincount(self.y) / len(self.y)).tolist())
+        return self._loss.guessing(self.y)
+
+    @property
+    def _loss(self) -> type[Loss]:
+        return LOSSES[self.spec.network.loss]

@@ -192,6 +192,8 @@ def _learn(
         patience=None,
         divergence=1e6,
         weight_averaging=0.0,
+        label_smoothing=0.0,
+        class_weight="none",
     )
     network = bare.network()
     X, y = np.ascontiguousarray(bare.X[rows]), bare.y[rows]
@@ -204,7 +206,7 @@ def _learn(
     result = train(
         network, X, y, training, rng=np.random.default_rng([bare.seed, 4]), on_epoch=learned
     )
-    logits = network.predict_logits(X)
+    logits = network.predict_outputs(X)
     right = float(np.mean(logits.argmax(axis=1) == y)) if np.isfinite(logits).all() else 0.0
     return bare.loss(network, rows), right, result.epochs
 

@@ -25,6 +25,7 @@ from hpsearch.data.splits import KINDS as KINDS_OF_SPLITS
 from hpsearch.data.target import Task
 from hpsearch.errors import SpaceError, UsageError, nearest, shown
 from hpsearch.nn import ACTIVATIONS, INITIALIZERS, OPTIMIZERS, SCHEDULES
+from hpsearch.nn.config import CLASS_WEIGHTS
 from hpsearch.search.strategies import DOUBLE, STRATEGIES
 from hpsearch.space import Categorical, Condition, Float, Int, Parameter, Space, Value, own_value
 from hpsearch.space.settings import SETTINGS
@@ -316,6 +317,8 @@ class TrainingSection(_Table):
     warmup: FloatSetting = _setting("warmup")
     l2: FloatSetting = _setting("l2", FloatRange(low=1e-6, high=1e-1, log=True))
     weight_averaging: FloatSetting = _setting("weight_averaging")
+    label_smoothing: FloatSetting = _setting("label_smoothing")
+    class_weight: Annotated[NameSetting, OneOf(CLASS_WEIGHTS)] = _setting("class_weight")
     batch_size: IntSetting = _setting("batch_size")
     patience: Whole | None = _setting("patience", example=5)
     divergence: float = _setting("divergence")

@@ -201,7 +201,7 @@ def train_folds(
             on_trained(fold, network)
         if test is not None:
             X, y = test(k)
-            tested.append(float(np.mean(network.predict_logits(X).argmax(axis=1) == y)))
+            tested.append(float(np.mean(network.predict_outputs(X).argmax(axis=1) == y)))
     last = results[-1]
     complete = _complete(last)
     shown = results[0] if complete else last
@@ -212,7 +212,8 @@ def train_folds(
             shown,
             spec.network,
             spec.training,
-            shares=(np.bincount(fold.y_train, minlength=n_classes) / len(fold.y_train)).tolist(),
+            y=fold.y_train,
+            n_outputs=n_classes,
             n_validation=len(fold.y_validation),
         )
     )
@@ -238,8 +239,8 @@ def _complete(result: TrainingResult) -> bool:
 
 
 def _accuracy(record: EpochRecord) -> float:
-    assert record.validation_accuracy is not None, "objectives always train with validation data"
-    return record.validation_accuracy
+    assert record.validation_score is not None, "objectives always train with validation data"
+    return record.validation_score
 
 
 def _loss(record: EpochRecord) -> float:
@@ -313,7 +314,7 @@ def refit_job(job: RefitJob, stop: Stop | None = None) -> Refit:
         stop_after=job.stop_after,
         on_epoch=None if stop is None else lambda _: stop(),
     )
-    labels = network.predict_logits(fold.X_validation).argmax(axis=1)
+    labels = network.predict_outputs(fold.X_validation).argmax(axis=1)
     return Refit(
         correct=int((labels == fold.y_validation).sum()),
         tested=len(labels),

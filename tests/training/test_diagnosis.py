@@ -80,7 +80,8 @@ def trained_on(
         result,
         spec.network,
         spec.training,
-        shares=np.bincount(y, minlength=classes) / len(y),
+        y=y,
+        n_outputs=classes,
         n_validation=len(y_validation),
     )
     return result, found
@@ -218,7 +219,7 @@ def test_a_healthy_training_is_not_called_faulty(number: int, seed: int) -> None
     data = DATA[(number + seed * (1 + number // 4 % 3)) % 4]
     result, found = trained(data, HEALTHY[number], seed=seed)
     assert [finding for finding in found if finding.fault] == []
-    assert (result.curve[-1].validation_accuracy or 0) > 0.8, "it was to be a healthy one"
+    assert (result.curve[-1].validation_score or 0) > 0.8, "it was to be a healthy one"
 
 
 @pytest.mark.parametrize(
@@ -311,9 +312,11 @@ def test_a_training_must_have_been_traced() -> None:
     network = Network(X.shape[1], classes, spec.network, rng=rng)
     result = train(network, X, y, spec.training, rng=rng)
     with pytest.raises(ValueError, match="trace=True"):
-        diagnose(result, spec.network, spec.training, shares=(0.5, 0.5), n_validation=10)
+        diagnose(
+            result, spec.network, spec.training, y=np.array([0, 1]), n_outputs=2, n_validation=10
+        )
 
 
 def test_batch_normalization_of_single_samples_is_refused() -> None:
-    with pytest.raises(UsageError, match="batches of two samples or more"):
+    with pytest.raises(UsageError, match="needs two samples or more"):
         trained("iris", {"batch_norm": True, "batch_size": 1})
