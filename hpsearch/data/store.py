@@ -42,15 +42,15 @@ class Fold:
 
     Args:
         X_train: shape (n_train, d'), float32.
-        y_train: class codes, shape (n_train,), int64.
+        y_train: class codes, shape (n_train,), int64, or a quantity in its own units, float64.
         X_validation: what to evaluate on, shape (n_validation, d'), float32.
-        y_validation: class codes, shape (n_validation,), int64.
+        y_validation: likewise, shape (n_validation,).
     """
 
     X_train: NDArray[np.float32]
-    y_train: NDArray[np.int64]
+    y_train: NDArray[Any]
     X_validation: NDArray[np.float32]
-    y_validation: NDArray[np.int64]
+    y_validation: NDArray[Any]
 
 
 @dataclass(frozen=True, eq=False)

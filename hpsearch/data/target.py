@@ -15,6 +15,7 @@ from hpsearch.errors import DataError, shown
 __all__ = [
     "TASKS",
     "Nature",
+    "Scale",
     "Target",
     "Task",
     "as_target",
@@ -57,6 +58,36 @@ class Target:
     def task(self) -> Task:
         """What it asks for."""
         return "classification" if self.classes else "regression"
+
+
+@dataclass(frozen=True)
+class Scale:
+    """Between a quantity in its own units and what a network learns: mean 0 and deviation 1.
+
+    Attributes:
+        mean: of the training rows.
+        deviation: likewise; 1 where they are all the same.
+
+    >>> scale = Scale.of(np.array([10.0, 20.0, 30.0]))
+    >>> scale.restored(scale.standardized(np.array([10.0, 40.0]))).round(4).tolist()
+    [10.0, 40.0]
+    """
+
+    mean: float
+    deviation: float
+
+    @classmethod
+    def of(cls, y: NDArray[np.float64]) -> Scale:
+        """That of a quantity (n,), of training rows only."""
+        return cls(float(np.mean(y)), float(np.std(y)) or 1.0)
+
+    def standardized(self, y: NDArray[np.float64]) -> NDArray[np.float32]:
+        """What a network learns (n, 1)."""
+        return ((y - self.mean) / self.deviation).astype(np.float32)[:, None]
+
+    def restored(self, outputs: NDArray[Any]) -> NDArray[np.float64]:
+        """What a network's outputs (n, 1) say, in the target's own units (n,)."""
+        return outputs[:, 0].astype(np.float64) * self.deviation + self.mean
 
 
 @dataclass(frozen=True)
