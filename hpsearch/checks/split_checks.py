@@ -155,8 +155,8 @@ def near_duplicates(dataset: Dataset, split: Split, *, seed: int) -> Check:
     known, asked = kind.transform(dataset.X[train]), kind.transform(dataset.X[held_out])
     if known.shape[1] < LEAST_INPUTS or len(known) < 20 or not len(asked):
         return Check("near-duplicates", "pass", "too few columns to tell", "none", "nothing to see")
-    nearest, fifth = _distances(asked, known)
-    near = (nearest > 0) & (nearest < NEAR * fifth)
+    nearest, fifth, same = _distances(asked, known)
+    near = ~same & (nearest < NEAR * fifth)
     share = float(near.mean())
     odd = share > ODD and int(near.sum()) >= 3
     return Check(
@@ -173,9 +173,11 @@ def near_duplicates(dataset: Dataset, split: Split, *, seed: int) -> Check:
 
 def _distances(
     asked: NDArray[np.float32], known: NDArray[np.float32]
-) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """How far each row's nearest known row is, and its fifth nearest."""
+) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.bool_]]:
+    """How far each row's nearest known row is, its fifth nearest, and whether the first equals it."""
     from sklearn.neighbors import NearestNeighbors
 
-    found = NearestNeighbors(n_neighbors=5).fit(known).kneighbors(asked)[0]
-    return found[:, 0], found[:, 4]
+    distances, rows = NearestNeighbors(n_neighbors=5).fit(known).kneighbors(asked)
+    # Distances are rounded, and those of equal rows need not be 0.
+    same = (asked == known[rows[:, 0]]).all(axis=1)
+    return distances[:, 0], distances[:, 4], same
