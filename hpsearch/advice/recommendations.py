@@ -12,8 +12,8 @@ import numpy as np
 
 from hpsearch.advice.evidence import Evidence
 from hpsearch.checks.check import listed
-from hpsearch.engine.intervals import wilson_interval
 from hpsearch.engine.summary import TrialRow
+from hpsearch.metrics.intervals import wilson_interval
 from hpsearch.search.beliefs import believe, effects
 from hpsearch.search.narrowing import narrow
 from hpsearch.search.race import configuration_key

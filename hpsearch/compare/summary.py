@@ -25,7 +25,7 @@ from hpsearch.compare.statistics import (
     wilcoxon,
 )
 from hpsearch.engine.baselines import WinnerIs
-from hpsearch.engine.intervals import wilson_interval
+from hpsearch.metrics.intervals import wilson_interval
 from hpsearch.search.strategies import DOUBLE
 
 __all__ = [

@@ -14,8 +14,8 @@ from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
 import numpy as np
 
-from hpsearch.engine.intervals import wilson_interval
 from hpsearch.engine.metadata import SIMPLE_MODEL, read_metadata
+from hpsearch.metrics.intervals import wilson_interval
 
 if TYPE_CHECKING:
     import optuna

@@ -14,12 +14,12 @@ from hpsearch.data import write_store
 from hpsearch.engine import record
 from hpsearch.engine.baselines import Baseline, WinnerIs, held_against, read_baselines
 from hpsearch.engine.identity import check_same_data, kept_study_file
-from hpsearch.engine.intervals import wilson_interval
 from hpsearch.engine.jobs import run_jobs
 from hpsearch.engine.processes import scratch_folder
 from hpsearch.engine.refit import model_of, refit_all
 from hpsearch.engine.runner import Run, Runner, open_runner
 from hpsearch.errors import DataError, RunError, UsageError
+from hpsearch.metrics.intervals import wilson_interval
 from hpsearch.search.base import Result, in_order
 from hpsearch.search.ensemble import forward_selection, members_to_try
 from hpsearch.storage import (

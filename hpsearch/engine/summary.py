@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from hpsearch.engine import record
 from hpsearch.engine.baselines import Baseline, WinnerIs, held_against, read_baselines
-from hpsearch.engine.intervals import wilson_interval
+from hpsearch.metrics.intervals import wilson_interval
 from hpsearch.search.base import Motive, Result, Slot, StageKind, StagePlan
 from hpsearch.search.distributions import as_value
 from hpsearch.shapes import a_number
