@@ -79,7 +79,13 @@ class Metric:
                 f"the metric {self.name} knows no weights of rows; choose another.", key="metric"
             )
         with np.errstate(all="ignore"):
-            return self.compute(y, self._needed(predictions), weight)
+            return self.compute(y, self.needed(predictions), weight)
+
+    def needed(self, predictions: np.ndarray) -> np.ndarray:
+        """Of a model's predictions what the metric reads: labels, decisions, or all of them."""
+        if predictions.ndim == 1 or self.needs in ("probabilities", "values"):
+            return predictions
+        return predictions.argmax(axis=1) if self.needs == "labels" else predictions[:, -1]
 
     def constant(self, y_train: np.ndarray, y: np.ndarray, weight: Weight = None) -> float:
         """What the best constant predictor comes to: what a known-bad training counts with.
@@ -123,11 +129,6 @@ class Metric:
     @property
     def _of_rows(self) -> str:
         return "classes" if self.task == "classification" else "values"
-
-    def _needed(self, predictions: np.ndarray) -> np.ndarray:
-        if predictions.ndim == 1 or self.needs in ("probabilities", "values"):
-            return predictions
-        return predictions.argmax(axis=1) if self.needs == "labels" else predictions[:, -1]
 
     def _constants(self, y: np.ndarray) -> Iterator[Array]:
         """What a constant predictor may answer for a row, having seen these."""

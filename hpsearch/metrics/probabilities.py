@@ -65,7 +65,7 @@ def roc_auc_ovr(y: Codes, probabilities: Array, weight: Weight = None) -> float:
 
 def ranks_of_two(positive: np.ndarray, decision: Array, weight: Weight = None) -> float:
     """The area that `roc_auc` tells of, given which rows are positive (n,)."""
-    order = np.argsort(decision)
+    order = np.argsort(decision, kind="stable")  # at once where rows are sorted already
     sorted_decision = decision[order]
     starts = np.flatnonzero(np.r_[True, sorted_decision[1:] != sorted_decision[:-1]])
     each = np.ones(len(order)) if weight is None else weight[order].astype(np.float64)
