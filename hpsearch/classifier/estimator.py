@@ -507,11 +507,11 @@ class _Progress:
         model.loss_ = record.train_loss
         model.loss_curve_.append(record.train_loss)
         line = f"epoch {model.n_iter_}: loss {record.train_loss:.6f}"
-        if record.validation_accuracy is None:
+        if record.validation_score is None:
             idle = self._loss(record.train_loss)
         else:
-            idle = self._score(record.validation_accuracy)
-            line += f", validation accuracy {record.validation_accuracy:.4f}"
+            idle = self._score(record.validation_score)
+            line += f", validation accuracy {record.validation_score:.4f}"
         if model.verbose:
             print(line)  # noqa: T201
         self.idle = self.idle + 1 if idle else 0

@@ -8,6 +8,7 @@ from hpsearch.nn.initializers import INITIALIZERS
 from hpsearch.nn.network import Network, state_shapes
 from hpsearch.nn.optimizers import OPTIMIZERS
 from hpsearch.nn.schedules import SCHEDULES
+from hpsearch.nn.scores import Score
 from hpsearch.nn.trainer import EpochRecord, Trainer, TrainingResult, train
 
 __all__ = [
@@ -18,6 +19,7 @@ __all__ = [
     "EpochRecord",
     "Network",
     "NetworkConfig",
+    "Score",
     "Trainer",
     "TrainingConfig",
     "TrainingResult",

@@ -17,6 +17,7 @@ import numpy as np
 import numpy.typing as npt
 
 from hpsearch.nn.arrays import Array, Labels
+from hpsearch.nn.scores import accuracy
 
 __all__ = ["LOSSES", "Loss", "SoftmaxCrossEntropy", "softmax"]
 
@@ -55,6 +56,8 @@ class SoftmaxCrossEntropy:
     """
 
     scratch = CrossEntropyScratch
+    score = staticmethod(accuracy)
+    """What a training is scored by where nobody says otherwise."""
 
     def __init__(self, logits: Array, dlogits: Array) -> None:
         classes, samples = logits.shape

@@ -20,6 +20,7 @@ from hpsearch.nn.network import Network
 from hpsearch.nn.optimizers import OPTIMIZERS
 from hpsearch.nn.propagation import Propagation
 from hpsearch.nn.schedules import SCHEDULES
+from hpsearch.nn.scores import Score
 from hpsearch.nn.trace import Trace, Tracer
 
 __all__ = ["EpochRecord", "Trainer", "TrainingResult", "WhyStopped", "train"]
@@ -41,14 +42,14 @@ class EpochRecord:
         train_loss: mean data loss over the epoch's minibatches, each before its own step, plus the
             L2 term of the weights at the end of the epoch (none with adamw).
         validation_loss: mean data loss of the validation samples, or None without any.
-        validation_accuracy: share of them that is classified rightly, or None.
+        validation_score: how good the network is on them, greater being better, or None.
     """
 
     epoch: int
     learning_rate: float
     train_loss: float
     validation_loss: float | None = None
-    validation_accuracy: float | None = None
+    validation_score: float | None = None
 
 
 @dataclass(frozen=True)
@@ -58,7 +59,7 @@ class TrainingResult:
     Attributes:
         curve: one record for each finished epoch.
         initial_loss: mean data loss before any update, over the first 1,000 training samples.
-        best_epoch: the epoch of best validation accuracy, ties broken by the lower validation loss;
+        best_epoch: the epoch of the best validation score, ties broken by the lower loss there;
             without validation the last one. 0 when no epoch was finished.
         why_stopped: ``finished``, ``early stopping``, ``diverged`` (the loss passed the allowed
             multiple of the initial one), ``not finite`` (loss or parameters), or ``stopped`` (by
@@ -117,6 +118,7 @@ class Trainer:
         self._passes: dict[int, Propagation] = {}
         self._tracer: Tracer | None = None
         self._best: Mapping[str, npt.NDArray[np.generic]] | None = None
+        self._scorer: Score = network.loss.score
 
     def run(
         self,
@@ -124,6 +126,7 @@ class Trainer:
         y: Labels,
         *,
         validation: tuple[Array, Labels] | None = None,
+        score: Score | None = None,
         epochs: int | None = None,
         on_epoch: OnEpoch | None = None,
         trace: bool = False,
@@ -165,6 +168,7 @@ class Trainer:
             tracer = Tracer(self.network, X, y, steps=batches.per_epoch, last=last)
             tracer.take(self.epochs_done)
         self._tracer = tracer
+        self._scorer = self.network.loss.score if score is None else score
         why = self._epochs(batches, validation, last, curve, on_epoch)
         if self._best is not None:
             self.network.load_state(self._best)
@@ -283,10 +287,11 @@ class Trainer:
         return self.network.l2_term(self.config.l2) if self.optimizer.l2_in_loss else 0.0
 
     def _score(self, X: Array, y: Labels) -> tuple[float, float]:
-        """Mean data loss and accuracy in prediction mode."""
+        """Mean data loss and score in prediction mode."""
         logits = self.network.predict_logits(X)
         with np.errstate(all="ignore"):
-            return self.network.loss.mean(logits, y), float(np.mean(logits.argmax(axis=1) == y))
+            loss = self.network.loss.mean(logits, y)
+            return loss, self._scorer(logits, y) if math.isfinite(loss) else math.nan
 
     def _checked(self, X: Array, y: Labels, what: str) -> tuple[Array, Labels]:
         """Inputs and labels of the network's dtype and shape, copied only where they must be."""
@@ -309,16 +314,16 @@ class Trainer:
 
 
 def _best_epoch(curve: list[EpochRecord]) -> int:
-    """Best validation accuracy, then lowest validation loss, then the earliest; else the last."""
+    """Best validation score, then lowest validation loss, then the earliest; else the last."""
     if not curve:
         return 0
-    if curve[-1].validation_accuracy is None:
+    if curve[-1].validation_score is None:
         return curve[-1].epoch
 
     def merit(record: EpochRecord) -> tuple[float, float]:
-        assert record.validation_accuracy is not None
+        assert record.validation_score is not None
         assert record.validation_loss is not None
-        return record.validation_accuracy, -record.validation_loss
+        return record.validation_score, -record.validation_loss
 
     return max(curve, key=merit).epoch
 
@@ -331,6 +336,7 @@ def train(
     *,
     rng: np.random.Generator,
     validation: tuple[Array, Labels] | None = None,
+    score: Score | None = None,
     stop_after: int | None = None,
     on_epoch: OnEpoch | None = None,
     trace: bool = False,
@@ -349,6 +355,8 @@ def train(
         config: update rule, schedule, regularization and when to stop.
         rng: shuffles the samples and draws dropout masks.
         validation: inputs and labels to score after each epoch.
+        score: takes the network's raw outputs (n, n_outputs) and the validation targets and gives a
+            finite number, greater being better; absent: the loss's own, accuracy for classes.
         stop_after: end after this many epochs, while ``config.epochs`` stays the horizon of the
             schedule.
         on_epoch: called with each epoch's record; returning True stops the training.
@@ -371,5 +379,5 @@ def train(
     """
     epochs = config.epochs if stop_after is None else min(stop_after, config.epochs)
     return Trainer(network, config, rng=rng).run(
-        X, y, validation=validation, epochs=epochs, on_epoch=on_epoch, trace=trace
+        X, y, validation=validation, score=score, epochs=epochs, on_epoch=on_epoch, trace=trace
     )

@@ -351,7 +351,7 @@ class _Case:
         if result.diverged or not result.curve:
             return
         last = result.curve[result.best_epoch - 1 if self.training.patience else -1]
-        validation, train = last.validation_accuracy or 0.0, self.trace.train_accuracy
+        validation, train = last.validation_score or 0.0, self.trace.train_accuracy
         error = math.sqrt(validation * (1 - validation) / self.n_validation)
         if train - validation > GAP + 2 * error:
             luck = max(self.shares)

@@ -238,8 +238,8 @@ def _complete(result: TrainingResult) -> bool:
 
 
 def _accuracy(record: EpochRecord) -> float:
-    assert record.validation_accuracy is not None, "objectives always train with validation data"
-    return record.validation_accuracy
+    assert record.validation_score is not None, "objectives always train with validation data"
+    return record.validation_score
 
 
 def _loss(record: EpochRecord) -> float:

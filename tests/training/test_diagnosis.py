@@ -218,7 +218,7 @@ def test_a_healthy_training_is_not_called_faulty(number: int, seed: int) -> None
     data = DATA[(number + seed * (1 + number // 4 % 3)) % 4]
     result, found = trained(data, HEALTHY[number], seed=seed)
     assert [finding for finding in found if finding.fault] == []
-    assert (result.curve[-1].validation_accuracy or 0) > 0.8, "it was to be a healthy one"
+    assert (result.curve[-1].validation_score or 0) > 0.8, "it was to be a healthy one"
 
 
 @pytest.mark.parametrize(
