@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 
     from hpsearch.data import DataHandle, Dataset, Split
     from hpsearch.engine.events import OnEvent
+    from hpsearch.metrics import Metric
     from hpsearch.search.base import Slot
     from hpsearch.storage import WriteBehindStorage
     from hpsearch.study_file import StudyFile
@@ -157,6 +158,7 @@ class Run:
         lease: the right to write to it.
         dataset, splits: its data, divided.
         data: the same, where workers find them.
+        metrics: the one that decides, and after it those that are recorded beside it.
         on_event: told of everything that happens.
         tested: whether every training is scored on the test part too, which chooses none.
         opening: slots of another search with a smaller budget, as which this one is to begin.
@@ -171,6 +173,7 @@ class Run:
     dataset: Dataset
     splits: Sequence[Split]
     data: DataHandle
+    metrics: Sequence[Metric]
     on_event: OnEvent = lambda _: None
     tested: bool = False
     opening: Sequence[Slot] = ()
@@ -183,7 +186,15 @@ class Run:
     def job(self, slot: Slot) -> Job:
         """What a worker is told of a slot."""
         configuration = self.study.configuration(slot.configuration)
-        return Job(self.data, configuration, slot.seed, slot.epochs, self.tested)
+        metric, *also = (metric.name for metric in self.metrics)
+        return Job(
+            self.data, configuration, slot.seed, slot.epochs, self.tested, metric, tuple(also)
+        )
+
+    @property
+    def metric(self) -> Metric:
+        """The one that decides."""
+        return self.metrics[0]
 
     def cost(self, slot: Slot) -> float:
         """The floating-point operations of a slot's training."""

@@ -11,29 +11,25 @@ import numpy as np
 
 from hpsearch.errors import DataError, UsageError
 from hpsearch.metrics.arrays import Array, Weight
+from hpsearch.metrics.measure import Measure
 
-__all__ = ["Bounds", "Direction", "Metric", "Needs", "Task"]
+__all__ = ["Metric", "Needs", "Task"]
 
-Direction: TypeAlias = Literal["maximize", "minimize"]
 Task: TypeAlias = Literal["classification", "regression"]
 Needs: TypeAlias = Literal["labels", "probabilities", "decision", "values"]
 """Of predictions: the likeliest class, every class's probability, how sure a row of two classes is
 of the positive one, or numbers."""
-Bounds: TypeAlias = tuple[float | None, float | None]
 
 
-@dataclass(frozen=True)
-class Metric:
+@dataclass(frozen=True, kw_only=True)
+class Metric(Measure):
     """A measure of predictions, in its own units and its own direction.
 
     Attributes:
-        name: how study files and pages call it.
-        direction: whether more or less of it is better.
         task: what it is for.
         needs: what it reads of predictions.
         compute: its formula, of the true classes or values, of what it needs, and of the rows'
             weights; nan where it is undefined.
-        bounds: the least and the greatest value that it may have; None where there is no limit.
         undefined: its value where the true classes leave it undefined, whatever is predicted; None
             where such data cannot be measured with it.
         classes: how many there are, in a classification.
@@ -41,12 +37,9 @@ class Metric:
         dear: whether it takes too long for every epoch.
     """
 
-    name: str
-    direction: Direction
     task: Task
     needs: Needs
     compute: Callable[[Any, Any, Weight], float]
-    bounds: Bounds = (None, None)
     undefined: float | None = None
     classes: int = 0
     weighted: bool = True
@@ -101,12 +94,8 @@ class Metric:
         Raises:
             DataError: as for `value`.
         """
-        tried = [
-            (self.raw(y_train, self._answers(c, y_train)), c) for c in self._constants(y_train)
-        ]
-        defined = [(self.score(value), c) for value, c in tried if math.isfinite(value)]
-        if defined:
-            _, best = max(defined, key=lambda pair: pair[0])
+        best = self.best_constant(y_train)
+        if best is not None:
             value = self.raw(y, self._answers(best, y), weight)
             if math.isfinite(value):
                 return value
@@ -118,13 +107,23 @@ class Metric:
             )
         return self.undefined
 
-    def score(self, value: float) -> float:
-        """A value as searches see it: greater is better."""
-        return value if self.direction == "maximize" else -value
+    def best_constant(self, y_train: np.ndarray) -> Array | None:
+        """What the best constant predictor answers to any row.
 
-    def of_score(self, score: float) -> float:
-        """The value that a score stands for; `score` undone."""
-        return self.score(score)
+        Args:
+            y_train: classes or values that it learns from.
+
+        Returns:
+            A label, the probabilities of the classes, or a value of each target; None where the
+            metric is undefined for all of these.
+        """
+        answers = list(self._constants(y_train))
+        if len(answers) == 1:
+            return answers[0]
+        values = [self.raw(y_train, self._answers(answer, y_train)) for answer in answers]
+        defined = [k for k, value in enumerate(values) if math.isfinite(value)]
+        best = max(defined, key=lambda k: self.score(values[k]), default=None)
+        return None if best is None else answers[best]
 
     @property
     def _of_rows(self) -> str:

@@ -18,12 +18,13 @@ from hpsearch.metrics.labels import (
     mcc,
     quadratic_kappa,
 )
-from hpsearch.metrics.metric import Metric, Task
+from hpsearch.metrics.measure import Bounds, Direction
+from hpsearch.metrics.metric import Metric, Needs, Task
 from hpsearch.metrics.probabilities import log_loss, roc_auc, roc_auc_ovr
 from hpsearch.metrics.scorers import Scorer, about, scorer_names
 from hpsearch.metrics.values import mae, r2, rmse
 
-__all__ = ["DEFAULT", "OWN", "metric_named"]
+__all__ = ["DEFAULT", "OWN", "check_metric", "metric_named"]
 
 DEFAULT = {"classification": "accuracy", "regression": "rmse"}
 """The metric of a study that names none, by task. The errors of a regression are told in the
@@ -33,11 +34,24 @@ _SHARE = (0.0, 1.0)
 _CORRELATION = (-1.0, 1.0)
 _ERROR = (0.0, None)
 
+
+def _own(
+    name: str,
+    direction: Direction,
+    task: Task,
+    needs: Needs,
+    compute: Callable[[Any, Any, Weight], float],
+    bounds: Bounds,
+    **more: Any,
+) -> Metric:
+    return Metric(name, direction, bounds, task=task, needs=needs, compute=compute, **more)
+
+
 OWN = {
     metric.name: metric
     for metric in (
-        Metric("accuracy", "maximize", "classification", "labels", accuracy, _SHARE),
-        Metric(
+        _own("accuracy", "maximize", "classification", "labels", accuracy, _SHARE),
+        _own(
             "average_precision",
             "maximize",
             "classification",
@@ -47,15 +61,15 @@ OWN = {
             undefined=0.0,
             dear=True,
         ),
-        Metric(
+        _own(
             "balanced_accuracy", "maximize", "classification", "labels", balanced_accuracy, _SHARE
         ),
-        Metric("f1", "maximize", "classification", "labels", f1, _SHARE),
-        Metric("f1_macro", "maximize", "classification", "labels", f1_macro, _SHARE),
-        Metric("log_loss", "minimize", "classification", "probabilities", log_loss, _ERROR),
-        Metric("mae", "minimize", "regression", "values", mae, _ERROR),
-        Metric("mcc", "maximize", "classification", "labels", mcc, _CORRELATION),
-        Metric(
+        _own("f1", "maximize", "classification", "labels", f1, _SHARE),
+        _own("f1_macro", "maximize", "classification", "labels", f1_macro, _SHARE),
+        _own("log_loss", "minimize", "classification", "probabilities", log_loss, _ERROR),
+        _own("mae", "minimize", "regression", "values", mae, _ERROR),
+        _own("mcc", "maximize", "classification", "labels", mcc, _CORRELATION),
+        _own(
             "quadratic_kappa",
             "maximize",
             "classification",
@@ -64,9 +78,9 @@ OWN = {
             _CORRELATION,
             undefined=0.0,
         ),
-        Metric("r2", "maximize", "regression", "values", r2, (None, 1.0)),
-        Metric("rmse", "minimize", "regression", "values", rmse, _ERROR),
-        Metric("roc_auc", "maximize", "classification", "decision", roc_auc, _SHARE, undefined=0.5),
+        _own("r2", "maximize", "regression", "values", r2, (None, 1.0)),
+        _own("rmse", "minimize", "regression", "values", rmse, _ERROR),
+        _own("roc_auc", "maximize", "classification", "decision", roc_auc, _SHARE, undefined=0.5),
     )
 }
 """Those that hpsearch has a name for, of two classes where that makes a difference."""
@@ -78,6 +92,20 @@ _NEGATIVE = {
 }
 _SAME = {"matthews_corrcoef": "mcc", "roc_auc_ovr": "roc_auc"}
 """Names of scikit-learn for what is here already."""
+
+
+def check_metric(name: str) -> None:
+    """Refuse a name that no metric has, before the task is known.
+
+    Raises:
+        UnknownNameError: so it is.
+    """
+    if name in OWN:
+        return
+    from sklearn.metrics import get_scorer_names
+
+    if name not in get_scorer_names():
+        raise UnknownNameError("metric", name, sorted({*OWN, *scorer_names()}))
 
 
 def metric_named(name: str, task: Task, classes: int = 0) -> Metric:
@@ -129,10 +157,7 @@ def _of_classes(metric: Metric, classes: int) -> Metric:
 
 
 def _of_scikit_learn(name: str, classes: int) -> Metric:
-    from sklearn.metrics import get_scorer_names
-
-    if name not in get_scorer_names():
-        raise UnknownNameError("metric", name, sorted({*OWN, *scorer_names()}))
+    check_metric(name)
     known = about(name, classes)
     if known.task is None:
         raise UsageError(
@@ -157,10 +182,10 @@ def _of_scikit_learn(name: str, classes: int) -> Metric:
     return Metric(
         name,
         "maximize",
-        known.task,
-        known.needs,
-        scorer,
         known.bounds,
+        task=known.task,
+        needs=known.needs,
+        compute=scorer,
         weighted=known.weighted,
         dear=True,
     )

@@ -15,7 +15,8 @@ from typing import Any
 import numpy as np
 
 from hpsearch.metrics.arrays import Weight
-from hpsearch.metrics.metric import Bounds, Needs, Task
+from hpsearch.metrics.measure import Bounds
+from hpsearch.metrics.metric import Needs, Task
 
 __all__ = ["About", "Scorer", "about", "scorer_names"]
 

@@ -22,6 +22,7 @@ from pydantic_core import CoreSchema
 from hpsearch.data import DATASETS
 from hpsearch.data.preprocessing import KINDS
 from hpsearch.errors import SpaceError, UsageError, nearest, shown
+from hpsearch.metrics import DEFAULT, OWN, Metric, Task, check_metric, metric_named
 from hpsearch.nn import ACTIVATIONS, INITIALIZERS, OPTIMIZERS, SCHEDULES
 from hpsearch.search.strategies import DOUBLE, STRATEGIES
 from hpsearch.space import Categorical, Condition, Float, Int, Parameter, Space, Value, own_value
@@ -35,6 +36,7 @@ __all__ = [
     "FloatRange",
     "IntRange",
     "ModelSection",
+    "ObjectiveSection",
     "SearchSection",
     "StudyFile",
     "TrainingSection",
@@ -199,6 +201,44 @@ class DataSection(_Table):
         if (self.name is None) == (self.path is None):
             raise ValueError("needs either name (a known data set) or path (a file), and not both")
         return self
+
+
+class ObjectiveSection(_Table):
+    """What a good network is: by which measure it is searched, raced, stopped, shown and tested."""
+
+    metric: str | None = _key(
+        None,
+        f"Of {', '.join(OWN)}, or any scorer of scikit-learn; absent: {DEFAULT['classification']}.",
+        example=DEFAULT["classification"],
+    )
+    also: list[str] = _key([], 'Others to record of every trial: ["log_loss", "f1_macro"].')
+
+    @field_validator("metric", "also")
+    @classmethod
+    def _known(cls, given: str | list[str] | None) -> str | list[str] | None:
+        for name in [given] if isinstance(given, str) else given or ():
+            check_metric(name)
+        return given
+
+    @model_validator(mode="after")
+    def _each_once(self) -> ObjectiveSection:
+        named = [*filter(None, [self.metric]), *self.also]
+        if len(set(named)) < len(named):
+            raise ValueError("names a metric twice; once is enough")
+        return self
+
+    def metrics(self, task: Task, classes: int) -> tuple[Metric, ...]:
+        """The metric that decides, and after it those that are recorded beside it.
+
+        Args:
+            task: what is learned.
+            classes: how many there are, in a classification.
+
+        Raises:
+            UsageError: one of them does not fit the task, or the number of classes.
+        """
+        names = [self.metric or DEFAULT[task], *self.also]
+        return tuple(metric_named(name, task, classes) for name in names)
 
 
 class ModelSection(_Table):
@@ -379,6 +419,7 @@ class StudyFile(_Table):
     name: str = Field(min_length=1, max_length=LONGEST_STUDY_NAME, description="The study's name.")
     seed: Whole = _key(0, "Splits, draws and trainings follow from it.", ge=0, lt=2**63)
     data: DataSection
+    objective: ObjectiveSection = ObjectiveSection()
     model: ModelSection = ModelSection()
     training: TrainingSection = TrainingSection()
     search: SearchSection = SearchSection()

@@ -143,6 +143,7 @@ def diagnose(
     *,
     shares: Sequence[float],
     n_validation: int,
+    right: float | None,
 ) -> tuple[Finding, ...]:
     """What a training shows, the likely cause first.
 
@@ -152,6 +153,8 @@ def diagnose(
         training: how.
         shares: of the classes among the training samples.
         n_validation: rows that score it.
+        right: the share of them that the network at its end labels right; None of one that
+            diverged.
 
     Returns:
         The findings; none for a training without one.
@@ -161,7 +164,7 @@ def diagnose(
     """
     if result.trace is None:
         raise ValueError("a training is diagnosed from its trace; train with trace=True")
-    case = _Case(result, result.trace, network, training, tuple(shares), n_validation)
+    case = _Case(result, result.trace, network, training, tuple(shares), n_validation, right)
     faults = [Finding(name, evidence, True) for name, evidence in case.faults()]
     hints = [] if faults else [Finding(name, why, False) for name, why in case.hints()]
     return (*faults, *hints)
@@ -177,6 +180,7 @@ class _Case:
     training: TrainingConfig
     shares: tuple[float, ...]
     n_validation: int
+    right: float | None
 
     @property
     def activation(self) -> type[Activation]:
@@ -348,10 +352,9 @@ class _Case:
     def _generalization(self) -> Iterator[tuple[Name, str]]:
         """Overfitted, or stopped while it was learning."""
         result = self.result
-        if result.diverged or not result.curve:
+        if result.diverged or not result.curve or self.right is None:
             return
-        last = result.curve[result.best_epoch - 1 if self.training.patience else -1]
-        validation, train = last.validation_score or 0.0, self.trace.train_accuracy
+        validation, train = self.right, self.trace.train_accuracy
         error = math.sqrt(validation * (1 - validation) / self.n_validation)
         if train - validation > GAP + 2 * error:
             luck = max(self.shares)

@@ -76,12 +76,14 @@ def trained_on(
         validation=(X_validation, y_validation),
         trace=True,
     )
+    kept = -1 if spec.training.patience is None else result.best_epoch - 1
     found = diagnose(
         result,
         spec.network,
         spec.training,
         shares=np.bincount(y, minlength=classes) / len(y),
         n_validation=len(y_validation),
+        right=result.curve[kept].validation_score if result.curve else None,
     )
     return result, found
 
@@ -311,7 +313,9 @@ def test_a_training_must_have_been_traced() -> None:
     network = Network(X.shape[1], classes, spec.network, rng=rng)
     result = train(network, X, y, spec.training, rng=rng)
     with pytest.raises(ValueError, match="trace=True"):
-        diagnose(result, spec.network, spec.training, shares=(0.5, 0.5), n_validation=10)
+        diagnose(
+            result, spec.network, spec.training, shares=(0.5, 0.5), n_validation=10, right=None
+        )
 
 
 def test_batch_normalization_of_single_samples_is_refused() -> None:
