@@ -30,6 +30,7 @@ LAYERS = [
     ["space"],
     ["data"],
     ["nn"],
+    ["metrics"],
     ["errors", "setting", "shapes", "shipped", "writing"],
 ]
 """From the top of the house to its ground; a module imports from its own floor or from below."""

@@ -174,7 +174,7 @@ def near_duplicates(dataset: Dataset, split: Split, *, seed: int) -> Check:
 def _distances(
     asked: NDArray[np.float32], known: NDArray[np.float32]
 ) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.bool_]]:
-    """How far each row's nearest known row is, its fifth nearest, and whether the first equals it."""
+    """How far each row's nearest and fifth nearest are, and whether it equals the nearest."""
     from sklearn.neighbors import NearestNeighbors
 
     distances, rows = NearestNeighbors(n_neighbors=5).fit(known).kneighbors(asked)

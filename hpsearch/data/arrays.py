@@ -19,8 +19,8 @@ from numpy.typing import NDArray
 from hpsearch.data.account import MISSING_LABEL
 from hpsearch.data.dataset import Dataset, as_features
 from hpsearch.data.files import check_unpacked, first_line
-from hpsearch.data.target import Task
 from hpsearch.errors import DataError, nearest, shown
+from hpsearch.metrics import Task
 
 __all__ = ["load_npz", "member_sizes", "npz_features", "read_members"]
 

@@ -16,8 +16,9 @@ from numpy.typing import NDArray
 from hpsearch.data.account import Account
 from hpsearch.data.in_memory import column_names, numbers_of
 from hpsearch.data.splits import Division, Suspect, strata, stratified_sample
-from hpsearch.data.target import Task, as_target, check_target, given_codes
+from hpsearch.data.target import as_target, check_target, given_codes
 from hpsearch.errors import DataError, UnknownNameError
+from hpsearch.metrics import Task
 
 __all__ = [
     "LONGEST_NAME",

@@ -13,8 +13,8 @@ from hpsearch.data.dataset import Dataset
 from hpsearch.data.files import TABLE_SUFFIXES, existing_file, first_line
 from hpsearch.data.images import load_cifar_10, load_fashion_mnist
 from hpsearch.data.splits import DividingColumns
-from hpsearch.data.target import Task
 from hpsearch.errors import DataError, UnknownNameError
+from hpsearch.metrics import Task
 
 __all__ = ["DATASETS", "check_named", "columns_of", "load_dataset"]
 

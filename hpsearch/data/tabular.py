@@ -36,9 +36,9 @@ from hpsearch.data.plain import (
 from hpsearch.data.splits import DividingColumns
 from hpsearch.data.suspects import find_suspects
 from hpsearch.data.tables import read_table
-from hpsearch.data.target import Task
 from hpsearch.data.target_column import read_labels
 from hpsearch.errors import DataError, nearest, shown
+from hpsearch.metrics import Task
 
 __all__ = ["dataset_from_table", "load_features", "with_names"]
 

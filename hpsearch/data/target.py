@@ -4,31 +4,25 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, Literal, TypeAlias
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from hpsearch.data.in_memory import labels_of
 from hpsearch.errors import DataError, shown
+from hpsearch.metrics import Task
 
 __all__ = [
-    "TASKS",
     "Nature",
     "Scale",
     "Target",
-    "Task",
     "as_target",
     "check_target",
     "given_codes",
     "nature_of",
     "refuse_identifier",
 ]
-
-Task: TypeAlias = Literal["classification", "regression"]
-
-TASKS: tuple[Task, ...] = ("classification", "regression")
-"""What a network can be asked for."""
 
 FEW = 10
 """Up to so many distinct whole numbers are classes; and as many fractions, with doubt."""

@@ -16,8 +16,9 @@ from hpsearch.data.account import MISSING_LABEL
 from hpsearch.data.formats import NUMBER
 from hpsearch.data.formats import as_numbers as numbers_of
 from hpsearch.data.plain import HEAD, Coded, as_float, is_number, trimmed, unlike
-from hpsearch.data.target import Task, nature_of, refuse_identifier
+from hpsearch.data.target import nature_of, refuse_identifier
 from hpsearch.errors import DataError, UnknownNameError, shown
+from hpsearch.metrics import Task
 
 __all__ = ["Labels", "read_labels"]
 

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from hpsearch.data import Dataset, Split
 from hpsearch.engine.baselines import Baseline
 from hpsearch.engine.summary import Summary
+from hpsearch.metrics import Measure
 from hpsearch.search.base import Result, Slot, Stage, Winner
 
 __all__ = [
@@ -29,12 +30,14 @@ class DataReady:
     Attributes:
         dataset: the data.
         split: its parts, the first of them where there are folds.
+        measure: what trials are scored by.
         stored: trials of the study that the store holds already.
         baselines: simple models that the winner has to be better than.
     """
 
     dataset: Dataset
     split: Split
+    measure: Measure
     stored: int
     baselines: tuple[Baseline, ...] = ()
 

@@ -51,7 +51,9 @@ def refit_all(
 def model_of(dataset: Dataset, refits: Iterable[Refit]) -> Model:
     """What refits on a data set make together, without saying where it came from."""
     return Model(
-        tuple(Member(refit.network, refit.state, refit.preprocessor) for refit in refits),
+        tuple(
+            Member(refit.network, refit.state, refit.preprocessor, refit.scale) for refit in refits
+        ),
         dataset.classes,
         dataset.feature_names,
         dataset.categories,

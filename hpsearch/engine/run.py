@@ -33,6 +33,7 @@ from hpsearch.engine.processes import scratch_folder
 from hpsearch.engine.refit import model_of, refit_all
 from hpsearch.engine.runner import Run, Runner, open_runner
 from hpsearch.engine.summary import Summary, summarize
+from hpsearch.engine.tested import tested
 from hpsearch.errors import NoWinnerError, RunError
 from hpsearch.search.base import Result, Slot, Strategy, Winner
 from hpsearch.search.extension import extend
@@ -106,30 +107,31 @@ def run_with(
     target = open_study(store, study) if study.name in study_names(store) else None
     finished = target is not None and _is_finished(target, study, trials)
     dataset, splits = runner.data(study)
+    metrics = study.objective.metrics(dataset.task, len(dataset.classes))
+    metric = metrics[0]
     prior = read_prior(store, study, target)
-    if target is None:
-        # Only now, so that what cannot be read leaves no empty study behind.
-        target = open_study(store, study)
+    baselines = simple_models(dataset, splits, metric)
+    # Only now, so that what cannot be read leaves no empty study behind.
+    target = open_study(store, study, metric)
     if finished:
         check_same_data(target, dataset)
         if not keeps_study_file(target, study):  # another place of its data, or another budget
             with runner.hold(target, counted=False):
-                keep_study_file(target, study)
+                keep_study_file(target, study, metric)
     else:
         with runner.hold(target) as lease, scratch_folder() as folder:
-            baselines = simple_models(dataset, splits)
             totals(target, trials)  # what may refuse it comes first
             check_same_data(target, dataset)
-            keep_study_file(target, study)
+            keep_study_file(target, study, metric)
             keep_data(target, dataset, splits, baselines)
             if comparison is not None:
                 record.write_metadata(target, "comparison", comparison)
             # Another driver may have finished it while the data were read.
             if not _is_finished(target, study, trials):
                 stored = len(target.get_trials(deepcopy=False))
-                ready = DataReady(dataset, splits[0], stored, baselines)
+                ready = DataReady(dataset, splits[0], metric, stored, baselines)
                 data = write_store(folder, dataset, splits)
-                run = Run(runner, study, target, lease, dataset, splits, data, on_event)
+                run = Run(runner, study, target, lease, dataset, splits, data, metrics, on_event)
                 if comparison is not None:
                     run.tested, run.opening = True, _opening(store, comparison["begins_as"])
                     run.shares = search.shares(comparison.get("reserved", 0.0))
@@ -196,14 +198,15 @@ def _complete(
     chosen = [(winner.configuration, winner.epochs)]
     [(refit, attempts)] = refit_all(run, chosen, "the winner's last training")
     before = record.read_metadata(target, "result")
+    metric, test = run.metric, run.splits[0].test
     figures = {
         "configuration": dict(winner.configuration),
-        "validation_accuracy": winner.mean,
+        "metric": metric.name,
+        "validation": metric.of_score(winner.mean),
         "validation_std": winner.std,
-        "validation_scores": list(winner.scores),
+        "validation_scores": [metric.of_score(score) for score in winner.scores],
         "validation_slots": [list(slot) for slot in winner.slots],
-        "test_correct": refit.correct,
-        "test_rows": refit.tested,
+        **tested(run.metrics, refit.predictions, run.dataset.y[test], run.groups_of(test)),
         "refits": attempts,
         "diverged": refit.diverged,
         "tests": 1 if before is None else before["tests"] + 1,

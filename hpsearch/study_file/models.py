@@ -22,8 +22,8 @@ from pydantic_core import CoreSchema
 from hpsearch.data import DATASETS
 from hpsearch.data.preprocessing import KINDS
 from hpsearch.data.splits import KINDS as KINDS_OF_SPLITS
-from hpsearch.data.target import Task
 from hpsearch.errors import SpaceError, UsageError, nearest, shown
+from hpsearch.metrics import DEFAULT, OWN, Metric, Task, check_metric, metric_named
 from hpsearch.nn import ACTIVATIONS, INITIALIZERS, OPTIMIZERS, SCHEDULES
 from hpsearch.nn.config import CLASS_WEIGHTS
 from hpsearch.search.strategies import DOUBLE, STRATEGIES
@@ -38,6 +38,7 @@ __all__ = [
     "FloatRange",
     "IntRange",
     "ModelSection",
+    "ObjectiveSection",
     "SearchSection",
     "StudyFile",
     "TrainingSection",
@@ -289,6 +290,44 @@ class DataSection(_Table):
         return self.split or next((k for k, keys in self._named().items() if keys), "stratified")
 
 
+class ObjectiveSection(_Table):
+    """What a good network is: by which measure it is searched, raced, stopped, shown and tested."""
+
+    metric: str | None = _key(
+        None,
+        f"Of {', '.join(OWN)}, or any scorer of scikit-learn; absent: {DEFAULT['classification']}.",
+        example=DEFAULT["classification"],
+    )
+    also: list[str] = _key([], 'Others to record of every trial: ["log_loss", "f1_macro"].')
+
+    @field_validator("metric", "also")
+    @classmethod
+    def _known(cls, given: str | list[str] | None) -> str | list[str] | None:
+        for name in [given] if isinstance(given, str) else given or ():
+            check_metric(name)
+        return given
+
+    @model_validator(mode="after")
+    def _each_once(self) -> ObjectiveSection:
+        named = [*filter(None, [self.metric]), *self.also]
+        if len(set(named)) < len(named):
+            raise ValueError("names a metric twice; once is enough")
+        return self
+
+    def metrics(self, task: Task, classes: int) -> tuple[Metric, ...]:
+        """The metric that decides, and after it those that are recorded beside it.
+
+        Args:
+            task: what is learned.
+            classes: how many there are, in a classification.
+
+        Raises:
+            UsageError: one of them does not fit the task, or the number of classes.
+        """
+        names = [self.metric or DEFAULT[task], *self.also]
+        return tuple(metric_named(name, task, classes) for name in names)
+
+
 class ModelSection(_Table):
     """The network."""
 
@@ -469,6 +508,7 @@ class StudyFile(_Table):
     name: str = Field(min_length=1, max_length=LONGEST_STUDY_NAME, description="The study's name.")
     seed: Whole = _key(0, "Splits, draws and trainings follow from it.", ge=0, lt=2**63)
     data: DataSection
+    objective: ObjectiveSection = ObjectiveSection()
     model: ModelSection = ModelSection()
     training: TrainingSection = TrainingSection()
     search: SearchSection = SearchSection()

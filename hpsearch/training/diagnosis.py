@@ -152,6 +152,7 @@ def diagnose(
     y: Targets,
     n_outputs: int,
     n_validation: int,
+    right: float | None,
 ) -> tuple[Finding, ...]:
     """What a training shows, the likely cause first.
 
@@ -162,6 +163,8 @@ def diagnose(
         y: the targets that it learned: labels (n,), or numbers (n, n_outputs).
         n_outputs: classes there are, or targets.
         n_validation: rows that score it.
+        right: the share of them that the network at its end labels right; None of one that
+            diverged.
 
     Returns:
         The findings; none for a training without one.
@@ -171,7 +174,7 @@ def diagnose(
     """
     if result.trace is None:
         raise ValueError("a training is diagnosed from its trace; train with trace=True")
-    case = _Case(result, result.trace, network, training, y, n_outputs, n_validation)
+    case = _Case(result, result.trace, network, training, y, n_outputs, n_validation, right)
     faults = [Finding(name, evidence, True) for name, evidence in case.faults()]
     hints = [] if faults else [Finding(name, why, False) for name, why in case.hints()]
     return (*faults, *hints)
@@ -188,6 +191,7 @@ class _Case:
     y: Targets
     n_outputs: int
     n_validation: int
+    right: float | None
 
     @property
     def activation(self) -> type[Activation]:
@@ -374,10 +378,9 @@ class _Case:
     def _generalization(self) -> Iterator[tuple[Name, str]]:
         """Overfitted, or stopped while it was learning."""
         result = self.result
-        if result.diverged or not result.curve:
+        if result.diverged or not result.curve or self.right is None:
             return
-        last = result.curve[result.best_epoch - 1 if self.training.patience else -1]
-        validation, train = last.validation_score or 0.0, self.trace.train_score
+        validation, train = self.right, self.trace.train_score
         if train - validation > GAP + 2 * self._error(validation):
             nothing = validation < self.luck + 2 * self._error(self.luck)
             yield (

@@ -27,8 +27,9 @@ from hpsearch.data.dataset import check_size
 from hpsearch.data.files import first_line, whole_path
 from hpsearch.data.in_memory import numbers_of
 from hpsearch.data.preprocessing import Preprocessor
-from hpsearch.data.target import Scale, Task
+from hpsearch.data.target import Scale
 from hpsearch.errors import DataError, UsageError, shown
+from hpsearch.metrics import Task
 from hpsearch.nn import Network, NetworkConfig, state_shapes
 from hpsearch.shapes import fits
 from hpsearch.writing import json_text, write_whole

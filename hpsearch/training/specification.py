@@ -6,8 +6,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
-from hpsearch.data.target import Task
 from hpsearch.errors import UnknownNameError, UsageError
+from hpsearch.metrics import Task
 from hpsearch.nn import NetworkConfig, TrainingConfig
 from hpsearch.space import Value
 from hpsearch.space.settings import SETTINGS

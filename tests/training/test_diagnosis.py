@@ -76,6 +76,7 @@ def trained_on(
         validation=(X_validation, y_validation),
         trace=True,
     )
+    kept = -1 if spec.training.patience is None else result.best_epoch - 1
     found = diagnose(
         result,
         spec.network,
@@ -83,6 +84,7 @@ def trained_on(
         y=y,
         n_outputs=classes,
         n_validation=len(y_validation),
+        right=result.curve[kept].validation_score if result.curve else None,
     )
     return result, found
 
@@ -313,7 +315,13 @@ def test_a_training_must_have_been_traced() -> None:
     result = train(network, X, y, spec.training, rng=rng)
     with pytest.raises(ValueError, match="trace=True"):
         diagnose(
-            result, spec.network, spec.training, y=np.array([0, 1]), n_outputs=2, n_validation=10
+            result,
+            spec.network,
+            spec.training,
+            y=np.array([0, 1]),
+            n_outputs=2,
+            n_validation=10,
+            right=None,
         )
 
 
