@@ -106,6 +106,7 @@ def run_with(
     target = open_study(store, study) if study.name in study_names(store) else None
     finished = target is not None and _is_finished(target, study, trials)
     dataset, splits = runner.data(study)
+    study.class_weights(dataset.classes)  # refuses a label that there is none of
     prior = read_prior(store, study, target)
     if target is None:
         # Only now, so that what cannot be read leaves no empty study behind.

@@ -183,7 +183,14 @@ class Run:
     def job(self, slot: Slot) -> Job:
         """What a worker is told of a slot."""
         configuration = self.study.configuration(slot.configuration)
-        return Job(self.data, configuration, slot.seed, slot.epochs, self.tested)
+        return Job(
+            self.data, configuration, slot.seed, slot.epochs, self.tested, self.class_weights
+        )
+
+    @property
+    def class_weights(self) -> tuple[float, ...] | None:
+        """How much the samples of each class count, where the study file has a table of it."""
+        return self.study.class_weights(self.dataset.classes)
 
     def cost(self, slot: Slot) -> float:
         """The floating-point operations of a slot's training."""
