@@ -71,6 +71,7 @@ class Account:
         remarks: what the reader should look at, in sentences.
         inputs: columns after one-hot coding, as the training part gives; None while undivided.
         unlabelled: how many of the rows that are left out have no label.
+        divided: how the rows that are kept were divided, in words; empty while undivided.
     """
 
     rows_read: int
@@ -85,6 +86,7 @@ class Account:
     remarks: tuple[str, ...] = ()
     inputs: int | None = None
     unlabelled: int = 0
+    divided: str = ""
 
     @property
     def rows(self) -> int:
@@ -108,7 +110,7 @@ class Account:
     @classmethod
     def of_document(cls, document: Mapping[str, Any]) -> Account:
         """The account that a document tells."""
-        told = {each.name: document[each.name] for each in fields(cls)}
+        told = {each.name: document[each.name] for each in fields(cls) if each.name in document}
         lists = {name: tuple(told[name]) for name in ("decimal_comma", "remarks")}
         return cls(**(told | lists))
 
@@ -166,6 +168,8 @@ class Account:
             each = [f"{quoted(name)} ({about})" for name, about in told.items()]
             if each:
                 yield what, listed(each, most)
+        if self.divided:
+            yield "divided", self.divided
         for remark in self.remarks if most is None else self.remarks[: 2 * most]:
             yield "look", remark
         if most is not None and len(self.remarks) > 2 * most:

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from hpsearch.data.account import Account
 from hpsearch.data.in_memory import column_names, labels_of, numbers_of
-from hpsearch.data.splits import stratified_sample
+from hpsearch.data.splits import Division, stratified_sample
 from hpsearch.errors import DataError, UnknownNameError, shown
 
 __all__ = [
@@ -63,6 +63,7 @@ class Dataset:
         categories: column index -> the names of its categories; empty when all are numeric.
         notes: what was done to the source, in plain sentences.
         fixed_test: the first row of the source's own test part, which reaches to the end, if any.
+        division: what the source says about how its rows may be divided.
         account: what became of the source's rows and columns.
     """
 
@@ -74,6 +75,7 @@ class Dataset:
     categories: Mapping[int, tuple[str, ...]] = field(default_factory=dict)
     notes: tuple[str, ...] = ()
     fixed_test: int | None = None
+    division: Division = field(default_factory=Division)
     account: Account = field(kw_only=True)
 
     @classmethod
@@ -137,17 +139,18 @@ class Dataset:
             account=told.with_values(matrix, names, categories or {}),
         )
 
-    def divided(self, train: NDArray[np.int64]) -> Dataset:
-        """The same data, its account with the inputs that a network has.
+    def divided(self, train: NDArray[np.int64], how: str = "") -> Dataset:
+        """The same data, its account with how it was divided and the inputs that a network has.
 
         Args:
             train: rows of the training part, whose categories are coded as one input each.
+            how: the rows were divided, in words.
         """
         inputs = self.X.shape[1] - len(self.categories)
         for column in self.categories:
             values = self.X[train, column]
             inputs += len(np.unique(values[~np.isnan(values)]))
-        return replace(self, account=replace(self.account, inputs=inputs))
+        return replace(self, account=replace(self.account, inputs=inputs, divided=how))
 
     @cached_property
     def fingerprint(self) -> str:
@@ -162,6 +165,9 @@ class Dataset:
             self.X.shape,
         ]
         digest.update(json.dumps(meaning).encode())
+        for name, column in self.division.columns().items():
+            digest.update(name.encode())
+            digest.update(np.ascontiguousarray(column).data)
         return digest.hexdigest()[:16]
 
     def without(self, columns: Sequence[str]) -> Dataset:
@@ -200,7 +206,8 @@ class Dataset:
     def sample(self, limit: int) -> Dataset:
         """A stratified sample of ``limit`` rows, drawn with seed 0, in the order of the source.
 
-        A test part of the source's own keeps its share. All rows, when there are no more than that.
+        The parts that the source gives keep their shares. All rows, when there are no more than
+        that.
 
         Raises:
             DataError: ``limit`` leaves a class without a sample.
@@ -209,9 +216,11 @@ class Dataset:
             return self
         start = len(self.y) if self.fixed_test is None else self.fixed_test
         train_rows = round(limit * start / len(self.y))
-        parts = [stratified_sample(self.y[:start], train_rows, seed=0)]
+        # A class in a given part is a stratum like any other.
+        strata = self.y if self.division.parts is None else self.y * 3 + self.division.parts
+        parts = [stratified_sample(strata[:start], train_rows, seed=0)]
         if start < len(self.y):
-            test_part = stratified_sample(self.y[start:], limit - train_rows, seed=0)
+            test_part = stratified_sample(strata[start:], limit - train_rows, seed=0)
             parts.append(start + test_part)
         rows = np.concatenate(parts)
         X = self.X[rows]
@@ -224,6 +233,7 @@ class Dataset:
             y=_read_only(self.y[rows]),
             account=account.with_values(X, self.feature_names, self.categories),
             fixed_test=None if self.fixed_test is None else len(parts[0]),
+            division=self.division.of(rows),
         )
 
 

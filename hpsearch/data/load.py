@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import io
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Literal
 
@@ -12,6 +12,7 @@ from hpsearch.data.bundled import BUNDLED
 from hpsearch.data.dataset import Dataset
 from hpsearch.data.files import TABLE_SUFFIXES, existing_file, first_line
 from hpsearch.data.images import load_cifar_10, load_fashion_mnist
+from hpsearch.data.splits import DividingColumns
 from hpsearch.errors import DataError, UnknownNameError
 
 __all__ = ["DATASETS", "check_named", "columns_of", "load_dataset"]
@@ -32,6 +33,9 @@ def load_dataset(
     limit: int | None = None,
     exclude: Sequence[str] = (),
     missing_labels: Sequence[str] = (),
+    dividing: DividingColumns | None = None,
+    validation_path: str | Path | None = None,
+    test_path: str | Path | None = None,
 ) -> Dataset:
     """Load a data set by name or from a file.
 
@@ -43,6 +47,9 @@ def load_dataset(
         limit: keep a stratified sample of so many rows, drawn with seed 0.
         exclude: columns to leave out, by name; the columns of arrays (.npz) are x0, x1, ...
         missing_labels: labels that mean that the label is missing; for tables and openml only.
+        dividing: columns that say how rows are divided; for tables and openml only.
+        validation_path: another table, whose rows are for validation.
+        test_path: another table, whose rows are for the test.
 
     Returns:
         The data set; its ``account`` says what became of the source's rows and columns.
@@ -61,13 +68,15 @@ def load_dataset(
     home = None if folder is None else Path(folder)
     if name is None:
         assert path is not None
-        dataset = _by_path(path, target, exclude, missing_labels)
+        others = {"validation": validation_path, "test": test_path}
+        files = {"train": path, **{part: file for part, file in others.items() if file is not None}}
+        dataset = _by_path(files, target, exclude, missing_labels, dividing)
     else:
         check_named(name, target)
         if name.startswith("openml:"):
-            dataset = _openml(name, target, home, exclude, missing_labels)
+            dataset = _openml(name, target, home, exclude, missing_labels, dividing)
         else:
-            _no_missing_labels(name, missing_labels)
+            _no_columns(name, missing_labels, dividing)
             dataset = DATASETS[name](home).without(exclude)
     return dataset if limit is None else dataset.sample(limit)
 
@@ -93,30 +102,51 @@ def check_named(name: str, target: str | None) -> None:
 
 
 def _by_path(
-    path: str | Path, target: str | None, exclude: Sequence[str], missing_labels: Sequence[str]
+    files: Mapping[str, str | Path],
+    target: str | None,
+    exclude: Sequence[str],
+    missing_labels: Sequence[str],
+    dividing: DividingColumns | None,
 ) -> Dataset:
-    file = existing_file(path)
+    """The table of one file, or of one for each part."""
+    file = existing_file(files["train"])
     if file.suffix == ".npz":
+        if len(files) > 1:
+            raise DataError(f"{file} has its test part in X_test and y_test; name no other file.")
         if target not in (None, "y"):
             raise DataError(f"{file} keeps its labels in the array y; remove target = {target!r}.")
-        _no_missing_labels(str(file), missing_labels)
+        _no_columns(str(file), missing_labels, dividing)
         return load_npz(file).without(exclude)
     if file.name.endswith(TABLE_SUFFIXES):
         import pyarrow as pa
 
+        from hpsearch.data.division import joined
         from hpsearch.data.tables import read_table
         from hpsearch.data.tabular import dataset_from_table
 
-        data = dataset_from_table(file.name, read_table(file), target, exclude, missing_labels)
+        parts = None
+        if len(files) == 1:
+            table = read_table(file)
+        else:
+            paths = {part: existing_file(path) for part, path in files.items()}
+            table, parts = joined({part: (path, read_table(path)) for part, path in paths.items()})
+        data = dataset_from_table(
+            file.name, table, target, exclude, missing_labels, dividing, parts
+        )
         # Arrow keeps freed memory for its next table: have it give back what this one took.
         pa.default_memory_pool().release_unused()
         return data
     raise DataError(f"{file}: data files end in {', '.join(TABLE_SUFFIXES)} or .npz.")
 
 
-def _no_missing_labels(name: str, missing_labels: Sequence[str]) -> None:
+def _no_columns(name: str, missing_labels: Sequence[str], dividing: DividingColumns | None) -> None:
+    """Refuse what only a table has."""
     if missing_labels:
         raise DataError(f"{name} has a label in every row; remove missing_labels.")
+    for setting, column in (dividing or DividingColumns()).named().items():
+        raise DataError(
+            f"{name} has no column that only divides its rows; remove {setting} = {column!r}."
+        )
 
 
 def columns_of(path: str | Path) -> list[str]:
@@ -141,6 +171,7 @@ def _openml(
     folder: Path | None,
     exclude: Sequence[str],
     missing_labels: Sequence[str],
+    dividing: DividingColumns | None,
 ) -> Dataset:
     """A table from openml.org, through scikit-learn's cache."""
     import pyarrow as pa
@@ -168,7 +199,7 @@ def _openml(
         raise DataError(
             f"{name} has {len(targets)} targets of its own; set target to one of its columns."
         )
-    return dataset_from_table(name, table, targets[0], exclude, missing_labels)
+    return dataset_from_table(name, table, targets[0], exclude, missing_labels, dividing)
 
 
 def _arff_parser() -> Literal["pandas", "liac-arff"]:

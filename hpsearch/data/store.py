@@ -249,7 +249,9 @@ def _prepare(
     """Compute the arrays of one fold from the data set and write them into ``folder``."""
     home = _home(handle)
     X, y = _map(home / "X.npy"), _map(home / "y.npy")
-    with np.load(home / f"split-{fold or 0}.npz", allow_pickle=False) as split:
+    # The refit has all rows but the test's; of folds in the order of time only the last has them.
+    number = _describe(handle)["n_folds"] - 1 if fold is None else fold
+    with np.load(home / f"split-{number}.npz", allow_pickle=False) as split:
         train, evaluate = split["train"], split["validation"]
         if fold is None:
             train, evaluate = np.union1d(train, evaluate), split["test"]

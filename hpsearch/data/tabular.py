@@ -6,7 +6,7 @@ import json
 import logging
 import re
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -31,6 +31,7 @@ from hpsearch.data.dataset import (
     refuse_identifier,
     refuse_quantity,
 )
+from hpsearch.data.division import read_division
 from hpsearch.data.files import TABLE_SUFFIXES, existing_file
 from hpsearch.data.formats import NUMBER
 from hpsearch.data.formats import as_numbers as numbers_of
@@ -44,6 +45,7 @@ from hpsearch.data.plain import (
     unlike,
     words_for_missing,
 )
+from hpsearch.data.splits import DividingColumns
 from hpsearch.data.tables import read_table
 from hpsearch.errors import DataError, UnknownNameError, nearest, shown
 
@@ -65,6 +67,8 @@ def dataset_from_table(
     target: str | None,
     exclude: Sequence[str] = (),
     missing_labels: Sequence[str] = (),
+    dividing: DividingColumns | None = None,
+    parts: NDArray[np.int64] | None = None,
 ) -> Dataset:
     """Turn a table into a data set: one column is the target, the others numbers or categories.
 
@@ -79,6 +83,8 @@ def dataset_from_table(
         target: the name of the column that holds the classes.
         exclude: columns to leave out, by name.
         missing_labels: labels that mean that the label is missing; their rows are left out.
+        dividing: columns that say how rows are divided, and are no inputs.
+        parts: the part of each row, where it comes from a file of its own: see `Division`.
 
     Returns:
         The data set.
@@ -86,16 +92,22 @@ def dataset_from_table(
     Raises:
         DataError: the target is missing or no set of classes, text stands where numbers belong, or
             no column is usable.
-        UnknownNameError: a column to exclude, or a label that means missing, is not there.
+        UnknownNameError: a column to exclude or to divide by, or a label that means missing, is
+            not there.
     """
     table, nameless = with_names(table)
     target = _known_target(name, target, table.column_names, exclude)
     labels = _labels(name, target, table.column(target), missing_labels)
+    dividing = dividing or DividingColumns()
+    division = read_division(name, table, dividing, target, labels.there)
+    if parts is not None:
+        division = replace(division, parts=parts[labels.there])
     dropped = dict.fromkeys(exclude, "excluded")
+    dropped |= {column: DIVIDES[setting] for setting, column in dividing.named().items()}
     dropped |= {
         made_up: "no name, and the numbers of the rows"
         for made_up in nameless
-        if made_up not in (target, *exclude) and counts_rows(table.column(made_up))
+        if made_up not in (target, *dropped) and counts_rows(table.column(made_up))
     }
     features = [each for each in table.column_names if each != target and each not in dropped]
     meanings = _meanings(name, table, features, None if labels.there.all() else labels.there)
@@ -112,7 +124,7 @@ def dataset_from_table(
         for index, column in enumerate(columns):
             X[:, index] = column.values
     read = {c.name: c.read for c in columns if c.read is not None}
-    return Dataset.from_arrays(
+    data = Dataset.from_arrays(
         name,
         X,
         labels.values,
@@ -129,6 +141,15 @@ def dataset_from_table(
             remarks=(*labels.remarks, *_remarks(table, columns, nameless)),
         ),
     )
+    return replace(data, division=division)
+
+
+DIVIDES = {
+    "groups": "no input: rows of one value stay together",
+    "time": "no input: rows are divided in its order",
+    "parts": "no input: it says which part a row is for",
+}
+"""Why a column that divides the rows is left out of learning, by setting."""
 
 
 def _known_target(

@@ -31,7 +31,7 @@ __all__ = [
     "totals",
 ]
 
-PLACES = {"data.path", "data.folder"}
+PLACES = {"data.path", "data.validation_path", "data.test_path", "data.folder"}
 """The same data may lie elsewhere today; its fingerprint, not its place, tells if it changed."""
 
 ELSEWHERE = {"compare"}

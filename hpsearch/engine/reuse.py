@@ -31,6 +31,10 @@ def job_digest(study: StudyFile, fingerprint: str, job: Job) -> str:
         32 hexadecimal digits; equal for two jobs only if their results are equal.
     """
     split = study.data.model_dump(include={"limit", "test", "validation", "folds"})
+    if study.data.kind_of_split != "stratified":  # what it needs is in the data's fingerprint
+        split["kind"] = study.data.kind_of_split
+    if study.data.fold_repeats > 1:
+        split["fold_repeats"] = study.data.fold_repeats
     parts: dict[str, Any] = {
         "version": _version(),
         "data": fingerprint,

@@ -209,7 +209,7 @@ class Run:
         limit = self.study.search.trial_seconds
         if last and limit is not None:
             usual = sum(len(split.train) for split in self.splits)
-            rows = len(self.splits[0].train) + len(self.splits[0].validation)
+            rows = len(self.splits[-1].train) + len(self.splits[-1].validation)
             limit *= max(1.0, rows / usual)
         return Jobs(self.runner.pool, self.runner.interrupts, function, limit)
 

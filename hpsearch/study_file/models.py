@@ -21,6 +21,7 @@ from pydantic_core import CoreSchema
 
 from hpsearch.data import DATASETS
 from hpsearch.data.preprocessing import KINDS
+from hpsearch.data.splits import KINDS as KINDS_OF_SPLITS
 from hpsearch.errors import SpaceError, UsageError, nearest, shown
 from hpsearch.nn import ACTIVATIONS, INITIALIZERS, OPTIMIZERS, SCHEDULES
 from hpsearch.search.strategies import DOUBLE, STRATEGIES
@@ -176,6 +177,14 @@ def _setting(name: str, searched: _Searched | None = None, *, example: object = 
     return _key(searched or setting.default, does, example=example, json_schema_extra=rules)
 
 
+DIVIDED_BY = {
+    "group": 'groups = "the column whose rows of one value stay together"',
+    "time": 'time = "the column in whose order rows are divided"',
+    "given": 'parts = "the column of train, validation and test", or test_path',
+}
+"""What a kind of split needs, as the file says it."""
+
+
 class DataSection(_Table):
     """What to learn from, and how to divide it."""
 
@@ -194,11 +203,39 @@ class DataSection(_Table):
     limit: Whole | None = _key(
         None, "Use a stratified sample of so many rows.", example=1000, ge=10
     )
+    split: Annotated[str, OneOf(KINDS_OF_SPLITS)] | None = _key(
+        None,
+        f"How rows are divided: {', '.join(KINDS_OF_SPLITS)}; absent: as the keys below say, or "
+        "stratified.",
+        example="group",
+    )
+    groups: str | None = _key(
+        None,
+        "A column whose rows of one value stay together, such as a patient; it is no input.",
+        example="patient",
+    )
+    time: str | None = _key(
+        None,
+        "A column in whose order rows are divided, training first and test last; it is no input.",
+        example="date",
+    )
+    parts: str | None = _key(
+        None,
+        "A column that says of each row train, validation or test; it is no input.",
+        example="part",
+    )
+    validation_path: str | None = _key(
+        None, "A table of its own for validation, like path.", example="validation.csv"
+    )
+    test_path: str | None = _key(
+        None, "A table of its own for the test, like path.", example="test.csv"
+    )
     test: float = _key(0.2, "Share of the rows for the one test at the end.", gt=0, lt=1)
     validation: float = _key(0.2, "Share of what is left that scores the trials.", gt=0, lt=1)
     folds: Whole = _key(
         1, "2 or more: cross-validation instead of one validation part.", ge=1, le=50
     )
+    fold_repeats: Whole = _key(1, "How often the folds are drawn anew.", ge=1, le=20)
     preprocessing: Annotated[NameSetting, OneOf(KINDS)] = _setting("preprocessing")
     variance: FloatSetting = _setting("variance")
 
@@ -207,6 +244,50 @@ class DataSection(_Table):
         if (self.name is None) == (self.path is None):
             raise ValueError("needs either name (a known data set) or path (a file), and not both")
         return self
+
+    @model_validator(mode="after")
+    def _one_division(self) -> DataSection:
+        asked = {kind: keys for kind, keys in self._named().items() if keys}
+        if len(asked) > 1:
+            all_keys = " and ".join(key for keys in asked.values() for key in keys)
+            raise ValueError(f"names {all_keys}, and rows are divided in one way; keep one of them")
+        needs = DIVIDED_BY.get(self.split or "stratified")
+        if needs is not None and self.split not in asked:
+            raise ValueError(
+                f'has split = "{self.split}", which needs {needs}; add it, or remove split'
+            )
+        for kind, keys in asked.items():
+            if self.split not in (None, kind):
+                raise ValueError(
+                    f'names {keys[0]}, which split = "{self.split}" does not use; remove one of '
+                    "the two"
+                )
+        if self.parts is not None and len(asked["given"]) > 1:
+            raise ValueError("has the parts in a column and in files; keep one of them")
+        if self.validation_path is not None and self.test_path is None:
+            raise ValueError("has validation_path without test_path; name the file of the test too")
+        if asked.get("given") and self.parts is None and self.path is None:
+            raise ValueError("has a file for a part, and none to train on; name it as path")
+        if self.fold_repeats > 1 and self.folds == 1:
+            raise ValueError("has fold_repeats, which draw folds anew; set folds to 2 or more")
+        return self
+
+    def _named(self) -> dict[str, list[str]]:
+        """The keys that each kind of split has been given."""
+        of_kind = {
+            "group": ("groups",),
+            "time": ("time",),
+            "given": ("parts", "validation_path", "test_path"),
+        }
+        return {
+            kind: [key for key in keys if getattr(self, key) is not None]
+            for kind, keys in of_kind.items()
+        }
+
+    @property
+    def kind_of_split(self) -> str:
+        """How rows are divided, by name or by what else is said of it."""
+        return self.split or next((k for k, keys in self._named().items() if keys), "stratified")
 
 
 class ModelSection(_Table):

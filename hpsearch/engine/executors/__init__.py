@@ -11,7 +11,7 @@ from typing import Any, Protocol, TypeVar
 
 from hpsearch.errors import RunError
 
-__all__ = ["Pool", "borrowed_pool"]
+__all__ = ["Pool", "WorkerDiedError", "borrowed_pool"]
 
 T = TypeVar("T")
 
@@ -34,6 +34,22 @@ class Pool(Protocol):
     ) -> Future[T]:
         """Run the function in some worker, which is killed if it takes ``limit`` seconds."""
         ...
+
+
+class WorkerDiedError(Exception):
+    """A worker's process ended while it did a job.
+
+    Args:
+        code: the process's exit code, negative for a signal; None if nobody knows.
+
+    >>> print(WorkerDiedError(-9))
+    the worker died (signal 9); killed, or out of memory
+    """
+
+    def __init__(self, code: int | None) -> None:
+        how = f" (signal {-code})" if code is not None and code < 0 else f" (exit code {code})"
+        how = "" if code is None else how
+        super().__init__(f"the worker died{how}; killed, or out of memory")
 
 
 @contextmanager
