@@ -40,7 +40,11 @@ def check_data_and_network(study: StudyFile, dataset: Dataset, split: Split) -> 
 
     Returns:
         Every check with its verdict; a pure function of the study and its data.
+
+    Raises:
+        UsageError: the study weighs a label that there is none of.
     """
+    study.class_weights(dataset.classes)  # refuses a label that there is none of
     space, seed = study.space(), study.seed
     middle, epochs = _middle(study, space), study.training.epochs
     network = check_network(dataset, split, middle, space=space, epochs=epochs, seed=seed)

@@ -109,6 +109,7 @@ def run_with(
     dataset, splits = runner.data(study)
     metrics = study.objective.metrics(dataset.task, len(dataset.classes))
     metric = metrics[0]
+    study.class_weights(dataset.classes)  # refuses a label that there is none of
     prior = read_prior(store, study, target)
     baselines = simple_models(dataset, splits, metric)
     # Only now, so that what cannot be read leaves no empty study behind.

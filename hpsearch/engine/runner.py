@@ -195,13 +195,25 @@ class Run:
         configuration = self.study.configuration(slot.configuration)
         metric, *also = (metric.name for metric in self.metrics)
         return Job(
-            self.data, configuration, slot.seed, slot.epochs, self.tested, metric, tuple(also)
+            self.data,
+            configuration,
+            slot.seed,
+            slot.epochs,
+            self.tested,
+            metric,
+            tuple(also),
+            self.class_weights,
         )
 
     @property
     def metric(self) -> Metric:
         """The one that decides."""
         return self.metrics[0]
+
+    @property
+    def class_weights(self) -> tuple[float, ...] | None:
+        """How much the samples of each class count, where the study file has a table of it."""
+        return self.study.class_weights(self.dataset.classes)
 
     def cost(self, slot: Slot) -> float:
         """The floating-point operations of a slot's training."""

@@ -306,16 +306,6 @@ class MLPClassifier(ClassifierMixin, Perceptron):  # type: ignore[misc]
                 f"{classes.tolist()}; give the same, or clone the classifier to start afresh."
             )
 
-    def _encoded(
-        self,
-        y: Targets,
-        weights: Floats | None,  # noqa: ARG002 - the regressor's
-        *,
-        first: bool,  # noqa: ARG002 - the regressor's
-    ) -> Targets:
-        """Label numbers are what the network learns."""
-        return y
-
     def _counted(self, y: Targets, weights: Floats | None) -> Floats | None:
         """Class weights multiply those of the samples."""
         if not isinstance(self.class_weight, Mapping):

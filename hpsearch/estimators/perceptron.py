@@ -25,7 +25,7 @@ from hpsearch.estimators.training import PicklableTrainer, make_generator
 from hpsearch.nn import Network
 from hpsearch.nn.arrays import Targets
 
-__all__ = ["Floats", "Inputs", "Perceptron"]
+__all__ = ["Floats", "Inputs", "Perceptron", "weighted"]
 
 Inputs: TypeAlias = Any
 """Samples (n, n_features): an array, a list of lists, a sparse matrix or a dataframe."""
@@ -35,8 +35,9 @@ Floats: TypeAlias = npt.NDArray[np.float64]
 class Perceptron(BaseEstimator):  # type: ignore[misc]
     """An estimator without its targets.
 
-    A subclass has the arguments, `fit`, `partial_fit` and `predict`, checks what is to be learned,
-    and says by `_encoded` what of it the network is trained on.
+    A subclass has the arguments, `fit`, `partial_fit` and `predict`, and checks what is to be
+    learned. It may say by `_encoded` what of it the network is trained on, and by `_counted` what
+    else than their own weight makes samples count.
     """
 
     learning_rate_init: float
@@ -55,7 +56,13 @@ class Perceptron(BaseEstimator):  # type: ignore[misc]
             if name not in ("self", "__class__"):
                 setattr(self, name, value)
 
-    def _encoded(self, y: Targets, weights: Floats | None, *, first: bool) -> Targets:
+    def _encoded(
+        self,
+        y: Targets,
+        weights: Floats | None,  # noqa: ARG002 - a subclass may use it
+        *,
+        first: bool,  # noqa: ARG002 - likewise
+    ) -> Targets:
         """The targets of the network.
 
         Args:
@@ -63,11 +70,15 @@ class Perceptron(BaseEstimator):  # type: ignore[misc]
             weights: how much each counts, or None.
             first: whether the network is new.
         """
-        raise NotImplementedError
+        return y
 
-    def _counted(self, y: Targets, weights: Floats | None) -> Floats | None:
+    def _counted(
+        self,
+        y: Targets,  # noqa: ARG002 - a subclass may use it
+        weights: Floats | None,
+    ) -> Floats | None:
         """How much each training sample counts in the loss, given the weights of samples."""
-        raise NotImplementedError
+        return weights
 
     @property
     def _goes_on(self) -> bool:

@@ -194,14 +194,6 @@ class MLPRegressor(RegressorMixin, Perceptron):  # type: ignore[misc]
         standardized: Targets = (y - self._mean) / self._deviation
         return standardized
 
-    def _counted(
-        self,
-        y: Targets,  # noqa: ARG002 - the classifier's
-        weights: Floats | None,
-    ) -> Floats | None:
-        """Samples count as they are weighted."""
-        return weights
-
 
 def _scale(values: Targets, weights: Floats | None) -> tuple[Floats, Floats]:
     """Mean and standard deviation of each target; 1 for one that never varies.

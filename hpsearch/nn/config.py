@@ -57,8 +57,7 @@ class NetworkConfig:
     )
     loss: str = _setting(
         "cross-entropy",
-        "What training makes small, and so what the outputs mean: cross-entropy for classes, the "
-        "others for numbers.",
+        "What training makes small; cross-entropy is for classes, the others for numbers.",
         names=LOSSES,
     )
 
@@ -148,12 +147,12 @@ class TrainingConfig:
     )
     label_smoothing: float = _setting(
         0.0,
-        "Share of a label's probability that all classes get alike; only for classes.",
+        "Share of each label's probability that all classes get alike.",
         limits=(0.0, 0.99),
     )
     class_weight: str = _setting(
         "none",
-        "How much the classes count in the loss: by their rows, or all the same; only for classes.",
+        "How classes are weighed in the loss; a table gives a number for each label.",
         names=CLASS_WEIGHTS,
     )
 

@@ -41,9 +41,11 @@ class EpochRecord:
     Attributes:
         epoch: 1 for the first.
         learning_rate: the rate of the epoch's last step.
-        train_loss: mean data loss over the epoch's minibatches, each before its own step, plus the
-            L2 term of the weights at the end of the epoch (none with adamw).
-        validation_loss: mean data loss of the validation samples, or None without any.
+        train_loss: mean data loss over the epoch's minibatches, each before its own step, with
+            weights of samples and classes and of smoothed labels, plus the L2 term of the weights
+            at the end of the epoch (none with adamw).
+        validation_loss: mean data loss of the validation samples, all counted alike and no label
+            smoothed, or None without any.
         validation_score: how good the network is on them, greater being better, or None.
     """
 

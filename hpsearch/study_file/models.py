@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Annotated, Any, Generic, Literal, TypeAlias, TypeVar
 
 from pydantic import (
@@ -25,7 +25,6 @@ from hpsearch.data.splits import KINDS as KINDS_OF_SPLITS
 from hpsearch.errors import SpaceError, UsageError, nearest, shown
 from hpsearch.metrics import DEFAULT, OWN, Metric, Task, check_metric, metric_named
 from hpsearch.nn import ACTIVATIONS, INITIALIZERS, OPTIMIZERS, SCHEDULES
-from hpsearch.nn.config import CLASS_WEIGHTS
 from hpsearch.search.strategies import DOUBLE, STRATEGIES
 from hpsearch.space import Categorical, Condition, Float, Int, Parameter, Space, Value, own_value
 from hpsearch.space.settings import SETTINGS
@@ -129,7 +128,7 @@ def _kind(setting: object) -> str:
     return "value"
 
 
-TAGS = ("value", "range", "choices")
+TAGS = ("value", "range", "choices", "table")
 
 FloatSetting = Annotated[
     Annotated[float, Tag("value")]
@@ -148,6 +147,14 @@ BoolSetting = Annotated[
 ]
 NameSetting: TypeAlias = str | Choices[str]
 """Annotated with `OneOf`."""
+
+ClassWeights = Annotated[
+    Annotated[Literal["none", "balanced"], Tag("value")]
+    | Annotated[Choices[Literal["none", "balanced"]], Tag("choices")]
+    | Annotated[dict[str, Annotated[float, Field(ge=0)]], Field(min_length=1), Tag("table")],
+    Discriminator(lambda given: "table" if _kind(given) == "range" else _kind(given)),
+]
+"""A name or several, or a table of numbers by label."""
 
 
 class OneOf:
@@ -357,7 +364,7 @@ class TrainingSection(_Table):
     l2: FloatSetting = _setting("l2", FloatRange(low=1e-6, high=1e-1, log=True))
     weight_averaging: FloatSetting = _setting("weight_averaging")
     label_smoothing: FloatSetting = _setting("label_smoothing")
-    class_weight: Annotated[NameSetting, OneOf(CLASS_WEIGHTS)] = _setting("class_weight")
+    class_weight: ClassWeights = _setting("class_weight")
     batch_size: IntSetting = _setting("batch_size")
     patience: Whole | None = _setting("patience", example=5)
     divergence: float = _setting("divergence")
@@ -541,13 +548,40 @@ class StudyFile(_Table):
         return self
 
     def settings(self) -> dict[str, Any]:
-        """Every setting, by name, as the file gives it."""
-        return {
+        """Every setting, by name, as the file gives it; a table of class weights is none."""
+        given = {
             name: getattr(section, name)
             for section in (self.data, self.model, self.training)
             for name in type(section).model_fields
             if name in SETTINGS
         }
+        return {k: SETTINGS[k].default if isinstance(v, dict) else v for k, v in given.items()}
+
+    def class_weights(self, classes: Sequence[str | int]) -> tuple[float, ...] | None:
+        """What ``training.class_weight`` gives each class, if it is a table.
+
+        Args:
+            classes: the labels of the data, in the order of their codes.
+
+        Returns:
+            A number for each; 1 for a label that the table does not name.
+
+        Raises:
+            UsageError: it names a label that there is none of, or leaves no class any weight.
+        """
+        table = self.training.class_weight
+        if not isinstance(table, dict):
+            return None
+        labels = [str(label) for label in classes]
+        for label in table:
+            if label not in labels:
+                close = nearest(label, labels)
+                hint = f"; did you mean {close!r}?" if close else ""
+                raise UsageError(f"class_weight names the label {label!r}, of no row{hint}")
+        weights = tuple(table.get(label, 1.0) for label in labels)
+        if not any(weights):
+            raise UsageError("class_weight is 0 for every class; give one of them more")
+        return weights
 
     def space(self) -> Space:
         """The parameters that the file searches.

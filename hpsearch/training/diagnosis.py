@@ -228,6 +228,15 @@ class _Case:
         """The loss of one that knows nothing but how the targets are distributed."""
         return self.loss.guessing(self.y)
 
+    @property
+    def floor(self) -> float:
+        """The least training loss there can be, that of labels that are smoothed."""
+        share, k = self.training.label_smoothing, self.n_outputs
+        if not self.classes or share == 0:
+            return 0.0
+        low = share / k
+        return -(1 - share + low) * math.log(1 - share + low) - (k - 1) * low * math.log(low)
+
     @cached_property
     def luck(self) -> float:
         """The score of a constant: the share of the largest class, or an R² of 0."""
@@ -266,7 +275,10 @@ class _Case:
         third = [record.train_loss for record in curve[-max(2, len(curve) // 3) :]]
         if now == min(losses) and now < (1 - FALLING) * then:
             yield "still improving", f"the validation loss fell from {then:.3g} to {now:.3g} lately"
-        elif max(third) - min(third) < FLAT_CURVE * third[0] and third[0] > 0.2 * self.chance:
+        elif (
+            max(third) - min(third) < FLAT_CURVE * third[0]
+            and third[0] - self.floor > 0.2 * self.chance
+        ):
             yield "plateau", f"the training loss stays at {third[-1]:.3g} over {len(third)} epochs"
 
     def _start(self) -> Iterator[tuple[Name, str]]:

@@ -52,6 +52,8 @@ class Job:
         test: whether to score the test part too, as only a comparison of searches does.
         metric: the name of what scores it.
         also: the names of metrics to record beside.
+        class_weights: how much the samples of each class count, by its code; None for what the
+            configuration says.
     """
 
     data: DataHandle
@@ -61,6 +63,7 @@ class Job:
     test: bool = False
     metric: str = DEFAULT["classification"]
     also: tuple[str, ...] = ()
+    class_weights: tuple[float, ...] | None = None
 
 
 @dataclass(frozen=True)
@@ -130,6 +133,7 @@ def train_job(
         on_epoch=None if stop is None else lambda _epoch, _score: stop(),
         test=(lambda k: data.test(k, kind, variance=variance)) if job.test else None,
         on_trained=on_trained,
+        class_weights=job.class_weights,
     )
     return replace(result, worker=f"{socket.gethostname()} {os.getpid()}")
 
@@ -187,6 +191,7 @@ def train_folds(
     on_epoch: OnEpoch | None = None,
     test: Callable[[int], tuple[np.ndarray, np.ndarray]] | None = None,
     on_trained: Callable[[Fold, Network], None] | None = None,
+    class_weights: tuple[float, ...] | None = None,
 ) -> JobResult:
     """Train one network a fold, one after the other, until one of them is known to be bad.
 
@@ -200,6 +205,7 @@ def train_folds(
         on_epoch: watches the first fold, and may stop it.
         test: gives samples and labels to score each fold's network on at its end, if any.
         on_trained: is given each fold with its network, unless that is known to be bad.
+        class_weights: as in `Job`.
     """
     start = time.perf_counter()
     results: list[TrainingResult] = []
@@ -224,6 +230,7 @@ def train_folds(
             validation=(fold.X_validation, targets.learned(fold.y_validation)),
             score=scored,
             on_epoch=_watch(on_epoch if k == 0 else None, scored),
+            sample_weight=_row_weights(class_weights, fold),
             trace=True,
         )
         results.append(result)
@@ -280,6 +287,11 @@ def train_folds(
     )
 
 
+def _row_weights(class_weights: tuple[float, ...] | None, fold: Fold) -> np.ndarray | None:
+    """How much each training sample counts, by its class."""
+    return None if class_weights is None else np.array(class_weights)[fold.y_train]
+
+
 def _complete(result: TrainingResult) -> bool:
     return not result.diverged and result.why_stopped != "stopped"
 
@@ -317,6 +329,7 @@ class RefitJob:
     seed: int
     epochs: int
     stop_after: int | None = None
+    class_weights: tuple[float, ...] | None = None
 
 
 @dataclass(frozen=True)
@@ -356,6 +369,7 @@ def refit_job(job: RefitJob, stop: Stop | None = None) -> Refit:
         targets.learned(fold.y_train),
         training,
         rng=rng,
+        sample_weight=_row_weights(job.class_weights, fold),
         stop_after=job.stop_after,
         on_epoch=None if stop is None else lambda _: stop(),
     )

@@ -55,6 +55,15 @@ class TestTrainingSpecification:
 
 
 class TestJob:
+    def test_a_class_of_weight_zero_is_not_learned(self, tmp_path: Path, iris: Dataset) -> None:
+        plain = job(tmp_path, iris, GOOD)
+        weighed = replace(plain, class_weights=(1.0, 0.0, 1.0))
+        assert train_job(plain).score > 0.7 > train_job(weighed).score
+        refit = RefitJob(plain.data, GOOD, 1, 10, class_weights=(1.0, 0.0, 1.0))
+        assert refit_job(refit).correct / refit_job(refit).tested < 0.7
+        same = replace(plain, class_weights=(2.0, 2.0, 2.0))
+        assert train_job(same).losses == train_job(plain).losses
+
     def test_it_is_a_pure_function(self, tmp_path: Path, iris: Dataset) -> None:
         one, two = (train_job(job(tmp_path, iris, GOOD)) for _ in range(2))
         assert (one.score, one.curve, one.losses) == (two.score, two.curve, two.losses)
