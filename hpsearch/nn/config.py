@@ -57,7 +57,8 @@ class NetworkConfig:
     )
     loss: str = _setting(
         "cross-entropy",
-        "What training makes small; cross-entropy is for classes, the others for numbers.",
+        "What training makes small; cross-entropy is for classes, the others for numbers, of which "
+        "squared-error is the default.",
         names=LOSSES,
     )
 

@@ -24,7 +24,7 @@ from hpsearch.data.preprocessing import KINDS
 from hpsearch.data.splits import KINDS as KINDS_OF_SPLITS
 from hpsearch.errors import SpaceError, UsageError, nearest, shown
 from hpsearch.metrics import DEFAULT, OWN, Metric, Task, check_metric, metric_named
-from hpsearch.nn import ACTIVATIONS, INITIALIZERS, OPTIMIZERS, SCHEDULES
+from hpsearch.nn import ACTIVATIONS, INITIALIZERS, LOSSES, OPTIMIZERS, SCHEDULES
 from hpsearch.search.strategies import DOUBLE, STRATEGIES
 from hpsearch.space import Categorical, Condition, Float, Int, Parameter, Space, Value, own_value
 from hpsearch.space.settings import SETTINGS
@@ -363,6 +363,7 @@ class TrainingSection(_Table):
     warmup: FloatSetting = _setting("warmup")
     l2: FloatSetting = _setting("l2", FloatRange(low=1e-6, high=1e-1, log=True))
     weight_averaging: FloatSetting = _setting("weight_averaging")
+    loss: Annotated[NameSetting, OneOf(LOSSES)] = _setting("loss")
     label_smoothing: FloatSetting = _setting("label_smoothing")
     class_weight: ClassWeights = _setting("class_weight")
     batch_size: IntSetting = _setting("batch_size")
