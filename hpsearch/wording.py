@@ -250,6 +250,39 @@ def scores(summary: Summary) -> Iterator[Score]:
         tested = baseline.test is not None
         remark = f"in validation {text(baseline.validation)}" if tested else ""
         yield Score(baseline.short, text(baseline.value), remark)
+    for rival in summary.rivals:
+        remark = rival.cut or f"on the same rows, in {rival.seconds:.1f} s"
+        yield Score(rival.name, text(rival.value) or "-", remark)
+
+
+def beside(summary: Summary) -> str:
+    """The strongest simple model beside the winner, in a sentence; empty where there is none."""
+    known = [rival for rival in summary.rivals if rival.better is not None]
+    if not known:
+        return ""
+    rival = max(known, key=lambda rival: rival.better or 0.0)
+    measure, better = summary.measure, rival.better or 0.0
+
+    def amount(difference: float, word: str = "") -> str:
+        return f"{measure.difference_text(abs(difference)).removeprefix('+')} {word}".rstrip()
+
+    told = f"{rival.name} with default settings scores {measure.text(rival.value)} on the same "
+    told += f"test rows, {amount(better, 'better' if better > 0 else 'worse')}"
+    if rival.interval is not None:
+        low, high = rival.interval
+        if better < 0:
+            low, high = -high, -low
+        near = amount(low) if low >= 0 else amount(low, "worse" if better > 0 else "better")
+        far = amount(high) if low >= 0 else amount(high, "better" if better > 0 else "worse")
+        told += f" (95% interval {near} to {far})"
+    if rival.cut:
+        told += f", though it was cut at {rival.cut}"
+    if rival.surely_better:
+        trees = rival.kind == "boosting"
+        told += f": this table may be better served by {'trees' if trees else 'it'}"
+    elif better > 0:
+        told += ", which may be chance"
+    return f"{told}."
 
 
 def stages_table(summary: Summary) -> Table:

@@ -24,6 +24,7 @@ from hpsearch.storage import DEFAULT_STORAGE, display_url
 from hpsearch.wording import (
     CONSTANT,
     Table,
+    beside,
     cell_text,
     moves,
     scores,
@@ -281,6 +282,8 @@ def winner_text(summary: Summary) -> Text:
         text.append(f"  {remark}\n" if remark else "\n")
     for reservation in filter(None, (*summary.reservations, summary.useless)):
         text.append(f"  {reservation}\n", style="bold red")
+    if told := beside(summary):
+        text.append(f"{told[0].upper()}{told[1:]}\n")
     if ours and summary.test is None:
         text.append("  not tested yet: the search is not finished\n")
     if summary.tests is not None and summary.tests > 1:

@@ -134,8 +134,8 @@ class DataHandle:
         """
         return _prepared(self, None, preprocessing, variance)
 
-    def undivided(self) -> Undivided:
-        """The rows of `refit`, not preprocessed.
+    def undivided(self, fold: int | None = None) -> Undivided:
+        """The rows of `refit`, or of a fold, not preprocessed.
 
         Raises:
             DataError: the store is gone or damaged.
@@ -143,7 +143,7 @@ class DataHandle:
         home = _home(self)
         with _told(home):
             X, y = _map(home / "X.npy"), _map(home / "y.npy")
-            train, test = _rows_of(self, None)
+            train, test = _rows_of(self, fold)
             return Undivided(X[train], y[train], X[test], y[test], _categories(self))
 
 

@@ -40,6 +40,17 @@ SIMPLE_MODEL: Mapping[str, Any] = {
 }
 """What is kept of a `Baseline`."""
 
+RIVAL: Mapping[str, Any] = {
+    "kind": str,
+    "name": str,
+    "value": or_none(a_number),
+    "better": or_none(a_number),
+    "interval": or_none(lambda ends: _a_pair(ends)),
+    "seconds": a_number,
+    "cut": str,
+}
+"""What is kept of a `Rival`."""
+
 RESULT: Mapping[str, Any] = {
     "configuration": dict,
     "validation": a_number,
@@ -122,6 +133,7 @@ SHAPES: Mapping[str, Any] = {
         and len(measure["bounds"]) == 2
     ),
     "no winner": str,
+    "rivals": [RIVAL],
     "result": RESULT,
 }
 """What each has, by the first word of its key or the whole of it; see `fits`."""

@@ -17,6 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hpsearch.data import DataHandle, Preprocessor
+from hpsearch.data.store import Undivided
 
 __all__ = ["SIMPLE_MODELS", "SimpleJob", "SimpleResult", "models_for", "simple_job"]
 
@@ -39,12 +40,15 @@ class SimpleJob:
         kind: a name in `SIMPLE_MODELS`.
         seed: of what it draws.
         seconds: that fitting may take.
+        fold: whose training part it sees, and whose validation part it answers; None for the rows
+            of the winner's last training and of the test.
     """
 
     data: DataHandle
     kind: str
     seed: int
     seconds: float
+    fold: int | None = None
 
 
 @dataclass(frozen=True)
@@ -52,7 +56,8 @@ class SimpleResult:
     """What a simple model answers.
 
     Attributes:
-        predictions: of the test rows, in their order: probabilities (n, classes), or values (n,).
+        predictions: of the rows asked for, in their order: probabilities (n, classes), or values
+            (n,).
         seconds: that fitting and asking took.
         cut: how far it came where its time was over, in words; empty if it was fitted whole.
     """
@@ -67,101 +72,90 @@ def models_for(rows: int) -> tuple[str, ...]:
     return tuple(name for name in SIMPLE_MODELS if name != "neighbours" or rows <= NEIGHBOURS_ROWS)
 
 
-def simple_job(job: SimpleJob) -> SimpleResult:
-    """Fit a simple model to training and validation part, and ask it for the test part."""
-    rows = job.data.undivided()
+def simple_job(job: SimpleJob, stop: Callable[[], bool] | None = None) -> SimpleResult:
+    """Fit a simple model, and ask it.
+
+    Args:
+        job: what, to which rows.
+        stop: asked now and then; True when nobody waits for it any more.
+    """
+    rows = job.data.undivided(job.fold)
     start = time.perf_counter()
-    fit = SIMPLE_MODELS[job.kind]
+    asked = _Asked(rows, job, stop or (lambda: False))
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # that a default did not converge is no news here
-        predictions, cut = fit(rows.X_train, rows.y_train, rows.X_test, rows.categories, job)
-    if job.data.n_classes:
-        predictions = predictions.astype(np.float64, copy=False)
+        predictions, cut = SIMPLE_MODELS[job.kind](asked)
     return SimpleResult(predictions, time.perf_counter() - start, cut)
 
 
-Fitted = tuple[NDArray[Any], str]
-Categories = Mapping[int, tuple[str, ...]]
+@dataclass(frozen=True, eq=False)
+class _Asked:
+    rows: Undivided
+    job: SimpleJob
+    stop: Callable[[], bool]
+
+    @property
+    def classes(self) -> int:
+        return self.job.data.n_classes
+
+    def standardized(self) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+        """The rows to learn from and those to answer, as a network sees them."""
+        rows = self.rows
+        preprocessor = Preprocessor.fit(rows.X_train, "standardize", categories=rows.categories)
+        return preprocessor.transform(rows.X_train), preprocessor.transform(rows.X_test)
+
+    def answers(self, model: Any, X: NDArray[np.float32]) -> NDArray[np.float64]:
+        """Values, or probabilities of all classes: one that no row has is never expected."""
+        if not self.classes:
+            return np.asarray(model.predict(X), np.float64)
+        probabilities = np.zeros((len(X), self.classes))
+        probabilities[:, model.classes_] = model.predict_proba(X)
+        return probabilities
 
 
-def _linear(
-    X: NDArray[np.float32],
-    y: NDArray[Any],
-    X_test: NDArray[np.float32],
-    categories: Categories,
-    job: SimpleJob,
-) -> Fitted:
+Fitted = tuple[NDArray[np.float64], str]
+
+
+def _linear(asked: _Asked) -> Fitted:
     from sklearn.linear_model import LogisticRegression, Ridge
 
-    inputs, asked = _standardized(X, X_test, categories)
-    if job.data.n_classes:
-        model = LogisticRegression(max_iter=1000)
-        return _probabilities(model.fit(inputs, y), asked, job), ""
-    return Ridge().fit(inputs, y).predict(asked), ""
+    X, wanted = asked.standardized()
+    model = LogisticRegression(max_iter=1000) if asked.classes else Ridge()
+    return asked.answers(model.fit(X, asked.rows.y_train), wanted), ""
 
 
-def _neighbours(
-    X: NDArray[np.float32],
-    y: NDArray[Any],
-    X_test: NDArray[np.float32],
-    categories: Categories,
-    job: SimpleJob,
-) -> Fitted:
+def _neighbours(asked: _Asked) -> Fitted:
     from sklearn.neighbors import KNeighborsClassifier, KNeighborsRegressor
 
-    inputs, asked = _standardized(X, X_test, categories)
-    neighbours = min(5, len(inputs))
-    if job.data.n_classes:
-        model = KNeighborsClassifier(neighbours)
-        return _probabilities(model.fit(inputs, y), asked, job), ""
-    return KNeighborsRegressor(neighbours).fit(inputs, y).predict(asked), ""
+    X, wanted = asked.standardized()
+    kind = KNeighborsClassifier if asked.classes else KNeighborsRegressor
+    return asked.answers(kind(min(5, len(X))).fit(X, asked.rows.y_train), wanted), ""
 
 
-def _boosting(
-    X: NDArray[np.float32],
-    y: NDArray[Any],
-    X_test: NDArray[np.float32],
-    categories: Categories,
-    job: SimpleJob,
-) -> Fitted:
+def _boosting(asked: _Asked) -> Fitted:
     """Histogram gradient boosting, tree after tree until its time is over.
 
     Friedman (Greedy function approximation, 2001); Ke et al. (LightGBM, 2017).
     """
     from sklearn.ensemble import HistGradientBoostingClassifier, HistGradientBoostingRegressor
 
-    small = [column for column, names in categories.items() if len(names) <= MOST_CATEGORIES]
-    kind = HistGradientBoostingClassifier if job.data.n_classes else HistGradientBoostingRegressor
-    model = kind(random_state=job.seed, categorical_features=small or None, warm_start=True)
+    rows, job = asked.rows, asked.job
+    few = [column for column, names in rows.categories.items() if len(names) <= MOST_CATEGORIES]
+    kind = HistGradientBoostingClassifier if asked.classes else HistGradientBoostingRegressor
+    model = kind(random_state=job.seed, categorical_features=few or None, warm_start=True)
     whole, deadline = model.max_iter, time.perf_counter() + job.seconds
     cut = ""
     for trees in range(TREES, whole + TREES, TREES):
-        model.set_params(max_iter=min(trees, whole)).fit(X, y)
+        model.set_params(max_iter=min(trees, whole)).fit(rows.X_train, rows.y_train)
         if model.n_iter_ < trees:  # it has stopped early, as its defaults have it do on many rows
             break
-        if trees < whole and time.perf_counter() > deadline:
+        if trees < whole and (time.perf_counter() > deadline or asked.stop()):
             cut = f"{trees} of {whole} trees"
             break
-    if job.data.n_classes:
-        return _probabilities(model, X_test, job), cut
-    return model.predict(X_test), cut
+    return asked.answers(model, rows.X_test), cut
 
 
-def _standardized(
-    X: NDArray[np.float32], X_test: NDArray[np.float32], categories: Categories
-) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
-    preprocessor = Preprocessor.fit(X, "standardize", categories=categories)
-    return preprocessor.transform(X), preprocessor.transform(X_test)
-
-
-def _probabilities(model: Any, X: NDArray[np.float32], job: SimpleJob) -> NDArray[np.float64]:
-    """Of all classes; one that no row to learn from has is never expected."""
-    probabilities = np.zeros((len(X), job.data.n_classes))
-    probabilities[:, model.classes_] = model.predict_proba(X)
-    return probabilities
-
-
-SIMPLE_MODELS: Mapping[str, Callable[..., Fitted]] = {
+SIMPLE_MODELS: Mapping[str, Callable[[_Asked], Fitted]] = {
     "linear": _linear,
     "neighbours": _neighbours,
     "boosting": _boosting,
