@@ -95,6 +95,7 @@ name = "s"
 name = "{data}"
 [training]
 epochs = 2
+learning_rate = 0.01
 [search]
 strategy = "random"
 trials = 2
