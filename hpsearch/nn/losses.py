@@ -1,11 +1,11 @@
 """Losses: what a training makes small.
 
 A loss is made for a batch size, like a layer: forward reads the network's outputs and leaves in its
-scratch what ``total`` needs, backward, always after it, writes the outputs' gradient; neither
-allocates.
-The scratch is of a block of batches, so that what is costly for one is done for all at once. Beside
-that a loss has a plain form, ``mean``, for looking, and says what knowing nothing costs, and what a
-training is scored by where nobody says otherwise. Arrays are unit-major, (outputs, samples).
+scratch what ``total`` needs; backward, always after it, writes the outputs' gradient; neither
+allocates. The scratch is of a block of batches, so that what is costly for one is done for all at
+once. Beside that a loss has a plain form, ``mean``, for looking, and says what knowing nothing
+costs, and what a training is scored by where nobody says otherwise. Arrays are unit-major,
+(outputs, samples).
 
 Cross-entropy learns classes, the others numbers. These are sums over the targets and expect them
 standardized, so that each counts alike and outputs near 0 know nothing; halves are as in

@@ -8,7 +8,7 @@ from typing import TypeAlias
 import numpy as np
 import numpy.typing as npt
 
-from hpsearch.nn.arrays import Array, Labels, Targets
+from hpsearch.nn.arrays import Array, Targets
 
 __all__ = ["Score", "accuracy", "r2"]
 
@@ -18,7 +18,7 @@ Score: TypeAlias = Callable[[Array, Targets], float]
 
 
 def accuracy(
-    outputs: Array, labels: Labels, *, weights: npt.NDArray[np.float64] | None = None
+    outputs: Array, labels: Targets, *, weights: npt.NDArray[np.float64] | None = None
 ) -> float:
     """The share of samples whose label has the greatest output.
 
@@ -36,7 +36,9 @@ def accuracy(
     return float(np.average(outputs.argmax(axis=1) == labels, weights=weights))
 
 
-def r2(outputs: Array, targets: Array, *, weights: npt.NDArray[np.float64] | None = None) -> float:
+def r2(
+    outputs: Array, targets: Targets, *, weights: npt.NDArray[np.float64] | None = None
+) -> float:
     """The coefficient of determination: the share of the targets' variance that is explained.
 
     It is 1 for perfect outputs and 0 for the targets' mean. As in scikit-learn, the mean over
