@@ -11,15 +11,12 @@ from hpsearch.nn.losses import Loss, softmax
 
 __all__ = ["EpochScore", "predictions", "values"]
 
-LOOKS = 10
-"""How often, about, a training computes a metric that is too dear for every epoch."""
-
 
 class EpochScore:
     """What a training is scored by after each epoch; see `train`.
 
-    A dear metric is computed after the first epoch, after every k-th and after the last. In between
-    its last score stands in the curve, and the validation loss decides which epoch is the best.
+    A dear metric is computed after the first epoch, in the middle and at the end. In between its
+    last score stands in the curve, and the validation loss decides which epoch is the best.
 
     Args:
         metric: decides.
@@ -32,15 +29,15 @@ class EpochScore:
     """
 
     def __init__(self, metric: Metric, loss: type[Loss], epochs: int) -> None:
-        self.metric, self.loss, self.epochs = metric, loss, epochs
-        self.every = max(1, epochs // LOOKS) if metric.dear else 1
+        self.metric, self.loss = metric, loss
+        self.looks = {1, (epochs + 1) // 2, epochs} if metric.dear else range(1, epochs + 1)
         self.curve: list[float] = []
         self.computed: dict[int, float] = {}
 
     def __call__(self, outputs: np.ndarray, y: np.ndarray) -> float:
         """The score of an epoch's outputs (n, n_outputs), or what stands for it."""
         epoch = len(self.curve) + 1
-        if epoch in (1, self.epochs) or epoch % self.every == 0:
+        if epoch in self.looks:
             self.computed[epoch] = self.score(outputs, y)
             self.curve.append(self.computed[epoch])
         else:
