@@ -12,6 +12,7 @@ from typing import NamedTuple
 import numpy as np
 
 from hpsearch.metrics.arrays import Array, Weight
+from hpsearch.metrics.probabilities import counts_from_above
 
 __all__ = [
     "ClassShare",
@@ -104,7 +105,8 @@ def roc_curve(positive: np.ndarray, decision: Array, weight: Weight = None) -> C
     Returns:
         At most `POINTS` points, from (0, 0) to (1, 1); nan where a class is absent.
     """
-    ups, downs, threshold = _counts(positive, decision, weight)
+    ups, both, threshold = counts_from_above(positive, decision, weight)
+    downs = both - ups
     with np.errstate(invalid="ignore"):
         x, y = np.r_[0.0, downs] / downs[-1], np.r_[0.0, ups] / ups[-1]
     return _thinned(Curve(x, y, np.r_[np.inf, threshold]))
@@ -112,9 +114,9 @@ def roc_curve(positive: np.ndarray, decision: Array, weight: Weight = None) -> C
 
 def precision_recall_curve(positive: np.ndarray, decision: Array, weight: Weight = None) -> Curve:
     """Precision against recall, as `roc_curve`; the highest threshold with any row comes first."""
-    ups, downs, threshold = _counts(positive, decision, weight)
+    ups, both, threshold = counts_from_above(positive, decision, weight)
     with np.errstate(invalid="ignore"):
-        recall, precision = ups / ups[-1], ups / (ups + downs)
+        recall, precision = ups / ups[-1], ups / both
     return _thinned(Curve(recall, precision, threshold))
 
 
@@ -171,16 +173,6 @@ def residuals(y: Array, values: Array, *, most: int = 1000) -> Residuals:
     kept = np.argsort(values, kind="stable")[_places(len(values), most)]
     quantiles = np.quantile(errors, (0.05, 0.25, 0.5, 0.75, 0.95)).tolist()
     return Residuals(np.asarray(values)[kept], np.asarray(y)[kept], tuple(quantiles))
-
-
-def _counts(positive: np.ndarray, decision: Array, weight: Weight) -> tuple[Array, Array, Array]:
-    """Positives and negatives at or above each distinct decision, from the highest down."""
-    order = np.argsort(-decision, kind="stable")
-    decision = decision[order]
-    each = np.ones(len(order)) if weight is None else weight[order].astype(np.float64)
-    up = np.where(positive[order], each, 0.0)
-    ends = np.flatnonzero(np.r_[decision[1:] != decision[:-1], True])
-    return np.cumsum(up)[ends], np.cumsum(each - up)[ends], decision[ends]
 
 
 def _thinned(curve: Curve) -> Curve:

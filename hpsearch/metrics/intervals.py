@@ -23,8 +23,10 @@ __all__ = ["Ends", "difference_interval", "interval", "wilson_interval"]
 RESAMPLES = 2000
 FEW_RESAMPLES = 1000
 """For more rows than `MANY`, whose statistics are nearly normal anyway."""
+DEAR_RESAMPLES = 400
+"""Of a metric that takes a millisecond and more."""
 MANY = 20_000
-BLOCKS = 200
+BLOCKS, DEAR_BLOCKS = 200, 50
 """Of more units than so many the jackknife leaves out a block at a time."""
 
 _NORMAL = NormalDist()
@@ -171,6 +173,7 @@ class _Rows:
         rng = np.random.default_rng(0)
         total, units = int(self.copies.sum()), len(self.copies)
         count = RESAMPLES if len(self.y) <= MANY else FEW_RESAMPLES
+        count = DEAR_RESAMPLES if self.metric.dear else count
         values = np.empty(count)
         for i in range(count):
             if total > units:
@@ -182,14 +185,15 @@ class _Rows:
 
     def left_out(self) -> Iterator[tuple[float, int]]:
         """The statistic without one unit, or one block of units, and how often that can be so."""
-        if self.copies.max() > 1 or len(self.copies) <= BLOCKS:
+        blocks = DEAR_BLOCKS if self.metric.dear else BLOCKS
+        if self.copies.max() > 1 or len(self.copies) <= blocks:
             for unit, copies in enumerate(self.copies):
                 without = self.copies.copy()
                 without[unit] -= 1
                 yield self.statistic(without), int(copies)
             return
-        block = np.random.default_rng(1).permutation(len(self.copies)) % BLOCKS
-        for one in range(BLOCKS):
+        block = np.random.default_rng(1).permutation(len(self.copies)) % blocks
+        for one in range(blocks):
             yield self.statistic(np.where(block == one, 0, self.copies)), 1
 
 
@@ -199,7 +203,7 @@ def _bca(rows: _Rows) -> Ends | None:
         return None
     estimate = rows.statistic(rows.copies)
     values = np.sort(rows.resamples())
-    if not math.isfinite(estimate) or 2 * len(values) < FEW_RESAMPLES:
+    if not math.isfinite(estimate) or 2 * len(values) < DEAR_RESAMPLES:
         return None
     same = 1e-12 * max(1.0, abs(estimate))
     below, equal = np.sum(values < estimate - same), np.sum(np.abs(values - estimate) <= same)

@@ -7,6 +7,8 @@ Where a metric is 0/0 it has the value that scikit-learn gives it, or is nan.
 from __future__ import annotations
 
 import math
+from dataclasses import dataclass
+from typing import Literal
 
 import numpy as np
 
@@ -14,11 +16,10 @@ from hpsearch.metrics.arrays import Array, Codes, Weight
 
 __all__ = [
     "POSITIVE",
+    "ByClass",
     "accuracy",
     "balanced_accuracy",
     "confusion_matrix",
-    "f1",
-    "f1_macro",
     "mcc",
     "quadratic_kappa",
 ]
@@ -61,18 +62,43 @@ def balanced_accuracy(y: Codes, labels: Codes, weight: Weight = None) -> float:
     return float(np.mean(cells.diagonal()[seen] / rows[seen])) if seen.any() else math.nan
 
 
-def f1(y: Codes, labels: Codes, weight: Weight = None) -> float:
-    """The harmonic mean of precision and recall of the positive class; 0 where nothing is found."""
-    cells = confusion_matrix(y, labels, weight, classes=2)
-    return float(_f1_by_class(cells)[POSITIVE])
+@dataclass(frozen=True)
+class ByClass:
+    """A share of each class, and how the classes are put together; 0 where a share is 0/0.
 
+    Args:
+        share: precision, recall, f1 (their harmonic mean) or jaccard (rows right, of those that are
+            of the class or got its label).
+        average: "binary": that of the positive class of two; "macro": the mean over the classes
+            that occur or are predicted; "weighted": that mean by their rows; "micro": the share of
+            all rows.
+    """
 
-def f1_macro(y: Codes, labels: Codes, weight: Weight = None) -> float:
-    """The mean of each class's f1, over the classes that occur or are predicted."""
-    cells = confusion_matrix(y, labels, weight)
-    seen = np.zeros(len(cells), dtype=bool)
-    seen[y] = seen[labels] = True
-    return float(np.mean(_f1_by_class(cells)[seen]))
+    share: Literal["precision", "recall", "f1", "jaccard"]
+    average: Literal["binary", "macro", "weighted", "micro"]
+
+    def __call__(self, y: Codes, labels: Codes, weight: Weight = None) -> float:
+        """The share of labels (n,) beside the true codes (n,), rows weighing so much (n,)."""
+        cells = confusion_matrix(y, labels, weight, classes=2)
+        right, rows, labelled = cells.diagonal(), cells.sum(axis=1), cells.sum(axis=0)
+        if self.average == "binary":
+            right, rows, labelled = (each[POSITIVE:][:1] for each in (right, rows, labelled))
+        elif self.average == "micro":
+            right, rows, labelled = (each.sum(keepdims=True) for each in (right, rows, labelled))
+        above, below = {
+            "precision": (right, labelled),
+            "recall": (right, rows),
+            "f1": (2 * right, rows + labelled),
+            "jaccard": (right, rows + labelled - right),
+        }[self.share]
+        shares = np.divide(above, below, out=np.zeros(len(above)), where=below > 0)
+        if self.average == "weighted":
+            return float(np.average(shares, weights=rows))
+        if self.average == "macro":
+            seen = np.zeros(len(cells), dtype=bool)
+            seen[y] = seen[labels] = True
+            shares = shares[seen]
+        return float(np.mean(shares))
 
 
 def mcc(y: Codes, labels: Codes, weight: Weight = None) -> float:
@@ -100,9 +126,3 @@ def quadratic_kappa(y: Codes, labels: Codes, weight: Weight = None) -> float:
     by_chance = np.outer(cells.sum(axis=1), cells.sum(axis=0)) / cells.sum()
     expected = float((distance * by_chance).sum())
     return 1.0 - float((distance * cells).sum()) / expected if expected > 0 else math.nan
-
-
-def _f1_by_class(cells: Array) -> Array:
-    both = cells.sum(axis=0) + cells.sum(axis=1)
-    shares: Array = np.divide(2 * cells.diagonal(), both, out=np.zeros(len(cells)), where=both > 0)
-    return shares

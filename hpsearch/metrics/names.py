@@ -11,16 +11,24 @@ import numpy as np
 from hpsearch.errors import UnknownNameError, UsageError
 from hpsearch.metrics.arrays import Weight
 from hpsearch.metrics.labels import (
+    ByClass,
     accuracy,
     balanced_accuracy,
-    f1,
-    f1_macro,
     mcc,
     quadratic_kappa,
 )
 from hpsearch.metrics.measure import Bounds, Direction
 from hpsearch.metrics.metric import Metric, Needs, Task
-from hpsearch.metrics.probabilities import log_loss, roc_auc, roc_auc_ovr
+from hpsearch.metrics.probabilities import (
+    OneVsOne,
+    OneVsRest,
+    auc_of_two,
+    average_precision,
+    brier_score,
+    log_loss,
+    precision_of_two,
+    roc_auc,
+)
 from hpsearch.metrics.scorers import Scorer, about, scorer_names
 from hpsearch.metrics.values import mae, r2, rmse
 
@@ -33,6 +41,16 @@ target's units; r2 would rank a study's trials the same, and depends on the rows
 _SHARE = (0.0, 1.0)
 _CORRELATION = (-1.0, 1.0)
 _ERROR = (0.0, None)
+
+
+@dataclass(frozen=True)
+class Negated:
+    """A loss as scikit-learn's scorers have it: greater is better."""
+
+    loss: Callable[[Any, Any, Weight], float]
+
+    def __call__(self, y: np.ndarray, predictions: np.ndarray, weight: Weight = None) -> float:
+        return -self.loss(y, predictions, weight)
 
 
 def _own(
@@ -55,17 +73,16 @@ OWN = {
             "average_precision",
             "maximize",
             "classification",
-            "probabilities",
-            Scorer("average_precision", "classification", 2),
+            "decision",
+            average_precision,
             _SHARE,
             undefined=0.0,
-            dear=True,
         ),
         _own(
             "balanced_accuracy", "maximize", "classification", "labels", balanced_accuracy, _SHARE
         ),
-        _own("f1", "maximize", "classification", "labels", f1, _SHARE),
-        _own("f1_macro", "maximize", "classification", "labels", f1_macro, _SHARE),
+        _own("f1", "maximize", "classification", "labels", ByClass("f1", "binary"), _SHARE),
+        _own("f1_macro", "maximize", "classification", "labels", ByClass("f1", "macro"), _SHARE),
         _own("log_loss", "minimize", "classification", "probabilities", log_loss, _ERROR),
         _own("mae", "minimize", "regression", "values", mae, _ERROR),
         _own("mcc", "maximize", "classification", "labels", mcc, _CORRELATION),
@@ -90,8 +107,34 @@ _NEGATIVE = {
     "neg_mean_absolute_error": "mae",
     "neg_root_mean_squared_error": "rmse",
 }
-_SAME = {"matthews_corrcoef": "mcc", "roc_auc_ovr": "roc_auc"}
-"""Names of scikit-learn for what is here already."""
+_SAME = {
+    "matthews_corrcoef": "mcc",
+    "roc_auc_ovo": "roc_auc",
+    "roc_auc_ovo_weighted": "roc_auc",
+    "roc_auc_ovr": "roc_auc",
+    "roc_auc_ovr_weighted": "roc_auc",
+}
+"""Names of scikit-learn for what is here already, where there are two classes."""
+
+_CHEAP = {
+    f"{share}_{average}".removesuffix("_binary"): ByClass(share, average)
+    for share in ("precision", "recall", "f1", "jaccard")
+    for average in ("binary", "macro", "weighted", "micro")
+} | {"neg_brier_score": Negated(brier_score)}
+"""scikit-learn's scorers whose formula is here."""
+
+_SEVERAL: dict[str, Callable[[Any, Any, Weight], float]] = {
+    "average_precision": OneVsRest(precision_of_two),
+    "roc_auc": OneVsRest(auc_of_two),
+    "roc_auc_ovr": OneVsRest(auc_of_two),
+    "roc_auc_ovr_weighted": OneVsRest(auc_of_two, by_rows=True),
+    "roc_auc_ovo": OneVsOne(),
+    "roc_auc_ovo_weighted": OneVsOne(by_rows=True),
+}
+"""What sorts the rows once for each of several classes, or for each pair."""
+
+MANY = 5
+"""Of more classes than that it is dear."""
 
 
 def check_metric(name: str) -> None:
@@ -146,19 +189,23 @@ def metric_named(name: str, task: Task, classes: int = 0) -> Metric:
 
 
 def _of_classes(metric: Metric, classes: int) -> Metric:
-    name, compute = metric.name, metric.compute
+    name = metric.name
     if classes > 2 and name == "f1":
         raise _of_two(name, classes)
-    if isinstance(compute, Scorer):
-        compute = replace(compute, classes=classes)
-    if classes > 2 and compute is roc_auc:
-        return replace(metric, compute=roc_auc_ovr, needs="probabilities", classes=classes)
-    return replace(metric, compute=compute, classes=classes)
+    if classes > 2 and name in _SEVERAL:
+        return replace(
+            metric,
+            compute=_SEVERAL[name],
+            needs="probabilities",
+            classes=classes,
+            dear=classes > MANY,
+        )
+    return replace(metric, classes=classes)
 
 
 def _of_scikit_learn(name: str, classes: int) -> Metric:
     check_metric(name)
-    known = about(name, classes)
+    known = about(name)
     if known.task is None:
         raise UsageError(
             f"the metric {name} compares clusterings, which do not know their classes by name; "
@@ -178,6 +225,7 @@ def _of_scikit_learn(name: str, classes: int) -> Metric:
             "accuracy looks at one.",
             key="metric",
         )
+    own = _CHEAP.get(name)
     scorer = Scorer(name, known.task, classes)
     return Metric(
         name,
@@ -185,9 +233,9 @@ def _of_scikit_learn(name: str, classes: int) -> Metric:
         known.bounds,
         task=known.task,
         needs=known.needs,
-        compute=scorer,
+        compute=own or scorer,
         weighted=known.weighted,
-        dear=True,
+        dear=own is None,
     )
 
 
@@ -207,15 +255,5 @@ def _negative(name: str, metric: Metric) -> Metric:
     low, high = metric.bounds
     bounds = (None if high is None else -high, None if low is None else -low)
     return replace(
-        metric, name=name, direction="maximize", compute=_Negated(metric.compute), bounds=bounds
+        metric, name=name, direction="maximize", compute=Negated(metric.compute), bounds=bounds
     )
-
-
-@dataclass(frozen=True)
-class _Negated:
-    """A loss as scikit-learn's scorers have it: greater is better."""
-
-    loss: Callable[[Any, Any, Weight], float]
-
-    def __call__(self, y: np.ndarray, predictions: np.ndarray, weight: Weight = None) -> float:
-        return -self.loss(y, predictions, weight)

@@ -9,6 +9,7 @@ from __future__ import annotations
 import math
 import warnings
 from dataclasses import dataclass
+from functools import cache
 from inspect import signature
 from typing import Any
 
@@ -75,8 +76,8 @@ def scorer_names() -> list[str]:
     return [name for name in get_scorer_names() if about(name).task is not None]
 
 
-def about(name: str, classes: int = 2) -> About:
-    """Look at a scorer of scikit-learn, for so many classes.
+def about(name: str) -> About:
+    """Look at a scorer of scikit-learn.
 
     >>> about("neg_brier_score").needs, about("rand_score").task, about("precision").average
     ('probabilities', None, 'binary')
@@ -94,7 +95,6 @@ def about(name: str, classes: int = 2) -> About:
     method = scorer._response_method
     needs: Needs = "labels" if method == "predict" else "probabilities"
     average = "binary" if "likelihood_ratio" in name else scorer._kwargs.get("average")
-    weighted = weighted and not ("_ovo" in name and classes > 2)
     return About("classification", needs, average, _bounds(name), weighted)
 
 
@@ -108,19 +108,27 @@ def _bounds(name: str) -> Bounds:
 
 def _answering(task: Task, classes: int, predictions: np.ndarray) -> Any:
     """An estimator, in scikit-learn's sense, that answers these predictions to whatever rows."""
+    estimator = _estimator(task)()
+    estimator.classes_, estimator.predictions = np.arange(classes), predictions
+    return estimator
+
+
+@cache
+def _estimator(task: Task) -> Any:
     from sklearn.base import BaseEstimator, ClassifierMixin, RegressorMixin
 
     class Classifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
-        classes_ = np.arange(classes)
-
         def predict(self, _X: np.ndarray) -> np.ndarray:
-            return predictions if predictions.ndim == 1 else predictions.argmax(axis=1)
+            said: np.ndarray = self.predictions
+            return said if said.ndim == 1 else said.argmax(axis=1)
 
         def predict_proba(self, _X: np.ndarray) -> np.ndarray:
-            return predictions
+            said: np.ndarray = self.predictions
+            return said
 
     class Regressor(RegressorMixin, BaseEstimator):  # type: ignore[misc]
         def predict(self, _X: np.ndarray) -> np.ndarray:
-            return predictions
+            said: np.ndarray = self.predictions
+            return said
 
-    return Classifier() if task == "classification" else Regressor()
+    return Classifier if task == "classification" else Regressor

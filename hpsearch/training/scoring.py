@@ -12,15 +12,12 @@ from hpsearch.training.targets import Targets
 
 __all__ = ["EpochScore", "values"]
 
-LOOKS = 10
-"""How often, about, a training computes a metric that is too dear for every epoch."""
-
 
 class EpochScore:
     """What a training is scored by after each epoch; see `train`.
 
-    A dear metric is computed after the first epoch, after every k-th and after the last. In between
-    its last score stands in the curve, and the validation loss decides which epoch is the best.
+    A dear metric is computed after the first epoch, in the middle and at the end. In between its
+    last score stands in the curve, and the validation loss decides which epoch is the best.
 
     Args:
         metric: decides.
@@ -38,15 +35,14 @@ class EpochScore:
         self, metric: Metric, loss: type[Loss], targets: Targets, y: np.ndarray, epochs: int
     ) -> None:
         self.metric, self.loss, self.targets, self.y = metric, loss, targets, y
-        self.epochs = epochs
-        self.every = max(1, epochs // LOOKS) if metric.dear else 1
+        self.looks = {1, (epochs + 1) // 2, epochs} if metric.dear else range(1, epochs + 1)
         self.curve: list[float] = []
         self.computed: dict[int, float] = {}
 
     def __call__(self, outputs: np.ndarray, learned: np.ndarray) -> float:
         """The score of an epoch's outputs (n, n_outputs), or what stands for it."""
         epoch = len(self.curve) + 1
-        if epoch in (1, self.epochs) or epoch % self.every == 0:
+        if epoch in self.looks:
             self.computed[epoch] = self.score(outputs, self.y)
             self.curve.append(self.computed[epoch])
         else:
