@@ -23,7 +23,7 @@ MOST = 10
 
 def predict(
     model: Annotated[Path, typer.Argument(help="A file of `hpsearch best NAME --export`.")],
-    table: Annotated[Path, typer.Argument(help="CSV, Parquet or NPZ with the model's columns.")],
+    table: Annotated[Path, typer.Argument(help="A table or NPZ with the model's columns.")],
     out: Annotated[
         Path | None, typer.Option("--output", "-o", help="Write a CSV file instead of printing it.")
     ] = None,

@@ -32,17 +32,20 @@ def load_dataset(
     limit: int | None = None,
     exclude: Sequence[str] = (),
     missing_labels: Sequence[str] = (),
+    sheet: str | None = None,
 ) -> Dataset:
     """Load a data set by name or from a file.
 
     Args:
         name: one of `DATASETS`, or "openml:ID" (downloaded and cached by scikit-learn).
-        path: a table (.csv, .tsv, each also .gz; .parquet) or arrays (.npz), instead of a name.
+        path: a table (.csv, .tsv, .jsonl, each also .gz; .parquet, .feather, .arrow, .xlsx) or
+            arrays (.npz), instead of a name.
         target: the column that holds the classes; for tables and openml only.
         folder: where the files of fashion-mnist or cifar-10 are, or openml's cache.
         limit: keep a stratified sample of so many rows, drawn with seed 0.
         exclude: columns to leave out, by name; the columns of arrays (.npz) are x0, x1, ...
         missing_labels: labels that mean that the label is missing; for tables and openml only.
+        sheet: of a workbook (.xlsx); the first by default.
 
     Returns:
         The data set; its ``account`` says what became of the source's rows and columns.
@@ -61,8 +64,10 @@ def load_dataset(
     home = None if folder is None else Path(folder)
     if name is None:
         assert path is not None
-        dataset = _by_path(path, target, exclude, missing_labels)
+        dataset = _by_path(path, target, exclude, missing_labels, sheet)
     else:
+        if sheet is not None:
+            raise DataError(f"{name} has no sheets; remove sheet = {sheet!r}.")
         check_named(name, target)
         if name.startswith("openml:"):
             dataset = _openml(name, target, home, exclude, missing_labels)
@@ -93,10 +98,16 @@ def check_named(name: str, target: str | None) -> None:
 
 
 def _by_path(
-    path: str | Path, target: str | None, exclude: Sequence[str], missing_labels: Sequence[str]
+    path: str | Path,
+    target: str | None,
+    exclude: Sequence[str],
+    missing_labels: Sequence[str],
+    sheet: str | None,
 ) -> Dataset:
     file = existing_file(path)
     if file.suffix == ".npz":
+        if sheet is not None:
+            raise DataError(f"{file} has no sheets, as workbooks (.xlsx) have; remove sheet.")
         if target not in (None, "y"):
             raise DataError(f"{file} keeps its labels in the array y; remove target = {target!r}.")
         _no_missing_labels(str(file), missing_labels)
@@ -107,7 +118,9 @@ def _by_path(
         from hpsearch.data.tables import read_table
         from hpsearch.data.tabular import dataset_from_table
 
-        data = dataset_from_table(file.name, read_table(file), target, exclude, missing_labels)
+        told: list[str] = []
+        table = read_table(file, sheet=sheet, tell=told.append)
+        data = dataset_from_table(file.name, table, target, exclude, missing_labels, told)
         # Arrow keeps freed memory for its next table: have it give back what this one took.
         pa.default_memory_pool().release_unused()
         return data

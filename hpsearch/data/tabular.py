@@ -65,6 +65,7 @@ def dataset_from_table(
     target: str | None,
     exclude: Sequence[str] = (),
     missing_labels: Sequence[str] = (),
+    told: Sequence[str] = (),
 ) -> Dataset:
     """Turn a table into a data set: one column is the target, the others numbers or categories.
 
@@ -79,6 +80,7 @@ def dataset_from_table(
         target: the name of the column that holds the classes.
         exclude: columns to leave out, by name.
         missing_labels: labels that mean that the label is missing; their rows are left out.
+        told: what else the account is to remark, of the file.
 
     Returns:
         The data set.
@@ -126,7 +128,7 @@ def dataset_from_table(
             columns_dropped=dropped,
             numbers={c: r.example for c, r in read.items() if r.example is not None},
             decimal_comma=tuple(c for c, r in read.items() if r.decimal_comma),
-            remarks=(*labels.remarks, *_remarks(table, columns, nameless)),
+            remarks=(*told, *labels.remarks, *_remarks(table, columns, nameless)),
         ),
     )
 
@@ -316,11 +318,13 @@ def load_features(
     A category that the model has not seen counts as missing, and so is told.
 
     Args:
-        path: a table (CSV or Parquet) or an npz archive with ``X``, whose columns go by position.
+        path: a table of any kind that is learned from, or an npz archive with ``X``, whose columns
+            go by position.
         feature_names: the d columns of the model.
         categories: column index -> category names, as in `Dataset`.
         decimal_comma: columns in which a comma that can be both is a decimal one.
-        tell: called with a sentence for each column with categories that are new.
+        tell: called with a sentence on how an odd file was read, and for each column with
+            categories that are new.
 
     Returns:
         Shape (n, d), float32, NaN where a value is missing.
@@ -335,7 +339,7 @@ def load_features(
         raise DataError(
             f"{file}: samples to predict are read from {', '.join(TABLE_SUFFIXES)} or .npz files."
         )
-    table, _ = with_names(read_table(file))
+    table, _ = with_names(read_table(file, tell=tell))
     present = set(table.column_names)
     lacking = [name for name in feature_names if name not in present]
     if lacking:

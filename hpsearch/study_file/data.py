@@ -29,6 +29,7 @@ def study_data(data: DataSection, seed: int) -> tuple[Dataset, tuple[Split, ...]
         limit=data.limit,
         exclude=data.exclude,
         missing_labels=data.missing_labels,
+        sheet=data.sheet,
     )
     splits = make_splits(
         dataset.y,

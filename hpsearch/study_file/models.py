@@ -173,8 +173,11 @@ class DataSection(_Table):
 
     name: str | None = _key(None, f"A data set: {', '.join(DATASETS)} or openml:ID.")
     path: str | None = _key(
-        None, "A table instead: CSV, Parquet or NPZ, relative to the study file."
+        None,
+        "A table instead: CSV, TSV, JSON lines, Parquet, Feather, Arrow, Excel or NPZ, relative to "
+        "the study file.",
     )
+    sheet: str | None = _key(None, "The sheet of an Excel file; absent: the first.", example="2024")
     target: str | None = _key(None, "The column of the table that holds the labels.")
     exclude: list[str] = _key([], 'Columns to leave out of learning, by name: ["id", "date"].')
     missing_labels: list[str] = _key(
