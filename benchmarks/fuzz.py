@@ -570,7 +570,7 @@ def _learn(rng: random.Random, dataset: Any) -> None:
     json.dumps([c.document() for c in check_data(dataset, splits[0])])
     kind = rng.choice(["none", "zero-centre", "standardize", "pca", "whiten"])
     rows = dataset.X[splits[0].train]
-    Preprocessor.fit(rows, kind, categories=dataset.categories).transform(dataset.X)
+    Preprocessor.fit(rows, kind, categories=dataset.nominal).transform(dataset.X)
 
 
 # Models -----------------------------------------------------------------------------------------

@@ -73,7 +73,7 @@ class CheckContext:
         rows = rng.permutation(split.train)[:most]  # and so the first few are a sample too
         drawn = dataset.X[rows]
         preprocessor = Preprocessor.fit(
-            drawn, spec.preprocessing, categories=dataset.categories, variance=spec.variance
+            drawn, spec.preprocessing, categories=dataset.nominal, variance=spec.variance
         )
         return cls(
             preprocessor.transform(drawn),

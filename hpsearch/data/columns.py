@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -10,7 +11,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
-from hpsearch.data.account import MISSING_NUMBER, quoted
+from hpsearch.data.account import MISSING_NUMBER, listed, quoted
 from hpsearch.data.dataset import LONGEST_NAME
 from hpsearch.data.formats import (
     Numbers,
@@ -20,8 +21,8 @@ from hpsearch.data.formats import (
     mixed_units,
 )
 from hpsearch.data.formats import as_numbers as numbers_of
-from hpsearch.data.plain import HEAD, Coded, as_float, clean, is_number, unlike
-from hpsearch.errors import DataError, shown
+from hpsearch.data.plain import HEAD, Coded, as_float, clean, is_number, is_plain, unlike
+from hpsearch.errors import DataError, nearest, shown
 
 __all__ = [
     "Column",
@@ -29,6 +30,7 @@ __all__ = [
     "counts_rows",
     "interpret",
     "known_codes",
+    "said_categories",
 ]
 
 POSTAL = r"^0\d{2,}$"
@@ -159,7 +161,7 @@ def _leading_zeros(feature: str, column: Any) -> str | None:
         return None
     return (
         f"{quoted(feature)} has leading zeros ({shown(zeros[first].as_py())}) and is taken for a "
-        "number; if it is a code, leave it out ([data] exclude), or write a letter before it"
+        "number; if it is a code, name it in [data] categories, or leave it out ([data] exclude)"
     )
 
 
@@ -289,14 +291,65 @@ def as_numbers(
     return numbers.values
 
 
+def said_categories(
+    name: str,
+    feature: str,
+    column: Any,
+    order: Sequence[str] | None,
+    rows: NDArray[np.bool_] | None = None,
+) -> Column | str:
+    """A column that is said to hold categories, whatever they look like.
+
+    Args:
+        name: the data set, for messages.
+        feature: the column's name.
+        column: its cells, as `clean` gives them.
+        order: all categories from the least to the greatest, where they have an order.
+        rows: which of them are learned from; all by default.
+
+    Returns:
+        The column, or the reason to leave it out.
+
+    Raises:
+        DataError: a cell has none of the ordered categories, or they are too many or too long.
+    """
+    if not is_plain(column.type):
+        return f"of type {column.type}, neither number nor text"
+    text = clean(column.cast(pa.string()))
+    kept = text if rows is None else text.filter(pa.array(rows))
+    if kept.null_count == len(kept):
+        return "no value"
+    if order is None:
+        found = _coded_categories(feature, Coded.of(kept), None)
+        if isinstance(found, str):
+            raise DataError(f"{name}: column {feature!r}, said to be categories, has {found}.")
+        return found
+    codes, unknown = known_codes(name, feature, text, tuple(order))
+    if unknown:
+        cell = next(iter(unknown))
+        row = pc.index(text, cell).as_py() + 1
+        close = nearest(cell, order)
+        hint = f"did you mean {close!r}?" if close else "add it to them, where it belongs."
+        raise DataError(
+            f"{name}: column {feature!r}, row {row}: {shown(cell)} is none of its ordered "
+            f"categories, {listed(list(map(repr, order)), 5)}; {hint}"
+        )
+    return Column(feature, codes if rows is None else codes[rows], tuple(order))
+
+
 def _categorical(feature: str, coded: Coded, remark: str | None) -> Column | str:
     """A dictionary-encoded column as codes of its sorted categories, unless they are too many."""
     count, present = len(coded.texts), int(np.count_nonzero(coded.codes >= 0))
     if count >= 10 and count > 0.9 * present:
         return f"{count:,} distinct texts in {present:,} rows, an identifier"
+    return _coded_categories(feature, coded, remark)
+
+
+def _coded_categories(feature: str, coded: Coded, remark: str | None) -> Column | str:
+    """Codes of sorted categories, unless they are too many or too long."""
     if (longest := pc.max(pc.utf8_length(coded.texts)).as_py()) > LONGEST_NAME:
         return f"texts of up to {longest:,} characters"
-    if count > MAX_CATEGORIES:
+    if (count := len(coded.texts)) > MAX_CATEGORIES:
         return f"{count:,} categories, more than {MAX_CATEGORIES:,}"
     names = coded.texts.to_pylist()
     order = sorted(range(len(names)), key=names.__getitem__)

@@ -15,15 +15,15 @@ from numpy.typing import NDArray
 
 from hpsearch.data.account import Account
 from hpsearch.data.in_memory import column_names, labels_of, numbers_of
+from hpsearch.data.said import check_column
 from hpsearch.data.splits import stratified_sample
-from hpsearch.errors import DataError, UnknownNameError, shown
+from hpsearch.errors import DataError, shown
 
 __all__ = [
     "LONGEST_NAME",
     "MAX_CELLS",
     "Dataset",
     "as_features",
-    "check_excluded",
     "check_size",
     "encode_labels",
     "refuse_identifier",
@@ -61,6 +61,8 @@ class Dataset:
         classes: the k labels as they were in the source; ``classes[code]`` is a label.
         feature_names: the d column names.
         categories: column index -> the names of its categories; empty when all are numeric.
+        ordered: those of these columns whose categories have an order, in which they stand: the
+            network sees one number each.
         notes: what was done to the source, in plain sentences.
         fixed_test: the first row of the source's own test part, which reaches to the end, if any.
         account: what became of the source's rows and columns.
@@ -72,6 +74,7 @@ class Dataset:
     classes: tuple[str | int, ...]
     feature_names: tuple[str, ...]
     categories: Mapping[int, tuple[str, ...]] = field(default_factory=dict)
+    ordered: frozenset[int] = frozenset()
     notes: tuple[str, ...] = ()
     fixed_test: int | None = None
     account: Account = field(kw_only=True)
@@ -85,6 +88,7 @@ class Dataset:
         *,
         feature_names: Sequence[str] | None = None,
         categories: Mapping[int, tuple[str, ...]] | None = None,
+        ordered: frozenset[int] = frozenset(),
         classes: Sequence[str | int] | None = None,
         account: Account | None = None,
     ) -> Dataset:
@@ -97,6 +101,7 @@ class Dataset:
             y: labels, shape (n,): integers, text or booleans; codes if ``classes`` is given.
             feature_names: d names; by default those of a data frame, or ``x0``, ``x1``, ...
             categories: column index -> category names, for columns of X that hold their indices.
+            ordered: those of these columns whose categories have an order.
             classes: the label of each code, where y already holds codes.
             account: what was read and left out before; X and y as they are by default.
 
@@ -124,7 +129,8 @@ class Dataset:
             )
         _check_classes(name, codes, classes)
         _check_columns(name, matrix)
-        _check_inputs(name, matrix, categories or {})
+        nominal = _nominal(categories or {}, ordered)
+        _check_inputs(name, matrix, nominal)
         names = _names(feature_names, matrix.shape[1])
         told = account or Account(*matrix.shape)
         return cls(
@@ -134,8 +140,14 @@ class Dataset:
             classes=tuple(classes),
             feature_names=names,
             categories=dict(categories or {}),
-            account=told.with_values(matrix, names, categories or {}),
+            ordered=ordered,
+            account=told.with_values(matrix, names, nominal),
         )
+
+    @property
+    def nominal(self) -> dict[int, tuple[str, ...]]:
+        """The columns of categories without an order, as `categories` has them."""
+        return _nominal(self.categories, self.ordered)
 
     def divided(self, train: NDArray[np.int64]) -> Dataset:
         """The same data, its account with the inputs that a network has.
@@ -143,8 +155,8 @@ class Dataset:
         Args:
             train: rows of the training part, whose categories are coded as one input each.
         """
-        inputs = self.X.shape[1] - len(self.categories)
-        for column in self.categories:
+        inputs = self.X.shape[1] - len(self.nominal)
+        for column in self.nominal:
             values = self.X[train, column]
             inputs += len(np.unique(values[~np.isnan(values)]))
         return replace(self, account=replace(self.account, inputs=inputs))
@@ -161,7 +173,7 @@ class Dataset:
             self.fixed_test,
             self.X.shape,
         ]
-        digest.update(json.dumps(meaning).encode())
+        digest.update(json.dumps([*meaning, *sorted(self.ordered)]).encode())
         return digest.hexdigest()[:16]
 
     def without(self, columns: Sequence[str]) -> Dataset:
@@ -177,7 +189,8 @@ class Dataset:
         """
         if not columns:
             return self
-        check_excluded(columns, self.feature_names)
+        for column in columns:
+            check_column("exclude", column, self.feature_names)
         kept = [i for i, name in enumerate(self.feature_names) if name not in columns]
         if not kept:
             raise DataError(f"{self.name}: every column is excluded; leave one to learn from.")
@@ -187,6 +200,7 @@ class Dataset:
         categories = {
             new: self.categories[old] for new, old in enumerate(kept) if old in self.categories
         }
+        ordered = frozenset(new for new, old in enumerate(kept) if old in self.ordered)
         dropped = {**self.account.columns_dropped, **dict.fromkeys(columns, "excluded")}
         account = replace(self.account, columns_dropped=dropped)
         return replace(
@@ -194,7 +208,8 @@ class Dataset:
             X=_read_only(X),
             feature_names=names,
             categories=categories,
-            account=account.with_values(X, names, categories),
+            ordered=ordered,
+            account=account.with_values(X, names, _nominal(categories, ordered)),
         )
 
     def sample(self, limit: int) -> Dataset:
@@ -222,21 +237,15 @@ class Dataset:
             self,
             X=_read_only(X),
             y=_read_only(self.y[rows]),
-            account=account.with_values(X, self.feature_names, self.categories),
+            account=account.with_values(X, self.feature_names, self.nominal),
             fixed_test=None if self.fixed_test is None else len(parts[0]),
         )
 
 
-def check_excluded(exclude: Sequence[str], columns: Sequence[str]) -> None:
-    """Refuse to leave out what is not there.
-
-    Raises:
-        UnknownNameError: it names the column, and the nearest that there is.
-    """
-    there = set(columns)
-    for column in exclude:
-        if column not in there:
-            raise UnknownNameError("column in [data] exclude:", column, columns)
+def _nominal(
+    categories: Mapping[int, tuple[str, ...]], ordered: frozenset[int]
+) -> dict[int, tuple[str, ...]]:
+    return {column: names for column, names in categories.items() if column not in ordered}
 
 
 def check_size(name: str, rows: int, columns: int) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import io
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Literal
 
@@ -12,6 +12,7 @@ from hpsearch.data.bundled import BUNDLED
 from hpsearch.data.dataset import Dataset
 from hpsearch.data.files import TABLE_SUFFIXES, existing_file, first_line
 from hpsearch.data.images import load_cifar_10, load_fashion_mnist
+from hpsearch.data.said import Said
 from hpsearch.errors import DataError, UnknownNameError
 
 __all__ = ["DATASETS", "check_named", "columns_of", "load_dataset"]
@@ -32,6 +33,9 @@ def load_dataset(
     limit: int | None = None,
     exclude: Sequence[str] = (),
     missing_labels: Sequence[str] = (),
+    categories: Sequence[str] = (),
+    ordered: Mapping[str, Sequence[str]] | None = None,
+    decimal: str | None = None,
     sheet: str | None = None,
 ) -> Dataset:
     """Load a data set by name or from a file.
@@ -44,7 +48,11 @@ def load_dataset(
         folder: where the files of fashion-mnist or cifar-10 are, or openml's cache.
         limit: keep a stratified sample of so many rows, drawn with seed 0.
         exclude: columns to leave out, by name; the columns of arrays (.npz) are x0, x1, ...
-        missing_labels: labels that mean that the label is missing; for tables and openml only.
+        missing_labels: labels that mean that the label is missing; this and what follows is for
+            tables and openml only.
+        categories: columns whose values are categories, numbers though they may be.
+        ordered: column -> its categories, from the least to the greatest: they become one number.
+        decimal: the mark between whole and part, "," or ".", where both could be; found by default.
         sheet: of a workbook (.xlsx); the first by default.
 
     Returns:
@@ -62,17 +70,16 @@ def load_dataset(
     if (name is None) == (path is None):
         raise DataError("name one data set: either by name or by the path of its file.")
     home = None if folder is None else Path(folder)
+    said = Said(exclude, missing_labels, categories, ordered or {}, decimal, sheet)
     if name is None:
         assert path is not None
-        dataset = _by_path(path, target, exclude, missing_labels, sheet)
+        dataset = _by_path(path, target, said)
     else:
-        if sheet is not None:
-            raise DataError(f"{name} has no sheets; remove sheet = {sheet!r}.")
         check_named(name, target)
         if name.startswith("openml:"):
-            dataset = _openml(name, target, home, exclude, missing_labels)
+            dataset = _openml(name, target, home, said)
         else:
-            _no_missing_labels(name, missing_labels)
+            _no_table(name, said)
             dataset = DATASETS[name](home).without(exclude)
     return dataset if limit is None else dataset.sample(limit)
 
@@ -97,21 +104,13 @@ def check_named(name: str, target: str | None) -> None:
         raise DataError(f"{name} knows its target; remove target = {target!r}.")
 
 
-def _by_path(
-    path: str | Path,
-    target: str | None,
-    exclude: Sequence[str],
-    missing_labels: Sequence[str],
-    sheet: str | None,
-) -> Dataset:
+def _by_path(path: str | Path, target: str | None, said: Said) -> Dataset:
     file = existing_file(path)
     if file.suffix == ".npz":
-        if sheet is not None:
-            raise DataError(f"{file} has no sheets, as workbooks (.xlsx) have; remove sheet.")
         if target not in (None, "y"):
             raise DataError(f"{file} keeps its labels in the array y; remove target = {target!r}.")
-        _no_missing_labels(str(file), missing_labels)
-        return load_npz(file).without(exclude)
+        _no_table(str(file), said)
+        return load_npz(file).without(said.exclude)
     if file.name.endswith(TABLE_SUFFIXES):
         import pyarrow as pa
 
@@ -119,17 +118,21 @@ def _by_path(
         from hpsearch.data.tabular import dataset_from_table
 
         told: list[str] = []
-        table = read_table(file, sheet=sheet, tell=told.append)
-        data = dataset_from_table(file.name, table, target, exclude, missing_labels, told)
+        table = read_table(file, sheet=said.sheet, tell=told.append)
+        data = dataset_from_table(file.name, table, target, said, told)
         # Arrow keeps freed memory for its next table: have it give back what this one took.
         pa.default_memory_pool().release_unused()
         return data
     raise DataError(f"{file}: data files end in {', '.join(TABLE_SUFFIXES)} or .npz.")
 
 
-def _no_missing_labels(name: str, missing_labels: Sequence[str]) -> None:
-    if missing_labels:
+def _no_table(name: str, said: Said) -> None:
+    """Refuse what is said of columns as a table has them, where there are only numbers."""
+    if said.missing_labels:
         raise DataError(f"{name} has a label in every row; remove missing_labels.")
+    if said.sheet is not None:
+        raise DataError(f"{name} has no sheets, as workbooks (.xlsx) have; remove sheet.")
+    said.refuse(name, "holds numbers, and no text that means any", but=("exclude",))
 
 
 def columns_of(path: str | Path) -> list[str]:
@@ -148,13 +151,7 @@ def columns_of(path: str | Path) -> list[str]:
     return list(table.column_names)
 
 
-def _openml(
-    name: str,
-    target: str | None,
-    folder: Path | None,
-    exclude: Sequence[str],
-    missing_labels: Sequence[str],
-) -> Dataset:
+def _openml(name: str, target: str | None, folder: Path | None, said: Said) -> Dataset:
     """A table from openml.org, through scikit-learn's cache."""
     import pyarrow as pa
     from sklearn.datasets import fetch_openml
@@ -181,7 +178,7 @@ def _openml(
         raise DataError(
             f"{name} has {len(targets)} targets of its own; set target to one of its columns."
         )
-    return dataset_from_table(name, table, targets[0], exclude, missing_labels)
+    return dataset_from_table(name, table, targets[0], said)
 
 
 def _arff_parser() -> Literal["pandas", "liac-arff"]:

@@ -140,7 +140,7 @@ def write_store(folder: str | Path, dataset: Dataset, splits: Sequence[Split]) -
         "name": dataset.name,
         "n_classes": len(dataset.classes),
         "n_folds": len(splits),
-        "categories": [[column, list(names)] for column, names in dataset.categories.items()],
+        "categories": [[column, list(names)] for column, names in dataset.nominal.items()],
     }
 
     def write(target: Path) -> None:

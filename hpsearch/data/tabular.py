@@ -23,11 +23,11 @@ from hpsearch.data.columns import (
     counts_rows,
     interpret,
     known_codes,
+    said_categories,
 )
 from hpsearch.data.dataset import (
     Dataset,
     as_features,
-    check_excluded,
     refuse_identifier,
     refuse_quantity,
 )
@@ -44,6 +44,7 @@ from hpsearch.data.plain import (
     unlike,
     words_for_missing,
 )
+from hpsearch.data.said import Said
 from hpsearch.data.tables import read_table
 from hpsearch.errors import DataError, UnknownNameError, nearest, shown
 
@@ -63,8 +64,7 @@ def dataset_from_table(
     name: str,
     table: Any,
     target: str | None,
-    exclude: Sequence[str] = (),
-    missing_labels: Sequence[str] = (),
+    said: Said | None = None,
     told: Sequence[str] = (),
 ) -> Dataset:
     """Turn a table into a data set: one column is the target, the others numbers or categories.
@@ -78,8 +78,7 @@ def dataset_from_table(
         name: the data set, for messages and reports.
         table: a ``pyarrow.Table``.
         target: the name of the column that holds the classes.
-        exclude: columns to leave out, by name.
-        missing_labels: labels that mean that the label is missing; their rows are left out.
+        said: what the study says of the columns.
         told: what else the account is to remark, of the file.
 
     Returns:
@@ -88,19 +87,22 @@ def dataset_from_table(
     Raises:
         DataError: the target is missing or no set of classes, text stands where numbers belong, or
             no column is usable.
-        UnknownNameError: a column to exclude, or a label that means missing, is not there.
+        UnknownNameError: a column, or a label that means missing, is said and not there.
     """
+    said = said or Said()
     table, nameless = with_names(table)
-    target = _known_target(name, target, table.column_names, exclude)
-    labels = _labels(name, target, table.column(target), missing_labels)
-    dropped = dict.fromkeys(exclude, "excluded")
+    target = _known_target(name, target, table.column_names)
+    said.check(name, target, table.column_names)
+    labels = _labels(name, target, table.column(target), said.missing_labels)
+    dropped = dict.fromkeys(said.exclude, "excluded")
     dropped |= {
         made_up: "no name, and the numbers of the rows"
         for made_up in nameless
-        if made_up not in (target, *exclude) and counts_rows(table.column(made_up))
+        if made_up not in (target, *said.exclude, *said.categories, *said.ordered)
+        and counts_rows(table.column(made_up))
     }
     features = [each for each in table.column_names if each != target and each not in dropped]
-    meanings = _meanings(name, table, features, None if labels.there.all() else labels.there)
+    meanings = _meanings(name, table, features, None if labels.there.all() else labels.there, said)
     columns = [column for column in meanings.values() if isinstance(column, Column)]
     dropped |= {feature: why for feature, why in meanings.items() if isinstance(why, str)}
     if not columns:
@@ -120,6 +122,7 @@ def dataset_from_table(
         labels.values,
         feature_names=[column.name for column in columns],
         categories={i: c.categories for i, c in enumerate(columns) if c.categories is not None},
+        ordered=frozenset(i for i, c in enumerate(columns) if c.name in said.ordered),
         account=Account(
             rows_read=table.num_rows,
             columns_read=len(table.column_names) - 1,
@@ -127,16 +130,16 @@ def dataset_from_table(
             unlabelled=sum(labels.dropped.values()),
             columns_dropped=dropped,
             numbers={c: r.example for c, r in read.items() if r.example is not None},
-            decimal_comma=tuple(c for c, r in read.items() if r.decimal_comma),
+            decimal_comma=tuple(c for c, r in read.items() if r.decimal_comma)
+            if said.decimal != ","
+            else tuple(c.name for c in columns if c.categories is None),
             remarks=(*told, *labels.remarks, *_remarks(table, columns, nameless)),
         ),
     )
 
 
-def _known_target(
-    name: str, target: str | None, columns: Sequence[str], exclude: Sequence[str]
-) -> str:
-    """The target, once it is one of the columns, and what is excluded are others of them."""
+def _known_target(name: str, target: str | None, columns: Sequence[str]) -> str:
+    """The target, once it is one of the columns."""
     if target is None:
         raise DataError(
             f"{name}: which column holds the classes? Set target to one of: "
@@ -148,25 +151,26 @@ def _known_target(
         raise DataError(
             f"{name} has no column {target!r}; {hint} Columns: {listed(columns, TOLD)}."
         )
-    if target in exclude:
-        raise DataError(
-            f"{name}: {target!r} is the target, which cannot be excluded; take it off exclude."
-        )
-    check_excluded(exclude, [column for column in columns if column != target])
     return target
 
 
 def _meanings(
-    name: str, table: Any, features: Sequence[str], there: NDArray[np.bool_] | None
+    name: str, table: Any, features: Sequence[str], there: NDArray[np.bool_] | None, said: Said
 ) -> dict[str, Column | str]:
     """What each column means; where one has a decimal comma, as 3,5 has, no other has a point."""
-    found = {f: interpret(name, f, clean(table.column(f)), there) for f in features}
+
+    def meaning(feature: str, cells: Any, *, comma: bool) -> Column | str:
+        if feature in said.categories or feature in said.ordered:
+            return said_categories(name, feature, cells, said.ordered.get(feature), there)
+        return interpret(name, feature, cells, there, decimal_comma=comma)
+
+    found = {f: meaning(f, clean(table.column(f)), comma=said.decimal == ",") for f in features}
     columns = [c for c in found.values() if isinstance(c, Column)]
-    if any(c.read is not None and c.read.decimal_comma for c in columns):
+    if said.decimal is None and any(c.read is not None and c.read.decimal_comma for c in columns):
         for column in columns:
             cells = clean(table.column(column.name))
             if column.categories is None and pa.types.is_string(cells.type):
-                found[column.name] = interpret(name, column.name, cells, there, decimal_comma=True)
+                found[column.name] = meaning(column.name, cells, comma=True)
     return found
 
 

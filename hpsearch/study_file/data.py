@@ -29,6 +29,9 @@ def study_data(data: DataSection, seed: int) -> tuple[Dataset, tuple[Split, ...]
         limit=data.limit,
         exclude=data.exclude,
         missing_labels=data.missing_labels,
+        categories=data.categories,
+        ordered=data.ordered,
+        decimal=data.decimal,
         sheet=data.sheet,
     )
     splits = make_splits(

@@ -168,6 +168,16 @@ def _setting(name: str, searched: _Searched | None = None, *, example: object = 
     return _key(searched or setting.default, does, example=example, json_schema_extra=rules)
 
 
+def _as_text(value: object) -> object:
+    """A category as a table has it as text: the number 3 is "3"."""
+    if isinstance(value, bool):
+        return str(value).lower()
+    return str(_as_whole(value)) if isinstance(value, int | float) else value
+
+
+_Text = Annotated[str, BeforeValidator(_as_text)]
+
+
 class DataSection(_Table):
     """What to learn from, and how to divide it."""
 
@@ -183,6 +193,21 @@ class DataSection(_Table):
     missing_labels: list[str] = _key(
         [], 'Labels that mean a missing one, whose rows go: ["NA", "?"].'
     )
+    categories: list[str] = _key(
+        [], 'Columns whose values are categories, numbers though they may be: ["zip"].'
+    )
+    ordered: dict[str, Annotated[list[_Text], Field(min_length=2)]] = _key(
+        {},
+        "Categories with an order, by column, from the least to the greatest; each becomes one "
+        "number.",
+        example={"size": ["S", "M", "L"]},
+    )
+    decimal: Literal[",", "."] | None = _key(
+        None,
+        "What divides whole from part where a number can be read both ways, as 1.234; absent: "
+        "found by the other cells.",
+        example=",",
+    )
     folder: str | None = _key(
         None, "Where a named data set's files are, if not in their usual place."
     )
@@ -196,6 +221,14 @@ class DataSection(_Table):
     )
     preprocessing: Annotated[NameSetting, OneOf(KINDS)] = _setting("preprocessing")
     variance: FloatSetting = _setting("variance")
+
+    @field_validator("ordered")
+    @classmethod
+    def _each_once(cls, ordered: dict[str, list[str]]) -> dict[str, list[str]]:
+        for column, categories in ordered.items():
+            if len(set(categories)) < len(categories):
+                raise ValueError(f"has a category of {column!r} twice; name each once")
+        return ordered
 
     @model_validator(mode="after")
     def _one_source(self) -> DataSection:

@@ -13,6 +13,7 @@ import pytest
 from hpsearch.checks.data_checks import codes_for_missing, missing_values
 from hpsearch.data import Dataset, load_dataset, make_splits
 from hpsearch.data.account import Account, code_for_missing
+from hpsearch.data.said import Said
 from hpsearch.data.tabular import dataset_from_table, load_features
 from hpsearch.errors import DataError, UnknownNameError
 from hpsearch.study_file import parse_study_file
@@ -96,7 +97,7 @@ class TestLabels:
         assert data.account.unlabelled == 30
         assert data.account.remarks == ()
         numbers = pa.table({"x": range(6), "y": [-1, 1, 0, 1, 0, -1]})
-        assert dataset_from_table("t", numbers, "y", (), ["-1"]).classes == (0, 1)
+        assert dataset_from_table("t", numbers, "y", Said(missing_labels=["-1"])).classes == (0, 1)
         with pytest.raises(UnknownNameError, match="did you mean 'NA'"):
             load_dataset(path=path, target="y", missing_labels=["na"])
         with pytest.raises(DataError, match="remove missing_labels"):
