@@ -46,6 +46,7 @@ def predict(
         network.feature_names,
         network.categories,
         decimal_comma=network.decimal_comma,
+        dates=network.dates,
         tell=told.append,
     )
     told += network.unlike_training(X)

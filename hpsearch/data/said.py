@@ -33,6 +33,9 @@ class Said:
     def check(self, name: str, target: str, columns: Sequence[str]) -> None:
         """Refuse columns that are not there, or are there for something else.
 
+        What is excluded may also be made of a column, as the parts of dates are; so it is not
+        checked here whether that is there.
+
         Raises:
             DataError: the target is one of them, or a column is to be two things.
             UnknownNameError: there is no such column; the nearest is named.
@@ -45,7 +48,8 @@ class Said:
                         f"{name}: {target!r} is the target, which cannot be {_VERB[key]}; take it "
                         f"off {key}."
                     )
-                check_column(key, column, [each for each in columns if each != target])
+                if key != "exclude":
+                    check_column(key, column, [each for each in columns if each != target])
                 if taken.setdefault(column, key) != key:
                     raise DataError(
                         f"{name}: {column!r} is in {taken[column]} and in {key}; take it off one."

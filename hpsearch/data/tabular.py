@@ -21,9 +21,11 @@ from hpsearch.data.columns import (
     Column,
     as_numbers,
     counts_rows,
+    date_parts,
     interpret,
     known_codes,
     said_categories,
+    varying,
 )
 from hpsearch.data.dataset import (
     Dataset,
@@ -44,7 +46,7 @@ from hpsearch.data.plain import (
     unlike,
     words_for_missing,
 )
-from hpsearch.data.said import Said
+from hpsearch.data.said import Said, check_column
 from hpsearch.data.tables import read_table
 from hpsearch.errors import DataError, UnknownNameError, nearest, shown
 
@@ -94,7 +96,7 @@ def dataset_from_table(
     target = _known_target(name, target, table.column_names)
     said.check(name, target, table.column_names)
     labels = _labels(name, target, table.column(target), said.missing_labels)
-    dropped = dict.fromkeys(said.exclude, "excluded")
+    dropped = {each: "excluded" for each in said.exclude if each in table.column_names}
     dropped |= {
         made_up: "no name, and the numbers of the rows"
         for made_up in nameless
@@ -103,7 +105,8 @@ def dataset_from_table(
     }
     features = [each for each in table.column_names if each != target and each not in dropped]
     meanings = _meanings(name, table, features, None if labels.there.all() else labels.there, said)
-    columns = [column for column in meanings.values() if isinstance(column, Column)]
+    columns = [each for found in meanings.values() if not isinstance(found, str) for each in found]
+    columns = _not_excluded(columns, said.exclude, table.column_names)
     dropped |= {feature: why for feature, why in meanings.items() if isinstance(why, str)}
     if not columns:
         why = listed([f"{quoted(column)} ({reason})" for column, reason in dropped.items()])
@@ -122,7 +125,7 @@ def dataset_from_table(
         labels.values,
         feature_names=[column.name for column in columns],
         categories={i: c.categories for i, c in enumerate(columns) if c.categories is not None},
-        ordered=frozenset(i for i, c in enumerate(columns) if c.name in said.ordered),
+        ordered=frozenset(i for i, c in enumerate(columns) if c.ordered),
         account=Account(
             rows_read=table.num_rows,
             columns_read=len(table.column_names) - 1,
@@ -133,6 +136,7 @@ def dataset_from_table(
             decimal_comma=tuple(c for c, r in read.items() if r.decimal_comma)
             if said.decimal != ","
             else tuple(c.name for c in columns if c.categories is None),
+            dates={c.name: c.part for c in columns if c.part is not None},
             remarks=(*told, *labels.remarks, *_remarks(table, columns, nameless)),
         ),
     )
@@ -156,22 +160,38 @@ def _known_target(name: str, target: str | None, columns: Sequence[str]) -> str:
 
 def _meanings(
     name: str, table: Any, features: Sequence[str], there: NDArray[np.bool_] | None, said: Said
-) -> dict[str, Column | str]:
+) -> dict[str, list[Column] | str]:
     """What each column means; where one has a decimal comma, as 3,5 has, no other has a point."""
 
-    def meaning(feature: str, cells: Any, *, comma: bool) -> Column | str:
+    def meaning(feature: str, cells: Any, *, comma: bool) -> list[Column] | str:
         if feature in said.categories or feature in said.ordered:
-            return said_categories(name, feature, cells, said.ordered.get(feature), there)
+            order = said.ordered.get(feature)
+            found = said_categories(name, feature, cells, order, there)
+            return found if isinstance(found, str) else [found]
         return interpret(name, feature, cells, there, decimal_comma=comma)
 
     found = {f: meaning(f, clean(table.column(f)), comma=said.decimal == ",") for f in features}
-    columns = [c for c in found.values() if isinstance(c, Column)]
+    columns = [c for made in found.values() if not isinstance(made, str) for c in made]
     if said.decimal is None and any(c.read is not None and c.read.decimal_comma for c in columns):
         for column in columns:
-            cells = clean(table.column(column.name))
-            if column.categories is None and pa.types.is_string(cells.type):
-                found[column.name] = meaning(column.name, cells, comma=True)
-    return found
+            if column.categories is None and column.part is None:
+                cells = clean(table.column(column.name))
+                if pa.types.is_string(cells.type):
+                    found[column.name] = meaning(column.name, cells, comma=True)
+    return {
+        feature: made if isinstance(made, str) else varying(made) for feature, made in found.items()
+    }
+
+
+def _not_excluded(
+    columns: list[Column], exclude: Sequence[str], there: Sequence[str]
+) -> list[Column]:
+    """Without those that are made of dates and excluded by their own name."""
+    made = [column.name for column in columns if column.part is not None]
+    for name in exclude:
+        if name not in there:
+            check_column("exclude", name, [*there, *made])
+    return [column for column in columns if column.name not in exclude]
 
 
 def _remarks(table: Any, columns: Sequence[Column], nameless: Sequence[str]) -> list[str]:
@@ -314,6 +334,7 @@ def load_features(
     categories: Mapping[int, tuple[str, ...]],
     *,
     decimal_comma: Sequence[str] = (),
+    dates: Mapping[str, tuple[str, str, bool]] | None = None,
     tell: Callable[[str], None] = log.warning,
 ) -> NDArray[np.float32]:
     """Samples to predict, in the coding of the data that a model learned from.
@@ -327,6 +348,7 @@ def load_features(
         feature_names: the d columns of the model.
         categories: column index -> category names, as in `Dataset`.
         decimal_comma: columns in which a comma that can be both is a decimal one.
+        dates: columns that are made of dates, as in `hpsearch.data.account.Account`.
         tell: called with a sentence on how an odd file was read, and for each column with
             categories that are new.
 
@@ -345,7 +367,9 @@ def load_features(
         )
     table, _ = with_names(read_table(file, tell=tell))
     present = set(table.column_names)
-    lacking = [name for name in feature_names if name not in present]
+    dates = dates or {}
+    needed = list(dict.fromkeys(dates[f][0] if f in dates else f for f in feature_names))
+    lacking = [name for name in needed if name not in present]
     if lacking:
         close = nearest(lacking[0], present)
         hint = f"did you mean {close!r}?" if close else "add it, empty where it is unknown."
@@ -353,12 +377,22 @@ def load_features(
         raise DataError(
             f"{file} has no column {shown(lacking[0])}, which the model needs{more}; {hint}"
         )
-    extra = sorted(present - set(feature_names))
+    extra = sorted(present - set(needed))
     if extra:
         log.info("%s: columns the model does not use are ignored: %s", file, listed(extra, TOLD))
     X = np.empty((table.num_rows, len(feature_names)), dtype=np.float32)
     with np.errstate(over="ignore"):
+        parts: dict[str, dict[str, NDArray[np.float64]]] = {}
         for index, feature in enumerate(feature_names):
+            if feature in dates:
+                source, part, day_first = dates[feature]
+                if source not in parts:
+                    cells = clean(table.column(source))
+                    parts[source], odd = date_parts(str(file), source, cells, day_first=day_first)
+                    if odd is not None:
+                        tell(f"{quoted(source)} needs dates, and has {odd}, which count as missing")
+                X[:, index] = parts[source][part]
+                continue
             column = clean(table.column(feature))
             if index in categories:
                 codes, unknown = known_codes(str(file), feature, column, categories[index])

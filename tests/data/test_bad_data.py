@@ -77,7 +77,7 @@ BAD: dict[str, tuple[str, Content, str]] = {
         parquet({"p": [1, 2], "y": pa.array([1, 2], pa.timestamp("s"))}),
         "of type timestamp",
     ),
-    "constant": ("t.csv", "p,q,y\n" + "1,2,a\n1,2,b\n" * 3, "all 2 columns are constant"),
+    "constant": ("t.csv", "p,q,y\n" + "1,2,a\n1,2,b\n" * 3, "'q' (the same in every row)"),
     "target alone": ("t.csv", "y\n" + "a\nb\n" * 3, "no column to learn from"),
     "only identifiers": (
         "t.csv",
