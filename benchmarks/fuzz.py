@@ -568,9 +568,10 @@ def _learn(rng: random.Random, dataset: Any) -> None:
         classes=dataset.classes,
     )
     json.dumps([c.document() for c in check_data(dataset, splits[0])])
-    kind = rng.choice(["none", "zero-centre", "standardize", "pca", "whiten"])
+    kind = rng.choice(["none", "standardize", "robust", "quantile", "pca", "whiten"])
     rows = dataset.X[splits[0].train]
-    Preprocessor.fit(rows, kind, categories=dataset.nominal).transform(dataset.X)
+    y = dataset.y[splits[0].train]
+    Preprocessor.fit(rows, kind, categories=dataset.nominal, y=y).transform(dataset.X)
 
 
 # Models -----------------------------------------------------------------------------------------

@@ -71,12 +71,15 @@ class CheckContext:
         rng = np.random.default_rng([seed, 0])
         most = min(ROWS, max(LEAST_ROWS, CELLS // dataset.X.shape[1]))
         rows = rng.permutation(split.train)[:most]  # and so the first few are a sample too
-        drawn = dataset.X[rows]
-        preprocessor = Preprocessor.fit(
-            drawn, spec.preprocessing, categories=dataset.nominal, variance=spec.variance
+        _, prepared = Preprocessor.fit_transform(
+            dataset.X[rows],
+            spec.preprocessing,
+            categories=dataset.nominal,
+            y=dataset.y[rows],
+            variance=spec.variance,
         )
         return cls(
-            preprocessor.transform(drawn),
+            prepared,
             dataset.y[rows],
             len(dataset.classes),
             len(split.train),

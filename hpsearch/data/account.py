@@ -49,6 +49,7 @@ ACCOUNT = {
     "numbers": dict,
     "decimal_comma": [str],
     "dates": dict,
+    "encoded": dict,
     "imputed": dict,
     "no_category": dict,
     "codes": dict,
@@ -72,6 +73,8 @@ class Account:
         decimal_comma: the columns among these whose numbers have a decimal comma.
         dates: number that is made of dates -> the column of these, which part it is, and whether
             3/4/2024 is of April there.
+        encoded: column of so many categories that numbers stand for them -> how many the training
+            part has; empty while undivided.
         imputed: column of numbers -> how many values are missing.
         no_category: column of categories -> how many values are missing.
         codes: column -> a number in it that looks like a code for a missing value, and how often.
@@ -87,6 +90,7 @@ class Account:
     numbers: Mapping[str, str] = field(default_factory=dict)
     decimal_comma: tuple[str, ...] = ()
     dates: Mapping[str, tuple[str, str, bool]] = field(default_factory=dict)
+    encoded: Mapping[str, int] = field(default_factory=dict)
     imputed: Mapping[str, int] = field(default_factory=dict)
     no_category: Mapping[str, int] = field(default_factory=dict)
     codes: Mapping[str, str] = field(default_factory=dict)
@@ -172,6 +176,10 @@ class Account:
         for what, told in (
             ("read as numbers", self.numbers),
             ("dates, of which are learned", {name: ", ".join(p) for name, p in parts.items()}),
+            (
+                "told by the mean of the target",
+                {name: f"{n:,} categories" for name, n in self.encoded.items()},
+            ),
             ("imputed with the training median", _values(self.imputed)),
             ("missing, of no category", _values(self.no_category)),
             ("may mean missing", self.codes),

@@ -39,7 +39,9 @@ __all__ = [
 ]
 
 POSTAL = r"^0\d{2,}$"
-MAX_CATEGORIES = 1_000
+MAX_CATEGORIES = 50_000
+WORDS = 4
+"""Texts of at least so many words, most of which differ, are what people wrote."""
 TRUTHS = 64
 """More ways than there are to write true and false in upper and lower case."""
 MANY_NUMBERS = 0.2
@@ -439,6 +441,12 @@ def date_parts(
 def _categorical(feature: str, coded: Coded, remark: str | None) -> Column | str:
     """A dictionary-encoded column as codes of its sorted categories, unless they are too many."""
     count, present = len(coded.texts), int(np.count_nonzero(coded.codes >= 0))
+    words = pc.mean(pc.add(pc.count_substring_regex(coded.texts, r"\S\s+\S"), 1)).as_py()
+    if count >= 10 and count > present / 2 and words >= WORDS:
+        return (
+            f"texts of {words:.0f} words, which no network of numbers reads; make columns of "
+            "numbers of them, such as counts of words or an embedding"
+        )
     if count >= 10 and count > 0.9 * present:
         return f"{count:,} distinct texts in {present:,} rows, an identifier"
     return _coded_categories(feature, coded, remark)

@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 from hpsearch.data.account import Account
 from hpsearch.data.in_memory import column_names, labels_of, numbers_of
+from hpsearch.data.preprocessing import MOST_INDICATORS, inputs_of
 from hpsearch.data.said import check_column
 from hpsearch.data.splits import stratified_sample
 from hpsearch.errors import DataError, shown
@@ -130,7 +131,7 @@ class Dataset:
         _check_classes(name, codes, classes)
         _check_columns(name, matrix)
         nominal = _nominal(categories or {}, ordered)
-        _check_inputs(name, matrix, nominal)
+        _check_inputs(name, matrix, nominal, len(classes))
         names = _names(feature_names, matrix.shape[1])
         told = account or Account(*matrix.shape)
         return cls(
@@ -153,13 +154,11 @@ class Dataset:
         """The same data, its account with the inputs that a network has.
 
         Args:
-            train: rows of the training part, whose categories are coded as one input each.
+            train: rows of the training part, whose categories are one input each, if they are few.
         """
-        inputs = self.X.shape[1] - len(self.nominal)
-        for column in self.nominal:
-            values = self.X[train, column]
-            inputs += len(np.unique(values[~np.isnan(values)]))
-        return replace(self, account=replace(self.account, inputs=inputs))
+        inputs, encoded = inputs_of(self.X, train, self.nominal, self.y)
+        told = {self.feature_names[column]: count for column, count in encoded.items()}
+        return replace(self, account=replace(self.account, inputs=inputs, encoded=told))
 
     @cached_property
     def fingerprint(self) -> str:
@@ -447,14 +446,16 @@ def _check_columns(name: str, X: NDArray[np.float32]) -> None:
 
 
 def _check_inputs(
-    name: str, X: NDArray[np.float32], categories: Mapping[int, tuple[str, ...]]
+    name: str, X: NDArray[np.float32], categories: Mapping[int, tuple[str, ...]], classes: int
 ) -> None:
-    """Each category becomes an input of the network: they have the limits of columns.
+    """Each category becomes an input of the network, or of many each class: these have limits too.
 
     A column that becomes hundreds of inputs takes hundreds of times its memory, in few bytes of a
     file: they may be `MANY_INPUTS` for each column, or `FREE_INPUTS` cells in all.
     """
-    inputs = X.shape[1] - len(categories) + sum(map(len, categories.values()))
+    most = max(MOST_INDICATORS, classes)
+    inputs = X.shape[1] - len(categories)
+    inputs += sum(min(len(names), most) for names in categories.values())
     check_size(f"{name}, with an input for each category,", len(X), inputs)
     if inputs > MANY_INPUTS * X.shape[1] and len(X) * inputs > FREE_INPUTS:
         raise DataError(

@@ -254,10 +254,11 @@ def _prepare(
         if fold is None:
             train, evaluate = np.union1d(train, evaluate), split["test"]
     categories = {column: tuple(names) for column, names in _describe(handle)["categories"]}
-    X_train = X[train]
-    preprocessor = Preprocessor.fit(X_train, kind, categories=categories, variance=variance)
+    preprocessor, X_train = Preprocessor.fit_transform(
+        X[train], kind, categories=categories, y=y[train], variance=variance
+    )
     prepared = Fold(
-        preprocessor.transform(X_train),
+        X_train,
         y[train],
         preprocessor.transform(X[evaluate]),
         y[evaluate],

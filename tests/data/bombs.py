@@ -225,7 +225,7 @@ DATA: dict[str, tuple[str, Callable[[Path], object]]] = {
         _of_bytes(
             lambda: "\n".join(
                 [",".join([*(f"c{i}" for i in range(52)), "y"])]
-                + [",".join([*[f"w{row % 990}"] * 52, "ab"[row % 2]]) for row in range(5000)]
+                + [",".join([f"w{row % 990}"] * 53) for row in range(5000)]
             ).encode()
         ),
     ),
@@ -238,7 +238,7 @@ DATA: dict[str, tuple[str, Callable[[Path], object]]] = {
         _of_bytes(
             lambda: "\n".join(
                 [",".join([*(f"c{i}" for i in range(49)), "y"])]
-                + [",".join([*[f"w{row % 1000}"] * 49, "ab"[row % 2]]) for row in range(4000)]
+                + [",".join([f"w{row % 1000}"] * 50) for row in range(4000)]
             ).encode()
         ),
     ),
