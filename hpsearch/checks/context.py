@@ -74,13 +74,16 @@ class CheckContext:
         rng = np.random.default_rng([seed, 0])
         most = min(ROWS, max(LEAST_ROWS, CELLS // dataset.X.shape[1]))
         rows = rng.permutation(split.train)[:most]  # and so the first few are a sample too
-        drawn = dataset.X[rows]
-        preprocessor = Preprocessor.fit(
-            drawn, spec.preprocessing, categories=dataset.categories, variance=spec.variance
+        _, prepared = Preprocessor.fit_transform(
+            dataset.X[rows],
+            spec.preprocessing,
+            categories=dataset.nominal,
+            y=dataset.y[rows],
+            variance=spec.variance,
         )
         y = dataset.y[rows]
         return cls(
-            preprocessor.transform(drawn),
+            prepared,
             y if dataset.classes else Scale.of(y).standardized(y),
             len(dataset.classes),
             len(split.train),

@@ -98,7 +98,7 @@ def label_leaks(dataset: Dataset, split: Split, *, seed: int) -> Check:
     drawn = np.sort(np.random.default_rng([seed, 2]).permutation(rows)[:ROWS])
     X, y, k = dataset.X[drawn], dataset.y[drawn], len(dataset.classes)
     clues = [
-        _clue(X[:, j], y, k, ordered=j not in dataset.categories) for j in range(dataset.X.shape[1])
+        _clue(X[:, j], y, k, ordered=j not in dataset.nominal) for j in range(dataset.X.shape[1])
     ]
     constant = 1 - float(np.bincount(y).max()) / len(y)
     names = dataset.feature_names

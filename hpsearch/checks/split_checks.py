@@ -151,7 +151,8 @@ def near_duplicates(dataset: Dataset, split: Split, *, seed: int) -> Check:
     most = max(200, CELLS // dataset.X.shape[1] // 10)
     train = rng.permutation(split.train)[: min(TRAIN_ROWS, most * 10)]
     held_out = rng.permutation(np.concatenate([split.validation, split.test]))[: min(ROWS, most)]
-    kind = Preprocessor.fit(dataset.X[train], "standardize", categories=dataset.categories)
+    y, categories = dataset.y[train], dataset.nominal
+    kind = Preprocessor.fit(dataset.X[train], "standardize", categories=categories, y=y)
     known, asked = kind.transform(dataset.X[train]), kind.transform(dataset.X[held_out])
     if known.shape[1] < LEAST_INPUTS or len(known) < 20 or not len(asked):
         return Check("near-duplicates", "pass", "too few columns to tell", "none", "nothing to see")

@@ -14,6 +14,7 @@ __all__ = [
     "MISSING",
     "MISSING_LABEL",
     "MISSING_NUMBER",
+    "PARTS",
     "Account",
     "code_for_missing",
     "listed",
@@ -31,6 +32,9 @@ MISSING_NUMBER = ("na", "none", "nil", "-", "--", "\u2013", "\u2014", ".", "n.a.
 MISSING_LABEL = frozenset(word.lower() for word in (*MISSING_NUMBER, *MISSING) if word)
 """In lower case, what may mean a missing label, or be the name of a class."""
 
+PARTS = ("year", "month", "day", "weekday", "hour", "days")
+"""What is made of dates: the hour with its minutes as a fraction, and the days since 2000."""
+
 FREQUENT = 0.005
 """The least share of the rows that a code for missing values is suspected in."""
 DISTINCT = 5
@@ -44,6 +48,8 @@ ACCOUNT = {
     "columns_dropped": dict,
     "numbers": dict,
     "decimal_comma": [str],
+    "dates": dict,
+    "encoded": dict,
     "imputed": dict,
     "no_category": dict,
     "codes": dict,
@@ -65,6 +71,10 @@ class Account:
         columns_dropped: column -> reason.
         numbers: column whose text was read as numbers -> an example of how.
         decimal_comma: the columns among these whose numbers have a decimal comma.
+        dates: number that is made of dates -> the column of these, which part it is, and whether
+            3/4/2024 is of April there.
+        encoded: column of so many categories that numbers stand for them -> how many the training
+            part has; empty while undivided.
         imputed: column of numbers -> how many values are missing.
         no_category: column of categories -> how many values are missing.
         codes: column -> a number in it that looks like a code for a missing value, and how often.
@@ -81,6 +91,8 @@ class Account:
     columns_dropped: Mapping[str, str] = field(default_factory=dict)
     numbers: Mapping[str, str] = field(default_factory=dict)
     decimal_comma: tuple[str, ...] = ()
+    dates: Mapping[str, tuple[str, str, bool]] = field(default_factory=dict)
+    encoded: Mapping[str, int] = field(default_factory=dict)
     imputed: Mapping[str, int] = field(default_factory=dict)
     no_category: Mapping[str, int] = field(default_factory=dict)
     codes: Mapping[str, str] = field(default_factory=dict)
@@ -113,7 +125,8 @@ class Account:
     def of_document(cls, document: Mapping[str, Any]) -> Account:
         """The account that a document tells."""
         told = {each.name: document[each.name] for each in fields(cls) if each.name in document}
-        lists = {name: tuple(told[name]) for name in ("decimal_comma", "remarks")}
+        lists: dict[str, Any] = {n: tuple(told[n]) for n in ("decimal_comma", "remarks")}
+        lists["dates"] = {name: tuple(part) for name, part in told["dates"].items()}
         return cls(**(told | lists))
 
     def with_values(
@@ -161,8 +174,16 @@ class Account:
         columns = [f"{listed(names, most)} ({reason})" for reason, names in reasons.items()]
         if columns:
             yield "left out", listed(columns, None if most is None else 2 * most, "; ")
+        parts: dict[str, list[str]] = {}
+        for column, part, _ in self.dates.values():
+            parts.setdefault(column, []).append("days since 2000" if part == "days" else part)
         for what, told in (
             ("read as numbers", self.numbers),
+            ("dates, of which are learned", {name: ", ".join(p) for name, p in parts.items()}),
+            (
+                "told by the mean of the target",
+                {name: f"{n:,} categories" for name, n in self.encoded.items()},
+            ),
             ("imputed with the training median", _values(self.imputed)),
             ("missing, of no category", _values(self.no_category)),
             ("may mean missing", self.codes),

@@ -15,9 +15,11 @@ from numpy.typing import NDArray
 
 from hpsearch.data.account import Account
 from hpsearch.data.in_memory import column_names, numbers_of
+from hpsearch.data.preprocessing import MOST_INDICATORS, inputs_of
+from hpsearch.data.said import check_column
 from hpsearch.data.splits import Division, Suspect, strata, stratified_sample
 from hpsearch.data.target import as_target, check_target, given_codes
-from hpsearch.errors import DataError, UnknownNameError
+from hpsearch.errors import DataError
 from hpsearch.metrics import Task
 
 __all__ = [
@@ -25,7 +27,6 @@ __all__ = [
     "MAX_CELLS",
     "Dataset",
     "as_features",
-    "check_excluded",
     "check_size",
 ]
 
@@ -54,6 +55,8 @@ class Dataset:
             quantity.
         feature_names: the d column names.
         categories: column index -> the names of its categories; empty when all are numeric.
+        ordered: those of these columns whose categories have an order, in which they stand: the
+            network sees one number each.
         notes: what was done to the source, in plain sentences.
         fixed_test: the first row of the source's own test part, which reaches to the end, if any.
         division: what the source says about how its rows may be divided.
@@ -67,6 +70,7 @@ class Dataset:
     classes: tuple[str | int, ...]
     feature_names: tuple[str, ...]
     categories: Mapping[int, tuple[str, ...]] = field(default_factory=dict)
+    ordered: frozenset[int] = frozenset()
     notes: tuple[str, ...] = ()
     fixed_test: int | None = None
     division: Division = field(default_factory=Division)
@@ -82,6 +86,7 @@ class Dataset:
         *,
         feature_names: Sequence[str] | None = None,
         categories: Mapping[int, tuple[str, ...]] | None = None,
+        ordered: frozenset[int] = frozenset(),
         classes: Sequence[str | int] | None = None,
         task: Task | None = None,
         account: Account | None = None,
@@ -96,6 +101,7 @@ class Dataset:
                 given.
             feature_names: d names; by default those of a data frame, or ``x0``, ``x1``, ...
             categories: column index -> category names, for columns of X that hold their indices.
+            ordered: those of these columns whose categories have an order.
             classes: the label of each code, where y already holds codes.
             task: whether y holds classes or a quantity; None to decide by what it holds.
             account: what was read and left out before; X and y as they are by default.
@@ -122,7 +128,8 @@ class Dataset:
             )
         check_target(name, target)
         _check_columns(name, matrix)
-        _check_inputs(name, matrix, categories or {})
+        nominal = _nominal(categories or {}, ordered)
+        _check_inputs(name, matrix, nominal, len(target.classes))
         names = _names(feature_names, matrix.shape[1])
         told = replace(account or Account(*matrix.shape), task=target.why)
         return cls(
@@ -132,7 +139,8 @@ class Dataset:
             classes=target.classes,
             feature_names=names,
             categories=dict(categories or {}),
-            account=told.with_values(matrix, names, categories or {}),
+            ordered=ordered,
+            account=told.with_values(matrix, names, nominal),
         )
 
     @property
@@ -140,18 +148,22 @@ class Dataset:
         """What is learned: classes or a quantity."""
         return "classification" if self.classes else "regression"
 
+    @property
+    def nominal(self) -> dict[int, tuple[str, ...]]:
+        """The columns of categories without an order, as `categories` has them."""
+        return _nominal(self.categories, self.ordered)
+
     def divided(self, train: NDArray[np.int64], how: str = "") -> Dataset:
         """The same data, its account with how it was divided and the inputs that a network has.
 
         Args:
-            train: rows of the training part, whose categories are coded as one input each.
+            train: rows of the training part, whose categories are one input each, if they are few.
             how: the rows were divided, in words.
         """
-        inputs = self.X.shape[1] - len(self.categories)
-        for column in self.categories:
-            values = self.X[train, column]
-            inputs += len(np.unique(values[~np.isnan(values)]))
-        return replace(self, account=replace(self.account, inputs=inputs, divided=how))
+        inputs, encoded = inputs_of(self.X, train, self.nominal, self.y)
+        told = {self.feature_names[column]: count for column, count in encoded.items()}
+        account = replace(self.account, inputs=inputs, encoded=told, divided=how)
+        return replace(self, account=account)
 
     @cached_property
     def fingerprint(self) -> str:
@@ -165,7 +177,7 @@ class Dataset:
             self.fixed_test,
             self.X.shape,
         ]
-        digest.update(json.dumps(meaning).encode())
+        digest.update(json.dumps([*meaning, *sorted(self.ordered)]).encode())
         for name, column in self.division.columns().items():
             digest.update(name.encode())
             digest.update(np.ascontiguousarray(column).data)
@@ -184,7 +196,8 @@ class Dataset:
         """
         if not columns:
             return self
-        check_excluded(columns, self.feature_names)
+        for column in columns:
+            check_column("exclude", column, self.feature_names)
         kept = [i for i, name in enumerate(self.feature_names) if name not in columns]
         if not kept:
             raise DataError(f"{self.name}: every column is excluded; leave one to learn from.")
@@ -194,6 +207,7 @@ class Dataset:
         categories = {
             new: self.categories[old] for new, old in enumerate(kept) if old in self.categories
         }
+        ordered = frozenset(new for new, old in enumerate(kept) if old in self.ordered)
         dropped = {**self.account.columns_dropped, **dict.fromkeys(columns, "excluded")}
         account = replace(self.account, columns_dropped=dropped)
         return replace(
@@ -201,7 +215,8 @@ class Dataset:
             X=_read_only(X),
             feature_names=names,
             categories=categories,
-            account=account.with_values(X, names, categories),
+            ordered=ordered,
+            account=account.with_values(X, names, _nominal(categories, ordered)),
         )
 
     def sample(self, limit: int) -> Dataset:
@@ -234,7 +249,7 @@ class Dataset:
             self,
             X=_read_only(X),
             y=_read_only(self.y[rows]),
-            account=account.with_values(X, self.feature_names, self.categories),
+            account=account.with_values(X, self.feature_names, self.nominal),
             fixed_test=None if self.fixed_test is None else len(parts[0]),
             division=self.division.of(rows),
             suspects={
@@ -244,16 +259,10 @@ class Dataset:
         )
 
 
-def check_excluded(exclude: Sequence[str], columns: Sequence[str]) -> None:
-    """Refuse to leave out what is not there.
-
-    Raises:
-        UnknownNameError: it names the column, and the nearest that there is.
-    """
-    there = set(columns)
-    for column in exclude:
-        if column not in there:
-            raise UnknownNameError("column in [data] exclude:", column, columns)
+def _nominal(
+    categories: Mapping[int, tuple[str, ...]], ordered: frozenset[int]
+) -> dict[int, tuple[str, ...]]:
+    return {column: names for column, names in categories.items() if column not in ordered}
 
 
 def check_size(name: str, rows: int, columns: int) -> None:
@@ -317,14 +326,16 @@ def _check_columns(name: str, X: NDArray[np.float32]) -> None:
 
 
 def _check_inputs(
-    name: str, X: NDArray[np.float32], categories: Mapping[int, tuple[str, ...]]
+    name: str, X: NDArray[np.float32], categories: Mapping[int, tuple[str, ...]], classes: int
 ) -> None:
-    """Each category becomes an input of the network: they have the limits of columns.
+    """Each category becomes an input of the network, or of many each class: these have limits too.
 
     A column that becomes hundreds of inputs takes hundreds of times its memory, in few bytes of a
     file: they may be `MANY_INPUTS` for each column, or `FREE_INPUTS` cells in all.
     """
-    inputs = X.shape[1] - len(categories) + sum(map(len, categories.values()))
+    most = max(MOST_INDICATORS, classes)
+    inputs = X.shape[1] - len(categories)
+    inputs += sum(min(len(names), most) for names in categories.values())
     check_size(f"{name}, with an input for each category,", len(X), inputs)
     if inputs > MANY_INPUTS * X.shape[1] and len(X) * inputs > FREE_INPUTS:
         raise DataError(

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from hpsearch.data.files import first_line
 from hpsearch.data.plain import as_float, is_number, trimmed
 from hpsearch.data.splits import PARTS, DividingColumns, Division
-from hpsearch.errors import DataError, UnknownNameError, nearest, shown
+from hpsearch.errors import DataError, nearest, shown
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -24,7 +24,7 @@ __all__ = ["joined", "read_division", "read_times"]
 
 
 def read_division(
-    name: str, table: Any, wanted: DividingColumns, target: str, there: NDArray[np.bool_]
+    name: str, table: Any, wanted: DividingColumns, there: NDArray[np.bool_]
 ) -> Division:
     """Read the columns that divide the rows of a table.
 
@@ -32,21 +32,14 @@ def read_division(
         name: the data set, for messages.
         table: a ``pyarrow.Table``.
         wanted: which columns.
-        target: the column that is learned, which divides nothing.
         there: the rows that have a label, shape (n,); the others are left out.
 
     Raises:
         DataError: a row has no group, no time or no part, or a column holds something else.
-        UnknownNameError: there is no such column.
     """
     read = {"groups": _groups, "time": read_times, "parts": _parts}
     found: dict[str, Any] = {}
     for setting, column in wanted.named().items():
-        if column == target:
-            raise DataError(f"{name}: {column!r} is the target, and cannot be {setting} as well.")
-        if column not in table.column_names:
-            others = [each for each in table.column_names if each != target]
-            raise UnknownNameError(f"column in [data] {setting}:", column, others)
         cells = trimmed(table.column(column)).filter(pa.array(there))
         found[setting] = read[setting](name, column, _complete(name, setting, column, cells))
     return Division(**found)

@@ -174,7 +174,7 @@ def write_store(folder: str | Path, dataset: Dataset, splits: Sequence[Split]) -
         "name": dataset.name,
         "n_classes": len(dataset.classes),
         "n_folds": len(splits),
-        "categories": [[column, list(names)] for column, names in dataset.categories.items()],
+        "categories": [[column, list(names)] for column, names in dataset.nominal.items()],
     }
 
     def write(target: Path) -> None:
@@ -284,11 +284,11 @@ def _prepare(
     home = _home(handle)
     X, y = _map(home / "X.npy"), _map(home / "y.npy")
     train, evaluate = _rows_of(handle, fold)
-    categories = _categories(handle)
-    X_train = X[train]
-    preprocessor = Preprocessor.fit(X_train, kind, categories=categories, variance=variance)
+    preprocessor, X_train = Preprocessor.fit_transform(
+        X[train], kind, categories=_categories(handle), y=y[train], variance=variance
+    )
     prepared = Fold(
-        preprocessor.transform(X_train),
+        X_train,
         y[train],
         preprocessor.transform(X[evaluate]),
         y[evaluate],

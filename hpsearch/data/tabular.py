@@ -19,13 +19,15 @@ from hpsearch.data.columns import (
     Column,
     as_numbers,
     counts_rows,
+    date_parts,
     interpret,
     known_codes,
+    said_categories,
+    varying,
 )
 from hpsearch.data.dataset import (
     Dataset,
     as_features,
-    check_excluded,
 )
 from hpsearch.data.division import read_division
 from hpsearch.data.files import TABLE_SUFFIXES, existing_file
@@ -33,12 +35,11 @@ from hpsearch.data.plain import (
     clean,
     words_for_missing,
 )
-from hpsearch.data.splits import DividingColumns
+from hpsearch.data.said import Said, check_column
 from hpsearch.data.suspects import find_suspects
 from hpsearch.data.tables import read_table
 from hpsearch.data.target_column import read_labels
 from hpsearch.errors import DataError, nearest, shown
-from hpsearch.metrics import Task
 
 __all__ = ["dataset_from_table", "load_features", "with_names"]
 
@@ -52,11 +53,9 @@ def dataset_from_table(
     name: str,
     table: Any,
     target: str | None,
-    exclude: Sequence[str] = (),
-    missing_labels: Sequence[str] = (),
-    dividing: DividingColumns | None = None,
+    said: Said | None = None,
+    told: Sequence[str] = (),
     parts: NDArray[np.int64] | None = None,
-    task: Task | None = None,
 ) -> Dataset:
     """Turn a table into a data set: one column is the target, the others numbers or categories.
 
@@ -69,12 +68,9 @@ def dataset_from_table(
         name: the data set, for messages and reports.
         table: a ``pyarrow.Table``.
         target: the name of the column that holds the classes.
-        exclude: columns to leave out, by name.
-        missing_labels: labels that mean that the label is missing; their rows are left out.
-        dividing: columns that say how rows are divided, and are no inputs.
+        said: what the study says of the columns.
+        told: what else the account is to remark, of the file.
         parts: the part of each row, where it comes from a file of its own: see `Division`.
-
-        task: whether the target holds classes or a quantity; None to decide by what it holds.
 
     Returns:
         The data set.
@@ -82,26 +78,28 @@ def dataset_from_table(
     Raises:
         DataError: the target is missing or no set of classes, text stands where numbers belong, or
             no column is usable.
-        UnknownNameError: a column to exclude or to divide by, or a label that means missing, is
-            not there.
+        UnknownNameError: a column, or a label that means missing, is said and not there.
     """
+    said = said or Said()
     table, nameless = with_names(table)
-    target = _known_target(name, target, table.column_names, exclude)
-    labels = read_labels(name, target, table.column(target), missing_labels, task)
-    dividing = dividing or DividingColumns()
-    division = read_division(name, table, dividing, target, labels.there)
+    target = _known_target(name, target, table.column_names)
+    said.check(name, target, table.column_names)
+    labels = read_labels(name, target, table.column(target), said.missing_labels, said.task)
+    division = read_division(name, table, said.dividing, labels.there)
     if parts is not None:
         division = replace(division, parts=parts[labels.there])
-    dropped = dict.fromkeys(exclude, "excluded")
-    dropped |= {column: DIVIDES[setting] for setting, column in dividing.named().items()}
+    divide = {column: DIVIDES[setting] for setting, column in said.dividing.named().items()}
+    dropped = {each: "excluded" for each in said.exclude if each in table.column_names} | divide
     dropped |= {
         made_up: "no name, and the numbers of the rows"
         for made_up in nameless
-        if made_up not in (target, *dropped) and counts_rows(table.column(made_up))
+        if made_up not in (target, *dropped, *said.categories, *said.ordered)
+        and counts_rows(table.column(made_up))
     }
     features = [each for each in table.column_names if each != target and each not in dropped]
-    meanings = _meanings(name, table, features, None if labels.there.all() else labels.there)
-    columns = [column for column in meanings.values() if isinstance(column, Column)]
+    meanings = _meanings(name, table, features, None if labels.there.all() else labels.there, said)
+    columns = [each for found in meanings.values() if not isinstance(found, str) for each in found]
+    columns = _not_excluded(columns, said.exclude, table.column_names)
     dropped |= {feature: why for feature, why in meanings.items() if isinstance(why, str)}
     if not columns:
         why = listed([f"{quoted(column)} ({reason})" for column, reason in dropped.items()])
@@ -120,7 +118,8 @@ def dataset_from_table(
         labels.values,
         feature_names=[column.name for column in columns],
         categories={i: c.categories for i, c in enumerate(columns) if c.categories is not None},
-        task=task,
+        ordered=frozenset(i for i, c in enumerate(columns) if c.ordered),
+        task=said.task,
         account=Account(
             rows_read=table.num_rows,
             columns_read=len(table.column_names) - 1,
@@ -128,13 +127,14 @@ def dataset_from_table(
             unlabelled=sum(labels.dropped.values()),
             columns_dropped=dropped,
             numbers={c: r.example for c, r in read.items() if r.example is not None},
-            decimal_comma=tuple(c for c, r in read.items() if r.decimal_comma),
-            remarks=(*labels.remarks, *_remarks(table, columns, nameless)),
+            decimal_comma=tuple(c for c, r in read.items() if r.decimal_comma)
+            if said.decimal != ","
+            else tuple(c.name for c in columns if c.categories is None),
+            dates={c.name: c.part for c in columns if c.part is not None},
+            remarks=(*told, *labels.remarks, *_remarks(table, columns, nameless)),
         ),
     )
-    asked = [
-        c for c in table.column_names if c not in (target, *exclude, *dividing.named().values())
-    ]
+    asked = [c for c in table.column_names if c not in (target, *said.exclude, *divide)]
     return replace(data, division=division, suspects=find_suspects(table, asked, labels.there))
 
 
@@ -146,10 +146,8 @@ DIVIDES = {
 """Why a column that divides the rows is left out of learning, by setting."""
 
 
-def _known_target(
-    name: str, target: str | None, columns: Sequence[str], exclude: Sequence[str]
-) -> str:
-    """The target, once it is one of the columns, and what is excluded are others of them."""
+def _known_target(name: str, target: str | None, columns: Sequence[str]) -> str:
+    """The target, once it is one of the columns."""
     if target is None:
         raise DataError(
             f"{name}: which column holds the classes? Set target to one of: "
@@ -161,26 +159,43 @@ def _known_target(
         raise DataError(
             f"{name} has no column {target!r}; {hint} Columns: {listed(columns, TOLD)}."
         )
-    if target in exclude:
-        raise DataError(
-            f"{name}: {target!r} is the target, which cannot be excluded; take it off exclude."
-        )
-    check_excluded(exclude, [column for column in columns if column != target])
     return target
 
 
 def _meanings(
-    name: str, table: Any, features: Sequence[str], there: NDArray[np.bool_] | None
-) -> dict[str, Column | str]:
+    name: str, table: Any, features: Sequence[str], there: NDArray[np.bool_] | None, said: Said
+) -> dict[str, list[Column] | str]:
     """What each column means; where one has a decimal comma, as 3,5 has, no other has a point."""
-    found = {f: interpret(name, f, clean(table.column(f)), there) for f in features}
-    columns = [c for c in found.values() if isinstance(c, Column)]
-    if any(c.read is not None and c.read.decimal_comma for c in columns):
+
+    def meaning(feature: str, cells: Any, *, comma: bool) -> list[Column] | str:
+        if feature in said.categories or feature in said.ordered:
+            order = said.ordered.get(feature)
+            found = said_categories(name, feature, cells, order, there)
+            return found if isinstance(found, str) else [found]
+        return interpret(name, feature, cells, there, decimal_comma=comma)
+
+    found = {f: meaning(f, clean(table.column(f)), comma=said.decimal == ",") for f in features}
+    columns = [c for made in found.values() if not isinstance(made, str) for c in made]
+    if said.decimal is None and any(c.read is not None and c.read.decimal_comma for c in columns):
         for column in columns:
-            cells = clean(table.column(column.name))
-            if column.categories is None and pa.types.is_string(cells.type):
-                found[column.name] = interpret(name, column.name, cells, there, decimal_comma=True)
-    return found
+            if column.categories is None and column.part is None:
+                cells = clean(table.column(column.name))
+                if pa.types.is_string(cells.type):
+                    found[column.name] = meaning(column.name, cells, comma=True)
+    return {
+        feature: made if isinstance(made, str) else varying(made) for feature, made in found.items()
+    }
+
+
+def _not_excluded(
+    columns: list[Column], exclude: Sequence[str], there: Sequence[str]
+) -> list[Column]:
+    """Without those that are made of dates and excluded by their own name."""
+    made = [column.name for column in columns if column.part is not None]
+    for name in exclude:
+        if name not in there:
+            check_column("exclude", name, [*there, *made])
+    return [column for column in columns if column.name not in exclude]
 
 
 def _remarks(table: Any, columns: Sequence[Column], nameless: Sequence[str]) -> list[str]:
@@ -205,6 +220,7 @@ def load_features(
     categories: Mapping[int, tuple[str, ...]],
     *,
     decimal_comma: Sequence[str] = (),
+    dates: Mapping[str, tuple[str, str, bool]] | None = None,
     tell: Callable[[str], None] = log.warning,
 ) -> NDArray[np.float32]:
     """Samples to predict, in the coding of the data that a model learned from.
@@ -213,11 +229,14 @@ def load_features(
     A category that the model has not seen counts as missing, and so is told.
 
     Args:
-        path: a table (CSV or Parquet) or an npz archive with ``X``, whose columns go by position.
+        path: a table of any kind that is learned from, or an npz archive with ``X``, whose columns
+            go by position.
         feature_names: the d columns of the model.
         categories: column index -> category names, as in `Dataset`.
         decimal_comma: columns in which a comma that can be both is a decimal one.
-        tell: called with a sentence for each column with categories that are new.
+        dates: columns that are made of dates, as in `hpsearch.data.account.Account`.
+        tell: called with a sentence on how an odd file was read, and for each column with
+            categories that are new.
 
     Returns:
         Shape (n, d), float32, NaN where a value is missing.
@@ -232,9 +251,11 @@ def load_features(
         raise DataError(
             f"{file}: samples to predict are read from {', '.join(TABLE_SUFFIXES)} or .npz files."
         )
-    table, _ = with_names(read_table(file))
+    table, _ = with_names(read_table(file, tell=tell))
     present = set(table.column_names)
-    lacking = [name for name in feature_names if name not in present]
+    dates = dates or {}
+    needed = list(dict.fromkeys(dates[f][0] if f in dates else f for f in feature_names))
+    lacking = [name for name in needed if name not in present]
     if lacking:
         close = nearest(lacking[0], present)
         hint = f"did you mean {close!r}?" if close else "add it, empty where it is unknown."
@@ -242,12 +263,22 @@ def load_features(
         raise DataError(
             f"{file} has no column {shown(lacking[0])}, which the model needs{more}; {hint}"
         )
-    extra = sorted(present - set(feature_names))
+    extra = sorted(present - set(needed))
     if extra:
         log.info("%s: columns the model does not use are ignored: %s", file, listed(extra, TOLD))
     X = np.empty((table.num_rows, len(feature_names)), dtype=np.float32)
     with np.errstate(over="ignore"):
+        parts: dict[str, dict[str, NDArray[np.float64]]] = {}
         for index, feature in enumerate(feature_names):
+            if feature in dates:
+                source, part, day_first = dates[feature]
+                if source not in parts:
+                    cells = clean(table.column(source))
+                    parts[source], odd = date_parts(str(file), source, cells, day_first=day_first)
+                    if odd is not None:
+                        tell(f"{quoted(source)} needs dates, and has {odd}, which count as missing")
+                X[:, index] = parts[source][part]
+                continue
             column = clean(table.column(feature))
             if index in categories:
                 codes, unknown = known_codes(str(file), feature, column, categories[index])

@@ -58,6 +58,7 @@ def model_of(dataset: Dataset, refits: Iterable[Refit]) -> Model:
         dataset.feature_names,
         dataset.categories,
         decimal_comma=dataset.account.decimal_comma,
+        dates=dataset.account.dates,
     )
 
 

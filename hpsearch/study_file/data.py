@@ -37,6 +37,10 @@ def study_data(data: DataSection, seed: int) -> tuple[Dataset, tuple[Split, ...]
         dividing=DividingColumns(data.groups, data.time, data.parts),
         validation_path=data.validation_path,
         test_path=data.test_path,
+        categories=data.categories,
+        ordered=data.ordered,
+        decimal=data.decimal,
+        sheet=data.sheet,
     )
     splits = make_splits(
         dataset.y,

@@ -187,13 +187,26 @@ DIVIDED_BY = {
 """What a kind of split needs, as the file says it."""
 
 
+def _as_text(value: object) -> object:
+    """A category as a table has it as text: the number 3 is "3"."""
+    if isinstance(value, bool):
+        return str(value).lower()
+    return str(_as_whole(value)) if isinstance(value, int | float) else value
+
+
+_Text = Annotated[str, BeforeValidator(_as_text)]
+
+
 class DataSection(_Table):
     """What to learn from, and how to divide it."""
 
     name: str | None = _key(None, f"A data set: {', '.join(DATASETS)} or openml:ID.")
     path: str | None = _key(
-        None, "A table instead: CSV, Parquet or NPZ, relative to the study file."
+        None,
+        "A table instead: CSV, TSV, JSON lines, Parquet, Feather, Arrow, Excel or NPZ, relative to "
+        "the study file.",
     )
+    sheet: str | None = _key(None, "The sheet of an Excel file; absent: the first.", example="2024")
     target: str | None = _key(None, "The column of the table that holds the labels.")
     task: Task | None = _key(
         None,
@@ -203,6 +216,21 @@ class DataSection(_Table):
     exclude: list[str] = _key([], 'Columns to leave out of learning, by name: ["id", "date"].')
     missing_labels: list[str] = _key(
         [], 'Labels that mean a missing one, whose rows go: ["NA", "?"].'
+    )
+    categories: list[str] = _key(
+        [], 'Columns whose values are categories, numbers though they may be: ["zip"].'
+    )
+    ordered: dict[str, Annotated[list[_Text], Field(min_length=2)]] = _key(
+        {},
+        "Categories with an order, by column, from the least to the greatest; each becomes one "
+        "number.",
+        example={"size": ["S", "M", "L"]},
+    )
+    decimal: Literal[",", "."] | None = _key(
+        None,
+        "What divides whole from part where a number can be read both ways, as 1.234; absent: "
+        "found by the other cells.",
+        example=",",
     )
     folder: str | None = _key(
         None, "Where a named data set's files are, if not in their usual place."
@@ -245,6 +273,14 @@ class DataSection(_Table):
     fold_repeats: Whole = _key(1, "How often the folds are drawn anew.", ge=1, le=20)
     preprocessing: Annotated[NameSetting, OneOf(KINDS)] = _setting("preprocessing")
     variance: FloatSetting = _setting("variance")
+
+    @field_validator("ordered")
+    @classmethod
+    def _each_once(cls, ordered: dict[str, list[str]]) -> dict[str, list[str]]:
+        for column, categories in ordered.items():
+            if len(set(categories)) < len(categories):
+                raise ValueError(f"has a category of {column!r} twice; name each once")
+        return ordered
 
     @model_validator(mode="after")
     def _one_source(self) -> DataSection:

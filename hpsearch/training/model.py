@@ -21,7 +21,7 @@ from typing import IO, Any
 
 import numpy as np
 
-from hpsearch.data.account import quoted, rows_told
+from hpsearch.data.account import PARTS, quoted, rows_told
 from hpsearch.data.arrays import member_sizes, read_members
 from hpsearch.data.dataset import check_size
 from hpsearch.data.files import first_line, whole_path
@@ -88,6 +88,7 @@ class Model:
         categories: for each categorical column, by its index, the names of its codes.
         origin: where it came from (study, configuration, scores); any JSON.
         decimal_comma: the columns whose numbers were written with a decimal comma.
+        dates: columns that are made of dates, as in `hpsearch.data.account.Account`.
     """
 
     members: tuple[Member, ...]
@@ -96,6 +97,7 @@ class Model:
     categories: Mapping[int, tuple[str, ...]] = field(default_factory=dict)
     origin: Mapping[str, Any] = field(default_factory=dict)
     decimal_comma: tuple[str, ...] = ()
+    dates: Mapping[str, tuple[str, str, bool]] = field(default_factory=dict)
 
     def predict_proba(self, X: np.ndarray) -> np.ndarray:
         """The probability of each class; of an ensemble the mean over its members.
@@ -242,6 +244,7 @@ class Model:
             "categories": {str(k): list(v) for k, v in self.categories.items()},
             "origin": dict(self.origin),
             "decimal_comma": list(self.decimal_comma),
+            "dates": {name: list(part) for name, part in self.dates.items()},
         }
         if self.task == "regression":
             scales = [member.scale for member in self.members]
@@ -322,6 +325,7 @@ class Model:
                 {int(k): _texts(v) for k, v in about["categories"].items()},
                 about["origin"],
                 tuple(about["decimal_comma"]),
+                {name: _date_part(part) for name, part in about.get("dates", {}).items()},
             )
             _ = model._built
         return model
@@ -337,6 +341,13 @@ def _texts(names: object) -> tuple[str, ...]:
     if not isinstance(names, list) or not fits(names, [str]):
         raise DataError("the categories of a column are no texts")
     return tuple(names)
+
+
+def _date_part(part: object) -> tuple[str, str, bool]:
+    match part:
+        case [str(column), str(name), bool(day_first)] if name in PARTS:
+            return column, name, day_first
+    raise DataError("a column is made of no part of a date")
 
 
 @contextmanager

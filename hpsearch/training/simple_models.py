@@ -101,8 +101,10 @@ class _Asked:
     def standardized(self) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
         """The rows to learn from and those to answer, as a network sees them."""
         rows = self.rows
-        preprocessor = Preprocessor.fit(rows.X_train, "standardize", categories=rows.categories)
-        return preprocessor.transform(rows.X_train), preprocessor.transform(rows.X_test)
+        preprocessor, X = Preprocessor.fit_transform(
+            rows.X_train, "standardize", categories=rows.categories, y=rows.y_train
+        )
+        return X, preprocessor.transform(rows.X_test)
 
     def answers(self, model: Any, X: NDArray[np.float32]) -> NDArray[np.float64]:
         """Values, or probabilities of all classes: one that no row has is never expected."""
