@@ -10,6 +10,7 @@ import pytest
 
 from hpsearch.checks.split_checks import drift, groups_apart, near_duplicates, order_in_time
 from hpsearch.data import Dataset, DividingColumns, Split, make_splits
+from hpsearch.data.said import Said
 from hpsearch.data.tabular import dataset_from_table
 
 N = 400
@@ -31,7 +32,9 @@ def made(
 ) -> tuple[Dataset, Split]:
     columns = {f"x{k}": X[:, k] for k in range(4)} | {name: COLUMNS[name] for name in names}
     y = np.resize(["no", "yes"], N) if y is None else y
-    data = dataset_from_table("t", pa.table(columns | {"y": y}), "y", dividing=dividing)
+    data = dataset_from_table(
+        "t", pa.table(columns | {"y": y}), "y", Said(dividing=dividing or DividingColumns())
+    )
     kind = "group" if dividing and dividing.groups else "stratified"
     return data, make_splits(data.y, kind=kind, division=data.division, seed=0)[0]
 

@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 
 from hpsearch.data import Dataset
 from hpsearch.data.dataset import MAX_CELLS, MAX_COLUMNS, check_size
+from hpsearch.data.said import Said
 from hpsearch.data.tabular import dataset_from_table
 from hpsearch.data.target import as_target
 from hpsearch.errors import DataError
@@ -175,7 +176,7 @@ def test_a_task_that_is_given_is_not_doubted() -> None:
         as_target("toy", ["a", "b"], "regression")
     table = pa.table({"p": [1, 2, 3], "y": ["1", "x", "1"]})
     with pytest.raises(DataError, match="a regression needs a target of numbers, and 'y' has 'x'"):
-        dataset_from_table("t", table, "y", task="regression")
+        dataset_from_table("t", table, "y", Said(task="regression"))
 
 
 def test_a_quantity_that_never_varies_is_refused() -> None:
