@@ -38,6 +38,7 @@ if TYPE_CHECKING:
     from hpsearch.checks import Check
     from hpsearch.data.account import Account
     from hpsearch.engine.ensemble import Ensemble
+    from hpsearch.engine.simple_models import Untested
 
 __all__ = [
     "account_text",
@@ -418,6 +419,20 @@ def studies_table(
         notes.append(f"{UNBEATEN} the winner is no better than that, or worse")
     if notes:
         table.caption, table.caption_justify = "\n".join(notes), "left"
+    return table
+
+
+def untested_table(found: Untested) -> rich_table.Table:
+    """Simple models on validation rows, beside the best constant."""
+    table = plain_table("Simple models in validation")
+    for heading in ("model", found.measure.title, "over the constant", "seconds"):
+        table.add_column(heading, justify="left" if heading == "model" else "right")
+    text = found.measure.text
+    table.add_row("the best constant", text(found.constant), "", "")
+    for model in found.models:
+        better = found.measure.difference_text(model.better or 0.0)
+        table.add_row(model.name, text(model.value), better, f"{model.seconds:.1f}")
+    table.caption, table.caption_justify = "The test part was not touched.", "left"
     return table
 
 

@@ -11,7 +11,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
-from hpsearch.data.account import ACCOUNT
+from hpsearch.data.account import is_account
 from hpsearch.errors import StorageError
 from hpsearch.metrics.intervals import wilson_interval
 from hpsearch.shapes import a_count, a_number, fits, or_none
@@ -106,7 +106,7 @@ SHAPES: Mapping[str, Any] = {
         "train": a_count,
         "validation": a_count,
         "test": a_count,
-        "account": ACCOUNT,
+        "account": is_account,
         "baselines": [SIMPLE_MODEL],
     },
     "stage": lambda stage: (

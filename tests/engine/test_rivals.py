@@ -15,6 +15,8 @@ from sklearn.ensemble import HistGradientBoostingClassifier, HistGradientBoostin
 from hpsearch.data import Dataset, make_splits, write_store
 from hpsearch.engine import run_study
 from hpsearch.engine.rivals import Rival, read_rivals
+from hpsearch.engine.simple_models import Untested, simple_models_of
+from hpsearch.engine.summary import Summary
 from hpsearch.metrics import ACCURACY, Measure
 from hpsearch.study_file import parse_study_file
 from hpsearch.training.simple_models import SIMPLE_MODELS, SimpleJob, models_for, simple_job
@@ -196,3 +198,28 @@ def test_they_take_a_tenth_of_the_time_of_the_search(
     assert sum(job.seconds for job in asked) == pytest.approx(30.0)
     assert [rival.cut for rival in summary.rivals] == ["ValueError: not today"] * 3
     assert beside(summary) == ""
+
+
+def test_before_a_search_they_answer_the_validation_rows(fitted: None, tmp_path: Path) -> None:
+    file = parse_study_file(STUDY.format(data="iris"))
+    found = simple_models_of(file, storage=str(tmp_path / "none.db"), workers=1)
+    assert isinstance(found, Untested)
+    assert found.constant == pytest.approx(1 / 3, abs=0.02)
+    for model in found.models:
+        assert model.value is not None
+        assert model.value > 0.8
+        assert model.better == pytest.approx(model.value - found.constant)
+    assert not (tmp_path / "none.db").exists()
+
+
+def test_after_a_search_they_are_fitted_whole_beside_the_winner(
+    fitted: None, tmp_path: Path
+) -> None:
+    db, file = str(tmp_path / "s.db"), parse_study_file(STUDY.format(data="diabetes"))
+    before = run_study(file, storage=db, workers=1, baselines=False)
+    found = simple_models_of(file, storage=db, workers=1)
+    assert isinstance(found, Summary)
+    assert {rival.kind for rival in found.rivals} == set(SIMPLE_MODELS)
+    assert not any(rival.cut for rival in found.rivals)
+    assert found.test == before.test
+    assert found.tests == before.tests
