@@ -283,7 +283,9 @@ def _make(
             [one.predictions for one in again],
             again[0].y,
             min(members, len(again)),
-            lambda y, predictions: metric.score(metric.value(y, predictions)),
+            lambda k, predictions: metric.score(
+                metric.value(again[0].y[k], predictions, again[0].weight[k])
+            ),
         )
         tell(f"training {len(steps)} of them on training and validation data together")
         chosen = [candidates[step.candidate].slot for step in steps]
@@ -293,7 +295,8 @@ def _make(
     test = splits[0].test
     y = dataset.y[test]
     predictions = (model.predict_proba if dataset.classes else model.predict)(dataset.X[test])
-    ends = interval(metric, y, predictions, groups=run.groups_of(test))
+    weight = dataset.weights_of(test)
+    ends = interval(metric, y, predictions, weight=weight, groups=run.groups_of(test))
     alone = result["test_interval"]
     ensemble = Ensemble(
         study=target.study_name,
@@ -310,7 +313,7 @@ def _make(
         raced=bool(study.raced),
         unlike=sum(a.score != r.score for a, r in zip(again, candidates, strict=True)),
         single_validation=metric.of_score(again[0].score),
-        test=metric.value(y, predictions),
+        test=metric.value(y, predictions, weight),
         test_interval=None if ends is None else (ends.low, ends.high),
         single_test=result["test"],
         single_test_interval=None if alone is None else tuple(alone),

@@ -18,6 +18,7 @@ def tested(
     predictions: np.ndarray,
     y: np.ndarray,
     groups: np.ndarray | None,
+    weight: np.ndarray | None,
 ) -> dict[str, Any]:
     """Measure predictions of the test part.
 
@@ -26,15 +27,16 @@ def tested(
         predictions: for the rows: probabilities (n, n_classes), or a quantity (n,).
         y: their classes, or the quantity (n,).
         groups: which group each row belongs to (n,), where rows are divided by group.
+        weight: how much each row counts (n,); None: all the same.
 
     Returns:
         What the store keeps of it.
     """
     metric, *also = metrics
-    ends = interval(metric, y, predictions, groups=groups)
+    ends = interval(metric, y, predictions, weight=weight, groups=groups)
     return {
-        "test": metric.value(y, predictions),
+        "test": metric.value(y, predictions, weight),
         "test_interval": None if ends is None else list(ends),
         "test_rows": len(y),
-        "test_also": {one.name: one.value(y, predictions) for one in also},
+        "test_also": {one.name: one.value(y, predictions, weight) for one in also},
     }

@@ -123,7 +123,8 @@ def _linear(asked: _Asked) -> Fitted:
 
     X, wanted = asked.standardized()
     model = LogisticRegression(max_iter=1000) if asked.classes else Ridge()
-    return asked.answers(model.fit(X, asked.rows.y_train), wanted), ""
+    fitted = model.fit(X, asked.rows.y_train, sample_weight=asked.rows.weight_train)
+    return asked.answers(fitted, wanted), ""
 
 
 def _neighbours(asked: _Asked) -> Fitted:
@@ -148,7 +149,8 @@ def _boosting(asked: _Asked) -> Fitted:
     whole, deadline = model.max_iter, time.perf_counter() + job.seconds
     cut = ""
     for trees in range(TREES, whole + TREES, TREES):
-        model.set_params(max_iter=min(trees, whole)).fit(rows.X_train, rows.y_train)
+        model.set_params(max_iter=min(trees, whole))
+        model.fit(rows.X_train, rows.y_train, sample_weight=rows.weight_train)
         if model.n_iter_ < trees:  # it has stopped early, as its defaults have it do on many rows
             break
         if trees < whole and (time.perf_counter() > deadline or asked.stop()):
