@@ -33,7 +33,7 @@ from hpsearch.engine.processes import scratch_folder
 from hpsearch.engine.refit import model_of, refit_all
 from hpsearch.engine.runner import Run, Runner, open_runner
 from hpsearch.engine.summary import Summary, summarize
-from hpsearch.engine.tested import tested
+from hpsearch.engine.tested import TESTED, looked_at, measured
 from hpsearch.errors import NoWinnerError, RunError
 from hpsearch.search.base import Result, Slot, Strategy, Winner
 from hpsearch.search.extension import extend
@@ -198,7 +198,7 @@ def _complete(
     chosen = [(winner.configuration, winner.epochs)]
     [(refit, attempts)] = refit_all(run, chosen, "the winner's last training")
     before = record.read_metadata(target, "result")
-    metric = run.metric
+    metric, y = run.metric, run.dataset.y[run.splits[0].test]
     figures = {
         "configuration": dict(winner.configuration),
         "metric": metric.name,
@@ -206,7 +206,7 @@ def _complete(
         "validation_std": winner.std,
         "validation_scores": [metric.of_score(score) for score in winner.scores],
         "validation_slots": [list(slot) for slot in winner.slots],
-        **tested(run.metrics, refit.outputs, run.dataset.y[run.splits[0].test]),
+        **measured(run.metrics, refit.outputs, y),
         "refits": attempts,
         "diverged": refit.diverged,
         "tests": 1 if before is None else before["tests"] + 1,
@@ -222,6 +222,8 @@ def _complete(
     }
     beside = [baseline.kept(tested=True) for baseline in ready.baselines]
     result = figures | {"model": digest, "budget": budget, "baselines": beside}
+    if not run.tested and (seen := looked_at(refit.outputs, y)) is not None:
+        record.write_metadata(target, TESTED, seen)
     record.write_metadata(target, "result", result)
 
 
