@@ -203,9 +203,9 @@ def opened(page: Path, browser: Page, request: pytest.FixtureRequest) -> Page:
 @pytest.mark.slow
 @BROWSER
 def test_a_browser_draws_every_panel_without_a_complaint(opened: Any) -> None:
+    drawn = "'.cartesianlayer .trace path, .cartesianlayer .hm image'"
     empty = opened.evaluate(
-        "FIGURES.filter(div => !div.querySelector('.cartesianlayer .trace path, .cartesianlayer .hm image'))"
-        ".map(div => div.id)"
+        f"FIGURES.filter(div => !div.querySelector({drawn})).map(div => div.id)"
     )
     assert empty == []
     assert opened.evaluate("FIGURES.length") > 20
