@@ -292,7 +292,8 @@ def _make(
     model = model_of(dataset, [refit for refit, _ in trained])
     test = splits[0].test
     y, probabilities = dataset.y[test], model.predict_proba(dataset.X[test])
-    ends, alone = interval(metric, y, probabilities), result["test_interval"]
+    ends = interval(metric, y, probabilities, groups=run.test_groups)
+    alone = result["test_interval"]
     ensemble = Ensemble(
         study=target.study_name,
         members=tuple(

@@ -22,6 +22,7 @@ from hpsearch.study_file.data import study_data
 from hpsearch.training.jobs import Job
 
 if TYPE_CHECKING:
+    import numpy as np
     import optuna
 
     from hpsearch.data import DataHandle, Dataset, Split
@@ -195,6 +196,14 @@ class Run:
     def metric(self) -> Metric:
         """The one that decides."""
         return self.metrics[0]
+
+    @property
+    def test_groups(self) -> np.ndarray | None:
+        """The group of each row of the test part, where rows were divided by group."""
+        groups = self.dataset.division.groups
+        if self.study.data.kind_of_split != "group" or groups is None:
+            return None
+        return groups[self.splits[0].test]
 
     def cost(self, slot: Slot) -> float:
         """The floating-point operations of a slot's training."""

@@ -43,20 +43,26 @@ CURVES = 6
 """Of more classes so many have curves: those that are ranked worst."""
 
 
-def measured(metrics: Sequence[Metric], outputs: np.ndarray, y: np.ndarray) -> dict[str, Any]:
+def measured(
+    metrics: Sequence[Metric],
+    outputs: np.ndarray,
+    y: np.ndarray,
+    groups: np.ndarray | None = None,
+) -> dict[str, Any]:
     """Measure predictions of the test part.
 
     Args:
         metrics: the one that decides, and after it those that are recorded beside it.
         outputs: the network's raw outputs for the rows (n, n_outputs).
         y: their classes (n,).
+        groups: which group each row belongs to (n,), where rows were divided by group.
 
     Returns:
         What the store keeps of it.
     """
     metric, *also = metrics
     read = predictions(metric, outputs)
-    ends = interval(metric, y, read)
+    ends = interval(metric, y, read, groups=groups)
     return {
         "test": metric.value(y, read),
         "test_interval": None if ends is None else list(ends),
