@@ -38,7 +38,11 @@ def check_data_and_network(study: StudyFile, dataset: Dataset, split: Split) -> 
 
     Returns:
         Every check with its verdict; a pure function of the study and its data.
+
+    Raises:
+        UsageError: a metric of the study does not fit the data.
     """
+    study.objective.metrics("classification", len(dataset.classes))
     space, seed = study.space(), study.seed
     middle, epochs = _middle(study, space), study.training.epochs
     network = check_network(dataset, split, middle, space=space, epochs=epochs, seed=seed)
