@@ -80,6 +80,8 @@ def test_a_loss_is_minimized_from_the_first_trial_to_the_test(
     low, high = summary.test_interval
     assert low < summary.test < high
     assert set(summary.test_also) == {"f1_macro"}
+    assert all(row.document()["also"]["f1_macro"] <= 1 for row in summary.rows if row.also)
+    assert summary.rows[0].also
     [beside] = summary.baselines
     assert beside.value == pytest.approx(np.log(3), abs=0.05)
     assert summary.verdict(beside) == "better"
@@ -117,6 +119,10 @@ def test_an_ensemble_is_chosen_by_the_metric(here: Here, db: str) -> None:
     assert best.alone <= ensemble.single_validation
     assert ensemble.single_test == summary.test
     assert ensemble.better == (ensemble.test < ensemble.single_test)
+    assert ensemble.difference_interval is not None
+    low, high = ensemble.difference_interval
+    assert low <= ensemble.test - ensemble.single_test <= high
+    assert ensemble.surely == (high < 0)
     assert make_ensemble("s", 2, storage=db) == ensemble
 
 
