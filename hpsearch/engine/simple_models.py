@@ -78,8 +78,7 @@ def simple_models_of(
             run = Run(runner, study, target, lease, dataset, splits, data, metrics)
             digest = record.read_metadata(target, "result")["model"]
             model = Model.from_bytes(load_model_bytes(runner.store, target._study_id, digest))
-            X = dataset.X[splits[0].test]
-            predictions = (model.predict_proba if dataset.classes else model.predict)(X)
+            predictions = model.answers(dataset.X[splits[0].test])
             keep_rivals(target, fit_rivals(run, predictions, seconds=math.inf))
         return summarize(target)
 
