@@ -806,7 +806,7 @@ def use_notes(rng: random.Random, folder: Path) -> None:
         run(["studies", "--json", *storage])
     by_name = {study["study"]: study for study in json.loads(output.getvalue())}
     assert "odd" in by_name, "the odd study is not listed"
-    assert by_name["sound"].get("test_accuracy") is not None, "the sound study is lost"
+    assert by_name["sound"].get("test") is not None, "the sound study is lost"
     page = str(folder / "odd.html")
     commands: list[list[str]] = [
         ["studies"],

@@ -36,6 +36,7 @@ from hpsearch.engine.cost import DataShape, Spending, training_flops
 from hpsearch.engine.executors.processes import available_cores
 from hpsearch.engine.jobs import ATTEMPTS
 from hpsearch.engine.processes import scratch_folder
+from hpsearch.nn.scores import accuracy
 from hpsearch.search import Result, Slot, Winner, make_strategy
 from hpsearch.search.base import slot_seed
 from hpsearch.search.distributions import suggest
@@ -119,7 +120,8 @@ class Trainer:
             refit = refit_job(RefitJob(self.data, settings, seed, winner.epochs))
             if not refit.diverged:
                 break
-        return refit.correct / refit.tested
+        _, y = self.data.test(0, "none", variance=1.0)
+        return accuracy(refit.predictions, y)
 
 
 def search(trainer: Trainer, amount: float, race: int = 0, reserved: float = 0.0) -> Found:

@@ -24,6 +24,7 @@ import numpy as np
 import optuna
 
 from hpsearch.engine import record
+from hpsearch.metrics import ACCURACY
 from hpsearch.nn.trace import QUANTITIES
 from hpsearch.report.browser import find_browser, open_page
 from hpsearch.search.base import Slot, Stage, StageKind
@@ -74,7 +75,7 @@ def make_study(file: Path, trials: int) -> None:
                 trial_id = store.create_new_trial(
                     study._study_id, record.running_trial(stage, slot, SPACE, "")
                 )
-                record.finish_trial(store, trial_id, outcome(slot, rng))
+                record.finish_trial(store, trial_id, outcome(slot, rng), ACCURACY)
 
 
 def drawn(draws: list[dict[str, Value]], index: int, _: object) -> dict[str, Value]:

@@ -255,7 +255,7 @@ def ours(folder: Path, trials: int, epochs: int, workers: int) -> tuple[float, f
     (folder / "study.toml").write_text(STUDY.format(trials=trials, epochs=epochs))
     command = ["-m", "hpsearch", "run", "study.toml", "--workers", str(workers), "--json"]
     seconds, text = timed(command, folder)
-    return seconds, float(json.loads(text)["validation_accuracy"])
+    return seconds, float(json.loads(text)["validation"])
 
 
 def bare(folder: Path, trials: int, epochs: int, workers: int) -> float:

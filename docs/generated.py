@@ -27,7 +27,7 @@ def settings() -> str:
     return "\n".join(text)
 
 
-SECTIONS = ("data", "model", "training", "search", "compare")
+SECTIONS = ("data", "objective", "model", "training", "search", "compare")
 
 
 def _table(table: dict[str, Any], known: dict[str, Any], skip: Collection[str] = ()) -> str:

@@ -9,6 +9,7 @@ import math
 from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from hpsearch.metrics import ACCURACY, Measure
 from hpsearch.search.base import RACE
 from hpsearch.search.strategies import DOUBLE
 from hpsearch.space import Categorical, Float, Int, Value
@@ -31,7 +32,6 @@ __all__ = [
     "budget_text",
     "cell_text",
     "comparison_note",
-    "interval_text",
     "moves",
     "race_text",
     "result_sentence",
@@ -53,7 +53,7 @@ BEST = 10
 """Trials in a table of the best."""
 
 ALONE = "There is one strategy alone, and none to hold it against."
-CONSTANT = "constant: what always answering the largest class comes to"
+CONSTANT = "constant: what always giving the same answer comes to"
 
 
 class Table(NamedTuple):
@@ -174,40 +174,45 @@ def setting_text(setting: Any, *, scale: bool = True) -> str:
     return f"{value_text(known['low'])} to {value_text(known['high'])}{steps}{log}"
 
 
-def interval_text(low: float, high: float) -> str:
-    """An interval in a table.
-
-    >>> interval_text(0.91551, 0.9637)
-    '0.916-0.964'
-    """
-    return f"{low:.3f}-{high:.3f}"
-
-
 def result_sentence(summary: Summary) -> str:
     """What a study came to, as one sentence."""
-    if summary.validation_accuracy is None:
+    if summary.validation is None:
         return summary.without_winner
-    trials = len(summary.rows)
+    measure, trials = summary.measure, len(summary.rows)
     count = f"{trials:,} trial{'' if trials == 1 else 's'}"
+    shown = _percent if measure.name == ACCURACY.name else measure.text
     beside = "".join(
-        f", {summary.verdict(b)} than {b.does} ({b.accuracy:.1%})"
+        f", {summary.verdict(b)} than {b.does} ({shown(b.value)})"
         for b in summary.baselines
         if summary.verdict(b) is not None
     )
-    reached = f"{summary.validation_accuracy:.4g}"
-    if summary.test_accuracy is None or summary.test_interval is None:
+    reached = f"{summary.validation:.4g}"
+    if summary.test is None:
         tested = "; the winner is not tested yet" if summary.strategy else ""
         return f"The {summary.extreme} of {count} so far is {reached}{beside}{tested}."
-    low, high = summary.test_interval
+    within = ""
+    if summary.test_interval is not None:
+        low, high = map(shown, summary.test_interval)
+        within = f" (95% interval {low} to {high})"
     if summary.useless:
         beside += f" ({summary.useless})"
     seeds = len(summary.validation_scores)
     over = f"mean of {seeds} seeds" if seeds > 1 else "one training"
-    return (
-        f"The winner of {count} labels {summary.test_accuracy:.1%} of {summary.test_rows} rows "
-        f"right that nothing else had seen (95% interval {low:.1%} to {high:.1%}){beside}; its "
-        f"{summary.score_name} was {reached}, {over}."
+    rows = f"{summary.test_rows} rows"
+    does = (
+        f"labels {_percent(summary.test)} of {rows} right that nothing else had seen"
+        if measure.name == ACCURACY.name
+        else f"has a {measure.title} of {measure.text(summary.test)} on {rows} that nothing else "
+        "had seen"
     )
+    return (
+        f"The winner of {count} {does}{within}{beside}; its {summary.score_name} was {reached}, "
+        f"{over}."
+    )
+
+
+def _percent(share: float) -> str:
+    return f"{share:.1%}"
 
 
 def winner_line(summary: Summary) -> str:
@@ -220,26 +225,64 @@ def winner_line(summary: Summary) -> str:
 
 def scores(summary: Summary) -> Iterator[Score]:
     """How good the winner is, or the best trial so far, how sure that is, and what is beside it."""
-    if summary.best is None or summary.validation_accuracy is None:
+    if summary.best is None or summary.validation is None:
         return
+    text = summary.measure.text
     if summary.strategy is None:  # somebody else's, of which no more is known
-        yield Score(summary.extreme, f"{summary.validation_accuracy:.4g}", "")
+        yield Score(summary.extreme, text(summary.validation), "")
         return
     seeds, std = len(summary.validation_scores), summary.validation_std
     remark = (
         "one training, chosen for its score: expect less on new data"
         if seeds < 2 or std is None
-        else f"mean of {seeds} seeds, standard deviation {std:.4f}"
+        else f"mean of {seeds} seeds, standard deviation {text(std)}"
     )
-    yield Score(summary.score_name, f"{summary.validation_accuracy:.4f}", remark)
-    if summary.test_accuracy is not None and summary.test_interval is not None:
-        low, high = summary.test_interval
-        remark = f"95% interval {low:.4f} to {high:.4f}, {summary.test_rows} rows"
-        yield Score("test accuracy", f"{summary.test_accuracy:.4f}", remark)
+    yield Score(summary.score_name, text(summary.validation), remark)
+    if summary.test is not None:
+        remark = f"{summary.test_rows} rows"
+        if summary.test_interval is not None:
+            low, high = map(text, summary.test_interval)
+            remark = f"95% interval {low} to {high}, {remark}"
+        yield Score(summary.test_name, text(summary.test), remark)
+    for name, value in summary.test_also.items():
+        yield Score(f"test {Measure(name).title}", f"{value:.4g}", "")
     for baseline in summary.baselines:
-        tested = baseline.test_accuracy is not None
-        remark = f"in validation {baseline.validation_accuracy:.4f}" if tested else ""
-        yield Score(baseline.short, f"{baseline.accuracy:.4f}", remark)
+        tested = baseline.test is not None
+        remark = f"in validation {text(baseline.validation)}" if tested else ""
+        yield Score(baseline.short, text(baseline.value), remark)
+    for rival in summary.rivals:
+        remark = rival.cut or f"on the same rows, in {rival.seconds:.1f} s"
+        yield Score(rival.name, text(rival.value) or "-", remark)
+
+
+def beside(summary: Summary) -> str:
+    """The strongest simple model beside the winner, in a sentence; empty where there is none."""
+    known = [rival for rival in summary.rivals if rival.better is not None]
+    if not known:
+        return ""
+    rival = max(known, key=lambda rival: rival.better or 0.0)
+    measure, better = summary.measure, rival.better or 0.0
+
+    def amount(difference: float, word: str = "") -> str:
+        return f"{measure.difference_text(abs(difference)).removeprefix('+')} {word}".rstrip()
+
+    told = f"{rival.name} with default settings scores {measure.text(rival.value)} on the same "
+    told += f"test rows, {amount(better, 'better' if better > 0 else 'worse')}"
+    if rival.interval is not None:
+        low, high = rival.interval
+        if better < 0:
+            low, high = -high, -low
+        near = amount(low) if low >= 0 else amount(low, "worse" if better > 0 else "better")
+        far = amount(high) if low >= 0 else amount(high, "better" if better > 0 else "worse")
+        told += f" (95% interval {near} to {far})"
+    if rival.cut:
+        told += f", though it was cut at {rival.cut}"
+    if rival.surely_better:
+        trees = rival.kind == "boosting"
+        told += f": this table may be better served by {'trees' if trees else 'it'}"
+    elif better > 0:
+        told += ", which may be chance"
+    return f"{told}."
 
 
 def stages_table(summary: Summary) -> Table:
@@ -249,7 +292,7 @@ def stages_table(summary: Summary) -> Table:
             stage.name,
             str(stage.slots) if stage.done == stage.slots else f"{stage.done}/{stage.slots}",
             str(stage.epochs),
-            "" if stage.best is None else f"{stage.best:.4f}",
+            summary.measure.text(stage.best),
         )
         for stage in summary.stages
     ]
@@ -304,15 +347,16 @@ def strategies_table(
     comparisons: Sequence[Comparison], summaries: Sequence[StrategySummary]
 ) -> Table:
     """One line a strategy: of one data set, or of several put together."""
+    measure = comparisons[0].measure
     rows: list[Sequence[str]] = [
         (
             row.strategy,
             f"{row.trials:.0f}",
             f"{row.cost:.2f}",
-            f"{row.test.estimate:.4f}",
-            interval_text(row.test.low, row.test.high),
-            f"{row.refit.estimate:.4f}",
-            f"{row.worst:.3f}",
+            measure.text(row.test.estimate),
+            measure.interval_text(row.test.low, row.test.high),
+            measure.text(row.refit.estimate),
+            measure.text(row.worst),
             f"{row.rank:.1f}",
             "" if row.versus is None else f"{row.versus.better:.2f}",
             "" if row.versus is None else f"{row.versus.p_value:.3f}",
@@ -320,7 +364,7 @@ def strategies_table(
         for row in summaries
     ]
     if (constant := summaries[0].constant) is not None:
-        rows.append(("constant", "", "", f"{constant:.4f}", *[""] * 6))
+        rows.append(("constant", "", "", measure.text(constant), *[""] * 6))
     counts = list(dict.fromkeys(comparison.repeats for comparison in comparisons))
     searches = f"{' and '.join(map(str, counts))} {'search' if counts == [1] else 'searches'}"
     several = f" on each of {len(comparisons)} data sets" if len(comparisons) > 1 else ""
@@ -353,20 +397,27 @@ def comparison_note(comparisons: Sequence[Comparison], reference: str) -> str:
         f"{f', and its race had {race_text(c)}' if c.race else ''}."
         for c in comparisons
     )
+    title = comparisons[0].measure.title
+    least = "lowest" if comparisons[0].measure.maximized else "highest"
     double = f" {DOUBLE} had twice the budget." if DOUBLE in comparisons[0].runs else ""
     return (
         f"{conditions}{double} cost: the share of its budget that a search spent. test: "
-        "interquartile mean of the test accuracy of the networks by which searches named their "
-        "winner. worst: the lowest accuracy of a winner that was trained once more. rank: among "
-        "the searches with one seed, by test; 1 is best. beats: how often a search's test accuracy "
-        f"lies above {reference}'s, ties counting half. p: Wilcoxon's paired test of the two, "
+        f"interquartile mean of the test {title} of the networks by which searches named their "
+        f"winner. worst: the {least} {title} of a winner that was trained once more. rank: among "
+        f"the searches with one seed, by test; 1 is best. beats: how often a search's test {title} "
+        f"is better than {reference}'s, ties counting half. p: Wilcoxon's paired test of the two, "
         f"after Holm. {CONSTANT}."
     )
 
 
-def answer(table: Sequence[StrategySummary]) -> Iterator[str]:
-    """The comparison in words: when each rival caught up with the reference, and how it ended."""
-    yield from _reservations(table)
+def answer(table: Sequence[StrategySummary], measure: Measure) -> Iterator[str]:
+    """The comparison in words: when each rival caught up with the reference, and how it ended.
+
+    Args:
+        table: one line a strategy.
+        measure: of the winners.
+    """
+    yield from _reservations(table, measure)
     rivals = [row for row in table if row.versus is not None]
     if not rivals:
         return
@@ -374,8 +425,8 @@ def answer(table: Sequence[StrategySummary]) -> Iterator[str]:
     repeats = rivals[0].speed_up.repeats
     for row in sorted(rivals, key=lambda row: row.strategy != "coarse-to-fine"):
         assert row.versus is not None
-        yield _reached(row.strategy, reference.strategy, row.speed_up)
-        yield _scored(row.strategy, reference.strategy, row.versus)
+        yield _reached(row.strategy, reference.strategy, row.speed_up, measure)
+        yield _scored(row.strategy, reference.strategy, row.versus, measure)
     yield _found(reference.strategy, reference.speed_up)
     least = 2.0 ** (1 - repeats)
     if repeats and least >= LEVEL:
@@ -385,7 +436,7 @@ def answer(table: Sequence[StrategySummary]) -> Iterator[str]:
         )
 
 
-def _reservations(table: Sequence[StrategySummary]) -> Iterator[str]:
+def _reservations(table: Sequence[StrategySummary], measure: Measure) -> Iterator[str]:
     """What is to be known before strategies are held against each other."""
     raced = [row.strategy for row in table if row.raced]
     others = [row.strategy for row in table if not row.raced]
@@ -398,18 +449,18 @@ def _reservations(table: Sequence[StrategySummary]) -> Iterator[str]:
         if row.without_winner:
             yield (
                 f"{row.without_winner} of {row.speed_up.repeats} searches of {row.strategy} have "
-                "no winner, since all their trainings diverged; each counts with chance."
+                "no winner, since all their trainings diverged; each counts like a constant answer."
             )
     for row in table:
         winners = row.without_winner < row.speed_up.repeats
         if winners and row.winners_are in ("no better", "worse"):
             yield (
-                f"{row.strategy}'s winners are {row.winners_are} than always answering the largest "
-                f"class ({row.constant:.4f})."
+                f"{row.strategy}'s winners are {row.winners_are} than always answering the same "
+                f"({measure.text(row.constant)})."
             )
 
 
-def verdict(table: Sequence[StrategySummary]) -> str:
+def verdict(table: Sequence[StrategySummary], measure: Measure) -> str:
     """The comparison in one sentence: whether coarse to fine, or else the first rival, is ahead.
 
     It is sooner where the whole interval of its cost lies below that of the reference, which is 1,
@@ -419,7 +470,7 @@ def verdict(table: Sequence[StrategySummary]) -> str:
     if all(row.winners_are in ("no better", "worse") for row in table):
         return (
             "Nothing was learned here: no strategy's winners are better than always answering the "
-            "largest class."
+            "same."
         )
     rivals = [row for row in table if row.versus is not None]
     if not rivals:
@@ -430,11 +481,11 @@ def verdict(table: Sequence[StrategySummary]) -> str:
     name, other = row.strategy, reference.strategy
     sooner = row.speed_up.interval.high < 1 and row.speed_up.median < reference.speed_up.median
     if row.versus.p_value < LEVEL:
-        better = row.versus.gain.estimate > 0
+        better = measure.score(row.versus.gain.estimate) > 0
         if better and sooner:
             how = f"beats {other} search here: better networks, and sooner"
         else:
-            how = f"{'beats' if better else 'loses to'} {other} search here by test accuracy"
+            how = f"{'beats' if better else 'loses to'} {other} search here by test {measure.title}"
         alone = _raced_alone(row, reference) if better else _raced_alone(reference, row)
         return f"{name} {how}{alone}."
     if sooner:
@@ -456,8 +507,8 @@ def _found(name: str, found: SpeedUp) -> str:
     )
 
 
-def _reached(name: str, reference: str, found: SpeedUp) -> str:
-    goal = f"{reference}'s best validation accuracy"
+def _reached(name: str, reference: str, found: SpeedUp, measure: Measure) -> str:
+    goal = f"{reference}'s best validation {measure.title}"
     if not math.isfinite(found.median):
         return (
             f"{name} did not reach {goal} within its budget: "
@@ -472,10 +523,11 @@ def _reached(name: str, reference: str, found: SpeedUp) -> str:
     )
 
 
-def _scored(name: str, reference: str, versus: Versus) -> str:
-    gain, low, high = versus.gain
-    numbers = f"{gain:+.4f}, 95% interval {low:+.4f} to {high:+.4f}, p = {versus.p_value:.2g}"
-    winners = f"The test accuracy of {name}'s winners"
+def _scored(name: str, reference: str, versus: Versus, measure: Measure) -> str:
+    gain, low, high = map(measure.difference_text, versus.gain)
+    numbers = f"{gain}, 95% interval {low} to {high}, p = {versus.p_value:.2g}"
+    winners = f"The test {measure.title} of {name}'s winners"
     if versus.p_value >= LEVEL:
         return f"{winners} does not differ measurably from {reference}'s ({numbers})."
-    return f"{winners} is {'above' if gain > 0 else 'below'} {reference}'s ({numbers})."
+    side = "above" if versus.gain.estimate > 0 else "below"
+    return f"{winners} is {side} {reference}'s ({numbers})."

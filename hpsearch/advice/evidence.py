@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from hpsearch.engine.summary import Summary, TrialRow
+from hpsearch.metrics import ACCURACY, Measure
 from hpsearch.study_file import StudyFile
 
 __all__ = ["Evidence", "evidence_of"]
@@ -21,6 +22,7 @@ class Evidence:
         winner: the places of the slots that named the winner; none before that.
         reservations: what the winner, or the best so far, is beside simple models that it does not
             beat: "no better than always answering 'no'".
+        measure: what their scores are of.
     """
 
     study: StudyFile
@@ -28,6 +30,7 @@ class Evidence:
     validation: int
     winner: frozenset[tuple[int, int]] = frozenset()
     reservations: tuple[str, ...] = ()
+    measure: Measure = ACCURACY
 
     @property
     def full(self) -> list[TrialRow]:
@@ -49,11 +52,17 @@ def evidence_of(study: StudyFile, summary: Summary) -> Evidence:
         summary: what it came to so far.
     """
     by_number = sorted(summary.rows, key=lambda row: row.number, reverse=True)
-    trained = {row.slot.place: row for row in by_number if row.slot and row.score is not None}
+    score = summary.measure.score
+    trained = {
+        row.slot.place: replace(row, score=score(row.score))
+        for row in by_number
+        if row.slot and row.score is not None
+    }
     return Evidence(
         study,
         tuple(row for _, row in sorted(trained.items())),
         int(summary.data.get("validation", 0)),
         summary.winner_slots,
         summary.reservations,
+        summary.measure,
     )

@@ -12,8 +12,9 @@ import numpy as np
 
 from hpsearch.advice.evidence import Evidence
 from hpsearch.checks.check import listed
-from hpsearch.engine.intervals import wilson_interval
 from hpsearch.engine.summary import TrialRow
+from hpsearch.metrics import ACCURACY
+from hpsearch.metrics.intervals import wilson_interval
 from hpsearch.search.beliefs import believe, effects
 from hpsearch.search.narrowing import narrow
 from hpsearch.search.race import configuration_key
@@ -133,13 +134,19 @@ def advise(evidence: Evidence) -> tuple[Recommendation, ...]:
 def _perfect(evidence: Evidence) -> Iterator[Recommendation]:
     """Where every row is right no other setting is better, and the data are to be looked at."""
     named = [one for one in evidence.full if evidence.won(one)]
-    right = [one for one in evidence.full if one.known_score >= 1.0]
-    if not right or any(one.known_score < 1.0 for one in named):
+    measure, best = evidence.measure, evidence.measure.best
+    if best is None:
+        return
+    right = [one for one in evidence.full if one.known_score >= measure.score(best)]
+    if not right or any(one not in right for one in named):
         return
     rows = f"all {evidence.validation:,} validation rows" if evidence.validation else "every row"
+    does = f"label {rows} right"
+    if measure.name != ACCURACY.name:
+        does = f"have the best {measure.title} that there is"
     yield Recommendation(
         PERFECT,
-        f"{len(right)} of {len(evidence.full)} full trainings label {rows} right: nothing is left "
+        f"{len(right)} of {len(evidence.full)} full trainings {does}: nothing is left "
         "to gain by more trials or other ranges. Data may be as easy as that; but make sure that "
         "no column tells the label (`hpsearch check` looks for such), that no row is there twice, "
         "and that there are enough validation rows to tell settings apart.",
@@ -368,8 +375,8 @@ def _epochs(evidence: Evidence) -> Iterator[Recommendation]:
 def _trials(evidence: Evidence) -> Iterator[Recommendation]:
     """Whether more trials would find more: the best of half as many, by the bootstrap."""
     scores = np.array([one.known_score for one in _distinct(evidence.full)])
-    if len(scores) < 4 or not evidence.validation:
-        return
+    if len(scores) < 4 or not evidence.validation or evidence.measure.name != ACCURACY.name:
+        return  # of another metric no error is known from its value alone
     rng = np.random.default_rng(0)
     half = len(scores) // 2
     best_of = [rng.choice(scores, (RESAMPLES, n)).max(axis=1).mean() for n in (half, len(scores))]
@@ -401,6 +408,7 @@ def _seeds(evidence: Evidence) -> Iterator[Recommendation]:
     freedom = sum(len(scores) - 1 for scores in again)
     if freedom < 3:
         return
+    shown = evidence.measure.text
     within = sum(len(scores) * pvariance(scores) for scores in again) / freedom
     half = [one.known_score for one in evidence.full[: max(4, len(evidence.full) // 2)]]
     variance = pvariance(half) * len(half) / (len(half) - 1)
@@ -413,7 +421,7 @@ def _seeds(evidence: Evidence) -> Iterator[Recommendation]:
     yield Recommendation(
         "seeds",
         f"Trained again with another seed a configuration's score moves by "
-        f"{math.sqrt(within):.4f} (standard deviation, {len(again)} configurations), "
+        f"{shown(math.sqrt(within))} (standard deviation, {len(again)} configurations), "
         f"{beside}: "
         + (
             "a single score says little, and the race over seeds decides."

@@ -96,10 +96,10 @@ def comparison_story(comparisons: Sequence[Comparison]) -> Iterator[RenderableTy
     from hpsearch.compare.summary import reference_of, summarize_strategies
     from hpsearch.wording import AGAIN, answer, comparison_note, strategies_table, verdict
 
-    rows = summarize_strategies(*comparisons)
+    rows, measure = summarize_strategies(*comparisons), comparisons[0].measure
     yield set_table(strategies_table(comparisons, rows).without(AGAIN))
-    yield Text(f"{verdict(rows)}\n", style="bold")
-    yield Text("".join(f"{sentence}\n" for sentence in answer(rows)))
+    yield Text(f"{verdict(rows, measure)}\n", style="bold")
+    yield Text("".join(f"{sentence}\n" for sentence in answer(rows, measure)))
     yield Text(f"{comparison_note(comparisons, reference_of(comparisons))}\n", style="dim")
 
 
@@ -108,7 +108,7 @@ def comparison_document(comparisons: Sequence[Comparison]) -> dict[str, Any]:
     from hpsearch.compare.summary import reference_of, summarize_strategies
     from hpsearch.wording import answer, verdict
 
-    table = summarize_strategies(*comparisons)
+    table, measure = summarize_strategies(*comparisons), comparisons[0].measure
     return {
         "comparisons": [
             {
@@ -121,11 +121,13 @@ def comparison_document(comparisons: Sequence[Comparison]) -> dict[str, Any]:
             }
             for c in comparisons
         ],
+        "metric": measure.name,
+        "direction": measure.direction,
         "reference": reference_of(comparisons),
-        "baselines": [{"name": "constant", "test_accuracy": table[0].constant}],
+        "baselines": [{"name": "constant", "test": table[0].constant}],
         "strategies": [_row(row) for row in table],
-        "verdict": verdict(table),
-        "answer": list(answer(table)),
+        "verdict": verdict(table, measure),
+        "answer": list(answer(table, measure)),
     }
 
 
@@ -135,10 +137,10 @@ def _row(row: StrategySummary) -> dict[str, Any]:
         "strategy": row.strategy,
         "trials": row.trials,
         "cost": row.cost,
-        "validation_accuracy": row.validation,
-        "test_accuracy": row.test.estimate,
+        "validation": row.validation,
+        "test": row.test.estimate,
         "test_interval": [row.test.low, row.test.high],
-        "refit_accuracy": row.refit.estimate,
+        "refit": row.refit.estimate,
         "refit_interval": [row.refit.low, row.refit.high],
         "refit_worst": row.worst,
         "winners_are": row.winners_are,

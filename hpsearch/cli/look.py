@@ -79,7 +79,7 @@ def trials(
     summary = _summary(open_storage(storage, create=False), name)
     rows = [row for row in summary.rows if state in ("all", row.state)][:top]
     if as_json:
-        beside = {b.name: b.validation_accuracy for b in summary.baselines}
+        beside = {b.name: b.validation for b in summary.baselines}
         print_json(
             [
                 row.document() | {"winner": row.number == summary.winner, "baselines": beside}
@@ -88,7 +88,10 @@ def trials(
         )
     elif rows:
         title = f"{in_one_line(name)}: {len(rows)} of {len(summary.rows)} trials"
-        notes = [f"{b.short}: {b.validation_accuracy:.4f} in validation" for b in summary.baselines]
+        notes = [
+            f"{b.short}: {summary.measure.text(b.validation)} in validation"
+            for b in summary.baselines
+        ]
         if summary.objectives > 1:
             notes.append(summary.without_winner)
         if summary.strategy is None and summary.objectives == 1:

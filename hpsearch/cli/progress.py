@@ -16,6 +16,7 @@ from hpsearch.cli.render import account_text, check_line
 from hpsearch.data.account import Account
 from hpsearch.engine.budget import plan_search
 from hpsearch.engine.events import (
+    Beside,
     DataReady,
     Event,
     Finished,
@@ -26,6 +27,7 @@ from hpsearch.engine.events import (
 )
 from hpsearch.engine.forecast import Forecast, duration
 from hpsearch.errors import HpsearchError
+from hpsearch.metrics import ACCURACY, Measure
 from hpsearch.study_file import StudyFile
 
 __all__ = ["Pulse", "watch"]
@@ -132,7 +134,8 @@ class _Watcher:
 
     def __init__(self, study: StudyFile, clock: Callable[[], float]) -> None:
         self.study, self.clock = study, clock
-        self.best: float | None = None
+        self.best: float | None = None  # a score; greater is better
+        self.measure: Measure = ACCURACY
         self.beside = ""
         self.done = self.rows = self.running = 0
         search = plan_search(study)
@@ -143,7 +146,8 @@ class _Watcher:
     def count(self, event: Event) -> None:
         if isinstance(event, DataReady):
             self.rows = event.dataset.X.shape[0]
-            models = (f"{b.short} {b.validation_accuracy:.4f}" for b in event.baselines)
+            self.measure = event.measure
+            models = (f"{b.short} {self.measure.text(b.validation)}" for b in event.baselines)
             self.beside = ", ".join(models)
         elif isinstance(event, StageStarted):
             self.began = self.clock() if self.began is None else self.began
@@ -154,7 +158,8 @@ class _Watcher:
             self.running = max(0, self.running - 1)
             self.forecast.trained(event.slot.epochs)
             if event.result is not None and event.result.complete:
-                self.best = max(self.best or 0.0, event.result.score)
+                score = event.result.score
+                self.best = score if self.best is None else max(self.best, score)
         elif isinstance(event, Waiting):
             self.running = event.running
 
@@ -192,7 +197,9 @@ class _Watcher:
 
     @property
     def best_text(self) -> str:
-        best = "  -   " if self.best is None else f"{self.best:.4f}"
+        best = (
+            "  -   " if self.best is None else self.measure.text(self.measure.of_score(self.best))
+        )
         return f"{best} ({self.beside})" if self.beside else best
 
 
@@ -252,6 +259,8 @@ class _Log(_Watcher):
                 self.say_where(event.stage.name)
         elif isinstance(event, WinnerNamed):
             self.say(f"{self.done} trials done; training the winner once more and testing it")
+        elif isinstance(event, Beside):
+            self.say("fitting simple models to the same rows, to set them beside it")
         elif isinstance(event, Finished) and not self.done:
             self.say("this study is finished already; nothing was trained")
 

@@ -17,14 +17,15 @@ from rich.console import RenderableType
 from rich.markup import escape
 from rich.text import Text
 
-from hpsearch.engine.summary import ACCURACY, Summary, TrialRow, states_text
+from hpsearch.engine.summary import Summary, TrialRow, states_text
 from hpsearch.errors import StorageError
+from hpsearch.metrics import ACCURACY
 from hpsearch.storage import DEFAULT_STORAGE, display_url
 from hpsearch.wording import (
     CONSTANT,
     Table,
+    beside,
     cell_text,
-    interval_text,
     moves,
     scores,
     settings_text,
@@ -37,6 +38,7 @@ if TYPE_CHECKING:
     from hpsearch.checks import Check
     from hpsearch.data.account import Account
     from hpsearch.engine.ensemble import Ensemble
+    from hpsearch.engine.simple_models import Untested
 
 __all__ = [
     "account_text",
@@ -191,20 +193,17 @@ def trials_table(
             the settings that find no room, for no number is broken.
         notes: lines below the table.
     """
-    winner, score = summary.winner, summary.score_name
+    winner, text = summary.winner, summary.measure.text
     marked = any(row.number == winner for row in rows)
     notes = [*(["* stands for the winner"] if marked else []), *notes]
     names = list(dict.fromkeys(name for row in rows for name in row.configuration))
-    heading = "accuracy" if score == ACCURACY else score
+    heading = summary.measure.name if summary.strategy is None else summary.measure.title
     if heading in {"#", "stage", "epochs", *names}:
         heading = f"objective {heading}"
     columns = {
         "#": [f"{'*' if row.number == winner else ''}{row.number}" for row in rows],
         "stage": [str(row.stage or "") for row in rows],
-        heading: [
-            _score(row.score, score) or ", ".join(_score(v, score) for v in row.values)
-            for row in rows
-        ],
+        heading: [text(row.score) or ", ".join(map(text, row.values)) for row in rows],
         "epochs": ["" if row.epochs is None else str(row.epochs) for row in rows],
     }
     settings = {SHORT.get(n, n): [cell_text(row.configuration, n) for row in rows] for n in names}
@@ -269,29 +268,24 @@ def _faults(row: TrialRow) -> list[str]:
     return [SHORT_FAULTS.get(fault, fault) for fault in row.faults]
 
 
-def _score(score: float | None, name: str) -> str:
-    """A score: an accuracy by its place behind the point, any other value by its digits."""
-    if score is None:
-        return ""
-    return f"{score:.4f}" if name == ACCURACY else f"{score:.4g}"
-
-
 def winner_text(summary: Summary) -> Text:
     """The winner, how good it is and how sure that is."""
-    if summary.best is None or summary.validation_accuracy is None:
+    if summary.best is None or summary.validation is None:
         return Text(f"{summary.without_winner}\n")
     ours = summary.strategy is not None
     text = Text()
     text.append("Winner  " if ours else "Best trial  ", style="bold")
     text.append(settings_text(summary.best) + "\n")
-    styles = {summary.score_name: "bold", summary.extreme: "bold", "test accuracy": "bold green"}
+    styles = {summary.score_name: "bold", summary.extreme: "bold", summary.test_name: "bold green"}
     for what, number, remark in scores(summary):
         text.append(f"  {what:<20} ")
         text.append(number, style=styles.get(what))
         text.append(f"  {remark}\n" if remark else "\n")
     for reservation in filter(None, (*summary.reservations, summary.useless)):
         text.append(f"  {reservation}\n", style="bold red")
-    if ours and summary.test_accuracy is None:
+    if told := beside(summary):
+        text.append(f"{told[0].upper()}{told[1:]}\n")
+    if ours and summary.test is None:
         text.append("  not tested yet: the search is not finished\n")
     if summary.tests is not None and summary.tests > 1:
         text.append(f"  the test part was used {summary.tests} times; each time proves less\n")
@@ -304,28 +298,24 @@ def ensemble_text(ensemble: Ensemble) -> Text:
     size, kind = len(ensemble.members), "raced" if ensemble.raced else "best"
     text.append("Ensemble  ", style="bold")
     text.append(f"{size} of {ensemble.candidates} {kind} configurations, averaged\n")
+    shown, title = ensemble.measure.text, ensemble.measure.title
     for member in ensemble.members:
-        text.append(f"  {member.together:.4f} with  {settings_text(member.configuration)}\n")
+        text.append(f"  {shown(member.together)} with  {settings_text(member.configuration)}\n")
     for what, single, together in (
-        (
-            "validation accuracy",
-            ensemble.single_validation_accuracy,
-            ensemble.validation_accuracy,
-        ),
-        (
-            "test accuracy",
-            ensemble.single_test_correct / ensemble.test_rows,
-            ensemble.test_correct / ensemble.test_rows,
-        ),
+        (f"validation {title}", ensemble.single_validation, ensemble.validation),
+        (f"test {title}", ensemble.single_test, ensemble.test),
     ):
         text.append(f"  {what:<20} ")
-        text.append(f"{together:.4f}", style="bold")
-        text.append(f"  the winner alone {single:.4f}\n")
-    (low, high), (left, right) = ensemble.test_interval, ensemble.single_test_interval
-    text.append(f"  95% interval         {low:.4f} to {high:.4f}  ")
-    text.append(f"the winner alone {left:.4f} to {right:.4f}\n")
+        text.append(shown(together), style="bold")
+        text.append(f"  the winner alone {shown(single)}\n")
+    if ensemble.test_interval is not None and ensemble.single_test_interval is not None:
+        low, high, left, right = map(
+            shown, (*ensemble.test_interval, *ensemble.single_test_interval)
+        )
+        text.append(f"  95% interval         {low} to {high}  ")
+        text.append(f"the winner alone {left} to {right}\n")
     for baseline in ensemble.baselines:
-        text.append(f"  {baseline.short:<20} {baseline.accuracy:.4f}\n")
+        text.append(f"  {baseline.short:<20} {shown(baseline.value)}\n")
     for reservation in ensemble.reservations:
         text.append(f"  {reservation}\n", style="bold red")
     text.append(f"  {_verdict(ensemble)}\n")
@@ -338,14 +328,21 @@ def ensemble_text(ensemble: Ensemble) -> Text:
 
 
 def _verdict(ensemble: Ensemble) -> str:
-    difference = ensemble.test_correct - ensemble.single_test_correct
-    rows = f"{abs(difference)} of {ensemble.test_rows} test rows"
-    if difference <= 0:
-        worse = f"it labels {rows} fewer right" if difference else "they are equally good"
-        return f"The ensemble is not better: {worse}."
-    if ensemble.test_interval[0] > ensemble.single_test_interval[1]:
-        return f"The ensemble is better: {rows} more are right."
-    return f"It labels {rows} more right, which may be chance."
+    measure, difference = ensemble.measure, ensemble.test - ensemble.single_test
+    if measure.name == ACCURACY.name:
+        rows = f"{abs(round(difference * ensemble.test_rows))} of {ensemble.test_rows} test rows"
+        worse, better = f"it labels {rows} fewer right", f"{rows} more are right"
+        perhaps = f"It labels {rows} more right"
+    else:
+        way = "below" if difference < 0 else "above"
+        away = measure.difference_text(abs(difference)).removeprefix("+")
+        worse = better = f"its {measure.title} is {away} {way} the winner's"
+        perhaps = f"Its {measure.title} is {away} {way} the winner's"
+    if not ensemble.better:
+        return f"The ensemble is not better: {worse if difference else 'they are equally good'}."
+    if ensemble.surely:
+        return f"The ensemble is better: {better}."
+    return f"{perhaps}, which may be chance."
 
 
 def next_text(summary: Summary, storage: str, room: int) -> Text:
@@ -398,6 +395,8 @@ def studies_table(
     rows = [_study_row(name, s) for name, s in summaries.items() if name not in members]
     rows += [_comparison_row(name, [summaries[s] for s in of]) for name, of in together.items()]
     headings = ["study", "strategy", "data", "trials", "validation", "test", "95% interval"]
+    if any(row.get("metric", ACCURACY.title) not in ("", ACCURACY.title) for row in rows):
+        headings.insert(4, "metric")
     if any("constant" in row for row in rows):
         headings.insert(-1, "constant")
     widths = {
@@ -423,6 +422,20 @@ def studies_table(
     return table
 
 
+def untested_table(found: Untested) -> rich_table.Table:
+    """Simple models on validation rows, beside the best constant."""
+    table = plain_table("Simple models in validation")
+    for heading in ("model", found.measure.title, "over the constant", "seconds"):
+        table.add_column(heading, justify="left" if heading == "model" else "right")
+    text = found.measure.text
+    table.add_row("the best constant", text(found.constant), "", "")
+    for model in found.models:
+        better = found.measure.difference_text(model.better or 0.0)
+        table.add_row(model.name, text(model.value), better, f"{model.seconds:.1f}")
+    table.caption, table.caption_justify = "The test part was not touched.", "left"
+    return table
+
+
 UNBEATEN = "!"
 """Marks what simple models come to, where the winner is no better."""
 
@@ -430,10 +443,10 @@ UNBEATEN = "!"
 def _study_row(name: str, summary: Summary | StorageError) -> dict[str, str]:
     if isinstance(summary, StorageError):
         return {"study": name, "strategy": "unreadable"}
-    interval = summary.test_interval
+    interval, text = summary.test_interval, summary.measure.text
     scored = summary.baselines if summary.best is not None else ()
     constant = {
-        baseline.name: f"{baseline.accuracy:.4f}{UNBEATEN * (baseline in summary.unbeaten)}"
+        baseline.name: f"{text(baseline.value)}{UNBEATEN * (baseline in summary.unbeaten)}"
         for baseline in scored
     }
     return constant | {
@@ -442,8 +455,9 @@ def _study_row(name: str, summary: Summary | StorageError) -> dict[str, str]:
         "data": str(summary.data.get("name", "")),
         "trials": str(sum(summary.states.values())),
         "validation": _reached(summary),
-        "test": _score(summary.test_accuracy, ACCURACY),
-        "95% interval": "" if interval is None else interval_text(*interval),
+        "metric": "" if summary.strategy is None else summary.measure.title,
+        "test": text(summary.test),
+        "95% interval": "" if interval is None else summary.measure.interval_text(*interval),
     }
 
 
@@ -451,7 +465,7 @@ def _reached(summary: Summary) -> str:
     """The winner's score, or the best of somebody else's study, of which it is said which way."""
     if summary.objectives > 1:
         return f"{summary.objectives} values"
-    text = _score(summary.validation_accuracy, summary.score_name)
+    text = summary.measure.text(summary.validation)
     return f"{summary.extreme.split()[0]} {text}" if text and summary.strategy is None else text
 
 

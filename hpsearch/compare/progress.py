@@ -35,7 +35,8 @@ __all__ = [
 ]
 
 SAME = 1e-12
-"""Accuracies that differ by less are equal: they are shares of the same number of rows."""
+"""Scores that differ by a smaller part of themselves are equal: shares of the same number of rows
+differ in their last bits."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -187,7 +188,7 @@ def cost_to_reach(cumulative: ArrayLike, best: ArrayLike, level: float) -> float
     >>> cost_to_reach([1, 2, 4], [0.5, 0.5, 0.9], 0.8)
     4.0
     """
-    there = np.flatnonzero(np.asarray(best, dtype=np.float64) >= level - SAME)
+    there = np.flatnonzero(np.asarray(best, dtype=np.float64) >= level - SAME * abs(level))
     return float(np.asarray(cumulative, dtype=np.float64)[there[0]]) if len(there) else np.inf
 
 

@@ -19,6 +19,7 @@ from hpsearch.engine.cost import DataShape, training_flops
 from hpsearch.engine.identity import kept_study_file
 from hpsearch.engine.summary import winner_slots
 from hpsearch.errors import StorageError, UnknownNameError, UsageError
+from hpsearch.metrics import ACCURACY, Measure
 from hpsearch.search.base import Slot
 from hpsearch.space import Space
 
@@ -42,18 +43,21 @@ __all__ = [
 class StrategyRuns:
     """One strategy's repeats on one data set, R of them, in the order of their seeds.
 
+    Values are of the study's measure, in its own units.
+
     Attributes:
         strategy: as the study file names it.
-        progress: the incumbent of each repeat against cost, in the unit of the budget.
+        progress: the incumbent of each repeat against cost, in the unit of the budget; in scores,
+            of which greater is better.
         trials: (R,) how many trainings each repeat had.
         stopped: (R,) how many of them were stopped as known bad.
-        validation: (R,) the validation accuracy with which each named its winner.
-        test: (R,) mean test accuracy of the very networks that this accuracy is of.
-        refit: (R,) test accuracy of the winner trained once more, on training and validation part.
-        scores: each repeat's trials in order: (T, 2), validation and test accuracy.
+        validation: (R,) the value in validation with which each named its winner.
+        test: (R,) mean test value of the very networks that this value is of.
+        refit: (R,) test value of the winner trained once more, on training and validation part.
+        scores: each repeat's trials in order: (T, 2), values in validation and on the test part.
         slots: the same trials' configurations, seeds and epochs.
         without_winner: how many repeats ended without a winner, since all their trainings diverged;
-            their validation, test and refit are chance, as a diverged training's are.
+            their validation, test and refit are a constant answer's, as a diverged training's are.
         raced: whether its searches ended in a race, which named their winners.
     """
 
@@ -98,10 +102,11 @@ class Comparison:
         runs: by strategy, in the order of the study file.
         settings: the study file of the first search, as the store has it.
         environments: what the searches ran with, each kind once.
-        constant: (R,) test accuracy of always answering the largest class, in the division of each
-            repeat; nan where the store does not know it.
+        constant: (R,) test value of the best constant answer, in the division of each repeat; nan
+            where the store does not know it.
         race: the most trainings of the race that ended every search, twice as many for random-x2;
             None where strategies raced or did not as they do by themselves.
+        measure: of all values.
     """
 
     name: str
@@ -115,6 +120,7 @@ class Comparison:
     environments: tuple[Mapping[str, str], ...] = ()
     constant: Floats = field(default_factory=lambda: np.array([]))
     race: int | None = None
+    measure: Measure = ACCURACY
 
     @property
     def repeats(self) -> int:
@@ -180,15 +186,16 @@ def read_comparison(store: WriteBehindStorage, name: str) -> Comparison:
         environments=tuple(environments),
         constant=np.array([_constant([by[r] for by in finished.values()]) for r in repeats]),
         race=terms.get("race"),
+        measure=record.measure_of(some),
     )
 
 
 def _constant(studies: Sequence[optuna.Study]) -> float:
-    """The constant predictor's test accuracy, from the studies of one repeat."""
+    """The constant predictor's test value, from the studies of one repeat."""
     for study in studies:
         for baseline in read_baselines(study):
-            if baseline.name == "constant" and baseline.test_accuracy is not None:
-                return baseline.test_accuracy
+            if baseline.name == "constant" and baseline.test is not None:
+                return baseline.test
     return math.nan
 
 
@@ -224,31 +231,34 @@ def _common_repeats(finished: Mapping[str, Mapping[int, optuna.Study]]) -> list[
 def _strategy_runs(
     strategy: str, studies: list[optuna.Study], file: StudyFile, unit: str, shape: DataShape
 ) -> StrategyRuns:
-    chance = 1 / shape.classes
+    measure = record.measure_of(studies[0])
     progress, scores, slots, stopped, tested, results = [], [], [], [], [], []
     for study in studies:
         found = ((record.read_slot(t), t) for t in study.get_trials(deepcopy=False))
         done = [(slot, t) for slot, t in found if slot is not None and t.value is not None]
         done.sort(key=lambda one: one[0].place)
-        pairs = np.array([[t.value, t.user_attrs[record.TEST]] for _, t in done])
+        pairs = np.array([[t.value, record.read_tested(t)] for _, t in done], dtype=np.float64)
         slots.append(tuple(slot for slot, _ in done))
         costs = [_cost(t, file, unit, shape) for _, t in done]
         epochs = [slot.epochs for slot in slots[-1]]
-        progress.append(make_progress(costs, pairs[:, 0], pairs[:, 1], epochs=epochs))
+        progress.append(make_progress(costs, *measure.sign * pairs.T, epochs=epochs))
         scores.append(pairs)
         stopped.append(sum(t.state.name != "COMPLETE" for _, t in done))
         results.append(record.read_metadata(study, "result"))
         named = winner_slots(results[-1])
         those = [slot.place in named for slot in slots[-1]]
-        tested.append(float(pairs[those, 1].mean()) if named else chance)
+        # Without a winner all have diverged, and count like a constant answer.
+        tested.append(float((pairs[those] if named else pairs)[:, 1].mean()))
     return StrategyRuns(
         strategy,
         tuple(progress),
         np.array([len(pairs) for pairs in scores]),
         np.array(stopped),
-        np.array([r["validation_accuracy"] if r else chance for r in results], dtype=np.float64),
+        np.array(
+            [r["validation"] if r else p[:, 0].mean() for r, p in zip(results, scores, strict=True)]
+        ),
         np.array(tested),
-        np.array([r["test_correct"] / r["test_rows"] if r else chance for r in results]),
+        np.array([r["test"] if r else value for r, value in zip(results, tested, strict=True)]),
         tuple(scores),
         tuple(slots),
         without_winner=results.count(None),

@@ -7,6 +7,7 @@ the same seed are pairs, so they are resampled and tested as pairs.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple, TypeAlias
 
@@ -31,8 +32,8 @@ __all__ = [
 ]
 
 DIGITS = 12
-"""Decimals to which differences are kept: shares of the same row count differ in the last bits
-where they should be equal."""
+"""Decimals to which scores below one are told apart: shares of the same row count differ in the
+last bits where they should be equal. Larger scores have fewer, smaller ones more."""
 
 
 class Interval(NamedTuple):
@@ -173,7 +174,7 @@ def wilcoxon(x: ArrayLike, y: ArrayLike) -> float:
             f"a paired test of scores of shapes {a.shape} and {b.shape} is not possible; "
             "give as many finite scores of both, in the order of their seeds."
         )
-    difference = np.round(a - b, DIGITS)
+    difference = np.round(a - b, _digits(a, b))
     difference = difference[difference != 0.0]
     if not len(difference):
         return 1.0
@@ -227,7 +228,9 @@ def average_ranks(table: ArrayLike) -> Floats:
     """
     from scipy.stats import rankdata
 
-    scores = np.round(np.asarray(table, dtype=np.float64), DIGITS)
+    scores = np.asarray(table, dtype=np.float64)
+    if scores.ndim == 2 and np.isfinite(scores).all():
+        scores = np.round(scores, _digits(scores))
     if scores.ndim != 2 or not scores.size or np.isnan(scores).any():
         raise UsageError(
             f"ranks need a full table of scores, not one of shape {scores.shape} with gaps; "
@@ -235,6 +238,12 @@ def average_ranks(table: ArrayLike) -> Floats:
         )
     ranks: Floats = rankdata(-scores, axis=1).mean(axis=0)
     return ranks
+
+
+def _digits(*scores: Floats) -> int:
+    """The decimals that tell scores of such a size apart."""
+    largest = max((float(np.abs(each).max(initial=0.0)) for each in scores), default=0.0)
+    return DIGITS - max(math.ceil(math.log10(largest)), -DIGITS) if largest > 0 else DIGITS
 
 
 def _strata(sample: Sample) -> list[Floats]:

@@ -24,8 +24,9 @@ from hpsearch.compare.statistics import (
     probability_of_improvement,
     wilcoxon,
 )
-from hpsearch.engine.baselines import WinnerIs
-from hpsearch.engine.intervals import wilson_interval
+from hpsearch.engine.baselines import WinnerIs, held_against
+from hpsearch.metrics import ACCURACY, Measure
+from hpsearch.metrics.intervals import wilson_interval
 from hpsearch.search.strategies import DOUBLE
 
 __all__ = [
@@ -41,8 +42,8 @@ class Versus:
     """A strategy beside the reference, in pairs of equal seeds.
 
     Attributes:
-        gain: the interquartile mean of the differences of test accuracy, with its 95% interval.
-        better: the probability that a repeat's test accuracy is above one of the reference's.
+        gain: the interquartile mean of the differences of test values, with its 95% interval.
+        better: the probability that a repeat's test value is better than one of the reference's.
         p_value: of Wilcoxon's signed-rank test, corrected after Holm for all strategies asked.
     """
 
@@ -59,19 +60,20 @@ class StrategySummary:
         strategy: whose.
         trials: trainings in a search, the mean.
         cost: what a search cost as a share of the budget, the mean.
-        validation: interquartile mean of the validation accuracy with which winners were named.
-        test: the same of these networks' test accuracy, with its 95% interval.
+        validation: interquartile mean of the values in validation with which winners were named.
+        test: the same of these networks' test values, with its 95% interval.
         refit: the same of the winners trained once more.
-        worst: the least of these: what a user gets on a bad day.
-        rank: the mean rank by test accuracy among the searches with one seed, averaged over data
+        worst: the worst of these: what a user gets on a bad day.
+        rank: the mean rank by test value among the searches with one seed, averaged over data
             sets; 1 is best.
-        speed_up: when it reached the reference's best validation accuracy; the reference itself
+        speed_up: when it reached the reference's best value in validation; the reference itself
             among them, at the time when it found it.
         versus: beside the reference; None for the reference itself.
-        constant: what always answering the largest class comes to on the same test parts, the
-            mean; None where the store does not know it.
-        winners_are: what the winners are beside that: by the wider of two intervals, that of
-            ``test`` over the searches and Wilson's over the rows of the test part.
+        constant: what the best constant answer comes to on the same test parts, the mean; None
+            where the store does not know it.
+        winners_are: what the winners are beside that: by the interval of ``test`` over the
+            searches, and where values are accuracies by the wider one of that and of Wilson's over
+            the rows of the test part.
         without_winner: searches that ended without a winner.
         raced: whether a race named its winners.
     """
@@ -98,10 +100,10 @@ def summarize_strategies(*comparisons: Comparison) -> tuple[StrategySummary, ...
 
     The reference is grid search; the first strategy where grid does not compete.
     """
-    names = list(comparisons[0].runs)
+    names, measure = list(comparisons[0].runs), comparisons[0].measure
     reference = reference_of(comparisons)
     parts = {name: [c.runs[name] for c in comparisons] for name in names}
-    tables = [np.array([c.runs[n].test for n in names]).T for c in comparisons]
+    tables = [measure.sign * np.array([c.runs[n].test for n in names]).T for c in comparisons]
     mean_ranks = np.mean([average_ranks(table) for table in tables], axis=0)
     ranks = dict(zip(names, mean_ranks.tolist(), strict=True))
     rivals = [name for name in names if name != reference]
@@ -114,7 +116,12 @@ def summarize_strategies(*comparisons: Comparison) -> tuple[StrategySummary, ...
             gain=_middle([mine.test - theirs.test for mine, theirs in pairs]),
             better=float(
                 np.mean(
-                    [probability_of_improvement(mine.test, other.test) for mine, other in pairs]
+                    [
+                        probability_of_improvement(
+                            measure.sign * mine.test, measure.sign * other.test
+                        )
+                        for mine, other in pairs
+                    ]
                 )
             ),
             p_value=float(p_value),
@@ -126,7 +133,7 @@ def summarize_strategies(*comparisons: Comparison) -> tuple[StrategySummary, ...
         StrategySummary(
             strategy=name,
             constant=constant,
-            winners_are=_winners_are(middles[name], constant, rows),
+            winners_are=_winners_are(middles[name], constant, rows, measure),
             without_winner=sum(part.without_winner for part in parts[name]),
             raced=any(part.raced for part in parts[name]),
             trials=float(np.concatenate([part.trials for part in parts[name]]).mean()),
@@ -143,7 +150,7 @@ def summarize_strategies(*comparisons: Comparison) -> tuple[StrategySummary, ...
             ),
             test=middles[name],
             refit=_middle([part.refit for part in parts[name]]),
-            worst=float(min(part.refit.min() for part in parts[name])),
+            worst=min((float(v) for part in parts[name] for v in part.refit), key=measure.score),
             rank=ranks[name],
             speed_up=speed_up(
                 [run for part in parts[name] for run in part.progress],
@@ -168,13 +175,17 @@ def _constant(comparisons: Sequence[Comparison]) -> float | None:
     return float(known.mean()) if known.size and np.isfinite(known).all() else None
 
 
-def _winners_are(test: Interval, constant: float | None, rows: int) -> WinnerIs | None:
+def _winners_are(
+    test: Interval, constant: float | None, rows: int, measure: Measure
+) -> WinnerIs | None:
     """Other divisions of the same rows tell nothing of other rows, so both intervals count."""
     if constant is None or not rows:
         return None
-    low, high = wilson_interval(round(test.estimate * rows), rows)
-    low, high = min(low, test.low), max(high, test.high)
-    return "better" if low > constant else "worse" if high < constant else "no better"
+    low, high = test.low, test.high
+    if measure.name == ACCURACY.name:
+        ends = wilson_interval(round(test.estimate * rows), rows)
+        low, high = min(ends[0], low), max(ends[1], high)
+    return held_against((low, high), constant, measure)
 
 
 def _middle(samples: list[Any]) -> Interval:

@@ -3,13 +3,15 @@
 from hpsearch.data.dataset import Dataset
 from hpsearch.data.load import DATASETS, load_dataset
 from hpsearch.data.preprocessing import Preprocessor
-from hpsearch.data.splits import Split, make_splits
+from hpsearch.data.splits import DividingColumns, Division, Split, make_splits
 from hpsearch.data.store import DataHandle, Fold, write_store
 
 __all__ = [
     "DATASETS",
     "DataHandle",
     "Dataset",
+    "DividingColumns",
+    "Division",
     "Fold",
     "Preprocessor",
     "Split",

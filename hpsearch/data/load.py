@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Literal
 
@@ -13,7 +14,9 @@ from hpsearch.data.dataset import Dataset
 from hpsearch.data.files import TABLE_SUFFIXES, existing_file, first_line
 from hpsearch.data.images import load_cifar_10, load_fashion_mnist
 from hpsearch.data.said import Said
+from hpsearch.data.splits import DividingColumns
 from hpsearch.errors import DataError, UnknownNameError
+from hpsearch.metrics import Task
 
 __all__ = ["DATASETS", "check_named", "columns_of", "load_dataset"]
 
@@ -37,6 +40,10 @@ def load_dataset(
     ordered: Mapping[str, Sequence[str]] | None = None,
     decimal: str | None = None,
     sheet: str | None = None,
+    dividing: DividingColumns | None = None,
+    task: Task | None = None,
+    validation_path: str | Path | None = None,
+    test_path: str | Path | None = None,
 ) -> Dataset:
     """Load a data set by name or from a file.
 
@@ -49,11 +56,15 @@ def load_dataset(
         limit: keep a stratified sample of so many rows, drawn with seed 0.
         exclude: columns to leave out, by name; the columns of arrays (.npz) are x0, x1, ...
         missing_labels: labels that mean that the label is missing; this and what follows is for
-            tables and openml only.
+            tables and openml only, but for ``task``.
         categories: columns whose values are categories, numbers though they may be.
         ordered: column -> its categories, from the least to the greatest: they become one number.
         decimal: the mark between whole and part, "," or ".", where both could be; found by default.
         sheet: of a workbook (.xlsx); the first by default.
+        dividing: columns that say how rows are divided.
+        task: whether the target holds classes or a quantity; None to decide by what it holds.
+        validation_path: another table, whose rows are for validation.
+        test_path: another table, whose rows are for the test.
 
     Returns:
         The data set; its ``account`` says what became of the source's rows and columns.
@@ -70,10 +81,21 @@ def load_dataset(
     if (name is None) == (path is None):
         raise DataError("name one data set: either by name or by the path of its file.")
     home = None if folder is None else Path(folder)
-    said = Said(exclude, missing_labels, categories, ordered or {}, decimal, sheet)
+    said = Said(
+        exclude,
+        missing_labels,
+        categories,
+        ordered or {},
+        decimal,
+        sheet,
+        dividing or DividingColumns(),
+        task,
+    )
     if name is None:
         assert path is not None
-        dataset = _by_path(path, target, said)
+        others = {"validation": validation_path, "test": test_path}
+        files = {"train": path, **{part: file for part, file in others.items() if file is not None}}
+        dataset = _by_path(files, target, said)
     else:
         check_named(name, target)
         if name.startswith("openml:"):
@@ -81,6 +103,8 @@ def load_dataset(
         else:
             _no_table(name, said)
             dataset = DATASETS[name](home).without(exclude)
+            if task not in (None, dataset.task):
+                raise DataError(f"{name} is for {dataset.task}; remove task = {task!r}.")
     return dataset if limit is None else dataset.sample(limit)
 
 
@@ -104,22 +128,32 @@ def check_named(name: str, target: str | None) -> None:
         raise DataError(f"{name} knows its target; remove target = {target!r}.")
 
 
-def _by_path(path: str | Path, target: str | None, said: Said) -> Dataset:
-    file = existing_file(path)
+def _by_path(files: Mapping[str, str | Path], target: str | None, said: Said) -> Dataset:
+    """The table of one file, or of one for each part."""
+    file = existing_file(files["train"])
     if file.suffix == ".npz":
+        if len(files) > 1:
+            raise DataError(f"{file} has its test part in X_test and y_test; name no other file.")
         if target not in (None, "y"):
             raise DataError(f"{file} keeps its labels in the array y; remove target = {target!r}.")
         _no_table(str(file), said)
-        return load_npz(file).without(said.exclude)
+        return load_npz(file, said.task).without(said.exclude)
     if file.name.endswith(TABLE_SUFFIXES):
         import pyarrow as pa
 
+        from hpsearch.data.division import joined
         from hpsearch.data.tables import read_table
         from hpsearch.data.tabular import dataset_from_table
 
         told: list[str] = []
-        table = read_table(file, sheet=said.sheet, tell=told.append)
-        data = dataset_from_table(file.name, table, target, said, told)
+        read = partial(read_table, sheet=said.sheet, tell=told.append)
+        parts = None
+        if len(files) == 1:
+            table = read(file)
+        else:
+            paths = {part: existing_file(path) for part, path in files.items()}
+            table, parts = joined({part: (path, read(path)) for part, path in paths.items()})
+        data = dataset_from_table(file.name, table, target, said, told, parts)
         # Arrow keeps freed memory for its next table: have it give back what this one took.
         pa.default_memory_pool().release_unused()
         return data
@@ -132,7 +166,11 @@ def _no_table(name: str, said: Said) -> None:
         raise DataError(f"{name} has a label in every row; remove missing_labels.")
     if said.sheet is not None:
         raise DataError(f"{name} has no sheets, as workbooks (.xlsx) have; remove sheet.")
-    said.refuse(name, "holds numbers, and no text that means any", but=("exclude",))
+    for setting, column in said.dividing.named().items():
+        raise DataError(
+            f"{name} has no column that only divides its rows; remove {setting} = {column!r}."
+        )
+    said.refuse(name, "holds numbers, and no text that means any", but=("exclude", "task"))
 
 
 def columns_of(path: str | Path) -> list[str]:

@@ -5,9 +5,15 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, fields
 
+from hpsearch.data.splits import DividingColumns
 from hpsearch.errors import DataError, UnknownNameError
+from hpsearch.metrics import Task
 
 __all__ = ["Said", "check_column"]
+
+
+NOT_DIVIDED = DividingColumns()
+NOTHING: tuple[object, ...] = ((), {}, None, [], NOT_DIVIDED)
 
 
 @dataclass(frozen=True)
@@ -21,6 +27,8 @@ class Said:
         ordered: column -> its categories, from the least to the greatest.
         decimal: the mark between whole and part, "," or ".", where both could be; None: found.
         sheet: of a workbook; None: the first.
+        dividing: columns that only say how rows are divided.
+        task: whether the target holds classes or a quantity; None: decided by what it holds.
     """
 
     exclude: Sequence[str] = ()
@@ -29,6 +37,8 @@ class Said:
     ordered: Mapping[str, Sequence[str]] = field(default_factory=dict)
     decimal: str | None = None
     sheet: str | None = None
+    dividing: DividingColumns = NOT_DIVIDED
+    task: Task | None = None
 
     def check(self, name: str, target: str, columns: Sequence[str]) -> None:
         """Refuse columns that are not there, or are there for something else.
@@ -41,8 +51,10 @@ class Said:
             UnknownNameError: there is no such column; the nearest is named.
         """
         taken: dict[str, str] = {}
-        for key in ("exclude", "categories", "ordered"):
-            for column in getattr(self, key):
+        named = {key: getattr(self, key) for key in ("exclude", "categories", "ordered")}
+        named |= {key: [column] for key, column in self.dividing.named().items()}
+        for key, said in named.items():
+            for column in said:
                 if column == target:
                     raise DataError(
                         f"{name}: {target!r} is the target, which cannot be {_VERB[key]}; take it "
@@ -62,11 +74,18 @@ class Said:
             DataError: something else is.
         """
         for each in fields(self):
-            if each.name not in but and getattr(self, each.name) not in ((), {}, None, []):
+            if each.name not in but and getattr(self, each.name) not in NOTHING:
                 raise DataError(f"{source} {why}; remove {each.name}.")
 
 
-_VERB = {"exclude": "excluded", "categories": "a category to learn from", "ordered": "ordered"}
+_VERB = {
+    "exclude": "excluded",
+    "categories": "a category to learn from",
+    "ordered": "ordered",
+    "groups": "groups as well",
+    "time": "a time as well",
+    "parts": "parts as well",
+}
 
 
 def check_column(key: str, column: str, columns: Sequence[str]) -> None:

@@ -2,20 +2,18 @@
 
 from __future__ import annotations
 
-import json
 import logging
 import re
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.compute as pc
 from numpy.typing import NDArray
 
-from hpsearch.data.account import MISSING_LABEL, Account, listed, quoted, rows_told
+from hpsearch.data.account import Account, listed, quoted, rows_told
 from hpsearch.data.arrays import npz_features
 from hpsearch.data.columns import (
     Column,
@@ -30,33 +28,22 @@ from hpsearch.data.columns import (
 from hpsearch.data.dataset import (
     Dataset,
     as_features,
-    refuse_identifier,
-    refuse_quantity,
 )
+from hpsearch.data.division import read_division
 from hpsearch.data.files import TABLE_SUFFIXES, existing_file
-from hpsearch.data.formats import NUMBER
-from hpsearch.data.formats import as_numbers as numbers_of
 from hpsearch.data.plain import (
-    HEAD,
-    Coded,
-    as_float,
     clean,
-    is_number,
-    trimmed,
-    unlike,
     words_for_missing,
 )
 from hpsearch.data.said import Said, check_column
+from hpsearch.data.suspects import find_suspects
 from hpsearch.data.tables import read_table
-from hpsearch.errors import DataError, UnknownNameError, nearest, shown
+from hpsearch.data.target_column import read_labels
+from hpsearch.errors import DataError, nearest, shown
 
 __all__ = ["dataset_from_table", "load_features", "with_names"]
 
 log = logging.getLogger(__name__)
-
-INTEGER = r"^[+-]?\d{1,18}$"
-DIGITS = r"^\d+$"
-CODE = r"^0\d+$"
 
 TOLD = 10
 """Of more columns than so many a message counts the others."""
@@ -68,6 +55,7 @@ def dataset_from_table(
     target: str | None,
     said: Said | None = None,
     told: Sequence[str] = (),
+    parts: NDArray[np.int64] | None = None,
 ) -> Dataset:
     """Turn a table into a data set: one column is the target, the others numbers or categories.
 
@@ -82,6 +70,7 @@ def dataset_from_table(
         target: the name of the column that holds the classes.
         said: what the study says of the columns.
         told: what else the account is to remark, of the file.
+        parts: the part of each row, where it comes from a file of its own: see `Division`.
 
     Returns:
         The data set.
@@ -95,12 +84,16 @@ def dataset_from_table(
     table, nameless = with_names(table)
     target = _known_target(name, target, table.column_names)
     said.check(name, target, table.column_names)
-    labels = _labels(name, target, table.column(target), said.missing_labels)
-    dropped = {each: "excluded" for each in said.exclude if each in table.column_names}
+    labels = read_labels(name, target, table.column(target), said.missing_labels, said.task)
+    division = read_division(name, table, said.dividing, labels.there)
+    if parts is not None:
+        division = replace(division, parts=parts[labels.there])
+    divide = {column: DIVIDES[setting] for setting, column in said.dividing.named().items()}
+    dropped = {each: "excluded" for each in said.exclude if each in table.column_names} | divide
     dropped |= {
         made_up: "no name, and the numbers of the rows"
         for made_up in nameless
-        if made_up not in (target, *said.exclude, *said.categories, *said.ordered)
+        if made_up not in (target, *dropped, *said.categories, *said.ordered)
         and counts_rows(table.column(made_up))
     }
     features = [each for each in table.column_names if each != target and each not in dropped]
@@ -119,13 +112,14 @@ def dataset_from_table(
         for index, column in enumerate(columns):
             X[:, index] = column.values
     read = {c.name: c.read for c in columns if c.read is not None}
-    return Dataset.from_arrays(
+    data = Dataset.from_arrays(
         name,
         X,
         labels.values,
         feature_names=[column.name for column in columns],
         categories={i: c.categories for i, c in enumerate(columns) if c.categories is not None},
         ordered=frozenset(i for i, c in enumerate(columns) if c.ordered),
+        task=said.task,
         account=Account(
             rows_read=table.num_rows,
             columns_read=len(table.column_names) - 1,
@@ -140,6 +134,16 @@ def dataset_from_table(
             remarks=(*told, *labels.remarks, *_remarks(table, columns, nameless)),
         ),
     )
+    asked = [c for c in table.column_names if c not in (target, *said.exclude, *divide)]
+    return replace(data, division=division, suspects=find_suspects(table, asked, labels.there))
+
+
+DIVIDES = {
+    "groups": "no input: rows of one value stay together",
+    "time": "no input: rows are divided in its order",
+    "parts": "no input: it says which part a row is for",
+}
+"""Why a column that divides the rows is left out of learning, by setting."""
 
 
 def _known_target(name: str, target: str | None, columns: Sequence[str]) -> str:
@@ -208,124 +212,6 @@ def _remarks(table: Any, columns: Sequence[Column], nameless: Sequence[str]) -> 
                 for word, count in words_for_missing(table.column(column.name)).items()
             ]
     return remarks + [column.remark for column in columns if column.remark is not None]
-
-
-@dataclass(frozen=True, eq=False)
-class _Labels:
-    """The target column.
-
-    Args:
-        values: the labels that are there, in the order of the rows.
-        there: which rows have one, shape (n,).
-        dropped: reason -> how many rows have none.
-        remarks: what to ask about.
-    """
-
-    values: NDArray[Any]
-    there: NDArray[np.bool_]
-    dropped: dict[str, int]
-    remarks: tuple[str, ...]
-
-
-def _labels(name: str, target: str, column: Any, missing: Sequence[str]) -> _Labels:
-    """The target column as integers, floats or text, whichever fits first.
-
-    A cell without a label has none. A word that reads as missing, such as NA, may be the name of a
-    class, and is one where several rows have it.
-
-    Args:
-        name: the data set, for messages.
-        target: the column's name.
-        column: its cells.
-        missing: labels that mean that the label is missing.
-
-    Raises:
-        DataError: no row has a label, or its type is not one of labels.
-        UnknownNameError: no row has a label that is said to mean missing.
-    """
-    column = _label_cells(name, target, column)
-    text = column.cast(pa.string())
-    said = pa.array([*missing, *MISSING_LABEL], pa.string())
-    asked = pc.or_(pc.is_in(text, said), pc.is_in(pc.utf8_lower(text), said))
-    counted = pc.value_counts(text.filter(asked))
-    counts = {found["values"]: found["counts"] for found in counted.to_pylist()}
-    dropped = {f"without a label in {target!r}": text.null_count}
-    for word in dict.fromkeys(missing):
-        if word not in counts:
-            known = sorted(pc.unique(text.slice(0, HEAD)).drop_null().to_pylist())
-            raise UnknownNameError("label in [data] missing_labels:", word, known)
-        reason = f"without a label: {word!r} means that it is missing ([data] missing_labels)"
-        dropped[reason] = counts.pop(word)
-    words = [word for word in counts if word.lower() in MISSING_LABEL]
-    alone = [word for word in words if counts[word] == 1 and pa.types.is_string(column.type)]
-    for word in alone:
-        dropped[f"without a label: {word!r} reads as missing"] = counts.pop(word)
-    classes = [word for word in words if word in counts]
-    remarks = tuple(
-        f"{counts[word]:,} rows have the label {word!r}, kept as a class; if it means that the "
-        f"label is missing, say so: [data] missing_labels = [{json.dumps(word)}]"
-        for word in classes
-    )
-    gone = pa.array([*missing, *alone], pa.string())
-    there = pc.and_(text.is_valid(), pc.invert(pc.is_in(text, value_set=gone)))
-    kept = column.filter(there)
-    if len(kept) == 0:
-        raise DataError(f"{name}: the target {target!r} has no value in any row.")
-    if is_number(kept.type) and not pa.types.is_boolean(kept.type):
-        values = np.asarray(kept.to_numpy()) if pa.types.is_integer(kept.type) else as_float(kept)
-    else:
-        values = _text_labels(name, kept.cast(pa.string()), classes)
-    mask = np.asarray(there.to_numpy())
-    return _Labels(values, mask, {why: n for why, n in dropped.items() if n}, remarks)
-
-
-def _label_cells(name: str, target: str, column: Any) -> Any:
-    """The target's cells as text, numbers or truth values, null where there is no label."""
-    kind = column.type
-    if pa.types.is_dictionary(kind):
-        column = column.cast(kind.value_type)
-    column = trimmed(column.cast(pa.string()) if pa.types.is_date(column.type) else column)
-    if pa.types.is_string(column.type):
-        return pc.if_else(pc.equal(column, ""), pa.scalar(None, pa.string()), column)
-    if pa.types.is_floating(column.type):
-        return pc.if_else(pc.is_nan(column), pa.scalar(None, column.type), column)
-    if pa.types.is_null(kind) or is_number(column.type):
-        return column
-    raise DataError(
-        f"{name}: the target {target!r} is of type {kind}; classes are integers, dates or text."
-    )
-
-
-def _text_labels(name: str, text: Any, missing: Sequence[str]) -> NDArray[Any]:
-    """Labels as numbers where all of the text is plain numbers, else as they are written.
-
-    Args:
-        name: the data set, for messages.
-        text: the labels, without nulls.
-        missing: those among them that are classes and read as missing.
-    """
-    codes = pc.any(pc.match_substring_regex(text, CODE)).as_py()  # 01 is another class than 1
-    if not codes:
-        for pattern, kind in ((INTEGER, pa.int64()), (DIGITS, pa.uint64()), (NUMBER, pa.float64())):
-            if pc.all(pc.match_substring_regex(text, pattern)).as_py():
-                try:
-                    return np.asarray(text.cast(kind).to_numpy())
-                except pa.ArrowInvalid:
-                    break  # more than 64 bits, and a float would make one of neighbours
-    told = text.filter(pc.invert(pc.is_in(text, value_set=pa.array(missing, pa.string()))))
-    differ = unlike(text)
-    if not differ or numbers_of(told.slice(0, HEAD).combine_chunks()) is not None:
-        coded = Coded.each(told) if differ else Coded.of(told)
-        numbers = numbers_of(coded.texts)
-        if numbers is not None:  # names of classes, unless these are prices and the like
-            refuse_quantity(name, coded.spread(numbers.values))
-    if differ:
-        refuse_identifier(f"{name}, first {HEAD:,} rows with a label", differ, HEAD)
-    encoded = text.dictionary_encode().combine_chunks()
-    refuse_identifier(name, len(encoded.dictionary), len(text))
-    # Rows that have one label share its text: an array of fixed width would repeat the longest.
-    names = np.array([*encoded.dictionary.to_pylist(), ""], dtype=object)[:-1]
-    return np.asarray(names[encoded.indices.to_numpy()])
 
 
 def load_features(

@@ -14,18 +14,27 @@ from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
 import numpy as np
 
-from hpsearch.engine.intervals import wilson_interval
 from hpsearch.engine.metadata import SIMPLE_MODEL, read_metadata
+from hpsearch.metrics import ACCURACY, Measure, Metric
+from hpsearch.metrics.intervals import wilson_interval
 
 if TYPE_CHECKING:
     import optuna
 
     from hpsearch.data import Dataset, Split
 
-__all__ = ["Baseline", "WinnerIs", "constant", "held_against", "read_baselines", "simple_models"]
+__all__ = [
+    "Baseline",
+    "WinnerIs",
+    "constant",
+    "held_against",
+    "held_in_validation",
+    "read_baselines",
+    "simple_models",
+]
 
 WinnerIs: TypeAlias = Literal["better", "no better", "worse"]
-"""What a winner is beside a simple model, by the 95% interval of the winner's accuracy."""
+"""What a winner is beside a simple model, by the 95% interval of the winner's metric."""
 
 LABEL = 24
 """Characters of a class's name; longer ones are cut."""
@@ -39,71 +48,71 @@ class Baseline:
         name: what kind it is: "constant".
         does: what it does, in words: "always answering 'no'".
         short: the same for tables: "always 'no'".
-        validation_accuracy: the mean over the folds.
-        test_correct: rows of the test part that it labels right; None until the winner is tested.
-        test_rows: size of the test part; likewise.
+        validation: the study's metric on the validation part, the mean over the folds.
+        test: the same on the test part; None until the winner is tested.
     """
 
     name: str
     does: str
     short: str
-    validation_accuracy: float
-    test_correct: int | None = None
-    test_rows: int | None = None
+    validation: float
+    test: float | None = None
 
     @property
-    def test_accuracy(self) -> float | None:
-        """Share of the test part that it labels right; None until the winner is tested."""
-        if self.test_correct is None or not self.test_rows:
-            return None
-        return self.test_correct / self.test_rows
-
-    @property
-    def accuracy(self) -> float:
+    def value(self) -> float:
         """What stands beside a winner: on the test part if that was used, else in validation."""
-        return self.validation_accuracy if self.test_accuracy is None else self.test_accuracy
+        return self.validation if self.test is None else self.test
 
     def document(self, verdict: WinnerIs | None) -> dict[str, Any]:
         """It in terms of JSON, with what a winner is beside it."""
         return {
             "name": self.name,
             "does": self.does,
-            "validation_accuracy": self.validation_accuracy,
-            "test_accuracy": self.test_accuracy,
+            "validation": self.validation,
+            "test": self.test,
             "winner_is": verdict,
         }
 
     def kept(self, *, tested: bool) -> dict[str, Any]:
         """What the store keeps of it; of the test part only what is known of the winner too."""
-        untested = {} if tested else {"test_correct": None, "test_rows": None}
-        return asdict(self) | untested
+        return asdict(self) | ({} if tested else {"test": None})
 
 
-def simple_models(dataset: Dataset, splits: Sequence[Split]) -> tuple[Baseline, ...]:
+def simple_models(
+    dataset: Dataset, splits: Sequence[Split], metric: Metric
+) -> tuple[Baseline, ...]:
     """All of them on a data set that is divided; the strongest ones come last."""
-    return (constant(dataset, splits),)
+    return (constant(dataset, splits, metric),)
 
 
-def constant(dataset: Dataset, splits: Sequence[Split]) -> Baseline:
-    """Always answer the largest class of training and validation part; of equals the first.
+def constant(dataset: Dataset, splits: Sequence[Split], metric: Metric) -> Baseline:
+    """Always answer what is best of training and validation part; of equal labels the first.
 
     Args:
         dataset: its labels.
         splits: one for each fold.
+        metric: by which it is best.
+
+    Raises:
+        DataError: the metric is undefined for these labels.
     """
     y, split = dataset.y, splits[0]
     known = np.concatenate([y[split.train], y[split.validation]])
-    code = int(np.bincount(known).argmax())
-    label = dataset.classes[code]
-    if not isinstance(label, int) and len(label) > LABEL:
-        label = f"{label[: LABEL - 1]}…"
+    answer = metric.best_constant(known)
+    does, short = "always answering each class's share of the rows", "always the shares"
+    if dataset.task == "regression":
+        does, short = f"always answering {answer:.6g}", f"always {answer:.4g}"
+    elif answer is not None and answer.ndim == 0:
+        label = dataset.classes[int(answer)]
+        if not isinstance(label, int) and len(label) > LABEL:
+            label = f"{label[: LABEL - 1]}…"
+        does, short = f"always answering {label!r}", f"always {label!r}"
     return Baseline(
         name="constant",
-        does=f"always answering {label!r}",
-        short=f"always {label!r}",
-        validation_accuracy=fmean(float(np.mean(y[fold.validation] == code)) for fold in splits),
-        test_correct=int(np.sum(y[split.test] == code)),
-        test_rows=len(split.test),
+        does=does,
+        short=short,
+        validation=fmean(metric.constant(known, y[fold.validation]) for fold in splits),
+        test=metric.constant(known, y[split.test]),
     )
 
 
@@ -118,16 +127,36 @@ def read_baselines(study: optuna.Study) -> tuple[Baseline, ...]:
     return tuple(Baseline(**{name: one[name] for name in SIMPLE_MODEL}) for one in models)
 
 
-def held_against(accuracy: float, rows: int, baseline: float) -> WinnerIs:
-    """What an accuracy is beside a simple model's, by Wilson's 95% interval around it.
+def held_against(interval: Sequence[float], baseline: float, measure: Measure) -> WinnerIs:
+    """What a winner is beside a simple model, by the interval around its metric.
 
     Args:
-        accuracy: share of the rows that the winner labels right.
-        rows: how many there are, at least one.
-        baseline: the share that the simple model does.
+        interval: its 95% interval.
+        baseline: the simple model's value.
+        measure: of both.
 
-    >>> [held_against(share, 1000, 0.94) for share in (0.97, 0.945, 0.90)]
+    >>> [held_against(ends, 0.94, ACCURACY) for ends in ((0.95, 0.98), (0.93, 0.96), (0.88, 0.92))]
     ['better', 'no better', 'worse']
     """
-    low, high = wilson_interval(round(accuracy * rows), rows)
-    return "better" if low > baseline else "worse" if high < baseline else "no better"
+    low, high = sorted(map(measure.score, interval))
+    beside = measure.score(baseline)
+    return "better" if low > beside else "worse" if high < beside else "no better"
+
+
+def held_in_validation(
+    value: float, rows: int, baseline: float, measure: Measure
+) -> WinnerIs | None:
+    """The same before the test, of which only the value is known.
+
+    A share has Wilson's interval; of any other metric it is only seen whether the value is above.
+
+    Args:
+        value: the winner's.
+        rows: of the validation part.
+        baseline: the simple model's value.
+        measure: of both.
+    """
+    if measure.name == ACCURACY.name and rows:
+        ends = wilson_interval(min(max(round(value * rows), 0), rows), rows)
+        return held_against(ends, baseline, measure)
+    return None if measure.score(value) > measure.score(baseline) else "no better"

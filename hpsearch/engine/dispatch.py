@@ -37,7 +37,7 @@ class Dispatcher:
         self.run, self.store = run, run.runner.store
         trials = run.target.get_trials(deepcopy=False)
         self._done: dict[int, list[Result]] = defaultdict(list)  # of each stage, as they came
-        for result in record.read_results(trials).values():
+        for result in record.read_results(trials, run.metric).values():
             self._done[result.slot.stage].append(result)
         self._unfinished = record.read_unfinished(trials)
         self._known = known_results(self.store.engine)
@@ -197,7 +197,9 @@ class Dispatcher:
             self._jobs.give(trial_id, job)
         else:
             epochs = load_epochs(self.store, trial_id=known).get(known, {})
-            result = record.read_result(self.store.get_trial(known), epochs)
+            result = record.read_result(
+                self.store.get_trial(known), epochs, self.run.metric, job.also
+            )
             self._reused.append(Attempts(trial_id, job, result))
         return True
 
@@ -220,7 +222,7 @@ class Dispatcher:
             record.fail_trial(self.store, attempts.key, attempts.errors)
             event = TrialDone(stage, slot, None, attempts.errors[-1])
         else:
-            record.finish_trial(self.store, attempts.key, result)
+            record.finish_trial(self.store, attempts.key, result, self.run.metric)
             kept = Result(slot, result.score, complete=result.complete)
             self._done[stage.index].append(kept)
             event = TrialDone(stage, slot, kept)

@@ -14,12 +14,13 @@ from hpsearch.data import write_store
 from hpsearch.engine import record
 from hpsearch.engine.baselines import Baseline, WinnerIs, held_against, read_baselines
 from hpsearch.engine.identity import check_same_data, kept_study_file
-from hpsearch.engine.intervals import wilson_interval
 from hpsearch.engine.jobs import run_jobs
 from hpsearch.engine.processes import scratch_folder
 from hpsearch.engine.refit import model_of, refit_all
 from hpsearch.engine.runner import Run, Runner, open_runner
 from hpsearch.errors import DataError, RunError, UsageError
+from hpsearch.metrics import ACCURACY, Measure
+from hpsearch.metrics.intervals import interval
 from hpsearch.search.base import Result, in_order
 from hpsearch.search.ensemble import forward_selection, members_to_try
 from hpsearch.storage import (
@@ -29,7 +30,7 @@ from hpsearch.storage import (
     save_model_bytes,
     storage_errors,
 )
-from hpsearch.training.jobs import Probabilities, probabilities_job
+from hpsearch.training.jobs import Predictions, predictions_job
 
 if TYPE_CHECKING:
     from concurrent.futures import Executor
@@ -50,7 +51,7 @@ class EnsembleMember:
     Attributes:
         configuration: its settings.
         epochs: how long it trains.
-        alone: its own validation accuracy.
+        alone: its own value of the study's metric in validation.
         together: that of the ensemble once it had joined.
     """
 
@@ -71,11 +72,14 @@ class Ensemble:
         raced: whether those were confirmed by a race over seeds.
         unlike: how many candidates came to another score than in the study when they were trained
             again, as happens with another machine or another version.
-        single_validation_accuracy: of the single best's one training that was a candidate.
-        test_correct: rows of the test part that the ensemble labels right.
-        single_test_correct: those that the single best, as the study tested it, does.
+        single_validation: of the single best's one training that was a candidate.
+        test: the ensemble's metric on the test part.
+        test_interval: the 95% interval around it; None where the rows are too few to tell.
+        single_test: that of the single best, as the study tested it.
+        single_test_interval: likewise.
         test_rows: size of the test part.
         model: digest of the ensemble in the store.
+        measure: what all of these are of.
         baselines: simple models that it has to be better than, as the study keeps them.
     """
 
@@ -84,19 +88,21 @@ class Ensemble:
     candidates: int
     raced: bool
     unlike: int
-    single_validation_accuracy: float
-    test_correct: int
-    single_test_correct: int
+    single_validation: float
+    test: float
+    test_interval: tuple[float, float] | None
+    single_test: float
+    single_test_interval: tuple[float, float] | None
     test_rows: int
     model: str
+    measure: Measure = ACCURACY
     baselines: tuple[Baseline, ...] = ()
 
     def verdict(self, baseline: Baseline) -> WinnerIs | None:
         """What the ensemble is beside a simple model."""
-        if baseline.test_accuracy is None:
+        if baseline.test is None or self.test_interval is None:
             return None
-        share = self.test_correct / self.test_rows
-        return held_against(share, self.test_rows, baseline.test_accuracy)
+        return held_against(self.test_interval, baseline.test, self.measure)
 
     @property
     def reservations(self) -> tuple[str, ...]:
@@ -105,24 +111,25 @@ class Ensemble:
         return tuple(f"{is_} than {does}" for is_, does in held if is_ in ("no better", "worse"))
 
     @property
-    def validation_accuracy(self) -> float:
+    def validation(self) -> float:
         """Of the averaged probabilities; the members were chosen by it, so it flatters them."""
         return self.members[-1].together
 
     @property
     def better(self) -> bool:
-        """Whether more rows of the test part are labelled right than by the single best."""
-        return self.test_correct > self.single_test_correct
+        """Whether it does better on the test part than the single best."""
+        return self.measure.score(self.test) > self.measure.score(self.single_test)
 
     @property
-    def test_interval(self) -> tuple[float, float]:
-        """Wilson's 95% interval around the ensemble's test accuracy."""
-        return wilson_interval(self.test_correct, self.test_rows)
-
-    @property
-    def single_test_interval(self) -> tuple[float, float]:
-        """The same around the single best's."""
-        return wilson_interval(self.single_test_correct, self.test_rows)
+    def surely(self) -> bool:
+        """Whether that is more than chance: whether its interval lies beyond the single best's."""
+        if self.test_interval is None or self.single_test_interval is None:
+            return False
+        mine, other = (
+            sorted(map(self.measure.score, ends))
+            for ends in (self.test_interval, self.single_test_interval)
+        )
+        return mine[0] > other[1]
 
     def document(self) -> dict[str, Any]:
         """The ensemble in terms of JSON, as ``--json`` prints it."""
@@ -131,12 +138,13 @@ class Ensemble:
             "candidates": self.candidates,
             "raced": self.raced,
             "unlike": self.unlike,
-            "validation_accuracy": self.validation_accuracy,
-            "single_validation_accuracy": self.single_validation_accuracy,
-            "test_accuracy": self.test_correct / self.test_rows,
-            "test_interval": list(self.test_interval),
-            "single_test_accuracy": self.single_test_correct / self.test_rows,
-            "single_test_interval": list(self.single_test_interval),
+            "validation": self.validation,
+            "single_validation": self.single_validation,
+            "metric": self.measure.name,
+            "test": self.test,
+            "test_interval": self.test_interval and list(self.test_interval),
+            "single_test": self.single_test,
+            "single_test_interval": self.single_test_interval and list(self.single_test_interval),
             "test_rows": self.test_rows,
             "better": self.better,
             "baselines": [b.document(self.verdict(b)) for b in self.baselines],
@@ -207,13 +215,14 @@ class _Finished:
         if result is None:
             raise RunError(record.why_untested(target))
         self.target, self.file, self.result = target, file, result
+        self.measure = record.measure_of(target)
         stages = record.read_stages(target)
         self.raced = {stage.index for stage in stages if stage.races}
 
     def candidates(self, members: int) -> list[Result]:
         """A training of each configuration that may be a member, the single best's first."""
         trials = self.target.get_trials(deepcopy=False)
-        results = in_order(record.read_results(trials).values())
+        results = in_order(record.read_results(trials, self.measure).values())
         winner = self.result["configuration"]
         found = members_to_try(results, self.raced, winner, members)
         if not found or found[0].slot.configuration != winner:
@@ -229,16 +238,17 @@ class _Finished:
         kept = (record.read_metadata(self.target, "ensembles") or {}).get(str(size))
         if kept is None or kept["single"] != self.result["model"]:
             return None
-        joined = tuple(EnsembleMember(**member) for member in kept["ensemble"]["members"])
-        return Ensemble(
-            **kept["ensemble"] | {"members": joined, "baselines": read_baselines(self.target)}
-        )
+        made = dict(kept["ensemble"])
+        made["members"] = tuple(EnsembleMember(**member) for member in made["members"])
+        for name in ("test_interval", "single_test_interval"):
+            made[name] = made[name] and tuple(made[name])
+        return Ensemble(**made, measure=self.measure, baselines=read_baselines(self.target))
 
     def keep(self, store: WriteBehindStorage, ensemble: Ensemble) -> None:
         """Keep the ensemble, and count that the test part was used."""
         others = record.read_metadata(self.target, "ensembles") or {}
         made = asdict(ensemble)
-        del made["baselines"]  # which the result has
+        del made["baselines"], made["measure"]  # which the study has
         others[str(len(ensemble.members))] = {"single": self.result["model"], "ensemble": made}
         with store.group():
             record.write_metadata(self.target, "ensembles", others)
@@ -263,12 +273,17 @@ def _make(
     check_same_data(target, dataset)
     with scratch_folder() as folder:
         data = write_store(folder, dataset, splits)
-        run = Run(runner, file, target, lease, dataset, splits, data)
+        metrics = file.objective.metrics(dataset.task, len(dataset.classes))
+        run = Run(runner, file, target, lease, dataset, splits, data, metrics)
+        metric = run.metric
         candidates = study.candidates(members)
         tell(f"training {len(candidates)} configurations again, to choose the members")
         again = _train_again(run, candidates)
         steps = forward_selection(
-            [one.probabilities for one in again], again[0].labels, min(members, len(again))
+            [one.predictions for one in again],
+            again[0].y,
+            min(members, len(again)),
+            lambda y, predictions: metric.score(metric.value(y, predictions)),
         )
         tell(f"training {len(steps)} of them on training and validation data together")
         chosen = [candidates[step.candidate].slot for step in steps]
@@ -276,26 +291,32 @@ def _make(
         trained = refit_all(run, plans, "a member's last training")
     model = model_of(dataset, [refit for refit, _ in trained])
     test = splits[0].test
-    labels = model.predict_proba(dataset.X[test]).argmax(axis=1)
+    y = dataset.y[test]
+    predictions = (model.predict_proba if dataset.classes else model.predict)(dataset.X[test])
+    ends = interval(metric, y, predictions, groups=run.groups_of(test))
+    alone = result["test_interval"]
     ensemble = Ensemble(
         study=target.study_name,
         members=tuple(
             EnsembleMember(
                 dict(sorted(slot.configuration.items())),
                 slot.epochs,
-                again[step.candidate].score,
-                step.accuracy,
+                metric.of_score(again[step.candidate].score),
+                metric.of_score(step.score),
             )
             for slot, step in zip(chosen, steps, strict=True)
         ),
         candidates=len(candidates),
         raced=bool(study.raced),
         unlike=sum(a.score != r.score for a, r in zip(again, candidates, strict=True)),
-        single_validation_accuracy=again[0].score,
-        test_correct=int((labels == dataset.y[test]).sum()),
-        single_test_correct=result["test_correct"],
+        single_validation=metric.of_score(again[0].score),
+        test=metric.value(y, predictions),
+        test_interval=None if ends is None else (ends.low, ends.high),
+        single_test=result["test"],
+        single_test_interval=None if alone is None else tuple(alone),
         test_rows=len(test),
         model="",
+        measure=Measure(metric.name, metric.direction, metric.bounds),
         baselines=read_baselines(target),
     )
     about = {"study": target.study_name, "strategy": file.search.strategy}
@@ -308,10 +329,10 @@ def _make(
     return ensemble
 
 
-def _train_again(run: Run, candidates: Sequence[Result]) -> list[Probabilities]:
+def _train_again(run: Run, candidates: Sequence[Result]) -> list[Predictions]:
     """Train the candidates as the study did: its configurations, seeds, epochs and rows."""
     jobs = [run.job(result.slot) for result in candidates]
-    again = run_jobs(run.jobs(probabilities_job), jobs, "a candidate's training")
+    again = run_jobs(run.jobs(predictions_job), jobs, "a candidate's training")
     if not all(one.complete for one in again):
         raise RunError(
             "a configuration that trained well in the study diverged when it was trained again, so "

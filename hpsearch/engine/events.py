@@ -8,9 +8,11 @@ from dataclasses import dataclass
 from hpsearch.data import Dataset, Split
 from hpsearch.engine.baselines import Baseline
 from hpsearch.engine.summary import Summary
+from hpsearch.metrics import Measure
 from hpsearch.search.base import Result, Slot, Stage, Winner
 
 __all__ = [
+    "Beside",
     "DataReady",
     "Event",
     "Finished",
@@ -29,12 +31,14 @@ class DataReady:
     Attributes:
         dataset: the data.
         split: its parts, the first of them where there are folds.
+        measure: what trials are scored by.
         stored: trials of the study that the store holds already.
         baselines: simple models that the winner has to be better than.
     """
 
     dataset: Dataset
     split: Split
+    measure: Measure
     stored: int
     baselines: tuple[Baseline, ...] = ()
 
@@ -84,11 +88,16 @@ class WinnerNamed:
 
 
 @dataclass(frozen=True)
+class Beside:
+    """The winner is tested, and simple models are fitted to be set beside it."""
+
+
+@dataclass(frozen=True)
 class Finished:
     """The study is finished."""
 
     summary: Summary
 
 
-Event = DataReady | StageStarted | TrialDone | Waiting | WinnerNamed | Finished
+Event = DataReady | StageStarted | TrialDone | Waiting | WinnerNamed | Beside | Finished
 OnEvent = Callable[[Event], object]

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
     from hpsearch.data import Dataset, Split
     from hpsearch.engine.baselines import Baseline
+    from hpsearch.metrics import Measure
     from hpsearch.study_file import StudyFile
 
 __all__ = [
@@ -31,7 +32,7 @@ __all__ = [
     "totals",
 ]
 
-PLACES = {"data.path", "data.folder"}
+PLACES = {"data.path", "data.validation_path", "data.test_path", "data.folder"}
 """The same data may lie elsewhere today; its fingerprint, not its place, tells if it changed."""
 
 ELSEWHERE = {"compare"}
@@ -44,10 +45,17 @@ BUDGETS = {"trials", "total_epochs", "total_flops", "seconds", "trial_seconds"}
 """What of [search] may change between runs: how much to spend is no part of what is searched."""
 
 
-def open_study(store: optuna.storages.BaseStorage, study: StudyFile) -> optuna.Study:
-    """The study in the store; one that is not there is made, and has nothing but its name.
+def open_study(
+    store: optuna.storages.BaseStorage, study: StudyFile, measure: Measure | None = None
+) -> optuna.Study:
+    """The study in the store; one that is not there is made, with a name and a direction.
 
     Everything else is written by whoever holds it; see `keep_study_file`.
+
+    Args:
+        store: where it is.
+        study: what is asked for.
+        measure: of its trials; None before the data say what that is, of a study that is there.
 
     Raises:
         UsageError: it was made from another file, or not by hpsearch at all.
@@ -56,23 +64,36 @@ def open_study(store: optuna.storages.BaseStorage, study: StudyFile) -> optuna.S
 
     with quiet_optuna():
         target = optuna.create_study(
-            study_name=study.name, storage=store, direction="maximize", load_if_exists=True
+            study_name=study.name,
+            storage=store,
+            direction="maximize" if measure is None else measure.direction,
+            load_if_exists=True,
         )
-    check_study(target, study)
+    check_study(target, study, measure)
     return target
 
 
-def check_study(target: optuna.Study, study: StudyFile) -> None:
+def check_study(target: optuna.Study, study: StudyFile, measure: Measure | None = None) -> None:
     """Make sure that a study is the one that a study file asks for, or has not begun.
+
+    Args:
+        target: the study.
+        study: what is asked for.
+        measure: of its trials, where that is known.
 
     Raises:
         UsageError: it was made from another file, or not by hpsearch at all.
     """
-    import optuna
-
-    if target.directions != [optuna.study.StudyDirection.MAXIMIZE]:
-        what = "minimizes" if len(target.directions) == 1 else "has several objectives"
-        raise UsageError(f"the study {study.name!r} in this database {what}; use another name")
+    if len(target.directions) > 1:
+        raise UsageError(
+            f"the study {study.name!r} in this database has several objectives; use another name"
+        )
+    direction = target.direction.name.lower()
+    if measure is not None and direction != measure.direction:
+        raise UsageError(
+            f"the study {study.name!r} in this database {direction}s, and {measure.name} is to be "
+            f"{measure.direction}d; use another name"
+        )
     before = kept_study_file(target)
     empty = not target.get_trials(deepcopy=False)
     if before is None and not empty:
@@ -90,21 +111,24 @@ def check_study(target: optuna.Study, study: StudyFile) -> None:
             )
 
 
-def keep_study_file(target: optuna.Study, study: StudyFile) -> None:
+def keep_study_file(target: optuna.Study, study: StudyFile, measure: Measure) -> None:
     """Keep what a study is made from, or what of that may change.
 
     Args:
         target: the study, which must be held: see `Lease`.
         study: what is asked for.
+        measure: of its trials.
 
     Raises:
         UsageError: it was made from another file since it was looked for.
     """
-    check_study(target, study)
+    check_study(target, study, measure)
     record.write_metadata(target, "study file", study.model_dump(mode="json"))
+    about = {"name": measure.name, "direction": measure.direction, "bounds": list(measure.bounds)}
+    record.write_metadata(target, record.MEASURE, about)
     with quiet_optuna():
         if target.metric_names is None:
-            target.set_metric_names(["validation accuracy"])
+            target.set_metric_names([f"validation {measure.name}"])
 
 
 def keeps_study_file(target: optuna.Study, study: StudyFile) -> bool:

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable, Hashable, Sequence
-from concurrent.futures import FIRST_COMPLETED, BrokenExecutor, Future, wait
+from concurrent.futures import FIRST_COMPLETED, Future, wait
 from dataclasses import dataclass, field
 from typing import Any, Generic, TypeVar
 
-from hpsearch.engine.executors import Pool
+from hpsearch.engine.executors import Pool, WorkerDiedError
 from hpsearch.engine.interrupts import Interrupts
 from hpsearch.errors import HpsearchError, RunError
 
@@ -16,9 +16,6 @@ __all__ = ["ATTEMPTS", "Attempts", "Jobs", "run_jobs"]
 
 ATTEMPTS = 3
 """How often a job is tried whose worker broke."""
-
-MORE_ATTEMPTS = 10
-"""How often more it is tried where the worker had not begun with it."""
 
 LOOK = 0.1
 """Seconds between two looks at whether a signal has come."""
@@ -35,23 +32,17 @@ class Attempts(Generic[T]):
         job: what a worker is given.
         result: None until an attempt succeeds.
         errors: what broke the others, in words.
-        blameless: how many of them were not this job's doing.
     """
 
     key: Hashable
     job: Any
     result: T | None = None
     errors: list[str] = field(default_factory=list)
-    blameless: int = 0
 
     def notice_failure(self, error: Exception) -> bool:
-        """A worker died, was killed for taking too long, or raised; whether that was the last time.
-
-        A pool that broke was not this job's doing: its worker had not begun with it.
-        """
+        """A worker died, was killed for its time, or raised; whether that was the last attempt."""
         self.errors.append(_what_broke(error))
-        self.blameless += isinstance(error, BrokenExecutor)
-        return len(self.errors) - min(self.blameless, MORE_ATTEMPTS) >= ATTEMPTS
+        return len(self.errors) >= ATTEMPTS
 
 
 class Jobs(Generic[T]):
@@ -143,11 +134,8 @@ def run_jobs(jobs: Jobs[T], given: Sequence[Any], what: str) -> list[T]:
 
 
 def _what_broke(error: Exception) -> str:
-    name = type(error).__name__
-    if name == "ProcessExpired":
-        code = getattr(error, "exitcode", None)
-        how = f"signal {-code}" if isinstance(code, int) and code < 0 else f"exit code {code}"
-        return f"the worker died ({how}); killed, or out of memory"
+    if isinstance(error, WorkerDiedError):
+        return str(error)
     if isinstance(error, TimeoutError):
         return "the training took longer than trial_seconds allows"
-    return f"{name}: {error}"
+    return f"{type(error).__name__}: {error}"

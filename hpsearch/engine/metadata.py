@@ -11,8 +11,9 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
-from hpsearch.data.account import ACCOUNT
+from hpsearch.data.account import is_account
 from hpsearch.errors import StorageError
+from hpsearch.metrics.intervals import wilson_interval
 from hpsearch.shapes import a_count, a_number, fits, or_none
 
 if TYPE_CHECKING:
@@ -34,19 +35,30 @@ SIMPLE_MODEL: Mapping[str, Any] = {
     "name": str,
     "does": str,
     "short": str,
-    "validation_accuracy": a_number,
-    "test_correct": or_none(a_count),
-    "test_rows": or_none(a_count),
+    "validation": a_number,
+    "test": or_none(a_number),
 }
 """What is kept of a `Baseline`."""
 
+RIVAL: Mapping[str, Any] = {
+    "kind": str,
+    "name": str,
+    "value": or_none(a_number),
+    "better": or_none(a_number),
+    "interval": or_none(lambda ends: _a_pair(ends)),
+    "seconds": a_number,
+    "cut": str,
+}
+"""What is kept of a `Rival`."""
+
 RESULT: Mapping[str, Any] = {
     "configuration": dict,
-    "validation_accuracy": a_number,
+    "validation": a_number,
     "validation_std": or_none(a_number),
     "validation_scores": [a_number],
     "validation_slots": [lambda slot: fits(slot, [a_count]) and len(slot) == 2],
-    "test_correct": a_count,
+    "test": a_number,
+    "test_interval": or_none(lambda ends: _a_pair(ends)),
     "test_rows": lambda rows: a_count(rows) and rows > 0,
     "tests": a_count,
     "diverged": bool,
@@ -94,7 +106,7 @@ SHAPES: Mapping[str, Any] = {
         "train": a_count,
         "validation": a_count,
         "test": a_count,
-        "account": ACCOUNT,
+        "account": is_account,
         "baselines": [SIMPLE_MODEL],
     },
     "stage": lambda stage: (
@@ -115,10 +127,59 @@ SHAPES: Mapping[str, Any] = {
         "amount": a_number,
         "begins_as": or_none(str),
     },
+    "measure": lambda measure: (
+        fits(measure, {"name": str, "bounds": [or_none(a_number)]})
+        and measure.get("direction") in ("maximize", "minimize")
+        and len(measure["bounds"]) == 2
+    ),
     "no winner": str,
-    "result": lambda result: fits(result, RESULT) and result["test_correct"] <= result["test_rows"],
+    "rivals": [RIVAL],
+    "result": RESULT,
 }
 """What each has, by the first word of its key or the whole of it; see `fits`."""
+
+
+def modern(key: str, value: Any) -> Any:
+    """Metadata as they are written now, of studies that are older than other metrics.
+
+    Such a study counted how many rows were labelled right, of its winner and of simple models.
+
+    Raises:
+        ValueError: it counted more than there are.
+        KeyError, TypeError: it is no such study's.
+    """
+    if key == "ensembles":
+        return {
+            size: kept | {"ensemble": _counted(kept["ensemble"])} for size, kept in value.items()
+        }
+    if key not in ("data", "result") or not isinstance(value, dict):
+        return value
+    value = dict(value)
+    if "baselines" in value:
+        value["baselines"] = [_counted(model) for model in value["baselines"]]
+    return _counted(value) if key == "result" else value
+
+
+def _counted(kept: dict[str, Any]) -> dict[str, Any]:
+    """What counted rows, with their shares instead."""
+    if "validation_accuracy" in kept:
+        kept = kept | {"validation": kept["validation_accuracy"]}
+        del kept["validation_accuracy"]
+    if "single_validation_accuracy" in kept:
+        kept = kept | {"single_validation": kept["single_validation_accuracy"]}
+        del kept["single_validation_accuracy"]
+    for name in ("test", "single_test"):
+        if f"{name}_correct" not in kept:
+            continue
+        share, ends = None, None
+        correct, rows = kept[f"{name}_correct"], kept["test_rows"]
+        if correct is not None:
+            if not (a_count(correct) and a_count(rows) and 0 < rows >= correct):
+                raise ValueError(f"{correct} of {rows} rows")
+            share, ends = correct / rows, list(wilson_interval(correct, rows))
+        kept = kept | {name: share, f"{name}_interval": ends}
+        del kept[f"{name}_correct"]
+    return kept
 
 
 def write_metadata(study: Study, key: str, value: Any) -> None:
@@ -144,7 +205,7 @@ def read_metadata(study: Study, key: str) -> Any:
     if text is None:
         return None
     with metadata_errors(study, key):
-        value = json.loads(text, parse_constant=_refuse)
+        value = modern(key, json.loads(text, parse_constant=_refuse))
         shape = SHAPES.get(key) or SHAPES.get(key.split()[0], object)
         if not fits(value, shape):
             raise ValueError(f"{key!r} has another shape")

@@ -89,7 +89,9 @@ def _read(store: WriteBehindStorage, name: str, space: Space, most: int) -> dict
         raise UsageError(f"[search] prior names {name!r}, which hpsearch did not make; remove it")
     results = [
         replace(result, slot=replace(result.slot, configuration=configuration))
-        for result in record.read_results(earlier.get_trials(deepcopy=False)).values()
+        for result in record.read_results(
+            earlier.get_trials(deepcopy=False), record.measure_of(earlier)
+        ).values()
         if (configuration := _within(space, file.configuration(result.slot.configuration)))
     ]
     if not results:

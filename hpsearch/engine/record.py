@@ -11,6 +11,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from hpsearch.engine.metadata import PREFIX, metadata_errors, read_metadata, write_metadata
+from hpsearch.metrics import ACCURACY, Measure
 from hpsearch.search.base import (
     Chosen,
     Configuration,
@@ -37,12 +38,14 @@ if TYPE_CHECKING:
 
 __all__ = [
     "DIGEST",
+    "MEASURE",
     "NO_WINNER",
     "PREFIX",
     "comparison_of",
     "fail_trial",
     "finish_trial",
     "hand_back_trial",
+    "measure_of",
     "read_findings",
     "read_losses",
     "read_metadata",
@@ -51,6 +54,7 @@ __all__ = [
     "read_slot",
     "read_slots",
     "read_stages",
+    "read_tested",
     "read_unfinished",
     "resume_trial",
     "running_trial",
@@ -59,11 +63,17 @@ __all__ = [
     "write_stage",
 ]
 
-TEST = "test_accuracy"
-"""The attribute of a trial with its accuracy on the test part, in comparisons of searches."""
+TEST = "test"
+"""The attribute of a trial with its metric on the test part, in comparisons of searches."""
+
+TEST_ACCURACY = "test_accuracy"
+"""The same in studies that are older than other metrics."""
 
 SLOT = dict.fromkeys(("stage_index", "slot", "seed", "epochs"), a_count)
 """The attributes that tell a trial of ours from one that somebody else added."""
+
+MEASURE = "measure"
+"""Of a study: name, direction and bounds of what its trials are measured by."""
 
 NO_WINNER = "no winner"
 """Of a study that is over and has none: why. One with a result had more trials later."""
@@ -122,11 +132,36 @@ def running_trial(stage: Stage, slot: Slot, whole: Space, digest: str) -> Frozen
     )
 
 
-def finish_trial(store: WriteBehindStorage, trial_id: int, result: JobResult) -> None:
-    """Write what came of a training: COMPLETE, or PRUNED when it was known to be bad."""
+def measure_of(study: Study) -> Measure:
+    """What the trials of a study are measured by.
+
+    A study of ours that keeps no measure is older than other metrics.
+
+    Raises:
+        StorageError: the metadata are damaged.
+    """
+    kept = read_metadata(study, MEASURE)
+    if kept is not None:
+        return Measure(kept["name"], kept["direction"], tuple(kept["bounds"]))
+    if read_metadata(study, "study file") is not None:
+        return ACCURACY
+    name = (study.metric_names or ["objective value"])[0]
+    minimizes = len(study.directions) == 1 and study.direction.name == "MINIMIZE"
+    return Measure(name, "minimize" if minimizes else "maximize")
+
+
+def finish_trial(
+    store: WriteBehindStorage, trial_id: int, result: JobResult, measure: Measure
+) -> None:
+    """Write what came of a training: COMPLETE, or PRUNED when it was known to be bad.
+
+    Here scores, of which greater is better, become the measure's own values; `read_result` and
+    `read_results` lead back.
+    """
     from optuna.trial import TrialState
 
-    curve = dict(enumerate(result.curve, start=1)) or {1: result.score}
+    own = measure.of_score
+    curve = dict(enumerate(map(own, result.curve), start=1)) or {1: own(result.score)}
     attributes: dict[str, Any] = {
         "why_stopped": result.why_stopped,
         "best_epoch": result.best_epoch,
@@ -134,16 +169,17 @@ def finish_trial(store: WriteBehindStorage, trial_id: int, result: JobResult) ->
         "worker": result.worker,
     }
     if len(result.fold_scores) > 1:
-        attributes["fold_scores"] = list(result.fold_scores)
+        attributes["fold_scores"] = list(map(own, result.fold_scores))
     if result.losses and math.isfinite(result.losses[-1]):
         attributes["train_loss"] = result.losses[-1]
     if result.test_score is not None:
-        attributes[TEST] = result.test_score
+        attributes[TEST] = own(result.test_score)
+    attributes |= result.also
     attributes |= by_kind(result.findings)
     store.finish_trial(
         trial_id,
         TrialState.COMPLETE if result.complete else TrialState.PRUNED,
-        [result.score],
+        [own(result.score)],
         intermediate_values=curve,
         user_attrs=attributes,
         epochs={"train_loss": result.losses, "validation_loss": result.validation_losses},
@@ -151,31 +187,46 @@ def finish_trial(store: WriteBehindStorage, trial_id: int, result: JobResult) ->
     )
 
 
-def read_result(trial: FrozenTrial, epochs: Mapping[str, Any]) -> JobResult:
+def read_result(
+    trial: FrozenTrial,
+    epochs: Mapping[str, Any],
+    measure: Measure,
+    also: Sequence[str] = (),
+) -> JobResult:
     """The result that `finish_trial` wrote.
 
     Args:
         trial: finished.
         epochs: what `load_epochs` has of it.
+        measure: of its study.
+        also: the names of the metrics that are recorded beside.
     """
-    attributes = trial.user_attrs
+    attributes, score = trial.user_attrs, measure.score
     assert trial.value is not None, "asked of trials that have a result"
-    curve = tuple(value for _, value in sorted(trial.intermediate_values.items()))
+    curve = tuple(score(value) for _, value in sorted(trial.intermediate_values.items()))
+    tested = read_tested(trial)
     return JobResult(
-        score=trial.value,
+        score=score(trial.value),
         complete=trial.state.name == "COMPLETE",
         why_stopped=attributes["why_stopped"],
         curve=curve,
         losses=read_losses(epochs, "train_loss"),
         validation_losses=read_losses(epochs, "validation_loss"),
         best_epoch=attributes["best_epoch"],
-        fold_scores=tuple(attributes.get("fold_scores", [trial.value])),
+        fold_scores=tuple(map(score, attributes.get("fold_scores", [trial.value]))),
         seconds=attributes["seconds"],
-        test_score=attributes.get(TEST),
+        test_score=None if tested is None else score(tested),
+        also={name: attributes[name] for name in also if name in attributes},
         worker=attributes.get("worker", ""),
         findings=read_findings(attributes),
         snapshots=epochs.get("snapshots"),
     )
+
+
+def read_tested(trial: FrozenTrial) -> float | None:
+    """A trial's metric on the test part, in its own units, where a comparison asked for it."""
+    tested: float | None = trial.user_attrs.get(TEST, trial.user_attrs.get(TEST_ACCURACY))
+    return tested
 
 
 def read_findings(attributes: Mapping[str, Any]) -> tuple[Finding, ...]:
@@ -239,14 +290,20 @@ def _distributions(stage: Stage, slot: Slot, whole: Space) -> dict[str, Any]:
     return distributions
 
 
-def read_results(trials: Sequence[FrozenTrial]) -> dict[tuple[int, int], Result]:
-    """The results that a study holds, by stage and slot; failed slots have none."""
+def read_results(trials: Sequence[FrozenTrial], measure: Measure) -> dict[tuple[int, int], Result]:
+    """The results that a study holds, by stage and slot; failed slots have none.
+
+    Args:
+        trials: of the study.
+        measure: of the study.
+    """
     results: dict[tuple[int, int], Result] = {}
     for trial in trials:
         slot = read_slot(trial)
         if slot is not None and trial.value is not None:
             complete = trial.state.name == "COMPLETE"
-            results.setdefault(slot.place, Result(slot, trial.value, complete=complete))
+            score = measure.score(trial.value)
+            results.setdefault(slot.place, Result(slot, score, complete=complete))
     return results
 
 

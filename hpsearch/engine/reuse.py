@@ -9,6 +9,7 @@ from importlib.metadata import version
 from typing import TYPE_CHECKING, Any
 
 from hpsearch.engine.record import DIGEST
+from hpsearch.metrics import DEFAULT
 
 if TYPE_CHECKING:
     import sqlalchemy as sa
@@ -20,17 +21,21 @@ __all__ = ["job_digest", "known_results"]
 
 
 def job_digest(study: StudyFile, fingerprint: str, job: Job) -> str:
-    """What tells two trainings apart: data, split, configuration, seed, epochs, and our version.
+    """What tells two trainings apart: data, split, configuration, seed, epochs, metrics.
 
     Args:
         study: whose seed and data section divide the data.
         fingerprint: of the data.
-        job: configuration, seed and epochs.
+        job: configuration, seed, epochs and metrics.
 
     Returns:
         32 hexadecimal digits; equal for two jobs only if their results are equal.
     """
     split = study.data.model_dump(include={"limit", "test", "validation", "folds"})
+    if study.data.kind_of_split != "stratified":  # what it needs is in the data's fingerprint
+        split["kind"] = study.data.kind_of_split
+    if study.data.fold_repeats > 1:
+        split["fold_repeats"] = study.data.fold_repeats
     parts: dict[str, Any] = {
         "version": _version(),
         "data": fingerprint,
@@ -41,6 +46,8 @@ def job_digest(study: StudyFile, fingerprint: str, job: Job) -> str:
     }
     if job.test:
         parts["test"] = True
+    if (job.metric, job.also) != (DEFAULT["classification"], ()):
+        parts["objective"] = [job.metric, *job.also]
     return sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()[:32]
 
 

@@ -22,10 +22,13 @@ from hpsearch.study_file.data import study_data
 from hpsearch.training.jobs import Job
 
 if TYPE_CHECKING:
+    import numpy as np
     import optuna
+    from numpy.typing import NDArray
 
     from hpsearch.data import DataHandle, Dataset, Split
     from hpsearch.engine.events import OnEvent
+    from hpsearch.metrics import Metric
     from hpsearch.search.base import Slot
     from hpsearch.storage import WriteBehindStorage
     from hpsearch.study_file import StudyFile
@@ -157,6 +160,7 @@ class Run:
         lease: the right to write to it.
         dataset, splits: its data, divided.
         data: the same, where workers find them.
+        metrics: the one that decides, and after it those that are recorded beside it.
         on_event: told of everything that happens.
         tested: whether every training is scored on the test part too, which chooses none.
         opening: slots of another search with a smaller budget, as which this one is to begin.
@@ -171,10 +175,16 @@ class Run:
     dataset: Dataset
     splits: Sequence[Split]
     data: DataHandle
+    metrics: Sequence[Metric]
     on_event: OnEvent = lambda _: None
     tested: bool = False
     opening: Sequence[Slot] = ()
     shares: Sequence[float] = ()
+
+    def groups_of(self, rows: NDArray[np.int64]) -> NDArray[np.int64] | None:
+        """The groups of rows, by which intervals are drawn where rows are divided so."""
+        groups = self.dataset.division.groups
+        return None if groups is None else groups[rows]
 
     def share(self, stage: int) -> float:
         """The share of the budget that may be spent by the end of a stage."""
@@ -183,7 +193,27 @@ class Run:
     def job(self, slot: Slot) -> Job:
         """What a worker is told of a slot."""
         configuration = self.study.configuration(slot.configuration)
-        return Job(self.data, configuration, slot.seed, slot.epochs, self.tested)
+        metric, *also = (metric.name for metric in self.metrics)
+        return Job(
+            self.data,
+            configuration,
+            slot.seed,
+            slot.epochs,
+            self.tested,
+            metric,
+            tuple(also),
+            self.class_weights,
+        )
+
+    @property
+    def metric(self) -> Metric:
+        """The one that decides."""
+        return self.metrics[0]
+
+    @property
+    def class_weights(self) -> tuple[float, ...] | None:
+        """How much the samples of each class count, where the study file has a table of it."""
+        return self.study.class_weights(self.dataset.classes)
 
     def cost(self, slot: Slot) -> float:
         """The floating-point operations of a slot's training."""
@@ -202,7 +232,7 @@ class Run:
         limit = self.study.search.trial_seconds
         if last and limit is not None:
             usual = sum(len(split.train) for split in self.splits)
-            rows = len(self.splits[0].train) + len(self.splits[0].validation)
+            rows = len(self.splits[-1].train) + len(self.splits[-1].validation)
             limit *= max(1.0, rows / usual)
         return Jobs(self.runner.pool, self.runner.interrupts, function, limit)
 

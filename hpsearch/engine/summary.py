@@ -11,8 +11,15 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from hpsearch.engine import record
-from hpsearch.engine.baselines import Baseline, WinnerIs, held_against, read_baselines
-from hpsearch.engine.intervals import wilson_interval
+from hpsearch.engine.baselines import (
+    Baseline,
+    WinnerIs,
+    held_against,
+    held_in_validation,
+    read_baselines,
+)
+from hpsearch.engine.rivals import Rival, read_rivals
+from hpsearch.metrics import ACCURACY, Measure
 from hpsearch.search.base import Motive, Result, Slot, StageKind, StagePlan
 from hpsearch.search.distributions import as_value
 from hpsearch.shapes import a_number
@@ -23,7 +30,6 @@ if TYPE_CHECKING:
     import optuna
 
 __all__ = [
-    "ACCURACY",
     "StageSummary",
     "Summary",
     "TrialRow",
@@ -33,21 +39,17 @@ __all__ = [
 ]
 
 
-ACCURACY = "validation accuracy"
-"""What the score of a trial of ours is."""
-
-
 @dataclass(frozen=True)
 class TrialRow:
     """A trial as it is read back, for tables, figures and advice.
 
     Attributes:
         slot: None for a trial that hpsearch did not make.
-        score: None where it has none, or several values.
+        score: in the study's own units; None where it has none, or several values.
         epochs: as many as were asked for.
         motive: why a model chose it, if one did.
         why: it ended.
-        best_epoch: that of its best validation accuracy; None where there is none.
+        best_epoch: that of its best validation score; None where there is none.
         worker: who trained it: machine and process.
         started, completed: when it was handed out, and when its result came in.
         curve: the score by epoch (by step, for a trial that hpsearch did not make).
@@ -155,17 +157,20 @@ class Summary:
         states: how many trials are in each state.
         best: the winner's configuration, or the best trial's while the search goes on; None while
             no trial is complete, and where there are several objectives.
-        validation_accuracy: the winner's mean, or the best trial's score.
+        measure: what trials are scored by.
+        validation: the winner's mean, or the best trial's score.
         validation_std: standard deviation over the winner's seeds.
         validation_scores: the scores that the mean is of.
-        test_accuracy: of the refitted winner on the test part.
-        test_interval: Wilson's 95% interval around it.
+        test: the measure of the refitted winner on the test part.
+        test_interval: the 95% interval around it; None where the rows are too few to tell.
+        test_also: what is recorded beside it, by name.
         test_rows: size of the test part.
         tests: how often the test part was used: once, and once more after each raise of the budget
             and for each ensemble.
         seconds: wall-clock time of the run that finished the study.
         model: digest of the trained network in the store.
         baselines: simple models that a winner has to be better than.
+        rivals: simple models of scikit-learn beside the winner, on the same test rows.
         winner: number of the trial that stands for the winner: of the trainings whose mean named
             it, the one with the best score.
         winner_slots: stage and slot of these trainings.
@@ -173,8 +178,6 @@ class Summary:
             network is of no use.
         objectives: how many values a trial has.
         pareto: numbers of the Pareto-optimal trials, where there are several objectives.
-        score_name: what a trial's score is: validation accuracy, or whatever others try for.
-        maximize: whether a higher score is a better one.
     """
 
     study: str
@@ -184,35 +187,50 @@ class Summary:
     rows: tuple[TrialRow, ...]
     states: Mapping[str, int]
     best: Mapping[str, Value] | None = None
-    validation_accuracy: float | None = None
+    validation: float | None = None
     validation_std: float | None = None
     validation_scores: tuple[float, ...] = ()
-    test_accuracy: float | None = None
+    test: float | None = None
     test_interval: tuple[float, float] | None = None
+    test_also: Mapping[str, float] = field(default_factory=dict)
     test_rows: int | None = None
     tests: int | None = None
     seconds: float | None = None
     model: str | None = None
     baselines: tuple[Baseline, ...] = ()
+    rivals: tuple[Rival, ...] = ()
     winner: int | None = None
     winner_slots: frozenset[tuple[int, int]] = frozenset()
     diverged: bool = False
     objectives: int = 1
     pareto: tuple[int, ...] = ()
-    score_name: str = ACCURACY
-    maximize: bool = True
+    measure: Measure = ACCURACY
+
+    @property
+    def score_name(self) -> str:
+        """What a trial's score is: the measure of the validation part, or what others try for."""
+        return self.measure.name if self.strategy is None else f"validation {self.measure.title}"
+
+    @property
+    def test_name(self) -> str:
+        """The same on the test part."""
+        return f"test {self.measure.title}"
+
+    @property
+    def maximize(self) -> bool:
+        """Whether a higher score is a better one."""
+        return self.measure.maximized
 
     def verdict(self, baseline: Baseline) -> WinnerIs | None:
         """What the winner, or the best so far, is beside a simple model; None if nobody knows."""
-        if self.test_accuracy is not None and self.test_rows:
-            beside = baseline.test_accuracy
-            return (
-                None if beside is None else held_against(self.test_accuracy, self.test_rows, beside)
-            )
-        rows = self.data.get("validation")
-        if self.validation_accuracy is None or not rows:
+        if self.test is not None:
+            if baseline.test is None or self.test_interval is None:
+                return None
+            return held_against(self.test_interval, baseline.test, self.measure)
+        if self.validation is None or self.strategy is None:
             return None
-        return held_against(self.validation_accuracy, rows, baseline.validation_accuracy)
+        rows = self.data.get("validation") or 0
+        return held_in_validation(self.validation, rows, baseline.validation, self.measure)
 
     @property
     def unbeaten(self) -> tuple[Baseline, ...]:
@@ -266,12 +284,14 @@ class Summary:
             "data": {key: value for key, value in self.data.items() if key != "baselines"},
             "stages": [stage.document() for stage in self.stages],
             "best": None if self.best is None else dict(self.best),
-            "validation_accuracy": self.validation_accuracy,
+            "metric": self.measure.name,
+            "validation": self.validation,
             "validation_std": self.validation_std,
             "validation_scores": list(self.validation_scores),
-            "test_accuracy": self.test_accuracy,
+            "test": self.test,
             "test_interval": None if self.test_interval is None else list(self.test_interval),
             "test_rows": self.test_rows,
+            "test_also": dict(self.test_also),
             "tests": self.tests,
             "trials": sum(self.states.values()),
             "states": dict(self.states),
@@ -284,6 +304,7 @@ class Summary:
             "score_name": self.score_name,
             "direction": "maximize" if self.maximize else "minimize",
             "baselines": [b.document(self.verdict(b)) for b in self.baselines],
+            "simple_models": [rival.document() for rival in self.rivals],
         }
 
 
@@ -307,14 +328,13 @@ def summarize(study: optuna.Study) -> Summary:
         StorageError: its metadata are damaged.
     """
     objectives = len(study.directions)
-    # A study that somebody else made may minimize, or have several values a trial.
-    minimizes = objectives == 1 and study.direction.name == "MINIMIZE"
+    measure = record.measure_of(study)
     pareto = [trial.number for trial in study.best_trials] if objectives > 1 else []
     result = record.read_metadata(study, "result")
     winners = winner_slots(result)
     stages = record.read_stages(study)
     rows = [_row(trial, stages) for trial in study.get_trials(deepcopy=False)]
-    rows.sort(key=partial(_rank, minimizes=minimizes))
+    rows.sort(key=partial(_rank, measure=measure))
     winner = next((r.number for r in rows if r.slot and r.slot.place in winners), None)
     first = {winner, *pareto}
     rows.sort(key=lambda row: row.number not in first)
@@ -325,20 +345,20 @@ def summarize(study: optuna.Study) -> Summary:
     if result is not None:
         figures = _final(result)
     elif (best := next(scored, None)) is not None:
-        figures = {"best": best.configuration, "validation_accuracy": best.score}
+        figures = {"best": best.configuration, "validation": best.score}
     return Summary(
         study=study.study_name,
         strategy=None if file is None else file["search"]["strategy"],
         data=data,
-        stages=tuple(_stage(stage, rows) for stage in stages),
+        stages=tuple(_stage(stage, rows, measure) for stage in stages),
         rows=tuple(rows),
         states=Counter(row.state for row in rows),
         baselines=read_baselines(study),
+        rivals=read_rivals(study) if result is not None else (),
         winner=winner,
         objectives=objectives,
         pareto=tuple(pareto),
-        score_name=ACCURACY if file is not None else (study.metric_names or ["objective value"])[0],
-        maximize=not minimizes,
+        measure=measure,
         **figures,
     )
 
@@ -351,15 +371,16 @@ def winner_slots(result: Mapping[str, Any] | None) -> frozenset[tuple[int, int]]
 
 def _final(result: Mapping[str, Any]) -> dict[str, Any]:
     """The figures of a finished study."""
-    correct, rows = result["test_correct"], result["test_rows"]
+    interval = result["test_interval"]
     return {
         "best": result["configuration"],
-        "validation_accuracy": result["validation_accuracy"],
+        "validation": result["validation"],
         "validation_std": result["validation_std"],
         "validation_scores": tuple(result["validation_scores"]),
-        "test_accuracy": correct / rows,
-        "test_interval": wilson_interval(correct, rows),
-        "test_rows": rows,
+        "test": result["test"],
+        "test_interval": None if interval is None else tuple(interval),
+        "test_rows": result["test_rows"],
+        "test_also": result.get("test_also", {}),
         "tests": result["tests"],
         "seconds": result["seconds"],
         "model": result["model"],
@@ -406,13 +427,15 @@ def _duration(value: object) -> float | None:
     return float(value) if a_number(value) and value >= 0 else None
 
 
-def _rank(row: TrialRow, *, minimizes: bool) -> tuple[bool, float, int, int]:
+def _rank(row: TrialRow, *, measure: Measure) -> tuple[bool, float, int, int]:
     """Best first; among equal scores the longer training, then the earlier trial."""
-    score = math.inf if row.score is None else row.score if minimizes else -row.score
+    score = math.inf if row.score is None else -measure.score(row.score)
     return (row.state != "complete", score, -(row.epochs or 0), row.number)
 
 
-def _stage(stage: StagePlan, rows: list[TrialRow]) -> StageSummary:
+def _stage(stage: StagePlan, rows: list[TrialRow], measure: Measure) -> StageSummary:
     here = [row for row in rows if row.stage == stage.kind and row.score is not None]
     scores = [row.score for row in here if row.state == "complete" and row.score is not None]
-    return StageSummary(**vars(stage), done=len(here), best=max(scores, default=None))
+    return StageSummary(
+        **vars(stage), done=len(here), best=max(scores, key=measure.score, default=None)
+    )

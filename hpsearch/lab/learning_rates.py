@@ -137,7 +137,7 @@ def learning_rates_data(seed: int = 0, *, epochs: int = 30) -> LearningRatesData
         training = TrainingConfig("sgd", rate, schedule="constant", epochs=epochs, divergence=1e4)
         result = train(network, X, y, training, rng=rng, validation=validation)
         losses = (before, *(record.train_loss for record in result.curve))
-        accuracies = tuple(float(record.validation_accuracy or 0) for record in result.curve)
+        accuracies = tuple(float(record.validation_score or 0) for record in result.curve)
         ended = result.why_stopped, result.diverged
         curves.append(RateCurve(rate, losses, accuracies, *ended))
     return LearningRatesData(tuple(curves))

@@ -8,6 +8,7 @@ import numpy as np
 
 from hpsearch.compare.progress import Band, Part, band, cost_grid
 from hpsearch.compare.result import Comparison
+from hpsearch.metrics import ACCURACY, Measure
 from hpsearch.plots.style import STRATEGY_COLOURS, Figure, blank_figure, faded
 from hpsearch.search.strategies import DOUBLE
 
@@ -26,12 +27,14 @@ class BestSoFarData:
         ends: by strategy, the share at which half of its repeats were over.
         bands: by score ("validation", "test") and strategy.
         note: how many repeats they are of.
+        measure: of all values.
     """
 
     cost: np.ndarray
     ends: dict[str, float]
     bands: dict[Part, dict[str, Band]]
     note: str
+    measure: Measure = ACCURACY
 
 
 def best_so_far_data(comparison: Comparison) -> BestSoFarData:
@@ -43,10 +46,22 @@ def best_so_far_data(comparison: Comparison) -> BestSoFarData:
     return BestSoFarData(
         costs / comparison.amount,
         {name: float(np.median(c.cost)) / comparison.amount for name, c in runs.items()},
-        {part: {name: band(c.progress, costs, part) for name, c in runs.items()} for part in parts},
-        f"Medians and middle halves of {comparison.repeats} repeats. The axis leaves out the low "
+        {
+            part: {
+                name: _own(band(c.progress, costs, part), comparison.measure)
+                for name, c in runs.items()
+            }
+            for part in parts
+        },
+        f"Medians and middle halves of {comparison.repeats} repeats. The axis leaves out the bad "
         f"scores with which searches begin.{doubled}",
+        comparison.measure,
     )
+
+
+def _own(scores: Band, measure: Measure) -> Band:
+    """A band of scores, of which greater is better, in the measure's own units."""
+    return Band(*(measure.sign * each for each in (scores.median, scores.lower, scores.upper)))
 
 
 def best_so_far_figures(data: BestSoFarData) -> list[Figure]:
@@ -56,8 +71,10 @@ def best_so_far_figures(data: BestSoFarData) -> list[Figure]:
 
 def best_so_far_figure(data: BestSoFarData, part: Part) -> Figure:
     """A line and a shade for each strategy."""
-    figure = blank_figure("cost (share of the budget)", f"{part} accuracy of the best so far")
-    lows = []
+    figure = blank_figure(
+        "cost (share of the budget)", f"{part} {data.measure.title} of the best so far"
+    )
+    sign, worst = data.measure.sign, []
     # Under the others, and wider, so that random shows where the two are the same.
     for name, found in sorted(data.bands[part].items(), key=lambda item: item[0] != DOUBLE):
         # A search may be over before the last of the others has its first trial: then a point.
@@ -83,15 +100,16 @@ def best_so_far_figure(data: BestSoFarData, part: Part) -> Figure:
             line={"color": colour, "shape": "hv", "width": 4 if name == DOUBLE else 2},
             name=name,
             legendgroup=name,
-            hovertemplate=f"{name}: %{{y:.4f}} at %{{x:.2f}} of the budget<extra></extra>",
+            hovertemplate=f"{name}: %{{y:.4~g}} at %{{x:.2f}} of the budget<extra></extra>",
         )
-        lows.append(np.quantile(found.median[seen], 0.1))
-    figure.update_yaxes(range=_range(data, part, min(lows)))
+        worst.append(np.quantile(sign * found.median[seen], 0.1))
+    figure.update_yaxes(range=_range(data, part, min(worst)))
     return figure
 
 
-def _range(data: BestSoFarData, part: Part, low: float) -> list[float]:
-    """Where the strategies can be told apart: what lies below is where all of them begin."""
-    high = max(float(np.nanmax(found.upper)) for found in data.bands[part].values())
-    margin = 0.08 * (high - low) or 0.01
-    return [low - margin, high + margin]
+def _range(data: BestSoFarData, part: Part, worst: float) -> list[float]:
+    """Where the strategies can be told apart: what is worse is where all of them begin."""
+    sign = data.measure.sign
+    best = max(float(np.nanmax(sign * found.upper)) for found in data.bands[part].values())
+    margin = 0.08 * (best - worst) or 0.01
+    return sorted((sign * (worst - margin), sign * (best + margin)))

@@ -12,6 +12,7 @@ import numpy as np
 from hpsearch.compare.efficiency import efficiency_curve
 from hpsearch.compare.result import Comparison
 from hpsearch.compare.statistics import interquartile_mean
+from hpsearch.metrics import ACCURACY, Measure
 from hpsearch.plots.relevance import independent_trials
 from hpsearch.plots.style import STRATEGY_COLOURS, Figure, blank_figure
 
@@ -26,10 +27,11 @@ class EfficiencyData:
 
     Attributes:
         sizes: trials of an experiment: 1, 2, 4, ...
-        scores: for each size the test accuracy of each experiment, of all repeats.
-        grid: the interquartile mean of grid's test accuracy; None where it does not compete.
+        scores: for each size the test value of each experiment, of all repeats.
+        grid: the interquartile mean of grid's test value; None where it does not compete.
         grid_trials: how many points grid has.
         note: how many trials and repeats there are.
+        measure: of all values.
     """
 
     sizes: tuple[int, ...]
@@ -37,6 +39,7 @@ class EfficiencyData:
     grid: float | None
     grid_trials: int
     note: str
+    measure: Measure = ACCURACY
 
 
 def efficiency_data(comparison: Comparison) -> EfficiencyData:
@@ -45,23 +48,24 @@ def efficiency_data(comparison: Comparison) -> EfficiencyData:
     Raises:
         NothingToDraw: random search does not compete; other searches' trials are not independent.
     """
-    random = independent_trials(comparison)
+    random, measure = independent_trials(comparison), comparison.measure
+    shares = measure.name == ACCURACY.name
+    weighed = ", each weighted by the probability that it is the best" if shares else ""
     found: dict[int, list[float]] = {}
     # Only sizes that every repeat has: those with many trials are those with cheap networks.
     fewest = min(map(len, random.scores))
     sizes = [2**k for k in range(fewest.bit_length())]
     for repeat, scores in enumerate(random.scores):
         curve = efficiency_curve(
-            scores[:, 0],
-            scores[:, 1],
-            n_validation=int(comparison.data["validation"]),
-            n_test=int(comparison.data["test"]),
+            *(measure.sign * scores).T,
+            n_validation=int(comparison.data["validation"]) if shares else None,
+            n_test=int(comparison.data["test"]) if shares else None,
             draws=DRAWS,
             rng=np.random.default_rng([0, repeat]),
             sizes=sizes,
         )
         for size, means in curve.items():
-            found.setdefault(size, []).extend(means)
+            found.setdefault(size, []).extend(map(measure.of_score, means))
     grid = comparison.runs.get("grid")
     trials = sum(len(scores) for scores in random.scores)
     return EfficiencyData(
@@ -72,13 +76,14 @@ def efficiency_data(comparison: Comparison) -> EfficiencyData:
         f"{trials:,} trials of {random.strategy} in {len(random.scores)} repeats, in experiments "
         f"within each repeat, of the sizes that every repeat has ({fewest} trials or more each). "
         "The axis may cut off the boxes of the smallest. An experiment's score is the test "
-        "accuracy of its best trial, each weighted by the probability that it is the best.",
+        f"{measure.title} of its best trial{weighed}.",
+        measure,
     )
 
 
 def efficiency_figure(data: EfficiencyData) -> Figure:
     """A box for each size, and grid's level as a line."""
-    figure = blank_figure("trials in a random search", "test accuracy", height=400)
+    figure = blank_figure("trials in a random search", f"test {data.measure.title}", height=400)
     names = [str(size) for size in data.sizes]
     for name, scores in zip(names, data.scores, strict=True):
         figure.add_box(
@@ -91,11 +96,14 @@ def efficiency_figure(data: EfficiencyData) -> Figure:
         )
     figure.update_xaxes(type="category")
     medians = [float(np.median(scores)) for scores in data.scores]
-    whole = [score for scores in data.scores[2:] or data.scores for score in scores]
-    low = max(min(whole), min(medians[1:] or medians) - 0.05)
-    high = max(max(whole), data.grid or 0.0)
-    margin = 0.06 * (high - low) or 0.01
-    figure.update_yaxes(range=[low - margin, high + margin])
+    sign = data.measure.sign
+    whole = [sign * score for scores in data.scores[2:] or data.scores for score in scores]
+    best = max(whole) if data.grid is None else max(*whole, sign * data.grid)
+    least = min(sign * median for median in medians[1:] or medians)
+    room = 0.05 if data.measure.name == ACCURACY.name else best - least
+    worst = max(min(whole), least - room)
+    margin = 0.06 * (best - worst) or 0.01
+    figure.update_yaxes(range=sorted((sign * (worst - margin), sign * (best + margin))))
     if data.grid is not None:
         figure.add_scatter(
             x=[names[0], names[-1]],
@@ -103,6 +111,6 @@ def efficiency_figure(data: EfficiencyData) -> Figure:
             mode="lines",
             line={"color": STRATEGY_COLOURS["grid"], "dash": "dash"},
             name=f"grid of {data.grid_trials} points",
-            hovertemplate=f"grid of {data.grid_trials} points: %{{y:.4f}}<extra></extra>",
+            hovertemplate=f"grid of {data.grid_trials} points: %{{y:.4~g}}<extra></extra>",
         )
     return figure

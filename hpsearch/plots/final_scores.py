@@ -1,4 +1,4 @@
-"""Where the searches ended: the test accuracy of every repeat's winner."""
+"""Where the searches ended: the test value of every repeat's winner."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ import numpy as np
 
 from hpsearch.compare.result import Comparison
 from hpsearch.compare.summary import StrategySummary, summarize_strategies
+from hpsearch.metrics import Measure
 from hpsearch.plots.style import GREY, STRATEGY_COLOURS, Figure, blank_figure, error_bar
 from hpsearch.wording import AGAIN
 
@@ -23,31 +24,36 @@ class FinalScoresData:
         refit: likewise.
         rows: the table's lines.
         note: what the bars are.
-        constant: mean test accuracy of always answering the largest class; None if not known.
+        measure: of all of them.
+        constant: mean test value of the best constant answer; None if not known.
     """
 
     test: dict[str, np.ndarray]
     refit: dict[str, np.ndarray]
     rows: dict[str, StrategySummary]
     note: str
+    measure: Measure
     constant: float | None = None
 
 
 def final_scores_data(comparison: Comparison) -> FinalScoresData:
-    """The test accuracy of the winners, and of the same winners trained once more."""
-    rows = summarize_strategies(comparison)
+    """The test values of the winners, and of the same winners trained once more."""
+    rows, measure = summarize_strategies(comparison), comparison.measure
     note = "Diamonds are interquartile means with 95% bootstrap intervals."
     if _outside(comparison):
-        note += " Below the axis: trainings that came out far worse than all others, drawn at its"
+        note += " Beyond the axis: trainings that came out far worse than all others, drawn at its"
         note += " edge."
     if (constant := rows[0].constant) is not None:
-        note += f" Always answering the largest class comes to {constant:.4f}; a dotted line where"
+        note += (
+            f" Always giving the same answer comes to {measure.text(constant)}; a dotted line where"
+        )
         note += " the axis reaches there."
     return FinalScoresData(
         {name: c.test for name, c in comparison.runs.items()},
         {name: c.refit for name, c in comparison.runs.items()},
         {row.strategy: row for row in rows},
         note,
+        measure,
         constant,
     )
 
@@ -55,24 +61,28 @@ def final_scores_data(comparison: Comparison) -> FinalScoresData:
 def _outside(comparison: Comparison) -> bool:
     refits = np.concatenate([c.refit for c in comparison.runs.values()])
     tests = np.concatenate([c.test for c in comparison.runs.values()])
-    return bool((refits < _floor(tests)).any())
+    low, high = _ends(tests, refits, comparison.measure)
+    return bool(((refits < low) | (refits > high)).any())
 
 
-def _floor(tests: np.ndarray) -> float:
-    """The low end of the axis: a little below the winners' own scores."""
-    return float(tests.min() - 0.5 * (np.ptp(tests) or 0.02))
+def _ends(tests: np.ndarray, refits: np.ndarray, measure: Measure) -> tuple[float, float]:
+    """The ends of the axis: on the worse side a little beyond the winners' own values."""
+    tests, refits = measure.sign * tests, measure.sign * refits
+    worse = float(tests.min() - 0.5 * (np.ptp(tests) or 0.02 * (np.abs(tests).max() or 1.0)))
+    low, high = sorted((measure.sign * worse, measure.sign * float(max(tests.max(), refits.max()))))
+    return low, high
 
 
 def final_scores_figure(data: FinalScoresData) -> Figure:
     """A column of points for each strategy: full ones for the winners, open ones trained anew."""
-    figure = blank_figure("", "test accuracy", height=420)
-    every = np.concatenate(list(data.test.values()))
-    low, high = _floor(every), float(max(every.max(), max(r.max() for r in data.refit.values())))
+    figure = blank_figure("", f"test {data.measure.title}", height=420)
+    tests, refits = (np.concatenate(list(each.values())) for each in (data.test, data.refit))
+    low, high = _ends(tests, refits, data.measure)
     margin = 0.06 * (high - low)
     figure.update_yaxes(range=[low - margin, high + margin])
     if data.constant is not None and low - margin <= data.constant <= high + margin:
         figure.add_hline(y=data.constant, line={"color": GREY, "dash": "dot", "width": 1})
-    names = list(data.test)
+    names, shown = list(data.test), data.measure.text
     figure.update_xaxes(tickvals=list(range(len(names))), ticktext=names, automargin=True)
     for shift, scores, what, symbol in (
         (-0.2, data.test, "the networks that won", "circle"),
@@ -89,7 +99,7 @@ def final_scores_figure(data: FinalScoresData) -> Figure:
                 name=what,
                 legendgroup=what,
                 showlegend=at == 0,
-                hovertemplate=f"{name}, {what}: %{{customdata:.4f}}<extra></extra>",
+                hovertemplate=f"{name}, {what}: %{{customdata:.4~g}}<extra></extra>",
             )
     for at, name in enumerate(names):
         test = data.rows[name].test
@@ -100,7 +110,7 @@ def final_scores_figure(data: FinalScoresData) -> Figure:
             mode="markers",
             marker={"color": STRATEGY_COLOURS[name], "size": 13, "symbol": "diamond"},
             showlegend=False,
-            hovertemplate=f"{name}: %{{y:.4f}}, 95% interval {test.low:.4f} to {test.high:.4f}"
-            "<extra></extra>",
+            hovertemplate=f"{name}: %{{y:.4~g}}, "
+            f"95% interval {shown(test.low)} to {shown(test.high)}<extra></extra>",
         )
     return figure

@@ -101,8 +101,8 @@ def history_data(view: StudyView) -> HistoryData:
     winner = view.summary.winner
     beside = [
         f"The dotted line is {b.does}."
-        if axis.range[0] <= b.validation_accuracy <= axis.range[1]
-        else f"Off the axis: {b.does} scores {b.validation_accuracy:.4f}."
+        if axis.range[0] <= b.validation <= axis.range[1]
+        else f"Off the axis: {b.does} scores {view.summary.measure.text(b.validation)}."
         for b in view.summary.baselines
     ]
     return HistoryData(
@@ -112,7 +112,7 @@ def history_data(view: StudyView) -> HistoryData:
         best=_best(trials, view.summary.maximize),
         axis=axis,
         note=" ".join(filter(None, (thinning, crosses, axis.note, beyond, sigma, *beside))),
-        baselines={b.short: b.validation_accuracy for b in view.summary.baselines},
+        baselines={b.short: b.validation for b in view.summary.baselines},
         winner=next(((t.number, t.known_score) for t in trials if t.number == winner), None),
     )
 

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from hpsearch.compare.result import Comparison
+from hpsearch.metrics import ACCURACY, Measure
 from hpsearch.plots.relevance import relevances
 from hpsearch.plots.scales import parameter_axis, points
 from hpsearch.plots.style import STRATEGY_COLOURS, Figure, blank_figure
@@ -28,7 +29,8 @@ class LayoutsData:
         important, unimportant: the names of the two parameters.
         axes: these parameters.
         places: by strategy, (2, n) coordinates.
-        scores: by strategy, (n,) validation accuracy.
+        scores: by strategy, (n,) values in validation.
+        measure: of these.
         note: how many values of each were tried.
     """
 
@@ -38,6 +40,7 @@ class LayoutsData:
     places: dict[str, np.ndarray]
     scores: dict[str, np.ndarray]
     note: str
+    measure: Measure = ACCURACY
 
 
 def layouts_data(comparison: Comparison) -> LayoutsData:
@@ -72,15 +75,17 @@ def layouts_data(comparison: Comparison) -> LayoutsData:
         )
     note = (
         f"In the first repeat {'; '.join(tried)}. Points of a grid that differ in other parameters "
-        "lie on each other here. Accuracies in the lowest third stand at the lower edge."
+        "lie on each other here. The worst third of the values stands at the edge."
     )
-    return LayoutsData(*names, axes, places, scores, note)
+    return LayoutsData(*names, axes, places, scores, note, comparison.measure)
 
 
 def layouts_figures(data: LayoutsData) -> list[Figure]:
     """A figure for each strategy: the points, and above them where they lie on the first axis."""
-    high = max(scores.max() for scores in data.scores.values())
-    low = min(np.quantile(scores, 0.3) for scores in data.scores.values())
+    sign = data.measure.sign
+    best = max((sign * scores).max() for scores in data.scores.values())
+    worst = min(np.quantile(sign * scores, 0.3) for scores in data.scores.values())
+    low, high = sorted((sign * best, sign * worst))
     figures = []
     for strategy, (x, y) in data.places.items():
         figure = blank_figure(data.important, data.unimportant, height=400)
@@ -91,7 +96,7 @@ def layouts_figures(data: LayoutsData) -> list[Figure]:
             yaxis={"domain": [0, 0.7], **beside},
             yaxis2={
                 "domain": [0.76, 1],
-                "title": {"text": "accuracy"},
+                "title": {"text": data.measure.title},
                 "range": [low - 0.1 * (high - low), high + 0.1 * (high - low)],
                 "nticks": 3,
             },
@@ -112,7 +117,7 @@ def layouts_figures(data: LayoutsData) -> list[Figure]:
             mode="markers",
             marker={"color": colour, "size": 5},
             showlegend=False,
-            hovertemplate="accuracy %{y:.3f} at %{x:.3g}<extra></extra>",
+            hovertemplate=f"{data.measure.title} %{{y:.3~g}} at %{{x:.3g}}<extra></extra>",
         )
         figures.append(figure)
     return figures

@@ -193,7 +193,7 @@ PANELS = {
     ),
     "final-scores": Panel(
         "Where the searches ended",
-        "The test accuracy of each repeat's winner: of the networks that won, and of the same "
+        "The test value of each repeat's winner: of the networks that won, and of the same "
         "configuration trained once more with another seed.",
         final_scores_data,
         _one(final_scores_figure),

@@ -29,7 +29,7 @@ def note_markdown(view: StudyView) -> str:
     if summary.winner is not None:
         parts.append(
             f"Trial {summary.winner} stands for the winner, which may have raced over several "
-            "seeds; what optuna-dashboard calls the best trial has the highest single score. Its "
+            "seeds; what optuna-dashboard calls the best trial has the best single score. Its "
             "own importances are of all trials, those of hpsearch of the first stage, which alone "
             "draws from the whole space."
         )

@@ -89,11 +89,11 @@ def _study_head(view: StudyView) -> str:
 
 def _comparison_head(comparisons: Sequence[Comparison]) -> str:
     """The answer in words, and the table: of one data set, or of several put together."""
-    rows = summarize_strategies(*comparisons)
-    more = "".join(f"<li>{html_text(sentence)}</li>" for sentence in answer(rows))
+    rows, measure = summarize_strategies(*comparisons), comparisons[0].measure
+    more = "".join(f"<li>{html_text(sentence)}</li>" for sentence in answer(rows, measure))
     note = comparison_note(comparisons, reference_of(comparisons))
     return (
-        f'<p class="result">{html_text(verdict(rows))}</p>\n<ul>{more}</ul>\n'
+        f'<p class="result">{html_text(verdict(rows, measure))}</p>\n<ul>{more}</ul>\n'
         f"{table_html(strategies_table(comparisons, rows))}"
         f'<p class="note">{html_text(note)}</p>\n'
     )

@@ -6,7 +6,7 @@ end of a search ("model ensembles": top models discovered during cross-validatio
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 from statistics import fmean
 
@@ -26,31 +26,38 @@ class Step:
 
     Attributes:
         candidate: who was added.
-        accuracy: of the ensemble with it, the mean over the folds.
-        loss: its cross-entropy, likewise.
+        score: of the ensemble with it, the mean over the folds; greater is better.
+        loss: its cross-entropy, or the mean square of its errors, likewise.
     """
 
     candidate: int
-    accuracy: float
+    score: float
     loss: float
 
 
 def forward_selection(
-    candidates: Sequence[Sequence[np.ndarray]], labels: Sequence[np.ndarray], size: int
+    candidates: Sequence[Sequence[np.ndarray]],
+    labels: Sequence[np.ndarray],
+    size: int,
+    score: Callable[[np.ndarray, np.ndarray], float],
 ) -> list[Step]:
-    """Add, one after the other, the candidate with which the averaged probabilities do best.
+    """Add, one after the other, the candidate with which the averaged predictions do best.
 
-    Best is the highest accuracy, among equals the lowest cross-entropy, among those the first. It
-    is Caruana et al., "Ensemble selection from libraries of models" (ICML 2004), without
-    replacement. The accuracies are flattered, like all that a choice was made by.
+    Best is the highest score, among equals the lowest loss, among those the first. It is
+    Caruana et al., "Ensemble selection from libraries of models" (ICML 2004), without replacement.
+    The scores are flattered, like all that a choice was made by.
 
     Args:
-        candidates: the probabilities of each, one array (n, n_classes) for every fold.
-        labels: of each fold, class codes (n,).
+        candidates: the predictions of each, one array for every fold: probabilities (n, n_classes),
+            or a quantity (n,).
+        labels: of each fold, class codes (n,), or the quantity.
         size: how many to add, at most all.
+        score: of labels and predictions; greater is better.
 
+    >>> def right_share(y, p): return float(np.mean(p.argmax(axis=1) == y))
     >>> right, wrong = np.array([[0.9, 0.1]]), np.array([[0.2, 0.8]])
-    >>> [(s.candidate, s.accuracy) for s in forward_selection([[wrong], [right]], [[0]], 2)]
+    >>> steps = forward_selection([[wrong], [right]], [np.array([0])], 2, right_share)
+    >>> [(step.candidate, step.score) for step in steps]
     [(1, 1.0), (0, 1.0)]
     """
     steps: list[Step] = []
@@ -60,24 +67,23 @@ def forward_selection(
         tried = []
         for k in left:
             sums = [sum_ + own for sum_, own in zip(total, candidates[k], strict=True)]
-            tried.append(Step(k, *_scores(sums, labels, len(steps) + 1)))
-        steps.append(max(tried, key=lambda step: (step.accuracy, -step.loss)))
+            means = [sum_ / (len(steps) + 1) for sum_ in sums]
+            folds = list(zip(labels, means, strict=True))
+            scored = fmean(score(y, mean) for y, mean in folds)
+            tried.append(Step(k, scored, fmean(_loss(y, mean) for y, mean in folds)))
+        steps.append(max(tried, key=lambda step: (step.score, -step.loss)))
         chosen = steps[-1].candidate
         left.remove(chosen)
         total = [sum_ + own for sum_, own in zip(total, candidates[chosen], strict=True)]
     return steps
 
 
-def _scores(
-    total: Sequence[np.ndarray], labels: Sequence[np.ndarray], members: int
-) -> tuple[float, float]:
-    """Accuracy and cross-entropy of a sum of probabilities, the means over the folds."""
-    accuracies, losses = [], []
-    for sums, y in zip(total, labels, strict=True):
-        accuracies.append(float(np.mean(sums.argmax(axis=1) == y)))
-        chances = sums[np.arange(len(y)), y] / members
-        losses.append(float(-np.log(np.maximum(chances, TINY)).mean()))
-    return fmean(accuracies), fmean(losses)
+def _loss(labels: np.ndarray, predictions: np.ndarray) -> float:
+    """The cross-entropy of probabilities, or the mean square of a quantity's errors."""
+    if predictions.ndim == 1:
+        return float(np.mean((predictions - labels) ** 2))
+    chances = predictions[np.arange(len(labels)), labels]
+    return float(-np.log(np.maximum(chances, TINY)).mean())
 
 
 def members_to_try(

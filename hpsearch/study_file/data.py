@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
-from hpsearch.data import Dataset, Split, load_dataset, make_splits
+from collections.abc import Sequence
+
+import numpy as np
+
+from hpsearch.data import Dataset, DividingColumns, Split, load_dataset, make_splits
 from hpsearch.study_file.models import DataSection
 
 __all__ = ["study_data"]
@@ -29,6 +33,10 @@ def study_data(data: DataSection, seed: int) -> tuple[Dataset, tuple[Split, ...]
         limit=data.limit,
         exclude=data.exclude,
         missing_labels=data.missing_labels,
+        task=data.task,
+        dividing=DividingColumns(data.groups, data.time, data.parts),
+        validation_path=data.validation_path,
+        test_path=data.test_path,
         categories=data.categories,
         ordered=data.ordered,
         decimal=data.decimal,
@@ -36,11 +44,34 @@ def study_data(data: DataSection, seed: int) -> tuple[Dataset, tuple[Split, ...]
     )
     splits = make_splits(
         dataset.y,
+        kind=data.kind_of_split,
+        division=dataset.division,
         test=data.test,
         validation=data.validation,
         folds=data.folds,
+        repeats=data.fold_repeats,
         seed=seed,
         fixed_test=dataset.fixed_test,
         classes=dataset.classes,
     )
-    return dataset.divided(splits[0].train), splits
+    return dataset.divided(splits[0].train, _how_divided(data, dataset, splits)), splits
+
+
+def _how_divided(data: DataSection, dataset: Dataset, splits: Sequence[Split]) -> str:
+    kind, groups = data.kind_of_split, dataset.division.groups
+    if kind == "group":
+        assert groups is not None
+        parts = (splits[0].train, splits[0].validation, splits[0].test)
+        counts = [f"{len(np.unique(groups[rows])):,}" for rows in parts]
+        how = "no {} in two parts, {}, {} and {} of them".format(repr(data.groups), *counts)
+    elif kind == "time":
+        how = f"in the order of {data.time!r}"
+    elif kind == "given":
+        how = f"as {data.parts!r} says" if data.parts else "as the files are"
+    else:
+        strata = "class" if dataset.task == "classification" else "quantile"
+        how = f"stratified by {strata}" if kind == "stratified" else "drawn at random"
+    if data.folds > 1:
+        times = f"{data.fold_repeats} times " if data.fold_repeats > 1 else ""
+        how += f", in {times}{data.folds} folds"
+    return how

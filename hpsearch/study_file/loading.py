@@ -53,7 +53,7 @@ def anchored(study: StudyFile, folder: Path) -> StudyFile:
     """The study with the relative places of its data taken from the folder of its file."""
     places = {
         key: str(folder / whole_path(value))
-        for key in ("path", "folder")
+        for key in ("path", "validation_path", "test_path", "folder")
         if (value := getattr(study.data, key)) is not None
     }
     return study.model_copy(update={"data": study.data.model_copy(update=places)})

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Annotated, Any, Generic, Literal, TypeAlias, TypeVar
 
 from pydantic import (
@@ -21,8 +21,10 @@ from pydantic_core import CoreSchema
 
 from hpsearch.data import DATASETS
 from hpsearch.data.preprocessing import KINDS
+from hpsearch.data.splits import KINDS as KINDS_OF_SPLITS
 from hpsearch.errors import SpaceError, UsageError, nearest, shown
-from hpsearch.nn import ACTIVATIONS, INITIALIZERS, OPTIMIZERS, SCHEDULES
+from hpsearch.metrics import DEFAULT, OWN, Metric, Task, check_metric, metric_named
+from hpsearch.nn import ACTIVATIONS, INITIALIZERS, LOSSES, OPTIMIZERS, SCHEDULES
 from hpsearch.search.strategies import DOUBLE, STRATEGIES
 from hpsearch.space import Categorical, Condition, Float, Int, Parameter, Space, Value, own_value
 from hpsearch.space.settings import SETTINGS
@@ -35,6 +37,7 @@ __all__ = [
     "FloatRange",
     "IntRange",
     "ModelSection",
+    "ObjectiveSection",
     "SearchSection",
     "StudyFile",
     "TrainingSection",
@@ -125,7 +128,7 @@ def _kind(setting: object) -> str:
     return "value"
 
 
-TAGS = ("value", "range", "choices")
+TAGS = ("value", "range", "choices", "table")
 
 FloatSetting = Annotated[
     Annotated[float, Tag("value")]
@@ -144,6 +147,14 @@ BoolSetting = Annotated[
 ]
 NameSetting: TypeAlias = str | Choices[str]
 """Annotated with `OneOf`."""
+
+ClassWeights = Annotated[
+    Annotated[Literal["none", "balanced"], Tag("value")]
+    | Annotated[Choices[Literal["none", "balanced"]], Tag("choices")]
+    | Annotated[dict[str, Annotated[float, Field(ge=0)]], Field(min_length=1), Tag("table")],
+    Discriminator(lambda given: "table" if _kind(given) == "range" else _kind(given)),
+]
+"""A name or several, or a table of numbers by label."""
 
 
 class OneOf:
@@ -168,6 +179,14 @@ def _setting(name: str, searched: _Searched | None = None, *, example: object = 
     return _key(searched or setting.default, does, example=example, json_schema_extra=rules)
 
 
+DIVIDED_BY = {
+    "group": 'groups = "the column whose rows of one value stay together"',
+    "time": 'time = "the column in whose order rows are divided"',
+    "given": 'parts = "the column of train, validation and test", or test_path',
+}
+"""What a kind of split needs, as the file says it."""
+
+
 def _as_text(value: object) -> object:
     """A category as a table has it as text: the number 3 is "3"."""
     if isinstance(value, bool):
@@ -189,6 +208,11 @@ class DataSection(_Table):
     )
     sheet: str | None = _key(None, "The sheet of an Excel file; absent: the first.", example="2024")
     target: str | None = _key(None, "The column of the table that holds the labels.")
+    task: Task | None = _key(
+        None,
+        "classification or regression; absent: decided by what the target holds.",
+        example="regression",
+    )
     exclude: list[str] = _key([], 'Columns to leave out of learning, by name: ["id", "date"].')
     missing_labels: list[str] = _key(
         [], 'Labels that mean a missing one, whose rows go: ["NA", "?"].'
@@ -214,11 +238,39 @@ class DataSection(_Table):
     limit: Whole | None = _key(
         None, "Use a stratified sample of so many rows.", example=1000, ge=10
     )
+    split: Annotated[str, OneOf(KINDS_OF_SPLITS)] | None = _key(
+        None,
+        f"How rows are divided: {', '.join(KINDS_OF_SPLITS)}; absent: as the keys below say, or "
+        "stratified.",
+        example="group",
+    )
+    groups: str | None = _key(
+        None,
+        "A column whose rows of one value stay together, such as a patient; it is no input.",
+        example="patient",
+    )
+    time: str | None = _key(
+        None,
+        "A column in whose order rows are divided, training first and test last; it is no input.",
+        example="date",
+    )
+    parts: str | None = _key(
+        None,
+        "A column that says of each row train, validation or test; it is no input.",
+        example="part",
+    )
+    validation_path: str | None = _key(
+        None, "A table of its own for validation, like path.", example="validation.csv"
+    )
+    test_path: str | None = _key(
+        None, "A table of its own for the test, like path.", example="test.csv"
+    )
     test: float = _key(0.2, "Share of the rows for the one test at the end.", gt=0, lt=1)
     validation: float = _key(0.2, "Share of what is left that scores the trials.", gt=0, lt=1)
     folds: Whole = _key(
         1, "2 or more: cross-validation instead of one validation part.", ge=1, le=50
     )
+    fold_repeats: Whole = _key(1, "How often the folds are drawn anew.", ge=1, le=20)
     preprocessing: Annotated[NameSetting, OneOf(KINDS)] = _setting("preprocessing")
     variance: FloatSetting = _setting("variance")
 
@@ -235,6 +287,88 @@ class DataSection(_Table):
         if (self.name is None) == (self.path is None):
             raise ValueError("needs either name (a known data set) or path (a file), and not both")
         return self
+
+    @model_validator(mode="after")
+    def _one_division(self) -> DataSection:
+        asked = {kind: keys for kind, keys in self._named().items() if keys}
+        if len(asked) > 1:
+            all_keys = " and ".join(key for keys in asked.values() for key in keys)
+            raise ValueError(f"names {all_keys}, and rows are divided in one way; keep one of them")
+        needs = DIVIDED_BY.get(self.split or "stratified")
+        if needs is not None and self.split not in asked:
+            raise ValueError(
+                f'has split = "{self.split}", which needs {needs}; add it, or remove split'
+            )
+        for kind, keys in asked.items():
+            if self.split not in (None, kind):
+                raise ValueError(
+                    f'names {keys[0]}, which split = "{self.split}" does not use; remove one of '
+                    "the two"
+                )
+        if self.parts is not None and len(asked["given"]) > 1:
+            raise ValueError("has the parts in a column and in files; keep one of them")
+        if self.validation_path is not None and self.test_path is None:
+            raise ValueError("has validation_path without test_path; name the file of the test too")
+        if asked.get("given") and self.parts is None and self.path is None:
+            raise ValueError("has a file for a part, and none to train on; name it as path")
+        if self.fold_repeats > 1 and self.folds == 1:
+            raise ValueError("has fold_repeats, which draw folds anew; set folds to 2 or more")
+        return self
+
+    def _named(self) -> dict[str, list[str]]:
+        """The keys that each kind of split has been given."""
+        of_kind = {
+            "group": ("groups",),
+            "time": ("time",),
+            "given": ("parts", "validation_path", "test_path"),
+        }
+        return {
+            kind: [key for key in keys if getattr(self, key) is not None]
+            for kind, keys in of_kind.items()
+        }
+
+    @property
+    def kind_of_split(self) -> str:
+        """How rows are divided, by name or by what else is said of it."""
+        return self.split or next((k for k, keys in self._named().items() if keys), "stratified")
+
+
+class ObjectiveSection(_Table):
+    """What a good network is: by which measure it is searched, raced, stopped, shown and tested."""
+
+    metric: str | None = _key(
+        None,
+        f"Of {', '.join(OWN)}, or any scorer of scikit-learn; absent: {DEFAULT['classification']}.",
+        example=DEFAULT["classification"],
+    )
+    also: list[str] = _key([], 'Others to record of every trial: ["log_loss", "f1_macro"].')
+
+    @field_validator("metric", "also")
+    @classmethod
+    def _known(cls, given: str | list[str] | None) -> str | list[str] | None:
+        for name in [given] if isinstance(given, str) else given or ():
+            check_metric(name)
+        return given
+
+    @model_validator(mode="after")
+    def _each_once(self) -> ObjectiveSection:
+        named = [*filter(None, [self.metric]), *self.also]
+        if len(set(named)) < len(named):
+            raise ValueError("names a metric twice; once is enough")
+        return self
+
+    def metrics(self, task: Task, classes: int) -> tuple[Metric, ...]:
+        """The metric that decides, and after it those that are recorded beside it.
+
+        Args:
+            task: what is learned.
+            classes: how many there are, in a classification.
+
+        Raises:
+            UsageError: one of them does not fit the task, or the number of classes.
+        """
+        names = [self.metric or DEFAULT[task], *self.also]
+        return tuple(metric_named(name, task, classes) for name in names)
 
 
 class ModelSection(_Table):
@@ -265,6 +399,9 @@ class TrainingSection(_Table):
     warmup: FloatSetting = _setting("warmup")
     l2: FloatSetting = _setting("l2", FloatRange(low=1e-6, high=1e-1, log=True))
     weight_averaging: FloatSetting = _setting("weight_averaging")
+    loss: Annotated[NameSetting, OneOf(LOSSES)] = _setting("loss")
+    label_smoothing: FloatSetting = _setting("label_smoothing")
+    class_weight: ClassWeights = _setting("class_weight")
     batch_size: IntSetting = _setting("batch_size")
     patience: Whole | None = _setting("patience", example=5)
     divergence: float = _setting("divergence")
@@ -415,6 +552,7 @@ class StudyFile(_Table):
     name: str = Field(min_length=1, max_length=LONGEST_STUDY_NAME, description="The study's name.")
     seed: Whole = _key(0, "Splits, draws and trainings follow from it.", ge=0, lt=2**63)
     data: DataSection
+    objective: ObjectiveSection = ObjectiveSection()
     model: ModelSection = ModelSection()
     training: TrainingSection = TrainingSection()
     search: SearchSection = SearchSection()
@@ -447,13 +585,40 @@ class StudyFile(_Table):
         return self
 
     def settings(self) -> dict[str, Any]:
-        """Every setting, by name, as the file gives it."""
-        return {
+        """Every setting, by name, as the file gives it; a table of class weights is none."""
+        given = {
             name: getattr(section, name)
             for section in (self.data, self.model, self.training)
             for name in type(section).model_fields
             if name in SETTINGS
         }
+        return {k: SETTINGS[k].default if isinstance(v, dict) else v for k, v in given.items()}
+
+    def class_weights(self, classes: Sequence[str | int]) -> tuple[float, ...] | None:
+        """What ``training.class_weight`` gives each class, if it is a table.
+
+        Args:
+            classes: the labels of the data, in the order of their codes.
+
+        Returns:
+            A number for each; 1 for a label that the table does not name.
+
+        Raises:
+            UsageError: it names a label that there is none of, or leaves no class any weight.
+        """
+        table = self.training.class_weight
+        if not isinstance(table, dict):
+            return None
+        labels = [str(label) for label in classes]
+        for label in table:
+            if label not in labels:
+                close = nearest(label, labels)
+                hint = f"; did you mean {close!r}?" if close else ""
+                raise UsageError(f"class_weight names the label {label!r}, of no row{hint}")
+        weights = tuple(table.get(label, 1.0) for label in labels)
+        if not any(weights):
+            raise UsageError("class_weight is 0 for every class; give one of them more")
+        return weights
 
     def space(self) -> Space:
         """The parameters that the file searches.

@@ -10,26 +10,30 @@ import os
 import socket
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from statistics import fmean, median
 from typing import Any
 
 import numpy as np
 
 from hpsearch.data import DataHandle, Fold, Preprocessor
+from hpsearch.data.target import Scale
+from hpsearch.metrics import DEFAULT, OWN, Metric, Task, metric_named
 from hpsearch.nn import EpochRecord, Network, NetworkConfig, TrainingResult, train
 from hpsearch.space import Value
 from hpsearch.training.diagnosis import Finding, diagnose
+from hpsearch.training.scoring import EpochScore, values
 from hpsearch.training.specification import TrainingSpecification
+from hpsearch.training.targets import Targets
 
 __all__ = [
     "Job",
     "JobResult",
-    "Probabilities",
+    "Predictions",
     "Refit",
     "RefitJob",
     "machine_of",
-    "probabilities_job",
+    "predictions_job",
     "refit_job",
     "train_folds",
     "train_job",
@@ -46,6 +50,10 @@ class Job:
         seed: of the initial weights, the shuffling and the dropout.
         epochs: how long to train.
         test: whether to score the test part too, as only a comparison of searches does.
+        metric: the name of what scores it.
+        also: the names of metrics to record beside.
+        class_weights: how much the samples of each class count, by its code; None for what the
+            configuration says.
     """
 
     data: DataHandle
@@ -53,28 +61,35 @@ class Job:
     seed: int
     epochs: int
     test: bool = False
+    metric: str = DEFAULT["classification"]
+    also: tuple[str, ...] = ()
+    class_weights: tuple[float, ...] | None = None
 
 
 @dataclass(frozen=True)
 class JobResult:
-    """What a training came to.
+    """What a training came to; of its scores greater is better, whatever the metric.
 
     Attributes:
-        score: validation accuracy in [0, 1]; the mean over the folds. Always finite: a training
-            that was stopped as known bad counts with chance (one over the number of classes), as in
-            Bergstra and Bengio (2012).
+        score: of the validation part, the mean over the folds. Always finite: a training that was
+            stopped as known bad counts like the best constant predictor, much as in Bergstra and
+            Bengio (2012).
         complete: False when the training was stopped as known bad.
         why_stopped: "finished", "early stopping", "diverged", "not finite" or "stopped".
-        curve: validation accuracy after each epoch, finite; the mean over the folds.
+        curve: the score after each epoch; the mean over the folds. Of a metric that is too dear for
+            every epoch the last one that was computed; see `EpochScore`.
         losses: training loss after each epoch.
         validation_losses: validation loss after each epoch.
-        best_epoch: the epoch of the best validation accuracy, the median over the folds.
+        best_epoch: the epoch of the best score, the median over the folds.
         fold_scores: the score of each fold.
         seconds: time that it took.
-        test_score: accuracy on the test part, where the job asks for it; chance if not complete.
+        test_score: of the test part, where the job asks for it; that of the best constant predictor
+            if not complete.
         worker: who trained it: the machine's name and the process's number.
         findings: what was wrong with it, if anything: on the first fold, or on the bad one.
         snapshots: of that fold's training, in terms of JSON; see `Trace.document`.
+        also: the values, by name and in their own units, of the metrics recorded beside; the means
+            over the folds, and none if not complete.
     """
 
     score: float
@@ -90,10 +105,11 @@ class JobResult:
     worker: str = ""
     findings: tuple[Finding, ...] = ()
     snapshots: Mapping[str, Any] | None = None
+    also: Mapping[str, float] = field(default_factory=dict)
 
 
 OnEpoch = Callable[[int, float], bool | None]
-"""Called with the epoch (from 1) and its validation accuracy; True stops the training."""
+"""Called with the epoch (from 1) and its validation score; True stops the training."""
 
 Stop = Callable[[], bool]
 """Asked after each epoch; True when nobody waits for the training any more."""
@@ -105,14 +121,19 @@ def train_job(
     """Train and score one configuration on every fold of its data; a pure function of the job."""
     spec = TrainingSpecification.of(job.configuration, epochs=job.epochs)
     data, kind, variance = job.data, spec.preprocessing, spec.variance
+    task: Task = "classification" if data.n_classes else "regression"
+    metric, *also = (metric_named(name, task, data.n_classes) for name in (job.metric, *job.also))
     result = train_folds(
         (data.fold(k, kind, variance=variance) for k in range(data.n_folds)),
         data.n_classes,
         spec,
         seed=job.seed,
-        on_epoch=None if stop is None else lambda _epoch, _accuracy: stop(),
+        metric=metric,
+        also=also,
+        on_epoch=None if stop is None else lambda _epoch, _score: stop(),
         test=(lambda k: data.test(k, kind, variance=variance)) if job.test else None,
         on_trained=on_trained,
+        class_weights=job.class_weights,
     )
     return replace(result, worker=f"{socket.gethostname()} {os.getpid()}")
 
@@ -127,33 +148,36 @@ def machine_of(worker: str) -> str:
 
 
 @dataclass(frozen=True)
-class Probabilities:
+class Predictions:
     """What a configuration, trained once more, says of the validation rows.
 
     Attributes:
         score: as in `JobResult`.
         complete: likewise.
-        probabilities: of each fold (n_validation, n_classes) float32, in the order of its rows.
-        labels: the class codes of the same rows.
+        predictions: of each fold, in the order of its rows: probabilities (n_validation,
+            n_classes) float32, or a quantity (n_validation,).
+        y: the class codes, or the quantity, of the same rows.
     """
 
     score: float
     complete: bool
-    probabilities: tuple[np.ndarray, ...]
-    labels: tuple[np.ndarray, ...]
+    predictions: tuple[np.ndarray, ...]
+    y: tuple[np.ndarray, ...]
 
 
-def probabilities_job(job: Job, stop: Stop | None = None) -> Probabilities:
+def predictions_job(job: Job, stop: Stop | None = None) -> Predictions:
     """The training of `train_job`, and what its networks make of the validation rows."""
-    probabilities: list[np.ndarray] = []
-    labels: list[np.ndarray] = []
+    predictions: list[np.ndarray] = []
+    y: list[np.ndarray] = []
 
     def predict(fold: Fold, network: Network) -> None:
-        probabilities.append(network.predict_proba(fold.X_validation))
-        labels.append(np.array(fold.y_validation))
+        targets = Targets.of(fold.y_train, job.data.n_classes)
+        with np.errstate(all="ignore"):
+            predictions.append(targets.read(network.predict_outputs(fold.X_validation)))
+        y.append(np.array(fold.y_validation))
 
     result = train_job(job, stop, on_trained=predict)
-    return Probabilities(result.score, result.complete, tuple(probabilities), tuple(labels))
+    return Predictions(result.score, result.complete, tuple(predictions), tuple(y))
 
 
 def train_folds(
@@ -162,46 +186,74 @@ def train_folds(
     spec: TrainingSpecification,
     *,
     seed: int,
+    metric: Metric = OWN[DEFAULT["classification"]],
+    also: Sequence[Metric] = (),
     on_epoch: OnEpoch | None = None,
     test: Callable[[int], tuple[np.ndarray, np.ndarray]] | None = None,
     on_trained: Callable[[Fold, Network], None] | None = None,
+    class_weights: tuple[float, ...] | None = None,
 ) -> JobResult:
     """Train one network a fold, one after the other, until one of them is known to be bad.
 
     Args:
         folds: the preprocessed training and validation arrays.
-        n_classes: number of classes in the whole data set.
+        n_classes: number of classes in the whole data set; 0 for a quantity.
         spec: what to train.
         seed: of the initial weights, the shuffling and the dropout; each fold has its own stream.
+        metric: scores it.
+        also: what to record beside.
         on_epoch: watches the first fold, and may stop it.
         test: gives samples and labels to score each fold's network on at its end, if any.
         on_trained: is given each fold with its network, unless that is known to be bad.
+        class_weights: as in `Job`.
     """
     start = time.perf_counter()
-    chance = 1.0 / n_classes
     results: list[TrainingResult] = []
+    curves: list[Sequence[float]] = []
+    scores: list[float] = []
     tested: list[float] = []
+    right: list[float | None] = []
+    beside: list[Mapping[str, float]] = []
     for k, fold in enumerate(folds):
         rng = np.random.default_rng([seed, k])
-        network = Network(fold.X_train.shape[1], n_classes, spec.network, rng=rng)
+        targets = Targets.of(fold.y_train, n_classes)
+        spec = spec.learning(targets.task)
+        network = Network(fold.X_train.shape[1], targets.n_outputs, spec.network, rng=rng)
+        epochs = spec.training.epochs
+        scored = EpochScore(metric, network.loss, targets, fold.y_validation, epochs)
         result = train(
             network,
             fold.X_train,
-            fold.y_train,
+            targets.learned(fold.y_train),
             spec.training,
             rng=rng,
-            validation=(fold.X_validation, fold.y_validation),
-            on_epoch=_watch(on_epoch if k == 0 else None),
+            validation=(fold.X_validation, targets.learned(fold.y_validation)),
+            score=scored,
+            on_epoch=_watch(on_epoch if k == 0 else None, scored),
+            sample_weight=_row_weights(class_weights, fold),
             trace=True,
         )
         results.append(result)
+        curves.append(scored.curve)
         if not _complete(result):
+            scores.append(metric.score(metric.constant(fold.y_train, fold.y_validation)))
+            if test is not None:
+                _, y = test(k)
+                tested = [metric.score(metric.constant(fold.y_train, y))]
             break
+        score = scored.computed.get(_kept(result, spec))
+        right.append(score)
+        if score is None or metric.name != "accuracy" or also:
+            outputs = network.predict_outputs(fold.X_validation)
+            right[k] = network.loss.score(outputs, targets.learned(fold.y_validation))
+            beside.append(values(also, outputs, fold.y_validation, targets))
+            score = scored.score(outputs, fold.y_validation) if score is None else score
+        scores.append(score)
         if on_trained is not None:
             on_trained(fold, network)
         if test is not None:
             X, y = test(k)
-            tested.append(float(np.mean(network.predict_logits(X).argmax(axis=1) == y)))
+            tested.append(scored.score(network.predict_outputs(X), y))
     last = results[-1]
     complete = _complete(last)
     shown = results[0] if complete else last
@@ -212,34 +264,36 @@ def train_folds(
             shown,
             spec.network,
             spec.training,
-            shares=(np.bincount(fold.y_train, minlength=n_classes) / len(fold.y_train)).tolist(),
+            y=targets.learned(fold.y_train),
+            n_outputs=targets.n_outputs,
             n_validation=len(fold.y_validation),
+            right=right[0] if complete else None,
         )
     )
-    scores = tuple(_score(result, spec) if _complete(result) else chance for result in results)
     return JobResult(
-        score=fmean(scores) if complete else chance,
+        score=fmean(scores) if complete else scores[-1],
         complete=complete,
         why_stopped=last.why_stopped,
-        curve=_mean_curve([[_accuracy(r) for r in result.curve] for result in results]),
+        curve=_mean_curve(curves),
         losses=_mean_curve([[r.train_loss for r in result.curve] for result in results]),
         validation_losses=_mean_curve([[_loss(r) for r in result.curve] for result in results]),
         best_epoch=round(median(result.best_epoch for result in results)),
-        fold_scores=scores,
+        fold_scores=tuple(scores),
         seconds=time.perf_counter() - start,
-        test_score=None if test is None else fmean(tested) if complete else chance,
+        test_score=None if test is None else fmean(tested),
+        also={m.name: fmean(of[m.name] for of in beside) for m in also} if complete else {},
         findings=findings,
         snapshots=None if shown.trace is None else shown.trace.document(),
     )
 
 
+def _row_weights(class_weights: tuple[float, ...] | None, fold: Fold) -> np.ndarray | None:
+    """How much each training sample counts, by its class."""
+    return None if class_weights is None else np.array(class_weights)[fold.y_train]
+
+
 def _complete(result: TrainingResult) -> bool:
     return not result.diverged and result.why_stopped != "stopped"
-
-
-def _accuracy(record: EpochRecord) -> float:
-    assert record.validation_accuracy is not None, "objectives always train with validation data"
-    return record.validation_accuracy
 
 
 def _loss(record: EpochRecord) -> float:
@@ -247,10 +301,9 @@ def _loss(record: EpochRecord) -> float:
     return record.validation_loss
 
 
-def _score(result: TrainingResult, spec: TrainingSpecification) -> float:
-    """The accuracy of the weights that are kept: with patience the best epoch's, else the last."""
-    kept = result.epochs if spec.training.patience is None else result.best_epoch
-    return _accuracy(result.curve[kept - 1])
+def _kept(result: TrainingResult, spec: TrainingSpecification) -> int:
+    """The epoch whose weights are kept: with patience the best, else the last."""
+    return result.epochs if spec.training.patience is None else result.best_epoch
 
 
 def _mean_curve(curves: Sequence[Sequence[float]]) -> tuple[float, ...]:
@@ -259,10 +312,12 @@ def _mean_curve(curves: Sequence[Sequence[float]]) -> tuple[float, ...]:
     return tuple(fmean(c[t] for c in curves if len(c) > t) for t in range(length))
 
 
-def _watch(on_epoch: OnEpoch | None) -> Callable[[EpochRecord], bool | None] | None:
+def _watch(
+    on_epoch: OnEpoch | None, scored: EpochScore
+) -> Callable[[EpochRecord], bool | None] | None:
     if on_epoch is None:
         return None
-    return lambda record: on_epoch(record.epoch, _accuracy(record))
+    return lambda record: on_epoch(record.epoch, scored.curve[-1])
 
 
 @dataclass(frozen=True)
@@ -274,6 +329,7 @@ class RefitJob:
     seed: int
     epochs: int
     stop_after: int | None = None
+    class_weights: tuple[float, ...] | None = None
 
 
 @dataclass(frozen=True)
@@ -281,44 +337,49 @@ class Refit:
     """A network trained on everything but the test part, and how it did there.
 
     Attributes:
-        correct: how many rows of the test part it labels right.
-        tested: how many rows the test part has.
+        predictions: for the rows of the test part: probabilities (n_test, n_classes), or a
+            quantity (n_test,).
         network: the architecture.
         state: the network's arrays.
         preprocessor: what was fitted on the same rows.
+        scale: of a quantity, on the same rows; None for classes.
         diverged: whether it did, so that the network is of no use.
     """
 
-    correct: int
-    tested: int
+    predictions: np.ndarray
     network: NetworkConfig
     state: Mapping[str, np.ndarray]
     preprocessor: Preprocessor
+    scale: Scale | None
     diverged: bool
 
 
 def refit_job(job: RefitJob, stop: Stop | None = None) -> Refit:
-    """Train the winner on training plus validation data and label the test part, once."""
+    """Train the winner on training plus validation data and predict the test part, once."""
     spec = TrainingSpecification.of(job.configuration, epochs=job.epochs)
     fold, preprocessor = job.data.refit(spec.preprocessing, variance=spec.variance)
     rng = np.random.default_rng(job.seed)
-    network = Network(fold.X_train.shape[1], job.data.n_classes, spec.network, rng=rng)
+    targets = Targets.of(fold.y_train, job.data.n_classes)
+    spec = spec.learning(targets.task)
+    network = Network(fold.X_train.shape[1], targets.n_outputs, spec.network, rng=rng)
     training = replace(spec.training, patience=None)
     result = train(
         network,
         fold.X_train,
-        fold.y_train,
+        targets.learned(fold.y_train),
         training,
         rng=rng,
+        sample_weight=_row_weights(job.class_weights, fold),
         stop_after=job.stop_after,
         on_epoch=None if stop is None else lambda _: stop(),
     )
-    labels = network.predict_logits(fold.X_validation).argmax(axis=1)
+    with np.errstate(all="ignore"):
+        predictions = targets.read(network.predict_outputs(fold.X_validation))
     return Refit(
-        correct=int((labels == fold.y_validation).sum()),
-        tested=len(labels),
+        predictions=predictions,
         network=spec.network,
         state=network.state(),
         preprocessor=preprocessor,
+        scale=targets.scale,
         diverged=result.diverged,
     )

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from hpsearch.data import Dataset, Fold, Preprocessor, Split, make_splits
 from hpsearch.errors import UnknownNameError, UsageError
+from hpsearch.metrics import DEFAULT, Task, metric_named
 from hpsearch.nn import TrainingConfig
 from hpsearch.search.distributions import suggest
 from hpsearch.space import Categorical, Space, Value
@@ -21,9 +22,9 @@ __all__ = ["MLPObjective"]
 
 
 class MLPObjective:
-    """A multilayer perceptron as an Optuna objective: validation accuracy, to be maximized.
+    """A multilayer perceptron as an Optuna objective: a metric of the validation part.
 
-    It reports the accuracy after each epoch, honours ``trial.should_prune()``, and raises
+    It reports the metric after each epoch, honours ``trial.should_prune()``, and raises
     ``TrialPruned`` for a training that diverges (its loss is not finite or passes three times the
     initial loss), so that every value in the study is finite.
 
@@ -35,13 +36,17 @@ class MLPObjective:
         fixed: values of settings that are not searched, by the names of a study file.
         epochs: passes over the training part.
         validation: share of the rows that scores a trial.
+        metric: the name of one, as in a study file; the study's direction must be its own.
+        task: whether y holds classes or a quantity; None to decide by what it holds.
         folds: 2 or more score by cross-validation; the pruner then sees the first fold.
         seed: of the split, the initial weights and the shuffling.
 
     Raises:
         DataError: X and y do not fit together, or cannot be learned from.
-        UnknownNameError: `space` or `fixed` names a setting that there is none of.
-        UsageError: a value of `space` or `fixed` is none of its setting's.
+        UnknownNameError: `space` or `fixed` names a setting that there is none of, or `metric` is
+            no metric.
+        UsageError: a value of `space` or `fixed` is none of its setting's, or the metric is not for
+            classes, or not for so many.
 
     >>> import optuna
     >>> from sklearn.datasets import load_iris
@@ -62,6 +67,8 @@ class MLPObjective:
         fixed: Mapping[str, Value] | None = None,
         epochs: int = TrainingConfig.epochs,
         validation: float = 0.2,
+        metric: str | None = None,
+        task: Task | None = None,
         folds: int = 1,
         seed: int = 0,
     ) -> None:
@@ -80,7 +87,9 @@ class MLPObjective:
         )
         _check_values(fixed, self.space)
         self.fixed, self.epochs, self.folds, self.seed = fixed, epochs, folds, seed
-        self.data = Dataset.from_arrays("X", X, y)
+        self.data = Dataset.from_arrays("X", X, y, task=task)
+        named = metric or DEFAULT[self.data.task]
+        self.metric = metric_named(named, self.data.task, len(self.data.classes))
         self.splits = make_splits(
             self.data.y, validation=validation, folds=folds, seed=seed, fixed_test=len(self.data.y)
         )
@@ -90,28 +99,34 @@ class MLPObjective:
         """Train the configuration that the trial suggests.
 
         Returns:
-            Validation accuracy in [0, 1].
+            The metric's value on the validation part.
 
         Raises:
-            UsageError: the study minimizes; accuracy is to be maximized.
+            UsageError: the study minimizes what is to be maximized, or the other way.
             optuna.TrialPruned: the pruner, or a diverged training.
         """
         import optuna
 
-        if trial.study.direction != optuna.study.StudyDirection.MAXIMIZE:
+        name, direction = self.metric.name, self.metric.direction
+        if trial.study.direction.name.lower() != direction:
             raise UsageError(
-                "MLPObjective returns accuracy, which is to be maximized; "
-                "make the study with optuna.create_study(direction='maximize')"
+                f"MLPObjective returns {name}, which is to be {direction}d; "
+                f"make the study with optuna.create_study(direction='{direction}')"
             )
         configuration = self.fixed | suggest(trial, self.space)
         spec = TrainingSpecification.of(configuration, epochs=self.epochs)
 
-        def report(epoch: int, accuracy: float) -> bool:
-            trial.report(accuracy, epoch)
+        def report(epoch: int, score: float) -> bool:
+            trial.report(self.metric.of_score(score), epoch)
             return trial.should_prune()
 
         result = train_folds(
-            self._folds(spec), len(self.data.classes), spec, seed=self.seed, on_epoch=report
+            self._folds(spec),
+            len(self.data.classes),
+            spec,
+            seed=self.seed,
+            metric=self.metric,
+            on_epoch=report,
         )
         trial.set_user_attr("why_stopped", result.why_stopped)
         trial.set_user_attr("epochs", len(result.curve))
@@ -120,9 +135,9 @@ class MLPObjective:
         if not result.complete:
             if not result.curve:
                 # A pruned trial without any reported value leaves optuna-dashboard's page blank.
-                trial.report(result.score, 1)
+                trial.report(self.metric.of_score(result.score), 1)
             raise optuna.TrialPruned(f"the training was stopped: {result.why_stopped}")
-        return result.score
+        return self.metric.of_score(result.score)
 
     def _folds(self, spec: TrainingSpecification) -> list[Fold]:
         key = (spec.preprocessing, spec.variance)

@@ -62,10 +62,10 @@ def test_three_faults_are_named_and_the_advised_study_has_none(
     assert (repaired.model.activation, repaired.model.initializer) == ("relu", "he")
     before = run_study(load_study_file(Path("broken.toml")))
     after = run_study(repaired, workers=1)
-    assert before.test_accuracy is not None
-    assert after.test_accuracy is not None
-    assert before.test_accuracy < 0.2
-    assert after.test_accuracy > 0.9
+    assert before.test is not None
+    assert after.test is not None
+    assert before.test < 0.2
+    assert after.test > 0.9
     with open_storage("hpsearch.db") as store:
         assert not any(r.repair for r in advise_study(store, "broken-2").recommendations)
 

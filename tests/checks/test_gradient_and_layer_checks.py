@@ -138,7 +138,9 @@ def test_check_trace_and_lab_ask_the_activation_what_is_saturated_and_dead(
     assert result.trace is not None
     share = result.trace.snapshots[0].layers[:-1, QUANTITIES.index(fault)]
     assert share.tolist() == [1.0, 1.0]
-    found = diagnose(result, network.config, training, shares=(1 / 3,) * 3, n_validation=60)
+    found = diagnose(
+        result, network.config, training, y=y, n_outputs=3, n_validation=60, right=1 / 3
+    )
     name = "dead ReLUs" if fault == "dead" else "saturation"
     assert name in {finding.name for finding in found if finding.fault}
     deep = deep_networks(seed=0, samples=20, width=10, depth=2, batch_norm=False)

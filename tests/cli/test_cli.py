@@ -108,11 +108,11 @@ class TestRun:
         assert code == 0
         document = json.loads(out)
         assert document["study"] == "flowers"
-        assert 0 < document["test_accuracy"] <= 1
-        assert document["test_interval"][0] < document["test_accuracy"]
+        assert 0 < document["test"] <= 1
+        assert document["test_interval"][0] < document["test"]
         assert document["trials"] == 12
         assert document["stages"][0]["name"] == "coarse"
-        assert {"validation_accuracy", "best", "seconds"} <= set(document)
+        assert {"validation", "best", "seconds"} <= set(document)
 
     def test_another_name_and_seed(self, there: Shell) -> None:
         words = ["run", "flowers.toml", "--name", "again", "--seed", "5"]
@@ -201,8 +201,8 @@ class TestLook:
         assert document["tests"] == 2
         ensemble = document["ensemble"]
         assert len(ensemble["members"]) == 2
-        assert ensemble["test_interval"][0] < ensemble["test_accuracy"]
-        assert ensemble["single_test_accuracy"] == document["test_accuracy"]
+        assert ensemble["test_interval"][0] < ensemble["test"]
+        assert ensemble["single_test"] == document["test"]
         from hpsearch.data import load_dataset
 
         data = load_dataset("iris")

@@ -229,5 +229,5 @@ def test_a_study_of_plain_optuna_is_summed_up_too(tmp_path: Path) -> None:
     study.optimize(lambda trial: trial.suggest_float("x", 0, 1), n_trials=4)
     summary = summarize(study)
     assert summary.strategy is None
-    assert summary.validation_accuracy == study.best_value
+    assert summary.validation == study.best_value
     assert summary.rows[0].score == min(row.score for row in summary.rows if row.score is not None)

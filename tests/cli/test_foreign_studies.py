@@ -102,7 +102,7 @@ def test_several_objectives_have_no_single_best(shell: Any, directions: tuple[st
     assert f"2 trials of {len(directions)} values each: no single one is the best." in said
     assert f"Pareto-optimal: {', '.join(map(str, front))}." in said
     best = strictly(shell("best", "many", "--json")[1])
-    assert best["best"] is best["validation_accuracy"] is best["winner"] is None
+    assert best["best"] is best["validation"] is best["winner"] is None
     assert best["pareto"] == front
     assert best["objectives"] == len(directions)
     [listed] = strictly(shell("studies", "--json")[1])
@@ -160,4 +160,4 @@ def test_the_best_of_one_objective_is_by_its_direction(
     rows = strictly(shell("trials", "one", "--json")[1])
     assert rows[0]["number"] == best
     document = strictly(shell("best", "one", "--json")[1])
-    assert document["validation_accuracy"] == rows[0]["score"]
+    assert document["validation"] == rows[0]["score"]

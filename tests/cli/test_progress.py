@@ -25,6 +25,7 @@ from hpsearch.engine.events import (
 )
 from hpsearch.engine.summary import Summary
 from hpsearch.errors import DataError
+from hpsearch.metrics import ACCURACY
 from hpsearch.search.base import Result, Stage, StageKind, Winner
 from hpsearch.space import Float, Space
 from hpsearch.study_file import StudyFile, parse_study_file
@@ -90,7 +91,7 @@ def checked(monkeypatch: pytest.MonkeyPatch, *, stored: int, check: bool = True)
     )
     dataset, [split] = study_data(study.data, study.seed)
     with progress.watch(study, check=check) as on_event:
-        on_event(DataReady(dataset, split, stored))
+        on_event(DataReady(dataset, split, ACCURACY, stored))
     return text.getvalue()
 
 
@@ -175,7 +176,7 @@ class Film:
         if rows is not None:
             dataset, [split] = study_data(study.data, study.seed)
             many = replace(dataset, X=np.zeros((rows, 4), np.float32), y=np.zeros(rows, int))
-            self.tell(DataReady(many, split, 0))
+            self.tell(DataReady(many, split, ACCURACY, 0))
 
     def tell(self, event: Event) -> None:
         before = len(self.text.getvalue())

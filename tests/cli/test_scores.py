@@ -99,4 +99,4 @@ def test_the_list_says_which_way(database: str, capsys: pytest.CaptureFixture[st
     assert documents["loss"]["direction"] == "minimize"
     assert documents["profit"]["direction"] == "maximize"
     assert documents["named"]["score_name"] == "log loss"
-    assert documents["loss"]["validation_accuracy"] == 1.23456e-7
+    assert documents["loss"]["validation"] == 1.23456e-7

@@ -22,6 +22,7 @@ from hpsearch.engine.events import StageStarted, TrialDone
 from hpsearch.engine.identity import open_study
 from hpsearch.engine.lease import Lease
 from hpsearch.errors import StudyFileError, UnknownNameError, UsageError
+from hpsearch.metrics import ACCURACY
 from hpsearch.search.base import StagePlan
 from hpsearch.search.race import how_many
 from hpsearch.storage import load_study, open_storage
@@ -31,7 +32,7 @@ from hpsearch.wording import answer, verdict
 
 pytestmark = pytest.mark.slow
 
-SHAPE = DataShape(features=4, classes=3, rows=96)
+SHAPE = DataShape(features=4, outputs=3, rows=96)
 MEAN = (52104.9375, 1.0)  # what an epoch of an average configuration of `study` costs
 TEXT = """
 name = "c"
@@ -560,12 +561,12 @@ def test_a_search_without_a_winner_is_told_and_counts_with_chance(tmp_path: Path
         assert found.runs["random"].without_winner == 0
         assert found.constant.tolist() == pytest.approx([1 / 3] * 2)
     table = summarize_strategies(found)
-    said = " ".join(answer(table))
+    said = " ".join(answer(table, ACCURACY))
     assert "2 of 2 searches of grid have no winner" in said
     assert "grid's winners are no better" not in said
     document = comparison_document([found])
     assert [row["without_winner"] for row in document["strategies"]] == [2, 0]
-    assert document["baselines"][0]["test_accuracy"] == pytest.approx(1 / 3)
+    assert document["baselines"][0]["test"] == pytest.approx(1 / 3)
 
 
 def test_where_nothing_is_learned_no_strategy_is_ahead(tmp_path: Path) -> None:
@@ -579,8 +580,8 @@ def test_where_nothing_is_learned_no_strategy_is_ahead(tmp_path: Path) -> None:
     )
     found = compare_study(file, storage=str(tmp_path / "c.db"), workers=1)
     table = summarize_strategies(found)
-    assert verdict(table).startswith("Nothing was learned here")
+    assert verdict(table, ACCURACY).startswith("Nothing was learned here")
     assert [row.winners_are for row in table] == ["no better", "no better"]
-    told = [sentence for sentence in answer(table) if "always answering" in sentence]
+    told = [sentence for sentence in answer(table, ACCURACY) if "always answering" in sentence]
     assert [sentence.split("'")[0] for sentence in told] == ["grid", "random"]
     assert f"({44 / 48:.4f})" in told[0]

@@ -112,8 +112,8 @@ def test_the_curve_takes_the_best_of_each_experiment() -> None:
     [
         ([], [], 10, "shape"),
         ([[0.5]], [0.5], 10, "shape"),
-        ([0.5, 1.2], [0.5, 0.5], 10, "chance"),
-        ([0.5, math.nan], [0.5, 0.5], 10, "chance"),
+        ([0.5, 1.2], [0.5, 0.5], 10, "constant answer"),
+        ([0.5, math.nan], [0.5, 0.5], 10, "constant answer"),
         ([0.5, 0.5], [0.5], 10, "2 validation scores and 1 test"),
         ([0.5], [0.5], 1, "at least two"),
     ],

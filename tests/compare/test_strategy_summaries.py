@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from hpsearch.compare.result import StrategyRuns
 from hpsearch.compare.summary import reference_of, summarize_strategies
+from hpsearch.metrics import ACCURACY
 from hpsearch.wording import answer, verdict
 
 REPEATS = 8
@@ -41,7 +42,7 @@ def test_a_clear_winner() -> None:
 
 
 def test_the_sentences() -> None:
-    sentences = list(answer(summarize_strategies(comparison(GRID, SAME, BETTER, DOUBLE))))
+    sentences = list(answer(summarize_strategies(comparison(GRID, SAME, BETTER, DOUBLE)), ACCURACY))
     assert sentences[0] == (
         "coarse-to-fine reached grid's best validation accuracy at 0.25 of its cost "
         "(95% interval 0.25 to 0.25, 8 of 8 repeats)."
@@ -78,7 +79,7 @@ def test_the_sentences() -> None:
     ],
 )
 def test_the_verdict(rival: StrategyRuns, said: str) -> None:
-    assert verdict(summarize_strategies(comparison(GRID, rival))) == said
+    assert verdict(summarize_strategies(comparison(GRID, rival)), ACCURACY) == said
 
 
 @pytest.mark.parametrize("reference_raced", [False, True])
@@ -107,8 +108,10 @@ def test_the_verdict_says_where_only_the_one_ahead_had_a_race(
     behind = {"coarse-to-fine": "grid", "grid": "coarse-to-fine"}
     said = f"; {ahead} had a race over new seeds, {behind[ahead]} had none." if ahead else "race"
     alone = ahead is not None and raced[ahead] and not raced[behind[ahead]]
-    assert (said in verdict(table)) is alone
-    mixed = [sentence for sentence in answer(table) if "A race over new seeds" in sentence]
+    assert (said in verdict(table, ACCURACY)) is alone
+    mixed = [
+        sentence for sentence in answer(table, ACCURACY) if "A race over new seeds" in sentence
+    ]
     assert len(mixed) == (rival_raced != reference_raced)
     for sentence in mixed:
         one, other = sorted(raced, key=lambda name: not raced[name])
@@ -146,7 +149,7 @@ def test_several_data_sets_are_put_together() -> None:
 
 def test_without_grid_the_first_is_the_reference() -> None:
     assert reference_of([comparison(SAME, BETTER)]) == "random"
-    [sentence, *_] = answer(summarize_strategies(comparison(SAME, BETTER)))
+    [sentence, *_] = answer(summarize_strategies(comparison(SAME, BETTER)), ACCURACY)
     assert "reached random's best" in sentence
 
 
@@ -156,7 +159,7 @@ def test_too_few_repeats_are_called_so(repeats: int, warned: bool) -> None:
         strategy_runs(c.strategy, [[0.5, 0.6]] * repeats, c.test[:repeats].tolist())
         for c in (GRID, BETTER)
     ]
-    last = list(answer(summarize_strategies(comparison(*few))))[-1]
+    last = list(answer(summarize_strategies(comparison(*few)), ACCURACY))[-1]
     assert ("too few to tell" in last) is warned
 
 
@@ -164,4 +167,4 @@ def test_one_repeat_and_one_strategy_still_have_a_table() -> None:
     alone = strategy_runs("grid", [[0.5]], [0.5])
     [row] = summarize_strategies(comparison(alone))
     assert row.test == (0.5, 0.5, 0.5)
-    assert list(answer([row])) == []
+    assert list(answer([row], ACCURACY)) == []

@@ -213,10 +213,10 @@ def test_a_renamed_study_keeps_all_that_it_has(store: WriteBehindStorage, databa
         assert load_epochs(again, study_id=study._study_id) == curves
         assert load_model_bytes(again, study._study_id, summary.model)
         now = summarize(study)
-        assert (now.rows, now.best, now.test_accuracy) == (
+        assert (now.rows, now.best, now.test) == (
             summary.rows,
             summary.best,
-            summary.test_accuracy,
+            summary.test,
         )
         file = kept_study_file(study)
         assert file is not None

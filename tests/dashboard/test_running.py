@@ -75,7 +75,7 @@ def test_a_renamed_study_goes_on_under_its_new_name(database: str, ask: Ask) -> 
     summary = run_study(
         parse_study_file(STUDY.format(name="new", n=8)), storage=database, workers=1
     )
-    assert summary.test_accuracy is not None
+    assert summary.test is not None
     after = [t.params for t in load_study(open_storage(database), "new").trials]
     assert len(after) == 8
     assert after[:5] == before[:5]

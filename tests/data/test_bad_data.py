@@ -62,11 +62,6 @@ BAD: dict[str, tuple[str, Content, str]] = {
     "one class": ("t.csv", "p,y\n1,a\n2,a\n3,a\n", "at least two classes"),
     "one sample": ("t.csv", "p,y\n1,a\n2,a\n3,b\n", "class 'b' has one sample"),
     "no label": ("t.csv", "p,y\n1,\n2,NA\n3,?\n", "target 'y' has no value in any row"),
-    "regression": (
-        "t.csv",
-        "p,y\n" + "".join(f"{i},{i / 7}\n" for i in range(60)),
-        "a quantity to regress",
-    ),
     "target is an identifier": (
         "t.csv",
         "p,y\n" + "".join(f"{i},n{i}\n" for i in range(60)),

@@ -17,10 +17,11 @@ from hpsearch.cli.app import run
 from hpsearch.cli.render import winner_text
 from hpsearch.data import Dataset, Split, make_splits
 from hpsearch.engine import run_study, summarize
-from hpsearch.engine.baselines import constant, held_against
+from hpsearch.engine.baselines import constant, held_in_validation
 from hpsearch.engine.ensemble import make_ensemble
 from hpsearch.engine.identity import kept_study_file
 from hpsearch.errors import NoWinnerError, RunError, StorageError
+from hpsearch.metrics import ACCURACY, OWN
 from hpsearch.plots import read_view
 from hpsearch.plots.curves import curves_data
 from hpsearch.plots.history import history_data
@@ -33,6 +34,9 @@ from hpsearch.training.jobs import Refit, RefitJob, refit_job
 from hpsearch.wording import best_trials, result_sentence
 
 pytestmark = pytest.mark.slow
+
+
+RIGHT = OWN["accuracy"]
 
 
 def advice_for(study: optuna.Study) -> tuple[Recommendation, ...]:
@@ -62,22 +66,20 @@ class TestConstant:
     def test_it_answers_the_largest_class(self, labels: list[Any], words: str) -> None:
         made = dataset(labels)
         splits = make_splits(made.y, seed=1)
-        found = constant(made, splits)
+        found = constant(made, splits, RIGHT)
         assert found.does == words
         assert found.short == words.replace("answering ", "")
         code = int(np.bincount(made.y).argmax())
         [split] = splits
-        assert found.test_rows == len(split.test)
-        assert found.test_correct == int((made.y[split.test] == code).sum())
+        assert found.test == pytest.approx((made.y[split.test] == code).mean())
         share = (made.y[split.validation] == code).mean()
-        assert found.validation_accuracy == pytest.approx(share)
+        assert found.validation == pytest.approx(share)
 
     def test_the_class_is_that_of_training_and_validation_not_of_the_test_part(self) -> None:
         made = dataset(["a"] * 60 + ["b"] * 40, test=["a"] * 10 + ["b"] * 30)
-        found = constant(made, make_splits(made.y, seed=0, fixed_test=made.fixed_test))
+        found = constant(made, make_splits(made.y, seed=0, fixed_test=made.fixed_test), RIGHT)
         assert found.does == "always answering 'a'"
-        assert (found.test_correct, found.test_rows) == (10, 40)
-        assert found.test_accuracy == 0.25
+        assert found.test == 0.25
 
     def test_over_folds_it_is_the_mean(self) -> None:
         y = np.array([0] * 6 + [1] * 4)
@@ -87,7 +89,7 @@ class TestConstant:
             Split(np.arange(3, 9), np.arange(3), test),
             Split(np.arange(4), np.arange(4, 9), test),
         )
-        assert constant(made, splits).validation_accuracy == pytest.approx((1 + 2 / 5) / 2)
+        assert constant(made, splits, RIGHT).validation == pytest.approx((1 + 2 / 5) / 2)
 
     @pytest.mark.parametrize(
         ("correct", "rows", "baseline", "verdict"),
@@ -103,7 +105,7 @@ class TestConstant:
     def test_a_winner_is_held_against_it_by_its_interval(
         self, correct: int, rows: int, baseline: float, verdict: str
     ) -> None:
-        assert held_against(correct / rows, rows, baseline) == verdict
+        assert held_in_validation(correct / rows, rows, baseline, ACCURACY) == verdict
 
 
 TEXT = """
@@ -169,14 +171,14 @@ def test_a_winner_that_learned_nothing_is_called_so_everywhere(
     store = open_storage("hpsearch.db")
     summary = summarize(load_study(store, "s"))
     [beside] = summary.baselines
-    assert (beside.test_correct, beside.test_rows) == (75, 80)
+    assert beside.test == 75 / 80
     assert summary.verdict(beside) == "no better"
     assert summary.document()["baselines"] == [
         {
             "name": "constant",
             "does": "always answering 'no'",
-            "validation_accuracy": beside.validation_accuracy,
-            "test_accuracy": 0.9375,
+            "validation": beside.validation,
+            "test": 0.9375,
             "winner_is": "no better",
         }
     ]
@@ -218,7 +220,7 @@ def test_a_winner_that_learned_is_not_called_so(here: Here, db: str) -> None:
         storage=db,
     )
     [beside] = summary.baselines
-    assert (beside.does, beside.test_accuracy) == (
+    assert (beside.does, beside.test) == (
         "always answering 'setosa'",
         pytest.approx(1 / 3),
     )
@@ -244,12 +246,12 @@ def test_while_a_search_goes_on_the_validation_parts_are_compared(
     target = load_study(open_storage(db), "s")
     summary = summarize(target)
     [beside] = summary.baselines
-    assert summary.test_accuracy is beside.test_accuracy is beside.test_correct is None
+    assert summary.test is beside.test is None
     assert summary.verdict(beside) == "no better"
     sentence = result_sentence(read_view(open_storage(db), "s").summary)
     assert "no better than always answering 'no'" in sentence
     [kept] = json.loads(target.user_attrs["hpsearch:data"])["baselines"]
-    assert kept["test_correct"] is None  # of the test part nothing is known before its time
+    assert kept["test"] is None  # of the test part nothing is known before its time
 
 
 @pytest.mark.parametrize(

@@ -93,7 +93,7 @@ def test_the_members_are_confirmed_configurations_trained_as_in_the_study(
     assert len({str(member.configuration) for member in ensemble.members}) == 3
     winner = summarize(load_study(open_storage(db), "s")).best
     assert winner is not None
-    assert ensemble.single_validation_accuracy == scores[tuple(sorted(winner.items()))]
+    assert ensemble.single_validation == scores[tuple(sorted(winner.items()))]
     assert ensemble.members[0].alone == ensemble.members[0].together == max(scores.values())
 
 
@@ -104,16 +104,17 @@ def test_the_exported_average_is_what_was_tested(here: Here, db: str) -> None:
     model = network_of(db, ensemble)
     assert len(model.members) == 3
     right = model.predict(X) == np.asarray(model.classes)[y]
-    assert right.sum() == ensemble.test_correct
+    assert right.mean() == ensemble.test
     alone = network_of(db, None)
-    assert (alone.predict(X) == np.asarray(alone.classes)[y]).sum() == ensemble.single_test_correct
+    assert (alone.predict(X) == np.asarray(alone.classes)[y]).mean() == ensemble.single_test
     refits = [refit_job(job) for job in here.jobs if isinstance(job, RefitJob)]
     assert len(refits) == 3
     for refit, member in zip(refits, model.members, strict=True):
         np.testing.assert_array_equal(refit.state["parameters"], member.state["parameters"])
+    assert ensemble.test_interval is not None
     low, high = ensemble.test_interval
-    assert low < ensemble.test_correct / ensemble.test_rows <= high
-    assert ensemble.better == (ensemble.test_correct > ensemble.single_test_correct)
+    assert low < ensemble.test <= high
+    assert ensemble.better == (ensemble.test > ensemble.single_test)
     assert model.origin["ensemble"] == ensemble.document()
 
 
@@ -123,8 +124,8 @@ def test_an_ensemble_of_the_winner_alone_is_the_winner(here: Here, db: str) -> N
     X, _ = rows("test")
     expected = network_of(db, None).predict_proba(X)
     np.testing.assert_array_equal(network_of(db, ensemble).predict_proba(X), expected)
-    assert ensemble.test_correct == ensemble.single_test_correct
-    assert ensemble.validation_accuracy == ensemble.single_validation_accuracy
+    assert ensemble.test == ensemble.single_test
+    assert ensemble.validation == ensemble.single_validation
     assert not ensemble.better
 
 

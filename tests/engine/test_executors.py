@@ -4,17 +4,21 @@ from __future__ import annotations
 
 import multiprocessing.forkserver
 import os
+import random
 import signal
 import subprocess
 import sys
 import threading
-from concurrent.futures import BrokenExecutor
+import time
+from collections import Counter
+from concurrent.futures import FIRST_COMPLETED, wait
 from contextlib import suppress
 from pathlib import Path
+from typing import Any
 
 import pytest
-from pebble import ProcessExpired
 
+from hpsearch.engine.executors import WorkerDiedError
 from hpsearch.engine.executors import processes as module
 from hpsearch.engine.executors.processes import process_pool
 from hpsearch.errors import RunError
@@ -22,6 +26,52 @@ from hpsearch.errors import RunError
 needs_forkserver = pytest.mark.skipif(
     "forkserver" not in multiprocessing.get_all_start_methods(), reason="kills the forkserver"
 )
+
+
+def workers_of(pool: object) -> list[int]:
+    assert isinstance(pool, module._Processes)
+    processes = [worker._process for worker in pool._workers]
+    return [process.pid for process in processes if process is not None and process.pid]
+
+
+def slowly(number: int) -> tuple[int, bytes]:
+    """A job of some milliseconds; every fourth result is longer than one write to a pipe."""
+    time.sleep(0.004 * (number % 3))
+    return number, bytes(100_000 if number % 4 == 0 else 10)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("seed", [1, 2])
+def test_no_job_is_lost_whenever_workers_are_killed(seed: int) -> None:
+    """Between jobs, before one is begun, while a result is on its way: each future ends."""
+    rng, over = random.Random(seed), threading.Event()
+
+    def kill() -> None:
+        while not over.wait(rng.expovariate(15)):
+            if pids := workers_of(pool):
+                with suppress(ProcessLookupError):
+                    os.kill(rng.choice(pids), signal.SIGKILL)
+
+    killer = threading.Thread(target=kill)
+    ended: Counter[str] = Counter()
+    with process_pool(2) as pool:
+        killer.start()
+        until, number, flight = time.monotonic() + 3, 0, {}
+        while time.monotonic() < until or flight:
+            while len(flight) < 4 and time.monotonic() < until:
+                flight[pool.submit(slowly, number)] = number
+                number += 1
+            done = wait(flight, timeout=60, return_when=FIRST_COMPLETED).done
+            assert done, f"lost: {sorted(flight.values())}, after {ended}"
+            for future in done:
+                expected = flight.pop(future)
+                error = future.exception()
+                ended[type(error).__name__] += 1
+                if error is None:
+                    assert future.result()[0] == expected
+        over.set()
+        killer.join()
+    assert set(ended) == {"NoneType", "WorkerDiedError"}, ended
 
 
 @pytest.mark.slow
@@ -33,8 +83,7 @@ def test_a_worker_whose_starts_are_killed_for_seconds_does_its_job_afterwards() 
     def kill() -> None:
         while not over.wait(0.02):
             server = multiprocessing.forkserver._forkserver._forkserver_pid  # type: ignore[attr-defined]
-            workers = [worker.pid for pool in executor._pools for worker in module._processes(pool)]
-            for pid in [server, *workers]:
+            for pid in [server, *workers_of(executor)]:
                 if pid:
                     with suppress(ProcessLookupError):
                         os.kill(pid, signal.SIGKILL)
@@ -42,7 +91,6 @@ def test_a_worker_whose_starts_are_killed_for_seconds_does_its_job_afterwards() 
 
     killer = threading.Thread(target=kill)
     with process_pool(1) as executor:
-        assert isinstance(executor, module._Processes)
         killer.start()
         threading.Timer(2.0, over.set).start()
         lost = 0
@@ -50,7 +98,7 @@ def test_a_worker_whose_starts_are_killed_for_seconds_does_its_job_afterwards() 
             try:
                 assert executor.submit(abs, -3).result(timeout=60) == 3
                 lost = 0
-            except (BrokenExecutor, ProcessExpired):
+            except WorkerDiedError:
                 lost += 1
                 assert not over.is_set() or lost < 100, "no worker comes back"
     killer.join()
@@ -58,24 +106,44 @@ def test_a_worker_whose_starts_are_killed_for_seconds_does_its_job_afterwards() 
 
 
 def test_a_machine_that_starts_no_process_is_one_sentence(monkeypatch: pytest.MonkeyPatch) -> None:
-    class Broken:
-        @property
-        def active(self) -> bool:
-            raise OSError(28, "No space left on device")
-
-        def stop(self) -> None:
-            pass
-
-        def join(self) -> None:
-            pass
+    def full() -> None:
+        raise OSError(28, "No space left on device")
 
     monkeypatch.setattr(module, "START_SECONDS", 0.2)
-    monkeypatch.setattr(module, "_start_pool", Broken)
+    monkeypatch.setattr(module, "_context", full)
     with (
         process_pool(2) as executor,
         pytest.raises(RunError, match="no worker process can be started"),
     ):
         executor.submit(abs, -3).result(timeout=10)
+
+
+class Secret:
+    """Neither a job nor a result can be of it."""
+
+    def __reduce__(self) -> str:
+        raise TypeError("it stays here")
+
+
+def secret(_: None) -> Secret:
+    return Secret()
+
+
+@pytest.mark.parametrize(("function", "job"), [(abs, Secret()), (secret, None)])
+def test_what_cannot_be_sent_is_an_error_of_its_job(function: Any, job: Any) -> None:
+    with process_pool(1) as pool:
+        with pytest.raises((TypeError, RuntimeError), match="it stays here"):
+            pool.submit(function, job).result(timeout=60)
+        assert pool.submit(abs, -3).result(timeout=60) == 3
+
+
+def test_a_job_that_passes_its_limit_is_killed_and_those_behind_it_go_on() -> None:
+    with process_pool(1) as pool:
+        late = pool.submit(time.sleep, 600, limit=0.2)
+        others = [pool.submit(abs, -n, limit=60.0) for n in range(3)]
+        with pytest.raises(TimeoutError):
+            late.result(timeout=60)
+        assert [other.result(timeout=60) for other in others] == [0, 1, 2]
 
 
 def printed_by(script: str, folder: Path) -> str:

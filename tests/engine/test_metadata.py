@@ -12,6 +12,7 @@ from hpsearch.cli.app import run
 from hpsearch.engine import record, run_study, summarize
 from hpsearch.engine.metadata import SHAPES
 from hpsearch.errors import StorageError
+from hpsearch.metrics import ACCURACY
 from hpsearch.plots import panel, read_view
 from hpsearch.storage import WriteBehindStorage, load_study, open_storage
 from hpsearch.study_file import parse_study_file
@@ -101,11 +102,12 @@ def test_a_damaged_study_does_not_hide_the_others(
 
 RESULT = {
     "configuration": {},
-    "validation_accuracy": 0.9,
+    "validation": 0.9,
     "validation_std": None,
     "validation_scores": [0.9],
     "validation_slots": [[0, 0]],
-    "test_correct": 9,
+    "test": 0.9,
+    "test_interval": [0.6, 0.98],
     "test_rows": 10,
     "tests": 1,
     "seconds": 1.0,
@@ -115,13 +117,14 @@ RESULT = {
     "baselines": [],
 }
 ODD = {
-    "no row": {"test_rows": 0, "test_correct": 0},
+    "no row": {"test_rows": 0},
     "fewer rows than right": {"test_correct": 11},
     "negative counts": {"test_correct": -1},
+    "an interval of three ends": {"test_interval": [0.1, 0.2, 0.3]},
     "counts that are true": {"test_rows": True},
     "counts of 400 digits": {"test_rows": 10**400},
-    "an accuracy of 400 digits": {"validation_accuracy": 10**400},
-    "an accuracy that is text": {"validation_accuracy": "0.9"},
+    "an accuracy of 400 digits": {"validation": 10**400},
+    "an accuracy that is text": {"validation": "0.9"},
     "seconds that are a list": {"seconds": [1]},
     "slots of three numbers": {"validation_slots": [[0, 1, 2]]},
     "slots that are text": {"validation_slots": ["ab"]},
@@ -141,7 +144,7 @@ def test_a_result_that_cannot_be_damages_its_study_alone(
     assert run(["studies", "--json", "--storage", database]) == 0
     bad, good = json.loads(capsys.readouterr().out)
     assert "metadata of the study 'bad' are damaged" in bad["error"]
-    assert good["test_accuracy"] == 0.9
+    assert good["test"] == 0.9
 
 
 @pytest.mark.parametrize(
@@ -154,6 +157,25 @@ def test_a_note_of_any_content_is_one_sentence(text: object) -> None:
         summarize(study)
 
 
+def test_a_result_that_counted_rows_is_read_as_shares() -> None:
+    """As studies did that are older than other metrics."""
+    file = {"data": {}, "model": {}, "training": {"epochs": 1}, "search": {"strategy": "random"}}
+    study = optuna.create_study(direction="maximize")
+    old = {key: RESULT[key] for key in RESULT if key not in ("validation", "test", "test_interval")}
+    model = {"name": "constant", "does": "always 1", "short": "1", "validation_accuracy": 0.5}
+    old["baselines"] = [model | {"test_correct": 5, "test_rows": 10}]
+    old |= {"validation_accuracy": 0.8, "test_correct": 9}
+    study.set_user_attr("hpsearch:result", json.dumps(old))
+    study.set_user_attr("hpsearch:study file", json.dumps(file))
+    summary = summarize(study)
+    assert (summary.validation, summary.test) == (0.8, 0.9)
+    assert summary.test_interval == pytest.approx((0.596, 0.982), abs=1e-3)
+    assert summary.measure == ACCURACY
+    [beside] = summary.baselines
+    assert (beside.validation, beside.test) == (0.5, 0.5)
+    assert summary.verdict(beside) == "better"
+
+
 def test_an_attribute_that_is_nested_deeply_hides_nothing() -> None:
     study = optuna.create_study(study_name="s", storage=WriteBehindStorage("sqlite://"))
     nested: object = 1
@@ -161,7 +183,7 @@ def test_an_attribute_that_is_nested_deeply_hides_nothing() -> None:
         nested = [nested]
     study.set_user_attr("of others", nested)
     study.set_user_attr("hpsearch:result", json.dumps(RESULT))
-    assert summarize(study).test_accuracy == 0.9
+    assert summarize(study).test == 0.9
 
 
 @pytest.mark.parametrize("value", ["ü", [1], {"a": 1}, True, -1, 0.5, 10**30])
@@ -172,7 +194,7 @@ def test_a_trial_whose_slot_is_none_is_somebody_elses(name: str, value: object) 
     for key in ("stage_index", "slot", "seed", "epochs"):
         trial.set_user_attr(key, value if key == name else 1)
     study.tell(trial, 0.5)
-    assert record.read_results(study.trials) == {}
+    assert record.read_results(study.trials, ACCURACY) == {}
     assert record.read_slots(study.trials) == []
 
 

@@ -9,6 +9,7 @@ import optuna
 import pytest
 
 from hpsearch.engine import record
+from hpsearch.metrics import ACCURACY, Measure
 from hpsearch.search.base import RACE, Chosen, Motive, Move, Result, Stage, StageKind
 from hpsearch.space import Categorical, Float, Int, Space
 from hpsearch.storage import WriteBehindStorage, load_epochs
@@ -69,17 +70,17 @@ def test_a_running_trial_says_what_is_to_be_done(study: optuna.Study) -> None:
         "training": "digest",
     }
     assert list(record.read_unfinished(study.trials)) == [(1, 1)]
-    assert record.read_results(study.trials) == {}
+    assert record.read_results(study.trials, ACCURACY) == {}
 
 
 @pytest.mark.parametrize(
     ("result", "state"), [(GOOD, "COMPLETE"), (BAD, "PRUNED"), (SEEN, "COMPLETE")]
 )
 def test_a_result_comes_back_as_it_went(study: optuna.Study, result: JobResult, state: str) -> None:
-    record.finish_trial(study._storage, begin(study, 1), result)
+    record.finish_trial(study._storage, begin(study, 1), result, ACCURACY)
     [trial] = study.trials
     assert trial.state.name == state
-    assert record.read_results(study.trials) == {
+    assert record.read_results(study.trials, ACCURACY) == {
         (1, 1): Result(STAGE.slot(1), result.score, complete=result.complete)
     }
     assert record.read_unfinished(study.trials) == {}
@@ -87,15 +88,32 @@ def test_a_result_comes_back_as_it_went(study: optuna.Study, result: JobResult, 
     storage: Any = study._storage
     epochs = load_epochs(storage, study_id=study._study_id)[trial._trial_id]
     assert load_epochs(storage, trial_id=trial._trial_id) == {trial._trial_id: epochs}
-    again = record.read_result(trial, epochs)
+    again = record.read_result(trial, epochs, ACCURACY)
     if result is not BAD:
         assert again == result
     else:
         assert (again.score, again.complete, again.why_stopped) == (0.5, False, "not finite")
 
 
+def test_what_is_minimized_stands_in_the_store_as_it_is() -> None:
+    study = optuna.create_study(direction="minimize", storage=WriteBehindStorage("sqlite://"))
+    loss = Measure("log_loss", "minimize", (0.0, None))
+    result = replace(
+        GOOD, score=-0.5, curve=(-0.9, -0.5), fold_scores=(-0.4, -0.6), also={"f1_macro": 0.8}
+    )
+    record.finish_trial(study._storage, begin(study, 1), result, loss)
+    [trial] = study.trials
+    assert (trial.value, trial.intermediate_values) == (0.5, {1: 0.9, 2: 0.5})
+    assert trial.user_attrs["fold_scores"] == [0.4, 0.6]
+    assert trial.user_attrs["f1_macro"] == 0.8
+    [read] = record.read_results(study.trials, loss).values()
+    assert read.score == -0.5
+    epochs = {"train_loss": result.losses, "validation_loss": result.validation_losses}
+    assert record.read_result(trial, epochs, loss, ["f1_macro"]) == replace(result, test_score=0.7)
+
+
 def test_findings_are_attributes_that_everybody_reads(study: optuna.Study) -> None:
-    record.finish_trial(study._storage, begin(study, 1), SEEN)
+    record.finish_trial(study._storage, begin(study, 1), SEEN, ACCURACY)
     [trial] = study.trials
     assert trial.user_attrs["diagnosis"] == {"overfitting": "100% and 50%"}
     assert trial.user_attrs["hints"] == {"still improving": "it fell"}
@@ -129,11 +147,11 @@ def test_a_winner_past_the_end_of_the_range_may_race(
 
 def test_folds_are_kept_apart(study: optuna.Study) -> None:
     folds = JobResult(0.7, True, "finished", (0.7,), (1.0,), (1.1,), 1, (0.6, 0.8), 0.1)
-    record.finish_trial(study._storage, begin(study), folds)
+    record.finish_trial(study._storage, begin(study), folds, ACCURACY)
     [trial] = study.trials
     assert trial.user_attrs["fold_scores"] == [0.6, 0.8]
     epochs = {"train_loss": [1.0], "validation_loss": [1.1]}
-    assert record.read_result(trial, epochs) == folds
+    assert record.read_result(trial, epochs, ACCURACY) == folds
 
 
 def test_failures_and_foreign_trials_are_no_results(study: optuna.Study) -> None:
@@ -143,7 +161,7 @@ def test_failures_and_foreign_trials_are_no_results(study: optuna.Study) -> None
     assert failed.state.name == "FAIL"
     assert failed.user_attrs["error"] == "KeyError: x"
     assert failed.user_attrs["attempts"] == 2
-    assert record.read_results(study.trials) == record.read_unfinished(study.trials) == {}
+    assert record.read_results(study.trials, ACCURACY) == record.read_unfinished(study.trials) == {}
 
 
 @pytest.mark.parametrize("interrupted", [True, False])
@@ -155,7 +173,7 @@ def test_a_slot_is_taken_up_again_in_its_own_trial(study: optuna.Study, interrup
     assert left.state.name == ("WAITING" if interrupted else "RUNNING")
     record.resume_trial(study._storage, number, left.state)
     assert study.trials[0].state.name == "RUNNING"
-    record.finish_trial(study._storage, number, GOOD)
+    record.finish_trial(study._storage, number, GOOD, ACCURACY)
     assert [t.state.name for t in study.trials] == ["COMPLETE"]
 
 

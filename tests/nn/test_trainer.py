@@ -56,7 +56,7 @@ def fit(
 
 
 def accuracy(network: Network, X: np.ndarray, y: np.ndarray) -> float:
-    return float(np.mean(network.predict_logits(X).argmax(axis=1) == y))
+    return float(np.mean(network.predict_outputs(X).argmax(axis=1) == y))
 
 
 RATES = {"sgd": 0.2, "momentum": 0.05, "nesterov": 0.05, "adagrad": 0.1}
@@ -183,33 +183,50 @@ def test_early_stopping_restores_the_best_epoch(batch_norm: bool) -> None:
     result = train(network, *train_data, config, rng=rng, validation=validation, on_epoch=remember)
     assert result.why_stopped == "early stopping"
     assert result.epochs == result.best_epoch + 5
-    best = max(result.curve, key=lambda r: (r.validation_accuracy, -(r.validation_loss or 0)))
+    best = max(result.curve, key=lambda r: (r.validation_score, -(r.validation_loss or 0)))
     assert best.epoch == result.best_epoch
     for name, value in network.state().items():
         np.testing.assert_array_equal(value, states[result.best_epoch - 1][name])
-    assert accuracy(network, *validation) == best.validation_accuracy
+    assert accuracy(network, *validation) == best.validation_score
 
 
 def test_a_tie_in_accuracy_goes_to_the_lower_loss() -> None:
     X, y = blobs(200, spread=0.05)  # separable: accuracy is soon 1, the loss keeps falling
     config = TrainingConfig(learning_rate=0.05, epochs=15, patience=3)
     _, result = fit(config, data=(X, y), validation=(X, y))
-    assert result.curve[5].validation_accuracy == 1.0
+    assert result.curve[5].validation_score == 1.0
     assert result.why_stopped == "finished"
     assert result.best_epoch == 15
+
+
+def test_any_score_decides_when_to_stop_and_what_is_kept() -> None:
+    X, y = blobs(60, spread=1.5)
+    seen: list[tuple[int, ...]] = []
+
+    def least_sure(outputs: np.ndarray, labels: np.ndarray) -> float:
+        seen.append((*outputs.shape, len(labels)))
+        return -float(np.abs(outputs).max())
+
+    config = TrainingConfig(learning_rate=0.1, batch_size=16, epochs=50, patience=3)
+    network, result = fit(config, data=(X, y), validation=(X, y), score=least_sure)
+    scores = [record.validation_score for record in result.curve]
+    assert result.why_stopped == "early stopping"
+    assert result.best_epoch == 1 + int(np.argmax(scores))
+    assert least_sure(network.predict_outputs(X), y) == max(scores)
+    assert set(seen) == {(60, CLASSES, 60)}
 
 
 def test_without_patience_the_last_weights_stay() -> None:
     X, y = blobs()
     network, result = fit(validation=(X, y))
-    assert accuracy(network, X, y) == result.curve[-1].validation_accuracy
+    assert accuracy(network, X, y) == result.curve[-1].validation_score
     assert result.epochs == 5
 
 
 def test_without_validation_there_are_no_scores_and_the_last_epoch_is_named() -> None:
     _, result = fit()
     assert result.best_epoch == 5
-    assert all(r.validation_loss is None and r.validation_accuracy is None for r in result.curve)
+    assert all(r.validation_loss is None and r.validation_score is None for r in result.curve)
 
 
 def test_the_callback_sees_each_record_and_may_stop() -> None:
@@ -342,7 +359,7 @@ def test_a_tail_of_one_sample_trains_under_batch_normalization() -> None:
 @pytest.mark.parametrize(("n", "batch_size"), [(1, 32), (40, 1)])
 def test_batch_normalization_of_single_samples_is_refused(n: int, batch_size: int) -> None:
     config = TrainingConfig(batch_size=batch_size)
-    with pytest.raises(UsageError, match="batches of two samples or more"):
+    with pytest.raises(UsageError, match="needs two samples or more"):
         fit(config, data=blobs(n), model={"batch_norm": True})
 
 

@@ -7,6 +7,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from hpsearch.engine.summary import StageSummary, Summary, TrialRow
+from hpsearch.metrics import ACCURACY
 from hpsearch.plots import StudyView
 from hpsearch.search.base import Move, Slot, StageKind, StagePlan
 from hpsearch.space import Float, Space
@@ -19,10 +20,10 @@ NOON = datetime(2026, 1, 1, 12)
 
 SNAPSHOTS: dict[str, Any] = {
     "input size": 1.0,
-    "train accuracy": 0.5,
+    "train score": 0.5,
     "epochs": [0, 2],
     "loss": [2.3, 1.0],
-    "accuracy": [0.1, 0.5],
+    "score": [0.1, 0.5],
     "gradient norm": [1.0, 0.5],
     "layers": {
         "output mean": [[0.0, 0.1], [0.0, 0.1]],
@@ -84,16 +85,16 @@ def view_of(
         rows=ranked,
         states=states,
         best=done[0].configuration if done else None,
-        validation_accuracy=done[0].score if done else None,
+        validation=done[0].score if done else None,
         validation_std=None,
         validation_scores=(),
-        test_accuracy=None,
+        test=None,
         test_interval=None,
         test_rows=None,
         tests=None,
         seconds=None,
         model=None,
-        maximize=maximize,
+        measure=replace(ACCURACY, direction="maximize" if maximize else "minimize"),
         objectives=objectives,
     )
     known: dict[str, Any] = {"parameters": {"rate": WIDE, "l2": Float(0.0, 1.0)}}

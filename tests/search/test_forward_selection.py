@@ -28,6 +28,10 @@ def votes(seed: int, candidates: int = 6) -> tuple[list[list[np.ndarray]], list[
     return found, labels
 
 
+def right_share(y: np.ndarray, probabilities: np.ndarray) -> float:
+    return float(np.mean(probabilities.argmax(axis=1) == y))
+
+
 def merit(
     members: list[int], candidates: list[list[np.ndarray]], labels: list[np.ndarray]
 ) -> tuple[float, float]:
@@ -43,7 +47,7 @@ def merit(
 @pytest.mark.parametrize("seed", range(8))
 def test_each_step_adds_the_best_of_those_that_are_left(seed: int) -> None:
     candidates, labels = votes(seed)
-    steps = forward_selection(candidates, labels, 4)
+    steps = forward_selection(candidates, labels, 4, right_share)
     members: list[int] = []
     for step in steps:
         others = [k for k in range(len(candidates)) if k not in members]
@@ -51,15 +55,15 @@ def test_each_step_adds_the_best_of_those_that_are_left(seed: int) -> None:
         assert step.candidate == best
         members.append(best)
         accuracy, loss = merit(members, candidates, labels)
-        assert step.accuracy == pytest.approx(accuracy)
+        assert step.score == pytest.approx(accuracy)
         assert step.loss == pytest.approx(-loss)
 
 
 def test_nobody_joins_twice_and_there_are_no_more_than_all() -> None:
     candidates, labels = votes(0)
-    steps = forward_selection(candidates, labels, 99)
+    steps = forward_selection(candidates, labels, 99, right_share)
     assert sorted(step.candidate for step in steps) == list(range(6))
-    assert steps[-1].accuracy == pytest.approx(merit(list(range(6)), candidates, labels)[0])
+    assert steps[-1].score == pytest.approx(merit(list(range(6)), candidates, labels)[0])
 
 
 def test_equal_accuracy_is_decided_by_the_lower_cross_entropy_then_by_order() -> None:
@@ -68,9 +72,9 @@ def test_equal_accuracy_is_decided_by_the_lower_cross_entropy_then_by_order() ->
     def sure(p: float) -> list[np.ndarray]:
         return [np.array([[p, 1 - p], [1 - p, p]])]
 
-    steps = forward_selection([sure(0.6), sure(0.9), sure(0.9), sure(0.7)], [y], 4)
+    steps = forward_selection([sure(0.6), sure(0.9), sure(0.9), sure(0.7)], [y], 4, right_share)
     assert [step.candidate for step in steps] == [1, 2, 3, 0]
-    assert {step.accuracy for step in steps} == {1.0}
+    assert {step.score for step in steps} == {1.0}
 
 
 def test_those_that_err_elsewhere_are_worth_more_than_the_second_best() -> None:
@@ -85,13 +89,13 @@ def test_those_that_err_elsewhere_are_worth_more_than_the_second_best() -> None:
         says(0.9, 0.9, 0.6, 0.3),
         says(0.4, 0.4, 0.9, 0.9),
     )
-    steps = forward_selection([best, second, other], [y], 2)
-    assert [(step.candidate, step.accuracy) for step in steps] == [(0, 0.75), (2, 1.0)]
+    steps = forward_selection([best, second, other], [y], 2, right_share)
+    assert [(step.candidate, step.score) for step in steps] == [(0, 0.75), (2, 1.0)]
 
 
 def test_a_probability_of_zero_is_a_large_loss_and_no_infinite_one() -> None:
-    [step] = forward_selection([[np.array([[0.0, 1.0]])]], [np.array([0])], 1)
-    assert step.accuracy == 0
+    [step] = forward_selection([[np.array([[0.0, 1.0]])]], [np.array([0])], 1, right_share)
+    assert step.score == 0
     assert 10 < step.loss < np.inf
 
 

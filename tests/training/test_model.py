@@ -33,7 +33,7 @@ def member(config: NetworkConfig = CONFIGS[1], kind: str = "standardize", seed: 
 
 
 def make(*members: Member) -> Model:
-    origin = {"study": "s", "validation_accuracy": 0.5}
+    origin = {"study": "s", "validation": 0.5}
     return Model(
         members or (member(),), ("ham", "späm"), ("a", "b", "c"), {2: ("no", "yes")}, origin
     )

@@ -6,6 +6,7 @@ import math
 import pickle
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -15,9 +16,10 @@ from sklearn.datasets import load_digits, load_iris
 
 from hpsearch.data import Dataset, make_splits, write_store
 from hpsearch.errors import DataError, UnknownNameError, UsageError
+from hpsearch.metrics import metric_named
 from hpsearch.nn import NetworkConfig, TrainingConfig
 from hpsearch.space import Categorical, Condition, Float, Int, Space
-from hpsearch.training.jobs import Job, RefitJob, refit_job, train_job
+from hpsearch.training.jobs import Job, RefitJob, predictions_job, refit_job, train_job
 from hpsearch.training.optuna_objective import MLPObjective
 from hpsearch.training.specification import TrainingSpecification
 
@@ -53,6 +55,16 @@ class TestTrainingSpecification:
 
 
 class TestJob:
+    def test_a_class_of_weight_zero_is_not_learned(self, tmp_path: Path, iris: Dataset) -> None:
+        plain = job(tmp_path, iris, GOOD)
+        weighed = replace(plain, class_weights=(1.0, 0.0, 1.0))
+        assert train_job(plain).score > 0.7 > train_job(weighed).score
+        refit = RefitJob(plain.data, GOOD, 1, 10, class_weights=(1.0, 0.0, 1.0))
+        y = plain.data.refit("standardize")[0].y_validation
+        assert np.mean(refit_job(refit).predictions.argmax(axis=1) == y) < 0.7
+        same = replace(plain, class_weights=(2.0, 2.0, 2.0))
+        assert train_job(same).losses == train_job(plain).losses
+
     def test_it_is_a_pure_function(self, tmp_path: Path, iris: Dataset) -> None:
         one, two = (train_job(job(tmp_path, iris, GOOD)) for _ in range(2))
         assert (one.score, one.curve, one.losses) == (two.score, two.curve, two.losses)
@@ -79,7 +91,10 @@ class TestJob:
         outcome = train_job(job(tmp_path, iris, wild, epochs=50, folds=folds))
         assert not outcome.complete
         assert outcome.why_stopped in ("diverged", "not finite")
-        assert outcome.score == pytest.approx(1 / 3)
+        known = job(tmp_path, iris, GOOD, folds=folds).data
+        fold = known.fold(len(outcome.fold_scores) - 1, "none", variance=1.0)
+        largest = np.bincount(fold.y_train).argmax()
+        assert outcome.score == pytest.approx(np.mean(fold.y_validation == largest))
         assert len(outcome.curve) < 50
         assert all(math.isfinite(v) for v in outcome.curve)
 
@@ -88,12 +103,61 @@ class TestJob:
         assert outcome.why_stopped == "early stopping"
         assert outcome.score == max(outcome.curve) == outcome.curve[outcome.best_epoch - 1]
 
+    @pytest.mark.parametrize("name", ["log_loss", "f1_macro", "roc_auc", "roc_auc_ovo"])
+    def test_any_metric_scores_it(self, tmp_path: Path, iris: Dataset, name: str) -> None:
+        plain = job(tmp_path, iris, GOOD, folds=2)
+        seen = predictions_job(plain)
+        metric = metric_named(name, "classification", 3)
+        expected = np.mean(
+            [metric.value(*pair) for pair in zip(seen.y, seen.predictions, strict=True)]
+        )
+        outcome = train_job(replace(plain, metric=name, also=("accuracy",)))
+        assert metric.of_score(outcome.score) == pytest.approx(expected, abs=1e-6)
+        assert outcome.also["accuracy"] == pytest.approx(seen.score)
+        assert outcome.losses == train_job(plain).losses
+        assert len(outcome.curve) == 10
+
+    def test_patience_waits_for_the_metric(self, tmp_path: Path, iris: Dataset) -> None:
+        patient = job(tmp_path, iris, GOOD | {"patience": 3}, epochs=200)
+        outcome = train_job(replace(patient, metric="log_loss"))
+        assert outcome.score == max(outcome.curve)
+        assert -outcome.score == pytest.approx(min(outcome.validation_losses), abs=1e-6)
+
+    def test_a_dear_metric_is_computed_now_and_then_and_at_the_end(
+        self, tmp_path: Path, iris: Dataset
+    ) -> None:
+        long = job(tmp_path, iris, GOOD, epochs=40)
+        dear = train_job(replace(long, metric="d2_log_loss_score"))
+        every = train_job(replace(long, metric="log_loss"))
+        assert dear.score == pytest.approx(1 + every.score / math.log(3), abs=0.01)
+        assert len(dear.curve) == 40
+        assert [len(set(part)) for part in (dear.curve[:19], dear.curve[19:39])] == [1, 1]
+        early = train_job(
+            replace(long, metric="d2_log_loss_score", configuration=GOOD | {"patience": 3})
+        )
+        assert early.best_epoch == 1 + int(np.argmin(early.validation_losses))
+
+    def test_a_diverging_training_counts_like_a_constant_prediction(
+        self, tmp_path: Path, iris: Dataset
+    ) -> None:
+        wild = {"learning_rate": 1e4, "optimizer": "sgd", "schedule": "constant", "depth": 3}
+        bad = replace(job(tmp_path, iris, wild), metric="log_loss", also=("f1_macro",), test=True)
+        outcome = train_job(bad)
+        assert not outcome.complete
+        assert -outcome.score == pytest.approx(math.log(3), abs=0.05)
+        assert outcome.test_score == pytest.approx(-math.log(3), abs=0.05)
+        assert outcome.also == {}
+
+    def test_a_metric_that_does_not_fit_is_refused(self, tmp_path: Path, iris: Dataset) -> None:
+        with pytest.raises(UsageError, match="f1_macro is for several"):
+            train_job(replace(job(tmp_path, iris, GOOD), metric="f1"))
+
     def test_refit_sees_everything_but_the_test_part(self, tmp_path: Path, iris: Dataset) -> None:
         handle = job(tmp_path, iris, GOOD).data
         refit = refit_job(RefitJob(handle, GOOD, seed=3, epochs=20))
-        assert refit.tested == 30
-        assert refit.correct > 24
         fold, _ = handle.refit("standardize")
+        assert refit.predictions.shape == (30, 3)
+        assert (refit.predictions.argmax(axis=1) == fold.y_validation).sum() > 24
         assert len(fold.X_train) == 120
 
     def test_a_worker_imports_neither_optuna_nor_sklearn_nor_pandas(self) -> None:
@@ -167,6 +231,15 @@ class TestMLPObjective:
     def test_a_minimizing_study_is_refused(self) -> None:
         with pytest.raises(UsageError, match="direction='maximize'"):
             study(direction="minimize").optimize(self.objective(), n_trials=1)
+        with pytest.raises(UsageError, match="log_loss, which is to be minimized"):
+            study().optimize(self.objective(metric="log_loss"), n_trials=1)
+
+    def test_a_loss_is_minimized(self) -> None:
+        losses = study(direction="minimize")
+        losses.optimize(self.objective(metric="log_loss"), n_trials=2)
+        assert all(0 < trial.value < 3 for trial in losses.trials)
+        first = losses.trials[0]
+        assert first.intermediate_values[3] == first.value
 
     def test_it_pickles(self) -> None:
         copy = pickle.loads(pickle.dumps(self.objective()))

@@ -11,7 +11,7 @@ from typing import Any, Protocol, TypeVar
 
 from hpsearch.errors import RunError
 
-__all__ = ["Pool", "borrowed_pool"]
+__all__ = ["Pool", "WorkerDiedError", "borrowed_pool"]
 
 T = TypeVar("T")
 
@@ -25,6 +25,11 @@ class Pool(Protocol):
         ...
 
     @property
+    def kills(self) -> bool:
+        """Whether a job that takes too long can be killed."""
+        ...
+
+    @property
     def ahead(self) -> int:
         """How many jobs more it is well given, so that workers have the next at hand."""
         ...
@@ -34,6 +39,22 @@ class Pool(Protocol):
     ) -> Future[T]:
         """Run the function in some worker, which is killed if it takes ``limit`` seconds."""
         ...
+
+
+class WorkerDiedError(Exception):
+    """A worker's process ended while it did a job.
+
+    Args:
+        code: the process's exit code, negative for a signal; None if nobody knows.
+
+    >>> print(WorkerDiedError(-9))
+    the worker died (signal 9); killed, or out of memory
+    """
+
+    def __init__(self, code: int | None) -> None:
+        how = f" (signal {-code})" if code is not None and code < 0 else f" (exit code {code})"
+        how = "" if code is None else how
+        super().__init__(f"the worker died{how}; killed, or out of memory")
 
 
 @contextmanager
@@ -59,6 +80,7 @@ class _Borrowed:
     """Any `concurrent.futures.Executor`."""
 
     ahead = 0
+    kills = False
 
     def __init__(self, executor: Executor, workers: int) -> None:
         self.executor, self.workers = executor, workers

@@ -4,26 +4,29 @@ from __future__ import annotations
 
 import multiprocessing
 import os
+import pickle
 import signal
 import threading
 import time
+from collections import deque
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future
 from contextlib import contextmanager, suppress
+from dataclasses import dataclass
 from multiprocessing import connection, forkserver
 from multiprocessing.context import BaseContext, ForkServerContext, ForkServerProcess
 from multiprocessing.process import BaseProcess
-from typing import TYPE_CHECKING, Any, TypeVar
+from multiprocessing.reduction import ForkingPickler
+from queue import SimpleQueue
+from typing import Any, TypeAlias, TypeVar
 
-from hpsearch.engine.executors import Pool
+from hpsearch.engine.executors import Pool, WorkerDiedError
 from hpsearch.errors import RunError
-
-if TYPE_CHECKING:
-    from pebble import ProcessPool
 
 __all__ = ["available_cores", "process_pool", "start_server"]
 
 T = TypeVar("T")
+Pipe: TypeAlias = "connection.Connection[Any, Any]"
 
 ONE_THREAD = dict.fromkeys(
     (
@@ -51,6 +54,17 @@ WORKER = "hpsearch-worker"
 
 START_SECONDS = 10.0
 """Seconds in which a worker is started anew for one job, however often a start is killed."""
+
+PAUSE = 0.05
+"""Seconds between two such starts."""
+
+LOOK = 0.1
+"""Seconds between two looks of a worker without a process at whether the pool has ended."""
+
+NO_PROCESS = (
+    "no worker process can be started on this machine; look for free memory, and for room where "
+    "TMPDIR leads, and run the same command again"
+)
 
 
 def available_cores() -> int:
@@ -91,80 +105,191 @@ def process_pool(workers: int) -> Iterator[Pool]:
 
 
 class _Processes:
-    """One of Pebble's pools for each worker.
+    """Workers that share nothing, so that the death of one is no other's."""
 
-    One killed worker ends a ProcessPoolExecutor and a loky pool with every job in it; and a pool of
-    Pebble too, if the worker dies before it has acknowledged its job. A pool of one loses one job.
-    """
+    kills = True
 
     def __init__(self, workers: int) -> None:
-        self._pools: list[ProcessPool] = [_start_pool() for _ in range(workers)]
-        self._given: list[list[Future[Any]]] = [[] for _ in range(workers)]
-        # Start them now, while the driver has other things to do than to wait for them.
-        self._starter = threading.Thread(target=self._start, daemon=True)
-        self._starter.start()
+        self._workers = [_Worker() for _ in range(workers)]
 
     @property
     def workers(self) -> int:
         """How many there are."""
-        return len(self._pools)
+        return len(self._workers)
 
     @property
     def ahead(self) -> int:
         """One for each; a worker that dies does not take the job along that waits for it."""
-        return len(self._pools)
+        return len(self._workers)
 
     def submit(
         self, function: Callable[[Any], T], /, job: Any, *, limit: float | None = None
     ) -> Future[T]:
         """Run the function in the worker that has the least to do."""
-        self._starter.join()
-        for futures in self._given:
-            futures[:] = [future for future in futures if not future.done()]
-        worker = min(range(len(self._pools)), key=lambda k: len(self._given[k]))
-        future = self._schedule(worker, function, job, limit)
-        self._given[worker].append(future)
+        future: Future[T] = Future()
+        future.set_running_or_notify_cancel()  # it cannot be taken back
+        try:
+            call = bytes(ForkingPickler.dumps((function, job)))
+        except Exception as error:  # whatever the job's own code raises
+            future.set_exception(error)
+        else:
+            min(self._workers, key=lambda worker: worker.load).give(_Given(call, limit, future))
         return future
-
-    def _schedule(
-        self, worker: int, function: Callable[[Any], T], job: Any, limit: float | None
-    ) -> Future[T]:
-        """Give a job to a worker; one whose pool has broken gets a new pool first."""
-        deadline = time.monotonic() + START_SECONDS
-        while True:
-            try:
-                if self._pools[worker].active:
-                    return self._pools[worker].schedule(function, (job,), timeout=limit)
-            except (RuntimeError, OSError):  # it broke just now, or cannot start a process
-                pass
-            if time.monotonic() > deadline:
-                break
-            _end(self._pools[worker])
-            self._pools[worker] = _start_pool()
-            time.sleep(0.05)
-        broken: Future[T] = Future()
-        broken.set_exception(
-            RunError(
-                "no worker process can be started on this machine; look for free memory, and for "
-                "room in /dev/shm and where TMPDIR leads, and run the same command again"
-            )
-        )
-        return broken
-
-    def _start(self) -> None:
-        for worker in range(len(self._pools)):
-            self._schedule(worker, _nothing, None, None)
 
     def stop(self) -> None:
         """End all workers now, whatever they do."""
-        self._starter.join()
-        _end(*self._pools)
+        # The process that workers are forked from tells of their ends, unless it is stopped itself.
+        server = getattr(multiprocessing, "forkserver", None)
+        pid = getattr(getattr(server, "_forkserver", None), "_forkserver_pid", None)
+        if pid is not None:
+            with suppress(OSError):
+                os.kill(pid, signal.SIGCONT)
+        for process in [worker.end() for worker in self._workers]:
+            if process is not None:
+                with suppress(OSError, ValueError):
+                    connection.wait([process.sentinel], timeout=1.0)
 
 
-def _start_pool() -> ProcessPool:
-    from pebble import ProcessPool
+@dataclass(frozen=True, eq=False)
+class _Given:
+    """A job on its way: the pickled call, the seconds that it may take, and who waits for it."""
 
-    return ProcessPool(max_workers=1, initializer=_start_worker, context=_context())
+    call: bytes
+    limit: float | None
+    future: Future[Any]
+
+
+class _Worker:
+    """A process, the jobs it was given, and a thread that listens to it.
+
+    The process tells None when it begins with a job, then (True, result) or (False, error). Nobody
+    else holds its end of the pipe, so the pipe ends when the process does, were it in the middle of
+    a message. Its successor is given all that it had not begun with.
+
+    Pebble's pools, used before, lose a job now and then when a worker is killed: one that is given
+    while the pool breaks, and one whose acknowledgement is read after the death is noticed.
+    """
+
+    def __init__(self) -> None:
+        self._changed = threading.Condition()  # guards what follows
+        self._given: deque[_Given] = deque()  # the first is under way, or next
+        self._process: BaseProcess | None = None
+        self._pipe: Pipe | None = None  # None while no process lives
+        self._began: float | None = None  # with the first, by the monotonic clock
+        self._failing: float | None = None  # since when no process has lived to begin
+        self._ended = False
+        threading.Thread(target=self._listen, daemon=True).start()
+
+    @property
+    def load(self) -> int:
+        """How many jobs it has."""
+        return len(self._given)
+
+    def give(self, given: _Given) -> None:
+        """Have a job done after the others."""
+        with self._changed:
+            self._given.append(given)
+            if self._pipe is not None:
+                _send(self._pipe, given)
+            self._changed.notify()
+
+    def end(self) -> BaseProcess | None:
+        """Kill the process, which holds nothing that needs a gentle end, and start no other.
+
+        It takes no lock: whoever has it may be sending to a process that was stopped.
+        """
+        self._ended = True
+        process = self._process
+        if process is not None:
+            with suppress(OSError, ValueError):  # it is gone already
+                process.kill()
+        return process
+
+    def _listen(self) -> None:
+        with self._changed:
+            self._start()  # now, while the driver has other things to do than to wait for it
+        while (pipe := self._living()) is not None:
+            try:
+                in_time = pipe.poll(self._left())
+                told = pipe.recv() if in_time else None
+            except (EOFError, OSError):
+                self._bury()
+                continue
+            except Exception as error:  # of the result's own code, while it is unpickled
+                told = False, error
+            if not in_time:
+                self._bury(TimeoutError("the job took longer than its limit"))
+            elif told is None:
+                self._began, self._failing = time.monotonic(), None
+            else:
+                self._settle(*told)
+
+    def _living(self) -> Pipe | None:
+        """The pipe to a living process, started anew where it has a job; None once all is over."""
+        with self._changed:
+            while self._pipe is None and not self._ended:
+                if not self._given:
+                    self._changed.wait(LOOK)
+                elif self._failing is None:
+                    self._start()
+                elif time.monotonic() < self._failing + START_SECONDS:
+                    self._changed.wait(PAUSE)
+                    self._start()
+                else:
+                    self._failing = None
+                    self._settle(False, RunError(NO_PROCESS))
+            return None if self._ended else self._pipe
+
+    def _start(self) -> None:
+        """Start a process and give it all that waits; where that fails there is none."""
+        try:
+            ours, theirs = multiprocessing.Pipe()
+            with theirs:
+                process = _context().Process(target=_work, args=(theirs,))  # type: ignore[attr-defined]
+                process.start()
+        except (OSError, EOFError):
+            self._failing = self._failing or time.monotonic()
+            return
+        self._process, self._pipe = process, ours
+        if self._ended:
+            process.kill()
+        for given in self._given:
+            _send(ours, given)
+
+    def _left(self) -> float | None:
+        """The seconds that are left of the first job's limit; None for as long as it takes."""
+        if self._began is None or (limit := self._given[0].limit) is None:
+            return None
+        return max(0.0, self._began + limit - time.monotonic())
+
+    def _settle(self, succeeded: bool, outcome: Any) -> None:
+        """Tell what came of the first job."""
+        with self._changed:
+            future, self._began = self._given.popleft().future, None
+        if succeeded:
+            future.set_result(outcome)
+        else:
+            future.set_exception(outcome)
+
+    def _bury(self, error: Exception | None = None) -> None:
+        """Part with the process, dead or to be killed: it takes the job along that it had begun."""
+        with self._changed:
+            assert self._process is not None
+            assert self._pipe is not None
+            with suppress(OSError, ValueError):
+                self._process.kill()
+                self._process.join(1.0)
+            self._pipe.close()
+            self._pipe = None
+        if self._began is not None:
+            self._settle(False, error or WorkerDiedError(self._process.exitcode))
+        elif self._given:
+            self._failing = self._failing or time.monotonic()
+
+
+def _send(pipe: Pipe, given: _Given) -> None:
+    with suppress(OSError):  # it has died, and its successor is given the job
+        pipe.send_bytes(given.call)
 
 
 def _context() -> BaseContext:
@@ -176,74 +301,51 @@ def _context() -> BaseContext:
     return context
 
 
-class _Worker(ForkServerProcess):
+class _Forked(ForkServerProcess):
     def __init__(self, **arguments: Any) -> None:
         super().__init__(**arguments | {"name": WORKER})
 
 
 class _Context(ForkServerContext):
-    Process = _Worker
+    Process = _Forked
 
 
-def _end(*pools: ProcessPool) -> None:
-    """Kill the workers of some pools, which hold nothing that needs a gentle end.
-
-    Pebble would ask them to end, one after the other, and give each three seconds; a process that
-    was stopped does not hear it. And its threads look around every tenth of a second, which nobody
-    has to wait for.
-    """
-    for pool in pools:
-        pool.stop()  # type: ignore[no-untyped-call]
-    processes = [process for pool in pools for process in _processes(pool)]
-    for process in processes:
-        with suppress(OSError, ValueError):  # it is gone already
-            process.kill()
-    # The process that workers are forked from tells of their ends, unless it is stopped itself.
-    server = getattr(multiprocessing, "forkserver", None)
-    pid = getattr(getattr(server, "_forkserver", None), "_forkserver_pid", None)
-    if pid is not None:
-        with suppress(OSError):
-            os.kill(pid, signal.SIGCONT)
-    rest = threading.Thread(target=_join, args=pools, daemon=True)
-    rest.start()
-    if not processes:
-        rest.join()
-    for process in processes:
-        with suppress(OSError, ValueError):
-            connection.wait([process.sentinel], timeout=1.0)
-
-
-def _processes(pool: ProcessPool) -> list[BaseProcess]:
-    """A pool's processes; none should Pebble keep them elsewhere one day, and then it ends them."""
-    manager = getattr(getattr(pool, "_pool_manager", None), "worker_manager", None)
-    return list(getattr(manager, "workers", {}).values())
-
-
-def _join(*pools: ProcessPool) -> None:
-    for pool in pools:
-        with suppress(Exception):  # of processes that are gone
-            pool.join()
-
-
-def _nothing(_: None) -> None:
-    pass
-
-
-def _start_worker() -> None:
+def _work(pipe: Pipe) -> None:
+    """What a worker's process does: one job after the other, until its driver has died."""
     # Ctrl-C reaches every process of the terminal; the driver alone decides what it means.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     if hasattr(os, "SCHED_BATCH"):  # Linux: computes all the time, so let the driver go first
         with suppress(OSError):
             os.sched_setscheduler(0, os.SCHED_BATCH, os.sched_param(0))
-    threading.Thread(target=_end_with_driver, daemon=True).start()
+    calls: SimpleQueue[bytes] = SimpleQueue()
+    threading.Thread(target=_receive, args=(pipe, calls), daemon=True).start()
+    with suppress(OSError):
+        while True:
+            call = calls.get()
+            pipe.send(None)
+            told = _called(call)
+            try:
+                pipe.send(told)
+            except OSError:
+                raise
+            except Exception as error:  # of the result's own code, while it is pickled
+                pipe.send((False, RuntimeError(f"its result cannot be sent: {error}")))
 
 
-def _end_with_driver() -> None:
-    """Wait until the driver has died, then end: a killed driver cannot end its workers."""
-    driver = multiprocessing.parent_process()
-    assert driver is not None
-    driver.join()
+def _receive(pipe: Pipe, calls: SimpleQueue[bytes]) -> None:
+    """Have the next job at hand, and end with the driver, which cannot end anybody once killed."""
+    with suppress(EOFError, OSError):
+        while True:
+            calls.put(pipe.recv_bytes())
     os._exit(1)
+
+
+def _called(call: bytes) -> tuple[bool, Any]:
+    try:
+        function, job = pickle.loads(call)
+        return True, function(job)
+    except Exception as error:  # it is the driver's to judge
+        return False, error
 
 
 @contextmanager
