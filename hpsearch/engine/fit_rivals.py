@@ -33,8 +33,8 @@ SHARE = 0.1
 LEAST_SECONDS = 0.5
 """What each may take after the shortest search."""
 
-START_SECONDS = 5.0
-"""Seconds beside, in which a worker imports what fits them; then it is killed."""
+START_SECONDS = 60.0
+"""Seconds beside, in which a worker imports what fits them and asks them; then it is killed."""
 
 NAMES = {
     "linear": {"classification": "logistic regression", "regression": "ridge regression"},
