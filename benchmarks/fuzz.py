@@ -188,7 +188,7 @@ def _odd_toml(rng: random.Random, depth: int = 0) -> str:
             ]
         )
     names = ["grid", "random", "tpe", "qmc", "cmaes", "coarse-to-fine", "guided"]
-    names += ["relu", "maxout", "adam"]
+    names += ["relu", "maxout", "adam", "roc_auc", "rmse", "neg_log_loss", "rand_score", "f1"]
     return rng.choice(
         [
             number,
@@ -213,6 +213,7 @@ def use_study(rng: random.Random, folder: Path) -> None:
     file = load_study_file(folder / "study.toml")
     file.space()
     file.fixed()
+    file.objective.metrics("classification", rng.choice([2, 3, 500]))
     if file.training.epochs * file.search.trials > 10**7:
         return
     search = plan_search(file)

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from hpsearch.compare.result import Comparison
     from hpsearch.compare.summary import StrategySummary, Versus
     from hpsearch.engine.summary import Summary, TrialRow
+    from hpsearch.engine.tested import Seen
 
 __all__ = [
     "AGAIN",
@@ -74,6 +75,43 @@ class Table(NamedTuple):
         at = self.headings.index(heading)
         headings, *rows = ([*row[:at], *row[at + 1 :]] for row in (self.headings, *self.rows))
         return Table(self.caption, headings, rows)
+
+
+MANY_CLASSES = 12
+"""Of more classes the table shows those that are found worst; of more no confusion matrix fits."""
+
+
+def classes_table(tested: Seen) -> Table | None:
+    """Recall and precision of each class on the test rows; of many those with the least recall."""
+    shares = list(zip(tested.classes, tested.by_class, strict=False))
+    if not shares:
+        return None
+    caption = "Each class on the test rows"
+    if len(shares) > MANY_CLASSES:
+        found = [one for one in shares if one[1].rows]
+        shares = sorted(found, key=lambda one: one[1].recall)[:MANY_CLASSES]
+        caption += f": the {MANY_CLASSES} of {len(tested.classes)} with the least recall"
+    rows = [
+        [name, f"{share.rows:.0f}", _share(share.recall), _share(share.precision)]
+        for name, share in shares
+    ]
+    return Table(caption, ("class", "rows", "recall", "precision"), rows)
+
+
+def confusion_table(tested: Seen) -> Table | None:
+    """The confusion matrix of the test rows; None of many classes."""
+    if tested.confusion is None or len(tested.classes) > MANY_CLASSES:
+        return None
+    rows = [
+        [name, *(f"{count:.0f}" for count in counts)]
+        for name, counts in zip(tested.classes, tested.confusion.tolist(), strict=True)
+    ]
+    caption = "Test rows by their class (lines) and the label that they got (columns)"
+    return Table(caption, ("class", *tested.classes), rows)
+
+
+def _share(share: float) -> str:
+    return "" if math.isnan(share) else f"{share:.3f}"
 
 
 class Score(NamedTuple):
@@ -276,7 +314,7 @@ def beside(summary: Summary) -> str:
         far = amount(high) if low >= 0 else amount(high, "better" if better > 0 else "worse")
         told += f" (95% interval {near} to {far})"
     if rival.cut:
-        told += f", though it was cut at {rival.cut}"
+        told += f", though it was cut after {rival.cut}"
     if rival.surely_better:
         trees = rival.kind == "boosting"
         told += f": this table may be better served by {'trees' if trees else 'it'}"

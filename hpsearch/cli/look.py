@@ -15,6 +15,7 @@ from hpsearch.writing import in_one_line
 if TYPE_CHECKING:
     from hpsearch.engine.ensemble import Ensemble
     from hpsearch.engine.summary import Summary
+    from hpsearch.engine.tested import Seen
     from hpsearch.storage import WriteBehindStorage
 
 __all__ = ["best", "studies", "trials"]
@@ -126,8 +127,9 @@ def best(
     With --ensemble the best configurations are trained again, once, and average their
     probabilities.
     """
-    from hpsearch.cli.render import ensemble_text, winner_text
+    from hpsearch.cli.render import ensemble_text, set_table, winner_text
     from hpsearch.storage import open_storage
+    from hpsearch.wording import classes_table, confusion_table
 
     together = None
     if ensemble is not None:
@@ -139,14 +141,20 @@ def best(
         if len(together.members) < ensemble:
             tell(f"the study has {together.candidates} configurations to average, not {ensemble}")
     store = open_storage(storage, create=False)
-    summary = _summary(store, name)
+    summary, seen = _summary(store, name), _tested(store, name)
     if export is not None:
         _export(store, summary, together, export)
     if as_json:
-        document = summary.document()
+        shares = () if seen is None else zip(seen.classes, seen.by_class, strict=False)
+        document = summary.document() | {
+            "classes": {name: share._asdict() for name, share in shares}
+        }
         print_json(document if together is None else document | {"ensemble": together.document()})
     else:
         output().print(winner_text(summary), end="")
+        tables = (table(seen) for table in (classes_table, confusion_table) if seen is not None)
+        for table in filter(None, tables):
+            output().print(set_table(table))
         if together is not None:
             output().print(ensemble_text(together), end="")
 
@@ -158,6 +166,14 @@ def _summary(store: WriteBehindStorage, name: str) -> Summary:
     study = load_study(store, name)
     with storage_errors(store.url):
         return summarize(study)
+
+
+def _tested(store: WriteBehindStorage, name: str) -> Seen | None:
+    from hpsearch.engine.tested import read_seen
+    from hpsearch.storage import load_study, storage_errors
+
+    with storage_errors(store.url):
+        return read_seen(load_study(store, name))
 
 
 def _export(

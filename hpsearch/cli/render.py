@@ -314,6 +314,9 @@ def ensemble_text(ensemble: Ensemble) -> Text:
         )
         text.append(f"  95% interval         {low} to {high}  ")
         text.append(f"the winner alone {left} to {right}\n")
+    if ensemble.difference_interval is not None:
+        ends = map(ensemble.measure.difference_text, ensemble.difference_interval)
+        text.append(f"  {'difference':<20} 95% interval {' to '.join(ends)}\n")
     for baseline in ensemble.baselines:
         text.append(f"  {baseline.short:<20} {shown(baseline.value)}\n")
     for reservation in ensemble.reservations:

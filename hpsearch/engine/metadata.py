@@ -132,6 +132,19 @@ SHAPES: Mapping[str, Any] = {
         and measure.get("direction") in ("maximize", "minimize")
         and len(measure["bounds"]) == 2
     ),
+    "tested": {
+        "confusion": or_none(lambda cells: fits(cells, [[a_count]])),
+        "curves": [
+            {
+                "class": a_count,
+                "roc_auc": a_number,
+                "average_precision": a_number,
+                "roc": [[or_none(a_number)]],
+                "precision_recall": [[or_none(a_number)]],
+            }
+        ],
+        "calibration": [[a_number]],
+    },
     "no winner": str,
     "rivals": [RIVAL],
     "result": RESULT,

@@ -35,7 +35,7 @@ from hpsearch.engine.refit import model_of, refit_all
 from hpsearch.engine.rivals import keep_rivals
 from hpsearch.engine.runner import Run, Runner, open_runner
 from hpsearch.engine.summary import Summary, summarize
-from hpsearch.engine.tested import tested
+from hpsearch.engine.tested import TESTED, looked_at, measured
 from hpsearch.errors import NoWinnerError, RunError
 from hpsearch.search.base import Result, Slot, Strategy, Winner
 from hpsearch.search.extension import extend
@@ -218,6 +218,7 @@ def _complete(
     [(refit, attempts)] = refit_all(run, chosen, "the winner's last training")
     before = record.read_metadata(target, "result")
     metric, test = run.metric, run.splits[0].test
+    y, weight = run.dataset.y[test], run.dataset.weights_of(test)
     figures = {
         "configuration": dict(winner.configuration),
         "metric": metric.name,
@@ -225,7 +226,7 @@ def _complete(
         "validation_std": winner.std,
         "validation_scores": [metric.of_score(score) for score in winner.scores],
         "validation_slots": [list(slot) for slot in winner.slots],
-        **tested(run.metrics, refit.predictions, run.dataset.y[test], run.groups_of(test)),
+        **measured(run.metrics, refit.predictions, y, run.test_groups, weight),
         "refits": attempts,
         "diverged": refit.diverged,
         "tests": 1 if before is None else before["tests"] + 1,
@@ -241,6 +242,8 @@ def _complete(
     }
     beside = [baseline.kept(tested=True) for baseline in ready.baselines]
     result = figures | {"model": digest, "budget": budget, "baselines": beside}
+    if not run.tested and (seen := looked_at(refit.predictions, y)) is not None:
+        record.write_metadata(target, TESTED, seen)
     record.write_metadata(target, "result", result)
     return refit.predictions
 

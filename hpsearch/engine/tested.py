@@ -1,23 +1,52 @@
-"""What a winner comes to on the test part: its metric, how sure that is, and others beside it."""
+"""What a winner comes to on the test part: its metric, how sure that is, and what one number hides.
+
+The rows are used once. What is kept of them is enough for all pictures, and small.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from hpsearch.engine.metadata import metadata_errors, read_metadata
 from hpsearch.metrics import Metric
+from hpsearch.metrics.curves import (
+    ClassShare,
+    Curve,
+    Reliability,
+    by_class,
+    calibration,
+    precision_recall_curve,
+    roc_curve,
+)
 from hpsearch.metrics.intervals import interval
+from hpsearch.metrics.labels import POSITIVE, confusion_matrix
+from hpsearch.metrics.probabilities import auc_of_two, precision_of_two
 
-__all__ = ["tested"]
+if TYPE_CHECKING:
+    from optuna import Study
+
+__all__ = ["TESTED", "ClassCurves", "Seen", "looked_at", "measured", "read_seen"]
+
+TESTED = "tested"
+"""Of a study: what its winner made of the test rows; see `looked_at`."""
+
+MOST = 60
+"""Of more classes no confusion matrix is kept."""
+
+CURVES = 6
+"""Of more classes so many have curves: those that are ranked worst."""
 
 
-def tested(
+def measured(
     metrics: Sequence[Metric],
     predictions: np.ndarray,
     y: np.ndarray,
-    groups: np.ndarray | None,
+    groups: np.ndarray | None = None,
+    weight: np.ndarray | None = None,
 ) -> dict[str, Any]:
     """Measure predictions of the test part.
 
@@ -25,16 +54,138 @@ def tested(
         metrics: the one that decides, and after it those that are recorded beside it.
         predictions: for the rows: probabilities (n, n_classes), or a quantity (n,).
         y: their classes, or the quantity (n,).
-        groups: which group each row belongs to (n,), where rows are divided by group.
+        groups: which group each row belongs to (n,), where rows were divided by group.
+        weight: how much each row counts (n,); None: all the same.
 
     Returns:
         What the store keeps of it.
     """
     metric, *also = metrics
-    ends = interval(metric, y, predictions, groups=groups)
+    ends = interval(metric, y, predictions, weight=weight, groups=groups)
     return {
-        "test": metric.value(y, predictions),
+        "test": metric.value(y, predictions, weight),
         "test_interval": None if ends is None else list(ends),
         "test_rows": len(y),
-        "test_also": {one.name: one.value(y, predictions) for one in also},
+        "test_also": {one.name: one.value(y, predictions, weight) for one in also},
     }
+
+
+def looked_at(p: np.ndarray, y: np.ndarray) -> dict[str, Any] | None:
+    """What pictures of the test part need, in terms of JSON.
+
+    Args:
+        p: the probabilities of the classes for the rows (n, classes).
+        y: their classes (n,).
+
+    Returns:
+        The confusion matrix, the curves of classes, and the calibration: of the positive class of
+        two, of several of the label that a row got. None where they are not finite, and of a
+        quantity.
+    """
+    if p.ndim == 1 or not np.isfinite(p).all():
+        return None
+    classes, labels = p.shape[1], p.argmax(axis=1)
+    codes = [POSITIVE] if classes == 2 else list(range(classes))
+    areas = {code: auc_of_two(y == code, p[:, code]) for code in codes}
+    known = sorted((code for code in codes if areas[code] >= 0), key=areas.__getitem__)[:CURVES]
+    sure = (y == POSITIVE, p[:, POSITIVE]) if classes == 2 else (labels == y, p.max(axis=1))
+    bins = calibration(*sure)
+    return {
+        "confusion": confusion_matrix(y, labels, classes=classes).astype(int).tolist()
+        if classes <= MOST
+        else None,
+        "curves": [
+            {
+                "class": code,
+                "roc_auc": areas[code],
+                "average_precision": precision_of_two(y == code, p[:, code]),
+                "roc": _digits(roc_curve(y == code, p[:, code])),
+                "precision_recall": _digits(precision_recall_curve(y == code, p[:, code])),
+            }
+            for code in sorted(known)
+        ],
+        "calibration": _digits(bins),
+    }
+
+
+@dataclass(frozen=True)
+class ClassCurves:
+    """The curves of a class against the rest.
+
+    Attributes:
+        name: of the class.
+        roc_auc, average_precision: the areas under them.
+        roc, precision_recall: the curves.
+    """
+
+    name: str
+    roc_auc: float
+    average_precision: float
+    roc: Curve
+    precision_recall: Curve
+
+
+@dataclass(frozen=True)
+class Seen:
+    """What a winner made of the test rows.
+
+    Attributes:
+        classes: their names.
+        confusion: (classes, classes), true classes in rows; None where there are too many.
+        curves: of the positive class of two, of each of several, or of the worst of many.
+        calibration: of the positive class of two; of several of the label that a row got.
+    """
+
+    classes: tuple[str, ...]
+    confusion: np.ndarray | None
+    curves: tuple[ClassCurves, ...]
+    calibration: Reliability
+
+    @property
+    def by_class(self) -> list[ClassShare]:
+        """Recall and precision of each class; none where there are too many."""
+        return [] if self.confusion is None else by_class(self.confusion)
+
+
+def read_seen(study: Study) -> Seen | None:
+    """What a study keeps of its test rows; None of one that is not tested, or older.
+
+    Raises:
+        StorageError: the metadata are damaged.
+    """
+    kept = read_metadata(study, TESTED)
+    about = read_metadata(study, "data")
+    if kept is None or about is None:
+        return None
+    with metadata_errors(study, TESTED):
+        names = tuple(about["classes"])
+        cells = None if kept["confusion"] is None else np.array(kept["confusion"], dtype=np.float64)
+        if cells is not None and cells.shape != (len(names), len(names)):
+            raise ValueError(f"a confusion matrix of shape {cells.shape}")
+        return Seen(
+            names,
+            cells,
+            tuple(
+                ClassCurves(
+                    names[one["class"]],
+                    one["roc_auc"],
+                    one["average_precision"],
+                    Curve(*_arrays(one["roc"])),
+                    Curve(*_arrays(one["precision_recall"])),
+                )
+                for one in kept["curves"]
+            ),
+            Reliability(*_arrays(kept["calibration"])),
+        )
+
+
+def _digits(columns: Sequence[np.ndarray]) -> list[list[float | None]]:
+    """Numbers in few digits; what is infinite is null."""
+    return [
+        [float(f"{x:.4g}") if np.isfinite(x) else None for x in column.tolist()]
+        for column in columns
+    ]
+
+
+def _arrays(columns: Sequence[Sequence[float | None]]) -> list[np.ndarray]:
+    return [np.array([np.inf if x is None else x for x in c], dtype=np.float64) for c in columns]

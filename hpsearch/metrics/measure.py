@@ -79,9 +79,8 @@ class Measure:
         >>> Measure("r2", bounds=(None, 1.0)).interval_text(-0.5, 0.25)
         '-0.5 to 0.25'
         """
-        if self._narrow and low >= 0:
-            return f"{low:.3f}-{high:.3f}"
-        return f"{low:.3g} to {high:.3g}"
+        ends = [f"{end:.3f}" if self._narrow else f"{end:.3g}" for end in (low, high)]
+        return (" to " if any("-" in end for end in ends) else "-").join(ends)
 
     def difference_text(self, difference: float) -> str:
         """How much a value is above another, with its sign.

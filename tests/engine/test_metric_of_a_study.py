@@ -80,6 +80,8 @@ def test_a_loss_is_minimized_from_the_first_trial_to_the_test(
     low, high = summary.test_interval
     assert low < summary.test < high
     assert set(summary.test_also) == {"f1_macro"}
+    assert all(row.document()["also"]["f1_macro"] <= 1 for row in summary.rows if row.also)
+    assert summary.rows[0].also
     [beside] = summary.baselines
     assert beside.value == pytest.approx(np.log(3), abs=0.05)
     assert summary.verdict(beside) == "better"
@@ -117,6 +119,10 @@ def test_an_ensemble_is_chosen_by_the_metric(here: Here, db: str) -> None:
     assert best.alone <= ensemble.single_validation
     assert ensemble.single_test == summary.test
     assert ensemble.better == (ensemble.test < ensemble.single_test)
+    assert ensemble.difference_interval is not None
+    low, high = ensemble.difference_interval
+    assert low <= ensemble.test - ensemble.single_test <= high
+    assert ensemble.surely == (high < 0)
     assert make_ensemble("s", 2, storage=db) == ensemble
 
 
@@ -184,3 +190,26 @@ def test_where_all_trainings_are_measured_on_rare_cases_the_constant_is_beside(
     assert beside.value > 0.7
     assert any(isinstance(job, RefitJob) for job in here.jobs)
     assert summarize(load_study(open_storage(db), "s")).score_name == "validation F1"
+
+
+@pytest.mark.parametrize("metric", ["accuracy", "log_loss"])
+def test_intervals_are_of_groups_where_rows_are_divided_by_group(
+    here: Here, db: str, tmp_path: Path, metric: str
+) -> None:
+    """Every row is there four times: by group the interval is as wide as that of the rows once."""
+    rng = np.random.default_rng(0)
+    x = rng.standard_normal(120)
+    label = (x + rng.standard_normal(120) > 0).astype(int)
+    lines = [f"{a},{b},{k}" for k, (a, b) in enumerate(zip(x, label, strict=True)) for _ in "1234"]
+    (tmp_path / "t.csv").write_text("\n".join(["x,label,who", *lines]))
+    widths = []
+    for number, split in enumerate(('groups = "who"', 'exclude = ["who"]')):
+        file = parse_study_file(
+            f'name = "s{number}"\n[data]\npath = "{tmp_path / "t.csv"}"\ntarget = "label"\n'
+            f'{split}\ntest = 0.5\n[objective]\nmetric = "{metric}"\n[model]\nwidth = 4\n'
+            "depth = 0\n[training]\nepochs = 2\n[search]\ntrials = 2"
+        )
+        interval = run_study(file, storage=db).test_interval
+        assert interval is not None
+        widths.append(interval[1] - interval[0])
+    assert 1.4 < widths[0] / widths[1] < 2.8
