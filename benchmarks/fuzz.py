@@ -37,6 +37,7 @@ import zipfile
 from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -323,6 +324,68 @@ def make_parquet(rng: random.Random, folder: Path) -> None:
     maybe_damaged(rng, file, 0.3)
 
 
+def make_arrow(rng: random.Random, folder: Path) -> None:
+    """A Feather or Arrow file, or a stream, of any types, sound or damaged."""
+    import pyarrow as pa
+
+    rows = rng.choice([0, 1, 8, 40, 40, 40])
+    columns = [_arrow_column(rng, rows) for _ in range(rng.choice([0, 1, 1, 2, 5]))]
+    names = [f"{rng.choice([*ODD_TEXTS, 'a', 'b'])}{i}" for i in range(len(columns))]
+    columns = [*columns, pa.array([rng.random() for _ in range(rows)])]
+    columns.append(pa.array([rng.choice("ab") for _ in range(rows)]))
+    file = folder / rng.choice(["t.feather", "t.arrow"])
+    options = pa.ipc.IpcWriteOptions(
+        compression=rng.choice([None, "zstd", "lz4"]), emit_dictionary_deltas=rng.random() < 0.5
+    )
+    new = rng.choice([pa.ipc.new_file, pa.ipc.new_stream])
+    try:
+        table = pa.table(columns, [*names, "n", "y"])
+        with new(file, table.schema, options=options) as stream:
+            stream.write_table(table, max_chunksize=rng.choice([1, 7, 1000]))
+    except (pa.ArrowException, UnicodeEncodeError):  # of a type, or name, that cannot be written
+        with new(file, pa.schema([("n", pa.int8())])):
+            pass
+    maybe_damaged(rng, file, 0.5)
+
+
+def make_json_lines(rng: random.Random, folder: Path) -> None:
+    """JSON lines with odd keys and values, sound or damaged."""
+    keys = [rng.choice([*ODD_TEXTS, "a", "b", "c"]) for _ in range(rng.choice([1, 2, 5]))]
+    lines = []
+    for _ in range(rng.choice([0, 1, 3, 40, 40])):
+        said = {key: rng.random() if rng.random() < 0.7 else odd_json(rng) for key in keys}
+        lines.append(json.dumps(said | {"n": rng.random(), "y": rng.choice("ab")}))
+    content = rng.choice(["\n", "\n", "\r\n", "\n\n"]).join(lines).encode()
+    if rng.random() < 0.3:
+        content = mutated_bytes(rng, content, content)
+    (folder / rng.choice(["t.jsonl", "t.ndjson"])).write_bytes(content)
+
+
+def make_excel(rng: random.Random, folder: Path) -> None:
+    """A workbook of odd cells, sound, or with a part or the whole damaged."""
+    import openpyxl
+
+    book = openpyxl.Workbook()
+    odd: list[Any] = [None, True, 3, 2.5, "a", "x" * 50, *(rng.random() for _ in range(9))]
+    odd += [datetime(2024, 1, 1) + timedelta(hours=rng.randrange(9999)), "=1+1", "#N/A"]
+    width = rng.choice([1, 2, 5])
+    book.active.append([*(f"c{i}" for i in range(width)), "n", "y"])
+    some = [rng.choice([odd, [rng.choice(odd)], [1, 2.5], ["a", "b"]]) for _ in range(width)]
+    for _ in range(rng.choice([0, 3, 40, 40, 40, 40])):
+        book.active.append([*map(rng.choice, some), rng.random(), rng.choice("ab")])
+    file = folder / "t.xlsx"
+    book.save(file)
+    if rng.random() < 0.3:
+        with zipfile.ZipFile(file) as archive:
+            parts = {name: archive.read(name) for name in archive.namelist()}
+        name = rng.choice(list(parts))
+        parts[name] = mutated_bytes(rng, parts[name], parts[name])
+        with zipfile.ZipFile(file, "w") as archive:
+            for name, content in parts.items():
+                archive.writestr(name, content)
+    maybe_damaged(rng, file, 0.2)
+
+
 def _arrow_column(rng: random.Random, rows: int) -> Any:
     import numpy as np
     import pyarrow as pa
@@ -506,9 +569,10 @@ def _learn(rng: random.Random, dataset: Any) -> None:
         classes=dataset.classes,
     )
     json.dumps([c.document() for c in check_data(dataset, splits[0])])
-    kind = rng.choice(["none", "zero-centre", "standardize", "pca", "whiten"])
+    kind = rng.choice(["none", "standardize", "robust", "quantile", "pca", "whiten"])
     rows = dataset.X[splits[0].train]
-    Preprocessor.fit(rows, kind, categories=dataset.categories).transform(dataset.X)
+    y = dataset.y[splits[0].train]
+    Preprocessor.fit(rows, kind, categories=dataset.nominal, y=y).transform(dataset.X)
 
 
 # Models -----------------------------------------------------------------------------------------
@@ -797,6 +861,9 @@ KINDS = {
     "csv": Kind(make_text("csv", ",;\t"), use_data, 1000),
     "tsv": Kind(make_text("tsv", "\t"), use_data, 1000),
     "parquet": Kind(make_parquet, use_data, 1000),
+    "arrow": Kind(make_arrow, use_data, 1000),
+    "json lines": Kind(make_json_lines, use_data, 1000),
+    "excel": Kind(make_excel, use_data, 500),
     "npz": Kind(make_npz, use_data, 1000),
     "idx": Kind(make_images, use_images, 1000),
     "model": Kind(make_model, use_model, 1000),

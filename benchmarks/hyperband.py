@@ -121,7 +121,7 @@ class Trainer:
             if not refit.diverged:
                 break
         _, y = self.data.test(0, "none", variance=1.0)
-        return accuracy(refit.outputs, y)
+        return accuracy(refit.predictions, y)
 
 
 def search(trainer: Trainer, amount: float, race: int = 0, reserved: float = 0.0) -> Found:

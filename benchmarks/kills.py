@@ -59,6 +59,7 @@ def command(study: Path, database: Path, workers: int) -> list[str]:
     """The command that runs a study."""
     storage = f"sqlite:///{database}"
     arguments = ["run", str(study), "--storage", storage, "--workers", str(workers)]
+    arguments.append("--no-baselines")
     return [sys.executable, "-m", "hpsearch", *arguments]
 
 

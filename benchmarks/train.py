@@ -1,17 +1,18 @@
-"""Training throughput: hpsearch beside scikit-learn's MLPClassifier and torch, one thread, one run.
+"""Training throughput: hpsearch beside scikit-learn and torch, one thread, one run.
 
     python benchmarks/train.py                    # 64 inputs, all shapes, some minutes
     python benchmarks/train.py --quick            # every eighth shape
+    python benchmarks/train.py --task regression  # one number instead of ten classes
     python benchmarks/train.py --inputs 64 784 --json train.json
 
 Every contender trains the same ReLU network on the same random data through its public interface,
-shuffling each epoch: hpsearch's `train`; scikit-learn's `MLPClassifier.fit` on float64 (as it
-comes) and on float32 input; torch in eager mode from one shuffled tensor an epoch, minibatches
-being slices of it, once for each way that its optimizer can loop (for, foreach, fused), of which
-the best counts. All run in turn within a round, and a figure is the median of the rounds. The limit
-is the time of the same matrix products alone, by np.dot into a preallocated array. Times are the
-process's CPU seconds: with one thread they equal wall seconds on an idle machine, and neighbours
-on a busy one do not disturb them.
+shuffling each epoch: hpsearch's `train`; the `fit` of scikit-learn's MLPClassifier (MLPRegressor
+for numbers, with the squared error everywhere) on float64 (as it comes) and on float32 input; torch
+in eager mode from one shuffled tensor an epoch, minibatches being slices of it, once for each way
+that its optimizer can loop (for, foreach, fused), of which the best counts. All run in turn within
+a round, and a figure is the median of the rounds. The limit is the time of the same matrix products
+alone, by np.dot into a preallocated array. Times are the process's CPU seconds: with one thread
+they equal wall seconds on an idle machine, and neighbours on a busy one do not disturb them.
 """
 
 from __future__ import annotations
@@ -42,17 +43,18 @@ import numpy.typing as npt
 
 from hpsearch.nn import Network, NetworkConfig, TrainingConfig, train
 
-CLASSES = 10
+OUTPUTS = {"classification": 10, "regression": 1}
 RATE = 1e-3
 MODES = ("for", "foreach", "fused")
 Floats = npt.NDArray[np.float32]
-Labels = npt.NDArray[np.int64]
+Targets = npt.NDArray[Any]
 
 
 @dataclass(frozen=True)
 class Shape:
     """One cell of the table: the network, the batch size and the update rule."""
 
+    task: str  # "classification" or "regression"
     optimizer: str  # "momentum" or "adam"
     inputs: int
     depth: int
@@ -62,7 +64,7 @@ class Shape:
     @property
     def layers(self) -> list[int]:
         """Units from the input to the output."""
-        return [self.inputs, *[self.width] * self.depth, CLASSES]
+        return [self.inputs, *[self.width] * self.depth, OUTPUTS[self.task]]
 
     @property
     def work(self) -> float:
@@ -70,17 +72,17 @@ class Shape:
         return 3e4 + 3 * sum(a * b for a, b in itertools.pairwise(self.layers))
 
 
-def shapes(inputs: Sequence[int], quick: bool) -> Iterator[Shape]:
+def shapes(task: str, inputs: Sequence[int], quick: bool) -> Iterator[Shape]:
     """All cells, or every eighth of them."""
     cells = itertools.product(
         ("momentum", "adam"), inputs, (1, 2, 3), (32, 64, 128, 256, 512), (32, 128, 512)
     )
     for i, (optimizer, d, depth, width, batch) in enumerate(cells):
         if not quick or i % 8 == 0:
-            yield Shape(optimizer, d, depth, width, batch)
+            yield Shape(task, optimizer, d, depth, width, batch)
 
 
-def contenders(shape: Shape, X: Floats, y: Labels) -> dict[str, Callable[[int], None]]:
+def contenders(shape: Shape, X: Floats, y: Targets) -> dict[str, Callable[[int], None]]:
     """For each name, a function that trains for so many epochs."""
     runs: dict[str, Callable[[int], None]] = {
         "hpsearch": lambda epochs: _hpsearch(shape, X, y, epochs),
@@ -92,10 +94,12 @@ def contenders(shape: Shape, X: Floats, y: Labels) -> dict[str, Callable[[int], 
     return runs
 
 
-def _hpsearch(shape: Shape, X: Floats, y: Labels, epochs: int) -> None:
+def _hpsearch(shape: Shape, X: Floats, y: Targets, epochs: int) -> None:
     rng = np.random.default_rng(0)
     hidden = (shape.width,) * shape.depth
-    network = Network(shape.inputs, CLASSES, NetworkConfig(hidden), rng=rng)
+    loss = "cross-entropy" if shape.task == "classification" else "squared-error"
+    outputs = OUTPUTS[shape.task]
+    network = Network(shape.inputs, outputs, NetworkConfig(hidden, loss=loss), rng=rng)
     config = TrainingConfig(
         optimizer=shape.optimizer, learning_rate=RATE, batch_size=shape.batch, epochs=epochs
     )
@@ -104,11 +108,12 @@ def _hpsearch(shape: Shape, X: Floats, y: Labels, epochs: int) -> None:
         raise SystemExit(f"{shape}: the training ended early ({result.why_stopped}).")
 
 
-def _sklearn(shape: Shape, X: npt.NDArray[np.floating], y: Labels, epochs: int) -> None:
-    from sklearn.neural_network import MLPClassifier
+def _sklearn(shape: Shape, X: npt.NDArray[np.floating], y: Targets, epochs: int) -> None:
+    from sklearn.neural_network import MLPClassifier, MLPRegressor
 
-    MLPClassifier(
-        (shape.width,) * shape.depth,
+    kind = MLPClassifier if shape.task == "classification" else MLPRegressor
+    kind(
+        hidden_layer_sizes=(shape.width,) * shape.depth,
         solver="sgd" if shape.optimizer == "momentum" else "adam",
         momentum=0.9,
         nesterovs_momentum=False,
@@ -119,10 +124,10 @@ def _sklearn(shape: Shape, X: npt.NDArray[np.floating], y: Labels, epochs: int) 
         tol=0.0,
         n_iter_no_change=epochs + 1,
         random_state=0,
-    ).fit(X, y)
+    ).fit(X, y.ravel())
 
 
-def _torch(shape: Shape, X: Floats, y: Labels, mode: str) -> Callable[[int], None]:
+def _torch(shape: Shape, X: Floats, y: Targets, mode: str) -> Callable[[int], None]:
     import torch
     from torch import nn
 
@@ -142,7 +147,7 @@ def _torch(shape: Shape, X: Floats, y: Labels, mode: str) -> Callable[[int], Non
         optimizer = torch.optim.SGD(model.parameters(), lr=RATE, momentum=0.9, **options)
     else:
         optimizer = torch.optim.Adam(model.parameters(), lr=RATE, **options)
-    criterion = nn.CrossEntropyLoss()
+    criterion = nn.CrossEntropyLoss() if shape.task == "classification" else nn.MSELoss()
     inputs, labels = torch.from_numpy(X), torch.from_numpy(y)
 
     def run(epochs: int) -> None:
@@ -195,7 +200,9 @@ def measure(shape: Shape, rounds: int, work: float) -> dict[str, float]:
     n = 4096
     epochs = max(4, round(work / shape.work / n))  # four at least, so that set-up counts little
     X = rng.standard_normal((n, shape.inputs), dtype=np.float32)
-    y = rng.integers(0, CLASSES, n)
+    y: Targets = rng.integers(0, OUTPUTS[shape.task], n)
+    if shape.task == "regression":
+        y = rng.standard_normal((n, 1), dtype=np.float32)
     runs = contenders(shape, X, y)
     times: dict[str, list[float]] = {name: [] for name in runs}
     limit = []
@@ -253,6 +260,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Measure, print the table and the summary, and write them as JSON if asked."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").split("\n")[0])
     parser.add_argument("--quick", action="store_true", help="every eighth shape, shorter runs")
+    parser.add_argument("--task", choices=list(OUTPUTS), default="classification")
     parser.add_argument("--inputs", type=int, nargs="+", default=[64], metavar="D")
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--json", type=Path, metavar="FILE")
@@ -260,7 +268,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     warnings.filterwarnings("ignore", category=UserWarning)  # scikit-learn: not yet converged
     results = []
     print(HEADER)
-    for shape in shapes(options.inputs, options.quick):
+    for shape in shapes(options.task, options.inputs, options.quick):
         figures = measure(shape, options.rounds, 4e8 if options.quick else 1e9)
         results.append((shape, figures))
         print(row(shape, figures), flush=True)

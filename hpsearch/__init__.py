@@ -9,9 +9,9 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from hpsearch.classifier import MLPClassifier
     from hpsearch.engine import Summary, run_study
     from hpsearch.errors import HpsearchError
+    from hpsearch.estimators import MLPClassifier, MLPRegressor
     from hpsearch.search import make_strategy, run_search
     from hpsearch.search.guided_sampler import GuidedSampler
     from hpsearch.search.sampler import CoarseToFineSampler
@@ -30,6 +30,7 @@ __all__ = [
     "Int",
     "MLPClassifier",
     "MLPObjective",
+    "MLPRegressor",
     "Model",
     "Space",
     "StudyFile",
@@ -42,8 +43,8 @@ __all__ = [
 ]
 
 _HOMES = {
-    "classifier": ("MLPClassifier",),
     "engine": ("Summary", "run_study"),
+    "estimators": ("MLPClassifier", "MLPRegressor"),
     "errors": ("HpsearchError",),
     "search": ("make_strategy", "run_search"),
     "search.guided_sampler": ("GuidedSampler",),

@@ -19,7 +19,7 @@ NO_LIMIT = sys.float_info.max
 
 @dataclass(frozen=True)
 class Setting:
-    """What a setting may be, for whoever asks: study file, space, network, training, classifier.
+    """What a setting may be, for whoever asks: study file, space, network, training, estimators.
 
     Attributes:
         default: where nothing else is said; None where it may also be absent.

@@ -10,6 +10,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from hpsearch.metrics import ACCURACY, Measure
+from hpsearch.metrics.curves import Residuals
 from hpsearch.search.base import RACE
 from hpsearch.search.strategies import DOUBLE
 from hpsearch.space import Categorical, Float, Int, Value
@@ -19,7 +20,7 @@ if TYPE_CHECKING:
     from hpsearch.compare.result import Comparison
     from hpsearch.compare.summary import StrategySummary, Versus
     from hpsearch.engine.summary import Summary, TrialRow
-    from hpsearch.engine.tested import Seen
+    from hpsearch.engine.tested import SeenClasses
 
 __all__ = [
     "AGAIN",
@@ -81,7 +82,20 @@ MANY_CLASSES = 12
 """Of more classes the table shows those that are found worst; of more no confusion matrix fits."""
 
 
-def classes_table(tested: Seen) -> Table | None:
+def seen_tables(seen: SeenClasses | Residuals) -> list[Table]:
+    """The test rows in words: of classes recall and precision, and the confusion matrix."""
+    if not isinstance(seen, Residuals):
+        return list(filter(None, (classes_table(seen), confusion_table(seen))))
+    quantiles = [f"{error:.4g}" for error in seen.quantiles]
+    caption = "Errors on the test rows, true less predicted: so many are below"
+    return [Table(caption, QUANTILES, [quantiles])]
+
+
+QUANTILES = ("5%", "25%", "50%", "75%", "95%")
+"""The shares that `Residuals` has quantiles of."""
+
+
+def classes_table(tested: SeenClasses) -> Table | None:
     """Recall and precision of each class on the test rows; of many those with the least recall."""
     shares = list(zip(tested.classes, tested.by_class, strict=False))
     if not shares:
@@ -98,7 +112,7 @@ def classes_table(tested: Seen) -> Table | None:
     return Table(caption, ("class", "rows", "recall", "precision"), rows)
 
 
-def confusion_table(tested: Seen) -> Table | None:
+def confusion_table(tested: SeenClasses) -> Table | None:
     """The confusion matrix of the test rows; None of many classes."""
     if tested.confusion is None or len(tested.classes) > MANY_CLASSES:
         return None
@@ -288,6 +302,39 @@ def scores(summary: Summary) -> Iterator[Score]:
         tested = baseline.test is not None
         remark = f"in validation {text(baseline.validation)}" if tested else ""
         yield Score(baseline.short, text(baseline.value), remark)
+    for rival in summary.rivals:
+        remark = rival.cut or f"on the same rows, in {rival.seconds:.1f} s"
+        yield Score(rival.name, text(rival.value) or "-", remark)
+
+
+def beside(summary: Summary) -> str:
+    """The strongest simple model beside the winner, in a sentence; empty where there is none."""
+    known = [rival for rival in summary.rivals if rival.better is not None]
+    if not known:
+        return ""
+    rival = max(known, key=lambda rival: rival.better or 0.0)
+    measure, better = summary.measure, rival.better or 0.0
+
+    def amount(difference: float, word: str = "") -> str:
+        return f"{measure.difference_text(abs(difference)).removeprefix('+')} {word}".rstrip()
+
+    told = f"{rival.name} with default settings scores {measure.text(rival.value)} on the same "
+    told += f"test rows, {amount(better, 'better' if better > 0 else 'worse')}"
+    if rival.interval is not None:
+        low, high = rival.interval
+        if better < 0:
+            low, high = -high, -low
+        near = amount(low) if low >= 0 else amount(low, "worse" if better > 0 else "better")
+        far = amount(high) if low >= 0 else amount(high, "better" if better > 0 else "worse")
+        told += f" (95% interval {near} to {far})"
+    if rival.cut:
+        told += f", though it was cut at {rival.cut}"
+    if rival.surely_better:
+        trees = rival.kind == "boosting"
+        told += f": this table may be better served by {'trees' if trees else 'it'}"
+    elif better > 0:
+        told += ", which may be chance"
+    return f"{told}."
 
 
 def stages_table(summary: Summary) -> Table:

@@ -39,6 +39,18 @@ def _quiet() -> None:
     optuna.logging.set_verbosity(optuna.logging.WARNING)
 
 
+@pytest.fixture
+def fitted() -> None:
+    """Asked for by a test whose runs set simple models beside the winner, as they do for users."""
+
+
+@pytest.fixture(autouse=True)
+def _alone(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Hundreds of runs here are not about simple models, which take longer than a small search."""
+    if "fitted" not in request.fixturenames:
+        monkeypatch.setattr("hpsearch.engine.run.fit_rivals", lambda *_: ())
+
+
 @pytest.fixture(scope="session")
 def browser(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Page]:
     """One for all pages that `window.show` shows."""

@@ -9,7 +9,10 @@ import numpy as np
 from numpy.typing import DTypeLike, NDArray
 
 from hpsearch.data import Dataset, Preprocessor, Split
-from hpsearch.nn import Network
+from hpsearch.data.target import Scale
+from hpsearch.nn import LOSSES, Network
+from hpsearch.nn.arrays import Targets
+from hpsearch.nn.losses import Loss
 from hpsearch.space import Value
 from hpsearch.training.specification import TrainingSpecification
 
@@ -30,15 +33,15 @@ class CheckContext:
 
     Attributes:
         X: prepared samples (n, d), float32, C-contiguous.
-        y: class codes (n,).
-        n_classes: number of classes in the whole data set.
+        y: class codes (n,), or a standardized quantity (n, 1).
+        n_classes: number of classes in the whole data set; 0 for a quantity.
         total: rows of the training part, of which these n were drawn.
         spec: preprocessing, network and training.
         seed: of weights, samples and directions.
     """
 
     X: NDArray[np.float32]
-    y: NDArray[np.int64]
+    y: Targets
     n_classes: int
     total: int
     spec: TrainingSpecification
@@ -67,17 +70,21 @@ class CheckContext:
             DataError: the preprocessing has nothing to work on.
             UsageError, UnknownNameError: the configuration makes no sense.
         """
-        spec = TrainingSpecification.of(configuration, epochs=epochs)
+        spec = TrainingSpecification.of(configuration, epochs=epochs).learning(dataset.task)
         rng = np.random.default_rng([seed, 0])
         most = min(ROWS, max(LEAST_ROWS, CELLS // dataset.X.shape[1]))
         rows = rng.permutation(split.train)[:most]  # and so the first few are a sample too
-        drawn = dataset.X[rows]
-        preprocessor = Preprocessor.fit(
-            drawn, spec.preprocessing, categories=dataset.categories, variance=spec.variance
+        _, prepared = Preprocessor.fit_transform(
+            dataset.X[rows],
+            spec.preprocessing,
+            categories=dataset.nominal,
+            y=dataset.y[rows],
+            variance=spec.variance,
         )
+        y = dataset.y[rows]
         return cls(
-            preprocessor.transform(drawn),
-            dataset.y[rows],
+            prepared,
+            y if dataset.classes else Scale.of(y).standardized(y),
             len(dataset.classes),
             len(split.train),
             spec,
@@ -97,20 +104,24 @@ class CheckContext:
     def network(self, dtype: DTypeLike = np.float32) -> Network:
         """A fresh network; always the same one."""
         rng = np.random.default_rng([self.seed, 1])
-        shape = self.X.shape[1], self.n_classes
+        shape = self.X.shape[1], self.n_classes or 1
         return Network(*shape, self.spec.network, rng=rng, dtype=dtype)
 
     def loss(self, network: Network, rows: slice | NDArray[np.int64] = slice(None)) -> float:
         """Mean data loss of a network on some of the rows, in prediction mode."""
         with np.errstate(all="ignore"):
-            return network.loss.mean(network.predict_logits(self.X[rows]), self.y[rows])
+            return network.loss.mean(network.predict_outputs(self.X[rows]), self.y[rows])
 
     @property
     def chance(self) -> float:
         """The loss of a network that knows nothing."""
-        return Network.loss.chance(self.n_classes)
+        return self._loss.chance(self.n_classes or 1)
 
     @property
     def guessing(self) -> float:
-        """The loss of one that knows nothing but how frequent the classes are."""
-        return Network.loss.guessing((np.bincount(self.y) / len(self.y)).tolist())
+        """The loss of one that knows nothing but how the target is distributed."""
+        return self._loss.guessing(self.y)
+
+    @property
+    def _loss(self) -> type[Loss]:
+        return LOSSES[self.spec.network.loss]

@@ -12,7 +12,14 @@ from hpsearch.checks.context import CheckContext
 from hpsearch.data import Dataset, Split
 from hpsearch.data.account import quoted
 
-__all__ = ["class_balance", "codes_for_missing", "constant_columns", "missing_values", "scale"]
+__all__ = [
+    "class_balance",
+    "codes_for_missing",
+    "constant_columns",
+    "missing_values",
+    "scale",
+    "target_spread",
+]
 
 SCALE = "scale of the inputs"
 """The name of that check, on which advice is given."""
@@ -31,6 +38,9 @@ CELLS = 1 << 20
 
 SMALL = 0.001
 """A column so much smaller than the largest carries next to nothing."""
+
+OUTLYING = 10.0
+"""Deviations from the mean at which one value of a quantity weighs as much as a hundred others."""
 
 RARE = 0.2
 """A class is rare below this share of what it would have if all were equally frequent."""
@@ -193,6 +203,30 @@ def scale(context: CheckContext, names: tuple[str, ...]) -> Check:
         f"largest {sizes[largest]:.3g}{context.looked_at}",
         f"about 1, under {LARGE:g}",
         advice,
+    )
+
+
+def target_spread(dataset: Dataset, split: Split) -> Check:
+    """Whether a few values of a quantity stand so far out that they are all that is learned.
+
+    Args:
+        dataset: what to learn from.
+        split: only the training part is looked at.
+    """
+    y = dataset.y[split.train].astype(np.float64)
+    middle, deviation = float(np.mean(y)), float(np.std(y)) or 1.0
+    away = np.abs(y - middle) / deviation
+    farthest = y[int(away.argmax())]
+    far = float(away.max()) > OUTLYING
+    return Check(
+        "spread of the target",
+        "warn" if far else "pass",
+        f"{farthest:.6g} is {away.max():.1f} deviations from the mean",
+        f"under {OUTLYING:g}",
+        "a few values far out weigh more in the squared error than all others together: try "
+        '[training] loss = "huber" or "absolute-error", and look whether they are right'
+        if far
+        else "no value weighs more than all others",
     )
 
 

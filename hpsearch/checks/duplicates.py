@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 from hpsearch.checks.check import Check
 from hpsearch.data import Dataset, Split
 
-__all__ = ["contradictions", "duplicates", "identical_rows"]
+__all__ = ["contradictions", "duplicates", "identical_rows", "unlike_twins"]
 
 KEY_COLUMNS = 64
 """Rows are told apart by so many columns where that is enough, and by all of them only else."""
@@ -139,4 +139,34 @@ def contradictions(dataset: Dataset, split: Split, content: NDArray[np.int64]) -
         else "equal rows have equal labels"
         if not wrong
         else "a few equal rows have different labels",
+    )
+
+
+def unlike_twins(dataset: Dataset, split: Split, content: NDArray[np.int64]) -> Check:
+    """Equal rows with other values of a quantity, which bound what any network can explain.
+
+    Args:
+        dataset: what to learn from.
+        split: the test part's values are not looked at.
+        content: from `identical_rows` of all its rows.
+    """
+    rows = np.concatenate([split.train, split.validation])
+    y = dataset.y[rows].astype(np.float64)
+    numbers = np.unique(content[rows], return_inverse=True)[1].reshape(-1)
+    counts = np.bincount(numbers)
+    means = np.bincount(numbers, y) / counts
+    left = float(np.mean((y - means[numbers]) ** 2)) / (float(np.var(y)) or 1.0)
+    twins = int((counts[numbers] > 1).sum())
+    hopeless, odd = twins >= FEW and left >= NO_BETTER, twins >= FEW and left > ODD
+    return Check(
+        "contradicting values",
+        "fail" if hopeless else "warn" if odd else "pass",
+        f"{twins} of {len(rows):,} rows have a twin, {left:.1%} of the variance within",
+        f"under {ODD:.0%}",
+        f"equal rows carry different values, so no network passes an R² of {1 - left:.3f}: correct "
+        "them, or add columns that tell the rows apart"
+        if odd or hopeless
+        else "equal rows have equal values"
+        if not left
+        else "a few equal rows have different values",
     )

@@ -11,13 +11,16 @@ from numpy.typing import NDArray
 from hpsearch.checks.check import Check, excluding, listed
 from hpsearch.data import Dataset, Split
 
-__all__ = ["label_leaks"]
+__all__ = ["label_leaks", "value_leaks"]
 
 ROWS = 1000
 """Rows that are looked at; a leak shows in every one of them."""
 
 NEARLY = 0.02
 """A column nearly is the label when it leaves so little of the error of a constant answer."""
+
+SAME, NEARLY_SAME = 0.9999, 0.99
+"""Rank correlations at which a column is the target, and at which it may be known too late."""
 
 ENOUGH = 20
 """With fewer rows a column fits the label by chance too often."""
@@ -38,6 +41,51 @@ class _Clue:
     indicates: int | None
 
 
+def value_leaks(dataset: Dataset, split: Split, *, seed: int) -> Check:
+    """Look for columns from which a quantity follows, in a straight line or in any order.
+
+    Args:
+        dataset: what to learn from.
+        split: the test part is not looked at.
+        seed: draws the rows, at most 1,000.
+    """
+    rows = np.concatenate([split.train, split.validation])
+    drawn = np.sort(np.random.default_rng([seed, 2]).permutation(rows)[:ROWS])
+    X, y, names = dataset.X[drawn], dataset.y[drawn].astype(np.float64), dataset.feature_names
+    numeric = [j for j in range(X.shape[1]) if j not in dataset.categories]
+    strengths = {j: _rank_correlation(X[:, j], y) for j in numeric}
+    best = max(strengths, key=lambda j: strengths[j], default=None)
+    found = "no column of numbers" if best is None else f"{names[best]!r}: {strengths[best]:.4f}"
+    same = [j for j, strength in strengths.items() if strength >= SAME]
+    near = [j for j, strength in strengths.items() if NEARLY_SAME <= strength < SAME]
+    expected = f"rank correlation under {NEARLY_SAME}"
+    if len(y) < ENOUGH or not (same or near):
+        return Check("label leaks", "pass", found, expected, "no column gives the target away")
+    sure = tuple(names[j] for j in same)
+    if len(same) == len(names):
+        advice = f"{_are(names, same)} the target under another name, and there is no other column"
+        return Check("label leaks", "fail", found, expected, advice)
+    told = [f"{_are(names, same)} the target under another name: {excluding(sure)}"] if same else []
+    if near:
+        also = [*sure, *(names[j] for j in near)]
+        then = excluding(also) if len(also) < len(names) else "there is nothing to learn from"
+        told.append(
+            f"{_are(names, near, 'nearly ')} the target: is that known before the target is? if "
+            f"not, {then}"
+        )
+    return Check("label leaks", "fail" if same else "warn", found, expected, "; ".join(told), sure)
+
+
+def _rank_correlation(column: NDArray[np.float32], y: NDArray[np.float64]) -> float:
+    """Spearman's, where there are values; 0 where they are too few or all the same."""
+    from scipy.stats import rankdata
+
+    there = ~np.isnan(column)
+    if there.sum() < ENOUGH or np.ptp(column[there]) == 0 or np.ptp(y[there]) == 0:
+        return 0.0
+    return abs(float(np.corrcoef(rankdata(column[there]), rankdata(y[there]))[0, 1]))
+
+
 def label_leaks(dataset: Dataset, split: Split, *, seed: int) -> Check:
     """Look for columns from which the label follows, numeric, categorical or one-hot.
 
@@ -50,7 +98,7 @@ def label_leaks(dataset: Dataset, split: Split, *, seed: int) -> Check:
     drawn = np.sort(np.random.default_rng([seed, 2]).permutation(rows)[:ROWS])
     X, y, k = dataset.X[drawn], dataset.y[drawn], len(dataset.classes)
     clues = [
-        _clue(X[:, j], y, k, ordered=j not in dataset.categories) for j in range(dataset.X.shape[1])
+        _clue(X[:, j], y, k, ordered=j not in dataset.nominal) for j in range(dataset.X.shape[1])
     ]
     constant = 1 - float(np.bincount(y).max()) / len(y)
     names = dataset.feature_names

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from hpsearch.checks.check import Check, Verdict
 from hpsearch.checks.context import CheckContext
-from hpsearch.nn import EpochRecord, train
+from hpsearch.nn import LOSSES, EpochRecord, train
 
 __all__ = ["first_loss", "initial_loss", "loss_verdict", "regularization", "tiny_subset"]
 
@@ -74,6 +74,7 @@ def initial_loss(context: CheckContext) -> Check:
     """
     found = first_loss(context)
     verdict = loss_verdict(found, context.chance)
+    knows_nothing = f"ln {context.n_classes} =" if context.n_classes else "knowing nothing:"
     how = f"{context.spec.network.initializer} weights"
     if context.spec.network.bias:
         how += f" and biases of {context.spec.network.bias:g}"
@@ -81,7 +82,7 @@ def initial_loss(context: CheckContext) -> Check:
         "initial loss",
         verdict,
         f"{found:.3g}{context.looked_at}",
-        f"ln {context.n_classes} = {context.chance:.3g}, up to {SLACK:g} more",
+        f"{knows_nothing} {context.chance:.3g}, up to {SLACK:g} more",
         "a network that knows nothing is about as unsure as it should be"
         if verdict == "pass"
         else f"with {how} it is sure of itself before it has learned: take smaller initial weights "
@@ -118,14 +119,18 @@ def tiny_subset(context: CheckContext) -> Check:
     the network and the data are on trial; the study's rates have a check of their own.
     """
     bare = context.with_network(dropout=0.0)
-    rows = _of_every_class(context.y, np.random.default_rng([context.seed, 3]))
-    floor, most = _limits(bare, rows)
-    if most < 1:
+    rng = np.random.default_rng([context.seed, 3])
+    classes = context.n_classes > 0
+    rows = _of_every_class(context.y, rng) if classes else rng.permutation(len(context.y))[:TINY]
+    floor, most = _limits(bare, rows) if classes else (_least_loss(bare, rows), 1.0)
+    if most < 1 or floor > TINY_LOSS:
+        told = f"{most:.0%} can be right, with a loss of {floor:.2g}"
         return Check(
             "overfit a tiny subset",
             "warn" if most >= TOLD_APART else "fail",
-            f"{len(rows)} samples: {most:.0%} can be right, with a loss of {floor:.2g}",
-            "100%, with a loss of 0",
+            f"{len(rows)} samples: "
+            + (told if classes else f"the loss cannot be under {floor:.2g}"),
+            "100%, with a loss of 0" if classes else "a loss of 0",
             "equal rows with different labels are among them, which no network can tell apart: "
             "correct the labels, or add columns",
         )
@@ -144,8 +149,10 @@ def tiny_subset(context: CheckContext) -> Check:
     return Check(
         "overfit a tiny subset",
         "pass" if learned else "warn" if halfway else "fail",
-        f"{len(rows)} samples: loss {loss:.2g}, {accuracy:.0%} right, {steps} steps",
-        f"loss under {TINY_LOSS}, 100% right",
+        f"{len(rows)} samples: loss {loss:.2g}, "
+        + (f"{accuracy:.0%} right, " if classes else "")
+        + f"{steps} steps",
+        f"loss under {TINY_LOSS}" + (", 100% right" if classes else ""),
         "the network can learn"
         if learned
         else "it learns them only in part: give it more units, or columns that tell them apart"
@@ -162,6 +169,15 @@ def _limits(bare: CheckContext, rows: NDArray[np.int64]) -> tuple[float, float]:
     counts = [np.bincount(group) for group in labels.values()]
     loss = -sum(float((c[c > 0] * np.log(c[c > 0] / c.sum())).sum()) for c in counts)
     return loss / len(rows), sum(int(c.max()) for c in counts) / len(rows)
+
+
+def _least_loss(bare: CheckContext, rows: NDArray[np.int64]) -> float:
+    """The least loss of numbers that any network can have on the rows: that of equal rows' best."""
+    alike: dict[bytes, list[int]] = {}
+    for row in rows:
+        alike.setdefault(bare.X[row].tobytes(), []).append(int(row))
+    loss = LOSSES[bare.spec.network.loss]
+    return sum(loss.guessing(bare.y[group]) * len(group) for group in alike.values()) / len(rows)
 
 
 def _of_every_class(y: NDArray[np.int64], rng: np.random.Generator) -> NDArray[np.int64]:
@@ -192,6 +208,8 @@ def _learn(
         patience=None,
         divergence=1e6,
         weight_averaging=0.0,
+        label_smoothing=0.0,
+        class_weight="none",
     )
     network = bare.network()
     X, y = np.ascontiguousarray(bare.X[rows]), bare.y[rows]
@@ -204,8 +222,10 @@ def _learn(
     result = train(
         network, X, y, training, rng=np.random.default_rng([bare.seed, 4]), on_epoch=learned
     )
-    logits = network.predict_logits(X)
-    right = float(np.mean(logits.argmax(axis=1) == y)) if np.isfinite(logits).all() else 0.0
+    outputs = network.predict_outputs(X)
+    if not bare.n_classes:
+        return bare.loss(network, rows), 1.0, result.epochs
+    right = float(np.mean(outputs.argmax(axis=1) == y)) if np.isfinite(outputs).all() else 0.0
     return bare.loss(network, rows), right, result.epochs
 
 

@@ -13,13 +13,15 @@ from hpsearch.checks.data_checks import (
     constant_columns,
     missing_values,
     scale,
+    target_spread,
 )
-from hpsearch.checks.duplicates import contradictions, duplicates, identical_rows
+from hpsearch.checks.duplicates import contradictions, duplicates, identical_rows, unlike_twins
 from hpsearch.checks.gradients import gradient_check
 from hpsearch.checks.layers import layer_outputs
-from hpsearch.checks.leaks import label_leaks
+from hpsearch.checks.leaks import label_leaks, value_leaks
 from hpsearch.checks.network_checks import initial_loss, regularization, tiny_subset
 from hpsearch.checks.rates import LONGER, RateRange, learning_rates, sweep
+from hpsearch.checks.split_checks import drift, groups_apart, near_duplicates, order_in_time
 from hpsearch.data import Dataset, Split
 from hpsearch.nn import TrainingConfig
 from hpsearch.space import Parameter, Space, Value
@@ -40,9 +42,10 @@ def check_data_and_network(study: StudyFile, dataset: Dataset, split: Split) -> 
         Every check with its verdict; a pure function of the study and its data.
 
     Raises:
-        UsageError: a metric of the study does not fit the data.
+        UsageError: the study weighs a label that there is none of, or a metric does not fit.
     """
-    study.objective.metrics("classification", len(dataset.classes))
+    study.class_weights(dataset.classes)  # refuses a label that there is none of
+    study.objective.metrics(dataset.task, len(dataset.classes))
     space, seed = study.space(), study.seed
     middle, epochs = _middle(study, space), study.training.epochs
     network = check_network(dataset, split, middle, space=space, epochs=epochs, seed=seed)
@@ -82,14 +85,19 @@ def check_data(dataset: Dataset, split: Split, *, seed: int = 0) -> list[Check]:
         seed: draws rows where not all are looked at.
     """
     content, whole = identical_rows(dataset.X)
+    drifts = drift(dataset, split)
     return [
         missing_values(dataset, split),
         codes_for_missing(dataset),
         constant_columns(dataset, split),
-        class_balance(dataset, split),
+        (class_balance if dataset.classes else target_spread)(dataset, split),
+        groups_apart(dataset, split),
+        order_in_time(dataset),
+        *([] if drifts is None else [drifts]),
         duplicates(dataset, split, content, whole),
-        contradictions(dataset, split, content),
-        label_leaks(dataset, split, seed=seed),
+        near_duplicates(dataset, split, seed=seed),
+        (contradictions if dataset.classes else unlike_twins)(dataset, split, content),
+        (label_leaks if dataset.classes else value_leaks)(dataset, split, seed=seed),
     ]
 
 

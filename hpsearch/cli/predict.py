@@ -23,7 +23,7 @@ MOST = 10
 
 def predict(
     model: Annotated[Path, typer.Argument(help="A file of `hpsearch best NAME --export`.")],
-    table: Annotated[Path, typer.Argument(help="CSV, Parquet or NPZ with the model's columns.")],
+    table: Annotated[Path, typer.Argument(help="A table or NPZ with the model's columns.")],
     out: Annotated[
         Path | None, typer.Option("--output", "-o", help="Write a CSV file instead of printing it.")
     ] = None,
@@ -46,6 +46,7 @@ def predict(
         network.feature_names,
         network.categories,
         decimal_comma=network.decimal_comma,
+        dates=network.dates,
         tell=told.append,
     )
     told += network.unlike_training(X)

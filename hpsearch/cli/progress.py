@@ -16,6 +16,7 @@ from hpsearch.cli.render import account_text, check_line
 from hpsearch.data.account import Account
 from hpsearch.engine.budget import plan_search
 from hpsearch.engine.events import (
+    Beside,
     DataReady,
     Event,
     Finished,
@@ -258,6 +259,8 @@ class _Log(_Watcher):
                 self.say_where(event.stage.name)
         elif isinstance(event, WinnerNamed):
             self.say(f"{self.done} trials done; training the winner once more and testing it")
+        elif isinstance(event, Beside):
+            self.say("fitting simple models to the same rows, to set them beside it")
         elif isinstance(event, Finished) and not self.done:
             self.say("this study is finished already; nothing was trained")
 

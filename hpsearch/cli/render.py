@@ -24,6 +24,7 @@ from hpsearch.storage import DEFAULT_STORAGE, display_url
 from hpsearch.wording import (
     CONSTANT,
     Table,
+    beside,
     cell_text,
     moves,
     scores,
@@ -37,6 +38,7 @@ if TYPE_CHECKING:
     from hpsearch.checks import Check
     from hpsearch.data.account import Account
     from hpsearch.engine.ensemble import Ensemble
+    from hpsearch.engine.simple_models import Untested
 
 __all__ = [
     "account_text",
@@ -281,6 +283,8 @@ def winner_text(summary: Summary) -> Text:
         text.append(f"  {remark}\n" if remark else "\n")
     for reservation in filter(None, (*summary.reservations, summary.useless)):
         text.append(f"  {reservation}\n", style="bold red")
+    if told := beside(summary):
+        text.append(f"{told[0].upper()}{told[1:]}\n")
     if ours and summary.test is None:
         text.append("  not tested yet: the search is not finished\n")
     if summary.tests is not None and summary.tests > 1:
@@ -418,6 +422,20 @@ def studies_table(
         notes.append(f"{UNBEATEN} the winner is no better than that, or worse")
     if notes:
         table.caption, table.caption_justify = "\n".join(notes), "left"
+    return table
+
+
+def untested_table(found: Untested) -> rich_table.Table:
+    """Simple models on validation rows, beside the best constant."""
+    table = plain_table("Simple models in validation")
+    for heading in ("model", found.measure.title, "over the constant", "seconds"):
+        table.add_column(heading, justify="left" if heading == "model" else "right")
+    text = found.measure.text
+    table.add_row("the best constant", text(found.constant), "", "")
+    for model in found.models:
+        better = found.measure.difference_text(model.better or 0.0)
+        table.add_row(model.name, text(model.value), better, f"{model.seconds:.1f}")
+    table.caption, table.caption_justify = "The test part was not touched.", "left"
     return table
 
 

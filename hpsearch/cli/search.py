@@ -43,6 +43,9 @@ def run(
     no_check: Annotated[
         bool, typer.Option("--no-check", help="Without the checks before learning.")
     ] = False,
+    no_baselines: Annotated[
+        bool, typer.Option("--no-baselines", help="Without simple models beside the winner.")
+    ] = False,
     as_json: Json = False,
 ) -> None:
     """Search, confirm the winner, and test it once.
@@ -68,7 +71,12 @@ def run(
                 threading.Thread(target=_import_what_ends_a_run, daemon=True).start()
 
         summary = run_study(
-            file, storage=storage, workers=workers, executor=executor, on_event=on_event
+            file,
+            storage=storage,
+            workers=workers,
+            executor=executor,
+            on_event=on_event,
+            baselines=not no_baselines,
         )
     from hpsearch.advice import advise, evidence_of, urgent
     from hpsearch.cli.render import story

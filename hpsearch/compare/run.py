@@ -86,7 +86,9 @@ def compare_study(
             about = _about(plan, strategy, repeat)
             summary = None
             with suppress(NoWinnerError):  # which the comparison tells
-                summary = run_with(runner, search, plan_search(search), on_event, about)
+                summary = run_with(
+                    runner, search, plan_search(search), on_event, about, baselines=False
+                )
             on_progress(Progressed(strategy, repeat, done + 1, total, summary))
         return read_comparison(runner.store, study.name)
 

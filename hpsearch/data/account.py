@@ -9,13 +9,16 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from hpsearch.shapes import fits
+
 __all__ = [
-    "ACCOUNT",
     "MISSING",
     "MISSING_LABEL",
     "MISSING_NUMBER",
+    "PARTS",
     "Account",
     "code_for_missing",
+    "is_account",
     "listed",
     "quoted",
     "rows_told",
@@ -30,6 +33,9 @@ MISSING_NUMBER = ("na", "none", "nil", "-", "--", "\u2013", "\u2014", ".", "n.a.
 """In lower case, what else than an empty cell means a missing number in a column of numbers."""
 MISSING_LABEL = frozenset(word.lower() for word in (*MISSING_NUMBER, *MISSING) if word)
 """In lower case, what may mean a missing label, or be the name of a class."""
+
+PARTS = ("year", "month", "day", "weekday", "hour", "days")
+"""What is made of dates: the hour with its minutes as a fraction, and the days since 2000."""
 
 FREQUENT = 0.005
 """The least share of the rows that a code for missing values is suspected in."""
@@ -51,7 +57,17 @@ ACCOUNT = {
     "inputs": (int, type(None)),
     "unlabelled": int,
 }
-"""What `Account.document` has, in the shapes that a stored note is held to."""
+"""What `Account.document` has had from the first, in the shapes that a stored note is held to."""
+
+YOUNGER = {"dates": dict, "encoded": dict, "divided": str, "task": str}
+"""What it has today too, and older studies lack."""
+
+
+def is_account(value: Any) -> bool:
+    """Whether a stored note is what `Account.document` gives, or gave."""
+    return fits(value, ACCOUNT) and all(
+        fits(value[name], shape) for name, shape in YOUNGER.items() if name in value
+    )
 
 
 @dataclass(frozen=True)
@@ -65,6 +81,10 @@ class Account:
         columns_dropped: column -> reason.
         numbers: column whose text was read as numbers -> an example of how.
         decimal_comma: the columns among these whose numbers have a decimal comma.
+        dates: number that is made of dates -> the column of these, which part it is, and whether
+            3/4/2024 is of April there.
+        encoded: column of so many categories that numbers stand for them -> how many the training
+            part has; empty while undivided.
         imputed: column of numbers -> how many values are missing.
         no_category: column of categories -> how many values are missing.
         codes: column -> a number in it that looks like a code for a missing value, and how often.
@@ -72,6 +92,7 @@ class Account:
         inputs: columns after one-hot coding, as the training part gives; None while undivided.
         unlabelled: how many of the rows that are left out have no label.
         divided: how the rows that are kept were divided, in words; empty while undivided.
+        task: what the target was taken for, and why, in words; empty where that was given.
     """
 
     rows_read: int
@@ -80,6 +101,8 @@ class Account:
     columns_dropped: Mapping[str, str] = field(default_factory=dict)
     numbers: Mapping[str, str] = field(default_factory=dict)
     decimal_comma: tuple[str, ...] = ()
+    dates: Mapping[str, tuple[str, str, bool]] = field(default_factory=dict)
+    encoded: Mapping[str, int] = field(default_factory=dict)
     imputed: Mapping[str, int] = field(default_factory=dict)
     no_category: Mapping[str, int] = field(default_factory=dict)
     codes: Mapping[str, str] = field(default_factory=dict)
@@ -87,6 +110,7 @@ class Account:
     inputs: int | None = None
     unlabelled: int = 0
     divided: str = ""
+    task: str = ""
 
     @property
     def rows(self) -> int:
@@ -111,7 +135,8 @@ class Account:
     def of_document(cls, document: Mapping[str, Any]) -> Account:
         """The account that a document tells."""
         told = {each.name: document[each.name] for each in fields(cls) if each.name in document}
-        lists = {name: tuple(told[name]) for name in ("decimal_comma", "remarks")}
+        lists: dict[str, Any] = {n: tuple(told[n]) for n in ("decimal_comma", "remarks")}
+        lists["dates"] = {name: tuple(part) for name, part in told.get("dates", {}).items()}
         return cls(**(told | lists))
 
     def with_values(
@@ -159,8 +184,16 @@ class Account:
         columns = [f"{listed(names, most)} ({reason})" for reason, names in reasons.items()]
         if columns:
             yield "left out", listed(columns, None if most is None else 2 * most, "; ")
+        parts: dict[str, list[str]] = {}
+        for column, part, _ in self.dates.values():
+            parts.setdefault(column, []).append("days since 2000" if part == "days" else part)
         for what, told in (
             ("read as numbers", self.numbers),
+            ("dates, of which are learned", {name: ", ".join(p) for name, p in parts.items()}),
+            (
+                "told by the mean of the target",
+                {name: f"{n:,} categories" for name, n in self.encoded.items()},
+            ),
             ("imputed with the training median", _values(self.imputed)),
             ("missing, of no category", _values(self.no_category)),
             ("may mean missing", self.codes),
@@ -168,6 +201,8 @@ class Account:
             each = [f"{quoted(name)} ({about})" for name, about in told.items()]
             if each:
                 yield what, listed(each, most)
+        if self.task:
+            yield "task", self.task
         if self.divided:
             yield "divided", self.divided
         for remark in self.remarks if most is None else self.remarks[: 2 * most]:

@@ -20,6 +20,7 @@ from hpsearch.data.account import MISSING_LABEL
 from hpsearch.data.dataset import Dataset, as_features
 from hpsearch.data.files import check_unpacked, first_line
 from hpsearch.errors import DataError, nearest, shown
+from hpsearch.metrics import Task
 
 __all__ = ["load_npz", "member_sizes", "npz_features", "read_members"]
 
@@ -48,12 +49,13 @@ _NO_HEADER = (
 )
 
 
-def load_npz(path: Path) -> Dataset:
+def load_npz(path: Path, task: Task | None = None) -> Dataset:
     """A data set from an archive that ``np.savez(path, X=X, y=y)`` writes.
 
     Args:
         path: holds ``X``, shape (n, d) or (n, height, ...), and ``y``, shape (n,); and, when it
             comes with a test part, ``X_test`` and ``y_test``.
+        task: whether y holds classes or a quantity; None to decide by what it holds.
 
     Returns:
         The data set, ``fixed_test`` set where the archive has a test part.
@@ -64,7 +66,7 @@ def load_npz(path: Path) -> Dataset:
     members = _read(path, required=("X", "y"), optional=("X_test", "y_test"))
     _check_pair(path, members, "X", "y")
     if "X_test" not in members and "y_test" not in members:
-        return _asking(Dataset.from_arrays(path.name, members["X"], members["y"]))
+        return _asking(Dataset.from_arrays(path.name, members["X"], members["y"], task=task))
     _check_pair(path, members, "X_test", "y_test")
     for name in ("X", "y"):
         one, other = members[name], members[f"{name}_test"]
@@ -80,13 +82,15 @@ def load_npz(path: Path) -> Dataset:
             )
     X = [as_features(path.name, members.pop(name)) for name in ("X", "X_test")]
     y = [members.pop(name) for name in ("y", "y_test")]
-    data = Dataset.from_arrays(path.name, np.concatenate(X), np.concatenate(y))
+    data = Dataset.from_arrays(path.name, np.concatenate(X), np.concatenate(y), task=task)
     return _asking(replace(data, fixed_test=len(X[0])))
 
 
 def _asking(data: Dataset) -> Dataset:
     """The data, the account of which asks about labels that read as missing."""
-    counts = np.bincount(data.y, minlength=len(data.classes))
+    if data.task == "regression":
+        return data
+    counts = np.bincount(data.y.astype(np.int64), minlength=len(data.classes))
     remarks = tuple(
         f"{count:,} rows have the label {label!r}, kept as a class; if it means that the label is "
         "missing, leave these rows out of the file"

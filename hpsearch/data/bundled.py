@@ -7,6 +7,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
+from numpy.typing import NDArray
 
 from hpsearch.data.dataset import Dataset
 from hpsearch.data.files import existing_file, reading
@@ -62,8 +63,7 @@ _FILES = {
 
 def _loader(name: str) -> Callable[[Path | None], Dataset]:
     def load(folder: Path | None) -> Dataset:
-        if folder is not None:
-            raise DataError(f"{name} comes with scikit-learn and needs no folder; remove folder.")
+        _refuse_folder(name, folder)
         with reading(_file(_FILES[name])) as stream:
             # All but digits start with a line: rows, columns, and the names of the classes.
             header = None if name == "digits" else stream.readline().decode().strip().split(",")
@@ -89,4 +89,22 @@ def _file(name: str) -> Path:
     return existing_file(Path(spec.submodule_search_locations[0], "datasets", "data", name))
 
 
-BUNDLED = {name: _loader(name) for name in _FILES}
+def _diabetes(folder: Path | None) -> Dataset:
+    """The data set diabetes, as ``sklearn.datasets.load_diabetes(scaled=False)`` gives it."""
+    _refuse_folder("diabetes", folder)
+    X, y = (_numbers(f"diabetes_{part}.csv.gz") for part in ("data_raw", "target"))
+    names = ["age", "sex", "bmi", "bp", "s1", "s2", "s3", "s4", "s5", "s6"]
+    return Dataset.from_arrays("diabetes", X, y, feature_names=names, task="regression")
+
+
+def _numbers(name: str) -> NDArray[np.float64]:
+    with reading(_file(name)) as stream:
+        return np.loadtxt(stream, dtype=np.float64, encoding="utf-8")
+
+
+def _refuse_folder(name: str, folder: Path | None) -> None:
+    if folder is not None:
+        raise DataError(f"{name} comes with scikit-learn and needs no folder; remove folder.")
+
+
+BUNDLED = {name: _loader(name) for name in _FILES} | {"diabetes": _diabetes}

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
-from hpsearch.data.account import MISSING_NUMBER, quoted
+from hpsearch.data.account import MISSING_NUMBER, PARTS, listed, quoted
 from hpsearch.data.dataset import LONGEST_NAME
+from hpsearch.data.dates import Moments, as_moments
 from hpsearch.data.formats import (
     Numbers,
     are_dates,
@@ -20,37 +22,66 @@ from hpsearch.data.formats import (
     mixed_units,
 )
 from hpsearch.data.formats import as_numbers as numbers_of
-from hpsearch.data.plain import HEAD, Coded, as_float, clean, is_number, unlike
-from hpsearch.errors import DataError, shown
+from hpsearch.data.plain import HEAD, Coded, as_days, as_float, clean, is_number, is_plain, unlike
+from hpsearch.errors import DataError, nearest, shown
 
 __all__ = [
     "Column",
+    "DatePart",
     "as_numbers",
     "counts_rows",
+    "date_parts",
     "interpret",
     "known_codes",
+    "said_categories",
+    "unread",
+    "varying",
 ]
 
 POSTAL = r"^0\d{2,}$"
-MAX_CATEGORIES = 1_000
+MAX_CATEGORIES = 50_000
+WORDS = 4
+"""Texts of at least so many words, most of which differ, are what people wrote."""
 TRUTHS = 64
 """More ways than there are to write true and false in upper and lower case."""
 MANY_NUMBERS = 0.2
 """The share of a column's cells with numbers that makes it worth to ask what it is."""
-DATES = "dates or times, which are not used yet"
+DATES = "dates or times in a form that is not read; write them as 2024-03-31 or 09:30"
+CONSTANT = "the same in every row"
+READABLE = 0.5
+"""The share of a column's cells that must be dates, and read, for the others to be slips."""
+
+
+class DatePart(NamedTuple):
+    """A number that is made of a column of dates.
+
+    Attributes:
+        column: its name.
+        part: one of `hpsearch.data.dates.PARTS`.
+        day_first: whether 3/4/2024 is of April there.
+    """
+
+    column: str
+    part: str
+    day_first: bool
 
 
 @dataclass(frozen=True, eq=False)
 class Column:
     """A usable column: its values, NaN where missing; indices of ``categories`` if it has any.
 
-    ``read`` says how its text was read as numbers, and ``remark`` what is odd about it.
+    ``ordered`` says whether these have an order, in which they stand.
+
+    ``read`` says how its text was read as numbers, ``part`` of which dates it is a part, and
+    ``remark`` what is odd about it.
     """
 
     name: str
     values: NDArray[np.float64]
     categories: tuple[str, ...] | None = None
+    ordered: bool = False
     read: Numbers | None = None
+    part: DatePart | None = None
     remark: str | None = None
 
 
@@ -73,8 +104,8 @@ def interpret(
     rows: NDArray[np.bool_] | None = None,
     *,
     decimal_comma: bool = False,
-) -> Column | str:
-    """The column as numbers or categories, or the reason to leave it out.
+) -> list[Column] | str:
+    """The column as numbers or categories, the parts of its dates, or the reason to leave it out.
 
     Args:
         name: the data set, for messages.
@@ -99,18 +130,24 @@ def interpret(
         return "no value"
     if pa.types.is_dictionary(kind):
         coded = Coded.of(column)
-        if _share(are_dates(coded.texts), coded) > 0.5:
-            return DATES
-        return _categorical(feature, coded, None)
+        if _share(are_dates(coded.texts), coded) > READABLE:
+            return _dates(feature, column)
+        return _one(_categorical(feature, coded, None))
     if pa.types.is_string(kind):
         plain = _plain_numbers(column, decimal_comma=decimal_comma)
         if plain is not None:
-            return Column(feature, plain, remark=_leading_zeros(feature, column))
+            return [Column(feature, plain, remark=_leading_zeros(feature, column))]
         return _interpret_text(name, feature, column, rows, decimal_comma=decimal_comma)
+    if pa.types.is_duration(kind):
+        return [Column(feature, as_days(column))]
     if not is_number(kind):
-        return DATES
+        return _dates(feature, column)
     values = as_float(column)
-    return "no value" if np.isnan(values).all() else Column(feature, values)
+    return "no value" if np.isnan(values).all() else [Column(feature, values)]
+
+
+def _one(found: Column | str) -> list[Column] | str:
+    return found if isinstance(found, str) else [found]
 
 
 def _interpret_text(
@@ -120,24 +157,71 @@ def _interpret_text(
     rows: NDArray[np.bool_] | None,
     *,
     decimal_comma: bool,
-) -> Column | str:
+) -> list[Column] | str:
     """As `interpret`, of text that is not all plain numbers."""
     differ = unlike(column)
     too_many = f"{differ:,} distinct texts in the first {HEAD:,} rows"
     if differ:
         head = Coded.each(column.slice(0, HEAD))
         if not _mostly_numbers(head, decimal_comma=decimal_comma):
-            return DATES if _share(are_dates(head.texts), head) > 0.5 else too_many
+            dates = _share(are_dates(head.texts), head) > READABLE
+            return _dates(feature, column) if dates else too_many
     coded = Coded.each(column) if differ else Coded.of(column)
     numbers = _parse(name, feature, coded, rows, decimal_comma=decimal_comma)
     if numbers is not None:
         remark = None if numbers.remark is None else f"{quoted(feature)} {numbers.remark}"
-        return Column(feature, numbers.values, read=numbers, remark=remark)
-    if _share(are_dates(coded.texts), coded) > 0.5:
-        return DATES
+        return [Column(feature, numbers.values, read=numbers, remark=remark)]
+    if _share(are_dates(coded.texts), coded) > READABLE:
+        return _dates(feature, column)
     if differ:
         return too_many
-    return _categorical(feature, coded, _numbers_within(feature, coded))
+    return _one(_categorical(feature, coded, _numbers_within(feature, coded)))
+
+
+def _dates(feature: str, column: Any) -> list[Column] | str:
+    """The parts of dates that vary."""
+    moments = as_moments(column)
+    if moments is None or moments.known.sum() <= READABLE * (len(column) - column.null_count):
+        return DATES
+    remark = None
+    if moments.doubtful:
+        remark = (
+            f"{quoted(feature)} has dates such as 3/4/2024, read with the month first; if that is "
+            "wrong, write them as 2024-04-03"
+        )
+    elif odd := unread(moments, column):
+        remark = f"{quoted(feature)} has dates, but for {odd}, which count as missing"
+    made = []
+    for part, values in moments.parts().items():
+        about = DatePart(feature, part, moments.day_first)
+        made.append(Column(f"{feature}.{part}", values, part=about))
+    made[-1] = replace(made[-1], remark=remark)  # the days, which vary where anything does
+    return made
+
+
+def varying(columns: list[Column]) -> list[Column] | str:
+    """Those that are not the same in every row, or the reason that there is none.
+
+    A category that only some rows have tells these from the others; of numbers, what is missing is
+    imputed, so that it tells nothing.
+    """
+
+    def varies(column: Column) -> bool:
+        if column.categories is not None and not column.ordered:
+            return len(column.categories) > 1 or bool(np.isnan(column.values).any())
+        low, high = np.fmin.reduce(column.values), np.fmax.reduce(column.values)
+        return bool(low < high)
+
+    return [column for column in columns if varies(column)] or CONSTANT
+
+
+def unread(moments: Moments, column: Any) -> str | None:
+    """How many cells have a text that is no date, and the first of them; None if none has."""
+    odd = ~moments.known & np.asarray(column.is_valid())
+    if not odd.any():
+        return None
+    rows = np.flatnonzero(odd)
+    return f"{len(rows):,} value{'s' * (len(rows) > 1)} such as {shown(column[rows[0]].as_py())}"
 
 
 def _plain_numbers(column: Any, *, decimal_comma: bool) -> NDArray[np.float64] | None:
@@ -159,7 +243,7 @@ def _leading_zeros(feature: str, column: Any) -> str | None:
         return None
     return (
         f"{quoted(feature)} has leading zeros ({shown(zeros[first].as_py())}) and is taken for a "
-        "number; if it is a code, leave it out ([data] exclude), or write a letter before it"
+        "number; if it is a code, name it in [data] categories, or leave it out ([data] exclude)"
     )
 
 
@@ -289,14 +373,90 @@ def as_numbers(
     return numbers.values
 
 
+def said_categories(
+    name: str,
+    feature: str,
+    column: Any,
+    order: Sequence[str] | None,
+    rows: NDArray[np.bool_] | None = None,
+) -> Column | str:
+    """A column that is said to hold categories, whatever they look like.
+
+    Args:
+        name: the data set, for messages.
+        feature: the column's name.
+        column: its cells, as `clean` gives them.
+        order: all categories from the least to the greatest, where they have an order.
+        rows: which of them are learned from; all by default.
+
+    Returns:
+        The column, or the reason to leave it out.
+
+    Raises:
+        DataError: a cell has none of the ordered categories, or they are too many or too long.
+    """
+    if not is_plain(column.type):
+        return f"of type {column.type}, neither number nor text"
+    text = clean(column.cast(pa.string()))
+    kept = text if rows is None else text.filter(pa.array(rows))
+    if kept.null_count == len(kept):
+        return "no value"
+    if order is None:
+        found = _coded_categories(feature, Coded.of(kept), None)
+        if isinstance(found, str):
+            raise DataError(f"{name}: column {feature!r}, said to be categories, has {found}.")
+        return found
+    codes, unknown = known_codes(name, feature, text, tuple(order))
+    if unknown:
+        cell = next(iter(unknown))
+        row = pc.index(text, cell).as_py() + 1
+        close = nearest(cell, order)
+        hint = f"did you mean {close!r}?" if close else "add it to them, where it belongs."
+        raise DataError(
+            f"{name}: column {feature!r}, row {row}: {shown(cell)} is none of its ordered "
+            f"categories, {listed(list(map(repr, order)), 5)}; {hint}"
+        )
+    return Column(feature, codes if rows is None else codes[rows], tuple(order), ordered=True)
+
+
+def date_parts(
+    name: str, feature: str, column: Any, *, day_first: bool
+) -> tuple[dict[str, NDArray[np.float64]], str | None]:
+    """The numbers that are made of a column that must hold dates, by part, and what is no date.
+
+    Raises:
+        DataError: it holds anything else.
+    """
+    if pa.types.is_null(column.type):
+        return dict.fromkeys(PARTS, np.full(len(column), np.nan)), None
+    moments = as_moments(column, day_first=day_first)
+    if moments is None:
+        raise DataError(
+            f"{name}: column {feature!r} is of type {column.type}, and the model needs dates there."
+        )
+    lacking = np.full(len(column), np.nan)
+    return dict.fromkeys(PARTS, lacking) | moments.parts(), unread(moments, column)
+
+
 def _categorical(feature: str, coded: Coded, remark: str | None) -> Column | str:
     """A dictionary-encoded column as codes of its sorted categories, unless they are too many."""
     count, present = len(coded.texts), int(np.count_nonzero(coded.codes >= 0))
+    words = pc.mean(pc.add(pc.count_substring_regex(coded.texts, r"\S\s+\S"), 1)).as_py()
+    if count >= 10 and count > present / 2 and words >= WORDS:
+        return (
+            f"texts of {words:.0f} words, which no network of numbers reads; make columns of "
+            "numbers of them, such as counts of words or an embedding"
+        )
     if count >= 10 and count > 0.9 * present:
         return f"{count:,} distinct texts in {present:,} rows, an identifier"
+    return _coded_categories(feature, coded, remark)
+
+
+def _coded_categories(feature: str, coded: Coded, remark: str | None) -> Column | str:
+    """Codes of sorted categories, unless they are too many or too long."""
     if (longest := pc.max(pc.utf8_length(coded.texts)).as_py()) > LONGEST_NAME:
         return f"texts of up to {longest:,} characters"
-    if count > MAX_CATEGORIES:
+    if (count := len(coded.texts)) > MAX_CATEGORIES:
         return f"{count:,} categories, more than {MAX_CATEGORIES:,}"
     names = coded.texts.to_pylist()
     order = sorted(range(len(names)), key=names.__getitem__)

@@ -1,4 +1,4 @@
-"""A labelled data set in memory: a float32 matrix, a vector of class codes, and what they mean."""
+"""A data set in memory: a float32 matrix, a vector of what is learned, and what they mean."""
 
 from __future__ import annotations
 
@@ -14,32 +14,24 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hpsearch.data.account import Account
-from hpsearch.data.in_memory import column_names, labels_of, numbers_of
-from hpsearch.data.splits import Division, stratified_sample
-from hpsearch.errors import DataError, UnknownNameError, shown
+from hpsearch.data.in_memory import column_names, numbers_of
+from hpsearch.data.preprocessing import MOST_INDICATORS, inputs_of
+from hpsearch.data.said import check_column
+from hpsearch.data.splits import Division, Suspect, strata, stratified_sample
+from hpsearch.data.target import as_target, check_target, given_codes
+from hpsearch.errors import DataError
+from hpsearch.metrics import Task
 
 __all__ = [
     "LONGEST_NAME",
     "MAX_CELLS",
     "Dataset",
     "as_features",
-    "check_excluded",
     "check_size",
-    "encode_labels",
-    "refuse_identifier",
-    "refuse_quantity",
 ]
 
-Scalar = TypeVar("Scalar", bound=np.generic)
+AnyArray = TypeVar("AnyArray", bound=NDArray[Any])
 
-CLASSES_ONLY = (
-    "hpsearch learns classes, so put the numbers into a few (low, middle, high), or name another "
-    "target"
-)
-FEW = 10
-"""Up to so many whole numbers, and one of them that is rare is a rare class."""
-UNEVEN = 0.35
-"""Numbers of rows that differ more than this, beside their mean, are no classes drawn alike."""
 MAX_COLUMNS = 50_000
 LONGEST_NAME = 1_000  # characters of a column's name or a category
 MAX_CELLS = 250_000_000  # one gigabyte of float32; CIFAR-10 has 184 million
@@ -49,7 +41,7 @@ MANY_INPUTS = 32
 
 @dataclass(frozen=True, eq=False)
 class Dataset:
-    """Samples and their classes, the same shape whatever file they came from.
+    """Samples and what is learned of them, the same shape whatever file they came from.
 
     Make one with `from_arrays`, which checks that it can be learned from.
 
@@ -57,25 +49,32 @@ class Dataset:
         name: what reports call it.
         X: samples, shape (n, d), float32, C-contiguous, read-only; NaN where a value is missing,
             and the index of the category in a categorical column.
-        y: class codes, shape (n,), int64, each in 0..k-1, read-only.
-        classes: the k labels as they were in the source; ``classes[code]`` is a label.
+        y: class codes, shape (n,), int64, each in 0..k-1; or a quantity, shape (n,), float64;
+            read-only.
+        classes: the k labels as they were in the source; ``classes[code]`` is a label. Empty for a
+            quantity.
         feature_names: the d column names.
         categories: column index -> the names of its categories; empty when all are numeric.
+        ordered: those of these columns whose categories have an order, in which they stand: the
+            network sees one number each.
         notes: what was done to the source, in plain sentences.
         fixed_test: the first row of the source's own test part, which reaches to the end, if any.
         division: what the source says about how its rows may be divided.
+        suspects: columns by which they may have to be divided though nobody said so.
         account: what became of the source's rows and columns.
     """
 
     name: str
     X: NDArray[np.float32]
-    y: NDArray[np.int64]
+    y: NDArray[np.int64] | NDArray[np.float64]
     classes: tuple[str | int, ...]
     feature_names: tuple[str, ...]
     categories: Mapping[int, tuple[str, ...]] = field(default_factory=dict)
+    ordered: frozenset[int] = frozenset()
     notes: tuple[str, ...] = ()
     fixed_test: int | None = None
     division: Division = field(default_factory=Division)
+    suspects: Mapping[str, Suspect] = field(default_factory=dict)
     account: Account = field(kw_only=True)
 
     @classmethod
@@ -87,19 +86,24 @@ class Dataset:
         *,
         feature_names: Sequence[str] | None = None,
         categories: Mapping[int, tuple[str, ...]] | None = None,
+        ordered: frozenset[int] = frozenset(),
         classes: Sequence[str | int] | None = None,
+        task: Task | None = None,
         account: Account | None = None,
     ) -> Dataset:
-        """Check samples and labels, code the labels, and put both together.
+        """Check samples and target, code its labels, and put both together.
 
         Args:
             name: what reports and error messages call it.
             X: numbers, shape (n, d), or (n, height, width, ...), to be flattened; NaN is missing.
                 An array, a data frame, an Arrow table, a sparse matrix: see `numbers_of`.
-            y: labels, shape (n,): integers, text or booleans; codes if ``classes`` is given.
+            y: the target, shape (n,): integers, text, booleans or floats; codes if ``classes`` is
+                given.
             feature_names: d names; by default those of a data frame, or ``x0``, ``x1``, ...
             categories: column index -> category names, for columns of X that hold their indices.
+            ordered: those of these columns whose categories have an order.
             classes: the label of each code, where y already holds codes.
+            task: whether y holds classes or a quantity; None to decide by what it holds.
             account: what was read and left out before; X and y as they are by default.
 
         Returns:
@@ -107,7 +111,8 @@ class Dataset:
 
         Raises:
             DataError: the shapes disagree, a value is infinite, or there is nothing to learn: fewer
-                than two classes, a class with one sample, or only constant columns.
+                than two classes, a class with one sample, a constant quantity, or only constant
+                columns.
 
         >>> data = Dataset.from_arrays("ducks", [[1], [2], [3], [4]], ["mallard", "eider"] * 2)
         >>> data.classes, data.y.tolist(), data.X.dtype.name
@@ -115,42 +120,50 @@ class Dataset:
         """
         feature_names = feature_names or column_names(X)
         matrix = as_features(name, X, feature_names)
-        if classes is None:
-            codes, classes = encode_labels(name, y)
-        else:
-            codes = _given_codes(name, y, len(classes))
-        if len(codes) != len(matrix):
+        target = as_target(name, y, task) if classes is None else given_codes(name, y, classes)
+        if len(target.y) != len(matrix):
             raise DataError(
-                f"{name}: there are {len(matrix)} samples and {len(codes)} labels; "
+                f"{name}: there are {len(matrix)} samples and {len(target.y)} labels; "
                 "each sample needs one label."
             )
-        _check_classes(name, codes, classes)
+        check_target(name, target)
         _check_columns(name, matrix)
-        _check_inputs(name, matrix, categories or {})
+        nominal = _nominal(categories or {}, ordered)
+        _check_inputs(name, matrix, nominal, len(target.classes))
         names = _names(feature_names, matrix.shape[1])
-        told = account or Account(*matrix.shape)
+        told = replace(account or Account(*matrix.shape), task=target.why)
         return cls(
             name=name,
             X=_read_only(matrix),
-            y=_read_only(codes),
-            classes=tuple(classes),
+            y=_read_only(target.y),
+            classes=target.classes,
             feature_names=names,
             categories=dict(categories or {}),
-            account=told.with_values(matrix, names, categories or {}),
+            ordered=ordered,
+            account=told.with_values(matrix, names, nominal),
         )
+
+    @property
+    def task(self) -> Task:
+        """What is learned: classes or a quantity."""
+        return "classification" if self.classes else "regression"
+
+    @property
+    def nominal(self) -> dict[int, tuple[str, ...]]:
+        """The columns of categories without an order, as `categories` has them."""
+        return _nominal(self.categories, self.ordered)
 
     def divided(self, train: NDArray[np.int64], how: str = "") -> Dataset:
         """The same data, its account with how it was divided and the inputs that a network has.
 
         Args:
-            train: rows of the training part, whose categories are coded as one input each.
+            train: rows of the training part, whose categories are one input each, if they are few.
             how: the rows were divided, in words.
         """
-        inputs = self.X.shape[1] - len(self.categories)
-        for column in self.categories:
-            values = self.X[train, column]
-            inputs += len(np.unique(values[~np.isnan(values)]))
-        return replace(self, account=replace(self.account, inputs=inputs, divided=how))
+        inputs, encoded = inputs_of(self.X, train, self.nominal, self.y)
+        told = {self.feature_names[column]: count for column, count in encoded.items()}
+        account = replace(self.account, inputs=inputs, encoded=told, divided=how)
+        return replace(self, account=account)
 
     @cached_property
     def fingerprint(self) -> str:
@@ -164,7 +177,7 @@ class Dataset:
             self.fixed_test,
             self.X.shape,
         ]
-        digest.update(json.dumps(meaning).encode())
+        digest.update(json.dumps([*meaning, *sorted(self.ordered)]).encode())
         for name, column in self.division.columns().items():
             digest.update(name.encode())
             digest.update(np.ascontiguousarray(column).data)
@@ -183,7 +196,8 @@ class Dataset:
         """
         if not columns:
             return self
-        check_excluded(columns, self.feature_names)
+        for column in columns:
+            check_column("exclude", column, self.feature_names)
         kept = [i for i, name in enumerate(self.feature_names) if name not in columns]
         if not kept:
             raise DataError(f"{self.name}: every column is excluded; leave one to learn from.")
@@ -193,6 +207,7 @@ class Dataset:
         categories = {
             new: self.categories[old] for new, old in enumerate(kept) if old in self.categories
         }
+        ordered = frozenset(new for new, old in enumerate(kept) if old in self.ordered)
         dropped = {**self.account.columns_dropped, **dict.fromkeys(columns, "excluded")}
         account = replace(self.account, columns_dropped=dropped)
         return replace(
@@ -200,7 +215,8 @@ class Dataset:
             X=_read_only(X),
             feature_names=names,
             categories=categories,
-            account=account.with_values(X, names, categories),
+            ordered=ordered,
+            account=account.with_values(X, names, _nominal(categories, ordered)),
         )
 
     def sample(self, limit: int) -> Dataset:
@@ -216,11 +232,13 @@ class Dataset:
             return self
         start = len(self.y) if self.fixed_test is None else self.fixed_test
         train_rows = round(limit * start / len(self.y))
-        # A class in a given part is a stratum like any other.
-        strata = self.y if self.division.parts is None else self.y * 3 + self.division.parts
-        parts = [stratified_sample(strata[:start], train_rows, seed=0)]
+        # A class in a given part is a stratum like any other, and so is a quantile of a quantity.
+        codes = strata(self.y, 3)
+        if self.division.parts is not None:
+            codes = codes * 3 + self.division.parts
+        parts = [stratified_sample(codes[:start], train_rows, seed=0)]
         if start < len(self.y):
-            test_part = stratified_sample(strata[start:], limit - train_rows, seed=0)
+            test_part = stratified_sample(codes[start:], limit - train_rows, seed=0)
             parts.append(start + test_part)
         rows = np.concatenate(parts)
         X = self.X[rows]
@@ -231,22 +249,20 @@ class Dataset:
             self,
             X=_read_only(X),
             y=_read_only(self.y[rows]),
-            account=account.with_values(X, self.feature_names, self.categories),
+            account=account.with_values(X, self.feature_names, self.nominal),
             fixed_test=None if self.fixed_test is None else len(parts[0]),
             division=self.division.of(rows),
+            suspects={
+                name: replace(suspect, values=suspect.values[rows])
+                for name, suspect in self.suspects.items()
+            },
         )
 
 
-def check_excluded(exclude: Sequence[str], columns: Sequence[str]) -> None:
-    """Refuse to leave out what is not there.
-
-    Raises:
-        UnknownNameError: it names the column, and the nearest that there is.
-    """
-    there = set(columns)
-    for column in exclude:
-        if column not in there:
-            raise UnknownNameError("column in [data] exclude:", column, columns)
+def _nominal(
+    categories: Mapping[int, tuple[str, ...]], ordered: frozenset[int]
+) -> dict[int, tuple[str, ...]]:
+    return {column: names for column, names in categories.items() if column not in ordered}
 
 
 def check_size(name: str, rows: int, columns: int) -> None:
@@ -302,144 +318,6 @@ def as_features(
     return matrix
 
 
-def encode_labels(name: str, y: Any) -> tuple[NDArray[np.int64], tuple[str | int, ...]]:
-    """Labels as codes 0..k-1 in sorted order, and the label of each code.
-
-    Args:
-        name: the data set, for messages.
-        y: shape (n,), integers, booleans, text, or floats that stand for few classes.
-
-    Returns:
-        The codes, shape (n,), int64, and the k labels: integers stay integers, all else is text.
-
-    Raises:
-        DataError: the labels are not one per sample, are missing, or look like a quantity to
-            regress.
-
-    >>> encode_labels("toy", [7, 3, 7])
-    (array([1, 0, 1]), (3, 7))
-    """
-    array = labels_of(name, y)
-    if array.ndim == 2 and array.shape[1] == 1:
-        array = array[:, 0]
-    if array.ndim != 1:
-        raise DataError(f"{name}: labels must be one per sample, and their shape is {array.shape}.")
-    if array.dtype.kind == "S":
-        array = np.array([text.decode("utf-8", "replace") for text in array], dtype=object)
-    if array.dtype.kind not in "biufUO":
-        raise DataError(
-            f"{name}: labels must be integers or text, not of type {array.dtype}; make them text "
-            "with y.astype(str)."
-        )
-    if array.dtype.kind == "f" and not np.isfinite(array).all():
-        row = int(np.flatnonzero(~np.isfinite(array))[0])
-        raise DataError(f"{name}: the label of row {row + 1} is missing or infinite; give it one.")
-    if array.dtype.kind in "biuf":
-        labels, codes = np.unique(array, return_inverse=True)
-    else:
-        labels, codes = _unique_texts(array)
-    whole = array.dtype.kind in "biu" or (
-        array.dtype.kind == "f" and bool((labels == np.floor(labels)).all())
-    )
-    _check_not_a_quantity(name, labels, len(array), whole=whole)
-    named = tuple(int(v) for v in labels) if whole else tuple(str(v) for v in labels)
-    return codes.astype(np.int64), named
-
-
-def _unique_texts(array: NDArray[Any]) -> tuple[NDArray[Any], NDArray[np.int64]]:
-    """`numpy.unique` of texts; sorting an array of fixed width would copy the longest for each."""
-    texts = array.tolist()
-    labels = sorted(set(texts))
-    code = {text: number for number, text in enumerate(labels)}
-    codes = np.fromiter((code[text] for text in texts), np.int64, len(texts))
-    return np.array([*labels, ""], dtype=object)[:-1], codes
-
-
-def refuse_quantity(name: str, values: NDArray[np.float64]) -> None:
-    """Refuse numbers that are no classes, however the target writes them.
-
-    Raises:
-        DataError: there are too many distinct ones, or they tail off as a quantity does.
-    """
-    labels, counts = np.unique(values, return_counts=True)
-    whole = bool((labels == np.floor(labels)).all())
-    _check_not_a_quantity(name, labels, len(values), whole=whole)
-    if whole and len(labels) > FEW:
-        _check_no_tail(name, labels, counts)
-
-
-def _check_not_a_quantity(name: str, labels: NDArray[Any], rows: int, *, whole: bool) -> None:
-    """Many distinct numbers are no classes: fractions beyond 20, integers beyond n / 5."""
-    if len(labels) <= 20:
-        return
-    if labels.dtype.kind in "biuf" and (not whole or len(labels) > rows / 5):
-        raise DataError(
-            f"{name}: the target has {len(labels)} distinct numbers in {rows} rows, which looks "
-            f"like a quantity to regress; {CLASSES_ONLY}."
-        )
-    refuse_identifier(name, len(labels), rows)
-
-
-def refuse_identifier(name: str, labels: int, rows: int) -> None:
-    """Refuse so many distinct labels that they are names of the rows.
-
-    Raises:
-        DataError: they are more than 20, and half of the rows.
-    """
-    if labels > max(20, rows / 2):
-        raise DataError(
-            f"{name}: the target has {labels} distinct labels in {rows} rows, which looks "
-            "like an identifier; name the column that holds the classes."
-        )
-
-
-def _check_no_tail(name: str, labels: Sequence[int] | NDArray[Any], counts: NDArray[Any]) -> None:
-    """Whole numbers, some of them there once as in the tail of a distribution, are no classes.
-
-    They are many, or of few rows each; or the first or the last is there once, and the others'
-    numbers of rows differ more than those of classes that were drawn alike.
-    """
-    lonely = counts == 1
-    others, rows = counts[~lonely], int(counts.sum())
-    uneven = len(others) > 0 and others.std() > UNEVEN * others.mean()
-    ends = lonely[0] or lonely[-1]
-    if lonely.sum() > len(labels) / 10 or rows < 10 * len(labels) or (ends and uneven):
-        raise DataError(
-            f"{name}: the target has {len(labels)} distinct whole numbers, from {labels[0]:.0f} to "
-            f"{labels[-1]:.0f}, in {rows} rows, which looks like a quantity to regress; "
-            f"{CLASSES_ONLY}. If they are classes, remove those of one row."
-        )
-
-
-def _given_codes(name: str, y: Any, count: int) -> NDArray[np.int64]:
-    """Codes that a format defines, checked against its number of classes."""
-    codes = np.asarray(y).astype(np.int64)
-    wrong = np.flatnonzero((codes < 0) | (codes >= count))
-    if len(wrong):
-        row = int(wrong[0])
-        raise DataError(
-            f"{name}: the label of row {row + 1} is {codes[row]}, outside 0 to {count - 1}; "
-            "the file is damaged or of another data set."
-        )
-    return codes
-
-
-def _check_classes(name: str, codes: NDArray[np.int64], classes: Sequence[str | int]) -> None:
-    counts = np.bincount(codes, minlength=len(classes))
-    if np.count_nonzero(counts) < 2:
-        only = f"only {shown(classes[int(codes[0])])}" if len(codes) else "no label at all"
-        raise DataError(f"{name}: at least two classes are needed, and there is {only}.")
-    if counts.min() == 1 and len(classes) > FEW and all(isinstance(c, int) for c in classes):
-        _check_no_tail(name, [int(label) for label in classes], counts)
-    if counts.min() < 2:
-        rare = int(counts.argmin())
-        amount = "one sample" if counts[rare] else "no sample"
-        raise DataError(
-            f"{name}: class {shown(classes[rare])} has {amount}; training, validation and test "
-            "need one each, so add samples or remove the class."
-        )
-
-
 def _check_columns(name: str, X: NDArray[np.float32]) -> None:
     if not (np.fmax.reduce(X, axis=0) > np.fmin.reduce(X, axis=0)).any():
         raise DataError(
@@ -448,14 +326,16 @@ def _check_columns(name: str, X: NDArray[np.float32]) -> None:
 
 
 def _check_inputs(
-    name: str, X: NDArray[np.float32], categories: Mapping[int, tuple[str, ...]]
+    name: str, X: NDArray[np.float32], categories: Mapping[int, tuple[str, ...]], classes: int
 ) -> None:
-    """Each category becomes an input of the network: they have the limits of columns.
+    """Each category becomes an input of the network, or of many each class: these have limits too.
 
     A column that becomes hundreds of inputs takes hundreds of times its memory, in few bytes of a
     file: they may be `MANY_INPUTS` for each column, or `FREE_INPUTS` cells in all.
     """
-    inputs = X.shape[1] - len(categories) + sum(map(len, categories.values()))
+    most = max(MOST_INDICATORS, classes)
+    inputs = X.shape[1] - len(categories)
+    inputs += sum(min(len(names), most) for names in categories.values())
     check_size(f"{name}, with an input for each category,", len(X), inputs)
     if inputs > MANY_INPUTS * X.shape[1] and len(X) * inputs > FREE_INPUTS:
         raise DataError(
@@ -469,7 +349,7 @@ def _names(feature_names: Sequence[str] | None, columns: int) -> tuple[str, ...]
     return tuple(feature_names or (f"x{column}" for column in range(columns)))
 
 
-def _read_only(array: NDArray[Scalar]) -> NDArray[Scalar]:
+def _read_only(array: AnyArray) -> AnyArray:
     view = array.view()
     view.flags.writeable = False
     return view

@@ -15,16 +15,16 @@ from numpy.typing import NDArray
 from hpsearch.data.files import first_line
 from hpsearch.data.plain import as_float, is_number, trimmed
 from hpsearch.data.splits import PARTS, DividingColumns, Division
-from hpsearch.errors import DataError, UnknownNameError, nearest, shown
+from hpsearch.errors import DataError, nearest, shown
 
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["joined", "read_division"]
+__all__ = ["joined", "read_division", "read_times"]
 
 
 def read_division(
-    name: str, table: Any, wanted: DividingColumns, target: str, there: NDArray[np.bool_]
+    name: str, table: Any, wanted: DividingColumns, there: NDArray[np.bool_]
 ) -> Division:
     """Read the columns that divide the rows of a table.
 
@@ -32,21 +32,14 @@ def read_division(
         name: the data set, for messages.
         table: a ``pyarrow.Table``.
         wanted: which columns.
-        target: the column that is learned, which divides nothing.
         there: the rows that have a label, shape (n,); the others are left out.
 
     Raises:
         DataError: a row has no group, no time or no part, or a column holds something else.
-        UnknownNameError: there is no such column.
     """
-    read = {"groups": _groups, "time": _times, "parts": _parts}
+    read = {"groups": _groups, "time": read_times, "parts": _parts}
     found: dict[str, Any] = {}
     for setting, column in wanted.named().items():
-        if column == target:
-            raise DataError(f"{name}: {column!r} is the target, and cannot be {setting} as well.")
-        if column not in table.column_names:
-            others = [each for each in table.column_names if each != target]
-            raise UnknownNameError(f"column in [data] {setting}:", column, others)
         cells = trimmed(table.column(column)).filter(pa.array(there))
         found[setting] = read[setting](name, column, _complete(name, setting, column, cells))
     return Division(**found)
@@ -108,7 +101,17 @@ def _groups(name: str, column: str, cells: Any) -> NDArray[np.int64]:
     return np.asarray(codes.indices.to_numpy()).astype(np.int64)
 
 
-def _times(name: str, column: str, cells: Any) -> NDArray[np.float64]:
+def read_times(name: str, column: str, cells: Any) -> NDArray[np.float64]:
+    """When each row is from, as a number that grows with time.
+
+    Args:
+        name: the data set, for messages.
+        column: its name.
+        cells: dates, times, or numbers, none missing.
+
+    Raises:
+        DataError: they have no order in time, or it cannot be told.
+    """
     if pa.types.is_string(cells.type) or pa.types.is_large_string(cells.type):
         cells = _times_of_text(name, column, cells)
     if pa.types.is_temporal(cells.type) and not pa.types.is_duration(cells.type):

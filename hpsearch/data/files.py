@@ -26,7 +26,10 @@ __all__ = [
     "whole_path",
 ]
 
-TABLE_SUFFIXES = (".csv", ".csv.gz", ".tsv", ".tsv.gz", ".parquet")
+TABLE_SUFFIXES = (
+    *(".csv", ".csv.gz", ".tsv", ".tsv.gz", ".parquet", ".feather", ".arrow", ".xlsx"),
+    *(".jsonl", ".jsonl.gz", ".ndjson", ".ndjson.gz"),
+)
 
 FREE = 128 << 20
 RATIO = 128

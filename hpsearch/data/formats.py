@@ -23,6 +23,7 @@ __all__ = [
     "as_numbers",
     "begin_with_numbers",
     "mixed_units",
+    "pieces",
 ]
 
 NUMBER = r"^[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?$|^[+-]?(?i:nan|inf|infinity)$"
@@ -110,7 +111,7 @@ def as_numbers(texts: Any, *, decimal_comma: bool = False) -> Numbers | None:
 
 def are_numbers(texts: Any) -> Any:
     """Which texts are a number under some reading."""
-    bare = map(_bare, _pieces(texts))
+    bare = map(_bare, pieces(texts))
     either = [
         pc.or_(pc.match_substring_regex(each, POINT), pc.match_substring_regex(each, COMMA))
         for each in bare
@@ -142,7 +143,7 @@ def begin_with_numbers(texts: Any) -> Any:
     return pc.and_(plain, pc.invert(pc.match_substring_regex(texts, _TOP_CODE)))
 
 
-def _pieces(texts: Any) -> Iterator[Any]:
+def pieces(texts: Any) -> Iterator[Any]:
     """The texts in arrays of at most `PIECE`: each step of reading one makes a copy."""
     for chunk in getattr(texts, "chunks", [texts]):
         for start in range(0, len(chunk), PIECE):
@@ -164,7 +165,7 @@ def _bare(texts: Any) -> Any:
 def _one_unit(texts: Any) -> bool:
     """Whether all texts are a number with a unit, and that the same; codes and dates have none."""
     units: set[str] = set()
-    for piece in _pieces(texts):
+    for piece in pieces(texts):
         bare = _bare(piece)
         # The expression of units takes twenty times the others to compile.
         if not _all_match(bare, r"\d"):
@@ -190,7 +191,7 @@ def _parsed(
     marks = r"[.,]" if decimal_comma else ","
     for comma in (True, False) if decimal_comma else (False, True):
         values, marked, end = np.empty(len(texts)), False, 0
-        for piece in _pieces(texts):
+        for piece in pieces(texts):
             numbers = piece if _all_match(piece, COMMA if comma else POINT) else bare(piece)
             if numbers is not piece and not _all_match(numbers, COMMA if comma else POINT):
                 break

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Literal
 
@@ -12,8 +13,10 @@ from hpsearch.data.bundled import BUNDLED
 from hpsearch.data.dataset import Dataset
 from hpsearch.data.files import TABLE_SUFFIXES, existing_file, first_line
 from hpsearch.data.images import load_cifar_10, load_fashion_mnist
+from hpsearch.data.said import Said
 from hpsearch.data.splits import DividingColumns
 from hpsearch.errors import DataError, UnknownNameError
+from hpsearch.metrics import Task
 
 __all__ = ["DATASETS", "check_named", "columns_of", "load_dataset"]
 
@@ -33,7 +36,12 @@ def load_dataset(
     limit: int | None = None,
     exclude: Sequence[str] = (),
     missing_labels: Sequence[str] = (),
+    categories: Sequence[str] = (),
+    ordered: Mapping[str, Sequence[str]] | None = None,
+    decimal: str | None = None,
+    sheet: str | None = None,
     dividing: DividingColumns | None = None,
+    task: Task | None = None,
     validation_path: str | Path | None = None,
     test_path: str | Path | None = None,
 ) -> Dataset:
@@ -41,13 +49,20 @@ def load_dataset(
 
     Args:
         name: one of `DATASETS`, or "openml:ID" (downloaded and cached by scikit-learn).
-        path: a table (.csv, .tsv, each also .gz; .parquet) or arrays (.npz), instead of a name.
+        path: a table (.csv, .tsv, .jsonl, each also .gz; .parquet, .feather, .arrow, .xlsx) or
+            arrays (.npz), instead of a name.
         target: the column that holds the classes; for tables and openml only.
         folder: where the files of fashion-mnist or cifar-10 are, or openml's cache.
         limit: keep a stratified sample of so many rows, drawn with seed 0.
         exclude: columns to leave out, by name; the columns of arrays (.npz) are x0, x1, ...
-        missing_labels: labels that mean that the label is missing; for tables and openml only.
-        dividing: columns that say how rows are divided; for tables and openml only.
+        missing_labels: labels that mean that the label is missing; this and what follows is for
+            tables and openml only, but for ``task``.
+        categories: columns whose values are categories, numbers though they may be.
+        ordered: column -> its categories, from the least to the greatest: they become one number.
+        decimal: the mark between whole and part, "," or ".", where both could be; found by default.
+        sheet: of a workbook (.xlsx); the first by default.
+        dividing: columns that say how rows are divided.
+        task: whether the target holds classes or a quantity; None to decide by what it holds.
         validation_path: another table, whose rows are for validation.
         test_path: another table, whose rows are for the test.
 
@@ -66,18 +81,30 @@ def load_dataset(
     if (name is None) == (path is None):
         raise DataError("name one data set: either by name or by the path of its file.")
     home = None if folder is None else Path(folder)
+    said = Said(
+        exclude,
+        missing_labels,
+        categories,
+        ordered or {},
+        decimal,
+        sheet,
+        dividing or DividingColumns(),
+        task,
+    )
     if name is None:
         assert path is not None
         others = {"validation": validation_path, "test": test_path}
         files = {"train": path, **{part: file for part, file in others.items() if file is not None}}
-        dataset = _by_path(files, target, exclude, missing_labels, dividing)
+        dataset = _by_path(files, target, said)
     else:
         check_named(name, target)
         if name.startswith("openml:"):
-            dataset = _openml(name, target, home, exclude, missing_labels, dividing)
+            dataset = _openml(name, target, home, said)
         else:
-            _no_columns(name, missing_labels, dividing)
+            _no_table(name, said)
             dataset = DATASETS[name](home).without(exclude)
+            if task not in (None, dataset.task):
+                raise DataError(f"{name} is for {dataset.task}; remove task = {task!r}.")
     return dataset if limit is None else dataset.sample(limit)
 
 
@@ -101,13 +128,7 @@ def check_named(name: str, target: str | None) -> None:
         raise DataError(f"{name} knows its target; remove target = {target!r}.")
 
 
-def _by_path(
-    files: Mapping[str, str | Path],
-    target: str | None,
-    exclude: Sequence[str],
-    missing_labels: Sequence[str],
-    dividing: DividingColumns | None,
-) -> Dataset:
+def _by_path(files: Mapping[str, str | Path], target: str | None, said: Said) -> Dataset:
     """The table of one file, or of one for each part."""
     file = existing_file(files["train"])
     if file.suffix == ".npz":
@@ -115,8 +136,8 @@ def _by_path(
             raise DataError(f"{file} has its test part in X_test and y_test; name no other file.")
         if target not in (None, "y"):
             raise DataError(f"{file} keeps its labels in the array y; remove target = {target!r}.")
-        _no_columns(str(file), missing_labels, dividing)
-        return load_npz(file).without(exclude)
+        _no_table(str(file), said)
+        return load_npz(file, said.task).without(said.exclude)
     if file.name.endswith(TABLE_SUFFIXES):
         import pyarrow as pa
 
@@ -124,29 +145,32 @@ def _by_path(
         from hpsearch.data.tables import read_table
         from hpsearch.data.tabular import dataset_from_table
 
+        told: list[str] = []
+        read = partial(read_table, sheet=said.sheet, tell=told.append)
         parts = None
         if len(files) == 1:
-            table = read_table(file)
+            table = read(file)
         else:
             paths = {part: existing_file(path) for part, path in files.items()}
-            table, parts = joined({part: (path, read_table(path)) for part, path in paths.items()})
-        data = dataset_from_table(
-            file.name, table, target, exclude, missing_labels, dividing, parts
-        )
+            table, parts = joined({part: (path, read(path)) for part, path in paths.items()})
+        data = dataset_from_table(file.name, table, target, said, told, parts)
         # Arrow keeps freed memory for its next table: have it give back what this one took.
         pa.default_memory_pool().release_unused()
         return data
     raise DataError(f"{file}: data files end in {', '.join(TABLE_SUFFIXES)} or .npz.")
 
 
-def _no_columns(name: str, missing_labels: Sequence[str], dividing: DividingColumns | None) -> None:
-    """Refuse what only a table has."""
-    if missing_labels:
+def _no_table(name: str, said: Said) -> None:
+    """Refuse what is said of columns as a table has them, where there are only numbers."""
+    if said.missing_labels:
         raise DataError(f"{name} has a label in every row; remove missing_labels.")
-    for setting, column in (dividing or DividingColumns()).named().items():
+    if said.sheet is not None:
+        raise DataError(f"{name} has no sheets, as workbooks (.xlsx) have; remove sheet.")
+    for setting, column in said.dividing.named().items():
         raise DataError(
             f"{name} has no column that only divides its rows; remove {setting} = {column!r}."
         )
+    said.refuse(name, "holds numbers, and no text that means any", but=("exclude", "task"))
 
 
 def columns_of(path: str | Path) -> list[str]:
@@ -165,14 +189,7 @@ def columns_of(path: str | Path) -> list[str]:
     return list(table.column_names)
 
 
-def _openml(
-    name: str,
-    target: str | None,
-    folder: Path | None,
-    exclude: Sequence[str],
-    missing_labels: Sequence[str],
-    dividing: DividingColumns | None,
-) -> Dataset:
+def _openml(name: str, target: str | None, folder: Path | None, said: Said) -> Dataset:
     """A table from openml.org, through scikit-learn's cache."""
     import pyarrow as pa
     from sklearn.datasets import fetch_openml
@@ -199,7 +216,7 @@ def _openml(
         raise DataError(
             f"{name} has {len(targets)} targets of its own; set target to one of its columns."
         )
-    return dataset_from_table(name, table, targets[0], exclude, missing_labels, dividing)
+    return dataset_from_table(name, table, targets[0], said)
 
 
 def _arff_parser() -> Literal["pandas", "liac-arff"]:

@@ -16,6 +16,7 @@ from hpsearch.data.account import MISSING
 __all__ = [
     "HEAD",
     "Coded",
+    "as_days",
     "as_float",
     "clean",
     "is_number",
@@ -161,6 +162,14 @@ def as_float(column: Any) -> NDArray[np.float64]:
     return np.asarray(values, dtype=np.float64)
 
 
+def as_days(column: Any) -> NDArray[np.float64]:
+    """Durations as days; NaN where a cell is null."""
+    seconds: NDArray[np.float64] = as_float(
+        column.cast(pa.duration("us"), safe=False).cast("int64")
+    )
+    return seconds / 86_400e6
+
+
 def unlike(column: Any) -> int:
     """How many of the first `HEAD` texts differ, where it is more than half of them; else 0."""
     if len(column) <= HEAD:
@@ -187,7 +196,7 @@ class Coded:
         """Each distinct text once."""
         if not pa.types.is_dictionary(column.type):
             column = column.dictionary_encode()
-        coded = column.combine_chunks()
+        coded = column.combine_chunks() if isinstance(column, pa.ChunkedArray) else column
         return cls(coded.dictionary, np.asarray(pc.fill_null(coded.indices, -1)))
 
     @classmethod

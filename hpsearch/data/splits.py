@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, fields, replace
 from itertools import pairwise
-from typing import Any, Protocol
+from typing import Any, Literal, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -23,6 +23,7 @@ __all__ = [
     "DividingColumns",
     "Division",
     "Split",
+    "Suspect",
     "make_splits",
     "strata",
     "stratified_sample",
@@ -102,6 +103,19 @@ class Division:
         """The values of each that there is, by its name."""
         columns = {field.name: getattr(self, field.name) for field in fields(self)}
         return {name: column for name, column in columns.items() if column is not None}
+
+
+@dataclass(frozen=True, eq=False)
+class Suspect:
+    """A column by which rows may have to be divided, though nobody has said so.
+
+    Args:
+        kind: the setting that would name it.
+        values: as in `Division`.
+    """
+
+    kind: Literal["groups", "time"]
+    values: NDArray[np.int64] | NDArray[np.float64]
 
 
 def make_splits(

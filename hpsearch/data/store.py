@@ -15,7 +15,7 @@ import hashlib
 import json
 import shutil
 import tempfile
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, fields
 from functools import lru_cache
@@ -31,7 +31,9 @@ from hpsearch.data.preprocessing import PREPROCESSING, Preprocessor
 from hpsearch.data.splits import Split
 from hpsearch.errors import DataError
 
-__all__ = ["DataHandle", "Fold", "write_store"]
+__all__ = ["DataHandle", "Fold", "Undivided", "write_store"]
+
+Rows = NDArray[np.int64]
 
 
 @dataclass(frozen=True, eq=False)
@@ -40,15 +42,35 @@ class Fold:
 
     Args:
         X_train: shape (n_train, d'), float32.
-        y_train: class codes, shape (n_train,), int64.
+        y_train: class codes, shape (n_train,), int64, or a quantity in its own units, float64.
         X_validation: what to evaluate on, shape (n_validation, d'), float32.
-        y_validation: class codes, shape (n_validation,), int64.
+        y_validation: likewise, shape (n_validation,).
     """
 
     X_train: NDArray[np.float32]
-    y_train: NDArray[np.int64]
+    y_train: NDArray[Any]
     X_validation: NDArray[np.float32]
-    y_validation: NDArray[np.int64]
+    y_validation: NDArray[Any]
+
+
+@dataclass(frozen=True, eq=False)
+class Undivided:
+    """Samples as they were read, for what does its own preprocessing.
+
+    Args:
+        X_train: of training and validation part, shape (n, d), float32, NaN where a value is
+            missing.
+        y_train: class codes or quantities, shape (n,).
+        X_test: of the test part, shape (n_test, d), float32.
+        y_test: likewise, shape (n_test,).
+        categories: column -> the names of its categories, whose indices the column holds.
+    """
+
+    X_train: NDArray[np.float32]
+    y_train: NDArray[Any]
+    X_test: NDArray[np.float32]
+    y_test: NDArray[Any]
+    categories: Mapping[int, tuple[str, ...]]
 
 
 @dataclass(frozen=True)
@@ -112,6 +134,18 @@ class DataHandle:
         """
         return _prepared(self, None, preprocessing, variance)
 
+    def undivided(self, fold: int | None = None) -> Undivided:
+        """The rows of `refit`, or of a fold, not preprocessed.
+
+        Raises:
+            DataError: the store is gone or damaged.
+        """
+        home = _home(self)
+        with _told(home):
+            X, y = _map(home / "X.npy"), _map(home / "y.npy")
+            train, test = _rows_of(self, fold)
+            return Undivided(X[train], y[train], X[test], y[test], _categories(self))
+
 
 def write_store(folder: str | Path, dataset: Dataset, splits: Sequence[Split]) -> DataHandle:
     """Write a data set and its splits where workers can map them.
@@ -140,7 +174,7 @@ def write_store(folder: str | Path, dataset: Dataset, splits: Sequence[Split]) -
         "name": dataset.name,
         "n_classes": len(dataset.classes),
         "n_folds": len(splits),
-        "categories": [[column, list(names)] for column, names in dataset.categories.items()],
+        "categories": [[column, list(names)] for column, names in dataset.nominal.items()],
     }
 
     def write(target: Path) -> None:
@@ -249,17 +283,12 @@ def _prepare(
     """Compute the arrays of one fold from the data set and write them into ``folder``."""
     home = _home(handle)
     X, y = _map(home / "X.npy"), _map(home / "y.npy")
-    # The refit has all rows but the test's; of folds in the order of time only the last has them.
-    number = _describe(handle)["n_folds"] - 1 if fold is None else fold
-    with np.load(home / f"split-{number}.npz", allow_pickle=False) as split:
-        train, evaluate = split["train"], split["validation"]
-        if fold is None:
-            train, evaluate = np.union1d(train, evaluate), split["test"]
-    categories = {column: tuple(names) for column, names in _describe(handle)["categories"]}
-    X_train = X[train]
-    preprocessor = Preprocessor.fit(X_train, kind, categories=categories, variance=variance)
+    train, evaluate = _rows_of(handle, fold)
+    preprocessor, X_train = Preprocessor.fit_transform(
+        X[train], kind, categories=_categories(handle), y=y[train], variance=variance
+    )
     prepared = Fold(
-        preprocessor.transform(X_train),
+        X_train,
         y[train],
         preprocessor.transform(X[evaluate]),
         y[evaluate],
@@ -267,6 +296,19 @@ def _prepare(
     for name, array in vars(prepared).items():
         np.save(folder / f"{name}.npy", array)
     np.savez(folder / "preprocessor.npz", allow_pickle=False, **preprocessor.state())
+
+
+def _rows_of(handle: DataHandle, fold: int | None) -> tuple[Rows, Rows]:
+    """The rows to train on and to evaluate on, of a fold or of the refit."""
+    # The refit has all rows but the test's; of folds in the order of time only the last has them.
+    number = handle.n_folds - 1 if fold is None else fold
+    with np.load(_home(handle) / f"split-{number}.npz", allow_pickle=False) as split:
+        train, evaluate = split["train"], split["validation"]
+        return (np.union1d(train, evaluate), split["test"]) if fold is None else (train, evaluate)
+
+
+def _categories(handle: DataHandle) -> dict[int, tuple[str, ...]]:
+    return {column: tuple(names) for column, names in _describe(handle)["categories"]}
 
 
 def _map(path: Path) -> NDArray[Any]:

@@ -1,4 +1,4 @@
-"""Reading CSV and Parquet files as Arrow tables, within limits, with a sentence for what is wrong.
+"""Reading files as Arrow tables, within limits, with a sentence for what is wrong.
 
 A cell of a CSV file arrives as text: what a column means is decided in one place, columns.py.
 """
@@ -9,9 +9,9 @@ import codecs
 import csv
 import gzip
 import io
+import logging
 import os
-from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from itertools import chain
 from pathlib import Path
@@ -21,27 +21,50 @@ import pyarrow as pa
 import pyarrow.csv as arrow_csv
 import pyarrow.parquet as pq
 
-from hpsearch.data.dataset import LONGEST_NAME, check_size
+from hpsearch.data.dataset import check_size
+from hpsearch.data.excel import read_excel
 from hpsearch.data.files import check_unpacked, existing_file, first_line, reading
+from hpsearch.data.ipc import read_arrow
+from hpsearch.data.json_lines import read_json_lines
 from hpsearch.data.pages import unpacked_pages
-from hpsearch.data.plain import is_plain, is_text, outline, plain, unpacked_size
+from hpsearch.data.pieces import (
+    PIECE_CELLS,
+    check_names,
+    gather,
+    least_bytes,
+    plain_columns,
+)
+from hpsearch.data.plain import is_text
+from hpsearch.data.text import (
+    UTF_8,
+    Separator,
+    as_utf_8,
+    encoding_of,
+    find_separator,
+    first_word,
+)
 from hpsearch.errors import DataError
 
 __all__ = ["read_table"]
 
+log = logging.getLogger(__name__)
+
 HEAD_BYTES = 1 << 24  # the header line must end within 16 MiB
 MOST_FOOTER = 1 << 25
-PIECE_CELLS = 1 << 20
 PIECE_BYTES = 1 << 22
 MOST_BLOCK = 1 << 25  # of text that is parsed at once, unless the header line is longer
 
 
-def read_table(path: Path) -> Any:
+def read_table(
+    path: Path, *, sheet: str | None = None, tell: Callable[[str], None] = log.info
+) -> Any:
     """Read a table with a header line, whatever its columns mean.
 
     Args:
-        path: a file whose name ends in one of `TABLE_SUFFIXES`. Commas, semicolons or tabs separate
-            the cells of a CSV file; its text is UTF-8.
+        path: a file whose name ends in one of `TABLE_SUFFIXES`. What separates the cells of a CSV
+            file, and what its letters are, is found.
+        sheet: the name of a workbook's sheet; the first by default.
+        tell: called with a sentence on what had to be found out of the file.
 
     Returns:
         A ``pyarrow.Table`` with distinct, trimmed column names and at least one row.
@@ -50,7 +73,16 @@ def read_table(path: Path) -> Any:
         DataError: the file is missing, damaged, too large, not of this format, or without rows.
     """
     file = existing_file(path)
-    table = _read_parquet(file) if file.suffix == ".parquet" else _read_csv(file)
+    if sheet is not None and file.suffix != ".xlsx":
+        raise DataError(f"{file} has no sheets, as workbooks (.xlsx) have; remove sheet.")
+    if file.suffix == ".xlsx":
+        table = read_excel(file, sheet, tell)
+    elif file.suffix in (".feather", ".arrow"):
+        table = read_arrow(file)
+    elif {".jsonl", ".ndjson"} & set(file.suffixes):
+        table = read_json_lines(file)
+    else:
+        table = _read_parquet(file) if file.suffix == ".parquet" else _read_csv(file, tell)
     if table.num_rows == 0:
         raise DataError(f"{file} has a header and no rows.")
     return table.rename_columns([name.strip() for name in table.column_names])
@@ -59,66 +91,52 @@ def read_table(path: Path) -> Any:
 def _read_parquet(path: Path) -> Any:
     """Read in pieces, texts as dictionaries: how long they are together is known before they are.
 
-    What is neither number, text nor time, such as lists, is not read: its column is all null.
+    What is neither number, text nor time, such as lists, is not read.
     """
     packed = path.stat().st_size
     try:
         _check_footer(path, packed)
         with pq.ParquetFile(path) as source:
             about, schema = source.metadata, source.schema_arrow
-        _check_names(path, schema.names)
-        if len(set(schema.names)) < len(schema.names):
-            raise DataError(f"{path} has columns that share a name, or have none; rename them.")
+        wanted = plain_columns(path, schema)
         check_size(str(path), about.num_rows, len(schema))
-        wanted = [field.name for field in schema if is_plain(field.type)]
-        if not wanted:
-            raise DataError(f"{path} has no column of numbers or text.")
-        check_unpacked(path, packed, about.num_rows * sum(map(_least_bytes, schema.types)))
+        check_unpacked(path, packed, about.num_rows * sum(map(least_bytes, schema.types)))
         groups = [about.row_group(number) for number in range(about.num_row_groups)]
         check_unpacked(path, packed, sum(group.total_byte_size for group in groups))
         check_unpacked(path, packed, unpacked_pages(path, groups))
         texts = [field.name for field in schema if is_text(field.type)]
-        pieces, rows, size = [], 0, 0
         with pq.ParquetFile(path, metadata=about, read_dictionary=texts) as source:
             most = max(1024, PIECE_CELLS // len(schema))
             # One group after another: a reader's dictionary grows over all that it reads.
-            for batch in chain.from_iterable(
+            batches = chain.from_iterable(
                 source.iter_batches(most, row_groups=[number], columns=wanted)
                 for number in range(about.num_row_groups)
-            ):
-                columns = []
-                for field in schema:
-                    if field.name not in wanted:
-                        columns.append(pa.nulls(len(batch), outline(field.type)))
-                        continue
-                    column = batch.column(field.name)
-                    check_unpacked(path, packed, size + unpacked_size(column))
-                    columns.append(plain(column, is_category=pa.types.is_dictionary(field.type)))
-                    size += columns[-1].nbytes
-                rows += len(batch)
-                check_size(str(path), rows, len(schema))
-                pieces.append(pa.table(columns, schema.names))
-        return pa.concat_tables(pieces) if pieces else schema.empty_table()
+            )
+            return gather(path, schema, batches)
     except (pa.ArrowException, OSError) as error:
         raise DataError(f"{path} cannot be read as Parquet: {first_line(error)}.") from error
 
 
-def _read_csv(path: Path) -> Any:
+def _read_csv(path: Path, tell: Callable[[str], None]) -> Any:
     """Parse a CSV file in this thread, out of what no thread needs Python for.
 
     Arrow's parallel and streaming readers read ahead in threads of their own, which an error leaves
     behind; one that then wants Python, for a block of a Python file, aborts a process that ends.
     """
     with reading(path) as stream, _signals_left_to_python():
-        header, delimiter = _header(path, stream.read(HEAD_BYTES))
-        _check_names(path, header)
+        head = stream.read(HEAD_BYTES)
+        encoding = encoding_of(head)
+        header, delimiter = _header(path, head, encoding)
+        check_names(path, header)
         length = len(",".join(header).encode())
         stream.seek(0)
         block = max(PIECE_BYTES, min(200 * length, MOST_BLOCK))
-        size, last = _measure(path, stream, delimiter, len(header))
+        size, last, odd = _measure(path, stream, delimiter, len(header))
+        if odd is not None and head.isascii():
+            encoding = encoding_of(odd)  # of the first letter that ASCII lacks
         try:
             table = arrow_csv.read_csv(
-                _for_arrow(path, stream, size),
+                _for_arrow(path, stream, size, encoding or UTF_8),
                 # Rows are read in blocks; a block must hold a row, and better hundreds.
                 arrow_csv.ReadOptions(use_threads=False, block_size=block),
                 arrow_csv.ParseOptions(delimiter=delimiter, newlines_in_values=True),
@@ -131,7 +149,7 @@ def _read_csv(path: Path) -> Any:
                 ) from error
             raise DataError(
                 f"{path} is not a well-formed table: {first_line(error)}; each row needs the "
-                f"{len(header)} cells of the header, in UTF-8 text."
+                f"{len(header)} cells of the header{_by(delimiter)}, in UTF-8 text."
             ) from error
     if table.column_names != header:
         raise DataError(f"{path} has a malformed header line; write each name in quotes.")
@@ -141,7 +159,20 @@ def _read_csv(path: Path) -> Any:
             f"{path}: a quote that begins in row {table.num_rows:,} is never closed, so that the "
             "rows below would be one text; close it."
         )
+    if encoding not in (None, UTF_8):
+        word = first_word((head if odd is None else odd).decode(encoding, "ignore"))
+        such = f", with words such as {word}; if they are wrong, save it as UTF-8" if word else ""
+        tell(f"its text is no UTF-8 and read as {encoding}{such}")
+    if delimiter.doubt is not None:
+        tell(
+            f"its cells may be separated by {delimiter!r} or {delimiter.doubt!r}; {delimiter!r} is "
+            f"taken, which makes {len(header)} columns"
+        )
     return table
+
+
+def _by(delimiter: str) -> str:
+    return "" if delimiter == "," else f", separated by {delimiter!r}"
 
 
 @contextmanager
@@ -154,42 +185,58 @@ def _signals_left_to_python() -> Iterator[None]:
         pa.enable_signal_handlers(True)
 
 
-def _measure(path: Path, stream: IO[bytes], delimiter: str, columns: int) -> tuple[int, bytes]:
-    """Read all of a CSV file and keep nothing: it is whole, and not too large.
+def _measure(
+    path: Path, stream: IO[bytes], delimiter: str, columns: int
+) -> tuple[int, bytes, bytes | None]:
+    """Read all of a CSV file: it is whole, and not too large.
 
     Returns:
-        How many bytes it unpacks to, and the last of them that is no blank.
+        How many bytes it unpacks to, the last of them that is no blank, and the first piece with
+        a letter that ASCII lacks, if there is any.
     """
     packed = path.stat().st_size
     size = marks = 0
-    last = b""
+    last, odd = b"", None
     while piece := stream.read(PIECE_BYTES):
         size += len(piece)
         marks += piece.count(delimiter.encode()) + piece.count(b"\n")
         last = piece.rstrip()[-1:] or last
+        odd = piece if odd is None and not piece.isascii() else odd
         check_unpacked(path, packed, size + 4 * marks)  # as Arrow keeps texts
         check_size(str(path), marks // columns, columns)  # marks within texts count too
-    return size, last
+    return size, last, odd
 
 
-def _for_arrow(path: Path, stream: IO[bytes], size: int) -> Any:
-    """A file of Arrow's own: the file itself, or the text that it unpacks to."""
+def _for_arrow(path: Path, stream: IO[bytes], size: int, encoding: str) -> Any:
+    """A file of Arrow's own: the file itself, or the text that it unpacks to, in UTF-8."""
+    if encoding != UTF_8:
+        packed, text = path.stat().st_size, pa.BufferOutputStream()
+        try:
+            for piece in as_utf_8(stream, encoding, PIECE_BYTES):
+                text.write(piece)
+                check_unpacked(path, packed, text.tell())
+        except UnicodeDecodeError as error:
+            raise DataError(
+                f"{path} is neither UTF-8 nor {encoding} text: it has the byte "
+                f"0x{error.object[error.start]:02x}; save it as UTF-8."
+            ) from error
+        return pa.BufferReader(text.getvalue())
     if not isinstance(getattr(stream, "raw", None), gzip.GzipFile):
         return pa.OSFile(os.fsencode(path))
     stream.seek(0)
-    text = pa.allocate_buffer(size)
-    rest = memoryview(text)
+    buffer = pa.allocate_buffer(size)
+    rest = memoryview(buffer)
     while rest:
         rest = rest[stream.readinto(rest) :]  # type: ignore[attr-defined]
-    return pa.BufferReader(text)
+    return pa.BufferReader(buffer)
 
 
-def _header(path: Path, head: bytes) -> tuple[list[str], str]:
+def _header(path: Path, head: bytes, encoding: str | None) -> tuple[list[str], Separator]:
     """The column names as they stand in the first line, and what separates them."""
-    if b"\0" in head:
+    if b"\0" in head and encoding not in ("utf-16", "utf-32"):
         raise DataError(f"{path} is not a text file; save the table as CSV in UTF-8.")
     try:
-        text = codecs.getincrementaldecoder("utf-8-sig")().decode(head)
+        text = codecs.getincrementaldecoder(encoding or UTF_8)().decode(head)
     except UnicodeDecodeError as error:
         line = head.count(b"\n", 0, error.start) + 1
         raise DataError(
@@ -202,7 +249,7 @@ def _header(path: Path, head: bytes) -> tuple[list[str], str]:
     line_end = min((at for mark in "\r\n" if (at := text.find(mark)) >= 0), default=len(text))
     if line_end == len(text) and len(head) == HEAD_BYTES:
         raise DataError(f"{path} has no line end in its first 16 MiB, so it is no table by rows.")
-    delimiter = "\t" if ".tsv" in path.suffixes else max(",;\t", key=text[:line_end].count)
+    delimiter = Separator("\t") if ".tsv" in path.suffixes else find_separator(text)
     check_size(str(path), 1, text.count(delimiter, 0, line_end) + 1)
     try:
         header = next(csv.reader(io.StringIO(text, newline=""), delimiter=delimiter))
@@ -215,20 +262,6 @@ def _header(path: Path, head: bytes) -> tuple[list[str], str]:
     return header, delimiter
 
 
-def _check_names(path: Path, names: Sequence[str]) -> None:
-    check_size(str(path), 1, len(names))
-    trimmed = [name.strip() for name in names]
-    longest = max(trimmed, key=len, default="")
-    if len(longest) > LONGEST_NAME:
-        raise DataError(
-            f"{path} has a column name of {len(longest):,} characters, {longest[:20]!r} and so on; "
-            f"is its first line the column names? They have at most {LONGEST_NAME:,}."
-        )
-    [(name, count)] = Counter(filter(None, trimmed)).most_common(1) or [("", 0)]
-    if count > 1:
-        raise DataError(f"{path} has {count} columns named {name!r}; rename them.")
-
-
 def _check_footer(path: Path, packed: int) -> None:
     """A footer that describes columns and row groups takes some ten times its size when read."""
     with path.open("rb") as file:
@@ -239,11 +272,3 @@ def _check_footer(path: Path, packed: int) -> None:
             f"{path} has a footer of {length:,} bytes, and at most {MOST_FOOTER >> 20} MiB are "
             "read; write it with fewer columns or fewer row groups."
         )
-
-
-def _least_bytes(kind: Any) -> int:
-    """What a cell takes at least, as a float32 or a code is what it will become."""
-    try:
-        return max(4, int(kind.bit_width) // 8)
-    except ValueError:  # texts and nested types have no fixed width
-        return 4

@@ -2,60 +2,48 @@
 
 from __future__ import annotations
 
-import json
 import logging
 import re
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.compute as pc
 from numpy.typing import NDArray
 
-from hpsearch.data.account import MISSING_LABEL, Account, listed, quoted, rows_told
+from hpsearch.data.account import Account, listed, quoted, rows_told
 from hpsearch.data.arrays import npz_features
 from hpsearch.data.columns import (
     Column,
     as_numbers,
     counts_rows,
+    date_parts,
     interpret,
     known_codes,
+    said_categories,
+    varying,
 )
 from hpsearch.data.dataset import (
     Dataset,
     as_features,
-    check_excluded,
-    refuse_identifier,
-    refuse_quantity,
 )
 from hpsearch.data.division import read_division
 from hpsearch.data.files import TABLE_SUFFIXES, existing_file
-from hpsearch.data.formats import NUMBER
-from hpsearch.data.formats import as_numbers as numbers_of
 from hpsearch.data.plain import (
-    HEAD,
-    Coded,
-    as_float,
     clean,
-    is_number,
-    trimmed,
-    unlike,
     words_for_missing,
 )
-from hpsearch.data.splits import DividingColumns
+from hpsearch.data.said import Said, check_column
+from hpsearch.data.suspects import find_suspects
 from hpsearch.data.tables import read_table
-from hpsearch.errors import DataError, UnknownNameError, nearest, shown
+from hpsearch.data.target_column import read_labels
+from hpsearch.errors import DataError, nearest, shown
 
 __all__ = ["dataset_from_table", "load_features", "with_names"]
 
 log = logging.getLogger(__name__)
-
-INTEGER = r"^[+-]?\d{1,18}$"
-DIGITS = r"^\d+$"
-CODE = r"^0\d+$"
 
 TOLD = 10
 """Of more columns than so many a message counts the others."""
@@ -65,9 +53,8 @@ def dataset_from_table(
     name: str,
     table: Any,
     target: str | None,
-    exclude: Sequence[str] = (),
-    missing_labels: Sequence[str] = (),
-    dividing: DividingColumns | None = None,
+    said: Said | None = None,
+    told: Sequence[str] = (),
     parts: NDArray[np.int64] | None = None,
 ) -> Dataset:
     """Turn a table into a data set: one column is the target, the others numbers or categories.
@@ -81,9 +68,8 @@ def dataset_from_table(
         name: the data set, for messages and reports.
         table: a ``pyarrow.Table``.
         target: the name of the column that holds the classes.
-        exclude: columns to leave out, by name.
-        missing_labels: labels that mean that the label is missing; their rows are left out.
-        dividing: columns that say how rows are divided, and are no inputs.
+        said: what the study says of the columns.
+        told: what else the account is to remark, of the file.
         parts: the part of each row, where it comes from a file of its own: see `Division`.
 
     Returns:
@@ -92,26 +78,28 @@ def dataset_from_table(
     Raises:
         DataError: the target is missing or no set of classes, text stands where numbers belong, or
             no column is usable.
-        UnknownNameError: a column to exclude or to divide by, or a label that means missing, is
-            not there.
+        UnknownNameError: a column, or a label that means missing, is said and not there.
     """
+    said = said or Said()
     table, nameless = with_names(table)
-    target = _known_target(name, target, table.column_names, exclude)
-    labels = _labels(name, target, table.column(target), missing_labels)
-    dividing = dividing or DividingColumns()
-    division = read_division(name, table, dividing, target, labels.there)
+    target = _known_target(name, target, table.column_names)
+    said.check(name, target, table.column_names)
+    labels = read_labels(name, target, table.column(target), said.missing_labels, said.task)
+    division = read_division(name, table, said.dividing, labels.there)
     if parts is not None:
         division = replace(division, parts=parts[labels.there])
-    dropped = dict.fromkeys(exclude, "excluded")
-    dropped |= {column: DIVIDES[setting] for setting, column in dividing.named().items()}
+    divide = {column: DIVIDES[setting] for setting, column in said.dividing.named().items()}
+    dropped = {each: "excluded" for each in said.exclude if each in table.column_names} | divide
     dropped |= {
         made_up: "no name, and the numbers of the rows"
         for made_up in nameless
-        if made_up not in (target, *dropped) and counts_rows(table.column(made_up))
+        if made_up not in (target, *dropped, *said.categories, *said.ordered)
+        and counts_rows(table.column(made_up))
     }
     features = [each for each in table.column_names if each != target and each not in dropped]
-    meanings = _meanings(name, table, features, None if labels.there.all() else labels.there)
-    columns = [column for column in meanings.values() if isinstance(column, Column)]
+    meanings = _meanings(name, table, features, None if labels.there.all() else labels.there, said)
+    columns = [each for found in meanings.values() if not isinstance(found, str) for each in found]
+    columns = _not_excluded(columns, said.exclude, table.column_names)
     dropped |= {feature: why for feature, why in meanings.items() if isinstance(why, str)}
     if not columns:
         why = listed([f"{quoted(column)} ({reason})" for column, reason in dropped.items()])
@@ -130,6 +118,8 @@ def dataset_from_table(
         labels.values,
         feature_names=[column.name for column in columns],
         categories={i: c.categories for i, c in enumerate(columns) if c.categories is not None},
+        ordered=frozenset(i for i, c in enumerate(columns) if c.ordered),
+        task=said.task,
         account=Account(
             rows_read=table.num_rows,
             columns_read=len(table.column_names) - 1,
@@ -137,11 +127,15 @@ def dataset_from_table(
             unlabelled=sum(labels.dropped.values()),
             columns_dropped=dropped,
             numbers={c: r.example for c, r in read.items() if r.example is not None},
-            decimal_comma=tuple(c for c, r in read.items() if r.decimal_comma),
-            remarks=(*labels.remarks, *_remarks(table, columns, nameless)),
+            decimal_comma=tuple(c for c, r in read.items() if r.decimal_comma)
+            if said.decimal != ","
+            else tuple(c.name for c in columns if c.categories is None),
+            dates={c.name: c.part for c in columns if c.part is not None},
+            remarks=(*told, *labels.remarks, *_remarks(table, columns, nameless)),
         ),
     )
-    return replace(data, division=division)
+    asked = [c for c in table.column_names if c not in (target, *said.exclude, *divide)]
+    return replace(data, division=division, suspects=find_suspects(table, asked, labels.there))
 
 
 DIVIDES = {
@@ -152,10 +146,8 @@ DIVIDES = {
 """Why a column that divides the rows is left out of learning, by setting."""
 
 
-def _known_target(
-    name: str, target: str | None, columns: Sequence[str], exclude: Sequence[str]
-) -> str:
-    """The target, once it is one of the columns, and what is excluded are others of them."""
+def _known_target(name: str, target: str | None, columns: Sequence[str]) -> str:
+    """The target, once it is one of the columns."""
     if target is None:
         raise DataError(
             f"{name}: which column holds the classes? Set target to one of: "
@@ -167,26 +159,43 @@ def _known_target(
         raise DataError(
             f"{name} has no column {target!r}; {hint} Columns: {listed(columns, TOLD)}."
         )
-    if target in exclude:
-        raise DataError(
-            f"{name}: {target!r} is the target, which cannot be excluded; take it off exclude."
-        )
-    check_excluded(exclude, [column for column in columns if column != target])
     return target
 
 
 def _meanings(
-    name: str, table: Any, features: Sequence[str], there: NDArray[np.bool_] | None
-) -> dict[str, Column | str]:
+    name: str, table: Any, features: Sequence[str], there: NDArray[np.bool_] | None, said: Said
+) -> dict[str, list[Column] | str]:
     """What each column means; where one has a decimal comma, as 3,5 has, no other has a point."""
-    found = {f: interpret(name, f, clean(table.column(f)), there) for f in features}
-    columns = [c for c in found.values() if isinstance(c, Column)]
-    if any(c.read is not None and c.read.decimal_comma for c in columns):
+
+    def meaning(feature: str, cells: Any, *, comma: bool) -> list[Column] | str:
+        if feature in said.categories or feature in said.ordered:
+            order = said.ordered.get(feature)
+            found = said_categories(name, feature, cells, order, there)
+            return found if isinstance(found, str) else [found]
+        return interpret(name, feature, cells, there, decimal_comma=comma)
+
+    found = {f: meaning(f, clean(table.column(f)), comma=said.decimal == ",") for f in features}
+    columns = [c for made in found.values() if not isinstance(made, str) for c in made]
+    if said.decimal is None and any(c.read is not None and c.read.decimal_comma for c in columns):
         for column in columns:
-            cells = clean(table.column(column.name))
-            if column.categories is None and pa.types.is_string(cells.type):
-                found[column.name] = interpret(name, column.name, cells, there, decimal_comma=True)
-    return found
+            if column.categories is None and column.part is None:
+                cells = clean(table.column(column.name))
+                if pa.types.is_string(cells.type):
+                    found[column.name] = meaning(column.name, cells, comma=True)
+    return {
+        feature: made if isinstance(made, str) else varying(made) for feature, made in found.items()
+    }
+
+
+def _not_excluded(
+    columns: list[Column], exclude: Sequence[str], there: Sequence[str]
+) -> list[Column]:
+    """Without those that are made of dates and excluded by their own name."""
+    made = [column.name for column in columns if column.part is not None]
+    for name in exclude:
+        if name not in there:
+            check_column("exclude", name, [*there, *made])
+    return [column for column in columns if column.name not in exclude]
 
 
 def _remarks(table: Any, columns: Sequence[Column], nameless: Sequence[str]) -> list[str]:
@@ -205,130 +214,13 @@ def _remarks(table: Any, columns: Sequence[Column], nameless: Sequence[str]) -> 
     return remarks + [column.remark for column in columns if column.remark is not None]
 
 
-@dataclass(frozen=True, eq=False)
-class _Labels:
-    """The target column.
-
-    Args:
-        values: the labels that are there, in the order of the rows.
-        there: which rows have one, shape (n,).
-        dropped: reason -> how many rows have none.
-        remarks: what to ask about.
-    """
-
-    values: NDArray[Any]
-    there: NDArray[np.bool_]
-    dropped: dict[str, int]
-    remarks: tuple[str, ...]
-
-
-def _labels(name: str, target: str, column: Any, missing: Sequence[str]) -> _Labels:
-    """The target column as integers, floats or text, whichever fits first.
-
-    A cell without a label has none. A word that reads as missing, such as NA, may be the name of a
-    class, and is one where several rows have it.
-
-    Args:
-        name: the data set, for messages.
-        target: the column's name.
-        column: its cells.
-        missing: labels that mean that the label is missing.
-
-    Raises:
-        DataError: no row has a label, or its type is not one of labels.
-        UnknownNameError: no row has a label that is said to mean missing.
-    """
-    column = _label_cells(name, target, column)
-    text = column.cast(pa.string())
-    said = pa.array([*missing, *MISSING_LABEL], pa.string())
-    asked = pc.or_(pc.is_in(text, said), pc.is_in(pc.utf8_lower(text), said))
-    counted = pc.value_counts(text.filter(asked))
-    counts = {found["values"]: found["counts"] for found in counted.to_pylist()}
-    dropped = {f"without a label in {target!r}": text.null_count}
-    for word in dict.fromkeys(missing):
-        if word not in counts:
-            known = sorted(pc.unique(text.slice(0, HEAD)).drop_null().to_pylist())
-            raise UnknownNameError("label in [data] missing_labels:", word, known)
-        reason = f"without a label: {word!r} means that it is missing ([data] missing_labels)"
-        dropped[reason] = counts.pop(word)
-    words = [word for word in counts if word.lower() in MISSING_LABEL]
-    alone = [word for word in words if counts[word] == 1 and pa.types.is_string(column.type)]
-    for word in alone:
-        dropped[f"without a label: {word!r} reads as missing"] = counts.pop(word)
-    classes = [word for word in words if word in counts]
-    remarks = tuple(
-        f"{counts[word]:,} rows have the label {word!r}, kept as a class; if it means that the "
-        f"label is missing, say so: [data] missing_labels = [{json.dumps(word)}]"
-        for word in classes
-    )
-    gone = pa.array([*missing, *alone], pa.string())
-    there = pc.and_(text.is_valid(), pc.invert(pc.is_in(text, value_set=gone)))
-    kept = column.filter(there)
-    if len(kept) == 0:
-        raise DataError(f"{name}: the target {target!r} has no value in any row.")
-    if is_number(kept.type) and not pa.types.is_boolean(kept.type):
-        values = np.asarray(kept.to_numpy()) if pa.types.is_integer(kept.type) else as_float(kept)
-    else:
-        values = _text_labels(name, kept.cast(pa.string()), classes)
-    mask = np.asarray(there.to_numpy())
-    return _Labels(values, mask, {why: n for why, n in dropped.items() if n}, remarks)
-
-
-def _label_cells(name: str, target: str, column: Any) -> Any:
-    """The target's cells as text, numbers or truth values, null where there is no label."""
-    kind = column.type
-    if pa.types.is_dictionary(kind):
-        column = column.cast(kind.value_type)
-    column = trimmed(column.cast(pa.string()) if pa.types.is_date(column.type) else column)
-    if pa.types.is_string(column.type):
-        return pc.if_else(pc.equal(column, ""), pa.scalar(None, pa.string()), column)
-    if pa.types.is_floating(column.type):
-        return pc.if_else(pc.is_nan(column), pa.scalar(None, column.type), column)
-    if pa.types.is_null(kind) or is_number(column.type):
-        return column
-    raise DataError(
-        f"{name}: the target {target!r} is of type {kind}; classes are integers, dates or text."
-    )
-
-
-def _text_labels(name: str, text: Any, missing: Sequence[str]) -> NDArray[Any]:
-    """Labels as numbers where all of the text is plain numbers, else as they are written.
-
-    Args:
-        name: the data set, for messages.
-        text: the labels, without nulls.
-        missing: those among them that are classes and read as missing.
-    """
-    codes = pc.any(pc.match_substring_regex(text, CODE)).as_py()  # 01 is another class than 1
-    if not codes:
-        for pattern, kind in ((INTEGER, pa.int64()), (DIGITS, pa.uint64()), (NUMBER, pa.float64())):
-            if pc.all(pc.match_substring_regex(text, pattern)).as_py():
-                try:
-                    return np.asarray(text.cast(kind).to_numpy())
-                except pa.ArrowInvalid:
-                    break  # more than 64 bits, and a float would make one of neighbours
-    told = text.filter(pc.invert(pc.is_in(text, value_set=pa.array(missing, pa.string()))))
-    differ = unlike(text)
-    if not differ or numbers_of(told.slice(0, HEAD).combine_chunks()) is not None:
-        coded = Coded.each(told) if differ else Coded.of(told)
-        numbers = numbers_of(coded.texts)
-        if numbers is not None:  # names of classes, unless these are prices and the like
-            refuse_quantity(name, coded.spread(numbers.values))
-    if differ:
-        refuse_identifier(f"{name}, first {HEAD:,} rows with a label", differ, HEAD)
-    encoded = text.dictionary_encode().combine_chunks()
-    refuse_identifier(name, len(encoded.dictionary), len(text))
-    # Rows that have one label share its text: an array of fixed width would repeat the longest.
-    names = np.array([*encoded.dictionary.to_pylist(), ""], dtype=object)[:-1]
-    return np.asarray(names[encoded.indices.to_numpy()])
-
-
 def load_features(
     path: str | Path,
     feature_names: Sequence[str],
     categories: Mapping[int, tuple[str, ...]],
     *,
     decimal_comma: Sequence[str] = (),
+    dates: Mapping[str, tuple[str, str, bool]] | None = None,
     tell: Callable[[str], None] = log.warning,
 ) -> NDArray[np.float32]:
     """Samples to predict, in the coding of the data that a model learned from.
@@ -337,11 +229,14 @@ def load_features(
     A category that the model has not seen counts as missing, and so is told.
 
     Args:
-        path: a table (CSV or Parquet) or an npz archive with ``X``, whose columns go by position.
+        path: a table of any kind that is learned from, or an npz archive with ``X``, whose columns
+            go by position.
         feature_names: the d columns of the model.
         categories: column index -> category names, as in `Dataset`.
         decimal_comma: columns in which a comma that can be both is a decimal one.
-        tell: called with a sentence for each column with categories that are new.
+        dates: columns that are made of dates, as in `hpsearch.data.account.Account`.
+        tell: called with a sentence on how an odd file was read, and for each column with
+            categories that are new.
 
     Returns:
         Shape (n, d), float32, NaN where a value is missing.
@@ -356,9 +251,11 @@ def load_features(
         raise DataError(
             f"{file}: samples to predict are read from {', '.join(TABLE_SUFFIXES)} or .npz files."
         )
-    table, _ = with_names(read_table(file))
+    table, _ = with_names(read_table(file, tell=tell))
     present = set(table.column_names)
-    lacking = [name for name in feature_names if name not in present]
+    dates = dates or {}
+    needed = list(dict.fromkeys(dates[f][0] if f in dates else f for f in feature_names))
+    lacking = [name for name in needed if name not in present]
     if lacking:
         close = nearest(lacking[0], present)
         hint = f"did you mean {close!r}?" if close else "add it, empty where it is unknown."
@@ -366,12 +263,22 @@ def load_features(
         raise DataError(
             f"{file} has no column {shown(lacking[0])}, which the model needs{more}; {hint}"
         )
-    extra = sorted(present - set(feature_names))
+    extra = sorted(present - set(needed))
     if extra:
         log.info("%s: columns the model does not use are ignored: %s", file, listed(extra, TOLD))
     X = np.empty((table.num_rows, len(feature_names)), dtype=np.float32)
     with np.errstate(over="ignore"):
+        parts: dict[str, dict[str, NDArray[np.float64]]] = {}
         for index, feature in enumerate(feature_names):
+            if feature in dates:
+                source, part, day_first = dates[feature]
+                if source not in parts:
+                    cells = clean(table.column(source))
+                    parts[source], odd = date_parts(str(file), source, cells, day_first=day_first)
+                    if odd is not None:
+                        tell(f"{quoted(source)} needs dates, and has {odd}, which count as missing")
+                X[:, index] = parts[source][part]
+                continue
             column = clean(table.column(feature))
             if index in categories:
                 codes, unknown = known_codes(str(file), feature, column, categories[index])

@@ -100,7 +100,9 @@ def constant(dataset: Dataset, splits: Sequence[Split], metric: Metric) -> Basel
     known = np.concatenate([y[split.train], y[split.validation]])
     answer = metric.best_constant(known)
     does, short = "always answering each class's share of the rows", "always the shares"
-    if answer is not None and answer.ndim == 0:
+    if dataset.task == "regression":
+        does, short = f"always answering {answer:.6g}", f"always {answer:.4g}"
+    elif answer is not None and answer.ndim == 0:
         label = dataset.classes[int(answer)]
         if not isinstance(label, int) and len(label) > LABEL:
             label = f"{label[: LABEL - 1]}…"

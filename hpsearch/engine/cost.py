@@ -21,19 +21,19 @@ class DataShape:
 
     Attributes:
         features: columns.
-        classes: classes.
+        outputs: classes, or 1 for a quantity.
         rows: the rows of all folds' training parts together.
     """
 
     features: int
-    classes: int
+    outputs: int
     rows: int
 
     @classmethod
     def of(cls, dataset: Dataset, splits: Iterable[Split]) -> DataShape:
         """The shape of a data set that is divided."""
         rows = sum(len(split.train) for split in splits)
-        return cls(dataset.X.shape[1], len(dataset.classes), rows)
+        return cls(dataset.X.shape[1], len(dataset.classes) or 1, rows)
 
 
 def training_flops(configuration: Mapping[str, Value], shape: DataShape, *, epochs: int) -> float:
@@ -48,7 +48,7 @@ def training_flops(configuration: Mapping[str, Value], shape: DataShape, *, epoc
         shape: of the data. Columns that pca drops are counted all the same.
         epochs: passes over the training part.
 
-    >>> shape = DataShape(features=64, classes=10, rows=1000)
+    >>> shape = DataShape(features=64, outputs=10, rows=1000)
     >>> training_flops({"width": 32, "depth": 2}, shape, epochs=5) == 6 * 5 * 1000 * 3392
     True
     """
@@ -59,7 +59,7 @@ def training_flops(configuration: Mapping[str, Value], shape: DataShape, *, epoc
     network = NetworkConfig((width,) * depth, activation, maxout_pieces=pieces)
     widths = [shape.features, *network.hidden_layer_sizes]
     weights = sum(fan_in * width * network.pieces for fan_in, width in pairwise(widths))
-    weights += widths[-1] * shape.classes
+    weights += widths[-1] * shape.outputs
     return 6.0 * epochs * shape.rows * weights
 
 

@@ -31,7 +31,7 @@ from hpsearch.storage import (
     save_model_bytes,
     storage_errors,
 )
-from hpsearch.training.jobs import Probabilities, probabilities_job
+from hpsearch.training.jobs import Predictions, predictions_job
 from hpsearch.training.model import Model
 
 if TYPE_CHECKING:
@@ -275,17 +275,17 @@ def _make(
     single = Model.from_bytes(load_model_bytes(runner.store, target._study_id, result["model"]))
     with scratch_folder() as folder:
         data = write_store(folder, dataset, splits)
-        metrics = file.objective.metrics("classification", len(dataset.classes))
+        metrics = file.objective.metrics(dataset.task, len(dataset.classes))
         run = Run(runner, file, target, lease, dataset, splits, data, metrics)
         metric = run.metric
         candidates = study.candidates(members)
         tell(f"training {len(candidates)} configurations again, to choose the members")
         again = _train_again(run, candidates)
         steps = forward_selection(
-            [one.probabilities for one in again],
-            again[0].labels,
+            [one.predictions for one in again],
+            again[0].y,
             min(members, len(again)),
-            lambda y, probabilities: metric.score(metric.value(y, probabilities)),
+            lambda y, predictions: metric.score(metric.value(y, predictions)),
         )
         tell(f"training {len(steps)} of them on training and validation data together")
         chosen = [candidates[step.candidate].slot for step in steps]
@@ -293,12 +293,14 @@ def _make(
         trained = refit_all(run, plans, "a member's last training")
     model = model_of(dataset, [refit for refit, _ in trained])
     test = splits[0].test
-    y, probabilities = dataset.y[test], model.predict_proba(dataset.X[test])
-    ends = interval(metric, y, probabilities, groups=run.test_groups)
-    alone = result["test_interval"]
-    difference = difference_interval(
-        metric, y, probabilities, single.predict_proba(dataset.X[test]), groups=run.test_groups
+    y, groups = dataset.y[test], run.groups_of(test)
+    predictions, alone = (
+        (one.predict_proba if dataset.classes else one.predict)(dataset.X[test])
+        for one in (model, single)
     )
+    ends = interval(metric, y, predictions, groups=groups)
+    difference = difference_interval(metric, y, predictions, alone, groups=groups)
+    alone_ends = result["test_interval"]
     ensemble = Ensemble(
         study=target.study_name,
         members=tuple(
@@ -314,11 +316,11 @@ def _make(
         raced=bool(study.raced),
         unlike=sum(a.score != r.score for a, r in zip(again, candidates, strict=True)),
         single_validation=metric.of_score(again[0].score),
-        test=metric.value(y, probabilities),
+        test=metric.value(y, predictions),
         test_interval=None if ends is None else (ends.low, ends.high),
         single_test=result["test"],
         difference_interval=None if difference is None else (difference.low, difference.high),
-        single_test_interval=None if alone is None else tuple(alone),
+        single_test_interval=None if alone_ends is None else tuple(alone_ends),
         test_rows=len(test),
         model="",
         measure=Measure(metric.name, metric.direction, metric.bounds),
@@ -334,10 +336,10 @@ def _make(
     return ensemble
 
 
-def _train_again(run: Run, candidates: Sequence[Result]) -> list[Probabilities]:
+def _train_again(run: Run, candidates: Sequence[Result]) -> list[Predictions]:
     """Train the candidates as the study did: its configurations, seeds, epochs and rows."""
     jobs = [run.job(result.slot) for result in candidates]
-    again = run_jobs(run.jobs(probabilities_job), jobs, "a candidate's training")
+    again = run_jobs(run.jobs(predictions_job), jobs, "a candidate's training")
     if not all(one.complete for one in again):
         raise RunError(
             "a configuration that trained well in the study diverged when it was trained again, so "

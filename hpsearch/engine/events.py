@@ -12,6 +12,7 @@ from hpsearch.metrics import Measure
 from hpsearch.search.base import Result, Slot, Stage, Winner
 
 __all__ = [
+    "Beside",
     "DataReady",
     "Event",
     "Finished",
@@ -87,11 +88,16 @@ class WinnerNamed:
 
 
 @dataclass(frozen=True)
+class Beside:
+    """The winner is tested, and simple models are fitted to be set beside it."""
+
+
+@dataclass(frozen=True)
 class Finished:
     """The study is finished."""
 
     summary: Summary
 
 
-Event = DataReady | StageStarted | TrialDone | Waiting | WinnerNamed | Finished
+Event = DataReady | StageStarted | TrialDone | Waiting | WinnerNamed | Beside | Finished
 OnEvent = Callable[[Event], object]

@@ -11,7 +11,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
-from hpsearch.data.account import ACCOUNT
+from hpsearch.data.account import is_account
 from hpsearch.errors import StorageError
 from hpsearch.metrics.intervals import wilson_interval
 from hpsearch.shapes import a_count, a_number, fits, or_none
@@ -39,6 +39,17 @@ SIMPLE_MODEL: Mapping[str, Any] = {
     "test": or_none(a_number),
 }
 """What is kept of a `Baseline`."""
+
+RIVAL: Mapping[str, Any] = {
+    "kind": str,
+    "name": str,
+    "value": or_none(a_number),
+    "better": or_none(a_number),
+    "interval": or_none(lambda ends: _a_pair(ends)),
+    "seconds": a_number,
+    "cut": str,
+}
+"""What is kept of a `Rival`."""
 
 RESULT: Mapping[str, Any] = {
     "configuration": dict,
@@ -78,6 +89,27 @@ def _a_pair(value: object) -> bool:
     return fits(value, [a_number]) and len(value) == 2  # type: ignore[arg-type]
 
 
+SEEN_CLASSES: Mapping[str, Any] = {
+    "confusion": or_none(lambda cells: fits(cells, [[a_count]])),
+    "curves": [
+        {
+            "class": a_count,
+            "roc_auc": a_number,
+            "average_precision": a_number,
+            "roc": [[or_none(a_number)]],
+            "precision_recall": [[or_none(a_number)]],
+        }
+    ],
+    "calibration": [[a_number]],
+}
+SEEN_VALUES: Mapping[str, Any] = {
+    "predicted": [a_number],
+    "true": [a_number],
+    "quantiles": [a_number],
+}
+"""What is kept of the test rows, of classes or of a quantity."""
+
+
 SHAPES: Mapping[str, Any] = {
     "study file": {
         "data": dict,
@@ -95,7 +127,7 @@ SHAPES: Mapping[str, Any] = {
         "train": a_count,
         "validation": a_count,
         "test": a_count,
-        "account": ACCOUNT,
+        "account": is_account,
         "baselines": [SIMPLE_MODEL],
     },
     "stage": lambda stage: (
@@ -121,20 +153,9 @@ SHAPES: Mapping[str, Any] = {
         and measure.get("direction") in ("maximize", "minimize")
         and len(measure["bounds"]) == 2
     ),
-    "tested": {
-        "confusion": or_none(lambda cells: fits(cells, [[a_count]])),
-        "curves": [
-            {
-                "class": a_count,
-                "roc_auc": a_number,
-                "average_precision": a_number,
-                "roc": [[or_none(a_number)]],
-                "precision_recall": [[or_none(a_number)]],
-            }
-        ],
-        "calibration": [[a_number]],
-    },
+    "tested": (SEEN_CLASSES, SEEN_VALUES),
     "no winner": str,
+    "rivals": [RIVAL],
     "result": RESULT,
 }
 """What each has, by the first word of its key or the whole of it; see `fits`."""

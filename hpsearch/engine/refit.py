@@ -41,7 +41,7 @@ def refit_all(
             configuration, epochs = chosen[k]
             settings = run.study.configuration(configuration)
             stop_after = _stop_after(run, configuration, epochs)
-            jobs.append(RefitJob(run.data, settings, seed, epochs, stop_after))
+            jobs.append(RefitJob(run.data, settings, seed, epochs, stop_after, run.class_weights))
         refits = run_jobs(run.jobs(refit_job, last=True), jobs, what)
         for k, refit in zip(left, refits, strict=True):
             done[k] = refit, attempt + 1
@@ -51,11 +51,14 @@ def refit_all(
 def model_of(dataset: Dataset, refits: Iterable[Refit]) -> Model:
     """What refits on a data set make together, without saying where it came from."""
     return Model(
-        tuple(Member(refit.network, refit.state, refit.preprocessor) for refit in refits),
+        tuple(
+            Member(refit.network, refit.state, refit.preprocessor, refit.scale) for refit in refits
+        ),
         dataset.classes,
         dataset.feature_names,
         dataset.categories,
         decimal_comma=dataset.account.decimal_comma,
+        dates=dataset.account.dates,
     )
 
 

@@ -18,7 +18,8 @@ from hpsearch.engine import record
 from hpsearch.engine.baselines import simple_models
 from hpsearch.engine.budget import make_search, plan_search
 from hpsearch.engine.dispatch import Dispatcher
-from hpsearch.engine.events import DataReady, Finished, OnEvent, WinnerNamed
+from hpsearch.engine.events import Beside, DataReady, Finished, OnEvent, WinnerNamed
+from hpsearch.engine.fit_rivals import fit_rivals
 from hpsearch.engine.identity import (
     check_same_data,
     keep_data,
@@ -31,6 +32,7 @@ from hpsearch.engine.identity import (
 from hpsearch.engine.prior import keep_prior, read_prior
 from hpsearch.engine.processes import scratch_folder
 from hpsearch.engine.refit import model_of, refit_all
+from hpsearch.engine.rivals import keep_rivals
 from hpsearch.engine.runner import Run, Runner, open_runner
 from hpsearch.engine.summary import Summary, summarize
 from hpsearch.engine.tested import TESTED, looked_at, measured
@@ -44,6 +46,7 @@ from hpsearch.study_file import StudyFile
 if TYPE_CHECKING:
     from concurrent.futures import Executor
 
+    import numpy as np
     import optuna
     from optuna.trial import FrozenTrial
 
@@ -59,6 +62,7 @@ def run_study(
     workers: int | None = None,
     executor: str | Executor | None = None,
     on_event: OnEvent = lambda _: None,
+    baselines: bool = True,
 ) -> Summary:
     """Search, confirm, refit and test; what the store already holds is not done again.
 
@@ -71,6 +75,8 @@ def run_study(
             trainings at once as there are ``workers`` (by default those that it has), is not shut
             down, and cannot kill a training, so that it refuses a study with ``trial_seconds``.
         on_event: told of everything that happens, in the calling thread.
+        baselines: whether simple models are fitted at the end and set beside the winner, for a
+            tenth of the time that the search took.
 
     Returns:
         What the study came to, read back from the store.
@@ -83,7 +89,7 @@ def run_study(
     search = plan_search(study)  # one that makes no sense is refused before anything is made
     limit = study.search.trial_seconds
     with open_runner(storage, workers=workers, executor=executor, trial_seconds=limit) as runner:
-        return run_with(runner, study, search, on_event)
+        return run_with(runner, study, search, on_event, baselines=baselines)
 
 
 def run_with(
@@ -92,6 +98,8 @@ def run_with(
     search: RacedSearch,
     on_event: OnEvent = lambda _: None,
     comparison: Mapping[str, Any] | None = None,
+    *,
+    baselines: bool = True,
 ) -> Summary:
     """Run one study; see `run_study`.
 
@@ -102,15 +110,17 @@ def run_with(
         on_event: told of everything that happens.
         comparison: of searches, which the study is a part of: what is kept of that. Its trainings
             are scored on the test part too, for the comparison alone.
+        baselines: as for `run_study`.
     """
     store, trials = runner.store, search.trials
     target = open_study(store, study) if study.name in study_names(store) else None
     finished = target is not None and _is_finished(target, study, trials)
     dataset, splits = runner.data(study)
-    metrics = study.objective.metrics("classification", len(dataset.classes))
+    metrics = study.objective.metrics(dataset.task, len(dataset.classes))
     metric = metrics[0]
+    study.class_weights(dataset.classes)  # refuses a label that there is none of
     prior = read_prior(store, study, target)
-    baselines = simple_models(dataset, splits, metric)
+    constants = simple_models(dataset, splits, metric)
     # Only now, so that what cannot be read leaves no empty study behind.
     target = open_study(store, study, metric)
     if finished:
@@ -123,19 +133,24 @@ def run_with(
             totals(target, trials)  # what may refuse it comes first
             check_same_data(target, dataset)
             keep_study_file(target, study, metric)
-            keep_data(target, dataset, splits, baselines)
+            keep_data(target, dataset, splits, constants)
             if comparison is not None:
                 record.write_metadata(target, "comparison", comparison)
             # Another driver may have finished it while the data were read.
             if not _is_finished(target, study, trials):
                 stored = len(target.get_trials(deepcopy=False))
-                ready = DataReady(dataset, splits[0], metric, stored, baselines)
+                ready = DataReady(dataset, splits[0], metric, stored, constants)
                 data = write_store(folder, dataset, splits)
                 run = Run(runner, study, target, lease, dataset, splits, data, metrics, on_event)
                 if comparison is not None:
                     run.tested, run.opening = True, _opening(store, comparison["begins_as"])
                     run.shares = search.shares(comparison.get("reserved", 0.0))
-                _complete(run, search, ready, keep_prior(target, prior, study.space()))
+                before = keep_prior(target, prior, study.space())
+                predictions = _complete(run, search, ready, before)
+                if baselines:
+                    store.flush()  # the result is safe, whatever becomes of what stands beside it
+                    on_event(Beside())
+                    keep_rivals(target, fit_rivals(run, predictions))
     summary = summarize(target)
     on_event(Finished(summary))
     return summary
@@ -181,8 +196,12 @@ def _why_no_winner(study: StudyFile, trials: Sequence[FrozenTrial]) -> str:
 
 def _complete(
     run: Run, search: RacedSearch, ready: DataReady, prior: Sequence[Sequence[Result]]
-) -> None:
-    """Search, train the winner on all but the test part, test it once, keep network and figures."""
+) -> np.ndarray:
+    """Search, train the winner on all but the test part, test it once, keep network and figures.
+
+    Returns:
+        The winner's predictions for the test rows.
+    """
     study, target = run.study, run.target
     keep_environment(target)
     numbers = totals(target, search.trials)
@@ -198,7 +217,8 @@ def _complete(
     chosen = [(winner.configuration, winner.epochs)]
     [(refit, attempts)] = refit_all(run, chosen, "the winner's last training")
     before = record.read_metadata(target, "result")
-    metric, y = run.metric, run.dataset.y[run.splits[0].test]
+    metric, test = run.metric, run.splits[0].test
+    y = run.dataset.y[test]
     figures = {
         "configuration": dict(winner.configuration),
         "metric": metric.name,
@@ -206,7 +226,7 @@ def _complete(
         "validation_std": winner.std,
         "validation_scores": [metric.of_score(score) for score in winner.scores],
         "validation_slots": [list(slot) for slot in winner.slots],
-        **measured(run.metrics, refit.outputs, y, run.test_groups),
+        **measured(run.metrics, refit.predictions, y, run.groups_of(test)),
         "refits": attempts,
         "diverged": refit.diverged,
         "tests": 1 if before is None else before["tests"] + 1,
@@ -222,9 +242,10 @@ def _complete(
     }
     beside = [baseline.kept(tested=True) for baseline in ready.baselines]
     result = figures | {"model": digest, "budget": budget, "baselines": beside}
-    if not run.tested and (seen := looked_at(refit.outputs, y)) is not None:
+    if not run.tested and (seen := looked_at(refit.predictions, y)) is not None:
         record.write_metadata(target, TESTED, seen)
     record.write_metadata(target, "result", result)
+    return refit.predictions
 
 
 def _winner(run: Run, strategy: Strategy, results: Sequence[Result], *, unpaid: bool) -> Winner:

@@ -18,6 +18,7 @@ from hpsearch.engine.baselines import (
     held_in_validation,
     read_baselines,
 )
+from hpsearch.engine.rivals import Rival, read_rivals
 from hpsearch.metrics import ACCURACY, Measure
 from hpsearch.search.base import Motive, Result, Slot, StageKind, StagePlan
 from hpsearch.search.distributions import as_value
@@ -172,6 +173,7 @@ class Summary:
         seconds: wall-clock time of the run that finished the study.
         model: digest of the trained network in the store.
         baselines: simple models that a winner has to be better than.
+        rivals: simple models of scikit-learn beside the winner, on the same test rows.
         winner: number of the trial that stands for the winner: of the trainings whose mean named
             it, the one with the best score.
         winner_slots: stage and slot of these trainings.
@@ -199,6 +201,7 @@ class Summary:
     seconds: float | None = None
     model: str | None = None
     baselines: tuple[Baseline, ...] = ()
+    rivals: tuple[Rival, ...] = ()
     winner: int | None = None
     winner_slots: frozenset[tuple[int, int]] = frozenset()
     diverged: bool = False
@@ -304,6 +307,7 @@ class Summary:
             "score_name": self.score_name,
             "direction": "maximize" if self.maximize else "minimize",
             "baselines": [b.document(self.verdict(b)) for b in self.baselines],
+            "simple_models": [rival.document() for rival in self.rivals],
         }
 
 
@@ -354,6 +358,7 @@ def summarize(study: optuna.Study) -> Summary:
         rows=tuple(rows),
         states=Counter(row.state for row in rows),
         baselines=read_baselines(study),
+        rivals=read_rivals(study) if result is not None else (),
         winner=winner,
         objectives=objectives,
         pareto=tuple(pareto),

@@ -149,7 +149,7 @@ def dead_relus_data(
         )
         result = train(network, X, digits.y, training, rng=rng)
         dead[b, r, k] = _dead(network, X)
-        accuracy[b, r, k] = np.mean(network.predict_logits(X).argmax(axis=1) == digits.y)
+        accuracy[b, r, k] = np.mean(network.predict_outputs(X).argmax(axis=1) == digits.y)
         blown_up[b, r, k] = result.diverged
     return DeadRelusData(np.array(rates), np.array(BIASES), dead, before, accuracy, blown_up)
 

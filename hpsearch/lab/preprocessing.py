@@ -7,13 +7,15 @@ from dataclasses import dataclass
 import numpy as np
 
 from hpsearch.data import Preprocessor
-from hpsearch.data.preprocessing import KINDS
 from hpsearch.lab.experiment import Experiment, log_axis, titled_figure
 from hpsearch.nn import Network, NetworkConfig, Trainer, TrainingConfig
 from hpsearch.plots.style import BLUE, CYCLE, VERMILLION, Figure
 from hpsearch.wording import Table
 
 __all__ = ["EXPERIMENT", "PreprocessingData"]
+
+KINDS = ("none", "zero-centre", "standardize", "pca", "whiten")
+"""Those that turn and stretch a cloud, and leave its shape."""
 
 MEAN = np.array([4.0, 2.0])
 COVARIANCE = np.array([[4.0, 1.6], [1.6, 1.0]])

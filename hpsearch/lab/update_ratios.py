@@ -137,7 +137,7 @@ def update_ratios_data(seed: int = 0, *, updates: int = 300) -> UpdateRatiosData
         )
         trainer = Trainer(network, training, rng=rng)
         ratios.append([_step(trainer, X, y, rng) for _ in range(updates)])
-        accuracy.append(float(np.mean(network.predict_logits(X_held).argmax(axis=1) == y_held)))
+        accuracy.append(float(np.mean(network.predict_outputs(X_held).argmax(axis=1) == y_held)))
     return UpdateRatiosData(np.array(RATES), np.array(ratios), np.array(accuracy))
 
 

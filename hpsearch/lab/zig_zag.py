@@ -147,7 +147,7 @@ def _path(X: np.ndarray, y: np.ndarray, seed: int) -> Path:
     for n in range(len(y)):
         trainer.run(X[n : n + 1], y[n : n + 1], epochs=1)  # an epoch of one sample is one update
         weights.append(network.layers[0].weights[:, 1].copy())
-    labels = network.predict_logits(X).argmax(axis=1)
+    labels = network.predict_outputs(X).argmax(axis=1)
     return Path(np.array(weights), float(np.mean(labels == y)))
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from hpsearch.nn.activations import ACTIVATIONS
 from hpsearch.nn.config import NetworkConfig, TrainingConfig
 from hpsearch.nn.initializers import INITIALIZERS
+from hpsearch.nn.losses import LOSSES
 from hpsearch.nn.network import Network, state_shapes
 from hpsearch.nn.optimizers import OPTIMIZERS
 from hpsearch.nn.schedules import SCHEDULES
@@ -14,6 +15,7 @@ from hpsearch.nn.trainer import EpochRecord, Trainer, TrainingResult, train
 __all__ = [
     "ACTIVATIONS",
     "INITIALIZERS",
+    "LOSSES",
     "OPTIMIZERS",
     "SCHEDULES",
     "EpochRecord",

@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
-from typing import TypeAlias
+from typing import Any, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
 
-__all__ = ["CHUNK", "Array", "Labels", "scalar"]
+__all__ = ["CHUNK", "Array", "Labels", "Targets", "scalar"]
 
 Array: TypeAlias = npt.NDArray[np.floating]
 """float32 when training in earnest, float64 for gradient checks; the code is the same."""
 
 Labels: TypeAlias = npt.NDArray[np.integer]
-"""Class numbers 0 to n_classes - 1."""
+"""Class numbers, from 0."""
+
+Targets: TypeAlias = npt.NDArray[Any]
+"""What is learned: labels (n,), or numbers (n, n_outputs)."""
 
 CHUNK = 16_384
 """Elements that several passes over a long vector take at a time: 64 KiB of float32, so that even

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 
-from hpsearch.nn.arrays import Array, Labels
-from hpsearch.nn.losses import Loss
+from hpsearch.nn.arrays import Array, Targets
+from hpsearch.nn.losses import Kept, Loss
 
 __all__ = ["Batch", "Batches"]
 
@@ -21,14 +21,14 @@ class Batch(NamedTuple):
 
     Attributes:
         inputs: features with a last row of ones (n_features + 1, samples).
-        targets: one-hot labels (n_classes, samples).
+        targets: what the loss reads (n_outputs, samples).
         kept: the batch's part of the loss's scratch.
         scale: factor of the loss gradient in this step, shape ().
     """
 
     inputs: Array
     targets: Array
-    kept: Sequence[Array]
+    kept: Kept
     scale: Array
 
 
@@ -40,37 +40,51 @@ class Batches:
 
     Args:
         X: inputs (n, d), C-contiguous, of the network's dtype; may be read-only.
-        y: labels (n,), 0 to n_classes - 1.
-        n_classes: rows of the one-hot targets.
+        y: labels (n,), or numbers (n, n_outputs), as the loss wants them.
+        n_outputs: rows of the targets.
         batch_size: samples in a batch.
-        loss: of which a block has the scratch.
+        loss: of which a block has the targets and the scratch.
+        weights: how much each sample counts (n,), 1 in the mean; None where all count the same.
+        smoothing: share of a label's probability that all classes get alike.
+
+    Attributes:
+        chosen: the samples of the block that was yielded last.
     """
 
     def __init__(
         self,
         X: Array,
-        y: Labels,
-        n_classes: int,
+        y: Targets,
+        n_outputs: int,
         batch_size: int,
         loss: type[Loss],
+        *,
+        weights: Array | None = None,
+        smoothing: float = 0.0,
     ) -> None:
         n, d = X.shape
-        self.X, self.y = X, y.astype(np.intp)
-        self.n_classes, self.size = n_classes, min(batch_size, n)
+        self.X, self.size = X, min(batch_size, n)
+        self.weights = None if weights is None else weights.astype(X.dtype)
         self.per_epoch = -(-n // self.size)
         self.tail = n - (self.per_epoch - 1) * self.size
-        row_bytes = (d + 1 + n_classes) * X.itemsize
+        row_bytes = (d + 1 + n_outputs) * X.itemsize
         self.per_block = max(1, min(_BLOCK_BYTES // (row_bytes * self.size), self.per_epoch))
         capacity = self.per_block * self.size
         self.order = np.arange(n)
+        self.chosen = self.order
         self._rows = np.empty((capacity, d), X.dtype)
         self._inputs = np.ones((capacity, d + 1), X.dtype)
-        self._labels = np.empty(capacity, np.intp)
-        self._targets = np.empty(capacity * n_classes, X.dtype)
-        # Where in the flat one-hot targets the class 0 of each sample is: batch, then column.
-        batch, column = np.divmod(np.arange(capacity), self.size)
-        self._origin = batch * (n_classes * self.size) + column
-        self.scratch = loss.scratch(self.per_block, self.size, X.dtype)
+        self._targets = loss.targets(
+            y,
+            n_outputs,
+            batches=self.per_block,
+            size=self.size,
+            dtype=X.dtype,
+            smoothing=smoothing,
+        )
+        self.scratch = loss.scratch(
+            self.per_block, self.size, X.dtype, weighted=weights is not None
+        )
         self.scales = np.zeros(self.per_block, X.dtype)
         self._full = [self._batch(k, self.size) for k in range(self.per_block)]
         self._last = self._batch((self.per_epoch - 1) % self.per_block, self.tail)
@@ -78,10 +92,9 @@ class Batches:
     def _batch(self, k: int, samples: int) -> Batch:
         """The views of batch k of a block."""
         first = k * self.size
-        targets = self._targets[first * self.n_classes :][: samples * self.n_classes]
         return Batch(
             inputs=self._inputs[first : first + samples].T,
-            targets=targets.reshape(self.n_classes, samples),
+            targets=self._targets.of(k, samples),
             kept=self.scratch.of(k, samples),
             scale=self.scales[k : k + 1].reshape(()),
         )
@@ -102,7 +115,8 @@ class Batches:
             if start + count == self.per_epoch:
                 batches[-1] = self._last
             first = start * self.size
-            self._gather(self.order[first : first + self.per_block * self.size])
+            self.chosen = self.order[first : first + self.per_block * self.size]
+            self._gather(self.chosen)
             yield batches
 
     def _gather(self, chosen: npt.NDArray[np.intp]) -> None:
@@ -110,13 +124,6 @@ class Batches:
         n = len(chosen)
         np.take(self.X, chosen, 0, self._rows[:n], "clip")
         np.copyto(self._inputs[:n, :-1], self._rows[:n])
-        labels = self._labels[:n]
-        np.take(self.y, chosen, 0, labels, "clip")
-        # Class c of a sample lies c rows further on, and a row is as long as its batch.
-        full = n - n % self.size
-        labels[:full] *= self.size
-        labels[full:] *= n - full
-        labels += self._origin[:n]
-        targets = self._targets[: n * self.n_classes]
-        targets.fill(0.0)
-        targets[labels] = 1.0
+        self._targets.gather(chosen)
+        if self.weights is not None and self.scratch.weights is not None:
+            np.take(self.weights, chosen, 0, self.scratch.weights[:n], "clip")

@@ -1,7 +1,7 @@
 """What a network is and how it is trained: the one place that tells these settings.
 
 Each field says its default, what it may be and what it does; `NETWORK_AND_TRAINING` has them by
-name, for study files, search spaces and the classifier.
+name, for study files, search spaces and the estimators.
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ from typing import Any
 from hpsearch.errors import UsageError, shown
 from hpsearch.nn.activations import ACTIVATIONS
 from hpsearch.nn.initializers import INITIALIZERS
+from hpsearch.nn.losses import LOSSES
 from hpsearch.nn.optimizers import OPTIMIZERS
 from hpsearch.nn.schedules import SCHEDULES
 from hpsearch.setting import NO_LIMIT, Setting
@@ -24,6 +25,8 @@ def _setting(default: object, does: str, **allowed: Any) -> Any:
     """A field that tells its setting."""
     return field(default=default, metadata={"setting": Setting(default, does, **allowed)})
 
+
+CLASS_WEIGHTS = ("none", "balanced")
 
 WIDTH = Setting(64, "Units in each hidden layer.", limits=(1, 65_536))
 DEPTH = Setting(2, "Number of hidden layers; 0: softmax regression.", limits=(0, 64))
@@ -51,6 +54,12 @@ class NetworkConfig:
     )
     maxout_pieces: int = _setting(
         2, "Linear pieces of a maxout unit; other activations ignore it.", limits=(2, 64)
+    )
+    loss: str = _setting(
+        "cross-entropy",
+        "What training makes small; cross-entropy is for classes, the others for numbers, of which "
+        "squared-error is the default.",
+        names=LOSSES,
     )
 
     def __post_init__(self) -> None:
@@ -80,7 +89,8 @@ class TrainingConfig:
     The schedule's horizon is ``epochs``. Weight decay, ``l2``/2 times the sum of squared weights,
     joins the loss (adamw instead shrinks the weights directly) and spares biases, batch
     normalization and PReLU slopes. A batch larger than the data means all of them. For
-    ``weight_averaging`` see `hpsearch.nn.averaging`.
+    ``weight_averaging`` see `hpsearch.nn.averaging`, for ``label_smoothing`` Szegedy et al. (2016),
+    "Rethinking the Inception architecture", section 7; balanced classes are scikit-learn's.
 
     Raises:
         UsageError: for a value out of its range.
@@ -135,6 +145,16 @@ class TrainingConfig:
         0.0,
         "Decay of the running average of the weights that predicts in their place; 0: off.",
         limits=(0.0, 0.99999),
+    )
+    label_smoothing: float = _setting(
+        0.0,
+        "Share of each label's probability that all classes get alike.",
+        limits=(0.0, 0.99),
+    )
+    class_weight: str = _setting(
+        "none",
+        "How classes are weighed in the loss; a table gives a number for each label.",
+        names=CLASS_WEIGHTS,
     )
 
     def __post_init__(self) -> None:

@@ -12,12 +12,13 @@ import numpy.typing as npt
 
 from hpsearch.errors import UsageError
 from hpsearch.nn.activations import ACTIVATIONS
-from hpsearch.nn.arrays import Array, Labels
+from hpsearch.nn.arrays import Array, Targets
 from hpsearch.nn.config import NetworkConfig
 from hpsearch.nn.initializers import INITIALIZERS
 from hpsearch.nn.layers import LayerViews
-from hpsearch.nn.losses import LOSSES, softmax
+from hpsearch.nn.losses import LOSSES, Loss, softmax
 from hpsearch.nn.propagation import Propagation
+from hpsearch.nn.weights import scaled
 
 __all__ = ["Network", "state_shapes"]
 
@@ -26,12 +27,15 @@ _CELLS = 1 << 25  # of all layers' outputs at once: a chunk has fewer rows where
 
 
 class Network:
-    """A multilayer perceptron for classification, with softmax on top.
+    """A multilayer perceptron; its loss says what the outputs mean.
+
+    With cross-entropy they are the logits of classes, with the other losses the values of as many
+    targets.
 
     Args:
         n_features: inputs.
-        n_classes: outputs.
-        config: hidden layers, activation, initialization, batch normalization and dropout.
+        n_outputs: classes, or targets.
+        config: hidden layers, activation, initialization, batch normalization, dropout and loss.
         rng: draws the first weights; the same draws for every dtype.
         dtype: float32, or float64 for gradient checks.
 
@@ -40,33 +44,31 @@ class Network:
         gradients: the gradients of the last backward pass, likewise.
         layers: views into both, one `LayerViews` per layer, the output layer last.
         weight_slices: where in the vectors the weights are, biases and all else left out.
-        loss: what its training makes small, from `hpsearch.nn.losses`.
 
     Raises:
-        UsageError: for fewer than one feature or two classes.
+        UsageError: for fewer than one feature, two classes or one target.
 
     >>> network = Network(4, 3, NetworkConfig((8,)), rng=np.random.default_rng(0))
     >>> network.predict_proba(np.zeros((5, 4))).shape
     (5, 3)
     """
 
-    loss = LOSSES["cross-entropy"]
-
     def __init__(
         self,
         n_features: int,
-        n_classes: int,
+        n_outputs: int,
         config: NetworkConfig,
         *,
         rng: np.random.Generator,
         dtype: npt.DTypeLike = np.float32,
     ) -> None:
-        if n_features < 1 or n_classes < 2:
+        least = LOSSES[config.loss].targets.least
+        if n_features < 1 or n_outputs < least:
             raise UsageError(
-                f"a network for {n_features} features and {n_classes} classes cannot be made; "
-                "give at least 1 feature and 2 classes."
+                f"a network for {n_features} features and {n_outputs} outputs cannot be made; "
+                f"give at least 1 feature and, for {config.loss}, {least} or more outputs."
             )
-        self.n_features, self.n_classes, self.config = int(n_features), int(n_classes), config
+        self.n_features, self.n_outputs, self.config = int(n_features), int(n_outputs), config
         self.dtype: np.dtype[Any] = np.dtype(dtype)
         self._allocate()
         initialize = INITIALIZERS[config.initializer]
@@ -78,8 +80,8 @@ class Network:
 
     def _allocate(self) -> None:
         """Lay out parameters, gradients and running statistics, and the layers' views of them."""
-        shapes = _layer_shapes(self.n_features, self.n_classes, self.config)
-        [n], [seen] = state_shapes(self.n_features, self.n_classes, self.config).values()
+        shapes = _layer_shapes(self.n_features, self.n_outputs, self.config)
+        [n], [seen] = state_shapes(self.n_features, self.n_outputs, self.config).values()
         self.parameters: Array = np.zeros(n, self.dtype)
         self.gradients: Array = np.zeros(n, self.dtype)
         # Running mean 0 and variance 1 and a count of batches, for each normalized layer.
@@ -110,28 +112,32 @@ class Network:
                 )
             )
 
+    @property
+    def loss(self) -> type[Loss]:
+        """What its training makes small."""
+        return LOSSES[self.config.loss]
+
     def propagation(
         self, samples: int, *, training: bool, rng: np.random.Generator | None = None
     ) -> Propagation:
         """The network wired up for a batch size; see `Propagation`."""
-        views, config = self.layers, self.config
-        return Propagation(views, config, self.loss, samples, training=training, rng=rng)
+        return Propagation(self.layers, self.config, samples, training=training, rng=rng)
 
-    def predict_logits(self, X: Array) -> Array:
-        """Scores before the softmax, in prediction mode.
+    def predict_outputs(self, X: Array) -> Array:
+        """Logits or values, in prediction mode.
 
         Args:
             X: inputs (n, n_features); any n, converted chunk by chunk to the network's dtype.
 
         Returns:
-            Array (n, n_classes) of the network's dtype.
+            Array (n, n_outputs) of the network's dtype.
 
         Raises:
             UsageError: when X has another shape.
         """
         self._check_inputs(X)
         n = len(X)
-        logits = np.empty((n, self.n_classes), self.dtype)
+        outputs = np.empty((n, self.n_outputs), self.dtype)
         units = sum(layer.dense.shape[1] for layer in self.layers)
         size = min(_CHUNK, max(1, _CELLS // units))
         propagation: Propagation | None = None
@@ -142,23 +148,23 @@ class Network:
                     propagation = self.propagation(len(rows), training=False)
                 propagation.load(rows)
                 propagation.forward()
-                logits[start : start + len(rows)] = propagation.logits.T
-        return logits
+                outputs[start : start + len(rows)] = propagation.outputs.T
+        return outputs
 
     def predict_proba(self, X: Array) -> Array:
-        """Class probabilities, in prediction mode.
+        """Class probabilities, in prediction mode, of a network that learns classes.
 
         Args:
             X: inputs (n, n_features).
 
         Returns:
-            Array (n, n_classes) of the network's dtype; rows sum to one.
+            Array (n, n_outputs) of the network's dtype; rows sum to one.
 
         Raises:
             UsageError: when X has another shape.
         """
         with np.errstate(all="ignore"):
-            return softmax(self.predict_logits(X))
+            return softmax(self.predict_outputs(X))
 
     def activations(self, X: Array) -> list[Array]:
         """What each hidden layer puts out, in prediction mode, for looking at.
@@ -179,7 +185,7 @@ class Network:
             propagation.forward()
         return [hidden.T.copy() for hidden in propagation.hidden]
 
-    def outputs_and_gradients(self, X: Array, y: Labels) -> tuple[list[Array], list[Array]]:
+    def outputs_and_gradients(self, X: Array, y: Targets) -> tuple[list[Array], list[Array]]:
         """What each hidden layer puts out in training, and what comes back to it, for looking at.
 
         Batch normalization takes the statistics of X, nothing is dropped, and nothing in the
@@ -187,7 +193,7 @@ class Network:
 
         Args:
             X: inputs (n, n_features), all taken at once.
-            y: labels (n,), 0 to n_classes - 1.
+            y: labels (n,), 0 to n_outputs - 1, or numbers (n, n_outputs).
 
         Returns:
             The outputs, one array (n, width) for each hidden layer, and the gradients of the mean
@@ -197,15 +203,16 @@ class Network:
             UsageError: when X has another shape.
         """
         with self._unchanged(X) as propagation:
-            gradients = propagation.hidden_gradients(propagation.one_hot(y))
+            gradients = propagation.hidden_gradients(propagation.targets(y))
         return [h.T for h in propagation.hidden], [dh.T for dh in gradients]
 
     def loss_and_gradients(
         self,
         X: Array,
-        y: Labels,
+        y: Targets,
         *,
         l2: float = 0.0,
+        weights: npt.ArrayLike | None = None,
         rng: np.random.Generator | None = None,
     ) -> tuple[float, Array]:
         """Mean loss plus the L2 term, and its gradient, over all samples at once, in training mode.
@@ -214,8 +221,9 @@ class Network:
 
         Args:
             X: inputs (n, n_features).
-            y: labels (n,), 0 to n_classes - 1.
+            y: labels (n,), 0 to n_outputs - 1, or numbers (n, n_outputs).
             l2: factor of the L2 term, l2/2 times the sum of squared weights.
+            weights: how much each sample counts in the mean (n,); None for all the same.
             rng: draws the dropout mask; None for no dropout.
 
         Returns:
@@ -225,28 +233,31 @@ class Network:
             UsageError: when X has another shape.
         """
         with self._unchanged(X, rng) as propagation:
-            loss = propagation.loss_and_backward(propagation.one_hot(y))
+            shares = None if weights is None else scaled(weights, len(X))
+            loss = propagation.loss_and_backward(propagation.targets(y), shares)
         for part in self.weight_slices:
             self.gradients[part] += l2 * self.parameters[part]
         return loss + self.l2_term(l2), self.gradients.copy()
 
-    def initial_loss(self, X: Array, y: Labels, *, rng: np.random.Generator | None = None) -> float:
+    def initial_loss(
+        self, X: Array, y: Targets, *, rng: np.random.Generator | None = None
+    ) -> float:
         """Mean loss in training mode; nothing in the network changes.
 
         Args:
             X: inputs (n, n_features), all taken at once.
-            y: labels (n,), 0 to n_classes - 1.
+            y: labels (n,), 0 to n_outputs - 1, or numbers (n, n_outputs).
             rng: draws the dropout mask; None for no dropout.
 
         Returns:
-            The mean data loss, which of a fresh network should be near ln(n_classes).
+            The mean data loss, which of a fresh network should be near the loss's ``chance``.
 
         Raises:
             UsageError: when X has another shape.
         """
         with self._unchanged(X, rng) as propagation:
             propagation.forward()
-            return self.loss.mean(propagation.logits.T, y)
+            return self.loss.mean(propagation.outputs.T, y)
 
     @contextmanager
     def _unchanged(self, X: Array, rng: np.random.Generator | None = None) -> Iterator[Propagation]:
@@ -298,7 +309,7 @@ class Network:
         # Views would be pickled as copies that no longer share memory.
         return {
             "n_features": self.n_features,
-            "n_classes": self.n_classes,
+            "n_outputs": self.n_outputs,
             "config": self.config,
             "dtype": self.dtype,
             "state": self.state(),
@@ -327,7 +338,7 @@ class _LayerShape(NamedTuple):
     slopes: int
 
 
-def _layer_shapes(n_features: int, n_classes: int, config: NetworkConfig) -> list[_LayerShape]:
+def _layer_shapes(n_features: int, n_outputs: int, config: NetworkConfig) -> list[_LayerShape]:
     """The shape of each layer, the output layer last."""
     learns_slope = ACTIVATIONS[config.activation].initial_slope is not None
     widths = [n_features, *config.hidden_layer_sizes]
@@ -340,18 +351,18 @@ def _layer_shapes(n_features: int, n_classes: int, config: NetworkConfig) -> lis
         )
         for fan_in, width in pairwise(widths)
     ]
-    return [*hidden, _LayerShape(widths[-1], n_classes, 0, 0)]
+    return [*hidden, _LayerShape(widths[-1], n_outputs, 0, 0)]
 
 
 def state_shapes(
-    n_features: int, n_classes: int, config: NetworkConfig
+    n_features: int, n_outputs: int, config: NetworkConfig
 ) -> dict[str, tuple[int, ...]]:
     """The shapes of what `Network.state` gives, told without making the network.
 
     >>> state_shapes(4, 3, NetworkConfig((8,)))
     {'parameters': (67,), 'statistics': (0,)}
     """
-    shapes = _layer_shapes(n_features, n_classes, config)
+    shapes = _layer_shapes(n_features, n_outputs, config)
     n = sum((fan_in + 1) * units + 2 * norm + slopes for fan_in, units, norm, slopes in shapes)
     seen = sum(2 * norm + 1 for _, _, norm, _ in shapes if norm)
     return {"parameters": (n,), "statistics": (seen,)}

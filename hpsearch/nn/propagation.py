@@ -10,10 +10,10 @@ from collections.abc import Sequence
 import numpy as np
 
 from hpsearch.nn.activations import ACTIVATIONS
-from hpsearch.nn.arrays import Array, Labels, scalar
+from hpsearch.nn.arrays import Array, Targets, scalar
 from hpsearch.nn.config import NetworkConfig
 from hpsearch.nn.layers import BatchNorm, Dense, Dropout, FrozenBatchNorm, Layer, LayerViews
-from hpsearch.nn.losses import Loss
+from hpsearch.nn.losses import LOSSES
 
 __all__ = ["Propagation"]
 
@@ -24,22 +24,20 @@ class Propagation:
     Args:
         views: of each layer; parameters are read, gradients (and running statistics) written.
         config: of the network.
-        loss: a class of `hpsearch.nn.losses`.
         samples: batch size.
         training: normalize with batch statistics rather than the running ones.
         rng: draws dropout masks; None for no dropout.
 
     Attributes:
-        logits: scores (n_classes, samples), written by `forward`.
+        outputs: (n_outputs, samples), written by `forward`; logits where classes are learned.
         hidden: what each hidden layer puts out (width, samples), written by `forward`.
-        loss: reads the logits, writes their gradient.
+        loss: reads the outputs, writes their gradient.
     """
 
     def __init__(
         self,
         views: Sequence[LayerViews],
         config: NetworkConfig,
-        loss: type[Loss],
         samples: int,
         *,
         training: bool,
@@ -55,10 +53,10 @@ class Propagation:
         dx: Array | None = None
         for layer, width in zip(hidden, config.hidden_layer_sizes, strict=True):
             x, dx = self._add_hidden(layer, width, x, dx)
-        self.logits = np.empty((len(top.bias), samples), self.dtype)
-        dlogits = np.empty_like(self.logits)
-        self.layers.append(Dense(x, self.logits, dx, dlogits, top.dense, top.ddense))
-        self.loss = loss(self.logits, dlogits)
+        self.outputs = np.empty((len(top.bias), samples), self.dtype)
+        doutputs = np.empty_like(self.outputs)
+        self.layers.append(Dense(x, self.outputs, dx, doutputs, top.dense, top.ddense))
+        self.loss = LOSSES[config.loss](self.outputs, doutputs)
         first = self.layers[0]
         assert isinstance(first, Dense)
         self.first = first
@@ -105,7 +103,7 @@ class Propagation:
         self.first.x = inputs.T
 
     def forward(self, x: Array | None = None) -> None:
-        """Compute the logits.
+        """Compute the outputs.
 
         Args:
             x: inputs with a last row of ones (n_features + 1, samples); None keeps those before.
@@ -116,33 +114,32 @@ class Propagation:
             layer.forward()
 
     def backward(self) -> None:
-        """Compute all gradients from the one of the logits."""
+        """Compute all gradients from the one of the outputs."""
         for layer in self.reversed:
             layer.backward()
 
-    def one_hot(self, y: Labels) -> Array:
-        """Labels as targets of the loss.
+    def targets(self, y: Targets) -> Array:
+        """Labels (samples,) or numbers (samples, n_outputs) as the loss reads them.
 
         Args:
-            y: labels (samples,), 0 to n_classes - 1.
+            y: what the network is to put out.
 
         Returns:
-            Array (n_classes, samples): 1 at the label, 0 elsewhere.
+            Array (n_outputs, samples).
         """
-        targets = np.zeros(self.logits.shape, self.dtype)
-        targets[y, np.arange(self.samples)] = 1.0
-        return targets
+        return self.loss.targets.columns(y, len(self.outputs), self.dtype)
 
-    def loss_and_backward(self, targets: Array) -> float:
+    def loss_and_backward(self, targets: Array, weights: Array | None = None) -> float:
         """Forward, mean loss and gradients of the batch that was loaded.
 
         Args:
-            targets: from `one_hot`.
+            targets: from `targets`.
+            weights: how much each sample counts (samples,), 1 in the mean; None for all the same.
 
         Returns:
             The mean loss.
         """
-        loss = self._forward_to_loss(targets)
+        loss = self._forward_to_loss(targets, weights)
         self.backward()
         return loss
 
@@ -150,7 +147,7 @@ class Propagation:
         """Forward and backward of the batch that was loaded, watching what goes down.
 
         Args:
-            targets: from `one_hot`.
+            targets: from `targets`.
 
         Returns:
             The gradient of the mean loss with respect to what each hidden layer puts out, one
@@ -165,11 +162,13 @@ class Propagation:
                 gradients.append(layer.dx.copy())
         return gradients[::-1]
 
-    def _forward_to_loss(self, targets: Array) -> float:
-        """Forward, and the gradient of the mean loss with respect to the logits; the loss."""
-        scratch = self.loss.scratch(1, self.samples, self.dtype)
+    def _forward_to_loss(self, targets: Array, weights: Array | None = None) -> float:
+        """Forward, and the gradient of the mean loss with respect to the outputs; the loss."""
+        scratch = self.loss.scratch(1, self.samples, self.dtype, weighted=weights is not None)
+        if weights is not None and scratch.weights is not None:
+            scratch.weights[:] = weights
         kept = scratch.of(0, self.samples)
         self.forward()
         self.loss.forward(targets, kept)
-        self.loss.backward(targets, kept, scalar(1.0 / self.samples, self.dtype))
+        self.loss.backward(scalar(1.0 / self.samples, self.dtype))
         return scratch.total(1, self.samples) / self.samples

@@ -14,7 +14,7 @@ import numpy as np
 import numpy.typing as npt
 
 from hpsearch.nn.activations import Activation
-from hpsearch.nn.arrays import Array, Labels
+from hpsearch.nn.arrays import Array, Targets
 from hpsearch.nn.network import Network
 
 __all__ = ["QUANTITIES", "Snapshot", "Trace", "Tracer", "spaced"]
@@ -39,7 +39,7 @@ QUANTITIES = (
     "gradient std",
     "update ratio",
 )
-"""What is kept of each layer: mean and standard deviation of its outputs (of the logits, for the
+"""What is kept of each layer: mean and standard deviation of its outputs (before a softmax, for the
 output layer); the share of outputs where the unit is saturated, and of units that are so at every
 sample (none in the output layer); root mean square of the weights; mean and standard deviation of
 their gradients; the last step's size beside that of the weights (0 before the first step)."""
@@ -52,14 +52,14 @@ class Snapshot(NamedTuple):
         epoch: after which it was taken; 0 before any step.
         loss: mean data loss of the probe, normalized by the probe's own batch statistics and
             without dropout.
-        accuracy: share of the probe that is classified rightly.
+        score: how good the probe's outputs are: accuracy, or R².
         gradient_norm: norm of the gradients of all weights, L2's part left out.
         layers: (L, 8) float32, the QUANTITIES of each layer, the output layer last.
     """
 
     epoch: int
     loss: float
-    accuracy: float
+    score: float
     gradient_norm: float
     layers: npt.NDArray[np.float32]
 
@@ -71,30 +71,29 @@ class Trace:
     Attributes:
         input_size: root mean square of the probe's inputs; 1 where they are standardized.
         snapshots: in order, the first before any step.
-        train_accuracy: share of up to 128 training samples that the network at the end labels
-            rightly, in prediction mode.
+        train_score: the same of up to 128 training samples at the end, in prediction mode.
     """
 
     input_size: float
     snapshots: tuple[Snapshot, ...]
-    train_accuracy: float
+    train_score: float
 
     def document(self) -> dict[str, Any]:
         """The trace in terms of JSON: four digits of each number, None where it is not finite.
 
         The quantities of layers are lists by name, layer and moment.
         """
-        epochs, losses, accuracies, norms, layers = zip(*self.snapshots, strict=True)
+        epochs, losses, scores, norms, layers = zip(*self.snapshots, strict=True)
         series = {
             name: [[_digits(x) for x in values] for values in np.array(layers)[..., i].T.tolist()]
             for i, name in enumerate(QUANTITIES)
         }
         return {
             "input size": _digits(self.input_size),
-            "train accuracy": _digits(self.train_accuracy),
+            "train score": _digits(self.train_score),
             "epochs": list(epochs),
             "loss": [_digits(x) for x in losses],
-            "accuracy": [_digits(x) for x in accuracies],
+            "score": [_digits(x) for x in scores],
             "gradient norm": [_digits(x) for x in norms],
             "layers": series,
         }
@@ -106,21 +105,21 @@ class Tracer:
     Args:
         network: that is trained.
         X: training inputs (n, n_features).
-        y: labels (n,).
+        y: labels (n,), or numbers (n, n_outputs).
         steps: that an epoch has.
         last: the epoch that ends the training, if nothing else does.
     """
 
-    def __init__(self, network: Network, X: Array, y: Labels, *, steps: int, last: int) -> None:
+    def __init__(self, network: Network, X: Array, y: Targets, *, steps: int, last: int) -> None:
         self.every, self.last = -(-SNAPSHOT_STEPS // steps), last
         share = self.every * len(y) // PROBE_SHARE
         rows = spaced(len(y), max(PROBE_LEAST, min(share, PROBE_MOST)))
         self.network, self.X, self.y = network, X, y
-        self.labels = y[rows].astype(np.intp)
+        self.probed = y[rows]
         # Batch statistics also before there are running ones; no random numbers, so no dropout.
         self.propagation = network.propagation(len(rows), training=True)
         self.propagation.load(X[rows])
-        self.targets = self.propagation.one_hot(self.labels)
+        self.targets = self.propagation.targets(self.probed)
         self.input_size = _size(X[rows].reshape(-1))
         self.activations = [a for a in self.propagation.layers if isinstance(a, Activation)]
         self.weights = [network.parameters[part] for part in network.weight_slices]
@@ -153,7 +152,7 @@ class Tracer:
         statistics = network.statistics.copy()
         with np.errstate(all="ignore"):
             loss = propagation.loss_and_backward(self.targets)
-            hits = np.count_nonzero(propagation.logits.argmax(0) == self.labels)
+            score = network.loss.score(propagation.outputs.T, self.probed)
             layers = np.array(
                 [
                     (*output, *_sizes(weights, gradient, step))
@@ -164,14 +163,17 @@ class Tracer:
             )
             norm = float(np.sqrt((layers[:, 5:7] ** 2).sum(axis=1) @ self.sizes))
             kept = layers.astype(np.float32)
-        self.snapshots.append(Snapshot(epoch, loss, int(hits) / len(self.labels), norm, kept))
+        self.snapshots.append(Snapshot(epoch, loss, score, norm, kept))
         network.statistics[:] = statistics
 
     def trace(self) -> Trace:
         """All snapshots that were taken, and how the network does now."""
         rows = spaced(len(self.y), PROBE_MOST)
-        right = self.network.predict_logits(self.X[rows]).argmax(axis=1) == self.y[rows]
-        return Trace(self.input_size, tuple(self.snapshots), float(right.mean()))
+        with np.errstate(all="ignore"):
+            score = self.network.loss.score(
+                self.network.predict_outputs(self.X[rows]), self.y[rows]
+            )
+        return Trace(self.input_size, tuple(self.snapshots), score)
 
     def _outputs(self) -> list[tuple[float, float, float, float]]:
         """Mean, standard deviation, saturated and dead share of each layer's outputs."""
@@ -181,8 +183,8 @@ class Tracer:
             dead = activation.dead(mask)
             shares = np.count_nonzero(mask) / mask.size, np.count_nonzero(dead) / dead.size
             outputs.append((*_moments(activation.y, activation.scratch), *shares))
-        logits = self.propagation.logits
-        return [*outputs, (*_moments(logits, np.empty_like(logits)), 0.0, 0.0)]
+        top = self.propagation.outputs
+        return [*outputs, (*_moments(top, np.empty_like(top)), 0.0, 0.0)]
 
 
 def _digits(value: float) -> float | None:

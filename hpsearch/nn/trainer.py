@@ -12,7 +12,7 @@ import numpy as np
 import numpy.typing as npt
 
 from hpsearch.errors import UsageError
-from hpsearch.nn.arrays import Array, Labels
+from hpsearch.nn.arrays import Array, Targets
 from hpsearch.nn.averaging import WeightAverage
 from hpsearch.nn.batches import Batch, Batches
 from hpsearch.nn.config import TrainingConfig
@@ -21,7 +21,9 @@ from hpsearch.nn.optimizers import OPTIMIZERS
 from hpsearch.nn.propagation import Propagation
 from hpsearch.nn.schedules import SCHEDULES
 from hpsearch.nn.scores import Score
+from hpsearch.nn.targets import OneHot
 from hpsearch.nn.trace import Trace, Tracer
+from hpsearch.nn.weights import balanced, scaled
 
 __all__ = ["EpochRecord", "Trainer", "TrainingResult", "WhyStopped", "train"]
 
@@ -39,9 +41,11 @@ class EpochRecord:
     Attributes:
         epoch: 1 for the first.
         learning_rate: the rate of the epoch's last step.
-        train_loss: mean data loss over the epoch's minibatches, each before its own step, plus the
-            L2 term of the weights at the end of the epoch (none with adamw).
-        validation_loss: mean data loss of the validation samples, or None without any.
+        train_loss: mean data loss over the epoch's minibatches, each before its own step, with
+            weights of samples and classes and of smoothed labels, plus the L2 term of the weights
+            at the end of the epoch (none with adamw).
+        validation_loss: mean data loss of the validation samples, all counted alike and no label
+            smoothed, or None without any.
         validation_score: how good the network is on them, greater being better, or None.
     """
 
@@ -119,13 +123,15 @@ class Trainer:
         self._tracer: Tracer | None = None
         self._best: Mapping[str, npt.NDArray[np.generic]] | None = None
         self._scorer: Score = network.loss.score
+        self._allowed: Array | None = None
 
     def run(
         self,
         X: Array,
-        y: Labels,
+        y: Targets,
         *,
-        validation: tuple[Array, Labels] | None = None,
+        sample_weight: npt.ArrayLike | None = None,
+        validation: tuple[Array, Targets] | None = None,
         score: Score | None = None,
         epochs: int | None = None,
         on_epoch: OnEpoch | None = None,
@@ -141,11 +147,19 @@ class Trainer:
             validation = self._checked(*validation, "validation")
         elif self.config.patience is not None:
             raise UsageError("early stopping needs validation data; give some, or no patience.")
-        batches = Batches(X, y, self.network.n_classes, self.config.batch_size, self.network.loss)
+        batches = Batches(
+            X,
+            y,
+            self.network.n_outputs,
+            self.config.batch_size,
+            self.network.loss,
+            weights=self._weights(y, sample_weight),
+            smoothing=self.config.label_smoothing,
+        )
         if self.network.config.batch_norm and batches.size == 1:
             raise UsageError(
-                "batch normalization needs batches of two samples or more; raise batch_size, give "
-                "more samples or set batch_norm to false."
+                "batch normalization needs two samples or more, and a batch has 1 sample; raise "
+                "batch_size, give more samples or set batch_norm to false."
             )
         self._passes = {
             n: self.network.propagation(n, training=True, rng=self.rng)
@@ -169,10 +183,11 @@ class Trainer:
             tracer.take(self.epochs_done)
         self._tracer = tracer
         self._scorer = self.network.loss.score if score is None else score
+        self._allowed = self._limits(y, batches.weights)
         why = self._epochs(batches, validation, last, curve, on_epoch)
         if self._best is not None:
             self.network.load_state(self._best)
-        self._passes, self._tracer, self._best = {}, None, None
+        self._passes, self._tracer, self._best, self._allowed = {}, None, None, None
         ended_early = why in ("early stopping", "stopped")
         if tracer is not None and ended_early and tracer.snapshots[-1].epoch != self.epochs_done:
             tracer.take(self.epochs_done)
@@ -182,7 +197,7 @@ class Trainer:
     def _epochs(
         self,
         batches: Batches,
-        validation: tuple[Array, Labels] | None,
+        validation: tuple[Array, Targets] | None,
         last: int,
         curve: list[EpochRecord],
         on_epoch: OnEpoch | None,
@@ -211,12 +226,9 @@ class Trainer:
 
     def _epoch(self, batches: Batches) -> tuple[float, float, WhyStopped | None]:
         """One pass over the data: its training loss, its last rate, and why to stop if so."""
-        assert self.initial_loss is not None
-        # A network that was trained before begins near zero; chance level is then the measure.
-        chance = self.network.loss.chance(self.network.n_classes)
-        limit = self.config.divergence * max(self.initial_loss, self.dropped_loss, chance)
-        rates = self._rates(batches.per_epoch)
-        total, recent, seen, step = 0.0, 0.0, 0, 0
+        assert self._allowed is not None
+        rates, n = self._rates(batches.per_epoch), len(batches.order)
+        total, recent, allowed, seen, step = 0.0, 0.0, 0.0, 0, 0
         tracer = self._tracer
         if tracer is not None and not tracer.due(self.epochs_done + 1):
             tracer = None
@@ -230,12 +242,13 @@ class Trainer:
                     return math.nan, 0.0, "not finite"
                 # One odd sample is no divergence: the mean of some hundred decides.
                 total, recent, seen = total + loss, recent + loss, seen + samples
-                if seen >= min(_WATCH_SAMPLES, len(batches.y)):
-                    if recent > limit * seen:
+                allowed += float(self._allowed[batches.chosen].sum())
+                if seen >= min(_WATCH_SAMPLES, n):
+                    if recent > allowed:
                         return math.nan, 0.0, "diverged"
-                    recent, seen = 0.0, 0
+                    recent, allowed, seen = 0.0, 0.0, 0
             # A ReLU turns NaN into 0, so that a finite loss alone proves nothing.
-            mean = total / len(batches.y) + self._l2_term()
+            mean = total / n + self._l2_term()
             if not math.isfinite(mean) or not np.isfinite(self.network.parameters).all():
                 return math.nan, 0.0, "not finite"
         return mean, float(rates[-1]), None
@@ -261,7 +274,7 @@ class Trainer:
                 loss = propagation.loss
             propagation.forward(inputs)
             loss.forward(targets, kept)
-            loss.backward(targets, kept, scale)
+            loss.backward(scale)
             propagation.backward()
             if batch is traced and tracer is not None:
                 tracer.before_step()
@@ -271,6 +284,29 @@ class Trainer:
         if tracer is not None:
             tracer.after_step()
         return int(sizes.sum())
+
+    def _weights(
+        self, y: Targets, sample_weight: npt.ArrayLike | None
+    ) -> npt.NDArray[np.float64] | None:
+        """How much each sample counts, 1 in the mean; None where all count the same."""
+        weights = None if sample_weight is None else scaled(sample_weight, len(y))
+        if self.config.class_weight == "balanced" and self.network.loss.targets is OneHot:
+            return scaled(balanced(y, self.network.n_outputs, weights), len(y))
+        return weights
+
+    def _limits(self, y: Targets, weights: Array | None) -> Array:
+        """The loss of each sample (n,) from which on a training has diverged.
+
+        It is a multiple of the initial loss; of chance, where a network that was trained before
+        begins near zero; and, so that an outlier among numbers is no divergence, of what knowing
+        nothing costs at this sample.
+        """
+        assert self.initial_loss is not None
+        loss = self.network.loss
+        floor = max(self.initial_loss, self.dropped_loss, loss.chance(self.network.n_outputs))
+        with np.errstate(all="ignore"):  # without a limit all are infinite
+            limits = self.config.divergence * np.maximum(loss.outlying(y), floor)
+            return limits if weights is None else limits * weights
 
     def _rates(self, steps: int) -> Array:
         """The learning rate of each step of the next epoch (steps,)."""
@@ -286,31 +322,26 @@ class Trainer:
         """The L2 term of the loss, for an update rule whose decay is one."""
         return self.network.l2_term(self.config.l2) if self.optimizer.l2_in_loss else 0.0
 
-    def _score(self, X: Array, y: Labels) -> tuple[float, float]:
+    def _score(self, X: Array, y: Targets) -> tuple[float, float]:
         """Mean data loss and score in prediction mode."""
-        logits = self.network.predict_logits(X)
+        outputs = self.network.predict_outputs(X)
         with np.errstate(all="ignore"):
-            loss = self.network.loss.mean(logits, y)
-            return loss, self._scorer(logits, y) if math.isfinite(loss) else math.nan
+            loss = self.network.loss.mean(outputs, y)
+            return loss, self._scorer(outputs, y) if math.isfinite(loss) else math.nan
 
-    def _checked(self, X: Array, y: Labels, what: str) -> tuple[Array, Labels]:
-        """Inputs and labels of the network's dtype and shape, copied only where they must be."""
+    def _checked(self, X: Array, y: Targets, what: str) -> tuple[Array, Targets]:
+        """Inputs and targets of the network's dtype and shape, copied only where they must be."""
         network = self.network
         X = np.ascontiguousarray(X, dtype=network.dtype)
         y = np.asarray(y)
-        if X.ndim != 2 or X.shape[1] != network.n_features or y.shape != X.shape[:1]:
+        if X.ndim != 2 or X.shape[1] != network.n_features or len(y) != len(X):
             raise UsageError(
                 f"the {what} data have shapes {X.shape} and {y.shape}; give inputs (n, "
-                f"{network.n_features}) and labels (n,)."
+                f"{network.n_features}) and as many targets."
             )
         if len(y) == 0:
             raise UsageError(f"the {what} data are empty; give at least one sample.")
-        if y.dtype.kind not in "iu" or y.min() < 0 or y.max() >= network.n_classes:
-            raise UsageError(
-                f"the {what} labels must be integers from 0 to {network.n_classes - 1}; encode the "
-                "classes so."
-            )
-        return X, y
+        return X, network.loss.targets.checked(y, network.n_outputs, what)
 
 
 def _best_epoch(curve: list[EpochRecord]) -> int:
@@ -331,11 +362,12 @@ def _best_epoch(curve: list[EpochRecord]) -> int:
 def train(
     network: Network,
     X: Array,
-    y: Labels,
+    y: Targets,
     config: TrainingConfig,
     *,
     rng: np.random.Generator,
-    validation: tuple[Array, Labels] | None = None,
+    sample_weight: npt.ArrayLike | None = None,
+    validation: tuple[Array, Targets] | None = None,
     score: Score | None = None,
     stop_after: int | None = None,
     on_epoch: OnEpoch | None = None,
@@ -351,12 +383,17 @@ def train(
         network: trained in place.
         X: inputs (n, n_features), best C-contiguous and of the network's dtype (then not copied as
             a whole; a read-only memory map is fine).
-        y: labels (n,), integers 0 to n_classes - 1.
+        y: labels (n,), integers 0 to n_outputs - 1, where the network's loss is cross-entropy; else
+            numbers (n, n_outputs), best standardized.
         config: update rule, schedule, regularization and when to stop.
         rng: shuffles the samples and draws dropout masks.
-        validation: inputs and labels to score after each epoch.
+        sample_weight: how much each sample counts in the loss (n,), 0 or more; only the proportions
+            matter. A sample of weight 2 is worth the same sample twice. Batch normalization, scores
+            and snapshots count all samples alike.
+        validation: inputs and targets to score after each epoch.
         score: takes the network's raw outputs (n, n_outputs) and the validation targets and gives a
-            finite number, greater being better; absent: the loss's own, accuracy for classes.
+            finite number, greater being better; absent: the loss's own, accuracy for classes and R²
+            for numbers.
         stop_after: end after this many epochs, while ``config.epochs`` stays the horizon of the
             schedule.
         on_epoch: called with each epoch's record; returning True stops the training.
@@ -379,5 +416,12 @@ def train(
     """
     epochs = config.epochs if stop_after is None else min(stop_after, config.epochs)
     return Trainer(network, config, rng=rng).run(
-        X, y, validation=validation, score=score, epochs=epochs, on_epoch=on_epoch, trace=trace
+        X,
+        y,
+        sample_weight=sample_weight,
+        validation=validation,
+        score=score,
+        epochs=epochs,
+        on_epoch=on_epoch,
+        trace=trace,
     )

@@ -27,7 +27,7 @@ class Step:
     Attributes:
         candidate: who was added.
         score: of the ensemble with it, the mean over the folds; greater is better.
-        loss: its cross-entropy, likewise.
+        loss: its cross-entropy, or the mean square of its errors, likewise.
     """
 
     candidate: int
@@ -41,17 +41,18 @@ def forward_selection(
     size: int,
     score: Callable[[np.ndarray, np.ndarray], float],
 ) -> list[Step]:
-    """Add, one after the other, the candidate with which the averaged probabilities do best.
+    """Add, one after the other, the candidate with which the averaged predictions do best.
 
-    Best is the highest score, among equals the lowest cross-entropy, among those the first. It is
+    Best is the highest score, among equals the lowest loss, among those the first. It is
     Caruana et al., "Ensemble selection from libraries of models" (ICML 2004), without replacement.
     The scores are flattered, like all that a choice was made by.
 
     Args:
-        candidates: the probabilities of each, one array (n, n_classes) for every fold.
-        labels: of each fold, class codes (n,).
+        candidates: the predictions of each, one array for every fold: probabilities (n, n_classes),
+            or a quantity (n,).
+        labels: of each fold, class codes (n,), or the quantity.
         size: how many to add, at most all.
-        score: of labels and probabilities; greater is better.
+        score: of labels and predictions; greater is better.
 
     >>> def right_share(y, p): return float(np.mean(p.argmax(axis=1) == y))
     >>> right, wrong = np.array([[0.9, 0.1]]), np.array([[0.2, 0.8]])
@@ -77,9 +78,11 @@ def forward_selection(
     return steps
 
 
-def _loss(labels: np.ndarray, probabilities: np.ndarray) -> float:
-    """The cross-entropy of probabilities."""
-    chances = probabilities[np.arange(len(labels)), labels]
+def _loss(labels: np.ndarray, predictions: np.ndarray) -> float:
+    """The cross-entropy of probabilities, or the mean square of a quantity's errors."""
+    if predictions.ndim == 1:
+        return float(np.mean((predictions - labels) ** 2))
+    chances = predictions[np.arange(len(labels)), labels]
     return float(-np.log(np.maximum(chances, TINY)).mean())
 
 

@@ -33,9 +33,14 @@ def study_data(data: DataSection, seed: int) -> tuple[Dataset, tuple[Split, ...]
         limit=data.limit,
         exclude=data.exclude,
         missing_labels=data.missing_labels,
+        task=data.task,
         dividing=DividingColumns(data.groups, data.time, data.parts),
         validation_path=data.validation_path,
         test_path=data.test_path,
+        categories=data.categories,
+        ordered=data.ordered,
+        decimal=data.decimal,
+        sheet=data.sheet,
     )
     splits = make_splits(
         dataset.y,
@@ -64,7 +69,8 @@ def _how_divided(data: DataSection, dataset: Dataset, splits: Sequence[Split]) -
     elif kind == "given":
         how = f"as {data.parts!r} says" if data.parts else "as the files are"
     else:
-        how = "stratified by class" if kind == "stratified" else "drawn at random"
+        strata = "class" if dataset.task == "classification" else "quantile"
+        how = f"stratified by {strata}" if kind == "stratified" else "drawn at random"
     if data.folds > 1:
         times = f"{data.fold_repeats} times " if data.fold_repeats > 1 else ""
         how += f", in {times}{data.folds} folds"

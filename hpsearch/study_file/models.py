@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Annotated, Any, Generic, Literal, TypeAlias, TypeVar
 
 from pydantic import (
@@ -24,7 +24,7 @@ from hpsearch.data.preprocessing import KINDS
 from hpsearch.data.splits import KINDS as KINDS_OF_SPLITS
 from hpsearch.errors import SpaceError, UsageError, nearest, shown
 from hpsearch.metrics import DEFAULT, OWN, Metric, Task, check_metric, metric_named
-from hpsearch.nn import ACTIVATIONS, INITIALIZERS, OPTIMIZERS, SCHEDULES
+from hpsearch.nn import ACTIVATIONS, INITIALIZERS, LOSSES, OPTIMIZERS, SCHEDULES
 from hpsearch.search.strategies import DOUBLE, STRATEGIES
 from hpsearch.space import Categorical, Condition, Float, Int, Parameter, Space, Value, own_value
 from hpsearch.space.settings import SETTINGS
@@ -128,7 +128,7 @@ def _kind(setting: object) -> str:
     return "value"
 
 
-TAGS = ("value", "range", "choices")
+TAGS = ("value", "range", "choices", "table")
 
 FloatSetting = Annotated[
     Annotated[float, Tag("value")]
@@ -147,6 +147,14 @@ BoolSetting = Annotated[
 ]
 NameSetting: TypeAlias = str | Choices[str]
 """Annotated with `OneOf`."""
+
+ClassWeights = Annotated[
+    Annotated[Literal["none", "balanced"], Tag("value")]
+    | Annotated[Choices[Literal["none", "balanced"]], Tag("choices")]
+    | Annotated[dict[str, Annotated[float, Field(ge=0)]], Field(min_length=1), Tag("table")],
+    Discriminator(lambda given: "table" if _kind(given) == "range" else _kind(given)),
+]
+"""A name or several, or a table of numbers by label."""
 
 
 class OneOf:
@@ -179,17 +187,50 @@ DIVIDED_BY = {
 """What a kind of split needs, as the file says it."""
 
 
+def _as_text(value: object) -> object:
+    """A category as a table has it as text: the number 3 is "3"."""
+    if isinstance(value, bool):
+        return str(value).lower()
+    return str(_as_whole(value)) if isinstance(value, int | float) else value
+
+
+_Text = Annotated[str, BeforeValidator(_as_text)]
+
+
 class DataSection(_Table):
     """What to learn from, and how to divide it."""
 
     name: str | None = _key(None, f"A data set: {', '.join(DATASETS)} or openml:ID.")
     path: str | None = _key(
-        None, "A table instead: CSV, Parquet or NPZ, relative to the study file."
+        None,
+        "A table instead: CSV, TSV, JSON lines, Parquet, Feather, Arrow, Excel or NPZ, relative to "
+        "the study file.",
     )
+    sheet: str | None = _key(None, "The sheet of an Excel file; absent: the first.", example="2024")
     target: str | None = _key(None, "The column of the table that holds the labels.")
+    task: Task | None = _key(
+        None,
+        "classification or regression; absent: decided by what the target holds.",
+        example="regression",
+    )
     exclude: list[str] = _key([], 'Columns to leave out of learning, by name: ["id", "date"].')
     missing_labels: list[str] = _key(
         [], 'Labels that mean a missing one, whose rows go: ["NA", "?"].'
+    )
+    categories: list[str] = _key(
+        [], 'Columns whose values are categories, numbers though they may be: ["zip"].'
+    )
+    ordered: dict[str, Annotated[list[_Text], Field(min_length=2)]] = _key(
+        {},
+        "Categories with an order, by column, from the least to the greatest; each becomes one "
+        "number.",
+        example={"size": ["S", "M", "L"]},
+    )
+    decimal: Literal[",", "."] | None = _key(
+        None,
+        "What divides whole from part where a number can be read both ways, as 1.234; absent: "
+        "found by the other cells.",
+        example=",",
     )
     folder: str | None = _key(
         None, "Where a named data set's files are, if not in their usual place."
@@ -232,6 +273,14 @@ class DataSection(_Table):
     fold_repeats: Whole = _key(1, "How often the folds are drawn anew.", ge=1, le=20)
     preprocessing: Annotated[NameSetting, OneOf(KINDS)] = _setting("preprocessing")
     variance: FloatSetting = _setting("variance")
+
+    @field_validator("ordered")
+    @classmethod
+    def _each_once(cls, ordered: dict[str, list[str]]) -> dict[str, list[str]]:
+        for column, categories in ordered.items():
+            if len(set(categories)) < len(categories):
+                raise ValueError(f"has a category of {column!r} twice; name each once")
+        return ordered
 
     @model_validator(mode="after")
     def _one_source(self) -> DataSection:
@@ -350,6 +399,9 @@ class TrainingSection(_Table):
     warmup: FloatSetting = _setting("warmup")
     l2: FloatSetting = _setting("l2", FloatRange(low=1e-6, high=1e-1, log=True))
     weight_averaging: FloatSetting = _setting("weight_averaging")
+    loss: Annotated[NameSetting, OneOf(LOSSES)] = _setting("loss")
+    label_smoothing: FloatSetting = _setting("label_smoothing")
+    class_weight: ClassWeights = _setting("class_weight")
     batch_size: IntSetting = _setting("batch_size")
     patience: Whole | None = _setting("patience", example=5)
     divergence: float = _setting("divergence")
@@ -533,13 +585,40 @@ class StudyFile(_Table):
         return self
 
     def settings(self) -> dict[str, Any]:
-        """Every setting, by name, as the file gives it."""
-        return {
+        """Every setting, by name, as the file gives it; a table of class weights is none."""
+        given = {
             name: getattr(section, name)
             for section in (self.data, self.model, self.training)
             for name in type(section).model_fields
             if name in SETTINGS
         }
+        return {k: SETTINGS[k].default if isinstance(v, dict) else v for k, v in given.items()}
+
+    def class_weights(self, classes: Sequence[str | int]) -> tuple[float, ...] | None:
+        """What ``training.class_weight`` gives each class, if it is a table.
+
+        Args:
+            classes: the labels of the data, in the order of their codes.
+
+        Returns:
+            A number for each; 1 for a label that the table does not name.
+
+        Raises:
+            UsageError: it names a label that there is none of, or leaves no class any weight.
+        """
+        table = self.training.class_weight
+        if not isinstance(table, dict):
+            return None
+        labels = [str(label) for label in classes]
+        for label in table:
+            if label not in labels:
+                close = nearest(label, labels)
+                hint = f"; did you mean {close!r}?" if close else ""
+                raise UsageError(f"class_weight names the label {label!r}, of no row{hint}")
+        weights = tuple(table.get(label, 1.0) for label in labels)
+        if not any(weights):
+            raise UsageError("class_weight is 0 for every class; give one of them more")
+        return weights
 
     def space(self) -> Space:
         """The parameters that the file searches.

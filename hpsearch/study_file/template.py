@@ -58,7 +58,9 @@ def _lines(section: type[BaseModel], said: Mapping[str, str]) -> Iterator[str]:
     # What is searched by default comes first: it matters most.
     fields = section.model_fields.items()
     for key, field in sorted(fields, key=lambda item: not isinstance(item[1].default, BaseModel)):
-        default = field.default if field.default is not None else (field.examples or [None])[0]
+        default = field.default
+        if default is None or default == {}:
+            default = (field.examples or [None])[0]
         if key in said:
             yield f"{key} = {toml_value(said[key])}"
         elif field.description and default is not None:

@@ -11,12 +11,16 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Literal, NamedTuple, TypeAlias
 
 import numpy as np
 
-from hpsearch.nn import ACTIVATIONS, Network, NetworkConfig, TrainingConfig, TrainingResult
+from hpsearch.nn import ACTIVATIONS, LOSSES, NetworkConfig, TrainingConfig, TrainingResult
 from hpsearch.nn.activations import Activation
+from hpsearch.nn.arrays import Targets
+from hpsearch.nn.losses import Loss
+from hpsearch.nn.targets import OneHot
 from hpsearch.nn.trace import QUANTITIES, Snapshot, Trace
 
 __all__ = ["ADVICE", "DIAGNOSIS", "HINTS", "Finding", "Name", "by_kind", "diagnose"]
@@ -59,12 +63,15 @@ UNSCALED = 5.0
 principal components of such inputs, which keep their sizes, come to 4.5 on digits."""
 
 WILD_START = 10.0
-"""First loss in units of ln(classes), that of a network which knows nothing; He's initialization
+"""First loss in units of that of a network which knows nothing, ln(classes); He's initialization
 begins at 1 to 2, inputs that are ten times too large at 10."""
 
 UNLEARNED = 0.5
 """Last loss in units of the entropy of the classes above which, and accuracy between that of always
 naming the largest class and 1 below which, a training has learned little."""
+
+UNEXPLAINED = 0.1
+"""R² on training samples below which a training on numbers has learned little."""
 
 NO_GRADIENT = 1e-3
 """Norm of the first gradient below which nothing can be learned; healthy ones are near 1."""
@@ -89,7 +96,7 @@ LARGE_STEP = 0.05
 healthy 1e-3 of the course notes."""
 
 GAP = 0.2
-"""Accuracy that training samples may have over validation, twice its standard error aside."""
+"""Accuracy or R² that training samples may have over validation, twice its standard error aside."""
 
 FALLING = 0.05
 """Share by which the validation loss falls in the last quarter if a training still improves."""
@@ -99,6 +106,7 @@ FLAT_CURVE = 0.01
 
 
 CHANCE = ", which is chance: labels may be wrong"
+NO_BETTER = ", which is no better than their mean"
 
 DIAGNOSIS, HINTS = "diagnosis", "hints"
 """The attributes of a trial with its findings."""
@@ -141,7 +149,8 @@ def diagnose(
     network: NetworkConfig,
     training: TrainingConfig,
     *,
-    shares: Sequence[float],
+    y: Targets,
+    n_outputs: int,
     n_validation: int,
     right: float | None,
 ) -> tuple[Finding, ...]:
@@ -151,7 +160,8 @@ def diagnose(
         result: of a training with a trace and validation data.
         network: what was trained.
         training: how.
-        shares: of the classes among the training samples.
+        y: the targets that it learned: labels (n,), or numbers (n, n_outputs).
+        n_outputs: classes there are, or targets.
         n_validation: rows that score it.
         right: the share of them that the network at its end labels right; None of one that
             diverged.
@@ -164,13 +174,13 @@ def diagnose(
     """
     if result.trace is None:
         raise ValueError("a training is diagnosed from its trace; train with trace=True")
-    case = _Case(result, result.trace, network, training, tuple(shares), n_validation, right)
+    case = _Case(result, result.trace, network, training, y, n_outputs, n_validation, right)
     faults = [Finding(name, evidence, True) for name, evidence in case.faults()]
     hints = [] if faults else [Finding(name, why, False) for name, why in case.hints()]
     return (*faults, *hints)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class _Case:
     """A training, and questions about it."""
 
@@ -178,7 +188,8 @@ class _Case:
     trace: Trace
     network: NetworkConfig
     training: TrainingConfig
-    shares: tuple[float, ...]
+    y: Targets
+    n_outputs: int
     n_validation: int
     right: float | None
 
@@ -198,14 +209,38 @@ class _Case:
         return self.trace.snapshots[-1]
 
     @property
-    def chance(self) -> float:
-        """The loss of a network that knows nothing."""
-        return Network.loss.chance(len(self.shares))
+    def loss(self) -> type[Loss]:
+        """What the training was to make small."""
+        return LOSSES[self.network.loss]
 
     @property
+    def classes(self) -> bool:
+        """Whether it learned classes, and not numbers."""
+        return self.loss.targets is OneHot
+
+    @property
+    def chance(self) -> float:
+        """The loss of a network that knows nothing."""
+        return self.loss.chance(self.n_outputs)
+
+    @cached_property
     def guess(self) -> float:
-        """The loss of one that knows nothing but how frequent the classes are."""
-        return Network.loss.guessing(self.shares)
+        """The loss of one that knows nothing but how the targets are distributed."""
+        return self.loss.guessing(self.y)
+
+    @property
+    def floor(self) -> float:
+        """The least training loss there can be, that of labels that are smoothed."""
+        share, k = self.training.label_smoothing, self.n_outputs
+        if not self.classes or share == 0:
+            return 0.0
+        low = share / k
+        return -(1 - share + low) * math.log(1 - share + low) - (k - 1) * low * math.log(low)
+
+    @cached_property
+    def luck(self) -> float:
+        """The score of a constant: the share of the largest class, or an R² of 0."""
+        return float(np.bincount(self.y).max() / len(self.y)) if self.classes else 0.0
 
     def faults(self) -> Iterator[tuple[Name, str]]:
         """What is to be repaired: a cause hides what follows from it."""
@@ -240,7 +275,10 @@ class _Case:
         third = [record.train_loss for record in curve[-max(2, len(curve) // 3) :]]
         if now == min(losses) and now < (1 - FALLING) * then:
             yield "still improving", f"the validation loss fell from {then:.3g} to {now:.3g} lately"
-        elif max(third) - min(third) < FLAT_CURVE * third[0] and third[0] > 0.2 * self.chance:
+        elif (
+            max(third) - min(third) < FLAT_CURVE * third[0]
+            and third[0] - self.floor > 0.2 * self.chance
+        ):
             yield "plateau", f"the training loss stays at {third[-1]:.3g} over {len(third)} epochs"
 
     def _start(self) -> Iterator[tuple[Name, str]]:
@@ -354,15 +392,16 @@ class _Case:
         result = self.result
         if result.diverged or not result.curve or self.right is None:
             return
-        validation, train = self.right, self.trace.train_accuracy
-        error = math.sqrt(validation * (1 - validation) / self.n_validation)
-        if train - validation > GAP + 2 * error:
-            luck = max(self.shares)
-            nothing = validation < luck + 2 * math.sqrt(luck * (1 - luck) / self.n_validation)
+        validation, train = self.right, self.trace.train_score
+        if train - validation > GAP + 2 * self._error(validation):
+            nothing = validation < self.luck + 2 * self._error(self.luck)
             yield (
                 "overfitting",
                 f"{train:.0%} of the training samples are right and {validation:.0%} of the "
-                f"validation samples{CHANCE if nothing else ''}",
+                f"validation samples{CHANCE if nothing else ''}"
+                if self.classes
+                else f"R² is {train:.2f} on the training samples and {validation:.2f} on the "
+                f"validation samples{NO_BETTER if nothing else ''}",
             )
         if result.why_stopped == "early stopping":
             losses = [record.validation_loss or 0.0 for record in result.curve]
@@ -374,17 +413,27 @@ class _Case:
                     "validation loss was still falling",
                 )
 
+    def _error(self, score: float) -> float:
+        """The standard error of a validation score: of a share, or near enough of an R²."""
+        score = min(max(score, 0.0), 1.0)
+        if self.classes:
+            return math.sqrt(score * (1 - score) / self.n_validation)
+        return 2 * (1 - score) * math.sqrt((score + 1 / self.n_validation) / self.n_validation)
+
     def _few_right(self, why: str = "") -> str:
         what = (
-            f"only {self.trace.train_accuracy:.0%} of the training samples are right, and "
-            f"{max(self.shares):.0%} are of one class"
+            f"only {self.trace.train_score:.0%} of the training samples are right, and "
+            f"{self.luck:.0%} are of one class"
+            if self.classes
+            else f"R² is only {self.trace.train_score:.2f} on the training samples, and 0 is what "
+            "a constant gets"
         )
         return f"{what}: {why}" if why else what
 
     @property
     def _narrow(self) -> bool:
         """Whether a layer has too few units to tell the classes apart, even in binary."""
-        return self._narrowest < math.log2(len(self.shares) + 1)
+        return self.classes and self._narrowest < math.log2(self.n_outputs + 1)
 
     @property
     def _narrowest(self) -> int:
@@ -392,15 +441,18 @@ class _Case:
 
     @property
     def _unlearned(self) -> bool:
-        """Whether it knows little more than how frequent the classes are.
+        """Whether it knows little more than how the targets are distributed.
 
         Both its loss and its accuracy must say so: where labels are noisy, no loss comes near zero.
+        Numbers are noisier still, and R² alone decides.
         """
         if self.result.diverged:
             return True
-        most = max(self.shares)
+        if not self.classes:
+            return not self.trace.train_score >= UNEXPLAINED
+        most = self.luck
         unsure = not self.last.loss < UNLEARNED * self.guess
-        return unsure and self.trace.train_accuracy < most + UNLEARNED * (1 - most)
+        return unsure and self.trace.train_score < most + UNLEARNED * (1 - most)
 
     @property
     def _crushed(self) -> bool:

@@ -17,22 +17,23 @@ from typing import Any
 import numpy as np
 
 from hpsearch.data import DataHandle, Fold, Preprocessor
-from hpsearch.metrics import DEFAULT, OWN, Metric, metric_named
+from hpsearch.data.target import Scale
+from hpsearch.metrics import DEFAULT, OWN, Metric, Task, metric_named
 from hpsearch.nn import EpochRecord, Network, NetworkConfig, TrainingResult, train
-from hpsearch.nn.scores import accuracy
 from hpsearch.space import Value
 from hpsearch.training.diagnosis import Finding, diagnose
 from hpsearch.training.scoring import EpochScore, values
 from hpsearch.training.specification import TrainingSpecification
+from hpsearch.training.targets import Targets
 
 __all__ = [
     "Job",
     "JobResult",
-    "Probabilities",
+    "Predictions",
     "Refit",
     "RefitJob",
     "machine_of",
-    "probabilities_job",
+    "predictions_job",
     "refit_job",
     "train_folds",
     "train_job",
@@ -51,6 +52,8 @@ class Job:
         test: whether to score the test part too, as only a comparison of searches does.
         metric: the name of what scores it.
         also: the names of metrics to record beside.
+        class_weights: how much the samples of each class count, by its code; None for what the
+            configuration says.
     """
 
     data: DataHandle
@@ -60,6 +63,7 @@ class Job:
     test: bool = False
     metric: str = DEFAULT["classification"]
     also: tuple[str, ...] = ()
+    class_weights: tuple[float, ...] | None = None
 
 
 @dataclass(frozen=True)
@@ -117,9 +121,8 @@ def train_job(
     """Train and score one configuration on every fold of its data; a pure function of the job."""
     spec = TrainingSpecification.of(job.configuration, epochs=job.epochs)
     data, kind, variance = job.data, spec.preprocessing, spec.variance
-    metric, *also = (
-        metric_named(name, "classification", data.n_classes) for name in (job.metric, *job.also)
-    )
+    task: Task = "classification" if data.n_classes else "regression"
+    metric, *also = (metric_named(name, task, data.n_classes) for name in (job.metric, *job.also))
     result = train_folds(
         (data.fold(k, kind, variance=variance) for k in range(data.n_folds)),
         data.n_classes,
@@ -130,6 +133,7 @@ def train_job(
         on_epoch=None if stop is None else lambda _epoch, _score: stop(),
         test=(lambda k: data.test(k, kind, variance=variance)) if job.test else None,
         on_trained=on_trained,
+        class_weights=job.class_weights,
     )
     return replace(result, worker=f"{socket.gethostname()} {os.getpid()}")
 
@@ -144,33 +148,36 @@ def machine_of(worker: str) -> str:
 
 
 @dataclass(frozen=True)
-class Probabilities:
+class Predictions:
     """What a configuration, trained once more, says of the validation rows.
 
     Attributes:
         score: as in `JobResult`.
         complete: likewise.
-        probabilities: of each fold (n_validation, n_classes) float32, in the order of its rows.
-        labels: the class codes of the same rows.
+        predictions: of each fold, in the order of its rows: probabilities (n_validation,
+            n_classes) float32, or a quantity (n_validation,).
+        y: the class codes, or the quantity, of the same rows.
     """
 
     score: float
     complete: bool
-    probabilities: tuple[np.ndarray, ...]
-    labels: tuple[np.ndarray, ...]
+    predictions: tuple[np.ndarray, ...]
+    y: tuple[np.ndarray, ...]
 
 
-def probabilities_job(job: Job, stop: Stop | None = None) -> Probabilities:
+def predictions_job(job: Job, stop: Stop | None = None) -> Predictions:
     """The training of `train_job`, and what its networks make of the validation rows."""
-    probabilities: list[np.ndarray] = []
-    labels: list[np.ndarray] = []
+    predictions: list[np.ndarray] = []
+    y: list[np.ndarray] = []
 
     def predict(fold: Fold, network: Network) -> None:
-        probabilities.append(network.predict_proba(fold.X_validation))
-        labels.append(np.array(fold.y_validation))
+        targets = Targets.of(fold.y_train, job.data.n_classes)
+        with np.errstate(all="ignore"):
+            predictions.append(targets.read(network.predict_outputs(fold.X_validation)))
+        y.append(np.array(fold.y_validation))
 
     result = train_job(job, stop, on_trained=predict)
-    return Probabilities(result.score, result.complete, tuple(probabilities), tuple(labels))
+    return Predictions(result.score, result.complete, tuple(predictions), tuple(y))
 
 
 def train_folds(
@@ -184,12 +191,13 @@ def train_folds(
     on_epoch: OnEpoch | None = None,
     test: Callable[[int], tuple[np.ndarray, np.ndarray]] | None = None,
     on_trained: Callable[[Fold, Network], None] | None = None,
+    class_weights: tuple[float, ...] | None = None,
 ) -> JobResult:
     """Train one network a fold, one after the other, until one of them is known to be bad.
 
     Args:
         folds: the preprocessed training and validation arrays.
-        n_classes: number of classes in the whole data set.
+        n_classes: number of classes in the whole data set; 0 for a quantity.
         spec: what to train.
         seed: of the initial weights, the shuffling and the dropout; each fold has its own stream.
         metric: scores it.
@@ -197,6 +205,7 @@ def train_folds(
         on_epoch: watches the first fold, and may stop it.
         test: gives samples and labels to score each fold's network on at its end, if any.
         on_trained: is given each fold with its network, unless that is known to be bad.
+        class_weights: as in `Job`.
     """
     start = time.perf_counter()
     results: list[TrainingResult] = []
@@ -207,17 +216,21 @@ def train_folds(
     beside: list[Mapping[str, float]] = []
     for k, fold in enumerate(folds):
         rng = np.random.default_rng([seed, k])
-        network = Network(fold.X_train.shape[1], n_classes, spec.network, rng=rng)
-        scored = EpochScore(metric, network.loss, spec.training.epochs)
+        targets = Targets.of(fold.y_train, n_classes)
+        spec = spec.learning(targets.task)
+        network = Network(fold.X_train.shape[1], targets.n_outputs, spec.network, rng=rng)
+        epochs = spec.training.epochs
+        scored = EpochScore(metric, network.loss, targets, fold.y_validation, epochs)
         result = train(
             network,
             fold.X_train,
-            fold.y_train,
+            targets.learned(fold.y_train),
             spec.training,
             rng=rng,
-            validation=(fold.X_validation, fold.y_validation),
+            validation=(fold.X_validation, targets.learned(fold.y_validation)),
             score=scored,
             on_epoch=_watch(on_epoch if k == 0 else None, scored),
+            sample_weight=_row_weights(class_weights, fold),
             trace=True,
         )
         results.append(result)
@@ -231,16 +244,16 @@ def train_folds(
         score = scored.computed.get(_kept(result, spec))
         right.append(score)
         if score is None or metric.name != "accuracy" or also:
-            outputs = network.predict_logits(fold.X_validation)
-            right[k] = accuracy(outputs, fold.y_validation)
-            beside.append(values(also, outputs, fold.y_validation))
+            outputs = network.predict_outputs(fold.X_validation)
+            right[k] = network.loss.score(outputs, targets.learned(fold.y_validation))
+            beside.append(values(also, outputs, fold.y_validation, targets))
             score = scored.score(outputs, fold.y_validation) if score is None else score
         scores.append(score)
         if on_trained is not None:
             on_trained(fold, network)
         if test is not None:
             X, y = test(k)
-            tested.append(scored.score(network.predict_logits(X), y))
+            tested.append(scored.score(network.predict_outputs(X), y))
     last = results[-1]
     complete = _complete(last)
     shown = results[0] if complete else last
@@ -251,7 +264,8 @@ def train_folds(
             shown,
             spec.network,
             spec.training,
-            shares=(np.bincount(fold.y_train, minlength=n_classes) / len(fold.y_train)).tolist(),
+            y=targets.learned(fold.y_train),
+            n_outputs=targets.n_outputs,
             n_validation=len(fold.y_validation),
             right=right[0] if complete else None,
         )
@@ -271,6 +285,11 @@ def train_folds(
         findings=findings,
         snapshots=None if shown.trace is None else shown.trace.document(),
     )
+
+
+def _row_weights(class_weights: tuple[float, ...] | None, fold: Fold) -> np.ndarray | None:
+    """How much each training sample counts, by its class."""
+    return None if class_weights is None else np.array(class_weights)[fold.y_train]
 
 
 def _complete(result: TrainingResult) -> bool:
@@ -310,6 +329,7 @@ class RefitJob:
     seed: int
     epochs: int
     stop_after: int | None = None
+    class_weights: tuple[float, ...] | None = None
 
 
 @dataclass(frozen=True)
@@ -317,17 +337,20 @@ class Refit:
     """A network trained on everything but the test part, and how it did there.
 
     Attributes:
-        outputs: the network's raw outputs for the rows of the test part (n_test, n_outputs).
+        predictions: for the rows of the test part: probabilities (n_test, n_classes), or a
+            quantity (n_test,).
         network: the architecture.
         state: the network's arrays.
         preprocessor: what was fitted on the same rows.
+        scale: of a quantity, on the same rows; None for classes.
         diverged: whether it did, so that the network is of no use.
     """
 
-    outputs: np.ndarray
+    predictions: np.ndarray
     network: NetworkConfig
     state: Mapping[str, np.ndarray]
     preprocessor: Preprocessor
+    scale: Scale | None
     diverged: bool
 
 
@@ -336,21 +359,27 @@ def refit_job(job: RefitJob, stop: Stop | None = None) -> Refit:
     spec = TrainingSpecification.of(job.configuration, epochs=job.epochs)
     fold, preprocessor = job.data.refit(spec.preprocessing, variance=spec.variance)
     rng = np.random.default_rng(job.seed)
-    network = Network(fold.X_train.shape[1], job.data.n_classes, spec.network, rng=rng)
+    targets = Targets.of(fold.y_train, job.data.n_classes)
+    spec = spec.learning(targets.task)
+    network = Network(fold.X_train.shape[1], targets.n_outputs, spec.network, rng=rng)
     training = replace(spec.training, patience=None)
     result = train(
         network,
         fold.X_train,
-        fold.y_train,
+        targets.learned(fold.y_train),
         training,
         rng=rng,
+        sample_weight=_row_weights(job.class_weights, fold),
         stop_after=job.stop_after,
         on_epoch=None if stop is None else lambda _: stop(),
     )
+    with np.errstate(all="ignore"):
+        predictions = targets.read(network.predict_outputs(fold.X_validation))
     return Refit(
-        outputs=network.predict_logits(fold.X_validation),
+        predictions=predictions,
         network=spec.network,
         state=network.state(),
         preprocessor=preprocessor,
+        scale=targets.scale,
         diverged=result.diverged,
     )

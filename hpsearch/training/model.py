@@ -2,7 +2,7 @@
 
 The file is a NumPy ``.npz``: the arrays of each network and of its preprocessing, and one JSON text
 with the architectures, the classes, the columns and where the model came from. Of several
-networks the probabilities are averaged.
+networks the probabilities, or the values of a quantity, are averaged.
 """
 
 from __future__ import annotations
@@ -10,6 +10,7 @@ from __future__ import annotations
 import dataclasses
 import io
 import json
+import math
 import zipfile
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -20,13 +21,15 @@ from typing import IO, Any
 
 import numpy as np
 
-from hpsearch.data.account import quoted, rows_told
+from hpsearch.data.account import PARTS, quoted, rows_told
 from hpsearch.data.arrays import member_sizes, read_members
 from hpsearch.data.dataset import check_size
 from hpsearch.data.files import first_line, whole_path
 from hpsearch.data.in_memory import numbers_of
 from hpsearch.data.preprocessing import Preprocessor
+from hpsearch.data.target import Scale
 from hpsearch.errors import DataError, UsageError, shown
+from hpsearch.metrics import Task
 from hpsearch.nn import Network, NetworkConfig, state_shapes
 from hpsearch.shapes import fits
 from hpsearch.writing import json_text, write_whole
@@ -65,24 +68,27 @@ class Member:
         network: the architecture.
         state: the network's arrays, as `Network.state` gives them.
         preprocessor: fitted on the rows that the network was trained on.
+        scale: of a quantity, on the same rows; None where it tells classes apart.
     """
 
     network: NetworkConfig
     state: Mapping[str, np.ndarray]
     preprocessor: Preprocessor
+    scale: Scale | None = None
 
 
 @dataclass(frozen=True)
 class Model:
-    """A classifier as it was tested: columns in, labels out.
+    """What a study came to, as it was tested: columns in, labels or values out.
 
     Attributes:
         members: one trained network, or the several of an ensemble.
-        classes: the labels, in the order of the networks' outputs.
+        classes: the labels, in the order of the networks' outputs; none of a quantity.
         feature_names: the columns that it reads.
         categories: for each categorical column, by its index, the names of its codes.
         origin: where it came from (study, configuration, scores); any JSON.
         decimal_comma: the columns whose numbers were written with a decimal comma.
+        dates: columns that are made of dates, as in `hpsearch.data.account.Account`.
     """
 
     members: tuple[Member, ...]
@@ -91,6 +97,7 @@ class Model:
     categories: Mapping[int, tuple[str, ...]] = field(default_factory=dict)
     origin: Mapping[str, Any] = field(default_factory=dict)
     decimal_comma: tuple[str, ...] = ()
+    dates: Mapping[str, tuple[str, str, bool]] = field(default_factory=dict)
 
     def predict_proba(self, X: np.ndarray) -> np.ndarray:
         """The probability of each class; of an ensemble the mean over its members.
@@ -104,33 +111,65 @@ class Model:
 
         Raises:
             DataError: the number of columns is wrong, or X holds infinite values.
+            UsageError: the model predicts a quantity.
         """
+        if self.task == "regression":
+            raise UsageError(
+                "the model predicts a quantity, which has no probabilities; ask for it"
+            )
+        chances = np.zeros((len(X), len(self.classes)), dtype=np.float32)
+        for _, network, rows, prepared in self._pieces(X):
+            chances[rows] += network.predict_proba(prepared)
+        return self._answers(chances)
+
+    def predict(self, X: np.ndarray) -> np.ndarray:
+        """The likeliest label of each row, or its quantity in the target's own units, (n,).
+
+        Args:
+            X: as for `predict_proba`.
+
+        Raises:
+            DataError: likewise.
+        """
+        if self.task == "classification":
+            labels: np.ndarray = np.asarray(self.classes)[self.predict_proba(X).argmax(axis=1)]
+            return labels
+        values = np.zeros((len(X), 1))
+        for member, network, rows, prepared in self._pieces(X):
+            assert member.scale is not None, "it was checked as the model was made"
+            values[rows, 0] += member.scale.restored(network.predict_outputs(prepared))
+        return self._answers(values)[:, 0]
+
+    @property
+    def task(self) -> Task:
+        """What it predicts: classes or a quantity."""
+        return "classification" if self.classes else "regression"
+
+    def _pieces(self, X: np.ndarray) -> Iterator[tuple[Member, Network, slice, np.ndarray]]:
+        """Each network, and some rows at a time as it wants them."""
         X = np.asarray(numbers_of("X", X), dtype=np.float32)
         if X.ndim != 2 or X.shape[1] != len(self.feature_names):
             raise DataError(
                 f"the model reads {len(self.feature_names)} columns, X has the shape {X.shape}"
             )
-        check_size("the table of probabilities", len(X), len(self.classes))
-        chances = np.zeros((len(X), len(self.classes)), dtype=np.float32)
+        check_size("the table of predictions", len(X), max(1, len(self.classes)))
         for member, network in zip(self.members, self._built, strict=True):
             width = member.preprocessor.n_features_out
-            rows = 512 * max(1, CHUNK_CELLS // (512 * width))
-            for start in range(0, len(X), rows):
-                prepared = member.preprocessor.transform(X[start : start + rows])
-                chances[start : start + rows] += network.predict_proba(prepared)
-        chances /= len(self.members)
-        unknown = np.flatnonzero(~np.isfinite(chances).all(axis=1))
+            size = 512 * max(1, CHUNK_CELLS // (512 * width))
+            for start in range(0, len(X), size):
+                rows = slice(start, start + size)
+                yield member, network, rows, member.preprocessor.transform(X[rows])
+
+    def _answers(self, sums: np.ndarray) -> np.ndarray:
+        """The means over the networks, once they are all numbers."""
+        sums /= len(self.members)
+        unknown = np.flatnonzero(~np.isfinite(sums).all(axis=1))
         if len(unknown):
             raise DataError(
                 f"the model's answer for row {unknown[0] + 1} is not a number; are the row's "
                 "values far from those that it learned from?"
             )
-        return chances
-
-    def predict(self, X: np.ndarray) -> np.ndarray:
-        """The likeliest label of each row, (n,)."""
-        labels: np.ndarray = np.asarray(self.classes)[self.predict_proba(X).argmax(axis=1)]
-        return labels
+        return sums
 
     def unlike_training(self, X: np.ndarray) -> list[str]:
         """What of samples is unlike everything that the networks learned from, in sentences.
@@ -179,7 +218,9 @@ class Model:
                 f"the model reads {len(self.feature_names)} columns, and a network of it "
                 f"{preprocessor.n_features_in}"
             )
-        shape = (preprocessor.n_features_out, len(self.classes), member.network)
+        if (member.scale is None) != (self.task == "classification"):
+            raise DataError("a network learned something else than the model predicts")
+        shape = (preprocessor.n_features_out, len(self.classes) or 1, member.network)
         check_size("the model", 1, max(*shape[:2], len(preprocessor.mean)))
         for name, size in state_shapes(*shape).items():  # before the network takes memory for them
             array = member.state.get(name)
@@ -203,7 +244,11 @@ class Model:
             "categories": {str(k): list(v) for k, v in self.categories.items()},
             "origin": dict(self.origin),
             "decimal_comma": list(self.decimal_comma),
+            "dates": {name: list(part) for name, part in self.dates.items()},
         }
+        if self.task == "regression":
+            scales = [member.scale for member in self.members]
+            about["scales"] = [dataclasses.astuple(scale) for scale in scales if scale is not None]
         arrays: dict[str, np.ndarray] = {}
         for n, member in enumerate(self.members):
             arrays |= {f"{n}/network/{k}": v for k, v in member.state.items()}
@@ -268,13 +313,19 @@ class Model:
                 f"of {FORMAT}); export it again with `hpsearch best NAME --export model.npz`"
             )
         with _damage_named(name):
+            made = about["networks"]
+            scales = [_scale(numbers) for numbers in about.get("scales", [None] * len(made))]
             model = cls(
-                tuple(_member(*made, arrays) for made in enumerate(about["networks"])),
+                tuple(
+                    _member(n, network, arrays, scale)
+                    for n, (network, scale) in enumerate(zip(made, scales, strict=True))
+                ),
                 _distinct(about["classes"]),
                 _distinct(about["feature_names"]),
                 {int(k): _texts(v) for k, v in about["categories"].items()},
                 about["origin"],
                 tuple(about["decimal_comma"]),
+                {name: _date_part(part) for name, part in about.get("dates", {}).items()},
             )
             _ = model._built
         return model
@@ -290,6 +341,13 @@ def _texts(names: object) -> tuple[str, ...]:
     if not isinstance(names, list) or not fits(names, [str]):
         raise DataError("the categories of a column are no texts")
     return tuple(names)
+
+
+def _date_part(part: object) -> tuple[str, str, bool]:
+    match part:
+        case [str(column), str(name), bool(day_first)] if name in PARTS:
+            return column, name, day_first
+    raise DataError("a column is made of no part of a date")
 
 
 @contextmanager
@@ -320,10 +378,24 @@ def _part(arrays: Mapping[str, np.ndarray], prefix: str) -> dict[str, np.ndarray
     return {k.removeprefix(prefix): v for k, v in arrays.items() if k.startswith(prefix)}
 
 
-def _member(n: int, network: Mapping[str, Any], arrays: Mapping[str, np.ndarray]) -> Member:
+def _scale(numbers: object) -> Scale | None:
+    if numbers is None:
+        return None
+    if not isinstance(numbers, list) or len(numbers) != 2 or not fits(numbers, [(int, float)]):
+        raise DataError("the scale of what it predicts is no scale")
+    scale = Scale(*map(float, numbers))
+    if not math.isfinite(scale.mean) or not 0 < scale.deviation < math.inf:
+        raise DataError("the scale of what it predicts is no scale")
+    return scale
+
+
+def _member(
+    n: int, network: Mapping[str, Any], arrays: Mapping[str, np.ndarray], scale: Scale | None
+) -> Member:
     settings: Any = {k: tuple(v) if isinstance(v, list) else v for k, v in network.items()}
     return Member(
         NetworkConfig(**settings),
         _part(arrays, f"{n}/network/"),
         Preprocessor.from_state(_part(arrays, f"{n}/preprocessing/")),
+        scale,
     )

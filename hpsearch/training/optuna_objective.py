@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from hpsearch.data import Dataset, Fold, Preprocessor, Split, make_splits
 from hpsearch.errors import UnknownNameError, UsageError
-from hpsearch.metrics import DEFAULT, metric_named
+from hpsearch.metrics import DEFAULT, Task, metric_named
 from hpsearch.nn import TrainingConfig
 from hpsearch.search.distributions import suggest
 from hpsearch.space import Categorical, Space, Value
@@ -37,6 +37,7 @@ class MLPObjective:
         epochs: passes over the training part.
         validation: share of the rows that scores a trial.
         metric: the name of one, as in a study file; the study's direction must be its own.
+        task: whether y holds classes or a quantity; None to decide by what it holds.
         folds: 2 or more score by cross-validation; the pruner then sees the first fold.
         seed: of the split, the initial weights and the shuffling.
 
@@ -66,7 +67,8 @@ class MLPObjective:
         fixed: Mapping[str, Value] | None = None,
         epochs: int = TrainingConfig.epochs,
         validation: float = 0.2,
-        metric: str = DEFAULT["classification"],
+        metric: str | None = None,
+        task: Task | None = None,
         folds: int = 1,
         seed: int = 0,
     ) -> None:
@@ -85,8 +87,9 @@ class MLPObjective:
         )
         _check_values(fixed, self.space)
         self.fixed, self.epochs, self.folds, self.seed = fixed, epochs, folds, seed
-        self.data = Dataset.from_arrays("X", X, y)
-        self.metric = metric_named(metric, "classification", len(self.data.classes))
+        self.data = Dataset.from_arrays("X", X, y, task=task)
+        named = metric or DEFAULT[self.data.task]
+        self.metric = metric_named(named, self.data.task, len(self.data.classes))
         self.splits = make_splits(
             self.data.y, validation=validation, folds=folds, seed=seed, fixed_test=len(self.data.y)
         )

@@ -7,9 +7,10 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 
 from hpsearch.metrics import Metric
-from hpsearch.nn.losses import Loss, softmax
+from hpsearch.nn.losses import Loss
+from hpsearch.training.targets import Targets
 
-__all__ = ["EpochScore", "predictions", "values"]
+__all__ = ["EpochScore", "values"]
 
 
 class EpochScore:
@@ -21,6 +22,8 @@ class EpochScore:
     Args:
         metric: decides.
         loss: of the network.
+        targets: say what its outputs mean.
+        y: of the validation rows (n,), in their own units.
         epochs: how long it trains.
 
     Attributes:
@@ -28,37 +31,37 @@ class EpochScore:
         computed: the scores that are an epoch's own, by epoch from 1.
     """
 
-    def __init__(self, metric: Metric, loss: type[Loss], epochs: int) -> None:
-        self.metric, self.loss = metric, loss
+    def __init__(
+        self, metric: Metric, loss: type[Loss], targets: Targets, y: np.ndarray, epochs: int
+    ) -> None:
+        self.metric, self.loss, self.targets, self.y = metric, loss, targets, y
         self.looks = {1, (epochs + 1) // 2, epochs} if metric.dear else range(1, epochs + 1)
         self.curve: list[float] = []
         self.computed: dict[int, float] = {}
 
-    def __call__(self, outputs: np.ndarray, y: np.ndarray) -> float:
+    def __call__(self, outputs: np.ndarray, learned: np.ndarray) -> float:
         """The score of an epoch's outputs (n, n_outputs), or what stands for it."""
         epoch = len(self.curve) + 1
         if epoch in self.looks:
-            self.computed[epoch] = self.score(outputs, y)
+            self.computed[epoch] = self.score(outputs, self.y)
             self.curve.append(self.computed[epoch])
         else:
             self.curve.append(self.curve[-1])
-        return -self.loss.mean(outputs, y) if self.metric.dear else self.curve[-1]
+        return -self.loss.mean(outputs, learned) if self.metric.dear else self.curve[-1]
 
     def score(self, outputs: np.ndarray, y: np.ndarray) -> float:
         """The metric of outputs, greater being better."""
-        return self.metric.score(self.metric.value(y, predictions(self.metric, outputs)))
+        value = self.metric.value(y, _predictions(self.metric, outputs, self.targets))
+        return self.metric.score(value)
 
 
-def predictions(metric: Metric, outputs: np.ndarray) -> np.ndarray:
-    """What a metric reads of a network's raw outputs: probabilities, unless labels are enough.
-
-    Args:
-        metric: reads it.
-        outputs: (n, n_outputs).
-    """
-    return outputs if metric.needs in ("labels", "values") else softmax(outputs)
-
-
-def values(metrics: Sequence[Metric], outputs: np.ndarray, y: np.ndarray) -> Mapping[str, float]:
+def values(
+    metrics: Sequence[Metric], outputs: np.ndarray, y: np.ndarray, targets: Targets
+) -> Mapping[str, float]:
     """Each metric of outputs, by name and in its own units."""
-    return {metric.name: metric.value(y, predictions(metric, outputs)) for metric in metrics}
+    return {m.name: m.value(y, _predictions(m, outputs, targets)) for m in metrics}
+
+
+def _predictions(metric: Metric, outputs: np.ndarray, targets: Targets) -> np.ndarray:
+    """What a metric reads of raw outputs; the largest logit already names the label."""
+    return outputs if metric.needs == "labels" else targets.read(outputs)

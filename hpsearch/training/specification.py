@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
-from hpsearch.errors import UnknownNameError
+from hpsearch.errors import UnknownNameError, UsageError
+from hpsearch.metrics import Task
 from hpsearch.nn import NetworkConfig, TrainingConfig
 from hpsearch.space import Value
 from hpsearch.space.settings import SETTINGS
 
 __all__ = ["TrainingSpecification", "setting_names"]
+
+DEFAULT_LOSS = NetworkConfig.loss
 
 
 @dataclass(frozen=True)
@@ -27,6 +30,15 @@ class TrainingSpecification:
     variance: float
     network: NetworkConfig
     training: TrainingConfig
+
+    def learning(self, task: Task) -> TrainingSpecification:
+        """The same for a task: classes are learned by cross-entropy, numbers by their own losses.
+
+        Raises:
+            UsageError: the loss is for the other task.
+        """
+        loss = _loss_for(task, self.network.loss)
+        return replace(self, network=replace(self.network, loss=loss))
 
     @classmethod
     def of(cls, configuration: Mapping[str, Value], *, epochs: int) -> TrainingSpecification:
@@ -52,6 +64,23 @@ class TrainingSpecification:
             NetworkConfig(**network),
             TrainingConfig(**training),
         )
+
+
+def _loss_for(task: Task, loss: str) -> str:
+    """The loss for a task, whose own the setting's default stands for.
+
+    Raises:
+        UsageError: it is for the other.
+    """
+    if task == "regression":
+        return "squared-error" if loss == DEFAULT_LOSS else loss
+    if loss != DEFAULT_LOSS:
+        raise UsageError(
+            f"loss = {loss!r} is for numbers, and the target holds classes; remove it, or set "
+            '[data] task = "regression"',
+            key="loss",
+        )
+    return loss
 
 
 def setting_names() -> list[str]:

@@ -25,6 +25,7 @@ from hpsearch.cli.advise import advice_text
 from hpsearch.cli.app import run
 from hpsearch.cli.console import _Harmless
 from hpsearch.cli.render import checks_advice
+from hpsearch.data import make_splits
 from hpsearch.study_file import load_study_file, parse_study_file
 from hpsearch.study_file.models import StudyFile
 from hpsearch.training.diagnosis import ADVICE
@@ -91,11 +92,17 @@ trials = 4
 """
 
 
+def a_row_of_the_test_part(y: np.ndarray) -> int:
+    """Where a column may differ, and still is the same in every row that is learned from."""
+    return int(make_splits(y, test=0.2, validation=0.2, folds=1, seed=0)[0].test[0])
+
+
 @pytest.fixture
 def leaky(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A table with the label under two names, in one-hot columns, and two constant columns."""
     rng = np.random.default_rng(0)
     kind = rng.integers(0, 3, 200)
+    odd = np.arange(200) == a_row_of_the_test_part(kind)
     columns = {
         "a": rng.normal(size=200),
         "b": rng.normal(size=200) + kind,
@@ -103,8 +110,8 @@ def leaky(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
         'the "label"': 7 - kind,
         "größe, cm": kind * 10,
         **{f"is {k}": (kind == k).astype(int) for k in range(3)},
-        "c": np.ones(200),
-        "d": np.full(200, 3),
+        "c": np.where(odd, 2, 1),
+        "d": np.where(odd, 9, 3),
         "kind": [f"k{k}" for k in kind],
     }
     header = ",".join(f'"{name.replace(chr(34), chr(34) * 2)}"' for name in columns)
@@ -163,8 +170,10 @@ def test_columns_of_any_name_are_left_out_by_what_check_prints(
     with (tmp_path / "table.csv").open("w", newline="", encoding="utf-8") as file:
         writer = csv.writer(file)
         writer.writerow(["a", "old", "kind", *NASTY_COLUMNS])
+        odd = a_row_of_the_test_part(np.arange(120) % 3)
         for n in range(120):
-            writer.writerow([rng.normal(), n % 7, f"k{n % 3}", *[1] * len(NASTY_COLUMNS)])
+            same = [1 + (n == odd)] * len(NASTY_COLUMNS)
+            writer.writerow([rng.normal(), n % 7, f"k{n % 3}", *same])
     (tmp_path / "study.toml").write_text(STUDY)
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("COLUMNS", "80")

@@ -139,7 +139,7 @@ def test_check_trace_and_lab_ask_the_activation_what_is_saturated_and_dead(
     share = result.trace.snapshots[0].layers[:-1, QUANTITIES.index(fault)]
     assert share.tolist() == [1.0, 1.0]
     found = diagnose(
-        result, network.config, training, shares=(1 / 3,) * 3, n_validation=60, right=1 / 3
+        result, network.config, training, y=y, n_outputs=3, n_validation=60, right=1 / 3
     )
     name = "dead ReLUs" if fault == "dead" else "saturation"
     assert name in {finding.name for finding in found if finding.fault}

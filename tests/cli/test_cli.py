@@ -298,7 +298,7 @@ class TestFiles:
             (["--data", "no/folder/table.csv"], "nor its folder no/folder"),
             (["--data", "."], "is a folder; name a file in it"),
             (["--data", "folder"], "is a folder; name a file in it"),
-            (["--data", "table.xlsx"], "data files end in .csv"),
+            (["--data", "table.xls"], "data files end in .csv"),
             (["--data", "table"], "data files end in .csv"),
             (["--data", "digit"], "did you mean 'digits'?"),
             (["--data", "openml:iris"], "write openml: and the data set's number"),
@@ -328,7 +328,7 @@ class TestFiles:
         self.write(Path("table.csv"), "a,b,species")
         self.write(Path("two.csv"), "a,label,y")
         self.write(Path("arrays.npz"), "")
-        for name in ("table", "table.xlsx", "damaged.npz", "empty.csv"):
+        for name in ("table", "table.xls", "damaged.npz", "empty.csv"):
             Path(name).touch()
         Path("one.csv").write_text("a,y\n" + "1,x\n2,x\n" * 9)
         np.savez("noy.npz", X=np.eye(3))

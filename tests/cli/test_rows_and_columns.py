@@ -63,12 +63,12 @@ def there(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
 TOLD = [
     "mess.csv: read 90 rows of 8 columns and the target",
-    "kept: 87 rows of 4 columns, 5 inputs of the network",
+    "kept: 87 rows of 5 columns, 8 inputs of the network",
     "left out: 3 rows without a label in 'country'",
     "'note' (excluded)",
     "'unnamed_1' (no name, and the numbers of the rows)",
     "'id' (87 distinct texts in 87 rows, an identifier)",
-    "'when' (dates or times",
+    "'when' (month, weekday, days since 2000)",
     "'price' (\"$1,110.50\" as 1110.5)",
     "'size' (\"1,5\" as 1.5)",
     "of no category: 'planet'",
@@ -89,7 +89,7 @@ def test_check_begins_with_it(capsys: pytest.CaptureFixture[str]) -> None:
     assert "3 rows without a label" in " ".join(table.split())
     run(["check", "mess.toml", "--json"])
     document = json.loads(capsys.readouterr().out)
-    assert set(document["account"]["columns_dropped"]) == {"note", "unnamed_1", "id", "when"}
+    assert set(document["account"]["columns_dropped"]) == {"note", "unnamed_1", "id"}
     assert {"missing values", "codes for missing values"} <= {c["name"] for c in document["checks"]}
 
 
@@ -108,7 +108,7 @@ def test_run_begins_with_it_on_standard_error(capsys: pytest.CaptureFixture[str]
 def test_best_carries_it(capsys: pytest.CaptureFixture[str]) -> None:
     assert run(["best", "mess", "--json"]) == 0
     account = json.loads(capsys.readouterr().out)["data"]["account"]
-    assert (account["rows_read"], account["rows"], account["inputs"]) == (90, 87, 5)
+    assert (account["rows_read"], account["rows"], account["inputs"]) == (90, 87, 8)
     assert account["columns_dropped"]["id"].endswith("an identifier")
 
 
@@ -129,11 +129,11 @@ def predicted(capsys: pytest.CaptureFixture[str], text: str, *words: str) -> tup
     return out, err.splitlines()
 
 
-HEAD = "price,size,temp,planet\n"
+HEAD = "when,price,size,temp,planet\n"
 
 
 def test_predict_says_nothing_of_ordinary_rows(capsys: pytest.CaptureFixture[str]) -> None:
-    out, err = predicted(capsys, HEAD + '"$1,200.00","3,5",12,Earth\n1300,4,14,\n')
+    out, err = predicted(capsys, HEAD + 'Mar 3 2024,"$1,200.00","3,5",12,Earth\n,1300,4,14,\n')
     assert err == []
     assert len(out.splitlines()) == 3
 
@@ -142,12 +142,12 @@ def test_predict_counts_what_is_unlike_the_training_data(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
     rows = [
-        '"$1,200.00","3,5",12,Mars',
-        '"$1,200.00","3,5",12,Mars',
-        '"$1,200.00","3,5",12,Pluto',
-        '"$120,000.00","350,0",12,Earth',
-        '"$1,200.00",-99999,12,Venus',
-        ",,,",
+        '2024-02-03,"$1,200.00","3,5",12,Mars',
+        '2024-02-03,"$1,200.00","3,5",12,Mars',
+        '2024-02-03,"$1,200.00","3,5",12,Pluto',
+        '2024-02-03,"$120,000.00","350,0",12,Earth',
+        '2024-02-03,"$1,200.00",-99999,12,Venus',
+        ",,,,",
     ]
     out, err = predicted(capsys, HEAD + "\n".join(rows) + "\n")
     assert len(out.splitlines()) == 7
@@ -164,8 +164,8 @@ def test_predict_counts_what_is_unlike_the_training_data(
 
 def test_a_decimal_comma_is_remembered(capsys: pytest.CaptureFixture[str]) -> None:
     """Alone, 3,500 would be three thousand and a half."""
-    point, _ = predicted(capsys, HEAD + "1200,3.5,12,Earth\n")
-    comma, told = predicted(capsys, HEAD + '1200,"3,500",12,Earth\n')
+    point, _ = predicted(capsys, HEAD + "2024-02-03,1200,3.5,12,Earth\n")
+    comma, told = predicted(capsys, HEAD + '2024-02-03,1200,"3,500",12,Earth\n')
     assert comma == point
     assert told == []
 

@@ -32,7 +32,7 @@ from hpsearch.wording import answer, verdict
 
 pytestmark = pytest.mark.slow
 
-SHAPE = DataShape(features=4, classes=3, rows=96)
+SHAPE = DataShape(features=4, outputs=3, rows=96)
 MEAN = (52104.9375, 1.0)  # what an epoch of an average configuration of `study` costs
 TEXT = """
 name = "c"

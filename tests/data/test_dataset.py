@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -11,8 +12,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from hpsearch.data import Dataset
-from hpsearch.data.dataset import MAX_CELLS, MAX_COLUMNS, check_size, encode_labels
+from hpsearch.data.dataset import MAX_CELLS, MAX_COLUMNS, check_size
+from hpsearch.data.said import Said
 from hpsearch.data.tabular import dataset_from_table
+from hpsearch.data.target import as_target
 from hpsearch.errors import DataError
 
 
@@ -58,16 +61,16 @@ def test_the_callers_own_array_stays_writable() -> None:
 def test_labels_become_codes_in_sorted_order(
     labels: object, classes: object, codes: object
 ) -> None:
-    found, named = encode_labels("toy", labels)
-    assert named == classes
-    assert found.tolist() == codes
-    assert all(type(label) in (int, str) for label in named)
+    found = as_target("toy", labels)
+    assert found.classes == classes
+    assert found.y.tolist() == codes
+    assert all(type(label) in (int, str) for label in found.classes)
 
 
 @given(st.lists(st.integers(-5, 5), min_size=1))
 def test_codes_lead_back_to_the_labels(labels: list[int]) -> None:
-    codes, classes = encode_labels("toy", labels)
-    assert [classes[code] for code in codes] == labels
+    found = as_target("toy", labels, "classification")
+    assert [found.classes[code] for code in found.y] == labels
 
 
 @pytest.mark.parametrize(
@@ -96,17 +99,9 @@ def test_what_cannot_be_learned_from_is_refused(changes: dict[str, object], word
     assert words in str(caught.value)
 
 
-@pytest.mark.parametrize(
-    ("labels", "words"),
-    [
-        (np.linspace(0, 1, 40), "quantity to regress"),
-        (np.arange(40), "quantity to regress"),
-        ([f"name {i}" for i in range(40)], "identifier"),
-    ],
-)
-def test_a_target_that_is_no_class_is_named_so(labels: object, words: str) -> None:
-    with pytest.raises(DataError, match=words):
-        encode_labels("toy", labels)
+def test_a_target_of_names_is_refused() -> None:
+    with pytest.raises(DataError, match="identifier"):
+        as_target("toy", [f"name {i}" for i in range(40)])
 
 
 RNG = np.random.default_rng(0)
@@ -119,23 +114,74 @@ QUANTITIES = {
     "years": RNG.integers(1950, 2011, 300),
     "ages": np.clip(np.round(RNG.normal(45, 12, 3000)), 0, 100).astype(int),
     "prices": RNG.integers(1000, 100_000, 2000),
+    "fractions": np.linspace(0, 1, 40),
+    "whole numbers, each once": np.arange(40),
 }
 
 
 @pytest.mark.parametrize("kind", QUANTITIES)
-def test_a_quantity_in_whole_numbers_is_called_so(kind: str) -> None:
+def test_a_quantity_is_taken_for_one(kind: str) -> None:
     y = QUANTITIES[kind]
-    with pytest.raises(DataError) as caught:
-        Dataset.from_arrays("toy", np.arange(len(y))[:, None], y)
-    assert "looks like a quantity to regress; hpsearch learns classes" in str(caught.value)
+    data = Dataset.from_arrays("toy", np.arange(len(y))[:, None], y)
+    assert data.task == "regression"
+    assert data.y.dtype == np.float64
+    np.testing.assert_array_equal(data.y, y)
+    assert data.account.task.startswith("regression, since the target has ")
 
 
 @pytest.mark.parametrize("text", ["{:,}", "${:,}", "{}%"])
 def test_a_quantity_written_as_text_is_one_too(text: str) -> None:
     for numbers in (RNG.integers(1000, 100_000, 500), RNG.poisson(12, 300)):
-        table = pa.table({"x": range(len(numbers)), "y": [text.format(n) for n in numbers]})
-        with pytest.raises(DataError, match="a quantity to regress"):
-            dataset_from_table("t", table, "y")
+        labels = [*(text.format(n) for n in numbers), "NA", "NA", ""]
+        table = pa.table({"x": range(len(labels)), "y": labels})
+        data = dataset_from_table("t", table, "y")
+        assert data.task == "regression"
+        np.testing.assert_array_equal(data.y, numbers)
+        assert data.account.rows_dropped == {
+            "without a label in 'y'": 1,
+            "without a label: 'NA' reads as missing": 2,
+        }
+
+
+@pytest.mark.parametrize(
+    ("y", "task", "doubtful"),
+    [
+        ([0, 1] * 20, "classification", False),
+        (list(range(10)) * 9, "classification", False),
+        (["a", "b"] * 9, "classification", False),
+        ([True, False] * 9, "classification", False),
+        ([0.5, 1.0, 1.5, 2.0] * 9, "classification", True),
+        ((np.arange(15) / 7).tolist() * 9, "regression", True),
+        (list(range(15)) * 9, "classification", True),
+        (np.linspace(0, 1, 99).tolist(), "regression", False),
+        (list(range(99)), "regression", False),
+    ],
+)
+def test_the_task_follows_from_the_target_and_doubt_names_the_setting(
+    y: list[Any], task: str, doubtful: bool
+) -> None:
+    target = as_target("toy", y)
+    assert target.task == task
+    assert target.why.startswith(f"{task}, since the target has ")
+    assert ("set [data] task" in target.why) == doubtful
+
+
+def test_a_task_that_is_given_is_not_doubted() -> None:
+    y = np.tile(np.arange(5), 9)
+    found = as_target("toy", y, "regression")
+    assert found.task == "regression"
+    assert found.why == ""
+    assert as_target("toy", y / 7, "classification").classes[1] == str(1 / 7)
+    with pytest.raises(DataError, match="a regression needs a target of numbers"):
+        as_target("toy", ["a", "b"], "regression")
+    table = pa.table({"p": [1, 2, 3], "y": ["1", "x", "1"]})
+    with pytest.raises(DataError, match="a regression needs a target of numbers, and 'y' has 'x'"):
+        dataset_from_table("t", table, "y", Said(task="regression"))
+
+
+def test_a_quantity_that_never_varies_is_refused() -> None:
+    with pytest.raises(DataError, match="the target never varies"):
+        Dataset.from_arrays("toy", np.arange(9)[:, None], [2.5] * 9, task="regression")
 
 
 @pytest.mark.parametrize(
@@ -161,8 +207,8 @@ def test_a_rare_class_beside_good_ones_is_a_rare_class(rare: list[int]) -> None:
 
 
 def test_many_classes_are_fine_when_each_has_samples() -> None:
-    assert len(encode_labels("toy", np.repeat(np.arange(100), 6))[1]) == 100
-    assert len(encode_labels("toy", [f"c{i % 100}" for i in range(300)])[1]) == 100
+    assert len(as_target("toy", np.repeat(np.arange(100), 6), "classification").classes) == 100
+    assert len(as_target("toy", [f"c{i % 100}" for i in range(300)]).classes) == 100
 
 
 def test_missing_values_are_no_obstacle() -> None:

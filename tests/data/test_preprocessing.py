@@ -9,6 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
+from sklearn.preprocessing import QuantileTransformer
 
 from hpsearch.data.preprocessing import KINDS, Preprocessor
 from hpsearch.errors import DataError, UnknownNameError, UsageError
@@ -267,3 +268,87 @@ def test_a_category_that_the_training_part_lacks_gives_no_input(kind: str) -> No
     assert fitted.n_features_out == 2
     seen = np.array([[1.0, 0.0, 3.0]], dtype=np.float32)
     np.testing.assert_array_equal(fitted.transform(seen), fitted.transform(X[:1]))
+
+
+class TestQuantile:
+    def test_within_it_agrees_with_scikit_learn(self) -> None:
+        rng = np.random.default_rng(0)
+        X = np.exp(2 * rng.normal(size=(3000, 2))).astype(np.float32)
+        X[:, 1] = np.floor(X[:, 1])  # with ties
+        fitted = Preprocessor.fit(X, "quantile")
+        ours = fitted.transform(X) * fitted.scale + fitted.mean
+        theirs = QuantileTransformer(output_distribution="normal").fit_transform(X)
+        inner = np.abs(theirs) < 2.5
+        np.testing.assert_allclose(ours[inner], theirs[inner], atol=0.03)
+
+    @given(X=matrices)
+    def test_it_keeps_the_order_and_standardizes(self, X: np.ndarray) -> None:
+        out = Preprocessor.fit(X, "quantile").transform(X)
+        for j in range(X.shape[1]):
+            order = np.argsort(X[:, j], kind="stable")
+            rises, steps = np.diff(X[order, j]) > 0, np.diff(out[order, j])
+            assert (steps[rises] > 0).all()
+            assert (steps[~rises] == 0).all()
+        np.testing.assert_allclose(out.mean(axis=0, dtype=np.float64), 0, atol=1e-5)
+
+    def test_a_tail_is_drawn_in_and_new_values_stay_within(self) -> None:
+        X = np.array([[0.0], [1], [2], [3], [1e30]], dtype=np.float32)
+        fitted = Preprocessor.fit(X, "quantile")
+        out = fitted.transform(np.array([[-1e38], [0], [2], [1e30], [3e38], [np.nan]], np.float32))
+        np.testing.assert_allclose(out[:, 0], [-1.46, -1.46, 0, 1.46, 1.46, 0], atol=0.01)
+
+    def test_missing_values_have_no_rank(self) -> None:
+        X = np.arange(9, dtype=np.float32)[:, None]
+        gaps = np.vstack([X, np.full((90, 1), np.nan, np.float32)])
+        first, second = (Preprocessor.fit(rows, "quantile") for rows in (X, gaps))
+        np.testing.assert_array_equal(first.to, second.to)
+        assert np.isfinite(second.transform(gaps)).all()
+
+    def test_many_columns_have_fewer_points(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr("hpsearch.data.preprocessing.KNOT_CELLS", 100)
+        X = correlated(400, 5)
+        assert len(Preprocessor.fit(X, "quantile").at) == 5 * 20
+
+    @pytest.mark.parametrize(
+        "change",
+        [
+            {"start": np.array([0, 1, 99])},
+            {"start": np.array([1, 4, 8])},
+            {"at": np.zeros(8)},
+            {"at": np.arange(7.0)},
+            {"to": np.full(8, np.nan)},
+            {"to": np.zeros(8, np.float32)},
+        ],
+        ids=lambda change: next(iter(change)),
+    )
+    def test_damaged_curves_are_refused(self, change: dict[str, np.ndarray]) -> None:
+        X = np.array([[3, 1], [1, 5], [2, 8], [9, 2]], dtype=np.float32)
+        state = Preprocessor.fit(X, "quantile").state()
+        Preprocessor.from_state(state)
+        with pytest.raises(DataError, match="does not fit together"):
+            Preprocessor.from_state({**state, **change})
+
+
+class TestRobust:
+    def test_a_normal_column_is_nearly_standardized(self) -> None:
+        X = (5 + 3 * np.random.default_rng(0).normal(size=(4000, 1))).astype(np.float32)
+        X[:100] = 1e6
+        out = Preprocessor.fit(X, "robust").transform(X)[100:, 0]
+        z = (X[100:, 0] - 5) / 3
+        np.testing.assert_allclose(out, z / np.sqrt(1 + (z / 3) ** 2), atol=0.1)
+
+    @given(X=matrices)
+    def test_nothing_is_farther_out_than_three(self, X: np.ndarray) -> None:
+        fitted = Preprocessor.fit(X, "robust")
+        assert np.abs(fitted.transform(X)).max() <= 3
+        assert np.abs(fitted.transform(1e30 * X)).max() <= 3
+
+    def test_a_column_whose_middle_half_is_one_value(self) -> None:
+        X = np.array([[0.0], [0], [0], [0], [10]], dtype=np.float32)
+        out = Preprocessor.fit(X, "robust").transform(X)[:, 0]
+        np.testing.assert_allclose(out, [0, 0, 0, 0, 2 / np.sqrt(1 + 4 / 9)], rtol=1e-6)
+
+    def test_categories_are_standardized(self) -> None:
+        both = [Preprocessor.fit(mixed(), k, categories=COLOURS) for k in ("robust", "standardize")]
+        one, other = (fitted.transform(mixed())[:, 1:3] for fitted in both)
+        np.testing.assert_array_equal(one, other)

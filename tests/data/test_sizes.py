@@ -12,8 +12,8 @@ import bombs
 import numpy as np
 import pytest
 
-from hpsearch.data import columns, formats, load_dataset, plain, tabular
-from hpsearch.data.dataset import encode_labels
+from hpsearch.data import columns, formats, load_dataset, plain, target_column
+from hpsearch.data.target import as_target
 
 MOST = 1 << 30  # bytes above what Python, NumPy and Arrow take by themselves
 
@@ -119,7 +119,7 @@ def test_cells_that_all_differ_are_read_as_numbers_in_pieces(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, form: str
 ) -> None:
     monkeypatch.setattr(formats, "PIECE", 64)
-    for module in (columns, plain, tabular):
+    for module in (columns, plain, target_column):
         monkeypatch.setattr(module, "HEAD", 128)
     cells = [form.format(1 + row // 1000, row % 1000) for row in range(3000)]
     few = "".join(f"{cell},{'ab'[row % 2]}\n" for row, cell in enumerate(cells))
@@ -131,12 +131,12 @@ def test_cells_that_all_differ_are_read_as_numbers_in_pieces(
 
 
 @pytest.mark.parametrize(
-    ("form", "reason"), [("c{}", "distinct texts in the first"), ("2024-01-01 {}:00", "dates")]
+    ("form", "reason"), [("c{}", "distinct texts in the first"), ("week {}-2024", "distinct")]
 )
 def test_the_rest_of_cells_that_all_differ_is_not_looked_at(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, form: str, reason: str
 ) -> None:
-    for module in (columns, plain, tabular):
+    for module in (columns, plain, target_column):
         monkeypatch.setattr(module, "HEAD", 16)
     rows = "".join(f"{form.format(row)},{row},{'ab'[row % 2]}\n" for row in range(24))
     (tmp_path / "t.csv").write_text("s,n,y\n" + rows)
@@ -150,4 +150,4 @@ def test_labels_of_many_digits_stay_apart(tmp_path: Path, first: int) -> None:
     rows = "".join(f"{row},{labels[row % 2]}\n" for row in range(40))
     (tmp_path / "t.csv").write_text("n,y\n" + rows)
     assert load_dataset(path=tmp_path / "t.csv", target="y").classes == labels
-    assert encode_labels("t", np.array(labels * 20, dtype=object))[1] == labels
+    assert as_target("t", np.array(labels * 20, dtype=object)).classes == labels

@@ -115,7 +115,9 @@ def test_rows_without_a_label_are_left_out_and_counted() -> None:
         ({"name": [f"person {i}" for i in range(40)]}, "an identifier"),
         ({"empty": ["", "NA", *[""] * 38]}, "no value"),
         ({"nothing": pa.nulls(40)}, "no value"),
-        ({"when": pa.array(range(40), pa.timestamp("s"))}, "dates or times"),
+        ({"week": [f"2024-W{i % 52 + 1}" for i in range(40)]}, "dates or times in a form"),
+        ({"all": ["one"] * 40}, "the same in every row"),
+        ({"seven": [7, 7, None, 7] * 10}, "the same in every row"),
         ({"list": [[1, 2]] * 40}, "neither number nor text"),
         ({"__index_level_0__": list(range(40))}, "the numbers of the rows"),
     ],
@@ -129,11 +131,20 @@ def test_useless_columns_are_left_out_by_name(column: dict[str, object], reason:
     assert reason in why
 
 
-def test_too_many_categories_are_left_out() -> None:
+def test_too_many_categories_are_left_out(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("hpsearch.data.columns.MAX_CATEGORIES", 1000)
     words = [f"w{i % 1001}" for i in range(3003)]
     table = pa.table({"x": list(range(3003)), "w": words, "y": ["a", "b", "c"] * 1001})
     data = dataset_from_table("t", table, "y")
     assert data.account.columns_dropped == {"w": "1,001 categories, more than 1,000"}
+
+
+def test_text_of_many_words_is_left_out_with_what_to_do() -> None:
+    said = [f"the parcel of {i % 37} came late on day {i}" for i in range(60)]
+    table = pa.table({"x": list(range(60)), "said": said, "y": ["a", "b", "c"] * 20})
+    data = dataset_from_table("t", table, "y")
+    why = data.account.columns_dropped["said"]
+    assert why.startswith("texts of 9 words, which no network of numbers reads; make columns of")
 
 
 def test_categories_in_many_chunks_keep_one_coding() -> None:

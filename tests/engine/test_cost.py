@@ -19,7 +19,7 @@ from hpsearch.space import Value
 from hpsearch.storage import load_study, open_storage
 from hpsearch.study_file import parse_study_file
 
-SHAPE = DataShape(features=10, classes=3, rows=100)
+SHAPE = DataShape(features=10, outputs=3, rows=100)
 
 
 @pytest.mark.parametrize(

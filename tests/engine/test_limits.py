@@ -14,7 +14,7 @@ from hpsearch.engine.ensemble import make_ensemble
 from hpsearch.engine.jobs import Attempts
 from hpsearch.errors import RunError
 from hpsearch.study_file import StudyFile, parse_study_file
-from hpsearch.training.jobs import Job, RefitJob, probabilities_job, refit_job
+from hpsearch.training.jobs import Job, RefitJob, predictions_job, refit_job
 
 pytestmark = pytest.mark.slow
 
@@ -52,7 +52,7 @@ def refit_that_hangs_once(job: RefitJob, stop: Any = None) -> Any:
 
 def candidate_that_hangs_once(job: Job, stop: Any = None) -> Any:
     hang_once(job)
-    return probabilities_job(job, stop)
+    return predictions_job(job, stop)
 
 
 def hang(job: RefitJob) -> None:
@@ -96,7 +96,7 @@ def test_one_that_always_hangs_is_one_sentence_and_the_trials_are_kept(
 @pytest.mark.parametrize(
     ("module", "name", "function"),
     [
-        (ensemble, "probabilities_job", candidate_that_hangs_once),
+        (ensemble, "predictions_job", candidate_that_hangs_once),
         (refit, "refit_job", refit_that_hangs_once),
     ],
 )

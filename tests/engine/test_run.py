@@ -335,6 +335,22 @@ def test_early_stopping_refits_to_the_winner_s_best_epoch(here: Here, db: str) -
     assert 1 <= job.stop_after <= 4
 
 
+def test_class_weights_are_searched_by_name_or_fixed_by_a_table(here: Here, db: str) -> None:
+    text = 'class_weight = { choices = ["none", "balanced"] }\nlabel_smoothing = 0.1'
+    run_study(study("random", trials=4, training=text), storage=db)
+    names = {trial.params["class_weight"] for trial in load_study(open_storage(db), "s").trials}
+    assert names <= {"none", "balanced"}
+    here.jobs.clear()
+    table = "class_weight = { versicolor = 2.5 }"
+    run_study(study("random", name="t", trials=4, training=table), storage=db)
+    assert {job.class_weights for job in here.jobs} == {(1.0, 2.5, 1.0)}
+    with pytest.raises(UsageError, match="names the label 'nobody', of no row"):
+        run_study(
+            study("random", name="u", trials=4, training="class_weight = { nobody = 2 }"),
+            storage=db,
+        )
+
+
 def test_the_averaging_of_weights_can_be_searched(here: Here, db: str) -> None:
     file = study("grid", trials=4, training="weight_averaging = { choices = [0.0, 0.9] }")
     file = file.model_copy(
@@ -421,7 +437,7 @@ class TestBrokenWorkers:
     def test_wrong_use_inside_a_job_ends_the_run_with_its_sentence(
         self, here: Here, db: str
     ) -> None:
-        with pytest.raises(UsageError, match="batch normalization needs batches of two"):
+        with pytest.raises(UsageError, match="batch normalization needs two samples"):
             run_study(dataclasses_replace_batch(study("random")), storage=db)
 
     def test_a_killed_worker_costs_nothing_but_time(self) -> None:

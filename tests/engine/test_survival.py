@@ -59,6 +59,7 @@ class Run:
         study = folder / "s.toml"
         study.write_text(STUDY.format(data=data, epochs=epochs, trials=trials, search=search))
         arguments = ["run", str(study), "--storage", str(self.database), "--workers", "2"]
+        arguments.append("--no-baselines")
         self.process = subprocess.Popen(
             [sys.executable, *python, *arguments],
             stdout=subprocess.PIPE,

@@ -101,7 +101,7 @@ def test_scores_callbacks_and_the_best_epoch_are_of_the_average() -> None:
     raw = watched(averaged)
 
     def look(record: EpochRecord) -> None:
-        logits = network.predict_logits(X)
+        logits = network.predict_outputs(X)
         assert record.validation_loss == SoftmaxCrossEntropy.mean(logits, Y)
         assert not np.array_equal(network.parameters, raw[-1])
         states.append(network.parameters.copy())
@@ -175,7 +175,7 @@ def test_it_lowers_the_validation_loss_at_a_large_constant_rate(
             divergence=100.0,
         )
         train(network, *train_data, config, rng=rng)
-        return SoftmaxCrossEntropy.mean(network.predict_logits(validation[0]), validation[1])
+        return SoftmaxCrossEntropy.mean(network.predict_outputs(validation[0]), validation[1])
 
     gains = np.array([loss(seed, 0.0) - loss(seed, 0.95) for seed in range(8)])
     assert gains.mean() > 2 * gains.std(ddof=1) / math.sqrt(len(gains))

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 
 from hpsearch.nn import batches as module
 from hpsearch.nn.batches import Batches
-from hpsearch.nn.losses import SoftmaxCrossEntropy
+from hpsearch.nn.losses import Huber, SoftmaxCrossEntropy
 
 
 def epoch(batches: Batches, seed: int = 0) -> list[tuple[np.ndarray, np.ndarray]]:
@@ -67,3 +67,38 @@ def test_a_read_only_memory_map_is_read_and_left_alone(tmp_path: object) -> None
     assert np.shares_memory(batches.X, mapped)
     rows = np.concatenate([inputs for inputs, _ in epoch(batches)])[:, :-1]
     np.testing.assert_array_equal(np.sort(rows, axis=0), np.sort(X, axis=0))
+
+
+@settings(deadline=None)
+@given(
+    n=st.integers(1, 70),
+    batch_size=st.integers(1, 80),
+    outputs=st.integers(1, 4),
+    block_bytes=st.sampled_from([1, 500, 2000, 1 << 19]),
+)
+def test_numbers_and_weights_come_with_their_sample(
+    n: int, batch_size: int, outputs: int, block_bytes: int
+) -> None:
+    X = np.arange(n, dtype=np.float32)[:, None]
+    y = X * 10 + np.arange(outputs)
+    weights = 1 + np.arange(n) / n
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(module, "_BLOCK_BYTES", block_bytes)
+        batches = Batches(X, y, outputs, batch_size, Huber, weights=weights)
+        seen = 0
+        for block in batches.epoch(np.random.default_rng(0)):
+            assert len(batches.chosen) == sum(batch.targets.shape[1] for batch in block)
+            for batch in block:
+                rows = batch.inputs[0].astype(int)
+                np.testing.assert_array_equal(batch.targets, y[rows].T)
+                np.testing.assert_array_equal(batch.kept.weights, weights[rows].astype(np.float32))
+                seen += len(rows)
+        assert seen == n
+
+
+def test_smoothed_labels_share_what_they_give_up() -> None:
+    X, y = np.zeros((10, 1)), np.arange(10) % 4
+    batches = Batches(X, y, 4, 3, SoftmaxCrossEntropy, smoothing=0.2)
+    targets = np.concatenate([targets for _, targets in epoch(batches)], axis=1)
+    np.testing.assert_allclose(np.sort(targets, axis=0)[:, 0], [0.05, 0.05, 0.05, 0.85])
+    np.testing.assert_allclose(targets.sum(axis=0), 1)

@@ -183,10 +183,10 @@ def test_looking_at_the_loss_changes_nothing() -> None:
 def test_prediction_in_chunks_is_prediction_one_by_one(n: int, batch_norm: bool) -> None:
     net = network(batch_norm=batch_norm, dropout=0.5)
     X = data(n)[0]
-    logits = net.predict_logits(X)
+    logits = net.predict_outputs(X)
     assert logits.shape == (n, CLASSES)
     for i in {0, n // 2, n - 1} if n else ():
-        np.testing.assert_allclose(logits[i], net.predict_logits(X[i : i + 1])[0], rtol=1e-9)
+        np.testing.assert_allclose(logits[i], net.predict_outputs(X[i : i + 1])[0], rtol=1e-9)
     np.testing.assert_allclose(net.predict_proba(X), softmax(logits), rtol=1e-12)
 
 
@@ -194,7 +194,7 @@ def test_prediction_agrees_with_the_loss() -> None:
     net = network()
     X, y = data(40)
     loss, _ = net.loss_and_gradients(X, y)
-    assert loss == pytest.approx(SoftmaxCrossEntropy.mean(net.predict_logits(X), y), rel=1e-12)
+    assert loss == pytest.approx(SoftmaxCrossEntropy.mean(net.predict_outputs(X), y), rel=1e-12)
 
 
 def test_prediction_by_hand() -> None:
@@ -203,14 +203,14 @@ def test_prediction_by_hand() -> None:
     first, top = net.layers
     hidden = np.maximum(X @ first.weights + first.bias, 0)
     np.testing.assert_allclose(net.activations(X)[0], hidden, rtol=1e-12)
-    np.testing.assert_allclose(net.predict_logits(X), hidden @ top.weights + top.bias, rtol=1e-10)
+    np.testing.assert_allclose(net.predict_outputs(X), hidden @ top.weights + top.bias, rtol=1e-10)
 
 
 def test_without_hidden_layers_it_is_softmax_regression() -> None:
     net = network(())
     X = data()[0]
     (top,) = net.layers
-    np.testing.assert_allclose(net.predict_logits(X), X @ top.weights + top.bias, rtol=1e-12)
+    np.testing.assert_allclose(net.predict_outputs(X), X @ top.weights + top.bias, rtol=1e-12)
     assert net.activations(X) == []
 
 
@@ -238,9 +238,9 @@ def test_state_rebuilds_the_network() -> None:
     net, other = network(batch_norm=True), network(batch_norm=True, seed=9)
     X = data()[0]
     other.load_state(net.state())
-    np.testing.assert_array_equal(other.predict_logits(X), net.predict_logits(X))
+    np.testing.assert_array_equal(other.predict_outputs(X), net.predict_outputs(X))
     other.parameters += 1
-    assert not np.array_equal(other.predict_logits(X), net.predict_logits(X))
+    assert not np.array_equal(other.predict_outputs(X), net.predict_outputs(X))
 
 
 @pytest.mark.parametrize("copied", [copy.deepcopy, lambda net: pickle.loads(pickle.dumps(net))])
@@ -248,7 +248,7 @@ def test_a_copy_predicts_the_same_and_its_layers_are_views_of_itself(copied: Any
     net = network(batch_norm=True, activation="prelu")
     twin = copied(net)
     X, y = data()
-    np.testing.assert_array_equal(twin.predict_logits(X), net.predict_logits(X))
+    np.testing.assert_array_equal(twin.predict_outputs(X), net.predict_outputs(X))
     assert twin.config == net.config
     twin.layers[0].weights[:] = 0
     assert (twin.parameters[twin.weight_slices[0]] == 0).all()
@@ -274,7 +274,7 @@ def test_a_state_that_does_not_fit_is_refused(state: dict[str, Any], message: st
 @pytest.mark.parametrize("shape", [(4,), (4, FEATURES + 1), (2, 2, FEATURES)])
 def test_inputs_of_another_shape_are_refused(shape: tuple[int, ...]) -> None:
     net, X = network(), np.zeros(shape)
-    for use in (net.predict_logits, net.predict_proba, net.activations):
+    for use in (net.predict_outputs, net.predict_proba, net.activations):
         with pytest.raises(UsageError, match=r"give \(samples, 5\)"):
             use(X)
     with pytest.raises(UsageError, match=r"give \(samples, 5\)"):

@@ -69,14 +69,14 @@ def test_the_quantities_of_a_layer_by_hand() -> None:
     hidden = network.activations(X[rows])
     loss, gradient = network.loss_and_gradients(X[rows], Y[rows])
     assert seen.loss == pytest.approx(loss, rel=1e-5)
-    right = network.predict_logits(X[rows]).argmax(axis=1) == Y[rows]
-    assert seen.accuracy == right.mean()
+    right = network.predict_outputs(X[rows]).argmax(axis=1) == Y[rows]
+    assert seen.score == right.mean()
     assert trace.input_size == pytest.approx(np.sqrt((X[rows] ** 2).mean()), rel=1e-5)
     squares = 0.0
     for i, part in enumerate(network.weight_slices):
         weights, slopes = network.parameters[part], gradient[part]
         squares += float((slopes**2).sum())
-        out = hidden[i] if i < 2 else network.predict_logits(X[rows])
+        out = hidden[i] if i < 2 else network.predict_outputs(X[rows])
         flat = np.abs(out) > np.sqrt(1 - SMALL_SLOPE) if i < 2 else np.zeros_like(out)
         size = np.sqrt((weights**2).mean())
         expected = {
@@ -145,4 +145,4 @@ def test_the_probe_sees_sorted_data_whole() -> None:
     generator = np.random.default_rng(1)
     network = Network(6, 3, NetworkConfig((8,)), rng=generator)
     tracer = Tracer(network, X[order], Y[order], steps=100, last=2)
-    assert set(tracer.labels.tolist()) == {0, 1, 2}
+    assert set(tracer.probed.tolist()) == {0, 1, 2}

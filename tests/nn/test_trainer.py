@@ -56,7 +56,7 @@ def fit(
 
 
 def accuracy(network: Network, X: np.ndarray, y: np.ndarray) -> float:
-    return float(np.mean(network.predict_logits(X).argmax(axis=1) == y))
+    return float(np.mean(network.predict_outputs(X).argmax(axis=1) == y))
 
 
 RATES = {"sgd": 0.2, "momentum": 0.05, "nesterov": 0.05, "adagrad": 0.1}
@@ -212,7 +212,7 @@ def test_any_score_decides_when_to_stop_and_what_is_kept() -> None:
     scores = [record.validation_score for record in result.curve]
     assert result.why_stopped == "early stopping"
     assert result.best_epoch == 1 + int(np.argmax(scores))
-    assert least_sure(network.predict_logits(X), y) == max(scores)
+    assert least_sure(network.predict_outputs(X), y) == max(scores)
     assert set(seen) == {(60, CLASSES, 60)}
 
 
@@ -359,7 +359,7 @@ def test_a_tail_of_one_sample_trains_under_batch_normalization() -> None:
 @pytest.mark.parametrize(("n", "batch_size"), [(1, 32), (40, 1)])
 def test_batch_normalization_of_single_samples_is_refused(n: int, batch_size: int) -> None:
     config = TrainingConfig(batch_size=batch_size)
-    with pytest.raises(UsageError, match="batches of two samples or more"):
+    with pytest.raises(UsageError, match="needs two samples or more"):
         fit(config, data=blobs(n), model={"batch_norm": True})
 
 

@@ -20,10 +20,10 @@ NOON = datetime(2026, 1, 1, 12)
 
 SNAPSHOTS: dict[str, Any] = {
     "input size": 1.0,
-    "train accuracy": 0.5,
+    "train score": 0.5,
     "epochs": [0, 2],
     "loss": [2.3, 1.0],
-    "accuracy": [0.1, 0.5],
+    "score": [0.1, 0.5],
     "gradient norm": [1.0, 0.5],
     "layers": {
         "output mean": [[0.0, 0.1], [0.0, 0.1]],

@@ -10,10 +10,10 @@ from typing import Any
 import numpy as np
 import pytest
 
-from hpsearch.classifier import MLPClassifier
-from hpsearch.classifier.settings import read_settings
 from hpsearch.data import Preprocessor
 from hpsearch.errors import UsageError
+from hpsearch.estimators import MLPClassifier
+from hpsearch.estimators.settings import read_settings
 from hpsearch.nn import NetworkConfig, TrainingConfig
 from hpsearch.setting import Setting
 from hpsearch.space import Float, Int
@@ -31,12 +31,22 @@ ARGUMENTS = {
     "beta2": "beta_2",
     "epochs": "max_iter",
 }
-NOT_THERE = {"preprocessing", "variance", "width", "depth", "rms_decay", "patience", "divergence"}
+NOT_THERE = {
+    "preprocessing",
+    "variance",
+    "width",
+    "depth",
+    "rms_decay",
+    "patience",
+    "divergence",
+    "loss",
+    "class_weight",
+}
 """What the classifier has no argument for, or not one for a single value."""
 
 
 UNSEARCHED = {"epochs", "patience", "divergence"}
-NOT_IN_FILES = {"rms_decay", "epsilon"}
+NOT_IN_FILES = {"rms_decay", "epsilon", "loss"}
 
 
 def study_line(name: str, value: object) -> StudyFile:

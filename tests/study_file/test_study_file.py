@@ -53,6 +53,8 @@ def test_every_setting_can_be_a_value_a_range_or_choices() -> None:
         batch_size = { low = 16, high = 256, log = true }
         l2 = { choices = [0.0, 1e-4] }
         weight_averaging = { low = 0.5, high = 0.99 }
+        label_smoothing = { low = 0.0, high = 0.2 }
+        class_weight = { choices = ["none", "balanced"] }
         """
     )
     space = study.space()
@@ -65,10 +67,25 @@ def test_every_setting_can_be_a_value_a_range_or_choices() -> None:
         "decay": Float(1e-3, 1.0, log=True, limits=SETTINGS["decay"].limits),
         "l2": Categorical((0.0, 1e-4)),
         "weight_averaging": Float(0.5, 0.99, limits=SETTINGS["weight_averaging"].limits),
+        "label_smoothing": Float(0.0, 0.2, limits=SETTINGS["label_smoothing"].limits),
+        "class_weight": Categorical(("none", "balanced")),
         "batch_size": Int(16, 256, log=True, limits=SETTINGS["batch_size"].limits),
     }
     assert study.fixed()["width"] == 32
     assert study.fixed()["learning_rate"] == 0.1
+
+
+def test_class_weights_may_be_a_table_by_label() -> None:
+    study = parse_study_file(SMALLEST + "\n[training.class_weight]\nb = 3\n10 = 0.5")
+    assert study.class_weights(["a", "b", 10]) == (1.0, 3.0, 0.5)
+    assert study.fixed()["class_weight"] == "none"
+    assert "class_weight" not in study.space().parameters
+    assert parse_study_file(SMALLEST).class_weights(["a"]) is None
+    with pytest.raises(UsageError, match="names the label 'b', of no row; did you mean 'B'"):
+        study.class_weights(["B", 10])
+    study = parse_study_file(SMALLEST + "\n[training]\nclass_weight = { a = 0.0, b = 0.0 }")
+    with pytest.raises(UsageError, match="0 for every class"):
+        study.class_weights(["a", "b"])
 
 
 def test_a_setting_may_depend_on_the_choice_of_another() -> None:
@@ -164,6 +181,15 @@ WRONG = {
         "[training]\nweight_averaging = 1.0",
         "weight_averaging is 1.0; give a number from 0 to 0.99999.",
     ),
+    "a class weight below 0": (
+        "[training]\nclass_weight = { a = -1.0 }",
+        "line 6: training.class_weight.a should be greater than or equal to 0, it is -1.0",
+    ),
+    "a class weight of another name": (
+        '[training]\nclass_weight = "balance"',
+        "did you mean 'balanced'?",
+    ),
+    "no class weights": ("[training]\nclass_weight = {}", "class_weight is empty"),
     "condition on nothing": (
         '[model]\nwidth = { low = 1, high = 2, when = { activaton = "relu" } }',
         "did you mean activation?",

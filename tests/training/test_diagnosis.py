@@ -81,7 +81,8 @@ def trained_on(
         result,
         spec.network,
         spec.training,
-        shares=np.bincount(y, minlength=classes) / len(y),
+        y=y,
+        n_outputs=classes,
         n_validation=len(y_validation),
         right=result.curve[kept].validation_score if result.curve else None,
     )
@@ -314,10 +315,69 @@ def test_a_training_must_have_been_traced() -> None:
     result = train(network, X, y, spec.training, rng=rng)
     with pytest.raises(ValueError, match="trace=True"):
         diagnose(
-            result, spec.network, spec.training, shares=(0.5, 0.5), n_validation=10, right=None
+            result,
+            spec.network,
+            spec.training,
+            y=np.array([0, 1]),
+            n_outputs=2,
+            n_validation=10,
+            right=None,
         )
 
 
 def test_batch_normalization_of_single_samples_is_refused() -> None:
-    with pytest.raises(UsageError, match="batches of two samples or more"):
+    with pytest.raises(UsageError, match="needs two samples or more"):
         trained("iris", {"batch_norm": True, "batch_size": 1})
+
+
+def numbers(
+    n: int = 600, noise: float = 0.3, *, scale: float = 1.0, shuffled: bool = False
+) -> tuple[np.ndarray, np.ndarray]:
+    """Inputs, and a standardized target that is no linear function of them."""
+    rng = np.random.default_rng(0)
+    X = rng.standard_normal((n, 6))
+    y = X[:, 0] + np.sin(2 * X[:, 1]) + X[:, 2] * X[:, 3] + noise * rng.standard_normal(n)
+    y = rng.permutation(y) if shuffled else y
+    return (scale * X).astype(np.float32), ((y - y.mean()) / y.std())[:, None].astype(np.float32)
+
+
+ADAM: dict[str, Any] = {"optimizer": "adam", "learning_rate": 0.005, "epochs": 40}
+
+
+@pytest.mark.parametrize("loss", ["squared-error", "absolute-error", "huber"])
+@pytest.mark.parametrize(
+    ("named", "configuration", "data"),
+    [
+        ("learning rate too high", {"learning_rate": 50.0}, {}),
+        ("learning rate too low", {"learning_rate": 1e-6}, {}),
+        ("vanishing gradients", {**GOOD, "initializer": "zeros"}, {}),
+        ("exploding gradients", {**GOOD, "initializer": "large-random"}, {}),
+        ("inputs not scaled", GOOD, {"scale": 1000.0}),
+        ("overfitting", {**ADAM, "width": 256, "epochs": 60}, {"shuffled": True}),
+        (None, ADAM, {}),
+        (None, {**ADAM, "width": 8, "epochs": 15}, {"noise": 1.5}),
+    ],
+)
+def test_a_training_on_numbers_is_diagnosed_too(
+    loss: str, named: str | None, configuration: dict[str, Any], data: dict[str, Any]
+) -> None:
+    X, y = numbers(**data)
+    settings = {"loss": loss, **configuration}
+    spec = TrainingSpecification.of(settings, epochs=settings.pop("epochs", 20))
+    rng = np.random.default_rng(1)
+    network = Network(6, 1, spec.network, rng=rng)
+    result = train(
+        network, X[:400], y[:400], spec.training, rng=rng, validation=(X[400:], y[400:]), trace=True
+    )
+    found = diagnose(
+        result,
+        spec.network,
+        spec.training,
+        y=y[:400],
+        n_outputs=1,
+        n_validation=200,
+        right=None if result.diverged else result.curve[-1].validation_score,
+    )
+    faults = [finding.name for finding in found if finding.fault]
+    assert (faults == []) if named is None else (named in faults), found
+    assert not any("right" in finding.evidence for finding in found)

@@ -19,7 +19,7 @@ from hpsearch.errors import DataError, UnknownNameError, UsageError
 from hpsearch.metrics import metric_named
 from hpsearch.nn import NetworkConfig, TrainingConfig
 from hpsearch.space import Categorical, Condition, Float, Int, Space
-from hpsearch.training.jobs import Job, RefitJob, probabilities_job, refit_job, train_job
+from hpsearch.training.jobs import Job, RefitJob, predictions_job, refit_job, train_job
 from hpsearch.training.optuna_objective import MLPObjective
 from hpsearch.training.specification import TrainingSpecification
 
@@ -55,6 +55,16 @@ class TestTrainingSpecification:
 
 
 class TestJob:
+    def test_a_class_of_weight_zero_is_not_learned(self, tmp_path: Path, iris: Dataset) -> None:
+        plain = job(tmp_path, iris, GOOD)
+        weighed = replace(plain, class_weights=(1.0, 0.0, 1.0))
+        assert train_job(plain).score > 0.7 > train_job(weighed).score
+        refit = RefitJob(plain.data, GOOD, 1, 10, class_weights=(1.0, 0.0, 1.0))
+        y = plain.data.refit("standardize")[0].y_validation
+        assert np.mean(refit_job(refit).predictions.argmax(axis=1) == y) < 0.7
+        same = replace(plain, class_weights=(2.0, 2.0, 2.0))
+        assert train_job(same).losses == train_job(plain).losses
+
     def test_it_is_a_pure_function(self, tmp_path: Path, iris: Dataset) -> None:
         one, two = (train_job(job(tmp_path, iris, GOOD)) for _ in range(2))
         assert (one.score, one.curve, one.losses) == (two.score, two.curve, two.losses)
@@ -96,10 +106,10 @@ class TestJob:
     @pytest.mark.parametrize("name", ["log_loss", "f1_macro", "roc_auc", "roc_auc_ovo"])
     def test_any_metric_scores_it(self, tmp_path: Path, iris: Dataset, name: str) -> None:
         plain = job(tmp_path, iris, GOOD, folds=2)
-        seen = probabilities_job(plain)
+        seen = predictions_job(plain)
         metric = metric_named(name, "classification", 3)
         expected = np.mean(
-            [metric.value(*pair) for pair in zip(seen.labels, seen.probabilities, strict=True)]
+            [metric.value(*pair) for pair in zip(seen.y, seen.predictions, strict=True)]
         )
         outcome = train_job(replace(plain, metric=name, also=("accuracy",)))
         assert metric.of_score(outcome.score) == pytest.approx(expected, abs=1e-6)
@@ -146,8 +156,8 @@ class TestJob:
         handle = job(tmp_path, iris, GOOD).data
         refit = refit_job(RefitJob(handle, GOOD, seed=3, epochs=20))
         fold, _ = handle.refit("standardize")
-        assert refit.outputs.shape == (30, 3)
-        assert (refit.outputs.argmax(axis=1) == fold.y_validation).sum() > 24
+        assert refit.predictions.shape == (30, 3)
+        assert (refit.predictions.argmax(axis=1) == fold.y_validation).sum() > 24
         assert len(fold.X_train) == 120
 
     def test_a_worker_imports_neither_optuna_nor_sklearn_nor_pandas(self) -> None:

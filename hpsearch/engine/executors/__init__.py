@@ -25,6 +25,11 @@ class Pool(Protocol):
         ...
 
     @property
+    def kills(self) -> bool:
+        """Whether a job that takes too long can be killed."""
+        ...
+
+    @property
     def ahead(self) -> int:
         """How many jobs more it is well given, so that workers have the next at hand."""
         ...
@@ -75,6 +80,7 @@ class _Borrowed:
     """Any `concurrent.futures.Executor`."""
 
     ahead = 0
+    kills = False
 
     def __init__(self, executor: Executor, workers: int) -> None:
         self.executor, self.workers = executor, workers

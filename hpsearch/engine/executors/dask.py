@@ -107,6 +107,8 @@ class _Cluster:
             self._counted = time.monotonic()
         return self._workers
 
+    kills = True
+
     @property
     def ahead(self) -> int:
         """None: Dask blames a worker's death on every job that it was given."""

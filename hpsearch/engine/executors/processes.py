@@ -107,6 +107,8 @@ def process_pool(workers: int) -> Iterator[Pool]:
 class _Processes:
     """Workers that share nothing, so that the death of one is no other's."""
 
+    kills = True
+
     def __init__(self, workers: int) -> None:
         self._workers = [_Worker() for _ in range(workers)]
 

@@ -1,4 +1,4 @@
-"""How the classifier's trainer differs from the network's own: order and pickling."""
+"""How the estimators' trainer differs from the network's own: order and pickling."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The classifier's arguments, checked once and put into the network's own words."""
+"""The estimators' arguments, checked once and put into the network's own words."""
 
 from __future__ import annotations
 
@@ -9,9 +9,10 @@ from numbers import Integral, Real
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 
 from hpsearch.errors import UnknownNameError, UsageError
-from hpsearch.nn import ACTIVATIONS, OPTIMIZERS, NetworkConfig, TrainingConfig
+from hpsearch.nn import ACTIVATIONS, LOSSES, OPTIMIZERS, NetworkConfig, TrainingConfig
 from hpsearch.nn.config import NETWORK_AND_TRAINING
 from hpsearch.nn.optimizers import Adam
 from hpsearch.setting import NO_LIMIT
@@ -23,14 +24,14 @@ _AUTO_BATCH = 200
 
 @dataclass(frozen=True)
 class Settings:
-    """The classifier's arguments, checked and in the network's own words.
+    """The arguments, checked and in the network's own words.
 
     Attributes:
         network: layers, activation and initialization.
         training: update rule and schedule; batch size and l2 come with `training_on`.
         alpha: scikit-learn's regularization, l2 times the batch size.
         shuffle: whether each epoch has another order.
-        early_stopping: whether validation accuracy decides when to stop.
+        early_stopping: whether the validation score decides when to stop.
         validation_fraction: share of the samples that is set aside for that.
         tol: least improvement that counts.
         n_iter_no_change: idle epochs that are allowed.
@@ -45,17 +46,19 @@ class Settings:
     tol: float
     n_iter_no_change: float
 
-    def training_on(self, n: int) -> TrainingConfig:
+    def training_on(self, n: int, weights: npt.NDArray[np.float64] | None) -> TrainingConfig:
         """The training on n samples: a batch has no more, and alpha becomes its l2.
 
         Args:
             n: training samples.
+            weights: how much each counts (n,): one of weight 2 is two samples; None for 1 each.
 
         Returns:
             The training's configuration.
         """
         size = min(self.training.batch_size, n)
-        return replace(self.training, batch_size=size, l2=self.alpha / size)
+        counted = size if weights is None else size * float(weights.mean())
+        return replace(self.training, batch_size=size, l2=self.alpha / counted)
 
 
 def read_settings(params: Mapping[str, Any]) -> Settings:
@@ -76,6 +79,8 @@ def read_settings(params: Mapping[str, Any]) -> Settings:
     sizes = (sizes,) if isinstance(sizes, Integral) else sizes
     network = _shared(NetworkConfig, params)
     network |= {"hidden_layer_sizes": sizes, "activation": _activation(params["activation"])}
+    if "loss" in params:
+        network |= {"loss": _loss(params["loss"])}
     optimizer = _optimizer(params)
     training = _shared(TrainingConfig, params) | {
         "optimizer": optimizer,
@@ -84,6 +89,7 @@ def read_settings(params: Mapping[str, Any]) -> Settings:
         "beta2": params["beta_2"],
         "batch_size": _AUTO_BATCH if params["batch_size"] == "auto" else params["batch_size"],
         "epochs": params["max_iter"],
+        "class_weight": "balanced" if params.get("class_weight") == "balanced" else "none",
         "divergence": NO_LIMIT,  # as scikit-learn, go on for as long as the numbers are finite
     }
     same = ("alpha", "shuffle", "early_stopping", "validation_fraction", "tol", "n_iter_no_change")
@@ -131,6 +137,7 @@ def _check(params: Mapping[str, Any]) -> None:
         value = params[name]
         if isinstance(value, bool) or not isinstance(value, Real) or not right(value):
             raise UsageError(f"{name} is {value!r}; give {wanted}.")
+    _check_class_weight(params.get("class_weight"))
     rate = params["learning_rate"]
     if isinstance(rate, Real):
         raise UsageError(
@@ -141,6 +148,20 @@ def _check(params: Mapping[str, Any]) -> None:
         raise UsageError(
             f"learning_rate is {rate!r}, which is not offered; leave it 'constant' and let "
             "schedule, with decay, say how the rate falls, as in schedule='cosine'."
+        )
+
+
+def _check_class_weight(given: Any) -> None:
+    if isinstance(given, Mapping):
+        for label, weight in given.items():
+            number = isinstance(weight, Real) and not isinstance(weight, bool)
+            if not number or not 0 <= weight < math.inf:
+                raise UsageError(
+                    f"class_weight has {weight!r} for {label!r}; give numbers of at least 0."
+                )
+    elif given is not None and given != "balanced":
+        raise UsageError(
+            f"class_weight is {given!r}; give 'balanced', a number for each label, or None."
         )
 
 
@@ -155,6 +176,17 @@ def _activation(name: object) -> str:
     if not isinstance(name, str) or name not in names:
         raise UnknownNameError("activation", name, names)
     return names[name]
+
+
+_LOSSES = {name.replace("-", "_"): name for name in LOSSES if name != "cross-entropy"}
+"""The regressor's losses, in scikit-learn's spelling."""
+
+
+def _loss(name: object) -> str:
+    """The network's name of a regressor's loss."""
+    if not isinstance(name, str) or name not in _LOSSES:
+        raise UnknownNameError("loss", name, _LOSSES)
+    return _LOSSES[name]
 
 
 def _optimizer(params: Mapping[str, Any]) -> str:

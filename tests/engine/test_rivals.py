@@ -1,0 +1,225 @@
+"""The simple models beside a winner: what they see, what they cost, and what is said of them."""
+
+from __future__ import annotations
+
+import concurrent.futures
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import optuna
+import pytest
+from sklearn.ensemble import HistGradientBoostingClassifier, HistGradientBoostingRegressor
+
+from hpsearch.data import Dataset, make_splits, write_store
+from hpsearch.engine import run_study
+from hpsearch.engine.rivals import Rival, read_rivals
+from hpsearch.engine.simple_models import Untested, simple_models_of
+from hpsearch.engine.summary import Summary
+from hpsearch.metrics import ACCURACY, Measure
+from hpsearch.study_file import parse_study_file
+from hpsearch.training.simple_models import SIMPLE_MODELS, SimpleJob, models_for, simple_job
+from hpsearch.wording import beside
+
+RNG = np.random.default_rng(0)
+X = RNG.normal(size=(300, 4)).astype(np.float32)
+X[::7, 2] = np.nan
+TARGETS = {"classes": np.where(X[:, 0] > 0, "b", "a"), "numbers": X[:, 0] * 3 + 1}
+
+
+def job(folder: Path, kind: str, target: str, **changes: Any) -> SimpleJob:
+    data = Dataset.from_arrays("t", X, TARGETS[target])
+    handle = write_store(folder, data, make_splits(data.y, seed=0))
+    return replace(SimpleJob(handle, kind, 0, 60.0), **changes)
+
+
+@pytest.mark.parametrize("target", TARGETS)
+@pytest.mark.parametrize("kind", SIMPLE_MODELS)
+def test_each_model_answers_the_test_rows(tmp_path: Path, kind: str, target: str) -> None:
+    asked = job(tmp_path, kind, target)
+    rows, found = asked.data.undivided(), simple_job(asked)
+    assert found.cut == ""
+    if target == "classes":
+        np.testing.assert_allclose(found.predictions.sum(axis=1), 1)
+        assert np.mean(found.predictions.argmax(axis=1) == rows.y_test) > 0.9
+    else:
+        assert np.corrcoef(found.predictions, rows.y_test)[0, 1] > 0.9
+    of_fold = simple_job(replace(asked, fold=0))
+    assert len(of_fold.predictions) == len(asked.data.undivided(0).y_test)
+
+
+@pytest.mark.parametrize("target", TARGETS)
+def test_boosting_tree_by_tree_is_boosting_in_one_go(tmp_path: Path, target: str) -> None:
+    asked = job(tmp_path, "boosting", target)
+    rows = asked.data.undivided()
+    if target == "classes":
+        model = HistGradientBoostingClassifier(random_state=0).fit(rows.X_train, rows.y_train)
+        expected = model.predict_proba(rows.X_test)
+    else:
+        model = HistGradientBoostingRegressor(random_state=0).fit(rows.X_train, rows.y_train)
+        expected = model.predict(rows.X_test)
+    np.testing.assert_array_equal(simple_job(asked).predictions, expected)
+
+
+def test_boosting_is_cut_where_its_time_is_over_and_says_so(tmp_path: Path) -> None:
+    found = simple_job(job(tmp_path, "boosting", "classes", seconds=0.0))
+    assert found.cut == "10 of 100 trees"
+    stopped = simple_job(job(tmp_path, "boosting", "classes"), lambda: True)
+    assert stopped.cut == "10 of 100 trees"
+
+
+def test_a_class_that_no_training_row_has_is_never_expected(tmp_path: Path) -> None:
+    data = Dataset.from_arrays("t", X, np.where(np.arange(300) < 290, TARGETS["classes"], "c"))
+    [split] = make_splits(data.y, seed=0)
+    known = np.flatnonzero(data.y != 2)
+    late = replace(
+        split,
+        train=np.intersect1d(split.train, known),
+        validation=np.intersect1d(split.validation, known),
+        test=np.union1d(split.test, np.flatnonzero(data.y == 2)),
+    )
+    handle = write_store(tmp_path, data, [late])
+    for kind in SIMPLE_MODELS:
+        found = simple_job(SimpleJob(handle, kind, 0, 60.0))
+        assert found.predictions.shape[1] == 3
+        assert not found.predictions[:, 2].any()
+
+
+def test_neighbours_are_not_asked_among_many_rows() -> None:
+    assert models_for(1000) == ("linear", "neighbours", "boosting")
+    assert models_for(1_000_000) == ("linear", "boosting")
+
+
+STUDY = """
+name = "s"
+[data]
+name = "{data}"
+[training]
+epochs = 2
+learning_rate = 0.01
+[search]
+strategy = "random"
+trials = 2
+"""
+
+
+@pytest.mark.parametrize("data", ["iris", "diabetes"])
+def test_a_run_sets_them_beside_the_winner(fitted: None, tmp_path: Path, data: str) -> None:
+    db = str(tmp_path / "s.db")
+    file = parse_study_file(STUDY.format(data=data))
+    summary = run_study(file, storage=db, workers=1)
+    assert {rival.kind for rival in summary.rivals} == set(SIMPLE_MODELS)
+    for rival in summary.rivals:
+        assert rival.value is not None
+        assert rival.better == pytest.approx(
+            summary.measure.score(rival.value) - summary.measure.score(summary.test or 0.0)
+        )
+        assert rival.interval is None or rival.interval[0] <= rival.better <= rival.interval[1]
+    strongest = max(summary.rivals, key=lambda rival: rival.better or -np.inf)
+    assert beside(summary).startswith(f"{strongest.name} with default settings scores")
+    assert summary.document()["simple_models"][0]["kind"] == "linear"
+    study = optuna.load_study(study_name="s", storage=f"sqlite:///{db}")
+    assert read_rivals(study) == summary.rivals
+    assert run_study(file, storage=db, workers=1).rivals == summary.rivals
+
+
+def test_without_baselines_there_are_none(fitted: None, tmp_path: Path) -> None:
+    file = parse_study_file(STUDY.format(data="iris"))
+    summary = run_study(file, storage=str(tmp_path / "s.db"), workers=1, baselines=False)
+    assert summary.rivals == ()
+    assert beside(summary) == ""
+
+
+def test_an_executor_of_the_users_own_fits_them_too(fitted: None, tmp_path: Path) -> None:
+    file = parse_study_file(STUDY.format(data="iris"))
+    with concurrent.futures.ThreadPoolExecutor(2) as executor:
+        summary = run_study(file, storage=str(tmp_path / "s.db"), executor=executor)
+    assert len(summary.rivals) == 3
+
+
+RMSE = Measure("rmse", "minimize", (0.0, None))
+
+
+@pytest.mark.parametrize(
+    ("measure", "rival", "told"),
+    [
+        (
+            ACCURACY,
+            Rival("boosting", "gradient boosting", 0.913, 0.021, (0.006, 0.036), 1.0),
+            "gradient boosting with default settings scores 0.9130 on the same test rows, 0.0210 "
+            "better (95% interval 0.0060 to 0.0360): this table may be better served by trees.",
+        ),
+        (
+            ACCURACY,
+            Rival("linear", "logistic regression", 0.9, 0.01, (-0.01, 0.03), 1.0),
+            "logistic regression with default settings scores 0.9000 on the same test rows, 0.0100 "
+            "better (95% interval 0.0100 worse to 0.0300 better), which may be chance.",
+        ),
+        (
+            RMSE,
+            Rival("linear", "ridge regression", 54.61, -4.487, (-9.392, 0.5371), 1.0),
+            "ridge regression with default settings scores 54.61 on the same test rows, 4.487 "
+            "worse (95% interval 0.5371 better to 9.392 worse).",
+        ),
+        (
+            ACCURACY,
+            Rival("boosting", "gradient boosting", 0.8, -0.1, None, 1.0, "20 of 100 trees"),
+            "gradient boosting with default settings scores 0.8000 on the same test rows, 0.1000 "
+            "worse, though it was cut at 20 of 100 trees.",
+        ),
+    ],
+)
+def test_the_strongest_is_told_in_a_sentence(
+    fitted: None, tmp_path: Path, measure: Measure, rival: Rival, told: str
+) -> None:
+    file = parse_study_file(STUDY.format(data="iris"))
+    summary = run_study(file, storage=str(tmp_path / "s.db"), workers=1, baselines=False)
+    lost = Rival("neighbours", "5 nearest neighbours", None, None, None, 9.0, "not fitted in 9 s")
+    assert beside(replace(summary, measure=measure, rivals=(lost, rival))) == told
+
+
+def test_they_take_a_tenth_of_the_time_of_the_search(
+    fitted: None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from hpsearch.engine import fit_rivals
+
+    asked: list[SimpleJob] = []
+
+    def refuse(job: SimpleJob, _: object) -> None:
+        asked.append(job)
+        raise ValueError("not today")
+
+    monkeypatch.setattr(fit_rivals, "simple_job", refuse)
+    monkeypatch.setattr(fit_rivals.Run, "seconds", property(lambda _: 300.0))
+    file = parse_study_file(STUDY.format(data="iris"))
+    with concurrent.futures.ThreadPoolExecutor(1) as executor:
+        summary = run_study(file, storage=str(tmp_path / "s.db"), executor=executor)
+    assert sum(job.seconds for job in asked) == pytest.approx(30.0)
+    assert [rival.cut for rival in summary.rivals] == ["ValueError: not today"] * 3
+    assert beside(summary) == ""
+
+
+def test_before_a_search_they_answer_the_validation_rows(fitted: None, tmp_path: Path) -> None:
+    file = parse_study_file(STUDY.format(data="iris"))
+    found = simple_models_of(file, storage=str(tmp_path / "none.db"), workers=1)
+    assert isinstance(found, Untested)
+    assert found.constant == pytest.approx(1 / 3, abs=0.02)
+    for model in found.models:
+        assert model.value is not None
+        assert model.value > 0.8
+        assert model.better == pytest.approx(model.value - found.constant)
+    assert not (tmp_path / "none.db").exists()
+
+
+def test_after_a_search_they_are_fitted_whole_beside_the_winner(
+    fitted: None, tmp_path: Path
+) -> None:
+    db, file = str(tmp_path / "s.db"), parse_study_file(STUDY.format(data="diabetes"))
+    before = run_study(file, storage=db, workers=1, baselines=False)
+    found = simple_models_of(file, storage=db, workers=1)
+    assert isinstance(found, Summary)
+    assert {rival.kind for rival in found.rivals} == set(SIMPLE_MODELS)
+    assert not any(rival.cut for rival in found.rivals)
+    assert found.test == before.test
+    assert found.tests == before.tests
