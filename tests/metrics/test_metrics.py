@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from sklearn import metrics as sk
 
@@ -81,7 +81,7 @@ def of_scikit_learn(name: str, k: int, y: Any, p: Any, weight: Any) -> float:
 @pytest.mark.parametrize(
     "name", sorted(name for name, metric in OWN.items() if metric.task == "classification")
 )
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(made=classifications())
 def test_a_metric_of_classes_equals_scikit_learn_s(name: str, made: Any) -> None:
     k, y, p, weight = made
@@ -99,7 +99,7 @@ def test_a_metric_of_classes_equals_scikit_learn_s(name: str, made: Any) -> None
 
 @pytest.mark.parametrize("average", ["binary", "macro", "weighted", "micro"])
 @pytest.mark.parametrize("share", ["precision", "recall", "f1", "jaccard"])
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(made=classifications())
 def test_a_share_of_each_class_equals_scikit_learn_s(share: str, average: Any, made: Any) -> None:
     k, y, p, weight = made
@@ -115,7 +115,7 @@ def test_a_share_of_each_class_equals_scikit_learn_s(share: str, average: Any, m
     assert metric.value(y, labels, weight) == pytest.approx(expected)
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(made=classifications())
 def test_the_brier_score_equals_scikit_learn_s(made: Any) -> None:
     k, y, p, weight = made
@@ -129,7 +129,7 @@ def test_the_brier_score_equals_scikit_learn_s(made: Any) -> None:
 
 
 @pytest.mark.parametrize("name", ["rmse", "mae", "r2"])
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(made=regressions())
 def test_a_metric_of_values_equals_scikit_learn_s(name: str, made: Any) -> None:
     y, values, weight = made
