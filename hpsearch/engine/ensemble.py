@@ -275,7 +275,7 @@ def _make(
     single = Model.from_bytes(load_model_bytes(runner.store, target._study_id, result["model"]))
     with scratch_folder() as folder:
         data = write_store(folder, dataset, splits)
-        metrics = file.objective.metrics(dataset.task, len(dataset.classes))
+        metrics = file.objective.metrics(dataset.task, dataset.classes)
         run = Run(runner, file, target, lease, dataset, splits, data, metrics)
         metric = run.metric
         candidates = study.candidates(members)

@@ -203,6 +203,7 @@ class Run:
             metric,
             tuple(also),
             self.class_weights,
+            self.metric.positive,
         )
 
     @property

@@ -70,12 +70,15 @@ def measured(
     }
 
 
-def looked_at(predictions: np.ndarray, y: np.ndarray) -> dict[str, Any] | None:
+def looked_at(
+    predictions: np.ndarray, y: np.ndarray, positive: int = POSITIVE
+) -> dict[str, Any] | None:
     """What pictures of the test part need, in terms of JSON.
 
     Args:
         predictions: as for `measured`.
         y: likewise.
+        positive: the code of the class that is looked for, of two.
 
     Returns:
         Of classes the confusion matrix, curves, and the calibration: of the positive class of two,
@@ -89,12 +92,12 @@ def looked_at(predictions: np.ndarray, y: np.ndarray) -> dict[str, Any] | None:
         predicted, true, quantiles = _digits([seen.predicted, seen.true, seen.quantiles])
         return {"predicted": predicted, "true": true, "quantiles": quantiles}
     classes, labels = predictions.shape[1], predictions.argmax(axis=1)
-    codes = [POSITIVE] if classes == 2 else list(range(classes))
+    codes = [positive] if classes == 2 else list(range(classes))
     areas = {code: auc_of_two(y == code, predictions[:, code]) for code in codes}
     known = sorted((code for code in codes if areas[code] >= 0), key=areas.__getitem__)[:CURVES]
     sure = (labels == y, predictions.max(axis=1))
     if classes == 2:
-        sure = (y == POSITIVE, predictions[:, POSITIVE])
+        sure = (y == positive, predictions[:, positive])
     return {
         "confusion": confusion_matrix(y, labels, classes=classes).astype(int).tolist()
         if classes <= MOST

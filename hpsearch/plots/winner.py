@@ -56,7 +56,9 @@ def winner_data(view: StudyView) -> WinnerData:
             else f"All {rows:,} test rows.",
         )
     two = len(seen.classes) == 2
-    of = f"the probability of {seen.classes[1]}" if two else "how sure of its label the network was"
+    of = "how sure of its label the network was"
+    if two and seen.curves:
+        of = f"the probability of {seen.curves[0].name}"
     fewer = (
         f" Curves of the {len(seen.curves)} classes of {len(seen.classes)} that are ranked worst."
         if not two and len(seen.curves) < len(seen.classes)

@@ -15,6 +15,7 @@ from sklearn import metrics as sk
 
 from hpsearch.errors import DataError, UnknownNameError, UsageError
 from hpsearch.metrics import DEFAULT, OWN, Metric, metric_named
+from hpsearch.metrics.intervals import interval
 from hpsearch.metrics.scorers import about, scorer_names
 
 
@@ -266,6 +267,20 @@ def test_every_metric_survives_the_way_to_a_worker(task: Any) -> None:
         metric = metric_named(name, task, 2)
         assert pickle.loads(pickle.dumps(metric)) == metric
     assert DEFAULT[task] in OWN
+
+
+@pytest.mark.parametrize(
+    "name", ["f1", "precision", "average_precision", "roc_auc", "log_loss", "jaccard", "mcc"]
+)
+def test_the_first_class_may_be_the_positive_one(name: str) -> None:
+    rng = np.random.default_rng(0)
+    y = (rng.random(90) < 0.3).astype(int)
+    p = rng.dirichlet(np.ones(2), 90)
+    second, first = (metric_named(name, "classification", 2, code) for code in (1, 0))
+    assert first.value(y, p) == pytest.approx(second.value(1 - y, p[:, ::-1]))
+    assert first.constant(y, y) == pytest.approx(second.constant(1 - y, 1 - y))
+    ends, others = interval(first, y, p), interval(second, 1 - y, p[:, ::-1])
+    assert list(ends or ()) == pytest.approx(list(others or ()), abs=0.06)
 
 
 def test_weights_are_refused_where_a_metric_knows_none() -> None:
