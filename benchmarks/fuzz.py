@@ -213,7 +213,7 @@ def use_study(rng: random.Random, folder: Path) -> None:
     file = load_study_file(folder / "study.toml")
     file.space()
     file.fixed()
-    file.objective.metrics("classification", rng.choice([2, 3, 500]))
+    file.objective.metrics("classification", [*map(str, range(rng.choice([2, 3, 500])))])
     if file.training.epochs * file.search.trials > 10**7:
         return
     search = plan_search(file)

@@ -10,6 +10,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from hpsearch.metrics import ACCURACY, Measure
+from hpsearch.metrics.curves import Residuals
 from hpsearch.search.base import RACE
 from hpsearch.search.strategies import DOUBLE
 from hpsearch.space import Categorical, Float, Int, Value
@@ -19,7 +20,7 @@ if TYPE_CHECKING:
     from hpsearch.compare.result import Comparison
     from hpsearch.compare.summary import StrategySummary, Versus
     from hpsearch.engine.summary import Summary, TrialRow
-    from hpsearch.engine.tested import Seen
+    from hpsearch.engine.tested import SeenClasses
 
 __all__ = [
     "AGAIN",
@@ -81,7 +82,20 @@ MANY_CLASSES = 12
 """Of more classes the table shows those that are found worst; of more no confusion matrix fits."""
 
 
-def classes_table(tested: Seen) -> Table | None:
+def seen_tables(seen: SeenClasses | Residuals) -> list[Table]:
+    """The test rows in words: of classes recall and precision, and the confusion matrix."""
+    if not isinstance(seen, Residuals):
+        return list(filter(None, (classes_table(seen), confusion_table(seen))))
+    quantiles = [f"{error:.4g}" for error in seen.quantiles]
+    caption = "Errors on the test rows, true less predicted: so many are below"
+    return [Table(caption, QUANTILES, [quantiles])]
+
+
+QUANTILES = ("5%", "25%", "50%", "75%", "95%")
+"""The shares that `Residuals` has quantiles of."""
+
+
+def classes_table(tested: SeenClasses) -> Table | None:
     """Recall and precision of each class on the test rows; of many those with the least recall."""
     shares = list(zip(tested.classes, tested.by_class, strict=False))
     if not shares:
@@ -98,7 +112,7 @@ def classes_table(tested: Seen) -> Table | None:
     return Table(caption, ("class", "rows", "recall", "precision"), rows)
 
 
-def confusion_table(tested: Seen) -> Table | None:
+def confusion_table(tested: SeenClasses) -> Table | None:
     """The confusion matrix of the test rows; None of many classes."""
     if tested.confusion is None or len(tested.classes) > MANY_CLASSES:
         return None

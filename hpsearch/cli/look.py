@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import math
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
@@ -15,7 +16,8 @@ from hpsearch.writing import in_one_line
 if TYPE_CHECKING:
     from hpsearch.engine.ensemble import Ensemble
     from hpsearch.engine.summary import Summary
-    from hpsearch.engine.tested import Seen
+    from hpsearch.engine.tested import SeenClasses
+    from hpsearch.metrics.curves import Residuals
     from hpsearch.storage import WriteBehindStorage
 
 __all__ = ["best", "studies", "trials"]
@@ -129,7 +131,7 @@ def best(
     """
     from hpsearch.cli.render import ensemble_text, set_table, winner_text
     from hpsearch.storage import open_storage
-    from hpsearch.wording import classes_table, confusion_table
+    from hpsearch.wording import seen_tables
 
     together = None
     if ensemble is not None:
@@ -145,15 +147,11 @@ def best(
     if export is not None:
         _export(store, summary, together, export)
     if as_json:
-        shares = () if seen is None else zip(seen.classes, seen.by_class, strict=False)
-        document = summary.document() | {
-            "classes": {name: share._asdict() for name, share in shares}
-        }
+        document = summary.document() | _seen_document(seen)
         print_json(document if together is None else document | {"ensemble": together.document()})
     else:
         output().print(winner_text(summary), end="")
-        tables = (table(seen) for table in (classes_table, confusion_table) if seen is not None)
-        for table in filter(None, tables):
+        for table in () if seen is None else seen_tables(seen):
             output().print(set_table(table))
         if together is not None:
             output().print(ensemble_text(together), end="")
@@ -168,12 +166,34 @@ def _summary(store: WriteBehindStorage, name: str) -> Summary:
         return summarize(study)
 
 
-def _tested(store: WriteBehindStorage, name: str) -> Seen | None:
+def _tested(store: WriteBehindStorage, name: str) -> SeenClasses | Residuals | None:
     from hpsearch.engine.tested import read_seen
     from hpsearch.storage import load_study, storage_errors
 
     with storage_errors(store.url):
         return read_seen(load_study(store, name))
+
+
+def _seen_document(seen: SeenClasses | Residuals | None) -> dict[str, Any]:
+    """The test rows in terms of JSON: each class, or quantiles of the errors."""
+    from hpsearch.metrics.curves import Residuals
+    from hpsearch.wording import QUANTILES
+
+    if seen is None:
+        return {}
+    if isinstance(seen, Residuals):
+        return {"errors": dict(zip(QUANTILES, seen.quantiles, strict=True))}
+    of_classes = zip(seen.classes, seen.by_class, strict=False)
+    return {
+        "classes": {
+            name: {
+                what: None if math.isnan(number) else number
+                for what, number in share._asdict().items()
+            }
+            for name, share in of_classes
+        },
+        "confusion": None if seen.confusion is None else seen.confusion.astype(int).tolist(),
+    }
 
 
 def _export(

@@ -275,7 +275,7 @@ def _make(
     single = Model.from_bytes(load_model_bytes(runner.store, target._study_id, result["model"]))
     with scratch_folder() as folder:
         data = write_store(folder, dataset, splits)
-        metrics = file.objective.metrics(dataset.task, len(dataset.classes))
+        metrics = file.objective.metrics(dataset.task, dataset.classes)
         run = Run(runner, file, target, lease, dataset, splits, data, metrics)
         metric = run.metric
         candidates = study.candidates(members)
@@ -297,8 +297,8 @@ def _make(
     test = splits[0].test
     X, y, weight = dataset.X[test], dataset.y[test], dataset.weights_of(test)
     predictions = model.answers(X)
-    certain: Any = {"weight": weight, "groups": run.test_groups}
-    ends, alone = interval(metric, y, predictions, **certain), result["test_interval"]
+    certain: Any = {"weight": weight, "groups": run.groups_of(test)}
+    ends, alone_ends = interval(metric, y, predictions, **certain), result["test_interval"]
     difference = difference_interval(metric, y, predictions, single.answers(X), **certain)
     ensemble = Ensemble(
         study=target.study_name,
@@ -319,7 +319,7 @@ def _make(
         test_interval=None if ends is None else (ends.low, ends.high),
         single_test=result["test"],
         difference_interval=None if difference is None else (difference.low, difference.high),
-        single_test_interval=None if alone is None else tuple(alone),
+        single_test_interval=None if alone_ends is None else tuple(alone_ends),
         test_rows=len(test),
         model="",
         measure=Measure(metric.name, metric.direction, metric.bounds),

@@ -116,7 +116,7 @@ def run_with(
     target = open_study(store, study) if study.name in study_names(store) else None
     finished = target is not None and _is_finished(target, study, trials)
     dataset, splits = runner.data(study)
-    metrics = study.objective.metrics(dataset.task, len(dataset.classes))
+    metrics = study.objective.metrics(dataset.task, dataset.classes)
     metric = metrics[0]
     study.class_weights(dataset.classes)  # refuses a label that there is none of
     prior = read_prior(store, study, target)
@@ -226,7 +226,7 @@ def _complete(
         "validation_std": winner.std,
         "validation_scores": [metric.of_score(score) for score in winner.scores],
         "validation_slots": [list(slot) for slot in winner.slots],
-        **measured(run.metrics, refit.predictions, y, run.test_groups, weight),
+        **measured(run.metrics, refit.predictions, y, run.groups_of(test), weight),
         "refits": attempts,
         "diverged": refit.diverged,
         "tests": 1 if before is None else before["tests"] + 1,
@@ -242,7 +242,7 @@ def _complete(
     }
     beside = [baseline.kept(tested=True) for baseline in ready.baselines]
     result = figures | {"model": digest, "budget": budget, "baselines": beside}
-    if not run.tested and (seen := looked_at(refit.predictions, y)) is not None:
+    if not run.tested and (seen := looked_at(refit.predictions, y, metric.positive)) is not None:
         record.write_metadata(target, TESTED, seen)
     record.write_metadata(target, "result", result)
     return refit.predictions

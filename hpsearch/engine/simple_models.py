@@ -74,7 +74,7 @@ def simple_models_of(
             dataset, splits = runner.data(study)
             check_same_data(target, dataset)
             data = write_store(folder, dataset, splits)
-            metrics = study.objective.metrics(dataset.task, len(dataset.classes))
+            metrics = study.objective.metrics(dataset.task, dataset.classes)
             run = Run(runner, study, target, lease, dataset, splits, data, metrics)
             digest = record.read_metadata(target, "result")["model"]
             model = Model.from_bytes(load_model_bytes(runner.store, target._study_id, digest))
@@ -100,7 +100,7 @@ def _in_validation(study: StudyFile, workers: int | None) -> Untested:
         scratch_folder() as folder,
     ):
         dataset, splits = interrupts.interruptible(lambda: study_data(study.data, study.seed))
-        metric, *_ = study.objective.metrics(dataset.task, len(dataset.classes))
+        metric, *_ = study.objective.metrics(dataset.task, dataset.classes)
         data = write_store(folder, dataset, splits)
         models = rivals_in_validation(pool, interrupts, study, data, dataset, splits, metric)
         values = [constant_in_validation(metric, dataset, split) for split in splits]

@@ -5,7 +5,7 @@ The rows are used once. What is kept of them is enough for all pictures, and sma
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -17,9 +17,11 @@ from hpsearch.metrics.curves import (
     ClassShare,
     Curve,
     Reliability,
+    Residuals,
     by_class,
     calibration,
     precision_recall_curve,
+    residuals,
     roc_curve,
 )
 from hpsearch.metrics.intervals import interval
@@ -29,7 +31,7 @@ from hpsearch.metrics.probabilities import auc_of_two, precision_of_two
 if TYPE_CHECKING:
     from optuna import Study
 
-__all__ = ["TESTED", "ClassCurves", "Seen", "looked_at", "measured", "read_seen"]
+__all__ = ["TESTED", "ClassCurves", "SeenClasses", "looked_at", "measured", "read_seen"]
 
 TESTED = "tested"
 """Of a study: what its winner made of the test rows; see `looked_at`."""
@@ -70,41 +72,50 @@ def measured(
     }
 
 
-def looked_at(p: np.ndarray, y: np.ndarray) -> dict[str, Any] | None:
+def looked_at(
+    predictions: np.ndarray, y: np.ndarray, positive: int = POSITIVE
+) -> dict[str, Any] | None:
     """What pictures of the test part need, in terms of JSON.
 
     Args:
-        p: the probabilities of the classes for the rows (n, classes).
-        y: their classes (n,).
+        predictions: as for `measured`.
+        y: likewise.
+        positive: the code of the class that is looked for, of two.
 
     Returns:
-        The confusion matrix, the curves of classes, and the calibration: of the positive class of
-        two, of several of the label that a row got. None where they are not finite, and of a
-        quantity.
+        Of classes the confusion matrix, curves, and the calibration: of the positive class of two,
+        of several of the label that a row got. Of a quantity rows with both values, and quantiles
+        of the errors. None where predictions are not finite.
     """
-    if p.ndim == 1 or not np.isfinite(p).all():
+    if not np.isfinite(predictions).all():
         return None
-    classes, labels = p.shape[1], p.argmax(axis=1)
-    codes = [POSITIVE] if classes == 2 else list(range(classes))
-    areas = {code: auc_of_two(y == code, p[:, code]) for code in codes}
+    if predictions.ndim == 1:
+        seen = residuals(y, predictions)
+        predicted, true, quantiles = _digits([seen.predicted, seen.true, seen.quantiles])
+        return {"predicted": predicted, "true": true, "quantiles": quantiles}
+    classes, labels = predictions.shape[1], predictions.argmax(axis=1)
+    codes = [positive] if classes == 2 else list(range(classes))
+    areas = {code: auc_of_two(y == code, predictions[:, code]) for code in codes}
     known = sorted((code for code in codes if areas[code] >= 0), key=areas.__getitem__)[:CURVES]
-    sure = (y == POSITIVE, p[:, POSITIVE]) if classes == 2 else (labels == y, p.max(axis=1))
-    bins = calibration(*sure)
+    sure = (labels == y, predictions.max(axis=1))
+    if classes == 2:
+        sure = (y == positive, predictions[:, positive])
     return {
         "confusion": confusion_matrix(y, labels, classes=classes).astype(int).tolist()
         if classes <= MOST
         else None,
-        "curves": [
-            {
-                "class": code,
-                "roc_auc": areas[code],
-                "average_precision": precision_of_two(y == code, p[:, code]),
-                "roc": _digits(roc_curve(y == code, p[:, code])),
-                "precision_recall": _digits(precision_recall_curve(y == code, p[:, code])),
-            }
-            for code in sorted(known)
-        ],
-        "calibration": _digits(bins),
+        "curves": [_curves(code, areas[code], y, predictions[:, code]) for code in sorted(known)],
+        "calibration": _digits(calibration(*sure)),
+    }
+
+
+def _curves(code: int, area: float, y: np.ndarray, decision: np.ndarray) -> dict[str, Any]:
+    return {
+        "class": code,
+        "roc_auc": area,
+        "average_precision": precision_of_two(y == code, decision),
+        "roc": _digits(roc_curve(y == code, decision)),
+        "precision_recall": _digits(precision_recall_curve(y == code, decision)),
     }
 
 
@@ -126,8 +137,8 @@ class ClassCurves:
 
 
 @dataclass(frozen=True)
-class Seen:
-    """What a winner made of the test rows.
+class SeenClasses:
+    """What a winner made of test rows that have classes.
 
     Attributes:
         classes: their names.
@@ -147,7 +158,7 @@ class Seen:
         return [] if self.confusion is None else by_class(self.confusion)
 
 
-def read_seen(study: Study) -> Seen | None:
+def read_seen(study: Study) -> SeenClasses | Residuals | None:
     """What a study keeps of its test rows; None of one that is not tested, or older.
 
     Raises:
@@ -158,34 +169,44 @@ def read_seen(study: Study) -> Seen | None:
     if kept is None or about is None:
         return None
     with metadata_errors(study, TESTED):
-        names = tuple(about["classes"])
-        cells = None if kept["confusion"] is None else np.array(kept["confusion"], dtype=np.float64)
-        if cells is not None and cells.shape != (len(names), len(names)):
-            raise ValueError(f"a confusion matrix of shape {cells.shape}")
-        return Seen(
-            names,
-            cells,
-            tuple(
-                ClassCurves(
-                    names[one["class"]],
-                    one["roc_auc"],
-                    one["average_precision"],
-                    Curve(*_arrays(one["roc"])),
-                    Curve(*_arrays(one["precision_recall"])),
-                )
-                for one in kept["curves"]
-            ),
-            Reliability(*_arrays(kept["calibration"])),
-        )
+        if "predicted" in kept:
+            predicted, true, quantiles = _arrays(
+                kept[k] for k in ("predicted", "true", "quantiles")
+            )
+            if len(predicted) != len(true) or len(quantiles) != 5:
+                raise ValueError("as many true values as predicted ones, and five quantiles")
+            return Residuals(predicted, true, tuple(quantiles.tolist()))
+        return _seen_classes(kept, tuple(about["classes"]))
 
 
-def _digits(columns: Sequence[np.ndarray]) -> list[list[float | None]]:
+def _seen_classes(kept: Mapping[str, Any], names: tuple[str, ...]) -> SeenClasses:
+    cells = None if kept["confusion"] is None else np.array(kept["confusion"], dtype=np.float64)
+    if cells is not None and cells.shape != (len(names), len(names)):
+        raise ValueError(f"a confusion matrix of shape {cells.shape}")
+    return SeenClasses(
+        names,
+        cells,
+        tuple(
+            ClassCurves(
+                names[one["class"]],
+                one["roc_auc"],
+                one["average_precision"],
+                Curve(*_arrays(one["roc"])),
+                Curve(*_arrays(one["precision_recall"])),
+            )
+            for one in kept["curves"]
+        ),
+        Reliability(*_arrays(kept["calibration"])),
+    )
+
+
+def _digits(columns: Iterable[Iterable[float]]) -> list[list[float | None]]:
     """Numbers in few digits; what is infinite is null."""
     return [
-        [float(f"{x:.4g}") if np.isfinite(x) else None for x in column.tolist()]
+        [float(f"{x:.4g}") if np.isfinite(x) else None for x in map(float, column)]
         for column in columns
     ]
 
 
-def _arrays(columns: Sequence[Sequence[float | None]]) -> list[np.ndarray]:
+def _arrays(columns: Iterable[Sequence[float | None]]) -> list[np.ndarray]:
     return [np.array([np.inf if x is None else x for x in c], dtype=np.float64) for c in columns]

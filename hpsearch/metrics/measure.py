@@ -99,10 +99,10 @@ class Measure:
 TITLES = {
     "f1": "F1",
     "f1_macro": "F1 (macro)",
-    "mae": "mean absolute error",
-    "mcc": "Matthews correlation",
+    "mae": "MAE",
+    "mcc": "MCC",
     "r2": "R²",
-    "rmse": "root mean squared error",
+    "rmse": "RMSE",
     "roc_auc": "ROC AUC",
 }
 """Where the name alone would not do as a heading."""

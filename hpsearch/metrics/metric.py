@@ -11,6 +11,7 @@ import numpy as np
 
 from hpsearch.errors import DataError, UsageError
 from hpsearch.metrics.arrays import Array, Weight
+from hpsearch.metrics.labels import POSITIVE
 from hpsearch.metrics.measure import Measure
 
 __all__ = ["Metric", "Needs", "Task"]
@@ -33,6 +34,7 @@ class Metric(Measure):
         undefined: its value where the true classes leave it undefined, whatever is predicted; None
             where such data cannot be measured with it.
         classes: how many there are, in a classification.
+        positive: the code of the class that is looked for, of two.
         weighted: whether rows may have weights.
         dear: whether it takes too long for every epoch.
     """
@@ -42,6 +44,7 @@ class Metric(Measure):
     compute: Callable[[Any, Any, Weight], float]
     undefined: float | None = None
     classes: int = 0
+    positive: int = POSITIVE
     weighted: bool = True
     dear: bool = False
 
@@ -71,8 +74,11 @@ class Metric(Measure):
             raise UsageError(
                 f"the metric {self.name} knows no weights of rows; choose another.", key="metric"
             )
+        needed = self.needed(predictions)
+        if self.classes == 2 and self.positive != POSITIVE:
+            y, needed = 1 - y, self._of_the_other(needed)
         with np.errstate(all="ignore"):
-            return self.compute(y, self.needed(predictions), weight)
+            return self.compute(y, needed, weight)
 
     def needed(self, predictions: np.ndarray) -> np.ndarray:
         """Of a model's predictions what the metric reads: labels, decisions, or all of them."""
@@ -150,6 +156,12 @@ class Metric(Measure):
         # Of two classes either may be best, of several one of the largest.
         for code in np.argsort(-counts, kind="stable")[:2]:
             yield np.asarray(code)
+
+    def _of_the_other(self, needed: np.ndarray) -> np.ndarray:
+        """Labels, probabilities or decisions of two classes, where the first is the positive."""
+        if self.needs == "probabilities":
+            return needed[:, ::-1]
+        return 1 - needed if self.needs == "labels" else -needed
 
     @staticmethod
     def _answers(constant: Array, y: np.ndarray) -> np.ndarray:

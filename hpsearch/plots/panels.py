@@ -80,8 +80,9 @@ PANELS = {
     ),
     "winner": Panel(
         "The winner on the test rows",
-        "Who is taken for whom; how many of a class are found at the price of how many others; and "
-        "whether its probabilities may be believed.",
+        "Of classes: who is taken for whom, how many of a class are found at the price of how many "
+        "others, and whether probabilities may be believed. Of a quantity: what was true of what "
+        "was predicted.",
         winner_data,
         winner_figures,
         tables=winner_tables,

@@ -12,7 +12,8 @@ from hpsearch.engine import record
 from hpsearch.engine.environment import environment
 from hpsearch.engine.identity import kept_study_file
 from hpsearch.engine.summary import Summary, TrialRow, states_text, summarize
-from hpsearch.engine.tested import Seen, read_seen
+from hpsearch.engine.tested import SeenClasses, read_seen
+from hpsearch.metrics.curves import Residuals
 from hpsearch.search.distributions import as_value, from_distribution
 from hpsearch.space import Categorical, Float, Int, Parameter
 from hpsearch.storage import load_epochs, load_study, storage_errors
@@ -58,7 +59,7 @@ class StudyView:
     machine: Mapping[str, str] = field(default_factory=dict)
     comparison: str | None = None
     advice: tuple[Recommendation, ...] = ()
-    seen: Seen | None = None
+    seen: SeenClasses | Residuals | None = None
 
     @property
     def name(self) -> str:

@@ -7,11 +7,11 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from hpsearch.engine.tested import ClassCurves, Seen
-from hpsearch.metrics.curves import Curve
+from hpsearch.engine.tested import ClassCurves, SeenClasses
+from hpsearch.metrics.curves import Curve, Residuals
 from hpsearch.plots.style import BLUE, CYCLE, GREY, Figure, blank_figure, label
 from hpsearch.plots.view import NothingToDraw, StudyView, scored
-from hpsearch.wording import Table, classes_table
+from hpsearch.wording import Table, seen_tables
 
 __all__ = ["WinnerData", "winner_data", "winner_figures", "winner_tables"]
 
@@ -25,10 +25,10 @@ class WinnerData:
 
     Attributes:
         seen: the numbers.
-        note: what the calibration is of.
+        note: what they are of.
     """
 
-    seen: Seen
+    seen: SeenClasses | Residuals
     note: str
 
 
@@ -38,16 +38,27 @@ def winner_data(view: StudyView) -> WinnerData:
     Raises:
         NothingToDraw: the study is not tested yet, or keeps nothing of them.
     """
-    if view.seen is None:
+    seen = view.seen
+    if seen is None:
         scored(view)  # where nothing has a score, it says so
         raise NothingToDraw(
             "This study keeps nothing of its test rows but their metric."
             if view.summary.test is not None
             else "The test part was not used yet."
         )
-    seen = view.seen
+    if isinstance(seen, Residuals):
+        rows = view.summary.test_rows or len(seen.predicted)
+        few = len(seen.predicted) < rows
+        return WinnerData(
+            seen,
+            f"{len(seen.predicted):,} of {rows:,} test rows, evenly by what was predicted."
+            if few
+            else f"All {rows:,} test rows.",
+        )
     two = len(seen.classes) == 2
-    of = f"the probability of {seen.classes[1]}" if two else "how sure of its label the network was"
+    of = "how sure of its label the network was"
+    if two and seen.curves:
+        of = f"the probability of {seen.curves[0].name}"
     fewer = (
         f" Curves of the {len(seen.curves)} classes of {len(seen.classes)} that are ranked worst."
         if not two and len(seen.curves) < len(seen.classes)
@@ -61,35 +72,76 @@ def winner_data(view: StudyView) -> WinnerData:
 
 
 def winner_figures(data: WinnerData) -> list[Figure]:
-    """The confusion matrix, the curves of ROC and of precision and recall, and the calibration."""
-    figures = [] if data.seen.confusion is None else [_confusion(data.seen)]
-    if data.seen.curves:
+    """Of classes confusion, curves and calibration; of a quantity true values and errors."""
+    seen = data.seen
+    if isinstance(seen, Residuals):
+        return [_true(seen), _errors(seen)]
+    figures = [] if seen.confusion is None else [_confusion(seen)]
+    if seen.curves:
         figures += [
             _curves(
-                data.seen.curves,
+                seen.curves,
                 "false positive rate",
                 "true positive rate",
                 lambda one: one.roc,
                 lambda one: f"area {one.roc_auc:.3f}",
             ),
             _curves(
-                data.seen.curves,
+                seen.curves,
                 "recall",
                 "precision",
                 lambda one: one.precision_recall,
                 lambda one: f"average precision {one.average_precision:.3f}",
             ),
         ]
-    return [*figures, _calibration(data.seen)]
+    return [*figures, _calibration(seen)]
 
 
 def winner_tables(data: WinnerData) -> Sequence[Table]:
-    """Recall and precision of each class."""
-    table = classes_table(data.seen)
-    return [] if table is None else [table]
+    """Recall and precision of each class, or quantiles of the errors."""
+    return seen_tables(data.seen)[:1]
 
 
-def _confusion(seen: Seen) -> Figure:
+def _true(seen: Residuals) -> Figure:
+    figure = blank_figure("predicted", "true", height=400)
+    ends = [float(seen.predicted.min()), float(seen.predicted.max())]
+    _line(figure, ends, ends)
+    _points(figure, seen.predicted, seen.true, "predicted %{x:.4~g}, true %{y:.4~g}")
+    return figure
+
+
+def _errors(seen: Residuals) -> Figure:
+    figure = blank_figure("predicted", "error (true less predicted)", height=360)
+    _line(figure, [float(seen.predicted.min()), float(seen.predicted.max())], [0.0, 0.0])
+    errors = seen.true - seen.predicted
+    _points(figure, seen.predicted, errors, "predicted %{x:.4~g}, %{y:+.4~g} off")
+    return figure
+
+
+def _line(figure: Figure, x: Sequence[float], y: Sequence[float]) -> None:
+    """Where all points would lie if the winner were perfect."""
+    figure.add_scatter(
+        x=x,
+        y=y,
+        mode="lines",
+        line={"color": GREY, "dash": "dash", "width": 1},
+        hoverinfo="skip",
+        showlegend=False,
+    )
+
+
+def _points(figure: Figure, x: np.ndarray, y: np.ndarray, hover: str) -> None:
+    figure.add_scatter(
+        x=x.astype(np.float32),
+        y=y.astype(np.float32),
+        mode="markers",
+        marker={"color": BLUE, "size": 5, "opacity": 0.6},
+        showlegend=False,
+        hovertemplate=f"{hover}<extra></extra>",
+    )
+
+
+def _confusion(seen: SeenClasses) -> Figure:
     assert seen.confusion is not None
     names = [label(name if len(name) <= NAME else f"{name[: NAME - 1]}…") for name in seen.classes]
     rows = seen.confusion.sum(axis=1, keepdims=True)
@@ -146,17 +198,10 @@ def _curves(
     return figure
 
 
-def _calibration(seen: Seen) -> Figure:
+def _calibration(seen: SeenClasses) -> Figure:
     bins = seen.calibration
     figure = blank_figure("probability", "share that was so", height=400)
-    figure.add_scatter(
-        x=[0, 1],
-        y=[0, 1],
-        mode="lines",
-        line={"color": GREY, "dash": "dash", "width": 1},
-        hoverinfo="skip",
-        showlegend=False,
-    )
+    _line(figure, [0.0, 1.0], [0.0, 1.0])
     figure.add_scatter(
         x=bins.predicted.astype(np.float32),
         y=bins.observed.astype(np.float32),

@@ -18,7 +18,7 @@ import numpy as np
 
 from hpsearch.data import DataHandle, Fold, Preprocessor
 from hpsearch.data.target import Scale
-from hpsearch.metrics import DEFAULT, OWN, Metric, Task, metric_named
+from hpsearch.metrics import DEFAULT, OWN, POSITIVE, Metric, Task, metric_named
 from hpsearch.nn import EpochRecord, Network, NetworkConfig, TrainingResult, train
 from hpsearch.space import Value
 from hpsearch.training.diagnosis import Finding, diagnose
@@ -54,6 +54,7 @@ class Job:
         also: the names of metrics to record beside.
         class_weights: how much the samples of each class count, by its code; None for what the
             configuration says.
+        positive: the code of the class that metrics look for, of two.
     """
 
     data: DataHandle
@@ -64,6 +65,7 @@ class Job:
     metric: str = DEFAULT["classification"]
     also: tuple[str, ...] = ()
     class_weights: tuple[float, ...] | None = None
+    positive: int = POSITIVE
 
 
 @dataclass(frozen=True)
@@ -122,7 +124,9 @@ def train_job(
     spec = TrainingSpecification.of(job.configuration, epochs=job.epochs)
     data, kind, variance = job.data, spec.preprocessing, spec.variance
     task: Task = "classification" if data.n_classes else "regression"
-    metric, *also = (metric_named(name, task, data.n_classes) for name in (job.metric, *job.also))
+    metric, *also = (
+        metric_named(name, task, data.n_classes, job.positive) for name in (job.metric, *job.also)
+    )
     result = train_folds(
         (data.fold(k, kind, variance=variance) for k in range(data.n_folds)),
         data.n_classes,

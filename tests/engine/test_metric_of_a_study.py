@@ -10,12 +10,14 @@ import numpy as np
 import optuna
 import pytest
 from here import Here
+from sklearn import metrics as sk
 
 from hpsearch.data import load_dataset, make_splits, write_store
 from hpsearch.engine import run_study
 from hpsearch.engine.ensemble import make_ensemble
 from hpsearch.engine.reuse import _version, job_digest
 from hpsearch.engine.summary import Summary, summarize
+from hpsearch.engine.tested import SeenClasses
 from hpsearch.errors import StudyFileError, UsageError
 from hpsearch.metrics import metric_named
 from hpsearch.plots import read_view
@@ -140,6 +142,16 @@ def test_the_metric_of_a_study_that_has_begun_stays(here: Here, db: str) -> None
         run_study(study('metric = "f1_macro"'), storage=db)
 
 
+def test_the_default_may_be_named_later(here: Here, db: str) -> None:
+    run_study(study(""), storage=db)
+    done = len(here.jobs)
+    run_study(study('metric = "accuracy"'), storage=db)
+    run_study(study(""), storage=db)
+    assert len(here.jobs) == done
+    with pytest.raises(UsageError, match=r"objective\.metric was accuracy and is log_loss"):
+        run_study(study('metric = "log_loss"'), storage=db)
+
+
 def test_a_study_that_is_there_and_goes_the_other_way_is_refused(here: Here, db: str) -> None:
     optuna.create_study(study_name="s", storage=open_storage(db), direction="maximize")
     with pytest.raises(UsageError, match="maximizes, and log_loss is to be minimized"):
@@ -190,6 +202,39 @@ def test_where_all_trainings_are_measured_on_rare_cases_the_constant_is_beside(
     assert beside.value > 0.7
     assert any(isinstance(job, RefitJob) for job in here.jobs)
     assert summarize(load_study(open_storage(db), "s")).score_name == "validation F1"
+
+
+def test_another_class_can_be_the_one_that_is_looked_for(here: Here, db: str) -> None:
+    asked = 'metric = "f1"\nalso = ["average_precision", "recall"]\npositive = "malignant"'
+    summary = run_study(study(asked, data="breast_cancer"), storage=db)
+    data = load_dataset("breast_cancer")
+    rows = make_splits(data.y, seed=3)[0].test
+    found = data.classes.index("malignant")
+    said = network(db, summary).predict_proba(data.X[rows])
+    labels, y = said.argmax(axis=1) == found, data.y[rows] == found
+    assert summary.test == pytest.approx(sk.f1_score(y, labels))
+    assert summary.test_also["recall"] == pytest.approx(sk.recall_score(y, labels))
+    area = sk.average_precision_score(y, said[:, found])
+    assert summary.test_also["average_precision"] == pytest.approx(area, abs=1e-3)
+    [beside] = summary.baselines[:1]
+    assert beside.does == "always answering 'malignant'"
+    view = read_view(open_storage(db), "s")
+    assert isinstance(view.seen, SeenClasses)
+    assert [curve.name for curve in view.seen.curves] == ["malignant"]
+
+
+@pytest.mark.parametrize(
+    ("data", "sentence"),
+    [
+        ("breast_cancer", "names the label 'no', of no row; the labels are 'malignant' and"),
+        ("iris", "tells which of two classes is looked for, and there are 3"),
+    ],
+)
+def test_a_positive_label_that_there_is_none_of_is_refused(
+    here: Here, db: str, data: str, sentence: str
+) -> None:
+    with pytest.raises(UsageError, match=sentence):
+        run_study(study('positive = "no"', data=data), storage=db)
 
 
 @pytest.mark.parametrize("metric", ["accuracy", "log_loss"])

@@ -12,8 +12,10 @@ from views import trial, view_of
 
 from hpsearch.engine import record
 from hpsearch.engine.metadata import SHAPES
-from hpsearch.engine.tested import TESTED, Seen, looked_at, read_seen
+from hpsearch.engine.tested import TESTED, SeenClasses, looked_at, read_seen
 from hpsearch.errors import StorageError
+from hpsearch.metrics.curves import Residuals
+from hpsearch.nn.losses import softmax
 from hpsearch.plots import NothingToDraw
 from hpsearch.plots.winner import winner_data, winner_figures, winner_tables
 from hpsearch.wording import classes_table, confusion_table
@@ -22,7 +24,7 @@ from hpsearch.wording import classes_table, confusion_table
 def outputs(classes: int, rows: int = 400, seed: int = 0) -> tuple[np.ndarray, np.ndarray]:
     rng = np.random.default_rng(seed)
     y = rng.integers(0, classes, rows)
-    return rng.standard_normal((rows, classes)) + 2 * np.eye(classes)[y], y
+    return softmax(rng.standard_normal((rows, classes)) + 2 * np.eye(classes)[y]), y
 
 
 def study_of(seen: object, classes: int) -> optuna.Study:
@@ -45,13 +47,13 @@ def study_of(seen: object, classes: int) -> optuna.Study:
     return study
 
 
-def kept(classes: int, monkeypatch: pytest.MonkeyPatch, rows: int = 400) -> Seen:
+def kept(classes: int, monkeypatch: pytest.MonkeyPatch, rows: int = 400) -> SeenClasses:
     """As it comes back from a store."""
     monkeypatch.setitem(SHAPES, "data", dict)
     seen = looked_at(*outputs(classes, rows))
-    assert len(json.dumps(seen)) < 60_000
+    assert len(json.dumps(seen)) < 40_000
     read = read_seen(study_of(seen, classes))
-    assert read is not None
+    assert isinstance(read, SeenClasses)
     return read
 
 
@@ -135,3 +137,23 @@ def test_damage_is_told(damage: dict[str, object], monkeypatch: pytest.MonkeyPat
     assert seen is not None
     with pytest.raises(StorageError, match="damaged: hpsearch:tested"):
         read_seen(study_of(seen | damage, 2))
+
+
+def test_a_quantity_has_its_true_values_and_errors(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(SHAPES, "data", dict)
+    rng = np.random.default_rng(0)
+    predicted = rng.standard_normal(3000) * 40
+    kept = looked_at(predicted, predicted + 5.0)
+    read = read_seen(study_of(kept, 0))
+    assert isinstance(read, Residuals)
+    view = view_of(trial(0, 0.9))
+    view = replace(view, seen=read, summary=replace(view.summary, test=5.0, test_rows=3000))
+    data = winner_data(view)
+    assert data.note == "1,000 of 3,000 test rows, evenly by what was predicted."
+    true, errors = winner_figures(data)
+    assert true.layout.yaxis.title.text == "true"
+    assert errors.data[1].y == pytest.approx(np.full(1000, 5.0), abs=0.1)
+    [table] = winner_tables(data)
+    assert table.rows == [["5", "5", "5", "5", "5"]]
+    with pytest.raises(StorageError, match="damaged"):
+        read_seen(study_of({"predicted": [1.0], "true": [], "quantiles": [0.0] * 5}, 0))
