@@ -296,6 +296,8 @@ def scores(summary: Summary) -> Iterator[Score]:
             low, high = map(text, summary.test_interval)
             remark = f"95% interval {low} to {high}, {remark}"
         yield Score(summary.test_name, text(summary.test), remark)
+    if summary.threshold is not None:
+        yield Score("threshold", f"{summary.threshold:.3g}", "chosen on the validation rows")
     for name, value in summary.test_also.items():
         yield Score(f"test {Measure(name).title}", f"{value:.4g}", "")
     for baseline in summary.baselines:

@@ -22,6 +22,7 @@ from hpsearch.study_file.data import study_data
 from hpsearch.training.jobs import Job
 
 if TYPE_CHECKING:
+    import numpy as np
     import optuna
 
     from hpsearch.data import DataHandle, Dataset, Split
