@@ -596,7 +596,7 @@ def make_model(rng: random.Random, folder: Path) -> None:
             rng.choice(["relu", "prelu", "maxout"]),
             batch_norm=rng.random() < 0.5,
         )
-        kind = rng.choice(["none", "standardize", "pca", "whiten"])
+        kind = rng.choice(["none", "standardize", "robust", "quantile", "pca", "whiten"])
         prepared = Preprocessor.fit(X, kind, categories={2: ("no", "yes")})
         network = Network(prepared.n_features_out, 2, config, rng=made)
         members.append(Member(config, network.state(), prepared))

@@ -59,7 +59,7 @@ def measure(data: str, names: Sequence[str], options: argparse.Namespace) -> Non
         for name in names:
             metric = metric_named(name, "classification", handle.n_classes)
             start = time.process_time()
-            measured([metric], refit.predictions, dataset.y[splits[0].test], None)
+            measured([metric], refit.predictions, dataset.y[splits[0].test])
             once, cost = time.process_time() - start, least[name] / least[names[0]] - 1
             print(f"{data:15s} {name:20s} {least[name]:9.4f} {cost:8.1%} {once:8.3f}", flush=True)
 

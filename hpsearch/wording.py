@@ -328,7 +328,7 @@ def beside(summary: Summary) -> str:
         far = amount(high) if low >= 0 else amount(high, "better" if better > 0 else "worse")
         told += f" (95% interval {near} to {far})"
     if rival.cut:
-        told += f", though it was cut at {rival.cut}"
+        told += f", though it was cut after {rival.cut}"
     if rival.surely_better:
         trees = rival.kind == "boosting"
         told += f": this table may be better served by {'trees' if trees else 'it'}"

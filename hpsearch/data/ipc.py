@@ -46,7 +46,9 @@ def read_arrow(path: Path) -> Any:
         raise DataError(f"{path} is of the first version of Feather; write it again.")
     messages = memoryview(content)[len(MAGIC) if content.startswith(MAGIC) else 0 :]
     try:
-        with pa.ipc.open_stream(pa.py_buffer(messages)) as source:
+        # A native thread that lets go of Python's bytes as the process ends would abort it.
+        options = pa.ipc.IpcReadOptions(use_threads=False)
+        with pa.ipc.open_stream(pa.py_buffer(messages), options=options) as source:
             schema = source.schema
             plain_columns(path, schema)
             _check_messages(path, packed, messages, len(schema))

@@ -42,6 +42,7 @@ def load_dataset(
     sheet: str | None = None,
     dividing: DividingColumns | None = None,
     task: Task | None = None,
+    weight: str | None = None,
     validation_path: str | Path | None = None,
     test_path: str | Path | None = None,
 ) -> Dataset:
@@ -63,6 +64,7 @@ def load_dataset(
         sheet: of a workbook (.xlsx); the first by default.
         dividing: columns that say how rows are divided.
         task: whether the target holds classes or a quantity; None to decide by what it holds.
+        weight: the column that says how much a row counts.
         validation_path: another table, whose rows are for validation.
         test_path: another table, whose rows are for the test.
 
@@ -90,6 +92,7 @@ def load_dataset(
         sheet,
         dividing or DividingColumns(),
         task,
+        weight,
     )
     if name is None:
         assert path is not None

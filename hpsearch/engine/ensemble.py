@@ -285,7 +285,9 @@ def _make(
             [one.predictions for one in again],
             again[0].y,
             min(members, len(again)),
-            lambda y, predictions: metric.score(metric.value(y, predictions)),
+            lambda k, predictions: metric.score(
+                metric.value(again[0].y[k], predictions, again[0].weight[k])
+            ),
         )
         tell(f"training {len(steps)} of them on training and validation data together")
         chosen = [candidates[step.candidate].slot for step in steps]
@@ -293,14 +295,11 @@ def _make(
         trained = refit_all(run, plans, "a member's last training")
     model = model_of(dataset, [refit for refit, _ in trained])
     test = splits[0].test
-    y, groups = dataset.y[test], run.groups_of(test)
-    predictions, alone = (
-        (one.predict_proba if dataset.classes else one.predict)(dataset.X[test])
-        for one in (model, single)
-    )
-    ends = interval(metric, y, predictions, groups=groups)
-    difference = difference_interval(metric, y, predictions, alone, groups=groups)
-    alone_ends = result["test_interval"]
+    X, y, weight = dataset.X[test], dataset.y[test], dataset.weights_of(test)
+    predictions = model.answers(X)
+    certain: Any = {"weight": weight, "groups": run.test_groups}
+    ends, alone = interval(metric, y, predictions, **certain), result["test_interval"]
+    difference = difference_interval(metric, y, predictions, single.answers(X), **certain)
     ensemble = Ensemble(
         study=target.study_name,
         members=tuple(
@@ -316,11 +315,11 @@ def _make(
         raced=bool(study.raced),
         unlike=sum(a.score != r.score for a, r in zip(again, candidates, strict=True)),
         single_validation=metric.of_score(again[0].score),
-        test=metric.value(y, predictions),
+        test=metric.value(y, predictions, weight),
         test_interval=None if ends is None else (ends.low, ends.high),
         single_test=result["test"],
         difference_interval=None if difference is None else (difference.low, difference.high),
-        single_test_interval=None if alone_ends is None else tuple(alone_ends),
+        single_test_interval=None if alone is None else tuple(alone),
         test_rows=len(test),
         model="",
         measure=Measure(metric.name, metric.direction, metric.bounds),

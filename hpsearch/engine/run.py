@@ -218,7 +218,7 @@ def _complete(
     [(refit, attempts)] = refit_all(run, chosen, "the winner's last training")
     before = record.read_metadata(target, "result")
     metric, test = run.metric, run.splits[0].test
-    y = run.dataset.y[test]
+    y, weight = run.dataset.y[test], run.dataset.weights_of(test)
     figures = {
         "configuration": dict(winner.configuration),
         "metric": metric.name,
@@ -226,7 +226,7 @@ def _complete(
         "validation_std": winner.std,
         "validation_scores": [metric.of_score(score) for score in winner.scores],
         "validation_slots": [list(slot) for slot in winner.slots],
-        **measured(run.metrics, refit.predictions, y, run.groups_of(test)),
+        **measured(run.metrics, refit.predictions, y, run.test_groups, weight),
         "refits": attempts,
         "diverged": refit.diverged,
         "tests": 1 if before is None else before["tests"] + 1,

@@ -24,7 +24,6 @@ from hpsearch.training.jobs import Job
 if TYPE_CHECKING:
     import numpy as np
     import optuna
-    from numpy.typing import NDArray
 
     from hpsearch.data import DataHandle, Dataset, Split
     from hpsearch.engine.events import OnEvent
@@ -181,11 +180,6 @@ class Run:
     opening: Sequence[Slot] = ()
     shares: Sequence[float] = ()
 
-    def groups_of(self, rows: NDArray[np.int64]) -> NDArray[np.int64] | None:
-        """The groups of rows, by which intervals are drawn where rows are divided so."""
-        groups = self.dataset.division.groups
-        return None if groups is None else groups[rows]
-
     def share(self, stage: int) -> float:
         """The share of the budget that may be spent by the end of a stage."""
         return self.shares[stage] if stage < len(self.shares) else 1.0
@@ -215,6 +209,14 @@ class Run:
     def class_weights(self) -> tuple[float, ...] | None:
         """How much the samples of each class count, where the study file has a table of it."""
         return self.study.class_weights(self.dataset.classes)
+
+    @property
+    def test_groups(self) -> np.ndarray | None:
+        """The group of each row of the test part, where rows were divided by group."""
+        groups = self.dataset.division.groups
+        if self.study.data.kind_of_split != "group" or groups is None:
+            return None
+        return groups[self.splits[0].test]
 
     def cost(self, slot: Slot) -> float:
         """The floating-point operations of a slot's training."""

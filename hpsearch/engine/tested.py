@@ -47,7 +47,8 @@ def measured(
     metrics: Sequence[Metric],
     predictions: np.ndarray,
     y: np.ndarray,
-    groups: np.ndarray | None,
+    groups: np.ndarray | None = None,
+    weight: np.ndarray | None = None,
 ) -> dict[str, Any]:
     """Measure predictions of the test part.
 
@@ -55,18 +56,19 @@ def measured(
         metrics: the one that decides, and after it those that are recorded beside it.
         predictions: for the rows: probabilities (n, n_classes), or a quantity (n,).
         y: their classes, or the quantity (n,).
-        groups: which group each row belongs to (n,), where rows are divided by group.
+        groups: which group each row belongs to (n,), where rows were divided by group.
+        weight: how much each row counts (n,); None: all the same.
 
     Returns:
         What the store keeps of it.
     """
     metric, *also = metrics
-    ends = interval(metric, y, predictions, groups=groups)
+    ends = interval(metric, y, predictions, weight=weight, groups=groups)
     return {
-        "test": metric.value(y, predictions),
+        "test": metric.value(y, predictions, weight),
         "test_interval": None if ends is None else list(ends),
         "test_rows": len(y),
-        "test_also": {one.name: one.value(y, predictions) for one in also},
+        "test_also": {one.name: one.value(y, predictions, weight) for one in also},
     }
 
 

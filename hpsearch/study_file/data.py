@@ -34,6 +34,7 @@ def study_data(data: DataSection, seed: int) -> tuple[Dataset, tuple[Split, ...]
         exclude=data.exclude,
         missing_labels=data.missing_labels,
         task=data.task,
+        weight=data.weight,
         dividing=DividingColumns(data.groups, data.time, data.parts),
         validation_path=data.validation_path,
         test_path=data.test_path,

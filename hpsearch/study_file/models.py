@@ -244,6 +244,11 @@ class DataSection(_Table):
         "stratified.",
         example="group",
     )
+    weight: str | None = _key(
+        None,
+        "A column that says how much a row counts, in training and in scores; it is no input.",
+        example="weight",
+    )
     groups: str | None = _key(
         None,
         "A column whose rows of one value stay together, such as a patient; it is no input.",

@@ -140,6 +140,10 @@ class Model:
             values[rows, 0] += member.scale.restored(network.predict_outputs(prepared))
         return self._answers(values)[:, 0]
 
+    def answers(self, X: np.ndarray) -> np.ndarray:
+        """What metrics read: probabilities (n, classes), or a quantity (n,); see `predict`."""
+        return self.predict_proba(X) if self.classes else self.predict(X)
+
     @property
     def task(self) -> Task:
         """What it predicts: classes or a quantity."""

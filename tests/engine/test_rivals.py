@@ -19,6 +19,7 @@ from hpsearch.engine.simple_models import Untested, simple_models_of
 from hpsearch.engine.summary import Summary
 from hpsearch.metrics import ACCURACY, Measure
 from hpsearch.study_file import parse_study_file
+from hpsearch.training import simple_models as module
 from hpsearch.training.simple_models import SIMPLE_MODELS, SimpleJob, models_for, simple_job
 from hpsearch.wording import beside
 
@@ -67,6 +68,15 @@ def test_boosting_is_cut_where_its_time_is_over_and_says_so(tmp_path: Path) -> N
     assert found.cut == "10 of 100 trees"
     stopped = simple_job(job(tmp_path, "boosting", "classes"), lambda: True)
     assert stopped.cut == "10 of 100 trees"
+
+
+def test_logistic_regression_is_cut_likewise(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(module, "ITERATIONS", 2)
+    found = simple_job(job(tmp_path, "linear", "classes", seconds=0.0))
+    assert found.cut == "2 iterations"
+    assert simple_job(job(tmp_path, "linear", "classes")).cut == ""
 
 
 def test_a_class_that_no_training_row_has_is_never_expected(tmp_path: Path) -> None:
@@ -166,7 +176,7 @@ RMSE = Measure("rmse", "minimize", (0.0, None))
             ACCURACY,
             Rival("boosting", "gradient boosting", 0.8, -0.1, None, 1.0, "20 of 100 trees"),
             "gradient boosting with default settings scores 0.8000 on the same test rows, 0.1000 "
-            "worse, though it was cut at 20 of 100 trees.",
+            "worse, though it was cut after 20 of 100 trees.",
         ),
     ],
 )
