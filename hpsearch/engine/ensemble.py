@@ -324,7 +324,7 @@ def _make(
         test_interval=None if ends is None else (ends.low, ends.high),
         single_test=result["test"],
         difference_interval=None if difference is None else (difference.low, difference.high),
-        single_test_interval=None if alone_ends is None else tuple(alone_ends),
+        single_test_interval=None if alone is None else tuple(alone),
         test_rows=len(test),
         model="",
         measure=Measure(metric.name, metric.direction, metric.bounds),

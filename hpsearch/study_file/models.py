@@ -384,10 +384,17 @@ class ObjectiveSection(_Table):
 
         Raises:
             UsageError: one of them does not fit the task, or the number of classes; or the positive
-                label is none of two; or there is no threshold to choose.
+                label is none of two; or classes that must have an order have none; or there is no
+                threshold to choose.
         """
         names = [self.metric or DEFAULT[task], *self.also]
         positive = self._code(classes)
+        if "quadratic_kappa" in names and any(isinstance(label, str) for label in classes):
+            raise UsageError(
+                "the metric quadratic_kappa needs classes in an order, and the labels are text; "
+                "write them as whole numbers, or choose mcc.",
+                key="metric",
+            )
         found = tuple(metric_named(name, task, len(classes), positive) for name in names)
         if self.threshold and (len(classes) != 2 or found[0].needs != "labels"):
             told = f"the metric {found[0].name} asks for none"

@@ -237,6 +237,12 @@ def test_a_positive_label_that_there_is_none_of_is_refused(
         run_study(study('positive = "no"', data=data), storage=db)
 
 
+def test_an_order_of_classes_is_asked_for(here: Here, db: str) -> None:
+    with pytest.raises(UsageError, match="needs classes in an order, and the labels are text"):
+        run_study(study('metric = "quadratic_kappa"'), storage=db)
+    run_study(study('metric = "quadratic_kappa"', data="digits"), storage=db)
+
+
 @pytest.mark.parametrize("metric", ["accuracy", "log_loss"])
 def test_intervals_are_of_groups_where_rows_are_divided_by_group(
     here: Here, db: str, tmp_path: Path, metric: str
