@@ -303,7 +303,7 @@ def _make(
     predictions = decided(metric, model.answers(X), threshold)
     of_single = decided(metric, single.answers(X), single.threshold and single.threshold[1])
     certain: Any = {"weight": weight, "groups": run.groups_of(test)}
-    ends, alone_ends = interval(metric, y, predictions, **certain), result["test_interval"]
+    ends, alone = interval(metric, y, predictions, **certain), result["test_interval"]
     difference = difference_interval(metric, y, predictions, of_single, **certain)
     ensemble = Ensemble(
         study=target.study_name,
