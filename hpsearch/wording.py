@@ -9,6 +9,8 @@ import math
 from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+import numpy as np
+
 from hpsearch.metrics import ACCURACY, Measure
 from hpsearch.metrics.curves import Residuals
 from hpsearch.search.base import RACE
@@ -296,6 +298,8 @@ def scores(summary: Summary) -> Iterator[Score]:
             low, high = map(text, summary.test_interval)
             remark = f"95% interval {low} to {high}, {remark}"
         yield Score(summary.test_name, text(summary.test), remark)
+    if summary.threshold is not None:
+        yield Score("threshold", f"{summary.threshold:.3g}", "chosen on the validation rows")
     for name, value in summary.test_also.items():
         yield Score(f"test {Measure(name).title}", f"{value:.4g}", "")
     for baseline in summary.baselines:
@@ -424,6 +428,28 @@ def strategies_table(
     headings = ("strategy", "trials", "cost", "test", "95% interval", AGAIN, "worst", "rank")
     caption = f"{names}: {searches} of each strategy{several}"
     return Table(caption, (*headings, "beats", "p"), rows)
+
+
+def simple_models(comparisons: Sequence[Comparison]) -> dict[str, float]:
+    """The mean of each simple model's test values, over the repeats that have it."""
+    names = dict.fromkeys(name for comparison in comparisons for name in comparison.simple)
+    found = {}
+    for name in names:
+        values = np.concatenate([c.simple[name] for c in comparisons if name in c.simple])
+        found[name] = float(np.nanmean(values))
+    return found
+
+
+def simple_models_text(comparisons: Sequence[Comparison]) -> str:
+    """What simple models come to beside all winners, in a sentence; empty where there are none."""
+    measure, found = comparisons[0].measure, simple_models(comparisons)
+    if not found:
+        return ""
+    told = ", ".join(f"{name} {measure.text(value)}" for name, value in found.items())
+    return (
+        "Simple models with default settings, fitted to the rows of a winner's last training, come "
+        f"to a mean test {measure.title} of: {told}."
+    )
 
 
 UNITS = {"flops": "floating-point operations", "epochs": "epochs", "seconds": "seconds"}

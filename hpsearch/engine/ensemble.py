@@ -10,6 +10,8 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
 from hpsearch.data import write_store
 from hpsearch.engine import record
 from hpsearch.engine.baselines import Baseline, WinnerIs, held_against, read_baselines
@@ -19,10 +21,11 @@ from hpsearch.engine.processes import scratch_folder
 from hpsearch.engine.refit import model_of, refit_all
 from hpsearch.engine.runner import Run, Runner, open_runner
 from hpsearch.errors import DataError, RunError, UsageError
-from hpsearch.metrics import ACCURACY, Measure
+from hpsearch.metrics import ACCURACY, Measure, Metric
 from hpsearch.metrics.intervals import difference_interval, interval
+from hpsearch.metrics.threshold import best_threshold, decided
 from hpsearch.search.base import Result, in_order
-from hpsearch.search.ensemble import forward_selection, members_to_try
+from hpsearch.search.ensemble import Step, forward_selection, members_to_try
 from hpsearch.storage import (
     DEFAULT_STORAGE,
     load_model_bytes,
@@ -293,13 +296,15 @@ def _make(
         chosen = [candidates[step.candidate].slot for step in steps]
         plans = [(slot.configuration, slot.epochs) for slot in chosen]
         trained = refit_all(run, plans, "a member's last training")
-    model = model_of(dataset, [refit for refit, _ in trained])
+    threshold = _threshold(metric, again, steps) if file.objective.threshold else None
+    model = model_of(dataset, [refit for refit, _ in trained], threshold, metric.positive)
     test = splits[0].test
     X, y, weight = dataset.X[test], dataset.y[test], dataset.weights_of(test)
-    predictions = model.answers(X)
-    certain: Any = {"weight": weight, "groups": run.test_groups}
+    predictions = decided(metric, model.answers(X), threshold)
+    of_single = decided(metric, single.answers(X), single.threshold and single.threshold[1])
+    certain: Any = {"weight": weight, "groups": run.groups_of(test)}
     ends, alone = interval(metric, y, predictions, **certain), result["test_interval"]
-    difference = difference_interval(metric, y, predictions, single.answers(X), **certain)
+    difference = difference_interval(metric, y, predictions, of_single, **certain)
     ensemble = Ensemble(
         study=target.study_name,
         members=tuple(
@@ -333,6 +338,15 @@ def _make(
     ensemble = replace(ensemble, model=digest)
     study.keep(runner.store, ensemble)
     return ensemble
+
+
+def _threshold(metric: Metric, again: Sequence[Predictions], steps: Sequence[Step]) -> float:
+    """The decision threshold that is best for the members' mean on the validation rows."""
+    first, members = again[0], [again[step.candidate] for step in steps]
+    means = np.mean([np.concatenate(member.predictions) for member in members], axis=0)
+    counted = [weight for weight in first.weight if weight is not None]
+    weight = np.concatenate(counted) if counted else None
+    return best_threshold(metric, np.concatenate(first.y), means, weight)
 
 
 def _train_again(run: Run, candidates: Sequence[Result]) -> list[Predictions]:

@@ -62,7 +62,9 @@ def fit_rivals(
     limit = seconds + START_SECONDS if pool.kills and seconds < math.inf else None
     jobs = [SimpleJob(run.data, kind, run.study.seed, seconds) for kind in kinds]
     test = run.splits[0].test
-    asked = _Asked(run.metric, run.dataset.y[test], run.test_groups, run.dataset.weights_of(test))
+    asked = _Asked(
+        run.metric, run.dataset.y[test], run.groups_of(test), run.dataset.weights_of(test)
+    )
     return tuple(
         _beside(job.kind, asked, future, limit or seconds, predictions)
         for job, future in zip(jobs, _done(pool, run.runner.interrupts, jobs, limit), strict=True)

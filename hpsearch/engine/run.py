@@ -13,6 +13,8 @@ from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
 from hpsearch.data import write_store
 from hpsearch.engine import record
 from hpsearch.engine.baselines import simple_models
@@ -29,6 +31,7 @@ from hpsearch.engine.identity import (
     open_study,
     totals,
 )
+from hpsearch.engine.jobs import run_jobs
 from hpsearch.engine.prior import keep_prior, read_prior
 from hpsearch.engine.processes import scratch_folder
 from hpsearch.engine.refit import model_of, refit_all
@@ -37,16 +40,17 @@ from hpsearch.engine.runner import Run, Runner, open_runner
 from hpsearch.engine.summary import Summary, summarize
 from hpsearch.engine.tested import TESTED, looked_at, measured
 from hpsearch.errors import NoWinnerError, RunError
+from hpsearch.metrics.threshold import best_threshold, decided
 from hpsearch.search.base import Result, Slot, Strategy, Winner
 from hpsearch.search.extension import extend
 from hpsearch.search.race import RacedSearch
 from hpsearch.storage import DEFAULT_STORAGE, load_study, save_model_bytes, study_names
 from hpsearch.study_file import StudyFile
+from hpsearch.training.jobs import predictions_job
 
 if TYPE_CHECKING:
     from concurrent.futures import Executor
 
-    import numpy as np
     import optuna
     from optuna.trial import FrozenTrial
 
@@ -214,6 +218,7 @@ def _complete(
     winner = _winner(run, strategy, results, unpaid=unpaid)
     out_of_time = run.out_of_time()
     run.on_event(WinnerNamed(winner, out_of_time))
+    threshold = _threshold(run, winner, results) if study.objective.threshold else None
     chosen = [(winner.configuration, winner.epochs)]
     [(refit, attempts)] = refit_all(run, chosen, "the winner's last training")
     before = record.read_metadata(target, "result")
@@ -226,14 +231,16 @@ def _complete(
         "validation_std": winner.std,
         "validation_scores": [metric.of_score(score) for score in winner.scores],
         "validation_slots": [list(slot) for slot in winner.slots],
-        **measured(run.metrics, refit.predictions, y, run.test_groups, weight),
+        **measured(run.metrics, refit.predictions, y, run.groups_of(test), weight, threshold),
+        "threshold": threshold,
         "refits": attempts,
         "diverged": refit.diverged,
         "tests": 1 if before is None else before["tests"] + 1,
         "seconds": round(run.seconds, 3),
     }
     about = {"study": study.name, "strategy": study.search.strategy}
-    model = replace(model_of(run.dataset, [refit]), origin=about | figures)
+    model = model_of(run.dataset, [refit], threshold, metric.positive)
+    model = replace(model, origin=about | figures)
     digest = save_model_bytes(run.runner.store, target._study_id, model.to_bytes())
     budget = {
         "trials": search.trials,
@@ -245,7 +252,22 @@ def _complete(
     if not run.tested and (seen := looked_at(refit.predictions, y, metric.positive)) is not None:
         record.write_metadata(target, TESTED, seen)
     record.write_metadata(target, "result", result)
-    return refit.predictions
+    return decided(metric, refit.predictions, threshold)
+
+
+def _threshold(run: Run, winner: Winner, results: Sequence[Result]) -> float:
+    """The decision threshold that is best for the winner on the rows that it was not trained on.
+
+    Raises:
+        RunError: its training broke three times.
+    """
+    places = {result.slot.place: result.slot for result in results}
+    job = run.job(places[winner.slots[0]])
+    [seen] = run_jobs(run.jobs(predictions_job), [job], "the training that chooses the threshold")
+    counted = [weight for weight in seen.weight if weight is not None]
+    weight = np.concatenate(counted) if counted else None
+    y, predictions = np.concatenate(seen.y), np.concatenate(seen.predictions)
+    return best_threshold(run.metric, y, predictions, weight)
 
 
 def _winner(run: Run, strategy: Strategy, results: Sequence[Result], *, unpaid: bool) -> Winner:

@@ -180,6 +180,11 @@ class Run:
     opening: Sequence[Slot] = ()
     shares: Sequence[float] = ()
 
+    def groups_of(self, rows: np.ndarray) -> np.ndarray | None:
+        """The group of each row, by which intervals are drawn; None where none is named."""
+        groups = self.dataset.division.groups
+        return None if groups is None else groups[rows]
+
     def share(self, stage: int) -> float:
         """The share of the budget that may be spent by the end of a stage."""
         return self.shares[stage] if stage < len(self.shares) else 1.0
@@ -209,14 +214,6 @@ class Run:
     def class_weights(self) -> tuple[float, ...] | None:
         """How much the samples of each class count, where the study file has a table of it."""
         return self.study.class_weights(self.dataset.classes)
-
-    @property
-    def test_groups(self) -> np.ndarray | None:
-        """The group of each row of the test part, where rows were divided by group."""
-        groups = self.dataset.division.groups
-        if self.study.data.kind_of_split != "group" or groups is None:
-            return None
-        return groups[self.splits[0].test]
 
     def cost(self, slot: Slot) -> float:
         """The floating-point operations of a slot's training."""

@@ -173,6 +173,8 @@ class Summary:
         seconds: wall-clock time of the run that finished the study.
         model: digest of the trained network in the store.
         baselines: simple models that a winner has to be better than.
+        threshold: from which probability on a row gets the positive label of two, where that was
+            chosen; None: from half.
         rivals: simple models of scikit-learn beside the winner, on the same test rows.
         winner: number of the trial that stands for the winner: of the trainings whose mean named
             it, the one with the best score.
@@ -205,6 +207,7 @@ class Summary:
     winner: int | None = None
     winner_slots: frozenset[tuple[int, int]] = frozenset()
     diverged: bool = False
+    threshold: float | None = None
     objectives: int = 1
     pareto: tuple[int, ...] = ()
     measure: Measure = ACCURACY
@@ -302,6 +305,7 @@ class Summary:
             "seconds": self.seconds,
             "winner": self.winner,
             "diverged": self.diverged,
+            "threshold": self.threshold,
             "objectives": self.objectives,
             "pareto": list(self.pareto),
             "score_name": self.score_name,
@@ -390,6 +394,7 @@ def _final(result: Mapping[str, Any]) -> dict[str, Any]:
         "model": result["model"],
         "winner_slots": winner_slots(result),
         "diverged": result["diverged"],
+        "threshold": result.get("threshold"),
     }
 
 

@@ -27,6 +27,7 @@ from hpsearch.metrics.curves import (
 from hpsearch.metrics.intervals import interval
 from hpsearch.metrics.labels import POSITIVE, confusion_matrix
 from hpsearch.metrics.probabilities import auc_of_two, precision_of_two
+from hpsearch.metrics.threshold import decided
 
 if TYPE_CHECKING:
     from optuna import Study
@@ -49,6 +50,7 @@ def measured(
     y: np.ndarray,
     groups: np.ndarray | None = None,
     weight: np.ndarray | None = None,
+    threshold: float | None = None,
 ) -> dict[str, Any]:
     """Measure predictions of the test part.
 
@@ -58,17 +60,21 @@ def measured(
         y: their classes, or the quantity (n,).
         groups: which group each row belongs to (n,), where rows were divided by group.
         weight: how much each row counts (n,); None: all the same.
+        threshold: from which probability on a row gets the positive label of two; None: from half.
 
     Returns:
         What the store keeps of it.
     """
     metric, *also = metrics
-    ends = interval(metric, y, predictions, weight=weight, groups=groups)
+    read = decided(metric, predictions, threshold)
+    ends = interval(metric, y, read, weight=weight, groups=groups)
     return {
-        "test": metric.value(y, predictions, weight),
+        "test": metric.value(y, read, weight),
         "test_interval": None if ends is None else list(ends),
         "test_rows": len(y),
-        "test_also": {one.name: one.value(y, predictions, weight) for one in also},
+        "test_also": {
+            one.name: one.value(y, decided(one, predictions, threshold), weight) for one in also
+        },
     }
 
 

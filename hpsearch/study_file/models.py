@@ -355,6 +355,12 @@ class ObjectiveSection(_Table):
         example="yes",
     )
 
+    threshold: bool = _key(
+        False,
+        "Choose on validation rows from which probability a row gets the positive label of two, "
+        "where the metric asks for labels.",
+    )
+
     @field_validator("metric", "also")
     @classmethod
     def _known(cls, given: str | list[str] | None) -> str | list[str] | None:
@@ -378,7 +384,8 @@ class ObjectiveSection(_Table):
 
         Raises:
             UsageError: one of them does not fit the task, or the number of classes; or the positive
-                label is none of two; or classes that must have an order have none.
+                label is none of two; or classes that must have an order have none; or there is no
+                threshold to choose.
         """
         names = [self.metric or DEFAULT[task], *self.also]
         positive = self._code(classes)
@@ -388,7 +395,15 @@ class ObjectiveSection(_Table):
                 "write them as whole numbers, or choose mcc.",
                 key="metric",
             )
-        return tuple(metric_named(name, task, len(classes), positive) for name in names)
+        found = tuple(metric_named(name, task, len(classes), positive) for name in names)
+        if self.threshold and (len(classes) != 2 or found[0].needs != "labels"):
+            told = f"the metric {found[0].name} asks for none"
+            raise UsageError(
+                "threshold chooses the labels of two classes, and "
+                f"{told if len(classes) == 2 else 'there are other than two'}; remove it.",
+                key="threshold",
+            )
+        return found
 
     def _code(self, classes: Sequence[str | int]) -> int:
         """The code of the positive label."""

@@ -12,6 +12,7 @@ import optuna
 import pytest
 from sklearn.ensemble import HistGradientBoostingClassifier, HistGradientBoostingRegressor
 
+from hpsearch.compare.run import compare_study
 from hpsearch.data import Dataset, make_splits, write_store
 from hpsearch.engine import run_study
 from hpsearch.engine.rivals import Rival, read_rivals
@@ -21,7 +22,7 @@ from hpsearch.metrics import ACCURACY, Measure
 from hpsearch.study_file import parse_study_file
 from hpsearch.training import simple_models as module
 from hpsearch.training.simple_models import SIMPLE_MODELS, SimpleJob, models_for, simple_job
-from hpsearch.wording import beside
+from hpsearch.wording import beside, simple_models_text
 
 RNG = np.random.default_rng(0)
 X = RNG.normal(size=(300, 4)).astype(np.float32)
@@ -132,6 +133,21 @@ def test_a_run_sets_them_beside_the_winner(fitted: None, tmp_path: Path, data: s
     study = optuna.load_study(study_name="s", storage=f"sqlite:///{db}")
     assert read_rivals(study) == summary.rivals
     assert run_study(file, storage=db, workers=1).rivals == summary.rivals
+
+
+def test_a_comparison_has_them_once_for_each_repeat(fitted: None, tmp_path: Path) -> None:
+    text = (
+        STUDY.format(data="diabetes") + '[compare]\nstrategies = ["random", "tpe"]\nrepeats = 2\n'
+    )
+    found = compare_study(parse_study_file(text), storage=str(tmp_path / "c.db"), workers=1)
+    assert set(found.simple) == {"ridge regression", "5 nearest neighbours", "gradient boosting"}
+    assert all(len(values) == 2 and np.isfinite(values).all() for values in found.simple.values())
+    told = simple_models_text([found])
+    assert f"ridge regression {found.measure.text(found.simple['ridge regression'].mean())}" in told
+    without = parse_study_file(text.replace('"s"', '"t"'))
+    bare = compare_study(without, storage=str(tmp_path / "c.db"), workers=1, baselines=False)
+    assert bare.simple == {}
+    assert simple_models_text([bare]) == ""
 
 
 def test_without_baselines_there_are_none(fitted: None, tmp_path: Path) -> None:
