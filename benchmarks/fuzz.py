@@ -541,7 +541,7 @@ def use_images(rng: random.Random, folder: Path) -> None:
 def use_data(rng: random.Random, folder: Path) -> None:
     """What check and predict do with a file of data."""
     from hpsearch.data import load_dataset
-    from hpsearch.data.tabular import load_features
+    from hpsearch.data.features import load_features
     from hpsearch.errors import HpsearchError
 
     [file] = folder.iterdir()

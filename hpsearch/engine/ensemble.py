@@ -353,7 +353,12 @@ def _make(
         measure=Measure(metric.name, metric.direction, metric.bounds),
         baselines=read_baselines(target),
     )
-    about = {"study": target.study_name, "strategy": file.search.strategy}
+    about = {
+        "study": target.study_name,
+        "strategy": file.search.strategy,
+        "target": file.data.target,
+        "metric": metric.name,
+    }
     content = replace(model, origin=about | {"ensemble": ensemble.document()}).to_bytes()
     digest = save_model_bytes(runner.store, target._study_id, content, ensemble=ensemble.key)
     ensemble = replace(ensemble, model=digest)

@@ -39,7 +39,7 @@ from hpsearch.engine.rivals import keep_rivals
 from hpsearch.engine.runner import Run, Runner, open_runner
 from hpsearch.engine.summary import Summary, summarize
 from hpsearch.engine.tested import TESTED, looked_at, measured
-from hpsearch.errors import NoWinnerError, RunError
+from hpsearch.errors import NoWinnerError, RunError, UsageError
 from hpsearch.metrics.threshold import best_threshold, decided
 from hpsearch.search.base import Result, Slot, Strategy, Winner
 from hpsearch.search.extension import extend
@@ -62,6 +62,8 @@ __all__ = ["run_study", "run_with"]
 def run_study(
     study: StudyFile,
     *,
+    data: Any = None,
+    target: str | None = None,
     storage: str = DEFAULT_STORAGE,
     workers: int | None = None,
     executor: str | Executor | None = None,
@@ -72,6 +74,9 @@ def run_study(
 
     Args:
         study: the study file, from `load_study_file` or made in Python.
+        data: what to learn from, where the study names no data: a data frame of pandas or Polars,
+            or an Arrow table. A study that is run again must be given the same again.
+        target: the column of ``data`` that is learned, where the study does not name it.
         storage: the name of a SQLite file, or a URL of SQLite or PostgreSQL.
         workers: worker processes on this machine; by default one for each processor core.
         executor: trains instead: ``dask://HOST:PORT`` of a Dask cluster, or any executor of
@@ -89,11 +94,54 @@ def run_study(
         HpsearchError: the data, the database or the study cannot be used, another driver is running
             the study, or every training failed; finished trials are kept, and the same call goes on
             from them.
+
+    >>> import tempfile
+    >>> from sklearn.datasets import load_iris
+    >>> from hpsearch import parse_study_file, run_study
+    >>> frame = load_iris(as_frame=True).frame
+    >>> study = parse_study_file('''
+    ... name = "iris-frame"
+    ... [data]
+    ... target = "target"
+    ... [training]
+    ... epochs = 5
+    ... [search]
+    ... trials = 4
+    ... ''')
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     found = run_study(study, data=frame, storage=f"{folder}/iris.db", workers=1)
+    >>> found.test_rows
+    30
     """
+    study, frame = _given(study, data, target)
     search = plan_search(study)  # one that makes no sense is refused before anything is made
     limit = study.search.trial_seconds
     with open_runner(storage, workers=workers, executor=executor, trial_seconds=limit) as runner:
+        runner.frame = frame
         return run_with(runner, study, search, on_event, baselines=baselines)
+
+
+def _given(study: StudyFile, data: Any, target: str | None) -> tuple[StudyFile, Any]:
+    """A study whose data are given in Python, and these as a table."""
+    section = study.data
+    if data is None:
+        if target is not None:
+            raise UsageError("target is a column of data, which are not given; give both")
+        return study, None
+    if section.name is not None or section.path is not None:
+        key = "name" if section.path is None else "path"
+        raise UsageError(
+            f"data are given, and the study has [data] {key}; leave out one of the two"
+        )
+    if target is not None and section.target not in (None, target):
+        raise UsageError(
+            f"the study has the target {section.target!r}, and {target!r} is given; leave out one"
+        )
+    from hpsearch.data.frames import FRAME, as_table
+
+    if target is not None:
+        section = section.model_copy(update={"target": target})
+    return study.model_copy(update={"data": section}), as_table(FRAME, data)
 
 
 def run_with(
@@ -238,7 +286,11 @@ def _complete(
         "tests": 1 if before is None else before["tests"] + 1,
         "seconds": round(run.seconds, 3),
     }
-    about = {"study": study.name, "strategy": study.search.strategy}
+    about = {
+        "study": study.name,
+        "strategy": study.search.strategy,
+        "target": study.data.target,
+    }
     model = model_of(run.dataset, [refit], threshold, metric.positive)
     model = replace(model, origin=about | figures)
     digest = save_model_bytes(run.runner.store, target._study_id, model.to_bytes())

@@ -98,17 +98,21 @@ class Runner:
         store: where the studies are.
         pool: trains.
         interrupts: whether a signal asks to stop.
+
+    Attributes:
+        frame: a data frame, for a study that names no data.
     """
 
     def __init__(self, store: WriteBehindStorage, pool: Pool, interrupts: Interrupts) -> None:
         self.store, self.pool, self.interrupts = store, pool, interrupts
+        self.frame: Any = None
         self._last: tuple[object, tuple[Dataset, tuple[Split, ...]]] | None = None
 
     def data(self, study: StudyFile) -> tuple[Dataset, tuple[Split, ...]]:
         """A study's data, divided; those of the last study are not read again."""
         key = (study.data, study.seed)
         if self._last is None or self._last[0] != key:
-            load = partial(study_data, study.data, study.seed)
+            load = partial(study_data, study.data, study.seed, self.frame)
             self._last = key, self.interrupts.interruptible(load)
         return self._last[1]
 

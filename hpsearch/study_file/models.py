@@ -295,8 +295,8 @@ class DataSection(_Table):
 
     @model_validator(mode="after")
     def _one_source(self) -> DataSection:
-        if (self.name is None) == (self.path is None):
-            raise ValueError("needs either name (a known data set) or path (a file), and not both")
+        if self.name is not None and self.path is not None:
+            raise ValueError("has both name (a known data set) and path (a file); keep one of them")
         return self
 
     @model_validator(mode="after")

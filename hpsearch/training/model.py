@@ -17,11 +17,11 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
-from typing import IO, Any
+from typing import IO, TYPE_CHECKING, Any
 
 import numpy as np
 
-from hpsearch.data.account import PARTS, quoted, rows_told
+from hpsearch.data.account import PARTS
 from hpsearch.data.arrays import member_sizes, read_members
 from hpsearch.data.dataset import check_size
 from hpsearch.data.files import first_line, whole_path
@@ -29,19 +29,19 @@ from hpsearch.data.in_memory import numbers_of
 from hpsearch.data.preprocessing import Preprocessor
 from hpsearch.data.target import Scale
 from hpsearch.errors import DataError, UsageError, shown
-from hpsearch.metrics import Task
+from hpsearch.metrics import DEFAULT, Task
 from hpsearch.nn import Network, NetworkConfig, state_shapes
 from hpsearch.shapes import a_number, fits
 from hpsearch.training.trees import Trees
 from hpsearch.writing import json_text, write_whole
 
+if TYPE_CHECKING:
+    from hpsearch.data.features import Wanted
+
 __all__ = ["Member", "Model"]
 
 FORMAT = 1
 """The version of the file's layout."""
-
-FAR = 10.0
-"""Values so many times farther out than the training part spans are told."""
 
 LONGEST_ABOUT = 1 << 25
 """The JSON text of a model file is at most so many bytes: read, it takes some twenty times that."""
@@ -105,24 +105,27 @@ class Model:
     threshold: tuple[int, float] | None = None
     trees: tuple[Trees, ...] = ()
 
-    def predict_proba(self, X: np.ndarray) -> np.ndarray:
+    def predict_proba(self, X: Any) -> np.ndarray:
         """The probability of each class; of an ensemble the mean over its members.
 
         Args:
-            X: (n, d) the columns `feature_names`, with categorical ones as codes and NaN for
-                missing.
+            X: a data frame (pandas, Polars) or an Arrow table with the columns `feature_names`, in
+                any order, as the model learned from them; what is odd about it is logged. Or an
+                array (n, d) of these columns, with categorical ones as codes and NaN for missing.
 
         Returns:
             (n, classes) rows that sum to one.
 
         Raises:
-            DataError: the number of columns is wrong, or X holds infinite values.
+            DataError: a column is missing or unlike what the model learned from, or X holds
+                infinite values.
             UsageError: the model predicts a quantity.
         """
         if self.task == "regression":
             raise UsageError(
                 "the model predicts a quantity, which has no probabilities; ask for it"
             )
+        X = self._samples(X)
         chances = np.zeros((len(X), len(self.classes)), dtype=np.float32)
         for _, network, rows, prepared in self._pieces(X):
             chances[rows] += network.predict_proba(prepared)
@@ -130,7 +133,7 @@ class Model:
             chances += trees.answers(X)
         return self._answers(chances)
 
-    def predict(self, X: np.ndarray) -> np.ndarray:
+    def predict(self, X: Any) -> np.ndarray:
         """The likeliest label of each row, or its quantity in the target's own units, (n,).
 
         Args:
@@ -142,6 +145,7 @@ class Model:
         if self.task == "classification":
             labels: np.ndarray = np.asarray(self.classes)[self.codes(self.predict_proba(X))]
             return labels
+        X = self._samples(X)
         values = np.zeros((len(X), 1))
         for member, network, rows, prepared in self._pieces(X):
             assert member.scale is not None, "it was checked as the model was made"
@@ -163,9 +167,40 @@ class Model:
         return self.predict_proba(X) if self.classes else self.predict(X)
 
     @property
+    def wanted(self) -> Wanted:
+        """What it reads of a table."""
+        from hpsearch.data.features import Wanted
+
+        return Wanted(self.feature_names, self.categories, self.decimal_comma, self.dates)
+
+    @property
+    def target(self) -> str | None:
+        """The column that it learned to predict; None where that is not known."""
+        target = self.origin.get("target")
+        return target if isinstance(target, str) else None
+
+    @property
+    def metric(self) -> str:
+        """The name of the metric that it was chosen by."""
+        metric = self.origin.get("metric")
+        return metric if isinstance(metric, str) else DEFAULT[self.task]
+
+    @property
     def task(self) -> Task:
         """What it predicts: classes or a quantity."""
         return "classification" if self.classes else "regression"
+
+    def _samples(self, X: Any) -> np.ndarray:
+        """A data frame or an array as an array."""
+        if isinstance(X, np.ndarray):
+            return X
+        from hpsearch.data.frames import FRAME, as_table, is_frame
+
+        if not is_frame(X):
+            return np.asarray(numbers_of("X", X))
+        from hpsearch.data.features import features_of
+
+        return features_of(FRAME, as_table(FRAME, X), self.wanted)
 
     def _pieces(self, X: np.ndarray) -> Iterator[tuple[Member, Network, slice, np.ndarray]]:
         """Each network, and some rows at a time as it wants them."""
@@ -192,40 +227,6 @@ class Model:
                 "values far from those that it learned from?"
             )
         return sums
-
-    def unlike_training(self, X: np.ndarray) -> list[str]:
-        """What of samples is unlike everything that the networks learned from, in sentences.
-
-        Args:
-            X: as for `predict_proba`.
-
-        Returns:
-            A sentence for the rows without any value, and one for each column with values that lie
-            beyond the training part's by more than `FAR` times what that spans.
-        """
-        told = []
-        empty = np.flatnonzero(np.isnan(X).all(axis=1))
-        if len(empty):
-            have = "have" if len(empty) > 1 else "has"
-            told.append(
-                f"{rows_told(len(empty))} {have} no value in any of the model's columns (the first "
-                f"is row {empty[0] + 1}); what is predicted for such rows means nothing"
-            )
-        parts = [member.preprocessor for member in self.members]
-        low = np.fmin.reduce([part.low for part in parts], axis=0).astype(np.float64)
-        high = np.fmax.reduce([part.high for part in parts], axis=0).astype(np.float64)
-        span = np.where(high > low, high - low, np.maximum(np.abs(high), 1))
-        far = np.abs(X - (low + high) / 2) > FAR * span + (high - low) / 2
-        for column in np.flatnonzero(far.any(axis=0)):
-            name = quoted(self.feature_names[column])
-            values = X[far[:, column], column]
-            farthest = values[np.argmax(np.abs(values - low[column]))]
-            told.append(
-                f"{rows_told(len(values))} of {name}: far outside of what the "
-                f"model learned from, {low[column]:.6g} to {high[column]:.6g}; the farthest "
-                f"is {farthest:.6g}"
-            )
-        return told
 
     @cached_property
     def _built(self) -> list[Network]:

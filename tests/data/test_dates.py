@@ -16,8 +16,9 @@ from hypothesis import strategies as st
 from hpsearch.data import Dataset, Preprocessor, load_dataset
 from hpsearch.data.account import PARTS
 from hpsearch.data.dates import as_moments
+from hpsearch.data.features import load_features
 from hpsearch.data.said import Said
-from hpsearch.data.tabular import dataset_from_table, load_features
+from hpsearch.data.tabular import dataset_from_table
 from hpsearch.errors import DataError, UnknownNameError
 from hpsearch.nn import Network, NetworkConfig
 from hpsearch.training.model import Member, Model
