@@ -290,6 +290,7 @@ def _complete(
         "study": study.name,
         "strategy": study.search.strategy,
         "target": study.data.target,
+        "positive": metric.positive,
     }
     model = model_of(run.dataset, [refit], threshold, metric.positive)
     model = replace(model, origin=about | figures)

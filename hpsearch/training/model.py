@@ -186,6 +186,11 @@ class Model:
         return metric if isinstance(metric, str) else DEFAULT[self.task]
 
     @property
+    def positive(self) -> int:
+        """The code of the class that its metric looks for, of two."""
+        return 0 if self.origin.get("positive") == 0 else 1
+
+    @property
     def task(self) -> Task:
         """What it predicts: classes or a quantity."""
         return "classification" if self.classes else "regression"

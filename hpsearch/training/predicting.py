@@ -21,7 +21,6 @@ from hpsearch.data.tables import table_pieces
 from hpsearch.data.tabular import with_names
 from hpsearch.errors import DataError, HpsearchError, UnknownNameError
 from hpsearch.metrics import metric_named
-from hpsearch.metrics.labels import POSITIVE
 from hpsearch.metrics.threshold import decided
 from hpsearch.training.model import Model
 
@@ -226,8 +225,8 @@ class Scored:
         self._why: HpsearchError | None = None
         self._strange = 0
         try:
-            positive = POSITIVE if model.threshold is None else model.threshold[0]
-            self._metric = metric_named(model.metric, model.task, len(model.classes), positive)
+            count = len(model.classes)
+            self._metric = metric_named(model.metric, model.task, count, model.positive)
         except HpsearchError as error:
             self._why = error
 
