@@ -256,8 +256,8 @@ def result_sentence(summary: Summary) -> str:
     does = (
         f"labels {_percent(summary.test)} of {rows} right that nothing else had seen"
         if measure.name == ACCURACY.name
-        else f"has a {measure.title} of {measure.text(summary.test)} on {rows} that nothing else "
-        "had seen"
+        else f"has a test {measure.title} of {measure.text(summary.test)} on {rows} that nothing "
+        "else had seen"
     )
     return (
         f"The winner of {count} {does}{within}{beside}; its {summary.score_name} was {reached}, "

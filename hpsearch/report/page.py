@@ -17,6 +17,7 @@ from hpsearch.report.dashboards import Dashboard
 from hpsearch.report.document import document_html, figure_html, table_html
 from hpsearch.wording import (
     answer,
+    beside,
     best_trials,
     comparison_note,
     result_sentence,
@@ -80,10 +81,11 @@ def _section(subject: Subject, dashboard: Dashboard, identity: str) -> str:
 
 def _study_head(view: StudyView) -> str:
     """What stands above a study's panels: the result, and the best trials."""
-    best = best_trials(view.summary)
+    best, told = best_trials(view.summary), beside(view.summary)
+    rivals = f"<p>{html_text(told[0].upper() + told[1:])}</p>\n" if told else ""
     return (
         f'<p class="result">{html_text(result_sentence(view.summary))}</p>\n'
-        f"<p>{html_text(winner_line(view.summary))}</p>\n"
+        f"{rivals}<p>{html_text(winner_line(view.summary))}</p>\n"
         f"{'' if best is None else table_html(best, kind='trials')}"
     )
 
