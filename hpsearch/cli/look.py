@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import math
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
@@ -15,6 +16,8 @@ from hpsearch.writing import in_one_line
 if TYPE_CHECKING:
     from hpsearch.engine.ensemble import Ensemble
     from hpsearch.engine.summary import Summary
+    from hpsearch.engine.tested import SeenClasses
+    from hpsearch.metrics.curves import Residuals
     from hpsearch.storage import WriteBehindStorage
 
 __all__ = ["best", "studies", "trials"]
@@ -126,8 +129,9 @@ def best(
     With --ensemble the best configurations are trained again, once, and average their
     probabilities.
     """
-    from hpsearch.cli.render import ensemble_text, winner_text
+    from hpsearch.cli.render import ensemble_text, set_table, winner_text
     from hpsearch.storage import open_storage
+    from hpsearch.wording import seen_tables
 
     together = None
     if ensemble is not None:
@@ -139,14 +143,16 @@ def best(
         if len(together.members) < ensemble:
             tell(f"the study has {together.candidates} configurations to average, not {ensemble}")
     store = open_storage(storage, create=False)
-    summary = _summary(store, name)
+    summary, seen = _summary(store, name), _tested(store, name)
     if export is not None:
         _export(store, summary, together, export)
     if as_json:
-        document = summary.document()
+        document = summary.document() | _seen_document(seen)
         print_json(document if together is None else document | {"ensemble": together.document()})
     else:
         output().print(winner_text(summary), end="")
+        for table in () if seen is None else seen_tables(seen):
+            output().print(set_table(table))
         if together is not None:
             output().print(ensemble_text(together), end="")
 
@@ -158,6 +164,36 @@ def _summary(store: WriteBehindStorage, name: str) -> Summary:
     study = load_study(store, name)
     with storage_errors(store.url):
         return summarize(study)
+
+
+def _tested(store: WriteBehindStorage, name: str) -> SeenClasses | Residuals | None:
+    from hpsearch.engine.tested import read_seen
+    from hpsearch.storage import load_study, storage_errors
+
+    with storage_errors(store.url):
+        return read_seen(load_study(store, name))
+
+
+def _seen_document(seen: SeenClasses | Residuals | None) -> dict[str, Any]:
+    """The test rows in terms of JSON: each class, or quantiles of the errors."""
+    from hpsearch.metrics.curves import Residuals
+    from hpsearch.wording import QUANTILES
+
+    if seen is None:
+        return {}
+    if isinstance(seen, Residuals):
+        return {"errors": dict(zip(QUANTILES, seen.quantiles, strict=True))}
+    of_classes = zip(seen.classes, seen.by_class, strict=False)
+    return {
+        "classes": {
+            name: {
+                what: None if math.isnan(number) else number
+                for what, number in share._asdict().items()
+            }
+            for name, share in of_classes
+        },
+        "confusion": None if seen.confusion is None else seen.confusion.astype(int).tolist(),
+    }
 
 
 def _export(

@@ -99,10 +99,10 @@ def _rows(
     if not columns:
         columns = [range(first, first + len(piece.predictions))]
     if network.classes:
-        likeliest = piece.predictions.argmax(axis=1)
+        codes = network.codes(piece.predictions)
         columns += [
-            (network.classes[k] for k in likeliest),
-            (round(float(p), 6) for p in piece.predictions.max(axis=1)),
+            (network.classes[k] for k in codes),
+            map(_six_places, piece.predictions[range(len(codes)), codes]),
         ]
     else:
         columns.append(float(f"{value:.10g}") for value in piece.predictions)

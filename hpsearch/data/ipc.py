@@ -57,18 +57,20 @@ def arrow_pieces(path: Path) -> Iterator[Any]:
     packed = path.stat().st_size
     check_unpacked(path, packed, packed)
     try:
+        # A native thread that lets go of Python's bytes as the process ends would abort it.
+        options = pa.ipc.IpcReadOptions(use_threads=False)
         with _mapped(path) as content:
             if content[:4] == b"FEA1":
                 raise DataError(f"{path} is of the first version of Feather; write it again.")
             start = len(MAGIC) if content[: len(MAGIC)] == MAGIC else 0
             messages = memoryview(content)[start:]
-            with pa.ipc.open_stream(pa.py_buffer(messages)) as source:
+            with pa.ipc.open_stream(pa.py_buffer(messages), options=options) as source:
                 plain_columns(path, source.schema)
                 _check_messages(path, packed, messages, len(source.schema))
         # What messages say of their sizes is known to be so: they can be read one by one.
         with pa.OSFile(os.fsencode(path)) as file:
             file.seek(start)
-            with pa.ipc.open_stream(file) as source:
+            with pa.ipc.open_stream(file, options=options) as source:
                 schema = source.schema
                 yield from plain_pieces(path, schema, _batches(source, len(schema)))
     except (pa.ArrowException, OSError, struct.error, IndexError) as error:

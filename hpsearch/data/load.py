@@ -13,6 +13,7 @@ from hpsearch.data.bundled import BUNDLED
 from hpsearch.data.dataset import Dataset
 from hpsearch.data.files import TABLE_SUFFIXES, existing_file, first_line
 from hpsearch.data.images import load_cifar_10, load_fashion_mnist
+from hpsearch.data.made_up import visits
 from hpsearch.data.said import Said
 from hpsearch.data.splits import DividingColumns
 from hpsearch.errors import DataError, UnknownNameError
@@ -20,11 +21,17 @@ from hpsearch.metrics import Task
 
 __all__ = ["DATASETS", "check_named", "columns_of", "load_dataset"]
 
-DATASETS: dict[str, Callable[[Path | None], Dataset]] = {
+ARRAYS: dict[str, Callable[[Path | None], Dataset]] = {
     **BUNDLED,
     "fashion-mnist": load_fashion_mnist,
     "cifar-10": load_cifar_10,
 }
+
+TABLES = {"visits": (visits, "cost")}
+"""What makes a table, and the column that is its target."""
+
+DATASETS = (*ARRAYS, *TABLES)
+"""The names of all of them."""
 
 
 def load_dataset(
@@ -43,6 +50,7 @@ def load_dataset(
     sheet: str | None = None,
     dividing: DividingColumns | None = None,
     task: Task | None = None,
+    weight: str | None = None,
     validation_path: str | Path | None = None,
     test_path: str | Path | None = None,
 ) -> Dataset:
@@ -65,6 +73,7 @@ def load_dataset(
         sheet: of a workbook (.xlsx); the first by default.
         dividing: columns that say how rows are divided.
         task: whether the target holds classes or a quantity; None to decide by what it holds.
+        weight: the column that says how much a row counts.
         validation_path: another table, whose rows are for validation.
         test_path: another table, whose rows are for the test.
 
@@ -92,6 +101,7 @@ def load_dataset(
         sheet,
         dividing or DividingColumns(),
         task,
+        weight,
     )
     if frame is not None:
         dataset = _of_frame(frame, target, said)
@@ -104,9 +114,11 @@ def load_dataset(
         check_named(name, target)
         if name.startswith("openml:"):
             dataset = _openml(name, target, home, said)
+        elif name in TABLES:
+            dataset = _made_up(name, home, said)
         else:
             _no_table(name, said)
-            dataset = DATASETS[name](home).without(exclude)
+            dataset = ARRAYS[name](home).without(exclude)
             if task not in (None, dataset.task):
                 raise DataError(f"{name} is for {dataset.task}; remove task = {task!r}.")
     return dataset if limit is None else dataset.sample(limit)
@@ -117,8 +129,7 @@ def _of_frame(frame: Any, target: str | None, said: Said) -> Dataset:
     from hpsearch.data.frames import FRAME, as_table
     from hpsearch.data.tabular import dataset_from_table
 
-    if said.sheet is not None:
-        raise DataError(f"{FRAME} has no sheets, as workbooks (.xlsx) have; remove sheet.")
+    _no_workbook(FRAME, said)
     return dataset_from_table(FRAME, as_table(FRAME, frame), target, said)
 
 
@@ -174,12 +185,27 @@ def _by_path(files: Mapping[str, str | Path], target: str | None, said: Said) ->
     raise DataError(f"{file}: data files end in {', '.join(TABLE_SUFFIXES)} or .npz.")
 
 
+def _made_up(name: str, folder: Path | None, said: Said) -> Dataset:
+    """A table that hpsearch makes, read like any other."""
+    from hpsearch.data.tabular import dataset_from_table
+
+    if folder is not None:
+        raise DataError(f"{name} is made up and needs no folder; remove folder.")
+    _no_workbook(name, said)
+    make, target = TABLES[name]
+    return dataset_from_table(name, make(), target, said)
+
+
+def _no_workbook(name: str, said: Said) -> None:
+    if said.sheet is not None:
+        raise DataError(f"{name} has no sheets, as workbooks (.xlsx) have; remove sheet.")
+
+
 def _no_table(name: str, said: Said) -> None:
     """Refuse what is said of columns as a table has them, where there are only numbers."""
     if said.missing_labels:
         raise DataError(f"{name} has a label in every row; remove missing_labels.")
-    if said.sheet is not None:
-        raise DataError(f"{name} has no sheets, as workbooks (.xlsx) have; remove sheet.")
+    _no_workbook(name, said)
     for setting, column in said.dividing.named().items():
         raise DataError(
             f"{name} has no column that only divides its rows; remove {setting} = {column!r}."

@@ -23,7 +23,7 @@ from hpsearch.data.columns import (
 from hpsearch.data.dataset import (
     Dataset,
 )
-from hpsearch.data.division import read_division
+from hpsearch.data.division import read_division, read_weights
 from hpsearch.data.plain import (
     clean,
     words_for_missing,
@@ -80,7 +80,11 @@ def dataset_from_table(
     division = read_division(name, table, said.dividing, labels.there)
     if parts is not None:
         division = replace(division, parts=parts[labels.there])
+    weights = None
     divide = {column: DIVIDES[setting] for setting, column in said.dividing.named().items()}
+    if said.weight is not None:
+        weights = read_weights(name, table, said.weight, labels.there)
+        divide[said.weight] = "no input: it says how much a row counts"
     dropped = {each: "excluded" for each in said.exclude if each in table.column_names} | divide
     dropped |= {
         made_up: "no name, and the numbers of the rows"
@@ -127,7 +131,8 @@ def dataset_from_table(
         ),
     )
     asked = [c for c in table.column_names if c not in (target, *said.exclude, *divide)]
-    return replace(data, division=division, suspects=find_suspects(table, asked, labels.there))
+    suspects = find_suspects(table, asked, labels.there)
+    return replace(data, division=division, weights=weights, suspects=suspects)
 
 
 DIVIDES = {

@@ -10,6 +10,8 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
 from hpsearch.data import write_store
 from hpsearch.engine import record
 from hpsearch.engine.baselines import Baseline, WinnerIs, held_against, read_baselines
@@ -19,18 +21,21 @@ from hpsearch.engine.processes import scratch_folder
 from hpsearch.engine.refit import model_of, refit_all
 from hpsearch.engine.runner import Run, Runner, open_runner
 from hpsearch.errors import DataError, RunError, UsageError
-from hpsearch.metrics import ACCURACY, Measure
-from hpsearch.metrics.intervals import interval
+from hpsearch.metrics import ACCURACY, Measure, Metric
+from hpsearch.metrics.intervals import difference_interval, interval
+from hpsearch.metrics.threshold import best_threshold, decided
 from hpsearch.search.base import Result, in_order
-from hpsearch.search.ensemble import forward_selection, members_to_try
+from hpsearch.search.ensemble import Step, forward_selection, members_to_try
 from hpsearch.storage import (
     DEFAULT_STORAGE,
+    load_model_bytes,
     load_study,
     open_storage,
     save_model_bytes,
     storage_errors,
 )
 from hpsearch.training.jobs import Predictions, predictions_job
+from hpsearch.training.model import Model
 
 if TYPE_CHECKING:
     from concurrent.futures import Executor
@@ -77,6 +82,8 @@ class Ensemble:
         test_interval: the 95% interval around it; None where the rows are too few to tell.
         single_test: that of the single best, as the study tested it.
         single_test_interval: likewise.
+        difference_interval: the 95% interval of what the ensemble's value is above the single
+            best's, of the same rows; None where they are too few to tell, or nobody has asked.
         test_rows: size of the test part.
         model: digest of the ensemble in the store.
         measure: what all of these are of.
@@ -96,6 +103,7 @@ class Ensemble:
     test_rows: int
     model: str
     measure: Measure = ACCURACY
+    difference_interval: tuple[float, float] | None = None
     baselines: tuple[Baseline, ...] = ()
 
     def verdict(self, baseline: Baseline) -> WinnerIs | None:
@@ -122,14 +130,9 @@ class Ensemble:
 
     @property
     def surely(self) -> bool:
-        """Whether that is more than chance: whether its interval lies beyond the single best's."""
-        if self.test_interval is None or self.single_test_interval is None:
-            return False
-        mine, other = (
-            sorted(map(self.measure.score, ends))
-            for ends in (self.test_interval, self.single_test_interval)
-        )
-        return mine[0] > other[1]
+        """Whether that is more than chance: whether the interval of the difference says so."""
+        ends = self.difference_interval
+        return ends is not None and min(map(self.measure.score, ends)) > 0
 
     def document(self) -> dict[str, Any]:
         """The ensemble in terms of JSON, as ``--json`` prints it."""
@@ -145,6 +148,7 @@ class Ensemble:
             "test_interval": self.test_interval and list(self.test_interval),
             "single_test": self.single_test,
             "single_test_interval": self.single_test_interval and list(self.single_test_interval),
+            "difference_interval": self.difference_interval and list(self.difference_interval),
             "test_rows": self.test_rows,
             "better": self.better,
             "baselines": [b.document(self.verdict(b)) for b in self.baselines],
@@ -240,8 +244,8 @@ class _Finished:
             return None
         made = dict(kept["ensemble"])
         made["members"] = tuple(EnsembleMember(**member) for member in made["members"])
-        for name in ("test_interval", "single_test_interval"):
-            made[name] = made[name] and tuple(made[name])
+        for name in ("test_interval", "single_test_interval", "difference_interval"):
+            made[name] = tuple(made[name]) if made.get(name) else None
         return Ensemble(**made, measure=self.measure, baselines=read_baselines(self.target))
 
     def keep(self, store: WriteBehindStorage, ensemble: Ensemble) -> None:
@@ -271,9 +275,10 @@ def _make(
             f"the data of study {target.study_name!r} cannot be read again: {error}"
         ) from error
     check_same_data(target, dataset)
+    single = Model.from_bytes(load_model_bytes(runner.store, target._study_id, result["model"]))
     with scratch_folder() as folder:
         data = write_store(folder, dataset, splits)
-        metrics = file.objective.metrics(dataset.task, len(dataset.classes))
+        metrics = file.objective.metrics(dataset.task, dataset.classes)
         run = Run(runner, file, target, lease, dataset, splits, data, metrics)
         metric = run.metric
         candidates = study.candidates(members)
@@ -283,18 +288,23 @@ def _make(
             [one.predictions for one in again],
             again[0].y,
             min(members, len(again)),
-            lambda y, predictions: metric.score(metric.value(y, predictions)),
+            lambda k, predictions: metric.score(
+                metric.value(again[0].y[k], predictions, again[0].weight[k])
+            ),
         )
         tell(f"training {len(steps)} of them on training and validation data together")
         chosen = [candidates[step.candidate].slot for step in steps]
         plans = [(slot.configuration, slot.epochs) for slot in chosen]
         trained = refit_all(run, plans, "a member's last training")
-    model = model_of(dataset, [refit for refit, _ in trained])
+    threshold = _threshold(metric, again, steps) if file.objective.threshold else None
+    model = model_of(dataset, [refit for refit, _ in trained], threshold, metric.positive)
     test = splits[0].test
-    y = dataset.y[test]
-    predictions = (model.predict_proba if dataset.classes else model.predict)(dataset.X[test])
-    ends = interval(metric, y, predictions, groups=run.groups_of(test))
-    alone = result["test_interval"]
+    X, y, weight = dataset.X[test], dataset.y[test], dataset.weights_of(test)
+    predictions = decided(metric, model.answers(X), threshold)
+    of_single = decided(metric, single.answers(X), single.threshold and single.threshold[1])
+    certain: Any = {"weight": weight, "groups": run.groups_of(test)}
+    ends, alone = interval(metric, y, predictions, **certain), result["test_interval"]
+    difference = difference_interval(metric, y, predictions, of_single, **certain)
     ensemble = Ensemble(
         study=target.study_name,
         members=tuple(
@@ -310,9 +320,10 @@ def _make(
         raced=bool(study.raced),
         unlike=sum(a.score != r.score for a, r in zip(again, candidates, strict=True)),
         single_validation=metric.of_score(again[0].score),
-        test=metric.value(y, predictions),
+        test=metric.value(y, predictions, weight),
         test_interval=None if ends is None else (ends.low, ends.high),
         single_test=result["test"],
+        difference_interval=None if difference is None else (difference.low, difference.high),
         single_test_interval=None if alone is None else tuple(alone),
         test_rows=len(test),
         model="",
@@ -323,6 +334,7 @@ def _make(
         "study": target.study_name,
         "strategy": file.search.strategy,
         "target": file.data.target,
+        "positive": metric.positive,
         "metric": metric.name,
     }
     content = replace(model, origin=about | {"ensemble": ensemble.document()}).to_bytes()
@@ -332,6 +344,15 @@ def _make(
     ensemble = replace(ensemble, model=digest)
     study.keep(runner.store, ensemble)
     return ensemble
+
+
+def _threshold(metric: Metric, again: Sequence[Predictions], steps: Sequence[Step]) -> float:
+    """The decision threshold that is best for the members' mean on the validation rows."""
+    first, members = again[0], [again[step.candidate] for step in steps]
+    means = np.mean([np.concatenate(member.predictions) for member in members], axis=0)
+    counted = [weight for weight in first.weight if weight is not None]
+    weight = np.concatenate(counted) if counted else None
+    return best_threshold(metric, np.concatenate(first.y), means, weight)
 
 
 def _train_again(run: Run, candidates: Sequence[Result]) -> list[Predictions]:

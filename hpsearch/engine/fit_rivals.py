@@ -9,6 +9,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, wait
+from dataclasses import dataclass
 from statistics import fmean
 
 import numpy as np
@@ -24,7 +25,7 @@ from hpsearch.metrics.intervals import difference_interval
 from hpsearch.study_file import StudyFile
 from hpsearch.training.simple_models import SimpleJob, SimpleResult, models_for, simple_job
 
-__all__ = ["fit_rivals", "rivals_in_validation"]
+__all__ = ["constant_in_validation", "fit_rivals", "rivals_in_validation"]
 
 SHARE = 0.1
 """Of the search's time that all of them may take together."""
@@ -32,8 +33,8 @@ SHARE = 0.1
 LEAST_SECONDS = 0.5
 """What each may take after the shortest search."""
 
-START_SECONDS = 5.0
-"""Seconds beside, in which a worker imports what fits them; then it is killed."""
+START_SECONDS = 60.0
+"""Seconds beside, in which a worker imports what fits them and asks them; then it is killed."""
 
 NAMES = {
     "linear": {"classification": "logistic regression", "regression": "ridge regression"},
@@ -61,9 +62,11 @@ def fit_rivals(
     limit = seconds + START_SECONDS if pool.kills and seconds < math.inf else None
     jobs = [SimpleJob(run.data, kind, run.study.seed, seconds) for kind in kinds]
     test = run.splits[0].test
-    y, groups = run.dataset.y[test], run.groups_of(test)
+    asked = _Asked(
+        run.metric, run.dataset.y[test], run.groups_of(test), run.dataset.weights_of(test)
+    )
     return tuple(
-        _beside(job.kind, run.metric, future, limit or seconds, predictions, y, groups)
+        _beside(job.kind, asked, future, limit or seconds, predictions)
         for job, future in zip(jobs, _done(pool, run.runner.interrupts, jobs, limit), strict=True)
     )
 
@@ -93,13 +96,15 @@ def rivals_in_validation(
         that is.
     """
     y = dataset.y
-    constants = [metric.constant(y[split.train], y[split.validation]) for split in splits]
+    constants = [constant_in_validation(metric, dataset, split) for split in splits]
     found = []
     for kind in models_for(len(splits[0].train)):
         jobs = [SimpleJob(data, kind, study.seed, math.inf, fold) for fold in range(len(splits))]
         results = [future.result() for future in _done(pool, interrupts, jobs, None)]
         values = [
-            metric.value(y[split.validation], result.predictions)
+            metric.value(
+                y[split.validation], result.predictions, dataset.weights_of(split.validation)
+            )
             for split, result in zip(splits, results, strict=True)
         ]
         better = metric.score(fmean(values)) - metric.score(fmean(constants))
@@ -107,6 +112,14 @@ def rivals_in_validation(
         name = NAMES[kind][metric.task]
         found.append(Rival(kind, name, fmean(values), better, None, seconds))
     return tuple(found)
+
+
+def constant_in_validation(metric: Metric, dataset: Dataset, split: Split) -> float:
+    """What the best constant of the training rows comes to on the validation rows."""
+    y, weights = dataset.y, dataset.weights_of
+    return metric.constant(
+        y[split.train], y[split.validation], weights(split.validation), weights(split.train)
+    )
 
 
 def _done(
@@ -121,24 +134,31 @@ def _done(
     return futures
 
 
+@dataclass(frozen=True, eq=False)
+class _Asked:
+    """The test rows: what is measured on them, their target, groups and weights."""
+
+    metric: Metric
+    y: np.ndarray
+    groups: np.ndarray | None
+    weight: np.ndarray | None
+
+
 def _beside(
-    kind: str,
-    metric: Metric,
-    future: Future[SimpleResult],
-    seconds: float,
-    winner: np.ndarray,
-    y: np.ndarray,
-    groups: np.ndarray | None,
+    kind: str, asked: _Asked, future: Future[SimpleResult], seconds: float, winner: np.ndarray
 ) -> Rival:
+    metric, y, weight = asked.metric, asked.y, asked.weight
     name, error = NAMES[kind][metric.task], future.exception()
     if error is not None:
         late = isinstance(error, TimeoutError)
         why = f"not fitted in {seconds:.3g} seconds" if late else f"{type(error).__name__}: {error}"
         return Rival(kind, name, None, None, None, seconds if late else 0.0, why)
     found = future.result()
-    value = metric.value(y, found.predictions)
-    better = metric.score(value) - metric.score(metric.value(y, winner))
-    ends = difference_interval(metric, y, found.predictions, winner, groups=groups)
+    value = metric.value(y, found.predictions, weight)
+    better = metric.score(value) - metric.score(metric.value(y, winner, weight))
+    ends = difference_interval(
+        metric, y, found.predictions, winner, weight=weight, groups=asked.groups
+    )
     interval = None if ends is None else _in_order(metric, *ends)
     return Rival(kind, name, value, better, interval, found.seconds, found.cut)
 

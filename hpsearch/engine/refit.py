@@ -7,6 +7,7 @@ from collections.abc import Iterable, Sequence
 from hpsearch.data import Dataset
 from hpsearch.engine.jobs import ATTEMPTS, run_jobs
 from hpsearch.engine.runner import Run
+from hpsearch.metrics.labels import POSITIVE
 from hpsearch.search.base import Configuration, slot_seed
 from hpsearch.training.jobs import Refit, RefitJob, refit_job
 from hpsearch.training.model import Member, Model
@@ -48,8 +49,20 @@ def refit_all(
     return [done[k] for k in range(len(chosen))]
 
 
-def model_of(dataset: Dataset, refits: Iterable[Refit]) -> Model:
-    """What refits on a data set make together, without saying where it came from."""
+def model_of(
+    dataset: Dataset,
+    refits: Iterable[Refit],
+    threshold: float | None = None,
+    positive: int = POSITIVE,
+) -> Model:
+    """What refits on a data set make together, without saying where it came from.
+
+    Args:
+        dataset: names its classes and columns.
+        refits: the networks.
+        threshold: from which probability on a row gets the positive label of two; None: from half.
+        positive: the code of that label.
+    """
     return Model(
         tuple(
             Member(refit.network, refit.state, refit.preprocessor, refit.scale) for refit in refits
@@ -58,6 +71,7 @@ def model_of(dataset: Dataset, refits: Iterable[Refit]) -> Model:
         dataset.feature_names,
         dataset.categories,
         decimal_comma=dataset.account.decimal_comma,
+        threshold=None if threshold is None else (positive, threshold),
         dates=dataset.account.dates,
     )
 

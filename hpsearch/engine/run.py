@@ -13,6 +13,8 @@ from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
 from hpsearch.data import write_store
 from hpsearch.engine import record
 from hpsearch.engine.baselines import simple_models
@@ -29,24 +31,26 @@ from hpsearch.engine.identity import (
     open_study,
     totals,
 )
+from hpsearch.engine.jobs import run_jobs
 from hpsearch.engine.prior import keep_prior, read_prior
 from hpsearch.engine.processes import scratch_folder
 from hpsearch.engine.refit import model_of, refit_all
 from hpsearch.engine.rivals import keep_rivals
 from hpsearch.engine.runner import Run, Runner, open_runner
 from hpsearch.engine.summary import Summary, summarize
-from hpsearch.engine.tested import tested
+from hpsearch.engine.tested import TESTED, looked_at, measured
 from hpsearch.errors import NoWinnerError, RunError, UsageError
+from hpsearch.metrics.threshold import best_threshold, decided
 from hpsearch.search.base import Result, Slot, Strategy, Winner
 from hpsearch.search.extension import extend
 from hpsearch.search.race import RacedSearch
 from hpsearch.storage import DEFAULT_STORAGE, load_study, save_model_bytes, study_names
 from hpsearch.study_file import StudyFile
+from hpsearch.training.jobs import predictions_job
 
 if TYPE_CHECKING:
     from concurrent.futures import Executor
 
-    import numpy as np
     import optuna
     from optuna.trial import FrozenTrial
 
@@ -164,7 +168,7 @@ def run_with(
     target = open_study(store, study) if study.name in study_names(store) else None
     finished = target is not None and _is_finished(target, study, trials)
     dataset, splits = runner.data(study)
-    metrics = study.objective.metrics(dataset.task, len(dataset.classes))
+    metrics = study.objective.metrics(dataset.task, dataset.classes)
     metric = metrics[0]
     study.class_weights(dataset.classes)  # refuses a label that there is none of
     prior = read_prior(store, study, target)
@@ -262,10 +266,12 @@ def _complete(
     winner = _winner(run, strategy, results, unpaid=unpaid)
     out_of_time = run.out_of_time()
     run.on_event(WinnerNamed(winner, out_of_time))
+    threshold = _threshold(run, winner, results) if study.objective.threshold else None
     chosen = [(winner.configuration, winner.epochs)]
     [(refit, attempts)] = refit_all(run, chosen, "the winner's last training")
     before = record.read_metadata(target, "result")
     metric, test = run.metric, run.splits[0].test
+    y, weight = run.dataset.y[test], run.dataset.weights_of(test)
     figures = {
         "configuration": dict(winner.configuration),
         "metric": metric.name,
@@ -273,7 +279,8 @@ def _complete(
         "validation_std": winner.std,
         "validation_scores": [metric.of_score(score) for score in winner.scores],
         "validation_slots": [list(slot) for slot in winner.slots],
-        **tested(run.metrics, refit.predictions, run.dataset.y[test], run.groups_of(test)),
+        **measured(run.metrics, refit.predictions, y, run.groups_of(test), weight, threshold),
+        "threshold": threshold,
         "refits": attempts,
         "diverged": refit.diverged,
         "tests": 1 if before is None else before["tests"] + 1,
@@ -283,8 +290,10 @@ def _complete(
         "study": study.name,
         "strategy": study.search.strategy,
         "target": study.data.target,
+        "positive": metric.positive,
     }
-    model = replace(model_of(run.dataset, [refit]), origin=about | figures)
+    model = model_of(run.dataset, [refit], threshold, metric.positive)
+    model = replace(model, origin=about | figures)
     digest = save_model_bytes(run.runner.store, target._study_id, model.to_bytes())
     budget = {
         "trials": search.trials,
@@ -293,8 +302,25 @@ def _complete(
     }
     beside = [baseline.kept(tested=True) for baseline in ready.baselines]
     result = figures | {"model": digest, "budget": budget, "baselines": beside}
+    if not run.tested and (seen := looked_at(refit.predictions, y, metric.positive)) is not None:
+        record.write_metadata(target, TESTED, seen)
     record.write_metadata(target, "result", result)
-    return refit.predictions
+    return decided(metric, refit.predictions, threshold)
+
+
+def _threshold(run: Run, winner: Winner, results: Sequence[Result]) -> float:
+    """The decision threshold that is best for the winner on the rows that it was not trained on.
+
+    Raises:
+        RunError: its training broke three times.
+    """
+    places = {result.slot.place: result.slot for result in results}
+    job = run.job(places[winner.slots[0]])
+    [seen] = run_jobs(run.jobs(predictions_job), [job], "the training that chooses the threshold")
+    counted = [weight for weight in seen.weight if weight is not None]
+    weight = np.concatenate(counted) if counted else None
+    y, predictions = np.concatenate(seen.y), np.concatenate(seen.predictions)
+    return best_threshold(run.metric, y, predictions, weight)
 
 
 def _winner(run: Run, strategy: Strategy, results: Sequence[Result], *, unpaid: bool) -> Winner:

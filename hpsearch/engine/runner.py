@@ -24,7 +24,6 @@ from hpsearch.training.jobs import Job
 if TYPE_CHECKING:
     import numpy as np
     import optuna
-    from numpy.typing import NDArray
 
     from hpsearch.data import DataHandle, Dataset, Split
     from hpsearch.engine.events import OnEvent
@@ -185,8 +184,8 @@ class Run:
     opening: Sequence[Slot] = ()
     shares: Sequence[float] = ()
 
-    def groups_of(self, rows: NDArray[np.int64]) -> NDArray[np.int64] | None:
-        """The groups of rows, by which intervals are drawn where rows are divided so."""
+    def groups_of(self, rows: np.ndarray) -> np.ndarray | None:
+        """The group of each row, by which intervals are drawn; None where none is named."""
         groups = self.dataset.division.groups
         return None if groups is None else groups[rows]
 
@@ -207,6 +206,7 @@ class Run:
             metric,
             tuple(also),
             self.class_weights,
+            self.metric.positive,
         )
 
     @property

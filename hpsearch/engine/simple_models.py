@@ -9,7 +9,7 @@ from pathlib import Path
 from hpsearch.data import write_store
 from hpsearch.engine import record
 from hpsearch.engine.executors.processes import available_cores, process_pool
-from hpsearch.engine.fit_rivals import fit_rivals, rivals_in_validation
+from hpsearch.engine.fit_rivals import constant_in_validation, fit_rivals, rivals_in_validation
 from hpsearch.engine.identity import check_same_data, check_study
 from hpsearch.engine.interrupts import Interrupts
 from hpsearch.engine.processes import scratch_folder
@@ -74,12 +74,11 @@ def simple_models_of(
             dataset, splits = runner.data(study)
             check_same_data(target, dataset)
             data = write_store(folder, dataset, splits)
-            metrics = study.objective.metrics(dataset.task, len(dataset.classes))
+            metrics = study.objective.metrics(dataset.task, dataset.classes)
             run = Run(runner, study, target, lease, dataset, splits, data, metrics)
             digest = record.read_metadata(target, "result")["model"]
             model = Model.from_bytes(load_model_bytes(runner.store, target._study_id, digest))
-            X = dataset.X[splits[0].test]
-            predictions = (model.predict_proba if dataset.classes else model.predict)(X)
+            predictions = model.answers(dataset.X[splits[0].test])
             keep_rivals(target, fit_rivals(run, predictions, seconds=math.inf))
         return summarize(target)
 
@@ -101,10 +100,9 @@ def _in_validation(study: StudyFile, workers: int | None) -> Untested:
         scratch_folder() as folder,
     ):
         dataset, splits = interrupts.interruptible(lambda: study_data(study.data, study.seed))
-        metric, *_ = study.objective.metrics(dataset.task, len(dataset.classes))
+        metric, *_ = study.objective.metrics(dataset.task, dataset.classes)
         data = write_store(folder, dataset, splits)
         models = rivals_in_validation(pool, interrupts, study, data, dataset, splits, metric)
-        y = dataset.y
-        values = [metric.constant(y[split.train], y[split.validation]) for split in splits]
+        values = [constant_in_validation(metric, dataset, split) for split in splits]
         measure = Measure(metric.name, metric.direction, metric.bounds)
         return Untested(measure, sum(values) / len(values), models)

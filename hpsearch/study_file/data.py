@@ -45,6 +45,7 @@ def study_data(
         exclude=data.exclude,
         missing_labels=data.missing_labels,
         task=data.task,
+        weight=data.weight,
         dividing=DividingColumns(data.groups, data.time, data.parts),
         validation_path=data.validation_path,
         test_path=data.test_path,

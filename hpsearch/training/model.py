@@ -12,7 +12,7 @@ import io
 import json
 import math
 import zipfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -29,9 +29,9 @@ from hpsearch.data.in_memory import numbers_of
 from hpsearch.data.preprocessing import Preprocessor
 from hpsearch.data.target import Scale
 from hpsearch.errors import DataError, UsageError, shown
-from hpsearch.metrics import DEFAULT, Task
+from hpsearch.metrics import DEFAULT, POSITIVE, Metric, Task, metric_named
 from hpsearch.nn import Network, NetworkConfig, state_shapes
-from hpsearch.shapes import fits
+from hpsearch.shapes import a_number, fits
 from hpsearch.writing import json_text, write_whole
 
 if TYPE_CHECKING:
@@ -89,6 +89,8 @@ class Model:
         origin: where it came from (study, configuration, scores); any JSON.
         decimal_comma: the columns whose numbers were written with a decimal comma.
         dates: columns that are made of dates, as in `hpsearch.data.account.Account`.
+        threshold: of two classes the code of one, and from which probability on a row gets its
+            label; None for the likelier one.
     """
 
     members: tuple[Member, ...]
@@ -98,6 +100,7 @@ class Model:
     origin: Mapping[str, Any] = field(default_factory=dict)
     decimal_comma: tuple[str, ...] = ()
     dates: Mapping[str, tuple[str, str, bool]] = field(default_factory=dict)
+    threshold: tuple[int, float] | None = None
 
     def predict_proba(self, X: Any) -> np.ndarray:
         """The probability of each class; of an ensemble the mean over its members.
@@ -135,7 +138,7 @@ class Model:
             DataError: likewise.
         """
         if self.task == "classification":
-            labels: np.ndarray = np.asarray(self.classes)[self.predict_proba(X).argmax(axis=1)]
+            labels: np.ndarray = np.asarray(self.classes)[self.codes(self.predict_proba(X))]
             return labels
         X = self._samples(X)
         values = np.zeros((len(X), 1))
@@ -143,6 +146,18 @@ class Model:
             assert member.scale is not None, "it was checked as the model was made"
             values[rows, 0] += member.scale.restored(network.predict_outputs(prepared))
         return self._answers(values)[:, 0]
+
+    def codes(self, probabilities: np.ndarray) -> np.ndarray:
+        """The class code that each row gets (n,): by the threshold, or of the likeliest class."""
+        codes: np.ndarray = probabilities.argmax(axis=1)
+        if self.threshold is not None:
+            positive, least = self.threshold
+            codes = np.where(probabilities[:, positive] >= least, positive, 1 - positive)
+        return codes
+
+    def answers(self, X: np.ndarray) -> np.ndarray:
+        """What metrics read: probabilities (n, classes), or a quantity (n,); see `predict`."""
+        return self.predict_proba(X) if self.classes else self.predict(X)
 
     @property
     def wanted(self) -> Wanted:
@@ -158,10 +173,19 @@ class Model:
         return target if isinstance(target, str) else None
 
     @property
-    def metric(self) -> str:
-        """The name of the metric that it was chosen by."""
-        metric = self.origin.get("metric")
-        return metric if isinstance(metric, str) else DEFAULT[self.task]
+    def metric(self) -> Metric:
+        """The metric that it was chosen by.
+
+        Raises:
+            HpsearchError: the file says one that does not fit it.
+        """
+        name, positive = self.origin.get("metric"), self.origin.get("positive")
+        return metric_named(
+            name if isinstance(name, str) else DEFAULT[self.task],
+            self.task,
+            len(self.classes),
+            positive if positive in (0, 1) else POSITIVE,
+        )
 
     @property
     def task(self) -> Task:
@@ -250,6 +274,8 @@ class Model:
         if self.task == "regression":
             scales = [member.scale for member in self.members]
             about["scales"] = [dataclasses.astuple(scale) for scale in scales if scale is not None]
+        if self.threshold is not None:
+            about["threshold"] = list(self.threshold)
         arrays: dict[str, np.ndarray] = {}
         for n, member in enumerate(self.members):
             arrays |= {f"{n}/network/{k}": v for k, v in member.state.items()}
@@ -327,6 +353,7 @@ class Model:
                 about["origin"],
                 tuple(about["decimal_comma"]),
                 {name: _date_part(part) for name, part in about.get("dates", {}).items()},
+                _threshold(about.get("threshold"), about["classes"]),
             )
             _ = model._built
         return model
@@ -377,6 +404,17 @@ def _damage_named(name: str) -> Iterator[None]:
 
 def _part(arrays: Mapping[str, np.ndarray], prefix: str) -> dict[str, np.ndarray]:
     return {k.removeprefix(prefix): v for k, v in arrays.items() if k.startswith(prefix)}
+
+
+def _threshold(kept: object, classes: Sequence[object]) -> tuple[int, float] | None:
+    if kept is None:
+        return None
+    if not isinstance(kept, list) or len(kept) != 2 or len(classes) != 2:
+        raise DataError("its decision threshold is none")
+    code, least = kept
+    if code not in (0, 1) or not a_number(least):
+        raise DataError("its decision threshold is none")
+    return int(code), float(least)
 
 
 def _scale(numbers: object) -> Scale | None:

@@ -24,6 +24,9 @@ __all__ = ["SIMPLE_MODELS", "SimpleJob", "SimpleResult", "models_for", "simple_j
 TREES = 10
 """Trees of a boosting between two looks at the clock."""
 
+ITERATIONS, MOST_ITERATIONS = 100, 1000
+"""Iterations of a logistic regression between two looks at the clock, and in all."""
+
 NEIGHBOURS_ROWS = 20_000
 """Up to so many rows a model of neighbours is of use, and fast."""
 
@@ -122,8 +125,17 @@ def _linear(asked: _Asked) -> Fitted:
     from sklearn.linear_model import LogisticRegression, Ridge
 
     X, wanted = asked.standardized()
-    model = LogisticRegression(max_iter=1000) if asked.classes else Ridge()
-    return asked.answers(model.fit(X, asked.rows.y_train), wanted), ""
+    rows = {"y": asked.rows.y_train, "sample_weight": asked.rows.weight_train}
+    if not asked.classes:
+        return asked.answers(Ridge().fit(X, **rows), wanted), ""
+    model = LogisticRegression(max_iter=ITERATIONS, warm_start=True)
+    deadline = time.perf_counter() + asked.job.seconds
+    for iterations in range(ITERATIONS, MOST_ITERATIONS + 1, ITERATIONS):
+        if model.fit(X, **rows).n_iter_.max() < ITERATIONS:  # it has converged
+            break
+        if time.perf_counter() > deadline or asked.stop():
+            return asked.answers(model, wanted), f"{iterations} iterations"
+    return asked.answers(model, wanted), ""
 
 
 def _neighbours(asked: _Asked) -> Fitted:
@@ -148,7 +160,8 @@ def _boosting(asked: _Asked) -> Fitted:
     whole, deadline = model.max_iter, time.perf_counter() + job.seconds
     cut = ""
     for trees in range(TREES, whole + TREES, TREES):
-        model.set_params(max_iter=min(trees, whole)).fit(rows.X_train, rows.y_train)
+        model.set_params(max_iter=min(trees, whole))
+        model.fit(rows.X_train, rows.y_train, sample_weight=rows.weight_train)
         if model.n_iter_ < trees:  # it has stopped early, as its defaults have it do on many rows
             break
         if trees < whole and (time.perf_counter() > deadline or asked.stop()):

@@ -64,6 +64,13 @@ def test_the_shipped_study_passes_with_its_constant_pixels() -> None:
     assert "background" in pixels.advice
 
 
+def test_the_shipped_regressions_pass_but_for_what_is_so() -> None:
+    """A twelfth of a column of visits is missing, and some cost fourteen deviations more."""
+    assert odd(check_study(load_study_file(STUDIES / "diabetes.toml"))) == {}
+    checks = check_study(load_study_file(STUDIES / "visits.toml"))
+    assert odd(checks) == {"missing values": "warn", "spread of the target": "warn"}
+
+
 @pytest.mark.skipif(not DEBIAN_FOLDER.is_dir(), reason="Debian's dataset-fashion-mnist is absent")
 def test_fashion_mnist_passes() -> None:
     more = "limit = 1500\n[model]\nwidth = 64\n[training]\nepochs = 5"

@@ -135,7 +135,7 @@ def test_a_quantity_is_predicted_and_scored_in_its_units(
         values, made.predict(np.array([[20, 1, 1], [30, 2, 0], [40, 3, 1]])), rtol=1e-6
     )
     rmse = np.sqrt(np.mean([(values[0] - 1100.5) ** 2, (values[2] - 900) ** 2]))
-    assert told == f"root mean squared error {rmse:.4g} on 2 rows with 'price'"
+    assert told == f"RMSE {rmse:.4g} on 2 rows with 'price'"
     assert run(["predict", "m.npz", "t.csv", "--proba"]) == 2
     assert "predicts a quantity" in capsys.readouterr().err
 

@@ -13,7 +13,7 @@ from urllib.error import URLError
 import numpy as np
 import pytest
 
-from hpsearch.data import DATASETS, load_dataset
+from hpsearch.data import DATASETS, DividingColumns, load_dataset
 from hpsearch.errors import DataError, UnknownNameError
 
 
@@ -27,6 +27,29 @@ def test_bundled_data_are_what_scikit_learn_gives(name: str) -> None:
     np.testing.assert_array_equal(ours.y, theirs.target)
     assert [str(c) for c in ours.classes] == [str(c) for c in theirs.target_names]
     assert list(ours.feature_names) == [str(f) for f in theirs.feature_names]
+
+
+def test_diabetes_is_what_scikit_learn_gives() -> None:
+    from sklearn.datasets import load_diabetes
+
+    theirs, ours = load_diabetes(scaled=False), load_dataset("diabetes")
+    np.testing.assert_array_equal(ours.X, theirs.data.astype(np.float32))
+    np.testing.assert_array_equal(ours.y, theirs.target)
+    assert ours.task == "regression"
+    assert list(ours.feature_names) == theirs.feature_names
+
+
+def test_the_made_up_visits_are_a_table_whose_patients_can_be_kept_together() -> None:
+    data = load_dataset("visits", dividing=DividingColumns("patient"), exclude=["weight"])
+    assert data.X.shape == (10_000, 6)
+    assert data.task == "regression"
+    assert data.y.min() > 0
+    assert {data.feature_names[column] for column in data.categories} == {"ward", "reason"}
+    assert data.account.imputed.keys() == {"pressure"}
+    assert data.division.groups is not None
+    assert len(np.unique(data.division.groups)) == 500
+    again = load_dataset("visits", dividing=DividingColumns("patient"), exclude=["weight"])
+    assert again.fingerprint == data.fingerprint
 
 
 def test_data_and_its_import_leave_heavy_packages_alone() -> None:
@@ -47,11 +70,14 @@ def test_a_limit_takes_a_sample() -> None:
 @pytest.mark.parametrize(
     ("request_", "words"),
     [
-        ({}, "either by name or by the path"),
-        ({"name": "iris", "path": "iris.csv"}, "either by name or by the path"),
+        ({}, "by name, by the path of its file"),
+        ({"name": "iris", "path": "iris.csv"}, "by name, by the path of its file"),
         ({"name": "iris", "limit": 0}, "positive number of rows"),
         ({"name": "iris", "target": "species"}, "remove target = 'species'"),
         ({"name": "iris", "folder": "somewhere"}, "needs no folder"),
+        ({"name": "visits", "target": "cost"}, "remove target = 'cost'"),
+        ({"name": "visits", "folder": "somewhere"}, "needs no folder"),
+        ({"name": "visits", "sheet": "1"}, "has no sheets"),
         ({"name": "pets.csv"}, "give it as path"),
         ({"name": "openml:iris"}, "the data set's number"),
         ({"name": "openml:"}, "the data set's number"),
