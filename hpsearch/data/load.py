@@ -129,8 +129,7 @@ def _of_frame(frame: Any, target: str | None, said: Said) -> Dataset:
     from hpsearch.data.frames import FRAME, as_table
     from hpsearch.data.tabular import dataset_from_table
 
-    if said.sheet is not None:
-        raise DataError(f"{FRAME} has no sheets, as workbooks (.xlsx) have; remove sheet.")
+    _no_workbook(FRAME, said)
     return dataset_from_table(FRAME, as_table(FRAME, frame), target, said)
 
 

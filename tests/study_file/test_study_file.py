@@ -250,8 +250,7 @@ def test_no_more_is_read_than_a_study_file_has() -> None:
 @pytest.mark.parametrize(
     ("data", "words"),
     [
-        ("", "either name"),
-        ('name = "digits"\npath = "x.csv"', "not both"),
+        ('name = "digits"\npath = "x.csv"', "keep one of them"),
         ('name = "digits"\ntest = 1.0', "less than 1"),
     ],
 )
