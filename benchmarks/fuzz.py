@@ -188,7 +188,7 @@ def _odd_toml(rng: random.Random, depth: int = 0) -> str:
             ]
         )
     names = ["grid", "random", "tpe", "qmc", "cmaes", "coarse-to-fine", "guided"]
-    names += ["relu", "maxout", "adam"]
+    names += ["relu", "maxout", "adam", "roc_auc", "rmse", "neg_log_loss", "rand_score", "f1"]
     return rng.choice(
         [
             number,
@@ -213,6 +213,7 @@ def use_study(rng: random.Random, folder: Path) -> None:
     file = load_study_file(folder / "study.toml")
     file.space()
     file.fixed()
+    file.objective.metrics("classification", [*map(str, range(rng.choice([2, 3, 500])))])
     if file.training.epochs * file.search.trials > 10**7:
         return
     search = plan_search(file)
@@ -540,7 +541,7 @@ def use_images(rng: random.Random, folder: Path) -> None:
 def use_data(rng: random.Random, folder: Path) -> None:
     """What check and predict do with a file of data."""
     from hpsearch.data import load_dataset
-    from hpsearch.data.tabular import load_features
+    from hpsearch.data.features import load_features
     from hpsearch.errors import HpsearchError
 
     [file] = folder.iterdir()
@@ -595,7 +596,7 @@ def make_model(rng: random.Random, folder: Path) -> None:
             rng.choice(["relu", "prelu", "maxout"]),
             batch_norm=rng.random() < 0.5,
         )
-        kind = rng.choice(["none", "standardize", "pca", "whiten"])
+        kind = rng.choice(["none", "standardize", "robust", "quantile", "pca", "whiten"])
         prepared = Preprocessor.fit(X, kind, categories={2: ("no", "yes")})
         network = Network(prepared.n_features_out, 2, config, rng=made)
         members.append(Member(config, network.state(), prepared))

@@ -120,7 +120,7 @@ class Trainer:
             refit = refit_job(RefitJob(self.data, settings, seed, winner.epochs))
             if not refit.diverged:
                 break
-        _, y = self.data.test(0, "none", variance=1.0)
+        _, y, _ = self.data.test(0, "none", variance=1.0)
         return accuracy(refit.predictions, y)
 
 

@@ -19,7 +19,7 @@ for name in ("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS"):
     os.environ.setdefault(name, "1")
 
 from hpsearch.data import load_dataset, make_splits, write_store  # noqa: E402
-from hpsearch.engine.tested import tested  # noqa: E402
+from hpsearch.engine.tested import measured  # noqa: E402
 from hpsearch.metrics import OWN, metric_named  # noqa: E402
 from hpsearch.training.jobs import Job, RefitJob, refit_job, train_job  # noqa: E402
 
@@ -59,7 +59,7 @@ def measure(data: str, names: Sequence[str], options: argparse.Namespace) -> Non
         for name in names:
             metric = metric_named(name, "classification", handle.n_classes)
             start = time.process_time()
-            tested([metric], refit.predictions, dataset.y[splits[0].test], None)
+            measured([metric], refit.predictions, dataset.y[splits[0].test])
             once, cost = time.process_time() - start, least[name] / least[names[0]] - 1
             print(f"{data:15s} {name:20s} {least[name]:9.4f} {cost:8.1%} {once:8.3f}", flush=True)
 

@@ -9,7 +9,10 @@ import math
 from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+import numpy as np
+
 from hpsearch.metrics import ACCURACY, Measure
+from hpsearch.metrics.curves import Residuals
 from hpsearch.search.base import RACE
 from hpsearch.search.strategies import DOUBLE
 from hpsearch.space import Categorical, Float, Int, Value
@@ -19,6 +22,7 @@ if TYPE_CHECKING:
     from hpsearch.compare.result import Comparison
     from hpsearch.compare.summary import StrategySummary, Versus
     from hpsearch.engine.summary import Summary, TrialRow
+    from hpsearch.engine.tested import SeenClasses
 
 __all__ = [
     "AGAIN",
@@ -74,6 +78,56 @@ class Table(NamedTuple):
         at = self.headings.index(heading)
         headings, *rows = ([*row[:at], *row[at + 1 :]] for row in (self.headings, *self.rows))
         return Table(self.caption, headings, rows)
+
+
+MANY_CLASSES = 12
+"""Of more classes the table shows those that are found worst; of more no confusion matrix fits."""
+
+
+def seen_tables(seen: SeenClasses | Residuals) -> list[Table]:
+    """The test rows in words: of classes recall and precision, and the confusion matrix."""
+    if not isinstance(seen, Residuals):
+        return list(filter(None, (classes_table(seen), confusion_table(seen))))
+    quantiles = [f"{error:.4g}" for error in seen.quantiles]
+    caption = "Errors on the test rows, true less predicted: so many are below"
+    return [Table(caption, QUANTILES, [quantiles])]
+
+
+QUANTILES = ("5%", "25%", "50%", "75%", "95%")
+"""The shares that `Residuals` has quantiles of."""
+
+
+def classes_table(tested: SeenClasses) -> Table | None:
+    """Recall and precision of each class on the test rows; of many those with the least recall."""
+    shares = list(zip(tested.classes, tested.by_class, strict=False))
+    if not shares:
+        return None
+    caption = "Each class on the test rows"
+    if len(shares) > MANY_CLASSES:
+        found = [one for one in shares if one[1].rows]
+        shares = sorted(found, key=lambda one: one[1].recall)[:MANY_CLASSES]
+        caption += f": the {MANY_CLASSES} of {len(tested.classes)} with the least recall"
+    rows = [
+        [name, f"{share.rows:.0f}", _share(share.recall), _share(share.precision)]
+        for name, share in shares
+    ]
+    return Table(caption, ("class", "rows", "recall", "precision"), rows)
+
+
+def confusion_table(tested: SeenClasses) -> Table | None:
+    """The confusion matrix of the test rows; None of many classes."""
+    if tested.confusion is None or len(tested.classes) > MANY_CLASSES:
+        return None
+    rows = [
+        [name, *(f"{count:.0f}" for count in counts)]
+        for name, counts in zip(tested.classes, tested.confusion.tolist(), strict=True)
+    ]
+    caption = "Test rows by their class (lines) and the label that they got (columns)"
+    return Table(caption, ("class", *tested.classes), rows)
+
+
+def _share(share: float) -> str:
+    return "" if math.isnan(share) else f"{share:.3f}"
 
 
 class Score(NamedTuple):
@@ -244,6 +298,8 @@ def scores(summary: Summary) -> Iterator[Score]:
             low, high = map(text, summary.test_interval)
             remark = f"95% interval {low} to {high}, {remark}"
         yield Score(summary.test_name, text(summary.test), remark)
+    if summary.threshold is not None:
+        yield Score("threshold", f"{summary.threshold:.3g}", "chosen on the validation rows")
     for name, value in summary.test_also.items():
         yield Score(f"test {Measure(name).title}", f"{value:.4g}", "")
     for baseline in summary.baselines:
@@ -276,7 +332,7 @@ def beside(summary: Summary) -> str:
         far = amount(high) if low >= 0 else amount(high, "better" if better > 0 else "worse")
         told += f" (95% interval {near} to {far})"
     if rival.cut:
-        told += f", though it was cut at {rival.cut}"
+        told += f", though it was cut after {rival.cut}"
     if rival.surely_better:
         trees = rival.kind == "boosting"
         told += f": this table may be better served by {'trees' if trees else 'it'}"
@@ -372,6 +428,28 @@ def strategies_table(
     headings = ("strategy", "trials", "cost", "test", "95% interval", AGAIN, "worst", "rank")
     caption = f"{names}: {searches} of each strategy{several}"
     return Table(caption, (*headings, "beats", "p"), rows)
+
+
+def simple_models(comparisons: Sequence[Comparison]) -> dict[str, float]:
+    """The mean of each simple model's test values, over the repeats that have it."""
+    names = dict.fromkeys(name for comparison in comparisons for name in comparison.simple)
+    found = {}
+    for name in names:
+        values = np.concatenate([c.simple[name] for c in comparisons if name in c.simple])
+        found[name] = float(np.nanmean(values))
+    return found
+
+
+def simple_models_text(comparisons: Sequence[Comparison]) -> str:
+    """What simple models come to beside all winners, in a sentence; empty where there are none."""
+    measure, found = comparisons[0].measure, simple_models(comparisons)
+    if not found:
+        return ""
+    told = ", ".join(f"{name} {measure.text(value)}" for name, value in found.items())
+    return (
+        "Simple models with default settings, fitted to the rows of a winner's last training, come "
+        f"to a mean test {measure.title} of: {told}."
+    )
 
 
 UNITS = {"flops": "floating-point operations", "epochs": "epochs", "seconds": "seconds"}

@@ -7,11 +7,20 @@ import json
 import math
 import os
 import re
-from collections.abc import Mapping, Set
+from collections.abc import Iterator, Mapping, Set
+from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
-__all__ = ["OBEYED", "html_text", "in_one_line", "json_text", "write_whole", "written_out"]
+__all__ = [
+    "OBEYED",
+    "html_text",
+    "in_one_line",
+    "json_text",
+    "whole_file",
+    "write_whole",
+    "written_out",
+]
 
 OBEYED = re.compile(
     "[\x00-\x08\x0b-\x1f\x7f-\x9f\xad\u061c\u180e\u200b\u200e\u200f\u2028-\u202e\u2060-\u206f\ufeff"
@@ -100,14 +109,35 @@ def write_whole(path: Path, content: bytes) -> None:
     Raises:
         OSError: it cannot be written.
     """
+    with _in_place_of(path) as place:
+        place.write_bytes(content)
+
+
+@contextmanager
+def whole_file(path: Path) -> Iterator[IO[bytes]]:
+    """The same for what is written in pieces: the file is there once the block has ended well.
+
+    Args:
+        path: of the file.
+
+    Raises:
+        OSError: it cannot be written.
+    """
+    with _in_place_of(path) as place, place.open("wb") as file:
+        yield file
+
+
+@contextmanager
+def _in_place_of(path: Path) -> Iterator[Path]:
+    """Where to write what becomes the file when the block has ended well."""
     if path.exists() and not path.is_file():
-        path.write_bytes(content)
+        yield path
         return
     target = Path(os.path.realpath(path))
     part = target.with_name(f".{target.name}.{os.getpid()}.part")
     try:
-        part.write_bytes(content)
+        yield part
         part.replace(target)
-    except OSError:
+    except BaseException:
         part.unlink(missing_ok=True)
         raise

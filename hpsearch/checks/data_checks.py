@@ -246,8 +246,9 @@ def class_balance(dataset: Dataset, split: Split) -> Check:
         "pass" if balanced else "warn",
         f"class {rarest}: {share:.1%}",
         f"{1 / len(counts):.1%}, over {least:.1%}",
-        "every class is frequent enough to count in the accuracy"
+        "every class is frequent enough to count"
         if balanced
         else f"{rarest!r} is rare ({counts.min()} rows): answering {commonest!r} is right in "
-        f"{counts.max() / counts.sum():.1%} already; look at its errors apart, or get more rows",
+        f"{counts.max() / counts.sum():.1%} already; choose a metric that "
+        'minds it ([objective] metric = "balanced_accuracy"), or get more rows',
     )

@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 from hpsearch.checks.check import Check, listed
 from hpsearch.data import Dataset, Preprocessor, Split
 
-__all__ = ["drift", "groups_apart", "near_duplicates", "order_in_time"]
+__all__ = ["drift", "drifts_with", "groups_apart", "near_duplicates", "order_in_time"]
 
 ROWS = 2000
 """Rows that are held out and looked at."""
@@ -116,6 +116,17 @@ def drift(dataset: Dataset, split: Split) -> Check | None:
         if drifts
         else "the target does not change with time",
     )
+
+
+def drifts_with(dataset: Dataset, times: NDArray[np.float64]) -> bool:
+    """Whether the target changes with time by more than chance, and more than a little.
+
+    Args:
+        dataset: its target.
+        times: when each row is from (n,).
+    """
+    strength, chance = _association(dataset.y, times, len(dataset.classes))
+    return strength > DRIFT and chance < CERTAIN
 
 
 def _association(

@@ -42,9 +42,10 @@ def check_data_and_network(study: StudyFile, dataset: Dataset, split: Split) -> 
         Every check with its verdict; a pure function of the study and its data.
 
     Raises:
-        UsageError: the study weighs a label that there is none of.
+        UsageError: the study weighs a label that there is none of, or a metric does not fit.
     """
     study.class_weights(dataset.classes)  # refuses a label that there is none of
+    study.objective.metrics(dataset.task, dataset.classes)
     space, seed = study.space(), study.seed
     middle, epochs = _middle(study, space), study.training.epochs
     network = check_network(dataset, split, middle, space=space, epochs=epochs, seed=seed)

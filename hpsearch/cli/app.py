@@ -13,7 +13,18 @@ from typing import Annotated
 
 import typer
 
-from hpsearch.cli import advise, compare, dashboard, files, lab, look, predict, report, search
+from hpsearch.cli import (
+    advise,
+    baselines,
+    compare,
+    dashboard,
+    files,
+    lab,
+    look,
+    predict,
+    report,
+    search,
+)
 from hpsearch.engine.interrupts import end, postponed
 from hpsearch.errors import HpsearchError
 
@@ -47,7 +58,7 @@ def _options(
 
 
 for command in (
-    *(search.run, search.check, advise.advise, compare.compare),
+    *(search.run, search.check, baselines.baselines, advise.advise, compare.compare),
     *(look.studies, look.trials, look.best, predict.predict),
     *(report.report, lab.lab, dashboard.dashboard, files.init, files.schema),
 ):

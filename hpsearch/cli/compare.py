@@ -37,6 +37,9 @@ def compare(
         Path | None,
         typer.Option("-o", "--output", metavar="PAGE", help="The page to write; NAME.html."),
     ] = None,
+    no_baselines: Annotated[
+        bool, typer.Option("--no-baselines", help="Without simple models beside the winners.")
+    ] = False,
     as_json: Json = False,
 ) -> None:
     """Compare search strategies with the same budget, repeated, with grid search as the reference.
@@ -77,6 +80,7 @@ def compare(
                     executor=executor,
                     on_progress=on_progress,
                     on_event=on_event,
+                    baselines=not no_baselines,
                 )
             )
     if as_json:
@@ -94,19 +98,27 @@ def comparison_story(comparisons: Sequence[Comparison]) -> Iterator[RenderableTy
 
     from hpsearch.cli.render import set_table
     from hpsearch.compare.summary import reference_of, summarize_strategies
-    from hpsearch.wording import AGAIN, answer, comparison_note, strategies_table, verdict
+    from hpsearch.wording import (
+        AGAIN,
+        answer,
+        comparison_note,
+        simple_models_text,
+        strategies_table,
+        verdict,
+    )
 
     rows, measure = summarize_strategies(*comparisons), comparisons[0].measure
     yield set_table(strategies_table(comparisons, rows).without(AGAIN))
     yield Text(f"{verdict(rows, measure)}\n", style="bold")
-    yield Text("".join(f"{sentence}\n" for sentence in answer(rows, measure)))
+    told = [*answer(rows, measure), simple_models_text(comparisons)]
+    yield Text("".join(f"{sentence}\n" for sentence in filter(None, told)))
     yield Text(f"{comparison_note(comparisons, reference_of(comparisons))}\n", style="dim")
 
 
 def comparison_document(comparisons: Sequence[Comparison]) -> dict[str, Any]:
     """Strategies beside each other in terms of JSON; what is infinite is null."""
     from hpsearch.compare.summary import reference_of, summarize_strategies
-    from hpsearch.wording import answer, verdict
+    from hpsearch.wording import answer, simple_models, verdict
 
     table, measure = summarize_strategies(*comparisons), comparisons[0].measure
     return {
@@ -124,7 +136,10 @@ def comparison_document(comparisons: Sequence[Comparison]) -> dict[str, Any]:
         "metric": measure.name,
         "direction": measure.direction,
         "reference": reference_of(comparisons),
-        "baselines": [{"name": "constant", "test": table[0].constant}],
+        "baselines": [
+            {"name": "constant", "test": table[0].constant},
+            *({"name": name, "test": value} for name, value in simple_models(comparisons).items()),
+        ],
         "strategies": [_row(row) for row in table],
         "verdict": verdict(table, measure),
         "answer": list(answer(table, measure)),

@@ -19,7 +19,16 @@ from rich.text import Span, Text
 from hpsearch.storage import DEFAULT_STORAGE
 from hpsearch.writing import OBEYED, json_text, written_out
 
-__all__ = ["DEFAULT_STORAGE", "Json", "Storage", "errors", "output", "print_json", "tell"]
+__all__ = [
+    "DEFAULT_STORAGE",
+    "Json",
+    "Storage",
+    "errors",
+    "output",
+    "print_json",
+    "print_json_lines",
+    "tell",
+]
 
 Storage = Annotated[
     str,
@@ -78,5 +87,16 @@ def _text_written_out(text: Text) -> Text:
 
 def print_json(document: Any) -> None:
     """Print one JSON document and nothing else."""
-    text = json_text(document, indent=2)
-    sys.stdout.write(OBEYED.sub(lambda found: json.dumps(found[0])[1:-1], text) + "\n")
+    sys.stdout.write(_harmless(json_text(document, indent=2)) + "\n")
+
+
+def print_json_lines(documents: Iterable[Any]) -> None:
+    """Print a list of JSON documents, a line each, as they come."""
+    sys.stdout.write("[")
+    for number, document in enumerate(documents):
+        sys.stdout.write(("," if number else "") + "\n  " + _harmless(json_text(document)))
+    sys.stdout.write("\n]\n")
+
+
+def _harmless(text: str) -> str:
+    return OBEYED.sub(lambda found: json.dumps(found[0])[1:-1], text)

@@ -4,13 +4,19 @@ from __future__ import annotations
 
 import os
 import shlex
+import textwrap
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from hpsearch.cli.console import print_json, tell
 from hpsearch.errors import UsageError
+from hpsearch.writing import in_one_line
+
+if TYPE_CHECKING:
+    from hpsearch.data import Dataset
+    from hpsearch.study_file import StudyFile
 
 __all__ = ["init", "schema"]
 
@@ -30,26 +36,71 @@ def init(
 ) -> None:
     """Write a study file with every setting explained, for data that can be learned from.
 
-    A table is read first: what is written can be run. Without --target the labels are in its
-    column label, target, class or y.
+    A table is read first: what is written can be run, and says what the table holds, which task,
+    metric and split suit it, and why. Without --target the labels are in its column label, target,
+    class or y.
     """
-    from hpsearch.study_file import parse_study_file, template
+    from hpsearch.study_file import template
     from hpsearch.study_file.data import study_data
-    from hpsearch.study_file.loading import anchored
     from hpsearch.writing import write_whole
 
     if os.path.lexists(path) and not force:
         raise UsageError(f"{path} is there already; --force replaces it")
     place, target = _source(data, target, path.parent)
     text = template(path.stem, place, target)
-    study = anchored(parse_study_file(text, origin=f"what init would write to {path}"), path.parent)
+    study = _study(text, path)
     if study.data.path is not None:
+        dataset, _ = study_data(study.data.model_copy(update=WIDEST), study.seed)
+        said, about = _suited(dataset)
+        text = template(path.stem, place, target, said, about)
+        study = _study(text, path)
         study_data(study.data, study.seed)
     try:
         write_whole(path, text.encode())
     except OSError as error:
         raise UsageError(f"cannot write {path}: {error.strerror}") from None
     tell(f"wrote {path}; next: hpsearch run {shlex.quote(str(path))}")
+
+
+WIDEST = {"split": "random"}
+"""Any rows that can be learned from can be divided so, and then be looked at."""
+
+
+def _study(text: str, path: Path) -> StudyFile:
+    """The study that a text makes, in the place of its file."""
+    from hpsearch.study_file import parse_study_file
+    from hpsearch.study_file.loading import anchored
+
+    return anchored(parse_study_file(text, origin=f"what init would write to {path}"), path.parent)
+
+
+def _suited(dataset: Dataset) -> tuple[dict[str, dict[str, tuple[Any, str]]], list[str]]:
+    """What a study of the data should say, by table and setting; and what they are, in lines."""
+    from hpsearch.checks.suggestion import suggestions
+
+    said: dict[str, dict[str, tuple[Any, str]]] = {}
+    for one in suggestions(dataset):
+        said.setdefault(one.table, {})[one.key] = one.value, one.why
+    columns = [
+        f"{name} ({len(names):,} categories)" if names is not None else f"{name} (numbers)"
+        for name, names in (
+            (name, dataset.categories.get(j)) for j, name in enumerate(dataset.feature_names)
+        )
+    ]
+    told = [f"Columns: {', '.join(columns[:MOST_COLUMNS])}" + "." * (len(columns) <= MOST_COLUMNS)]
+    if len(columns) > MOST_COLUMNS:
+        told[0] += f" and {len(columns) - MOST_COLUMNS} more."
+    told += [
+        f"{what.capitalize()}: {words}."
+        for what, words in dataset.account.facts(5)
+        if what not in ("divided", "task")
+    ]
+    lines = [line for text in told for line in textwrap.wrap(in_one_line(text), 96)]
+    return said, lines
+
+
+MOST_COLUMNS = 30
+"""Of more columns than so many a study file counts the others."""
 
 
 def _source(data: str, target: str | None, folder: Path) -> tuple[str, str | None]:

@@ -2,19 +2,22 @@
 
 from __future__ import annotations
 
+import math
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
 from hpsearch.cli.console import DEFAULT_STORAGE, Json, Storage, output, print_json, tell
 from hpsearch.cli.search import Executor, Workers
-from hpsearch.errors import RunError, StorageError
+from hpsearch.errors import RunError, StorageError, UsageError
 from hpsearch.writing import in_one_line
 
 if TYPE_CHECKING:
     from hpsearch.engine.ensemble import Ensemble
     from hpsearch.engine.summary import Summary
+    from hpsearch.engine.tested import SeenClasses
+    from hpsearch.metrics.curves import Residuals
     from hpsearch.storage import WriteBehindStorage
 
 __all__ = ["best", "studies", "trials"]
@@ -116,6 +119,10 @@ def best(
             "--ensemble", metavar="K", min=1, help="Average the K best; test and export that."
         ),
     ] = None,
+    boosting: Annotated[
+        bool,
+        typer.Option("--boosting", help="Let gradient boosting join the ensemble, if it helps."),
+    ] = False,
     workers: Workers = None,
     executor: Executor = None,
     storage: Storage = DEFAULT_STORAGE,
@@ -126,27 +133,38 @@ def best(
     With --ensemble the best configurations are trained again, once, and average their
     probabilities.
     """
-    from hpsearch.cli.render import ensemble_text, winner_text
+    from hpsearch.cli.render import ensemble_text, set_table, winner_text
     from hpsearch.storage import open_storage
+    from hpsearch.wording import seen_tables
 
     together = None
+    if boosting and ensemble is None:
+        raise UsageError("--boosting is a candidate for an ensemble; add --ensemble K")
     if ensemble is not None:
         from hpsearch.engine.ensemble import make_ensemble
 
         together = make_ensemble(
-            name, ensemble, storage=storage, workers=workers, executor=executor, tell=tell
+            name,
+            ensemble,
+            storage=storage,
+            workers=workers,
+            executor=executor,
+            tell=tell,
+            boosting=boosting,
         )
         if len(together.members) < ensemble:
             tell(f"the study has {together.candidates} configurations to average, not {ensemble}")
     store = open_storage(storage, create=False)
-    summary = _summary(store, name)
+    summary, seen = _summary(store, name), _tested(store, name)
     if export is not None:
         _export(store, summary, together, export)
     if as_json:
-        document = summary.document()
+        document = summary.document() | _seen_document(seen)
         print_json(document if together is None else document | {"ensemble": together.document()})
     else:
         output().print(winner_text(summary), end="")
+        for table in () if seen is None else seen_tables(seen):
+            output().print(set_table(table))
         if together is not None:
             output().print(ensemble_text(together), end="")
 
@@ -158,6 +176,36 @@ def _summary(store: WriteBehindStorage, name: str) -> Summary:
     study = load_study(store, name)
     with storage_errors(store.url):
         return summarize(study)
+
+
+def _tested(store: WriteBehindStorage, name: str) -> SeenClasses | Residuals | None:
+    from hpsearch.engine.tested import read_seen
+    from hpsearch.storage import load_study, storage_errors
+
+    with storage_errors(store.url):
+        return read_seen(load_study(store, name))
+
+
+def _seen_document(seen: SeenClasses | Residuals | None) -> dict[str, Any]:
+    """The test rows in terms of JSON: each class, or quantiles of the errors."""
+    from hpsearch.metrics.curves import Residuals
+    from hpsearch.wording import QUANTILES
+
+    if seen is None:
+        return {}
+    if isinstance(seen, Residuals):
+        return {"errors": dict(zip(QUANTILES, seen.quantiles, strict=True))}
+    of_classes = zip(seen.classes, seen.by_class, strict=False)
+    return {
+        "classes": {
+            name: {
+                what: None if math.isnan(number) else number
+                for what, number in share._asdict().items()
+            }
+            for name, share in of_classes
+        },
+        "confusion": None if seen.confusion is None else seen.confusion.astype(int).tolist(),
+    }
 
 
 def _export(
@@ -176,7 +224,7 @@ def _export(
     if digest is None:
         with storage_errors(store.url):
             raise RunError(why_untested(study))
-    members = None if together is None else len(together.members)
+    members = None if together is None else together.key
     content = load_model_bytes(store, study._study_id, digest, ensemble=members)
     Model.from_bytes(content).save(path)
     tell(f"wrote {path}")

@@ -38,6 +38,7 @@ if TYPE_CHECKING:
     from hpsearch.checks import Check
     from hpsearch.data.account import Account
     from hpsearch.engine.ensemble import Ensemble
+    from hpsearch.engine.simple_models import Untested
 
 __all__ = [
     "account_text",
@@ -276,8 +277,10 @@ def winner_text(summary: Summary) -> Text:
     text.append("Winner  " if ours else "Best trial  ", style="bold")
     text.append(settings_text(summary.best) + "\n")
     styles = {summary.score_name: "bold", summary.extreme: "bold", summary.test_name: "bold green"}
-    for what, number, remark in scores(summary):
-        text.append(f"  {what:<20} ")
+    lines = list(scores(summary))
+    width = max(20, *(len(what) for what, _, _ in lines))
+    for what, number, remark in lines:
+        text.append(f"  {what:<{width}} ")
         text.append(number, style=styles.get(what))
         text.append(f"  {remark}\n" if remark else "\n")
     for reservation in filter(None, (*summary.reservations, summary.useless)):
@@ -298,23 +301,28 @@ def ensemble_text(ensemble: Ensemble) -> Text:
     text.append("Ensemble  ", style="bold")
     text.append(f"{size} of {ensemble.candidates} {kind} configurations, averaged\n")
     shown, title = ensemble.measure.text, ensemble.measure.title
+    width = max(20, len(f"validation {title}"), *(len(b.short) for b in ensemble.baselines))
     for member in ensemble.members:
-        text.append(f"  {shown(member.together)} with  {settings_text(member.configuration)}\n")
+        who = member.kind if not member.epochs else settings_text(member.configuration)
+        text.append(f"  {shown(member.together)} with  {who}\n")
     for what, single, together in (
         (f"validation {title}", ensemble.single_validation, ensemble.validation),
         (f"test {title}", ensemble.single_test, ensemble.test),
     ):
-        text.append(f"  {what:<20} ")
+        text.append(f"  {what:<{width}} ")
         text.append(shown(together), style="bold")
         text.append(f"  the winner alone {shown(single)}\n")
     if ensemble.test_interval is not None and ensemble.single_test_interval is not None:
         low, high, left, right = map(
             shown, (*ensemble.test_interval, *ensemble.single_test_interval)
         )
-        text.append(f"  95% interval         {low} to {high}  ")
+        text.append(f"  {'95% interval':<{width}} {low} to {high}  ")
         text.append(f"the winner alone {left} to {right}\n")
+    if ensemble.difference_interval is not None:
+        ends = map(ensemble.measure.difference_text, ensemble.difference_interval)
+        text.append(f"  {'difference':<{width}} 95% interval {' to '.join(ends)}\n")
     for baseline in ensemble.baselines:
-        text.append(f"  {baseline.short:<20} {shown(baseline.value)}\n")
+        text.append(f"  {baseline.short:<{width}} {shown(baseline.value)}\n")
     for reservation in ensemble.reservations:
         text.append(f"  {reservation}\n", style="bold red")
     text.append(f"  {_verdict(ensemble)}\n")
@@ -418,6 +426,20 @@ def studies_table(
         notes.append(f"{UNBEATEN} the winner is no better than that, or worse")
     if notes:
         table.caption, table.caption_justify = "\n".join(notes), "left"
+    return table
+
+
+def untested_table(found: Untested) -> rich_table.Table:
+    """Simple models on validation rows, beside the best constant."""
+    table = plain_table("Simple models in validation")
+    for heading in ("model", found.measure.title, "over the constant", "seconds"):
+        table.add_column(heading, justify="left" if heading == "model" else "right")
+    text = found.measure.text
+    table.add_row("the best constant", text(found.constant), "", "")
+    for model in found.models:
+        better = found.measure.difference_text(model.better or 0.0)
+        table.add_row(model.name, text(model.value), better, f"{model.seconds:.1f}")
+    table.caption, table.caption_justify = "The test part was not touched.", "left"
     return table
 
 

@@ -17,6 +17,7 @@ from hpsearch.engine import record
 from hpsearch.engine.baselines import read_baselines
 from hpsearch.engine.cost import DataShape, training_flops
 from hpsearch.engine.identity import kept_study_file
+from hpsearch.engine.rivals import read_rivals
 from hpsearch.engine.summary import winner_slots
 from hpsearch.errors import StorageError, UnknownNameError, UsageError
 from hpsearch.metrics import ACCURACY, Measure
@@ -104,6 +105,8 @@ class Comparison:
         environments: what the searches ran with, each kind once.
         constant: (R,) test value of the best constant answer, in the division of each repeat; nan
             where the store does not know it.
+        simple: by name, (R,) test value of each simple model, fitted to the rows of the winners'
+            last trainings; nan where it was not fitted.
         race: the most trainings of the race that ended every search, twice as many for random-x2;
             None where strategies raced or did not as they do by themselves.
         measure: of all values.
@@ -119,6 +122,7 @@ class Comparison:
     settings: Mapping[str, Any] = field(default_factory=dict)
     environments: tuple[Mapping[str, str], ...] = ()
     constant: Floats = field(default_factory=lambda: np.array([]))
+    simple: Mapping[str, Floats] = field(default_factory=dict)
     race: int | None = None
     measure: Measure = ACCURACY
 
@@ -164,7 +168,7 @@ def read_comparison(store: WriteBehindStorage, name: str) -> Comparison:
     some = next(iter(finished.values()))[repeats[0]]
     terms = record.read_metadata(some, "comparison")
     about = record.read_metadata(some, "data")
-    shape = DataShape(about["columns"], len(about["classes"]), about["train"])
+    shape = DataShape(about["columns"], len(about["classes"]) or 1, about["train"])
     unit, file = terms["budget"], kept_study_file(some)
     assert file is not None, "a comparison is of studies of ours"
     environments: list[Mapping[str, str]] = []
@@ -185,6 +189,7 @@ def read_comparison(store: WriteBehindStorage, name: str) -> Comparison:
         settings=record.read_metadata(some, "study file"),
         environments=tuple(environments),
         constant=np.array([_constant([by[r] for by in finished.values()]) for r in repeats]),
+        simple=_simple([[by[r] for by in finished.values()] for r in repeats]),
         race=terms.get("race"),
         measure=record.measure_of(some),
     )
@@ -197,6 +202,21 @@ def _constant(studies: Sequence[optuna.Study]) -> float:
             if baseline.name == "constant" and baseline.test is not None:
                 return baseline.test
     return math.nan
+
+
+def _simple(repeats: Sequence[Sequence[optuna.Study]]) -> dict[str, Floats]:
+    """The simple models' test values, of each repeat from whichever of its studies has them."""
+    values: dict[str, list[float]] = {}
+    for number, studies in enumerate(repeats):
+        known = next(filter(None, map(read_rivals, studies)), ())
+        for rival in known:
+            if rival.value is not None:
+                before = values.setdefault(rival.name, [])
+                before += [math.nan] * (number - len(before)) + [rival.value]
+    return {
+        name: np.array([*found, *[math.nan] * (len(repeats) - len(found))])
+        for name, found in values.items()
+    }
 
 
 def finished_repeats(store: WriteBehindStorage, name: str) -> int:

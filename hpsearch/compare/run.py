@@ -53,6 +53,7 @@ def compare_study(
     executor: str | Executor | None = None,
     on_progress: Callable[[Progressed], object] = lambda _: None,
     on_event: Callable[[Event], object] = lambda _: None,
+    baselines: bool = True,
 ) -> Comparison:
     """Have strategies search the same space with the same budget, again and again.
 
@@ -67,6 +68,7 @@ def compare_study(
         executor: trains instead; as for `run_study`.
         on_progress: told of every search that begins or ends.
         on_event: told of everything that happens within them.
+        baselines: whether simple models are fitted once for each repeat, after its first search.
 
     Returns:
         The comparison, read back from the store.
@@ -85,9 +87,11 @@ def compare_study(
             on_progress(Progressed(strategy, repeat, done, total))
             about = _about(plan, strategy, repeat)
             summary = None
+            # One division has the same simple models, whoever searches it.
+            simple = baselines and strategy == plan.section.strategies[0]
             with suppress(NoWinnerError):  # which the comparison tells
                 summary = run_with(
-                    runner, search, plan_search(search), on_event, about, baselines=False
+                    runner, search, plan_search(search), on_event, about, baselines=simple
                 )
             on_progress(Progressed(strategy, repeat, done + 1, total, summary))
         return read_comparison(runner.store, study.name)

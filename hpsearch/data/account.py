@@ -9,14 +9,16 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from hpsearch.shapes import fits
+
 __all__ = [
-    "ACCOUNT",
     "MISSING",
     "MISSING_LABEL",
     "MISSING_NUMBER",
     "PARTS",
     "Account",
     "code_for_missing",
+    "is_account",
     "listed",
     "quoted",
     "rows_told",
@@ -48,8 +50,6 @@ ACCOUNT = {
     "columns_dropped": dict,
     "numbers": dict,
     "decimal_comma": [str],
-    "dates": dict,
-    "encoded": dict,
     "imputed": dict,
     "no_category": dict,
     "codes": dict,
@@ -57,7 +57,17 @@ ACCOUNT = {
     "inputs": (int, type(None)),
     "unlabelled": int,
 }
-"""What `Account.document` has, in the shapes that a stored note is held to."""
+"""What `Account.document` has had from the first, in the shapes that a stored note is held to."""
+
+YOUNGER = {"dates": dict, "encoded": dict, "divided": str, "task": str}
+"""What it has today too, and older studies lack."""
+
+
+def is_account(value: Any) -> bool:
+    """Whether a stored note is what `Account.document` gives, or gave."""
+    return fits(value, ACCOUNT) and all(
+        fits(value[name], shape) for name, shape in YOUNGER.items() if name in value
+    )
 
 
 @dataclass(frozen=True)
@@ -126,7 +136,7 @@ class Account:
         """The account that a document tells."""
         told = {each.name: document[each.name] for each in fields(cls) if each.name in document}
         lists: dict[str, Any] = {n: tuple(told[n]) for n in ("decimal_comma", "remarks")}
-        lists["dates"] = {name: tuple(part) for name, part in told["dates"].items()}
+        lists["dates"] = {name: tuple(part) for name, part in told.get("dates", {}).items()}
         return cls(**(told | lists))
 
     def with_values(

@@ -40,6 +40,8 @@ __all__ = [
 
 POSTAL = r"^0\d{2,}$"
 MAX_CATEGORIES = 50_000
+FIRST = 1_000
+"""What so many cells are is tried first for all others."""
 WORDS = 4
 """Texts of at least so many words, most of which differ, are what people wrote."""
 TRUTHS = 64
@@ -136,7 +138,10 @@ def interpret(
     if pa.types.is_string(kind):
         plain = _plain_numbers(column, decimal_comma=decimal_comma)
         if plain is not None:
-            return [Column(feature, plain, remark=_leading_zeros(feature, column))]
+            some = plain[:FIRST]  # fractions among them are no codes
+            whole = bool(((np.floor(some) == some) | np.isnan(some)).all())
+            remark = _leading_zeros(feature, column) if whole else None
+            return [Column(feature, plain, remark=remark)]
         return _interpret_text(name, feature, column, rows, decimal_comma=decimal_comma)
     if pa.types.is_duration(kind):
         return [Column(feature, as_days(column))]
@@ -159,13 +164,18 @@ def _interpret_text(
     decimal_comma: bool,
 ) -> list[Column] | str:
     """As `interpret`, of text that is not all plain numbers."""
+    start = column.slice(0, FIRST).drop_null().combine_chunks()
+    if len(start) and pc.all(pc.and_not(are_dates(start), are_numbers(start))).as_py():
+        found = _dates(feature, column)  # spares to try many texts as numbers
+        if found != DATES:
+            return found
     differ = unlike(column)
     too_many = f"{differ:,} distinct texts in the first {HEAD:,} rows"
     if differ:
         head = Coded.each(column.slice(0, HEAD))
         if not _mostly_numbers(head, decimal_comma=decimal_comma):
-            dates = _share(are_dates(head.texts), head) > READABLE
-            return _dates(feature, column) if dates else too_many
+            mostly = _share(are_dates(head.texts), head) > READABLE
+            return _dates(feature, column) if mostly else too_many
     coded = Coded.each(column) if differ else Coded.of(column)
     numbers = _parse(name, feature, coded, rows, decimal_comma=decimal_comma)
     if numbers is not None:

@@ -60,6 +60,7 @@ class Dataset:
         notes: what was done to the source, in plain sentences.
         fixed_test: the first row of the source's own test part, which reaches to the end, if any.
         division: what the source says about how its rows may be divided.
+        weights: how much each row counts, shape (n,), float32, 0 or more; None: all the same.
         suspects: columns by which they may have to be divided though nobody said so.
         account: what became of the source's rows and columns.
     """
@@ -74,6 +75,7 @@ class Dataset:
     notes: tuple[str, ...] = ()
     fixed_test: int | None = None
     division: Division = field(default_factory=Division)
+    weights: NDArray[np.float32] | None = None
     suspects: Mapping[str, Suspect] = field(default_factory=dict)
     account: Account = field(kw_only=True)
 
@@ -153,6 +155,10 @@ class Dataset:
         """The columns of categories without an order, as `categories` has them."""
         return _nominal(self.categories, self.ordered)
 
+    def weights_of(self, rows: NDArray[np.int64]) -> NDArray[np.float32] | None:
+        """How much some of the rows count; None where all count the same."""
+        return None if self.weights is None else self.weights[rows]
+
     def divided(self, train: NDArray[np.int64], how: str = "") -> Dataset:
         """The same data, its account with how it was divided and the inputs that a network has.
 
@@ -181,6 +187,9 @@ class Dataset:
         for name, column in self.division.columns().items():
             digest.update(name.encode())
             digest.update(np.ascontiguousarray(column).data)
+        if self.weights is not None:
+            digest.update(b"weights")
+            digest.update(self.weights.data)
         return digest.hexdigest()[:16]
 
     def without(self, columns: Sequence[str]) -> Dataset:
@@ -252,6 +261,7 @@ class Dataset:
             account=account.with_values(X, self.feature_names, self.nominal),
             fixed_test=None if self.fixed_test is None else len(parts[0]),
             division=self.division.of(rows),
+            weights=None if self.weights is None else self.weights[rows],
             suspects={
                 name: replace(suspect, values=suspect.values[rows])
                 for name, suspect in self.suspects.items()

@@ -118,6 +118,9 @@ def as_moments(column: Any, *, day_first: bool | None = None) -> Moments | None:
             first where these do not tell.
     """
     kind = column.type
+    if pa.types.is_string(kind):
+        with suppress(pa.ArrowInvalid):  # as most files write them, which Arrow reads at once
+            return _of_integers(column.cast(pa.timestamp("us")), clock_only=False)
     if pa.types.is_dictionary(kind) or pa.types.is_string(kind):
         coded = Coded.of(column)
         found = _of_texts(coded.texts, day_first)

@@ -20,7 +20,7 @@ from hpsearch.errors import DataError, nearest, shown
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["joined", "read_division", "read_times"]
+__all__ = ["joined", "read_division", "read_times", "read_weights"]
 
 
 def read_division(
@@ -43,6 +43,41 @@ def read_division(
         cells = trimmed(table.column(column)).filter(pa.array(there))
         found[setting] = read[setting](name, column, _complete(name, setting, column, cells))
     return Division(**found)
+
+
+def read_weights(
+    name: str, table: Any, column: str, there: NDArray[np.bool_]
+) -> NDArray[np.float32]:
+    """Read the column that says how much each row counts.
+
+    Args:
+        name: the data set, for messages.
+        table: a ``pyarrow.Table``.
+        column: the column's name.
+        there: the rows that have a label, shape (n,); the others are left out.
+
+    Raises:
+        DataError: a weight is missing, negative or no number, or all are 0.
+    """
+    cells = _complete(name, "weight", column, trimmed(table.column(column)).filter(pa.array(there)))
+    if not is_number(cells.type):
+        try:
+            cells = cells.cast(pa.float64())
+        except (pa.ArrowInvalid, pa.ArrowNotImplementedError):
+            raise DataError(
+                f"{name}: {column!r} is named as weight, and has cells that are no plain numbers, "
+                f"{shown(cells[0].as_py())} for one; write weights as 2 or 0.5."
+            ) from None
+    weights = np.asarray(as_float(cells), np.float32)
+    wrong = np.flatnonzero(~np.isfinite(weights) | (weights < 0))
+    if len(wrong):
+        raise DataError(
+            f"{name}: the weight of row {int(wrong[0]) + 1} in {column!r} is "
+            f"{weights[wrong[0]]:g}; weights are finite and 0 or more."
+        )
+    if not weights.any():
+        raise DataError(f"{name}: all weights in {column!r} are 0, so that no row counts.")
+    return weights
 
 
 def joined(tables: Mapping[str, tuple[Path, Any]]) -> tuple[Any, NDArray[np.int64]]:

@@ -6,7 +6,8 @@ not, a piece at a time.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
@@ -24,6 +25,7 @@ __all__ = [
     "begin_with_numbers",
     "mixed_units",
     "pieces",
+    "telling",
 ]
 
 NUMBER = r"^[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?$|^[+-]?(?i:nan|inf|infinity)$"
@@ -141,6 +143,83 @@ def begin_with_numbers(texts: Any) -> Any:
     """
     plain = pc.match_substring_regex(texts, _PLAIN_START)
     return pc.and_(plain, pc.invert(pc.match_substring_regex(texts, _TOP_CODE)))
+
+
+def telling(texts: Any, others: Sequence[str] = ()) -> list[str]:
+    """The few of a column's texts that decide how all of it is read as numbers.
+
+    A reading that does not fit all texts does not fit these. So some of the texts, read together
+    with these, are read as all are.
+
+    Args:
+        texts: as for `as_numbers`, some of the column's.
+        others: what this gave for the texts before.
+
+    Returns:
+        At most seven texts, of these and the others.
+
+    >>> import pyarrow as pa
+    >>> first = telling(pa.array(["1,234", "5,678"]))
+    >>> as_numbers(pa.array(["1,234", *telling(pa.array(["3,5"]), first)])).values[0]
+    1.234
+    """
+    arrays = [pa.array(others, pa.string()), *pieces(texts)]
+    first = next((each[0].as_py() for each in arrays if len(each)), None)
+    if first is None:
+        return []
+    found = [first]
+
+    def fits(test: Callable[[Any], Any]) -> bool:
+        for array in arrays:
+            at = pc.index(test(array), False).as_py()
+            if at >= 0:
+                found.append(array[at].as_py())
+                return False
+        return True
+
+    fits(_is_truth)
+    fits(lambda some: _matches(some, POINT))
+    fits(lambda some: _matches(some, COMMA))
+    if fits(_has_unit):
+        unit = _unit(pa.array([first]))[0]
+        fits(lambda some: pc.equal(_unit(some), unit))
+        fits(lambda some: pc.match_substring_regex(_without_unit(some), POINT))
+        fits(lambda some: pc.match_substring_regex(_without_unit(some), COMMA))
+    return list(dict.fromkeys(found))
+
+
+def _is_truth(texts: Any) -> Any:
+    return pc.is_in(pc.utf8_lower(texts), value_set=pa.array(["true", "false"]))
+
+
+def _matches(texts: Any, expression: str) -> Any:
+    """Which texts match, some perhaps only once they are bare."""
+    # Compiling an expression takes longer than to try whether Arrow itself reads the texts.
+    if expression == POINT or not pc.any(pc.match_substring(texts, ".")).as_py():
+        with suppress(pa.ArrowInvalid):
+            return texts.cast(pa.float64()).is_valid()
+    plain = pc.match_substring_regex(texts, expression)
+    if pc.all(plain).as_py():
+        return plain
+    return pc.match_substring_regex(_bare(texts), expression)
+
+
+def _has_unit(texts: Any) -> Any:
+    """Which texts are a number with a unit, and neither a code nor a date: see `_one_unit`."""
+    end = pc.match_substring_regex(texts, r"[^\d]$")
+    if not pc.all(end).as_py():
+        return end
+    bare = _bare(texts)
+    digit = pc.match_substring_regex(bare, r"\d")
+    if not pc.all(digit).as_py():
+        return digit
+    unit = pc.extract_regex(bare, _UNIT).is_valid()
+    coded = pc.or_(pc.match_substring_regex(bare, _CODE), are_dates(texts))
+    return pc.and_(unit, pc.invert(coded))
+
+
+def _unit(texts: Any) -> Any:
+    return pc.struct_field(pc.extract_regex(_bare(texts), _UNIT), "unit")
 
 
 def pieces(texts: Any) -> Iterator[Any]:

@@ -8,8 +8,11 @@ Communication" in Arrow's columnar format.
 
 from __future__ import annotations
 
+import mmap
+import os
 import struct
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -17,10 +20,10 @@ import pyarrow as pa
 
 from hpsearch.data.dataset import check_size
 from hpsearch.data.files import check_unpacked, first_line
-from hpsearch.data.pieces import PIECE_CELLS, gather, plain_columns
+from hpsearch.data.pieces import PIECE_CELLS, plain_columns, plain_pieces
 from hpsearch.errors import DataError
 
-__all__ = ["read_arrow"]
+__all__ = ["arrow_pieces", "read_arrow"]
 
 MAGIC = b"ARROW1\0\0"
 DICTIONARY, RECORDS = 2, 3
@@ -39,20 +42,50 @@ def read_arrow(path: Path) -> Any:
     Raises:
         DataError: it is none, is damaged, or unpacks to too much.
     """
+    return pa.concat_tables(arrow_pieces(path))
+
+
+def arrow_pieces(path: Path) -> Iterator[Any]:
+    """The same, a part of a batch at a time.
+
+    Yields:
+        A ``pyarrow.Table`` of plain columns.
+
+    Raises:
+        DataError: as for `read_arrow`.
+    """
     packed = path.stat().st_size
     check_unpacked(path, packed, packed)
-    content = path.read_bytes()
-    if content.startswith(b"FEA1"):
-        raise DataError(f"{path} is of the first version of Feather; write it again.")
-    messages = memoryview(content)[len(MAGIC) if content.startswith(MAGIC) else 0 :]
     try:
-        with pa.ipc.open_stream(pa.py_buffer(messages)) as source:
-            schema = source.schema
-            plain_columns(path, schema)
-            _check_messages(path, packed, messages, len(schema))
-            return gather(path, schema, _batches(source, len(schema)))
+        # A native thread that lets go of Python's bytes as the process ends would abort it.
+        options = pa.ipc.IpcReadOptions(use_threads=False)
+        with _mapped(path) as content:
+            if content[:4] == b"FEA1":
+                raise DataError(f"{path} is of the first version of Feather; write it again.")
+            start = len(MAGIC) if content[: len(MAGIC)] == MAGIC else 0
+            messages = memoryview(content)[start:]
+            with pa.ipc.open_stream(pa.py_buffer(messages), options=options) as source:
+                plain_columns(path, source.schema)
+                _check_messages(path, packed, messages, len(source.schema))
+        # What messages say of their sizes is known to be so: they can be read one by one.
+        with pa.OSFile(os.fsencode(path)) as file:
+            file.seek(start)
+            with pa.ipc.open_stream(file, options=options) as source:
+                schema = source.schema
+                yield from plain_pieces(path, schema, _batches(source, len(schema)))
     except (pa.ArrowException, OSError, struct.error, IndexError) as error:
         raise DataError(f"{path} cannot be read as Arrow: {first_line(error)}.") from error
+
+
+@contextmanager
+def _mapped(path: Path) -> Iterator[Any]:
+    """The bytes of a file, of which only those that are looked at are read."""
+    with path.open("rb") as file:
+        if path.stat().st_size == 0:
+            yield b""
+        else:
+            # Buffers of Arrow may keep it open for longer.
+            yield mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
 
 
 def _batches(source: Any, columns: int) -> Iterator[Any]:

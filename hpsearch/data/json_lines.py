@@ -15,7 +15,7 @@ from hpsearch.data.files import check_unpacked, first_line, reading
 from hpsearch.data.pieces import check_names, column_of, plain_columns, together
 from hpsearch.errors import DataError
 
-__all__ = ["read_json_lines"]
+__all__ = ["json_line_pieces", "read_json_lines"]
 
 PIECE = 1 << 18
 """Bytes that are parsed at once; Python takes some ten times that for what they say."""
@@ -36,8 +36,23 @@ def read_json_lines(path: Path) -> Any:
     Raises:
         DataError: a line is no JSON object, or the file unpacks to too much.
     """
+    tables = list(json_line_pieces(path))
+    columns = list(dict.fromkeys(name for table in tables for name in table.column_names))
+    whole = together(tables, columns)
+    plain_columns(path, whole.schema)
+    return whole
+
+
+def json_line_pieces(path: Path) -> Iterator[Any]:
+    """The same, some lines at a time.
+
+    Yields:
+        A ``pyarrow.Table`` of the keys that these lines have.
+
+    Raises:
+        DataError: as for `read_json_lines`.
+    """
     packed, size, rows = path.stat().st_size, 0, 0
-    tables: list[Any] = []
     columns: dict[str, None] = {}
     with reading(path) as stream:
         for number, lines in _pieces(path, stream):
@@ -50,14 +65,12 @@ def read_json_lines(path: Path) -> Any:
             check_unpacked(path, packed, size + 8 * len(objects) * len(columns))
             keys = list(dict.fromkeys(key for each in objects for key in each))
             cells = [column_of(path, key, [each.get(key) for each in objects]) for key in keys]
-            tables.append(pa.table(cells, keys))
-            size += tables[-1].nbytes
+            if cells:
+                yield pa.table(cells, keys)
+                size += sum(each.nbytes for each in cells)
     if not columns:
         raise DataError(f"{path} is empty; JSON lines have an object a line.")
     check_names(path, list(columns))
-    whole = together(tables, list(columns))
-    plain_columns(path, whole.schema)
-    return whole
 
 
 def _pieces(path: Path, stream: IO[bytes]) -> Iterator[tuple[int, list[bytes]]]:

@@ -6,7 +6,7 @@ import io
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 from hpsearch.data.arrays import load_npz
 from hpsearch.data.bundled import BUNDLED
@@ -38,6 +38,7 @@ def load_dataset(
     name: str | None = None,
     *,
     path: str | Path | None = None,
+    frame: Any = None,
     target: str | None = None,
     folder: str | Path | None = None,
     limit: int | None = None,
@@ -49,15 +50,17 @@ def load_dataset(
     sheet: str | None = None,
     dividing: DividingColumns | None = None,
     task: Task | None = None,
+    weight: str | None = None,
     validation_path: str | Path | None = None,
     test_path: str | Path | None = None,
 ) -> Dataset:
-    """Load a data set by name or from a file.
+    """Load a data set by name, from a file, or from a data frame.
 
     Args:
         name: one of `DATASETS`, or "openml:ID" (downloaded and cached by scikit-learn).
         path: a table (.csv, .tsv, .jsonl, each also .gz; .parquet, .feather, .arrow, .xlsx) or
             arrays (.npz), instead of a name.
+        frame: a data frame of pandas or Polars, or an Arrow table, instead of either.
         target: the column that holds the classes; for tables and openml only.
         folder: where the files of fashion-mnist or cifar-10 are, or openml's cache.
         limit: keep a stratified sample of so many rows, drawn with seed 0.
@@ -70,6 +73,7 @@ def load_dataset(
         sheet: of a workbook (.xlsx); the first by default.
         dividing: columns that say how rows are divided.
         task: whether the target holds classes or a quantity; None to decide by what it holds.
+        weight: the column that says how much a row counts.
         validation_path: another table, whose rows are for validation.
         test_path: another table, whose rows are for the test.
 
@@ -85,8 +89,8 @@ def load_dataset(
     """
     if limit is not None and limit < 1:
         raise DataError(f"limit must be a positive number of rows, not {limit}.")
-    if (name is None) == (path is None):
-        raise DataError("name one data set: either by name or by the path of its file.")
+    if sum(source is not None for source in (name, path, frame)) != 1:
+        raise DataError("name one data set: by name, by the path of its file, or as a data frame.")
     home = None if folder is None else Path(folder)
     said = Said(
         exclude,
@@ -97,8 +101,11 @@ def load_dataset(
         sheet,
         dividing or DividingColumns(),
         task,
+        weight,
     )
-    if name is None:
+    if frame is not None:
+        dataset = _of_frame(frame, target, said)
+    elif name is None:
         assert path is not None
         others = {"validation": validation_path, "test": test_path}
         files = {"train": path, **{part: file for part, file in others.items() if file is not None}}
@@ -115,6 +122,16 @@ def load_dataset(
             if task not in (None, dataset.task):
                 raise DataError(f"{name} is for {dataset.task}; remove task = {task!r}.")
     return dataset if limit is None else dataset.sample(limit)
+
+
+def _of_frame(frame: Any, target: str | None, said: Said) -> Dataset:
+    """The table that a data frame is."""
+    from hpsearch.data.frames import FRAME, as_table
+    from hpsearch.data.tabular import dataset_from_table
+
+    if said.sheet is not None:
+        raise DataError(f"{FRAME} has no sheets, as workbooks (.xlsx) have; remove sheet.")
+    return dataset_from_table(FRAME, as_table(FRAME, frame), target, said)
 
 
 def check_named(name: str, target: str | None) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import date, datetime, time, timedelta
 from pathlib import Path
 from typing import Any
@@ -19,11 +19,13 @@ from hpsearch.errors import DataError
 
 __all__ = [
     "PIECE_CELLS",
+    "as_schema",
     "check_names",
     "column_of",
-    "gather",
+    "common_schema",
     "least_bytes",
     "plain_columns",
+    "plain_pieces",
     "together",
 ]
 
@@ -64,8 +66,8 @@ def plain_columns(path: Path, schema: Any) -> list[str]:
     return wanted
 
 
-def gather(path: Path, schema: Any, batches: Iterable[Any]) -> Any:
-    """The table that batches make up, while the sum of what they unpack to is held to its limit.
+def plain_pieces(path: Path, schema: Any, batches: Iterable[Any]) -> Iterator[Any]:
+    """Tables of plain columns, while the sum of what they unpack to is held to its limit.
 
     What is neither number, text nor time, such as lists, is not kept: its column is all null.
 
@@ -74,14 +76,14 @@ def gather(path: Path, schema: Any, batches: Iterable[Any]) -> Any:
         schema: of the file; a batch may lack columns that are not plain.
         batches: ``pyarrow.RecordBatch``, each of some megabytes.
 
-    Returns:
-        A ``pyarrow.Table``.
+    Yields:
+        A ``pyarrow.Table`` of each batch; an empty one where there is none.
 
     Raises:
         DataError: they unpack to too much.
     """
     packed, wanted = path.stat().st_size, set(plain_columns(path, schema))
-    pieces, rows, size = [], 0, 0
+    rows = size = 0
     for batch in batches:
         columns = []
         for field in schema:
@@ -94,8 +96,9 @@ def gather(path: Path, schema: Any, batches: Iterable[Any]) -> Any:
             size += columns[-1].nbytes
         rows += len(batch)
         check_size(str(path), rows, len(schema))
-        pieces.append(pa.table(columns, schema.names))
-    return pa.concat_tables(pieces) if pieces else schema.empty_table()
+        yield pa.table(columns, schema.names)
+    if rows == 0:
+        yield schema.empty_table()
 
 
 def least_bytes(kind: Any) -> int:
@@ -179,11 +182,21 @@ def together(tables: Sequence[Any], columns: Sequence[str]) -> Any:
     for table in tables:
         for field in table.schema:
             kinds[field.name].add(field.type)
-    schema = pa.schema([(name, _common(kinds[name])) for name in columns])
-    return pa.concat_tables([_as(table, schema) for table in tables])
+    schema = common_schema(kinds)
+    return pa.concat_tables([as_schema(table, schema) for table in tables])
 
 
-def _as(table: Any, schema: Any) -> Any:
+def common_schema(kinds: Mapping[str, set[Any]]) -> Any:
+    """The types that columns have room in.
+
+    Args:
+        kinds: column -> the types that it has in one table or another.
+    """
+    return pa.schema([(name, _common(found)) for name, found in kinds.items()])
+
+
+def as_schema(table: Any, schema: Any) -> Any:
+    """A table with the columns of a schema; one that it lacks is null."""
     there = set(table.column_names)
     cells = []
     for field in schema:

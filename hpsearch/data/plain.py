@@ -113,12 +113,37 @@ def clean(column: Any) -> Any:
         return text
 
     def without_missing(chunk: Any) -> Any:
+        lengths, letters = _content(chunk)
+        if not (_MARKS & set(np.flatnonzero(np.bincount(letters, minlength=256)).tolist())):
+            return chunk if lengths.all() else _null_where(chunk, lengths == 0)
         missing = pc.is_in(chunk, value_set=pa.array(MISSING))
         if not pc.any(missing).as_py():
             return chunk
         return pc.if_else(missing, pa.scalar(None, pa.string()), chunk)
 
     return _by_chunk(without_missing, text)
+
+
+_MARKS = {ord(mark) for mark in "?Nn"}
+"""One of these is in every word of `MISSING` but the empty one."""
+
+
+def _content(chunk: Any) -> tuple[NDArray[np.int32], NDArray[np.uint8]]:
+    """The bytes that each text of an array has, and all of them in a row."""
+    _, offsets, letters = chunk.buffers()
+    ends = np.frombuffer(offsets, np.int32)[chunk.offset : chunk.offset + len(chunk) + 1]
+    if letters is None:
+        return np.diff(ends), np.empty(0, np.uint8)
+    return np.diff(ends), np.frombuffer(letters, np.uint8)[ends[0] : ends[-1]]
+
+
+def _null_where(chunk: Any, null: NDArray[np.bool_]) -> Any:
+    """The same texts, some of them null, without a copy of them."""
+    there = ~null & np.asarray(chunk.is_valid())
+    validity = pa.py_buffer(np.packbits(there, bitorder="little"))
+    _, offsets, letters = chunk.buffers()
+    places = offsets.slice(4 * chunk.offset, 4 * (len(chunk) + 1))
+    return pa.StringArray.from_buffers(len(chunk), places, letters, validity)
 
 
 def trimmed(column: Any) -> Any:
@@ -129,6 +154,9 @@ def trimmed(column: Any) -> Any:
         return column
 
     def trim(chunk: Any) -> Any:
+        _, letters = _content(chunk)
+        if not len(letters) or (letters.min() > ord(" ") and letters.max() < 128):
+            return chunk
         shorter = pc.utf8_trim_whitespace(chunk)
         same = pc.sum(pc.binary_length(chunk)) == pc.sum(pc.binary_length(shorter))
         return chunk if same else shorter
@@ -139,8 +167,8 @@ def trimmed(column: Any) -> Any:
 def _by_chunk(change: Callable[[Any], Any], text: Any) -> Any:
     """Text after a change that leaves most chunks as they are: these are shared, not copied."""
     if not isinstance(text, pa.ChunkedArray):
-        return change(text)
-    return pa.chunked_array([change(chunk) for chunk in text.chunks], text.type)
+        return change(text) if len(text) else text
+    return pa.chunked_array([change(c) if len(c) else c for c in text.chunks], text.type)
 
 
 def words_for_missing(column: Any) -> dict[str, int]:

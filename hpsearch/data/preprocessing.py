@@ -10,20 +10,41 @@ three, as Holzmüller et al. (Better by default, 2024) do.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from hpsearch.data.scales import (
+    CHUNK_CELLS,
+    curve,
+    deviations,
+    extreme,
+    means,
+    medians,
+    middle_halves,
+    principal_axes,
+)
 from hpsearch.data.target_encoding import crossed_encoding, encoding, width_of
 from hpsearch.errors import DataError, UsageError
 from hpsearch.setting import Setting
 
-__all__ = ["KINDS", "MOST_INDICATORS", "PREPROCESSING", "VARIANCE", "Preprocessor", "inputs_of"]
+__all__ = [
+    "KINDS",
+    "MOST_INDICATORS",
+    "PREPROCESSING",
+    "SCALES",
+    "VARIANCE",
+    "Preprocessor",
+    "inputs_of",
+]
 
 KINDS = ("none", "zero-centre", "standardize", "robust", "quantile", "pca", "whiten")
+
+SCALES = ("standardize", "robust", "quantile")
+"""Those that only scale the columns, one by one."""
 
 PREPROCESSING = Setting(
     "standardize", "What is done to the columns, fitted on the training part only.", names=KINDS
@@ -35,16 +56,12 @@ MOST_INDICATORS = 64
 MISSING = -1
 """What stands for a missing category then, beside the codes of the others."""
 
-CHUNK_CELLS = 1 << 20  # rows are transformed in float64, eight megabytes at a time
-
 KNOTS = 1000
 """Points of the curve that "quantile" bends a column by, if it has so many values."""
 KNOT_CELLS = 1 << 22
 """Of many columns fewer: so many in all."""
 FARTHEST = 3.0
 """Where "robust" ends, in standard deviations of a normal distribution."""
-MIDDLE_HALF = 1.3489795
-"""The standard deviations that the middle half of a normal distribution spans."""
 
 Floats = NDArray[np.float64]
 
@@ -170,9 +187,9 @@ class Preprocessor:
         columns, crossed = _expansion(matrix, categories, y, bend=kind == "quantile")
         if not columns:
             raise DataError("no column has a value in the training part; give it more rows.")
-        impute = _medians(matrix, frozenset(categories))
+        impute = medians(matrix, frozenset(categories))
         impute[[c.source for c in columns if c.is_encoded]] = MISSING
-        low, high = (_extreme(reduce, matrix, categories) for reduce in (np.fmin, np.fmax))
+        low, high = (extreme(reduce, matrix, categories) for reduce in (np.fmin, np.fmax))
         width = len(columns)
         plain = cls(
             "none",
@@ -197,18 +214,18 @@ class Preprocessor:
         if kind == "none":
             return self
         expanded = self._transform(matrix, crossed)
-        mean = _means(expanded)
+        mean = means(expanded)
         plain = replace(self, kind=kind, mean=mean)
         if kind == "zero-centre":
             return plain
         if kind in ("standardize", "quantile"):
-            return replace(plain, scale=_deviations(expanded, mean))
+            return replace(plain, scale=deviations(expanded, mean))
         if kind == "robust":
-            scale = _deviations(expanded, mean)
+            scale = deviations(expanded, mean)
             numbers = self._numbers
-            mean[numbers], scale[numbers] = _middle_halves(matrix[:, self.source[numbers]])
+            mean[numbers], scale[numbers] = middle_halves(matrix[:, self.source[numbers]])
             return replace(plain, mean=mean, scale=scale)
-        axes, variances = _principal_axes(expanded, mean, variance)
+        axes, variances = principal_axes(expanded, mean, variance)
         if kind == "whiten":
             axes = axes / np.sqrt(variances)
         return replace(plain, components=axes)
@@ -379,57 +396,6 @@ def _no_curves(width: int) -> tuple[NDArray[np.int64], Floats, Floats]:
     return np.zeros(width + 1, dtype=np.int64), np.empty(0), np.empty(0)
 
 
-def _curve(values: NDArray[Any], most: int) -> tuple[Floats, Floats]:
-    """A curve from the values of a column, at so many points, to normal scores of their ranks.
-
-    Of rows that share a value, the rank is the mean of theirs. So no value is farther out than its
-    rarity tells, where scikit-learn's QuantileTransformer puts the least and the greatest at 5.2
-    standard deviations, of however few rows they are; within, both agree.
-    """
-    from scipy.special import ndtri
-
-    values = np.sort(values[~np.isnan(values)])
-    new = np.concatenate([[True], values[1:] > values[:-1]])[: len(values)]
-    knots = values[new]
-    if len(knots) > most:
-        knots = np.unique(values[np.linspace(0, len(values) - 1, most).astype(np.int64)])
-    ranks = np.searchsorted(values, knots) + np.searchsorted(values, knots, "right")
-    return knots.astype(np.float64), ndtri(ranks / max(1, 2 * len(values)))
-
-
-def _middle_halves(X: NDArray[Any]) -> tuple[Floats, Floats]:
-    """The median of each column, and what the range of its middle half says of its deviation.
-
-    Where half of the rows share a value, half of the whole range is taken instead.
-    """
-    middle, scale = np.zeros(X.shape[1]), np.ones(X.shape[1])
-    for column in range(X.shape[1]):
-        values = X[:, column].astype(np.float64)
-        values = values[~np.isnan(values)]
-        if len(values):
-            low, first, middle[column], third, high = np.quantile(values, [0, 0.25, 0.5, 0.75, 1])
-            scale[column] = (third - first) / MIDDLE_HALF or (high - low) / 2 or 1
-    return middle, scale
-
-
-def _medians(X: NDArray[Any], categorical: frozenset[int]) -> NDArray[np.float32]:
-    """The median of what each numeric column has; 0 where that is nothing, NaN for categories."""
-    medians = np.empty(X.shape[1], dtype=np.float32)
-    for column in range(X.shape[1]):
-        values = X[:, column]
-        present = values[~np.isnan(values)]
-        medians[column] = np.median(present) if len(present) else 0
-    medians[sorted(categorical)] = np.nan
-    return medians
-
-
-def _extreme(reduce: np.ufunc, X: NDArray[Any], categorical: Iterable[int]) -> NDArray[np.float32]:
-    """The least or greatest value of each numeric column; NaN where it has none."""
-    extreme = np.asarray(reduce.reduce(X, axis=0), dtype=np.float32)
-    extreme[sorted(categorical)] = np.nan
-    return extreme
-
-
 @dataclass(frozen=True, eq=False)
 class _Expanded:
     """One expanded column: the input column it comes from, its category, and its curve."""
@@ -455,7 +421,7 @@ def _expansion(
     for source in range(X.shape[1]):
         values = X[:, source]
         if source not in categories:
-            at, to = _curve(values, knots) if bend else (np.empty(0), np.empty(0))
+            at, to = curve(values, knots) if bend else (np.empty(0), np.empty(0))
             columns.append(_Expanded(source, at=at, to=to))
             continue
         codes = np.unique(values[~np.isnan(values)])
@@ -502,58 +468,3 @@ def inputs_of(
         if count > MOST_INDICATORS:
             encoded[column] = count
     return inputs, encoded
-
-
-def _chunks(expanded: NDArray[np.float32], mean: Floats) -> Any:
-    rows = max(1, CHUNK_CELLS // expanded.shape[1])
-    for start in range(0, len(expanded), rows):
-        yield expanded[start : start + rows] - mean
-
-
-def _means(expanded: NDArray[np.float32]) -> Floats:
-    """Column means; exactly the value itself in a constant column, so that it centres to zero."""
-    low, high = expanded.min(axis=0), expanded.max(axis=0)
-    means: Floats = expanded.mean(axis=0, dtype=np.float64)
-    return np.where(low == high, low.astype(np.float64), means)
-
-
-def _deviations(expanded: NDArray[np.float32], mean: Floats) -> Floats:
-    """Population standard deviations; 1 for constant columns."""
-    squares = np.zeros_like(mean)
-    for centred in _chunks(expanded, mean):
-        squares += np.einsum("ij,ij->j", centred, centred)
-    deviations = np.sqrt(squares / len(expanded))
-    deviations[deviations == 0] = 1
-    return deviations
-
-
-def _principal_axes(
-    expanded: NDArray[np.float32], mean: Floats, share: float
-) -> tuple[Floats, Floats]:
-    """Axes of greatest variance as columns, and their variances, until ``share`` is explained.
-
-    They are eigenvectors of the covariance matrix (e, e), or, with fewer samples than columns, come
-    from those of the smaller Gram matrix (n, n), which has the same non-zero eigenvalues.
-    """
-    n, width = expanded.shape
-    if n < width:
-        centred = expanded - mean
-        values, vectors = np.linalg.eigh(centred @ centred.T / n)
-    else:
-        covariance = np.zeros((width, width))
-        for centred in _chunks(expanded, mean):
-            covariance += centred.T @ centred
-        values, vectors = np.linalg.eigh(covariance / n)
-    values, vectors = values[::-1], vectors[:, ::-1]
-    if values[0] <= 0:  # every column is constant: any one axis does, and gives zeros
-        return np.eye(width, 1), np.ones(1)
-    # Below this, an eigenvalue is rounding, and whitening would divide by it.
-    kept = values > values[0] * len(values) * np.finfo(np.float64).eps
-    values, vectors = values[kept], vectors[:, kept]
-    explained = np.cumsum(values) / values.sum()
-    count = min(int(np.searchsorted(explained, share - 1e-12)) + 1, len(values))
-    values, vectors = values[:count], vectors[:, :count]
-    axes = vectors if n >= width else (expanded - mean).T @ vectors / np.sqrt(n * values)
-    # An axis has two directions; the one whose largest entry is positive is ours.
-    largest = axes[np.abs(axes).argmax(axis=0), np.arange(count)]
-    return axes * np.where(largest < 0, -1.0, 1.0), values

@@ -29,6 +29,7 @@ class Said:
         sheet: of a workbook; None: the first.
         dividing: columns that only say how rows are divided.
         task: whether the target holds classes or a quantity; None: decided by what it holds.
+        weight: the column that says how much a row counts.
     """
 
     exclude: Sequence[str] = ()
@@ -39,6 +40,7 @@ class Said:
     sheet: str | None = None
     dividing: DividingColumns = NOT_DIVIDED
     task: Task | None = None
+    weight: str | None = None
 
     def check(self, name: str, target: str, columns: Sequence[str]) -> None:
         """Refuse columns that are not there, or are there for something else.
@@ -53,6 +55,7 @@ class Said:
         taken: dict[str, str] = {}
         named = {key: getattr(self, key) for key in ("exclude", "categories", "ordered")}
         named |= {key: [column] for key, column in self.dividing.named().items()}
+        named |= {} if self.weight is None else {"weight": [self.weight]}
         for key, said in named.items():
             for column in said:
                 if column == target:
@@ -85,6 +88,7 @@ _VERB = {
     "groups": "groups as well",
     "time": "a time as well",
     "parts": "parts as well",
+    "weight": "a weight as well",
 }
 
 

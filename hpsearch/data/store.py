@@ -45,12 +45,16 @@ class Fold:
         y_train: class codes, shape (n_train,), int64, or a quantity in its own units, float64.
         X_validation: what to evaluate on, shape (n_validation, d'), float32.
         y_validation: likewise, shape (n_validation,).
+        weight_train: how much each row counts, shape (n_train,), float32; None: all the same.
+        weight_validation: likewise, shape (n_validation,).
     """
 
     X_train: NDArray[np.float32]
     y_train: NDArray[Any]
     X_validation: NDArray[np.float32]
     y_validation: NDArray[Any]
+    weight_train: NDArray[np.float32] | None = None
+    weight_validation: NDArray[np.float32] | None = None
 
 
 @dataclass(frozen=True, eq=False)
@@ -64,6 +68,7 @@ class Undivided:
         X_test: of the test part, shape (n_test, d), float32.
         y_test: likewise, shape (n_test,).
         categories: column -> the names of its categories, whose indices the column holds.
+        weight_train: how much each row counts, shape (n,); None: all the same.
     """
 
     X_train: NDArray[np.float32]
@@ -71,6 +76,7 @@ class Undivided:
     X_test: NDArray[np.float32]
     y_test: NDArray[Any]
     categories: Mapping[int, tuple[str, ...]]
+    weight_train: NDArray[np.float32] | None = None
 
 
 @dataclass(frozen=True)
@@ -113,14 +119,15 @@ class DataHandle:
 
     def test(
         self, fold: int, preprocessing: str, *, variance: float = 1.0
-    ) -> tuple[NDArray[np.float32], NDArray[np.int64]]:
+    ) -> tuple[NDArray[np.float32], NDArray[Any], NDArray[np.float32] | None]:
         """The test part, preprocessed as the training part of one split teaches.
 
         For comparisons of searches, which score every trial on it and choose none by it. Arguments
         and errors are those of `fold`.
 
         Returns:
-            Samples, shape (n_test, d'), float32, and class codes, shape (n_test,), int64.
+            Samples, shape (n_test, d'), float32; class codes or a quantity, shape (n_test,); and
+            how much each row counts, shape (n_test,), or None.
         """
         return _test_part(self, fold, preprocessing, variance)
 
@@ -144,7 +151,9 @@ class DataHandle:
         with _told(home):
             X, y = _map(home / "X.npy"), _map(home / "y.npy")
             train, test = _rows_of(self, fold)
-            return Undivided(X[train], y[train], X[test], y[test], _categories(self))
+            weights = _weights(self)
+            counted = None if weights is None else weights[train]
+            return Undivided(X[train], y[train], X[test], y[test], _categories(self), counted)
 
 
 def write_store(folder: str | Path, dataset: Dataset, splits: Sequence[Split]) -> DataHandle:
@@ -174,12 +183,15 @@ def write_store(folder: str | Path, dataset: Dataset, splits: Sequence[Split]) -
         "name": dataset.name,
         "n_classes": len(dataset.classes),
         "n_folds": len(splits),
+        "weighted": dataset.weights is not None,
         "categories": [[column, list(names)] for column, names in dataset.nominal.items()],
     }
 
     def write(target: Path) -> None:
         np.save(target / "X.npy", dataset.X)
         np.save(target / "y.npy", dataset.y)
+        if dataset.weights is not None:
+            np.save(target / "weights.npy", dataset.weights)
         for number, split in enumerate(splits):
             np.savez(target / f"split-{number}.npz", allow_pickle=False, **vars(split))
         (target / "store.json").write_text(json.dumps(description), encoding="utf-8")
@@ -224,26 +236,33 @@ def _prepared(
         # Our own stream: numpy leaves one that it opened for a damaged archive to the collector.
         with (target / "preprocessor.npz").open("rb") as file, np.load(file) as state:
             preprocessor = Preprocessor.from_state(state)
-        return Fold(*(_map(target / f"{each.name}.npy") for each in fields(Fold))), preprocessor
+        paths = [target / f"{each.name}.npy" for each in fields(Fold)]
+        weighted = _describe(handle).get("weighted", False)
+        arrays = [_map(path) for path in (paths if weighted else paths[:4])]
+        return Fold(*arrays), preprocessor
 
 
 @lru_cache(maxsize=64)
 def _test_part(
     handle: DataHandle, fold: int, kind: str, variance: float
-) -> tuple[NDArray[np.float32], NDArray[np.int64]]:
+) -> tuple[NDArray[np.float32], NDArray[Any], NDArray[np.float32] | None]:
     preprocessor = _prepared(handle, fold, kind, variance)[1]
     home = _home(handle)
     target = home / f"test-{fold}-{kind}-{variance!r}"
+    weights = _weights(handle)
 
     def write(folder: Path) -> None:
         with np.load(home / f"split-{fold}.npz", allow_pickle=False) as split:
             rows = split["test"]
         np.save(folder / "X.npy", preprocessor.transform(_map(home / "X.npy")[rows]))
         np.save(folder / "y.npy", _map(home / "y.npy")[rows])
+        if weights is not None:
+            np.save(folder / "weights.npy", weights[rows])
 
     with _told(target):
         _complete(target, write)
-        return _map(target / "X.npy"), _map(target / "y.npy")
+        counted = None if weights is None else _map(target / "weights.npy")
+        return _map(target / "X.npy"), _map(target / "y.npy"), counted
 
 
 @contextmanager
@@ -287,14 +306,17 @@ def _prepare(
     preprocessor, X_train = Preprocessor.fit_transform(
         X[train], kind, categories=_categories(handle), y=y[train], variance=variance
     )
+    weights = _weights(handle)
     prepared = Fold(
         X_train,
         y[train],
         preprocessor.transform(X[evaluate]),
         y[evaluate],
+        *(() if weights is None else (weights[train], weights[evaluate])),
     )
     for name, array in vars(prepared).items():
-        np.save(folder / f"{name}.npy", array)
+        if array is not None:
+            np.save(folder / f"{name}.npy", array)
     np.savez(folder / "preprocessor.npz", allow_pickle=False, **preprocessor.state())
 
 
@@ -305,6 +327,12 @@ def _rows_of(handle: DataHandle, fold: int | None) -> tuple[Rows, Rows]:
     with np.load(_home(handle) / f"split-{number}.npz", allow_pickle=False) as split:
         train, evaluate = split["train"], split["validation"]
         return (np.union1d(train, evaluate), split["test"]) if fold is None else (train, evaluate)
+
+
+def _weights(handle: DataHandle) -> NDArray[np.float32] | None:
+    """How much each row of the data set counts; None where all count the same."""
+    weighted = _describe(handle).get("weighted", False)
+    return _map(_home(handle) / "weights.npy") if weighted else None
 
 
 def _categories(handle: DataHandle) -> dict[int, tuple[str, ...]]:

@@ -13,6 +13,8 @@ import logging
 import os
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import partial
 from itertools import chain
 from pathlib import Path
 from typing import IO, Any
@@ -24,15 +26,15 @@ import pyarrow.parquet as pq
 from hpsearch.data.dataset import check_size
 from hpsearch.data.excel import read_excel
 from hpsearch.data.files import check_unpacked, existing_file, first_line, reading
-from hpsearch.data.ipc import read_arrow
-from hpsearch.data.json_lines import read_json_lines
+from hpsearch.data.ipc import arrow_pieces, read_arrow
+from hpsearch.data.json_lines import json_line_pieces, read_json_lines
 from hpsearch.data.pages import unpacked_pages
 from hpsearch.data.pieces import (
     PIECE_CELLS,
     check_names,
-    gather,
     least_bytes,
     plain_columns,
+    plain_pieces,
 )
 from hpsearch.data.plain import is_text
 from hpsearch.data.text import (
@@ -45,7 +47,7 @@ from hpsearch.data.text import (
 )
 from hpsearch.errors import DataError
 
-__all__ = ["read_table"]
+__all__ = ["read_table", "table_pieces"]
 
 log = logging.getLogger(__name__)
 
@@ -88,11 +90,48 @@ def read_table(
     return table.rename_columns([name.strip() for name in table.column_names])
 
 
+def table_pieces(path: Path, *, tell: Callable[[str], None] = log.info) -> Iterator[Any]:
+    """Read a table as `read_table` does, but some rows at a time.
+
+    Memory holds a few of them, whatever the table has; the whole only of a workbook, the whole text
+    only of CSV that is not UTF-8, and a batch of Feather and Arrow files as they were written.
+
+    Args:
+        path: as for `read_table`.
+        tell: likewise.
+
+    Yields:
+        ``pyarrow.Table``, whose columns are those of the whole; of JSON lines, where columns may
+        lack and differ in their types, see `hpsearch.data.pieces.together`.
+
+    Raises:
+        DataError: as for `read_table`, but for a table without rows.
+    """
+    file = existing_file(path)
+    if file.suffix in (".feather", ".arrow"):
+        tables = arrow_pieces(file)
+    elif {".jsonl", ".ndjson"} & set(file.suffixes):
+        tables = json_line_pieces(file)
+    elif file.suffix == ".parquet":
+        tables = _parquet_pieces(file, buffer_size=1 << 20)
+    elif file.suffix == ".xlsx":
+        tables = iter([read_excel(file, None, tell)])
+    else:
+        tables = _csv_pieces(file, tell)
+    for table in tables:
+        yield table.rename_columns([name.strip() for name in table.column_names])
+
+
 def _read_parquet(path: Path) -> Any:
     """Read in pieces, texts as dictionaries: how long they are together is known before they are.
 
     What is neither number, text nor time, such as lists, is not read.
     """
+    return pa.concat_tables(_parquet_pieces(path))
+
+
+def _parquet_pieces(path: Path, *, buffer_size: int = 0) -> Iterator[Any]:
+    """The same, a batch at a time; of each column so many bytes are read ahead, by default all."""
     packed = path.stat().st_size
     try:
         _check_footer(path, packed)
@@ -105,14 +144,20 @@ def _read_parquet(path: Path) -> Any:
         check_unpacked(path, packed, sum(group.total_byte_size for group in groups))
         check_unpacked(path, packed, unpacked_pages(path, groups))
         texts = [field.name for field in schema if is_text(field.type)]
-        with pq.ParquetFile(path, metadata=about, read_dictionary=texts) as source:
+        with pq.ParquetFile(
+            path,
+            metadata=about,
+            read_dictionary=texts,
+            buffer_size=buffer_size,
+            pre_buffer=buffer_size == 0,
+        ) as source:
             most = max(1024, PIECE_CELLS // len(schema))
             # One group after another: a reader's dictionary grows over all that it reads.
             batches = chain.from_iterable(
                 source.iter_batches(most, row_groups=[number], columns=wanted)
                 for number in range(about.num_row_groups)
             )
-            return gather(path, schema, batches)
+            yield from plain_pieces(path, schema, batches)
     except (pa.ArrowException, OSError) as error:
         raise DataError(f"{path} cannot be read as Parquet: {first_line(error)}.") from error
 
@@ -122,6 +167,73 @@ def _read_csv(path: Path, tell: Callable[[str], None]) -> Any:
 
     Arrow's parallel and streaming readers read ahead in threads of their own, which an error leaves
     behind; one that then wants Python, for a block of a Python file, aborts a process that ends.
+    """
+    with _csv(path, tell) as (csv_file, source):
+        table = arrow_csv.read_csv(source(), *csv_file.options)
+        csv_file.check(table, table.num_rows)
+    check_size(str(path), table.num_rows, len(csv_file.header))
+    return table
+
+
+def _csv_pieces(path: Path, tell: Callable[[str], None]) -> Iterator[Any]:
+    """Parse a CSV file a block at a time."""
+    with _csv(path, tell, pieces=True) as (csv_file, source):
+        rows, last = 0, None
+        with arrow_csv.open_csv(source(), *csv_file.options) as reader:
+            for batch in reader:
+                rows += len(batch)
+                last = pa.table(batch)
+                csv_file.check(last)
+                yield last
+        if last is not None:
+            csv_file.check(last, rows)
+
+
+@dataclass(frozen=True)
+class _Csv:
+    """What is known of a CSV file before it is parsed.
+
+    Attributes:
+        path: where it is.
+        header: the names of its columns.
+        options: of Arrow's readers.
+        last: the last of its bytes that is no blank.
+    """
+
+    path: Path
+    header: list[str]
+    options: tuple[Any, Any, Any]
+    last: bytes
+
+    def check(self, table: Any, rows: int | None = None) -> None:
+        """Refuse what was parsed as another table than the header tells.
+
+        Args:
+            table: some rows.
+            rows: how many there are in all, if these are the last.
+
+        Raises:
+            DataError: the names differ, or a quote is never closed.
+        """
+        if table.column_names != self.header:
+            raise DataError(f"{self.path} has a malformed header line; write each name in quotes.")
+        if rows and self.last != b'"' and "\n" in (table.column(-1)[-1].as_py() or ""):
+            raise DataError(
+                f"{self.path}: a quote that begins in row {rows:,} is never closed, so that the "
+                "rows below would be one text; close it."
+            )
+
+
+@contextmanager
+def _csv(
+    path: Path, tell: Callable[[str], None], *, pieces: bool = False
+) -> Iterator[tuple[_Csv, Callable[[], Any]]]:
+    """What is known of a CSV file, and what opens its text for Arrow.
+
+    Args:
+        path: where it is.
+        tell: called with a sentence on what had to be found out, once it is parsed.
+        pieces: whether what is packed is unpacked only as it is parsed.
     """
     with reading(path) as stream, _signals_left_to_python():
         head = stream.read(HEAD_BYTES)
@@ -134,14 +246,15 @@ def _read_csv(path: Path, tell: Callable[[str], None]) -> Any:
         size, last, odd = _measure(path, stream, delimiter, len(header))
         if odd is not None and head.isascii():
             encoding = encoding_of(odd)  # of the first letter that ASCII lacks
+        options = (
+            # Rows are read in blocks; a block must hold a row, and better hundreds.
+            arrow_csv.ReadOptions(use_threads=False, block_size=block),
+            arrow_csv.ParseOptions(delimiter=delimiter, newlines_in_values=True),
+            arrow_csv.ConvertOptions(column_types={name: pa.string() for name in header}),
+        )
+        open_text = partial(_for_arrow, path, stream, size, encoding or UTF_8, pieces=pieces)
         try:
-            table = arrow_csv.read_csv(
-                _for_arrow(path, stream, size, encoding or UTF_8),
-                # Rows are read in blocks; a block must hold a row, and better hundreds.
-                arrow_csv.ReadOptions(use_threads=False, block_size=block),
-                arrow_csv.ParseOptions(delimiter=delimiter, newlines_in_values=True),
-                arrow_csv.ConvertOptions(column_types={name: pa.string() for name in header}),
-            )
+            yield _Csv(path, header, options, last), open_text
         except pa.ArrowException as error:
             if "straddling" in str(error):
                 raise DataError(
@@ -151,14 +264,6 @@ def _read_csv(path: Path, tell: Callable[[str], None]) -> Any:
                 f"{path} is not a well-formed table: {first_line(error)}; each row needs the "
                 f"{len(header)} cells of the header{_by(delimiter)}, in UTF-8 text."
             ) from error
-    if table.column_names != header:
-        raise DataError(f"{path} has a malformed header line; write each name in quotes.")
-    check_size(str(path), table.num_rows, len(header))
-    if table.num_rows and last != b'"' and "\n" in (table.column(-1)[-1].as_py() or ""):
-        raise DataError(
-            f"{path}: a quote that begins in row {table.num_rows:,} is never closed, so that the "
-            "rows below would be one text; close it."
-        )
     if encoding not in (None, UTF_8):
         word = first_word((head if odd is None else odd).decode(encoding, "ignore"))
         such = f", with words such as {word}; if they are wrong, save it as UTF-8" if word else ""
@@ -168,7 +273,6 @@ def _read_csv(path: Path, tell: Callable[[str], None]) -> Any:
             f"its cells may be separated by {delimiter!r} or {delimiter.doubt!r}; {delimiter!r} is "
             f"taken, which makes {len(header)} columns"
         )
-    return table
 
 
 def _by(delimiter: str) -> str:
@@ -207,7 +311,7 @@ def _measure(
     return size, last, odd
 
 
-def _for_arrow(path: Path, stream: IO[bytes], size: int, encoding: str) -> Any:
+def _for_arrow(path: Path, stream: IO[bytes], size: int, encoding: str, *, pieces: bool) -> Any:
     """A file of Arrow's own: the file itself, or the text that it unpacks to, in UTF-8."""
     if encoding != UTF_8:
         packed, text = path.stat().st_size, pa.BufferOutputStream()
@@ -223,6 +327,8 @@ def _for_arrow(path: Path, stream: IO[bytes], size: int, encoding: str) -> Any:
         return pa.BufferReader(text.getvalue())
     if not isinstance(getattr(stream, "raw", None), gzip.GzipFile):
         return pa.OSFile(os.fsencode(path))
+    if pieces:
+        return pa.CompressedInputStream(pa.OSFile(os.fsencode(path)), "gzip")
     stream.seek(0)
     buffer = pa.allocate_buffer(size)
     rest = memoryview(buffer)

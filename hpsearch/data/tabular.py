@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import logging
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -14,34 +13,27 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from hpsearch.data.account import Account, listed, quoted, rows_told
-from hpsearch.data.arrays import npz_features
 from hpsearch.data.columns import (
     Column,
-    as_numbers,
     counts_rows,
-    date_parts,
     interpret,
-    known_codes,
     said_categories,
     varying,
 )
 from hpsearch.data.dataset import (
     Dataset,
-    as_features,
 )
-from hpsearch.data.division import read_division
-from hpsearch.data.files import TABLE_SUFFIXES, existing_file
+from hpsearch.data.division import read_division, read_weights
 from hpsearch.data.plain import (
     clean,
     words_for_missing,
 )
 from hpsearch.data.said import Said, check_column
 from hpsearch.data.suspects import find_suspects
-from hpsearch.data.tables import read_table
 from hpsearch.data.target_column import read_labels
-from hpsearch.errors import DataError, nearest, shown
+from hpsearch.errors import DataError, nearest
 
-__all__ = ["dataset_from_table", "load_features", "with_names"]
+__all__ = ["dataset_from_table", "with_names"]
 
 log = logging.getLogger(__name__)
 
@@ -88,7 +80,11 @@ def dataset_from_table(
     division = read_division(name, table, said.dividing, labels.there)
     if parts is not None:
         division = replace(division, parts=parts[labels.there])
+    weights = None
     divide = {column: DIVIDES[setting] for setting, column in said.dividing.named().items()}
+    if said.weight is not None:
+        weights = read_weights(name, table, said.weight, labels.there)
+        divide[said.weight] = "no input: it says how much a row counts"
     dropped = {each: "excluded" for each in said.exclude if each in table.column_names} | divide
     dropped |= {
         made_up: "no name, and the numbers of the rows"
@@ -135,7 +131,8 @@ def dataset_from_table(
         ),
     )
     asked = [c for c in table.column_names if c not in (target, *said.exclude, *divide)]
-    return replace(data, division=division, suspects=find_suspects(table, asked, labels.there))
+    suspects = find_suspects(table, asked, labels.there)
+    return replace(data, division=division, weights=weights, suspects=suspects)
 
 
 DIVIDES = {
@@ -214,84 +211,6 @@ def _remarks(table: Any, columns: Sequence[Column], nameless: Sequence[str]) -> 
     return remarks + [column.remark for column in columns if column.remark is not None]
 
 
-def load_features(
-    path: str | Path,
-    feature_names: Sequence[str],
-    categories: Mapping[int, tuple[str, ...]],
-    *,
-    decimal_comma: Sequence[str] = (),
-    dates: Mapping[str, tuple[str, str, bool]] | None = None,
-    tell: Callable[[str], None] = log.warning,
-) -> NDArray[np.float32]:
-    """Samples to predict, in the coding of the data that a model learned from.
-
-    Columns are found by name, in any order; others, the target for one, are ignored and logged.
-    A category that the model has not seen counts as missing, and so is told.
-
-    Args:
-        path: a table of any kind that is learned from, or an npz archive with ``X``, whose columns
-            go by position.
-        feature_names: the d columns of the model.
-        categories: column index -> category names, as in `Dataset`.
-        decimal_comma: columns in which a comma that can be both is a decimal one.
-        dates: columns that are made of dates, as in `hpsearch.data.account.Account`.
-        tell: called with a sentence on how an odd file was read, and for each column with
-            categories that are new.
-
-    Returns:
-        Shape (n, d), float32, NaN where a value is missing.
-
-    Raises:
-        DataError: the file or a column is missing, or text stands where numbers belong.
-    """
-    file = existing_file(path)
-    if file.suffix == ".npz":
-        return npz_features(file, len(feature_names))
-    if not file.name.endswith(TABLE_SUFFIXES):
-        raise DataError(
-            f"{file}: samples to predict are read from {', '.join(TABLE_SUFFIXES)} or .npz files."
-        )
-    table, _ = with_names(read_table(file, tell=tell))
-    present = set(table.column_names)
-    dates = dates or {}
-    needed = list(dict.fromkeys(dates[f][0] if f in dates else f for f in feature_names))
-    lacking = [name for name in needed if name not in present]
-    if lacking:
-        close = nearest(lacking[0], present)
-        hint = f"did you mean {close!r}?" if close else "add it, empty where it is unknown."
-        more = f" ({len(lacking)} columns are missing in all)" if len(lacking) > 1 else ""
-        raise DataError(
-            f"{file} has no column {shown(lacking[0])}, which the model needs{more}; {hint}"
-        )
-    extra = sorted(present - set(needed))
-    if extra:
-        log.info("%s: columns the model does not use are ignored: %s", file, listed(extra, TOLD))
-    X = np.empty((table.num_rows, len(feature_names)), dtype=np.float32)
-    with np.errstate(over="ignore"):
-        parts: dict[str, dict[str, NDArray[np.float64]]] = {}
-        for index, feature in enumerate(feature_names):
-            if feature in dates:
-                source, part, day_first = dates[feature]
-                if source not in parts:
-                    cells = clean(table.column(source))
-                    parts[source], odd = date_parts(str(file), source, cells, day_first=day_first)
-                    if odd is not None:
-                        tell(f"{quoted(source)} needs dates, and has {odd}, which count as missing")
-                X[:, index] = parts[source][part]
-                continue
-            column = clean(table.column(feature))
-            if index in categories:
-                codes, unknown = known_codes(str(file), feature, column, categories[index])
-                X[:, index] = codes
-                if unknown:
-                    tell(_unknown(feature, unknown))
-            else:
-                X[:, index] = as_numbers(
-                    str(file), feature, column, decimal_comma=feature in decimal_comma
-                )
-    return as_features(str(file), X, feature_names)
-
-
 def with_names(table: Any) -> tuple[Any, list[str]]:
     """The table with a name for every column, and the names that were made up.
 
@@ -308,13 +227,3 @@ def with_names(table: Any) -> tuple[Any, list[str]]:
 def _new_name(names: Sequence[str], name: str) -> str:
     """The name, longer where others have it already."""
     return _new_name(names, name + "_") if name in names else name
-
-
-def _unknown(feature: str, unknown: Mapping[str, int]) -> str:
-    rows = sum(unknown.values())
-    values = listed([f"{quoted(value)} ({count:,})" for value, count in unknown.items()])
-    are = "are" if len(unknown) > 1 else "is"
-    return (
-        f"{rows_told(rows)} of {quoted(feature)}: {values} {are} new "
-        "to the model and counted as none of its categories"
-    )

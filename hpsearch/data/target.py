@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -71,9 +72,11 @@ class Scale:
     deviation: float
 
     @classmethod
-    def of(cls, y: NDArray[np.float64]) -> Scale:
-        """That of a quantity (n,), of training rows only."""
-        return cls(float(np.mean(y)), float(np.std(y)) or 1.0)
+    def of(cls, y: NDArray[np.float64], weight: NDArray[Any] | None = None) -> Scale:
+        """That of a quantity (n,), of training rows only, each counting as much as its weight."""
+        mean = float(np.average(y, weights=weight))
+        variance = float(np.average((y - mean) ** 2, weights=weight))
+        return cls(mean, math.sqrt(variance) or 1.0)
 
     def standardized(self, y: NDArray[np.float64]) -> NDArray[np.float32]:
         """What a network learns (n, 1)."""

@@ -13,6 +13,7 @@ from statistics import fmean
 from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
 import numpy as np
+from numpy.typing import NDArray
 
 from hpsearch.engine.metadata import SIMPLE_MODEL, read_metadata
 from hpsearch.metrics import ACCURACY, Measure, Metric
@@ -97,8 +98,13 @@ def constant(dataset: Dataset, splits: Sequence[Split], metric: Metric) -> Basel
         DataError: the metric is undefined for these labels.
     """
     y, split = dataset.y, splits[0]
-    known = np.concatenate([y[split.train], y[split.validation]])
-    answer = metric.best_constant(known)
+    rows = np.concatenate([split.train, split.validation])
+    known, counted = y[rows], dataset.weights_of(rows)
+    answer = metric.best_constant(known, counted)
+
+    def value(asked: NDArray[np.int64]) -> float:
+        return metric.constant(known, y[asked], dataset.weights_of(asked), counted)
+
     does, short = "always answering each class's share of the rows", "always the shares"
     if dataset.task == "regression":
         does, short = f"always answering {answer:.6g}", f"always {answer:.4g}"
@@ -111,8 +117,8 @@ def constant(dataset: Dataset, splits: Sequence[Split], metric: Metric) -> Basel
         name="constant",
         does=does,
         short=short,
-        validation=fmean(metric.constant(known, y[fold.validation]) for fold in splits),
-        test=metric.constant(known, y[split.test]),
+        validation=fmean(value(fold.validation) for fold in splits),
+        test=value(split.test),
     )
 
 

@@ -6,9 +6,13 @@ part proves less with every use, and each use is counted.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
+from statistics import fmean
 from typing import TYPE_CHECKING, Any
+
+import numpy as np
 
 from hpsearch.data import write_store
 from hpsearch.engine import record
@@ -19,18 +23,23 @@ from hpsearch.engine.processes import scratch_folder
 from hpsearch.engine.refit import model_of, refit_all
 from hpsearch.engine.runner import Run, Runner, open_runner
 from hpsearch.errors import DataError, RunError, UsageError
-from hpsearch.metrics import ACCURACY, Measure
-from hpsearch.metrics.intervals import interval
+from hpsearch.metrics import ACCURACY, Measure, Metric
+from hpsearch.metrics.intervals import difference_interval, interval
+from hpsearch.metrics.threshold import best_threshold, decided
 from hpsearch.search.base import Result, in_order
-from hpsearch.search.ensemble import forward_selection, members_to_try
+from hpsearch.search.ensemble import Step, forward_selection, members_to_try
 from hpsearch.storage import (
     DEFAULT_STORAGE,
+    load_model_bytes,
     load_study,
     open_storage,
     save_model_bytes,
     storage_errors,
 )
 from hpsearch.training.jobs import Predictions, predictions_job
+from hpsearch.training.model import Model
+from hpsearch.training.simple_models import SimpleJob, simple_job
+from hpsearch.training.trees import Trees
 
 if TYPE_CHECKING:
     from concurrent.futures import Executor
@@ -53,12 +62,14 @@ class EnsembleMember:
         epochs: how long it trains.
         alone: its own value of the study's metric in validation.
         together: that of the ensemble once it had joined.
+        kind: "network", or "gradient boosting", which has no configuration.
     """
 
     configuration: Mapping[str, Value]
     epochs: int
     alone: float
     together: float
+    kind: str = "network"
 
 
 @dataclass(frozen=True)
@@ -77,10 +88,13 @@ class Ensemble:
         test_interval: the 95% interval around it; None where the rows are too few to tell.
         single_test: that of the single best, as the study tested it.
         single_test_interval: likewise.
+        difference_interval: the 95% interval of what the ensemble's value is above the single
+            best's, of the same rows; None where they are too few to tell, or nobody has asked.
         test_rows: size of the test part.
         model: digest of the ensemble in the store.
         measure: what all of these are of.
         baselines: simple models that it has to be better than, as the study keeps them.
+        boosting: whether gradient boosting was a candidate.
     """
 
     study: str
@@ -96,13 +110,20 @@ class Ensemble:
     test_rows: int
     model: str
     measure: Measure = ACCURACY
+    difference_interval: tuple[float, float] | None = None
     baselines: tuple[Baseline, ...] = ()
+    boosting: bool = False
 
     def verdict(self, baseline: Baseline) -> WinnerIs | None:
         """What the ensemble is beside a simple model."""
         if baseline.test is None or self.test_interval is None:
             return None
         return held_against(self.test_interval, baseline.test, self.measure)
+
+    @property
+    def key(self) -> int:
+        """What it is kept by; see `ensemble_key`."""
+        return ensemble_key(len(self.members), self.boosting)
 
     @property
     def reservations(self) -> tuple[str, ...]:
@@ -122,14 +143,9 @@ class Ensemble:
 
     @property
     def surely(self) -> bool:
-        """Whether that is more than chance: whether its interval lies beyond the single best's."""
-        if self.test_interval is None or self.single_test_interval is None:
-            return False
-        mine, other = (
-            sorted(map(self.measure.score, ends))
-            for ends in (self.test_interval, self.single_test_interval)
-        )
-        return mine[0] > other[1]
+        """Whether that is more than chance: whether the interval of the difference says so."""
+        ends = self.difference_interval
+        return ends is not None and min(map(self.measure.score, ends)) > 0
 
     def document(self) -> dict[str, Any]:
         """The ensemble in terms of JSON, as ``--json`` prints it."""
@@ -145,10 +161,16 @@ class Ensemble:
             "test_interval": self.test_interval and list(self.test_interval),
             "single_test": self.single_test,
             "single_test_interval": self.single_test_interval and list(self.single_test_interval),
+            "difference_interval": self.difference_interval and list(self.difference_interval),
             "test_rows": self.test_rows,
             "better": self.better,
             "baselines": [b.document(self.verdict(b)) for b in self.baselines],
         }
+
+
+def ensemble_key(members: int, boosting: bool) -> int:
+    """What an ensemble of so many members is kept by; below 0 where boosting was a candidate."""
+    return -members if boosting else members
 
 
 def make_ensemble(
@@ -159,6 +181,7 @@ def make_ensemble(
     workers: int | None = None,
     executor: str | Executor | None = None,
     tell: Callable[[str], None] = lambda _: None,
+    boosting: bool = False,
 ) -> Ensemble:
     """Average the best configurations of a finished study, and test them together once.
 
@@ -174,6 +197,7 @@ def make_ensemble(
         workers: worker processes on this machine; by default one for each processor core.
         executor: trains instead; as for `run_study`.
         tell: told what is being done.
+        boosting: whether gradient boosting with its defaults is a candidate too.
 
     Returns:
         The ensemble beside the single best.
@@ -187,14 +211,14 @@ def make_ensemble(
         raise UsageError(f"an ensemble needs at least one member, not {members}")
     with open_storage(storage, create=False) as store, storage_errors(store.url):
         study = _Finished(load_study(store, name))
-        kept = study.kept(members)
+        kept = study.kept(members, boosting)
     if kept is not None:
         return kept
     limit = study.file.search.trial_seconds
     with open_runner(storage, workers=workers, executor=executor, trial_seconds=limit) as runner:
         target = load_study(runner.store, name)
         with runner.hold(target, counted=False) as lease:
-            return _make(runner, _Finished(target), lease, members, tell)
+            return _make(runner, _Finished(target), lease, members, tell, boosting)
 
 
 class _Finished:
@@ -232,16 +256,17 @@ class _Finished:
             )
         return found
 
-    def kept(self, members: int) -> Ensemble | None:
+    def kept(self, members: int, boosting: bool) -> Ensemble | None:
         """The ensemble that the store has, unless the study has another winner since."""
-        size = min(members, len(self.candidates(members)))
-        kept = (record.read_metadata(self.target, "ensembles") or {}).get(str(size))
+        size = min(members, len(self.candidates(members)) + boosting)
+        key = ensemble_key(size, boosting)
+        kept = (record.read_metadata(self.target, "ensembles") or {}).get(str(key))
         if kept is None or kept["single"] != self.result["model"]:
             return None
         made = dict(kept["ensemble"])
         made["members"] = tuple(EnsembleMember(**member) for member in made["members"])
-        for name in ("test_interval", "single_test_interval"):
-            made[name] = made[name] and tuple(made[name])
+        for name in ("test_interval", "single_test_interval", "difference_interval"):
+            made[name] = tuple(made[name]) if made.get(name) else None
         return Ensemble(**made, measure=self.measure, baselines=read_baselines(self.target))
 
     def keep(self, store: WriteBehindStorage, ensemble: Ensemble) -> None:
@@ -249,7 +274,7 @@ class _Finished:
         others = record.read_metadata(self.target, "ensembles") or {}
         made = asdict(ensemble)
         del made["baselines"], made["measure"]  # which the study has
-        others[str(len(ensemble.members))] = {"single": self.result["model"], "ensemble": made}
+        others[str(ensemble.key)] = {"single": self.result["model"], "ensemble": made}
         with store.group():
             record.write_metadata(self.target, "ensembles", others)
             tests = self.result["tests"] + 1
@@ -258,9 +283,14 @@ class _Finished:
 
 
 def _make(
-    runner: Runner, study: _Finished, lease: Lease, members: int, tell: Callable[[str], None]
+    runner: Runner,
+    study: _Finished,
+    lease: Lease,
+    members: int,
+    tell: Callable[[str], None],
+    boosting: bool,
 ) -> Ensemble:
-    kept = study.kept(members)
+    kept = study.kept(members, boosting)
     if kept is not None:  # somebody was faster
         return kept
     file, target, result = study.file, study.target, study.result
@@ -271,62 +301,117 @@ def _make(
             f"the data of study {target.study_name!r} cannot be read again: {error}"
         ) from error
     check_same_data(target, dataset)
+    single = Model.from_bytes(load_model_bytes(runner.store, target._study_id, result["model"]))
     with scratch_folder() as folder:
         data = write_store(folder, dataset, splits)
-        metrics = file.objective.metrics(dataset.task, len(dataset.classes))
+        metrics = file.objective.metrics(dataset.task, dataset.classes)
         run = Run(runner, file, target, lease, dataset, splits, data, metrics)
         metric = run.metric
         candidates = study.candidates(members)
         tell(f"training {len(candidates)} configurations again, to choose the members")
         again = _train_again(run, candidates)
+        joining = again + ([_boosted(run, again[0])] if boosting else [])
         steps = forward_selection(
-            [one.predictions for one in again],
+            [one.predictions for one in joining],
             again[0].y,
-            min(members, len(again)),
-            lambda y, predictions: metric.score(metric.value(y, predictions)),
+            min(members, len(joining)),
+            lambda k, predictions: metric.score(
+                metric.value(again[0].y[k], predictions, again[0].weight[k])
+            ),
         )
         tell(f"training {len(steps)} of them on training and validation data together")
-        chosen = [candidates[step.candidate].slot for step in steps]
+        networks = [step.candidate for step in steps if step.candidate < len(again)]
+        chosen = [candidates[number].slot for number in networks]
         plans = [(slot.configuration, slot.epochs) for slot in chosen]
         trained = refit_all(run, plans, "a member's last training")
-    model = model_of(dataset, [refit for refit, _ in trained])
+        trees = [_last_trees(run)] if len(networks) < len(steps) else []
+    threshold = _threshold(metric, joining, steps) if file.objective.threshold else None
+    refits = [refit for refit, _ in trained]
+    model = model_of(dataset, refits, threshold, metric.positive, trees)
     test = splits[0].test
-    y = dataset.y[test]
-    predictions = (model.predict_proba if dataset.classes else model.predict)(dataset.X[test])
-    ends = interval(metric, y, predictions, groups=run.groups_of(test))
-    alone = result["test_interval"]
+    X, y, weight = dataset.X[test], dataset.y[test], dataset.weights_of(test)
+    predictions = decided(metric, model.answers(X), threshold)
+    of_single = decided(metric, single.answers(X), single.threshold and single.threshold[1])
+    certain: Any = {"weight": weight, "groups": run.groups_of(test)}
+    ends, alone = interval(metric, y, predictions, **certain), result["test_interval"]
+    difference = difference_interval(metric, y, predictions, of_single, **certain)
     ensemble = Ensemble(
         study=target.study_name,
-        members=tuple(
-            EnsembleMember(
-                dict(sorted(slot.configuration.items())),
-                slot.epochs,
-                metric.of_score(again[step.candidate].score),
-                metric.of_score(step.score),
-            )
-            for slot, step in zip(chosen, steps, strict=True)
-        ),
-        candidates=len(candidates),
+        members=tuple(_member(step, candidates, joining, metric) for step in steps),
+        candidates=len(joining),
+        boosting=boosting,
         raced=bool(study.raced),
         unlike=sum(a.score != r.score for a, r in zip(again, candidates, strict=True)),
         single_validation=metric.of_score(again[0].score),
-        test=metric.value(y, predictions),
+        test=metric.value(y, predictions, weight),
         test_interval=None if ends is None else (ends.low, ends.high),
         single_test=result["test"],
+        difference_interval=None if difference is None else (difference.low, difference.high),
         single_test_interval=None if alone is None else tuple(alone),
         test_rows=len(test),
         model="",
         measure=Measure(metric.name, metric.direction, metric.bounds),
         baselines=read_baselines(target),
     )
-    about = {"study": target.study_name, "strategy": file.search.strategy}
+    about = {
+        "study": target.study_name,
+        "strategy": file.search.strategy,
+        "target": file.data.target,
+        "metric": metric.name,
+    }
     content = replace(model, origin=about | {"ensemble": ensemble.document()}).to_bytes()
-    digest = save_model_bytes(
-        runner.store, target._study_id, content, ensemble=len(ensemble.members)
-    )
+    digest = save_model_bytes(runner.store, target._study_id, content, ensemble=ensemble.key)
     ensemble = replace(ensemble, model=digest)
     study.keep(runner.store, ensemble)
     return ensemble
+
+
+def _member(
+    step: Step, candidates: Sequence[Result], joining: Sequence[Predictions], metric: Metric
+) -> EnsembleMember:
+    alone = metric.of_score(joining[step.candidate].score)
+    together = metric.of_score(step.score)
+    if step.candidate == len(candidates):
+        return EnsembleMember({}, 0, alone, together, "gradient boosting")
+    slot = candidates[step.candidate].slot
+    return EnsembleMember(dict(sorted(slot.configuration.items())), slot.epochs, alone, together)
+
+
+def _boosted(run: Run, beside: Predictions) -> Predictions:
+    """What gradient boosting says of the validation rows, fitted to each fold's training rows.
+
+    Args:
+        run: of the study.
+        beside: a network's, whose rows they are.
+    """
+    jobs = [
+        SimpleJob(run.data, "boosting", run.study.seed, math.inf, fold)
+        for fold in range(len(run.splits))
+    ]
+    found = run_jobs(run.jobs(simple_job), jobs, "a gradient boosting")
+    predictions = tuple(one.predictions for one in found)
+    metric = run.metric
+    scores = [
+        metric.score(metric.value(y, p, weight))
+        for y, p, weight in zip(beside.y, predictions, beside.weight, strict=True)
+    ]
+    return Predictions(fmean(scores), True, predictions, beside.y, beside.weight)
+
+
+def _last_trees(run: Run) -> Trees:
+    """Gradient boosting fitted to training and validation rows together."""
+    job = SimpleJob(run.data, "boosting", run.study.seed, math.inf, keep=True)
+    [found] = run_jobs(run.jobs(simple_job, last=True), [job], "the last gradient boosting")
+    return Trees(found.trees, len(run.dataset.classes))
+
+
+def _threshold(metric: Metric, again: Sequence[Predictions], steps: Sequence[Step]) -> float:
+    """The decision threshold that is best for the members' mean on the validation rows."""
+    first, members = again[0], [again[step.candidate] for step in steps]
+    means = np.mean([np.concatenate(member.predictions) for member in members], axis=0)
+    counted = [weight for weight in first.weight if weight is not None]
+    weight = np.concatenate(counted) if counted else None
+    return best_threshold(metric, np.concatenate(first.y), means, weight)
 
 
 def _train_again(run: Run, candidates: Sequence[Result]) -> list[Predictions]:

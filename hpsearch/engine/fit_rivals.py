@@ -6,18 +6,26 @@ better or worse by is a paired difference.
 
 from __future__ import annotations
 
+import math
+from collections.abc import Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, wait
+from dataclasses import dataclass
+from statistics import fmean
 
 import numpy as np
 
+from hpsearch.data import DataHandle, Dataset, Split
+from hpsearch.engine.executors import Pool
+from hpsearch.engine.interrupts import Interrupts
 from hpsearch.engine.jobs import LOOK
 from hpsearch.engine.rivals import Rival
 from hpsearch.engine.runner import Run
 from hpsearch.metrics import Measure, Metric
 from hpsearch.metrics.intervals import difference_interval
+from hpsearch.study_file import StudyFile
 from hpsearch.training.simple_models import SimpleJob, SimpleResult, models_for, simple_job
 
-__all__ = ["fit_rivals"]
+__all__ = ["constant_in_validation", "fit_rivals", "rivals_in_validation"]
 
 SHARE = 0.1
 """Of the search's time that all of them may take together."""
@@ -25,8 +33,8 @@ SHARE = 0.1
 LEAST_SECONDS = 0.5
 """What each may take after the shortest search."""
 
-START_SECONDS = 5.0
-"""Seconds beside, in which a worker imports what fits them; then it is killed."""
+START_SECONDS = 60.0
+"""Seconds beside, in which a worker imports what fits them and asks them; then it is killed."""
 
 NAMES = {
     "linear": {"classification": "logistic regression", "regression": "ridge regression"},
@@ -35,51 +43,122 @@ NAMES = {
 }
 
 
-def fit_rivals(run: Run, predictions: np.ndarray) -> tuple[Rival, ...]:
+def fit_rivals(
+    run: Run, predictions: np.ndarray, *, seconds: float | None = None
+) -> tuple[Rival, ...]:
     """Fit them all at once, and set each beside the winner.
 
     Args:
         run: of a study that is searched.
         predictions: the winner's for the test rows: probabilities (n, n_classes), or a quantity
             (n,).
+        seconds: that each may take; None for its part of a tenth of the search's time.
     """
     pool, rows = run.runner.pool, len(run.splits[-1].train) + len(run.splits[-1].validation)
     kinds = models_for(rows)
-    at_once = min(pool.workers, len(kinds))
-    seconds = max(LEAST_SECONDS, SHARE * run.seconds * at_once / len(kinds))
-    limit = seconds + START_SECONDS if pool.kills else None
-    jobs = {kind: SimpleJob(run.data, kind, run.study.seed, seconds) for kind in kinds}
-    futures = {kind: pool.submit(simple_job, job, limit=limit) for kind, job in jobs.items()}
-    left: set[Future[SimpleResult]] = set(futures.values())
-    while left:
-        run.runner.interrupts.check()
-        left = wait(left, timeout=LOOK, return_when=FIRST_COMPLETED).not_done
+    if seconds is None:
+        at_once = min(pool.workers, len(kinds))
+        seconds = max(LEAST_SECONDS, SHARE * run.seconds * at_once / len(kinds))
+    limit = seconds + START_SECONDS if pool.kills and seconds < math.inf else None
+    jobs = [SimpleJob(run.data, kind, run.study.seed, seconds) for kind in kinds]
     test = run.splits[0].test
-    y, groups = run.dataset.y[test], run.groups_of(test)
+    asked = _Asked(
+        run.metric, run.dataset.y[test], run.groups_of(test), run.dataset.weights_of(test)
+    )
     return tuple(
-        _beside(kind, run.metric, future, limit or seconds, predictions, y, groups)
-        for kind, future in futures.items()
+        _beside(job.kind, asked, future, limit or seconds, predictions)
+        for job, future in zip(jobs, _done(pool, run.runner.interrupts, jobs, limit), strict=True)
     )
 
 
-def _beside(
-    kind: str,
+def rivals_in_validation(
+    pool: Pool,
+    interrupts: Interrupts,
+    study: StudyFile,
+    data: DataHandle,
+    dataset: Dataset,
+    splits: Sequence[Split],
     metric: Metric,
-    future: Future[SimpleResult],
-    seconds: float,
-    winner: np.ndarray,
-    y: np.ndarray,
-    groups: np.ndarray | None,
+) -> tuple[Rival, ...]:
+    """Fit them whole to the training part of each fold, beside the constant; without the test part.
+
+    Args:
+        pool: fits them.
+        interrupts: whether a signal asks to stop.
+        study: which need not be searched.
+        data: where workers find its data.
+        dataset: the same here.
+        splits: the same here.
+        metric: the study's.
+
+    Returns:
+        Each with the mean of its values over the folds, and how much better than the best constant
+        that is.
+    """
+    y = dataset.y
+    constants = [constant_in_validation(metric, dataset, split) for split in splits]
+    found = []
+    for kind in models_for(len(splits[0].train)):
+        jobs = [SimpleJob(data, kind, study.seed, math.inf, fold) for fold in range(len(splits))]
+        results = [future.result() for future in _done(pool, interrupts, jobs, None)]
+        values = [
+            metric.value(
+                y[split.validation], result.predictions, dataset.weights_of(split.validation)
+            )
+            for split, result in zip(splits, results, strict=True)
+        ]
+        better = metric.score(fmean(values)) - metric.score(fmean(constants))
+        seconds = sum(result.seconds for result in results)
+        name = NAMES[kind][metric.task]
+        found.append(Rival(kind, name, fmean(values), better, None, seconds))
+    return tuple(found)
+
+
+def constant_in_validation(metric: Metric, dataset: Dataset, split: Split) -> float:
+    """What the best constant of the training rows comes to on the validation rows."""
+    y, weights = dataset.y, dataset.weights_of
+    return metric.constant(
+        y[split.train], y[split.validation], weights(split.validation), weights(split.train)
+    )
+
+
+def _done(
+    pool: Pool, interrupts: Interrupts, jobs: Sequence[SimpleJob], limit: float | None
+) -> list[Future[SimpleResult]]:
+    """What came of jobs that were given to the workers at once."""
+    futures = [pool.submit(simple_job, job, limit=limit) for job in jobs]
+    left = set(futures)
+    while left:
+        interrupts.check()
+        left = wait(left, timeout=LOOK, return_when=FIRST_COMPLETED).not_done
+    return futures
+
+
+@dataclass(frozen=True, eq=False)
+class _Asked:
+    """The test rows: what is measured on them, their target, groups and weights."""
+
+    metric: Metric
+    y: np.ndarray
+    groups: np.ndarray | None
+    weight: np.ndarray | None
+
+
+def _beside(
+    kind: str, asked: _Asked, future: Future[SimpleResult], seconds: float, winner: np.ndarray
 ) -> Rival:
+    metric, y, weight = asked.metric, asked.y, asked.weight
     name, error = NAMES[kind][metric.task], future.exception()
     if error is not None:
         late = isinstance(error, TimeoutError)
         why = f"not fitted in {seconds:.3g} seconds" if late else f"{type(error).__name__}: {error}"
         return Rival(kind, name, None, None, None, seconds if late else 0.0, why)
     found = future.result()
-    value = metric.value(y, found.predictions)
-    better = metric.score(value) - metric.score(metric.value(y, winner))
-    ends = difference_interval(metric, y, found.predictions, winner, groups=groups)
+    value = metric.value(y, found.predictions, weight)
+    better = metric.score(value) - metric.score(metric.value(y, winner, weight))
+    ends = difference_interval(
+        metric, y, found.predictions, winner, weight=weight, groups=asked.groups
+    )
     interval = None if ends is None else _in_order(metric, *ends)
     return Rival(kind, name, value, better, interval, found.seconds, found.cut)
 

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from hpsearch.engine import record
 from hpsearch.engine.environment import commit_of, environment
 from hpsearch.errors import UsageError
+from hpsearch.metrics import DEFAULT
 from hpsearch.search.optuna_strategies import quiet_optuna
 
 if TYPE_CHECKING:
@@ -102,8 +103,12 @@ def check_study(target: optuna.Study, study: StudyFile, measure: Measure | None 
             "give yours another name"
         )
     if before is not None and not empty:
-        asked = study.model_dump(mode="json")
-        differences = list(_differences(before.model_dump(mode="json"), asked))
+        asked, kept = study.model_dump(mode="json"), before.model_dump(mode="json")
+        name = record.measure_of(target).name
+        if name in DEFAULT.values():  # what it is by default may be named, or not
+            for file in (kept, asked):
+                file["objective"]["metric"] = file["objective"]["metric"] or name
+        differences = list(_differences(kept, asked))
         if differences:
             raise UsageError(
                 f"the study {study.name!r} in this database was made with other settings: "

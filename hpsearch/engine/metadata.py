@@ -11,7 +11,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
-from hpsearch.data.account import ACCOUNT
+from hpsearch.data.account import is_account
 from hpsearch.errors import StorageError
 from hpsearch.metrics.intervals import wilson_interval
 from hpsearch.shapes import a_count, a_number, fits, or_none
@@ -89,6 +89,27 @@ def _a_pair(value: object) -> bool:
     return fits(value, [a_number]) and len(value) == 2  # type: ignore[arg-type]
 
 
+SEEN_CLASSES: Mapping[str, Any] = {
+    "confusion": or_none(lambda cells: fits(cells, [[a_count]])),
+    "curves": [
+        {
+            "class": a_count,
+            "roc_auc": a_number,
+            "average_precision": a_number,
+            "roc": [[or_none(a_number)]],
+            "precision_recall": [[or_none(a_number)]],
+        }
+    ],
+    "calibration": [[a_number]],
+}
+SEEN_VALUES: Mapping[str, Any] = {
+    "predicted": [a_number],
+    "true": [a_number],
+    "quantiles": [a_number],
+}
+"""What is kept of the test rows, of classes or of a quantity."""
+
+
 SHAPES: Mapping[str, Any] = {
     "study file": {
         "data": dict,
@@ -106,7 +127,7 @@ SHAPES: Mapping[str, Any] = {
         "train": a_count,
         "validation": a_count,
         "test": a_count,
-        "account": ACCOUNT,
+        "account": is_account,
         "baselines": [SIMPLE_MODEL],
     },
     "stage": lambda stage: (
@@ -132,6 +153,7 @@ SHAPES: Mapping[str, Any] = {
         and measure.get("direction") in ("maximize", "minimize")
         and len(measure["bounds"]) == 2
     ),
+    "tested": (SEEN_CLASSES, SEEN_VALUES),
     "no winner": str,
     "rivals": [RIVAL],
     "result": RESULT,

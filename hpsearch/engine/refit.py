@@ -7,9 +7,11 @@ from collections.abc import Iterable, Sequence
 from hpsearch.data import Dataset
 from hpsearch.engine.jobs import ATTEMPTS, run_jobs
 from hpsearch.engine.runner import Run
+from hpsearch.metrics.labels import POSITIVE
 from hpsearch.search.base import Configuration, slot_seed
 from hpsearch.training.jobs import Refit, RefitJob, refit_job
 from hpsearch.training.model import Member, Model
+from hpsearch.training.trees import Trees
 
 __all__ = ["model_of", "refit_all"]
 
@@ -48,8 +50,22 @@ def refit_all(
     return [done[k] for k in range(len(chosen))]
 
 
-def model_of(dataset: Dataset, refits: Iterable[Refit]) -> Model:
-    """What refits on a data set make together, without saying where it came from."""
+def model_of(
+    dataset: Dataset,
+    refits: Iterable[Refit],
+    threshold: float | None = None,
+    positive: int = POSITIVE,
+    trees: Sequence[Trees] = (),
+) -> Model:
+    """What refits on a data set make together, without saying where it came from.
+
+    Args:
+        dataset: names its classes and columns.
+        refits: the networks.
+        threshold: from which probability on a row gets the positive label of two; None: from half.
+        positive: the code of that label.
+        trees: boosted trees among them.
+    """
     return Model(
         tuple(
             Member(refit.network, refit.state, refit.preprocessor, refit.scale) for refit in refits
@@ -58,6 +74,8 @@ def model_of(dataset: Dataset, refits: Iterable[Refit]) -> Model:
         dataset.feature_names,
         dataset.categories,
         decimal_comma=dataset.account.decimal_comma,
+        threshold=None if threshold is None else (positive, threshold),
+        trees=tuple(trees),
         dates=dataset.account.dates,
     )
 

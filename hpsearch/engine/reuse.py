@@ -9,7 +9,7 @@ from importlib.metadata import version
 from typing import TYPE_CHECKING, Any
 
 from hpsearch.engine.record import DIGEST
-from hpsearch.metrics import DEFAULT
+from hpsearch.metrics import DEFAULT, POSITIVE
 
 if TYPE_CHECKING:
     import sqlalchemy as sa
@@ -48,6 +48,8 @@ def job_digest(study: StudyFile, fingerprint: str, job: Job) -> str:
         parts["test"] = True
     if (job.metric, job.also) != (DEFAULT["classification"], ()):
         parts["objective"] = [job.metric, *job.also]
+    if job.positive != POSITIVE:
+        parts["positive"] = job.positive
     return sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()[:32]
 
 

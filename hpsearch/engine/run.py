@@ -13,6 +13,8 @@ from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
 from hpsearch.data import write_store
 from hpsearch.engine import record
 from hpsearch.engine.baselines import simple_models
@@ -29,24 +31,26 @@ from hpsearch.engine.identity import (
     open_study,
     totals,
 )
+from hpsearch.engine.jobs import run_jobs
 from hpsearch.engine.prior import keep_prior, read_prior
 from hpsearch.engine.processes import scratch_folder
 from hpsearch.engine.refit import model_of, refit_all
 from hpsearch.engine.rivals import keep_rivals
 from hpsearch.engine.runner import Run, Runner, open_runner
 from hpsearch.engine.summary import Summary, summarize
-from hpsearch.engine.tested import tested
-from hpsearch.errors import NoWinnerError, RunError
+from hpsearch.engine.tested import TESTED, looked_at, measured
+from hpsearch.errors import NoWinnerError, RunError, UsageError
+from hpsearch.metrics.threshold import best_threshold, decided
 from hpsearch.search.base import Result, Slot, Strategy, Winner
 from hpsearch.search.extension import extend
 from hpsearch.search.race import RacedSearch
 from hpsearch.storage import DEFAULT_STORAGE, load_study, save_model_bytes, study_names
 from hpsearch.study_file import StudyFile
+from hpsearch.training.jobs import predictions_job
 
 if TYPE_CHECKING:
     from concurrent.futures import Executor
 
-    import numpy as np
     import optuna
     from optuna.trial import FrozenTrial
 
@@ -58,6 +62,8 @@ __all__ = ["run_study", "run_with"]
 def run_study(
     study: StudyFile,
     *,
+    data: Any = None,
+    target: str | None = None,
     storage: str = DEFAULT_STORAGE,
     workers: int | None = None,
     executor: str | Executor | None = None,
@@ -68,6 +74,9 @@ def run_study(
 
     Args:
         study: the study file, from `load_study_file` or made in Python.
+        data: what to learn from, where the study names no data: a data frame of pandas or Polars,
+            or an Arrow table. A study that is run again must be given the same again.
+        target: the column of ``data`` that is learned, where the study does not name it.
         storage: the name of a SQLite file, or a URL of SQLite or PostgreSQL.
         workers: worker processes on this machine; by default one for each processor core.
         executor: trains instead: ``dask://HOST:PORT`` of a Dask cluster, or any executor of
@@ -85,11 +94,54 @@ def run_study(
         HpsearchError: the data, the database or the study cannot be used, another driver is running
             the study, or every training failed; finished trials are kept, and the same call goes on
             from them.
+
+    >>> import tempfile
+    >>> from sklearn.datasets import load_iris
+    >>> from hpsearch import parse_study_file, run_study
+    >>> frame = load_iris(as_frame=True).frame
+    >>> study = parse_study_file('''
+    ... name = "iris-frame"
+    ... [data]
+    ... target = "target"
+    ... [training]
+    ... epochs = 5
+    ... [search]
+    ... trials = 4
+    ... ''')
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     found = run_study(study, data=frame, storage=f"{folder}/iris.db", workers=1)
+    >>> found.test_rows
+    30
     """
+    study, frame = _given(study, data, target)
     search = plan_search(study)  # one that makes no sense is refused before anything is made
     limit = study.search.trial_seconds
     with open_runner(storage, workers=workers, executor=executor, trial_seconds=limit) as runner:
+        runner.frame = frame
         return run_with(runner, study, search, on_event, baselines=baselines)
+
+
+def _given(study: StudyFile, data: Any, target: str | None) -> tuple[StudyFile, Any]:
+    """A study whose data are given in Python, and these as a table."""
+    section = study.data
+    if data is None:
+        if target is not None:
+            raise UsageError("target is a column of data, which are not given; give both")
+        return study, None
+    if section.name is not None or section.path is not None:
+        key = "name" if section.path is None else "path"
+        raise UsageError(
+            f"data are given, and the study has [data] {key}; leave out one of the two"
+        )
+    if target is not None and section.target not in (None, target):
+        raise UsageError(
+            f"the study has the target {section.target!r}, and {target!r} is given; leave out one"
+        )
+    from hpsearch.data.frames import FRAME, as_table
+
+    if target is not None:
+        section = section.model_copy(update={"target": target})
+    return study.model_copy(update={"data": section}), as_table(FRAME, data)
 
 
 def run_with(
@@ -116,7 +168,7 @@ def run_with(
     target = open_study(store, study) if study.name in study_names(store) else None
     finished = target is not None and _is_finished(target, study, trials)
     dataset, splits = runner.data(study)
-    metrics = study.objective.metrics(dataset.task, len(dataset.classes))
+    metrics = study.objective.metrics(dataset.task, dataset.classes)
     metric = metrics[0]
     study.class_weights(dataset.classes)  # refuses a label that there is none of
     prior = read_prior(store, study, target)
@@ -214,10 +266,12 @@ def _complete(
     winner = _winner(run, strategy, results, unpaid=unpaid)
     out_of_time = run.out_of_time()
     run.on_event(WinnerNamed(winner, out_of_time))
+    threshold = _threshold(run, winner, results) if study.objective.threshold else None
     chosen = [(winner.configuration, winner.epochs)]
     [(refit, attempts)] = refit_all(run, chosen, "the winner's last training")
     before = record.read_metadata(target, "result")
     metric, test = run.metric, run.splits[0].test
+    y, weight = run.dataset.y[test], run.dataset.weights_of(test)
     figures = {
         "configuration": dict(winner.configuration),
         "metric": metric.name,
@@ -225,14 +279,21 @@ def _complete(
         "validation_std": winner.std,
         "validation_scores": [metric.of_score(score) for score in winner.scores],
         "validation_slots": [list(slot) for slot in winner.slots],
-        **tested(run.metrics, refit.predictions, run.dataset.y[test], run.groups_of(test)),
+        **measured(run.metrics, refit.predictions, y, run.groups_of(test), weight, threshold),
+        "threshold": threshold,
         "refits": attempts,
         "diverged": refit.diverged,
         "tests": 1 if before is None else before["tests"] + 1,
         "seconds": round(run.seconds, 3),
     }
-    about = {"study": study.name, "strategy": study.search.strategy}
-    model = replace(model_of(run.dataset, [refit]), origin=about | figures)
+    about = {
+        "study": study.name,
+        "strategy": study.search.strategy,
+        "target": study.data.target,
+        "positive": metric.positive,
+    }
+    model = model_of(run.dataset, [refit], threshold, metric.positive)
+    model = replace(model, origin=about | figures)
     digest = save_model_bytes(run.runner.store, target._study_id, model.to_bytes())
     budget = {
         "trials": search.trials,
@@ -241,8 +302,25 @@ def _complete(
     }
     beside = [baseline.kept(tested=True) for baseline in ready.baselines]
     result = figures | {"model": digest, "budget": budget, "baselines": beside}
+    if not run.tested and (seen := looked_at(refit.predictions, y, metric.positive)) is not None:
+        record.write_metadata(target, TESTED, seen)
     record.write_metadata(target, "result", result)
-    return refit.predictions
+    return decided(metric, refit.predictions, threshold)
+
+
+def _threshold(run: Run, winner: Winner, results: Sequence[Result]) -> float:
+    """The decision threshold that is best for the winner on the rows that it was not trained on.
+
+    Raises:
+        RunError: its training broke three times.
+    """
+    places = {result.slot.place: result.slot for result in results}
+    job = run.job(places[winner.slots[0]])
+    [seen] = run_jobs(run.jobs(predictions_job), [job], "the training that chooses the threshold")
+    counted = [weight for weight in seen.weight if weight is not None]
+    weight = np.concatenate(counted) if counted else None
+    y, predictions = np.concatenate(seen.y), np.concatenate(seen.predictions)
+    return best_threshold(run.metric, y, predictions, weight)
 
 
 def _winner(run: Run, strategy: Strategy, results: Sequence[Result], *, unpaid: bool) -> Winner:

@@ -24,7 +24,6 @@ from hpsearch.training.jobs import Job
 if TYPE_CHECKING:
     import numpy as np
     import optuna
-    from numpy.typing import NDArray
 
     from hpsearch.data import DataHandle, Dataset, Split
     from hpsearch.engine.events import OnEvent
@@ -99,17 +98,21 @@ class Runner:
         store: where the studies are.
         pool: trains.
         interrupts: whether a signal asks to stop.
+
+    Attributes:
+        frame: a data frame, for a study that names no data.
     """
 
     def __init__(self, store: WriteBehindStorage, pool: Pool, interrupts: Interrupts) -> None:
         self.store, self.pool, self.interrupts = store, pool, interrupts
+        self.frame: Any = None
         self._last: tuple[object, tuple[Dataset, tuple[Split, ...]]] | None = None
 
     def data(self, study: StudyFile) -> tuple[Dataset, tuple[Split, ...]]:
         """A study's data, divided; those of the last study are not read again."""
         key = (study.data, study.seed)
         if self._last is None or self._last[0] != key:
-            load = partial(study_data, study.data, study.seed)
+            load = partial(study_data, study.data, study.seed, self.frame)
             self._last = key, self.interrupts.interruptible(load)
         return self._last[1]
 
@@ -181,8 +184,8 @@ class Run:
     opening: Sequence[Slot] = ()
     shares: Sequence[float] = ()
 
-    def groups_of(self, rows: NDArray[np.int64]) -> NDArray[np.int64] | None:
-        """The groups of rows, by which intervals are drawn where rows are divided so."""
+    def groups_of(self, rows: np.ndarray) -> np.ndarray | None:
+        """The group of each row, by which intervals are drawn; None where none is named."""
         groups = self.dataset.division.groups
         return None if groups is None else groups[rows]
 
@@ -203,6 +206,7 @@ class Run:
             metric,
             tuple(also),
             self.class_weights,
+            self.metric.positive,
         )
 
     @property

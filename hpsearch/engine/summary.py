@@ -52,6 +52,7 @@ class TrialRow:
         best_epoch: that of its best validation score; None where there is none.
         worker: who trained it: machine and process.
         started, completed: when it was handed out, and when its result came in.
+        also: what is recorded beside the score, by name.
         curve: the score by epoch (by step, for a trial that hpsearch did not make).
         train_losses, validation_losses: one an epoch, nan where it was not finite. These and what
             follows are read for figures only; see `read_view`.
@@ -76,6 +77,7 @@ class TrialRow:
     worker: str = ""
     started: datetime | None = None
     completed: datetime | None = None
+    also: Mapping[str, float] = field(default_factory=dict)
     curve: Mapping[int, float] = field(default_factory=dict)
     train_losses: tuple[float, ...] = ()
     validation_losses: tuple[float, ...] = ()
@@ -112,6 +114,7 @@ class TrialRow:
             "stage": str(self.stage or ""),
             "slot": None if self.slot is None else self.slot.index,
             "score": self.score,
+            "also": dict(self.also),
             "epochs": self.epochs,
             "seed": None if self.slot is None else self.slot.seed,
             "seconds": self.seconds,
@@ -170,6 +173,8 @@ class Summary:
         seconds: wall-clock time of the run that finished the study.
         model: digest of the trained network in the store.
         baselines: simple models that a winner has to be better than.
+        threshold: from which probability on a row gets the positive label of two, where that was
+            chosen; None: from half.
         rivals: simple models of scikit-learn beside the winner, on the same test rows.
         winner: number of the trial that stands for the winner: of the trainings whose mean named
             it, the one with the best score.
@@ -202,6 +207,7 @@ class Summary:
     winner: int | None = None
     winner_slots: frozenset[tuple[int, int]] = frozenset()
     diverged: bool = False
+    threshold: float | None = None
     objectives: int = 1
     pareto: tuple[int, ...] = ()
     measure: Measure = ACCURACY
@@ -299,6 +305,7 @@ class Summary:
             "seconds": self.seconds,
             "winner": self.winner,
             "diverged": self.diverged,
+            "threshold": self.threshold,
             "objectives": self.objectives,
             "pareto": list(self.pareto),
             "score_name": self.score_name,
@@ -333,12 +340,13 @@ def summarize(study: optuna.Study) -> Summary:
     result = record.read_metadata(study, "result")
     winners = winner_slots(result)
     stages = record.read_stages(study)
-    rows = [_row(trial, stages) for trial in study.get_trials(deepcopy=False)]
+    file = record.read_metadata(study, "study file")
+    also = () if file is None else file.get("objective", {}).get("also", ())
+    rows = [_row(trial, stages, also) for trial in study.get_trials(deepcopy=False)]
     rows.sort(key=partial(_rank, measure=measure))
     winner = next((r.number for r in rows if r.slot and r.slot.place in winners), None)
     first = {winner, *pareto}
     rows.sort(key=lambda row: row.number not in first)
-    file = record.read_metadata(study, "study file")
     data = record.read_metadata(study, "data") or {}
     scored = (row for row in rows if row.state == "complete" and row.score is not None)
     figures: dict[str, Any] = {}
@@ -386,10 +394,13 @@ def _final(result: Mapping[str, Any]) -> dict[str, Any]:
         "model": result["model"],
         "winner_slots": winner_slots(result),
         "diverged": result["diverged"],
+        "threshold": result.get("threshold"),
     }
 
 
-def _row(trial: optuna.trial.FrozenTrial, stages: Sequence[StagePlan]) -> TrialRow:
+def _row(
+    trial: optuna.trial.FrozenTrial, stages: Sequence[StagePlan], also: Sequence[str]
+) -> TrialRow:
     slot = record.read_slot(trial)
     # Others may give their trials attributes of these names, and mean anything by them.
     attributes = trial.user_attrs
@@ -413,6 +424,7 @@ def _row(trial: optuna.trial.FrozenTrial, stages: Sequence[StagePlan]) -> TrialR
         worker=str(attributes.get("worker", "")),
         started=trial.datetime_start,
         completed=trial.datetime_complete,
+        also={name: attributes[name] for name in also if a_number(attributes.get(name))},
         curve=trial.intermediate_values,
     )
 

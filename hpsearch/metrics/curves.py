@@ -26,7 +26,7 @@ __all__ = [
     "roc_curve",
 ]
 
-POINTS = 200
+POINTS = 100
 """Of a curve with more points so many are kept, evenly by their place along it."""
 
 

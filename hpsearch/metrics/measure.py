@@ -79,9 +79,8 @@ class Measure:
         >>> Measure("r2", bounds=(None, 1.0)).interval_text(-0.5, 0.25)
         '-0.5 to 0.25'
         """
-        if self._narrow and low >= 0:
-            return f"{low:.3f}-{high:.3f}"
-        return f"{low:.3g} to {high:.3g}"
+        ends = [f"{end:.3f}" if self._narrow else f"{end:.3g}" for end in (low, high)]
+        return (" to " if any("-" in end for end in ends) else "-").join(ends)
 
     def difference_text(self, difference: float) -> str:
         """How much a value is above another, with its sign.
@@ -100,10 +99,10 @@ class Measure:
 TITLES = {
     "f1": "F1",
     "f1_macro": "F1 (macro)",
-    "mae": "mean absolute error",
-    "mcc": "Matthews correlation",
+    "mae": "MAE",
+    "mcc": "MCC",
     "r2": "R²",
-    "rmse": "root mean squared error",
+    "rmse": "RMSE",
     "roc_auc": "ROC AUC",
 }
 """Where the name alone would not do as a heading."""

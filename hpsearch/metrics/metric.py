@@ -11,6 +11,7 @@ import numpy as np
 
 from hpsearch.errors import DataError, UsageError
 from hpsearch.metrics.arrays import Array, Weight
+from hpsearch.metrics.labels import POSITIVE
 from hpsearch.metrics.measure import Measure
 
 __all__ = ["Metric", "Needs", "Task"]
@@ -33,6 +34,7 @@ class Metric(Measure):
         undefined: its value where the true classes leave it undefined, whatever is predicted; None
             where such data cannot be measured with it.
         classes: how many there are, in a classification.
+        positive: the code of the class that is looked for, of two.
         weighted: whether rows may have weights.
         dear: whether it takes too long for every epoch.
     """
@@ -42,6 +44,7 @@ class Metric(Measure):
     compute: Callable[[Any, Any, Weight], float]
     undefined: float | None = None
     classes: int = 0
+    positive: int = POSITIVE
     weighted: bool = True
     dear: bool = False
 
@@ -71,8 +74,11 @@ class Metric(Measure):
             raise UsageError(
                 f"the metric {self.name} knows no weights of rows; choose another.", key="metric"
             )
+        needed = self.needed(predictions)
+        if self.classes == 2 and self.positive != POSITIVE:
+            y, needed = 1 - y, self._of_the_other(needed)
         with np.errstate(all="ignore"):
-            return self.compute(y, self.needed(predictions), weight)
+            return self.compute(y, needed, weight)
 
     def needed(self, predictions: np.ndarray) -> np.ndarray:
         """Of a model's predictions what the metric reads: labels, decisions, or all of them."""
@@ -80,7 +86,13 @@ class Metric(Measure):
             return predictions
         return predictions.argmax(axis=1) if self.needs == "labels" else predictions[:, -1]
 
-    def constant(self, y_train: np.ndarray, y: np.ndarray, weight: Weight = None) -> float:
+    def constant(
+        self,
+        y_train: np.ndarray,
+        y: np.ndarray,
+        weight: Weight = None,
+        train_weight: Weight = None,
+    ) -> float:
         """What the best constant predictor comes to: what a known-bad training counts with.
 
         It answers each class's share of the training rows, or the label, mean or median that is
@@ -90,11 +102,12 @@ class Metric(Measure):
             y_train: classes or values that it learns from.
             y: those that it is measured on.
             weight: of each row of ``y``.
+            train_weight: of each row of ``y_train``.
 
         Raises:
             DataError: as for `value`.
         """
-        best = self.best_constant(y_train)
+        best = self.best_constant(y_train, train_weight)
         if best is not None:
             value = self.raw(y, self._answers(best, y), weight)
             if math.isfinite(value):
@@ -107,20 +120,21 @@ class Metric(Measure):
             )
         return self.undefined
 
-    def best_constant(self, y_train: np.ndarray) -> Array | None:
+    def best_constant(self, y_train: np.ndarray, weight: Weight = None) -> Array | None:
         """What the best constant predictor answers to any row.
 
         Args:
             y_train: classes or values that it learns from.
+            weight: of each of these rows.
 
         Returns:
             A label, the probabilities of the classes, or a value of each target; None where the
             metric is undefined for all of these.
         """
-        answers = list(self._constants(y_train))
+        answers = list(self._constants(y_train, weight))
         if len(answers) == 1:
             return answers[0]
-        values = [self.raw(y_train, self._answers(answer, y_train)) for answer in answers]
+        values = [self.raw(y_train, self._answers(answer, y_train), weight) for answer in answers]
         defined = [k for k, value in enumerate(values) if math.isfinite(value)]
         best = max(defined, key=lambda k: self.score(values[k]), default=None)
         return None if best is None else answers[best]
@@ -129,19 +143,25 @@ class Metric(Measure):
     def _of_rows(self) -> str:
         return "classes" if self.task == "classification" else "values"
 
-    def _constants(self, y: np.ndarray) -> Iterator[Array]:
+    def _constants(self, y: np.ndarray, weight: Weight) -> Iterator[Array]:
         """What a constant predictor may answer for a row, having seen these."""
         if self.task == "regression":
-            yield np.mean(y, axis=0)
-            yield np.median(y, axis=0)
+            yield np.average(y, axis=0, weights=weight)
+            yield np.median(y if weight is None else y[weight > 0], axis=0)
             return
-        counts = np.bincount(y, minlength=self.classes)
+        counts = np.bincount(y, weight, minlength=self.classes)
         if self.needs != "labels":
-            yield counts / len(y)
+            yield counts / counts.sum()
             return
         # Of two classes either may be best, of several one of the largest.
         for code in np.argsort(-counts, kind="stable")[:2]:
             yield np.asarray(code)
+
+    def _of_the_other(self, needed: np.ndarray) -> np.ndarray:
+        """Labels, probabilities or decisions of two classes, where the first is the positive."""
+        if self.needs == "probabilities":
+            return needed[:, ::-1]
+        return 1 - needed if self.needs == "labels" else -needed
 
     @staticmethod
     def _answers(constant: Array, y: np.ndarray) -> np.ndarray:

@@ -11,6 +11,7 @@ import numpy as np
 from hpsearch.errors import UnknownNameError, UsageError
 from hpsearch.metrics.arrays import Weight
 from hpsearch.metrics.labels import (
+    POSITIVE,
     ByClass,
     accuracy,
     balanced_accuracy,
@@ -151,7 +152,7 @@ def check_metric(name: str) -> None:
         raise UnknownNameError("metric", name, sorted({*OWN, *scorer_names()}))
 
 
-def metric_named(name: str, task: Task, classes: int = 0) -> Metric:
+def metric_named(name: str, task: Task, classes: int = 0, positive: int = POSITIVE) -> Metric:
     """The metric of a name, for a task.
 
     Of several classes roc_auc and average_precision are the mean over the classes, each against the
@@ -161,6 +162,7 @@ def metric_named(name: str, task: Task, classes: int = 0) -> Metric:
         name: one of `OWN`, or of ``sklearn.metrics.get_scorer_names()``.
         task: what is learned.
         classes: how many there are, in a classification.
+        positive: the code of the class that is looked for, of two.
 
     Raises:
         UnknownNameError: there is no such metric.
@@ -185,7 +187,9 @@ def metric_named(name: str, task: Task, classes: int = 0) -> Metric:
             f"{usual}, and scikit-learn's.",
             key="metric",
         )
-    return metric if task == "regression" else _of_classes(metric, classes)
+    return (
+        metric if task == "regression" else replace(_of_classes(metric, classes), positive=positive)
+    )
 
 
 def _of_classes(metric: Metric, classes: int) -> Metric:

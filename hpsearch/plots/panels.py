@@ -34,6 +34,7 @@ from hpsearch.plots.relevance import relevance_data, relevance_figure
 from hpsearch.plots.slice_contour import slice_contour_data, slice_contour_figures
 from hpsearch.plots.style import Figure
 from hpsearch.plots.timeline import timeline_data, timeline_figure
+from hpsearch.plots.winner import winner_data, winner_figures, winner_tables
 from hpsearch.wording import Table
 
 __all__ = ["PANELS", "Panel", "panel"]
@@ -76,6 +77,15 @@ PANELS = {
         "were stopped as known bad, and have no score that counts.",
         history_data,
         _one(history_figure),
+    ),
+    "winner": Panel(
+        "The winner on the test rows",
+        "Of classes: who is taken for whom, how many of a class are found at the price of how many "
+        "others, and whether probabilities may be believed. Of a quantity: what was true of what "
+        "was predicted.",
+        winner_data,
+        winner_figures,
+        tables=winner_tables,
     ),
     "parameters": Panel(
         "Parameters",

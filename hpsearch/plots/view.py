@@ -12,6 +12,8 @@ from hpsearch.engine import record
 from hpsearch.engine.environment import environment
 from hpsearch.engine.identity import kept_study_file
 from hpsearch.engine.summary import Summary, TrialRow, states_text, summarize
+from hpsearch.engine.tested import SeenClasses, read_seen
+from hpsearch.metrics.curves import Residuals
 from hpsearch.search.distributions import as_value, from_distribution
 from hpsearch.space import Categorical, Float, Int, Parameter
 from hpsearch.storage import load_epochs, load_study, storage_errors
@@ -45,6 +47,7 @@ class StudyView:
         environments: what its runs ran with, each kind once, the first one first.
         machine: what the process that reads the study runs with.
         comparison: the comparison of searches that it is a part of, if any.
+        seen: what its winner made of the test rows, if that is known.
         advice: what its trainings say, first what changes something; none for a study of
             somebody else.
     """
@@ -56,6 +59,7 @@ class StudyView:
     machine: Mapping[str, str] = field(default_factory=dict)
     comparison: str | None = None
     advice: tuple[Recommendation, ...] = ()
+    seen: SeenClasses | Residuals | None = None
 
     @property
     def name(self) -> str:
@@ -100,6 +104,7 @@ def read_view(store: WriteBehindStorage, name: str) -> StudyView:
         machine=environment(),
         comparison=record.comparison_of(study),
         advice=_advice(study, summary),
+        seen=read_seen(study),
     )
 
 

@@ -20,6 +20,7 @@ from hpsearch.wording import (
     best_trials,
     comparison_note,
     result_sentence,
+    simple_models_text,
     strategies_table,
     verdict,
     winner_line,
@@ -90,7 +91,8 @@ def _study_head(view: StudyView) -> str:
 def _comparison_head(comparisons: Sequence[Comparison]) -> str:
     """The answer in words, and the table: of one data set, or of several put together."""
     rows, measure = summarize_strategies(*comparisons), comparisons[0].measure
-    more = "".join(f"<li>{html_text(sentence)}</li>" for sentence in answer(rows, measure))
+    told = filter(None, [*answer(rows, measure), simple_models_text(comparisons)])
+    more = "".join(f"<li>{html_text(sentence)}</li>" for sentence in told)
     note = comparison_note(comparisons, reference_of(comparisons))
     return (
         f'<p class="result">{html_text(verdict(rows, measure))}</p>\n<ul>{more}</ul>\n'

@@ -39,7 +39,7 @@ def forward_selection(
     candidates: Sequence[Sequence[np.ndarray]],
     labels: Sequence[np.ndarray],
     size: int,
-    score: Callable[[np.ndarray, np.ndarray], float],
+    score: Callable[[int, np.ndarray], float],
 ) -> list[Step]:
     """Add, one after the other, the candidate with which the averaged predictions do best.
 
@@ -52,9 +52,9 @@ def forward_selection(
             or a quantity (n,).
         labels: of each fold, class codes (n,), or the quantity.
         size: how many to add, at most all.
-        score: of labels and predictions; greater is better.
+        score: of a fold, by its number, and predictions for its rows; greater is better.
 
-    >>> def right_share(y, p): return float(np.mean(p.argmax(axis=1) == y))
+    >>> def right_share(fold, p): return float(np.mean(p.argmax(axis=1) == 0))
     >>> right, wrong = np.array([[0.9, 0.1]]), np.array([[0.2, 0.8]])
     >>> steps = forward_selection([[wrong], [right]], [np.array([0])], 2, right_share)
     >>> [(step.candidate, step.score) for step in steps]
@@ -69,7 +69,7 @@ def forward_selection(
             sums = [sum_ + own for sum_, own in zip(total, candidates[k], strict=True)]
             means = [sum_ / (len(steps) + 1) for sum_ in sums]
             folds = list(zip(labels, means, strict=True))
-            scored = fmean(score(y, mean) for y, mean in folds)
+            scored = fmean(score(fold, mean) for fold, mean in enumerate(means))
             tried.append(Step(k, scored, fmean(_loss(y, mean) for y, mean in folds)))
         steps.append(max(tried, key=lambda step: (step.score, -step.loss)))
         chosen = steps[-1].candidate

@@ -3,21 +3,26 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 
 from hpsearch.data import Dataset, DividingColumns, Split, load_dataset, make_splits
+from hpsearch.errors import DataError
 from hpsearch.study_file.models import DataSection
 
 __all__ = ["study_data"]
 
 
-def study_data(data: DataSection, seed: int) -> tuple[Dataset, tuple[Split, ...]]:
+def study_data(
+    data: DataSection, seed: int, frame: Any = None
+) -> tuple[Dataset, tuple[Split, ...]]:
     """Load and divide.
 
     Args:
         data: what, and how.
         seed: of the division.
+        frame: a data frame, where the study names no data.
 
     Returns:
         The data set, and one split for each fold, all with the same test part.
@@ -25,15 +30,22 @@ def study_data(data: DataSection, seed: int) -> tuple[Dataset, tuple[Split, ...]
     Raises:
         DataError: the data cannot be read or divided.
     """
+    if data.name is None and data.path is None and frame is None:
+        raise DataError(
+            "the study names no data, which are given in Python: run_study(study, data=frame); to "
+            "use a file set [data] path, and for a known data set name"
+        )
     dataset = load_dataset(
         data.name,
         path=data.path,
+        frame=frame,
         target=data.target,
         folder=data.folder,
         limit=data.limit,
         exclude=data.exclude,
         missing_labels=data.missing_labels,
         task=data.task,
+        weight=data.weight,
         dividing=DividingColumns(data.groups, data.time, data.parts),
         validation_path=data.validation_path,
         test_path=data.test_path,

@@ -20,10 +20,10 @@ from pydantic import (
 from pydantic_core import CoreSchema
 
 from hpsearch.data import DATASETS
-from hpsearch.data.preprocessing import KINDS
+from hpsearch.data.preprocessing import KINDS, PREPROCESSING, SCALES
 from hpsearch.data.splits import KINDS as KINDS_OF_SPLITS
 from hpsearch.errors import SpaceError, UsageError, nearest, shown
-from hpsearch.metrics import DEFAULT, OWN, Metric, Task, check_metric, metric_named
+from hpsearch.metrics import DEFAULT, OWN, POSITIVE, Metric, Task, check_metric, metric_named
 from hpsearch.nn import ACTIVATIONS, INITIALIZERS, LOSSES, OPTIMIZERS, SCHEDULES
 from hpsearch.search.strategies import DOUBLE, STRATEGIES
 from hpsearch.space import Categorical, Condition, Float, Int, Parameter, Space, Value, own_value
@@ -244,6 +244,11 @@ class DataSection(_Table):
         "stratified.",
         example="group",
     )
+    weight: str | None = _key(
+        None,
+        "A column that says how much a row counts, in training and in scores; it is no input.",
+        example="weight",
+    )
     groups: str | None = _key(
         None,
         "A column whose rows of one value stay together, such as a patient; it is no input.",
@@ -272,6 +277,12 @@ class DataSection(_Table):
     )
     fold_repeats: Whole = _key(1, "How often the folds are drawn anew.", ge=1, le=20)
     preprocessing: Annotated[NameSetting, OneOf(KINDS)] = _setting("preprocessing")
+    columns: Annotated[NameSetting, OneOf(SCALES)] | None = _key(
+        None,
+        f"The same, where it only scales the columns: {', '.join(SCALES)}; it stands for "
+        "preprocessing.",
+        example="quantile",
+    )
     variance: FloatSetting = _setting("variance")
 
     @field_validator("ordered")
@@ -284,8 +295,14 @@ class DataSection(_Table):
 
     @model_validator(mode="after")
     def _one_source(self) -> DataSection:
-        if (self.name is None) == (self.path is None):
-            raise ValueError("needs either name (a known data set) or path (a file), and not both")
+        if self.name is not None and self.path is not None:
+            raise ValueError("has both name (a known data set) and path (a file); keep one of them")
+        return self
+
+    @model_validator(mode="after")
+    def _one_scale(self) -> DataSection:
+        if self.columns is not None and self.preprocessing != PREPROCESSING.default:
+            raise ValueError("has columns and preprocessing, which say the same; keep one of them")
         return self
 
     @model_validator(mode="after")
@@ -343,6 +360,19 @@ class ObjectiveSection(_Table):
     )
     also: list[str] = _key([], 'Others to record of every trial: ["log_loss", "f1_macro"].')
 
+    positive: str | None = _key(
+        None,
+        "Of two classes the label that f1, average_precision and the like look for; absent: the "
+        "second in sorted order.",
+        example="yes",
+    )
+
+    threshold: bool = _key(
+        False,
+        "Choose on validation rows from which probability a row gets the positive label of two, "
+        "where the metric asks for labels.",
+    )
+
     @field_validator("metric", "also")
     @classmethod
     def _known(cls, given: str | list[str] | None) -> str | list[str] | None:
@@ -357,18 +387,54 @@ class ObjectiveSection(_Table):
             raise ValueError("names a metric twice; once is enough")
         return self
 
-    def metrics(self, task: Task, classes: int) -> tuple[Metric, ...]:
+    def metrics(self, task: Task, classes: Sequence[str | int]) -> tuple[Metric, ...]:
         """The metric that decides, and after it those that are recorded beside it.
 
         Args:
             task: what is learned.
-            classes: how many there are, in a classification.
+            classes: the labels of a classification, in the order of their codes.
 
         Raises:
-            UsageError: one of them does not fit the task, or the number of classes.
+            UsageError: one of them does not fit the task, or the number of classes; or the positive
+                label is none of two; or classes that must have an order have none; or there is no
+                threshold to choose.
         """
         names = [self.metric or DEFAULT[task], *self.also]
-        return tuple(metric_named(name, task, classes) for name in names)
+        positive = self._code(classes)
+        if "quadratic_kappa" in names and any(isinstance(label, str) for label in classes):
+            raise UsageError(
+                "the metric quadratic_kappa needs classes in an order, and the labels are text; "
+                "write them as whole numbers, or choose mcc.",
+                key="metric",
+            )
+        found = tuple(metric_named(name, task, len(classes), positive) for name in names)
+        if self.threshold and (len(classes) != 2 or found[0].needs != "labels"):
+            told = f"the metric {found[0].name} asks for none"
+            raise UsageError(
+                "threshold chooses the labels of two classes, and "
+                f"{told if len(classes) == 2 else 'there are other than two'}; remove it.",
+                key="threshold",
+            )
+        return found
+
+    def _code(self, classes: Sequence[str | int]) -> int:
+        """The code of the positive label."""
+        labels = [str(label) for label in classes]
+        if self.positive is None:
+            return POSITIVE
+        if len(labels) != 2:
+            raise UsageError(
+                f"positive = {shown(self.positive)} tells which of two classes is looked for, and "
+                f"there are {len(labels)}; remove it.",
+                key="positive",
+            )
+        if self.positive not in labels:
+            raise UsageError(
+                f"positive names the label {shown(self.positive)}, of no row; the labels are "
+                f"{' and '.join(map(shown, labels))}.",
+                key="positive",
+            )
+        return labels.index(self.positive)
 
 
 class ModelSection(_Table):
@@ -592,6 +658,8 @@ class StudyFile(_Table):
             for name in type(section).model_fields
             if name in SETTINGS
         }
+        if self.data.columns is not None:
+            given["preprocessing"] = self.data.columns
         return {k: SETTINGS[k].default if isinstance(v, dict) else v for k, v in given.items()}
 
     def class_weights(self, classes: Sequence[str | int]) -> tuple[float, ...] | None:

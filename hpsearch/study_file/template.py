@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import re
 import textwrap
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from pydantic import BaseModel
@@ -31,29 +31,41 @@ MARGIN = 34
 """Where an explanation begins, unless its setting is longer."""
 
 
-def template(name: str, data: str = "digits", target: str | None = None) -> str:
+def template(
+    name: str,
+    data: str = "digits",
+    target: str | None = None,
+    said: Mapping[str, Mapping[str, tuple[Any, str]]] | None = None,
+    about: Sequence[str] = (),
+) -> str:
     """The text of a study file that shows every setting with its default.
 
     Args:
         name: of the study.
         data: a known data set, or the path of a table (it has a suffix or a separator).
         target: the column of the table that holds the labels.
+        said: table -> setting -> what it is to be, and why.
+        about: what there is to know of the data, in lines.
 
     >>> 'target = "species"' in template("mine", "table.csv", "species").splitlines()
     True
     """
     is_path = any(mark in data for mark in "./\\") and not data.startswith("openml:")
-    said = {"path" if is_path else "name": data} | ({} if target is None else {"target": target})
-    lines = [HEAD, *_lines(StudyFile, {"name": name or "study"})]
+    given = {table: dict(keys) for table, keys in (said or {}).items()}
+    given.setdefault("data", {})["path" if is_path else "name"] = data, ""
+    if target is not None:
+        given["data"]["target"] = target, ""
+    lines = [HEAD, *_lines(StudyFile, {"name": (name or "study", "")})]
     for table, field in StudyFile.model_fields.items():
         section = field.annotation
         if isinstance(section, type) and issubclass(section, BaseModel):
             lines += ["", *_explained(f"[{table}]", section.__doc__ or "")]
-            lines += _lines(section, said if table == "data" else {})
+            lines += [f"# {line}" for line in about] if table == "data" else []
+            lines += _lines(section, given.get(table, {}))
     return "\n".join(lines) + "\n"
 
 
-def _lines(section: type[BaseModel], said: Mapping[str, str]) -> Iterator[str]:
+def _lines(section: type[BaseModel], said: Mapping[str, tuple[Any, str]]) -> Iterator[str]:
     """A table's keys: what is said of them, or their default, or else an example."""
     # What is searched by default comes first: it matters most.
     fields = section.model_fields.items()
@@ -62,7 +74,9 @@ def _lines(section: type[BaseModel], said: Mapping[str, str]) -> Iterator[str]:
         if default is None or default == {}:
             default = (field.examples or [None])[0]
         if key in said:
-            yield f"{key} = {toml_value(said[key])}"
+            value, why = said[key]
+            line = f"{key} = {toml_value(value)}"
+            yield from _explained(line, why) if why else [line]
         elif field.description and default is not None:
             if isinstance(default, BaseModel):
                 default = default.model_dump(exclude_defaults=True)

@@ -18,7 +18,7 @@ import numpy as np
 
 from hpsearch.data import DataHandle, Fold, Preprocessor
 from hpsearch.data.target import Scale
-from hpsearch.metrics import DEFAULT, OWN, Metric, Task, metric_named
+from hpsearch.metrics import DEFAULT, OWN, POSITIVE, Metric, Task, metric_named
 from hpsearch.nn import EpochRecord, Network, NetworkConfig, TrainingResult, train
 from hpsearch.space import Value
 from hpsearch.training.diagnosis import Finding, diagnose
@@ -54,6 +54,7 @@ class Job:
         also: the names of metrics to record beside.
         class_weights: how much the samples of each class count, by its code; None for what the
             configuration says.
+        positive: the code of the class that metrics look for, of two.
     """
 
     data: DataHandle
@@ -64,6 +65,7 @@ class Job:
     metric: str = DEFAULT["classification"]
     also: tuple[str, ...] = ()
     class_weights: tuple[float, ...] | None = None
+    positive: int = POSITIVE
 
 
 @dataclass(frozen=True)
@@ -122,7 +124,9 @@ def train_job(
     spec = TrainingSpecification.of(job.configuration, epochs=job.epochs)
     data, kind, variance = job.data, spec.preprocessing, spec.variance
     task: Task = "classification" if data.n_classes else "regression"
-    metric, *also = (metric_named(name, task, data.n_classes) for name in (job.metric, *job.also))
+    metric, *also = (
+        metric_named(name, task, data.n_classes, job.positive) for name in (job.metric, *job.also)
+    )
     result = train_folds(
         (data.fold(k, kind, variance=variance) for k in range(data.n_folds)),
         data.n_classes,
@@ -157,27 +161,32 @@ class Predictions:
         predictions: of each fold, in the order of its rows: probabilities (n_validation,
             n_classes) float32, or a quantity (n_validation,).
         y: the class codes, or the quantity, of the same rows.
+        weight: how much each of them counts; None: all the same.
     """
 
     score: float
     complete: bool
     predictions: tuple[np.ndarray, ...]
     y: tuple[np.ndarray, ...]
+    weight: tuple[np.ndarray | None, ...]
 
 
 def predictions_job(job: Job, stop: Stop | None = None) -> Predictions:
     """The training of `train_job`, and what its networks make of the validation rows."""
     predictions: list[np.ndarray] = []
     y: list[np.ndarray] = []
+    weight: list[np.ndarray | None] = []
 
     def predict(fold: Fold, network: Network) -> None:
-        targets = Targets.of(fold.y_train, job.data.n_classes)
+        targets = Targets.of(fold.y_train, job.data.n_classes, fold.weight_train)
         with np.errstate(all="ignore"):
             predictions.append(targets.read(network.predict_outputs(fold.X_validation)))
         y.append(np.array(fold.y_validation))
+        counted = fold.weight_validation
+        weight.append(None if counted is None else np.array(counted))
 
     result = train_job(job, stop, on_trained=predict)
-    return Predictions(result.score, result.complete, tuple(predictions), tuple(y))
+    return Predictions(result.score, result.complete, tuple(predictions), tuple(y), tuple(weight))
 
 
 def train_folds(
@@ -189,7 +198,7 @@ def train_folds(
     metric: Metric = OWN[DEFAULT["classification"]],
     also: Sequence[Metric] = (),
     on_epoch: OnEpoch | None = None,
-    test: Callable[[int], tuple[np.ndarray, np.ndarray]] | None = None,
+    test: Callable[[int], tuple[np.ndarray, np.ndarray, np.ndarray | None]] | None = None,
     on_trained: Callable[[Fold, Network], None] | None = None,
     class_weights: tuple[float, ...] | None = None,
 ) -> JobResult:
@@ -203,7 +212,7 @@ def train_folds(
         metric: scores it.
         also: what to record beside.
         on_epoch: watches the first fold, and may stop it.
-        test: gives samples and labels to score each fold's network on at its end, if any.
+        test: gives samples, labels and weights to score each fold's network on at its end, if any.
         on_trained: is given each fold with its network, unless that is known to be bad.
         class_weights: as in `Job`.
     """
@@ -216,11 +225,12 @@ def train_folds(
     beside: list[Mapping[str, float]] = []
     for k, fold in enumerate(folds):
         rng = np.random.default_rng([seed, k])
-        targets = Targets.of(fold.y_train, n_classes)
+        targets = Targets.of(fold.y_train, n_classes, fold.weight_train)
         spec = spec.learning(targets.task)
         network = Network(fold.X_train.shape[1], targets.n_outputs, spec.network, rng=rng)
         epochs = spec.training.epochs
-        scored = EpochScore(metric, network.loss, targets, fold.y_validation, epochs)
+        y, weight = fold.y_validation, fold.weight_validation
+        scored = EpochScore(metric, network.loss, targets, y, epochs, weight)
         result = train(
             network,
             fold.X_train,
@@ -236,24 +246,25 @@ def train_folds(
         results.append(result)
         curves.append(scored.curve)
         if not _complete(result):
-            scores.append(metric.score(metric.constant(fold.y_train, fold.y_validation)))
+            known = fold.y_train, fold.weight_train
+            scores.append(metric.score(metric.constant(known[0], y, weight, known[1])))
             if test is not None:
-                _, y = test(k)
-                tested = [metric.score(metric.constant(fold.y_train, y))]
+                _, y, weight = test(k)
+                tested = [metric.score(metric.constant(known[0], y, weight, known[1]))]
             break
         score = scored.computed.get(_kept(result, spec))
         right.append(score)
         if score is None or metric.name != "accuracy" or also:
             outputs = network.predict_outputs(fold.X_validation)
-            right[k] = network.loss.score(outputs, targets.learned(fold.y_validation))
-            beside.append(values(also, outputs, fold.y_validation, targets))
-            score = scored.score(outputs, fold.y_validation) if score is None else score
+            right[k] = network.loss.score(outputs, targets.learned(y))
+            beside.append(values(also, outputs, y, targets, weight))
+            score = scored.score(outputs, y, weight) if score is None else score
         scores.append(score)
         if on_trained is not None:
             on_trained(fold, network)
         if test is not None:
-            X, y = test(k)
-            tested.append(scored.score(network.predict_outputs(X), y))
+            X, y, weight = test(k)
+            tested.append(scored.score(network.predict_outputs(X), y, weight))
     last = results[-1]
     complete = _complete(last)
     shown = results[0] if complete else last
@@ -288,8 +299,11 @@ def train_folds(
 
 
 def _row_weights(class_weights: tuple[float, ...] | None, fold: Fold) -> np.ndarray | None:
-    """How much each training sample counts, by its class."""
-    return None if class_weights is None else np.array(class_weights)[fold.y_train]
+    """How much each training sample counts, by itself and by its class; None: all the same."""
+    if class_weights is None:
+        return fold.weight_train
+    of_class: np.ndarray = np.array(class_weights)[fold.y_train]
+    return of_class if fold.weight_train is None else of_class * fold.weight_train
 
 
 def _complete(result: TrainingResult) -> bool:
@@ -359,7 +373,7 @@ def refit_job(job: RefitJob, stop: Stop | None = None) -> Refit:
     spec = TrainingSpecification.of(job.configuration, epochs=job.epochs)
     fold, preprocessor = job.data.refit(spec.preprocessing, variance=spec.variance)
     rng = np.random.default_rng(job.seed)
-    targets = Targets.of(fold.y_train, job.data.n_classes)
+    targets = Targets.of(fold.y_train, job.data.n_classes, fold.weight_train)
     spec = spec.learning(targets.task)
     network = Network(fold.X_train.shape[1], targets.n_outputs, spec.network, rng=rng)
     training = replace(spec.training, patience=None)

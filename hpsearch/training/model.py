@@ -12,16 +12,16 @@ import io
 import json
 import math
 import zipfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
-from typing import IO, Any
+from typing import IO, TYPE_CHECKING, Any
 
 import numpy as np
 
-from hpsearch.data.account import PARTS, quoted, rows_told
+from hpsearch.data.account import PARTS
 from hpsearch.data.arrays import member_sizes, read_members
 from hpsearch.data.dataset import check_size
 from hpsearch.data.files import first_line, whole_path
@@ -29,18 +29,19 @@ from hpsearch.data.in_memory import numbers_of
 from hpsearch.data.preprocessing import Preprocessor
 from hpsearch.data.target import Scale
 from hpsearch.errors import DataError, UsageError, shown
-from hpsearch.metrics import Task
+from hpsearch.metrics import DEFAULT, Task
 from hpsearch.nn import Network, NetworkConfig, state_shapes
-from hpsearch.shapes import fits
+from hpsearch.shapes import a_number, fits
+from hpsearch.training.trees import Trees
 from hpsearch.writing import json_text, write_whole
+
+if TYPE_CHECKING:
+    from hpsearch.data.features import Wanted
 
 __all__ = ["Member", "Model"]
 
 FORMAT = 1
 """The version of the file's layout."""
-
-FAR = 10.0
-"""Values so many times farther out than the training part spans are told."""
 
 LONGEST_ABOUT = 1 << 25
 """The JSON text of a model file is at most so many bytes: read, it takes some twenty times that."""
@@ -89,6 +90,9 @@ class Model:
         origin: where it came from (study, configuration, scores); any JSON.
         decimal_comma: the columns whose numbers were written with a decimal comma.
         dates: columns that are made of dates, as in `hpsearch.data.account.Account`.
+        threshold: of two classes the code of one, and from which probability on a row gets its
+            label; None for the likelier one.
+        trees: boosted trees that are averaged with the networks.
     """
 
     members: tuple[Member, ...]
@@ -98,31 +102,38 @@ class Model:
     origin: Mapping[str, Any] = field(default_factory=dict)
     decimal_comma: tuple[str, ...] = ()
     dates: Mapping[str, tuple[str, str, bool]] = field(default_factory=dict)
+    threshold: tuple[int, float] | None = None
+    trees: tuple[Trees, ...] = ()
 
-    def predict_proba(self, X: np.ndarray) -> np.ndarray:
+    def predict_proba(self, X: Any) -> np.ndarray:
         """The probability of each class; of an ensemble the mean over its members.
 
         Args:
-            X: (n, d) the columns `feature_names`, with categorical ones as codes and NaN for
-                missing.
+            X: a data frame (pandas, Polars) or an Arrow table with the columns `feature_names`, in
+                any order, as the model learned from them; what is odd about it is logged. Or an
+                array (n, d) of these columns, with categorical ones as codes and NaN for missing.
 
         Returns:
             (n, classes) rows that sum to one.
 
         Raises:
-            DataError: the number of columns is wrong, or X holds infinite values.
+            DataError: a column is missing or unlike what the model learned from, or X holds
+                infinite values.
             UsageError: the model predicts a quantity.
         """
         if self.task == "regression":
             raise UsageError(
                 "the model predicts a quantity, which has no probabilities; ask for it"
             )
+        X = self._samples(X)
         chances = np.zeros((len(X), len(self.classes)), dtype=np.float32)
         for _, network, rows, prepared in self._pieces(X):
             chances[rows] += network.predict_proba(prepared)
+        for trees in self.trees:
+            chances += trees.answers(X)
         return self._answers(chances)
 
-    def predict(self, X: np.ndarray) -> np.ndarray:
+    def predict(self, X: Any) -> np.ndarray:
         """The likeliest label of each row, or its quantity in the target's own units, (n,).
 
         Args:
@@ -132,18 +143,69 @@ class Model:
             DataError: likewise.
         """
         if self.task == "classification":
-            labels: np.ndarray = np.asarray(self.classes)[self.predict_proba(X).argmax(axis=1)]
+            labels: np.ndarray = np.asarray(self.classes)[self.codes(self.predict_proba(X))]
             return labels
+        X = self._samples(X)
         values = np.zeros((len(X), 1))
         for member, network, rows, prepared in self._pieces(X):
             assert member.scale is not None, "it was checked as the model was made"
             values[rows, 0] += member.scale.restored(network.predict_outputs(prepared))
+        for trees in self.trees:
+            values[:, 0] += trees.answers(X)
         return self._answers(values)[:, 0]
+
+    def codes(self, probabilities: np.ndarray) -> np.ndarray:
+        """The class code that each row gets (n,): by the threshold, or of the likeliest class."""
+        codes: np.ndarray = probabilities.argmax(axis=1)
+        if self.threshold is not None:
+            positive, least = self.threshold
+            codes = np.where(probabilities[:, positive] >= least, positive, 1 - positive)
+        return codes
+
+    def answers(self, X: np.ndarray) -> np.ndarray:
+        """What metrics read: probabilities (n, classes), or a quantity (n,); see `predict`."""
+        return self.predict_proba(X) if self.classes else self.predict(X)
+
+    @property
+    def wanted(self) -> Wanted:
+        """What it reads of a table."""
+        from hpsearch.data.features import Wanted
+
+        return Wanted(self.feature_names, self.categories, self.decimal_comma, self.dates)
+
+    @property
+    def target(self) -> str | None:
+        """The column that it learned to predict; None where that is not known."""
+        target = self.origin.get("target")
+        return target if isinstance(target, str) else None
+
+    @property
+    def metric(self) -> str:
+        """The name of the metric that it was chosen by."""
+        metric = self.origin.get("metric")
+        return metric if isinstance(metric, str) else DEFAULT[self.task]
+
+    @property
+    def positive(self) -> int:
+        """The code of the class that its metric looks for, of two."""
+        return 0 if self.origin.get("positive") == 0 else 1
 
     @property
     def task(self) -> Task:
         """What it predicts: classes or a quantity."""
         return "classification" if self.classes else "regression"
+
+    def _samples(self, X: Any) -> np.ndarray:
+        """A data frame or an array as an array."""
+        if isinstance(X, np.ndarray):
+            return X
+        from hpsearch.data.frames import FRAME, as_table, is_frame
+
+        if not is_frame(X):
+            return np.asarray(numbers_of("X", X))
+        from hpsearch.data.features import features_of
+
+        return features_of(FRAME, as_table(FRAME, X), self.wanted)
 
     def _pieces(self, X: np.ndarray) -> Iterator[tuple[Member, Network, slice, np.ndarray]]:
         """Each network, and some rows at a time as it wants them."""
@@ -162,7 +224,7 @@ class Model:
 
     def _answers(self, sums: np.ndarray) -> np.ndarray:
         """The means over the networks, once they are all numbers."""
-        sums /= len(self.members)
+        sums /= len(self.members) + len(self.trees)
         unknown = np.flatnonzero(~np.isfinite(sums).all(axis=1))
         if len(unknown):
             raise DataError(
@@ -171,43 +233,9 @@ class Model:
             )
         return sums
 
-    def unlike_training(self, X: np.ndarray) -> list[str]:
-        """What of samples is unlike everything that the networks learned from, in sentences.
-
-        Args:
-            X: as for `predict_proba`.
-
-        Returns:
-            A sentence for the rows without any value, and one for each column with values that lie
-            beyond the training part's by more than `FAR` times what that spans.
-        """
-        told = []
-        empty = np.flatnonzero(np.isnan(X).all(axis=1))
-        if len(empty):
-            have = "have" if len(empty) > 1 else "has"
-            told.append(
-                f"{rows_told(len(empty))} {have} no value in any of the model's columns (the first "
-                f"is row {empty[0] + 1}); what is predicted for such rows means nothing"
-            )
-        parts = [member.preprocessor for member in self.members]
-        low = np.fmin.reduce([part.low for part in parts], axis=0).astype(np.float64)
-        high = np.fmax.reduce([part.high for part in parts], axis=0).astype(np.float64)
-        span = np.where(high > low, high - low, np.maximum(np.abs(high), 1))
-        far = np.abs(X - (low + high) / 2) > FAR * span + (high - low) / 2
-        for column in np.flatnonzero(far.any(axis=0)):
-            name = quoted(self.feature_names[column])
-            values = X[far[:, column], column]
-            farthest = values[np.argmax(np.abs(values - low[column]))]
-            told.append(
-                f"{rows_told(len(values))} of {name}: far outside of what the "
-                f"model learned from, {low[column]:.6g} to {high[column]:.6g}; the farthest "
-                f"is {farthest:.6g}"
-            )
-        return told
-
     @cached_property
     def _built(self) -> list[Network]:
-        if not self.members:
+        if not self.members and not self.trees:
             raise DataError("a model needs at least one network, and this one has none")
         return [self._build(member) for member in self.members]
 
@@ -249,11 +277,17 @@ class Model:
         if self.task == "regression":
             scales = [member.scale for member in self.members]
             about["scales"] = [dataclasses.astuple(scale) for scale in scales if scale is not None]
+        if self.threshold is not None:
+            about["threshold"] = list(self.threshold)
         arrays: dict[str, np.ndarray] = {}
         for n, member in enumerate(self.members):
             arrays |= {f"{n}/network/{k}": v for k, v in member.state.items()}
             state = member.preprocessor.state()
             arrays |= {f"{n}/preprocessing/{k}": v for k, v in state.items()}
+        arrays |= {
+            f"{n}/trees": np.frombuffer(trees.content, np.uint8)
+            for n, trees in enumerate(self.trees)
+        }
         arrays["about"] = np.frombuffer(json_text(about).encode(), np.uint8)
         buffer = io.BytesIO()
         np.savez_compressed(buffer, **arrays)  # type: ignore[arg-type]
@@ -326,7 +360,11 @@ class Model:
                 about["origin"],
                 tuple(about["decimal_comma"]),
                 {name: _date_part(part) for name, part in about.get("dates", {}).items()},
+                _threshold(about.get("threshold"), about["classes"]),
+                _trees(arrays, len(about["classes"])),
             )
+            for trees in model.trees:
+                _ = trees.model
             _ = model._built
         return model
 
@@ -376,6 +414,23 @@ def _damage_named(name: str) -> Iterator[None]:
 
 def _part(arrays: Mapping[str, np.ndarray], prefix: str) -> dict[str, np.ndarray]:
     return {k.removeprefix(prefix): v for k, v in arrays.items() if k.startswith(prefix)}
+
+
+def _trees(arrays: Mapping[str, np.ndarray], classes: int) -> tuple[Trees, ...]:
+    """The boosted trees among the arrays, in the order of their numbers."""
+    found = sorted(name for name in arrays if name.endswith("/trees"))
+    return tuple(Trees(arrays[name].astype(np.uint8).tobytes(), classes) for name in found)
+
+
+def _threshold(kept: object, classes: Sequence[object]) -> tuple[int, float] | None:
+    if kept is None:
+        return None
+    if not isinstance(kept, list) or len(kept) != 2 or len(classes) != 2:
+        raise DataError("its decision threshold is none")
+    code, least = kept
+    if code not in (0, 1) or not a_number(least):
+        raise DataError("its decision threshold is none")
+    return int(code), float(least)
 
 
 def _scale(numbers: object) -> Scale | None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
-from hpsearch.data import Dataset, Fold, Preprocessor, Split, make_splits
+from hpsearch.data import Dataset, Fold, Preprocessor, Split, load_dataset, make_splits
 from hpsearch.errors import UnknownNameError, UsageError
 from hpsearch.metrics import DEFAULT, Task, metric_named
 from hpsearch.nn import TrainingConfig
@@ -30,8 +30,11 @@ class MLPObjective:
 
     Args:
         X: (n, d) numbers, as an array, a data frame, an Arrow table or a sparse matrix; NaN counts
-            as missing and is imputed with the training part's median.
-        y: (n,) labels, integers, text or truth values, whatever holds them.
+            as missing and is imputed with the training part's median. With ``target`` a data frame
+            of pandas or Polars or an Arrow table, whose columns mean what those of a file do: text
+            is categories, dates become numbers.
+        y: (n,) labels, integers, text or truth values, whatever holds them; none with ``target``.
+        target: the column of X that is learned, instead of y.
         space: what to search; by default learning rate, decay, l2, width and depth.
         fixed: values of settings that are not searched, by the names of a study file.
         epochs: passes over the training part.
@@ -56,13 +59,17 @@ class MLPObjective:
     >>> study.optimize(MLPObjective(*load_iris(return_X_y=True), epochs=10), n_trials=8)
     >>> study.best_value > 0.8
     True
+    >>> frame = load_iris(as_frame=True).frame
+    >>> MLPObjective(frame, target="target", epochs=10).data.feature_names[0]
+    'sepal length (cm)'
     """
 
     def __init__(
         self,
         X: Any,
-        y: Any,
+        y: Any = None,
         *,
+        target: str | None = None,
         space: Space | None = None,
         fixed: Mapping[str, Value] | None = None,
         epochs: int = TrainingConfig.epochs,
@@ -87,7 +94,12 @@ class MLPObjective:
         )
         _check_values(fixed, self.space)
         self.fixed, self.epochs, self.folds, self.seed = fixed, epochs, folds, seed
-        self.data = Dataset.from_arrays("X", X, y, task=task)
+        if (y is None) == (target is None):
+            raise UsageError("MLPObjective takes either y or target, a column of X; give one")
+        if target is not None:
+            self.data = load_dataset(frame=X, target=target, task=task)
+        else:
+            self.data = Dataset.from_arrays("X", X, y, task=task)
         named = metric or DEFAULT[self.data.task]
         self.metric = metric_named(named, self.data.task, len(self.data.classes))
         self.splits = make_splits(
@@ -147,9 +159,15 @@ class MLPObjective:
 
     def _prepare(self, split: Split, spec: TrainingSpecification) -> Fold:
         X, y = self.data.X, self.data.y
-        preprocessor = Preprocessor.fit(X[split.train], spec.preprocessing, variance=spec.variance)
+        preprocessor, X_train = Preprocessor.fit_transform(
+            X[split.train],
+            spec.preprocessing,
+            categories=self.data.nominal,
+            y=y[split.train],
+            variance=spec.variance,
+        )
         return Fold(
-            preprocessor.transform(X[split.train]),
+            X_train,
             y[split.train],
             preprocessor.transform(X[split.validation]),
             y[split.validation],

@@ -24,6 +24,7 @@ class EpochScore:
         loss: of the network.
         targets: say what its outputs mean.
         y: of the validation rows (n,), in their own units.
+        weight: how much each of them counts (n,); None: all the same.
         epochs: how long it trains.
 
     Attributes:
@@ -32,9 +33,16 @@ class EpochScore:
     """
 
     def __init__(
-        self, metric: Metric, loss: type[Loss], targets: Targets, y: np.ndarray, epochs: int
+        self,
+        metric: Metric,
+        loss: type[Loss],
+        targets: Targets,
+        y: np.ndarray,
+        epochs: int,
+        weight: np.ndarray | None = None,
     ) -> None:
         self.metric, self.loss, self.targets, self.y = metric, loss, targets, y
+        self.weight = weight
         self.looks = {1, (epochs + 1) // 2, epochs} if metric.dear else range(1, epochs + 1)
         self.curve: list[float] = []
         self.computed: dict[int, float] = {}
@@ -43,23 +51,27 @@ class EpochScore:
         """The score of an epoch's outputs (n, n_outputs), or what stands for it."""
         epoch = len(self.curve) + 1
         if epoch in self.looks:
-            self.computed[epoch] = self.score(outputs, self.y)
+            self.computed[epoch] = self.score(outputs, self.y, self.weight)
             self.curve.append(self.computed[epoch])
         else:
             self.curve.append(self.curve[-1])
         return -self.loss.mean(outputs, learned) if self.metric.dear else self.curve[-1]
 
-    def score(self, outputs: np.ndarray, y: np.ndarray) -> float:
+    def score(self, outputs: np.ndarray, y: np.ndarray, weight: np.ndarray | None) -> float:
         """The metric of outputs, greater being better."""
-        value = self.metric.value(y, _predictions(self.metric, outputs, self.targets))
+        value = self.metric.value(y, _predictions(self.metric, outputs, self.targets), weight)
         return self.metric.score(value)
 
 
 def values(
-    metrics: Sequence[Metric], outputs: np.ndarray, y: np.ndarray, targets: Targets
+    metrics: Sequence[Metric],
+    outputs: np.ndarray,
+    y: np.ndarray,
+    targets: Targets,
+    weight: np.ndarray | None = None,
 ) -> Mapping[str, float]:
     """Each metric of outputs, by name and in its own units."""
-    return {m.name: m.value(y, _predictions(m, outputs, targets)) for m in metrics}
+    return {m.name: m.value(y, _predictions(m, outputs, targets), weight) for m in metrics}
 
 
 def _predictions(metric: Metric, outputs: np.ndarray, targets: Targets) -> np.ndarray:

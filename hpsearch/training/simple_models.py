@@ -10,7 +10,7 @@ from __future__ import annotations
 import time
 import warnings
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -18,11 +18,15 @@ from numpy.typing import NDArray
 
 from hpsearch.data import DataHandle, Preprocessor
 from hpsearch.data.store import Undivided
+from hpsearch.training.trees import kept_trees
 
 __all__ = ["SIMPLE_MODELS", "SimpleJob", "SimpleResult", "models_for", "simple_job"]
 
 TREES = 10
 """Trees of a boosting between two looks at the clock."""
+
+ITERATIONS, MOST_ITERATIONS = 100, 1000
+"""Iterations of a logistic regression between two looks at the clock, and in all."""
 
 NEIGHBOURS_ROWS = 20_000
 """Up to so many rows a model of neighbours is of use, and fast."""
@@ -42,6 +46,7 @@ class SimpleJob:
         seconds: that fitting may take.
         fold: whose training part it sees, and whose validation part it answers; None for the rows
             of the winner's last training and of the test.
+        keep: whether the fitted trees are given back; of a boosting.
     """
 
     data: DataHandle
@@ -49,6 +54,7 @@ class SimpleJob:
     seed: int
     seconds: float
     fold: int | None = None
+    keep: bool = False
 
 
 @dataclass(frozen=True)
@@ -60,11 +66,13 @@ class SimpleResult:
             (n,).
         seconds: that fitting and asking took.
         cut: how far it came where its time was over, in words; empty if it was fitted whole.
+        trees: what `Trees` needs, where they are asked for.
     """
 
     predictions: NDArray[np.float64]
     seconds: float
     cut: str = ""
+    trees: bytes = b""
 
 
 def models_for(rows: int) -> tuple[str, ...]:
@@ -85,7 +93,8 @@ def simple_job(job: SimpleJob, stop: Callable[[], bool] | None = None) -> Simple
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # that a default did not converge is no news here
         predictions, cut = SIMPLE_MODELS[job.kind](asked)
-    return SimpleResult(predictions, time.perf_counter() - start, cut)
+        trees = kept_trees(asked.fitted[0]) if job.keep else b""
+    return SimpleResult(predictions, time.perf_counter() - start, cut, trees)
 
 
 @dataclass(frozen=True, eq=False)
@@ -93,6 +102,7 @@ class _Asked:
     rows: Undivided
     job: SimpleJob
     stop: Callable[[], bool]
+    fitted: list[Any] = field(default_factory=list)
 
     @property
     def classes(self) -> int:
@@ -122,8 +132,17 @@ def _linear(asked: _Asked) -> Fitted:
     from sklearn.linear_model import LogisticRegression, Ridge
 
     X, wanted = asked.standardized()
-    model = LogisticRegression(max_iter=1000) if asked.classes else Ridge()
-    return asked.answers(model.fit(X, asked.rows.y_train), wanted), ""
+    rows = {"y": asked.rows.y_train, "sample_weight": asked.rows.weight_train}
+    if not asked.classes:
+        return asked.answers(Ridge().fit(X, **rows), wanted), ""
+    model = LogisticRegression(max_iter=ITERATIONS, warm_start=True)
+    deadline = time.perf_counter() + asked.job.seconds
+    for iterations in range(ITERATIONS, MOST_ITERATIONS + 1, ITERATIONS):
+        if model.fit(X, **rows).n_iter_.max() < ITERATIONS:  # it has converged
+            break
+        if time.perf_counter() > deadline or asked.stop():
+            return asked.answers(model, wanted), f"{iterations} iterations"
+    return asked.answers(model, wanted), ""
 
 
 def _neighbours(asked: _Asked) -> Fitted:
@@ -146,9 +165,11 @@ def _boosting(asked: _Asked) -> Fitted:
     kind = HistGradientBoostingClassifier if asked.classes else HistGradientBoostingRegressor
     model = kind(random_state=job.seed, categorical_features=few or None, warm_start=True)
     whole, deadline = model.max_iter, time.perf_counter() + job.seconds
+    asked.fitted.append(model)
     cut = ""
     for trees in range(TREES, whole + TREES, TREES):
-        model.set_params(max_iter=min(trees, whole)).fit(rows.X_train, rows.y_train)
+        model.set_params(max_iter=min(trees, whole))
+        model.fit(rows.X_train, rows.y_train, sample_weight=rows.weight_train)
         if model.n_iter_ < trees:  # it has stopped early, as its defaults have it do on many rows
             break
         if trees < whole and (time.perf_counter() > deadline or asked.stop()):

@@ -30,9 +30,9 @@ class Targets:
     scale: Scale | None
 
     @classmethod
-    def of(cls, y_train: np.ndarray, n_classes: int) -> Targets:
-        """Those of training rows (n,): class codes, or a quantity."""
-        return cls(n_classes, None if n_classes else Scale.of(y_train))
+    def of(cls, y_train: np.ndarray, n_classes: int, weight: np.ndarray | None = None) -> Targets:
+        """Those of training rows (n,): class codes, or a quantity; and how much each counts."""
+        return cls(n_classes, None if n_classes else Scale.of(y_train, weight))
 
     @property
     def task(self) -> Task:

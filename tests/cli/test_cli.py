@@ -168,9 +168,9 @@ class TestLook:
         code, out, _ = there("predict", "model.npz", "rows.csv")
         assert code == 0
         lines = out.splitlines()
-        assert lines[0] == "label,probability"
+        assert lines[0] == "row,label,probability"
         assert len(lines) == 16
-        right = [line.split(",")[0] for line in lines[1:]] == np.asarray(data.classes)[data.y[::10]]
+        right = [line.split(",")[1] for line in lines[1:]] == np.asarray(data.classes)[data.y[::10]]
         assert right.mean() > 0.6
         code, out, _ = there("predict", "model.npz", "rows.csv", "--probabilities", "--json")
         rows = json.loads(out)

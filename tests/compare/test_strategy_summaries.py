@@ -11,7 +11,8 @@ from numpy.typing import NDArray
 
 from hpsearch.compare.result import StrategyRuns
 from hpsearch.compare.summary import reference_of, summarize_strategies
-from hpsearch.metrics import ACCURACY
+from hpsearch.metrics import ACCURACY, Measure
+from hpsearch.plots import panel
 from hpsearch.wording import answer, verdict
 
 REPEATS = 8
@@ -168,3 +169,64 @@ def test_one_repeat_and_one_strategy_still_have_a_table() -> None:
     [row] = summarize_strategies(comparison(alone))
     assert row.test == (0.5, 0.5, 0.5)
     assert list(answer([row], ACCURACY)) == []
+
+
+@pytest.mark.parametrize("scale", [1.0, 1e6, 1e-9])
+def test_a_loss_is_compared_as_what_it_is_the_complement_of(scale: float) -> None:
+    """In whatever units: who is ahead, how surely and how soon is the same."""
+    runs = (GRID, BETTER, SAME, DOUBLE)
+    found = summarize_strategies(comparison(*runs))
+    losses = summarize_strategies(
+        replace(comparison(*(loss_of(r, scale) for r in runs)), measure=LOSS)
+    )
+    for mine, other in zip(losses, found, strict=True):
+        assert (mine.rank, mine.trials, mine.cost) == (other.rank, other.trials, other.cost)
+        assert mine.test.estimate == pytest.approx(scale * (1 - other.test.estimate))
+        assert mine.worst == pytest.approx(scale * (1 - other.worst))
+        assert mine.speed_up.median == other.speed_up.median
+        if mine.versus is not None:
+            assert other.versus is not None
+            assert mine.versus.better == other.versus.better
+            assert mine.versus.p_value == other.versus.p_value
+            assert mine.versus.gain.estimate == pytest.approx(
+                -scale * other.versus.gain.estimate, abs=1e-12 * scale
+            )
+    assert verdict(losses, LOSS) == verdict(found, ACCURACY)
+    said = " ".join(answer(losses, LOSS))
+    assert "The test log loss of coarse-to-fine's winners is below grid's (-" in said
+    assert "accura" not in said
+
+
+LOSS = Measure("log_loss", "minimize", (0.0, None))
+
+
+def loss_of(runs: StrategyRuns, scale: float) -> StrategyRuns:
+    """The same runs, measured by what they lack."""
+
+    def loss(values: NDArray[np.float64]) -> NDArray[np.float64]:
+        return scale * (1 - values)
+
+    progress = tuple(
+        replace(p, validation=-loss(p.validation), test=-loss(p.test)) for p in runs.progress
+    )
+    return replace(
+        runs,
+        progress=progress,
+        validation=loss(runs.validation),
+        test=loss(runs.test),
+        refit=loss(runs.refit),
+        scores=tuple(map(loss, runs.scores)),
+    )
+
+
+def test_figures_of_a_loss_have_its_name_and_its_values() -> None:
+    losses = comparison(*(loss_of(r, 40.0) for r in (GRID, BETTER, SAME)))
+    compared = replace(losses, measure=LOSS, constant=np.full(REPEATS, 30.0))
+    for name in ("best-so-far", "final-scores", "catch-up", "efficiency"):
+        made = panel(name)
+        for figure in made.figures(made.data(compared)):
+            titles = f"{figure.layout.xaxis.title.text} {figure.layout.yaxis.title.text}"
+            assert "log loss" in titles
+            if name != "catch-up":
+                low, high = figure.layout.yaxis.range
+                assert 0 < low < high < 45

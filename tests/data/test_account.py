@@ -13,8 +13,9 @@ import pytest
 from hpsearch.checks.data_checks import codes_for_missing, missing_values
 from hpsearch.data import Dataset, load_dataset, make_splits
 from hpsearch.data.account import Account, code_for_missing
+from hpsearch.data.features import load_features
 from hpsearch.data.said import Said
-from hpsearch.data.tabular import dataset_from_table, load_features
+from hpsearch.data.tabular import dataset_from_table
 from hpsearch.errors import DataError, UnknownNameError
 from hpsearch.study_file import parse_study_file
 from hpsearch.study_file.data import study_data

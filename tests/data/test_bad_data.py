@@ -11,7 +11,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from hpsearch.data import load_dataset
-from hpsearch.data.tabular import load_features
+from hpsearch.data.features import load_features
 from hpsearch.errors import DataError
 
 ROWS = "".join(f"{i},{i % 3},{'ab'[i % 2]}\n" for i in range(12))

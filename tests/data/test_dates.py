@@ -16,8 +16,9 @@ from hypothesis import strategies as st
 from hpsearch.data import Dataset, Preprocessor, load_dataset
 from hpsearch.data.account import PARTS
 from hpsearch.data.dates import as_moments
+from hpsearch.data.features import load_features
 from hpsearch.data.said import Said
-from hpsearch.data.tabular import dataset_from_table, load_features
+from hpsearch.data.tabular import dataset_from_table
 from hpsearch.errors import DataError, UnknownNameError
 from hpsearch.nn import Network, NetworkConfig
 from hpsearch.training.model import Member, Model
@@ -44,9 +45,11 @@ def test_the_parts_are_those_of_the_calendar(moment: dt.datetime) -> None:
     expected = (moment.year, moment.month, moment.day, moment.weekday(), hour, days)
     found = as_moments(pa.array([moment], pa.timestamp("us")))
     assert found is not None
-    np.testing.assert_allclose([v[0] for v in found.parts().values()], expected, rtol=1e-12)
+    np.testing.assert_allclose(
+        [v[0] for v in found.parts().values()], expected, rtol=1e-12, atol=1e-8
+    )
     written = parts_of(moment.isoformat())
-    np.testing.assert_allclose(list(written.values()), expected, rtol=1e-12)
+    np.testing.assert_allclose(list(written.values()), expected, rtol=1e-12, atol=1e-8)
 
 
 FORMS = [

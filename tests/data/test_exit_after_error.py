@@ -13,7 +13,9 @@ import sys
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 import pyarrow as pa
+import pyarrow.feather
 import pyarrow.parquet as pq
 import pytest
 
@@ -61,6 +63,10 @@ CASES = {
     "damaged.csv.gz": ("y", 5),
     "good.parquet": ("nothere", 5),
     "good.npz": ("y", 5),
+    "good.feather": ("nothere", 5),
+    "good.xlsx": ("nothere", 5),
+    "good.jsonl": ("nothere", 5),
+    "latin.csv": ("nothere", 5),
 }
 """A file, the target that is asked for, and how many processes read it."""
 
@@ -88,6 +94,15 @@ def write(folder: Path, name: str) -> None:
         file.write_bytes(gzip.compress(BAD.encode(), 1)[:-4000])
     elif name.endswith(".gz"):
         file.write_bytes(gzip.compress((BAD if "bad" in name else LATE).encode(), 1))
+    elif name == "latin.csv":
+        file.write_bytes(LATE[:-2].replace("a", "\u00e4").encode("latin-1"))
+    elif name == "good.feather":
+        columns = {"p": np.arange(200_000) / 7, "q": ["a", "b"] * 100_000}
+        pyarrow.feather.write_feather(pa.table(columns), file, compression="zstd", chunksize=999)
+    elif name == "good.jsonl":
+        file.write_text('{"p": 1, "q": "a"}\n' * 20_000)
+    elif name == "good.xlsx":
+        pd.DataFrame({"p": range(200), "q": "a"}).to_excel(file, index=False)
     elif name.endswith(".csv"):
         file.write_text({"good": GOOD[:4000], "bad": BAD, "late": LATE}[file.stem])
     elif name.endswith(".parquet"):

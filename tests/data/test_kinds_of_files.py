@@ -16,8 +16,8 @@ import pyarrow.feather
 import pytest
 
 from hpsearch.data import load_dataset
+from hpsearch.data.features import load_features
 from hpsearch.data.tables import read_table
-from hpsearch.data.tabular import load_features
 from hpsearch.data.text import encoding_of, find_separator
 from hpsearch.errors import DataError
 

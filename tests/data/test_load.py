@@ -70,8 +70,8 @@ def test_a_limit_takes_a_sample() -> None:
 @pytest.mark.parametrize(
     ("request_", "words"),
     [
-        ({}, "either by name or by the path"),
-        ({"name": "iris", "path": "iris.csv"}, "either by name or by the path"),
+        ({}, "by name, by the path of its file, or as a data frame"),
+        ({"name": "iris", "path": "iris.csv"}, "by name, by the path of its file, or as a data frame"),
         ({"name": "iris", "limit": 0}, "positive number of rows"),
         ({"name": "iris", "target": "species"}, "remove target = 'species'"),
         ({"name": "iris", "folder": "somewhere"}, "needs no folder"),

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from hpsearch.data import load_dataset
-from hpsearch.data.tabular import load_features
+from hpsearch.data.features import load_features
 from hpsearch.errors import DataError
 
 X = np.arange(24.0).reshape(12, 2)

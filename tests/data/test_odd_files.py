@@ -13,7 +13,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from hpsearch.data import load_dataset
-from hpsearch.data.tabular import load_features
+from hpsearch.data.features import load_features
 from hpsearch.errors import DataError
 
 TEXT = ["a", "b", None, "a", "b", "b"]

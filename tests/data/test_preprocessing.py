@@ -183,7 +183,8 @@ def test_other_rows_are_transformed_by_what_training_taught(kind: str) -> None:
 def test_chunks_do_not_show(monkeypatch: pytest.MonkeyPatch) -> None:
     X = correlated(57, 4)
     whole = {kind: Preprocessor.fit(X, kind).transform(X) for kind in KINDS}
-    monkeypatch.setattr("hpsearch.data.preprocessing.CHUNK_CELLS", 20)
+    for module in ("preprocessing", "scales"):
+        monkeypatch.setattr(f"hpsearch.data.{module}.CHUNK_CELLS", 20)
     for kind in KINDS:
         np.testing.assert_allclose(
             Preprocessor.fit(X, kind).transform(X), whole[kind], rtol=1e-5, atol=1e-5

@@ -9,8 +9,9 @@ import pyarrow as pa
 import pytest
 
 from hpsearch.data import Dataset, Preprocessor, load_dataset
+from hpsearch.data.features import load_features
 from hpsearch.data.said import Said
-from hpsearch.data.tabular import dataset_from_table, load_features
+from hpsearch.data.tabular import dataset_from_table
 from hpsearch.errors import DataError, StudyFileError, UnknownNameError
 from hpsearch.study_file import parse_study_file
 from hpsearch.study_file.data import study_data

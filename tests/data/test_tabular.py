@@ -12,7 +12,8 @@ import pyarrow.parquet as pq
 import pytest
 
 from hpsearch.data import load_dataset
-from hpsearch.data.tabular import dataset_from_table, load_features
+from hpsearch.data.features import load_features
+from hpsearch.data.tabular import dataset_from_table
 from hpsearch.errors import DataError
 
 CSV = """age, member,colour ,spent,kind

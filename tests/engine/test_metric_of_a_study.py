@@ -10,12 +10,14 @@ import numpy as np
 import optuna
 import pytest
 from here import Here
+from sklearn import metrics as sk
 
 from hpsearch.data import load_dataset, make_splits, write_store
 from hpsearch.engine import run_study
 from hpsearch.engine.ensemble import make_ensemble
 from hpsearch.engine.reuse import _version, job_digest
 from hpsearch.engine.summary import Summary, summarize
+from hpsearch.engine.tested import SeenClasses
 from hpsearch.errors import StudyFileError, UsageError
 from hpsearch.metrics import metric_named
 from hpsearch.plots import read_view
@@ -80,6 +82,8 @@ def test_a_loss_is_minimized_from_the_first_trial_to_the_test(
     low, high = summary.test_interval
     assert low < summary.test < high
     assert set(summary.test_also) == {"f1_macro"}
+    assert all(row.document()["also"]["f1_macro"] <= 1 for row in summary.rows if row.also)
+    assert summary.rows[0].also
     [beside] = summary.baselines
     assert beside.value == pytest.approx(np.log(3), abs=0.05)
     assert summary.verdict(beside) == "better"
@@ -117,6 +121,10 @@ def test_an_ensemble_is_chosen_by_the_metric(here: Here, db: str) -> None:
     assert best.alone <= ensemble.single_validation
     assert ensemble.single_test == summary.test
     assert ensemble.better == (ensemble.test < ensemble.single_test)
+    assert ensemble.difference_interval is not None
+    low, high = ensemble.difference_interval
+    assert low <= ensemble.test - ensemble.single_test <= high
+    assert ensemble.surely == (high < 0)
     assert make_ensemble("s", 2, storage=db) == ensemble
 
 
@@ -132,6 +140,16 @@ def test_the_metric_of_a_study_that_has_begun_stays(here: Here, db: str) -> None
     run_study(study('metric = "log_loss"'), storage=db)
     with pytest.raises(UsageError, match=r"objective\.metric was log_loss and is f1_macro"):
         run_study(study('metric = "f1_macro"'), storage=db)
+
+
+def test_the_default_may_be_named_later(here: Here, db: str) -> None:
+    run_study(study(""), storage=db)
+    done = len(here.jobs)
+    run_study(study('metric = "accuracy"'), storage=db)
+    run_study(study(""), storage=db)
+    assert len(here.jobs) == done
+    with pytest.raises(UsageError, match=r"objective\.metric was accuracy and is log_loss"):
+        run_study(study('metric = "log_loss"'), storage=db)
 
 
 def test_a_study_that_is_there_and_goes_the_other_way_is_refused(here: Here, db: str) -> None:
@@ -184,3 +202,65 @@ def test_where_all_trainings_are_measured_on_rare_cases_the_constant_is_beside(
     assert beside.value > 0.7
     assert any(isinstance(job, RefitJob) for job in here.jobs)
     assert summarize(load_study(open_storage(db), "s")).score_name == "validation F1"
+
+
+def test_another_class_can_be_the_one_that_is_looked_for(here: Here, db: str) -> None:
+    asked = 'metric = "f1"\nalso = ["average_precision", "recall"]\npositive = "malignant"'
+    summary = run_study(study(asked, data="breast_cancer"), storage=db)
+    data = load_dataset("breast_cancer")
+    rows = make_splits(data.y, seed=3)[0].test
+    found = data.classes.index("malignant")
+    said = network(db, summary).predict_proba(data.X[rows])
+    labels, y = said.argmax(axis=1) == found, data.y[rows] == found
+    assert summary.test == pytest.approx(sk.f1_score(y, labels))
+    assert summary.test_also["recall"] == pytest.approx(sk.recall_score(y, labels))
+    area = sk.average_precision_score(y, said[:, found])
+    assert summary.test_also["average_precision"] == pytest.approx(area, abs=1e-3)
+    [beside] = summary.baselines[:1]
+    assert beside.does == "always answering 'malignant'"
+    view = read_view(open_storage(db), "s")
+    assert isinstance(view.seen, SeenClasses)
+    assert [curve.name for curve in view.seen.curves] == ["malignant"]
+
+
+@pytest.mark.parametrize(
+    ("data", "sentence"),
+    [
+        ("breast_cancer", "names the label 'no', of no row; the labels are 'malignant' and"),
+        ("iris", "tells which of two classes is looked for, and there are 3"),
+    ],
+)
+def test_a_positive_label_that_there_is_none_of_is_refused(
+    here: Here, db: str, data: str, sentence: str
+) -> None:
+    with pytest.raises(UsageError, match=sentence):
+        run_study(study('positive = "no"', data=data), storage=db)
+
+
+def test_an_order_of_classes_is_asked_for(here: Here, db: str) -> None:
+    with pytest.raises(UsageError, match="needs classes in an order, and the labels are text"):
+        run_study(study('metric = "quadratic_kappa"'), storage=db)
+    run_study(study('metric = "quadratic_kappa"', data="digits"), storage=db)
+
+
+@pytest.mark.parametrize("metric", ["accuracy", "log_loss"])
+def test_intervals_are_of_groups_where_rows_are_divided_by_group(
+    here: Here, db: str, tmp_path: Path, metric: str
+) -> None:
+    """Every row is there four times: by group the interval is as wide as that of the rows once."""
+    rng = np.random.default_rng(0)
+    x = rng.standard_normal(120)
+    label = (x + rng.standard_normal(120) > 0).astype(int)
+    lines = [f"{a},{b},{k}" for k, (a, b) in enumerate(zip(x, label, strict=True)) for _ in "1234"]
+    (tmp_path / "t.csv").write_text("\n".join(["x,label,who", *lines]))
+    widths = []
+    for number, split in enumerate(('groups = "who"', 'exclude = ["who"]')):
+        file = parse_study_file(
+            f'name = "s{number}"\n[data]\npath = "{tmp_path / "t.csv"}"\ntarget = "label"\n'
+            f'{split}\ntest = 0.5\n[objective]\nmetric = "{metric}"\n[model]\nwidth = 4\n'
+            "depth = 0\n[training]\nepochs = 2\n[search]\ntrials = 2"
+        )
+        interval = run_study(file, storage=db).test_interval
+        assert interval is not None
+        widths.append(interval[1] - interval[0])
+    assert 1.4 < widths[0] / widths[1] < 2.8

@@ -12,13 +12,17 @@ import optuna
 import pytest
 from sklearn.ensemble import HistGradientBoostingClassifier, HistGradientBoostingRegressor
 
+from hpsearch.compare.run import compare_study
 from hpsearch.data import Dataset, make_splits, write_store
 from hpsearch.engine import run_study
 from hpsearch.engine.rivals import Rival, read_rivals
+from hpsearch.engine.simple_models import Untested, simple_models_of
+from hpsearch.engine.summary import Summary
 from hpsearch.metrics import ACCURACY, Measure
 from hpsearch.study_file import parse_study_file
+from hpsearch.training import simple_models as module
 from hpsearch.training.simple_models import SIMPLE_MODELS, SimpleJob, models_for, simple_job
-from hpsearch.wording import beside
+from hpsearch.wording import beside, simple_models_text
 
 RNG = np.random.default_rng(0)
 X = RNG.normal(size=(300, 4)).astype(np.float32)
@@ -65,6 +69,15 @@ def test_boosting_is_cut_where_its_time_is_over_and_says_so(tmp_path: Path) -> N
     assert found.cut == "10 of 100 trees"
     stopped = simple_job(job(tmp_path, "boosting", "classes"), lambda: True)
     assert stopped.cut == "10 of 100 trees"
+
+
+def test_logistic_regression_is_cut_likewise(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(module, "ITERATIONS", 2)
+    found = simple_job(job(tmp_path, "linear", "classes", seconds=0.0))
+    assert found.cut == "2 iterations"
+    assert simple_job(job(tmp_path, "linear", "classes")).cut == ""
 
 
 def test_a_class_that_no_training_row_has_is_never_expected(tmp_path: Path) -> None:
@@ -122,6 +135,21 @@ def test_a_run_sets_them_beside_the_winner(fitted: None, tmp_path: Path, data: s
     assert run_study(file, storage=db, workers=1).rivals == summary.rivals
 
 
+def test_a_comparison_has_them_once_for_each_repeat(fitted: None, tmp_path: Path) -> None:
+    text = (
+        STUDY.format(data="diabetes") + '[compare]\nstrategies = ["random", "tpe"]\nrepeats = 2\n'
+    )
+    found = compare_study(parse_study_file(text), storage=str(tmp_path / "c.db"), workers=1)
+    assert set(found.simple) == {"ridge regression", "5 nearest neighbours", "gradient boosting"}
+    assert all(len(values) == 2 and np.isfinite(values).all() for values in found.simple.values())
+    told = simple_models_text([found])
+    assert f"ridge regression {found.measure.text(found.simple['ridge regression'].mean())}" in told
+    without = parse_study_file(text.replace('"s"', '"t"'))
+    bare = compare_study(without, storage=str(tmp_path / "c.db"), workers=1, baselines=False)
+    assert bare.simple == {}
+    assert simple_models_text([bare]) == ""
+
+
 def test_without_baselines_there_are_none(fitted: None, tmp_path: Path) -> None:
     file = parse_study_file(STUDY.format(data="iris"))
     summary = run_study(file, storage=str(tmp_path / "s.db"), workers=1, baselines=False)
@@ -164,7 +192,7 @@ RMSE = Measure("rmse", "minimize", (0.0, None))
             ACCURACY,
             Rival("boosting", "gradient boosting", 0.8, -0.1, None, 1.0, "20 of 100 trees"),
             "gradient boosting with default settings scores 0.8000 on the same test rows, 0.1000 "
-            "worse, though it was cut at 20 of 100 trees.",
+            "worse, though it was cut after 20 of 100 trees.",
         ),
     ],
 )
@@ -196,3 +224,28 @@ def test_they_take_a_tenth_of_the_time_of_the_search(
     assert sum(job.seconds for job in asked) == pytest.approx(30.0)
     assert [rival.cut for rival in summary.rivals] == ["ValueError: not today"] * 3
     assert beside(summary) == ""
+
+
+def test_before_a_search_they_answer_the_validation_rows(fitted: None, tmp_path: Path) -> None:
+    file = parse_study_file(STUDY.format(data="iris"))
+    found = simple_models_of(file, storage=str(tmp_path / "none.db"), workers=1)
+    assert isinstance(found, Untested)
+    assert found.constant == pytest.approx(1 / 3, abs=0.02)
+    for model in found.models:
+        assert model.value is not None
+        assert model.value > 0.8
+        assert model.better == pytest.approx(model.value - found.constant)
+    assert not (tmp_path / "none.db").exists()
+
+
+def test_after_a_search_they_are_fitted_whole_beside_the_winner(
+    fitted: None, tmp_path: Path
+) -> None:
+    db, file = str(tmp_path / "s.db"), parse_study_file(STUDY.format(data="diabetes"))
+    before = run_study(file, storage=db, workers=1, baselines=False)
+    found = simple_models_of(file, storage=db, workers=1)
+    assert isinstance(found, Summary)
+    assert {rival.kind for rival in found.rivals} == set(SIMPLE_MODELS)
+    assert not any(rival.cut for rival in found.rivals)
+    assert found.test == before.test
+    assert found.tests == before.tests

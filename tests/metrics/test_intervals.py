@@ -112,6 +112,17 @@ def test_a_metric_without_weights_is_resampled_by_repeating_rows() -> None:
     assert interval(metric, y * 1.0, values) is not None
 
 
+def test_of_very_many_rows_the_interval_is_the_normal_one(monkeypatch: pytest.MonkeyPatch) -> None:
+    y, p = two_classes(4000)
+    drawn = interval(AREA, y, p)
+    monkeypatch.setattr("hpsearch.metrics.intervals.VERY_MANY", 3000)
+    normal = interval(AREA, y, p)
+    assert drawn is not None
+    assert normal is not None
+    width = drawn.high - drawn.low
+    assert list(normal) == pytest.approx(list(drawn), abs=0.2 * width)
+
+
 @pytest.mark.slow
 def test_bca_holds_the_truth_about_as_often_as_it_says() -> None:
     rng = np.random.default_rng(5)

@@ -9,12 +9,13 @@ from typing import Any
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from sklearn import metrics as sk
 
 from hpsearch.errors import DataError, UnknownNameError, UsageError
 from hpsearch.metrics import DEFAULT, OWN, Metric, metric_named
+from hpsearch.metrics.intervals import interval
 from hpsearch.metrics.scorers import about, scorer_names
 
 
@@ -81,7 +82,7 @@ def of_scikit_learn(name: str, k: int, y: Any, p: Any, weight: Any) -> float:
 @pytest.mark.parametrize(
     "name", sorted(name for name, metric in OWN.items() if metric.task == "classification")
 )
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(made=classifications())
 def test_a_metric_of_classes_equals_scikit_learn_s(name: str, made: Any) -> None:
     k, y, p, weight = made
@@ -99,7 +100,7 @@ def test_a_metric_of_classes_equals_scikit_learn_s(name: str, made: Any) -> None
 
 @pytest.mark.parametrize("average", ["binary", "macro", "weighted", "micro"])
 @pytest.mark.parametrize("share", ["precision", "recall", "f1", "jaccard"])
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(made=classifications())
 def test_a_share_of_each_class_equals_scikit_learn_s(share: str, average: Any, made: Any) -> None:
     k, y, p, weight = made
@@ -115,7 +116,7 @@ def test_a_share_of_each_class_equals_scikit_learn_s(share: str, average: Any, m
     assert metric.value(y, labels, weight) == pytest.approx(expected)
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(made=classifications())
 def test_the_brier_score_equals_scikit_learn_s(made: Any) -> None:
     k, y, p, weight = made
@@ -129,7 +130,7 @@ def test_the_brier_score_equals_scikit_learn_s(made: Any) -> None:
 
 
 @pytest.mark.parametrize("name", ["rmse", "mae", "r2"])
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(made=regressions())
 def test_a_metric_of_values_equals_scikit_learn_s(name: str, made: Any) -> None:
     y, values, weight = made
@@ -266,6 +267,20 @@ def test_every_metric_survives_the_way_to_a_worker(task: Any) -> None:
         metric = metric_named(name, task, 2)
         assert pickle.loads(pickle.dumps(metric)) == metric
     assert DEFAULT[task] in OWN
+
+
+@pytest.mark.parametrize(
+    "name", ["f1", "precision", "average_precision", "roc_auc", "log_loss", "jaccard", "mcc"]
+)
+def test_the_first_class_may_be_the_positive_one(name: str) -> None:
+    rng = np.random.default_rng(0)
+    y = (rng.random(90) < 0.3).astype(int)
+    p = rng.dirichlet(np.ones(2), 90)
+    second, first = (metric_named(name, "classification", 2, code) for code in (1, 0))
+    assert first.value(y, p) == pytest.approx(second.value(1 - y, p[:, ::-1]))
+    assert first.constant(y, y) == pytest.approx(second.constant(1 - y, 1 - y))
+    ends, others = interval(first, y, p), interval(second, 1 - y, p[:, ::-1])
+    assert list(ends or ()) == pytest.approx(list(others or ()), abs=0.06)
 
 
 def test_weights_are_refused_where_a_metric_knows_none() -> None:

@@ -442,7 +442,7 @@ def test_a_study_without_trials_says_so(name: str) -> None:
         panel(name).data(view_of())
 
 
-@pytest.mark.parametrize("name", sorted(set(DRAWN) - {"timeline", "layers", "diagnosis"}))
+@pytest.mark.parametrize("name", sorted(set(DRAWN) - {"timeline", "layers", "diagnosis", "winner"}))
 def test_what_cannot_be_drawn_is_said(name: str) -> None:
     with pytest.raises(NothingToDraw, match=r"No trial is complete \(2 pruned\)"):
         panel(name).data(view_of(trial(0, 0.1, state="pruned"), trial(1, 0.1, state="pruned")))
@@ -462,7 +462,7 @@ def test_one_trial_is_too_few_for_a_comparison(name: str) -> None:
         panel(name).data(view_of(trial(0, 0.5)))
 
 
-@pytest.mark.parametrize("name", DRAWN)
+@pytest.mark.parametrize("name", sorted(set(DRAWN) - {"winner"}))
 @pytest.mark.parametrize("maximize", [True, False])
 def test_every_axis_that_shows_has_a_name(name: str, maximize: bool) -> None:
     made = panel(name)

@@ -136,7 +136,9 @@ def test_the_result_stands_at_the_top(page: Path) -> None:
 def test_advice_and_configuration_are_tables(page: Path) -> None:
     text = page.read_text(encoding="utf-8")
     captions = re.findall(r"<caption>([^<]*)</caption>", text.split("<h1>digits</h1>")[1])
-    assert captions[1:4] == ["Recommendations", "Facts", "How the ranges moved"]
+    classes, *others = captions[1:5]
+    assert classes == "Each class on the test rows"
+    assert others == ["Recommendations", "Facts", "How the ranges moved"]
     assert re.search(r"<td>\[(data|model|training|search)\] \w+: ", text)
     assert "hpsearch did not make this study" in text
 
@@ -201,9 +203,9 @@ def opened(page: Path, browser: Page, request: pytest.FixtureRequest) -> Page:
 @pytest.mark.slow
 @BROWSER
 def test_a_browser_draws_every_panel_without_a_complaint(opened: Any) -> None:
+    drawn = "'.cartesianlayer .trace path, .cartesianlayer .hm image'"
     empty = opened.evaluate(
-        "FIGURES.filter(div => !div.querySelector('.cartesianlayer .trace path'))"
-        ".map(div => div.id)"
+        f"FIGURES.filter(div => !div.querySelector({drawn})).map(div => div.id)"
     )
     assert empty == []
     assert opened.evaluate("FIGURES.length") > 20

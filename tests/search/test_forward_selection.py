@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from itertools import pairwise
 
 import numpy as np
@@ -28,8 +29,8 @@ def votes(seed: int, candidates: int = 6) -> tuple[list[list[np.ndarray]], list[
     return found, labels
 
 
-def right_share(y: np.ndarray, probabilities: np.ndarray) -> float:
-    return float(np.mean(probabilities.argmax(axis=1) == y))
+def right_share(labels: list[np.ndarray]) -> Callable[[int, np.ndarray], float]:
+    return lambda fold, predicted: float(np.mean(predicted.argmax(axis=1) == labels[fold]))
 
 
 def merit(
@@ -47,7 +48,7 @@ def merit(
 @pytest.mark.parametrize("seed", range(8))
 def test_each_step_adds_the_best_of_those_that_are_left(seed: int) -> None:
     candidates, labels = votes(seed)
-    steps = forward_selection(candidates, labels, 4, right_share)
+    steps = forward_selection(candidates, labels, 4, right_share(labels))
     members: list[int] = []
     for step in steps:
         others = [k for k in range(len(candidates)) if k not in members]
@@ -61,7 +62,7 @@ def test_each_step_adds_the_best_of_those_that_are_left(seed: int) -> None:
 
 def test_nobody_joins_twice_and_there_are_no_more_than_all() -> None:
     candidates, labels = votes(0)
-    steps = forward_selection(candidates, labels, 99, right_share)
+    steps = forward_selection(candidates, labels, 99, right_share(labels))
     assert sorted(step.candidate for step in steps) == list(range(6))
     assert steps[-1].score == pytest.approx(merit(list(range(6)), candidates, labels)[0])
 
@@ -72,7 +73,9 @@ def test_equal_accuracy_is_decided_by_the_lower_cross_entropy_then_by_order() ->
     def sure(p: float) -> list[np.ndarray]:
         return [np.array([[p, 1 - p], [1 - p, p]])]
 
-    steps = forward_selection([sure(0.6), sure(0.9), sure(0.9), sure(0.7)], [y], 4, right_share)
+    steps = forward_selection(
+        [sure(0.6), sure(0.9), sure(0.9), sure(0.7)], [y], 4, right_share([y])
+    )
     assert [step.candidate for step in steps] == [1, 2, 3, 0]
     assert {step.score for step in steps} == {1.0}
 
@@ -89,12 +92,14 @@ def test_those_that_err_elsewhere_are_worth_more_than_the_second_best() -> None:
         says(0.9, 0.9, 0.6, 0.3),
         says(0.4, 0.4, 0.9, 0.9),
     )
-    steps = forward_selection([best, second, other], [y], 2, right_share)
+    steps = forward_selection([best, second, other], [y], 2, right_share([y]))
     assert [(step.candidate, step.score) for step in steps] == [(0, 0.75), (2, 1.0)]
 
 
 def test_a_probability_of_zero_is_a_large_loss_and_no_infinite_one() -> None:
-    [step] = forward_selection([[np.array([[0.0, 1.0]])]], [np.array([0])], 1, right_share)
+    [step] = forward_selection(
+        [[np.array([[0.0, 1.0]])]], [np.array([0])], 1, right_share([np.array([0])])
+    )
     assert step.score == 0
     assert 10 < step.loss < np.inf
 

@@ -47,7 +47,7 @@ X = np.array([[0.1, 0.2, 1.0], [np.nan, 3.0, np.nan]], dtype=np.float32)
 
 
 @pytest.mark.parametrize("config", CONFIGS, ids=lambda c: c.activation)
-@pytest.mark.parametrize("kind", ["none", "standardize", "whiten"])
+@pytest.mark.parametrize("kind", ["none", "standardize", "robust", "quantile", "whiten"])
 def test_a_model_predicts_the_same_after_the_file(
     tmp_path: Path, config: NetworkConfig, kind: str
 ) -> None:
@@ -122,6 +122,18 @@ def bomb() -> bytes:
     return bytes(content)
 
 
+def test_a_file_from_before_there_were_dates_and_curves() -> None:
+    model = make()
+    with np.load(io.BytesIO(model.to_bytes())) as archive:
+        about = json.loads(archive["about"].tobytes())
+        assert not [name for name in archive.files if name.endswith(("/start", "/at", "/to"))]
+    del about["dates"]
+    content = rewritten({"about": np.frombuffer(json.dumps(about).encode(), np.uint8)})
+    again = Model.from_bytes(content)
+    assert again.dates == {}
+    np.testing.assert_array_equal(again.predict_proba(X), model.predict_proba(X))
+
+
 HOSTILE = {
     "empty": lambda: b"",
     "text": lambda: b"not a model",
@@ -157,6 +169,9 @@ HOSTILE = {
     "categories that are numbers": lambda: rewritten({"categories": {"2": [1, 2]}}),
     "categories that are a text": lambda: rewritten({"categories": {"2": "ab"}}),
     "categories of no column": lambda: rewritten({"categories": {"two": ["no", "yes"]}}),
+    "dates that are a list": lambda: rewritten({"dates": [1]}),
+    "dates of no part": lambda: rewritten({"dates": {"a": ["when", "century", False]}}),
+    "dates that are numbers": lambda: rewritten({"dates": {"a": 3}}),
     "an origin that is a list": lambda: rewritten({"origin": []}),
     "a description that is a list": lambda: rewritten({"about": np.frombuffer(b"[]", np.uint8)}),
     "a description of other numbers": lambda: rewritten({"about": np.arange(9.0)}),
