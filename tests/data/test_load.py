@@ -71,7 +71,10 @@ def test_a_limit_takes_a_sample() -> None:
     ("request_", "words"),
     [
         ({}, "by name, by the path of its file, or as a data frame"),
-        ({"name": "iris", "path": "iris.csv"}, "by name, by the path of its file, or as a data frame"),
+        (
+            {"name": "iris", "path": "iris.csv"},
+            "by name, by the path of its file, or as a data frame",
+        ),
         ({"name": "iris", "limit": 0}, "positive number of rows"),
         ({"name": "iris", "target": "species"}, "remove target = 'species'"),
         ({"name": "iris", "folder": "somewhere"}, "needs no folder"),
