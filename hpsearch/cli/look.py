@@ -10,7 +10,7 @@ import typer
 
 from hpsearch.cli.console import DEFAULT_STORAGE, Json, Storage, output, print_json, tell
 from hpsearch.cli.search import Executor, Workers
-from hpsearch.errors import RunError, StorageError
+from hpsearch.errors import RunError, StorageError, UsageError
 from hpsearch.writing import in_one_line
 
 if TYPE_CHECKING:
@@ -119,6 +119,10 @@ def best(
             "--ensemble", metavar="K", min=1, help="Average the K best; test and export that."
         ),
     ] = None,
+    boosting: Annotated[
+        bool,
+        typer.Option("--boosting", help="Let gradient boosting join the ensemble, if it helps."),
+    ] = False,
     workers: Workers = None,
     executor: Executor = None,
     storage: Storage = DEFAULT_STORAGE,
@@ -134,11 +138,19 @@ def best(
     from hpsearch.wording import seen_tables
 
     together = None
+    if boosting and ensemble is None:
+        raise UsageError("--boosting is a candidate for an ensemble; add --ensemble K")
     if ensemble is not None:
         from hpsearch.engine.ensemble import make_ensemble
 
         together = make_ensemble(
-            name, ensemble, storage=storage, workers=workers, executor=executor, tell=tell
+            name,
+            ensemble,
+            storage=storage,
+            workers=workers,
+            executor=executor,
+            tell=tell,
+            boosting=boosting,
         )
         if len(together.members) < ensemble:
             tell(f"the study has {together.candidates} configurations to average, not {ensemble}")
@@ -212,7 +224,7 @@ def _export(
     if digest is None:
         with storage_errors(store.url):
             raise RunError(why_untested(study))
-    members = None if together is None else len(together.members)
+    members = None if together is None else together.key
     content = load_model_bytes(store, study._study_id, digest, ensemble=members)
     Model.from_bytes(content).save(path)
     tell(f"wrote {path}")

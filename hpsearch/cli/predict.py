@@ -94,6 +94,8 @@ def _rows(
     network: Model, piece: Predicted, *, probabilities: bool, as_text: bool
 ) -> Iterator[list[Any]]:
     """The cells of each row."""
+    import numpy as np
+
     first = piece.start + 1
     columns: list[Iterable[Any]] = [_cells(column, as_text=as_text) for column in piece.kept]
     if not columns:
@@ -102,7 +104,7 @@ def _rows(
         codes = network.codes(piece.predictions)
         columns += [
             (network.classes[k] for k in codes),
-            map(_six_places, piece.predictions[range(len(codes)), codes]),
+            map(_six_places, np.take_along_axis(piece.predictions, codes[:, None], 1)[:, 0]),
         ]
     else:
         columns.append(float(f"{value:.10g}") for value in piece.predictions)

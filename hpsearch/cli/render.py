@@ -303,7 +303,8 @@ def ensemble_text(ensemble: Ensemble) -> Text:
     shown, title = ensemble.measure.text, ensemble.measure.title
     width = max(20, len(f"validation {title}"), *(len(b.short) for b in ensemble.baselines))
     for member in ensemble.members:
-        text.append(f"  {shown(member.together)} with  {settings_text(member.configuration)}\n")
+        who = member.kind if not member.epochs else settings_text(member.configuration)
+        text.append(f"  {shown(member.together)} with  {who}\n")
     for what, single, together in (
         (f"validation {title}", ensemble.single_validation, ensemble.validation),
         (f"test {title}", ensemble.single_test, ensemble.test),

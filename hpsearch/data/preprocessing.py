@@ -31,9 +31,20 @@ from hpsearch.data.target_encoding import crossed_encoding, encoding, width_of
 from hpsearch.errors import DataError, UsageError
 from hpsearch.setting import Setting
 
-__all__ = ["KINDS", "MOST_INDICATORS", "PREPROCESSING", "VARIANCE", "Preprocessor", "inputs_of"]
+__all__ = [
+    "KINDS",
+    "MOST_INDICATORS",
+    "PREPROCESSING",
+    "SCALES",
+    "VARIANCE",
+    "Preprocessor",
+    "inputs_of",
+]
 
 KINDS = ("none", "zero-centre", "standardize", "robust", "quantile", "pca", "whiten")
+
+SCALES = ("standardize", "robust", "quantile")
+"""Those that only scale the columns, one by one."""
 
 PREPROCESSING = Setting(
     "standardize", "What is done to the columns, fitted on the training part only.", names=KINDS

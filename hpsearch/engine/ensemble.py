@@ -6,8 +6,10 @@ part proves less with every use, and each use is counted.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
+from statistics import fmean
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -36,6 +38,8 @@ from hpsearch.storage import (
 )
 from hpsearch.training.jobs import Predictions, predictions_job
 from hpsearch.training.model import Model
+from hpsearch.training.simple_models import SimpleJob, simple_job
+from hpsearch.training.trees import Trees
 
 if TYPE_CHECKING:
     from concurrent.futures import Executor
@@ -58,12 +62,14 @@ class EnsembleMember:
         epochs: how long it trains.
         alone: its own value of the study's metric in validation.
         together: that of the ensemble once it had joined.
+        kind: "network", or "gradient boosting", which has no configuration.
     """
 
     configuration: Mapping[str, Value]
     epochs: int
     alone: float
     together: float
+    kind: str = "network"
 
 
 @dataclass(frozen=True)
@@ -88,6 +94,7 @@ class Ensemble:
         model: digest of the ensemble in the store.
         measure: what all of these are of.
         baselines: simple models that it has to be better than, as the study keeps them.
+        boosting: whether gradient boosting was a candidate.
     """
 
     study: str
@@ -105,12 +112,18 @@ class Ensemble:
     measure: Measure = ACCURACY
     difference_interval: tuple[float, float] | None = None
     baselines: tuple[Baseline, ...] = ()
+    boosting: bool = False
 
     def verdict(self, baseline: Baseline) -> WinnerIs | None:
         """What the ensemble is beside a simple model."""
         if baseline.test is None or self.test_interval is None:
             return None
         return held_against(self.test_interval, baseline.test, self.measure)
+
+    @property
+    def key(self) -> int:
+        """What it is kept by; see `ensemble_key`."""
+        return ensemble_key(len(self.members), self.boosting)
 
     @property
     def reservations(self) -> tuple[str, ...]:
@@ -155,6 +168,11 @@ class Ensemble:
         }
 
 
+def ensemble_key(members: int, boosting: bool) -> int:
+    """What an ensemble of so many members is kept by; below 0 where boosting was a candidate."""
+    return -members if boosting else members
+
+
 def make_ensemble(
     name: str,
     members: int,
@@ -163,6 +181,7 @@ def make_ensemble(
     workers: int | None = None,
     executor: str | Executor | None = None,
     tell: Callable[[str], None] = lambda _: None,
+    boosting: bool = False,
 ) -> Ensemble:
     """Average the best configurations of a finished study, and test them together once.
 
@@ -178,6 +197,7 @@ def make_ensemble(
         workers: worker processes on this machine; by default one for each processor core.
         executor: trains instead; as for `run_study`.
         tell: told what is being done.
+        boosting: whether gradient boosting with its defaults is a candidate too.
 
     Returns:
         The ensemble beside the single best.
@@ -191,14 +211,14 @@ def make_ensemble(
         raise UsageError(f"an ensemble needs at least one member, not {members}")
     with open_storage(storage, create=False) as store, storage_errors(store.url):
         study = _Finished(load_study(store, name))
-        kept = study.kept(members)
+        kept = study.kept(members, boosting)
     if kept is not None:
         return kept
     limit = study.file.search.trial_seconds
     with open_runner(storage, workers=workers, executor=executor, trial_seconds=limit) as runner:
         target = load_study(runner.store, name)
         with runner.hold(target, counted=False) as lease:
-            return _make(runner, _Finished(target), lease, members, tell)
+            return _make(runner, _Finished(target), lease, members, tell, boosting)
 
 
 class _Finished:
@@ -236,10 +256,11 @@ class _Finished:
             )
         return found
 
-    def kept(self, members: int) -> Ensemble | None:
+    def kept(self, members: int, boosting: bool) -> Ensemble | None:
         """The ensemble that the store has, unless the study has another winner since."""
-        size = min(members, len(self.candidates(members)))
-        kept = (record.read_metadata(self.target, "ensembles") or {}).get(str(size))
+        size = min(members, len(self.candidates(members)) + boosting)
+        key = ensemble_key(size, boosting)
+        kept = (record.read_metadata(self.target, "ensembles") or {}).get(str(key))
         if kept is None or kept["single"] != self.result["model"]:
             return None
         made = dict(kept["ensemble"])
@@ -253,7 +274,7 @@ class _Finished:
         others = record.read_metadata(self.target, "ensembles") or {}
         made = asdict(ensemble)
         del made["baselines"], made["measure"]  # which the study has
-        others[str(len(ensemble.members))] = {"single": self.result["model"], "ensemble": made}
+        others[str(ensemble.key)] = {"single": self.result["model"], "ensemble": made}
         with store.group():
             record.write_metadata(self.target, "ensembles", others)
             tests = self.result["tests"] + 1
@@ -262,9 +283,14 @@ class _Finished:
 
 
 def _make(
-    runner: Runner, study: _Finished, lease: Lease, members: int, tell: Callable[[str], None]
+    runner: Runner,
+    study: _Finished,
+    lease: Lease,
+    members: int,
+    tell: Callable[[str], None],
+    boosting: bool,
 ) -> Ensemble:
-    kept = study.kept(members)
+    kept = study.kept(members, boosting)
     if kept is not None:  # somebody was faster
         return kept
     file, target, result = study.file, study.target, study.result
@@ -284,20 +310,24 @@ def _make(
         candidates = study.candidates(members)
         tell(f"training {len(candidates)} configurations again, to choose the members")
         again = _train_again(run, candidates)
+        joining = again + ([_boosted(run, again[0])] if boosting else [])
         steps = forward_selection(
-            [one.predictions for one in again],
+            [one.predictions for one in joining],
             again[0].y,
-            min(members, len(again)),
+            min(members, len(joining)),
             lambda k, predictions: metric.score(
                 metric.value(again[0].y[k], predictions, again[0].weight[k])
             ),
         )
         tell(f"training {len(steps)} of them on training and validation data together")
-        chosen = [candidates[step.candidate].slot for step in steps]
+        networks = [step.candidate for step in steps if step.candidate < len(again)]
+        chosen = [candidates[number].slot for number in networks]
         plans = [(slot.configuration, slot.epochs) for slot in chosen]
         trained = refit_all(run, plans, "a member's last training")
-    threshold = _threshold(metric, again, steps) if file.objective.threshold else None
-    model = model_of(dataset, [refit for refit, _ in trained], threshold, metric.positive)
+        trees = [_last_trees(run)] if len(networks) < len(steps) else []
+    threshold = _threshold(metric, joining, steps) if file.objective.threshold else None
+    refits = [refit for refit, _ in trained]
+    model = model_of(dataset, refits, threshold, metric.positive, trees)
     test = splits[0].test
     X, y, weight = dataset.X[test], dataset.y[test], dataset.weights_of(test)
     predictions = decided(metric, model.answers(X), threshold)
@@ -307,16 +337,9 @@ def _make(
     difference = difference_interval(metric, y, predictions, of_single, **certain)
     ensemble = Ensemble(
         study=target.study_name,
-        members=tuple(
-            EnsembleMember(
-                dict(sorted(slot.configuration.items())),
-                slot.epochs,
-                metric.of_score(again[step.candidate].score),
-                metric.of_score(step.score),
-            )
-            for slot, step in zip(chosen, steps, strict=True)
-        ),
-        candidates=len(candidates),
+        members=tuple(_member(step, candidates, joining, metric) for step in steps),
+        candidates=len(joining),
+        boosting=boosting,
         raced=bool(study.raced),
         unlike=sum(a.score != r.score for a, r in zip(again, candidates, strict=True)),
         single_validation=metric.of_score(again[0].score),
@@ -334,16 +357,52 @@ def _make(
         "study": target.study_name,
         "strategy": file.search.strategy,
         "target": file.data.target,
-        "positive": metric.positive,
         "metric": metric.name,
     }
     content = replace(model, origin=about | {"ensemble": ensemble.document()}).to_bytes()
-    digest = save_model_bytes(
-        runner.store, target._study_id, content, ensemble=len(ensemble.members)
-    )
+    digest = save_model_bytes(runner.store, target._study_id, content, ensemble=ensemble.key)
     ensemble = replace(ensemble, model=digest)
     study.keep(runner.store, ensemble)
     return ensemble
+
+
+def _member(
+    step: Step, candidates: Sequence[Result], joining: Sequence[Predictions], metric: Metric
+) -> EnsembleMember:
+    alone = metric.of_score(joining[step.candidate].score)
+    together = metric.of_score(step.score)
+    if step.candidate == len(candidates):
+        return EnsembleMember({}, 0, alone, together, "gradient boosting")
+    slot = candidates[step.candidate].slot
+    return EnsembleMember(dict(sorted(slot.configuration.items())), slot.epochs, alone, together)
+
+
+def _boosted(run: Run, beside: Predictions) -> Predictions:
+    """What gradient boosting says of the validation rows, fitted to each fold's training rows.
+
+    Args:
+        run: of the study.
+        beside: a network's, whose rows they are.
+    """
+    jobs = [
+        SimpleJob(run.data, "boosting", run.study.seed, math.inf, fold)
+        for fold in range(len(run.splits))
+    ]
+    found = run_jobs(run.jobs(simple_job), jobs, "a gradient boosting")
+    predictions = tuple(one.predictions for one in found)
+    metric = run.metric
+    scores = [
+        metric.score(metric.value(y, p, weight))
+        for y, p, weight in zip(beside.y, predictions, beside.weight, strict=True)
+    ]
+    return Predictions(fmean(scores), True, predictions, beside.y, beside.weight)
+
+
+def _last_trees(run: Run) -> Trees:
+    """Gradient boosting fitted to training and validation rows together."""
+    job = SimpleJob(run.data, "boosting", run.study.seed, math.inf, keep=True)
+    [found] = run_jobs(run.jobs(simple_job, last=True), [job], "the last gradient boosting")
+    return Trees(found.trees, len(run.dataset.classes))
 
 
 def _threshold(metric: Metric, again: Sequence[Predictions], steps: Sequence[Step]) -> float:

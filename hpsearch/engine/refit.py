@@ -11,6 +11,7 @@ from hpsearch.metrics.labels import POSITIVE
 from hpsearch.search.base import Configuration, slot_seed
 from hpsearch.training.jobs import Refit, RefitJob, refit_job
 from hpsearch.training.model import Member, Model
+from hpsearch.training.trees import Trees
 
 __all__ = ["model_of", "refit_all"]
 
@@ -54,6 +55,7 @@ def model_of(
     refits: Iterable[Refit],
     threshold: float | None = None,
     positive: int = POSITIVE,
+    trees: Sequence[Trees] = (),
 ) -> Model:
     """What refits on a data set make together, without saying where it came from.
 
@@ -62,6 +64,7 @@ def model_of(
         refits: the networks.
         threshold: from which probability on a row gets the positive label of two; None: from half.
         positive: the code of that label.
+        trees: boosted trees among them.
     """
     return Model(
         tuple(
@@ -72,6 +75,7 @@ def model_of(
         dataset.categories,
         decimal_comma=dataset.account.decimal_comma,
         threshold=None if threshold is None else (positive, threshold),
+        trees=tuple(trees),
         dates=dataset.account.dates,
     )
 

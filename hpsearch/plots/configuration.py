@@ -131,8 +131,9 @@ def _data(data: Mapping[str, Any]) -> dict[str, str]:
         return {}
     classes = len(data["classes"])
     facts = {
-        "data": f"{data['name']}: {data['rows']} rows, {data['columns']} columns, "
-        f"{classes} classes",
+        "data": f"{data['name']}: {data['rows']} rows, {data['columns']} columns, {classes} classes"
+        if classes
+        else "a quantity as the target",
         "data fingerprint": str(data["fingerprint"]),
     }
     told: dict[str, list[str]] = {}

@@ -28,7 +28,7 @@ def save_model_bytes(
         storage: where the study is.
         study_id: Optuna's.
         content: of the model file.
-        ensemble: the number of its members, for an ensemble.
+        ensemble: the number of its members, for an ensemble; below 0 if boosting might join it.
 
     Returns:
         The digest that `load_model_bytes` asks for.

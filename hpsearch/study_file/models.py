@@ -20,7 +20,7 @@ from pydantic import (
 from pydantic_core import CoreSchema
 
 from hpsearch.data import DATASETS
-from hpsearch.data.preprocessing import KINDS
+from hpsearch.data.preprocessing import KINDS, PREPROCESSING, SCALES
 from hpsearch.data.splits import KINDS as KINDS_OF_SPLITS
 from hpsearch.errors import SpaceError, UsageError, nearest, shown
 from hpsearch.metrics import DEFAULT, OWN, POSITIVE, Metric, Task, check_metric, metric_named
@@ -277,6 +277,12 @@ class DataSection(_Table):
     )
     fold_repeats: Whole = _key(1, "How often the folds are drawn anew.", ge=1, le=20)
     preprocessing: Annotated[NameSetting, OneOf(KINDS)] = _setting("preprocessing")
+    columns: Annotated[NameSetting, OneOf(SCALES)] | None = _key(
+        None,
+        f"The same, where it only scales the columns: {', '.join(SCALES)}; it stands for "
+        "preprocessing.",
+        example="quantile",
+    )
     variance: FloatSetting = _setting("variance")
 
     @field_validator("ordered")
@@ -291,6 +297,12 @@ class DataSection(_Table):
     def _one_source(self) -> DataSection:
         if self.name is not None and self.path is not None:
             raise ValueError("has both name (a known data set) and path (a file); keep one of them")
+        return self
+
+    @model_validator(mode="after")
+    def _one_scale(self) -> DataSection:
+        if self.columns is not None and self.preprocessing != PREPROCESSING.default:
+            raise ValueError("has columns and preprocessing, which say the same; keep one of them")
         return self
 
     @model_validator(mode="after")
@@ -646,6 +658,8 @@ class StudyFile(_Table):
             for name in type(section).model_fields
             if name in SETTINGS
         }
+        if self.data.columns is not None:
+            given["preprocessing"] = self.data.columns
         return {k: SETTINGS[k].default if isinstance(v, dict) else v for k, v in given.items()}
 
     def class_weights(self, classes: Sequence[str | int]) -> tuple[float, ...] | None:

@@ -29,9 +29,10 @@ from hpsearch.data.in_memory import numbers_of
 from hpsearch.data.preprocessing import Preprocessor
 from hpsearch.data.target import Scale
 from hpsearch.errors import DataError, UsageError, shown
-from hpsearch.metrics import DEFAULT, POSITIVE, Metric, Task, metric_named
+from hpsearch.metrics import DEFAULT, Task
 from hpsearch.nn import Network, NetworkConfig, state_shapes
 from hpsearch.shapes import a_number, fits
+from hpsearch.training.trees import Trees
 from hpsearch.writing import json_text, write_whole
 
 if TYPE_CHECKING:
@@ -91,6 +92,7 @@ class Model:
         dates: columns that are made of dates, as in `hpsearch.data.account.Account`.
         threshold: of two classes the code of one, and from which probability on a row gets its
             label; None for the likelier one.
+        trees: boosted trees that are averaged with the networks.
     """
 
     members: tuple[Member, ...]
@@ -101,6 +103,7 @@ class Model:
     decimal_comma: tuple[str, ...] = ()
     dates: Mapping[str, tuple[str, str, bool]] = field(default_factory=dict)
     threshold: tuple[int, float] | None = None
+    trees: tuple[Trees, ...] = ()
 
     def predict_proba(self, X: Any) -> np.ndarray:
         """The probability of each class; of an ensemble the mean over its members.
@@ -126,6 +129,8 @@ class Model:
         chances = np.zeros((len(X), len(self.classes)), dtype=np.float32)
         for _, network, rows, prepared in self._pieces(X):
             chances[rows] += network.predict_proba(prepared)
+        for trees in self.trees:
+            chances += trees.answers(X)
         return self._answers(chances)
 
     def predict(self, X: Any) -> np.ndarray:
@@ -145,6 +150,8 @@ class Model:
         for member, network, rows, prepared in self._pieces(X):
             assert member.scale is not None, "it was checked as the model was made"
             values[rows, 0] += member.scale.restored(network.predict_outputs(prepared))
+        for trees in self.trees:
+            values[:, 0] += trees.answers(X)
         return self._answers(values)[:, 0]
 
     def codes(self, probabilities: np.ndarray) -> np.ndarray:
@@ -173,19 +180,15 @@ class Model:
         return target if isinstance(target, str) else None
 
     @property
-    def metric(self) -> Metric:
-        """The metric that it was chosen by.
+    def metric(self) -> str:
+        """The name of the metric that it was chosen by."""
+        metric = self.origin.get("metric")
+        return metric if isinstance(metric, str) else DEFAULT[self.task]
 
-        Raises:
-            HpsearchError: the file says one that does not fit it.
-        """
-        name, positive = self.origin.get("metric"), self.origin.get("positive")
-        return metric_named(
-            name if isinstance(name, str) else DEFAULT[self.task],
-            self.task,
-            len(self.classes),
-            positive if positive in (0, 1) else POSITIVE,
-        )
+    @property
+    def positive(self) -> int:
+        """The code of the class that its metric looks for, of two."""
+        return 0 if self.origin.get("positive") == 0 else 1
 
     @property
     def task(self) -> Task:
@@ -221,7 +224,7 @@ class Model:
 
     def _answers(self, sums: np.ndarray) -> np.ndarray:
         """The means over the networks, once they are all numbers."""
-        sums /= len(self.members)
+        sums /= len(self.members) + len(self.trees)
         unknown = np.flatnonzero(~np.isfinite(sums).all(axis=1))
         if len(unknown):
             raise DataError(
@@ -232,7 +235,7 @@ class Model:
 
     @cached_property
     def _built(self) -> list[Network]:
-        if not self.members:
+        if not self.members and not self.trees:
             raise DataError("a model needs at least one network, and this one has none")
         return [self._build(member) for member in self.members]
 
@@ -281,6 +284,10 @@ class Model:
             arrays |= {f"{n}/network/{k}": v for k, v in member.state.items()}
             state = member.preprocessor.state()
             arrays |= {f"{n}/preprocessing/{k}": v for k, v in state.items()}
+        arrays |= {
+            f"{n}/trees": np.frombuffer(trees.content, np.uint8)
+            for n, trees in enumerate(self.trees)
+        }
         arrays["about"] = np.frombuffer(json_text(about).encode(), np.uint8)
         buffer = io.BytesIO()
         np.savez_compressed(buffer, **arrays)  # type: ignore[arg-type]
@@ -354,7 +361,10 @@ class Model:
                 tuple(about["decimal_comma"]),
                 {name: _date_part(part) for name, part in about.get("dates", {}).items()},
                 _threshold(about.get("threshold"), about["classes"]),
+                _trees(arrays, len(about["classes"])),
             )
+            for trees in model.trees:
+                _ = trees.model
             _ = model._built
         return model
 
@@ -404,6 +414,12 @@ def _damage_named(name: str) -> Iterator[None]:
 
 def _part(arrays: Mapping[str, np.ndarray], prefix: str) -> dict[str, np.ndarray]:
     return {k.removeprefix(prefix): v for k, v in arrays.items() if k.startswith(prefix)}
+
+
+def _trees(arrays: Mapping[str, np.ndarray], classes: int) -> tuple[Trees, ...]:
+    """The boosted trees among the arrays, in the order of their numbers."""
+    found = sorted(name for name in arrays if name.endswith("/trees"))
+    return tuple(Trees(arrays[name].astype(np.uint8).tobytes(), classes) for name in found)
 
 
 def _threshold(kept: object, classes: Sequence[object]) -> tuple[int, float] | None:

@@ -20,6 +20,8 @@ from hpsearch.data.plain import clean, trimmed
 from hpsearch.data.tables import table_pieces
 from hpsearch.data.tabular import with_names
 from hpsearch.errors import DataError, HpsearchError, UnknownNameError
+from hpsearch.metrics import metric_named
+from hpsearch.metrics.threshold import decided
 from hpsearch.training.model import Model
 
 __all__ = ["Predicted", "predict_file"]
@@ -76,7 +78,7 @@ def predict_file(
             raise DataError(f"{file} has arrays, and no column {keep[0]!r} to keep.")
         X = npz_features(file, len(model.feature_names))
         unlike.add(X)
-        yield Predicted(0, model.answers(X))
+        yield Predicted(0, _predictions(model, X))
         _tell(unlike.told(), tell)
         return
     if not file.name.endswith(TABLE_SUFFIXES):
@@ -98,7 +100,7 @@ def predict_file(
         X = reader.samples(table, start)
         unlike.add(X)
         try:
-            predictions = model.answers(X)
+            predictions = _predictions(model, X)
         except DataError as error:
             more = f"; rows are counted from row {start + 1:,}" if start else ""
             raise DataError(f"{error}{more}") from None
@@ -132,6 +134,10 @@ def _look(
             return common_schema(kinds)
         # Numbers in some lines and text in others are text, which was not looked at as such.
         schema, reader.rows = common_schema(kinds), 0
+
+
+def _predictions(model: Model, X: np.ndarray) -> np.ndarray:
+    return (model.predict_proba if model.classes else model.predict)(X)
 
 
 def _state(file: Path) -> tuple[int, int]:
@@ -219,7 +225,8 @@ class Scored:
         self._why: HpsearchError | None = None
         self._strange = 0
         try:
-            self._metric = model.metric
+            count = len(model.classes)
+            self._metric = metric_named(model.metric, model.task, count, model.positive)
         except HpsearchError as error:
             self._why = error
 
@@ -245,9 +252,9 @@ class Scored:
             known = np.isfinite(y)
         self._true.append(y[known])
         # Half the memory of what NumPy has them in, as exact as a network is.
-        predictions = predictions[known]
-        labels = self.model.classes and self._metric.needs == "labels"
-        needed = self.model.codes(predictions) if labels else self._metric.needed(predictions)
+        threshold = None if self.model.threshold is None else self.model.threshold[1]
+        read = decided(self._metric, predictions[known], threshold)
+        needed = self._metric.needed(read)
         self._predicted.append(needed.astype(np.int32 if needed.dtype.kind == "i" else np.float32))
 
     def told(self) -> str:

@@ -10,7 +10,7 @@ from __future__ import annotations
 import time
 import warnings
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 
 from hpsearch.data import DataHandle, Preprocessor
 from hpsearch.data.store import Undivided
+from hpsearch.training.trees import kept_trees
 
 __all__ = ["SIMPLE_MODELS", "SimpleJob", "SimpleResult", "models_for", "simple_job"]
 
@@ -45,6 +46,7 @@ class SimpleJob:
         seconds: that fitting may take.
         fold: whose training part it sees, and whose validation part it answers; None for the rows
             of the winner's last training and of the test.
+        keep: whether the fitted trees are given back; of a boosting.
     """
 
     data: DataHandle
@@ -52,6 +54,7 @@ class SimpleJob:
     seed: int
     seconds: float
     fold: int | None = None
+    keep: bool = False
 
 
 @dataclass(frozen=True)
@@ -63,11 +66,13 @@ class SimpleResult:
             (n,).
         seconds: that fitting and asking took.
         cut: how far it came where its time was over, in words; empty if it was fitted whole.
+        trees: what `Trees` needs, where they are asked for.
     """
 
     predictions: NDArray[np.float64]
     seconds: float
     cut: str = ""
+    trees: bytes = b""
 
 
 def models_for(rows: int) -> tuple[str, ...]:
@@ -88,7 +93,8 @@ def simple_job(job: SimpleJob, stop: Callable[[], bool] | None = None) -> Simple
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # that a default did not converge is no news here
         predictions, cut = SIMPLE_MODELS[job.kind](asked)
-    return SimpleResult(predictions, time.perf_counter() - start, cut)
+        trees = kept_trees(asked.fitted[0]) if job.keep else b""
+    return SimpleResult(predictions, time.perf_counter() - start, cut, trees)
 
 
 @dataclass(frozen=True, eq=False)
@@ -96,6 +102,7 @@ class _Asked:
     rows: Undivided
     job: SimpleJob
     stop: Callable[[], bool]
+    fitted: list[Any] = field(default_factory=list)
 
     @property
     def classes(self) -> int:
@@ -158,6 +165,7 @@ def _boosting(asked: _Asked) -> Fitted:
     kind = HistGradientBoostingClassifier if asked.classes else HistGradientBoostingRegressor
     model = kind(random_state=job.seed, categorical_features=few or None, warm_start=True)
     whole, deadline = model.max_iter, time.perf_counter() + job.seconds
+    asked.fitted.append(model)
     cut = ""
     for trees in range(TREES, whole + TREES, TREES):
         model.set_params(max_iter=min(trees, whole))
