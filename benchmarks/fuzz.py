@@ -542,6 +542,7 @@ def use_data(rng: random.Random, folder: Path) -> None:
     """What check and predict do with a file of data."""
     from hpsearch.data import load_dataset
     from hpsearch.data.features import load_features
+    from hpsearch.data.tables import read_table, table_pieces
     from hpsearch.errors import HpsearchError
 
     [file] = folder.iterdir()
@@ -550,6 +551,10 @@ def use_data(rng: random.Random, folder: Path) -> None:
         load_features(file, ["c0", "y"], {1: ("a", "b")})
     with contextlib.suppress(HpsearchError):
         load_features(file, ["y"], {})
+    with contextlib.suppress(HpsearchError):
+        if file.suffix != ".npz":
+            rows = sum(piece.num_rows for piece in table_pieces(file))
+            assert rows == read_table(file).num_rows, rows
     limit = rng.choice([None, None, 20])
     _learn(rng, load_dataset(path=file, target=target, limit=limit))
 

@@ -129,7 +129,10 @@ class FeatureReader:
         if self.rows == 0:
             raise DataError(f"{self.name} has a header and no rows.")
         extra = sorted(self.columns.keys() - {*needed, *known})
-        return [f"columns the model does not use are ignored: {listed(extra, TOLD)}"] * bool(extra)
+        if not extra:
+            return []
+        named = listed(list(map(quoted, extra)), TOLD)
+        return [f"columns the model does not use are ignored: {named}"]
 
     def samples(self, table: Any, start: int = 0) -> NDArray[np.float32]:
         """Rows as a model reads them.

@@ -55,14 +55,14 @@ def test_rows_are_numbered_or_columns_carried_along(capsys: pytest.CaptureFixtur
     numbered, told = predicted(capsys)
     assert numbered[0] == "row,label,probability"
     assert [line.split(",")[0] for line in numbered[1:]] == ["1", "2", "3"]
-    assert told == ["columns the model does not use are ignored: answer, id"]
+    assert told == ["columns the model does not use are ignored: 'answer', 'id'"]
     kept, told = predicted(capsys, "--keep", "id", "--keep", "size")
     assert kept[0] == "id,size,label,probability"
     assert [line.split(",")[:2] for line in kept[1:]] == [["p1", "2"], ["p2", "3"], ["p3", "1"]]
     assert [line.split(",")[2:] for line in kept[1:]] == [
         line.split(",")[1:] for line in numbered[1:]
     ]
-    assert told == ["columns the model does not use are ignored: answer"]
+    assert told == ["columns the model does not use are ignored: 'answer'"]
 
 
 def test_a_kept_column_called_as_ours_is_no_other(capsys: pytest.CaptureFixture[str]) -> None:

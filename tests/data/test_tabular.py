@@ -189,7 +189,7 @@ class TestFeatures:
         nan = np.nan
         np.testing.assert_array_equal(X, np.array([[20, 0, nan, 1], [nan, 1, 1, 2]]))
         assert X.dtype == np.float32
-        assert "are ignored: id" in caplog.text
+        assert "are ignored: 'id'" in caplog.text
         assert "1 row of 'colour': 'green' (1) is new" in caplog.text
 
     def test_a_column_that_is_empty_in_the_file_is_missing(self, tmp_path: Path) -> None:
