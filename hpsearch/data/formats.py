@@ -160,7 +160,7 @@ def telling(texts: Any, others: Sequence[str] = ()) -> list[str]:
 
     >>> import pyarrow as pa
     >>> first = telling(pa.array(["1,234", "5,678"]))
-    >>> as_numbers(pa.array(["1,234", *telling(pa.array(["3,5"]), first)])).values[0]
+    >>> float(as_numbers(pa.array(["1,234", *telling(pa.array(["3,5"]), first)])).values[0])
     1.234
     """
     arrays = [pa.array(others, pa.string()), *pieces(texts)]

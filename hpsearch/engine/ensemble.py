@@ -357,6 +357,7 @@ def _make(
         "study": target.study_name,
         "strategy": file.search.strategy,
         "target": file.data.target,
+        "positive": metric.positive,
         "metric": metric.name,
     }
     content = replace(model, origin=about | {"ensemble": ensemble.document()}).to_bytes()

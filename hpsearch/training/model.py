@@ -29,7 +29,7 @@ from hpsearch.data.in_memory import numbers_of
 from hpsearch.data.preprocessing import Preprocessor
 from hpsearch.data.target import Scale
 from hpsearch.errors import DataError, UsageError, shown
-from hpsearch.metrics import DEFAULT, Task
+from hpsearch.metrics import DEFAULT, POSITIVE, Metric, Task, metric_named
 from hpsearch.nn import Network, NetworkConfig, state_shapes
 from hpsearch.shapes import a_number, fits
 from hpsearch.training.trees import Trees
@@ -180,10 +180,19 @@ class Model:
         return target if isinstance(target, str) else None
 
     @property
-    def metric(self) -> str:
-        """The name of the metric that it was chosen by."""
-        metric = self.origin.get("metric")
-        return metric if isinstance(metric, str) else DEFAULT[self.task]
+    def metric(self) -> Metric:
+        """The metric that it was chosen by.
+
+        Raises:
+            HpsearchError: the file says one that does not fit it.
+        """
+        name, positive = self.origin.get("metric"), self.origin.get("positive")
+        return metric_named(
+            name if isinstance(name, str) else DEFAULT[self.task],
+            self.task,
+            len(self.classes),
+            positive if positive in (0, 1) else POSITIVE,
+        )
 
     @property
     def task(self) -> Task:

@@ -111,7 +111,7 @@ def test_a_study_of_a_frame_and_its_model(
     assert "names no data, which are given in Python" in " ".join(capsys.readouterr().out.split())
 
     model = Model.load("m.npz")
-    assert (model.target, model.metric) == ("kind", "accuracy")
+    assert (model.target, model.metric.name) == ("kind", "accuracy")
     frame.to_csv("ducks.csv", index=False)
     assert run(["predict", "m.npz", "ducks.csv", "--proba"]) == 0
     lines = [line.split(",") for line in capsys.readouterr().out.splitlines()[1:]]

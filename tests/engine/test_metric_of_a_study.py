@@ -88,7 +88,7 @@ def test_a_loss_is_minimized_from_the_first_trial_to_the_test(
     assert beside.value == pytest.approx(np.log(3), abs=0.05)
     assert summary.verdict(beside) == "better"
     sentence = result_sentence(summary)
-    assert "has a log loss of" in sentence
+    assert "has a test log loss of" in sentence
     assert "its validation log loss was" in sentence
     assert "accura" not in sentence + note_markdown(read_view(open_storage(db), "s"))
     assert summary.document()["metric"] == "log_loss"
