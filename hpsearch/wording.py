@@ -331,13 +331,13 @@ def beside(summary: Summary) -> str:
         near = amount(low) if low >= 0 else amount(low, "worse" if better > 0 else "better")
         far = amount(high) if low >= 0 else amount(high, "better" if better > 0 else "worse")
         told += f" (95% interval {near} to {far})"
+    if better > 0 and not rival.surely_better:
+        told += ", which may be chance"
     if rival.cut:
         told += f", though it was cut after {rival.cut}"
     if rival.surely_better:
         trees = rival.kind == "boosting"
         told += f": this table may be better served by {'trees' if trees else 'it'}"
-    elif better > 0:
-        told += ", which may be chance"
     return f"{told}."
 
 

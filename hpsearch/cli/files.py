@@ -142,7 +142,7 @@ def _obvious_target(file: Path) -> str | None:
     found = [column for column in columns if column.lower() in TARGETS]
     if columns and len(found) != 1:
         raise UsageError(
-            f"{file}: which column holds the classes? Name it with --target: {listed(columns, 10)}"
+            f"{file}: which column is to be learned? Name it with --target: {listed(columns, 10)}"
         )
     return found[0] if found else None
 

@@ -61,7 +61,7 @@ def load_dataset(
         path: a table (.csv, .tsv, .jsonl, each also .gz; .parquet, .feather, .arrow, .xlsx) or
             arrays (.npz), instead of a name.
         frame: a data frame of pandas or Polars, or an Arrow table, instead of either.
-        target: the column that holds the classes; for tables and openml only.
+        target: the column that is learned; for tables and openml only.
         folder: where the files of fashion-mnist or cifar-10 are, or openml's cache.
         limit: keep a stratified sample of so many rows, drawn with seed 0.
         exclude: columns to leave out, by name; the columns of arrays (.npz) are x0, x1, ...

@@ -59,7 +59,7 @@ def dataset_from_table(
     Args:
         name: the data set, for messages and reports.
         table: a ``pyarrow.Table``.
-        target: the name of the column that holds the classes.
+        target: the name of the column that is learned.
         said: what the study says of the columns.
         told: what else the account is to remark, of the file.
         parts: the part of each row, where it comes from a file of its own: see `Division`.
@@ -147,7 +147,7 @@ def _known_target(name: str, target: str | None, columns: Sequence[str]) -> str:
     """The target, once it is one of the columns."""
     if target is None:
         raise DataError(
-            f"{name}: which column holds the classes? Set target to one of: "
+            f"{name}: which column is to be learned? Set target to one of: "
             f"{listed(columns, TOLD)}."
         )
     if target not in columns:

@@ -8,7 +8,7 @@ end; its figures are kept with the study's data and result, so that reading them
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from statistics import fmean
 from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from hpsearch.engine.metadata import SIMPLE_MODEL, read_metadata
 from hpsearch.metrics import ACCURACY, Measure, Metric
-from hpsearch.metrics.intervals import wilson_interval
+from hpsearch.metrics.intervals import difference_interval, wilson_interval
 
 if TYPE_CHECKING:
     import optuna
@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 __all__ = [
     "Baseline",
     "WinnerIs",
+    "beside_winner",
     "constant",
     "held_against",
     "held_in_validation",
@@ -35,7 +36,7 @@ __all__ = [
 ]
 
 WinnerIs: TypeAlias = Literal["better", "no better", "worse"]
-"""What a winner is beside a simple model, by the 95% interval of the winner's metric."""
+"""What a winner is beside a simple model, by a 95% interval on the rows that both predict."""
 
 LABEL = 24
 """Characters of a class's name; longer ones are cut."""
@@ -51,6 +52,8 @@ class Baseline:
         short: the same for tables: "always 'no'".
         validation: the study's metric on the validation part, the mean over the folds.
         test: the same on the test part; None until the winner is tested.
+        difference: the 95% interval of how far the winner is above it on the test rows, in the
+            metric's own units; None where the winner's own interval tells.
     """
 
     name: str
@@ -58,6 +61,7 @@ class Baseline:
     short: str
     validation: float
     test: float | None = None
+    difference: tuple[float, float] | None = None
 
     @property
     def value(self) -> float:
@@ -122,6 +126,38 @@ def constant(dataset: Dataset, splits: Sequence[Split], metric: Metric) -> Basel
     )
 
 
+def beside_winner(
+    constants: Sequence[Baseline],
+    dataset: Dataset,
+    split: Split,
+    metric: Metric,
+    predictions: np.ndarray,
+    groups: np.ndarray | None,
+) -> list[Baseline]:
+    """Simple models beside the winner's predictions for the test rows.
+
+    Plain accuracy has Wilson's interval, which a share is held against as it is. Of any other
+    metric the rows that are hard for the winner are hard for the constant predictor too, so that
+    the difference is what is estimated, on the same rows.
+
+    Args:
+        constants: as `simple_models` has them.
+        dataset: has the labels.
+        split: of the first fold.
+        metric: of the study.
+        predictions: the winner's, as the metric reads them.
+        groups: which group each test row belongs to (n,), where rows were divided by group.
+    """
+    known = np.concatenate([split.train, split.validation])
+    y, weight = dataset.y[split.test], dataset.weights_of(split.test)
+    answer = metric.best_constant(dataset.y[known], dataset.weights_of(known))
+    if answer is None or (metric.name == ACCURACY.name and weight is None and groups is None):
+        return list(constants)
+    answers = np.broadcast_to(answer, (len(y), *answer.shape))
+    ends = difference_interval(metric, y, predictions, answers, weight=weight, groups=groups)
+    return [replace(one, difference=None if ends is None else (ends.low, ends.high)) for one in constants]
+
+
 def read_baselines(study: optuna.Study) -> tuple[Baseline, ...]:
     """The simple models that are kept with a study; none before its data were read.
 
@@ -130,7 +166,15 @@ def read_baselines(study: optuna.Study) -> tuple[Baseline, ...]:
     """
     kept = read_metadata(study, "result") or read_metadata(study, "data")
     models = kept["baselines"] if kept else ()
-    return tuple(Baseline(**{name: one[name] for name in SIMPLE_MODEL}) for one in models)
+    return tuple(
+        Baseline(**{name: one[name] for name in SIMPLE_MODEL} | {"difference": _ends(one)})
+        for one in models
+    )
+
+
+def _ends(kept: dict[str, Any]) -> tuple[float, float] | None:
+    ends = kept.get("difference")
+    return None if ends is None else (ends[0], ends[1])
 
 
 def held_against(interval: Sequence[float], baseline: float, measure: Measure) -> WinnerIs:

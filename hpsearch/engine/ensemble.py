@@ -357,6 +357,7 @@ def _make(
         "study": target.study_name,
         "strategy": file.search.strategy,
         "target": file.data.target,
+        "weight": file.data.weight,
         "positive": metric.positive,
         "metric": metric.name,
     }

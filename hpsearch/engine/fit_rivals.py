@@ -38,7 +38,7 @@ START_SECONDS = 60.0
 
 NAMES = {
     "linear": {"classification": "logistic regression", "regression": "ridge regression"},
-    "neighbours": dict.fromkeys(("classification", "regression"), "5 nearest neighbours"),
+    "neighbours": dict.fromkeys(("classification", "regression"), "nearest neighbours"),
     "boosting": dict.fromkeys(("classification", "regression"), "gradient boosting"),
 }
 

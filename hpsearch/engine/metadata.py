@@ -38,7 +38,7 @@ SIMPLE_MODEL: Mapping[str, Any] = {
     "validation": a_number,
     "test": or_none(a_number),
 }
-"""What is kept of a `Baseline`."""
+"""What is kept of a `Baseline`, with the interval of a difference where there is one."""
 
 RIVAL: Mapping[str, Any] = {
     "kind": str,
@@ -65,7 +65,7 @@ RESULT: Mapping[str, Any] = {
     "seconds": a_number,
     "model": str,
     "budget": {"trials": a_count, "seconds": or_none(a_number), "flops": or_none(a_number)},
-    "baselines": [SIMPLE_MODEL],
+    "baselines": [lambda one: _a_baseline(one)],
 }
 
 STAGE: Mapping[str, Any] = {
@@ -83,6 +83,12 @@ EARLIER: Mapping[str, Any] = {
     "score": or_none(a_number),
 }
 """What is kept of a result of an earlier study."""
+
+
+def _a_baseline(value: object) -> bool:
+    if not fits(value, SIMPLE_MODEL):
+        return False
+    return fits(value.get("difference"), or_none(_a_pair))  # type: ignore[attr-defined]
 
 
 def _a_pair(value: object) -> bool:
@@ -128,7 +134,7 @@ SHAPES: Mapping[str, Any] = {
         "validation": a_count,
         "test": a_count,
         "account": is_account,
-        "baselines": [SIMPLE_MODEL],
+        "baselines": [lambda one: _a_baseline(one)],
     },
     "stage": lambda stage: (
         fits(stage, STAGE)

@@ -17,7 +17,7 @@ import numpy as np
 
 from hpsearch.data import write_store
 from hpsearch.engine import record
-from hpsearch.engine.baselines import simple_models
+from hpsearch.engine.baselines import beside_winner, simple_models
 from hpsearch.engine.budget import make_search, plan_search
 from hpsearch.engine.dispatch import Dispatcher
 from hpsearch.engine.events import Beside, DataReady, Finished, OnEvent, WinnerNamed
@@ -139,6 +139,11 @@ def _given(study: StudyFile, data: Any, target: str | None) -> tuple[StudyFile, 
         )
     from hpsearch.data.frames import FRAME, as_table
 
+    if target is not None and not isinstance(target, str):
+        raise UsageError(
+            f"target is the name of a column of data, and not {type(target).__name__}; put the "
+            "labels into data as a column, and give its name"
+        )
     if target is not None:
         section = section.model_copy(update={"target": target})
     return study.model_copy(update={"data": section}), as_table(FRAME, data)
@@ -290,6 +295,7 @@ def _complete(
         "study": study.name,
         "strategy": study.search.strategy,
         "target": study.data.target,
+        "weight": study.data.weight,
         "positive": metric.positive,
     }
     model = model_of(run.dataset, [refit], threshold, metric.positive)
@@ -300,12 +306,15 @@ def _complete(
         "seconds": study.search.seconds if out_of_time else None,
         "flops": study.search.total_flops if unpaid else None,
     }
-    beside = [baseline.kept(tested=True) for baseline in ready.baselines]
+    read, groups = decided(metric, refit.predictions, threshold), run.groups_of(test)
+    constants = beside_winner(ready.baselines, run.dataset, run.splits[0], metric, read, groups)
+    beside = [baseline.kept(tested=True) for baseline in constants]
     result = figures | {"model": digest, "budget": budget, "baselines": beside}
-    if not run.tested and (seen := looked_at(refit.predictions, y, metric.positive)) is not None:
+    seen = looked_at(refit.predictions, y, metric.positive, threshold)
+    if not run.tested and seen is not None:
         record.write_metadata(target, TESTED, seen)
     record.write_metadata(target, "result", result)
-    return decided(metric, refit.predictions, threshold)
+    return read
 
 
 def _threshold(run: Run, winner: Winner, results: Sequence[Result]) -> float:

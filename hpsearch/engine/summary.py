@@ -230,6 +230,8 @@ class Summary:
     def verdict(self, baseline: Baseline) -> WinnerIs | None:
         """What the winner, or the best so far, is beside a simple model; None if nobody knows."""
         if self.test is not None:
+            if baseline.difference is not None:
+                return held_against(baseline.difference, 0.0, self.measure)
             if baseline.test is None or self.test_interval is None:
                 return None
             return held_against(self.test_interval, baseline.test, self.measure)

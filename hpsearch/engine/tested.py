@@ -79,7 +79,10 @@ def measured(
 
 
 def looked_at(
-    predictions: np.ndarray, y: np.ndarray, positive: int = POSITIVE
+    predictions: np.ndarray,
+    y: np.ndarray,
+    positive: int = POSITIVE,
+    threshold: float | None = None,
 ) -> dict[str, Any] | None:
     """What pictures of the test part need, in terms of JSON.
 
@@ -87,6 +90,7 @@ def looked_at(
         predictions: as for `measured`.
         y: likewise.
         positive: the code of the class that is looked for, of two.
+        threshold: as for `measured`.
 
     Returns:
         Of classes the confusion matrix, curves, and the calibration: of the positive class of two,
@@ -100,6 +104,8 @@ def looked_at(
         predicted, true, quantiles = _digits([seen.predicted, seen.true, seen.quantiles])
         return {"predicted": predicted, "true": true, "quantiles": quantiles}
     classes, labels = predictions.shape[1], predictions.argmax(axis=1)
+    if threshold is not None:
+        labels = np.where(predictions[:, positive] >= threshold, positive, 1 - positive)
     codes = [positive] if classes == 2 else list(range(classes))
     areas = {code: auc_of_two(y == code, predictions[:, code]) for code in codes}
     known = sorted((code for code in codes if areas[code] >= 0), key=areas.__getitem__)[:CURVES]

@@ -80,9 +80,8 @@ PANELS = {
     ),
     "winner": Panel(
         "The winner on the test rows",
-        "Of classes: who is taken for whom, how many of a class are found at the price of how many "
-        "others, and whether probabilities may be believed. Of a quantity: what was true of what "
-        "was predicted.",
+        "What the winner makes of rows that no search has seen: where it is right, where it errs, "
+        "and by how much.",
         winner_data,
         winner_figures,
         tables=winner_tables,

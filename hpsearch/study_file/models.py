@@ -672,11 +672,14 @@ class StudyFile(_Table):
             A number for each; 1 for a label that the table does not name.
 
         Raises:
-            UsageError: it names a label that there is none of, or leaves no class any weight.
+            UsageError: it names a label that there is none of, leaves no class any weight, or the
+                target is a quantity.
         """
         table = self.training.class_weight
         if not isinstance(table, dict):
             return None
+        if not classes:
+            raise UsageError("class_weight is for classes, and the target is a quantity; remove it")
         labels = [str(label) for label in classes]
         for label in table:
             if label not in labels:

@@ -12,7 +12,7 @@ import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from statistics import fmean, median
-from typing import Any
+from typing import Any, TypeAlias
 
 import numpy as np
 
@@ -109,6 +109,9 @@ class JobResult:
     snapshots: Mapping[str, Any] | None = None
     also: Mapping[str, float] = field(default_factory=dict)
 
+
+_Labels: TypeAlias = tuple[np.ndarray, np.ndarray | None]
+"""Class codes, or a quantity (n,), and how much each of them counts."""
 
 OnEpoch = Callable[[int, float], bool | None]
 """Called with the epoch (from 1) and its validation score; True stops the training."""
@@ -223,7 +226,12 @@ def train_folds(
     tested: list[float] = []
     right: list[float | None] = []
     beside: list[Mapping[str, float]] = []
+    learned: list[_Labels] = []
+    measured: list[_Labels] = []
+    folds = iter(folds)
     for k, fold in enumerate(folds):
+        learned.append((fold.y_train, fold.weight_train))
+        measured.append((fold.y_validation, fold.weight_validation))
         rng = np.random.default_rng([seed, k])
         targets = Targets.of(fold.y_train, n_classes, fold.weight_train)
         spec = spec.learning(targets.task)
@@ -246,11 +254,13 @@ def train_folds(
         results.append(result)
         curves.append(scored.curve)
         if not _complete(result):
-            known = fold.y_train, fold.weight_train
-            scores.append(metric.score(metric.constant(known[0], y, weight, known[1])))
+            # The other folds are not trained on, and have labels that are harder or easier.
+            for each in folds:
+                learned.append((each.y_train, each.weight_train))
+                measured.append((each.y_validation, each.weight_validation))
+            scores = _of_constants(metric, learned, measured)
             if test is not None:
-                _, y, weight = test(k)
-                tested = [metric.score(metric.constant(known[0], y, weight, known[1]))]
+                tested = _of_constants(metric, learned, [test(i)[1:] for i in range(len(learned))])
             break
         score = scored.computed.get(_kept(result, spec))
         right.append(score)
@@ -282,7 +292,7 @@ def train_folds(
         )
     )
     return JobResult(
-        score=fmean(scores) if complete else scores[-1],
+        score=fmean(scores),
         complete=complete,
         why_stopped=last.why_stopped,
         curve=_mean_curve(curves),
@@ -304,6 +314,16 @@ def _row_weights(class_weights: tuple[float, ...] | None, fold: Fold) -> np.ndar
         return fold.weight_train
     of_class: np.ndarray = np.array(class_weights)[fold.y_train]
     return of_class if fold.weight_train is None else of_class * fold.weight_train
+
+
+def _of_constants(
+    metric: Metric, learned: Sequence[_Labels], measured: Sequence[_Labels]
+) -> list[float]:
+    """The score of the best constant predictor on each fold."""
+    return [
+        metric.score(metric.constant(y_train, y, weight, train_weight))
+        for (y_train, train_weight), (y, weight) in zip(learned, measured, strict=True)
+    ]
 
 
 def _complete(result: TrainingResult) -> bool:

@@ -180,6 +180,12 @@ class Model:
         return target if isinstance(target, str) else None
 
     @property
+    def weight(self) -> str | None:
+        """The column that said how much each row counts; None where all counted the same."""
+        weight = self.origin.get("weight")
+        return weight if isinstance(weight, str) else None
+
+    @property
     def metric(self) -> Metric:
         """The metric that it was chosen by.
 

@@ -90,7 +90,7 @@ def predict_file(
     for name in keep:
         if name not in schema.names:
             raise UnknownNameError(f"column of {file}:", name, schema.names)
-    for sentence in reader.settle([*keep, model.target] if model.target else keep):
+    for sentence in reader.settle([*keep, *filter(None, (model.target, model.weight))]):
         tell(sentence)
     start = 0
     for piece in table_pieces(file):
@@ -202,7 +202,8 @@ class Unlike:
 class Scored:
     """How right predictions are, where a table has what they are to be.
 
-    What the metric needs of each row is kept until the end.
+    What the metric needs of each row is kept until the end. Rows count as in the study: by their
+    weights, where the table has these too.
 
     Args:
         model: predicts.
@@ -214,6 +215,9 @@ class Scored:
         self.there = False
         self._numbers = NumberColumn("the table", target)
         self._texts, self._values = _codes(model.classes)
+        self._weights = NumberColumn("the table", model.weight) if model.weight else None
+        self._counted: list[np.ndarray] = []
+        self._unweighted = ""
         self._true: list[np.ndarray] = []
         self._predicted: list[np.ndarray] = []
         self._why: HpsearchError | None = None
@@ -232,6 +236,19 @@ class Scored:
                     self._numbers.look(clean(table.column(self.target)), start)
                 except DataError as error:
                     self._why = error
+            self._look_at_weights(table, start)
+
+    def _look_at_weights(self, table: Any, start: int) -> None:
+        if self._weights is None:
+            return
+        column = self._weights.column
+        try:
+            if column not in table.column_names:
+                raise DataError("there is no such column")
+            self._weights.look(clean(table.column(column)), start)
+        except DataError as error:
+            self._weights = None
+            self._unweighted = f", all counted alike: the weights in {quoted(column)}: {error}"
 
     def add(self, table: Any, predictions: np.ndarray) -> None:
         """Take the next rows, and what was predicted for them."""
@@ -243,6 +260,10 @@ class Scored:
         else:
             y = self._numbers.values(clean(table.column(self.target)))
             known = np.isfinite(y)
+        if self._weights is not None:
+            weight = self._weights.values(clean(table.column(self._weights.column)))
+            known &= np.isfinite(weight) & (weight >= 0)
+            self._counted.append(weight[known])
         self._true.append(y[known])
         # Half the memory of what NumPy has them in, as exact as a network is.
         predictions = predictions[known]
@@ -259,12 +280,17 @@ class Scored:
         strange = f"; {rows_told(self._strange)} with another label" if self._strange else ""
         if len(y) == 0:
             return f"no row is scored: {column} has no label that the model knows{strange}"
+        weight, by = None, self._unweighted
+        if self._weights is not None:
+            weight, by = np.concatenate(self._counted), f", counted by {quoted(self._weights.column)}"
+            if not weight.any():
+                return f"no row is scored: all weights in {quoted(self._weights.column)} are 0"
         try:
-            value = self._metric.value(y, predictions)
+            value = self._metric.value(y, predictions, weight)
         except HpsearchError as error:
             return f"the predictions are not scored by {column}: {error}"
-        metric = self._metric
-        return f"{metric.title} {metric.text(value)} on {rows_told(len(y))} with {column}{strange}"
+        told = f"{self._metric.title} {self._metric.text(value)} on {rows_told(len(y))}"
+        return f"{told} with {column}{by}{strange}"
 
     def _labels(self, column: Any) -> np.ndarray:
         """The class of each row; -1 for none, and for one that the model does not know."""

@@ -35,8 +35,16 @@ class TrainingSpecification:
         """The same for a task: classes are learned by cross-entropy, numbers by their own losses.
 
         Raises:
-            UsageError: the loss is for the other task.
+            UsageError: the loss is for the other task, or a setting is for classes alone.
         """
+        if task == "regression":
+            for name in ("class_weight", "label_smoothing"):
+                if getattr(self.training, name) != SETTINGS[name].default:
+                    raise UsageError(
+                        f"{name} is for classes, and the target is a quantity; remove it, or set "
+                        '[data] task = "classification"',
+                        key=name,
+                    )
         loss = _loss_for(task, self.network.loss)
         return replace(self, network=replace(self.network, loss=loss))
 

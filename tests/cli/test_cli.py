@@ -306,7 +306,7 @@ class TestFiles:
             (["--data", "cifar-10", "--target", "y"], "cifar-10 knows its target"),
             (
                 ["--data", "table.csv"],
-                "which column holds the classes? Name it with --target: a, b, species",
+                "which column is to be learned? Name it with --target: a, b, species",
             ),
             (["--data", "two.csv"], "Name it with --target: a, label, y"),
             (["--data", "table.csv", "--target", "specie"], "did you mean 'species'?"),

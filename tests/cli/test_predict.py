@@ -194,3 +194,27 @@ def test_a_file_is_written_whole_or_not_at_all(capsys: pytest.CaptureFixture[str
     assert predicted(capsys, "-o", "out.csv")[1][-1] == "wrote 3 labels to out.csv"
     assert Path("out.csv").read_text().splitlines() == lines
     assert sorted(path.name for path in Path().iterdir()) == ["m.npz", "out.csv", "t.csv"]
+
+
+@pytest.mark.parametrize(
+    ("weights", "said"),
+    [
+        (("3", "1"), "accuracy {0:.4f} on 2 rows with 'answer', counted by 'count'"),
+        (("0", "0"), "no row is scored: all weights in 'count' are 0"),
+        (
+            ("3", "often"),
+            "accuracy {1:.4f} on 2 rows with 'answer', all counted alike: the weights in 'count'",
+        ),
+    ],
+)
+def test_rows_count_in_the_score_as_in_the_study(
+    capsys: pytest.CaptureFixture[str], weights: tuple[str, str], said: str
+) -> None:
+    model(target="answer", metric="accuracy", weight="count").save("m.npz")
+    rows = zip(TEXT.splitlines(), ["count", *weights, "1"], strict=True)
+    text = "".join(f"{line},{weight}\n" for line, weight in rows)
+    out, told = predicted(capsys, text=text)
+    right = [out[1].split(",")[1] == "yes", out[2].split(",")[1] == "no"]
+    weighted = np.average(right, weights=[3, 1])
+    assert told[-1].startswith(said.format(weighted, np.mean(right)))
+    assert told[0] == "columns the model does not use are ignored: 'id'"

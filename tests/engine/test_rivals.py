@@ -140,7 +140,7 @@ def test_a_comparison_has_them_once_for_each_repeat(fitted: None, tmp_path: Path
         STUDY.format(data="diabetes") + '[compare]\nstrategies = ["random", "tpe"]\nrepeats = 2\n'
     )
     found = compare_study(parse_study_file(text), storage=str(tmp_path / "c.db"), workers=1)
-    assert set(found.simple) == {"ridge regression", "5 nearest neighbours", "gradient boosting"}
+    assert set(found.simple) == {"ridge regression", "nearest neighbours", "gradient boosting"}
     assert all(len(values) == 2 and np.isfinite(values).all() for values in found.simple.values())
     told = simple_models_text([found])
     assert f"ridge regression {found.measure.text(found.simple['ridge regression'].mean())}" in told
@@ -201,7 +201,7 @@ def test_the_strongest_is_told_in_a_sentence(
 ) -> None:
     file = parse_study_file(STUDY.format(data="iris"))
     summary = run_study(file, storage=str(tmp_path / "s.db"), workers=1, baselines=False)
-    lost = Rival("neighbours", "5 nearest neighbours", None, None, None, 9.0, "not fitted in 9 s")
+    lost = Rival("neighbours", "nearest neighbours", None, None, None, 9.0, "not fitted in 9 s")
     assert beside(replace(summary, measure=measure, rivals=(lost, rival))) == told
 
 
