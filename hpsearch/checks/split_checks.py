@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 from hpsearch.checks.check import Check, listed
 from hpsearch.data import Dataset, Preprocessor, Split
 
-__all__ = ["drift", "drifts_with", "groups_apart", "near_duplicates", "order_in_time"]
+__all__ = ["drift", "drifts_with", "groups_apart", "near_duplicates", "order_in_time", "parts_said"]
 
 ROWS = 2000
 """Rows that are held out and looked at."""
@@ -86,6 +86,25 @@ def order_in_time(dataset: Dataset) -> Check:
         "named as time",
         "if the network is to tell of times to come, scores on rows of the same time are too good: "
         f'set [data] time = "{dates[0]}"',
+    )
+
+
+def parts_said(dataset: Dataset) -> Check | None:
+    """A column of train and test that nobody has named as the parts; None where there is none.
+
+    Args:
+        dataset: its suspects are looked at.
+    """
+    said = [name for name, suspect in dataset.suspects.items() if suspect.kind == "parts"]
+    if not said:
+        return None
+    return Check(
+        "parts of the rows",
+        "warn",
+        f"{said[0]!r} says which rows are to train and to test",
+        "named as parts, or left out",
+        "rows are divided at random, and the network reads the column: set "
+        f'[data] parts = "{said[0]}"',
     )
 
 

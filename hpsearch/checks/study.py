@@ -21,7 +21,13 @@ from hpsearch.checks.layers import layer_outputs
 from hpsearch.checks.leaks import label_leaks, value_leaks
 from hpsearch.checks.network_checks import initial_loss, regularization, tiny_subset
 from hpsearch.checks.rates import LONGER, RateRange, learning_rates, sweep
-from hpsearch.checks.split_checks import drift, groups_apart, near_duplicates, order_in_time
+from hpsearch.checks.split_checks import (
+    drift,
+    groups_apart,
+    near_duplicates,
+    order_in_time,
+    parts_said,
+)
 from hpsearch.data import Dataset, Split
 from hpsearch.nn import TrainingConfig
 from hpsearch.space import Parameter, Space, Value
@@ -85,12 +91,13 @@ def check_data(dataset: Dataset, split: Split, *, seed: int = 0) -> list[Check]:
         seed: draws rows where not all are looked at.
     """
     content, whole = identical_rows(dataset.X)
-    drifts = drift(dataset, split)
+    drifts, said = drift(dataset, split), parts_said(dataset)
     return [
         missing_values(dataset, split),
         codes_for_missing(dataset),
         constant_columns(dataset, split),
         (class_balance if dataset.classes else target_spread)(dataset, split),
+        *([] if said is None else [said]),
         groups_apart(dataset, split),
         order_in_time(dataset),
         *([] if drifts is None else [drifts]),

@@ -54,7 +54,12 @@ def suggestions(dataset: Dataset) -> Iterator[Suggestion]:
 def _division(dataset: Dataset) -> Iterator[Suggestion]:
     groups = [(name, s) for name, s in dataset.suspects.items() if s.kind == "groups"]
     times = [(name, s) for name, s in dataset.suspects.items() if s.kind == "time"]
+    parts = [name for name, s in dataset.suspects.items() if s.kind == "parts"]
     rows = len(dataset.y)
+    if parts:
+        told = "it says which rows are to train, to validate and to test; it is no input"
+        yield Suggestion("data", "parts", parts[0], told)
+        return
     if groups:
         name, suspect = min(groups, key=_count)
         count = _count((name, suspect))

@@ -299,7 +299,10 @@ def ensemble_text(ensemble: Ensemble) -> Text:
     text = Text()
     size, kind = len(ensemble.members), "raced" if ensemble.raced else "best"
     text.append("Ensemble  ", style="bold")
-    text.append(f"{size} of {ensemble.candidates} {kind} configurations, averaged\n")
+    trees = sum(member.kind != "network" for member in ensemble.members)
+    networks = ensemble.candidates - ensemble.boosting
+    beside = " and gradient boosting" if trees else ""
+    text.append(f"{size - trees} of {networks} {kind} configurations{beside}, averaged\n")
     shown, title = ensemble.measure.text, ensemble.measure.title
     width = max(20, len(f"validation {title}"), *(len(b.short) for b in ensemble.baselines))
     for member in ensemble.members:

@@ -20,7 +20,7 @@ from hpsearch.errors import DataError, nearest, shown
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["joined", "read_division", "read_times", "read_weights"]
+__all__ = ["joined", "read_division", "read_parts", "read_times", "read_weights"]
 
 
 def read_division(
@@ -37,7 +37,7 @@ def read_division(
     Raises:
         DataError: a row has no group, no time or no part, or a column holds something else.
     """
-    read = {"groups": _groups, "time": read_times, "parts": _parts}
+    read = {"groups": _groups, "time": read_times, "parts": read_parts}
     found: dict[str, Any] = {}
     for setting, column in wanted.named().items():
         cells = trimmed(table.column(column)).filter(pa.array(there))
@@ -203,7 +203,17 @@ def _dates(texts: pd.Series, **how: Any) -> pd.Series | None:
             return None
 
 
-def _parts(name: str, column: str, cells: Any) -> NDArray[np.int64]:
+def read_parts(name: str, column: str, cells: Any) -> NDArray[np.int64]:
+    """The part that each row is for, as its place in `PARTS` (n,).
+
+    Args:
+        name: the data set, for messages.
+        column: the column's name.
+        cells: a ``pyarrow.ChunkedArray`` without missing values.
+
+    Raises:
+        DataError: a cell says something else, or none says train or none test.
+    """
     codes = cells.cast(pa.string()).dictionary_encode().combine_chunks()
     words = codes.dictionary.to_pylist()
     meant = [_part(name, column, word) for word in words]

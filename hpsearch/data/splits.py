@@ -114,7 +114,7 @@ class Suspect:
         values: as in `Division`.
     """
 
-    kind: Literal["groups", "time"]
+    kind: Literal["groups", "time", "parts"]
     values: NDArray[np.int64] | NDArray[np.float64]
 
 

@@ -1,4 +1,4 @@
-"""Columns that look as if rows should be divided by them: names of patients or users, dates."""
+"""Columns that look as if rows should be divided by them: names of patients, dates, parts."""
 
 from __future__ import annotations
 
@@ -8,9 +8,10 @@ from typing import Any
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 from numpy.typing import NDArray
 
-from hpsearch.data.division import read_times
+from hpsearch.data.division import read_parts, read_times
 from hpsearch.data.formats import are_dates
 from hpsearch.data.plain import HEAD, is_text, trimmed
 from hpsearch.data.splits import Suspect
@@ -26,6 +27,9 @@ NAMES = re.compile(
     re.IGNORECASE,
 )
 """What columns are called that say which rows belong together."""
+
+MOST_PARTS = 6
+"""A part may be written in two ways; a column of more values says something else."""
 
 LEAST_GROUPS = 10
 """With fewer values a column is a category like any other."""
@@ -54,10 +58,19 @@ def find_suspects(
             cells = cells.cast(cells.type.value_type)
         if cells.null_count or not len(cells):
             continue
-        suspect = _times(column, cells) or _groups(column, cells)
+        suspect = _parts(column, cells) or _times(column, cells) or _groups(column, cells)
         if suspect is not None:
             found[column] = suspect
     return found
+
+
+def _parts(column: str, cells: Any) -> Suspect | None:
+    if not is_text(cells.type) or len(pc.unique(cells.slice(0, HEAD))) > MOST_PARTS:
+        return None
+    try:
+        return Suspect("parts", read_parts("", column, cells))
+    except DataError:
+        return None
 
 
 def _times(column: str, cells: Any) -> Suspect | None:

@@ -147,8 +147,7 @@ def _known_target(name: str, target: str | None, columns: Sequence[str]) -> str:
     """The target, once it is one of the columns."""
     if target is None:
         raise DataError(
-            f"{name}: which column is to be learned? Set target to one of: "
-            f"{listed(columns, TOLD)}."
+            f"{name}: which column is to be learned? Set target to one of: {listed(columns, TOLD)}."
         )
     if target not in columns:
         close = nearest(target, columns)

@@ -235,7 +235,7 @@ def refuse_identifier(name: str, labels: int, rows: int) -> None:
     if labels > max(SOME, rows / 2):
         raise DataError(
             f"{name}: the target has {labels} distinct labels in {rows} rows, which looks "
-            "like an identifier; name the column that holds the classes."
+            "like an identifier; name the column that is to be learned."
         )
 
 
@@ -243,11 +243,20 @@ def check_target(name: str, target: Target) -> None:
     """Refuse what nothing can be learned about.
 
     Raises:
-        DataError: fewer than two classes, a class with one sample, or a quantity that never varies.
+        DataError: fewer than two classes, a class with one sample, or a quantity that never varies
+            or is so large that its square is infinite.
     """
     if target.task == "regression":
         if len(target.y) == 0 or target.y.min() == target.y.max():
             raise DataError(f"{name}: the target never varies, so there is nothing to learn.")
+        with np.errstate(over="ignore", invalid="ignore"):
+            squares = float(np.var(target.y)) * len(target.y)
+        if not math.isfinite(squares):
+            row = int(np.abs(target.y).argmax())
+            raise DataError(
+                f"{name}: the target of row {row + 1} is {target.y[row]:.3g}, so large that "
+                "squared errors are infinite; correct it, or give the target in other units."
+            )
         return
     classes = target.classes
     counts = np.bincount(target.y.astype(np.int64), minlength=len(classes))
@@ -259,8 +268,14 @@ def check_target(name: str, target: Target) -> None:
         amount = "one sample" if counts[rare] else "no sample"
         raise DataError(
             f"{name}: class {shown(classes[rare])} has {amount}; training, validation and test "
-            "need one each, so add samples or remove the class."
+            f"need one each, so add samples or remove the class{_or_quantity(classes)}."
         )
+
+
+def _or_quantity(classes: Sequence[str | int]) -> str:
+    """What else labels of numbers may be."""
+    numbers = all(isinstance(label, int) for label in classes)
+    return ', or set [data] task = "regression" if it is a quantity' if numbers else ""
 
 
 def given_codes(name: str, y: Any, classes: Sequence[str | int]) -> Target:

@@ -155,7 +155,10 @@ def beside_winner(
         return list(constants)
     answers = np.broadcast_to(answer, (len(y), *answer.shape))
     ends = difference_interval(metric, y, predictions, answers, weight=weight, groups=groups)
-    return [replace(one, difference=None if ends is None else (ends.low, ends.high)) for one in constants]
+    return [
+        replace(one, difference=None if ends is None else (ends.low, ends.high))
+        for one in constants
+    ]
 
 
 def read_baselines(study: optuna.Study) -> tuple[Baseline, ...]:

@@ -282,7 +282,10 @@ class Scored:
             return f"no row is scored: {column} has no label that the model knows{strange}"
         weight, by = None, self._unweighted
         if self._weights is not None:
-            weight, by = np.concatenate(self._counted), f", counted by {quoted(self._weights.column)}"
+            weight, by = (
+                np.concatenate(self._counted),
+                f", counted by {quoted(self._weights.column)}",
+            )
             if not weight.any():
                 return f"no row is scored: all weights in {quoted(self._weights.column)} are 0"
         try:

@@ -8,7 +8,14 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
-from hpsearch.checks.split_checks import drift, groups_apart, near_duplicates, order_in_time
+from hpsearch.checks.split_checks import (
+    drift,
+    groups_apart,
+    near_duplicates,
+    order_in_time,
+    parts_said,
+)
+from hpsearch.checks.suggestion import suggestions
 from hpsearch.data import Dataset, DividingColumns, Split, make_splits
 from hpsearch.data.said import Said
 from hpsearch.data.tabular import dataset_from_table
@@ -24,6 +31,10 @@ COLUMNS: dict[str, Any] = {
     "batch": RNG.integers(0, 4, N),
     "day": [f"2024-{1 + k // 40:02}-{1 + k % 28:02}" for k in range(N)],
     "level": RNG.integers(0, 60, N),
+    "split": np.resize(["train", "train", "Test"], N),
+    "fold": np.resize(["train", "train", "other"], N),
+    "set": np.resize(["training", "val", "test"], N),
+    "mode": np.resize(["train", "bus"], N),
 }
 
 
@@ -63,6 +74,23 @@ def test_groups_that_are_named_are_apart() -> None:
     assert (
         groups_apart(*made("patient_id", dividing=DividingColumns("patient_id"))).verdict == "pass"
     )
+
+
+@pytest.mark.parametrize(
+    ("name", "says"), [("split", True), ("set", True), ("fold", False), ("mode", False)]
+)
+def test_a_column_that_says_the_parts_is_asked_about_until_it_is_named(
+    name: str, says: bool
+) -> None:
+    data, _ = made(name)
+    check = parts_said(data)
+    assert (check is not None) == says
+    told = [s for s in suggestions(data) if (s.key, s.value) == ("parts", name)]
+    assert len(told) == says
+    if check is not None:
+        assert f'set [data] parts = "{name}"' in check.advice
+        named, _ = made(name, dividing=DividingColumns(parts=name))
+        assert parts_said(named) is None
 
 
 def test_dates_are_asked_about_until_they_are_named() -> None:

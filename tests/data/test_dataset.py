@@ -280,3 +280,16 @@ class TestSample:
     def test_too_few_rows_for_the_classes_are_refused(self) -> None:
         with pytest.raises(DataError, match="raise the limit"):
             small().sample(5)
+
+
+def test_a_quantity_whose_square_is_infinite_is_refused() -> None:
+    y = np.append(np.linspace(0, 1, 49), 1e300)
+    with pytest.raises(DataError, match=r"row 50 is 1e\+300, so large that squared errors"):
+        Dataset.from_arrays("q", np.eye(50), y)
+
+
+def test_a_class_of_one_row_may_be_a_quantity_if_labels_are_numbers() -> None:
+    for labels, hint in (([1, 1, 2, 2, 3], True), (["a", "a", "b", "b", "c"], False)):
+        with pytest.raises(DataError, match="has one sample") as caught:
+            Dataset.from_arrays("c", np.eye(5), np.array(labels))
+        assert ('set [data] task = "regression"' in str(caught.value)) == hint

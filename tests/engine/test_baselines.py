@@ -17,11 +17,17 @@ from hpsearch.cli.app import run
 from hpsearch.cli.render import winner_text
 from hpsearch.data import Dataset, Split, make_splits
 from hpsearch.engine import run_study, summarize
-from hpsearch.engine.baselines import constant, held_in_validation
+from hpsearch.engine.baselines import (
+    beside_winner,
+    constant,
+    held_against,
+    held_in_validation,
+)
 from hpsearch.engine.ensemble import make_ensemble
 from hpsearch.engine.identity import kept_study_file
 from hpsearch.errors import NoWinnerError, RunError, StorageError
-from hpsearch.metrics import ACCURACY, OWN
+from hpsearch.metrics import ACCURACY, OWN, Measure, metric_named
+from hpsearch.metrics.intervals import interval
 from hpsearch.plots import read_view
 from hpsearch.plots.curves import curves_data
 from hpsearch.plots.history import history_data
@@ -50,6 +56,40 @@ def dataset(labels: list[Any], test: list[Any] | None = None) -> Dataset:
     X = np.random.default_rng(0).normal(size=(len(whole), 2))
     fixed = None if test is None else len(labels)
     return replace(Dataset.from_arrays("made", X, np.array(whole)), fixed_test=fixed)
+
+
+def test_beside_other_metrics_the_difference_on_the_same_rows_is_held_against_it() -> None:
+    """Rows of huge errors, hard for both, widen the interval of each, not the difference's."""
+    rng = np.random.default_rng(0)
+    y = rng.normal(size=300) * np.where(np.arange(300) % 30 == 0, 30, 1)
+    made = replace(dataset(["a", "b"] * 150), y=y, classes=())
+    split = Split(np.arange(100), np.arange(100, 150), np.arange(150, 300))
+    metric = metric_named("mae", "regression", 0)
+    alone = constant(made, [split], metric)
+    better = y[split.test] - 0.9 * np.sign(y[split.test]) * np.minimum(np.abs(y[split.test]), 0.3)
+    answer = float(np.asarray(metric.best_constant(y[:150])))
+    predictions = answer + 0.05 * (better - answer)
+    [beside] = beside_winner([alone], made, split, metric, predictions, None)
+    assert beside.difference is not None
+    own = interval(metric, y[split.test], predictions)
+    assert own is not None
+    assert alone.test is not None
+    measure = Measure(metric.name, metric.direction, metric.bounds)
+    assert held_against(own, alone.test, measure) == "no better"
+    assert held_against(beside.difference, 0.0, measure) == "better"
+
+
+def test_plain_accuracy_is_held_against_it_by_its_own_interval() -> None:
+    made = dataset(["a"] * 60 + ["b"] * 40)
+    splits = make_splits(made.y, seed=1)
+    alone = constant(made, splits, RIGHT)
+    predictions = np.zeros(len(splits[0].test), dtype=np.int64)
+    assert beside_winner([alone], made, splits[0], RIGHT, predictions, None) == [alone]
+    groups = np.arange(len(predictions)) // 2
+    flipped = 1 - made.y[splits[0].test]
+    [grouped] = beside_winner([alone], made, splits[0], RIGHT, flipped, groups)
+    assert grouped.difference is not None
+    assert grouped.difference[1] < 0
 
 
 class TestConstant:

@@ -11,8 +11,10 @@ import pytest
 from hpsearch.data import load_dataset
 from hpsearch.engine import run_study
 from hpsearch.engine.ensemble import make_ensemble
+from hpsearch.engine.tested import looked_at
 from hpsearch.errors import UsageError
 from hpsearch.metrics import metric_named
+from hpsearch.metrics.labels import confusion_matrix
 from hpsearch.metrics.threshold import best_threshold, decided
 from hpsearch.storage import load_model_bytes, load_study, open_storage
 from hpsearch.study_file import load_study_file
@@ -101,3 +103,15 @@ def test_where_there_is_none_to_choose_it_is_refused(
     file = load_study_file(study(tmp_path, objective, y))
     with pytest.raises(UsageError, match=words):
         run_study(file, storage=str(tmp_path / "s.db"), workers=1)
+
+
+@pytest.mark.parametrize("positive", [0, 1])
+def test_the_confusion_matrix_has_the_labels_that_the_threshold_gives(positive: int) -> None:
+    p = np.array([0.2, 0.4, 0.6, 0.8, 0.35])
+    predictions = np.column_stack([p, 1 - p] if positive == 0 else [1 - p, p])
+    y = np.array([1, 0, 1, 0, 1])
+    seen = looked_at(predictions, y, positive, 0.3)
+    assert seen is not None
+    labels = np.where(p >= 0.3, positive, 1 - positive)
+    assert seen["confusion"] == confusion_matrix(y, labels, classes=2).astype(int).tolist()
+    assert seen["confusion"] != looked_at(predictions, y, positive)["confusion"]  # type: ignore[index]

@@ -77,6 +77,32 @@ def test_what_diverges_counts_like_the_best_constant(tmp_path: Path) -> None:
     assert outcome.score == pytest.approx(-constant)
 
 
+def test_with_folds_it_counts_like_the_constant_on_all_of_them(tmp_path: Path) -> None:
+    asked = job(tmp_path, Y * np.where(np.arange(400) % 40 == 0, 30, 1), folds=4)
+    wild = replace(asked, configuration=SETTINGS | {"learning_rate": 1e6}, test=True)
+    outcome = train_job(wild)
+    folds = [asked.data.fold(k, "standardize") for k in range(4)]
+    _, y, _ = asked.data.test(0, "standardize")
+
+    def mean_of_errors(measured: list[np.ndarray]) -> float:
+        pairs = zip(folds, measured, strict=True)
+        return float(np.mean([np.sqrt(np.mean((y - f.y_train.mean()) ** 2)) for f, y in pairs]))
+
+    assert outcome.score == pytest.approx(-mean_of_errors([f.y_validation for f in folds]))
+    assert outcome.test_score == pytest.approx(-mean_of_errors([y] * 4))
+
+
+@pytest.mark.parametrize(
+    "setting", [{"label_smoothing": 0.1}, {"class_weight": "balanced"}], ids=str
+)
+def test_what_is_for_classes_is_not_for_a_quantity(
+    tmp_path: Path, setting: dict[str, object]
+) -> None:
+    asked = replace(job(tmp_path), configuration=SETTINGS | setting)
+    with pytest.raises(UsageError, match=f"{next(iter(setting))} is for classes"):
+        train_job(asked)
+
+
 def test_a_model_file_tells_the_quantity_in_its_units(tmp_path: Path) -> None:
     asked = job(tmp_path, Y * 1000 + 5000)
     refit = refit_job(RefitJob(asked.data, SETTINGS, 1, 30))
