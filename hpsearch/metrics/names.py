@@ -31,7 +31,17 @@ from hpsearch.metrics.probabilities import (
     roc_auc,
 )
 from hpsearch.metrics.scorers import Scorer, about, scorer_names
-from hpsearch.metrics.values import mae, r2, rmse
+from hpsearch.metrics.values import (
+    mae,
+    mape,
+    max_error,
+    median_error,
+    mse,
+    msle,
+    r2,
+    rmse,
+    rmsle,
+)
 
 __all__ = ["DEFAULT", "OWN", "check_metric", "metric_named"]
 
@@ -121,7 +131,15 @@ _CHEAP = {
     f"{share}_{average}".removesuffix("_binary"): ByClass(share, average)
     for share in ("precision", "recall", "f1", "jaccard")
     for average in ("binary", "macro", "weighted", "micro")
-} | {"neg_brier_score": Negated(brier_score)}
+} | {
+    "neg_brier_score": Negated(brier_score),
+    "neg_max_error": Negated(max_error),
+    "neg_mean_absolute_percentage_error": Negated(mape),
+    "neg_mean_squared_error": Negated(mse),
+    "neg_mean_squared_log_error": Negated(msle),
+    "neg_median_absolute_error": Negated(median_error),
+    "neg_root_mean_squared_log_error": Negated(rmsle),
+}
 """scikit-learn's scorers whose formula is here."""
 
 _SEVERAL: dict[str, Callable[[Any, Any, Weight], float]] = {

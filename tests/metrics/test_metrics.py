@@ -147,6 +147,34 @@ def test_a_metric_of_values_equals_scikit_learn_s(name: str, made: Any) -> None:
     assert value == pytest.approx(expected, rel=1e-9)
 
 
+@pytest.mark.parametrize(
+    ("name", "function"),
+    [
+        ("neg_mean_squared_error", sk.mean_squared_error),
+        ("neg_mean_absolute_percentage_error", sk.mean_absolute_percentage_error),
+        ("neg_median_absolute_error", sk.median_absolute_error),
+        ("neg_mean_squared_log_error", sk.mean_squared_log_error),
+        ("neg_root_mean_squared_log_error", sk.root_mean_squared_log_error),
+        ("neg_max_error", sk.max_error),
+    ],
+)
+@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@given(made=regressions())
+def test_an_error_that_is_cheap_enough_for_each_epoch_equals_scikit_learn_s(
+    name: str, function: Any, made: Any
+) -> None:
+    y, values, weight = made
+    metric = metric_named(name, "regression")
+    assert not metric.dear
+    if not metric.weighted:
+        y, values, weight = y.reshape(len(y), -1)[:, 0], values.reshape(len(y), -1)[:, 0], None
+    if "log" in name and min(y.min(), values.min()) <= -1:
+        assert math.isnan(metric.raw(y, values, weight))
+        y, values = np.abs(y), np.abs(values)
+    given = {} if weight is None else {"sample_weight": weight}
+    assert metric.raw(y, values, weight) == pytest.approx(-function(y, values, **given), rel=1e-9)
+
+
 def test_what_is_undefined_has_a_decided_value() -> None:
     one_class, p = np.zeros(4, int), np.full((4, 2), 0.5)
     areas = {name: metric_named(name, "classification", 2) for name in OWN if about_classes(name)}
