@@ -172,6 +172,21 @@ class MLPRegressor(RegressorMixin, Perceptron):  # type: ignore[misc]
         values: Floats = outputs * self._deviation + self._mean
         return values[:, 0] if values.shape[1] == 1 else values
 
+    def score(
+        self, X: Inputs, y: npt.ArrayLike, sample_weight: npt.ArrayLike | None = None
+    ) -> float:
+        """The share of the targets' variance that is explained, the mean over the targets.
+
+        Args:
+            X: samples (n, n_features).
+            y: numbers (n,) or (n, targets).
+            sample_weight: how much each counts (n,); all the same by default.
+
+        Returns:
+            A number up to 1; below 0 where the mean would do better.
+        """
+        return float(super().score(X, y, sample_weight))
+
     def _checked(self, X: Inputs, y: npt.ArrayLike, *, reset: bool) -> tuple[Any, Any]:
         """Dense float32 samples, and numbers (n, n_targets), float64."""
         X, values = self._validated(X, y, reset=reset, numbers=True)
