@@ -12,7 +12,7 @@ import pyarrow as pa
 import pyarrow.feather
 import pyarrow.parquet as pq
 import pytest
-from hypothesis import example, given
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from hpsearch.data import json_lines, pieces, tables
@@ -67,7 +67,9 @@ def test_numbers_are_read_as_in_the_whole_column(
     np.testing.assert_array_equal(in_pieces(cut(table, cuts), wanted)[0], expected)
 
 
-@given(st.lists(st.sampled_from(TIMES), min_size=1), CUTS)
+@pytest.mark.slow
+@settings(max_examples=25)
+@given(st.lists(st.sampled_from(TIMES), min_size=1, max_size=12), CUTS)
 @example(["12:30", "2024-03-01"], [1])
 def test_dates_and_categories_are_read_as_in_the_whole_column(
     cells: list[str], cuts: list[int]

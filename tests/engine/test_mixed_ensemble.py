@@ -21,6 +21,8 @@ from hpsearch.study_file import load_study_file
 from hpsearch.training.model import Model
 from hpsearch.training.trees import Trees, kept_trees
 
+pytestmark = pytest.mark.slow
+
 RNG = np.random.default_rng(0)
 N = 600
 FRAME = pd.DataFrame({"a": RNG.uniform(-2, 2, N), "b": RNG.uniform(-2, 2, N)})

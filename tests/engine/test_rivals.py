@@ -24,6 +24,8 @@ from hpsearch.training import simple_models as module
 from hpsearch.training.simple_models import SIMPLE_MODELS, SimpleJob, models_for, simple_job
 from hpsearch.wording import beside, simple_models_text
 
+pytestmark = pytest.mark.slow
+
 RNG = np.random.default_rng(0)
 X = RNG.normal(size=(300, 4)).astype(np.float32)
 X[::7, 2] = np.nan

@@ -90,6 +90,7 @@ def test_predictions_come_with_their_weights(tmp_path: Path) -> None:
     np.testing.assert_array_equal(weight, WEIGHTS[FRAME.part == "validation"])
 
 
+@pytest.mark.slow
 def test_a_study_weighs_its_test_and_the_simple_models(fitted: None, tmp_path: Path) -> None:
     keys = 'weight = "w"\ntarget = "classes"\nexclude = ["numbers"]'
     dataset, _ = divided(tmp_path, FRAME, keys)
