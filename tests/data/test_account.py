@@ -20,6 +20,8 @@ from hpsearch.errors import DataError, UnknownNameError
 from hpsearch.study_file import parse_study_file
 from hpsearch.study_file.data import study_data
 
+pytestmark = pytest.mark.slow
+
 N = 40
 PLAIN = {"x": list(range(N)), "y": ["a", "b"] * (N // 2)}
 

@@ -23,6 +23,8 @@ from hpsearch.errors import DataError, UnknownNameError
 from hpsearch.nn import Network, NetworkConfig
 from hpsearch.training.model import Member, Model
 
+pytestmark = pytest.mark.slow
+
 N = 60
 DAYS = [dt.datetime(2023, 11, 5, 7, 30) + i * dt.timedelta(days=5, hours=3) for i in range(N)]
 

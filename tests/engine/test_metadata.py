@@ -17,6 +17,8 @@ from hpsearch.plots import panel, read_view
 from hpsearch.storage import WriteBehindStorage, load_study, open_storage
 from hpsearch.study_file import parse_study_file
 
+pytestmark = pytest.mark.slow
+
 STUDY = 'name = "flowers"\n[data]\nname = "iris"\n[training]\nepochs = 2\n[search]\ntrials = 6\n'
 
 DAMAGE = [

@@ -28,6 +28,8 @@ from hpsearch.training.jobs import Job, RefitJob
 from hpsearch.training.model import Model
 from hpsearch.wording import result_sentence
 
+pytestmark = pytest.mark.slow
+
 TEXT = """
 name = "s"
 seed = 3

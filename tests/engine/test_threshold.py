@@ -20,6 +20,8 @@ from hpsearch.storage import load_model_bytes, load_study, open_storage
 from hpsearch.study_file import load_study_file
 from hpsearch.training.model import Model
 
+pytestmark = pytest.mark.slow
+
 RNG = np.random.default_rng(0)
 N = 900
 X = RNG.normal(size=(N, 2))

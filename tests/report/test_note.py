@@ -13,6 +13,8 @@ from hpsearch.report.note import note_markdown
 from hpsearch.storage import open_storage
 from hpsearch.training.diagnosis import Finding
 
+pytestmark = pytest.mark.slow
+
 STUDY = """
 name = "flowers"
 [data]

@@ -28,6 +28,8 @@ from hpsearch.report.browser import Page, open_page
 from hpsearch.report.page import file_name
 from hpsearch.storage import open_storage
 
+pytestmark = pytest.mark.slow
+
 HOSTILE = '</script><img src=x onerror=alert(1)> & "q" it\'s %{y}'
 
 

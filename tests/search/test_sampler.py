@@ -22,6 +22,8 @@ from hpsearch.search.guided_sampler import GuidedSampler
 from hpsearch.search.sampler import CoarseToFineSampler
 from hpsearch.storage import WriteBehindStorage
 
+pytestmark = pytest.mark.slow
+
 if TYPE_CHECKING:
     from collections.abc import Callable
 
