@@ -133,17 +133,17 @@ def _given(study: StudyFile, data: Any, target: str | None) -> tuple[StudyFile, 
         raise UsageError(
             f"data are given, and the study has [data] {key}; leave out one of the two"
         )
+    if target is not None and not isinstance(target, str):
+        raise UsageError(
+            f"target is the name of a column of data, and not {type(target).__name__}; put the "
+            "labels into data as a column, and give its name"
+        )
     if target is not None and section.target not in (None, target):
         raise UsageError(
             f"the study has the target {section.target!r}, and {target!r} is given; leave out one"
         )
     from hpsearch.data.frames import FRAME, as_table
 
-    if target is not None and not isinstance(target, str):
-        raise UsageError(
-            f"target is the name of a column of data, and not {type(target).__name__}; put the "
-            "labels into data as a column, and give its name"
-        )
     if target is not None:
         section = section.model_copy(update={"target": target})
     return study.model_copy(update={"data": section}), as_table(FRAME, data)

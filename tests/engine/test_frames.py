@@ -148,6 +148,7 @@ def test_a_file_without_data_is_for_python(
         ('target = "kind"', {"data": np.eye(3)}, "must be a data frame .* type ndarray"),
         ('target = "kin"', {"data": ducks()}, "did you mean 'kind'"),
         ("", {"data": ducks(), "target": ducks()["kind"]}, "and not Series; put the labels into"),
+        ('target = "kind"', {"data": ducks(), "target": ducks()["kind"]}, "and not Series"),
         ('target = "kind"\nsheet = "a"', {"data": ducks()}, "has no sheets"),
         ('target = "kind"\nexclude = ["mas"]', {"data": ducks()}, "did you mean 'mass'"),
     ],
