@@ -153,7 +153,7 @@ def beside_winner(
     answer = metric.best_constant(dataset.y[known], dataset.weights_of(known))
     if answer is None or (metric.name == ACCURACY.name and weight is None and groups is None):
         return list(constants)
-    answers = np.broadcast_to(answer, (len(y), *answer.shape))
+    answers = metric.answers(answer, y)
     ends = difference_interval(metric, y, predictions, answers, weight=weight, groups=groups)
     return [
         replace(one, difference=None if ends is None else (ends.low, ends.high))

@@ -350,7 +350,7 @@ def _make(
         single_test_interval=None if alone is None else tuple(alone),
         test_rows=len(test),
         model="",
-        measure=Measure(metric.name, metric.direction, metric.bounds),
+        measure=metric.measure,
         baselines=read_baselines(target),
     )
     about = {

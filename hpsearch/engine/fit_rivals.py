@@ -79,6 +79,7 @@ def rivals_in_validation(
     dataset: Dataset,
     splits: Sequence[Split],
     metric: Metric,
+    constant: float,
 ) -> tuple[Rival, ...]:
     """Fit them whole to the training part of each fold, beside the constant; without the test part.
 
@@ -90,13 +91,13 @@ def rivals_in_validation(
         dataset: the same here.
         splits: the same here.
         metric: the study's.
+        constant: what the best constant predictor comes to, the mean over the folds.
 
     Returns:
         Each with the mean of its values over the folds, and how much better than the best constant
         that is.
     """
     y = dataset.y
-    constants = [constant_in_validation(metric, dataset, split) for split in splits]
     found = []
     for kind in models_for(len(splits[0].train)):
         jobs = [SimpleJob(data, kind, study.seed, math.inf, fold) for fold in range(len(splits))]
@@ -107,7 +108,7 @@ def rivals_in_validation(
             )
             for split, result in zip(splits, results, strict=True)
         ]
-        better = metric.score(fmean(values)) - metric.score(fmean(constants))
+        better = metric.score(fmean(values)) - metric.score(constant)
         seconds = sum(result.seconds for result in results)
         name = NAMES[kind][metric.task]
         found.append(Rival(kind, name, fmean(values), better, None, seconds))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 from pathlib import Path
+from statistics import fmean
 
 from hpsearch.data import write_store
 from hpsearch.engine import record
@@ -102,7 +103,8 @@ def _in_validation(study: StudyFile, workers: int | None) -> Untested:
         dataset, splits = interrupts.interruptible(lambda: study_data(study.data, study.seed))
         metric, *_ = study.objective.metrics(dataset.task, dataset.classes)
         data = write_store(folder, dataset, splits)
-        models = rivals_in_validation(pool, interrupts, study, data, dataset, splits, metric)
-        values = [constant_in_validation(metric, dataset, split) for split in splits]
-        measure = Measure(metric.name, metric.direction, metric.bounds)
-        return Untested(measure, sum(values) / len(values), models)
+        constant = fmean(constant_in_validation(metric, dataset, split) for split in splits)
+        models = rivals_in_validation(
+            pool, interrupts, study, data, dataset, splits, metric, constant
+        )
+        return Untested(metric.measure, constant, models)

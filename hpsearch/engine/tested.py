@@ -27,7 +27,7 @@ from hpsearch.metrics.curves import (
 from hpsearch.metrics.intervals import interval
 from hpsearch.metrics.labels import POSITIVE, confusion_matrix
 from hpsearch.metrics.probabilities import auc_of_two, precision_of_two
-from hpsearch.metrics.threshold import decided
+from hpsearch.metrics.threshold import decided, labels_by
 
 if TYPE_CHECKING:
     from optuna import Study
@@ -105,7 +105,7 @@ def looked_at(
         return {"predicted": predicted, "true": true, "quantiles": quantiles}
     classes, labels = predictions.shape[1], predictions.argmax(axis=1)
     if threshold is not None:
-        labels = np.where(predictions[:, positive] >= threshold, positive, 1 - positive)
+        labels = labels_by(threshold, predictions, positive)
     codes = [positive] if classes == 2 else list(range(classes))
     areas = {code: auc_of_two(y == code, predictions[:, code]) for code in codes}
     known = sorted((code for code in codes if areas[code] >= 0), key=areas.__getitem__)[:CURVES]

@@ -109,7 +109,7 @@ class Metric(Measure):
         """
         best = self.best_constant(y_train, train_weight)
         if best is not None:
-            value = self.raw(y, self._answers(best, y), weight)
+            value = self.raw(y, self.answers(best, y), weight)
             if math.isfinite(value):
                 return value
         if self.undefined is None:
@@ -134,10 +134,15 @@ class Metric(Measure):
         answers = list(self._constants(y_train, weight))
         if len(answers) == 1:
             return answers[0]
-        values = [self.raw(y_train, self._answers(answer, y_train), weight) for answer in answers]
+        values = [self.raw(y_train, self.answers(answer, y_train), weight) for answer in answers]
         defined = [k for k, value in enumerate(values) if math.isfinite(value)]
         best = max(defined, key=lambda k: self.score(values[k]), default=None)
         return None if best is None else answers[best]
+
+    @property
+    def measure(self) -> Measure:
+        """What there is to know of it without predictions."""
+        return Measure(self.name, self.direction, self.bounds)
 
     @property
     def _of_rows(self) -> str:
@@ -164,6 +169,6 @@ class Metric(Measure):
         return 1 - needed if self.needs == "labels" else -needed
 
     @staticmethod
-    def _answers(constant: Array, y: np.ndarray) -> np.ndarray:
+    def answers(constant: Array, y: np.ndarray) -> np.ndarray:
         """The same answer for every row."""
         return np.broadcast_to(constant, (len(y), *constant.shape))

@@ -7,7 +7,7 @@ import numpy as np
 from hpsearch.metrics.arrays import Weight
 from hpsearch.metrics.metric import Metric
 
-__all__ = ["best_threshold", "decided"]
+__all__ = ["best_threshold", "decided", "labels_by"]
 
 CANDIDATES = 200
 """Thresholds that are tried, at quantiles of the probabilities."""
@@ -26,7 +26,15 @@ def decided(metric: Metric, predictions: np.ndarray, threshold: float | None) ->
     """
     if threshold is None or metric.needs != "labels":
         return predictions
-    positive = metric.positive
+    return labels_by(threshold, predictions, metric.positive)
+
+
+def labels_by(threshold: float, predictions: np.ndarray, positive: int) -> np.ndarray:
+    """The class codes (n,) that a threshold of the positive class gives probabilities (n, 2).
+
+    >>> labels_by(0.3, np.array([[0.6, 0.4], [0.8, 0.2]]), 1).tolist()
+    [1, 0]
+    """
     return np.where(predictions[:, positive] >= threshold, positive, 1 - positive)
 
 

@@ -30,6 +30,7 @@ from hpsearch.data.preprocessing import Preprocessor
 from hpsearch.data.target import Scale
 from hpsearch.errors import DataError, UsageError, shown
 from hpsearch.metrics import DEFAULT, POSITIVE, Metric, Task, metric_named
+from hpsearch.metrics.threshold import labels_by
 from hpsearch.nn import Network, NetworkConfig, state_shapes
 from hpsearch.shapes import a_number, fits
 from hpsearch.training.trees import Trees
@@ -156,11 +157,11 @@ class Model:
 
     def codes(self, probabilities: np.ndarray) -> np.ndarray:
         """The class code that each row gets (n,): by the threshold, or of the likeliest class."""
-        codes: np.ndarray = probabilities.argmax(axis=1)
-        if self.threshold is not None:
-            positive, least = self.threshold
-            codes = np.where(probabilities[:, positive] >= least, positive, 1 - positive)
-        return codes
+        if self.threshold is None:
+            codes: np.ndarray = probabilities.argmax(axis=1)
+            return codes
+        positive, least = self.threshold
+        return labels_by(least, probabilities, positive)
 
     def answers(self, X: np.ndarray) -> np.ndarray:
         """What metrics read: probabilities (n, classes), or a quantity (n,); see `predict`."""

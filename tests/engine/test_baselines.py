@@ -26,7 +26,7 @@ from hpsearch.engine.baselines import (
 from hpsearch.engine.ensemble import make_ensemble
 from hpsearch.engine.identity import kept_study_file
 from hpsearch.errors import NoWinnerError, RunError, StorageError
-from hpsearch.metrics import ACCURACY, OWN, Measure, metric_named
+from hpsearch.metrics import ACCURACY, OWN, metric_named
 from hpsearch.metrics.intervals import interval
 from hpsearch.plots import read_view
 from hpsearch.plots.curves import curves_data
@@ -74,7 +74,7 @@ def test_beside_other_metrics_the_difference_on_the_same_rows_is_held_against_it
     own = interval(metric, y[split.test], predictions)
     assert own is not None
     assert alone.test is not None
-    measure = Measure(metric.name, metric.direction, metric.bounds)
+    measure = metric.measure
     assert held_against(own, alone.test, measure) == "no better"
     assert held_against(beside.difference, 0.0, measure) == "better"
 
