@@ -9,6 +9,8 @@ with each seed four models see the same training and validation rows, and answer
 
 - network: `hpsearch run` with a study file that names the data, how rows are divided, and the
   metric; all else is default, 60 trials among it. One worker.
+- ensemble: five networks of that study, as `hpsearch best NAME --ensemble 5` averages them. It has
+  no part in the ranks.
 - random search: scikit-learn's MLPClassifier or MLPRegressor in the usual pipeline (medians,
   standardizing, indicators, a standardized target), configurations drawn by RandomizedSearchCV with
   three folds until the seconds of hpsearch's whole run are over, then fitted to all of these rows.
@@ -68,10 +70,12 @@ from sklearn.preprocessing import OneHotEncoder, StandardScaler  # noqa: E402
 
 from hpsearch import StudyFile, parse_study_file, run_study  # noqa: E402
 from hpsearch.data import Split  # noqa: E402
+from hpsearch.engine.ensemble import make_ensemble  # noqa: E402
 from hpsearch.study_file.data import study_data  # noqa: E402
 from hpsearch.wording import beside  # noqa: E402
 
-MODELS = ("network", "random search", "boosting", "linear")
+MODELS = ("network", "ensemble", "random search", "boosting", "linear")
+RANKED = [model for model in MODELS if model != "ensemble"]
 
 
 @dataclass(frozen=True)
@@ -338,23 +342,26 @@ def random_search(
     return whole.set_params(**best).fit(X, y), f"{tried} configurations"
 
 
-def network(name: str, table: Table, frame: Any, seed: int) -> tuple[Result, Split]:
-    """Search it as `hpsearch run` does, and how it has divided the rows."""
+def networks(name: str, table: Table, frame: Any, seed: int) -> tuple[list[Result], Split]:
+    """Search one as `hpsearch run` does and average five of them, and how the rows are divided."""
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder, "table.parquet")
         frame.to_parquet(path)
         study = study_of(name, table, seed, path)
         dataset, [split] = study_data(study.data, seed)
         assert len(dataset.y) == len(frame)
-        start = time.perf_counter()
-        summary = run_study(study, storage=str(Path(folder, "study.db")), workers=1)
-        seconds = time.perf_counter() - start
+        start, storage = time.perf_counter(), str(Path(folder, "study.db"))
+        summary = run_study(study, storage=storage, workers=1)
+        between = time.perf_counter()
+        ensemble = make_ensemble(name, 5, storage=storage, workers=1)
+        end = time.perf_counter()
     assert summary.test is not None
-    value = summary.test
+    scores = [summary.test, ensemble.test]
     if table.metric == "r2":
-        value = r2_of(summary.test, frame[table.target][split.test])
+        scores = [r2_of(error, frame[table.target][split.test]) for error in scores]
     trees = next((each.better for each in summary.rivals if each.kind == "boosting"), None)
-    return Result(name, seed, "network", value, seconds, beside(summary), trees), split
+    one = Result(name, seed, "network", scores[0], between - start, beside(summary), trees)
+    return [one, Result(name, seed, "ensemble", scores[1], end - start)], split
 
 
 def r2_of(rmse: float, y: Any) -> float:
@@ -365,8 +372,8 @@ def r2_of(rmse: float, y: Any) -> float:
 def measure(name: str, table: Table, seed: int) -> Iterator[Result]:
     """Fit and ask every model; the network first, since another gets its time."""
     frame = read(table)
-    found, split = network(name, table, frame, seed)
-    yield found
+    found, split = networks(name, table, frame, seed)
+    yield from found
     X, y, test = inputs(frame, table), frame[table.target], split.test
     known = np.sort(np.concatenate([split.train, split.validation]))  # in time, where rows have one
     X_known, y_known = X.loc[known], y[known]
@@ -376,7 +383,7 @@ def measure(name: str, table: Table, seed: int) -> Iterator[Result]:
     linear = Ridge() if regression else LogisticRegression(max_iter=1000)
     fits: dict[str, Callable[[], tuple[Any, str]]] = {
         "random search": partial(
-            random_search, table, X_known, y_known, groups, found.seconds, seed
+            random_search, table, X_known, y_known, groups, found[0].seconds, seed
         ),
         "boosting": lambda: (trees(random_state=seed).fit(X_known, y_known), ""),
         "linear": lambda: (pipeline(linear).fit(X_known, y_known), ""),
@@ -430,17 +437,19 @@ def lines(results: Iterable[Result]) -> Iterator[str]:
             mean, error = mean_and_error([each.score for each in models[model]])
             means[model].append(mean)
             cells.append(f"{mean:.3f} ± {error:.3f}")
-        seconds = [f"{np.mean([one.seconds for one in models[m]]):.1f}" for m in MODELS[:3]]
+        seconds = [f"{np.mean([one.seconds for one in models[m]]):.1f}" for m in MODELS[:4]]
         yield f"| {name} | {TABLES[name].metric} | {' | '.join(cells)} | {', '.join(seconds)} |"
     if not tables:
         return
-    told = ", ".join(f"{model} {rank:.2f}" for model, rank in ranks(means).items())
+    ranked = {model: means[model] for model in RANKED}
+    told = ", ".join(f"{model} {rank:.2f}" for model, rank in ranks(ranked).items())
     yield f"\nmean ranks over {len(tables)} tables: {told}"
-    of_two = {model: means[model] for model in MODELS[:2]}
+    of_two = {model: means[model] for model in RANKED[:2]}
     told = ", ".join(f"{model} {rank:.2f}" for model, rank in ranks(of_two).items())
     yield f"of the two networks alone: {told}"
-    first = np.array(means["network"]) > np.array(means["boosting"])
-    yield f"network before boosting on {first.sum()} of {len(tables)} tables"
+    for model in MODELS[:2]:
+        first = np.array(means[model]) > np.array(means["boosting"])
+        yield f"{model} before boosting on {first.sum()} of {len(tables)} tables"
     yield agreement(tables)
 
 

@@ -36,7 +36,7 @@ from hpsearch.storage import (
     save_model_bytes,
     storage_errors,
 )
-from hpsearch.training.jobs import Predictions, predictions_job
+from hpsearch.training.jobs import Predictions, Refit, predictions_job
 from hpsearch.training.model import Model
 from hpsearch.training.simple_models import SimpleJob, simple_job
 from hpsearch.training.trees import Trees
@@ -95,6 +95,7 @@ class Ensemble:
         measure: what all of these are of.
         baselines: simple models that it has to be better than, as the study keeps them.
         boosting: whether gradient boosting was a candidate.
+        key: what it is kept by; see `ensemble_key`.
     """
 
     study: str
@@ -113,17 +114,13 @@ class Ensemble:
     difference_interval: tuple[float, float] | None = None
     baselines: tuple[Baseline, ...] = ()
     boosting: bool = False
+    key: int = 0
 
     def verdict(self, baseline: Baseline) -> WinnerIs | None:
         """What the ensemble is beside a simple model."""
         if baseline.test is None or self.test_interval is None:
             return None
         return held_against(self.test_interval, baseline.test, self.measure)
-
-    @property
-    def key(self) -> int:
-        """What it is kept by; see `ensemble_key`."""
-        return ensemble_key(len(self.members), self.boosting)
 
     @property
     def reservations(self) -> tuple[str, ...]:
@@ -267,13 +264,15 @@ class _Finished:
         made["members"] = tuple(EnsembleMember(**member) for member in made["members"])
         for name in ("test_interval", "single_test_interval", "difference_interval"):
             made[name] = tuple(made[name]) if made.get(name) else None
-        return Ensemble(**made, measure=self.measure, baselines=read_baselines(self.target))
+        return Ensemble(
+            **made, key=key, measure=self.measure, baselines=read_baselines(self.target)
+        )
 
     def keep(self, store: WriteBehindStorage, ensemble: Ensemble) -> None:
         """Keep the ensemble, and count that the test part was used."""
         others = record.read_metadata(self.target, "ensembles") or {}
         made = asdict(ensemble)
-        del made["baselines"], made["measure"]  # which the study has
+        del made["baselines"], made["measure"], made["key"]  # which the study has
         others[str(ensemble.key)] = {"single": self.result["model"], "ensemble": made}
         with store.group():
             record.write_metadata(self.target, "ensembles", others)
@@ -311,22 +310,10 @@ def _make(
         tell(f"training {len(candidates)} configurations again, to choose the members")
         again = _train_again(run, candidates)
         joining = again + ([_boosted(run, again[0])] if boosting else [])
-        steps = forward_selection(
-            [one.predictions for one in joining],
-            again[0].y,
-            min(members, len(joining)),
-            lambda k, predictions: metric.score(
-                metric.value(again[0].y[k], predictions, again[0].weight[k])
-            ),
-        )
-        tell(f"training {len(steps)} of them on training and validation data together")
-        networks = [step.candidate for step in steps if step.candidate < len(again)]
-        chosen = [candidates[number].slot for number in networks]
-        plans = [(slot.configuration, slot.epochs) for slot in chosen]
-        trained = refit_all(run, plans, "a member's last training")
-        trees = [_last_trees(run)] if len(networks) < len(steps) else []
+        size = min(members, len(joining))
+        steps, refits = _members(run, candidates, joining, size, tell)
+        trees = [_last_trees(run)] if len(refits) < len(steps) else []
     threshold = _threshold(metric, joining, steps) if file.objective.threshold else None
-    refits = [refit for refit, _ in trained]
     model = model_of(dataset, refits, threshold, metric.positive, trees)
     test = splits[0].test
     X, y, weight = dataset.X[test], dataset.y[test], dataset.weights_of(test)
@@ -340,6 +327,7 @@ def _make(
         members=tuple(_member(step, candidates, joining, metric) for step in steps),
         candidates=len(joining),
         boosting=boosting,
+        key=ensemble_key(size, boosting),
         raced=bool(study.raced),
         unlike=sum(a.score != r.score for a, r in zip(again, candidates, strict=True)),
         single_validation=metric.of_score(again[0].score),
@@ -366,6 +354,58 @@ def _make(
     ensemble = replace(ensemble, model=digest)
     study.keep(runner.store, ensemble)
     return ensemble
+
+
+def _members(
+    run: Run,
+    candidates: Sequence[Result],
+    joining: Sequence[Predictions],
+    size: int,
+    tell: Callable[[str], None],
+) -> tuple[list[Step], list[Refit]]:
+    """Choose the members and train them for the last time; another joins for one that diverges.
+
+    Args:
+        run: of the study.
+        candidates: the networks.
+        joining: what they, and perhaps boosted trees after them, say of the validation rows.
+        size: how many to choose, at most.
+        tell: told what is being done.
+
+    Returns:
+        The members in the order in which they joined, and the networks among them.
+
+    Raises:
+        RunError: the last training of every network diverged.
+    """
+    metric, first = run.metric, joining[0]
+    usable, trained = list(range(len(joining))), dict[int, Refit]()
+    while True:
+        chosen = forward_selection(
+            [joining[k].predictions for k in usable],
+            first.y,
+            size,
+            lambda fold, said: metric.score(metric.value(first.y[fold], said, first.weight[fold])),
+        )
+        steps = [replace(step, candidate=usable[step.candidate]) for step in chosen]
+        networks = [step.candidate for step in steps if step.candidate < len(candidates)]
+        new = [k for k in networks if k not in trained]
+        if new:
+            tell(f"training {len(new)} of them on training and validation data together")
+        slots = [candidates[k].slot for k in new]
+        plans = [(slot.configuration, slot.epochs) for slot in slots]
+        refits = refit_all(run, plans, "a member's last training")
+        trained |= {k: refit for k, (refit, _) in zip(new, refits, strict=True)}
+        useless = sum(trained[k].diverged for k in networks)
+        if not useless:
+            return steps, [trained[k] for k in networks]
+        tell(f"{useless} of them diverged with every seed: left out")
+        usable = [k for k in usable if k not in trained or not trained[k].diverged]
+        if not usable or usable[0] >= len(candidates):
+            raise RunError(
+                "every candidate diverged when it was trained on training and validation data "
+                "together; there is nothing to average"
+            )
 
 
 def _member(

@@ -13,7 +13,6 @@ from typing import TYPE_CHECKING, Any
 
 from hpsearch.data.account import is_account
 from hpsearch.errors import StorageError
-from hpsearch.metrics.intervals import wilson_interval
 from hpsearch.shapes import a_count, a_number, fits, or_none
 
 if TYPE_CHECKING:
@@ -167,49 +166,6 @@ SHAPES: Mapping[str, Any] = {
 """What each has, by the first word of its key or the whole of it; see `fits`."""
 
 
-def modern(key: str, value: Any) -> Any:
-    """Metadata as they are written now, of studies that are older than other metrics.
-
-    Such a study counted how many rows were labelled right, of its winner and of simple models.
-
-    Raises:
-        ValueError: it counted more than there are.
-        KeyError, TypeError: it is no such study's.
-    """
-    if key == "ensembles":
-        return {
-            size: kept | {"ensemble": _counted(kept["ensemble"])} for size, kept in value.items()
-        }
-    if key not in ("data", "result") or not isinstance(value, dict):
-        return value
-    value = dict(value)
-    if "baselines" in value:
-        value["baselines"] = [_counted(model) for model in value["baselines"]]
-    return _counted(value) if key == "result" else value
-
-
-def _counted(kept: dict[str, Any]) -> dict[str, Any]:
-    """What counted rows, with their shares instead."""
-    if "validation_accuracy" in kept:
-        kept = kept | {"validation": kept["validation_accuracy"]}
-        del kept["validation_accuracy"]
-    if "single_validation_accuracy" in kept:
-        kept = kept | {"single_validation": kept["single_validation_accuracy"]}
-        del kept["single_validation_accuracy"]
-    for name in ("test", "single_test"):
-        if f"{name}_correct" not in kept:
-            continue
-        share, ends = None, None
-        correct, rows = kept[f"{name}_correct"], kept["test_rows"]
-        if correct is not None:
-            if not (a_count(correct) and a_count(rows) and 0 < rows >= correct):
-                raise ValueError(f"{correct} of {rows} rows")
-            share, ends = correct / rows, list(wilson_interval(correct, rows))
-        kept = kept | {name: share, f"{name}_interval": ends}
-        del kept[f"{name}_correct"]
-    return kept
-
-
 def write_metadata(study: Study, key: str, value: Any) -> None:
     """Set one of our attributes of a study, unless it already says this."""
     text = metadata_text(value)
@@ -233,7 +189,7 @@ def read_metadata(study: Study, key: str) -> Any:
     if text is None:
         return None
     with metadata_errors(study, key):
-        value = modern(key, json.loads(text, parse_constant=_refuse))
+        value = json.loads(text, parse_constant=_refuse)
         shape = SHAPES.get(key) or SHAPES.get(key.split()[0], object)
         if not fits(value, shape):
             raise ValueError(f"{key!r} has another shape")

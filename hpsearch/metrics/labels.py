@@ -17,6 +17,7 @@ from hpsearch.metrics.arrays import Array, Codes, Weight
 __all__ = [
     "POSITIVE",
     "ByClass",
+    "LikelihoodRatio",
     "accuracy",
     "balanced_accuracy",
     "confusion_matrix",
@@ -99,6 +100,28 @@ class ByClass:
             seen[y] = seen[labels] = True
             shares = shares[seen]
         return float(np.mean(shares))
+
+
+@dataclass(frozen=True)
+class LikelihoodRatio:
+    """How much oftener a class gets a label than the other does, of two: a test's, in medicine.
+
+    nan where the other never gets it, or no row is positive.
+
+    Args:
+        label: 1: recall over the share of false alarms; 0: the share of misses over that of
+            negative rows labelled right.
+    """
+
+    label: Literal[0, 1]
+
+    def __call__(self, y: Codes, labels: Codes, _weight: Weight = None) -> float:
+        """The ratio of labels (n,) beside the true codes (n,); scikit-learn's knows no weights."""
+        cells = confusion_matrix(y, labels, classes=2)
+        negative, positive = cells[:, self.label]
+        rows = cells.sum(axis=1)
+        below = float(negative * rows[1])
+        return float(positive * rows[0]) / below if below > 0 else math.nan
 
 
 def mcc(y: Codes, labels: Codes, weight: Weight = None) -> float:

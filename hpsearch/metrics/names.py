@@ -13,6 +13,7 @@ from hpsearch.metrics.arrays import Weight
 from hpsearch.metrics.labels import (
     POSITIVE,
     ByClass,
+    LikelihoodRatio,
     accuracy,
     balanced_accuracy,
     mcc,
@@ -26,18 +27,25 @@ from hpsearch.metrics.probabilities import (
     auc_of_two,
     average_precision,
     brier_score,
+    d2_brier_score,
+    d2_log_loss,
     log_loss,
     precision_of_two,
     roc_auc,
+    top_two_accuracy,
 )
 from hpsearch.metrics.scorers import Scorer, about, scorer_names
 from hpsearch.metrics.values import (
+    d2_absolute_error,
+    explained_variance,
+    gamma_deviance,
     mae,
     mape,
     max_error,
     median_error,
     mse,
     msle,
+    poisson_deviance,
     r2,
     rmse,
     rmsle,
@@ -127,18 +135,28 @@ _SAME = {
 }
 """Names of scikit-learn for what is here already, where there are two classes."""
 
-_CHEAP = {
-    f"{share}_{average}".removesuffix("_binary"): ByClass(share, average)
-    for share in ("precision", "recall", "f1", "jaccard")
-    for average in ("binary", "macro", "weighted", "micro")
-} | {
+_CHEAP: dict[str, Callable[[Any, Any, Weight], float]] = {
+    **{
+        f"{share}_{average}".removesuffix("_binary"): ByClass(share, average)
+        for share in ("precision", "recall", "f1", "jaccard")
+        for average in ("binary", "macro", "weighted", "micro")
+    },
+    "d2_absolute_error_score": d2_absolute_error,
+    "d2_brier_score": d2_brier_score,
+    "d2_log_loss_score": d2_log_loss,
+    "explained_variance": explained_variance,
     "neg_brier_score": Negated(brier_score),
     "neg_max_error": Negated(max_error),
+    "neg_mean_gamma_deviance": Negated(gamma_deviance),
+    "neg_mean_poisson_deviance": Negated(poisson_deviance),
     "neg_mean_absolute_percentage_error": Negated(mape),
     "neg_mean_squared_error": Negated(mse),
     "neg_mean_squared_log_error": Negated(msle),
     "neg_median_absolute_error": Negated(median_error),
+    "neg_negative_likelihood_ratio": Negated(LikelihoodRatio(0)),
     "neg_root_mean_squared_log_error": Negated(rmsle),
+    "positive_likelihood_ratio": LikelihoodRatio(1),
+    "top_k_accuracy": top_two_accuracy,
 }
 """scikit-learn's scorers whose formula is here."""
 

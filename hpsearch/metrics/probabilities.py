@@ -5,7 +5,6 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from itertools import combinations
 from typing import TypeAlias
 
 import numpy as np
@@ -19,9 +18,12 @@ __all__ = [
     "average_precision",
     "brier_score",
     "counts_from_above",
+    "d2_brier_score",
+    "d2_log_loss",
     "log_loss",
     "precision_of_two",
     "roc_auc",
+    "top_two_accuracy",
 ]
 
 
@@ -114,20 +116,37 @@ class OneVsOne:
     def __call__(self, y: Codes, probabilities: Array, weight: Weight = None) -> float:
         """The mean for probabilities (n, classes) beside the true codes (n,)."""
         classes = probabilities.shape[1]
-        rows = [np.flatnonzero(y == code) for code in range(classes)]
         total = np.bincount(y, weight, classes)
-        values, sizes = [], []
-        for a, b in combinations(range(classes), 2):
-            pair = np.concatenate([rows[a], rows[b]])
-            first = np.arange(len(pair)) < len(rows[a])
-            each = None if weight is None else weight[pair]
-            areas = (
-                auc_of_two(first, probabilities[pair, a], each),
-                auc_of_two(~first, probabilities[pair, b], each),
-            )
-            values.append(sum(areas) / 2)
-            sizes.append(total[a] + total[b] if self.by_rows else 1.0)
-        return _mean_of_known(values, np.array(sizes))
+        areas = np.stack(
+            [_areas_against(y, code, probabilities[:, code], total, weight)
+             for code in range(classes)]
+        )  # fmt: skip
+        a, b = np.triu_indices(classes, 1)
+        values = (areas[a, b] + areas[b, a]) / 2
+        return _mean_of_known(values, total[a] + total[b] if self.by_rows else np.ones(len(a)))
+
+
+def _areas_against(
+    y: Codes, code: int, decision: Array, total: np.ndarray, weight: Weight
+) -> Array:
+    """For each class the area by which rows of ``code`` are told from its rows; nan without rows.
+
+    One order of all rows serves every pair: the rows of each other class that lie below are counted
+    on the way up, ties by half.
+    """
+    order = np.argsort(decision, kind="stable")
+    sorted_decision, sorted_y = decision[order], y[order]
+    each = np.ones(len(y)) if weight is None else weight[order]
+    starts = np.flatnonzero(np.append(True, sorted_decision[1:] != sorted_decision[:-1]))
+    rows = np.zeros((len(y), len(total)))
+    rows[np.arange(len(y)), sorted_y] = each
+    level = rows if len(starts) == len(y) else np.add.reduceat(rows, starts)
+    below = np.cumsum(level, axis=0)
+    below -= level / 2
+    pairs = np.asarray(total[code] * total, dtype=np.float64)
+    areas: Array = np.full(len(total), np.nan)
+    np.divide(level[:, code] @ below, pairs, out=areas, where=pairs > 0)
+    return areas
 
 
 def brier_score(y: Codes, probabilities: Array, weight: Weight = None) -> float:
@@ -144,6 +163,38 @@ def brier_score(y: Codes, probabilities: Array, weight: Weight = None) -> float:
     missed[np.arange(len(y)), y] -= 1
     sums = (missed**2).sum(axis=1)
     return float(np.average(sums, weights=weight)) / (2 if missed.shape[1] == 2 else 1)
+
+
+def d2_log_loss(y: Codes, probabilities: Array, weight: Weight = None) -> float:
+    """What of the log loss of the classes' own shares is explained; nan of a single row."""
+    shares = _shares(y, probabilities.shape[1], weight)
+    occurring = shares[shares > 0]
+    whole = -float(occurring @ np.log(occurring))
+    return _explained(log_loss(y, probabilities, weight), whole, len(y))
+
+
+def d2_brier_score(y: Codes, probabilities: Array, weight: Weight = None) -> float:
+    """The same of the Brier score."""
+    shares = _shares(y, probabilities.shape[1], weight)
+    whole = float(1 - shares @ shares) / (2 if len(shares) == 2 else 1)
+    return _explained(brier_score(y, probabilities, weight), whole, len(y))
+
+
+def top_two_accuracy(y: Codes, probabilities: Array, weight: Weight = None) -> float:
+    """The share of rows whose class is one of the two likeliest; of equals the later are."""
+    columns = np.arange(probabilities.shape[1])
+    of_class = np.take_along_axis(probabilities, y.astype(np.intp)[:, None], axis=1)
+    ahead = (probabilities > of_class) | ((probabilities == of_class) & (columns > y[:, None]))
+    return float(np.average(ahead.sum(axis=1) < 2, weights=weight))
+
+
+def _shares(y: Codes, classes: int, weight: Weight) -> Array:
+    counts = np.bincount(y, weight, classes)
+    return np.asarray(counts / counts.sum(), dtype=np.float64)
+
+
+def _explained(loss: float, whole: float, rows: int) -> float:
+    return 1 - loss / whole if rows > 1 and whole > 0 else math.nan
 
 
 def precision_of_two(positive: np.ndarray, decision: Array, weight: Weight = None) -> float:
@@ -209,7 +260,7 @@ def auc_of_two(positive: np.ndarray, decision: Array, weight: Weight = None) -> 
     return float(ups @ below / total)
 
 
-def _mean_of_known(values: Sequence[float], rows: np.ndarray) -> float:
+def _mean_of_known(values: Sequence[float] | Array, rows: np.ndarray) -> float:
     known = np.isfinite(values)
     if not rows[known].sum() > 0:
         return math.nan

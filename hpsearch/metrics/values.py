@@ -8,7 +8,21 @@ import numpy as np
 
 from hpsearch.metrics.arrays import Array, Weight
 
-__all__ = ["mae", "mape", "max_error", "median_error", "mse", "msle", "r2", "rmse", "rmsle"]
+__all__ = [
+    "d2_absolute_error",
+    "explained_variance",
+    "gamma_deviance",
+    "mae",
+    "mape",
+    "max_error",
+    "median_error",
+    "mse",
+    "msle",
+    "poisson_deviance",
+    "r2",
+    "rmse",
+    "rmsle",
+]
 
 
 def rmse(y: Array, values: Array, weight: Weight = None) -> float:
@@ -36,12 +50,32 @@ def r2(y: Array, values: Array, weight: Weight = None) -> float:
     A target that is constant in ``y`` has 1 where it is predicted exactly, and 0 otherwise.
     """
     true = _float(y).reshape(len(y), -1)
-    error = _mean((true - np.reshape(values, true.shape)) ** 2, weight)
-    # Of a constant the mean may differ by rounding, and a variance that is none would be one.
-    varies = np.ptp(true[slice(None) if weight is None else weight > 0], axis=0) > 0
-    variance = _mean((true - _mean(true, weight)) ** 2, weight)
-    explained = np.divide(error, variance, out=(error > 0) * 1.0, where=varies & (variance > 0))
-    return float(np.mean(1.0 - explained))
+    missed = true - np.reshape(values, true.shape)
+    return _explained(_mean(missed**2, weight), true, weight)
+
+
+def explained_variance(y: Array, values: Array, weight: Weight = None) -> float:
+    """The same, but of values that are all too high or too low by the same."""
+    true = _float(y).reshape(len(y), -1)
+    missed = true - np.reshape(values, true.shape)
+    return _explained(_variance(missed, weight), true, weight)
+
+
+def d2_absolute_error(y: Array, values: Array, weight: Weight = None) -> float:
+    """The share of the mean distance from the median that is explained; the mean over the targets.
+
+    nan of a single row; constants as for `r2`.
+    """
+    if len(y) < 2:
+        return math.nan
+    if weight is not None:
+        from sklearn.metrics import d2_absolute_error_score
+
+        return float(d2_absolute_error_score(y, values, sample_weight=weight))
+    true = _float(y).reshape(len(y), -1)
+    error = np.abs(true - np.reshape(values, true.shape)).mean(axis=0)
+    distance = np.abs(true - np.median(true, axis=0)).mean(axis=0)
+    return _share(error, distance, distance > 0)
 
 
 def mse(y: Array, values: Array, weight: Weight = None) -> float:
@@ -81,6 +115,45 @@ def median_error(y: Array, values: Array, weight: Weight = None) -> float:
     from sklearn.metrics import median_absolute_error
 
     return float(median_absolute_error(errors, np.zeros_like(errors), sample_weight=weight))
+
+
+def poisson_deviance(y: Array, values: Array, weight: Weight = None) -> float:
+    """Twice what the log-likelihood of counts lacks: mean of y log(y/v) - y + v.
+
+    nan where a count is negative, a value not positive, or there are several targets.
+    """
+    if y.ndim > 1 or y.min() < 0 or values.min() <= 0:
+        return math.nan
+    true = _float(y)
+    logarithms = np.log(np.where(true > 0, true / values, 1.0))
+    return 2 * float(_mean(true * logarithms - true + values, weight))
+
+
+def gamma_deviance(y: Array, values: Array, weight: Weight = None) -> float:
+    """The same of a gamma distribution: mean of log(v/y) + y/v - 1.
+
+    nan where not all are positive, or there are several targets.
+    """
+    if y.ndim > 1 or min(y.min(), values.min()) <= 0:
+        return math.nan
+    ratio = _float(y) / values
+    return 2 * float(_mean(ratio - np.log(ratio) - 1, weight))
+
+
+def _explained(error: Array, true: Array, weight: Weight) -> float:
+    # Of a constant the mean may differ by rounding, and a variance that is none would be one.
+    varies = np.ptp(true[slice(None) if weight is None else weight > 0], axis=0) > 0
+    variance = _variance(true, weight)
+    return _share(error, variance, varies & (variance > 0))
+
+
+def _share(error: Array, whole: Array, varies: np.ndarray) -> float:
+    """What of a whole is no error; 1 or 0 where there is no whole. The mean over the targets."""
+    return float(np.mean(1.0 - np.divide(error, whole, out=(error > 0) * 1.0, where=varies)))
+
+
+def _variance(rows: Array, weight: Weight) -> Array:
+    return _mean((rows - _mean(rows, weight)) ** 2, weight)
 
 
 def _log1p(y: Array, values: Array) -> tuple[Array, Array] | None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +17,7 @@ from hpsearch.engine import runner as engine
 from hpsearch.engine.ensemble import Ensemble, make_ensemble
 from hpsearch.engine.executors.processes import process_pool
 from hpsearch.engine.lease import Lease, seconds_spent
+from hpsearch.engine.refit import refit_all
 from hpsearch.errors import RunError, UnknownNameError, UsageError
 from hpsearch.storage import load_model_bytes, load_study, open_storage
 from hpsearch.study_file import StudyFile, parse_study_file
@@ -60,7 +62,7 @@ def network_of(db: str, ensemble: Ensemble | None) -> Model:
     store = open_storage(db)
     target = load_study(store, "s")
     digest = summarize(target).model if ensemble is None else ensemble.model
-    members = None if ensemble is None else len(ensemble.members)
+    members = None if ensemble is None else ensemble.key
     assert digest is not None
     return Model.from_bytes(load_model_bytes(store, target._study_id, digest, ensemble=members))
 
@@ -147,6 +149,45 @@ def test_each_number_of_members_is_trained_and_tested_once(here: Here, db: str) 
     assert everybody.members[:2] == first.members
     assert network_of(db, first).members[0].network == network_of(db, everybody).members[0].network
     assert run_study(study(), storage=db).tests == 3
+
+
+def test_another_joins_for_one_whose_last_training_diverges(
+    here: Here, db: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    finish(here, db)
+    best = make_ensemble("s", 1, storage=db).members[0].configuration
+
+    def refit_but_the_best(run: Any, plans: Any, what: str) -> Any:
+        done = refit_all(run, plans, what)
+        return [
+            (replace(refit, diverged=configuration == best), attempts)
+            for (configuration, _), (refit, attempts) in zip(plans, done, strict=True)
+        ]
+
+    monkeypatch.setattr("hpsearch.engine.ensemble.refit_all", refit_but_the_best)
+    told: list[str] = []
+    ensemble = make_ensemble("s", 2, storage=db, tell=told.append)
+    assert len(ensemble.members) == 2
+    assert best not in [member.configuration for member in ensemble.members]
+    assert "1 of them diverged with every seed: left out" in told
+    everyone = make_ensemble("s", 4, storage=db)
+    assert len(everyone.members) == 3
+    assert make_ensemble("s", 4, storage=db) == everyone  # kept, though it has one less
+    assert times_tested(db) == 4
+    assert len(network_of(db, everyone).members) == 3
+
+
+def test_nothing_is_averaged_where_every_last_training_diverges(
+    here: Here, db: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    finish(here, db)
+    monkeypatch.setattr(
+        "hpsearch.engine.ensemble.refit_all",
+        lambda *given: [(replace(r, diverged=True), n) for r, n in refit_all(*given)],
+    )
+    with pytest.raises(RunError, match="every candidate diverged"):
+        make_ensemble("s", 2, storage=db)
+    assert times_tested(db) == 1
 
 
 def test_a_study_that_went_on_has_another_ensemble(here: Here, db: str) -> None:

@@ -120,8 +120,6 @@ RESULT = {
 }
 ODD = {
     "no row": {"test_rows": 0},
-    "fewer rows than right": {"test_correct": 11},
-    "negative counts": {"test_correct": -1},
     "an interval of three ends": {"test_interval": [0.1, 0.2, 0.3]},
     "counts that are true": {"test_rows": True},
     "counts of 400 digits": {"test_rows": 10**400},
@@ -157,25 +155,6 @@ def test_a_note_of_any_content_is_one_sentence(text: object) -> None:
     study.set_user_attr("hpsearch:result", text)
     with pytest.raises(StorageError, match="metadata of the study 'bad' are damaged"):
         summarize(study)
-
-
-def test_a_result_that_counted_rows_is_read_as_shares() -> None:
-    """As studies did that are older than other metrics."""
-    file = {"data": {}, "model": {}, "training": {"epochs": 1}, "search": {"strategy": "random"}}
-    study = optuna.create_study(direction="maximize")
-    old = {key: RESULT[key] for key in RESULT if key not in ("validation", "test", "test_interval")}
-    model = {"name": "constant", "does": "always 1", "short": "1", "validation_accuracy": 0.5}
-    old["baselines"] = [model | {"test_correct": 5, "test_rows": 10}]
-    old |= {"validation_accuracy": 0.8, "test_correct": 9}
-    study.set_user_attr("hpsearch:result", json.dumps(old))
-    study.set_user_attr("hpsearch:study file", json.dumps(file))
-    summary = summarize(study)
-    assert (summary.validation, summary.test) == (0.8, 0.9)
-    assert summary.test_interval == pytest.approx((0.596, 0.982), abs=1e-3)
-    assert summary.measure == ACCURACY
-    [beside] = summary.baselines
-    assert (beside.validation, beside.test) == (0.5, 0.5)
-    assert summary.verdict(beside) == "better"
 
 
 def test_an_attribute_that_is_nested_deeply_hides_nothing() -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import pickle
 import warnings
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -16,7 +17,7 @@ from sklearn import metrics as sk
 from hpsearch.errors import DataError, UnknownNameError, UsageError
 from hpsearch.metrics import DEFAULT, OWN, Metric, metric_named
 from hpsearch.metrics.intervals import interval
-from hpsearch.metrics.scorers import about, scorer_names
+from hpsearch.metrics.scorers import Scorer, about, scorer_names
 
 
 @st.composite
@@ -129,6 +130,54 @@ def test_the_brier_score_equals_scikit_learn_s(made: Any) -> None:
     assert value == pytest.approx(-expected, rel=1e-5, abs=1e-7)
 
 
+@pytest.mark.parametrize(
+    "name",
+    [
+        "d2_brier_score",
+        "d2_log_loss_score",
+        "roc_auc_ovo",
+        "roc_auc_ovo_weighted",
+        "top_k_accuracy",
+    ],
+)
+@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@given(made=classifications())
+def test_a_measure_of_probabilities_equals_scikit_learn_s(name: str, made: Any) -> None:
+    k, y, p, weight = made
+    seen = np.unique(y)
+    if k == 2 or len(seen) < k:  # of fewer classes than columns scikit-learn's is an error
+        return
+    given = {} if weight is None or "ovo" in name else {"sample_weight": weight}
+    function = {
+        "d2_brier_score": sk.d2_brier_score,
+        "d2_log_loss_score": sk.d2_log_loss_score,
+        "roc_auc_ovo": partial(sk.roc_auc_score, multi_class="ovo"),
+        "roc_auc_ovo_weighted": partial(sk.roc_auc_score, multi_class="ovo", average="weighted"),
+        "top_k_accuracy": sk.top_k_accuracy_score,
+    }[name]
+    metric = metric_named(name, "classification", k)
+    assert not metric.dear
+    expected = function(y, p, **given)
+    assert metric.raw(y, p, given.get("sample_weight")) == pytest.approx(
+        expected, rel=1e-4, abs=1e-6
+    )
+
+
+@pytest.mark.parametrize("label", [0, 1])
+@settings(max_examples=40, deadline=None)
+@given(made=classifications())
+def test_a_likelihood_ratio_equals_scikit_learn_s(label: int, made: Any) -> None:
+    _, y, p, _ = made
+    y, labels = np.minimum(y, 1), p[:, :2].argmax(axis=1)
+    name = ["neg_negative_likelihood_ratio", "positive_likelihood_ratio"][label]
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        ratios = sk.class_likelihood_ratios(y, labels, labels=[0, 1], replace_undefined_by=np.nan)
+    expected = [-ratios[1], ratios[0]][label]
+    value = metric_named(name, "classification", 2).raw(y, labels)
+    assert value == pytest.approx(expected, nan_ok=True)
+
+
 @pytest.mark.parametrize("name", ["rmse", "mae", "r2"])
 @settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(made=regressions())
@@ -156,6 +205,10 @@ def test_a_metric_of_values_equals_scikit_learn_s(name: str, made: Any) -> None:
         ("neg_mean_squared_log_error", sk.mean_squared_log_error),
         ("neg_root_mean_squared_log_error", sk.root_mean_squared_log_error),
         ("neg_max_error", sk.max_error),
+        ("neg_mean_poisson_deviance", sk.mean_poisson_deviance),
+        ("neg_mean_gamma_deviance", sk.mean_gamma_deviance),
+        ("explained_variance", sk.explained_variance_score),
+        ("d2_absolute_error_score", sk.d2_absolute_error_score),
     ],
 )
 @settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.too_slow])
@@ -168,11 +221,20 @@ def test_an_error_that_is_cheap_enough_for_each_epoch_equals_scikit_learn_s(
     assert not metric.dear
     if not metric.weighted:
         y, values, weight = y.reshape(len(y), -1)[:, 0], values.reshape(len(y), -1)[:, 0], None
+    if "deviance" in name:
+        y, values = (
+            np.abs(y).reshape(len(y), -1)[:, 0] + 0.5,
+            np.abs(values).reshape(len(y), -1)[:, 0] + 0.5,
+        )
+    if metric.bounds == (None, 1.0) and np.ptp(y, axis=0).min() == 0:
+        return  # as for r2
     if "log" in name and min(y.min(), values.min()) <= -1:
         assert math.isnan(metric.raw(y, values, weight))
         y, values = np.abs(y), np.abs(values)
     given = {} if weight is None else {"sample_weight": weight}
-    assert metric.raw(y, values, weight) == pytest.approx(-function(y, values, **given), rel=1e-9)
+    sign = -1 if name.startswith("neg_") else 1
+    expected = sign * function(y, values, **given)
+    assert metric.raw(y, values, weight) == pytest.approx(expected, rel=1e-9, nan_ok=True)
 
 
 def test_what_is_undefined_has_a_decided_value() -> None:
@@ -235,7 +297,11 @@ def test_every_scorer_of_classes_is_scikit_learn_s(name: str, classes: int) -> N
     known = metric.weighted and not ("ovo" in name and classes > 2)  # scikit-learn's knows none
     for w in (None, weight) if known else (None,):
         expected = scorer(model, X, y, **({} if w is None else {"sample_weight": w}))
-        assert metric.value(y, model.predict_proba(X), w) == pytest.approx(expected, rel=1e-9)
+        p = model.predict_proba(X)
+        assert metric.value(y, p, w) == pytest.approx(expected, rel=1e-9)
+        if metric.name not in OWN and metric.needs != "decision":  # which are ours alone
+            asked = Scorer(name, "classification", classes)(y, metric.needed(p), w)
+            assert asked == pytest.approx(expected, rel=1e-9)
     assert metric.direction == "maximize"
     low, high = metric.bounds
     assert low is None or low <= expected
@@ -253,6 +319,7 @@ def test_every_scorer_of_values_is_scikit_learn_s(name: str) -> None:
     expected = sk.get_scorer(name)(model, X, y)
     metric = metric_named(name, "regression")
     assert metric.value(y, model.predict(X)) == pytest.approx(expected, rel=1e-9)
+    assert Scorer(name, "regression", 0)(y, model.predict(X)) == expected
     assert metric.direction == "maximize"
     assert metric.bounds[1] is None or expected <= metric.bounds[1]
 
