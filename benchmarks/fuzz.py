@@ -211,7 +211,7 @@ def use_study(rng: random.Random, folder: Path) -> None:
     from hpsearch.study_file import load_study_file
 
     file = load_study_file(folder / "study.toml")
-    file.space()
+    file.search_space()
     file.fixed()
     file.objective.metrics("classification", [*map(str, range(rng.choice([2, 3, 500])))])
     if file.training.epochs * file.search.trials > 10**7:

@@ -138,7 +138,7 @@ def search(trainer: Trainer, amount: float, race: int = 0, reserved: float = 0.0
     saved = hyperband(trainer, spending, limit)
     plan = make_strategy(
         "tpe",
-        study.space(),
+        study.search_space(),
         trials=len(trainer.trials) + race,
         epochs=study.training.epochs,
         seed=study.seed,
@@ -160,7 +160,7 @@ def hyperband(trainer: Trainer, spending: Spending, limit: float) -> float:
     from optuna.trial import TrialState
 
     study, saved = trainer.study, 0.0
-    epochs, space = study.training.epochs, study.space()
+    epochs, space = study.training.epochs, study.search_space()
     asked = optuna.create_study(
         study_name=f"{NAME}/{study.seed}",  # by which the pruner divides trials among its brackets
         direction="maximize",

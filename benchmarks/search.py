@@ -207,7 +207,7 @@ if __name__ == "__main__":
     with tempfile.TemporaryDirectory() as folder:
         data = write_store(folder, *study_data(study.data, study.seed))
         settings = {"trials": trials, "epochs": epochs, "seed": 0}
-        stage = make_strategy("random", study.space(), **settings).next_stage([])
+        stage = make_strategy("random", study.search_space(), **settings).next_stage([])
         slots = [stage.slot(index) for index in range(trials)]
         jobs = [Job(data, study.fixed() | dict(s.configuration), s.seed, epochs) for s in slots]
         with multiprocessing.get_context("fork").Pool(int(sys.argv[1])) as pool:

@@ -47,7 +47,7 @@ def measure(name: str, epochs: int, options: argparse.Namespace) -> tuple[float,
     X, y = fitted.transform(dataset.X[rows]), dataset.y[rows]
     some = splits[0].validation
     validation = fitted.transform(dataset.X[some]), dataset.y[some]
-    space, rng = study.space(), np.random.default_rng(0)
+    space, rng = study.search_space(), np.random.default_rng(0)
     totals = {False: 0.0, True: 0.0}
     for _ in range(options.draws):
         spec = TrainingSpecification.of(study.fixed() | dict(space.sample(rng)), epochs=epochs)

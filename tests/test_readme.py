@@ -130,7 +130,7 @@ def test_the_toml_is_valid(page: str) -> None:
         elif text.startswith("[data]"):
             assert parse_study_file('name = "x"\n' + text).data.target == "species"
         else:
-            assert parse_study_file(text).space().parameters
+            assert parse_study_file(text).search_space().parameters
 
 
 def without_numbers(text: str) -> list[str]:
@@ -153,7 +153,7 @@ def test_readmes_study_prints_what_readme_shows(folder: Path) -> None:
         assert words in " ".join((simple + sentence).split())
         assert words in " ".join(done.stdout.split())
     names = {word.partition("=")[0] for word in winner.split()[1:]}
-    assert names - {"momentum"} <= set(parse_study_file(study).space().parameters)
+    assert names - {"momentum"} <= set(parse_study_file(study).search_space().parameters)
 
 
 @pytest.mark.slow

@@ -16,7 +16,7 @@ STUDIES = shipped_files("studies")
 def test_each_is_called_as_its_file(name: str) -> None:
     study = load_study_file(STUDIES[name])
     assert study.name == name
-    assert study.space().parameters
+    assert study.search_space().parameters
 
 
 @pytest.mark.slow

@@ -307,7 +307,7 @@ def _shows(one: TrialRow, name: Name) -> bool:
 
 def _ranges(evidence: Evidence) -> Iterator[Recommendation]:
     """Where the best trials lie in each range, by the rule that narrows a search's own stages."""
-    space = evidence.study.space()
+    space = evidence.study.search_space()
     distinct = (one.result for one in _distinct(evidence.trained))
     inside = [r for r in distinct if set(r.slot.configuration) <= set(space.parameters)]
     if not inside or not any(r.complete for r in inside):
@@ -325,7 +325,7 @@ def _ranges(evidence: Evidence) -> Iterator[Recommendation]:
 
 def _effects(evidence: Evidence) -> Iterator[Recommendation]:
     """How much each parameter matters by itself, as the report's model of the results has it."""
-    beliefs = believe(evidence.study.space(), [one.result for one in evidence.trained])
+    beliefs = believe(evidence.study.search_space(), [one.result for one in evidence.trained])
     if beliefs is None:
         return
     best = evidence.full[0].configuration if evidence.full else {}

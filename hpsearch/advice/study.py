@@ -170,7 +170,7 @@ def _scale(
 
 def _rates(repaired: StudyFile, learns: RateRange | None) -> list[Recommendation]:
     """The learning rates at which the repaired network learns, where the study's are others."""
-    searched = repaired.space().parameters.get("learning_rate")
+    searched = repaired.search_space().parameters.get("learning_rate")
     if isinstance(searched, Float):
         low, high = searched.low, searched.high
     else:

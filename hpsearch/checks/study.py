@@ -52,7 +52,7 @@ def check_data_and_network(study: StudyFile, dataset: Dataset, split: Split) -> 
     """
     study.class_weights(dataset.classes)  # refuses a label that there is none of
     study.objective.metrics(dataset.task, dataset.classes)
-    space, seed = study.space(), study.seed
+    space, seed = study.search_space(), study.seed
     middle, epochs = _middle(study, space), study.training.epochs
     network = check_network(dataset, split, middle, space=space, epochs=epochs, seed=seed)
     return check_data(dataset, split, seed=seed) + network
@@ -76,7 +76,7 @@ def learning_range(study: StudyFile, dataset: Dataset, split: Split) -> RateRang
     """
     from threadpoolctl import threadpool_limits
 
-    middle, epochs = _middle(study, study.space()), study.training.epochs
+    middle, epochs = _middle(study, study.search_space()), study.training.epochs
     with threadpool_limits(1):
         context = CheckContext.of(dataset, split, middle, epochs=epochs, seed=study.seed)
         return sweep(context) or sweep(context, longer=LONGER)

@@ -231,6 +231,6 @@ def _grid_flops(study: StudyFile, grid: RacedSearch, shape: DataShape) -> float:
 def _mean_epoch(study: StudyFile, shape: DataShape) -> float:
     """What an epoch of an average configuration costs, in floating-point operations."""
     rng = np.random.default_rng(0)
-    space = study.space()
+    space = study.search_space()
     draws = (study.configuration(space.sample(rng)) for _ in range(DRAWS))
     return fmean(training_flops(draw, shape, epochs=1) for draw in draws)

@@ -45,7 +45,7 @@ def make_search(
     given = study.search.model_dump(exclude={"strategy", "prior", *BUDGETS}, exclude_none=True)
     return make_strategy(
         study.search.strategy,
-        study.space(),
+        study.search_space(),
         trials=trials,
         epochs=study.training.epochs,
         seed=study.seed,

@@ -41,7 +41,7 @@ class Dispatcher:
             self._done[result.slot.stage].append(result)
         self._unfinished = record.read_unfinished(trials)
         self._known = known_results(self.store.engine)
-        self._space = run.study.space()
+        self._space = run.study.search_space()
         before = record.read_slots(trials)
         self._begun = max((slot.stage for slot in before), default=0)  # the last stage that was
         self._share = run.share(self._begun)  # of the budget, to the end of the stage

@@ -50,7 +50,7 @@ def read_prior(
         if kept is not None:
             return kept
     names = study.search.prior
-    return [_read(store, name, study.space(), MOST // len(names)) for name in names]
+    return [_read(store, name, study.search_space(), MOST // len(names)) for name in names]
 
 
 def keep_prior(

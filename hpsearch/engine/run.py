@@ -202,7 +202,7 @@ def run_with(
                 if comparison is not None:
                     run.tested, run.opening = True, _opening(store, comparison["begins_as"])
                     run.shares = search.shares(comparison.get("reserved", 0.0))
-                before = keep_prior(target, prior, study.space())
+                before = keep_prior(target, prior, study.search_space())
                 predictions = _complete(run, search, ready, before)
                 if baselines:
                     store.flush()  # the result is safe, whatever becomes of what stands beside it

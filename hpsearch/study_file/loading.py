@@ -78,7 +78,7 @@ def parse_study_file(text: str, *, origin: str = "study file") -> StudyFile:
         StudyFileError: as for `load_study_file`.
 
     >>> study = parse_study_file('name = "mine"\n[data]\nname = "iris"\n[model]\ndepth = 1')
-    >>> sorted(study.space().parameters)
+    >>> sorted(study.search_space().parameters)
     ['decay', 'l2', 'learning_rate', 'width']
     """
     try:

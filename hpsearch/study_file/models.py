@@ -635,7 +635,7 @@ class StudyFile(_Table):
             raise UsageError(
                 f"prior names {self.name!r}, which is this study itself; remove it", key="prior"
             )
-        space = self.space()
+        space = self.search_space()
         for name, points in (self.search.points or {}).items():
             if name not in space.parameters:
                 raise SpaceError(
@@ -691,7 +691,7 @@ class StudyFile(_Table):
             raise UsageError("class_weight is 0 for every class; give one of them more")
         return weights
 
-    def space(self) -> Space:
+    def search_space(self) -> Space:
         """The parameters that the file searches.
 
         Raises:
@@ -788,7 +788,7 @@ def default_space() -> Space:
     >>> list(default_space().parameters)
     ['width', 'depth', 'learning_rate', 'decay', 'l2']
     """
-    return StudyFile(name="default", data=DataSection(name="digits")).space()
+    return StudyFile(name="default", data=DataSection(name="digits")).search_space()
 
 
 def json_schema() -> dict[str, Any]:

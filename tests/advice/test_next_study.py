@@ -73,9 +73,9 @@ def test_a_condition_stays_and_names_are_new() -> None:
     change = Change("training", "learning_rate", {"low": 0.01, "high": 0.1, "log": True})
     then, _ = next_study(file, [change], taken={"s-3", "s-4"})
     assert then.name == "s-5"
-    parameter = then.space().parameters["learning_rate"]
+    parameter = then.search_space().parameters["learning_rate"]
     assert (parameter.low, parameter.high) == (0.01, 0.1)  # type: ignore[union-attr]
-    assert "learning_rate" in then.space().conditions
+    assert "learning_rate" in then.search_space().conditions
 
 
 def test_a_place_is_told_from_where_the_file_will_lie() -> None:

@@ -26,7 +26,7 @@ class Trained:
         text = STUDY.format(data=data, optimizer=optimizer, more=more)
         study = parse_study_file(text)
         dataset, [split] = study_data(study.data, study.seed)
-        space = study.space()
+        space = study.search_space()
         middle = space.from_unit([0.5] * len(space.parameters))
         self.configuration = study.fixed() | middle
         self.epochs, self.classes = study.training.epochs, len(dataset.classes)

@@ -123,7 +123,7 @@ class TestPlan:
         assert file.search.trials > 16
         one_more = make_search(file, file.search.trials + 1)
         rng = np.random.default_rng(0)
-        draws = [dict(file.space().sample(rng)) for _ in range(1024)]
+        draws = [dict(file.search_space().sample(rng)) for _ in range(1024)]
         epoch = flops(file, draws, 1) / len(draws)  # type: ignore[arg-type]
         assert search.planned_epochs * epoch <= plan.amount
         assert one_more.planned_epochs * epoch > plan.amount

@@ -21,7 +21,7 @@ def test_it_stands_for_preprocessing(kind: str) -> None:
 
 def test_it_is_searched_like_that() -> None:
     file = parse_study_file(TEXT.format('columns = { choices = ["robust", "quantile"] }'))
-    assert file.space().parameters["preprocessing"] == Categorical(("robust", "quantile"))
+    assert file.search_space().parameters["preprocessing"] == Categorical(("robust", "quantile"))
 
 
 @pytest.mark.parametrize(

@@ -130,7 +130,7 @@ def test_a_range_has_the_limits_of_its_setting(name: str) -> None:
     setting = SETTINGS[name]
     assert setting.limits is not None
     low, high = setting.limits
-    parameter = study_line(name, {"low": low, "high": high}).space().parameters[name]
+    parameter = study_line(name, {"low": low, "high": high}).search_space().parameters[name]
     assert isinstance(parameter, Int if setting.whole else Float)
     assert parameter.limits == (parameter.low, parameter.high) == setting.limits
     past = 1 if setting.whole else 1e-6 * (high - low)

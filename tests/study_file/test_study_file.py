@@ -28,8 +28,14 @@ SMALLEST = 'name = "s"\n[data]\nname = "digits"\n'
 
 def test_the_smallest_file_searches_the_five_settings_that_matter_most() -> None:
     study = parse_study_file(SMALLEST)
-    assert set(study.space().parameters) == {"learning_rate", "decay", "l2", "width", "depth"}
-    assert study.space() == default_space()
+    assert set(study.search_space().parameters) == {
+        "learning_rate",
+        "decay",
+        "l2",
+        "width",
+        "depth",
+    }
+    assert study.search_space() == default_space()
     assert study.search.strategy == "guided"
     assert study.compare.strategies == [
         *("grid", "random", "random-x2", "coarse-to-fine", "guided", "tpe")
@@ -57,7 +63,7 @@ def test_every_setting_can_be_a_value_a_range_or_choices() -> None:
         class_weight = { choices = ["none", "balanced"] }
         """
     )
-    space = study.space()
+    space = study.search_space()
     assert space.parameters == {
         "preprocessing": Categorical(("standardize", "whiten")),
         "activation": Categorical(("relu", "tanh")),
@@ -79,7 +85,7 @@ def test_class_weights_may_be_a_table_by_label() -> None:
     study = parse_study_file(SMALLEST + "\n[training.class_weight]\nb = 3\n10 = 0.5")
     assert study.class_weights(["a", "b", 10]) == (1.0, 3.0, 0.5)
     assert study.fixed()["class_weight"] == "none"
-    assert "class_weight" not in study.space().parameters
+    assert "class_weight" not in study.search_space().parameters
     assert parse_study_file(SMALLEST).class_weights(["a"]) is None
     with pytest.raises(UsageError, match="names the label 'b', of no row; did you mean 'B'"):
         study.class_weights(["B", 10])
@@ -98,7 +104,7 @@ def test_a_setting_may_depend_on_the_choice_of_another() -> None:
         beta2 = { low = 0.9, high = 0.999, when = { optimizer = "adam" } }
         """
     )
-    assert study.space().conditions == {
+    assert study.search_space().conditions == {
         "momentum": Condition("optimizer", ("momentum", "adam")),
         "beta2": Condition("optimizer", ("adam",)),
     }
@@ -111,13 +117,13 @@ def test_a_condition_on_a_fixed_setting_is_decided_at_once(optimizer: str, searc
         + f'[training]\noptimizer = "{optimizer}"\n'
         + 'beta2 = { low = 0.9, high = 0.99, when = { optimizer = "adam" } }'
     )
-    assert ("beta2" in study.space().parameters) is searched
-    assert not study.space().conditions
+    assert ("beta2" in study.search_space().parameters) is searched
+    assert not study.search_space().conditions
 
 
 def test_fixed_settings_and_any_draw_make_a_recipe() -> None:
     study = parse_study_file(SMALLEST)
-    space = study.space()
+    space = study.search_space()
     draw = space.from_unit([0.5] * len(space.parameters))
     spec = TrainingSpecification.of(study.fixed() | draw, epochs=3)
     assert spec.network.hidden_layer_sizes == (draw["width"],) * int(str(draw["depth"]))

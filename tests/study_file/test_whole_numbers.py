@@ -25,7 +25,7 @@ def grid(text: str, points: str) -> list[dict[str, Any]]:
     """What the trainings of a grid get."""
     file = study(f'{text}\n[search]\nstrategy = "grid"\ntrials = 100\npoints = {{ {points} }}')
     search = make_strategy(
-        "grid", file.space(), trials=100, epochs=1, seed=0, points=file.search.points
+        "grid", file.search_space(), trials=100, epochs=1, seed=0, points=file.search.points
     )
     stage = search.next_stage([])
     assert stage is not None
@@ -47,7 +47,7 @@ def grid(text: str, points: str) -> list[dict[str, Any]]:
 )
 def test_a_whole_number_may_be_written_as_a_float(text: str, name: str, value: Any) -> None:
     file = study(text)
-    found = file.space().parameters.get(name, file.fixed()[name])
+    found = file.search_space().parameters.get(name, file.fixed()[name])
     if isinstance(found, Categorical):
         kinds = {type(choice) for choice in found.choices}
         assert kinds == ({float} if name == "learning_rate" else {int})
@@ -63,7 +63,7 @@ def test_counts_may_be_written_as_floats() -> None:
     said = [file.data.limit, file.data.folds, file.training.epochs, file.search.trials]
     assert said == [50, 2, 100, 20]
     assert {type(number) for number in said} == {int}
-    depth = file.space().parameters["depth"]
+    depth = file.search_space().parameters["depth"]
     assert isinstance(depth, Int)
     assert [type(x) for x in (depth.low, depth.high, depth.step)] == [int] * 3
 
@@ -112,7 +112,7 @@ def test_a_condition_has_the_type_of_its_setting() -> None:
         "[model]\nwidth = { choices = [16, 32] }\n"
         "dropout = { low = 0.0, high = 0.5, when = { width = 16.0 } }"
     )
-    [values] = [c.values for c in file.space().conditions.values()]
+    [values] = [c.values for c in file.search_space().conditions.values()]
     assert (values, type(values[0])) == ((16,), int)
 
 
