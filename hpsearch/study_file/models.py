@@ -387,6 +387,11 @@ class ObjectiveSection(_Table):
             raise ValueError("names a metric twice; once is enough")
         return self
 
+    @property
+    def kind(self) -> str:
+        """What kind of objective it is: the module of `hpsearch.objectives` that knows it."""
+        return "network"
+
     def metrics(self, task: Task, classes: Sequence[str | int]) -> tuple[Metric, ...]:
         """The metric that decides, and after it those that are recorded beside it.
 
