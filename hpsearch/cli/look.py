@@ -219,6 +219,11 @@ def _export(
         raise RunError(
             f"the study {summary.study!r} was not made by hpsearch, which has no network of it"
         )
+    if summary.finished and summary.model is None:
+        raise RunError(
+            f"the study {summary.study!r} trains no model of hpsearch's, so that none can be kept; "
+            "`hpsearch best` prints its configuration"
+        )
     study = load_study(store, summary.study)
     digest = summary.model if together is None else together.model
     if digest is None:
