@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sys
 from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
@@ -163,6 +164,6 @@ def test_boosted_trees_are_refused_in_a_sentence() -> None:
 
 
 def test_a_package_that_is_missing_is_a_sentence(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setitem(__import__("sys").modules, "onnx", None)
+    monkeypatch.setitem(sys.modules, "onnx", None)
     with pytest.raises(UsageError, match=r"pip install 'hpsearch\[export\]'"):
         to_onnx(model(member(NetworkConfig((4,)), "none")))

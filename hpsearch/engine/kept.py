@@ -1,0 +1,52 @@
+"""The network that a finished study has kept, or an ensemble of it."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from hpsearch.engine import record
+from hpsearch.errors import RunError, UsageError
+from hpsearch.storage import load_model_bytes, storage_errors
+from hpsearch.training.model import Model
+
+if TYPE_CHECKING:
+    from optuna import Study
+
+    from hpsearch.storage import WriteBehindStorage
+
+__all__ = ["kept_model"]
+
+
+def kept_model(store: WriteBehindStorage, study: Study, ensemble: int | None = None) -> Model:
+    """What a study was tested with.
+
+    Args:
+        store: where it is.
+        study: the study.
+        ensemble: what an ensemble of it is kept by, see `ensemble_key`; None for the single winner.
+
+    Raises:
+        RunError: it has none: it is not finished, or hpsearch did not make it.
+        UsageError: it has no such ensemble.
+    """
+    with storage_errors(store.url):
+        if record.read_metadata(study, "study file") is None:
+            raise RunError(
+                f"the study {study.study_name!r} was not made by hpsearch, which has no network "
+                "of it"
+            )
+        result = record.read_metadata(study, "result")
+        if result is None:
+            raise RunError(record.why_untested(study))
+        digest = result["model"]
+        if ensemble is not None:
+            made = (record.read_metadata(study, "ensembles") or {}).get(str(ensemble))
+            if made is None or made["single"] != digest:
+                members = abs(ensemble)
+                raise UsageError(
+                    f"the study {study.study_name!r} has no ensemble of {members}; `hpsearch best "
+                    f"NAME --ensemble {members}` makes one"
+                )
+            digest = made["ensemble"]["model"]
+    content = load_model_bytes(store, study._study_id, digest, ensemble=ensemble)
+    return Model.from_bytes(content)
