@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from hpsearch.engine import record
 from hpsearch.errors import RunError, UsageError
 from hpsearch.storage import load_model_bytes, storage_errors
+from hpsearch.study_file.models import KINDS_OF_OBJECTIVES
 from hpsearch.training.model import Model
 
 if TYPE_CHECKING:
@@ -26,14 +27,22 @@ def kept_model(store: WriteBehindStorage, study: Study, ensemble: int | None = N
         ensemble: what an ensemble of it is kept by, see `ensemble_key`; None for the single winner.
 
     Raises:
-        RunError: it has none: it is not finished, or hpsearch did not make it.
+        RunError: it has none: it is not finished, is of something else than a network, or hpsearch
+            did not make it.
         UsageError: it has no such ensemble.
     """
     with storage_errors(store.url):
-        if record.read_metadata(study, "study file") is None:
+        file = record.read_metadata(study, "study file")
+        if file is None:
             raise RunError(
                 f"the study {study.study_name!r} was not made by hpsearch, which has no network "
                 "of it"
+            )
+        kinds = [kind for kind in KINDS_OF_OBJECTIVES if file.get("objective", {}).get(kind)]
+        if kinds:
+            raise RunError(
+                f"the study {study.study_name!r} has no network: its [objective] names "
+                f"{'an' if kinds[0] == 'estimator' else 'a'} {kinds[0]}"
             )
         result = record.read_metadata(study, "result")
         if result is None:

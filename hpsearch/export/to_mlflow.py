@@ -61,7 +61,7 @@ def to_mlflow(view: StudyView, place: str, study_file: str | None = None) -> int
 
     The experiment has the study's name, or that of the comparison that it is a part of. A trial's
     run has the parameters; the metric and what is recorded beside it, under their own names; by
-    epoch the metric (``NAME_by_epoch``) and the losses (``train_loss``, ``validation_loss``). The
+    epoch the metric (``NAME_curve``) and the losses (``train_loss``, ``validation_loss``). The
     study's run has the winner's figures and those of the test.
 
     Args:
@@ -115,8 +115,7 @@ class _Writer:
             )
         if parent is None:
             began = min((row.started for row in trials if row.started), default=None)
-            tags = self._common | {STUDY: name, "hpsearch.storage": "hpsearch"}
-            parent = self._begun(name, began, tags)
+            parent = self._begun(name, began, self._common | {STUDY: name})
         added = 0
         for row in trials:
             run = there.get(_identity(row))
@@ -124,9 +123,8 @@ class _Writer:
             if run is None or run.info.status == "RUNNING":
                 self._write_trial(parent.info.run_id, row, run)
                 added += 1
-            elif (run.data.tags.get(WINNER) == "true") != self._wins(row):
-                wins = str(self._wins(row)).lower()
-                self.client.set_tag(run.info.run_id, WINNER, wins)
+            if run is not None and (run.data.tags.get(WINNER) == "true") != self._wins(row):
+                self.client.set_tag(run.info.run_id, WINNER, str(self._wins(row)).lower())
         self._write_study(parent, trials, study_file)
         return added
 
@@ -250,7 +248,7 @@ def _metrics(view: StudyView, row: TrialRow) -> list[tuple[str, float, float, in
     began, ended = seconds_since_1970(row.started), seconds_since_1970(row.completed)
     name = view.summary.measure.name
     curves = {
-        f"{name}_by_epoch": row.curve,
+        f"{name}_curve": row.curve,
         "train_loss": dict(enumerate(row.train_losses, start=1)),
         "validation_loss": dict(enumerate(row.validation_losses, start=1)),
     }

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import sys
 from collections.abc import Callable
@@ -33,6 +34,16 @@ name = "iris"
 epochs = 3
 [search]
 trials = 6
+"""
+
+FUNCTION = """
+name = "function"
+[objective]
+function = "train:objective"
+metric = "loss"
+direction = "minimize"
+[space]
+x = { low = 0.0, high = 1.0 }
 """
 
 Export = Callable[..., tuple[int, str]]
@@ -155,3 +166,19 @@ def test_a_study_that_is_not_finished_has_no_network(export: Export, database: P
     assert code == 1
     assert "has no tested network yet" in said
     assert export("begun", "csv", "t.csv")[0] == 0
+
+
+def test_a_function_has_trials_and_no_network(export: Export, database: Path) -> None:
+    file = parse_study_file(FUNCTION)
+    with open_storage(str(database), create=False) as store:
+        study = optuna.create_study(storage=store, study_name="function", direction="minimize")
+        study.set_user_attr("hpsearch:study file", json.dumps(file.model_dump(mode="json")))
+        about = {"name": "loss", "direction": "minimize", "bounds": [None, None]}
+        study.set_user_attr("hpsearch:measure", json.dumps(about))
+        study.optimize(lambda trial: trial.suggest_float("x", 0, 1), n_trials=2)
+    code, said = export("function", "onnx", "m.onnx")
+    assert code == 1
+    assert "has no network: its [objective] names a function" in said
+    for to in ("csv", "parquet", "tensorboard", "mlflow"):
+        assert export("function", to, to)[0] == 0
+    assert pd.read_csv("csv")["loss"].notna().all()

@@ -74,7 +74,7 @@ def test_each_trial_is_a_run_within_the_studys(flowers: StudyView, place: str) -
         assert run.data.params == {k: str(v) for k, v in row.configuration.items()}
         assert run.data.metrics["accuracy"] == row.score
         assert run.data.metrics["f1_macro"] == row.also["f1_macro"]
-        assert found.curve(row.number, "accuracy_by_epoch") == dict(row.curve)
+        assert found.curve(row.number, "accuracy_curve") == dict(row.curve)
         losses = {k: v for k, v in enumerate(row.train_losses, start=1) if math.isfinite(v)}
         assert found.curve(row.number, "train_loss") == losses
         tags = run.data.tags
