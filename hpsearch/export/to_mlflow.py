@@ -12,6 +12,7 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
@@ -105,8 +106,9 @@ class _Writer:
     def write(self, study_file: str | None) -> int:
         """Write what is not there yet; gives the number of new trials."""
         trials = finished_trials(self.view.trials)
-        name = _text(self.view.name)
-        parent = next(self._runs(STUDY, name), None)
+        # By a digest, since a name may hold what a query of MLflow has no word for.
+        key = sha256(self.view.name.encode(errors="surrogatepass")).hexdigest()[:16]
+        parent = next(self._runs(STUDY, key), None)
         there = {} if parent is None else self._trials(parent.info.run_id)
         if there and not any(_identity(row) in there for row in trials):
             raise UsageError(
@@ -115,7 +117,7 @@ class _Writer:
             )
         if parent is None:
             began = min((row.started for row in trials if row.started), default=None)
-            parent = self._begun(name, began, self._common | {STUDY: name})
+            parent = self._begun(_text(self.view.name), began, self._common | {STUDY: key})
         added = 0
         for row in trials:
             run = there.get(_identity(row))
@@ -130,10 +132,8 @@ class _Writer:
 
     def _runs(self, tag: str, value: str) -> Iterator[Any]:
         """The runs that have a tag, a page at a time."""
-        quoted = value.replace("\\", "\\\\").replace("'", "\\'")
-        token = None
+        query, token = f"tags.`{tag}` = '{value}'", None
         while True:
-            query = f"tags.`{tag}` = '{quoted}'"
             page = self.client.search_runs(
                 [self.experiment], query, max_results=1000, page_token=token
             )
