@@ -22,7 +22,7 @@ Format = Literal["csv", "parquet", "mlflow", "tensorboard", "onnx"]
 
 def export(
     name: Annotated[str, typer.Argument(metavar="NAME", help="A study; see `hpsearch studies`.")],
-    to: Annotated[Format, typer.Option("--to", help="What to write.")],
+    to: Annotated[Format, typer.Option("--to", help="csv, parquet, mlflow, tensorboard or onnx.")],
     out: Annotated[
         str,
         typer.Option(
@@ -32,7 +32,9 @@ def export(
             help="A file; for tensorboard a folder; for mlflow a folder or the URI of a server.",
         ),
     ],
-    force: Annotated[bool, typer.Option("--force", help="Replace a file that is there.")] = False,
+    force: Annotated[
+        bool, typer.Option("--force", help="Replace a file, or an export, that is there.")
+    ] = False,
     ensemble: Annotated[
         int | None,
         typer.Option(

@@ -49,13 +49,16 @@ def kept_model(store: WriteBehindStorage, study: Study, ensemble: int | None = N
             raise RunError(record.why_untested(study))
         digest = result["model"]
         if ensemble is not None:
-            made = (record.read_metadata(study, "ensembles") or {}).get(str(ensemble))
-            if made is None or made["single"] != digest:
-                members = abs(ensemble)
+            kept = record.read_metadata(study, "ensembles") or {}
+            made = {int(key): one for key, one in kept.items() if one["single"] == digest}
+            if ensemble not in made:
+                sizes = ", ".join(str(size) for size in sorted(made) if size > 0)
                 raise UsageError(
-                    f"the study {study.study_name!r} has no ensemble of {members}; `hpsearch best "
-                    f"NAME --ensemble {members}` makes one"
+                    f"the study {study.study_name!r} has no ensemble of {ensemble}, "
+                    + (f"but of {sizes}; " if sizes else "")
+                    + f"`hpsearch best NAME --ensemble {ensemble}` makes one, if there are so many "
+                    "to average"
                 )
-            digest = made["ensemble"]["model"]
+            digest = made[ensemble]["ensemble"]["model"]
     content = load_model_bytes(store, study._study_id, digest, ensemble=ensemble)
     return Model.from_bytes(content)

@@ -128,7 +128,11 @@ def test_the_network_and_the_ensemble(
 @pytest.mark.parametrize(
     ("words", "code", "sentence"),
     [
-        (("flowers", "onnx", "m.onnx", "--ensemble", "5"), 2, "no ensemble of 5; `hpsearch best"),
+        (
+            ("flowers", "onnx", "m.onnx", "--ensemble", "5"),
+            2,
+            "no ensemble of 5, but of 2; `hpsearch best",
+        ),
         (("flowers", "csv", "t.csv", "--ensemble", "2"), 2, "--ensemble is for --to onnx"),
         (("foreign", "onnx", "m.onnx"), 1, "was not made by hpsearch, which has no network"),
         (("flower", "csv", "t.csv"), 2, "did you mean 'flowers'"),
