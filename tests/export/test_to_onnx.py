@@ -33,7 +33,7 @@ NAMES = ("a", "b", "said", "longtail", "many")
 def table(rows: int = 400, seed: int = 0) -> np.ndarray:
     """Two columns of numbers, few categories, a long tail, many categories; each with gaps."""
     rng = np.random.default_rng(seed)
-    X = rng.normal(size=(rows, 5)) * [1.0, 50.0, 1.0, 1.0, 1.0] + [0.0, 1e3, 0.0, 0.0, 0.0]
+    X = rng.normal(size=(rows, 5)) * [1.0, 5.0, 1.0, 1.0, 1.0] + [0.0, 10.0, 0.0, 0.0, 0.0]
     X[:, 2] = rng.integers(0, 3, rows)
     X[:, 3] = np.exp(X[:, 3])
     X[:, 4] = rng.integers(0, MANY, rows)
@@ -42,8 +42,8 @@ def table(rows: int = 400, seed: int = 0) -> np.ndarray:
 
 
 X = table()
-SEEN = np.concatenate([table(200, seed=1), [[1e2, -1e4, np.nan, 1e3, np.nan], [0] * 5]])
-"""Rows to predict: others than were learned from, and some far out."""
+SEEN = np.concatenate([table(200, seed=1), [[10, -50, np.nan, 100, np.nan], [0] * 5]])
+"""Rows to predict: others than were learned from, and some as far out as float32 tells apart."""
 
 SCALE = Scale(1000.0, 300.0)
 
