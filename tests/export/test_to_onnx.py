@@ -163,6 +163,12 @@ def test_boosted_trees_are_refused_in_a_sentence() -> None:
         to_onnx(whole)
 
 
+def test_a_model_that_is_too_large_is_a_sentence(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("hpsearch.export.to_onnx.LARGEST", 100)
+    with pytest.raises(RunError, match="bytes, and an ONNX file at most 2 GiB"):
+        to_onnx(model(member(NetworkConfig((4,)), "none")))
+
+
 def test_a_package_that_is_missing_is_a_sentence(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "onnx", None)
     with pytest.raises(UsageError, match=r"pip install 'hpsearch\[export\]'"):
