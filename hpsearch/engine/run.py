@@ -94,24 +94,6 @@ def run_study(
         HpsearchError: the data, the database or the study cannot be used, another driver is running
             the study, or every training failed; finished trials are kept, and the same call goes on
             from them.
-
-    >>> import tempfile
-    >>> from sklearn.datasets import load_iris
-    >>> from hpsearch import parse_study_file, run_study
-    >>> frame = load_iris(as_frame=True).frame
-    >>> study = parse_study_file('''
-    ... name = "iris-frame"
-    ... [data]
-    ... target = "target"
-    ... [training]
-    ... epochs = 5
-    ... [search]
-    ... trials = 4
-    ... ''')
-    >>> with tempfile.TemporaryDirectory() as folder:
-    ...     found = run_study(study, data=frame, storage=f"{folder}/iris.db", workers=1)
-    >>> found.test_rows
-    30
     """
     study, frame = _given(study, data, target)
     search = plan_search(study)  # one that makes no sense is refused before anything is made
