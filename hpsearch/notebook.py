@@ -78,8 +78,9 @@ class _Display(Watcher):
         super().__init__(study, clock)
         from IPython.display import display
 
-        self.now, self.told = "reading the data", list[str]()
+        self.now, self.told = "starting", list[str]()
         self.failed = self.stored = 0
+        self.searching = self.hinted = False
         self.shown = clock()
         self.handle = display(self._bundle(bar=True), raw=True, display_id=True)  # type: ignore[no-untyped-call]
 
@@ -92,17 +93,22 @@ class _Display(Watcher):
         """Show what happened."""
         self.count(event)
         if isinstance(event, DataReady):
+            self.now = "starting the workers"
             self.told = event.dataset.account.sentences()
         elif isinstance(event, StageStarted):
-            self.now = event.stage.name
+            self.now, self.searching = event.stage.name, True
             self.stored += event.done
         elif isinstance(event, TrialDone) and event.error:
             self.failed += 1
             self.told = [*self.told, f"a trial failed three times: {event.error}"][-9:]
         elif isinstance(event, WinnerNamed):
-            self.now = "training the winner once more and testing it"
+            self.searching = False
+            again = "training the winner once more and testing it"
+            self.now = again if self.rows else "the winner is named"
         elif isinstance(event, Beside):
             self.now = "fitting simple models to the same rows"
+        if not self.hinted and self.elapsed >= 10.0 and (hint := self.hint):
+            self.told, self.hinted = [*self.told, hint], True
         if isinstance(event, Finished):
             self.end(self._ended())
         elif not isinstance(event, TrialDone) or self.clock() - self.shown >= GAP:
@@ -117,7 +123,7 @@ class _Display(Watcher):
 
     def end(self, line: str) -> None:
         """Say how it ended, in place of all else that was said of how far it is."""
-        self.now = line
+        self.now, self.searching = line, False
         self._show(bar=False)
 
     def _show(self, *, bar: bool) -> None:
@@ -127,8 +133,9 @@ class _Display(Watcher):
     def _bundle(self, *, bar: bool) -> dict[str, str]:
         """The display as HTML, and as text for what shows no HTML."""
         words = [self.now]
-        if bar and self.began is not None:
-            words += [self.count_text, f"best {self.best_text.strip()}"]
+        if self.searching:
+            words += [self.count_text]
+            words += ["none complete yet" if self.best is None else f"best {self.best_text}"]
             words += [] if self.left is None else [f"about {duration(self.left)} left"]
         line, name = ", ".join(words), in_one_line(self.study.name)
         drawn = _bar(self.done / max(1, self.total)) if bar else ""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping
 from contextlib import AbstractContextManager, nullcontext
 from functools import cached_property
 from importlib import import_module
@@ -362,12 +362,15 @@ def _table(summary: Summary) -> pd.DataFrame:
     """The trials of a study; see `Study.trials`."""
     import pandas as pd
 
+    def column(values: list[Any], otherwise: str = "Int64") -> pd.Series[Any]:
+        return pd.Series(values, dtype=_dtype(values, otherwise))
+
     rows = summary.rows
     columns: dict[str, Any] = {
         "state": pd.Series([row.state for row in rows], dtype="category"),
         "stage": pd.Series([row.stage and str(row.stage) for row in rows], dtype="category"),
-        "seed": pd.Series([row.slot and row.slot.seed for row in rows], dtype="Int64"),
-        "epochs": pd.Series([row.epochs for row in rows], dtype="Int64"),
+        "seed": column([row.slot and row.slot.seed for row in rows]),
+        "epochs": column([row.epochs for row in rows]),
     }
     last: dict[str, Any] = {
         "seconds": pd.Series([row.seconds for row in rows], dtype="float64"),
@@ -378,21 +381,19 @@ def _table(summary: Summary) -> pd.DataFrame:
         "why": pd.Series([row.why for row in rows], dtype="string"),
     }
 
-    def add(name: str, values: Iterable[Any], dtype: str) -> None:
+    def add(name: str, values: Iterable[Any], otherwise: str = "float64") -> None:
         while name in columns or name in last or name == "number":
             name += "_"
-        columns[name] = pd.Series(list(values), dtype=dtype)
+        columns[name] = column(list(values), otherwise)
 
     if summary.objectives == 1:
-        add(summary.measure.name, (row.score for row in rows), "float64")
+        add(summary.measure.name, (row.score for row in rows))
     for n in range(summary.objectives if summary.objectives > 1 else 0):
-        values = (row.values[n] if n < len(row.values) else None for row in rows)
-        add(f"values_{n}", values, "float64")
+        add(f"values_{n}", (row.values[n] if n < len(row.values) else None for row in rows))
     for name in _names(row.also for row in rows):
-        add(name, (row.also.get(name) for row in rows), "float64")
+        add(name, (float(row.also[name]) if name in row.also else None for row in rows))
     for name in _names(row.configuration for row in rows):
-        settings = [row.configuration.get(name) for row in rows]
-        add(name, settings, _dtype([one for one in settings if one is not None]))
+        add(name, (row.configuration.get(name) for row in rows), "object")
     index = pd.Index([row.number for row in rows], dtype="int64", name="number")
     return pd.DataFrame(columns | last).set_index(index)
 
@@ -401,13 +402,24 @@ def _names(mappings: Iterable[Mapping[str, Any]]) -> list[str]:
     return list(dict.fromkeys(name for mapping in mappings for name in mapping))
 
 
-def _dtype(values: Sequence[Any]) -> str:
-    """The type of a column of parameters, of which some may be missing."""
-    kinds = set(map(type, values))
+def _dtype(values: Iterable[Any], otherwise: str) -> str:
+    """The type of a column in which values may be missing.
+
+    Args:
+        values: None where one is missing.
+        otherwise: the type of a column without any.
+
+    >>> _dtype([1, None], "object"), _dtype([1, 0.5], "object"), _dtype([2**64], "Int64")
+    ('Int64', 'float64', 'object')
+    """
+    known = [value for value in values if value is not None]
+    kinds = set(map(type, known))
+    if not kinds:
+        return otherwise
     if kinds == {bool}:
         return "boolean"
     if kinds == {str}:
         return "category"
-    if kinds == {int} and all(abs(value) < 2**63 for value in values):
-        return "Int64"
-    return "float64" if kinds and kinds <= {int, float} else "object"
+    if kinds <= {int, float} and all(type(n) is float or abs(n) < 2**63 for n in known):
+        return "Int64" if kinds == {int} else "float64"
+    return "object"
