@@ -16,6 +16,7 @@ from hpsearch.engine.events import (
     DataReady,
     Event,
     Finished,
+    Ready,
     StageStarted,
     TrialDone,
     WinnerNamed,
@@ -95,6 +96,8 @@ class _Display(Watcher):
         if isinstance(event, DataReady):
             self.now = "starting the workers"
             self.told = event.dataset.account.sentences()
+        elif isinstance(event, Ready):
+            self.now, self.measure = "starting the workers", event.measure
         elif isinstance(event, StageStarted):
             self.now, self.searching = event.stage.name, True
             self.stored += event.done

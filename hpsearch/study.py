@@ -178,6 +178,10 @@ class Study:
             raise RunError(
                 f"the study {self.name!r} was not made by hpsearch, which has no network of it"
             )
+        if self.summary.model is None and self.summary.winner is not None:
+            raise RunError(
+                f"the study {self.name!r} keeps no model of its winner, which is settings alone"
+            )
         with storage_errors(self._store.url):
             if self.summary.model is None:
                 raise RunError(why_untested(self.optuna))
@@ -226,6 +230,7 @@ def run_study(
     *,
     data: Any = None,
     target: str | None = None,
+    objective: Any = None,
     storage: str = DEFAULT_STORAGE,
     workers: int | None = None,
     executor: str | Executor | None = None,
@@ -240,6 +245,9 @@ def run_study(
         data: what to learn from, where the study names no data: a data frame of pandas or Polars,
             or an Arrow table. A study that is run again must be given the same again.
         target: the column of ``data`` that is learned, where the study does not name it.
+        objective: what to optimize, where the study says that it is given: a function of a
+            configuration and a `Trial`, which is sent to the workers by cloudpickle. A study that
+            is run again must be given the same again.
         storage: the name of a SQLite file, or a URL of SQLite or PostgreSQL.
         workers: worker processes on this machine; by default one for each processor core.
         executor: trains instead: ``dask://HOST:PORT`` of a Dask cluster, or any executor of
@@ -291,6 +299,7 @@ def run_study(
                 study,
                 data=data,
                 target=target,
+                objective=objective,
                 storage=storage,
                 workers=workers,
                 executor=executor,

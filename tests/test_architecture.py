@@ -24,14 +24,14 @@ LAYERS = [
     ["engine", "objectives"],
     ["checks"],
     ["storage"],
-    ["training", "estimators", "outcome"],
+    ["training", "estimators", "outcome", "trials"],
     ["study_file"],
     ["search"],
     ["space"],
     ["data"],
     ["nn"],
     ["metrics"],
-    ["errors", "setting", "shapes", "shipped", "writing"],
+    ["errors", "file_names", "setting", "shapes", "shipped", "writing"],
 ]
 """From the top of the house to its ground; a module imports from its own floor or from below."""
 

@@ -286,6 +286,41 @@ def test_an_interrupted_study_goes_on(database: str) -> None:
     assert part.test is None  # as it was when it was read
 
 
+FUNCTION = """
+name = "function"
+[objective]
+function = "given"
+metric = "loss"
+direction = "minimize"
+[space]
+x = { low = 0.0, high = 1.0 }
+kind = { choices = ["a", "b"] }
+[search]
+strategy = "random"
+trials = 8
+"""
+
+
+def test_a_study_of_a_function_has_a_winner_and_no_model(tmp_path: Path) -> None:
+    file = parse_study_file(FUNCTION)
+    database = str(tmp_path / "s.db")
+
+    def loss(configuration: Any, trial: Any) -> dict[str, float]:
+        return {"loss": abs(configuration["x"] - 0.3)}
+
+    study = run_study(file, objective=loss, storage=database, workers=1)
+    assert study.winner is not None
+    assert study.test is None
+    trials = study.trials()
+    assert np.allclose(trials["loss"], (trials["x"] - 0.3).abs())
+    assert set(study.winner.items()) <= set(trials.iloc[0].items())
+    assert study.figure("history").data
+    assert study.figure("winner").layout.annotations
+    assert "Winner" in study._repr_html_()
+    with pytest.raises(RunError, match="keeps no model of its winner"):
+        study.model()
+
+
 SCRIPT = """
 from hpsearch import parse_study_file, run_study
 file = parse_study_file('name = "s"\\n[data]\\nname = "iris"\\n[search]\\ntrials = 2')

@@ -33,8 +33,14 @@ __all__ = [
     "totals",
 ]
 
-PLACES = {"data.path", "data.validation_path", "data.test_path", "data.folder"}
-"""The same data may lie elsewhere today; its fingerprint, not its place, tells if it changed."""
+PLACES = {
+    "data.path",
+    "data.validation_path",
+    "data.test_path",
+    "data.folder",
+    "objective.folder",
+}
+"""The same data, or code, may lie elsewhere today."""
 
 ELSEWHERE = {"compare"}
 """What a study file says of studies beside this one."""

@@ -260,10 +260,19 @@ def read_losses(epochs: Mapping[str, Any], name: str) -> tuple[float, ...]:
     return tuple(math.nan if loss is None else loss for loss in epochs.get(name, ()))
 
 
-def fail_trial(store: BaseStorage, trial_id: int, errors: Sequence[str]) -> None:
-    """Write that a training broke in every attempt, with the error of the last one."""
+def fail_trial(store: BaseStorage, trial_id: int, errors: Sequence[str], tail: str = "") -> None:
+    """Write that a trial came to nothing, with the error of the last attempt.
+
+    Args:
+        store: where it is.
+        trial_id: of the trial.
+        errors: of all attempts.
+        tail: the last lines that its program wrote.
+    """
     from optuna.trial import TrialState
 
+    if tail:
+        store.set_trial_user_attr(trial_id, TAIL, tail)
     store.set_trial_user_attr(trial_id, "error", errors[-1][:2000])
     store.set_trial_user_attr(trial_id, "attempts", len(errors))
     store.set_trial_state_values(trial_id, TrialState.FAIL)

@@ -381,20 +381,24 @@ def winner_slots(result: Mapping[str, Any] | None) -> frozenset[tuple[int, int]]
 
 def _final(result: Mapping[str, Any]) -> dict[str, Any]:
     """The figures of a finished study."""
-    interval = result["test_interval"]
-    return {
+    searched = {
         "best": result["configuration"],
         "validation": result["validation"],
         "validation_std": result["validation_std"],
         "validation_scores": tuple(result["validation_scores"]),
+        "seconds": result["seconds"],
+        "winner_slots": winner_slots(result),
+    }
+    if "test" not in result:  # there are no rows to test it on
+        return searched
+    interval = result["test_interval"]
+    return searched | {
         "test": result["test"],
         "test_interval": None if interval is None else tuple(interval),
         "test_rows": result["test_rows"],
         "test_also": result.get("test_also", {}),
         "tests": result["tests"],
-        "seconds": result["seconds"],
         "model": result["model"],
-        "winner_slots": winner_slots(result),
         "diverged": result["diverged"],
         "threshold": result.get("threshold"),
     }
