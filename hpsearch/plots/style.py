@@ -203,7 +203,7 @@ def titled(figure: Figure, title: str, note: str) -> None:
     )
 
 
-LEGEND = 36
+LEGEND = 42
 """Pixels between what stands over a figure and its plot, where its legend has its lines."""
 
 WIDE = 100
