@@ -19,6 +19,7 @@ from hpsearch.engine.events import (
     Ready,
     StageStarted,
     TrialDone,
+    Waiting,
     WinnerNamed,
 )
 from hpsearch.engine.forecast import duration
@@ -64,7 +65,7 @@ def live(
     except KeyboardInterrupt:
         display.end(f"interrupted after {display.count_text}")
         raise Interrupted(
-            f"{study.name} was interrupted; finished trials are kept, and the same cell goes on "
+            f"{in_one_line(study.name)} was interrupted; finished trials are kept, and the same cell goes on "
             "from them"
         ) from None
     except BaseException:
@@ -114,7 +115,7 @@ class _Display(Watcher):
             self.told, self.hinted = [*self.told, hint], True
         if isinstance(event, Finished):
             self.end(self._ended())
-        elif not isinstance(event, TrialDone) or self.clock() - self.shown >= GAP:
+        elif not isinstance(event, TrialDone | Waiting) or self.clock() - self.shown >= GAP:
             self._show(bar=True)
 
     def _ended(self) -> str:

@@ -38,7 +38,8 @@ __all__ = ["Study", "load_study", "run_study"]
 class Study:
     """A study as the store has it, whoever made it: what `run_study` and `load_study` give.
 
-    It is as it was when it was read; `load_study` reads it anew. A notebook shows it as a card.
+    It is as it was when it was read, and its figures as when the first was asked for; `load_study`
+    reads it anew. A notebook shows it as a card.
 
     Attributes:
         name: of the study.
