@@ -65,8 +65,8 @@ def live(
     except KeyboardInterrupt:
         display.end(f"interrupted after {display.count_text}")
         raise Interrupted(
-            f"{in_one_line(study.name)} was interrupted; finished trials are kept, and the same cell goes on "
-            "from them"
+            f"{in_one_line(study.name)} was interrupted; finished trials are kept, and the same "
+            "cell goes on from them"
         ) from None
     except BaseException:
         display.end(f"stopped after {display.count_text}")
