@@ -14,6 +14,7 @@ if TYPE_CHECKING:
 __all__ = [
     "Outcome",
     "Place",
+    "ProcessDiedError",
     "TrialFailedError",
     "TryAgainError",
     "here",
@@ -35,6 +36,28 @@ class TrialFailedError(Exception):
 
     def __str__(self) -> str:
         return self.sentence
+
+
+class ProcessDiedError(Exception):
+    """A process ended while it did a job; which may be nobody's fault.
+
+    Args:
+        code: the process's exit code, negative for a signal; None if nobody knows.
+
+    >>> print(ProcessDiedError(-9))
+    the process died (signal 9); killed, or out of memory
+    """
+
+    whose = "process"
+
+    def __init__(self, code: int | None) -> None:
+        super().__init__(code)
+        self.code = code
+
+    def __str__(self) -> str:
+        how = f" (signal {-self.code})" if self.code and self.code < 0 else ""
+        how = how or ("" if self.code is None else f" (exit code {self.code})")
+        return f"the {self.whose} died{how}; killed, or out of memory"
 
 
 class TryAgainError(Exception):

@@ -17,7 +17,7 @@ PACKAGE = Path(hpsearch.__file__).parent
 LAYERS = [
     ["cli", "study", "notebook", "__main__"],
     ["dashboard", "lab"],
-    ["report"],
+    ["report", "export"],
     ["plots"],
     ["wording"],
     ["compare", "advice"],

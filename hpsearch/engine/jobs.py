@@ -9,10 +9,10 @@ from concurrent.futures import FIRST_COMPLETED, Future, wait
 from dataclasses import dataclass, field
 from typing import Any, Generic, TypeVar
 
-from hpsearch.engine.executors import Pool, WorkerDiedError
+from hpsearch.engine.executors import Pool
 from hpsearch.engine.interrupts import Interrupts
 from hpsearch.errors import HpsearchError, RunError
-from hpsearch.outcome import TrialFailedError, TryAgainError
+from hpsearch.outcome import ProcessDiedError, TrialFailedError, TryAgainError
 
 __all__ = ["ATTEMPTS", "Attempts", "Jobs", "run_jobs"]
 
@@ -169,7 +169,7 @@ def run_jobs(jobs: Jobs[T], given: Sequence[Any], what: str) -> list[T]:
 
 
 def _what_broke(error: Exception) -> str:
-    if isinstance(error, WorkerDiedError):
+    if isinstance(error, ProcessDiedError):
         return str(error)
     if isinstance(error, TimeoutError):
         return "the training took longer than trial_seconds allows"

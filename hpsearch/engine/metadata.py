@@ -162,6 +162,7 @@ SHAPES: Mapping[str, Any] = {
         and measure.get("direction") in ("maximize", "minimize")
         and len(measure["bounds"]) == 2
     ),
+    "resource": {"name": str, "full": a_count, "least": a_count},
     "tested": (SEEN_CLASSES, SEEN_VALUES),
     "no winner": str,
     "rivals": [RIVAL],

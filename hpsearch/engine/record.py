@@ -18,6 +18,7 @@ from hpsearch.search.base import (
     Configuration,
     Motive,
     Move,
+    Resource,
     Result,
     Slot,
     Stage,
@@ -41,10 +42,12 @@ __all__ = [
     "MEASURE",
     "NO_WINNER",
     "PREFIX",
+    "RESOURCE",
     "comparison_of",
     "fail_trial",
     "finish_trial",
     "hand_back_trial",
+    "learns",
     "measure_of",
     "read_findings",
     "read_losses",
@@ -56,6 +59,7 @@ __all__ = [
     "read_stages",
     "read_tested",
     "read_unfinished",
+    "resource_of",
     "resume_trial",
     "running_trial",
     "why_untested",
@@ -69,11 +73,17 @@ TEST = "test"
 TEST_ACCURACY = "test_accuracy"
 """The same in studies that are older than other metrics."""
 
+WITHOUT_ROWS = ("function", "command")
+"""The kinds of objectives that learn from no rows of ours."""
+
 TAIL = "log"
 """The attribute of a trial with the last lines that its program wrote."""
 
 SLOT = dict.fromkeys(("stage_index", "slot", "seed", "epochs"), a_count)
 """The attributes that tell a trial of ours from one that somebody else added."""
+
+RESOURCE = "resource"
+"""Of a study: what the length of its trials is counted in, and how much of it there is."""
 
 MEASURE = "measure"
 """Of a study: name, direction and bounds of what its trials are measured by."""
@@ -151,6 +161,18 @@ def measure_of(study: Study) -> Measure:
     name = (study.metric_names or ["objective value"])[0]
     minimizes = len(study.directions) == 1 and study.direction.name == "MINIMIZE"
     return Measure(name, "minimize" if minimizes else "maximize")
+
+
+def resource_of(study: Study) -> Resource:
+    """What the length of a study's trials is counted in; epochs, where nobody says."""
+    kept = read_metadata(study, RESOURCE)
+    return Resource("epochs") if kept is None else Resource(**kept)
+
+
+def learns(file: Mapping[str, Any]) -> bool:
+    """Whether a study file, as it is kept, is of something that learns from rows."""
+    section = file.get("objective", {})
+    return not any(section.get(kind) for kind in WITHOUT_ROWS)
 
 
 def finish_trial(

@@ -161,6 +161,9 @@ class Summary:
         best: the winner's configuration, or the best trial's while the search goes on; None while
             no trial is complete, and where there are several objectives.
         measure: what trials are scored by.
+        resource: what the length of a trial is counted in; empty where all are equally long.
+        finished: whether nothing of it is left to do.
+        learns: whether it learns from rows of data, which have a test part.
         validation: the winner's mean, or the best trial's score.
         validation_std: standard deviation over the winner's seeds.
         validation_scores: the scores that the mean is of.
@@ -211,11 +214,16 @@ class Summary:
     objectives: int = 1
     pareto: tuple[int, ...] = ()
     measure: Measure = ACCURACY
+    resource: str = "epochs"
+    finished: bool = False
+    learns: bool = True
 
     @property
     def score_name(self) -> str:
         """What a trial's score is: the measure of the validation part, or what others try for."""
-        return self.measure.name if self.strategy is None else f"validation {self.measure.title}"
+        if self.strategy is None:
+            return self.measure.name
+        return f"validation {self.measure.title}" if self.learns else self.measure.title
 
     @property
     def test_name(self) -> str:
@@ -293,6 +301,7 @@ class Summary:
             "stages": [stage.document() for stage in self.stages],
             "best": None if self.best is None else dict(self.best),
             "metric": self.measure.name,
+            "resource": self.resource,
             "validation": self.validation,
             "validation_std": self.validation_std,
             "validation_scores": list(self.validation_scores),
@@ -369,6 +378,9 @@ def summarize(study: optuna.Study) -> Summary:
         objectives=objectives,
         pareto=tuple(pareto),
         measure=measure,
+        resource=record.resource_of(study).name,
+        finished=result is not None,
+        learns=file is None or record.learns(file),
         **figures,
     )
 

@@ -43,6 +43,16 @@ def open_objective(runner: Runner, study: StudyFile, tested: bool) -> FunctionOb
     return FunctionObjective(study, trials_folder(runner.store.url), given)
 
 
+def checked(study: StudyFile) -> str:
+    """Whether the function is there; what it does is seen when it runs."""
+    path = study.objective.function
+    assert path is not None, "the study file says so"
+    if path == GIVEN:
+        return "The function is given in Python; nothing of it can be checked before it runs."
+    imported(path, home_of(study))
+    return f"The function {path} is there; what it does is seen when it runs."
+
+
 class FunctionObjective(WithoutRows):
     """A function: configuration and trial to a number, or to a mapping of numbers.
 

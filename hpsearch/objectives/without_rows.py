@@ -47,6 +47,8 @@ class WithoutRows:
         folder: of the trials of all studies; see `trials_folder`.
     """
 
+    grace = 0.0
+
     def __init__(self, study: StudyFile, folder: Path) -> None:
         self.study = study
         self.measure: Measure = study.objective.named_measure

@@ -92,9 +92,9 @@ def make_strategy(
     """
     if name not in STRATEGIES:
         raise UnknownNameError("strategy", name, STRATEGIES)
-    for setting, number, least in (("trials", trials, 1), ("epochs", epochs, 1), ("seed", seed, 0)):
-        if number < least:
-            raise UsageError(f"{setting} is {number}; give at least {least}.")
+    for setting, number, floor in (("trials", trials, 1), ("epochs", epochs, 1), ("seed", seed, 0)):
+        if number < floor:
+            raise UsageError(f"{setting} is {number}; give at least {floor}.")
     _refuse(name, ["grid"], points=points, shift=shift)
     _refuse(name, ["guided"], prior=prior)
     _refuse(name, IN_STAGES, stage_shares=stage_shares, epoch_shares=epoch_shares)
