@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager, nullcontext
 from functools import cached_property
 from importlib import import_module
@@ -14,9 +14,9 @@ from warnings import catch_warnings, filterwarnings
 from hpsearch.engine.events import Event, OnEvent
 from hpsearch.engine.run import run_study as run
 from hpsearch.engine.summary import Summary, summarize
-from hpsearch.errors import RunError, UnknownNameError, UsageError
+from hpsearch.errors import UnknownNameError, UsageError
 from hpsearch.space import Value
-from hpsearch.storage import DEFAULT_STORAGE, load_model_bytes, open_storage, storage_errors
+from hpsearch.storage import DEFAULT_STORAGE, open_storage, storage_errors
 from hpsearch.storage import load_study as load
 from hpsearch.study_file import StudyFile
 
@@ -82,17 +82,20 @@ class Study:
         return self.summary.test_interval
 
     def trials(self) -> pd.DataFrame:
-        """The trials as a table, best first; the winner's before all others.
+        """The trials as a table, best first; the winner before all others.
 
         Returns:
-            One row a trial, by its number. ``state``, ``stage``, ``seed`` and ``epochs``; the
-            metric by its name, and those recorded beside it; the parameters by theirs, empty where
-            a trial has none of that name; ``seconds``, ``winner`` (whether it is one of the
-            trainings whose mean named the winner), ``started``, ``completed``, ``worker`` and
-            ``why`` it ended. A trial of several values has them as ``values_0`` and so on. A name
-            that is taken gets an underscore behind it.
+            What `hpsearch export` writes, one row a trial, by its number: ``state``, ``stage``,
+            ``slot``, ``seed`` and ``epochs``; the metric under its own name and in its own units
+            (``values_0`` and so on, where a trial has several), and what is recorded beside it;
+            each parameter as ``params_NAME``; ``seconds``, ``started``, ``completed``, ``worker``,
+            ``findings``, ``why`` it ended, and ``winner``, whether it stands for the winner. What
+            a trial does not have is missing.
         """
-        return _table(self.summary)
+        from hpsearch.export.to_table import trials_table
+
+        order = [row.number for row in self.summary.rows]
+        return trials_table(self.summary).set_index("number").loc[order]
 
     @property
     def panels(self) -> list[str]:
@@ -172,22 +175,9 @@ class Study:
         Raises:
             RunError: there is none; the sentence says why.
         """
-        from hpsearch.engine.record import why_untested
-        from hpsearch.training.model import Model
+        from hpsearch.engine.kept import kept_model
 
-        if self.summary.strategy is None:
-            raise RunError(
-                f"the study {self.name!r} was not made by hpsearch, which has no network of it"
-            )
-        if self.summary.model is None and self.summary.winner is not None:
-            raise RunError(
-                f"the study {self.name!r} keeps no model of its winner, which is settings alone"
-            )
-        with storage_errors(self._store.url):
-            if self.summary.model is None:
-                raise RunError(why_untested(self.optuna))
-            content = load_model_bytes(self._store, self.optuna._study_id, self.summary.model)
-        return Model.from_bytes(content)
+        return kept_model(self._store, self.optuna)
 
     def predict(self, frame: Any) -> np.ndarray:
         """What the winner says of new rows, (n,): labels, or a quantity; see `Model.predict`.
@@ -366,70 +356,3 @@ def _in_notebook() -> bool:
     from IPython import get_ipython
 
     return getattr(get_ipython(), "kernel", None) is not None
-
-
-def _table(summary: Summary) -> pd.DataFrame:
-    """The trials of a study; see `Study.trials`."""
-    import pandas as pd
-
-    def column(values: list[Any], otherwise: str = "Int64") -> pd.Series[Any]:
-        return pd.Series(values, dtype=_dtype(values, otherwise))
-
-    rows = summary.rows
-    columns: dict[str, Any] = {
-        "state": pd.Series([row.state for row in rows], dtype="category"),
-        "stage": pd.Series([row.stage and str(row.stage) for row in rows], dtype="category"),
-        "seed": column([row.slot and row.slot.seed for row in rows]),
-        "epochs": column([row.epochs for row in rows]),
-    }
-    last: dict[str, Any] = {
-        "seconds": pd.Series([row.seconds for row in rows], dtype="float64"),
-        "winner": [bool(row.slot and row.slot.place in summary.winner_slots) for row in rows],
-        "started": pd.to_datetime(pd.Series([row.started for row in rows], dtype=object)),
-        "completed": pd.to_datetime(pd.Series([row.completed for row in rows], dtype=object)),
-        "worker": pd.Series([row.worker for row in rows], dtype="string"),
-        "why": pd.Series([row.why for row in rows], dtype="string"),
-    }
-
-    def add(name: str, values: Iterable[Any], otherwise: str = "float64") -> None:
-        while name in columns or name in last or name == "number":
-            name += "_"
-        columns[name] = column(list(values), otherwise)
-
-    if summary.objectives == 1:
-        add(summary.measure.name, (row.score for row in rows))
-    for n in range(summary.objectives if summary.objectives > 1 else 0):
-        add(f"values_{n}", (row.values[n] if n < len(row.values) else None for row in rows))
-    for name in _names(row.also for row in rows):
-        add(name, (float(row.also[name]) if name in row.also else None for row in rows))
-    for name in _names(row.configuration for row in rows):
-        add(name, (row.configuration.get(name) for row in rows), "object")
-    index = pd.Index([row.number for row in rows], dtype="int64", name="number")
-    return pd.DataFrame(columns | last).set_index(index)
-
-
-def _names(mappings: Iterable[Mapping[str, Any]]) -> list[str]:
-    return list(dict.fromkeys(name for mapping in mappings for name in mapping))
-
-
-def _dtype(values: Iterable[Any], otherwise: str) -> str:
-    """The type of a column in which values may be missing.
-
-    Args:
-        values: None where one is missing.
-        otherwise: the type of a column without any.
-
-    >>> _dtype([1, None], "object"), _dtype([1, 0.5], "object"), _dtype([2**64], "Int64")
-    ('Int64', 'float64', 'object')
-    """
-    known = [value for value in values if value is not None]
-    kinds = set(map(type, known))
-    if not kinds:
-        return otherwise
-    if kinds == {bool}:
-        return "boolean"
-    if kinds == {str}:
-        return "category"
-    if kinds <= {int, float} and all(type(n) is float or abs(n) < 2**63 for n in known):
-        return "Int64" if kinds == {int} else "float64"
-    return "object"
