@@ -16,6 +16,7 @@ from hpsearch.engine import record
 from hpsearch.engine.budget import make_search, plan_search
 from hpsearch.engine.dispatch import Dispatcher
 from hpsearch.engine.events import Finished, OnEvent, WinnerNamed
+from hpsearch.engine.executors.processes import preload
 from hpsearch.engine.identity import (
     keep_environment,
     keep_study_file,
@@ -29,7 +30,7 @@ from hpsearch.engine.processes import scratch_folder
 from hpsearch.engine.runner import Runner, open_runner
 from hpsearch.engine.summary import Summary, summarize
 from hpsearch.errors import NoWinnerError, RunError, UsageError, shown
-from hpsearch.objectives import open_objective
+from hpsearch.objectives import open_objective, worker_modules
 from hpsearch.search.base import Result, Slot, Strategy, Winner
 from hpsearch.search.extension import extend
 from hpsearch.search.race import RacedSearch
@@ -66,6 +67,7 @@ def run_study(
     study, frame = _given(study, data, target)
     search = plan_search(study)  # one that makes no sense is refused before anything is made
     limit = study.search.trial_seconds
+    preload(worker_modules(study))
     with open_runner(storage, workers=workers, executor=executor, trial_seconds=limit) as runner:
         runner.frame, runner.given = frame, _asked_for(study, objective)
         return run_with(runner, study, search, on_event, baselines=baselines)
