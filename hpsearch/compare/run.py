@@ -82,7 +82,7 @@ def compare_study(
     preload(worker_modules(study))
     with open_runner(storage, workers=workers, executor=executor, trial_seconds=limit) as runner:
         shape = None
-        if study.objective.kind == "network":
+        if study.counts_operations:
             shape = DataShape.of(*runner.data(study))
         elif study.compare.budget == "flops":  # whose are counted of networks alone
             counted = study.compare.model_copy(update={"budget": "epochs"})
