@@ -31,8 +31,8 @@ FOLDER = "HPSEARCH_FOLDER"
 
 TEMPORARY = os.EX_TEMPFAIL if hasattr(os, "EX_TEMPFAIL") else 75
 
-LONGEST_LINE = 1 << 20
-"""Bytes of a line that may be a report or the result; longer ones are logged only."""
+LONGEST = 1 << 20
+"""Bytes of a line or a file that may be the result; longer lines are logged only."""
 
 TAIL = 2000
 """Bytes of what a program wrote last that are kept with the trial."""
@@ -122,7 +122,7 @@ class _Said:
             self._skips = False
         for line in lines:
             self._line(line)
-        if len(self._left) > LONGEST_LINE:
+        if len(self._left) > LONGEST:
             self._left, self._skips = b"", True
 
     def end(self) -> None:
@@ -213,8 +213,13 @@ def _attend(
 
 def _read_result(path: Path, said: _Said) -> dict[str, Any]:
     """The file of the result, or else the last object among the lines."""
-    if path.exists():
+    if path.is_file():  # what is none, as a pipe, may have no end
         try:
+            if (size := path.stat().st_size) > LONGEST:
+                raise TrialFailedError(
+                    f"{RESULT} has {size / 1e6:.3g} MB; a result is a few numbers, in {LONGEST} "
+                    "bytes at most"
+                )
             found = json.loads(path.read_bytes())
         except (OSError, ValueError, RecursionError) as error:
             raise TrialFailedError(f"{RESULT} is no JSON: {error}") from None
@@ -237,11 +242,14 @@ def _exited(code: int, tail: str) -> str:
 
 
 def _tail(path: Path, begin: int) -> str:
-    """The last lines that an attempt wrote to a file."""
-    with path.open("rb") as file:
-        size = file.seek(0, os.SEEK_END)
-        file.seek(max(begin, size - TAIL))
-        text = file.read().decode(errors="replace")
+    """The last lines that an attempt wrote to a file; nothing where it has deleted its folder."""
+    try:
+        with path.open("rb") as file:
+            size = file.seek(0, os.SEEK_END)
+            file.seek(max(begin, size - TAIL))
+            text = file.read().decode(errors="replace")
+    except OSError:
+        return ""
     if size - TAIL > begin:
         text = text.partition("\n")[2] or text
     return text.strip()

@@ -22,8 +22,11 @@ __all__ = ["GRACE", "end_group", "guarded", "unguarded"]
 GRACE = 10.0
 """Seconds between SIGTERM and SIGKILL."""
 
-LOOK = 0.02
-"""Seconds between two looks at whether a group has ended."""
+LOOK = 0.01
+"""Seconds between the first two looks at whether a group has ended; later ones take twice these."""
+
+LONGEST = 0.2
+"""Seconds between two such looks at most."""
 
 WATCH = """
 import os, signal, sys, time
@@ -87,7 +90,7 @@ def end_group(group: int, reap: Callable[[], object], grace: float = GRACE) -> N
         reap: takes a child of this process off the list of the dead, which otherwise are a group.
         grace: seconds that it has to end by itself.
     """
-    until = time.monotonic() + grace
+    until, pause = time.monotonic() + grace, LOOK
     with suppress(OSError):  # nobody is left
         os.killpg(group, signal.SIGTERM)
         while time.monotonic() < until:
@@ -95,7 +98,8 @@ def end_group(group: int, reap: Callable[[], object], grace: float = GRACE) -> N
             os.killpg(group, 0)
             if not _lives(group):
                 break
-            time.sleep(LOOK)
+            time.sleep(pause)
+            pause = min(2 * pause, LONGEST)
         os.killpg(group, signal.SIGKILL)
     reap()
 

@@ -16,6 +16,9 @@ from hpsearch.outcome import Outcome, TrialFailedError, here
 
 __all__ = ["Asked", "Reports", "outcome_of"]
 
+LAST_STEP = 2**31 - 1
+"""The greatest that every database keeps."""
+
 
 @dataclass(frozen=True)
 class Asked:
@@ -46,12 +49,12 @@ class Reports:
         """Take one in; what is not finite has no place in a curve.
 
         Raises:
-            TrialFailedError: the step is no whole number from 0 on, or the value no number.
+            TrialFailedError: the step is no whole number from 0 to `LAST_STEP`, or the value none.
         """
         whole = isinstance(step, numbers.Integral) and not isinstance(step, bool)
-        if not whole or int(step) < 0:  # type: ignore[call-overload]
+        if not whole or not 0 <= int(step) <= LAST_STEP:  # type: ignore[call-overload]
             raise TrialFailedError(
-                f"a step is reported that is no whole number from 0 on: {shown(step)}"
+                f"a step is reported that is no whole number from 0 to {LAST_STEP}: {shown(step)}"
             )
         number = _number(value)
         if number is None:

@@ -139,6 +139,36 @@ def test_what_cannot_be_sent_is_an_error_of_its_job(function: Any, job: Any) -> 
         assert pool.submit(abs, -3).result(timeout=60) == 3
 
 
+def forks(number: int) -> int:
+    """Return twice, in a process of its own too."""
+    os.fork()
+    return number
+
+
+def forks_and_dies(mark: str) -> None:
+    """Leave a process behind that lives for long."""
+    child = os.fork()
+    if child == 0:
+        time.sleep(600)
+        os._exit(0)
+    Path(mark).write_text(str(child))
+    os.kill(os.getpid(), signal.SIGKILL)
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="forks")
+def test_what_a_job_forks_is_no_worker(tmp_path: Path) -> None:
+    with process_pool(1) as pool:
+        given = [pool.submit(forks, n) for n in range(4)]
+        assert [one.result(timeout=60) for one in given] == [0, 1, 2, 3]
+        dies = pool.submit(forks_and_dies, str(tmp_path / "child"))
+        try:
+            with pytest.raises(WorkerDiedError):
+                dies.result(timeout=60)
+            assert pool.submit(abs, -3).result(timeout=60) == 3
+        finally:
+            os.kill(int((tmp_path / "child").read_text()), signal.SIGKILL)
+
+
 def test_a_job_that_passes_its_limit_is_killed_and_those_behind_it_go_on() -> None:
     with process_pool(1) as pool:
         late = pool.submit(time.sleep, 600, limit=0.2)

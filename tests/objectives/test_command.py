@@ -90,6 +90,21 @@ class TestAnswers:
         with pytest.raises(TrialFailedError, match=f"{RESULT} has 3; it is to be an object"):
             run("open('result.json', 'w').write('3')")
 
+    def test_a_file_without_end_is_no_result(self, run: Any) -> None:
+        with pytest.raises(TrialFailedError, match="it wrote nothing"):
+            run(f"import os; os.mkfifo('{RESULT}')")
+        with pytest.raises(TrialFailedError, match="it wrote nothing"):
+            run(f"import os; os.symlink('/dev/zero', '{RESULT}')")
+        with pytest.raises(TrialFailedError, match=rf"{RESULT} has 2 MB; .* 1048576 bytes at most"):
+            run(f"open('{RESULT}', 'w').write('[' + ' ' * 1_999_999)")
+
+    def test_one_that_deletes_its_folder_has_answered_all_the_same(
+        self, run: Any, folder: Path
+    ) -> None:
+        program = "import os, shutil; shutil.rmtree(os.getcwd()); print('{\"loss\": 1}')"
+        assert run(program).score == -1.0
+        assert not folder.exists()
+
     def test_the_file_of_an_attempt_before_is_no_answer(self, run: Any, folder: Path) -> None:
         folder.mkdir(parents=True)
         (folder / RESULT).write_text('{"loss": 0.1}')

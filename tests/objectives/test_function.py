@@ -145,9 +145,10 @@ class TestOutcome:
     @pytest.mark.parametrize(
         ("step", "value", "sentence"),
         [
-            (-1, 0.5, "no whole number from 0 on: -1"),
-            (0.5, 0.5, "no whole number from 0 on: 0.5"),
-            (True, 0.5, "no whole number from 0 on"),
+            (-1, 0.5, "no whole number from 0 to 2147483647: -1"),
+            (0.5, 0.5, "no whole number from 0 to 2147483647: 0.5"),
+            (True, 0.5, "no whole number from 0 to"),
+            (2**31, 0.5, "no whole number from 0 to 2147483647: 2147483648"),
             (1, "x", "step 1 reports 'x', which is no number"),
         ],
     )

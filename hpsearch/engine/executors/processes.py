@@ -330,6 +330,8 @@ def _work(pipe: Pipe) -> None:
     if hasattr(os, "SCHED_BATCH"):  # Linux: computes all the time, so let the driver go first
         with suppress(OSError):
             os.sched_setscheduler(0, os.SCHED_BATCH, os.sched_param(0))
+    # A process that a job forks is no worker: it may neither answer nor outlive one unnoticed.
+    os.register_at_fork(after_in_child=pipe.close)
     calls: SimpleQueue[bytes] = SimpleQueue()
     threading.Thread(target=_receive, args=(pipe, calls), daemon=True).start()
     with suppress(OSError):
