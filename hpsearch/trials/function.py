@@ -3,14 +3,20 @@
 from __future__ import annotations
 
 import importlib
+import os
+import random
 import sys
+import threading
 import time
 import traceback
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
 from typing import Any, TypeAlias
+
+import numpy as np
 
 from hpsearch.errors import UsageError
 from hpsearch.outcome import Outcome, Place, TrialFailedError, here
@@ -35,6 +41,10 @@ Stop: TypeAlias = Callable[[], bool]
 
 class Trial:
     """What a function is told of its trial, beside the configuration.
+
+    A worker does one trial after the other. Each begins in the same working directory, and with
+    what `random` and ``np.random`` draw from its seed; what else a function changes of its process,
+    as environment variables, modules and threads, the next trial there finds changed.
 
     Args:
         seed: of whatever is random in it, from 0 to 2**32 - 1.
@@ -121,7 +131,8 @@ def evaluate_job(job: FunctionJob, stop: Stop | None = None) -> Outcome:
     trial = Trial(job.seed, job.resource, Path(job.folder), stop or (lambda: False))
     start = time.perf_counter()
     try:
-        result = function(dict(job.configuration), trial)
+        with _apart(job.seed):
+            result = function(dict(job.configuration), trial)
     except TrialFailedError:
         raise
     except (Exception, SystemExit) as error:
@@ -129,6 +140,24 @@ def evaluate_job(job: FunctionJob, stop: Stop | None = None) -> Outcome:
             return _known_bad(job.asked, trial.reports, time.perf_counter() - start)
         raise TrialFailedError(what_was_raised(error)) from None
     return outcome_of(result, job.asked, trial.reports, time.perf_counter() - start)
+
+
+@contextmanager
+def _apart(seed: int) -> Iterator[None]:
+    """Let a trial find what every trial finds, whatever the one before has done in this worker.
+
+    In a thread of somebody else's process nothing of it is ours to set.
+    """
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    began_in = Path.cwd()
+    random.seed(seed)
+    np.random.seed(seed)  # noqa: NPY002
+    try:
+        yield
+    finally:
+        os.chdir(began_in)
 
 
 def imported(path: str, beside: str, key: str = "function") -> Callable[..., Any]:

@@ -102,6 +102,25 @@ class TestOutcome:
             evaluate_job(given)
         assert evaluate_job(given).score == -len("7 4")
 
+    def test_it_finds_nothing_of_the_trial_before(
+        self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.chdir(tmp_path)
+
+        def function(_: dict[str, Any], trial: Trial) -> float:
+            import os
+            import random
+
+            drawn = random.random() + float(np.random.rand())  # noqa: NPY002
+            at_home = Path.cwd() == trial.folder.parent
+            os.chdir(trial.folder)
+            return drawn + at_home
+
+        given = job(function, tmp_path)
+        first = evaluate_job(given).score
+        assert evaluate_job(given).score == first < -1.0
+        assert Path.cwd() == tmp_path
+
     def test_no_folder_is_made_for_a_function_that_wants_none(self, tmp_path: Path) -> None:
         evaluate_job(job(lambda *_: 1.0, tmp_path))
         assert not (tmp_path / "0-0").exists()
