@@ -266,7 +266,7 @@ def _cells(
     space = model.space
     draws = [_existing(space, draw, names, turn) for turn, draw in enumerate(draws)]
     fixed = [dict(zip(names, combination, strict=True)) for combination in product(*values)]
-    if {condition.parameter for condition in space.conditions.values()} & set(names):
+    if space.parents & set(names):
         # Others come and go with it.
         moved = [_configuration(space, {**draw, **own}) for own in fixed for draw in draws]
         points, _ = model.points(moved)
@@ -297,13 +297,10 @@ def _configuration(space: Space, draw: Draw) -> dict[str, Value]:
 
 def _existing(space: Space, draw: Draw, names: Sequence[str], turn: int) -> dict[str, Value]:
     """A draw with choices under which some parameters exist; ``turn`` says which of several."""
-    made, waiting = dict(draw), list(names)
-    while waiting:
-        condition = space.conditions.get(waiting.pop())
-        if condition is not None:
-            if made[condition.parameter] not in condition.values:
-                made[condition.parameter] = condition.values[turn % len(condition.values)]
-            waiting.append(condition.parameter)
+    made = dict(draw)
+    for parent, values in space.needs(*names).items():
+        if values and made[parent] not in values:
+            made[parent] = values[turn % len(values)]
     return made
 
 

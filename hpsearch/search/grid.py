@@ -166,13 +166,14 @@ def _count(parameter: Parameter) -> float:
 
 def _size(space: Space, values: Mapping[str, Sequence[Value]]) -> int:
     """How many points a grid has, without making them."""
+    parents = space.parents
 
     def count(configuration: Configuration, waiting: Sequence[str]) -> int:
         ready = next((name for name in space.active(configuration) if name in waiting), None)
         if ready is None:
             return 1
         left = [name for name in waiting if name != ready]
-        if any(c.parameter == ready for c in space.conditions.values()):
+        if ready in parents:
             return sum(count({**configuration, ready: v}, left) for v in values[ready])
         return len(values[ready]) * count({**configuration, ready: values[ready][0]}, left)
 

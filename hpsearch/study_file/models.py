@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Annotated, Any, Generic, Literal, TypeAlias, TypeVar
+from typing import Annotated, Any, Literal, TypeAlias
 
 from pydantic import (
-    BaseModel,
     BeforeValidator,
-    ConfigDict,
     Discriminator,
     Field,
     GetCoreSchemaHandler,
@@ -26,8 +23,20 @@ from hpsearch.errors import SpaceError, UsageError, nearest, shown
 from hpsearch.metrics import DEFAULT, OWN, POSITIVE, Metric, Task, check_metric, metric_named
 from hpsearch.nn import ACTIVATIONS, INITIALIZERS, LOSSES, OPTIMIZERS, SCHEDULES
 from hpsearch.search.strategies import DOUBLE, STRATEGIES
-from hpsearch.space import Categorical, Condition, Float, Int, Parameter, Space, Value, own_value
+from hpsearch.space import Space, Value, own_value
 from hpsearch.space.settings import SETTINGS
+from hpsearch.study_file.searched import (
+    Choices,
+    FloatRange,
+    IntRange,
+    PlainValue,
+    Searched,
+    Table,
+    Whole,
+    as_whole,
+    key,
+    space_of,
+)
 from hpsearch.writing import in_one_line
 
 __all__ = [
@@ -46,82 +55,10 @@ __all__ = [
     "json_schema",
 ]
 
-T = TypeVar("T")
-
-
-def _as_whole(value: object) -> object:
-    return int(value) if isinstance(value, float) and value.is_integer() else value
-
-
-def _plain(value: object) -> object:
-    finite = isinstance(value, float) and math.isfinite(value)
-    if not finite and not isinstance(value, bool | int | str):
-        raise ValueError(f"has {shown(value)}, which is no finite number, text, true or false")
-    return value
-
-
-PlainValue = Annotated[bool | int | float | str, BeforeValidator(_plain)]
-"""What a parameter may have as its value."""
-
-Whole = Annotated[int, BeforeValidator(_as_whole)]
-"""A whole number, which may be written as a float: 1e2 is 100."""
-
-
-def _key(default: object, does: str, *, example: object = None, **rules: Any) -> Any:
-    """A key of a table: its default, what it does, and an example where that says more."""
-    examples = None if example is None else [example]
-    return Field(default, description=does, examples=examples, **rules)
-
-
-class _Table(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid", strict=True, allow_inf_nan=False)
-
-
-class _Searched(_Table):
-    when: dict[str, Annotated[tuple[PlainValue, ...], Field(min_length=1)]] = _key(
-        {}, "Search this setting only where the other settings named here have one of these values."
-    )
-
-    @field_validator("when", mode="before")
-    @classmethod
-    def _one_or_many(cls, when: object) -> object:
-        if not isinstance(when, dict):
-            return when
-        return {k: tuple(v) if isinstance(v, list) else (v,) for k, v in when.items()}
-
-
-class FloatRange(_Searched):
-    """Real numbers from low to high, drawn uniformly or, with log, uniformly in their logarithm."""
-
-    low: float
-    high: float
-    log: bool = False
-    step: float | None = None
-
-
-class IntRange(_Searched):
-    """Whole numbers from low to high, both included."""
-
-    low: Whole
-    high: Whole
-    log: bool = False
-    step: Whole = 1
-
-
-class Choices(_Searched, Generic[T]):
-    """One of the listed values."""
-
-    choices: tuple[T, ...] = Field(min_length=1)
-
-    @field_validator("choices", mode="before")
-    @classmethod
-    def _as_tuple(cls, choices: object) -> object:
-        return tuple(choices) if isinstance(choices, list) else choices
-
 
 def _kind(setting: object) -> str:
     """Which of the three ways of writing a setting this is; the tag in pydantic's error paths."""
-    if isinstance(setting, _Searched):
+    if isinstance(setting, Searched):
         return "choices" if isinstance(setting, Choices) else "range"
     if isinstance(setting, dict):
         return "choices" if "choices" in setting else "range"
@@ -171,12 +108,12 @@ class OneOf:
         return of.generate_schema(name if source is str else setting)
 
 
-def _setting(name: str, searched: _Searched | None = None, *, example: object = None) -> Any:
+def _setting(name: str, searched: Searched | None = None, *, example: object = None) -> Any:
     """The key of a setting, which `SETTINGS` tells."""
     setting = SETTINGS[name]
     rules = dict(zip(("minimum", "maximum"), setting.limits or (), strict=False))
     does = f"{setting.does[:-1]}: {', '.join(setting.names)}." if setting.names else setting.does
-    return _key(searched or setting.default, does, example=example, json_schema_extra=rules)
+    return key(searched or setting.default, does, example=example, json_schema_extra=rules)
 
 
 DIVIDED_BY = {
@@ -191,93 +128,91 @@ def _as_text(value: object) -> object:
     """A category as a table has it as text: the number 3 is "3"."""
     if isinstance(value, bool):
         return str(value).lower()
-    return str(_as_whole(value)) if isinstance(value, int | float) else value
+    return str(as_whole(value)) if isinstance(value, int | float) else value
 
 
 _Text = Annotated[str, BeforeValidator(_as_text)]
 
 
-class DataSection(_Table):
+class DataSection(Table):
     """What to learn from, and how to divide it."""
 
-    name: str | None = _key(None, f"A data set: {', '.join(DATASETS)} or openml:ID.")
-    path: str | None = _key(
+    name: str | None = key(None, f"A data set: {', '.join(DATASETS)} or openml:ID.")
+    path: str | None = key(
         None,
         "A table instead: CSV, TSV, JSON lines, Parquet, Feather, Arrow, Excel or NPZ, relative to "
         "the study file.",
     )
-    sheet: str | None = _key(None, "The sheet of an Excel file; absent: the first.", example="2024")
-    target: str | None = _key(None, "The column of the table that holds the labels.")
-    task: Task | None = _key(
+    sheet: str | None = key(None, "The sheet of an Excel file; absent: the first.", example="2024")
+    target: str | None = key(None, "The column of the table that holds the labels.")
+    task: Task | None = key(
         None,
         "classification or regression; absent: decided by what the target holds.",
         example="regression",
     )
-    exclude: list[str] = _key([], 'Columns to leave out of learning, by name: ["id", "date"].')
-    missing_labels: list[str] = _key(
+    exclude: list[str] = key([], 'Columns to leave out of learning, by name: ["id", "date"].')
+    missing_labels: list[str] = key(
         [], 'Labels that mean a missing one, whose rows go: ["NA", "?"].'
     )
-    categories: list[str] = _key(
+    categories: list[str] = key(
         [], 'Columns whose values are categories, numbers though they may be: ["zip"].'
     )
-    ordered: dict[str, Annotated[list[_Text], Field(min_length=2)]] = _key(
+    ordered: dict[str, Annotated[list[_Text], Field(min_length=2)]] = key(
         {},
         "Categories with an order, by column, from the least to the greatest; each becomes one "
         "number.",
         example={"size": ["S", "M", "L"]},
     )
-    decimal: Literal[",", "."] | None = _key(
+    decimal: Literal[",", "."] | None = key(
         None,
         "What divides whole from part where a number can be read both ways, as 1.234; absent: "
         "found by the other cells.",
         example=",",
     )
-    folder: str | None = _key(
+    folder: str | None = key(
         None, "Where a named data set's files are, if not in their usual place."
     )
-    limit: Whole | None = _key(
-        None, "Use a stratified sample of so many rows.", example=1000, ge=10
-    )
-    split: Annotated[str, OneOf(KINDS_OF_SPLITS)] | None = _key(
+    limit: Whole | None = key(None, "Use a stratified sample of so many rows.", example=1000, ge=10)
+    split: Annotated[str, OneOf(KINDS_OF_SPLITS)] | None = key(
         None,
         f"How rows are divided: {', '.join(KINDS_OF_SPLITS)}; absent: as the keys below say, or "
         "stratified.",
         example="group",
     )
-    weight: str | None = _key(
+    weight: str | None = key(
         None,
         "A column that says how much a row counts, in training and in scores; it is no input.",
         example="weight",
     )
-    groups: str | None = _key(
+    groups: str | None = key(
         None,
         "A column whose rows of one value stay together, such as a patient; it is no input.",
         example="patient",
     )
-    time: str | None = _key(
+    time: str | None = key(
         None,
         "A column in whose order rows are divided, training first and test last; it is no input.",
         example="date",
     )
-    parts: str | None = _key(
+    parts: str | None = key(
         None,
         "A column that says of each row train, validation or test; it is no input.",
         example="part",
     )
-    validation_path: str | None = _key(
+    validation_path: str | None = key(
         None, "A table of its own for validation, like path.", example="validation.csv"
     )
-    test_path: str | None = _key(
+    test_path: str | None = key(
         None, "A table of its own for the test, like path.", example="test.csv"
     )
-    test: float = _key(0.2, "Share of the rows for the one test at the end.", gt=0, lt=1)
-    validation: float = _key(0.2, "Share of what is left that scores the trials.", gt=0, lt=1)
-    folds: Whole = _key(
+    test: float = key(0.2, "Share of the rows for the one test at the end.", gt=0, lt=1)
+    validation: float = key(0.2, "Share of what is left that scores the trials.", gt=0, lt=1)
+    folds: Whole = key(
         1, "2 or more: cross-validation instead of one validation part.", ge=1, le=50
     )
-    fold_repeats: Whole = _key(1, "How often the folds are drawn anew.", ge=1, le=20)
+    fold_repeats: Whole = key(1, "How often the folds are drawn anew.", ge=1, le=20)
     preprocessing: Annotated[NameSetting, OneOf(KINDS)] = _setting("preprocessing")
-    columns: Annotated[NameSetting, OneOf(SCALES)] | None = _key(
+    columns: Annotated[NameSetting, OneOf(SCALES)] | None = key(
         None,
         f"The same, where it only scales the columns: {', '.join(SCALES)}; it stands for "
         "preprocessing.",
@@ -350,24 +285,24 @@ class DataSection(_Table):
         return self.split or next((k for k, keys in self._named().items() if keys), "stratified")
 
 
-class ObjectiveSection(_Table):
+class ObjectiveSection(Table):
     """What a good network is: by which measure it is searched, raced, stopped, shown and tested."""
 
-    metric: str | None = _key(
+    metric: str | None = key(
         None,
         f"Of {', '.join(OWN)}, or any scorer of scikit-learn; absent: {DEFAULT['classification']}.",
         example=DEFAULT["classification"],
     )
-    also: list[str] = _key([], 'Others to record of every trial: ["log_loss", "f1_macro"].')
+    also: list[str] = key([], 'Others to record of every trial: ["log_loss", "f1_macro"].')
 
-    positive: str | None = _key(
+    positive: str | None = key(
         None,
         "Of two classes the label that f1, average_precision and the like look for; absent: the "
         "second in sorted order.",
         example="yes",
     )
 
-    threshold: bool = _key(
+    threshold: bool = key(
         False,
         "Choose on validation rows from which probability a row gets the positive label of two, "
         "where the metric asks for labels.",
@@ -442,7 +377,7 @@ class ObjectiveSection(_Table):
         return labels.index(self.positive)
 
 
-class ModelSection(_Table):
+class ModelSection(Table):
     """The network."""
 
     activation: Annotated[NameSetting, OneOf(ACTIVATIONS)] = _setting("activation")
@@ -455,7 +390,7 @@ class ModelSection(_Table):
     maxout_pieces: IntSetting = _setting("maxout_pieces")
 
 
-class TrainingSection(_Table):
+class TrainingSection(Table):
     """How the network learns."""
 
     epochs: Whole = _setting("epochs")
@@ -485,98 +420,98 @@ Points = Annotated[
 ]
 
 
-class SearchSection(_Table):
+class SearchSection(Table):
     """How the settings are searched."""
 
-    strategy: Annotated[str, OneOf(STRATEGIES)] = _key(
+    strategy: Annotated[str, OneOf(STRATEGIES)] = key(
         "guided", f"Who proposes configurations: {', '.join(STRATEGIES)}."
     )
-    trials: Whole = _key(
+    trials: Whole = key(
         60,
         "Trainings in all, those of the closing race included; raised, a finished study goes on.",
         ge=1,
         le=1_000_000,
     )
-    total_epochs: Whole | None = _key(
+    total_epochs: Whole | None = key(
         None, "Train no more than so many epochs pay for; absent: no limit.", example=900, ge=1
     )
-    total_flops: float | None = _key(
+    total_flops: float | None = key(
         None,
         "Begin no training that so many operations do not pay for; absent: no limit.",
         example=1e12,
         gt=0,
     )
-    seconds: float | None = _key(
+    seconds: float | None = key(
         None,
         "Begin no more trainings after so long, over all runs of the study; absent: no limit.",
         example=3600,
         gt=0,
     )
-    trial_seconds: float | None = _key(
+    trial_seconds: float | None = key(
         None,
         "Kill a training that takes longer; it is tried three times; absent: no limit.",
         example=600,
         gt=0,
     )
-    race: Whole | None = _key(
+    race: Whole | None = key(
         None,
         "How many of the trials race the best few over new seeds; absent: the strategy's share.",
         example=15,
         ge=0,
     )
-    contenders: Whole | None = _key(
+    contenders: Whole | None = key(
         None,
         "How many configurations start in that race; absent: a quarter of its trials.",
         example=5,
         ge=1,
     )
-    points: dict[str, Points] | None = _key(
+    points: dict[str, Points] | None = key(
         None,
         "Grid only: how many points of each parameter, or which.",
         example={"learning_rate": 5, "width": [32, 128]},
     )
-    shift: bool | None = _key(
+    shift: bool | None = key(
         None,
         "Grid only: move each parameter's points by a random part of a step, drawn from the seed.",
         example=True,
     )
-    stage_shares: list[float] | None = _key(
+    stage_shares: list[float] | None = key(
         None,
         "Coarse-to-fine and guided only: each stage's share of the trials before the race.",
         example=[0.5, 0.25, 0.25],
     )
-    epoch_shares: list[float] | None = _key(
+    epoch_shares: list[float] | None = key(
         None,
         "Coarse-to-fine and guided only: each stage's share of a full training's epochs.",
         example=[0.25, 0.5, 1.0],
     )
-    prior: list[str] = _key(
+    prior: list[str] = key(
         [],
         'Guided only: earlier studies in the same database that inform this one: ["digits"].',
         max_length=50,
     )
 
 
-class CompareSection(_Table):
+class CompareSection(Table):
     """How `hpsearch compare` has strategies compete."""
 
-    strategies: list[Annotated[str, OneOf((*STRATEGIES, DOUBLE))]] = _key(
+    strategies: list[Annotated[str, OneOf((*STRATEGIES, DOUBLE))]] = key(
         ["grid", "random", DOUBLE, "coarse-to-fine", "guided", "tpe"],
         "Who competes; random-x2 is random search with twice the budget, the honest yardstick.",
     )
-    race: bool = _key(
+    race: bool = key(
         True,
         "Every search ends in the same race, a quarter of the budget; false: only those that race "
         "by themselves do, which are coarse-to-fine and guided.",
     )
-    repeats: Whole = _key(
+    repeats: Whole = key(
         10, "Searches of each, with other splits and seeds, the same for all.", ge=1, le=1000
     )
-    budget: Literal["flops", "epochs", "seconds"] = _key(
+    budget: Literal["flops", "epochs", "seconds"] = key(
         "flops",
         "What all get the same of: floating-point operations, epochs or wall-clock seconds.",
     )
-    amount: float | None = _key(
+    amount: float | None = key(
         None,
         "How much of it; absent: what search.trials full trainings take, of grid search's points.",
         example=1e12,
@@ -617,11 +552,11 @@ def check_name(name: str) -> str:
 LONGEST_STUDY_NAME = 200
 
 
-class StudyFile(_Table):
+class StudyFile(Table):
     """A whole study: its name, its seed and its tables."""
 
     name: str = Field(min_length=1, max_length=LONGEST_STUDY_NAME, description="The study's name.")
-    seed: Whole = _key(0, "Splits, draws and trainings follow from it.", ge=0, lt=2**63)
+    seed: Whole = key(0, "Splits, draws and trainings follow from it.", ge=0, lt=2**63)
     data: DataSection
     objective: ObjectiveSection = ObjectiveSection()
     model: ModelSection = ModelSection()
@@ -702,7 +637,7 @@ class StudyFile(_Table):
         Raises:
             UsageError: a value or a range leaves its limits, or a condition can never hold.
         """
-        return _space(self.settings())
+        return space_of(self.settings(), SETTINGS)
 
     def fixed(self) -> dict[str, Value]:
         """The values of all settings outside of the search, but for the epochs.
@@ -711,7 +646,7 @@ class StudyFile(_Table):
         does not hold.
         """
         return {
-            name: SETTINGS[name].default if isinstance(value, _Searched) else value
+            name: SETTINGS[name].default if isinstance(value, Searched) else value
             for name, value in self.settings().items()
             if name != "epochs"
         }
@@ -719,72 +654,6 @@ class StudyFile(_Table):
     def configuration(self, searched: Mapping[str, Value]) -> dict[str, Value]:
         """All settings of a training but for the epochs: those searched, and those fixed."""
         return self.fixed() | dict(searched)
-
-
-def _space(settings: Mapping[str, Any]) -> Space:
-    parameters: dict[str, Parameter] = {}
-    conditions: dict[str, Condition] = {}
-    for name, setting in settings.items():
-        if not isinstance(setting, _Searched):
-            SETTINGS[name].check(name, setting)
-            continue
-        condition = _condition(name, setting.when, settings)
-        if condition == "never":
-            continue
-        parameters[name] = _parameter(name, setting)
-        if isinstance(condition, Condition):
-            conditions[name] = condition
-    return Space(parameters, conditions)
-
-
-def _parameter(name: str, setting: _Searched) -> Parameter:
-    if isinstance(setting, Choices):
-        for value in setting.choices:
-            SETTINGS[name].check(name, value)
-    try:
-        if isinstance(setting, Choices):
-            return Categorical(setting.choices)
-        assert isinstance(setting, IntRange | FloatRange)
-        limits = SETTINGS[name].limits
-        assert limits is not None
-        if isinstance(setting, IntRange):
-            return Int(setting.low, setting.high, setting.log, setting.step, limits)
-        return Float(setting.low, setting.high, setting.log, setting.step, limits)
-    except SpaceError as error:
-        raise SpaceError(f"{name}: {error}", key=name) from None
-
-
-def _condition(
-    name: str, when: Mapping[str, tuple[Value, ...]], settings: Mapping[str, Any]
-) -> Condition | Literal["always", "never"]:
-    if not when:
-        return "always"
-    if len(when) > 1:
-        several = ", ".join(when)
-        raise SpaceError(f"{name}: when may name one other setting, it names {several}", key=name)
-    [(parent, values)] = when.items()
-    if parent not in settings:
-        close = nearest(parent, settings)
-        hint = f"; did you mean {close}?" if close else ""
-        raise SpaceError(f"{name}: when names {parent!r}, which is no setting{hint}", key=name)
-    other = settings[parent]
-    if isinstance(other, Choices):
-        try:
-            chosen = tuple(own_value(Categorical(other.choices), value) for value in values)
-        except SpaceError:
-            raise SpaceError(
-                f"{name}: when names values of {parent} that it never takes; "
-                f"its choices are {', '.join(map(str, other.choices))}",
-                key=name,
-            ) from None
-        return Condition(parent, chosen)
-    try:
-        typed = tuple(SETTINGS[parent].own(parent, value) for value in values)
-    except UsageError as error:
-        raise SpaceError(f"{name}: when has {error}", key=name) from None
-    if isinstance(other, _Searched):
-        return Condition(parent, typed)
-    return "always" if other in typed else "never"
 
 
 def default_space() -> Space:
