@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Annotated, Any, Literal, TypeAlias
+from typing import Annotated, Any, Generic, Literal, TypeAlias, TypeVar
 
 from pydantic import (
+    BaseModel,
     BeforeValidator,
+    ConfigDict,
     Discriminator,
     Field,
     GetCoreSchemaHandler,
     Tag,
+    ValidationInfo,
     field_validator,
     model_validator,
 )
@@ -20,23 +24,23 @@ from hpsearch.data import DATASETS
 from hpsearch.data.preprocessing import KINDS, PREPROCESSING, SCALES
 from hpsearch.data.splits import KINDS as KINDS_OF_SPLITS
 from hpsearch.errors import SpaceError, UsageError, nearest, shown
-from hpsearch.metrics import DEFAULT, OWN, POSITIVE, Metric, Task, check_metric, metric_named
-from hpsearch.nn import ACTIVATIONS, INITIALIZERS, LOSSES, OPTIMIZERS, SCHEDULES
-from hpsearch.search.strategies import DOUBLE, STRATEGIES
-from hpsearch.space import Space, Value, own_value
-from hpsearch.space.settings import SETTINGS
-from hpsearch.study_file.searched import (
-    Choices,
-    FloatRange,
-    IntRange,
-    PlainValue,
-    Searched,
-    Table,
-    Whole,
-    as_whole,
-    key,
-    space_of,
+from hpsearch.metrics import (
+    DEFAULT,
+    OWN,
+    POSITIVE,
+    Measure,
+    Metric,
+    Task,
+    check_metric,
+    metric_named,
 )
+from hpsearch.metrics.measure import Direction
+from hpsearch.nn import ACTIVATIONS, INITIALIZERS, LOSSES, OPTIMIZERS, SCHEDULES
+from hpsearch.search.base import Resource
+from hpsearch.search.strategies import DOUBLE, STRATEGIES
+from hpsearch.setting import Setting
+from hpsearch.space import Categorical, Condition, Float, Int, Parameter, Space, Value, own_value
+from hpsearch.space.settings import SETTINGS
 from hpsearch.writing import in_one_line
 
 __all__ = [
@@ -53,19 +57,93 @@ __all__ = [
     "check_name",
     "default_space",
     "json_schema",
+    "space_of",
 ]
+
+T = TypeVar("T")
+
+
+def _as_whole(value: object) -> object:
+    return int(value) if isinstance(value, float) and value.is_integer() else value
+
+
+def _plain(value: object) -> object:
+    finite = isinstance(value, float) and math.isfinite(value)
+    if not finite and not isinstance(value, bool | int | str):
+        raise ValueError(f"has {shown(value)}, which is no finite number, text, true or false")
+    return value
+
+
+PlainValue = Annotated[bool | int | float | str, BeforeValidator(_plain)]
+"""What a parameter may have as its value."""
+
+Whole = Annotated[int, BeforeValidator(_as_whole)]
+"""A whole number, which may be written as a float: 1e2 is 100."""
+
+
+def _key(default: object, does: str, *, example: object = None, **rules: Any) -> Any:
+    """A key of a table: its default, what it does, and an example where that says more."""
+    examples = None if example is None else [example]
+    return Field(default, description=does, examples=examples, **rules)
+
+
+class _Table(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=True, allow_inf_nan=False)
+
+
+class _Searched(_Table):
+    when: dict[str, Annotated[tuple[PlainValue, ...], Field(min_length=1)]] = _key(
+        {},
+        "Search this setting only where every other setting named here has one of these values.",
+    )
+
+    @field_validator("when", mode="before")
+    @classmethod
+    def _one_or_many(cls, when: object) -> object:
+        if not isinstance(when, dict):
+            return when
+        return {k: tuple(v) if isinstance(v, list | tuple) else (v,) for k, v in when.items()}
+
+
+class FloatRange(_Searched):
+    """Real numbers from low to high, drawn uniformly or, with log, uniformly in their logarithm."""
+
+    low: float
+    high: float
+    log: bool = False
+    step: float | None = None
+
+
+class IntRange(_Searched):
+    """Whole numbers from low to high, both included."""
+
+    low: Whole
+    high: Whole
+    log: bool = False
+    step: Whole = 1
+
+
+class Choices(_Searched, Generic[T]):
+    """One of the listed values."""
+
+    choices: tuple[T, ...] = Field(min_length=1)
+
+    @field_validator("choices", mode="before")
+    @classmethod
+    def _as_tuple(cls, choices: object) -> object:
+        return tuple(choices) if isinstance(choices, list) else choices
 
 
 def _kind(setting: object) -> str:
     """Which of the three ways of writing a setting this is; the tag in pydantic's error paths."""
-    if isinstance(setting, Searched):
+    if isinstance(setting, _Searched):
         return "choices" if isinstance(setting, Choices) else "range"
     if isinstance(setting, dict):
         return "choices" if "choices" in setting else "range"
     return "value"
 
 
-TAGS = ("value", "range", "choices", "table")
+TAGS = ("value", "range", "choices", "table", "whole", "real")
 
 FloatSetting = Annotated[
     Annotated[float, Tag("value")]
@@ -82,6 +160,41 @@ IntSetting = Annotated[
 BoolSetting = Annotated[
     Annotated[bool, Tag("value")] | Annotated[Choices[bool], Tag("choices")], Discriminator(_kind)
 ]
+
+
+def _free_kind(setting: object) -> str:
+    """The same of a parameter of any name; a range is of whole numbers where both its ends are."""
+    kind = _kind(setting)
+    if kind != "range":
+        return kind
+    if isinstance(setting, _Searched):
+        return "whole" if isinstance(setting, IntRange) else "real"
+    ends = [setting.get(name, 1) for name in ("low", "high", "step")]  # type: ignore[attr-defined]
+    whole = all(isinstance(end, int) and not isinstance(end, bool) for end in ends)
+    return "whole" if whole else "real"
+
+
+FreeSetting = Annotated[
+    Annotated[PlainValue, Tag("value")]
+    | Annotated[IntRange, Tag("whole")]
+    | Annotated[FloatRange, Tag("real")]
+    | Annotated[Choices[PlainValue], Tag("choices")],
+    Discriminator(_free_kind),
+]
+"""A parameter of [space], which may have any name and any value."""
+
+
+def _in_json(value: object) -> object:
+    if isinstance(value, list):
+        return [_in_json(each) for each in value]
+    if isinstance(value, dict):
+        return {str(key): _in_json(each) for key, each in value.items()}
+    return _plain(value)
+
+
+JsonValue = Annotated[Any, BeforeValidator(_in_json)]
+"""What a parameter of [fixed] may be: a plain value, or a list or a table of such."""
+
 NameSetting: TypeAlias = str | Choices[str]
 """Annotated with `OneOf`."""
 
@@ -108,12 +221,12 @@ class OneOf:
         return of.generate_schema(name if source is str else setting)
 
 
-def _setting(name: str, searched: Searched | None = None, *, example: object = None) -> Any:
+def _setting(name: str, searched: _Searched | None = None, *, example: object = None) -> Any:
     """The key of a setting, which `SETTINGS` tells."""
     setting = SETTINGS[name]
     rules = dict(zip(("minimum", "maximum"), setting.limits or (), strict=False))
     does = f"{setting.does[:-1]}: {', '.join(setting.names)}." if setting.names else setting.does
-    return key(searched or setting.default, does, example=example, json_schema_extra=rules)
+    return _key(searched or setting.default, does, example=example, json_schema_extra=rules)
 
 
 DIVIDED_BY = {
@@ -128,91 +241,93 @@ def _as_text(value: object) -> object:
     """A category as a table has it as text: the number 3 is "3"."""
     if isinstance(value, bool):
         return str(value).lower()
-    return str(as_whole(value)) if isinstance(value, int | float) else value
+    return str(_as_whole(value)) if isinstance(value, int | float) else value
 
 
 _Text = Annotated[str, BeforeValidator(_as_text)]
 
 
-class DataSection(Table):
+class DataSection(_Table):
     """What to learn from, and how to divide it."""
 
-    name: str | None = key(None, f"A data set: {', '.join(DATASETS)} or openml:ID.")
-    path: str | None = key(
+    name: str | None = _key(None, f"A data set: {', '.join(DATASETS)} or openml:ID.")
+    path: str | None = _key(
         None,
         "A table instead: CSV, TSV, JSON lines, Parquet, Feather, Arrow, Excel or NPZ, relative to "
         "the study file.",
     )
-    sheet: str | None = key(None, "The sheet of an Excel file; absent: the first.", example="2024")
-    target: str | None = key(None, "The column of the table that holds the labels.")
-    task: Task | None = key(
+    sheet: str | None = _key(None, "The sheet of an Excel file; absent: the first.", example="2024")
+    target: str | None = _key(None, "The column of the table that holds the labels.")
+    task: Task | None = _key(
         None,
         "classification or regression; absent: decided by what the target holds.",
         example="regression",
     )
-    exclude: list[str] = key([], 'Columns to leave out of learning, by name: ["id", "date"].')
-    missing_labels: list[str] = key(
+    exclude: list[str] = _key([], 'Columns to leave out of learning, by name: ["id", "date"].')
+    missing_labels: list[str] = _key(
         [], 'Labels that mean a missing one, whose rows go: ["NA", "?"].'
     )
-    categories: list[str] = key(
+    categories: list[str] = _key(
         [], 'Columns whose values are categories, numbers though they may be: ["zip"].'
     )
-    ordered: dict[str, Annotated[list[_Text], Field(min_length=2)]] = key(
+    ordered: dict[str, Annotated[list[_Text], Field(min_length=2)]] = _key(
         {},
         "Categories with an order, by column, from the least to the greatest; each becomes one "
         "number.",
         example={"size": ["S", "M", "L"]},
     )
-    decimal: Literal[",", "."] | None = key(
+    decimal: Literal[",", "."] | None = _key(
         None,
         "What divides whole from part where a number can be read both ways, as 1.234; absent: "
         "found by the other cells.",
         example=",",
     )
-    folder: str | None = key(
+    folder: str | None = _key(
         None, "Where a named data set's files are, if not in their usual place."
     )
-    limit: Whole | None = key(None, "Use a stratified sample of so many rows.", example=1000, ge=10)
-    split: Annotated[str, OneOf(KINDS_OF_SPLITS)] | None = key(
+    limit: Whole | None = _key(
+        None, "Use a stratified sample of so many rows.", example=1000, ge=10
+    )
+    split: Annotated[str, OneOf(KINDS_OF_SPLITS)] | None = _key(
         None,
         f"How rows are divided: {', '.join(KINDS_OF_SPLITS)}; absent: as the keys below say, or "
         "stratified.",
         example="group",
     )
-    weight: str | None = key(
+    weight: str | None = _key(
         None,
         "A column that says how much a row counts, in training and in scores; it is no input.",
         example="weight",
     )
-    groups: str | None = key(
+    groups: str | None = _key(
         None,
         "A column whose rows of one value stay together, such as a patient; it is no input.",
         example="patient",
     )
-    time: str | None = key(
+    time: str | None = _key(
         None,
         "A column in whose order rows are divided, training first and test last; it is no input.",
         example="date",
     )
-    parts: str | None = key(
+    parts: str | None = _key(
         None,
         "A column that says of each row train, validation or test; it is no input.",
         example="part",
     )
-    validation_path: str | None = key(
+    validation_path: str | None = _key(
         None, "A table of its own for validation, like path.", example="validation.csv"
     )
-    test_path: str | None = key(
+    test_path: str | None = _key(
         None, "A table of its own for the test, like path.", example="test.csv"
     )
-    test: float = key(0.2, "Share of the rows for the one test at the end.", gt=0, lt=1)
-    validation: float = key(0.2, "Share of what is left that scores the trials.", gt=0, lt=1)
-    folds: Whole = key(
+    test: float = _key(0.2, "Share of the rows for the one test at the end.", gt=0, lt=1)
+    validation: float = _key(0.2, "Share of what is left that scores the trials.", gt=0, lt=1)
+    folds: Whole = _key(
         1, "2 or more: cross-validation instead of one validation part.", ge=1, le=50
     )
-    fold_repeats: Whole = key(1, "How often the folds are drawn anew.", ge=1, le=20)
+    fold_repeats: Whole = _key(1, "How often the folds are drawn anew.", ge=1, le=20)
     preprocessing: Annotated[NameSetting, OneOf(KINDS)] = _setting("preprocessing")
-    columns: Annotated[NameSetting, OneOf(SCALES)] | None = key(
+    columns: Annotated[NameSetting, OneOf(SCALES)] | None = _key(
         None,
         f"The same, where it only scales the columns: {', '.join(SCALES)}; it stands for "
         "preprocessing.",
@@ -285,34 +400,118 @@ class DataSection(Table):
         return self.split or next((k for k, keys in self._named().items() if keys), "stratified")
 
 
-class ObjectiveSection(Table):
-    """What a good network is: by which measure it is searched, raced, stopped, shown and tested."""
+class ResourceSection(_Table):
+    """What the length of a trial is counted in, so that coarse stages can be shorter."""
 
-    metric: str | None = key(
+    name: str = Field(
+        min_length=1,
+        description="Epochs, trees, rows: of an estimator a parameter of it, or n_samples.",
+        examples=["max_iter"],
+    )
+    full: Whole = Field(ge=1, description="How much of it a whole trial takes.", examples=[400])
+    least: Whole = _key(1, "How much the shortest trial takes at least.", ge=1)
+
+    @model_validator(mode="after")
+    def _in_order(self) -> ResourceSection:
+        if self.least > self.full:
+            raise ValueError(f"has least = {self.least} above full = {self.full}; exchange the two")
+        return self
+
+
+KINDS_OF_OBJECTIVES = ("estimator", "function", "command")
+"""Those that the file names; without one it is the network."""
+
+WITH_ROWS = ("network", "estimator")
+"""Those that learn from [data]."""
+
+
+class ObjectiveSection(_Table):
+    """What is optimized, and by which measure it is searched, raced, stopped, shown and tested."""
+
+    estimator: str | None = _key(
         None,
-        f"Of {', '.join(OWN)}, or any scorer of scikit-learn; absent: {DEFAULT['classification']}.",
+        "An estimator of scikit-learn, or of its kind, by its import path; absent: the network.",
+        example="sklearn.ensemble.HistGradientBoostingClassifier",
+    )
+    function: str | None = _key(
+        None,
+        "A Python function instead, as MODULE:NAME; MODULE may lie beside the study file.",
+        example="train:objective",
+    )
+    command: Annotated[list[str], Field(min_length=1)] | None = _key(
+        None,
+        "A program instead: its name and its arguments, in which {NAME} is a parameter's value.",
+        example=["python", "train.py", "--lr", "{learning_rate}"],
+    )
+    metric: str | None = _key(
+        None,
+        f"Of {', '.join(OWN)}, or any scorer of scikit-learn; absent: {DEFAULT['classification']}. "
+        "Of a function or a command a key of its result.",
         example=DEFAULT["classification"],
     )
-    also: list[str] = key([], 'Others to record of every trial: ["log_loss", "f1_macro"].')
+    direction: Direction | None = _key(
+        None,
+        "minimize or maximize; absent: as the metric of this name is known to be.",
+        example="minimize",
+    )
+    also: list[str] = _key([], 'Others to record of every trial: ["log_loss", "f1_macro"].')
+    resource: ResourceSection | None = _key(
+        None,
+        "What a trial's length is counted in; absent: every trial is whole, and stages differ in "
+        "ranges only.",
+        example={"name": "max_iter", "full": 400, "least": 25},
+    )
 
-    positive: str | None = key(
+    positive: str | None = _key(
         None,
         "Of two classes the label that f1, average_precision and the like look for; absent: the "
         "second in sorted order.",
         example="yes",
     )
 
-    threshold: bool = key(
+    threshold: bool = _key(
         False,
         "Choose on validation rows from which probability a row gets the positive label of two, "
         "where the metric asks for labels.",
     )
 
+    @property
+    def kind(self) -> str:
+        """What kind of objective it is: the module of `hpsearch.objectives` that knows it."""
+        named = (kind for kind in KINDS_OF_OBJECTIVES if getattr(self, kind) is not None)
+        return next(named, "network")
+
+    @property
+    def learns(self) -> bool:
+        """Whether it learns from rows, which a metric of hpsearch or scikit-learn scores."""
+        return self.kind in WITH_ROWS
+
+    @property
+    def named_measure(self) -> Measure:
+        """What a function or a command is measured by, as the file says.
+
+        Raises:
+            UsageError: nobody knows whether more of it is better.
+        """
+        name = self.metric or "value"
+        known = OWN.get(name)
+        direction = self.direction or (None if known is None else known.direction)
+        if direction is None:
+            raise UsageError(
+                f"nobody knows whether more {name} is better; add "
+                'direction = "maximize" or direction = "minimize"',
+                key="objective",
+            )
+        bounds = known.bounds if known is not None and known.direction == direction else None
+        return Measure(name, direction, bounds or (None, None))
+
     @field_validator("metric", "also")
     @classmethod
-    def _known(cls, given: str | list[str] | None) -> str | list[str] | None:
+    def _known(cls, given: str | list[str] | None, info: ValidationInfo) -> str | list[str] | None:
+        learns = all(info.data.get(kind) is None for kind in ("function", "command"))
         for name in [given] if isinstance(given, str) else given or ():
-            check_metric(name)
+            if learns:
+                check_metric(name)
         return given
 
     @model_validator(mode="after")
@@ -320,12 +519,19 @@ class ObjectiveSection(Table):
         named = [*filter(None, [self.metric]), *self.also]
         if len(set(named)) < len(named):
             raise ValueError("names a metric twice; once is enough")
+        kinds = [kind for kind in KINDS_OF_OBJECTIVES if getattr(self, kind) is not None]
+        if len(kinds) > 1:
+            raise ValueError(f"has {' and '.join(kinds)}; keep one of them")
+        if not self.learns:
+            self.named_measure  # noqa: B018 - it refuses what nobody knows
+            for name, given in (("positive", self.positive), ("threshold", self.threshold)):
+                if given:
+                    raise ValueError(f"has {name}, which is for classes of rows; remove it")
+        elif self.direction is not None and self.metric is None:
+            raise ValueError("has a direction and no metric; name the metric")
+        if self.kind == "network" and self.resource is not None:
+            raise ValueError("has resource, and the network trains for epochs; remove it")
         return self
-
-    @property
-    def kind(self) -> str:
-        """What kind of objective it is: the module of `hpsearch.objectives` that knows it."""
-        return "network"
 
     def metrics(self, task: Task, classes: Sequence[str | int]) -> tuple[Metric, ...]:
         """The metric that decides, and after it those that are recorded beside it.
@@ -348,6 +554,11 @@ class ObjectiveSection(Table):
                 key="metric",
             )
         found = tuple(metric_named(name, task, len(classes), positive) for name in names)
+        if self.direction not in (None, found[0].direction):
+            raise UsageError(
+                f"the metric {found[0].name} is to be {found[0].direction}d; remove direction.",
+                key="direction",
+            )
         if self.threshold and (len(classes) != 2 or found[0].needs != "labels"):
             told = f"the metric {found[0].name} asks for none"
             raise UsageError(
@@ -377,7 +588,7 @@ class ObjectiveSection(Table):
         return labels.index(self.positive)
 
 
-class ModelSection(Table):
+class ModelSection(_Table):
     """The network."""
 
     activation: Annotated[NameSetting, OneOf(ACTIVATIONS)] = _setting("activation")
@@ -390,7 +601,7 @@ class ModelSection(Table):
     maxout_pieces: IntSetting = _setting("maxout_pieces")
 
 
-class TrainingSection(Table):
+class TrainingSection(_Table):
     """How the network learns."""
 
     epochs: Whole = _setting("epochs")
@@ -420,98 +631,98 @@ Points = Annotated[
 ]
 
 
-class SearchSection(Table):
+class SearchSection(_Table):
     """How the settings are searched."""
 
-    strategy: Annotated[str, OneOf(STRATEGIES)] = key(
+    strategy: Annotated[str, OneOf(STRATEGIES)] = _key(
         "guided", f"Who proposes configurations: {', '.join(STRATEGIES)}."
     )
-    trials: Whole = key(
+    trials: Whole = _key(
         60,
         "Trainings in all, those of the closing race included; raised, a finished study goes on.",
         ge=1,
         le=1_000_000,
     )
-    total_epochs: Whole | None = key(
+    total_epochs: Whole | None = _key(
         None, "Train no more than so many epochs pay for; absent: no limit.", example=900, ge=1
     )
-    total_flops: float | None = key(
+    total_flops: float | None = _key(
         None,
         "Begin no training that so many operations do not pay for; absent: no limit.",
         example=1e12,
         gt=0,
     )
-    seconds: float | None = key(
+    seconds: float | None = _key(
         None,
         "Begin no more trainings after so long, over all runs of the study; absent: no limit.",
         example=3600,
         gt=0,
     )
-    trial_seconds: float | None = key(
+    trial_seconds: float | None = _key(
         None,
         "Kill a training that takes longer; it is tried three times; absent: no limit.",
         example=600,
         gt=0,
     )
-    race: Whole | None = key(
+    race: Whole | None = _key(
         None,
         "How many of the trials race the best few over new seeds; absent: the strategy's share.",
         example=15,
         ge=0,
     )
-    contenders: Whole | None = key(
+    contenders: Whole | None = _key(
         None,
         "How many configurations start in that race; absent: a quarter of its trials.",
         example=5,
         ge=1,
     )
-    points: dict[str, Points] | None = key(
+    points: dict[str, Points] | None = _key(
         None,
         "Grid only: how many points of each parameter, or which.",
         example={"learning_rate": 5, "width": [32, 128]},
     )
-    shift: bool | None = key(
+    shift: bool | None = _key(
         None,
         "Grid only: move each parameter's points by a random part of a step, drawn from the seed.",
         example=True,
     )
-    stage_shares: list[float] | None = key(
+    stage_shares: list[float] | None = _key(
         None,
         "Coarse-to-fine and guided only: each stage's share of the trials before the race.",
         example=[0.5, 0.25, 0.25],
     )
-    epoch_shares: list[float] | None = key(
+    epoch_shares: list[float] | None = _key(
         None,
         "Coarse-to-fine and guided only: each stage's share of a full training's epochs.",
         example=[0.25, 0.5, 1.0],
     )
-    prior: list[str] = key(
+    prior: list[str] = _key(
         [],
         'Guided only: earlier studies in the same database that inform this one: ["digits"].',
         max_length=50,
     )
 
 
-class CompareSection(Table):
+class CompareSection(_Table):
     """How `hpsearch compare` has strategies compete."""
 
-    strategies: list[Annotated[str, OneOf((*STRATEGIES, DOUBLE))]] = key(
+    strategies: list[Annotated[str, OneOf((*STRATEGIES, DOUBLE))]] = _key(
         ["grid", "random", DOUBLE, "coarse-to-fine", "guided", "tpe"],
         "Who competes; random-x2 is random search with twice the budget, the honest yardstick.",
     )
-    race: bool = key(
+    race: bool = _key(
         True,
         "Every search ends in the same race, a quarter of the budget; false: only those that race "
         "by themselves do, which are coarse-to-fine and guided.",
     )
-    repeats: Whole = key(
+    repeats: Whole = _key(
         10, "Searches of each, with other splits and seeds, the same for all.", ge=1, le=1000
     )
-    budget: Literal["flops", "epochs", "seconds"] = key(
+    budget: Literal["flops", "epochs", "seconds"] = _key(
         "flops",
         "What all get the same of: floating-point operations, epochs or wall-clock seconds.",
     )
-    amount: float | None = key(
+    amount: float | None = _key(
         None,
         "How much of it; absent: what search.trials full trainings take, of grid search's points.",
         example=1e12,
@@ -552,13 +763,23 @@ def check_name(name: str) -> str:
 LONGEST_STUDY_NAME = 200
 
 
-class StudyFile(Table):
+class StudyFile(_Table):
     """A whole study: its name, its seed and its tables."""
 
     name: str = Field(min_length=1, max_length=LONGEST_STUDY_NAME, description="The study's name.")
-    seed: Whole = key(0, "Splits, draws and trainings follow from it.", ge=0, lt=2**63)
-    data: DataSection
+    seed: Whole = _key(0, "Splits, draws and trainings follow from it.", ge=0, lt=2**63)
+    data: DataSection = DataSection()
     objective: ObjectiveSection = ObjectiveSection()
+    fixed: dict[str, JsonValue] = _key(
+        {},
+        "Of an estimator, a function or a command: parameters that are not searched.",
+        example={"early_stopping": False},
+    )
+    space: dict[str, FreeSetting] = _key(
+        {},
+        "Of the same: parameters that are searched, as settings of the network are.",
+        example={"learning_rate": {"low": 1e-3, "high": 0.5, "log": True}},
+    )
     model: ModelSection = ModelSection()
     training: TrainingSection = TrainingSection()
     search: SearchSection = SearchSection()
@@ -571,6 +792,7 @@ class StudyFile(Table):
 
     @model_validator(mode="after")
     def _consistent(self) -> StudyFile:
+        _check_tables(self)
         if self.name in self.search.prior:
             raise UsageError(
                 f"prior names {self.name!r}, which is this study itself; remove it", key="prior"
@@ -590,8 +812,18 @@ class StudyFile(Table):
                     raise SpaceError(f"points of {name}: {error}", key="points") from None
         return self
 
+    @property
+    def resource(self) -> Resource:
+        """What a trial's length is counted in."""
+        if self.objective.kind == "network":
+            return Resource("epochs", self.training.epochs)
+        given = self.objective.resource
+        return Resource() if given is None else Resource(given.name, given.full, given.least)
+
     def settings(self) -> dict[str, Any]:
         """Every setting, by name, as the file gives it; a table of class weights is none."""
+        if self.objective.kind != "network":
+            return {**self.fixed, **self.space}
         given = {
             name: getattr(section, name)
             for section in (self.data, self.model, self.training)
@@ -637,23 +869,151 @@ class StudyFile(Table):
         Raises:
             UsageError: a value or a range leaves its limits, or a condition can never hold.
         """
-        return space_of(self.settings(), SETTINGS)
+        return space_of(self.settings(), SETTINGS if self.objective.kind == "network" else {})
 
-    def fixed(self) -> dict[str, Value]:
+    def fixed_settings(self) -> dict[str, Value]:
         """The values of all settings outside of the search, but for the epochs.
 
         A searched setting is listed too, with its default: the value it takes where its condition
         does not hold.
         """
+        settings = self.settings().items()
+        if self.objective.kind != "network":
+            return {name: value for name, value in settings if not isinstance(value, _Searched)}
         return {
-            name: SETTINGS[name].default if isinstance(value, Searched) else value
-            for name, value in self.settings().items()
+            name: SETTINGS[name].default if isinstance(value, _Searched) else value
+            for name, value in settings
             if name != "epochs"
         }
 
     def configuration(self, searched: Mapping[str, Value]) -> dict[str, Value]:
         """All settings of a training but for the epochs: those searched, and those fixed."""
-        return self.fixed() | dict(searched)
+        return self.fixed_settings() | dict(searched)
+
+
+def _check_tables(study: StudyFile) -> None:
+    """Refuse tables that are another kind of objective's.
+
+    Raises:
+        UsageError: there is one.
+    """
+    kind = study.objective.kind
+    given = {name for name, value in study if value != StudyFile.model_fields[name].default}
+    if study.objective.learns and "data" not in study.model_fields_set:
+        raise UsageError("'data' is missing")
+    if not study.objective.learns and "data" in given:
+        raise UsageError(f"[data] is for rows to learn from, and a {kind} has none", key="data")
+    foreign = ("fixed", "space") if kind == "network" else ("model", "training")
+    for table in foreign:
+        if table in given:
+            raise UsageError(
+                f"[{table}] is for an estimator, a function or a command; the settings of the "
+                "network stand in [model] and [training]"
+                if kind == "network"
+                else f"[{table}] is the network's, and the objective is a {kind}; write its "
+                "parameters into [space] and [fixed]",
+                key=table,
+            )
+    for name in study.space:
+        if name in study.fixed:
+            raise UsageError(f"{name} stands in [fixed] and in [space]; keep one of them", key=name)
+    if kind != "network" and study.search.total_flops is not None:
+        raise UsageError(
+            f"total_flops counts the operations of the network, and the objective is a {kind}; "
+            "use seconds or trials",
+            key="total_flops",
+        )
+    if not study.resource.name and study.search.total_epochs is not None:
+        raise UsageError(
+            "total_epochs counts what trials are long, and the objective has no resource; use "
+            "trials, or add resource",
+            key="total_epochs",
+        )
+
+
+def space_of(settings: Mapping[str, Any], known: Mapping[str, Setting]) -> Space:
+    """The space of the settings that are searched, with the conditions that may hold or not.
+
+    Args:
+        settings: each by its name: a range or choices, or else its fixed value.
+        known: what the values of a setting may be, where that is known.
+
+    Raises:
+        SpaceError: a range or a condition makes no sense.
+        UsageError: a value or a range leaves the limits that are known.
+
+    >>> whether, rate = Choices(choices=(True, False)), FloatRange(low=0, high=1, when={"a": True})
+    >>> list(space_of({"a": whether, "b": rate}, {}).parameters)
+    ['a', 'b']
+    >>> list(space_of({"a": False, "b": rate}, {}).parameters)
+    []
+    """
+    parameters: dict[str, Parameter] = {}
+    conditions: dict[str, list[Condition]] = {}
+    decided: dict[str, list[Value]] = {}  # of fixed settings, the values that conditions name
+    fixed = {name: value for name, value in settings.items() if not isinstance(value, _Searched)}
+    for name, setting in settings.items():
+        if not isinstance(setting, _Searched):
+            if name in known:
+                known[name].check(name, setting)
+            continue
+        parameters[name] = _parameter(name, setting, known.get(name))
+        conditions[name] = [
+            Condition(parent, _values(name, parent, values, settings, known))
+            for parent, values in setting.when.items()
+        ]
+        for condition in conditions[name]:
+            if condition.parameter in fixed:
+                decided.setdefault(condition.parameter, []).extend(condition.values)
+    for name, values in decided.items():
+        parameters[name] = Categorical(tuple(dict.fromkeys(values)))
+    return Space(parameters, conditions).given(fixed)
+
+
+def _parameter(name: str, setting: _Searched, known: Setting | None) -> Parameter:
+    if isinstance(setting, Choices) and known is not None:
+        for value in setting.choices:
+            known.check(name, value)
+    try:
+        if isinstance(setting, Choices):
+            return Categorical(setting.choices)
+        assert isinstance(setting, IntRange | FloatRange)
+        limits = (known and known.limits) or (-math.inf, math.inf)
+        if isinstance(setting, IntRange):
+            return Int(setting.low, setting.high, setting.log, setting.step, limits)
+        return Float(setting.low, setting.high, setting.log, setting.step, limits)
+    except SpaceError as error:
+        raise SpaceError(f"{name}: {error}", key=name) from None
+
+
+def _values(
+    name: str,
+    parent: str,
+    values: Sequence[Value],
+    settings: Mapping[str, Any],
+    known: Mapping[str, Setting],
+) -> tuple[Value, ...]:
+    """The values of a condition in the type of the setting that it names."""
+    if parent not in settings:
+        close = nearest(parent, settings)
+        hint = f"; did you mean {close}?" if close else ""
+        raise SpaceError(f"{name}: when names {parent!r}, which is no setting{hint}", key=name)
+    other = settings[parent]
+    if isinstance(other, Choices):
+        try:
+            return tuple(own_value(Categorical(other.choices), value) for value in values)
+        except SpaceError:
+            raise SpaceError(
+                f"{name}: when names values of {parent} that it never takes; "
+                f"its choices are {', '.join(map(str, other.choices))}",
+                key=name,
+            ) from None
+    if parent not in known:
+        return tuple(values)
+    try:
+        return tuple(known[parent].own(parent, value) for value in values)
+    except UsageError as error:
+        raise SpaceError(f"{name}: when has {error}", key=name) from None
 
 
 def default_space() -> Space:

@@ -29,7 +29,7 @@ class Trained:
         dataset, [split] = study_data(study.data, study.seed)
         space = study.search_space()
         middle = space.from_unit([0.5] * len(space.parameters))
-        self.configuration = study.fixed() | middle
+        self.configuration = study.fixed_settings() | middle
         self.epochs, self.classes = study.training.epochs, len(dataset.classes)
         self.context = CheckContext.of(
             dataset, split, self.configuration, epochs=self.epochs, seed=0
