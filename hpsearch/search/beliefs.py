@@ -19,7 +19,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from itertools import combinations, product
 from typing import TypeAlias
 
@@ -354,9 +354,7 @@ def _widened(space: Space, results: Sequence[Result]) -> Space:
             continue
         found = [r.slot.configuration[name] for r in results if name in r.slot.configuration]
         numbers = [value for value in found if isinstance(value, int | float)]
-        low, high = min([parameter.low, *numbers]), max([parameter.high, *numbers])
-        if (low, high) != (parameter.low, parameter.high):
-            changed[name] = replace(parameter, low=low, high=high)  # type: ignore[arg-type]
+        changed[name] = parameter.reaching(*numbers)
     parameters = {**space.parameters, **changed}
     return Space(dict(sorted(parameters.items())), space.conditions)
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
@@ -200,6 +200,80 @@ class Space:
             del parameters[name]
         return Space(parameters, conditions)
 
+    @property
+    def continuous(self) -> bool:
+        """Whether every configuration has a number of a continuum, so that no two draws agree."""
+        return any(
+            p.count == math.inf and name not in self.conditions
+            for name, p in self.parameters.items()
+        )
+
+    @property
+    def size(self) -> float:
+        """How many configurations there are; infinite where there is a continuum.
+
+        >>> Space({"depth": Int(1, 3), "solver": Categorical(("sgd", "adam"))}).size
+        6
+        """
+        counts = {name: parameter.count for name, parameter in self.parameters.items()}
+        choices = {name: list(self.parameters[name].values()) for name in self.parents}
+        return self.combinations(counts, choices)
+
+    def combinations(
+        self, counts: Mapping[str, float], choices: Mapping[str, Sequence[Value]]
+    ) -> float:
+        """How many configurations there are of some values of each parameter, without making them.
+
+        Args:
+            counts: how many values each has.
+            choices: which, of those that others depend on.
+        """
+        groups: list[set[str]] = []  # which depend on each other, directly or not
+        for name in self.parameters:
+            own = {name, *(c.parameter for c in self.conditions_of(name))}
+            apart = [group for group in groups if not group & own]
+            groups = [*apart, own.union(*(group for group in groups if group & own))]
+
+        def count(configuration: dict[str, Value], waiting: set[str]) -> float:
+            ready = next((n for n in self.active(configuration) if n in waiting), None)
+            if ready is None:
+                return 1
+            left = waiting - {ready}
+            if ready in choices:
+                return sum(count({**configuration, ready: v}, left) for v in choices[ready])
+            return _times(counts[ready], count(configuration, left))
+
+        total: float = 1
+        for group in groups:
+            total = _times(total, count({}, group))
+        return total
+
+    def configurations(
+        self, values: Callable[[str], Iterable[Value]] | None = None
+    ) -> Iterator[dict[str, Value]]:
+        """Every configuration, each once, made as it is asked for.
+
+        Args:
+            values: those of a parameter, by its name; by default all, which can then be counted.
+
+        >>> list(Space({"depth": Int(1, 3)}).configurations())
+        [{'depth': 1}, {'depth': 2}, {'depth': 3}]
+        """
+
+        def extend(
+            configuration: dict[str, Value], waiting: list[str]
+        ) -> Iterator[dict[str, Value]]:
+            exists = self.active(configuration)
+            ready = next((name for name in exists if name in waiting), None)
+            if ready is None:
+                yield configuration
+                return
+            left = [name for name in waiting if name != ready]
+            for value in values(ready) if values else self.parameters[ready].values():
+                yield from extend({**configuration, ready: value}, left)
+
+        return extend({}, list(self.parameters))
+
     def to_dict(self) -> dict[str, Any]:
         """The space in terms of JSON: the inverse of `from_dict`."""
         return {
@@ -282,6 +356,11 @@ class Space:
             order += ready
             waiting = [name for name in waiting if name not in ready]
         return order
+
+
+def _times(a: float, b: float) -> float:
+    """The product of two counts, of which whole ones may be larger than any float."""
+    return math.inf if math.inf in (a, b) else a * b
 
 
 def _among(given: object, values: Sequence[Value]) -> bool:
