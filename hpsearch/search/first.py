@@ -53,7 +53,7 @@ def first_in(space: Space, given: Sequence[Mapping[str, object]]) -> First:
 
     >>> found = first_in(Space({"width": Int(16, 256, log=True)}), [{"width": 512}])
     >>> found.space.parameters["width"].high, found.changes[0].reason
-    (512, 'The first configuration 1 has width = 512, so that its range is widened.')
+    (512, 'the first configuration 1 has width = 512, so that the range is widened.')
     """
     parameters = dict(space.parameters)
     reasons: dict[str, str] = {}
@@ -73,7 +73,7 @@ def first_in(space: Space, given: Sequence[Mapping[str, object]]) -> First:
             if after != parameters[name]:
                 parameters[name] = after
                 reasons[name] = (
-                    f"The first configuration {number} has {name} = {own[name]}, so that its "
+                    f"the first configuration {number} has {name} = {own[name]}, so that the "
                     "range is widened."
                 )
         if own in configurations:

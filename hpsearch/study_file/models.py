@@ -37,6 +37,7 @@ from hpsearch.metrics import (
 from hpsearch.metrics.measure import Direction
 from hpsearch.nn import ACTIVATIONS, INITIALIZERS, LOSSES, OPTIMIZERS, SCHEDULES
 from hpsearch.search.base import Resource
+from hpsearch.search.first import first_in
 from hpsearch.search.strategies import DOUBLE, STRATEGIES
 from hpsearch.setting import Setting
 from hpsearch.space import Categorical, Condition, Float, Int, Parameter, Space, Value, own_value
@@ -787,6 +788,11 @@ class StudyFile(_Table):
     model: ModelSection = ModelSection()
     training: TrainingSection = TrainingSection()
     search: SearchSection = SearchSection()
+    first: list[dict[str, PlainValue]] = _key(
+        [],
+        "Known-good configurations, whole or in part, that are tried before anything is drawn.",
+        max_length=1000,
+    )
     compare: CompareSection = CompareSection()
 
     @field_validator("name")
@@ -801,6 +807,9 @@ class StudyFile(_Table):
             raise UsageError(
                 f"prior names {self.name!r}, which is this study itself; remove it", key="prior"
             )
+        for number, configuration in enumerate(self.first, start=1):
+            for name in configuration:
+                self._check_searched(number, name)
         space = self.search_space()
         for name, points in (self.search.points or {}).items():
             if name not in space.parameters:
@@ -867,8 +876,28 @@ class StudyFile(_Table):
             raise UsageError("class_weight is 0 for every class; give one of them more")
         return weights
 
+    def _check_searched(self, number: int, name: str) -> None:
+        searched = self.written_space().parameters
+        if name in searched:
+            return
+        close = nearest(name, searched)
+        hint = f"did you mean {close!r}? " if close else ""
+        raise SpaceError(
+            f"first configuration {number}: {name!r} is not searched here; {hint}"
+            f"What is: {', '.join(searched)}",
+            key=f"first.{number}.{name}",
+        )
+
     def search_space(self) -> Space:
-        """The parameters that the file searches.
+        """The parameters that the file searches, with ranges that hold what is tried first.
+
+        Raises:
+            UsageError: a value or a range leaves its limits, or a condition can never hold.
+        """
+        return first_in(self.written_space(), self.first).space
+
+    def written_space(self) -> Space:
+        """The parameters that the file searches, with the ranges that stand there.
 
         Raises:
             UsageError: a value or a range leaves its limits, or a condition can never hold.
