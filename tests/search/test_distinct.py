@@ -6,6 +6,7 @@ import math
 import zlib
 from itertools import islice
 
+import optuna
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -14,8 +15,11 @@ from odd_spaces import odd_spaces
 from hpsearch.search import STRATEGIES, Result, Slot, Stage, make_strategy, run_search
 from hpsearch.search.base import configuration_key, generator
 from hpsearch.search.distinct import fresh, in_turn, near
+from hpsearch.search.distributions import suggest
 from hpsearch.search.extension import extend
+from hpsearch.search.guided_sampler import GuidedSampler
 from hpsearch.search.race import RacedSearch
+from hpsearch.search.sampler import CoarseToFineSampler
 from hpsearch.space import Categorical, Condition, Float, Int, Space
 
 NAMES = [name for name in STRATEGIES if name not in ("gp", "grid")]
@@ -198,3 +202,29 @@ class TestFresh:
             islice(fresh([(SIX, near(SIX, proposed, 0, 1))], {configuration_key(proposed)}), 3)
         )
         assert all((c["a"] == "u") + (c["n"] == 2) == 1 for c in drawn)
+
+
+@pytest.mark.parametrize("sampler", [CoarseToFineSampler, GuidedSampler])
+@pytest.mark.parametrize("conditional", [False, True])
+def test_samplers_for_optuna_repeat_nothing_while_there_is_something_left(
+    sampler: type[CoarseToFineSampler], conditional: bool
+) -> None:
+    space = Space(
+        {"a": Categorical(("u", "v")), "n": Int(1, 8), "m": Float(0.0, 1.0, step=0.25)},
+        {"m": Condition("a", ("v",))} if conditional else {},
+    )
+    study = optuna.create_study(sampler=sampler(40, 0))
+    study.optimize(lambda trial: score(Slot(0, 0, suggest(trial, space), 0, 1)), n_trials=40)
+    tried = [configuration_key(trial.params) for trial in study.trials]
+    # Before the model knows what exists when, it may be taken by surprise.
+    assert len(set(tried)) >= (38 if conditional else 40)
+
+
+@pytest.mark.parametrize("sampler", [CoarseToFineSampler, GuidedSampler])
+def test_samplers_repeat_configurations_when_all_were_tried(
+    sampler: type[CoarseToFineSampler],
+) -> None:
+    study = optuna.create_study(sampler=sampler(30, 0))
+    study.optimize(lambda trial: trial.suggest_int("n", 1, 12), n_trials=30)
+    assert len({trial.params["n"] for trial in study.trials[:12]}) == 12
+    assert len(study.trials) == 30
