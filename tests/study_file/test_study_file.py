@@ -123,6 +123,17 @@ def test_a_condition_on_a_fixed_setting_is_decided_at_once(optimizer: str, searc
     assert not study.search_space().conditions
 
 
+def test_known_good_configurations_widen_the_ranges() -> None:
+    study = parse_study_file(
+        SMALLEST
+        + "[model]\nwidth = { low = 8, high = 32 }\n[[first]]\nwidth = 64.0\n[[first]]\ndepth = 1"
+    )
+    assert study.first == [{"width": 64.0}, {"depth": 1}]
+    width = study.search_space().parameters["width"]
+    assert (width.low, width.high) == (8, 64)  # type: ignore[union-attr]
+    assert study.written_space().parameters["width"].high == 32  # type: ignore[union-attr]
+
+
 CHAIN = """
 [model]
 activation = ACTIVATION
@@ -276,6 +287,28 @@ WRONG = {
         '[training]\noptimizer = { choices = ["sgd", "adam"] }\n'
         'beta2 = { low = 0.9, high = 0.99, when = { optimizer = "adan" } }',
         "its choices are sgd, adam",
+    ),
+    "first of an unknown name": (
+        "[[first]]\nwidth = 32\n[[first]]\nwidht = 3",
+        "line 8: first configuration 2: 'widht' is not searched here; did you mean 'width'?",
+    ),
+    "first of a fixed setting": (
+        "[training]\ndecay = 0.1\n[[first]]\ndecay = 0.1",
+        "line 8: first configuration 1: 'decay' is not searched here; ",
+    ),
+    "first past the limits": (
+        "[[first]]\nwidth = 32\n\n[[first]]\ndepth = 2\nwidth = 0",
+        "line 10: first configuration 2: width: 0 passes its limits, 1 to ",
+    ),
+    "first of another type": (
+        "[[first]]\ndepth = 2\n[[first]]\nwidth = [32]",
+        "line 8: first.2.width has [32], which is no finite number, text, true or false",
+    ),
+    "first where it does not exist": (
+        '[training]\noptimizer = { choices = ["momentum", "adam"] }\n'
+        'momentum = { low = 0.5, high = 0.9, when = { optimizer = "momentum" } }\n'
+        '[[first]]\nmomentum = 0.7\noptimizer = "adam"',
+        "line 9: first configuration 1: momentum does not exist where optimizer is adam",
     ),
     "conditions in a circle": (
         "[model]\nbatch_norm = { choices = [true, false], when = { width = 8 } }\n"
