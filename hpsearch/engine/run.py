@@ -257,8 +257,14 @@ def _why_no_winner(study: StudyFile, trials: Sequence[FrozenTrial]) -> str:
     """Why a study has no winner, and what to change."""
     states = Counter(trial.state.name for trial in trials)
     diverged, failed = states["PRUNED"], states["FAIL"]
-    whole = "the only training" if diverged == 1 else f"all {diverged} trainings"
     others = f", and {failed} failed" if failed else ""
+    if study.objective.kind != "network":
+        whole = "the only trial" if diverged == 1 else f"all {diverged} trials"
+        return (
+            f"{whole} of the study {study.name!r} gave up as known bad{others}, so that there is "
+            "no winner; search other ranges"
+        )
+    whole = "the only training" if diverged == 1 else f"all {diverged} trainings"
     setting = study.training.learning_rate
     rates = f"learning_rate = {setting:g}" if isinstance(setting, float) else "learning_rate"
     return (
