@@ -293,13 +293,12 @@ def scores(summary: Summary) -> Iterator[Score]:
         yield Score(summary.extreme, text(summary.validation), "")
         return
     seeds, std = len(summary.validation_scores), summary.validation_std
-    remark = (
-        "one training, chosen for its score: expect less on new data"
-        if summary.learns
-        else "one trial, chosen for its score"
-        if seeds < 2 or std is None
-        else f"mean of {seeds} seeds, standard deviation {text(std)}"
-    )
+    if seeds > 1 and std is not None:
+        remark = f"mean of {seeds} seeds, standard deviation {text(std)}"
+    elif summary.learns:
+        remark = "one training, chosen for its score: expect less on new data"
+    else:
+        remark = "one trial, chosen for its score"
     yield Score(summary.score_name, text(summary.validation), remark)
     if summary.test is not None:
         remark = f"{summary.test_rows} rows"

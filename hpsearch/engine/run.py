@@ -64,52 +64,7 @@ def run_study(
 ) -> Summary:
     """Search, confirm, refit and test; what the store already holds is not done again.
 
-    Args:
-        study: the study file, from `load_study_file` or made in Python.
-        data: what to learn from, where the study names no data: a data frame of pandas or Polars,
-            or an Arrow table. A study that is run again must be given the same again.
-        target: the column of ``data`` that is learned, where the study does not name it.
-        objective: what to optimize, where the study says that it is given: a function of a
-            configuration and a `Trial`, which is sent to the workers by cloudpickle. A study that
-            is run again must be given the same again.
-        storage: the name of a SQLite file, or a URL of SQLite or PostgreSQL.
-        workers: worker processes on this machine; by default one for each processor core.
-        executor: trains instead: ``dask://HOST:PORT`` of a Dask cluster, or any executor of
-            `concurrent.futures` whose workers see this machine's temporary files. It gets as many
-            trainings at once as there are ``workers`` (by default those that it has), is not shut
-            down, and cannot kill a training, so that it refuses a study with ``trial_seconds``.
-        on_event: told of everything that happens, in the calling thread.
-        baselines: whether simple models are fitted at the end and set beside the winner, for a
-            tenth of the time that the search took.
-        first: configurations to try before anything is drawn, whole or in part, and before those
-            of the study file; a study that is run again must be given the same again. Or the name
-            of another study in the storage, whose winner is tried: it is kept with this study.
-
-    Returns:
-        What the study came to, read back from the store.
-
-    Raises:
-        HpsearchError: the data, the database or the study cannot be used, another driver is running
-            the study, or every training failed; finished trials are kept, and the same call goes on
-            from them.
-
-    >>> import tempfile
-    >>> from sklearn.datasets import load_iris
-    >>> from hpsearch import parse_study_file, run_study
-    >>> frame = load_iris(as_frame=True).frame
-    >>> study = parse_study_file('''
-    ... name = "iris-frame"
-    ... [data]
-    ... target = "target"
-    ... [training]
-    ... epochs = 5
-    ... [search]
-    ... trials = 4
-    ... ''')
-    >>> with tempfile.TemporaryDirectory() as folder:
-    ...     found = run_study(study, data=frame, storage=f"{folder}/iris.db", workers=1)
-    >>> found.test_rows
-    30
+    Arguments and errors are those of `hpsearch.run_study`, which puts a study around the summary.
     """
     study, frame = _given(study, data, target)
     if not isinstance(first, str) and first:

@@ -106,6 +106,13 @@ class Model:
     threshold: tuple[int, float] | None = None
     trees: tuple[Trees, ...] = ()
 
+    def __repr__(self) -> str:
+        """What it is of, without its thousands of numbers."""
+        what = f"{len(self.classes)} classes" if self.classes else "a quantity"
+        of = f"{len(self.members)} networks" if len(self.members) != 1 else "a network"
+        trees = " and boosted trees" * bool(self.trees)
+        return f"<Model: {of}{trees}, {len(self.feature_names)} columns to {what}>"
+
     def predict_proba(self, X: Any) -> np.ndarray:
         """The probability of each class; of an ensemble the mean over its members.
 
