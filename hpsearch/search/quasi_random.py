@@ -37,7 +37,12 @@ def sobol_points(
     def points(exponent: int) -> list[list[float]]:
         return unit_points(dimensions, 2**exponent, slot_seed(seed, stage, _DRAW))
 
-    return lambda index: points((max(count, index + 1) - 1).bit_length())[index][:dimensions]
+    enough = (count - 1).bit_length()
+
+    def point(index: int) -> Sequence[float]:
+        return points(max(enough, index.bit_length()))[index][:dimensions]
+
+    return point
 
 
 def unit_points(dimensions: int, count: int, seed: int) -> list[list[float]]:

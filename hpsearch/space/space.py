@@ -55,6 +55,7 @@ class Space:
 
     parameters: Mapping[str, Parameter]
     conditions: Mapping[str, Condition | Sequence[Condition]] = field(default_factory=dict)
+    _order: tuple[str, ...] = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "parameters", dict(self.parameters))
@@ -66,7 +67,7 @@ class Space:
         for name in self.conditions:
             for condition in self.conditions_of(name):
                 self._check(name, condition)
-        self._order()
+        object.__setattr__(self, "_order", tuple(self._ordered()))
         for name in self.conditions:
             self._check_possible(name)
 
@@ -128,8 +129,8 @@ class Space:
     def active(self, configuration: Mapping[str, Value]) -> list[str]:
         """The parameters that exist in a configuration, each after those it depends on."""
         exists: list[str] = []
-        for name in self._order():
-            if all(
+        for name in self._order:
+            if name not in self.conditions or all(
                 condition.parameter in exists
                 and configuration.get(condition.parameter) in condition.values
                 for condition in self.conditions_of(name)
@@ -188,7 +189,7 @@ class Space:
         """
         parameters = dict(self.parameters)
         conditions: dict[str, list[Condition]] = {}
-        for name in self._order():
+        for name in self._order:
             own = self.conditions_of(name)
             if name not in fixed:
                 open_ = [c for c in own if c.parameter not in fixed]
@@ -338,7 +339,7 @@ class Space:
                     key=name,
                 )
 
-    def _order(self) -> list[str]:
+    def _ordered(self) -> list[str]:
         """All names, each after those it depends on, else in the order given."""
         order: list[str] = []
         waiting = list(self.parameters)

@@ -181,3 +181,51 @@ def test_every_strategy_of_a_comparison_begins_with_them(here: Here, db: str) ->
     for strategy in ("random", "random-x2", "grid"):
         assert configurations(db, f"c/{strategy}/0")[0]["width"] == 48
         assert configurations(db, f"c/{strategy}/0")[1]["optimizer"] == "adam"
+
+
+DISCRETE = """
+name = "{name}"
+[data]
+name = "iris"
+[model]
+width = {{ low = 2, high = 9 }}
+depth = {{ choices = [1, 2] }}
+[training]
+epochs = 4
+l2 = 0.0
+decay = 0.1
+learning_rate = {{ choices = [0.01, 0.1] }}
+[search]
+strategy = "{strategy}"
+trials = 26
+[[first]]
+width = 12
+"""
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("strategy", ["guided", "coarse-to-fine", "random"])
+def test_a_discrete_search_is_the_same_for_any_workers_and_after_kills(
+    strategy: str, here: Here, db: str
+) -> None:
+    def tried(name: str) -> dict[tuple[int, int], Any]:
+        trials = load_study(open_storage(db), name).trials
+        return {record.read_slot(t).place: (t.params, t.values) for t in trials}  # type: ignore[union-attr]
+
+    one, three = (parse_study_file(DISCRETE.format(name=n, strategy=strategy)) for n in "ab")
+    run_study(one, storage=db, workers=1)
+    left = 0
+
+    def stop(event: Event) -> None:
+        nonlocal left
+        if isinstance(event, TrialDone):
+            left -= 1
+            if left == 0:
+                raise StoppedError
+
+    for trials in (3, 5, 4, 6):
+        left = trials
+        with pytest.raises(StoppedError):
+            run_study(three, storage=db, workers=3, on_event=stop)
+    run_study(three, storage=db, workers=3)
+    assert tried("a") == tried("b")

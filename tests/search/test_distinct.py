@@ -162,6 +162,16 @@ def test_a_raised_total_tries_what_was_not_tried(name: str, race: int) -> None:
     assert len(full) == 100
 
 
+def test_where_a_number_is_of_a_continuum_every_slot_is_a_draw_of_its_own() -> None:
+    """Nothing is looked up there, and no draw gives way to another."""
+    space = Space({"x": Float(0.0, 1.0), "a": Categorical(("u", "v"))})
+    assert space.continuous
+    stage = make_strategy("random", space, trials=20, epochs=1, seed=5).next_stage([])
+    assert stage is not None
+    for index in range(20):
+        assert stage.slot(index).configuration == space.sample(generator(5, 0, index, 1))
+
+
 def test_the_finite_part_of_a_space_is_drawn_once() -> None:
     space = Space(
         {"kind": Categorical(("none", "some")), "x": Float(0.0, 1.0)},
