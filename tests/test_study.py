@@ -291,7 +291,7 @@ def test_a_study_of_a_function_has_a_winner_and_no_model(tmp_path: Path) -> None
     assert study.figure("history").data
     assert study.figure("winner").layout.annotations
     assert "Winner" in study._repr_html_()
-    with pytest.raises(RunError, match="has no network"):
+    with pytest.raises(RunError, match="trains no model"):
         study.model()
 
 

@@ -78,8 +78,13 @@ def compare_study(
     """
     limit = study.search.trial_seconds
     with open_runner(storage, workers=workers, executor=executor, trial_seconds=limit) as runner:
-        dataset, splits = runner.data(study)
-        plan = plan_comparison(study, DataShape.of(dataset, splits))
+        shape = None
+        if study.objective.kind == "network":
+            shape = DataShape.of(*runner.data(study))
+        elif study.compare.budget == "flops":  # whose are counted of networks alone
+            counted = study.compare.model_copy(update={"budget": "epochs"})
+            study = study.model_copy(update={"compare": counted})
+        plan = plan_comparison(study, shape)
         _check(runner.store, plan)
         _tell_asked(runner, plan)
         total = len(plan.studies)

@@ -467,6 +467,12 @@ class ObjectiveSection(_Table):
         example={"name": "max_iter", "full": 400, "least": 25},
     )
 
+    frame: bool | None = _key(
+        None,
+        "Of an estimator: whether it gets the columns as a data frame, as they were read; absent: "
+        "a pipeline does, and another what [data] preprocessing makes of them.",
+        example=True,
+    )
     positive: str | None = _key(
         None,
         "Of two classes the label that f1, average_precision and the like look for; absent: the "
@@ -649,7 +655,10 @@ class SearchSection(_Table):
         le=1_000_000,
     )
     total_epochs: Whole | None = _key(
-        None, "Train no more than so many epochs pay for; absent: no limit.", example=900, ge=1
+        None,
+        "Train no more than so many epochs, or of another resource, pay for; absent: no limit.",
+        example=900,
+        ge=1,
     )
     total_flops: float | None = _key(
         None,
@@ -725,7 +734,8 @@ class CompareSection(_Table):
     )
     budget: Literal["flops", "epochs", "seconds"] = _key(
         "flops",
-        "What all get the same of: floating-point operations, epochs or wall-clock seconds.",
+        "What all get the same of: floating-point operations (of networks), epochs, or whatever "
+        "trials are counted in, or wall-clock seconds.",
     )
     amount: float | None = _key(
         None,
@@ -955,12 +965,6 @@ def _check_tables(study: StudyFile) -> None:
             f"total_flops counts the operations of the network, and the objective is a {kind}; "
             "use seconds or trials",
             key="total_flops",
-        )
-    if not study.resource.name and study.search.total_epochs is not None:
-        raise UsageError(
-            "total_epochs counts what trials are long, and the objective has no resource; use "
-            "trials, or add resource",
-            key="total_epochs",
         )
 
 

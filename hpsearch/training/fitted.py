@@ -20,7 +20,7 @@ from hpsearch.errors import DataError
 
 __all__ = ["Fitted", "answers_of", "frame_of", "kept_estimator", "tells_probabilities"]
 
-KNOWN = ("sklearn", "lightgbm", "xgboost")
+KNOWN = ("sklearn", "numpy", "scipy", "pandas", "lightgbm", "xgboost")
 """The packages whose classes may be read back."""
 
 TRUSTED = {"functools.partial", "sklearn.utils.validation.check_array"}
