@@ -154,7 +154,7 @@ def _holding(parameter: Parameter, given: object) -> tuple[Parameter, Value]:
     value = given.item() if isinstance(given, np.generic) else given
     whole_number = isinstance(parameter, Int)
     kind = "a whole number" if whole_number else "a number"
-    if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
+    if isinstance(value, bool) or not isinstance(value, int | float) or not _finite(value):
         raise SpaceError(f"{shown(given)} is not {kind}.")
     if whole_number and value != int(value):
         raise SpaceError(f"{shown(given)} is not {kind}.")
@@ -169,11 +169,24 @@ def _holding(parameter: Parameter, given: object) -> tuple[Parameter, Value]:
     return _widened(parameter, value), value
 
 
+def _finite(value: float) -> bool:
+    try:
+        return math.isfinite(value)
+    except OverflowError:  # a whole number beyond every float
+        return False
+
+
 def _widened(parameter: Float | Int, value: float) -> Float | Int:
-    step = parameter.step
-    if step is not None and abs((near := parameter.nearest(value)) - value) > 1e-8 * step:
+    after = parameter.reaching(value)  # which refuses more steps than can be told apart
+    if isinstance(parameter, Int):
+        on_a_step = (int(value) - parameter.low) % parameter.step == 0
+    else:
+        step = parameter.step
+        on_a_step = step is None or abs(parameter.nearest(value) - value) <= 1e-8 * step
+    if not on_a_step:
+        near = parameter.nearest(value)
         raise SpaceError(f"{value} is none of its steps; the nearest is {near}.")
-    return parameter.reaching(value)
+    return after
 
 
 def _check_exists(space: Space, number: int, own: Configuration) -> None:
