@@ -304,7 +304,7 @@ def _cost(trial: FrozenTrial, file: StudyFile, unit: str, shape: DataShape | Non
     """What a trial has cost: the epochs that it did train, with the one in which it was stopped."""
     if unit == "seconds":
         return max(float(trial.user_attrs["seconds"]), 1e-6)
-    if file.objective.kind != "network":
+    if not file.counts_operations:
         return float(trial.user_attrs["epochs"])
     epochs = len(trial.intermediate_values) + (trial.state.name != "COMPLETE")
     epochs = min(epochs, int(trial.user_attrs["epochs"]))

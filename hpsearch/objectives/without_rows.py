@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from hpsearch.engine.objective import Run
     from hpsearch.study_file import StudyFile
 
-__all__ = ["WithoutRows", "trials_folder"]
+__all__ = ["WithoutRows", "all_bad", "home_of", "trials_folder"]
 
 
 def trials_folder(storage: str) -> Path:
@@ -100,6 +100,10 @@ class WithoutRows:
         """The worst that was seen, of the study or of the trial's own reports."""
         return min([*scores, own] if scores else [own])
 
+    def why_no_winner(self, bad: int, failed: int) -> str:
+        """All trials gave up."""
+        return all_bad(self.study.name, bad, failed)
+
     def check(self, target: optuna.Study) -> None:
         """Nothing but the study file tells what it is."""
 
@@ -129,6 +133,16 @@ class WithoutRows:
 
     def beside(self, run: Run) -> None:
         """No simple model does what a function of the user's does."""
+
+
+def all_bad(name: str, bad: int, failed: int) -> str:
+    """Why a study has no winner whose trials stop by themselves; see `Objective.why_no_winner`."""
+    whole = "the only trial" if bad == 1 else f"all {bad} trials"
+    others = f", and {failed} failed" if failed else ""
+    return (
+        f"{whole} of the study {name!r} gave up as known bad{others}, so that there is no winner; "
+        "search other ranges"
+    )
 
 
 def home_of(study: StudyFile) -> str:

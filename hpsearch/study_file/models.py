@@ -843,6 +843,11 @@ class StudyFile(_Table):
         given = self.objective.resource
         return Resource() if given is None else Resource(given.name, given.full, given.least)
 
+    @property
+    def counts_operations(self) -> bool:
+        """Whether what a trial costs is known in floating-point operations."""
+        return self.objective.kind == "network"
+
     def settings(self) -> dict[str, Any]:
         """Every setting, by name, as the file gives it; a table of class weights is none."""
         if self.objective.kind != "network":
@@ -960,7 +965,7 @@ def _check_tables(study: StudyFile) -> None:
     for name in study.space:
         if name in study.fixed:
             raise UsageError(f"{name} stands in [fixed] and in [space]; keep one of them", key=name)
-    if kind != "network" and study.search.total_flops is not None:
+    if not study.counts_operations and study.search.total_flops is not None:
         raise UsageError(
             f"total_flops counts the operations of the network, and the objective is a {kind}; "
             "use seconds or trials",
