@@ -54,7 +54,7 @@ def to_onnx(model: Model) -> bytes:
         UsageError: the package onnx is not installed.
     """
     onnx = needed("onnx")
-    if model.fitted is not None:
+    if model.fitted:
         raise RunError(
             "only networks can be written as ONNX, and the model is an estimator; skl2onnx writes "
             "those of scikit-learn"

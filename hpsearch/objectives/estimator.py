@@ -8,25 +8,20 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-
-from hpsearch.engine.events import Beside
-from hpsearch.engine.fit_rivals import fit_rivals
 from hpsearch.engine.jobs import run_jobs
 from hpsearch.engine.reuse import digest_of
-from hpsearch.engine.rivals import keep_rivals
 from hpsearch.errors import UsageError, nearest
-from hpsearch.metrics import Metric
-from hpsearch.metrics.threshold import best_threshold
 from hpsearch.objectives.rows import Rows
+from hpsearch.objectives.with_rows import WithRows
 from hpsearch.objectives.without_rows import all_bad, home_of
-from hpsearch.search.base import Result, Slot, Winner, slot_seed
-from hpsearch.storage import save_model_bytes
+from hpsearch.search.base import Configuration, Slot, slot_seed
 from hpsearch.training.fitted import Fitted
 from hpsearch.training.model import Model
+from hpsearch.training.trees import Trees
 from hpsearch.trials.estimator import (
     ROWS,
     EstimatorJob,
+    LastFit,
     fit_job,
     last_job,
     made,
@@ -39,7 +34,6 @@ from hpsearch.trials.function import FUNCTION
 if TYPE_CHECKING:
     import optuna
 
-    from hpsearch.engine.events import DataReady
     from hpsearch.engine.objective import Run
     from hpsearch.engine.runner import Runner
     from hpsearch.study_file import StudyFile
@@ -77,7 +71,7 @@ def open_objective(runner: Runner, study: StudyFile, tested: bool) -> EstimatorO
     return EstimatorObjective(study, rows, estimator, tested=tested)
 
 
-class EstimatorObjective:
+class EstimatorObjective(WithRows):
     """An estimator for a study's rows; see `Objective`.
 
     Args:
@@ -88,12 +82,12 @@ class EstimatorObjective:
     """
 
     work = staticmethod(fit_job)
-    grace = 0.0
+    said = staticmethod(validation_job)
 
     def __init__(
         self, study: StudyFile, rows: Rows, estimator: Any, *, tested: bool = False
     ) -> None:
-        self.study, self.rows, self.tested = study, rows, tested
+        super().__init__(study, rows, tested=tested)
         path = study.objective.estimator
         self._path = "" if path == GIVEN else path or ""
         self._given = estimator if path == GIVEN else None
@@ -101,17 +95,6 @@ class EstimatorObjective:
         self._frame = hasattr(estimator, "steps") if frame is None else frame
         self._random = bool(seeds_of(estimator)) or study.resource.name == ROWS
         self._kind = _identity(estimator)
-        self._answers: np.ndarray | None = None
-
-    @property
-    def measure(self) -> Metric:
-        """The metric that decides."""
-        return self.rows.metric
-
-    @property
-    def also(self) -> tuple[str, ...]:
-        """The names of the metrics beside it."""
-        return self.rows.also
 
     def job(self, slot: Slot) -> EstimatorJob:
         """What a worker is told of a slot."""
@@ -136,18 +119,9 @@ class EstimatorObjective:
         """What of the resource it takes."""
         return float(slot.epochs)
 
-    def worst(self, scores: Sequence[float], own: float) -> float:
-        """Its own: no trial of an estimator is stopped as known bad."""
-        del scores
-        return own
-
     def why_no_winner(self, bad: int, failed: int) -> str:
         """All trials gave up."""
         return all_bad(self.study.name, bad, failed)
-
-    def check(self, target: optuna.Study) -> None:
-        """Make sure that the study was fitted to these rows."""
-        self.rows.check(target)
 
     def begin(self, target: optuna.Study, folder: Path) -> None:
         """Keep what the rows are with the study, and put all where workers find it.
@@ -155,7 +129,7 @@ class EstimatorObjective:
         Raises:
             UsageError: the estimator cannot be sent.
         """
-        self.rows.begin(target, folder)
+        super().begin(target, folder)
         if self._given is None:
             return
         import cloudpickle
@@ -169,55 +143,38 @@ class EstimatorObjective:
         handle = self.rows.handle
         Path(handle.folder, handle.fingerprint, FUNCTION).write_bytes(content)
 
-    def ready(self, stored: int) -> DataReady:
-        """What is told before the first slot."""
-        return self.rows.ready(stored)
-
-    def finish(
-        self, run: Run, winner: Winner, results: Sequence[Result], figures: Mapping[str, Any]
-    ) -> dict[str, Any]:
-        """Fit the winner to all but the test part, test it once, and keep it."""
-        asked = self.study.objective.threshold
-        threshold = self._threshold(run, winner, results) if asked else None
+    def last_trainings(
+        self, run: Run, chosen: Sequence[tuple[Configuration, int]], what: str
+    ) -> list[tuple[LastFit, int]]:
+        """Fit estimators to training and validation part together, each once."""
         seed = slot_seed(self.study.seed, 2**31, 0)  # no stage has this index
-        job = self._job(winner.configuration, seed, winner.epochs)
-        jobs = run.jobs(last_job, longer=self.rows.last_takes)
-        [last] = run_jobs(jobs, [job], "the winner's last training")
-        self._answers, found, seen = self.rows.tested(last.predictions, threshold)
-        found |= {"threshold": threshold, "refits": 1, "diverged": False}
+        jobs = [self._job(configuration, seed, length) for configuration, length in chosen]
+        fits = run_jobs(run.jobs(last_job, longer=self.rows.last_takes), jobs, what)
+        return [(fit, 1) for fit in fits]
+
+    def model(
+        self, trained: Sequence[LastFit], threshold: float | None, trees: Sequence[Trees] = ()
+    ) -> Model:
+        """What estimators make together."""
         dataset = self.rows.dataset
-        frame = last.preprocessor is None
-        model = Model(
+        return Model(
             (),
             dataset.classes,
             dataset.feature_names,
             dataset.categories,
-            origin={
-                **self.rows.about(),
-                **figures,
-                **{k: v for k, v in found.items() if k != "baselines"},
-            },
             decimal_comma=dataset.account.decimal_comma,
             dates=dataset.account.dates,
             threshold=None if threshold is None else (self.measure.positive, threshold),
-            fitted=Fitted(
-                last.content,
-                len(dataset.classes),
-                last.preprocessor,
-                tuple(dataset.feature_names) if frame else (),
-                dataset.nominal if frame else {},
-            ),
+            trees=tuple(trees),
+            fitted=tuple(map(self._fitted, trained)),
         )
-        found["model"] = save_model_bytes(run.runner.store, run.target._study_id, model.to_bytes())
-        if not self.tested:
-            self.rows.show(run.target, seen)
-        return found
 
-    def beside(self, run: Run) -> None:
-        """Set simple models beside the winner, and keep them."""
-        assert self._answers is not None, "asked once there is a winner"
-        run.on_event(Beside())
-        keep_rivals(run.target, fit_rivals(run, self.rows, self._answers))
+    def _fitted(self, fit: LastFit) -> Fitted:
+        dataset = self.rows.dataset
+        if fit.preprocessor is not None:
+            return Fitted(fit.content, len(dataset.classes), fit.preprocessor)
+        columns = tuple(dataset.feature_names)
+        return Fitted(fit.content, len(dataset.classes), None, columns, dataset.nominal)
 
     @property
     def _prepared(self) -> str | None:
@@ -246,17 +203,6 @@ class EstimatorObjective:
             self.measure.positive,
             self.tested,
         )
-
-    def _threshold(self, run: Run, winner: Winner, results: Sequence[Result]) -> float:
-        """The decision threshold that is best for the winner on rows it was not fitted to."""
-        places = {result.slot.place: result.slot for result in results}
-        job = self.job(places[winner.slots[0]])
-        what = "the training that chooses the threshold"
-        [seen] = run_jobs(run.jobs(validation_job), [job], what)
-        counted = [weight for weight in seen.weight if weight is not None]
-        weight = np.concatenate(counted) if counted else None
-        y, predictions = np.concatenate(seen.y), np.concatenate(seen.predictions)
-        return best_threshold(self.measure, y, predictions, weight)
 
 
 def _identity(estimator: Any) -> str:

@@ -95,7 +95,7 @@ class Model:
         threshold: of two classes the code of one, and from which probability on a row gets its
             label; None for the likelier one.
         trees: boosted trees that are averaged with the networks.
-        fitted: an estimator, which answers alone.
+        fitted: one estimator, or the several of an ensemble.
     """
 
     members: tuple[Member, ...]
@@ -107,13 +107,14 @@ class Model:
     dates: Mapping[str, tuple[str, str, bool]] = field(default_factory=dict)
     threshold: tuple[int, float] | None = None
     trees: tuple[Trees, ...] = ()
-    fitted: Fitted | None = None
+    fitted: tuple[Fitted, ...] = ()
 
     def __repr__(self) -> str:
         """What it is of, without its thousands of numbers."""
         what = f"{len(self.classes)} classes" if self.classes else "a quantity"
         of = f"{len(self.members)} networks" if len(self.members) != 1 else "a network"
-        of = of if self.fitted is None else "an estimator"
+        if self.fitted:
+            of = f"{len(self.fitted)} estimators" if len(self.fitted) != 1 else "an estimator"
         trees = " and boosted trees" * bool(self.trees)
         return f"<Model: {of}{trees}, {len(self.feature_names)} columns to {what}>"
 
@@ -221,13 +222,13 @@ class Model:
     def preprocessors(self) -> list[Preprocessor]:
         """What is done to the columns, by each member that does it."""
         parts = [member.preprocessor for member in self.members]
-        own = None if self.fitted is None else self.fitted.preprocessor
-        return parts if own is None else [*parts, own]
+        own = (one.preprocessor for one in self.fitted)
+        return [*parts, *(part for part in own if part is not None)]
 
     @property
     def _others(self) -> tuple[Trees | Fitted, ...]:
         """What of it is no network."""
-        return self.trees if self.fitted is None else (*self.trees, self.fitted)
+        return (*self.trees, *self.fitted)
 
     def _samples(self, X: Any) -> np.ndarray:
         """A data frame or an array as an array."""
@@ -327,13 +328,13 @@ class Model:
             f"{n}/trees": np.frombuffer(trees.content, np.uint8)
             for n, trees in enumerate(self.trees)
         }
-        if self.fitted is not None:
-            arrays["fitted"] = np.frombuffer(self.fitted.content, np.uint8)
-            if self.fitted.preprocessor is None:
-                about["frame"] = sorted(self.fitted.categories)
+        for n, one in enumerate(self.fitted):
+            arrays[f"{n}/fitted"] = np.frombuffer(one.content, np.uint8)
+            if one.preprocessor is None:
+                about["frame"] = sorted(one.categories)
             else:
-                state = self.fitted.preprocessor.state()
-                arrays |= {f"fitted/{k}": v for k, v in state.items()}
+                state = one.preprocessor.state()
+                arrays |= {f"{n}/fitted/{k}": v for k, v in state.items()}
         arrays["about"] = np.frombuffer(json_text(about).encode(), np.uint8)
         buffer = io.BytesIO()
         np.savez_compressed(buffer, **arrays)  # type: ignore[arg-type]
@@ -420,8 +421,8 @@ class Model:
             for trees in model.trees:
                 _ = trees.model
             _ = model._built
-        if model.fitted is not None:
-            _ = model.fitted.model
+        for one in model.fitted:
+            _ = one.model
         return model
 
 
@@ -480,19 +481,22 @@ def _trees(arrays: Mapping[str, np.ndarray], classes: int) -> tuple[Trees, ...]:
 
 def _fitted(
     arrays: Mapping[str, np.ndarray], about: Mapping[str, Any], trusted: tuple[str, ...]
-) -> Fitted | None:
-    """The estimator among the arrays, if there is one."""
-    if "fitted" not in arrays:
-        return None
-    content, classes = arrays["fitted"].astype(np.uint8).tobytes(), len(about["classes"])
-    nominal = about.get("frame")
-    if nominal is None:
-        preprocessor = Preprocessor.from_state(_part(arrays, "fitted/"))
-        if preprocessor.n_features_in != len(about["feature_names"]):
-            raise DataError("its estimator reads other columns")
-        return Fitted(content, classes, preprocessor, trusted=trusted)
-    categories = {int(k): _texts(about["categories"][str(k)]) for k in nominal}
-    return Fitted(content, classes, None, tuple(about["feature_names"]), categories, trusted)
+) -> tuple[Fitted, ...]:
+    """The estimators among the arrays, in the order of their numbers."""
+    classes, nominal = len(about["classes"]), about.get("frame")
+    found: list[Fitted] = []
+    while (name := f"{len(found)}/fitted") in arrays:
+        content = arrays[name].astype(np.uint8).tobytes()
+        if nominal is None:
+            preprocessor = Preprocessor.from_state(_part(arrays, f"{name}/"))
+            if preprocessor.n_features_in != len(about["feature_names"]):
+                raise DataError("its estimator reads other columns")
+            found.append(Fitted(content, classes, preprocessor, trusted=trusted))
+        else:
+            categories = {int(k): _texts(about["categories"][str(k)]) for k in nominal}
+            columns = tuple(about["feature_names"])
+            found.append(Fitted(content, classes, None, columns, categories, trusted))
+    return tuple(found)
 
 
 def _threshold(kept: object, classes: Sequence[object]) -> tuple[int, float] | None:
