@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from hpsearch.search import make_strategy, run_search
     from hpsearch.search.guided_sampler import GuidedSampler
     from hpsearch.search.sampler import CoarseToFineSampler
+    from hpsearch.search_cv import CoarseToFineSearchCV
     from hpsearch.space import Categorical, Condition, Float, Int, Space
     from hpsearch.study_file import StudyFile, load_study_file, parse_study_file
     from hpsearch.training.model import Model
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
 __all__ = [
     "Categorical",
     "CoarseToFineSampler",
+    "CoarseToFineSearchCV",
     "Condition",
     "Float",
     "GuidedSampler",
@@ -49,6 +51,7 @@ _HOMES = {
     "search": ("make_strategy", "run_search"),
     "search.guided_sampler": ("GuidedSampler",),
     "search.sampler": ("CoarseToFineSampler",),
+    "search_cv": ("CoarseToFineSearchCV",),
     "space": ("Categorical", "Condition", "Float", "Int", "Space"),
     "study_file": ("StudyFile", "load_study_file", "parse_study_file"),
     "training.model": ("Model",),

@@ -1,0 +1,361 @@
+"""`CoarseToFineSearchCV`: the search behind scikit-learn's names and conventions."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Sequence
+from dataclasses import fields, replace
+from numbers import Integral
+from typing import Any, NamedTuple, Self, TypeAlias
+
+import numpy as np
+from sklearn.base import is_classifier
+from sklearn.model_selection._search import BaseSearchCV
+from sklearn.utils import check_random_state
+
+from hpsearch.errors import NoWinnerError, UnknownNameError, UsageError, shown
+from hpsearch.search import make_strategy
+from hpsearch.search.base import Result, Slot, Stage, StagePlan, Winner
+from hpsearch.search.race import RacedSearch, configuration_key
+from hpsearch.search.strategies import IN_STAGES
+from hpsearch.search_cv.ranges import Ranges, read_ranges
+from hpsearch.search_cv.splits import Splits, rows_of
+from hpsearch.space import Space
+
+__all__ = ["CoarseToFineSearchCV"]
+
+ROWS = "n_samples"
+"""The resource that is no parameter: rows of the training parts."""
+
+Table: TypeAlias = dict[str, Any]
+"""`cv_results_`."""
+
+
+class CoarseToFineSearchCV(BaseSearchCV):  # type: ignore[misc]
+    """Search from coarse to fine in cross-validation, in the place of `RandomizedSearchCV`.
+
+    The candidates come in stages. The first is spread over the whole ranges; each later one goes
+    where the best were, within ranges that were narrowed on evidence. Within a stage all fits run
+    side by side. The same ``random_state`` gives the same candidates with any ``n_jobs``. A
+    candidate is never fitted twice on the same rows, so that a small space ends with fewer
+    candidates than were asked for.
+
+    What a search of scikit-learn has, this one has: it is a `BaseSearchCV`. The arguments that
+    share a name with `RandomizedSearchCV` have its meaning.
+
+    Args:
+        estimator: what is fitted, as a pipeline or a single one.
+        param_distributions: by the name of each parameter a list of values of any kind, a frozen
+            distribution of scipy.stats, or a `Float`, `Int` or `Categorical`; or a list of such
+            dicts, of which each candidate has one; or a `Space`, whose conditions then hold.
+            Numbers in a list are tried in their order, other values as choices without one.
+        n_iter: the candidates of all stages together.
+        scoring: a name, a callable, or several, as for `RandomizedSearchCV`. Of several ``refit``
+            names the one that leads the search; where it names none, the first does.
+        n_jobs: fits that run side by side.
+        refit: fit the winner to all rows; the name of a metric, or a callable, as for
+            `RandomizedSearchCV`.
+        cv: how rows are split. They are split once, so that all candidates have the same splits
+            even where the splitter shuffles without a seed.
+        strategy: ``guided``, where a model of all results chooses the later stages' candidates, or
+            ``coarse-to-fine``, where they are drawn from the narrowed ranges.
+        resource: what the early stages save: ``n_samples``, rows of the training parts (those that
+            score are always all), or a parameter of the estimator that is a whole number, such as
+            ``max_iter``. The first stage has a quarter of it, the second half, the others all.
+            None: all candidates are fitted in full.
+        max_resources: the full amount; ``auto`` is all rows, or the estimator's own value.
+        min_resources: the least; ``smallest`` is 1, or of rows four times the classes.
+        race: how many of ``n_iter`` go to a race at the end: the best few are scored again, on
+            other splits, and the worse drop out. By default there is none: all candidates are
+            compared on the same splits, and a deterministic estimator would score there as it did
+            before. It needs a splitter with ``random_state``, or a number as ``cv``.
+        random_state: an int, `numpy.random.RandomState` or None.
+        verbose, pre_dispatch, error_score, return_train_score: as for `RandomizedSearchCV`. A
+            candidate without a finite score counts as worse than any with one.
+
+    Attributes:
+        cv_results_: a row for each candidate, in the order of the stages. Besides the columns of
+            `RandomizedSearchCV` there are ``iter``, the stage from 0, with a resource
+            ``n_resources``, and with a race ``splits_seed``, of other splits than the first ones
+            (0). Ranks are of all rows; where these are not of the same rows or the same length they
+            do not say who has won.
+        best_index_: the row of the winner: of those that were fitted in full the best, or the first
+            of the winner's rows in the race.
+        best_score_: the mean that the choice was made by: the winner's in its row, which is
+            flattered by the choice, or that of all its rows in the race, which is not.
+        best_params_, best_estimator_, refit_time_, n_splits_, scorer_, multimetric_, classes_,
+            n_features_in_, feature_names_in_: as for `RandomizedSearchCV`.
+        stages_: what each stage searched, with a reason for every range that it changed.
+
+    >>> from scipy.stats import loguniform
+    >>> from sklearn.datasets import load_iris
+    >>> from sklearn.svm import SVC
+    >>> X, y = load_iris(return_X_y=True)
+    >>> ranges = {"C": loguniform(1e-2, 1e3), "kernel": ["rbf", "linear"]}
+    >>> search = CoarseToFineSearchCV(SVC(), ranges, n_iter=20, random_state=0).fit(X, y)
+    >>> bool(search.best_score_ > 0.97), len(search.cv_results_["params"])
+    (True, 20)
+    """
+
+    def __init__(
+        self,
+        estimator: Any,
+        param_distributions: Any,
+        *,
+        n_iter: int = 40,
+        scoring: Any = None,
+        n_jobs: int | None = None,
+        refit: bool | str | Callable[[Table], int] = True,
+        cv: Any = None,
+        strategy: str = "guided",
+        resource: str | None = None,
+        max_resources: int | str = "auto",
+        min_resources: int | str = "smallest",
+        race: int = 0,
+        random_state: int | np.random.RandomState | None = None,
+        verbose: int = 0,
+        pre_dispatch: int | str = "2*n_jobs",
+        error_score: float | str = np.nan,
+        return_train_score: bool = False,
+    ) -> None:
+        self.param_distributions = param_distributions
+        self.n_iter = n_iter
+        self.strategy = strategy
+        self.resource = resource
+        self.max_resources = max_resources
+        self.min_resources = min_resources
+        self.race = race
+        self.random_state = random_state
+        super().__init__(
+            estimator=estimator,
+            scoring=scoring,
+            n_jobs=n_jobs,
+            refit=refit,
+            cv=cv,
+            verbose=verbose,
+            pre_dispatch=pre_dispatch,
+            error_score=error_score,
+            return_train_score=return_train_score,
+        )
+
+    def fit(self, X: Any, y: Any = None, **params: Any) -> Self:
+        """Search, and fit the winner to all rows.
+
+        Args:
+            X: rows, an array, a list, a sparse matrix or a dataframe.
+            y: what is to be learned of each, or None.
+            params: for the estimator's fit, the scorer and the splitter, as for
+                `RandomizedSearchCV`.
+
+        Returns:
+            The search.
+
+        Raises:
+            UsageError: for an argument out of range; a ValueError.
+            ValueError, TypeError: from scikit-learn's own checks.
+        """
+        self._amounts = self._read_resources(X, y) if self.resource is not None else (1, 1)
+        super().fit(X, y, **params)
+        if hasattr(self, "best_score_") and self.race and not callable(self.refit):
+            self.best_score_ = self._winner.mean
+        return self
+
+    def _run_search(self, evaluate_candidates: Any, *, callback_ctx: Any = None) -> None:
+        """Evaluate stage after stage."""
+        ranges = read_ranges(self.param_distributions)
+        if self.resource is not None and self.resource in ranges.names.values():
+            raise UsageError(
+                f"{self.resource} is the resource and is searched too; take it out of one of them.",
+                key="resource",
+            )
+        seed = int(check_random_state(self.random_state).randint(np.iinfo(np.int32).max))
+        strategy = self._strategy(ranges.space, seed)
+        # As scikit-learn has read it, since a generator can be read once; not before 1.9.
+        cv = getattr(self, "_checked_cv_orig", self.cv)
+        splits = Splits(cv, classifies=is_classifier(self.estimator), seed=seed)
+        if self.race:
+            splits.reseeded(seed)  # which refuses what has no other splits
+        search = _task(self, callback_ctx, "search", None)
+        evaluation = _Evaluation(self, ranges, evaluate_candidates, splits)
+        results: list[Result] = []
+        self.stages_: list[StagePlan] = []
+        while (stage := strategy.next_stage(results)) is not None:
+            plan = {each.name: getattr(stage, each.name) for each in fields(StagePlan)}
+            self.stages_.append(StagePlan(**plan))
+            results += evaluation.stage(stage, search)
+        _end(self, search)
+        self._winner = _winner(strategy, results, evaluation)
+
+    def _select_best_index(self, refit: Any, refit_metric: str, results: Table) -> Any:
+        """The row of the winner, or what a callable says."""
+        if callable(refit):
+            return super()._select_best_index(refit, refit_metric, results)
+        return self._winner.row
+
+    def _strategy(self, space: Space, seed: int) -> RacedSearch:
+        if self.strategy not in IN_STAGES:
+            raise UnknownNameError("strategy", self.strategy, list(IN_STAGES))
+        for name, least in (("n_iter", 1), ("race", 0)):
+            _check_whole(name, getattr(self, name), least)
+        least, full = self._amounts
+        made = make_strategy(
+            self.strategy,
+            space,
+            trials=int(self.n_iter),
+            epochs=full,
+            seed=seed,
+            race=int(self.race),
+            epoch_shares=[max(share, least / full) for share in IN_STAGES[self.strategy][1]],
+        )
+        # A stage begins when the one before is over, so that it can see all of it.
+        return replace(made, search=replace(made.search, unseen=0.0))
+
+    def _read_resources(self, X: Any, y: Any) -> tuple[int, int]:
+        """The least and the full amount of the resource."""
+        least, full = self.min_resources, self.max_resources
+        if self.resource == ROWS:
+            rows = rows_of(X)
+            full = rows if full == "auto" else full
+            if least == "smallest":
+                least = min(4 * (len(np.unique(y)) if is_classifier(self.estimator) else 1), rows)
+        else:
+            own = self.estimator.get_params()
+            if self.resource not in own:
+                raise UnknownNameError("parameter", self.resource, sorted(own))
+            full = own[self.resource] if full == "auto" else full
+            least = 1 if least == "smallest" else least
+        _check_whole("max_resources", full, 1)
+        _check_whole("min_resources", least, 1)
+        if self.resource == ROWS and int(full) > rows:
+            raise UsageError(
+                f"max_resources is {full} of {rows} rows; give at most all.", key="max_resources"
+            )
+        if int(least) > int(full):
+            raise UsageError(
+                f"min_resources is {least} and max_resources {full}; exchange the two.",
+                key="min_resources",
+            )
+        return int(least), int(full)
+
+
+class _Key(NamedTuple):
+    """What tells a row of `cv_results_` from others: a configuration, its length, its splits."""
+
+    configuration: tuple[tuple[str, Any], ...]
+    length: int
+    splits: int
+
+
+class _Row(NamedTuple):
+    """The winner: its row, and the mean that the choice was made by."""
+
+    row: int
+    mean: float
+
+
+class _Evaluation:
+    """Evaluates stages; what was fitted on the same rows before is not fitted again.
+
+    Args:
+        search: whose arguments hold.
+        ranges: what is searched.
+        evaluate: scikit-learn's function, which fits candidates and returns all rows so far.
+        splits: of the rows.
+    """
+
+    def __init__(
+        self,
+        search: CoarseToFineSearchCV,
+        ranges: Ranges,
+        evaluate: Callable[..., Table],
+        splits: Splits,
+    ) -> None:
+        self.search, self.ranges, self.evaluate, self.splits = search, ranges, evaluate, splits
+        self.rows: dict[_Key, int] = {}
+        self.scores: list[float] = []
+
+    def stage(self, stage: Stage, task: Any) -> list[Result]:
+        """The results of a stage, which is part of scikit-learn's task."""
+        slots = [stage.slot(index) for index in range(stage.slots)]
+        keys = [_key(slot, races=stage.races) for slot in slots]
+        new = dict.fromkeys(key for key in keys if key not in self.rows)
+        parameters = {
+            key: self.ranges.parameters(slot.configuration)
+            for key, slot in zip(keys, slots, strict=True)
+        }
+        for splits in dict.fromkeys(key.splits for key in new):
+            those = [key for key in new if key.splits == splits]
+            self._fit(stage, [parameters[key] for key in those], splits, task)
+            self.rows.update(zip(those, range(len(self.rows), len(self.scores)), strict=True))
+        scores = [self.scores[self.rows[key]] for key in keys]
+        return [
+            Result(slot, score) if math.isfinite(score) else Result(slot, 0.0, complete=False)
+            for slot, score in zip(slots, scores, strict=True)
+        ]
+
+    def _fit(self, stage: Stage, candidates: list[dict[str, Any]], seed: int, task: Any) -> None:
+        """Evaluate candidates on the splits of a seed; 0 for the search's own."""
+        search, count = self.search, len(candidates)
+        splits = self.splits.reseeded(seed) if seed else self.splits
+        more: dict[str, list[int]] = {"iter": [stage.index] * count}
+        if search.resource is not None:
+            more["n_resources"] = [stage.epochs] * count
+        if search.race:
+            more["splits_seed"] = [seed] * count
+        if search.resource == ROWS:
+            splits = replace(splits, amount=stage.epochs)
+        elif search.resource is not None:
+            candidates = [{**each, search.resource: stage.epochs} for each in candidates]
+        inner = _task(search, task, stage.name, count)
+        told = {} if inner is None else {"callback_ctx": inner}
+        table = self.evaluate(candidates, splits, more_results=more, **told)
+        _end(search, inner)
+        self.scores += table[_leading(table, search.refit)][-count:].tolist()
+
+
+def _key(slot: Slot, *, races: bool) -> _Key:
+    return _Key(configuration_key(slot.configuration), slot.epochs, slot.seed if races else 0)
+
+
+def _winner(strategy: RacedSearch, results: Sequence[Result], evaluation: _Evaluation) -> _Row:
+    """The winner of a search; the first row where no candidate has a finite score."""
+    try:
+        winner: Winner = strategy.winner(results)
+    except NoWinnerError:
+        return _Row(0, math.nan)
+    races = len(winner.slots) and winner.slots[0][0] >= len(strategy.search.slots)
+    slot = next(result.slot for result in results if result.slot.place == winner.slots[0])
+    return _Row(evaluation.rows[_key(slot, races=bool(races))], winner.mean)
+
+
+def _leading(table: Table, refit: object) -> str:
+    """The column of the scores that lead the search."""
+    if "mean_test_score" in table:
+        return "mean_test_score"
+    if isinstance(refit, str) and f"mean_test_{refit}" in table:
+        return f"mean_test_{refit}"
+    return next(name for name in table if name.startswith("mean_test_"))
+
+
+def _task(search: CoarseToFineSearchCV, outer: Any, name: str, candidates: int | None) -> Any:
+    """A task that callbacks of scikit-learn are told of; None where it has none, before 1.9."""
+    if outer is None:
+        return None
+    task = outer.subcontext(
+        task_name=name,
+        max_subtasks=None if candidates is None else candidates * search.n_splits_,
+        sequential_subtasks=candidates is None,
+    )
+    return task.call_on_fit_task_begin(estimator=search)
+
+
+def _end(search: CoarseToFineSearchCV, task: Any) -> None:
+    if task is not None:
+        task.call_on_fit_task_end(estimator=search)
+
+
+def _check_whole(name: str, given: object, least: int) -> None:
+    if isinstance(given, bool) or not isinstance(given, Integral) or int(given) < least:
+        raise UsageError(
+            f"{name} is {shown(given)}; give a whole number of at least {least}.", key=name
+        )
