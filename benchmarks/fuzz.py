@@ -212,7 +212,7 @@ def use_study(rng: random.Random, folder: Path) -> None:
 
     file = load_study_file(folder / "study.toml")
     file.search_space()
-    file.fixed()
+    file.fixed_settings()
     file.objective.metrics("classification", [*map(str, range(rng.choice([2, 3, 500])))])
     if file.training.epochs * file.search.trials > 10**7:
         return

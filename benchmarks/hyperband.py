@@ -37,6 +37,7 @@ from hpsearch.engine.executors.processes import available_cores
 from hpsearch.engine.jobs import ATTEMPTS
 from hpsearch.engine.processes import scratch_folder
 from hpsearch.nn.scores import accuracy
+from hpsearch.outcome import Outcome
 from hpsearch.search import Result, Slot, Winner, make_strategy
 from hpsearch.search.base import slot_seed
 from hpsearch.search.distributions import suggest
@@ -44,7 +45,7 @@ from hpsearch.search.optuna_strategies import quiet_optuna
 from hpsearch.search.race import RacedSearch
 from hpsearch.study_file import StudyFile, load_study_file
 from hpsearch.study_file.data import study_data
-from hpsearch.training.jobs import JobResult, OnEpoch, RefitJob, refit_job, train_folds
+from hpsearch.training.jobs import OnEpoch, RefitJob, refit_job, train_folds
 from hpsearch.training.specification import TrainingSpecification
 
 NAME = "tpe-hyperband"
@@ -55,7 +56,7 @@ class Trial:
     """A training: its slot, what came of it, and the floating-point operations that it took."""
 
     slot: Slot
-    result: JobResult
+    result: Outcome
     cost: float
 
 
@@ -84,7 +85,7 @@ class Trainer:
     shape: DataShape
     trials: list[Trial] = field(default_factory=list)
 
-    def train(self, slot: Slot, on_epoch: OnEpoch | None = None) -> JobResult:
+    def train(self, slot: Slot, on_epoch: OnEpoch | None = None) -> Outcome:
         """As a worker of a comparison does, with somebody who watches the epochs."""
         settings = self.study.configuration(slot.configuration)
         spec = TrainingSpecification.of(settings, epochs=slot.epochs)

@@ -26,13 +26,13 @@ import optuna
 from hpsearch.engine import record
 from hpsearch.metrics import ACCURACY
 from hpsearch.nn.trace import QUANTITIES
+from hpsearch.outcome import Outcome
 from hpsearch.report.browser import find_browser, open_page
 from hpsearch.search.base import Slot, Stage, StageKind
 from hpsearch.space import Float, Int, Space, Value
 from hpsearch.storage import open_storage
 from hpsearch.study_file import parse_study_file
 from hpsearch.training.diagnosis import Finding
-from hpsearch.training.jobs import JobResult
 
 EPOCHS = 20
 SNAPSHOTS = 10
@@ -83,7 +83,7 @@ def drawn(draws: list[dict[str, Value]], index: int, _: object) -> dict[str, Val
     return draws[index]
 
 
-def outcome(slot: Slot, rng: np.random.Generator) -> JobResult:
+def outcome(slot: Slot, rng: np.random.Generator) -> Outcome:
     """What such a training comes to."""
     rate = float(slot.configuration["learning_rate"] or 0)
     best = 0.97 - 0.05 * np.log10(rate / 0.05) ** 2 + rng.normal(0, 0.005)
@@ -93,7 +93,7 @@ def outcome(slot: Slot, rng: np.random.Generator) -> JobResult:
     validation = tuple((2.3 * np.exp(-epochs / 6) + rng.uniform(0.1, 0.2, EPOCHS)).tolist())
     curve = tuple((best * (1 - np.exp(-epochs / 3))).tolist())
     fine = bool(rng.random() > 0.1)
-    return JobResult(
+    return Outcome(
         score=best if fine else 0.1,
         complete=fine,
         why_stopped="finished" if fine else "diverged",

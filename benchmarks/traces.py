@@ -50,7 +50,9 @@ def measure(name: str, epochs: int, options: argparse.Namespace) -> tuple[float,
     space, rng = study.search_space(), np.random.default_rng(0)
     totals = {False: 0.0, True: 0.0}
     for _ in range(options.draws):
-        spec = TrainingSpecification.of(study.fixed() | dict(space.sample(rng)), epochs=epochs)
+        spec = TrainingSpecification.of(
+            study.fixed_settings() | dict(space.sample(rng)), epochs=epochs
+        )
         best = dict.fromkeys(totals, float("inf"))
         for _ in range(options.rounds):
             for trace in totals:

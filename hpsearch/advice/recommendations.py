@@ -213,7 +213,7 @@ def _changes(name: Name, evidence: Evidence, hit: Sequence[TrialRow]) -> Iterato
             bad = {"zeros", "small-random", "large-random"} | ({"xavier"} if squashed else set())
             yield from _without(evidence, "model", "initializer", bad, "he")
         case "exploding gradients" | "saturation":
-            good = "he" if study.fixed()["activation"] == "relu" else "xavier"
+            good = "he" if study.fixed_settings()["activation"] == "relu" else "xavier"
             yield from _without(evidence, "model", "initializer", {"large-random"}, good)
         case "dead ReLUs":
             if isinstance(study.model.bias, float) and study.model.bias < 0:

@@ -174,7 +174,7 @@ def _rates(repaired: StudyFile, learns: RateRange | None) -> list[Recommendation
     if isinstance(searched, Float):
         low, high = searched.low, searched.high
     else:
-        low = high = cast("float", repaired.fixed()["learning_rate"])
+        low = high = cast("float", repaired.fixed_settings()["learning_rate"])
     if learns is None or range_verdict(low, high, learns)[0] == "pass":
         return []
     side = "low" if high < learns.high else "high"

@@ -4,7 +4,7 @@
 - A **trial** is the store's row of a slot; Optuna's word. Read back it is a `TrialRow`.
 - A **job** is what a worker is given to train a slot, or anything else; `Attempts` are a job and
   what came of each try.
-- A **result** is what that came to: `JobResult` whole, `Result` as far as a strategy reads it.
+- A **result** is what that came to: `Outcome` whole, `Result` as far as a strategy reads it.
 """
 
 from __future__ import annotations

@@ -13,14 +13,14 @@ from contextlib import suppress
 
 from hpsearch.engine import record
 from hpsearch.engine.cost import Spending
-from hpsearch.engine.events import DataReady, Event, StageStarted, TrialDone, Waiting
+from hpsearch.engine.events import DataReady, Event, Ready, StageStarted, TrialDone, Waiting
 from hpsearch.engine.jobs import Attempts
-from hpsearch.engine.reuse import job_digest, known_results
-from hpsearch.engine.runner import Run
+from hpsearch.engine.objective import Run
+from hpsearch.engine.reuse import known_results
 from hpsearch.errors import HpsearchError, RunError
+from hpsearch.outcome import Outcome
 from hpsearch.search.base import Result, Slot, Stage, Strategy
 from hpsearch.storage import load_epochs
-from hpsearch.training.jobs import JobResult, train_job
 
 __all__ = ["Dispatcher"]
 
@@ -33,11 +33,11 @@ class Dispatcher:
         ready: is told once the first workers train.
     """
 
-    def __init__(self, run: Run, ready: DataReady) -> None:
-        self.run, self.store = run, run.runner.store
+    def __init__(self, run: Run, ready: Ready | DataReady) -> None:
+        self.run, self.store, self.objective = run, run.runner.store, run.objective
         trials = run.target.get_trials(deepcopy=False)
         self._done: dict[int, list[Result]] = defaultdict(list)  # of each stage, as they came
-        for result in record.read_results(trials, run.metric).values():
+        for result in record.read_results(trials, self.objective.measure).values():
             self._done[result.slot.stage].append(result)
         self._unfinished = record.read_unfinished(trials)
         self._known = known_results(self.store.engine)
@@ -45,11 +45,11 @@ class Dispatcher:
         before = record.read_slots(trials)
         self._begun = max((slot.stage for slot in before), default=0)  # the last stage that was
         self._share = run.share(self._begun)  # of the budget, to the end of the stage
-        self.spending = Spending(self._flops(), run.cost, before, run.opening)
-        self._jobs = run.jobs(train_job)
+        self.spending = Spending(self._flops(), self.objective.cost, before, run.opening)
+        self._jobs = run.jobs(self.objective.work)
         self._events: list[Event] = [ready]
         self._running: dict[int, tuple[Stage, Slot]] = {}  # by trial id
-        self._reused: list[Attempts[JobResult]] = []  # running, and the store has their results
+        self._reused: list[Attempts[Outcome]] = []  # running, and the store has their results
 
     def search(self, strategy: Strategy) -> list[Result]:
         """Fill every slot of every stage, or as many as the budget pays for.
@@ -158,7 +158,7 @@ class Dispatcher:
         search = self.run.study.search
         if stage.adaptive or stage.seen is None or search.total_flops or search.seconds:
             return range(stage.slots)
-        return stage.dearest_first(self.run.cost)
+        return stage.dearest_first(self.objective.cost)
 
     def _awaited(self, stage: Stage) -> bool:
         """Whether a training is under way without which the search does not go on."""
@@ -182,8 +182,7 @@ class Dispatcher:
             slot = stage.slot(index, tuple(self._done[stage.index]) if stage.adaptive else ())
         if not self.spending.admit(slot):
             return False
-        job = self.run.job(slot)
-        digest = job_digest(self.run.study, self.run.dataset.fingerprint, job)
+        job, digest = self.objective.job(slot), self.objective.digest(slot)
         if before is not None:
             trial_id = before._trial_id
             record.resume_trial(self.store, trial_id, before.state)
@@ -198,7 +197,7 @@ class Dispatcher:
         else:
             epochs = load_epochs(self.store, trial_id=known).get(known, {})
             result = record.read_result(
-                self.store.get_trial(known), epochs, self.run.metric, job.also
+                self.store.get_trial(known), epochs, self.objective.measure, self.objective.also
             )
             self._reused.append(Attempts(trial_id, job, result))
         return True
@@ -214,7 +213,7 @@ class Dispatcher:
         plenty = len(waiting) > 2 * pool.workers and not stage.adaptive
         return pool.workers + (pool.ahead if plenty else 0)
 
-    def record_result(self, attempts: Attempts[JobResult]) -> TrialDone:
+    def record_result(self, attempts: Attempts[Outcome]) -> TrialDone:
         """Write what came of a slot; returns what to tell of it once it is committed."""
         assert isinstance(attempts.key, int), "the id of the slot's trial"
         (stage, slot), result = self._running[attempts.key], attempts.result
@@ -222,7 +221,7 @@ class Dispatcher:
             record.fail_trial(self.store, attempts.key, attempts.errors)
             event = TrialDone(stage, slot, None, attempts.errors[-1])
         else:
-            record.finish_trial(self.store, attempts.key, result, self.run.metric)
+            record.finish_trial(self.store, attempts.key, result, self.objective.measure)
             kept = Result(slot, result.score, complete=result.complete)
             self._done[stage.index].append(kept)
             event = TrialDone(stage, slot, kept)

@@ -14,18 +14,20 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from hpsearch.data import write_store
 from hpsearch.engine import record
 from hpsearch.engine.baselines import Baseline, WinnerIs, held_against, read_baselines
-from hpsearch.engine.identity import check_same_data, kept_study_file
+from hpsearch.engine.identity import kept_study_file
 from hpsearch.engine.jobs import run_jobs
+from hpsearch.engine.objective import Run
 from hpsearch.engine.processes import scratch_folder
-from hpsearch.engine.refit import model_of, refit_all
-from hpsearch.engine.runner import Run, Runner, open_runner
+from hpsearch.engine.runner import Runner, open_runner
 from hpsearch.errors import DataError, RunError, UsageError
 from hpsearch.metrics import ACCURACY, Measure, Metric
 from hpsearch.metrics.intervals import difference_interval, interval
 from hpsearch.metrics.threshold import best_threshold, decided
+from hpsearch.objectives.network import NetworkObjective
+from hpsearch.objectives.refit import model_of, refit_all
+from hpsearch.objectives.rows import Rows
 from hpsearch.search.base import Result, in_order
 from hpsearch.search.ensemble import Step, forward_selection, members_to_try
 from hpsearch.storage import (
@@ -294,32 +296,31 @@ def _make(
         return kept
     file, target, result = study.file, study.target, study.result
     try:
-        dataset, splits = runner.data(file)
+        network = NetworkObjective(file, Rows.of(runner, file))
     except DataError as error:
         raise UsageError(
             f"the data of study {target.study_name!r} cannot be read again: {error}"
         ) from error
-    check_same_data(target, dataset)
+    rows, metric = network.rows, network.measure
+    rows.check(target)
     single = Model.from_bytes(load_model_bytes(runner.store, target._study_id, result["model"]))
     with scratch_folder() as folder:
-        data = write_store(folder, dataset, splits)
-        metrics = file.objective.metrics(dataset.task, dataset.classes)
-        run = Run(runner, file, target, lease, dataset, splits, data, metrics)
-        metric = run.metric
+        rows.write(folder)
+        run = Run(runner, file, target, lease, network)
         candidates = study.candidates(members)
         tell(f"training {len(candidates)} configurations again, to choose the members")
-        again = _train_again(run, candidates)
-        joining = again + ([_boosted(run, again[0])] if boosting else [])
+        again = _train_again(run, network, candidates)
+        joining = again + ([_boosted(run, rows, again[0])] if boosting else [])
         size = min(members, len(joining))
-        steps, refits = _members(run, candidates, joining, size, tell)
-        trees = [_last_trees(run)] if len(refits) < len(steps) else []
+        steps, refits = _members(run, network, candidates, joining, size, tell)
+        trees = [_last_trees(run, rows)] if len(refits) < len(steps) else []
     threshold = _threshold(metric, joining, steps) if file.objective.threshold else None
-    model = model_of(dataset, refits, threshold, metric.positive, trees)
-    test = splits[0].test
-    X, y, weight = dataset.X[test], dataset.y[test], dataset.weights_of(test)
+    model = model_of(rows.dataset, refits, threshold, metric.positive, trees)
+    test = rows.splits[0].test
+    X, y, weight = rows.dataset.X[test], rows.dataset.y[test], rows.dataset.weights_of(test)
     predictions = decided(metric, model.answers(X), threshold)
     of_single = decided(metric, single.answers(X), single.threshold and single.threshold[1])
-    certain: Any = {"weight": weight, "groups": run.groups_of(test)}
+    certain: Any = {"weight": weight, "groups": rows.groups_of(test)}
     ends, alone = interval(metric, y, predictions, **certain), result["test_interval"]
     difference = difference_interval(metric, y, predictions, of_single, **certain)
     ensemble = Ensemble(
@@ -341,14 +342,7 @@ def _make(
         measure=metric.measure,
         baselines=read_baselines(target),
     )
-    about = {
-        "study": target.study_name,
-        "strategy": file.search.strategy,
-        "target": file.data.target,
-        "weight": file.data.weight,
-        "positive": metric.positive,
-        "metric": metric.name,
-    }
+    about = rows.about() | {"metric": metric.name}
     content = replace(model, origin=about | {"ensemble": ensemble.document()}).to_bytes()
     digest = save_model_bytes(runner.store, target._study_id, content, ensemble=ensemble.key)
     ensemble = replace(ensemble, model=digest)
@@ -358,6 +352,7 @@ def _make(
 
 def _members(
     run: Run,
+    network: NetworkObjective,
     candidates: Sequence[Result],
     joining: Sequence[Predictions],
     size: int,
@@ -367,6 +362,7 @@ def _members(
 
     Args:
         run: of the study.
+        network: what its objective is.
         candidates: the networks.
         joining: what they, and perhaps boosted trees after them, say of the validation rows.
         size: how many to choose, at most.
@@ -378,7 +374,7 @@ def _members(
     Raises:
         RunError: the last training of every network diverged.
     """
-    metric, first = run.metric, joining[0]
+    metric, first = network.measure, joining[0]
     usable, trained = list(range(len(joining))), dict[int, Refit]()
     while True:
         chosen = forward_selection(
@@ -394,7 +390,7 @@ def _members(
             tell(f"training {len(new)} of them on training and validation data together")
         slots = [candidates[k].slot for k in new]
         plans = [(slot.configuration, slot.epochs) for slot in slots]
-        refits = refit_all(run, plans, "a member's last training")
+        refits = refit_all(run, network.rows, plans, "a member's last training")
         trained |= {k: refit for k, (refit, _) in zip(new, refits, strict=True)}
         useless = sum(trained[k].diverged for k in networks)
         if not useless:
@@ -419,20 +415,21 @@ def _member(
     return EnsembleMember(dict(sorted(slot.configuration.items())), slot.epochs, alone, together)
 
 
-def _boosted(run: Run, beside: Predictions) -> Predictions:
+def _boosted(run: Run, rows: Rows, beside: Predictions) -> Predictions:
     """What gradient boosting says of the validation rows, fitted to each fold's training rows.
 
     Args:
         run: of the study.
+        rows: its data.
         beside: a network's, whose rows they are.
     """
     jobs = [
-        SimpleJob(run.data, "boosting", run.study.seed, math.inf, fold)
-        for fold in range(len(run.splits))
+        SimpleJob(rows.handle, "boosting", run.study.seed, math.inf, fold)
+        for fold in range(len(rows.splits))
     ]
     found = run_jobs(run.jobs(simple_job), jobs, "a gradient boosting")
     predictions = tuple(one.predictions for one in found)
-    metric = run.metric
+    metric = rows.metric
     scores = [
         metric.score(metric.value(y, p, weight))
         for y, p, weight in zip(beside.y, predictions, beside.weight, strict=True)
@@ -440,11 +437,13 @@ def _boosted(run: Run, beside: Predictions) -> Predictions:
     return Predictions(fmean(scores), True, predictions, beside.y, beside.weight)
 
 
-def _last_trees(run: Run) -> Trees:
+def _last_trees(run: Run, rows: Rows) -> Trees:
     """Gradient boosting fitted to training and validation rows together."""
-    job = SimpleJob(run.data, "boosting", run.study.seed, math.inf, keep=True)
-    [found] = run_jobs(run.jobs(simple_job, last=True), [job], "the last gradient boosting")
-    return Trees(found.trees, len(run.dataset.classes))
+    job = SimpleJob(rows.handle, "boosting", run.study.seed, math.inf, keep=True)
+    [found] = run_jobs(
+        run.jobs(simple_job, longer=rows.last_takes), [job], "the last gradient boosting"
+    )
+    return Trees(found.trees, len(rows.dataset.classes))
 
 
 def _threshold(metric: Metric, again: Sequence[Predictions], steps: Sequence[Step]) -> float:
@@ -456,9 +455,11 @@ def _threshold(metric: Metric, again: Sequence[Predictions], steps: Sequence[Ste
     return best_threshold(metric, np.concatenate(first.y), means, weight)
 
 
-def _train_again(run: Run, candidates: Sequence[Result]) -> list[Predictions]:
+def _train_again(
+    run: Run, network: NetworkObjective, candidates: Sequence[Result]
+) -> list[Predictions]:
     """Train the candidates as the study did: its configurations, seeds, epochs and rows."""
-    jobs = [run.job(result.slot) for result in candidates]
+    jobs = [network.job(result.slot) for result in candidates]
     again = run_jobs(run.jobs(predictions_job), jobs, "a candidate's training")
     if not all(one.complete for one in again):
         raise RunError(

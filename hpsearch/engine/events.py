@@ -17,11 +17,25 @@ __all__ = [
     "Event",
     "Finished",
     "OnEvent",
+    "Ready",
     "StageStarted",
     "TrialDone",
     "Waiting",
     "WinnerNamed",
 ]
+
+
+@dataclass(frozen=True)
+class Ready:
+    """Everything is there for the first trial of a study without data.
+
+    Attributes:
+        measure: what trials are scored by.
+        stored: trials of the study that the store holds already.
+    """
+
+    measure: Measure
+    stored: int
 
 
 @dataclass(frozen=True)
@@ -99,5 +113,5 @@ class Finished:
     summary: Summary
 
 
-Event = DataReady | StageStarted | TrialDone | Waiting | WinnerNamed | Beside | Finished
+Event = Ready | DataReady | StageStarted | TrialDone | Waiting | WinnerNamed | Beside | Finished
 OnEvent = Callable[[Event], object]

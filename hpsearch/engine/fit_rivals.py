@@ -11,6 +11,7 @@ from collections.abc import Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, wait
 from dataclasses import dataclass
 from statistics import fmean
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -18,12 +19,15 @@ from hpsearch.data import DataHandle, Dataset, Split
 from hpsearch.engine.executors import Pool
 from hpsearch.engine.interrupts import Interrupts
 from hpsearch.engine.jobs import LOOK
+from hpsearch.engine.objective import Run
 from hpsearch.engine.rivals import Rival
-from hpsearch.engine.runner import Run
 from hpsearch.metrics import Measure, Metric
 from hpsearch.metrics.intervals import difference_interval
 from hpsearch.study_file import StudyFile
 from hpsearch.training.simple_models import SimpleJob, SimpleResult, models_for, simple_job
+
+if TYPE_CHECKING:
+    from hpsearch.objectives.rows import Rows
 
 __all__ = ["constant_in_validation", "fit_rivals", "rivals_in_validation"]
 
@@ -44,26 +48,27 @@ NAMES = {
 
 
 def fit_rivals(
-    run: Run, predictions: np.ndarray, *, seconds: float | None = None
+    run: Run, rows: Rows, predictions: np.ndarray, *, seconds: float | None = None
 ) -> tuple[Rival, ...]:
     """Fit them all at once, and set each beside the winner.
 
     Args:
         run: of a study that is searched.
+        rows: its data.
         predictions: the winner's for the test rows: probabilities (n, n_classes), or a quantity
             (n,).
         seconds: that each may take; None for its part of a tenth of the search's time.
     """
-    pool, rows = run.runner.pool, len(run.splits[-1].train) + len(run.splits[-1].validation)
-    kinds = models_for(rows)
+    pool, last = run.runner.pool, rows.splits[-1]
+    kinds = models_for(len(last.train) + len(last.validation))
     if seconds is None:
         at_once = min(pool.workers, len(kinds))
         seconds = max(LEAST_SECONDS, SHARE * run.seconds * at_once / len(kinds))
     limit = seconds + START_SECONDS if pool.kills and seconds < math.inf else None
-    jobs = [SimpleJob(run.data, kind, run.study.seed, seconds) for kind in kinds]
-    test = run.splits[0].test
+    jobs = [SimpleJob(rows.handle, kind, run.study.seed, seconds) for kind in kinds]
+    test = rows.splits[0].test
     asked = _Asked(
-        run.metric, run.dataset.y[test], run.groups_of(test), run.dataset.weights_of(test)
+        rows.metric, rows.dataset.y[test], rows.groups_of(test), rows.dataset.weights_of(test)
     )
     return tuple(
         _beside(job.kind, asked, future, limit or seconds, predictions)

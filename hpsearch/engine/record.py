@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from hpsearch.engine.metadata import PREFIX, metadata_errors, read_metadata, write_metadata
 from hpsearch.metrics import ACCURACY, Measure
+from hpsearch.outcome import Outcome
 from hpsearch.search.base import (
     Chosen,
     Configuration,
@@ -27,7 +28,6 @@ from hpsearch.search.distributions import to_distribution
 from hpsearch.shapes import a_count, fits
 from hpsearch.space import Categorical, Space
 from hpsearch.training.diagnosis import ADVICE, DIAGNOSIS, HINTS, Finding, by_kind
-from hpsearch.training.jobs import JobResult
 
 if TYPE_CHECKING:
     from optuna import Study
@@ -68,6 +68,9 @@ TEST = "test"
 
 TEST_ACCURACY = "test_accuracy"
 """The same in studies that are older than other metrics."""
+
+TAIL = "log"
+"""The attribute of a trial with the last lines that its program wrote."""
 
 SLOT = dict.fromkeys(("stage_index", "slot", "seed", "epochs"), a_count)
 """The attributes that tell a trial of ours from one that somebody else added."""
@@ -151,7 +154,7 @@ def measure_of(study: Study) -> Measure:
 
 
 def finish_trial(
-    store: WriteBehindStorage, trial_id: int, result: JobResult, measure: Measure
+    store: WriteBehindStorage, trial_id: int, result: Outcome, measure: Measure
 ) -> None:
     """Write what came of a training: COMPLETE, or PRUNED when it was known to be bad.
 
@@ -161,7 +164,8 @@ def finish_trial(
     from optuna.trial import TrialState
 
     own = measure.of_score
-    curve = dict(enumerate(map(own, result.curve), start=1)) or {1: own(result.score)}
+    curve = {step: own(score) for step, score in result.by_step.items()}
+    curve = curve or {1: own(result.score)}
     attributes: dict[str, Any] = {
         "why_stopped": result.why_stopped,
         "best_epoch": result.best_epoch,
@@ -174,6 +178,8 @@ def finish_trial(
         attributes["train_loss"] = result.losses[-1]
     if result.test_score is not None:
         attributes[TEST] = own(result.test_score)
+    if result.tail:
+        attributes[TAIL] = result.tail
     attributes |= result.also
     attributes |= by_kind(result.findings)
     store.finish_trial(
@@ -192,7 +198,7 @@ def read_result(
     epochs: Mapping[str, Any],
     measure: Measure,
     also: Sequence[str] = (),
-) -> JobResult:
+) -> Outcome:
     """The result that `finish_trial` wrote.
 
     Args:
@@ -203,9 +209,11 @@ def read_result(
     """
     attributes, score = trial.user_attrs, measure.score
     assert trial.value is not None, "asked of trials that have a result"
-    curve = tuple(score(value) for _, value in sorted(trial.intermediate_values.items()))
+    reported = sorted(trial.intermediate_values.items())
+    curve = tuple(score(value) for _, value in reported)
+    steps = tuple(step for step, _ in reported)
     tested = read_tested(trial)
-    return JobResult(
+    return Outcome(
         score=score(trial.value),
         complete=trial.state.name == "COMPLETE",
         why_stopped=attributes["why_stopped"],
@@ -220,6 +228,8 @@ def read_result(
         worker=attributes.get("worker", ""),
         findings=read_findings(attributes),
         snapshots=epochs.get("snapshots"),
+        steps=() if steps == tuple(range(1, len(steps) + 1)) else steps,
+        tail=attributes.get(TAIL, ""),
     )
 
 

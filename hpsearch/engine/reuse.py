@@ -9,48 +9,23 @@ from importlib.metadata import version
 from typing import TYPE_CHECKING, Any
 
 from hpsearch.engine.record import DIGEST
-from hpsearch.metrics import DEFAULT, POSITIVE
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     import sqlalchemy as sa
 
-    from hpsearch.study_file import StudyFile
-    from hpsearch.training.jobs import Job
-
-__all__ = ["job_digest", "known_results"]
+__all__ = ["digest_of", "known_results"]
 
 
-def job_digest(study: StudyFile, fingerprint: str, job: Job) -> str:
-    """What tells two trainings apart: data, split, configuration, seed, epochs, metrics.
+def digest_of(parts: Mapping[str, Any]) -> str:
+    """What tells two trainings apart, in 32 hexadecimal digits.
 
     Args:
-        study: whose seed and data section divide the data.
-        fingerprint: of the data.
-        job: configuration, seed, epochs and metrics.
-
-    Returns:
-        32 hexadecimal digits; equal for two jobs only if their results are equal.
+        parts: all that a result depends on, but for the version of hpsearch, in terms of JSON.
     """
-    split = study.data.model_dump(include={"limit", "test", "validation", "folds"})
-    if study.data.kind_of_split != "stratified":  # what it needs is in the data's fingerprint
-        split["kind"] = study.data.kind_of_split
-    if study.data.fold_repeats > 1:
-        split["fold_repeats"] = study.data.fold_repeats
-    parts: dict[str, Any] = {
-        "version": _version(),
-        "data": fingerprint,
-        "split": [split, study.seed],
-        "configuration": dict(job.configuration),
-        "seed": job.seed,
-        "epochs": job.epochs,
-    }
-    if job.test:
-        parts["test"] = True
-    if (job.metric, job.also) != (DEFAULT["classification"], ()):
-        parts["objective"] = [job.metric, *job.also]
-    if job.positive != POSITIVE:
-        parts["positive"] = job.positive
-    return sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()[:32]
+    text = json.dumps({"version": _version(), **parts}, sort_keys=True)
+    return sha256(text.encode()).hexdigest()[:32]
 
 
 @cache

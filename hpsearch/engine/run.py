@@ -9,44 +9,32 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-
-from hpsearch.data import write_store
 from hpsearch.engine import record
-from hpsearch.engine.baselines import beside_winner, simple_models
 from hpsearch.engine.budget import make_search, plan_search
 from hpsearch.engine.dispatch import Dispatcher
-from hpsearch.engine.events import Beside, DataReady, Finished, OnEvent, WinnerNamed
-from hpsearch.engine.fit_rivals import fit_rivals
+from hpsearch.engine.events import Finished, OnEvent, WinnerNamed
 from hpsearch.engine.identity import (
-    check_same_data,
-    keep_data,
     keep_environment,
     keep_study_file,
     keeps_study_file,
     open_study,
     totals,
 )
-from hpsearch.engine.jobs import run_jobs
+from hpsearch.engine.objective import Run
 from hpsearch.engine.prior import keep_prior, read_prior
 from hpsearch.engine.processes import scratch_folder
-from hpsearch.engine.refit import model_of, refit_all
-from hpsearch.engine.rivals import keep_rivals
-from hpsearch.engine.runner import Run, Runner, open_runner
+from hpsearch.engine.runner import Runner, open_runner
 from hpsearch.engine.summary import Summary, summarize
-from hpsearch.engine.tested import TESTED, looked_at, measured
 from hpsearch.errors import NoWinnerError, RunError, UsageError
-from hpsearch.metrics.threshold import best_threshold, decided
+from hpsearch.objectives import open_objective
 from hpsearch.search.base import Result, Slot, Strategy, Winner
 from hpsearch.search.extension import extend
 from hpsearch.search.race import RacedSearch
-from hpsearch.storage import DEFAULT_STORAGE, load_study, save_model_bytes, study_names
+from hpsearch.storage import DEFAULT_STORAGE, load_study, study_names
 from hpsearch.study_file import StudyFile
-from hpsearch.training.jobs import predictions_job
 
 if TYPE_CHECKING:
     from concurrent.futures import Executor
@@ -165,49 +153,40 @@ def run_with(
         study: what to run.
         search: its plan; see `plan_search`.
         on_event: told of everything that happens.
-        comparison: of searches, which the study is a part of: what is kept of that. Its trainings
-            are scored on the test part too, for the comparison alone.
+        comparison: of searches, which the study is a part of: what is kept of that.
         baselines: as for `run_study`.
     """
     store, trials = runner.store, search.trials
     target = open_study(store, study) if study.name in study_names(store) else None
     finished = target is not None and _is_finished(target, study, trials)
-    dataset, splits = runner.data(study)
-    metrics = study.objective.metrics(dataset.task, dataset.classes)
-    metric = metrics[0]
-    study.class_weights(dataset.classes)  # refuses a label that there is none of
+    objective = open_objective(runner, study, tested=comparison is not None)
+    measure = objective.measure
     prior = read_prior(store, study, target)
-    constants = simple_models(dataset, splits, metric)
     # Only now, so that what cannot be read leaves no empty study behind.
-    target = open_study(store, study, metric)
+    target = open_study(store, study, measure)
     if finished:
-        check_same_data(target, dataset)
+        objective.check(target)
         if not keeps_study_file(target, study):  # another place of its data, or another budget
             with runner.hold(target, counted=False):
-                keep_study_file(target, study, metric)
+                keep_study_file(target, study, measure)
     else:
         with runner.hold(target) as lease, scratch_folder() as folder:
             totals(target, trials)  # what may refuse it comes first
-            check_same_data(target, dataset)
-            keep_study_file(target, study, metric)
-            keep_data(target, dataset, splits, constants)
+            objective.check(target)
+            keep_study_file(target, study, measure)
             if comparison is not None:
                 record.write_metadata(target, "comparison", comparison)
+            objective.begin(target, folder)
             # Another driver may have finished it while the data were read.
             if not _is_finished(target, study, trials):
-                stored = len(target.get_trials(deepcopy=False))
-                ready = DataReady(dataset, splits[0], metric, stored, constants)
-                data = write_store(folder, dataset, splits)
-                run = Run(runner, study, target, lease, dataset, splits, data, metrics, on_event)
+                run = Run(runner, study, target, lease, objective, on_event)
                 if comparison is not None:
-                    run.tested, run.opening = True, _opening(store, comparison["begins_as"])
+                    run.opening = _opening(store, comparison["begins_as"])
                     run.shares = search.shares(comparison.get("reserved", 0.0))
-                before = keep_prior(target, prior, study.search_space())
-                predictions = _complete(run, search, ready, before)
+                _complete(run, search, keep_prior(target, prior, study.search_space()))
                 if baselines:
                     store.flush()  # the result is safe, whatever becomes of what stands beside it
-                    on_event(Beside())
-                    keep_rivals(target, fit_rivals(run, predictions))
+                    objective.beside(run)
     summary = summarize(target)
     on_event(Finished(summary))
     return summary
@@ -251,15 +230,10 @@ def _why_no_winner(study: StudyFile, trials: Sequence[FrozenTrial]) -> str:
     )
 
 
-def _complete(
-    run: Run, search: RacedSearch, ready: DataReady, prior: Sequence[Sequence[Result]]
-) -> np.ndarray:
-    """Search, train the winner on all but the test part, test it once, keep network and figures.
-
-    Returns:
-        The winner's predictions for the test rows.
-    """
-    study, target = run.study, run.target
+def _complete(run: Run, search: RacedSearch, prior: Sequence[Sequence[Result]]) -> None:
+    """Search, let the objective do what remains for the winner, and keep what it came to."""
+    study, target, measure = run.study, run.target, run.objective.measure
+    ready = run.objective.ready(len(target.get_trials(deepcopy=False)))
     keep_environment(target)
     numbers = totals(target, search.trials)
     make = partial(make_search, study, prior=prior)
@@ -271,65 +245,25 @@ def _complete(
     winner = _winner(run, strategy, results, unpaid=unpaid)
     out_of_time = run.out_of_time()
     run.on_event(WinnerNamed(winner, out_of_time))
-    threshold = _threshold(run, winner, results) if study.objective.threshold else None
-    chosen = [(winner.configuration, winner.epochs)]
-    [(refit, attempts)] = refit_all(run, chosen, "the winner's last training")
     before = record.read_metadata(target, "result")
-    metric, test = run.metric, run.splits[0].test
-    y, weight = run.dataset.y[test], run.dataset.weights_of(test)
     figures = {
         "configuration": dict(winner.configuration),
-        "metric": metric.name,
-        "validation": metric.of_score(winner.mean),
+        "metric": measure.name,
+        "validation": measure.of_score(winner.mean),
         "validation_std": winner.std,
-        "validation_scores": [metric.of_score(score) for score in winner.scores],
+        "validation_scores": [measure.of_score(score) for score in winner.scores],
         "validation_slots": [list(slot) for slot in winner.slots],
-        **measured(run.metrics, refit.predictions, y, run.groups_of(test), weight, threshold),
-        "threshold": threshold,
-        "refits": attempts,
-        "diverged": refit.diverged,
-        "tests": 1 if before is None else before["tests"] + 1,
-        "seconds": round(run.seconds, 3),
     }
-    about = {
-        "study": study.name,
-        "strategy": study.search.strategy,
-        "target": study.data.target,
-        "weight": study.data.weight,
-        "positive": metric.positive,
-    }
-    model = model_of(run.dataset, [refit], threshold, metric.positive)
-    model = replace(model, origin=about | figures)
-    digest = save_model_bytes(run.runner.store, target._study_id, model.to_bytes())
+    figures |= run.objective.finish(run, winner, results, figures)
+    if "test" in figures:
+        figures["tests"] = 1 if before is None else before["tests"] + 1
     budget = {
         "trials": search.trials,
         "seconds": study.search.seconds if out_of_time else None,
         "flops": study.search.total_flops if unpaid else None,
     }
-    read, groups = decided(metric, refit.predictions, threshold), run.groups_of(test)
-    constants = beside_winner(ready.baselines, run.dataset, run.splits[0], metric, read, groups)
-    beside = [baseline.kept(tested=True) for baseline in constants]
-    result = figures | {"model": digest, "budget": budget, "baselines": beside}
-    seen = looked_at(refit.predictions, y, metric.positive, threshold)
-    if not run.tested and seen is not None:
-        record.write_metadata(target, TESTED, seen)
-    record.write_metadata(target, "result", result)
-    return read
-
-
-def _threshold(run: Run, winner: Winner, results: Sequence[Result]) -> float:
-    """The decision threshold that is best for the winner on the rows that it was not trained on.
-
-    Raises:
-        RunError: its training broke three times.
-    """
-    places = {result.slot.place: result.slot for result in results}
-    job = run.job(places[winner.slots[0]])
-    [seen] = run_jobs(run.jobs(predictions_job), [job], "the training that chooses the threshold")
-    counted = [weight for weight in seen.weight if weight is not None]
-    weight = np.concatenate(counted) if counted else None
-    y, predictions = np.concatenate(seen.y), np.concatenate(seen.predictions)
-    return best_threshold(run.metric, y, predictions, weight)
+    about = {"seconds": round(run.seconds, 3), "budget": budget}
+    record.write_metadata(target, "result", figures | about)
 
 
 def _winner(run: Run, strategy: Strategy, results: Sequence[Result], *, unpaid: bool) -> Winner:

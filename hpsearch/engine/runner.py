@@ -3,38 +3,28 @@
 from __future__ import annotations
 
 import concurrent.futures
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager, suppress
-from dataclasses import dataclass
 from functools import partial
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any
 
-from hpsearch.engine.cost import DataShape, training_flops
 from hpsearch.engine.executors import Pool, borrowed_pool
 from hpsearch.engine.executors.dask import dask_pool
 from hpsearch.engine.executors.processes import available_cores, process_pool
 from hpsearch.engine.interrupts import Interrupts
-from hpsearch.engine.jobs import Jobs
 from hpsearch.engine.lease import Lease, was_deleted
 from hpsearch.errors import HpsearchError, UsageError
 from hpsearch.storage import open_storage, storage_errors, study_names
 from hpsearch.study_file.data import study_data
-from hpsearch.training.jobs import Job
 
 if TYPE_CHECKING:
-    import numpy as np
     import optuna
 
-    from hpsearch.data import DataHandle, Dataset, Split
-    from hpsearch.engine.events import OnEvent
-    from hpsearch.metrics import Metric
-    from hpsearch.search.base import Slot
+    from hpsearch.data import Dataset, Split
     from hpsearch.storage import WriteBehindStorage
     from hpsearch.study_file import StudyFile
 
-__all__ = ["Run", "Runner", "open_runner"]
-
-T = TypeVar("T")
+__all__ = ["Runner", "open_runner"]
 
 
 @contextmanager
@@ -150,102 +140,3 @@ class Runner:
                     store.flush()
                 store.drop_pending()
                 store.connection.fence = None
-
-
-@dataclass(eq=False)
-class Run:
-    """One run of a study: its parts, for all who train its slots.
-
-    Attributes:
-        runner: has the store and the workers.
-        study: what is asked for.
-        target: the study in the store.
-        lease: the right to write to it.
-        dataset, splits: its data, divided.
-        data: the same, where workers find them.
-        metrics: the one that decides, and after it those that are recorded beside it.
-        on_event: told of everything that happens.
-        tested: whether every training is scored on the test part too, which chooses none.
-        opening: slots of another search with a smaller budget, as which this one is to begin.
-        shares: of the budget, of operations or of seconds: what may be spent by the end of each
-            stage of the search, so that something is left to the race; none for no such limits.
-    """
-
-    runner: Runner
-    study: StudyFile
-    target: optuna.Study
-    lease: Lease
-    dataset: Dataset
-    splits: Sequence[Split]
-    data: DataHandle
-    metrics: Sequence[Metric]
-    on_event: OnEvent = lambda _: None
-    tested: bool = False
-    opening: Sequence[Slot] = ()
-    shares: Sequence[float] = ()
-
-    def groups_of(self, rows: np.ndarray) -> np.ndarray | None:
-        """The group of each row, by which intervals are drawn; None where none is named."""
-        groups = self.dataset.division.groups
-        return None if groups is None else groups[rows]
-
-    def share(self, stage: int) -> float:
-        """The share of the budget that may be spent by the end of a stage."""
-        return self.shares[stage] if stage < len(self.shares) else 1.0
-
-    def job(self, slot: Slot) -> Job:
-        """What a worker is told of a slot."""
-        configuration = self.study.configuration(slot.configuration)
-        metric, *also = (metric.name for metric in self.metrics)
-        return Job(
-            self.data,
-            configuration,
-            slot.seed,
-            slot.epochs,
-            self.tested,
-            metric,
-            tuple(also),
-            self.class_weights,
-            self.metric.positive,
-        )
-
-    @property
-    def metric(self) -> Metric:
-        """The one that decides."""
-        return self.metrics[0]
-
-    @property
-    def class_weights(self) -> tuple[float, ...] | None:
-        """How much the samples of each class count, where the study file has a table of it."""
-        return self.study.class_weights(self.dataset.classes)
-
-    def cost(self, slot: Slot) -> float:
-        """The floating-point operations of a slot's training."""
-        configuration = self.study.configuration(slot.configuration)
-        shape = DataShape.of(self.dataset, self.splits)
-        return training_flops(configuration, shape, epochs=slot.epochs)
-
-    def jobs(self, function: Callable[[Any], T], *, last: bool = False) -> Jobs[T]:
-        """Workers for the trainings of this study, none of which takes longer than it may.
-
-        Args:
-            function: what a worker does with a job.
-            last: trainings on training and validation data together, which may take as much longer
-                as they have more rows than a trial's.
-        """
-        limit = self.study.search.trial_seconds
-        if last and limit is not None:
-            usual = sum(len(split.train) for split in self.splits)
-            rows = len(self.splits[-1].train) + len(self.splits[-1].validation)
-            limit *= max(1.0, rows / usual)
-        return Jobs(self.runner.pool, self.runner.interrupts, function, limit)
-
-    @property
-    def seconds(self) -> float:
-        """What all runs of the study have taken so far."""
-        return self.lease.before + self.lease.seconds
-
-    def out_of_time(self, share: float = 1.0) -> bool:
-        """Whether the time for searching is over, or a share of it."""
-        limit = self.study.search.seconds
-        return limit is not None and self.seconds > share * limit

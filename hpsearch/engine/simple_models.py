@@ -11,13 +11,16 @@ from hpsearch.data import write_store
 from hpsearch.engine import record
 from hpsearch.engine.executors.processes import available_cores, process_pool
 from hpsearch.engine.fit_rivals import constant_in_validation, fit_rivals, rivals_in_validation
-from hpsearch.engine.identity import check_same_data, check_study
+from hpsearch.engine.identity import check_study
 from hpsearch.engine.interrupts import Interrupts
+from hpsearch.engine.objective import Run
 from hpsearch.engine.processes import scratch_folder
 from hpsearch.engine.rivals import Rival, keep_rivals
-from hpsearch.engine.runner import Run, open_runner
+from hpsearch.engine.runner import open_runner
 from hpsearch.engine.summary import Summary, summarize
 from hpsearch.metrics import Measure
+from hpsearch.objectives.network import NetworkObjective
+from hpsearch.objectives.rows import Rows
 from hpsearch.storage import (
     DEFAULT_STORAGE,
     load_model_bytes,
@@ -72,15 +75,15 @@ def simple_models_of(
         target = load_study(runner.store, study.name)
         check_study(target, study)
         with runner.hold(target, counted=False) as lease, scratch_folder() as folder:
-            dataset, splits = runner.data(study)
-            check_same_data(target, dataset)
-            data = write_store(folder, dataset, splits)
-            metrics = study.objective.metrics(dataset.task, dataset.classes)
-            run = Run(runner, study, target, lease, dataset, splits, data, metrics)
+            network = NetworkObjective(study, Rows.of(runner, study))
+            rows = network.rows
+            rows.check(target)
+            rows.write(folder)
+            run = Run(runner, study, target, lease, network)
             digest = record.read_metadata(target, "result")["model"]
             model = Model.from_bytes(load_model_bytes(runner.store, target._study_id, digest))
-            predictions = model.answers(dataset.X[splits[0].test])
-            keep_rivals(target, fit_rivals(run, predictions, seconds=math.inf))
+            predictions = model.answers(rows.dataset.X[rows.splits[0].test])
+            keep_rivals(target, fit_rivals(run, rows, predictions, seconds=math.inf))
         return summarize(target)
 
 

@@ -9,8 +9,8 @@ from typing import Any, NamedTuple
 from hpsearch.compare.result import Comparison
 from hpsearch.data.account import Account
 from hpsearch.engine.summary import Summary, states_text
+from hpsearch.outcome import machine_of
 from hpsearch.plots.view import StudyView
-from hpsearch.training.jobs import machine_of
 from hpsearch.wording import (
     MoveText,
     Table,

@@ -31,6 +31,7 @@ __all__ = [
     "Motive",
     "Move",
     "Propose",
+    "Resource",
     "Result",
     "Slot",
     "Stage",
@@ -49,6 +50,20 @@ __all__ = [
 Configuration: TypeAlias = Mapping[str, Value]
 
 
+class Resource(NamedTuple):
+    """What the length of a slot is counted in.
+
+    Args:
+        name: epochs, trees, rows; empty where every training is whole.
+        full: how much of it a whole training takes.
+        least: how much the shortest takes at least.
+    """
+
+    name: str = ""
+    full: int = 1
+    least: int = 1
+
+
 @dataclass(frozen=True)
 class Slot:
     """One training to run.
@@ -58,7 +73,7 @@ class Slot:
         index: its place within the stage, from 0.
         configuration: the value of every parameter that exists.
         seed: the seed of the training, from 0 to 2**32 - 1.
-        epochs: how long to train.
+        epochs: how long to train, in the study's `Resource`.
     """
 
     stage: int

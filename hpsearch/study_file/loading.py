@@ -14,7 +14,14 @@ from hpsearch.data.files import whole_path
 from hpsearch.errors import StudyFileError, nearest, shown
 from hpsearch.shipped import shipped_files
 from hpsearch.space.settings import SETTINGS
-from hpsearch.study_file.models import TAGS, Choices, FloatRange, IntRange, StudyFile
+from hpsearch.study_file.models import (
+    TAGS,
+    Choices,
+    FloatRange,
+    IntRange,
+    ResourceSection,
+    StudyFile,
+)
 
 __all__ = ["anchored", "load_study_file", "parse_study_file", "shipped_studies"]
 
@@ -147,14 +154,24 @@ def _show(value: object) -> str:
     return text if len(text) <= 60 else text[:57] + "..."
 
 
+OF_PART: dict[str, type[BaseModel]] = {
+    "choices": Choices,
+    "whole": IntRange,
+    "real": FloatRange,
+    "resource": ResourceSection,
+}
+"""The tables within tables, by what pydantic calls them in the place of an error."""
+
+
 def _known_keys(location: tuple[int | str, ...]) -> list[str]:
     """The keys of the table in which pydantic met an unknown one."""
     model: type[BaseModel] = StudyFile
     for part in location[:-1]:
-        if part in ("range", "choices"):
+        if part == "range":
             name = str(location[location.index(part) - 1])
-            span = IntRange if SETTINGS[name].whole else FloatRange
-            model = Choices if part == "choices" else span
+            model = IntRange if SETTINGS[name].whole else FloatRange
+        elif part in OF_PART:
+            model = OF_PART[str(part)]
         elif (field := model.model_fields.get(str(part))) and isinstance(field.annotation, type):
             model = field.annotation
     return list(model.model_fields)

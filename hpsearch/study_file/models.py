@@ -14,6 +14,7 @@ from pydantic import (
     Field,
     GetCoreSchemaHandler,
     Tag,
+    ValidationInfo,
     field_validator,
     model_validator,
 )
@@ -23,9 +24,21 @@ from hpsearch.data import DATASETS
 from hpsearch.data.preprocessing import KINDS, PREPROCESSING, SCALES
 from hpsearch.data.splits import KINDS as KINDS_OF_SPLITS
 from hpsearch.errors import SpaceError, UsageError, nearest, shown
-from hpsearch.metrics import DEFAULT, OWN, POSITIVE, Metric, Task, check_metric, metric_named
+from hpsearch.metrics import (
+    DEFAULT,
+    OWN,
+    POSITIVE,
+    Measure,
+    Metric,
+    Task,
+    check_metric,
+    metric_named,
+)
+from hpsearch.metrics.measure import Direction
 from hpsearch.nn import ACTIVATIONS, INITIALIZERS, LOSSES, OPTIMIZERS, SCHEDULES
+from hpsearch.search.base import Resource
 from hpsearch.search.strategies import DOUBLE, STRATEGIES
+from hpsearch.setting import Setting
 from hpsearch.space import Categorical, Condition, Float, Int, Parameter, Space, Value, own_value
 from hpsearch.space.settings import SETTINGS
 from hpsearch.writing import in_one_line
@@ -128,7 +141,7 @@ def _kind(setting: object) -> str:
     return "value"
 
 
-TAGS = ("value", "range", "choices", "table")
+TAGS = ("value", "range", "choices", "table", "whole", "real")
 
 FloatSetting = Annotated[
     Annotated[float, Tag("value")]
@@ -145,6 +158,41 @@ IntSetting = Annotated[
 BoolSetting = Annotated[
     Annotated[bool, Tag("value")] | Annotated[Choices[bool], Tag("choices")], Discriminator(_kind)
 ]
+
+
+def _free_kind(setting: object) -> str:
+    """The same of a parameter of any name; a range is of whole numbers where both its ends are."""
+    kind = _kind(setting)
+    if kind != "range":
+        return kind
+    if isinstance(setting, _Searched):
+        return "whole" if isinstance(setting, IntRange) else "real"
+    ends = [setting.get(name, 1) for name in ("low", "high", "step")]  # type: ignore[attr-defined]
+    whole = all(isinstance(end, int) and not isinstance(end, bool) for end in ends)
+    return "whole" if whole else "real"
+
+
+FreeSetting = Annotated[
+    Annotated[PlainValue, Tag("value")]
+    | Annotated[IntRange, Tag("whole")]
+    | Annotated[FloatRange, Tag("real")]
+    | Annotated[Choices[PlainValue], Tag("choices")],
+    Discriminator(_free_kind),
+]
+"""A parameter of [space], which may have any name and any value."""
+
+
+def _in_json(value: object) -> object:
+    if isinstance(value, list):
+        return [_in_json(each) for each in value]
+    if isinstance(value, dict):
+        return {str(key): _in_json(each) for key, each in value.items()}
+    return _plain(value)
+
+
+JsonValue = Annotated[Any, BeforeValidator(_in_json)]
+"""What a parameter of [fixed] may be: a plain value, or a list or a table of such."""
+
 NameSetting: TypeAlias = str | Choices[str]
 """Annotated with `OneOf`."""
 
@@ -350,15 +398,67 @@ class DataSection(_Table):
         return self.split or next((k for k, keys in self._named().items() if keys), "stratified")
 
 
-class ObjectiveSection(_Table):
-    """What a good network is: by which measure it is searched, raced, stopped, shown and tested."""
+class ResourceSection(_Table):
+    """What the length of a trial is counted in, so that coarse stages can be shorter."""
 
+    name: str = Field(
+        min_length=1,
+        description="Epochs, trees, rows: of an estimator a parameter of it, or n_samples.",
+        examples=["max_iter"],
+    )
+    full: Whole = Field(ge=1, description="How much of it a whole trial takes.", examples=[400])
+    least: Whole = _key(1, "How much the shortest trial takes at least.", ge=1)
+
+    @model_validator(mode="after")
+    def _in_order(self) -> ResourceSection:
+        if self.least > self.full:
+            raise ValueError(f"has least = {self.least} above full = {self.full}; exchange the two")
+        return self
+
+
+KINDS_OF_OBJECTIVES = ("estimator", "function", "command")
+"""Those that the file names; without one it is the network."""
+
+WITH_ROWS = ("network", "estimator")
+"""Those that learn from [data]."""
+
+
+class ObjectiveSection(_Table):
+    """What is optimized, and by which measure it is searched, raced, stopped, shown and tested."""
+
+    estimator: str | None = _key(
+        None,
+        "An estimator of scikit-learn, or of its kind, by its import path; absent: the network.",
+        example="sklearn.ensemble.HistGradientBoostingClassifier",
+    )
+    function: str | None = _key(
+        None,
+        "A Python function instead, as MODULE:NAME; MODULE may lie beside the study file.",
+        example="train:objective",
+    )
+    command: Annotated[list[str], Field(min_length=1)] | None = _key(
+        None,
+        "A program instead: its name and its arguments, in which {NAME} is a parameter's value.",
+        example=["python", "train.py", "--lr", "{learning_rate}"],
+    )
     metric: str | None = _key(
         None,
-        f"Of {', '.join(OWN)}, or any scorer of scikit-learn; absent: {DEFAULT['classification']}.",
+        f"Of {', '.join(OWN)}, or any scorer of scikit-learn; absent: {DEFAULT['classification']}. "
+        "Of a function or a command a key of its result.",
         example=DEFAULT["classification"],
     )
+    direction: Direction | None = _key(
+        None,
+        "minimize or maximize; absent: as the metric of this name is known to be.",
+        example="minimize",
+    )
     also: list[str] = _key([], 'Others to record of every trial: ["log_loss", "f1_macro"].')
+    resource: ResourceSection | None = _key(
+        None,
+        "What a trial's length is counted in; absent: every trial is whole, and stages differ in "
+        "ranges only.",
+        example={"name": "max_iter", "full": 400, "least": 25},
+    )
 
     positive: str | None = _key(
         None,
@@ -373,11 +473,43 @@ class ObjectiveSection(_Table):
         "where the metric asks for labels.",
     )
 
+    @property
+    def kind(self) -> str:
+        """What kind of objective it is: the module of `hpsearch.objectives` that knows it."""
+        named = (kind for kind in KINDS_OF_OBJECTIVES if getattr(self, kind) is not None)
+        return next(named, "network")
+
+    @property
+    def learns(self) -> bool:
+        """Whether it learns from rows, which a metric of hpsearch or scikit-learn scores."""
+        return self.kind in WITH_ROWS
+
+    @property
+    def named_measure(self) -> Measure:
+        """What a function or a command is measured by, as the file says.
+
+        Raises:
+            UsageError: nobody knows whether more of it is better.
+        """
+        name = self.metric or "value"
+        known = OWN.get(name)
+        direction = self.direction or (None if known is None else known.direction)
+        if direction is None:
+            raise UsageError(
+                f"nobody knows whether more {name} is better; add "
+                'direction = "maximize" or direction = "minimize"',
+                key="objective",
+            )
+        bounds = known.bounds if known is not None and known.direction == direction else None
+        return Measure(name, direction, bounds or (None, None))
+
     @field_validator("metric", "also")
     @classmethod
-    def _known(cls, given: str | list[str] | None) -> str | list[str] | None:
+    def _known(cls, given: str | list[str] | None, info: ValidationInfo) -> str | list[str] | None:
+        learns = all(info.data.get(kind) is None for kind in ("function", "command"))
         for name in [given] if isinstance(given, str) else given or ():
-            check_metric(name)
+            if learns:
+                check_metric(name)
         return given
 
     @model_validator(mode="after")
@@ -385,6 +517,18 @@ class ObjectiveSection(_Table):
         named = [*filter(None, [self.metric]), *self.also]
         if len(set(named)) < len(named):
             raise ValueError("names a metric twice; once is enough")
+        kinds = [kind for kind in KINDS_OF_OBJECTIVES if getattr(self, kind) is not None]
+        if len(kinds) > 1:
+            raise ValueError(f"has {' and '.join(kinds)}; keep one of them")
+        if not self.learns:
+            self.named_measure  # noqa: B018 - it refuses what nobody knows
+            for name, given in (("positive", self.positive), ("threshold", self.threshold)):
+                if given:
+                    raise ValueError(f"has {name}, which is for classes of rows; remove it")
+        elif self.direction is not None and self.metric is None:
+            raise ValueError("has a direction and no metric; name the metric")
+        if self.kind == "network" and self.resource is not None:
+            raise ValueError("has resource, and the network trains for epochs; remove it")
         return self
 
     def metrics(self, task: Task, classes: Sequence[str | int]) -> tuple[Metric, ...]:
@@ -408,6 +552,11 @@ class ObjectiveSection(_Table):
                 key="metric",
             )
         found = tuple(metric_named(name, task, len(classes), positive) for name in names)
+        if self.direction not in (None, found[0].direction):
+            raise UsageError(
+                f"the metric {found[0].name} is to be {found[0].direction}d; remove direction.",
+                key="direction",
+            )
         if self.threshold and (len(classes) != 2 or found[0].needs != "labels"):
             told = f"the metric {found[0].name} asks for none"
             raise UsageError(
@@ -617,8 +766,18 @@ class StudyFile(_Table):
 
     name: str = Field(min_length=1, max_length=LONGEST_STUDY_NAME, description="The study's name.")
     seed: Whole = _key(0, "Splits, draws and trainings follow from it.", ge=0, lt=2**63)
-    data: DataSection
+    data: DataSection = DataSection()
     objective: ObjectiveSection = ObjectiveSection()
+    fixed: dict[str, JsonValue] = _key(
+        {},
+        "Of an estimator, a function or a command: parameters that are not searched.",
+        example={"early_stopping": False},
+    )
+    space: dict[str, FreeSetting] = _key(
+        {},
+        "Of the same: parameters that are searched, as settings of the network are.",
+        example={"learning_rate": {"low": 1e-3, "high": 0.5, "log": True}},
+    )
     model: ModelSection = ModelSection()
     training: TrainingSection = TrainingSection()
     search: SearchSection = SearchSection()
@@ -631,6 +790,7 @@ class StudyFile(_Table):
 
     @model_validator(mode="after")
     def _consistent(self) -> StudyFile:
+        _check_tables(self)
         if self.name in self.search.prior:
             raise UsageError(
                 f"prior names {self.name!r}, which is this study itself; remove it", key="prior"
@@ -650,8 +810,18 @@ class StudyFile(_Table):
                     raise SpaceError(f"points of {name}: {error}", key="points") from None
         return self
 
+    @property
+    def resource(self) -> Resource:
+        """What a trial's length is counted in."""
+        if self.objective.kind == "network":
+            return Resource("epochs", self.training.epochs)
+        given = self.objective.resource
+        return Resource() if given is None else Resource(given.name, given.full, given.least)
+
     def settings(self) -> dict[str, Any]:
         """Every setting, by name, as the file gives it; a table of class weights is none."""
+        if self.objective.kind != "network":
+            return {**self.fixed, **self.space}
         given = {
             name: getattr(section, name)
             for section in (self.data, self.model, self.training)
@@ -697,50 +867,94 @@ class StudyFile(_Table):
         Raises:
             UsageError: a value or a range leaves its limits, or a condition can never hold.
         """
-        return _space(self.settings())
+        return _space(self.settings(), SETTINGS if self.objective.kind == "network" else {})
 
-    def fixed(self) -> dict[str, Value]:
+    def fixed_settings(self) -> dict[str, Value]:
         """The values of all settings outside of the search, but for the epochs.
 
         A searched setting is listed too, with its default: the value it takes where its condition
         does not hold.
         """
+        settings = self.settings().items()
+        if self.objective.kind != "network":
+            return {name: value for name, value in settings if not isinstance(value, _Searched)}
         return {
             name: SETTINGS[name].default if isinstance(value, _Searched) else value
-            for name, value in self.settings().items()
+            for name, value in settings
             if name != "epochs"
         }
 
     def configuration(self, searched: Mapping[str, Value]) -> dict[str, Value]:
         """All settings of a training but for the epochs: those searched, and those fixed."""
-        return self.fixed() | dict(searched)
+        return self.fixed_settings() | dict(searched)
 
 
-def _space(settings: Mapping[str, Any]) -> Space:
+def _check_tables(study: StudyFile) -> None:
+    """Refuse tables that are another kind of objective's.
+
+    Raises:
+        UsageError: there is one.
+    """
+    kind = study.objective.kind
+    given = {name for name, value in study if value != StudyFile.model_fields[name].default}
+    if study.objective.learns and "data" not in study.model_fields_set:
+        raise UsageError("'data' is missing")
+    if not study.objective.learns and "data" in given:
+        raise UsageError(f"[data] is for rows to learn from, and a {kind} has none", key="data")
+    foreign = ("fixed", "space") if kind == "network" else ("model", "training")
+    for table in foreign:
+        if table in given:
+            raise UsageError(
+                f"[{table}] is for an estimator, a function or a command; the settings of the "
+                "network stand in [model] and [training]"
+                if kind == "network"
+                else f"[{table}] is the network's, and the objective is a {kind}; write its "
+                "parameters into [space] and [fixed]",
+                key=table,
+            )
+    for name in study.space:
+        if name in study.fixed:
+            raise UsageError(f"{name} stands in [fixed] and in [space]; keep one of them", key=name)
+    if kind != "network" and study.search.total_flops is not None:
+        raise UsageError(
+            f"total_flops counts the operations of the network, and the objective is a {kind}; "
+            "use seconds or trials",
+            key="total_flops",
+        )
+    if not study.resource.name and study.search.total_epochs is not None:
+        raise UsageError(
+            "total_epochs counts what trials are long, and the objective has no resource; use "
+            "trials, or add resource",
+            key="total_epochs",
+        )
+
+
+def _space(settings: Mapping[str, Any], known: Mapping[str, Setting]) -> Space:
     parameters: dict[str, Parameter] = {}
     conditions: dict[str, Condition] = {}
     for name, setting in settings.items():
         if not isinstance(setting, _Searched):
-            SETTINGS[name].check(name, setting)
+            if name in known:
+                known[name].check(name, setting)
             continue
-        condition = _condition(name, setting.when, settings)
+        condition = _condition(name, setting.when, settings, known)
         if condition == "never":
             continue
-        parameters[name] = _parameter(name, setting)
+        parameters[name] = _parameter(name, setting, known.get(name))
         if isinstance(condition, Condition):
             conditions[name] = condition
     return Space(parameters, conditions)
 
 
-def _parameter(name: str, setting: _Searched) -> Parameter:
-    if isinstance(setting, Choices):
+def _parameter(name: str, setting: _Searched, known: Setting | None) -> Parameter:
+    if isinstance(setting, Choices) and known is not None:
         for value in setting.choices:
-            SETTINGS[name].check(name, value)
+            known.check(name, value)
     try:
         if isinstance(setting, Choices):
             return Categorical(setting.choices)
         assert isinstance(setting, IntRange | FloatRange)
-        limits = SETTINGS[name].limits
+        limits = (-math.inf, math.inf) if known is None else known.limits
         assert limits is not None
         if isinstance(setting, IntRange):
             return Int(setting.low, setting.high, setting.log, setting.step, limits)
@@ -750,7 +964,10 @@ def _parameter(name: str, setting: _Searched) -> Parameter:
 
 
 def _condition(
-    name: str, when: Mapping[str, tuple[Value, ...]], settings: Mapping[str, Any]
+    name: str,
+    when: Mapping[str, tuple[Value, ...]],
+    settings: Mapping[str, Any],
+    known: Mapping[str, Setting],
 ) -> Condition | Literal["always", "never"]:
     if not when:
         return "always"
@@ -774,7 +991,9 @@ def _condition(
             ) from None
         return Condition(parent, chosen)
     try:
-        typed = tuple(SETTINGS[parent].own(parent, value) for value in values)
+        typed = tuple(
+            known[parent].own(parent, value) if parent in known else value for value in values
+        )
     except UsageError as error:
         raise SpaceError(f"{name}: when has {error}", key=name) from None
     if isinstance(other, _Searched):

@@ -6,13 +6,11 @@
 
 from __future__ import annotations
 
-import os
-import socket
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from statistics import fmean, median
-from typing import Any, TypeAlias
+from typing import TypeAlias
 
 import numpy as np
 
@@ -20,19 +18,18 @@ from hpsearch.data import DataHandle, Fold, Preprocessor
 from hpsearch.data.target import Scale
 from hpsearch.metrics import DEFAULT, OWN, POSITIVE, Metric, Task, metric_named
 from hpsearch.nn import EpochRecord, Network, NetworkConfig, TrainingResult, train
+from hpsearch.outcome import Outcome, here
 from hpsearch.space import Value
-from hpsearch.training.diagnosis import Finding, diagnose
+from hpsearch.training.diagnosis import diagnose
 from hpsearch.training.scoring import EpochScore, values
 from hpsearch.training.specification import TrainingSpecification
 from hpsearch.training.targets import Targets
 
 __all__ = [
     "Job",
-    "JobResult",
     "Predictions",
     "Refit",
     "RefitJob",
-    "machine_of",
     "predictions_job",
     "refit_job",
     "train_folds",
@@ -68,48 +65,6 @@ class Job:
     positive: int = POSITIVE
 
 
-@dataclass(frozen=True)
-class JobResult:
-    """What a training came to; of its scores greater is better, whatever the metric.
-
-    Attributes:
-        score: of the validation part, the mean over the folds. Always finite: a training that was
-            stopped as known bad counts like the best constant predictor, much as in Bergstra and
-            Bengio (2012).
-        complete: False when the training was stopped as known bad.
-        why_stopped: "finished", "early stopping", "diverged", "not finite" or "stopped".
-        curve: the score after each epoch; the mean over the folds. Of a metric that is too dear for
-            every epoch the last one that was computed; see `EpochScore`.
-        losses: training loss after each epoch.
-        validation_losses: validation loss after each epoch.
-        best_epoch: the epoch of the best score, the median over the folds.
-        fold_scores: the score of each fold.
-        seconds: time that it took.
-        test_score: of the test part, where the job asks for it; that of the best constant predictor
-            if not complete.
-        worker: who trained it: the machine's name and the process's number.
-        findings: what was wrong with it, if anything: on the first fold, or on the bad one.
-        snapshots: of that fold's training, in terms of JSON; see `Trace.document`.
-        also: the values, by name and in their own units, of the metrics recorded beside; the means
-            over the folds, and none if not complete.
-    """
-
-    score: float
-    complete: bool
-    why_stopped: str
-    curve: tuple[float, ...]
-    losses: tuple[float, ...]
-    validation_losses: tuple[float, ...]
-    best_epoch: int
-    fold_scores: tuple[float, ...]
-    seconds: float
-    test_score: float | None = None
-    worker: str = ""
-    findings: tuple[Finding, ...] = ()
-    snapshots: Mapping[str, Any] | None = None
-    also: Mapping[str, float] = field(default_factory=dict)
-
-
 _Labels: TypeAlias = tuple[np.ndarray, np.ndarray | None]
 """Class codes, or a quantity (n,), and how much each of them counts."""
 
@@ -122,7 +77,7 @@ Stop = Callable[[], bool]
 
 def train_job(
     job: Job, stop: Stop | None = None, *, on_trained: Callable[[Fold, Network], None] | None = None
-) -> JobResult:
+) -> Outcome:
     """Train and score one configuration on every fold of its data; a pure function of the job."""
     spec = TrainingSpecification.of(job.configuration, epochs=job.epochs)
     data, kind, variance = job.data, spec.preprocessing, spec.variance
@@ -142,16 +97,7 @@ def train_job(
         on_trained=on_trained,
         class_weights=job.class_weights,
     )
-    return replace(result, worker=f"{socket.gethostname()} {os.getpid()}")
-
-
-def machine_of(worker: str) -> str:
-    """The machine of a worker that `JobResult` names.
-
-    >>> machine_of("node-7 4321")
-    'node-7'
-    """
-    return worker.rsplit(" ", 1)[0]
+    return replace(result, worker=here())
 
 
 @dataclass(frozen=True)
@@ -159,7 +105,7 @@ class Predictions:
     """What a configuration, trained once more, says of the validation rows.
 
     Attributes:
-        score: as in `JobResult`.
+        score: as in `Outcome`.
         complete: likewise.
         predictions: of each fold, in the order of its rows: probabilities (n_validation,
             n_classes) float32, or a quantity (n_validation,).
@@ -204,7 +150,7 @@ def train_folds(
     test: Callable[[int], tuple[np.ndarray, np.ndarray, np.ndarray | None]] | None = None,
     on_trained: Callable[[Fold, Network], None] | None = None,
     class_weights: tuple[float, ...] | None = None,
-) -> JobResult:
+) -> Outcome:
     """Train one network a fold, one after the other, until one of them is known to be bad.
 
     Args:
@@ -291,7 +237,7 @@ def train_folds(
             right=right[0] if complete else None,
         )
     )
-    return JobResult(
+    return Outcome(
         score=fmean(scores),
         complete=complete,
         why_stopped=last.why_stopped,

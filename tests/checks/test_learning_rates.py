@@ -9,9 +9,10 @@ import pytest
 from hpsearch.checks.context import CheckContext
 from hpsearch.checks.rates import RateRange, learning_rates, range_verdict, sweep
 from hpsearch.data import Fold, Preprocessor
+from hpsearch.outcome import Outcome
 from hpsearch.study_file import parse_study_file
 from hpsearch.study_file.data import study_data
-from hpsearch.training.jobs import JobResult, train_folds
+from hpsearch.training.jobs import train_folds
 from hpsearch.training.specification import TrainingSpecification
 
 pytestmark = pytest.mark.slow
@@ -28,7 +29,7 @@ class Trained:
         dataset, [split] = study_data(study.data, study.seed)
         space = study.search_space()
         middle = space.from_unit([0.5] * len(space.parameters))
-        self.configuration = study.fixed() | middle
+        self.configuration = study.fixed_settings() | middle
         self.epochs, self.classes = study.training.epochs, len(dataset.classes)
         self.context = CheckContext.of(
             dataset, split, self.configuration, epochs=self.epochs, seed=0
@@ -42,7 +43,7 @@ class Trained:
             dataset.y[split.validation],
         )
 
-    def at(self, rate: float) -> JobResult:
+    def at(self, rate: float) -> Outcome:
         """Train as long as the study does, with another seed than the sweep had."""
         spec = TrainingSpecification.of(
             self.configuration | {"learning_rate": rate}, epochs=self.epochs

@@ -69,7 +69,7 @@ def grid_of(file: StudyFile, more: int = 0) -> list[dict[str, object]]:
 
 
 def flops(file: StudyFile, points: list[dict[str, object]], epochs: int) -> float:
-    return sum(training_flops(file.fixed() | p, SHAPE, epochs=epochs) for p in points)  # type: ignore[operator]
+    return sum(training_flops(file.fixed_settings() | p, SHAPE, epochs=epochs) for p in points)  # type: ignore[operator]
 
 
 @pytest.fixture(autouse=True)

@@ -336,7 +336,7 @@ def test_a_network_that_diverged_in_its_last_training_is_called_so(
     def diverges(job: RefitJob, stop: Any = None) -> Refit:
         return replace(refit_job(job), diverged=True)
 
-    monkeypatch.setattr("hpsearch.engine.refit.refit_job", diverges)
+    monkeypatch.setattr("hpsearch.objectives.refit.refit_job", diverges)
     summary = run_study(study(random_table, training=RATE), storage=db)
     assert sum(isinstance(job, RefitJob) for job in here.jobs) == 3
     assert summary.diverged

@@ -17,8 +17,8 @@ from hpsearch.engine import runner as engine
 from hpsearch.engine.ensemble import Ensemble, make_ensemble
 from hpsearch.engine.executors.processes import process_pool
 from hpsearch.engine.lease import Lease, seconds_spent
-from hpsearch.engine.refit import refit_all
 from hpsearch.errors import RunError, UnknownNameError, UsageError
+from hpsearch.objectives.refit import refit_all
 from hpsearch.storage import load_model_bytes, load_study, open_storage
 from hpsearch.study_file import StudyFile, parse_study_file
 from hpsearch.training.jobs import Job, RefitJob, refit_job
@@ -157,8 +157,8 @@ def test_another_joins_for_one_whose_last_training_diverges(
     finish(here, db)
     best = make_ensemble("s", 1, storage=db).members[0].configuration
 
-    def refit_but_the_best(run: Any, plans: Any, what: str) -> Any:
-        done = refit_all(run, plans, what)
+    def refit_but_the_best(run: Any, rows: Any, plans: Any, what: str) -> Any:
+        done = refit_all(run, rows, plans, what)
         return [
             (replace(refit, diverged=configuration == best), attempts)
             for (configuration, _), (refit, attempts) in zip(plans, done, strict=True)

@@ -9,10 +9,11 @@ from typing import Any
 
 import pytest
 
-from hpsearch.engine import ensemble, refit, run_study
+from hpsearch.engine import ensemble, run_study
 from hpsearch.engine.ensemble import make_ensemble
 from hpsearch.engine.jobs import Attempts
 from hpsearch.errors import RunError
+from hpsearch.objectives import refit
 from hpsearch.study_file import StudyFile, parse_study_file
 from hpsearch.training.jobs import Job, RefitJob, predictions_job, refit_job
 

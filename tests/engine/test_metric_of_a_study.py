@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import json
-from hashlib import sha256
 from pathlib import Path
 
 import numpy as np
@@ -12,16 +10,18 @@ import pytest
 from here import Here
 from sklearn import metrics as sk
 
-from hpsearch.data import load_dataset, make_splits, write_store
+from hpsearch.data import load_dataset, make_splits
 from hpsearch.engine import run_study
 from hpsearch.engine.ensemble import make_ensemble
-from hpsearch.engine.reuse import _version, job_digest
 from hpsearch.engine.summary import Summary, summarize
 from hpsearch.engine.tested import SeenClasses
 from hpsearch.errors import StudyFileError, UsageError
 from hpsearch.metrics import metric_named
+from hpsearch.objectives.network import NetworkObjective
+from hpsearch.objectives.rows import Rows
 from hpsearch.plots import read_view
 from hpsearch.report.note import note_markdown
+from hpsearch.search.base import Slot
 from hpsearch.storage import load_model_bytes, load_study, open_storage, study_names
 from hpsearch.study_file import StudyFile, parse_study_file
 from hpsearch.training.jobs import Job, RefitJob
@@ -173,26 +173,16 @@ def test_a_study_file_names_metrics_that_there_are(objective: str, sentence: str
         study(objective)
 
 
-def test_the_default_metric_changes_no_digest(tmp_path: Path) -> None:
-    """Results of studies that are older than other metrics are taken over."""
+def test_what_is_recorded_of_a_training_is_part_of_its_digest() -> None:
     data = load_dataset("iris")
-    file = study("")
-    handle = write_store(tmp_path, data, make_splits(data.y, seed=0))
-    job = Job(handle, {"width": 4}, 1, 2)
-    split = file.data.model_dump(include={"limit", "test", "validation", "folds"})
-    old = {
-        "version": _version(),
-        "data": "print",
-        "split": [split, 3],
-        "configuration": {"width": 4},
-        "seed": 1,
-        "epochs": 2,
-    }
-    text = json.dumps(old, sort_keys=True)
-    assert job_digest(file, "print", job) == sha256(text.encode()).hexdigest()[:32]
-    others = [Job(handle, {"width": 4}, 1, 2, metric="log_loss")]
-    others += [Job(handle, {"width": 4}, 1, 2, also=("log_loss",))]
-    assert len({job_digest(file, "print", one) for one in (job, *others)}) == 3
+    splits = make_splits(data.y, seed=0)
+    slot = Slot(0, 0, {"width": 4}, 1, 2)
+    digests = set()
+    for objective in ("", 'metric = "log_loss"', 'also = ["log_loss"]', 'metric = "accuracy"'):
+        file = study(objective)
+        metrics = file.objective.metrics(data.task, data.classes)
+        digests.add(NetworkObjective(file, Rows(file, data, splits, metrics)).digest(slot))
+    assert len(digests) == 3  # accuracy is what it is measured by where nothing is said
 
 
 def test_where_all_trainings_are_measured_on_rare_cases_the_constant_is_beside(

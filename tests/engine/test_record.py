@@ -10,11 +10,11 @@ import pytest
 
 from hpsearch.engine import record
 from hpsearch.metrics import ACCURACY, Measure
+from hpsearch.outcome import Outcome
 from hpsearch.search.base import RACE, Chosen, Motive, Move, Result, Stage, StageKind
 from hpsearch.space import Categorical, Float, Int, Space
 from hpsearch.storage import WriteBehindStorage, load_epochs
 from hpsearch.training.diagnosis import Finding
-from hpsearch.training.jobs import JobResult
 
 WHOLE = Space(
     {"rate": Float(1e-4, 1.0, log=True), "width": Int(8, 64), "act": Categorical(("a", "b"))}
@@ -32,10 +32,10 @@ STAGE = Stage(
     seed=0,
     propose=lambda index, _: {"rate": 0.02, "width": 16 + index, "act": "b"},
 )
-GOOD = JobResult(
+GOOD = Outcome(
     0.75, True, "finished", (0.5, 0.75), (1.0, 0.6), (1.1, 0.9), 2, (0.75,), 1.5, 0.7, "here 4"
 )
-BAD = JobResult(0.5, False, "not finite", (), (), (), 0, (0.5,), 0.1)
+BAD = Outcome(0.5, False, "not finite", (), (), (), 0, (0.5,), 0.1)
 SEEN = replace(
     GOOD,
     findings=(
@@ -76,7 +76,7 @@ def test_a_running_trial_says_what_is_to_be_done(study: optuna.Study) -> None:
 @pytest.mark.parametrize(
     ("result", "state"), [(GOOD, "COMPLETE"), (BAD, "PRUNED"), (SEEN, "COMPLETE")]
 )
-def test_a_result_comes_back_as_it_went(study: optuna.Study, result: JobResult, state: str) -> None:
+def test_a_result_comes_back_as_it_went(study: optuna.Study, result: Outcome, state: str) -> None:
     record.finish_trial(study._storage, begin(study, 1), result, ACCURACY)
     [trial] = study.trials
     assert trial.state.name == state
@@ -146,7 +146,7 @@ def test_a_winner_past_the_end_of_the_range_may_race(
 
 
 def test_folds_are_kept_apart(study: optuna.Study) -> None:
-    folds = JobResult(0.7, True, "finished", (0.7,), (1.0,), (1.1,), 1, (0.6, 0.8), 0.1)
+    folds = Outcome(0.7, True, "finished", (0.7,), (1.0,), (1.1,), 1, (0.6, 0.8), 0.1)
     record.finish_trial(study._storage, begin(study), folds, ACCURACY)
     [trial] = study.trials
     assert trial.user_attrs["fold_scores"] == [0.6, 0.8]

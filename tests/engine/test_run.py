@@ -21,7 +21,7 @@ import pytest
 from here import Here
 from threadpoolctl import threadpool_info, threadpool_limits
 
-from hpsearch.engine import dispatch, record, run_study
+from hpsearch.engine import record, run_study
 from hpsearch.engine import runner as engine
 from hpsearch.engine.budget import plan_search
 from hpsearch.engine.ensemble import make_ensemble
@@ -38,12 +38,14 @@ from hpsearch.engine.executors.processes import process_pool
 from hpsearch.engine.lease import Lease
 from hpsearch.engine.summary import Summary, summarize
 from hpsearch.errors import RunError, StorageError, UsageError
+from hpsearch.objectives.network import NetworkObjective
+from hpsearch.outcome import Outcome
 from hpsearch.search import guided
 from hpsearch.search.base import Motive
 from hpsearch.storage import load_model_bytes, load_study, open_storage, study_names
 from hpsearch.storage.pending import Pending
 from hpsearch.study_file import StudyFile, parse_study_file
-from hpsearch.training.jobs import Job, JobResult, RefitJob, train_job
+from hpsearch.training.jobs import Job, RefitJob, train_job
 from hpsearch.training.model import Model
 
 TEXT = """
@@ -259,7 +261,7 @@ def test_a_stage_begins_while_the_last_slots_of_the_one_before_train(
     slow, begun = stage.slot(stage.slots - 1), threading.Event()
     order: list[tuple[int, int]] = []
 
-    def waits(job: Job, stopped: Callable[[], bool]) -> JobResult:
+    def waits(job: Job, stopped: Callable[[], bool]) -> Outcome:
         assert job.seed != slow.seed or begun.wait(60)
         return train_job(job, stopped)
 
@@ -271,7 +273,7 @@ def test_a_stage_begins_while_the_last_slots_of_the_one_before_train(
                 if killed:
                     raise KeyboardInterrupt
 
-    monkeypatch.setattr(dispatch, "train_job", waits)
+    monkeypatch.setattr(NetworkObjective, "work", staticmethod(waits))
     other = f"sqlite:///{tmp_path / 'other.db'}"
     with ThreadPoolExecutor(3) as executor:
         if killed:
@@ -716,7 +718,7 @@ def test_a_search_that_makes_no_sense_leaves_no_study_behind(here: Here, db: str
 
 def test_a_study_without_trials_may_still_be_changed(here: Here, db: str) -> None:
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("hpsearch.engine.run.write_store", fail_at_once)
+        patch.setattr("hpsearch.objectives.rows.write_store", fail_at_once)
         with pytest.raises(OSError, match="no space"):
             run_study(study(), storage=db)
     assert study_names(open_storage(db)) == ["s"]

@@ -77,14 +77,14 @@ def test_every_setting_can_be_a_value_a_range_or_choices() -> None:
         "class_weight": Categorical(("none", "balanced")),
         "batch_size": Int(16, 256, log=True, limits=SETTINGS["batch_size"].limits),
     }
-    assert study.fixed()["width"] == 32
-    assert study.fixed()["learning_rate"] == 0.1
+    assert study.fixed_settings()["width"] == 32
+    assert study.fixed_settings()["learning_rate"] == 0.1
 
 
 def test_class_weights_may_be_a_table_by_label() -> None:
     study = parse_study_file(SMALLEST + "\n[training.class_weight]\nb = 3\n10 = 0.5")
     assert study.class_weights(["a", "b", 10]) == (1.0, 3.0, 0.5)
-    assert study.fixed()["class_weight"] == "none"
+    assert study.fixed_settings()["class_weight"] == "none"
     assert "class_weight" not in study.search_space().parameters
     assert parse_study_file(SMALLEST).class_weights(["a"]) is None
     with pytest.raises(UsageError, match="names the label 'b', of no row; did you mean 'B'"):
@@ -125,7 +125,7 @@ def test_fixed_settings_and_any_draw_make_a_recipe() -> None:
     study = parse_study_file(SMALLEST)
     space = study.search_space()
     draw = space.from_unit([0.5] * len(space.parameters))
-    spec = TrainingSpecification.of(study.fixed() | draw, epochs=3)
+    spec = TrainingSpecification.of(study.fixed_settings() | draw, epochs=3)
     assert spec.network.hidden_layer_sizes == (draw["width"],) * int(str(draw["depth"]))
 
 

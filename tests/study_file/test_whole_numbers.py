@@ -47,7 +47,7 @@ def grid(text: str, points: str) -> list[dict[str, Any]]:
 )
 def test_a_whole_number_may_be_written_as_a_float(text: str, name: str, value: Any) -> None:
     file = study(text)
-    found = file.search_space().parameters.get(name, file.fixed()[name])
+    found = file.search_space().parameters.get(name, file.fixed_settings()[name])
     if isinstance(found, Categorical):
         kinds = {type(choice) for choice in found.choices}
         assert kinds == ({float} if name == "learning_rate" else {int})

@@ -6,8 +6,9 @@ from collections.abc import Iterable, Sequence
 
 from hpsearch.data import Dataset
 from hpsearch.engine.jobs import ATTEMPTS, run_jobs
-from hpsearch.engine.runner import Run
+from hpsearch.engine.objective import Run
 from hpsearch.metrics.labels import POSITIVE
+from hpsearch.objectives.rows import Rows
 from hpsearch.search.base import Configuration, slot_seed
 from hpsearch.training.jobs import Refit, RefitJob, refit_job
 from hpsearch.training.model import Member, Model
@@ -17,12 +18,16 @@ __all__ = ["model_of", "refit_all"]
 
 
 def refit_all(
-    run: Run, chosen: Sequence[tuple[Configuration, int]], what: str
+    run: Run,
+    rows: Rows,
+    chosen: Sequence[tuple[Configuration, int]],
+    what: str,
 ) -> list[tuple[Refit, int]]:
     """Train configurations on training and validation data together, each with the same seed.
 
     Args:
-        run: of the study, whose settings hold for what a configuration leaves open.
+        run: of the study.
+        rows: what they learn from.
         chosen: configurations and their epochs.
         what: what such a training is called in a message.
 
@@ -32,19 +37,20 @@ def refit_all(
     Raises:
         HpsearchError: a training is impossible, or broke three times.
     """
+    study, weights = rows.study, rows.study.class_weights(rows.dataset.classes)
     done: dict[int, tuple[Refit, int]] = {}
     for attempt in range(ATTEMPTS):
         # Again with another seed if it diverges: the training loss tells, not the test part.
         left = [k for k in range(len(chosen)) if k not in done or done[k][0].diverged]
         # The same rule as for every slot; no stage has this index.
-        seed = slot_seed(run.study.seed, 2**31, attempt)
+        seed = slot_seed(study.seed, 2**31, attempt)
         jobs = []
         for k in left:
             configuration, epochs = chosen[k]
-            settings = run.study.configuration(configuration)
-            stop_after = _stop_after(run, configuration, epochs)
-            jobs.append(RefitJob(run.data, settings, seed, epochs, stop_after, run.class_weights))
-        refits = run_jobs(run.jobs(refit_job, last=True), jobs, what)
+            settings = study.configuration(configuration)
+            stop_after = _stop_after(run, rows, configuration, epochs)
+            jobs.append(RefitJob(rows.handle, settings, seed, epochs, stop_after, weights))
+        refits = run_jobs(run.jobs(refit_job, longer=rows.last_takes), jobs, what)
         for k, refit in zip(left, refits, strict=True):
             done[k] = refit, attempt + 1
     return [done[k] for k in range(len(chosen))]
@@ -80,9 +86,9 @@ def model_of(
     )
 
 
-def _stop_after(run: Run, configuration: Configuration, epochs: int) -> int | None:
+def _stop_after(run: Run, rows: Rows, configuration: Configuration, epochs: int) -> int | None:
     """With early stopping, the epoch that its own trainings found best, on average."""
-    if run.study.training.patience is None:
+    if rows.study.training.patience is None:
         return None
     best = [
         trial.user_attrs["best_epoch"]

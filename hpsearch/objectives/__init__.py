@@ -1,0 +1,29 @@
+"""The kinds of objectives, a module each: what `hpsearch.engine.objective` asks of all of them."""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from hpsearch.engine.objective import Objective
+    from hpsearch.engine.runner import Runner
+    from hpsearch.study_file import StudyFile
+
+__all__ = ["open_objective"]
+
+
+def open_objective(runner: Runner, study: StudyFile, *, tested: bool = False) -> Objective:
+    """The objective of a study, of the kind that its file asks for.
+
+    Args:
+        runner: reads its data.
+        study: the study file.
+        tested: whether every trial is scored on test rows too, as a comparison of searches asks.
+
+    Raises:
+        HpsearchError: its data cannot be used, or there is no such function, program or estimator.
+    """
+    module = import_module(f"{__name__}.{study.objective.kind}")
+    objective: Objective = module.open_objective(runner, study, tested)
+    return objective
