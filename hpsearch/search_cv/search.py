@@ -12,6 +12,7 @@ import numpy as np
 from sklearn.base import is_classifier
 from sklearn.model_selection._search import BaseSearchCV
 from sklearn.utils import check_random_state
+from sklearn.utils.metaestimators import available_if
 
 from hpsearch.errors import NoWinnerError, UnknownNameError, UsageError, shown
 from hpsearch.search import make_strategy
@@ -158,6 +159,21 @@ class CoarseToFineSearchCV(BaseSearchCV):  # type: ignore[misc]
         super().fit(X, y, **params)
         if hasattr(self, "best_score_") and self.race and not callable(self.refit):
             self.best_score_ = self._winner.mean
+        return self
+
+    @available_if(lambda search: hasattr(search.estimator, "set_output"))  # type: ignore[untyped-decorator]
+    def set_output(self, *, transform: str | None = None) -> Self:
+        """Have the estimator put out frames, as `RandomizedSearchCV` cannot.
+
+        Args:
+            transform: ``default``, ``pandas``, ``polars``, or None to leave it as it is.
+
+        Returns:
+            The search.
+        """
+        for each in (self.estimator, getattr(self, "best_estimator_", None)):
+            if each is not None:
+                each.set_output(transform=transform)
         return self
 
     def _run_search(self, evaluate_candidates: Any, *, callback_ctx: Any = None) -> None:
