@@ -209,7 +209,7 @@ if __name__ == "__main__":
         settings = {"trials": trials, "epochs": epochs, "seed": 0}
         stage = make_strategy("random", study.search_space(), **settings).next_stage([])
         slots = [stage.slot(index) for index in range(trials)]
-        jobs = [Job(data, study.fixed_settings() | dict(s.configuration), s.seed, epochs) for s in slots]
+        jobs = [Job(data, study.configuration(s.configuration), s.seed, epochs) for s in slots]
         with multiprocessing.get_context("fork").Pool(int(sys.argv[1])) as pool:
             print(max(o.score for o in pool.map(train_job, jobs, chunksize=1)))
 """

@@ -11,7 +11,70 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from hpsearch.training.diagnosis import Finding
 
-__all__ = ["Outcome", "here", "machine_of"]
+__all__ = [
+    "Outcome",
+    "Place",
+    "ProcessDiedError",
+    "TrialFailedError",
+    "TryAgainError",
+    "here",
+    "machine_of",
+]
+
+
+class TrialFailedError(Exception):
+    """A trial came to nothing, and would come to nothing again.
+
+    Args:
+        sentence: what was wrong.
+        tail: the last lines that a program wrote.
+    """
+
+    def __init__(self, sentence: str, tail: str = "") -> None:
+        super().__init__(sentence, tail)
+        self.sentence, self.tail = sentence, tail
+
+    def __str__(self) -> str:
+        return self.sentence
+
+
+class ProcessDiedError(Exception):
+    """A process ended while it did a job; which may be nobody's fault.
+
+    Args:
+        code: the process's exit code, negative for a signal; None if nobody knows.
+
+    >>> print(ProcessDiedError(-9))
+    the process died (signal 9); killed, or out of memory
+    """
+
+    whose = "process"
+
+    def __init__(self, code: int | None) -> None:
+        super().__init__(code)
+        self.code = code
+
+    def __str__(self) -> str:
+        how = f" (signal {-self.code})" if self.code and self.code < 0 else ""
+        how = how or ("" if self.code is None else f" (exit code {self.code})")
+        return f"the {self.whose} died{how}; killed, or out of memory"
+
+
+class TryAgainError(Exception):
+    """A trial asks to be tried again; it is nobody's fault, and no attempt of its three."""
+
+
+@dataclass(frozen=True)
+class Place:
+    """Where the files are that a job needs; the folder is there as long as its driver waits for it.
+
+    Attributes:
+        folder: an absolute path.
+        fingerprint: the folder in it, named after what it holds.
+    """
+
+    folder: str
+    fingerprint: str
 
 
 @dataclass(frozen=True)

@@ -222,6 +222,8 @@ def setting_text(setting: Any, *, scale: bool = True) -> str:
         return value_text(known)
     if "choices" in known:
         return ", ".join(map(value_text, known["choices"]))
+    if "low" not in known:  # a table of another kind
+        return settings_text(known)
     step = known.get("step")
     steps = "" if step in (None, 1) else f", in steps of {value_text(step)}"
     log = " (log scale)" if scale and known.get("log") else ""
@@ -241,6 +243,10 @@ def result_sentence(summary: Summary) -> str:
         if summary.verdict(b) is not None
     )
     reached = f"{summary.validation:.4g}"
+    seeds = len(summary.validation_scores)
+    if summary.finished and not summary.learns:
+        over = f", the mean of {seeds} trials with seeds of their own" if seeds > 1 else ""
+        return f"The winner of {count} has a {measure.title} of {reached}{over}."
     if summary.test is None:
         tested = "; the winner is not tested yet" if summary.strategy else ""
         return f"The {summary.extreme} of {count} so far is {reached}{beside}{tested}."
@@ -250,7 +256,6 @@ def result_sentence(summary: Summary) -> str:
         within = f" (95% interval {low} to {high})"
     if summary.useless:
         beside += f" ({summary.useless})"
-    seeds = len(summary.validation_scores)
     over = f"mean of {seeds} seeds" if seeds > 1 else "one training"
     rows = f"{summary.test_rows} rows"
     does = (
@@ -273,7 +278,7 @@ def winner_line(summary: Summary) -> str:
     """The settings of the winner, or of the best trial so far."""
     if summary.best is None:
         return ""
-    who = "The winner's settings" if summary.test_rows else "The best trial's settings"
+    who = "The winner's settings" if summary.finished else "The best trial's settings"
     return f"{who}: {settings_text(summary.best)}"
 
 
@@ -288,6 +293,8 @@ def scores(summary: Summary) -> Iterator[Score]:
     seeds, std = len(summary.validation_scores), summary.validation_std
     remark = (
         "one training, chosen for its score: expect less on new data"
+        if summary.learns
+        else "one trial, chosen for its score"
         if seeds < 2 or std is None
         else f"mean of {seeds} seeds, standard deviation {text(std)}"
     )
@@ -343,17 +350,19 @@ def beside(summary: Summary) -> str:
 
 def stages_table(summary: Summary) -> Table:
     """Each stage with its size and best score."""
+    long = [summary.resource] if summary.resource else []
     rows = [
         (
             stage.name,
             str(stage.slots) if stage.done == stage.slots else f"{stage.done}/{stage.slots}",
-            str(stage.epochs),
+            *([str(stage.epochs)] if long else []),
             summary.measure.text(stage.best),
         )
         for stage in summary.stages
     ]
+    best = "best validation" if summary.learns else "best"
     caption = f"{summary.study}: {summary.strategy}, {len(summary.rows)} trials"
-    return Table(caption, ("stage", "trials", "epochs", "best validation"), rows)
+    return Table(caption, ("stage", "trials", *long, best), rows)
 
 
 def moves(summary: Summary) -> list[MoveText]:
@@ -378,11 +387,12 @@ def best_trials(summary: Summary) -> Table | None:
         return None
     names = list(dict.fromkeys(name for row in rows for name in row.configuration))
     ours = any(row.stage for row in rows)
-    winner = summary.winner
+    winner, long = summary.winner, [summary.resource] if ours and summary.resource else []
     body = [
         [
             f"{row.number} (winner)" if row.number == winner else str(row.number),
-            *([str(row.stage or ""), "" if row.epochs is None else str(row.epochs)] * ours),
+            *([str(row.stage or "")] * ours),
+            *(["" if row.epochs is None else str(row.epochs)] * bool(long)),
             "" if row.score is None else f"{row.score:.4g}",
             *(cell_text(row.configuration, name) for name in names),
         ]
@@ -392,7 +402,7 @@ def best_trials(summary: Summary) -> Table | None:
     caption = f"Best trials{' by their single scores' if winner is None else ''}: {of}"
     if winner is not None:
         caption += "; the winner first, then by single scores"
-    known = ["stage", "epochs"] if ours else []
+    known = [*["stage"] * ours, *long]
     return Table(caption, ["trial", *known, summary.score_name, *names], body)
 
 

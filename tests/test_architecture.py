@@ -17,21 +17,21 @@ PACKAGE = Path(hpsearch.__file__).parent
 LAYERS = [
     ["cli", "__main__"],
     ["dashboard", "lab"],
-    ["report"],
+    ["report", "export"],
     ["plots"],
     ["wording"],
     ["compare", "advice", "search_cv"],
     ["engine", "objectives"],
     ["checks"],
     ["storage"],
-    ["training", "estimators", "outcome"],
+    ["training", "estimators", "outcome", "trials"],
     ["study_file"],
     ["search"],
     ["space"],
     ["data"],
     ["nn"],
     ["metrics"],
-    ["errors", "setting", "shapes", "shipped", "writing"],
+    ["errors", "file_names", "setting", "shapes", "shipped", "writing"],
 ]
 """From the top of the house to its ground; a module imports from its own floor or from below."""
 

@@ -17,6 +17,9 @@ HEAVY = [
     "scipy",
     "pyarrow",
     "optuna_dashboard",
+    "mlflow",
+    "onnx",
+    "tensorboard",
 ]
 
 
@@ -29,6 +32,7 @@ HEAVY = [
         ("from hpsearch.cli.app import run; run(['run', '--help'])", HEAVY),
         ("from hpsearch.cli.app import run; run(['report', '--help'])", HEAVY),
         ("from hpsearch.cli.app import run; run(['lab', '--help'])", HEAVY),
+        ("from hpsearch.cli.app import run; run(['export', '--help'])", HEAVY),
         # What a worker process needs to unpickle and to run a job.
         (
             "import hpsearch.training.jobs, hpsearch.engine.executors.processes",

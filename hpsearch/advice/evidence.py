@@ -33,9 +33,14 @@ class Evidence:
     measure: Measure = ACCURACY
 
     @property
+    def network(self) -> bool:
+        """Whether networks were trained, of which more is known than a score."""
+        return self.study.objective.kind == "network"
+
+    @property
     def full(self) -> list[TrialRow]:
         """Those that trained to the end, as long as a training may; the winner, then the best."""
-        epochs = self.study.training.epochs
+        epochs = self.study.resource.full
         found = [one for one in self.trained if one.state == "complete" and one.epochs == epochs]
         return sorted(found, key=lambda one: (not self.won(one), -one.known_score))
 

@@ -94,8 +94,9 @@ def study_toml(
     for change in changes:
         said.setdefault(change.section, {}).setdefault(change.key, change.value)
     for key in ("path", "folder"):
-        if folder is not None and (place := said["data"].get(key)) is not None:
-            said["data"][key] = os.path.relpath(place, folder)
+        for table in ("data", "objective"):
+            if folder is not None and (place := said.get(table, {}).get(key)) is not None:
+                said[table][key] = os.path.relpath(place, folder)
     paragraphs = [
         textwrap.fill(written_out(text), 98, initial_indent="# ", subsequent_indent="#   ")
         for text in comments

@@ -115,7 +115,7 @@ def advise(evidence: Evidence) -> tuple[Recommendation, ...]:
     if perfect := [*_perfect(evidence)]:
         return tuple(perfect)
     faults = [*_faults(evidence)]
-    if not any(r.repair for r in faults):
+    if evidence.network and not any(r.repair for r in faults):
         faults += _rates(evidence)
     learned = [*_learned(evidence, faults)]
     if learned:  # where the best is no better than chance, its learning rate is no guide
@@ -126,7 +126,7 @@ def advise(evidence: Evidence) -> tuple[Recommendation, ...]:
     changed = {change.key for r in recommendations for change in r.changes}
     recommendations += [r for r in _ranges(evidence) if r.changes[0].key not in changed]
     recommendations += _effects(evidence)
-    recommendations += [*_epochs(evidence), *_trials(evidence), *_seeds(evidence)]
+    recommendations += [*_lengths(evidence), *_trials(evidence), *_seeds(evidence)]
     few = Recommendation("trials", f"{len(evidence.trained)} trainings are too few to say more.")
     return tuple(recommendations) or (few,)
 
@@ -135,7 +135,7 @@ def _perfect(evidence: Evidence) -> Iterator[Recommendation]:
     """Where every row is right no other setting is better, and the data are to be looked at."""
     named = [one for one in evidence.full if evidence.won(one)]
     measure, best = evidence.measure, evidence.measure.best
-    if best is None:
+    if best is None or not evidence.study.objective.learns:
         return
     right = [one for one in evidence.full if one.known_score >= measure.score(best)]
     if not right or any(one not in right for one in named):
@@ -151,8 +151,8 @@ def _perfect(evidence: Evidence) -> Iterator[Recommendation]:
         "no column tells the label (`hpsearch check` looks for such), that no row is there twice, "
         "and that there are enough validation rows to tell settings apart.",
     )
-    now = evidence.study.training.epochs
-    yield from (r for r in _epochs(evidence) if any(c.value < now for c in r.changes))
+    now = evidence.study.resource.full
+    yield from (r for r in _lengths(evidence) if any(_full(c) < now for c in r.changes))
 
 
 def _learned(evidence: Evidence, faults: Sequence[Recommendation]) -> Iterator[Recommendation]:
@@ -345,31 +345,48 @@ def _effects(evidence: Evidence) -> Iterator[Recommendation]:
     )
 
 
-def _epochs(evidence: Evidence) -> Iterator[Recommendation]:
-    """Whether trainings are too short or too long, from where the best epochs of the best fall."""
-    epochs = evidence.study.training.epochs
+def _lengths(evidence: Evidence) -> Iterator[Recommendation]:
+    """Whether trials are too short or too long, from where the best steps of the best fall."""
+    resource = evidence.study.resource
+    epochs, unit = resource.full, resource.name
+    one = unit.removesuffix("s") if evidence.network else "step"
     best = evidence.full[: max(3, len(evidence.full) // 4)]
-    found = [one.best_epoch for one in best if one.best_epoch is not None]
-    if len(found) < 3:
+    found = [trial.best_epoch for trial in best if trial.best_epoch]
+    if len(found) < 3 or not unit:
         return
-    middle, improving = median(found), fmean(_shows(one, "still improving") for one in best)
+    middle = median(found)
+    improving = fmean(_shows(trial, "still improving") or not evidence.network for trial in best)
     where = (
-        f"The best {len(found)} full trainings had their best epoch at {middle:g} of {epochs} "
+        f"The best {len(found)} full trainings had their best {one} at {middle:g} of {epochs} "
         "(median)"
     )
     if middle >= LATE * epochs and improving >= COMMON:
         yield Recommendation(
             "epochs",
             f"{where}, and {improving:.0%} of them were still improving: train for longer.",
-            (Change("training", "epochs", 2 * epochs),),
+            (_as_long_as(evidence, 2 * epochs),),
         )
     elif middle <= EARLY * epochs:
         enough = max(1, math.ceil(1.25 * float(np.quantile(found, 0.9))))
         if enough < epochs:
-            change = Change("training", "epochs", enough)
-            yield Recommendation("epochs", f"{where}: {enough} epochs would do.", (change,))
+            change = _as_long_as(evidence, enough)
+            yield Recommendation("epochs", f"{where}: {enough} {unit} would do.", (change,))
     else:
-        yield Recommendation("epochs", f"{where}: {epochs} epochs are about right.")
+        yield Recommendation("epochs", f"{where}: {epochs} {unit} are about right.")
+
+
+def _as_long_as(evidence: Evidence, full: int) -> Change:
+    """Trials of another length, as the study file says it."""
+    if evidence.network:
+        return Change("training", "epochs", full)
+    resource = evidence.study.resource
+    return Change("objective", "resource", {**resource._asdict(), "full": full})
+
+
+def _full(change: Change) -> int:
+    """The length that a change asks for."""
+    value = change.value["full"] if isinstance(change.value, dict) else change.value
+    return int(value)
 
 
 def _trials(evidence: Evidence) -> Iterator[Recommendation]:
@@ -439,6 +456,8 @@ def _distinct(trained: Sequence[TrialRow]) -> list[TrialRow]:
 
 def _section(study: StudyFile, name: str) -> str:
     """The table of a study file that a setting stands in."""
+    if name in study.space:
+        return "space"
     tables = ("data", "model", "training")
     return next(table for table in tables if hasattr(getattr(study, table), name))
 

@@ -113,6 +113,8 @@ def advise_study(store: WriteBehindStorage, name: str) -> Advice:
         then, applied = next_study(study, changes, taken=taken)
         return Advice(study, recommendations, checks, then, applied, note)
 
+    if not study.objective.learns:
+        return advice(())
     try:
         dataset, splits = study_data(study.data, study.seed)
         check_same_data(target, dataset)

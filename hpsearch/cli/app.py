@@ -18,6 +18,7 @@ from hpsearch.cli import (
     baselines,
     compare,
     dashboard,
+    export,
     files,
     lab,
     look,
@@ -59,7 +60,7 @@ def _options(
 
 for command in (
     *(search.run, search.check, baselines.baselines, advise.advise, compare.compare),
-    *(look.studies, look.trials, look.best, predict.predict),
+    *(look.studies, look.trials, look.best, predict.predict, export.export),
     *(report.report, lab.lab, dashboard.dashboard, files.init, files.schema),
 ):
     app.command(command.__name__)(command)

@@ -10,7 +10,7 @@ import typer
 
 from hpsearch.cli.console import DEFAULT_STORAGE, Json, Storage, output, print_json, tell
 from hpsearch.cli.search import Executor, Workers
-from hpsearch.errors import RunError, StorageError, UsageError
+from hpsearch.errors import StorageError, UsageError
 from hpsearch.writing import in_one_line
 
 if TYPE_CHECKING:
@@ -211,20 +211,9 @@ def _seen_document(seen: SeenClasses | Residuals | None) -> dict[str, Any]:
 def _export(
     store: WriteBehindStorage, summary: Summary, together: Ensemble | None, path: Path
 ) -> None:
-    from hpsearch.engine.record import why_untested
-    from hpsearch.storage import load_model_bytes, load_study, storage_errors
-    from hpsearch.training.model import Model
+    from hpsearch.engine.kept import kept_model
+    from hpsearch.storage import load_study
 
-    if summary.strategy is None:
-        raise RunError(
-            f"the study {summary.study!r} was not made by hpsearch, which has no network of it"
-        )
-    study = load_study(store, summary.study)
-    digest = summary.model if together is None else together.model
-    if digest is None:
-        with storage_errors(store.url):
-            raise RunError(why_untested(study))
-    members = None if together is None else together.key
-    content = load_model_bytes(store, study._study_id, digest, ensemble=members)
-    Model.from_bytes(content).save(path)
+    key = None if together is None else together.key
+    kept_model(store, load_study(store, summary.study), key).save(path)
     tell(f"wrote {path}")

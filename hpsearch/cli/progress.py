@@ -20,6 +20,7 @@ from hpsearch.engine.events import (
     DataReady,
     Event,
     Finished,
+    Ready,
     StageStarted,
     TrialDone,
     Waiting,
@@ -95,7 +96,7 @@ def _told(watcher: _Watcher, console: Console, *, check: bool) -> Callable[[Even
     def on_event(event: Event) -> None:
         if isinstance(event, DataReady):
             tell(event.dataset.name, event.dataset.account)
-        elif isinstance(event, Finished) and not told:
+        elif isinstance(event, Finished) and not told and event.summary.learns:
             data = event.summary.data  # as stored with a study that was finished already
             tell(str(data["name"]), Account.of_document(data["account"]))
         watcher.on_event(event)
@@ -140,7 +141,9 @@ class _Watcher:
         self.done = self.rows = self.running = 0
         search = plan_search(study)
         self.total = sum(search.search.slots) + search.race
-        self.forecast = Forecast(search.planned_epochs, last=study.training.epochs)
+        self.forecast = Forecast(
+            search.planned_epochs, last=study.resource.full * study.objective.learns
+        )
         self.began: float | None = None
 
     def count(self, event: Event) -> None:
@@ -149,6 +152,8 @@ class _Watcher:
             self.measure = event.measure
             models = (f"{b.short} {self.measure.text(b.validation)}" for b in event.baselines)
             self.beside = ", ".join(models)
+        elif isinstance(event, Ready):
+            self.measure = event.measure
         elif isinstance(event, StageStarted):
             self.began = self.clock() if self.began is None else self.began
             self.done += event.done
@@ -215,7 +220,8 @@ class _Live(_Watcher):
         if isinstance(event, StageStarted):
             self.progress.update(self.task, description=event.stage.name)
         elif isinstance(event, WinnerNamed):
-            self.progress.update(self.task, description="test")
+            if self.study.objective.learns:
+                self.progress.update(self.task, description="test")
         elif isinstance(event, TrialDone) and event.error:
             self.progress.console.print(f"trial failed three times: {event.error}", markup=False)
         left = self.left
@@ -248,7 +254,9 @@ class _Log(_Watcher):
             stage, done = event.stage, event.done
             stored = f", {done} stored already" if done else ""
             trials = "1 trial" if stage.slots == 1 else f"{stage.slots} trials"
-            self.say(f"{stage.name}: {trials} of {stage.epochs} epochs{stored}")
+            name = self.study.resource.name
+            long = f" of {stage.epochs} {name}" if name else ""
+            self.say(f"{stage.name}: {trials}{long}{stored}")
             self.pulse = self.pulse or Pulse(self.clock)
         elif isinstance(event, TrialDone | Waiting):
             if isinstance(event, TrialDone) and event.error:
@@ -258,7 +266,8 @@ class _Log(_Watcher):
             if self.pulse is not None and (self.pulse.beat() or early):
                 self.say_where(event.stage.name)
         elif isinstance(event, WinnerNamed):
-            self.say(f"{self.done} trials done; training the winner once more and testing it")
+            last = "; training the winner once more and testing it"
+            self.say(f"{self.done} trials done{last if self.study.objective.learns else ''}")
         elif isinstance(event, Beside):
             self.say("fitting simple models to the same rows, to set them beside it")
         elif isinstance(event, Finished) and not self.done:

@@ -188,7 +188,7 @@ def trials_table(
         summary: of the study; the trial that stands for its winner is marked.
         rows: some of its trials.
         title: above the table.
-        width: of the terminal, in characters. The epochs are left out where that makes room for
+        width: of the terminal, in characters. Their lengths are left out where that makes room for
             what was wrong with each trial, and this where the settings have none to spare; then
             the settings that find no room, for no number is broken.
         notes: lines below the table.
@@ -198,14 +198,16 @@ def trials_table(
     notes = [*(["* stands for the winner"] if marked else []), *notes]
     names = list(dict.fromkeys(name for row in rows for name in row.configuration))
     heading = summary.measure.name if summary.strategy is None else summary.measure.title
-    if heading in {"#", "stage", "epochs", *names}:
+    length = summary.resource
+    if heading in {"#", "stage", length, *names}:
         heading = f"objective {heading}"
     columns = {
         "#": [f"{'*' if row.number == winner else ''}{row.number}" for row in rows],
         "stage": [str(row.stage or "") for row in rows],
         heading: [text(row.score) or ", ".join(map(text, row.values)) for row in rows],
-        "epochs": ["" if row.epochs is None else str(row.epochs) for row in rows],
     }
+    if length and length not in names:
+        columns[length] = ["" if row.epochs is None else str(row.epochs) for row in rows]
     settings = {SHORT.get(n, n): [cell_text(row.configuration, n) for row in rows] for n in names}
     columns |= settings
     table = plain_table(title)
@@ -216,14 +218,14 @@ def trials_table(
     ]
     last, told = "stopped", stopped
     if wrong != stopped:
-        if _make_room(columns, width, LEAST):
+        if _make_room(columns, width, LEAST, length):
             last, told = "diagnosis", wrong
         else:
             notes.append("--json says what was wrong with them")
     least = len(last) if any(told) else -2
-    if not _make_room(columns, width, least):
-        for name in {"epochs", *settings}:
-            del columns[name]
+    if not _make_room(columns, width, least, length):
+        for name in {length, *settings}:
+            columns.pop(name, None)
         for name, cells in settings.items():
             if _room(columns | {name: cells}, width) >= least:
                 columns[name] = cells
@@ -251,10 +253,10 @@ LEAST = 10
 """Room, in characters, that a diagnosis needs."""
 
 
-def _make_room(columns: dict[str, list[str]], width: int, least: int) -> bool:
-    """Whether a last column has room, if need be by leaving out the epochs."""
-    if _room(columns, width) < least <= _room(columns, width, "epochs"):
-        del columns["epochs"]
+def _make_room(columns: dict[str, list[str]], width: int, least: int, length: str) -> bool:
+    """Whether a last column has room, if need be by leaving out how long trials were."""
+    if _room(columns, width) < least <= _room(columns, width, length):
+        columns.pop(length, None)
     return _room(columns, width) >= least
 
 
@@ -287,8 +289,9 @@ def winner_text(summary: Summary) -> Text:
         text.append(f"  {reservation}\n", style="bold red")
     if told := beside(summary):
         text.append(f"{told[0].upper()}{told[1:]}\n")
-    if ours and summary.test is None:
-        text.append("  not tested yet: the search is not finished\n")
+    if ours and not summary.finished:
+        tested = "not tested yet: " if summary.learns else ""
+        text.append(f"  {tested}the search is not finished\n")
     if summary.tests is not None and summary.tests > 1:
         text.append(f"  the test part was used {summary.tests} times; each time proves less\n")
     return text
@@ -366,8 +369,9 @@ def next_text(summary: Summary, storage: str, room: int) -> Text:
     name = summary.study if summary.study.replace("-", "").isalnum() else f"'{summary.study}'"
     shown = display_url(storage)
     where = "" if storage == DEFAULT_STORAGE else f" --storage {shlex.quote(shown)}"
+    keep = [(f"hpsearch best {name} --export model.npz{where}", "keep the network")]
     lines = (
-        (f"hpsearch best {name} --export model.npz{where}", "keep the network"),
+        *(keep if summary.model is not None else []),
         (f"hpsearch trials {name}{where}", "every trial"),
         (f"hpsearch advise {name} -o next.toml{where}", "what to run next"),
         (f"hpsearch dashboard{where}", "look at them in a browser"),

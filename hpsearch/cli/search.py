@@ -110,6 +110,15 @@ def check(study: Annotated[str, StudyArgument], seed: Seed = None, as_json: Json
     from hpsearch.study_file.data import study_data
 
     file = load_study_argument(study, seed, None)
+    if not file.objective.learns:
+        from hpsearch.objectives import checked
+
+        sentence = checked(file)
+        if as_json:
+            print_json({"objective": sentence, "checks": []})
+        else:
+            output().print(sentence, markup=False, highlight=False)
+        return
     dataset, splits = study_data(file.data, file.seed)
     checks = check_data_and_network(file, dataset, splits[0])
     if as_json:

@@ -222,7 +222,7 @@ class Preprocessor:
             return replace(plain, scale=deviations(expanded, mean))
         if kind == "robust":
             scale = deviations(expanded, mean)
-            numbers = self._numbers
+            numbers = self.numbers
             mean[numbers], scale[numbers] = middle_halves(matrix[:, self.source[numbers]])
             return replace(plain, mean=mean, scale=scale)
         axes, variances = principal_axes(expanded, mean, variance)
@@ -231,8 +231,8 @@ class Preprocessor:
         return replace(plain, components=axes)
 
     @property
-    def _numbers(self) -> NDArray[np.int64]:
-        """The expanded columns that are the input's own numbers."""
+    def numbers(self) -> NDArray[np.int64]:
+        """Which expanded columns are the input's own numbers: their indices."""
         return np.flatnonzero(np.isnan(self.code) & ~self._encoded)
 
     @property
@@ -275,7 +275,7 @@ class Preprocessor:
         encoded = np.flatnonzero(self._encoded)
         out = np.empty((len(matrix), self.n_features_out), dtype=np.float32)
         rows = max(1, CHUNK_CELLS // max(self.n_features_in, len(self.mean)))
-        numbers = self._numbers
+        numbers = self.numbers
         for start in range(0, len(matrix), rows):
             chunk = self._expand(matrix[start : start + rows])
             if crossed is not None and len(encoded):

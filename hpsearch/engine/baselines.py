@@ -168,7 +168,7 @@ def read_baselines(study: optuna.Study) -> tuple[Baseline, ...]:
         StorageError: the metadata are damaged.
     """
     kept = read_metadata(study, "result") or read_metadata(study, "data")
-    models = kept["baselines"] if kept else ()
+    models = kept.get("baselines", ()) if kept else ()
     return tuple(
         Baseline(**{name: one[name] for name in SIMPLE_MODEL} | {"difference": _ends(one)})
         for one in models

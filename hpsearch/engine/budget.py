@@ -27,7 +27,7 @@ def plan_search(study: StudyFile) -> RacedSearch:
     if not trials:
         raise UsageError(
             f"total_epochs = {most} does not pay for one training of "
-            f"{make_search(study, 1).planned_epochs} epochs; raise it"
+            f"{make_search(study, 1).planned_epochs} {study.resource.name}; raise it"
         )
     return make_search(study, trials)
 
@@ -47,7 +47,8 @@ def make_search(
         study.search.strategy,
         study.search_space(),
         trials=trials,
-        epochs=study.training.epochs,
+        epochs=study.resource.full,
+        least=study.resource.least,
         seed=study.seed,
         prior=prior if study.search.prior else None,
         **given,

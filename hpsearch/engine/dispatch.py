@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections import Counter, defaultdict, deque
 from collections.abc import Sequence
 from contextlib import suppress
+from dataclasses import replace
 
 from hpsearch.engine import record
 from hpsearch.engine.cost import Spending
@@ -23,6 +24,10 @@ from hpsearch.search.base import Result, Slot, Stage, Strategy
 from hpsearch.storage import load_epochs
 
 __all__ = ["Dispatcher"]
+
+
+FIRST_FAILS = 3
+"""So many trials fail at the start of a study, and it is ended rather than its budget burnt."""
 
 
 class Dispatcher:
@@ -49,6 +54,7 @@ class Dispatcher:
         self._jobs = run.jobs(self.objective.work)
         self._events: list[Event] = [ready]
         self._running: dict[int, tuple[Stage, Slot]] = {}  # by trial id
+        self._fails = 0
         self._reused: list[Attempts[Outcome]] = []  # running, and the store has their results
 
     def search(self, strategy: Strategy) -> list[Result]:
@@ -149,6 +155,15 @@ class Dispatcher:
         self._jobs.launch()
         self._events += events  # now that it is committed
         self._tell()
+        if self._fails >= FIRST_FAILS and not any(self._done.values()):
+            raise RunError(
+                f"the first {self._fails} trials failed, so that the study was ended: "
+                f"{next(e.error for e in events if isinstance(e, TrialDone) and e.error)}"
+            )
+
+    def _scores(self) -> list[float]:
+        """Of all complete trials."""
+        return [r.score for results in self._done.values() for r in results if r.complete]
 
     def _order(self, stage: Stage) -> Sequence[int]:
         """The slots of a stage as they are handed out: a budget is paid in the order of the slots.
@@ -218,9 +233,12 @@ class Dispatcher:
         assert isinstance(attempts.key, int), "the id of the slot's trial"
         (stage, slot), result = self._running[attempts.key], attempts.result
         if result is None:
-            record.fail_trial(self.store, attempts.key, attempts.errors)
+            record.fail_trial(self.store, attempts.key, attempts.errors, attempts.tail)
+            self._fails += 1
             event = TrialDone(stage, slot, None, attempts.errors[-1])
         else:
+            if not result.complete:
+                result = replace(result, score=self.objective.worst(self._scores(), result.score))
             record.finish_trial(self.store, attempts.key, result, self.objective.measure)
             kept = Result(slot, result.score, complete=result.complete)
             self._done[stage.index].append(kept)

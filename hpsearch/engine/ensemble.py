@@ -234,6 +234,11 @@ class _Finished:
             raise UsageError(
                 f"the study {name!r} was not made by hpsearch, which cannot train its trials again"
             )
+        if file.objective.kind != "network":
+            raise UsageError(
+                f"an ensemble averages networks, and the study {name!r} optimizes "
+                f"{'an' if file.objective.kind == 'estimator' else 'a'} {file.objective.kind}"
+            )
         result = record.read_metadata(target, "result")
         if result is None:
             raise RunError(record.why_untested(target))

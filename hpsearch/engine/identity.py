@@ -33,8 +33,14 @@ __all__ = [
     "totals",
 ]
 
-PLACES = {"data.path", "data.validation_path", "data.test_path", "data.folder"}
-"""The same data may lie elsewhere today; its fingerprint, not its place, tells if it changed."""
+PLACES = {
+    "data.path",
+    "data.validation_path",
+    "data.test_path",
+    "data.folder",
+    "objective.folder",
+}
+"""The same data, or code, may lie elsewhere today."""
 
 ELSEWHERE = {"compare"}
 """What a study file says of studies beside this one."""
@@ -131,9 +137,11 @@ def keep_study_file(target: optuna.Study, study: StudyFile, measure: Measure) ->
     record.write_metadata(target, "study file", study.model_dump(mode="json"))
     about = {"name": measure.name, "direction": measure.direction, "bounds": list(measure.bounds)}
     record.write_metadata(target, record.MEASURE, about)
+    record.write_metadata(target, record.RESOURCE, study.resource._asdict())
     with quiet_optuna():
         if target.metric_names is None:
-            target.set_metric_names([f"validation {measure.name}"])
+            name = f"validation {measure.name}" if study.objective.learns else measure.name
+            target.set_metric_names([name])
 
 
 def keeps_study_file(target: optuna.Study, study: StudyFile) -> bool:

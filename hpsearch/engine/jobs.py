@@ -2,20 +2,28 @@
 
 from __future__ import annotations
 
+import time
 from collections import deque
 from collections.abc import Callable, Hashable, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, wait
 from dataclasses import dataclass, field
 from typing import Any, Generic, TypeVar
 
-from hpsearch.engine.executors import Pool, WorkerDiedError
+from hpsearch.engine.executors import Pool
 from hpsearch.engine.interrupts import Interrupts
 from hpsearch.errors import HpsearchError, RunError
+from hpsearch.outcome import ProcessDiedError, TrialFailedError, TryAgainError
 
 __all__ = ["ATTEMPTS", "Attempts", "Jobs", "run_jobs"]
 
 ATTEMPTS = 3
 """How often a job is tried whose worker broke."""
+
+PUT_OFFS = 20
+"""How often a job may ask to be tried again, with pauses that double."""
+
+LONGEST_PAUSE = 30.0
+"""Seconds of the longest of these pauses."""
 
 LOOK = 0.1
 """Seconds between two looks at whether a signal has come."""
@@ -32,12 +40,27 @@ class Attempts(Generic[T]):
         job: what a worker is given.
         result: None until an attempt succeeds.
         errors: what broke the others, in words.
+        tail: the last lines that its program wrote, where it came to nothing.
+        not_before: when it may be tried again, by the monotonic clock.
+        put_offs: how often it has asked to be tried again.
     """
 
     key: Hashable
     job: Any
     result: T | None = None
     errors: list[str] = field(default_factory=list)
+    tail: str = ""
+    not_before: float = 0.0
+    put_offs: int = 0
+
+    def put_off(self, error: Exception) -> bool:
+        """It asks to be tried again, which is no attempt; whether it has asked too often."""
+        self.put_offs += 1
+        if self.put_offs >= PUT_OFFS:
+            self.errors.append(f"{error}, for the {PUT_OFFS}th time")
+            return True
+        self.not_before = time.monotonic() + min(0.1 * 2**self.put_offs, LONGEST_PAUSE)
+        return False
 
     def notice_failure(self, error: Exception) -> bool:
         """A worker died, was killed for its time, or raised; whether that was the last attempt."""
@@ -79,8 +102,12 @@ class Jobs(Generic[T]):
 
     def launch(self) -> None:
         """Give what is ready to the workers."""
-        while self._ready:
+        now = time.monotonic()
+        for _ in range(len(self._ready)):
             attempts = self._ready.popleft()
+            if attempts.not_before > now:
+                self._ready.append(attempts)
+                continue
             future = self._pool.submit(self._function, attempts.job, limit=self._limit)
             self._in_flight[future] = attempts
 
@@ -94,6 +121,8 @@ class Jobs(Generic[T]):
             raise self._wrong
         self._interrupts.check()
         self.launch()
+        if not self._in_flight:  # all that is left was put off
+            time.sleep(LOOK)
         ended: list[Attempts[T]] = []
         for future in wait(self._in_flight, timeout=LOOK, return_when=FIRST_COMPLETED).done:
             attempts = self._in_flight.pop(future)
@@ -101,6 +130,12 @@ class Jobs(Generic[T]):
                 attempts.result = future.result()
             except HpsearchError as error:
                 self._wrong = error
+            except TrialFailedError as error:
+                attempts.errors.append(str(error))
+                attempts.tail = error.tail
+                ended.append(attempts)
+            except TryAgainError as error:
+                (ended if attempts.put_off(error) else self._ready).append(attempts)
             except Exception as error:  # whatever it was, it costs its job one attempt
                 (ended if attempts.notice_failure(error) else self._ready).append(attempts)
             else:
@@ -134,7 +169,7 @@ def run_jobs(jobs: Jobs[T], given: Sequence[Any], what: str) -> list[T]:
 
 
 def _what_broke(error: Exception) -> str:
-    if isinstance(error, WorkerDiedError):
+    if isinstance(error, ProcessDiedError):
         return str(error)
     if isinstance(error, TimeoutError):
         return "the training took longer than trial_seconds allows"

@@ -56,16 +56,20 @@ RESULT: Mapping[str, Any] = {
     "validation_std": or_none(a_number),
     "validation_scores": [a_number],
     "validation_slots": [lambda slot: fits(slot, [a_count]) and len(slot) == 2],
+    "seconds": a_number,
+    "budget": {"trials": a_count, "seconds": or_none(a_number), "flops": or_none(a_number)},
+}
+
+TEST: Mapping[str, Any] = {
     "test": a_number,
     "test_interval": or_none(lambda ends: _a_pair(ends)),
     "test_rows": lambda rows: a_count(rows) and rows > 0,
     "tests": a_count,
     "diverged": bool,
-    "seconds": a_number,
     "model": str,
-    "budget": {"trials": a_count, "seconds": or_none(a_number), "flops": or_none(a_number)},
     "baselines": [lambda one: _a_baseline(one)],
 }
+"""What a result has beside, where there are rows to test a winner on."""
 
 STAGE: Mapping[str, Any] = {
     "kind": str,
@@ -158,10 +162,11 @@ SHAPES: Mapping[str, Any] = {
         and measure.get("direction") in ("maximize", "minimize")
         and len(measure["bounds"]) == 2
     ),
+    "resource": {"name": str, "full": a_count, "least": a_count},
     "tested": (SEEN_CLASSES, SEEN_VALUES),
     "no winner": str,
     "rivals": [RIVAL],
-    "result": RESULT,
+    "result": lambda result: fits(result, RESULT) and ("test" not in result or fits(result, TEST)),
 }
 """What each has, by the first word of its key or the whole of it; see `fits`."""
 

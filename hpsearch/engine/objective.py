@@ -55,6 +55,10 @@ class Objective(Protocol):
         It raises `TrialFailedError` where another attempt would come to the same.
         """
 
+    @property
+    def grace(self) -> float:
+        """Seconds beside the longest that a trial may take, in which a job ends it by itself."""
+
     def job(self, slot: Slot) -> Any:
         """What a worker is told of a slot."""
 
@@ -153,7 +157,7 @@ class Run:
             longer: how many times as long as a trial it may take.
         """
         limit = self.study.search.trial_seconds
-        limit = None if limit is None else longer * limit
+        limit = None if limit is None else longer * limit + self.objective.grace
         return Jobs(self.runner.pool, self.runner.interrupts, function, limit)
 
     @property

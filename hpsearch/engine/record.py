@@ -18,6 +18,7 @@ from hpsearch.search.base import (
     Configuration,
     Motive,
     Move,
+    Resource,
     Result,
     Slot,
     Stage,
@@ -41,6 +42,7 @@ __all__ = [
     "MEASURE",
     "NO_WINNER",
     "PREFIX",
+    "RESOURCE",
     "comparison_of",
     "fail_trial",
     "finish_trial",
@@ -56,6 +58,7 @@ __all__ = [
     "read_stages",
     "read_tested",
     "read_unfinished",
+    "resource_of",
     "resume_trial",
     "running_trial",
     "why_untested",
@@ -74,6 +77,9 @@ TAIL = "log"
 
 SLOT = dict.fromkeys(("stage_index", "slot", "seed", "epochs"), a_count)
 """The attributes that tell a trial of ours from one that somebody else added."""
+
+RESOURCE = "resource"
+"""Of a study: what the length of its trials is counted in, and how much of it there is."""
 
 MEASURE = "measure"
 """Of a study: name, direction and bounds of what its trials are measured by."""
@@ -151,6 +157,12 @@ def measure_of(study: Study) -> Measure:
     name = (study.metric_names or ["objective value"])[0]
     minimizes = len(study.directions) == 1 and study.direction.name == "MINIMIZE"
     return Measure(name, "minimize" if minimizes else "maximize")
+
+
+def resource_of(study: Study) -> Resource:
+    """What the length of a study's trials is counted in; epochs, where nobody says."""
+    kept = read_metadata(study, RESOURCE)
+    return Resource("epochs") if kept is None else Resource(**kept)
 
 
 def finish_trial(
@@ -260,10 +272,19 @@ def read_losses(epochs: Mapping[str, Any], name: str) -> tuple[float, ...]:
     return tuple(math.nan if loss is None else loss for loss in epochs.get(name, ()))
 
 
-def fail_trial(store: BaseStorage, trial_id: int, errors: Sequence[str]) -> None:
-    """Write that a training broke in every attempt, with the error of the last one."""
+def fail_trial(store: BaseStorage, trial_id: int, errors: Sequence[str], tail: str = "") -> None:
+    """Write that a trial came to nothing, with the error of the last attempt.
+
+    Args:
+        store: where it is.
+        trial_id: of the trial.
+        errors: of all attempts.
+        tail: the last lines that its program wrote.
+    """
     from optuna.trial import TrialState
 
+    if tail:
+        store.set_trial_user_attr(trial_id, TAIL, tail)
     store.set_trial_user_attr(trial_id, "error", errors[-1][:2000])
     store.set_trial_user_attr(trial_id, "attempts", len(errors))
     store.set_trial_state_values(trial_id, TrialState.FAIL)

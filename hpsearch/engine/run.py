@@ -28,7 +28,7 @@ from hpsearch.engine.prior import keep_prior, read_prior
 from hpsearch.engine.processes import scratch_folder
 from hpsearch.engine.runner import Runner, open_runner
 from hpsearch.engine.summary import Summary, summarize
-from hpsearch.errors import NoWinnerError, RunError, UsageError
+from hpsearch.errors import NoWinnerError, RunError, UsageError, shown
 from hpsearch.objectives import open_objective
 from hpsearch.search.base import Result, Slot, Strategy, Winner
 from hpsearch.search.extension import extend
@@ -52,6 +52,7 @@ def run_study(
     *,
     data: Any = None,
     target: str | None = None,
+    objective: Any = None,
     storage: str = DEFAULT_STORAGE,
     workers: int | None = None,
     executor: str | Executor | None = None,
@@ -65,6 +66,9 @@ def run_study(
         data: what to learn from, where the study names no data: a data frame of pandas or Polars,
             or an Arrow table. A study that is run again must be given the same again.
         target: the column of ``data`` that is learned, where the study does not name it.
+        objective: what to optimize, where the study says that it is given: a function of a
+            configuration and a `Trial`, which is sent to the workers by cloudpickle. A study that
+            is run again must be given the same again.
         storage: the name of a SQLite file, or a URL of SQLite or PostgreSQL.
         workers: worker processes on this machine; by default one for each processor core.
         executor: trains instead: ``dask://HOST:PORT`` of a Dask cluster, or any executor of
@@ -105,8 +109,23 @@ def run_study(
     search = plan_search(study)  # one that makes no sense is refused before anything is made
     limit = study.search.trial_seconds
     with open_runner(storage, workers=workers, executor=executor, trial_seconds=limit) as runner:
-        runner.frame = frame
+        runner.frame, runner.given = frame, _asked_for(study, objective)
         return run_with(runner, study, search, on_event, baselines=baselines)
+
+
+def _asked_for(study: StudyFile, objective: Any) -> Any:
+    """An objective that is given in Python, if the study leaves it to that."""
+    if objective is None:
+        return None
+    section = study.objective
+    named = getattr(section, section.kind, None)
+    if named != "given":
+        what = "its network" if named is None else f"{section.kind} = {shown(named)}"
+        raise UsageError(
+            f"an objective is given, and the study optimizes {what}; leave out one of the two, or "
+            'write [objective] function = "given"'
+        )
+    return objective
 
 
 def _given(study: StudyFile, data: Any, target: str | None) -> tuple[StudyFile, Any]:

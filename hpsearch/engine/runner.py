@@ -91,11 +91,13 @@ class Runner:
 
     Attributes:
         frame: a data frame, for a study that names no data.
+        given: a function or an estimator, for a study that names none.
     """
 
     def __init__(self, store: WriteBehindStorage, pool: Pool, interrupts: Interrupts) -> None:
         self.store, self.pool, self.interrupts = store, pool, interrupts
         self.frame: Any = None
+        self.given: Any = None
         self._last: tuple[object, tuple[Dataset, tuple[Split, ...]]] | None = None
 
     def data(self, study: StudyFile) -> tuple[Dataset, tuple[Split, ...]]:

@@ -18,6 +18,7 @@ from hpsearch.engine.processes import scratch_folder
 from hpsearch.engine.rivals import Rival, keep_rivals
 from hpsearch.engine.runner import open_runner
 from hpsearch.engine.summary import Summary, summarize
+from hpsearch.errors import UsageError
 from hpsearch.metrics import Measure
 from hpsearch.objectives.network import NetworkObjective
 from hpsearch.objectives.rows import Rows
@@ -69,6 +70,11 @@ def simple_models_of(
     Raises:
         HpsearchError: the data cannot be used, or are not those of the study.
     """
+    if not study.objective.learns:
+        raise UsageError(
+            f"simple models learn from rows, and the study {study.name!r} optimizes a "
+            f"{study.objective.kind}, which has none"
+        )
     if not _is_finished(study, storage):
         return _in_validation(study, workers)
     with open_runner(storage, workers=workers) as runner:

@@ -161,6 +161,8 @@ class Summary:
         best: the winner's configuration, or the best trial's while the search goes on; None while
             no trial is complete, and where there are several objectives.
         measure: what trials are scored by.
+        resource: what the length of a trial is counted in; empty where all are equally long.
+        finished: whether nothing of it is left to do.
         validation: the winner's mean, or the best trial's score.
         validation_std: standard deviation over the winner's seeds.
         validation_scores: the scores that the mean is of.
@@ -211,11 +213,20 @@ class Summary:
     objectives: int = 1
     pareto: tuple[int, ...] = ()
     measure: Measure = ACCURACY
+    resource: str = "epochs"
+    finished: bool = False
+
+    @property
+    def learns(self) -> bool:
+        """Whether it learns from rows of data, which have a test part."""
+        return bool(self.data)
 
     @property
     def score_name(self) -> str:
         """What a trial's score is: the measure of the validation part, or what others try for."""
-        return self.measure.name if self.strategy is None else f"validation {self.measure.title}"
+        if self.strategy is None:
+            return self.measure.name
+        return f"validation {self.measure.title}" if self.learns else self.measure.title
 
     @property
     def test_name(self) -> str:
@@ -293,6 +304,7 @@ class Summary:
             "stages": [stage.document() for stage in self.stages],
             "best": None if self.best is None else dict(self.best),
             "metric": self.measure.name,
+            "resource": self.resource,
             "validation": self.validation,
             "validation_std": self.validation_std,
             "validation_scores": list(self.validation_scores),
@@ -369,6 +381,8 @@ def summarize(study: optuna.Study) -> Summary:
         objectives=objectives,
         pareto=tuple(pareto),
         measure=measure,
+        resource=record.resource_of(study).name,
+        finished=result is not None,
         **figures,
     )
 
@@ -381,20 +395,24 @@ def winner_slots(result: Mapping[str, Any] | None) -> frozenset[tuple[int, int]]
 
 def _final(result: Mapping[str, Any]) -> dict[str, Any]:
     """The figures of a finished study."""
-    interval = result["test_interval"]
-    return {
+    searched = {
         "best": result["configuration"],
         "validation": result["validation"],
         "validation_std": result["validation_std"],
         "validation_scores": tuple(result["validation_scores"]),
+        "seconds": result["seconds"],
+        "winner_slots": winner_slots(result),
+    }
+    if "test" not in result:  # there are no rows to test it on
+        return searched
+    interval = result["test_interval"]
+    return searched | {
         "test": result["test"],
         "test_interval": None if interval is None else tuple(interval),
         "test_rows": result["test_rows"],
         "test_also": result.get("test_also", {}),
         "tests": result["tests"],
-        "seconds": result["seconds"],
         "model": result["model"],
-        "winner_slots": winner_slots(result),
         "diverged": result["diverged"],
         "threshold": result.get("threshold"),
     }

@@ -10,7 +10,7 @@ if TYPE_CHECKING:
     from hpsearch.engine.runner import Runner
     from hpsearch.study_file import StudyFile
 
-__all__ = ["open_objective"]
+__all__ = ["checked", "open_objective"]
 
 
 def open_objective(runner: Runner, study: StudyFile, *, tested: bool = False) -> Objective:
@@ -27,3 +27,13 @@ def open_objective(runner: Runner, study: StudyFile, *, tested: bool = False) ->
     module = import_module(f"{__name__}.{study.objective.kind}")
     objective: Objective = module.open_objective(runner, study, tested)
     return objective
+
+
+def checked(study: StudyFile) -> str:
+    """What can be said of an objective without rows before it runs.
+
+    Raises:
+        UsageError: it is not there.
+    """
+    sentence: str = import_module(f"{__name__}.{study.objective.kind}").checked(study)
+    return sentence

@@ -53,6 +53,7 @@ class NetworkObjective:
     """
 
     work = staticmethod(train_job)
+    grace = 0.0
 
     def __init__(self, study: StudyFile, rows: Rows, *, tested: bool = False) -> None:
         self.study, self.rows, self.tested = study, rows, tested

@@ -99,7 +99,7 @@ def configuration_tables(data: ConfigurationData) -> list[Table]:
 def _winner(summary: Summary) -> dict[str, str]:
     facts = {}
     if summary.best is not None:
-        facts["winner" if summary.test_rows else "best so far"] = settings_text(summary.best)
+        facts["winner" if summary.finished else "best so far"] = settings_text(summary.best)
     facts |= {
         found.what: ", ".join(filter(None, (found.number, found.remark)))
         for found in scores(summary)
@@ -150,14 +150,27 @@ def _settings(settings: Mapping[str, Any]) -> dict[str, str]:
     if not settings:
         return {}
     facts = {"seed": str(settings["seed"])} if "seed" in settings else {}
-    for part in ("model", "training"):
+    facts |= _objective(settings.get("objective", {}))
+    for part in ("model", "training", "fixed"):
         fixed = {
             name: value
             for name, value in settings.get(part, {}).items()
             if value is not None and not isinstance(value, dict | list)
         }
         if fixed:
-            facts[f"fixed: {part}"] = settings_text(fixed)
+            facts["fixed" if part == "fixed" else f"fixed: {part}"] = settings_text(fixed)
+    return facts
+
+
+def _objective(section: Mapping[str, Any]) -> dict[str, str]:
+    """What is optimized, where it is no network."""
+    facts = {}
+    for kind in ("estimator", "function", "command"):
+        named = section.get(kind)
+        if named is not None:
+            facts[kind] = named if isinstance(named, str) else " ".join(map(str, named))
+    if isinstance(section.get("resource"), dict):
+        facts["resource"] = setting_text(section["resource"])
     return facts
 
 

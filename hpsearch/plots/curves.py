@@ -65,7 +65,12 @@ def curves_data(view: StudyView) -> CurvesData:
         note += " validation."
     else:
         note += " The store has no losses of these trials."
-    return CurvesData(curves, view.summary.score_name, "epoch" if view.settings else "step", note)
+    return CurvesData(curves, view.summary.score_name, _unit(view), note)
+
+
+def _unit(view: StudyView) -> str:
+    """What the axis counts."""
+    return "epoch" if view.settings and view.summary.resource == "epochs" else "step"
 
 
 def _curve(trial: TrialRow) -> Curve:

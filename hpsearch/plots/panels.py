@@ -142,7 +142,7 @@ PANELS = {
     ),
     "curves": Panel(
         "Learning curves",
-        "How the best few networks learned: the score after each epoch, and the losses.",
+        "How the best few configurations learned: the score after each epoch, and the losses.",
         curves_data,
         curves_figures,
     ),

@@ -21,7 +21,11 @@ FEWEST = 4  # a stage of fewer trials could not tell where to go next
 
 
 def plan(
-    trials: int, epochs: int, stage_shares: Sequence[float], epoch_shares: Sequence[float]
+    trials: int,
+    epochs: int,
+    stage_shares: Sequence[float],
+    epoch_shares: Sequence[float],
+    least: int = 1,
 ) -> tuple[tuple[int, ...], tuple[int, ...]]:
     """Divide trials among the stages, and say how long each stage trains.
 
@@ -33,6 +37,7 @@ def plan(
         epochs: the epochs of a full training.
         stage_shares: what each stage gets of the trials; any positive numbers.
         epoch_shares: the part of a full training that each stage gets, in (0, 1], not falling.
+        least: the epochs of the shortest training.
 
     Returns:
         The trials of each stage, which add up to ``trials``, and its epochs.
@@ -49,7 +54,7 @@ def plan(
     count = len(stage_shares)
     while count > 1 and min(_divide(trials, stage_shares[:count])) < FEWEST:
         count -= 1
-    lengths = [max(1, round(epochs * share)) for share in epoch_shares[: count - 1]]
+    lengths = [max(least, round(epochs * share)) for share in epoch_shares[: count - 1]]
     return _divide(trials, stage_shares[:count]), (*lengths, epochs)
 
 

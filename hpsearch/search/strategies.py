@@ -55,6 +55,7 @@ def make_strategy(
     trials: int,
     epochs: int,
     seed: int,
+    least: int = 1,
     race: int | None = None,
     contenders: int | None = None,
     points: Points | None = None,
@@ -69,7 +70,8 @@ def make_strategy(
         name: coarse-to-fine, guided, grid, random, tpe, gp, cmaes or qmc.
         space: what to search.
         trials: all trainings together, those of the race included.
-        epochs: the epochs of a full training.
+        epochs: the epochs of a full training, or whatever it is counted in.
+        least: how many a shorter one has at least.
         seed: the study's seed, 0 or more.
         race: how many of the trials go to the race; without it a quarter for coarse-to-fine
             and guided, and none for the others.
@@ -90,9 +92,9 @@ def make_strategy(
     """
     if name not in STRATEGIES:
         raise UnknownNameError("strategy", name, STRATEGIES)
-    for setting, number, least in (("trials", trials, 1), ("epochs", epochs, 1), ("seed", seed, 0)):
-        if number < least:
-            raise UsageError(f"{setting} is {number}; give at least {least}.")
+    for setting, number, floor in (("trials", trials, 1), ("epochs", epochs, 1), ("seed", seed, 0)):
+        if number < floor:
+            raise UsageError(f"{setting} is {number}; give at least {floor}.")
     _refuse(name, ["grid"], points=points, shift=shift)
     _refuse(name, ["guided"], prior=prior)
     _refuse(name, IN_STAGES, stage_shares=stage_shares, epoch_shares=epoch_shares)
@@ -112,7 +114,9 @@ def make_strategy(
     lengths: tuple[int, ...] = (epochs,)
     if name in IN_STAGES:
         of_trials, of_epochs = IN_STAGES[name]
-        slots, lengths = plan(left, epochs, stage_shares or of_trials, epoch_shares or of_epochs)
+        slots, lengths = plan(
+            left, epochs, stage_shares or of_trials, epoch_shares or of_epochs, least
+        )
     grid: list[Configuration] = []
     if name == "grid":
         grid = shuffled(make_grid(space, points, left, shift=seed if shift else None), seed)

@@ -57,13 +57,18 @@ def load_study_file(path: str | Path) -> StudyFile:
 
 
 def anchored(study: StudyFile, folder: Path) -> StudyFile:
-    """The study with the relative places of its data taken from the folder of its file."""
+    """The study with the relative places of its data and its code taken from its file's folder."""
     places = {
         key: str(folder / whole_path(value))
         for key in ("path", "validation_path", "test_path", "folder")
         if (value := getattr(study.data, key)) is not None
     }
-    return study.model_copy(update={"data": study.data.model_copy(update=places)})
+    data = study.data.model_copy(update=places)
+    if study.objective.learns and study.objective.estimator is None:
+        return study.model_copy(update={"data": data})
+    home = str(folder / whole_path(study.objective.folder or "."))
+    objective = study.objective.model_copy(update={"folder": home})
+    return study.model_copy(update={"data": data, "objective": objective})
 
 
 def _not_found(path: Path) -> str:

@@ -441,6 +441,10 @@ class ObjectiveSection(_Table):
         "A program instead: its name and its arguments, in which {NAME} is a parameter's value.",
         example=["python", "train.py", "--lr", "{learning_rate}"],
     )
+    folder: str | None = _key(
+        None,
+        "Where the function's module, or the program and its files, are; absent: the study file's.",
+    )
     metric: str | None = _key(
         None,
         f"Of {', '.join(OWN)}, or any scorer of scikit-learn; absent: {DEFAULT['classification']}. "

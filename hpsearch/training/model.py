@@ -226,7 +226,7 @@ class Model:
                 f"the model reads {len(self.feature_names)} columns, X has the shape {X.shape}"
             )
         check_size("the table of predictions", len(X), max(1, len(self.classes)))
-        for member, network in zip(self.members, self._built, strict=True):
+        for member, network in self.networks:
             width = member.preprocessor.n_features_out
             size = 512 * max(1, CHUNK_CELLS // (512 * width))
             for start in range(0, len(X), size):
@@ -243,6 +243,11 @@ class Model:
                 "values far from those that it learned from?"
             )
         return sums
+
+    @property
+    def networks(self) -> list[tuple[Member, Network]]:
+        """Its members, each with its network."""
+        return list(zip(self.members, self._built, strict=True))
 
     @cached_property
     def _built(self) -> list[Network]:

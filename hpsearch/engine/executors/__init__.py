@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any, Protocol, TypeVar
 
 from hpsearch.errors import RunError
+from hpsearch.outcome import ProcessDiedError
 
 __all__ = ["Pool", "WorkerDiedError", "borrowed_pool"]
 
@@ -41,20 +42,14 @@ class Pool(Protocol):
         ...
 
 
-class WorkerDiedError(Exception):
+class WorkerDiedError(ProcessDiedError):
     """A worker's process ended while it did a job.
-
-    Args:
-        code: the process's exit code, negative for a signal; None if nobody knows.
 
     >>> print(WorkerDiedError(-9))
     the worker died (signal 9); killed, or out of memory
     """
 
-    def __init__(self, code: int | None) -> None:
-        how = f" (signal {-code})" if code is not None and code < 0 else f" (exit code {code})"
-        how = "" if code is None else how
-        super().__init__(f"the worker died{how}; killed, or out of memory")
+    whose = "worker"
 
 
 @contextmanager

@@ -1,0 +1,64 @@
+"""The network that a finished study has kept, or an ensemble of it."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from hpsearch.engine import record
+from hpsearch.errors import RunError, UsageError
+from hpsearch.storage import load_model_bytes, storage_errors
+from hpsearch.study_file.models import KINDS_OF_OBJECTIVES
+from hpsearch.training.model import Model
+
+if TYPE_CHECKING:
+    from optuna import Study
+
+    from hpsearch.storage import WriteBehindStorage
+
+__all__ = ["kept_model"]
+
+
+def kept_model(store: WriteBehindStorage, study: Study, ensemble: int | None = None) -> Model:
+    """What a study was tested with.
+
+    Args:
+        store: where it is.
+        study: the study.
+        ensemble: what an ensemble of it is kept by, see `ensemble_key`; None for the single winner.
+
+    Raises:
+        RunError: it has none: it is not finished, is of something else than a network, or hpsearch
+            did not make it.
+        UsageError: it has no such ensemble.
+    """
+    with storage_errors(store.url):
+        file = record.read_metadata(study, "study file")
+        if file is None:
+            raise RunError(
+                f"the study {study.study_name!r} was not made by hpsearch, which has no network "
+                "of it"
+            )
+        kinds = [kind for kind in KINDS_OF_OBJECTIVES if file.get("objective", {}).get(kind)]
+        if kinds:
+            raise RunError(
+                f"the study {study.study_name!r} has no network: its [objective] names "
+                f"{'an' if kinds[0] == 'estimator' else 'a'} {kinds[0]}"
+            )
+        result = record.read_metadata(study, "result")
+        if result is None:
+            raise RunError(record.why_untested(study))
+        digest = result["model"]
+        if ensemble is not None:
+            kept = record.read_metadata(study, "ensembles") or {}
+            made = {int(key): one for key, one in kept.items() if one["single"] == digest}
+            if ensemble not in made:
+                sizes = ", ".join(str(size) for size in sorted(made) if size > 0)
+                raise UsageError(
+                    f"the study {study.study_name!r} has no ensemble of {ensemble}, "
+                    + (f"but of {sizes}; " if sizes else "")
+                    + f"`hpsearch best NAME --ensemble {ensemble}` makes one, if there are so many "
+                    "to average"
+                )
+            digest = made[ensemble]["ensemble"]["model"]
+    content = load_model_bytes(store, study._study_id, digest, ensemble=ensemble)
+    return Model.from_bytes(content)

@@ -1,0 +1,107 @@
+"""A Python function as an objective."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from hpsearch.errors import UsageError
+from hpsearch.objectives.without_rows import WithoutRows, home_of, trials_folder
+from hpsearch.search.base import Slot
+from hpsearch.trials.function import FUNCTION, FunctionJob, evaluate_job, imported
+
+if TYPE_CHECKING:
+    import optuna
+
+    from hpsearch.engine.runner import Runner
+    from hpsearch.study_file import StudyFile
+
+__all__ = ["FunctionObjective", "open_objective"]
+
+GIVEN = "given"
+"""What a study file says of a function that Python code passes to `run_study`."""
+
+
+def open_objective(runner: Runner, study: StudyFile, tested: bool) -> FunctionObjective:
+    """The function that a study file names, or that was given.
+
+    Raises:
+        UsageError: there is none.
+    """
+    del tested  # there are no rows
+    path, given = study.objective.function, runner.given
+    assert path is not None, "the study file says so"
+    if path != GIVEN:
+        imported(path, home_of(study))
+    elif given is None:
+        raise UsageError(
+            'the study\'s function is "given" in Python: pass it as run_study(..., objective=f), '
+            "or name it as MODULE:NAME",
+            key="function",
+        )
+    return FunctionObjective(study, trials_folder(runner.store.url), given)
+
+
+def checked(study: StudyFile) -> str:
+    """Whether the function is there; what it does is seen when it runs."""
+    path = study.objective.function
+    assert path is not None, "the study file says so"
+    if path == GIVEN:
+        return "The function is given in Python; nothing of it can be checked before it runs."
+    imported(path, home_of(study))
+    return f"The function {path} is there; what it does is seen when it runs."
+
+
+class FunctionObjective(WithoutRows):
+    """A function: configuration and trial to a number, or to a mapping of numbers.
+
+    Args:
+        study: what is asked for.
+        folder: of the trials of all studies.
+        given: the function, where the study file does not name it.
+    """
+
+    work = staticmethod(evaluate_job)
+
+    def __init__(
+        self, study: StudyFile, folder: Path, given: Callable[..., Any] | None = None
+    ) -> None:
+        super().__init__(study, folder)
+        self._given = given if study.objective.function == GIVEN else None
+        self._path = "" if self._given is not None else study.objective.function or ""
+        self._home = home_of(study)
+
+    def begin(self, target: optuna.Study, folder: Path) -> None:
+        """Write the function that was given where workers find it.
+
+        Raises:
+            UsageError: it cannot be sent.
+        """
+        super().begin(target, folder)
+        if self._given is None:
+            return
+        import cloudpickle
+
+        try:
+            content = cloudpickle.dumps(self._given)
+        except Exception as error:  # whatever the function refers to raises
+            raise UsageError(
+                f"the function cannot be sent to workers ({error}); make what it needs inside of "
+                "it, or name it as MODULE:NAME",
+                key="function",
+            ) from None
+        (Path(folder) / self.place.fingerprint / FUNCTION).write_bytes(content)
+
+    def job(self, slot: Slot) -> FunctionJob:
+        """What a worker is told of a slot."""
+        return FunctionJob(
+            self.place,
+            self._path,
+            self._home,
+            self.study.configuration(slot.configuration),
+            slot.seed,
+            slot.epochs,
+            self.folder(slot),
+            self.asked,
+        )

@@ -1,0 +1,119 @@
+"""What objectives that learn from no rows of ours have in common: functions and programs."""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from hpsearch.engine.events import Ready
+from hpsearch.engine.reuse import digest_of
+from hpsearch.file_names import file_name
+from hpsearch.metrics import Measure
+from hpsearch.outcome import Place
+from hpsearch.search.base import Result, Slot, Winner
+from hpsearch.storage import storage_url
+from hpsearch.trials.result import Asked
+
+if TYPE_CHECKING:
+    import optuna
+
+    from hpsearch.engine.objective import Run
+    from hpsearch.study_file import StudyFile
+
+__all__ = ["WithoutRows", "trials_folder"]
+
+
+def trials_folder(storage: str) -> Path:
+    """Where the folders of trials are: beside a SQLite file, or else where the driver runs.
+
+    Args:
+        storage: the database's name or URL.
+
+    >>> trials_folder("studies/mine.db").name
+    'mine.trials'
+    """
+    database = storage_url(storage).database if "sqlite" in str(storage_url(storage)) else None
+    path = Path(database) if database and database != ":memory:" else Path("hpsearch")
+    return path.absolute().with_suffix(".trials")
+
+
+class WithoutRows:
+    """An objective whose trials say themselves what they come to; see `Objective`.
+
+    Args:
+        study: what is asked for.
+        folder: of the trials of all studies; see `trials_folder`.
+    """
+
+    grace = 0.0
+
+    def __init__(self, study: StudyFile, folder: Path) -> None:
+        self.study = study
+        self.measure: Measure = study.objective.named_measure
+        self.also = tuple(study.objective.also)
+        self.asked = Asked(self.measure.name, self.measure.maximized, self.also)
+        self._folder = folder / file_name(study.name)
+        self._place: Place | None = None
+
+    @property
+    def place(self) -> Place:
+        """What jobs need, where workers find it."""
+        assert self._place is not None, "begin has not been called"
+        return self._place
+
+    def folder(self, slot: Slot) -> str:
+        """The folder of a slot: the same whenever it is tried."""
+        return str(self._folder / f"{slot.stage}-{slot.index}")
+
+    def digest(self, slot: Slot) -> str:
+        """What tells a trial from any other of this study.
+
+        Nobody knows what else a function or a program depends on, so that none is taken over from
+        another study.
+        """
+        parts = {
+            "study": self.study.name,
+            "objective": self.study.objective.kind,
+            "configuration": self.study.configuration(slot.configuration),
+            "seed": slot.seed,
+            "epochs": slot.epochs,
+            "measure": [self.measure.name, self.measure.direction, *self.also],
+        }
+        return digest_of(parts)
+
+    def cost(self, slot: Slot) -> float:
+        """What of the resource it takes."""
+        return float(slot.epochs)
+
+    def worst(self, scores: Sequence[float], own: float) -> float:
+        """The worst that was seen, of the study or of the trial's own reports."""
+        return min([*scores, own] if scores else [own])
+
+    def check(self, target: optuna.Study) -> None:
+        """Nothing but the study file tells what it is."""
+
+    def begin(self, target: optuna.Study, folder: Path) -> None:
+        """Have a folder that is there until the run ends."""
+        del target
+        self._place = Place(str(folder), Path(tempfile.mkdtemp(dir=folder)).name)
+
+    def ready(self, stored: int) -> Ready:
+        """What is told before the first slot."""
+        return Ready(self.measure, stored)
+
+    def finish(
+        self, run: Run, winner: Winner, results: Sequence[Result], figures: Mapping[str, Any]
+    ) -> dict[str, Any]:
+        """Nothing remains to be done: there are no rows to test on."""
+        del run, winner, results, figures
+        return {}
+
+    def beside(self, run: Run) -> None:
+        """No simple model does what a function of the user's does."""
+
+
+def home_of(study: StudyFile) -> str:
+    """The folder in which a study's module or program is looked for."""
+    return str(Path(study.objective.folder or ".").absolute())

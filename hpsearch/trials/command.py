@@ -1,0 +1,269 @@
+"""A trial of a program: without a shell, in a group of processes and a folder of its own."""
+
+from __future__ import annotations
+
+import json
+import os
+import select
+import subprocess
+import time
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import IO, Any, TypeAlias
+
+from hpsearch.errors import shown
+from hpsearch.outcome import Outcome, Place, ProcessDiedError, TrialFailedError, TryAgainError
+from hpsearch.trials.guard import end_group, guarded, unguarded
+from hpsearch.trials.result import Asked, Reports, outcome_of
+
+__all__ = ["ERRORS", "OUTPUT", "RESULT", "TRIAL", "CommandJob", "run_job"]
+
+OUTPUT, ERRORS = "stdout.log", "stderr.log"
+"""All that the attempts of a trial wrote."""
+
+TRIAL, RESULT = "trial.json", "result.json"
+"""What a program may read, and what it may write instead of lines."""
+
+GROUP = "group"
+"""The file with the number of the group that an attempt runs in, and when its process began."""
+
+TEMPORARY = os.EX_TEMPFAIL if hasattr(os, "EX_TEMPFAIL") else 75
+
+LONGEST_LINE = 1 << 20
+"""Bytes of a line that may be a report or the result; longer ones are logged only."""
+
+TAIL = 2000
+"""Bytes of what a program wrote last that are kept with the trial."""
+
+LOOK = 0.05
+"""Seconds between two looks at a program that writes nothing."""
+
+Stop: TypeAlias = Callable[[], bool]
+
+
+@dataclass(frozen=True)
+class CommandJob:
+    """A trial of a program.
+
+    Attributes:
+        data: is there as long as somebody waits for the trial.
+        arguments: the program and its arguments.
+        environment: variables beside those of the worker.
+        trial: what the program may read in `TRIAL`, in JSON.
+        folder: where it runs.
+        asked: what its result is asked for.
+        limit: seconds that it may take; None for any time.
+    """
+
+    data: Place
+    arguments: tuple[str, ...]
+    environment: Mapping[str, str]
+    trial: str
+    folder: str
+    asked: Asked
+    limit: float | None
+
+
+def run_job(job: CommandJob, stop: Stop | None = None) -> Outcome:
+    """Run the program to its end, and read what it answers.
+
+    Raises:
+        TrialFailedError: it cannot be started, exits with another code than 0 and 75, or answers
+            nothing that can be read.
+        TryAgainError: it exits with 75, EX_TEMPFAIL.
+        ProcessDiedError: a signal ended it, as where memory is short.
+        TimeoutError: it took longer than it may, and was ended.
+    """
+    folder = Path(job.folder)
+    folder.mkdir(parents=True, exist_ok=True)
+    _end_former(folder)
+    (folder / RESULT).unlink(missing_ok=True)
+    (folder / TRIAL).write_text(job.trial, encoding="utf-8")
+    said = _Said(job.asked)
+    start = time.perf_counter()
+    with (folder / OUTPUT).open("ab") as output, (folder / ERRORS).open("ab") as errors:
+        began = errors.tell(), output.tell()
+        with _started(job, folder, errors) as process:
+            code = _attend(process, said, output, job.limit, stop or (lambda: False))
+    seconds = time.perf_counter() - start
+    tail = _tail(folder / ERRORS, began[0]) or _tail(folder / OUTPUT, began[1])
+    if code == TEMPORARY:
+        raise TryAgainError(_exited(code, tail))
+    if code < 0:
+        raise ProcessDiedError(code)
+    if code:
+        raise TrialFailedError(_exited(code, tail), tail)
+    try:
+        answer = _read_result(folder / RESULT, said)
+        return replace(outcome_of(answer, job.asked, said.reports, seconds), tail=tail)
+    except TrialFailedError as error:
+        raise TrialFailedError(str(error), tail) from None
+
+
+class _Said:
+    """What a program writes to standard output, as it comes: reports, and the last object."""
+
+    def __init__(self, asked: Asked) -> None:
+        self.asked, self.reports = asked, Reports()
+        self.last: dict[str, Any] | None = None
+        self.last_line = b""
+        self._left = b""
+        self._skips = False
+
+    def take(self, piece: bytes) -> None:
+        """Take in what was written, lines or parts of them."""
+        *lines, self._left = (self._left + piece).split(b"\n")
+        if lines and self._skips:
+            del lines[0]
+            self._skips = False
+        for line in lines:
+            self._line(line)
+        if len(self._left) > LONGEST_LINE:
+            self._left, self._skips = b"", True
+
+    def end(self) -> None:
+        """The last line may lack its end."""
+        if not self._skips:
+            self._line(self._left)
+
+    def _line(self, line: bytes) -> None:
+        line = line.strip()
+        if not line:
+            return
+        self.last_line = line
+        if not line.startswith(b"{"):
+            return
+        try:
+            found = json.loads(line)
+        except (ValueError, RecursionError):
+            return
+        if isinstance(found, dict):
+            self.last = found
+            if "step" in found and self.asked.metric in found:
+                with suppress(TrialFailedError):  # it is no report of ours
+                    self.reports.add(found["step"], found[self.asked.metric])
+
+
+@contextmanager
+def _started(job: CommandJob, folder: Path, errors: IO[bytes]) -> Iterator[subprocess.Popen[bytes]]:
+    """A program that is gone, with all that it started, when the block ends."""
+    try:
+        process = subprocess.Popen(
+            job.arguments,
+            cwd=folder,
+            env={**os.environ, **job.environment},
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=errors,
+            start_new_session=True,
+            bufsize=0,
+        )
+    except (OSError, ValueError) as error:
+        why = getattr(error, "strerror", None) or error
+        raise TrialFailedError(f"{job.arguments[0]} cannot be started: {why}") from None
+    group = process.pid
+    guarded(group)
+    with suppress(OSError):
+        (folder / GROUP).write_text(f"{group} {_began(group) or ''}")
+    try:
+        yield process
+    finally:
+        end_group(group, process.poll)
+        unguarded(group)
+        process.wait()
+        if process.stdout is not None:
+            process.stdout.close()
+        with suppress(OSError):
+            (folder / GROUP).unlink()
+
+
+def _attend(
+    process: subprocess.Popen[bytes],
+    said: _Said,
+    output: IO[bytes],
+    limit: float | None,
+    stop: Stop,
+) -> int:
+    """Read what it writes until it ends; what it has started may go on writing."""
+    assert process.stdout is not None
+    pipe = process.stdout.fileno()
+    until = None if limit is None else time.monotonic() + limit
+    is_open = True
+    while True:
+        ended = process.poll() is not None
+        if is_open and select.select([pipe], [], [], 0.0 if ended else LOOK)[0]:
+            piece = os.read(pipe, 1 << 16)
+            is_open = bool(piece)
+            output.write(piece)
+            said.take(piece)
+            if is_open and not ended:
+                continue
+        if ended:
+            said.end()
+            assert process.returncode is not None
+            return process.returncode
+        if not is_open:
+            with suppress(subprocess.TimeoutExpired):
+                process.wait(LOOK)
+        if until is not None and time.monotonic() > until:
+            raise TimeoutError
+        if stop():
+            raise TrialFailedError("nobody waits for it any more")
+
+
+def _read_result(path: Path, said: _Said) -> dict[str, Any]:
+    """The file of the result, or else the last object among the lines."""
+    if path.exists():
+        try:
+            found = json.loads(path.read_bytes())
+        except (OSError, ValueError, RecursionError) as error:
+            raise TrialFailedError(f"{RESULT} is no JSON: {error}") from None
+        if not isinstance(found, dict):
+            raise TrialFailedError(f"{RESULT} has {shown(found)}; it is to be an object")
+        return found
+    if said.last is None:
+        line = said.last_line[:200].decode(errors="replace")
+        wrote = f"its last line is {line!r}" if line else "it wrote nothing"
+        raise TrialFailedError(
+            f"no line of its standard output is a JSON object, as in "
+            f'{{"{said.asked.metric}": 0.5}}; {wrote}'
+        )
+    return said.last
+
+
+def _exited(code: int, tail: str) -> str:
+    lines = [line for line in tail.splitlines() if line.strip()][-3:]
+    return f"exit code {code}" + (f": {' | '.join(lines)}" if lines else ", without a word")
+
+
+def _tail(path: Path, begin: int) -> str:
+    """The last lines that an attempt wrote to a file."""
+    with path.open("rb") as file:
+        size = file.seek(0, os.SEEK_END)
+        file.seek(max(begin, size - TAIL))
+        text = file.read().decode(errors="replace")
+    if size - TAIL > begin:
+        text = text.partition("\n")[2] or text
+    return text.strip()
+
+
+def _end_former(folder: Path) -> None:
+    """End what an attempt before has left in this folder, were its worker and guard killed."""
+    try:
+        number, _, began = (folder / GROUP).read_text().partition(" ")
+        group = int(number)
+    except (OSError, ValueError):
+        return
+    now = _began(group)
+    if began and now in (began, None):  # not a process of somebody else with its number
+        end_group(group, lambda: None)
+
+
+def _began(process: int) -> str | None:
+    """When a process began, in the kernel's ticks; None where nobody knows."""
+    try:
+        return Path(f"/proc/{process}/stat").read_text().rpartition(")")[2].split()[19]
+    except (OSError, IndexError):
+        return None

@@ -1,0 +1,190 @@
+"""A trial of a Python function."""
+
+from __future__ import annotations
+
+import importlib
+import sys
+import time
+import traceback
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
+from typing import Any, TypeAlias
+
+from hpsearch.errors import UsageError
+from hpsearch.outcome import Outcome, Place, TrialFailedError, here
+from hpsearch.trials.result import Asked, Reports, outcome_of
+
+__all__ = ["FUNCTION", "Evaluate", "FunctionJob", "Trial", "evaluate_job", "imported"]
+
+FUNCTION = "function.pickle"
+"""The file of a function that is given in Python."""
+
+Stop: TypeAlias = Callable[[], bool]
+
+
+class Trial:
+    """What a function is told of its trial, beside the configuration.
+
+    Args:
+        seed: of whatever is random in it, from 0 to 2**32 - 1.
+        resource: how long to train, in the study's resource; 1 where it has none.
+        folder: for checkpoints; made when it is first asked for, and the same when the trial is
+            tried again.
+        stop: whether nobody waits for the trial any more.
+
+    >>> trial = Trial(seed=1, resource=20, folder=Path("nowhere"))
+    >>> trial.report(1, 0.5), trial.resource
+    (False, 20)
+    """
+
+    def __init__(self, seed: int, resource: int, folder: Path, stop: Stop = lambda: False) -> None:
+        self.seed, self.resource = seed, resource
+        self._folder, self._stop = folder, stop
+        self.reports = Reports()
+
+    @property
+    def folder(self) -> Path:
+        """For checkpoints: the same folder when this trial is tried again, after a kill or not."""
+        self._folder.mkdir(parents=True, exist_ok=True)
+        return self._folder
+
+    @property
+    def should_stop(self) -> bool:
+        """Whether nobody waits for the trial any more."""
+        return self._stop()
+
+    def report(self, step: int, value: float) -> bool:
+        """Tell what the trial comes to on its way.
+
+        Args:
+            step: a whole number from 0 on: epoch, iteration, trees.
+            value: of the study's metric, in its own units.
+
+        Returns:
+            True if the function may stop, since nobody waits for it any more.
+        """
+        self.reports.add(step, value)
+        return self.should_stop
+
+
+Evaluate: TypeAlias = Callable[[dict[str, Any], Trial], Any]
+"""A function of the user's: configuration and trial to a number, or to a mapping of numbers."""
+
+
+@dataclass(frozen=True)
+class FunctionJob:
+    """A trial of a function.
+
+    Attributes:
+        data: where the function is, if it was given in Python.
+        path: MODULE:NAME; empty if it was given in Python.
+        beside: the folder in which the module may lie.
+        configuration: the value of every parameter.
+        seed: of the trial.
+        resource: how long to train.
+        folder: for the trial's checkpoints.
+        asked: what its result is asked for.
+    """
+
+    data: Place
+    path: str
+    beside: str
+    configuration: Mapping[str, Any]
+    seed: int
+    resource: int
+    folder: str
+    asked: Asked
+
+
+def evaluate_job(job: FunctionJob, stop: Stop | None = None) -> Outcome:
+    """Call the function.
+
+    Raises:
+        TrialFailedError: it raised, or its result is none.
+    """
+    function = _given(job.data) if not job.path else imported(job.path, job.beside)
+    trial = Trial(job.seed, job.resource, Path(job.folder), stop or (lambda: False))
+    start = time.perf_counter()
+    try:
+        result = function(dict(job.configuration), trial)
+    except TrialFailedError:
+        raise
+    except (Exception, SystemExit) as error:
+        if type(error).__name__ == "TrialPruned":  # Optuna's, whichever version raises it
+            return _known_bad(job.asked, trial.reports, time.perf_counter() - start)
+        raise TrialFailedError(_what_was_raised(error)) from None
+    return outcome_of(result, job.asked, trial.reports, time.perf_counter() - start)
+
+
+def imported(path: str, beside: str) -> Evaluate:
+    """The function of a path.
+
+    Args:
+        path: MODULE:NAME, as in ``package.module:function``.
+        beside: a folder in which the module may lie, looked at first.
+
+    Raises:
+        UsageError: there is no such module, or nothing of that name in it that can be called.
+    """
+    module_name, _, name = path.partition(":")
+    if beside and beside not in sys.path:
+        sys.path.insert(0, beside)
+    try:
+        found: Any = importlib.import_module(module_name)
+    except ModuleNotFoundError as error:
+        if error.name is not None and (module_name + ".").startswith(error.name + "."):
+            where = f", neither in {beside} nor installed" if beside else ""
+            raise UsageError(f"there is no module {module_name!r}{where}", key="function") from None
+        raise UsageError(
+            f"the module {module_name!r} cannot be imported: {error}", key="function"
+        ) from None
+    except (Exception, SystemExit) as error:
+        raise UsageError(
+            f"the module {module_name!r} cannot be imported: {_what_was_raised(error)}",
+            key="function",
+        ) from None
+    for part in name.split("."):
+        found = getattr(found, part, None)
+    if not callable(found):
+        raise UsageError(f"there is no function {name!r} in {module_name}", key="function")
+    function: Evaluate = found
+    return function
+
+
+@lru_cache(maxsize=1)
+def _given(place: Place) -> Evaluate:
+    """The function that was given in Python, read once by each worker."""
+    import cloudpickle
+
+    content = Path(place.folder, place.fingerprint, FUNCTION).read_bytes()
+    function: Evaluate = cloudpickle.loads(content)
+    return function
+
+
+def _known_bad(asked: Asked, reports: Reports, seconds: float) -> Outcome:
+    """A trial that its own function has given up: it counts with the worst that was seen."""
+    steps = sorted(reports.values)
+    curve = tuple(asked.score(reports.values[step]) for step in steps)
+    return Outcome(
+        min(curve, default=0.0),
+        complete=False,
+        why_stopped="pruned",
+        curve=curve,
+        steps=tuple(steps),
+        seconds=seconds,
+        worker=here(),
+    )
+
+
+def _what_was_raised(error: BaseException) -> str:
+    """An exception of the user's code in one sentence: what, and where in it."""
+    what = str(error).strip()
+    told = f"{type(error).__name__}: {what}" if what else type(error).__name__
+    frames = traceback.extract_tb(error.__traceback__)
+    theirs = [frame for frame in frames if Path(frame.filename).parent != Path(__file__).parent]
+    theirs = [frame for frame in theirs if not frame.filename.startswith("<frozen")]
+    if not theirs:
+        return told
+    return f"{told} ({Path(theirs[-1].filename).name}, line {theirs[-1].lineno})"

@@ -1,0 +1,97 @@
+"""Programs that end with the worker that started them, whatever ends that one.
+
+A worker that is killed can end nobody. So it forks a guard before its first program: a process that
+does nothing but wait for the other end of a pipe to close, which is when the worker's process ends,
+and then ends the groups of processes that the worker has named and not taken back.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from contextlib import suppress
+from functools import cache
+
+__all__ = ["GRACE", "end_group", "guarded", "unguarded"]
+
+GRACE = 10.0
+"""Seconds between SIGTERM and SIGKILL."""
+
+LOOK = 0.02
+"""Seconds between two looks at whether a group has ended."""
+
+WATCH = """
+import os, signal, sys, time
+groups, left = set(), b""
+while piece := os.read(0, 4096):
+    *lines, left = (left + piece).split(b"\\n")
+    for line in lines:
+        (groups.add if line[:1] == b"+" else groups.discard)(int(line[1:]))
+def tell(number):
+    for group in list(groups):
+        try:
+            os.killpg(group, number)
+        except OSError:
+            groups.discard(group)
+tell(signal.SIGTERM)
+until = time.monotonic() + float(sys.argv[1])
+while groups and time.monotonic() < until:
+    time.sleep(0.05)
+    tell(0)
+tell(signal.SIGKILL)
+"""
+"""What a guard does; a program of its own, so that it shares nothing with the worker."""
+
+
+@cache
+def _guard(worker: int) -> subprocess.Popen[bytes]:
+    """The guard of a worker, by its process's number."""
+    del worker
+    return subprocess.Popen(
+        [sys.executable, "-S", "-E", "-c", WATCH, str(GRACE)],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+        start_new_session=True,
+    )
+
+
+def guarded(group: int) -> None:
+    """Have a group of processes ended once this process has ended."""
+    _tell(f"+{group}\n")
+
+
+def unguarded(group: int) -> None:
+    """A group has ended by itself."""
+    _tell(f"-{group}\n")
+
+
+def _tell(line: str) -> None:
+    pipe = _guard(os.getpid()).stdin
+    assert pipe is not None
+    with suppress(OSError):  # somebody has killed the guard
+        pipe.write(line.encode())
+        pipe.flush()
+
+
+def end_group(group: int, reap: Callable[[], object], grace: float = GRACE) -> None:
+    """End a group of processes: SIGTERM, and SIGKILL for what is left of it after a while.
+
+    Args:
+        group: its number.
+        reap: takes a child of this process off the list of the dead, which otherwise are a group.
+        grace: seconds that it has to end by itself.
+    """
+    until = time.monotonic() + grace
+    with suppress(OSError):  # nobody is left
+        os.killpg(group, signal.SIGTERM)
+        while time.monotonic() < until:
+            reap()
+            os.killpg(group, 0)
+            time.sleep(LOOK)
+        os.killpg(group, signal.SIGKILL)
+    reap()
