@@ -19,7 +19,7 @@ from hpsearch.errors import UsageError, shown
 from hpsearch.search.base import Configuration
 from hpsearch.space import Categorical, Condition, Float, Int, Parameter, Space, Value
 
-__all__ = ["Ranges", "read_ranges"]
+__all__ = ["At", "Quantile", "Ranges", "read_ranges"]
 
 Decode: TypeAlias = Callable[[Any], Any]
 """From a value of a parameter of the space to what the estimator gets."""
@@ -135,7 +135,7 @@ def _of_distribution(given: Any) -> tuple[Parameter, Decode]:
             return Float(low, high, limits=(low, high)), _itself
         if kind in ("loguniform", "reciprocal") and _is_pure(given, low, high):
             return Float(low, high, log=True, limits=(low, high)), _itself
-    return Float(0.0, 1.0, limits=(0.0, 1.0)), _Quantile(given, hasattr(given.dist, "pmf"))
+    return Float(0.0, 1.0, limits=(0.0, 1.0)), Quantile(given, hasattr(given.dist, "pmf"))
 
 
 def _is_pure(given: Any, low: float, high: float) -> bool:
@@ -144,13 +144,14 @@ def _is_pure(given: Any, low: float, high: float) -> bool:
 
 
 @dataclass(frozen=True)
-class _Quantile:
+class Quantile:
     """The value of a distribution below which a share of it lies."""
 
     distribution: Any
     whole: bool
 
     def __call__(self, share: float) -> float:
+        """The value at a share."""
         value = self.distribution.ppf(share)
         if not np.isfinite(value) or share in (0.0, 1.0):  # scipy's discrete ones begin one early
             value = self.distribution.ppf(min(max(share, TAIL), 1 - TAIL))
@@ -158,12 +159,13 @@ class _Quantile:
 
 
 @dataclass(frozen=True)
-class _At:
+class At:
     """The value of a list that a place or a name stands for."""
 
     values: Mapping[Value, Any]
 
     def __call__(self, place: Value) -> Any:
+        """The value of a place."""
         return self.values[place]
 
 
@@ -172,11 +174,11 @@ def _of_values(values: list[Any]) -> tuple[Parameter, Decode]:
         ordered = sorted({value for value in values if math.isfinite(value)})
         if len(ordered) >= ORDERED and all(math.isfinite(value) for value in values):
             last = len(ordered) - 1
-            return Int(0, last, limits=(0, last)), _At(dict(enumerate(ordered)))
+            return Int(0, last, limits=(0, last)), At(dict(enumerate(ordered)))
     names = [_name(value) for value in values]
     if len({*names}) < len(values):
         names = [*range(len(values))]
-    return Categorical(tuple(names)), _At(dict(zip(names, values, strict=True)))
+    return Categorical(tuple(names)), At(dict(zip(names, values, strict=True)))
 
 
 def _name(value: Any) -> Value:

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import fields, replace
+from functools import partial
 from numbers import Integral
-from typing import Any, NamedTuple, Self, TypeAlias
+from typing import TYPE_CHECKING, Any, NamedTuple, Self, TypeAlias
 
 import numpy as np
+from joblib import effective_n_jobs
 from sklearn.base import is_classifier
 from sklearn.model_selection._search import BaseSearchCV
 from sklearn.utils import check_random_state
@@ -22,6 +25,9 @@ from hpsearch.search.strategies import IN_STAGES
 from hpsearch.search_cv.ranges import Ranges, read_ranges
 from hpsearch.search_cv.splits import Splits, rows_of
 from hpsearch.space import Space
+
+if TYPE_CHECKING:
+    from hpsearch.search_cv.stored import StoredSearch
 
 __all__ = ["CoarseToFineSearchCV"]
 
@@ -73,6 +79,13 @@ class CoarseToFineSearchCV(BaseSearchCV):  # type: ignore[misc]
         random_state: an int, `numpy.random.RandomState` or None.
         verbose, pre_dispatch, error_score, return_train_score: as for `RandomizedSearchCV`. A
             candidate without a finite score counts as worse than any with one.
+        storage: the name of a SQLite file, or a URL of SQLite or PostgreSQL, in which every
+            candidate is kept as soon as it is known. A search that was killed is fitted again with
+            the same arguments and data, repeats nothing, and comes to the same; one that was over
+            fits its winner's splits once more, since scikit-learn wants something to fit. Other
+            data, another estimator and other settings are refused.
+            `hpsearch report` and optuna-dashboard show the study.
+        study_name: what the study is called there.
 
     Attributes:
         cv_results_: a row for each candidate, in the order of the stages. Besides the columns of
@@ -118,7 +131,11 @@ class CoarseToFineSearchCV(BaseSearchCV):  # type: ignore[misc]
         pre_dispatch: int | str = "2*n_jobs",
         error_score: float | str = np.nan,
         return_train_score: bool = False,
+        storage: str | None = None,
+        study_name: str | None = None,
     ) -> None:
+        self.storage = storage
+        self.study_name = study_name
         self.param_distributions = param_distributions
         self.n_iter = n_iter
         self.strategy = strategy
@@ -156,6 +173,11 @@ class CoarseToFineSearchCV(BaseSearchCV):  # type: ignore[misc]
             ValueError, TypeError: from scikit-learn's own checks.
         """
         self._amounts = self._read_resources(X, y) if self.resource is not None else (1, 1)
+        self._stored: StoredSearch | None = None
+        if self.storage is not None:
+            from hpsearch.search_cv.stored import digest_of
+
+            self._data = digest_of("data", (X, y, params))
         super().fit(X, y, **params)
         if hasattr(self, "best_score_") and self.race and not callable(self.refit):
             self.best_score_ = self._winner.mean
@@ -184,23 +206,61 @@ class CoarseToFineSearchCV(BaseSearchCV):  # type: ignore[misc]
                 f"{self.resource} is the resource and is searched too; take it out of one of them.",
                 key="resource",
             )
+        self._check_numbers()
         seed = int(check_random_state(self.random_state).randint(np.iinfo(np.int32).max))
-        strategy = self._strategy(ranges.space, seed)
         # As scikit-learn has read it, since a generator can be read once; not before 1.9.
         cv = getattr(self, "_checked_cv_orig", self.cv)
-        splits = Splits(cv, classifies=is_classifier(self.estimator), seed=seed)
-        if self.race:
-            splits.reseeded(seed)  # which refuses what has no other splits
-        search = _task(self, callback_ctx, "search", None)
-        evaluation = _Evaluation(self, ranges, evaluate_candidates, splits)
-        results: list[Result] = []
-        self.stages_: list[StagePlan] = []
-        while (stage := strategy.next_stage(results)) is not None:
-            plan = {each.name: getattr(stage, each.name) for each in fields(StagePlan)}
-            self.stages_.append(StagePlan(**plan))
-            results += evaluation.stage(stage, search)
-        _end(self, search)
-        self._winner = _winner(strategy, results, evaluation)
+        task = _task(self, callback_ctx, "search", None)
+        with self._open_stored(cv, seed, ranges) as stored:
+            self._stored = stored
+            seed = seed if stored is None else stored.seed
+            splits = Splits(cv, classifies=is_classifier(self.estimator), seed=seed)
+            if self.race:
+                splits.reseeded(seed)  # which refuses what has no other splits
+            strategy = self._make_strategy(ranges.space, seed)
+            evaluation = _Evaluation(self, ranges, evaluate_candidates, splits, stored)
+            results: list[Result] = []
+            self.stages_: list[StagePlan] = []
+            while (stage := strategy.next_stage(results)) is not None:
+                plan = {each.name: getattr(stage, each.name) for each in fields(StagePlan)}
+                self.stages_.append(StagePlan(**plan))
+                results += evaluation.stage(stage, task)
+            self._winner = _winner(strategy, results, evaluation)
+            if stored is not None and not stored.tabled:
+                evaluation.again(self._winner.row, task)
+        _end(self, task)
+
+    def _open_stored(
+        self, cv: Any, seed: int, ranges: Ranges
+    ) -> AbstractContextManager[StoredSearch | None]:
+        if self.storage is None:
+            return nullcontext()
+        from hpsearch.search_cv.stored import asked_of, open_stored
+
+        if not self.study_name:
+            raise UsageError(
+                "a search with storage has a study_name; give it one.", key="study_name"
+            )
+        asked = asked_of(self, cv, self._data)
+        return open_stored(self.storage, self.study_name, asked, seed, ranges)
+
+    def _format_results(
+        self,
+        candidate_params: list[dict[str, Any]],
+        n_splits: int,
+        out: list[dict[str, Any]],
+        more_results: Table | None = None,
+    ) -> Table:
+        """The table of all rows, those of earlier runs among them."""
+        stored = self._stored
+        if stored is None:
+            return dict(super()._format_results(candidate_params, n_splits, out, more_results))
+        params, folds, more = stored.all_rows(out, n_splits)
+        return dict(super()._format_results(params, n_splits, folds, more))
+
+    def __getstate__(self) -> dict[str, Any]:
+        """Without the database, which no worker has to do with."""
+        return {**super().__getstate__(), "_stored": None}
 
     def _select_best_index(self, refit: Any, refit_metric: str, results: Table) -> Any:
         """The row of the winner, or what a callable says."""
@@ -208,11 +268,13 @@ class CoarseToFineSearchCV(BaseSearchCV):  # type: ignore[misc]
             return super()._select_best_index(refit, refit_metric, results)
         return self._winner.row
 
-    def _strategy(self, space: Space, seed: int) -> RacedSearch:
+    def _check_numbers(self) -> None:
         if self.strategy not in IN_STAGES:
             raise UnknownNameError("strategy", self.strategy, list(IN_STAGES))
         for name, least in (("n_iter", 1), ("race", 0)):
             _check_whole(name, getattr(self, name), least)
+
+    def _make_strategy(self, space: Space, seed: int) -> RacedSearch:
         least, full = self._amounts
         made = make_strategy(
             self.strategy,
@@ -269,6 +331,22 @@ class _Row(NamedTuple):
     mean: float
 
 
+class _Candidate(NamedTuple):
+    """What scikit-learn is asked to fit.
+
+    Args:
+        key: of its row.
+        slot: it belongs to.
+        parameters: of the estimator.
+        more: values of its row in our own columns.
+    """
+
+    key: _Key
+    slot: Slot
+    parameters: dict[str, Any]
+    more: dict[str, int]
+
+
 class _Evaluation:
     """Evaluates stages; what was fitted on the same rows before is not fitted again.
 
@@ -277,6 +355,7 @@ class _Evaluation:
         ranges: what is searched.
         evaluate: scikit-learn's function, which fits candidates and returns all rows so far.
         splits: of the rows.
+        stored: the rows of earlier runs, and where those of this one are kept.
     """
 
     def __init__(
@@ -285,48 +364,93 @@ class _Evaluation:
         ranges: Ranges,
         evaluate: Callable[..., Table],
         splits: Splits,
+        stored: StoredSearch | None,
     ) -> None:
         self.search, self.ranges, self.evaluate, self.splits = search, ranges, evaluate, splits
+        self.stored = stored
         self.rows: dict[_Key, int] = {}
         self.scores: list[float] = []
+        self.asked: list[tuple[Stage, _Candidate]] = []
 
     def stage(self, stage: Stage, task: Any) -> list[Result]:
         """The results of a stage, which is part of scikit-learn's task."""
         slots = [stage.slot(index) for index in range(stage.slots)]
         keys = [_key(slot, races=stage.races) for slot in slots]
-        new = dict.fromkeys(key for key in keys if key not in self.rows)
-        parameters = {
-            key: self.ranges.parameters(slot.configuration)
-            for key, slot in zip(keys, slots, strict=True)
-        }
+        new = {k: s for k, s in zip(keys, slots, strict=True) if k not in self.rows}
+        candidates = [self._candidate(stage, key, slot) for key, slot in new.items()]
         for splits in dict.fromkeys(key.splits for key in new):
-            those = [key for key in new if key.splits == splits]
-            self._fit(stage, [parameters[key] for key in those], splits, task)
-            self.rows.update(zip(those, range(len(self.rows), len(self.scores)), strict=True))
+            self._fit(stage, [each for each in candidates if each.key.splits == splits], task)
         scores = [self.scores[self.rows[key]] for key in keys]
         return [
             Result(slot, score) if math.isfinite(score) else Result(slot, 0.0, complete=False)
             for slot, score in zip(slots, scores, strict=True)
         ]
 
-    def _fit(self, stage: Stage, candidates: list[dict[str, Any]], seed: int, task: Any) -> None:
-        """Evaluate candidates on the splits of a seed; 0 for the search's own."""
-        search, count = self.search, len(candidates)
+    def again(self, row: int, task: Any) -> None:
+        """Fit a row once more that is there already, since scikit-learn wants to fit something."""
+        stage, candidate = self.asked[row]
+        self._evaluate(stage, [candidate], task)
+
+    def _candidate(self, stage: Stage, key: _Key, slot: Slot) -> _Candidate:
+        parameters = self.ranges.parameters(slot.configuration)
+        more = {"iter": stage.index}
+        if (resource := self.search.resource) is not None:
+            more["n_resources"] = stage.epochs
+            if resource != ROWS:
+                parameters[resource] = stage.epochs
+        if self.search.race:
+            more["splits_seed"] = key.splits
+        return _Candidate(key, slot, parameters, more)
+
+    def _fit(self, stage: Stage, candidates: Sequence[_Candidate], task: Any) -> None:
+        """Fit candidates of a stage that have the same splits; those of a stored search in groups.
+
+        A group keeps all workers busy, and is all that is lost where the process is killed.
+        """
+        stored = self.stored
+        if stored is None:
+            self._note(stage, candidates, self._evaluate(stage, candidates, task))
+            return
+        abreast = max(1, effective_n_jobs(self.search.n_jobs))
+        waiting: list[_Candidate] = []
+        for each in [*candidates, None]:
+            known = each is not None and stored.knows(each.key)
+            if waiting and (known or each is None or len(waiting) == abreast):
+                scores = stored.fit(
+                    self.search, partial(self._evaluate, stage, waiting, task), stage, waiting
+                )
+                self._note(stage, waiting, scores)
+                waiting = []
+            if each is not None and known:
+                self._note(stage, [each], [stored.take(each)])
+            elif each is not None:
+                waiting.append(each)
+        stored.check()
+
+    def _note(
+        self, stage: Stage, candidates: Sequence[_Candidate], scores: Sequence[float]
+    ) -> None:
+        for each, score in zip(candidates, scores, strict=True):
+            self.rows[each.key] = len(self.scores)
+            self.scores.append(score)
+            self.asked.append((stage, each))
+
+    def _evaluate(self, stage: Stage, candidates: Sequence[_Candidate], task: Any) -> list[float]:
+        """The scores of candidates that have the same splits."""
+        search, count, seed = self.search, len(candidates), candidates[0].key.splits
         splits = self.splits.reseeded(seed) if seed else self.splits
-        more: dict[str, list[int]] = {"iter": [stage.index] * count}
-        if search.resource is not None:
-            more["n_resources"] = [stage.epochs] * count
-        if search.race:
-            more["splits_seed"] = [seed] * count
         if search.resource == ROWS:
             splits = replace(splits, amount=stage.epochs)
-        elif search.resource is not None:
-            candidates = [{**each, search.resource: stage.epochs} for each in candidates]
         inner = _task(search, task, stage.name, count)
-        told = {} if inner is None else {"callback_ctx": inner}
-        table = self.evaluate(candidates, splits, more_results=more, **told)
+        table = self.evaluate(
+            [each.parameters for each in candidates],
+            splits,
+            more_results={name: [c.more[name] for c in candidates] for name in candidates[0].more},
+            **({} if inner is None else {"callback_ctx": inner}),
+        )
         _end(search, inner)
-        self.scores += table[_leading(table, search.refit)][-count:].tolist()
+        scores: list[float] = table[_leading(table, search.refit)][-count:].tolist()
+        return scores
 
 
 def _key(slot: Slot, *, races: bool) -> _Key:
