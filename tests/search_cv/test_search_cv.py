@@ -167,12 +167,28 @@ def test_later_stages_look_where_the_best_were() -> None:
 
     ranges = {"alpha": loguniform(1e-6, 1e6)}
     found = search(Ridge(), ranges, n_iter=32, scoring=score).fit(X, y)
-    off = np.abs(np.log10(found.cv_results_["param_alpha"].astype(float)) - 1.0)
+    off = np.abs(np.log10(found.cv_results_["param_alpha"].data.astype(float)) - 1.0)
     stage = found.cv_results_["iter"]
-    assert off[stage == stage.max()].mean() < off[stage == 0].mean() / 4
+    assert np.median(off[stage == stage.max()]) < np.median(off[stage == 0]) / 4
     assert [plan.name for plan in found.stages_] == ["coarse", "fine-1", "fine-2", "fine-3"]
     assert any(move.before != move.after for plan in found.stages_ for move in plan.changes)
     assert -found.best_score_ < 0.1
+
+
+def test_every_fourth_candidate_of_a_later_stage_is_more_of_the_first() -> None:
+    ranges = {"alpha": loguniform(1e-6, 1e6)}
+    found = search(Ridge(), ranges, n_iter=32, scoring=lambda model, *_: -model.alpha).fit(X, y)
+    table = found.cv_results_
+    alphas = np.log10(table["param_alpha"].data.astype(float))
+    others = np.concatenate(
+        [
+            np.flatnonzero(table["iter"] == stage)[3::4]
+            for stage in range(1, table["iter"].max() + 1)
+        ]
+    )
+    near = np.setdiff1d(np.flatnonzero(table["iter"] > 1), others)
+    assert alphas[others].max() > 1
+    assert alphas[near].max() < -2
 
 
 def test_training_scores_and_times() -> None:
