@@ -801,7 +801,8 @@ def _database() -> Path:
 
 
 def use_notes(rng: random.Random, folder: Path) -> None:
-    """What the commands that look do, and the dashboard."""
+    """What the commands that look do, a study in Python, and the dashboard."""
+    from hpsearch import load_study
     from hpsearch.cli.app import run
     from hpsearch.dashboard.attachments import attach
     from hpsearch.errors import HpsearchError
@@ -834,6 +835,12 @@ def use_notes(rng: random.Random, folder: Path) -> None:
                 run([*command, *storage])
         except HpsearchError as error:
             complaint = error
+    if rng.random() < 0.3:
+        with contextlib.suppress(HpsearchError):
+            study = load_study("odd", storage=str(folder / "x.db"))
+            assert repr(study)
+            assert study._repr_html_()
+            assert len(study.trials()) == len(study.summary.rows)
     if rng.random() < 0.15:
         with contextlib.suppress(HpsearchError), open_storage(str(folder / "x.db")) as store:
             attach(store, store.get_study_id_from_name("odd"))

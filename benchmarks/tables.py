@@ -351,7 +351,7 @@ def networks(name: str, table: Table, frame: Any, seed: int) -> tuple[list[Resul
         dataset, [split] = study_data(study.data, seed)
         assert len(dataset.y) == len(frame)
         start, storage = time.perf_counter(), str(Path(folder, "study.db"))
-        summary = run_study(study, storage=storage, workers=1)
+        summary = run_study(study, storage=storage, workers=1).summary
         between = time.perf_counter()
         ensemble = make_ensemble(name, 5, storage=storage, workers=1)
         end = time.perf_counter()

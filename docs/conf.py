@@ -14,7 +14,7 @@ from generated import GENERATED
 project, author = "hpsearch", "the authors of hpsearch"
 version = release = version_of("hpsearch")
 extensions = ["myst_parser", "sphinx.ext.autodoc", "sphinx.ext.napoleon"]
-exclude_patterns = ["*.py"]
+exclude_patterns = ["*.py", "**.ipynb"]
 default_role = "literal"
 myst_heading_anchors = 3
 myst_enable_extensions = ["deflist"]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import html
 import inspect
+import json
 from collections.abc import Callable, Collection
 from pathlib import Path
 from typing import Any
@@ -166,8 +167,20 @@ def _about(room: str) -> str:
     return about.partition("\n\n")[0]
 
 
+def notebook() -> str:
+    """The notebook of the guide as a page: its words, and its code without what it shows."""
+    path = ROOT / "docs" / "guide" / "notebook.ipynb"
+    cells = json.loads(path.read_text(encoding="utf-8"))["cells"]
+    return "\n\n".join(
+        text if cell["cell_type"] == "markdown" else f"```python\n{text}\n```"
+        for cell in cells
+        for text in ["".join(cell["source"])]
+    )
+
+
 GENERATED: dict[str, Callable[[], str]] = {
     "settings": settings,
     "commands": commands,
     "floors": floors,
+    "notebook": notebook,
 }

@@ -9,7 +9,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from hpsearch.engine import Summary, run_study
+    from hpsearch.engine import Summary
     from hpsearch.errors import HpsearchError
     from hpsearch.estimators import MLPClassifier, MLPRegressor
     from hpsearch.search import make_strategy, run_search
@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from hpsearch.search.sampler import CoarseToFineSampler
     from hpsearch.search_cv import CoarseToFineSearchCV
     from hpsearch.space import Categorical, Condition, Float, Int, Space
+    from hpsearch.study import Study, load_study, run_study
     from hpsearch.study_file import StudyFile, load_study_file, parse_study_file
     from hpsearch.training.model import Model
     from hpsearch.training.optuna_objective import MLPObjective
@@ -35,8 +36,10 @@ __all__ = [
     "MLPRegressor",
     "Model",
     "Space",
+    "Study",
     "StudyFile",
     "Summary",
+    "load_study",
     "load_study_file",
     "make_strategy",
     "parse_study_file",
@@ -45,7 +48,7 @@ __all__ = [
 ]
 
 _HOMES = {
-    "engine": ("Summary", "run_study"),
+    "engine": ("Summary",),
     "estimators": ("MLPClassifier", "MLPRegressor"),
     "errors": ("HpsearchError",),
     "search": ("make_strategy", "run_search"),
@@ -53,6 +56,7 @@ _HOMES = {
     "search.sampler": ("CoarseToFineSampler",),
     "search_cv": ("CoarseToFineSearchCV",),
     "space": ("Categorical", "Condition", "Float", "Int", "Space"),
+    "study": ("Study", "load_study", "run_study"),
     "study_file": ("StudyFile", "load_study_file", "parse_study_file"),
     "training.model": ("Model",),
     "training.optuna_objective": ("MLPObjective",),

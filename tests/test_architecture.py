@@ -15,7 +15,7 @@ import hpsearch
 PACKAGE = Path(hpsearch.__file__).parent
 
 LAYERS = [
-    ["cli", "__main__"],
+    ["cli", "study", "notebook", "__main__"],
     ["dashboard", "lab"],
     ["report", "export"],
     ["plots"],
@@ -53,8 +53,10 @@ def test_public_names_are_pinned() -> None:
         "MLPRegressor",
         "Model",
         "Space",
+        "Study",
         "StudyFile",
         "Summary",
+        "load_study",
         "load_study_file",
         "make_strategy",
         "parse_study_file",

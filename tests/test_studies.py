@@ -26,7 +26,7 @@ def test_a_regression_is_better_than_any_constant(name: str, tmp_path: Path) -> 
     search = study.search.model_copy(update={"trials": 12})  # sixty would end alike
     training = study.training.model_copy(update={"epochs": 10})
     study = study.model_copy(update={"search": search, "training": training})
-    summary = run_study(study, storage=str(tmp_path / "s.db"), workers=1)
+    summary = run_study(study, storage=str(tmp_path / "s.db"), workers=1).summary
     [constant] = summary.baselines
     assert summary.verdict(constant) == "better"
     divided = summary.data["account"]["divided"]

@@ -122,8 +122,8 @@ def advise_study(store: WriteBehindStorage, name: str) -> Advice:
         return advice((), f"The data were not looked at: {error}")
     checks = check_data_and_network(study, dataset, splits[0])
     odd = tuple(check for check in checks if check.verdict != "pass")
-    scaling = _scale(study, odd, recommendations)
-    if scaling or any(r.repair for r in recommendations):
+    scaling = _scale(study, odd, recommendations) if evidence.network else []
+    if evidence.network and (scaling or any(r.repair for r in recommendations)):
         # What a broken study says of its rates, only the repaired network can tell.
         repairs = [r for r in recommendations if r.repair or not r.changes]
         others = (*scaling, *(_without_rates(r) for r in repairs))

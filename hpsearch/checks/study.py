@@ -37,7 +37,7 @@ __all__ = ["check_data", "check_data_and_network", "check_network", "learning_ra
 
 
 def check_data_and_network(study: StudyFile, dataset: Dataset, split: Split) -> list[Check]:
-    """Check the data of a study together with a typical network of its space.
+    """Check the data of a study, and a typical network of its space if it searches one.
 
     Args:
         study: the study file.
@@ -53,6 +53,8 @@ def check_data_and_network(study: StudyFile, dataset: Dataset, split: Split) -> 
     study.class_weights(dataset.classes)  # refuses a label that there is none of
     study.objective.metrics(dataset.task, dataset.classes)
     space, seed = study.search_space(), study.seed
+    if study.objective.kind != "network":
+        return check_data(dataset, split, seed=seed)
     middle, epochs = _middle(study, space), study.training.epochs
     network = check_network(dataset, split, middle, space=space, epochs=epochs, seed=seed)
     return check_data(dataset, split, seed=seed) + network

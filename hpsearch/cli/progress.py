@@ -31,7 +31,7 @@ from hpsearch.errors import HpsearchError
 from hpsearch.metrics import ACCURACY, Measure
 from hpsearch.study_file import StudyFile
 
-__all__ = ["Pulse", "watch"]
+__all__ = ["Pulse", "Watcher", "watch"]
 
 LONG = 600.0
 """Seconds; a search that takes longer is told how it could take less."""
@@ -83,7 +83,7 @@ class Pulse:
         return True
 
 
-def _told(watcher: _Watcher, console: Console, *, check: bool) -> Callable[[Event], None]:
+def _told(watcher: Watcher, console: Console, *, check: bool) -> Callable[[Event], None]:
     """Shows events; the workers start up meanwhile, so that checks cost a run next to nothing."""
     told = False
 
@@ -130,7 +130,7 @@ def _bar(console: Console) -> Progress:
     )
 
 
-class _Watcher:
+class Watcher:
     """Counts what every way of showing progress needs."""
 
     def __init__(self, study: StudyFile, clock: Callable[[], float]) -> None:
@@ -147,6 +147,7 @@ class _Watcher:
         self.began: float | None = None
 
     def count(self, event: Event) -> None:
+        """Take in what happened."""
         if isinstance(event, DataReady):
             self.rows = event.dataset.X.shape[0]
             self.measure = event.measure
@@ -202,13 +203,14 @@ class _Watcher:
 
     @property
     def best_text(self) -> str:
+        """The best value so far, and what simple models come to."""
         best = (
             "  -   " if self.best is None else self.measure.text(self.measure.of_score(self.best))
         )
         return f"{best} ({self.beside})" if self.beside else best
 
 
-class _Live(_Watcher):
+class _Live(Watcher):
     def __init__(self, study: StudyFile, clock: Callable[[], float], progress: Progress) -> None:
         super().__init__(study, clock)
         self.progress = progress
@@ -236,7 +238,7 @@ class _Live(_Watcher):
         )
 
 
-class _Log(_Watcher):
+class _Log(Watcher):
     def __init__(self, study: StudyFile, clock: Callable[[], float], console: Console) -> None:
         super().__init__(study, clock)
         self.console = console

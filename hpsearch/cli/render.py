@@ -369,7 +369,7 @@ def next_text(summary: Summary, storage: str, room: int) -> Text:
     name = summary.study if summary.study.replace("-", "").isalnum() else f"'{summary.study}'"
     shown = display_url(storage)
     where = "" if storage == DEFAULT_STORAGE else f" --storage {shlex.quote(shown)}"
-    keep = [(f"hpsearch best {name} --export model.npz{where}", "keep the network")]
+    keep = [(f"hpsearch best {name} --export model.npz{where}", "keep the model")]
     lines = (
         *(keep if summary.model is not None else []),
         (f"hpsearch trials {name}{where}", "every trial"),

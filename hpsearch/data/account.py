@@ -124,7 +124,7 @@ class Account:
 
     @property
     def _inputs(self) -> str:
-        return "" if self.inputs is None else f", {self.inputs:,} inputs of the network"
+        return "" if self.inputs is None else f", {self.inputs:,} inputs"
 
     def document(self) -> dict[str, Any]:
         """The account in terms of JSON, whole."""
@@ -169,7 +169,7 @@ class Account:
         >>> for fact in account.facts():
         ...     print(*fact, sep=": ")
         read: 9 rows of 3 columns and the target
-        kept: 8 rows of 2 columns, 2 inputs of the network
+        kept: 8 rows of 2 columns, 2 inputs
         left out: 1 row without a label
         left out: 'id' (excluded)
         """

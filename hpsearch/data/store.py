@@ -69,6 +69,7 @@ class Undivided:
         y_test: likewise, shape (n_test,).
         categories: column -> the names of its categories, whose indices the column holds.
         weight_train: how much each row counts, shape (n,); None: all the same.
+        weight_test: likewise, shape (n_test,).
     """
 
     X_train: NDArray[np.float32]
@@ -77,6 +78,7 @@ class Undivided:
     y_test: NDArray[Any]
     categories: Mapping[int, tuple[str, ...]]
     weight_train: NDArray[np.float32] | None = None
+    weight_test: NDArray[np.float32] | None = None
 
 
 @dataclass(frozen=True)
@@ -152,8 +154,8 @@ class DataHandle:
             X, y = _map(home / "X.npy"), _map(home / "y.npy")
             train, test = _rows_of(self, fold)
             weights = _weights(self)
-            counted = None if weights is None else weights[train]
-            return Undivided(X[train], y[train], X[test], y[test], _categories(self), counted)
+            counted = (None, None) if weights is None else (weights[train], weights[test])
+            return Undivided(X[train], y[train], X[test], y[test], _categories(self), *counted)
 
 
 def write_store(folder: str | Path, dataset: Dataset, splits: Sequence[Split]) -> DataHandle:

@@ -55,6 +55,7 @@ class Dispatcher:
         self._events: list[Event] = [ready]
         self._running: dict[int, tuple[Stage, Slot]] = {}  # by trial id
         self._fails = 0
+        self._digests: dict[int, str] = {}  # of what runs, by trial id
         self._reused: list[Attempts[Outcome]] = []  # running, and the store has their results
 
     def search(self, strategy: Strategy) -> list[Result]:
@@ -206,6 +207,7 @@ class Dispatcher:
             study_id = self.run.target._study_id
             trial_id = self.store.create_new_trial(study_id, template_trial=trial)
         self._running[trial_id] = stage, slot
+        self._digests[trial_id] = digest
         known = self._known.get(digest)
         if known is None:
             self._jobs.give(trial_id, job)
@@ -240,10 +242,11 @@ class Dispatcher:
             if not result.complete:
                 result = replace(result, score=self.objective.worst(self._scores(), result.score))
             record.finish_trial(self.store, attempts.key, result, self.objective.measure)
+            self._known.setdefault(self._digests[attempts.key], attempts.key)
             kept = Result(slot, result.score, complete=result.complete)
             self._done[stage.index].append(kept)
             event = TrialDone(stage, slot, kept)
-        del self._running[attempts.key]
+        del self._running[attempts.key], self._digests[attempts.key]
         return event
 
     def _tell(self) -> None:

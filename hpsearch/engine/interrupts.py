@@ -5,6 +5,7 @@ from __future__ import annotations
 import _imp
 import os
 import signal
+import sys
 import threading
 import time
 from collections.abc import Callable
@@ -20,6 +21,8 @@ SIGNALS = (signal.SIGINT, signal.SIGTERM)
 
 class Interrupts:
     """In its block a first signal is remembered, and a second one ends the process at once.
+
+    In a session at a prompt, as that of a notebook, it does not: much else is in that process.
 
     Raised in the middle of a write, an exception would leave it half done, and in the middle of a
     library's C code be taken for a fault; so the driver asks `check` where it can stop. Outside of
@@ -78,6 +81,8 @@ class Interrupts:
 
     def _note(self, number: int, _: FrameType | None) -> None:
         if self._asked is not None:
+            if hasattr(sys, "ps1"):  # a prompt
+                return
             os._exit(128 + number)  # the workers notice that their driver is gone
         if self._interruptible and postponed(number):
             return

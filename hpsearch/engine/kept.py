@@ -1,4 +1,4 @@
-"""The network that a finished study has kept, or an ensemble of it."""
+"""The model that a finished study has kept, or an ensemble of it."""
 
 from __future__ import annotations
 
@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING
 from hpsearch.engine import record
 from hpsearch.errors import RunError, UsageError
 from hpsearch.storage import load_model_bytes, storage_errors
-from hpsearch.study_file.models import KINDS_OF_OBJECTIVES
 from hpsearch.training.model import Model
 
 if TYPE_CHECKING:
@@ -27,8 +26,7 @@ def kept_model(store: WriteBehindStorage, study: Study, ensemble: int | None = N
         ensemble: what an ensemble of it is kept by, see `ensemble_key`; None for the single winner.
 
     Raises:
-        RunError: it has none: it is not finished, is of something else than a network, or hpsearch
-            did not make it.
+        RunError: it has none: it is not finished, learns from no rows, or hpsearch did not make it.
         UsageError: it has no such ensemble.
     """
     with storage_errors(store.url):
@@ -38,11 +36,10 @@ def kept_model(store: WriteBehindStorage, study: Study, ensemble: int | None = N
                 f"the study {study.study_name!r} was not made by hpsearch, which has no network "
                 "of it"
             )
-        kinds = [kind for kind in KINDS_OF_OBJECTIVES if file.get("objective", {}).get(kind)]
-        if kinds:
+        if not record.learns(file):
             raise RunError(
-                f"the study {study.study_name!r} has no network: its [objective] names "
-                f"{'an' if kinds[0] == 'estimator' else 'a'} {kinds[0]}"
+                f"the study {study.study_name!r} trains no model of hpsearch's, so that none can "
+                "be kept; `hpsearch best` prints its configuration"
             )
         result = record.read_metadata(study, "result")
         if result is None:

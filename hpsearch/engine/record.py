@@ -47,6 +47,7 @@ __all__ = [
     "fail_trial",
     "finish_trial",
     "hand_back_trial",
+    "learns",
     "measure_of",
     "read_findings",
     "read_losses",
@@ -71,6 +72,9 @@ TEST = "test"
 
 TEST_ACCURACY = "test_accuracy"
 """The same in studies that are older than other metrics."""
+
+WITHOUT_ROWS = ("function", "command")
+"""The kinds of objectives that learn from no rows of ours."""
 
 TAIL = "log"
 """The attribute of a trial with the last lines that its program wrote."""
@@ -163,6 +167,12 @@ def resource_of(study: Study) -> Resource:
     """What the length of a study's trials is counted in; epochs, where nobody says."""
     kept = read_metadata(study, RESOURCE)
     return Resource("epochs") if kept is None else Resource(**kept)
+
+
+def learns(file: Mapping[str, Any]) -> bool:
+    """Whether a study file, as it is kept, is of something that learns from rows."""
+    section = file.get("objective", {})
+    return not any(section.get(kind) for kind in WITHOUT_ROWS)
 
 
 def finish_trial(

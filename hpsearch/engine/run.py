@@ -61,49 +61,7 @@ def run_study(
 ) -> Summary:
     """Search, confirm, refit and test; what the store already holds is not done again.
 
-    Args:
-        study: the study file, from `load_study_file` or made in Python.
-        data: what to learn from, where the study names no data: a data frame of pandas or Polars,
-            or an Arrow table. A study that is run again must be given the same again.
-        target: the column of ``data`` that is learned, where the study does not name it.
-        objective: what to optimize, where the study says that it is given: a function of a
-            configuration and a `Trial`, which is sent to the workers by cloudpickle. A study that
-            is run again must be given the same again.
-        storage: the name of a SQLite file, or a URL of SQLite or PostgreSQL.
-        workers: worker processes on this machine; by default one for each processor core.
-        executor: trains instead: ``dask://HOST:PORT`` of a Dask cluster, or any executor of
-            `concurrent.futures` whose workers see this machine's temporary files. It gets as many
-            trainings at once as there are ``workers`` (by default those that it has), is not shut
-            down, and cannot kill a training, so that it refuses a study with ``trial_seconds``.
-        on_event: told of everything that happens, in the calling thread.
-        baselines: whether simple models are fitted at the end and set beside the winner, for a
-            tenth of the time that the search took.
-
-    Returns:
-        What the study came to, read back from the store.
-
-    Raises:
-        HpsearchError: the data, the database or the study cannot be used, another driver is running
-            the study, or every training failed; finished trials are kept, and the same call goes on
-            from them.
-
-    >>> import tempfile
-    >>> from sklearn.datasets import load_iris
-    >>> from hpsearch import parse_study_file, run_study
-    >>> frame = load_iris(as_frame=True).frame
-    >>> study = parse_study_file('''
-    ... name = "iris-frame"
-    ... [data]
-    ... target = "target"
-    ... [training]
-    ... epochs = 5
-    ... [search]
-    ... trials = 4
-    ... ''')
-    >>> with tempfile.TemporaryDirectory() as folder:
-    ...     found = run_study(study, data=frame, storage=f"{folder}/iris.db", workers=1)
-    >>> found.test_rows
-    30
+    Arguments and errors are those of `hpsearch.run_study`, which puts a study around the summary.
     """
     study, frame = _given(study, data, target)
     search = plan_search(study)  # one that makes no sense is refused before anything is made
@@ -238,8 +196,14 @@ def _why_no_winner(study: StudyFile, trials: Sequence[FrozenTrial]) -> str:
     """Why a study has no winner, and what to change."""
     states = Counter(trial.state.name for trial in trials)
     diverged, failed = states["PRUNED"], states["FAIL"]
-    whole = "the only training" if diverged == 1 else f"all {diverged} trainings"
     others = f", and {failed} failed" if failed else ""
+    if study.objective.kind != "network":
+        whole = "the only trial" if diverged == 1 else f"all {diverged} trials"
+        return (
+            f"{whole} of the study {study.name!r} gave up as known bad{others}, so that there is "
+            "no winner; search other ranges"
+        )
+    whole = "the only training" if diverged == 1 else f"all {diverged} trainings"
     setting = study.training.learning_rate
     rates = f"learning_rate = {setting:g}" if isinstance(setting, float) else "learning_rate"
     return (

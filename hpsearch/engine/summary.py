@@ -163,6 +163,7 @@ class Summary:
         measure: what trials are scored by.
         resource: what the length of a trial is counted in; empty where all are equally long.
         finished: whether nothing of it is left to do.
+        learns: whether it learns from rows of data, which have a test part.
         validation: the winner's mean, or the best trial's score.
         validation_std: standard deviation over the winner's seeds.
         validation_scores: the scores that the mean is of.
@@ -215,11 +216,7 @@ class Summary:
     measure: Measure = ACCURACY
     resource: str = "epochs"
     finished: bool = False
-
-    @property
-    def learns(self) -> bool:
-        """Whether it learns from rows of data, which have a test part."""
-        return bool(self.data)
+    learns: bool = True
 
     @property
     def score_name(self) -> str:
@@ -383,6 +380,7 @@ def summarize(study: optuna.Study) -> Summary:
         measure=measure,
         resource=record.resource_of(study).name,
         finished=result is not None,
+        learns=file is None or record.learns(file),
         **figures,
     )
 

@@ -54,6 +54,11 @@ def to_onnx(model: Model) -> bytes:
         UsageError: the package onnx is not installed.
     """
     onnx = needed("onnx")
+    if model.fitted is not None:
+        raise RunError(
+            "only networks can be written as ONNX, and the model is an estimator; skl2onnx writes "
+            "those of scikit-learn"
+        )
     if model.trees:
         raise RunError(
             "boosted trees are among the model's members, and only networks can be written as "

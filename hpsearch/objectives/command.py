@@ -177,11 +177,11 @@ def _check_placeholders(command: Sequence[str], names: Sequence[str]) -> None:
 
 
 def _check_variables(names: Sequence[str]) -> None:
-    taken = {_variable(name): name for name in (*OF_THE_TRIAL, "trial", "result")}
+    taken = {_variable(name): "" for name in (*OF_THE_TRIAL, "trial", "result")}
     for name in names:
         variable = _variable(name)
         if variable in taken:
-            whose = f"that of {taken[variable]!r}" if taken[variable] in names else "hpsearch's own"
+            whose = f"that of {taken[variable]!r}" if taken[variable] else "hpsearch's own"
             raise UsageError(
                 f"the parameter {name!r} would have the variable {variable}, which is {whose}; "
                 "give it another name",

@@ -65,6 +65,11 @@ class Panel:
     of: Literal["study", "comparison"] = "study"
     tables: Callable[[Any], Sequence[Table]] = _none
 
+    @property
+    def is_drawn(self) -> bool:
+        """Whether it has figures."""
+        return self.figures is not _none
+
 
 def _one(figure: Callable[[Any], Figure]) -> Callable[[Any], list[Figure]]:
     return lambda data: [figure(data)]

@@ -33,8 +33,10 @@ __all__ = [
     "error_bar",
     "faded",
     "label",
+    "said",
     "stage_colour",
     "stage_group",
+    "titled",
     "wrapped",
 ]
 
@@ -164,4 +166,69 @@ def blank_figure(x: str, y: str, *, height: int = 360) -> Figure:
     figure = go.Figure(layout={"template": LIGHT, "height": height})
     figure.update_xaxes(title_text=label(x))
     figure.update_yaxes(title_text=label(y))
+    return figure
+
+
+def titled(figure: Figure, title: str, note: str) -> None:
+    """Have a figure stand for itself, as in a notebook: with its title, and on white.
+
+    On white it reads wherever it is shown; a page gives its figures its own ground instead.
+
+    Args:
+        figure: is changed.
+        title: plain text.
+        note: what is to be known of it, or nothing; plain text.
+    """
+    layout = figure.layout
+    told = [*filter(None, (layout.title.text, wrapped(note, WIDE)))]  # some say what they are of
+    words = 30 + 17 * sum(1 + text.count("<br>") for text in told)
+    above = (
+        layout.template.layout.margin.t if layout.margin.t is None else layout.margin.t
+    ) + words
+    figure.update_layout(
+        paper_bgcolor="white",
+        plot_bgcolor="white",
+        height=layout.height + words + LEGEND,
+        margin_t=above + LEGEND,
+        title={
+            "text": label(title),
+            "subtitle": {"text": "<br>".join(told)},
+            "x": 0,
+            "xref": "paper",
+            "yref": "container",
+            "y": 1,
+            "yanchor": "top",
+            "pad": {"t": 8},
+        },
+    )
+
+
+LEGEND = 42
+"""Pixels between what stands over a figure and its plot, where its legend has its lines."""
+
+WIDE = 100
+"""Characters of a line of text over or in a figure that stands for itself."""
+
+
+def said(title: str, sentence: str) -> Figure:
+    """A figure of words, for where there is nothing to draw.
+
+    Args:
+        title: plain text.
+        sentence: why, plain text.
+    """
+    figure = blank_figure("", "", height=120)
+    figure.update_xaxes(visible=False)
+    figure.update_yaxes(visible=False)
+    figure.add_annotation(
+        text=wrapped(sentence, WIDE),
+        x=0,
+        y=0.5,
+        xref="paper",
+        yref="paper",
+        showarrow=False,
+        xanchor="left",
+        align="left",
+    )
+    titled(figure, title, "")
     return figure

@@ -64,7 +64,7 @@ def anchored(study: StudyFile, folder: Path) -> StudyFile:
         if (value := getattr(study.data, key)) is not None
     }
     data = study.data.model_copy(update=places)
-    if study.objective.learns and study.objective.estimator is None:
+    if study.objective.kind == "network":
         return study.model_copy(update={"data": data})
     home = str(folder / whole_path(study.objective.folder or "."))
     objective = study.objective.model_copy(update={"folder": home})

@@ -464,6 +464,12 @@ class ObjectiveSection(_Table):
         example={"name": "max_iter", "full": 400, "least": 25},
     )
 
+    frame: bool | None = _key(
+        None,
+        "Of an estimator: whether it gets the columns as a data frame, as they were read; absent: "
+        "a pipeline does, and another what [data] preprocessing makes of them.",
+        example=True,
+    )
     positive: str | None = _key(
         None,
         "Of two classes the label that f1, average_precision and the like look for; absent: the "

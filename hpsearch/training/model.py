@@ -33,6 +33,7 @@ from hpsearch.metrics import DEFAULT, POSITIVE, Metric, Task, metric_named
 from hpsearch.metrics.threshold import labels_by
 from hpsearch.nn import Network, NetworkConfig, state_shapes
 from hpsearch.shapes import a_number, fits
+from hpsearch.training.fitted import Fitted
 from hpsearch.training.trees import Trees
 from hpsearch.writing import json_text, write_whole
 
@@ -94,6 +95,7 @@ class Model:
         threshold: of two classes the code of one, and from which probability on a row gets its
             label; None for the likelier one.
         trees: boosted trees that are averaged with the networks.
+        fitted: an estimator, which answers alone.
     """
 
     members: tuple[Member, ...]
@@ -105,6 +107,15 @@ class Model:
     dates: Mapping[str, tuple[str, str, bool]] = field(default_factory=dict)
     threshold: tuple[int, float] | None = None
     trees: tuple[Trees, ...] = ()
+    fitted: Fitted | None = None
+
+    def __repr__(self) -> str:
+        """What it is of, without its thousands of numbers."""
+        what = f"{len(self.classes)} classes" if self.classes else "a quantity"
+        of = f"{len(self.members)} networks" if len(self.members) != 1 else "a network"
+        of = of if self.fitted is None else "an estimator"
+        trees = " and boosted trees" * bool(self.trees)
+        return f"<Model: {of}{trees}, {len(self.feature_names)} columns to {what}>"
 
     def predict_proba(self, X: Any) -> np.ndarray:
         """The probability of each class; of an ensemble the mean over its members.
@@ -130,8 +141,8 @@ class Model:
         chances = np.zeros((len(X), len(self.classes)), dtype=np.float32)
         for _, network, rows, prepared in self._pieces(X):
             chances[rows] += network.predict_proba(prepared)
-        for trees in self.trees:
-            chances += trees.answers(X)
+        for other in self._others:
+            chances += other.answers(X)
         return self._answers(chances)
 
     def predict(self, X: Any) -> np.ndarray:
@@ -151,8 +162,8 @@ class Model:
         for member, network, rows, prepared in self._pieces(X):
             assert member.scale is not None, "it was checked as the model was made"
             values[rows, 0] += member.scale.restored(network.predict_outputs(prepared))
-        for trees in self.trees:
-            values[:, 0] += trees.answers(X)
+        for other in self._others:
+            values[:, 0] += other.answers(X)
         return self._answers(values)[:, 0]
 
     def codes(self, probabilities: np.ndarray) -> np.ndarray:
@@ -206,6 +217,18 @@ class Model:
         """What it predicts: classes or a quantity."""
         return "classification" if self.classes else "regression"
 
+    @property
+    def preprocessors(self) -> list[Preprocessor]:
+        """What is done to the columns, by each member that does it."""
+        parts = [member.preprocessor for member in self.members]
+        own = None if self.fitted is None else self.fitted.preprocessor
+        return parts if own is None else [*parts, own]
+
+    @property
+    def _others(self) -> tuple[Trees | Fitted, ...]:
+        """What of it is no network."""
+        return self.trees if self.fitted is None else (*self.trees, self.fitted)
+
     def _samples(self, X: Any) -> np.ndarray:
         """A data frame or an array as an array."""
         if isinstance(X, np.ndarray):
@@ -235,7 +258,7 @@ class Model:
 
     def _answers(self, sums: np.ndarray) -> np.ndarray:
         """The means over the networks, once they are all numbers."""
-        sums /= len(self.members) + len(self.trees)
+        sums /= len(self.members) + len(self._others)
         unknown = np.flatnonzero(~np.isfinite(sums).all(axis=1))
         if len(unknown):
             raise DataError(
@@ -251,7 +274,7 @@ class Model:
 
     @cached_property
     def _built(self) -> list[Network]:
-        if not self.members and not self.trees:
+        if not self.members and not self._others:
             raise DataError("a model needs at least one network, and this one has none")
         return [self._build(member) for member in self.members]
 
@@ -304,6 +327,13 @@ class Model:
             f"{n}/trees": np.frombuffer(trees.content, np.uint8)
             for n, trees in enumerate(self.trees)
         }
+        if self.fitted is not None:
+            arrays["fitted"] = np.frombuffer(self.fitted.content, np.uint8)
+            if self.fitted.preprocessor is None:
+                about["frame"] = sorted(self.fitted.categories)
+            else:
+                state = self.fitted.preprocessor.state()
+                arrays |= {f"fitted/{k}": v for k, v in state.items()}
         arrays["about"] = np.frombuffer(json_text(about).encode(), np.uint8)
         buffer = io.BytesIO()
         np.savez_compressed(buffer, **arrays)  # type: ignore[arg-type]
@@ -323,8 +353,13 @@ class Model:
         return path
 
     @classmethod
-    def load(cls, path: str | Path) -> Model:
+    def load(cls, path: str | Path, *, trusted: Sequence[str] = ()) -> Model:
         """Read a model file.
+
+        Args:
+            path: of the file.
+            trusted: classes that it may import, by their full names, beside those of scikit-learn,
+                LightGBM and XGBoost; of an estimator with parts of your own.
 
         Raises:
             DataError: there is no such file, or it is not a model of hpsearch.
@@ -334,21 +369,23 @@ class Model:
             if path.exists() and not path.is_file():
                 raise DataError(f"cannot read the model {path}: it is no file")
             with path.open("rb") as file:
-                return cls._read(file, path.stat().st_size, str(path))
+                return cls._read(file, path.stat().st_size, str(path), trusted)
         except OSError as error:
             raise DataError(f"cannot read the model {path}: {error.strerror or error}") from None
 
     @classmethod
-    def from_bytes(cls, content: bytes, *, name: str = "the model") -> Model:
+    def from_bytes(
+        cls, content: bytes, *, name: str = "the model", trusted: Sequence[str] = ()
+    ) -> Model:
         """Read the content of a model file; nothing in it is ever executed.
 
         Raises:
             DataError: the content is not a model of hpsearch.
         """
-        return cls._read(io.BytesIO(content), len(content), name)
+        return cls._read(io.BytesIO(content), len(content), name, trusted)
 
     @classmethod
-    def _read(cls, file: IO[bytes], packed: int, name: str) -> Model:
+    def _read(cls, file: IO[bytes], packed: int, name: str, trusted: Sequence[str] = ()) -> Model:
         with _damage_named(name), zipfile.ZipFile(file) as archive:
             sizes = member_sizes(archive)
             if sizes.get("about", 0) > LONGEST_ABOUT:
@@ -378,10 +415,13 @@ class Model:
                 {name: _date_part(part) for name, part in about.get("dates", {}).items()},
                 _threshold(about.get("threshold"), about["classes"]),
                 _trees(arrays, len(about["classes"])),
+                _fitted(arrays, about, tuple(trusted)),
             )
             for trees in model.trees:
                 _ = trees.model
             _ = model._built
+        if model.fitted is not None:
+            _ = model.fitted.model
         return model
 
 
@@ -436,6 +476,23 @@ def _trees(arrays: Mapping[str, np.ndarray], classes: int) -> tuple[Trees, ...]:
     """The boosted trees among the arrays, in the order of their numbers."""
     found = sorted(name for name in arrays if name.endswith("/trees"))
     return tuple(Trees(arrays[name].astype(np.uint8).tobytes(), classes) for name in found)
+
+
+def _fitted(
+    arrays: Mapping[str, np.ndarray], about: Mapping[str, Any], trusted: tuple[str, ...]
+) -> Fitted | None:
+    """The estimator among the arrays, if there is one."""
+    if "fitted" not in arrays:
+        return None
+    content, classes = arrays["fitted"].astype(np.uint8).tobytes(), len(about["classes"])
+    nominal = about.get("frame")
+    if nominal is None:
+        preprocessor = Preprocessor.from_state(_part(arrays, "fitted/"))
+        if preprocessor.n_features_in != len(about["feature_names"]):
+            raise DataError("its estimator reads other columns")
+        return Fitted(content, classes, preprocessor, trusted=trusted)
+    categories = {int(k): _texts(about["categories"][str(k)]) for k in nominal}
+    return Fitted(content, classes, None, tuple(about["feature_names"]), categories, trusted)
 
 
 def _threshold(kept: object, classes: Sequence[object]) -> tuple[int, float] | None:

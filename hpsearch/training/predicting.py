@@ -155,9 +155,10 @@ class Unlike:
 
     def __init__(self, model: Model) -> None:
         self.names = model.feature_names
-        parts = [member.preprocessor for member in model.members]
-        self.low = np.fmin.reduce([part.low for part in parts], axis=0).astype(np.float64)
-        self.high = np.fmax.reduce([part.high for part in parts], axis=0).astype(np.float64)
+        spans = [(part.low, part.high) for part in model.preprocessors]
+        nothing = np.full(len(self.names), np.nan)  # of a pipeline nobody knows what it has seen
+        self.low = np.fmin.reduce([nothing, *(low for low, _ in spans)], axis=0)
+        self.high = np.fmax.reduce([nothing, *(high for _, high in spans)], axis=0)
         self.rows = self.empty = self.first_empty = 0
         self.far = np.zeros(len(self.low), np.int64)
         self.farthest = self.low.copy()

@@ -16,7 +16,16 @@ from hpsearch.errors import UsageError
 from hpsearch.outcome import Outcome, Place, TrialFailedError, here
 from hpsearch.trials.result import Asked, Reports, outcome_of
 
-__all__ = ["FUNCTION", "Evaluate", "FunctionJob", "Trial", "evaluate_job", "imported"]
+__all__ = [
+    "FUNCTION",
+    "Evaluate",
+    "FunctionJob",
+    "Trial",
+    "evaluate_job",
+    "given_in_python",
+    "imported",
+    "what_was_raised",
+]
 
 FUNCTION = "function.pickle"
 """The file of a function that is given in Python."""
@@ -104,7 +113,11 @@ def evaluate_job(job: FunctionJob, stop: Stop | None = None) -> Outcome:
     Raises:
         TrialFailedError: it raised, or its result is none.
     """
-    function = _given(job.data) if not job.path else imported(job.path, job.beside)
+    function: Evaluate = (
+        given_in_python(job.data.folder, job.data.fingerprint)
+        if not job.path
+        else imported(job.path, job.beside)
+    )
     trial = Trial(job.seed, job.resource, Path(job.folder), stop or (lambda: False))
     start = time.perf_counter()
     try:
@@ -114,16 +127,17 @@ def evaluate_job(job: FunctionJob, stop: Stop | None = None) -> Outcome:
     except (Exception, SystemExit) as error:
         if type(error).__name__ == "TrialPruned":  # Optuna's, whichever version raises it
             return _known_bad(job.asked, trial.reports, time.perf_counter() - start)
-        raise TrialFailedError(_what_was_raised(error)) from None
+        raise TrialFailedError(what_was_raised(error)) from None
     return outcome_of(result, job.asked, trial.reports, time.perf_counter() - start)
 
 
-def imported(path: str, beside: str) -> Evaluate:
-    """The function of a path.
+def imported(path: str, beside: str, key: str = "function") -> Callable[..., Any]:
+    """What stands at a path.
 
     Args:
         path: MODULE:NAME, as in ``package.module:function``.
         beside: a folder in which the module may lie, looked at first.
+        key: of the study file, which names it.
 
     Raises:
         UsageError: there is no such module, or nothing of that name in it that can be called.
@@ -136,31 +150,33 @@ def imported(path: str, beside: str) -> Evaluate:
     except ModuleNotFoundError as error:
         if error.name is not None and (module_name + ".").startswith(error.name + "."):
             where = f", neither in {beside} nor installed" if beside else ""
-            raise UsageError(f"there is no module {module_name!r}{where}", key="function") from None
+            raise UsageError(f"there is no module {module_name!r}{where}", key=key) from None
         raise UsageError(
-            f"the module {module_name!r} cannot be imported: {error}", key="function"
+            f"the module {module_name!r} cannot be imported: {error}", key=key
         ) from None
     except (Exception, SystemExit) as error:
         raise UsageError(
-            f"the module {module_name!r} cannot be imported: {_what_was_raised(error)}",
-            key="function",
+            f"the module {module_name!r} cannot be imported: {what_was_raised(error)}",
+            key=key,
         ) from None
     for part in name.split("."):
         found = getattr(found, part, None)
     if not callable(found):
-        raise UsageError(f"there is no function {name!r} in {module_name}", key="function")
-    function: Evaluate = found
-    return function
+        raise UsageError(f"there is no {key} {name!r} in {module_name}", key=key)
+    return found  # type: ignore[no-any-return]
 
 
 @lru_cache(maxsize=1)
-def _given(place: Place) -> Evaluate:
-    """The function that was given in Python, read once by each worker."""
+def given_in_python(folder: str, fingerprint: str) -> Any:
+    """What was given in Python, read once by each worker.
+
+    Args:
+        folder: of a `Place`.
+        fingerprint: likewise.
+    """
     import cloudpickle
 
-    content = Path(place.folder, place.fingerprint, FUNCTION).read_bytes()
-    function: Evaluate = cloudpickle.loads(content)
-    return function
+    return cloudpickle.loads(Path(folder, fingerprint, FUNCTION).read_bytes())
 
 
 def _known_bad(asked: Asked, reports: Reports, seconds: float) -> Outcome:
@@ -178,7 +194,7 @@ def _known_bad(asked: Asked, reports: Reports, seconds: float) -> Outcome:
     )
 
 
-def _what_was_raised(error: BaseException) -> str:
+def what_was_raised(error: BaseException) -> str:
     """An exception of the user's code in one sentence: what, and where in it."""
     what = str(error).strip()
     told = f"{type(error).__name__}: {what}" if what else type(error).__name__

@@ -63,7 +63,7 @@ def there(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
 TOLD = [
     "mess.csv: read 90 rows of 8 columns and the target",
-    "kept: 87 rows of 5 columns, 8 inputs of the network",
+    "kept: 87 rows of 5 columns, 8 inputs",
     "left out: 3 rows without a label in 'country'",
     "'note' (excluded)",
     "'unnamed_1' (no name, and the numbers of the rows)",

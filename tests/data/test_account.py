@@ -429,6 +429,6 @@ class TestAccount:
         assert data.account.inputs == data.X.shape[1]
         assert data.account.sentences() == [
             f"{len(data.y):,} rows of {data.X.shape[1]} columns and the target, all kept, "
-            f"{data.X.shape[1]} inputs of the network",
+            f"{data.X.shape[1]} inputs",
             "divided: stratified by class",
         ]

@@ -168,7 +168,8 @@ content = {
     "name": "s", "data": {"name": "iris"}, "training": {"epochs": 1},
     "search": {"strategy": "random", "trials": 2},
 }
-print(run_study(StudyFile.model_validate(content), storage="s.db", workers=2).states["complete"])
+study = run_study(StudyFile.model_validate(content), storage="s.db", workers=2)
+print(study.summary.states["complete"])
 """
 
 

@@ -12,10 +12,11 @@ import pandas as pd
 import pyarrow as pa
 import pytest
 
-from hpsearch import MLPObjective, Model, parse_study_file, run_study
+from hpsearch import MLPObjective, Model, parse_study_file
 from hpsearch.cli.app import run
 from hpsearch.data.frames import as_table
 from hpsearch.data.load import load_dataset
+from hpsearch.engine import run_study
 from hpsearch.engine.summary import Summary
 from hpsearch.errors import DataError, UsageError
 from hpsearch.study_file import StudyFile

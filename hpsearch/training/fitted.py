@@ -1,0 +1,180 @@
+"""A fitted estimator of scikit-learn's kind as a model: kept without pickle, asked like a network.
+
+scikit-learn's own estimators, LightGBM's and XGBoost's are read back; of anybody else's classes
+nothing is imported unless the reader names them.
+"""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass, field
+from functools import cached_property
+from importlib import import_module
+from typing import Any
+
+import numpy as np
+
+from hpsearch.data import Preprocessor
+from hpsearch.errors import DataError
+
+__all__ = ["Fitted", "answers_of", "frame_of", "kept_estimator", "tells_probabilities"]
+
+KNOWN = ("sklearn", "numpy", "scipy", "pandas", "lightgbm", "xgboost")
+"""The packages whose classes may be read back."""
+
+TRUSTED = {"functools.partial", "sklearn.utils.validation.check_array"}
+"""What their estimators are made of beside classes."""
+
+
+def kept_estimator(model: Any) -> bytes:
+    """A fitted estimator, as skops writes it.
+
+    Raises:
+        DataError: it holds what cannot be written without pickle.
+    """
+    import skops.io
+
+    try:
+        content: bytes = skops.io.dumps(model)
+    except Exception as error:  # whatever an object of the user's raises
+        raise DataError(
+            f"the fitted {type(model).__name__} cannot be kept without pickle: {error}"
+        ) from None
+    return content
+
+
+@dataclass(frozen=True)
+class Fitted:
+    """An estimator and what is done to the columns before it.
+
+    Attributes:
+        content: what `kept_estimator` gave.
+        n_classes: of the whole data set; 0 for a quantity.
+        preprocessor: fitted on the same rows; None where the estimator gets a data frame.
+        columns: the names of that frame.
+        categories: of its categorical columns, by their index.
+        trusted: classes of others that may be imported, by their full names.
+    """
+
+    content: bytes
+    n_classes: int
+    preprocessor: Preprocessor | None = None
+    columns: tuple[str, ...] = ()
+    categories: Mapping[int, tuple[str, ...]] = field(default_factory=dict)
+    trusted: tuple[str, ...] = ()
+
+    def answers(self, X: np.ndarray) -> np.ndarray:
+        """Probabilities of all classes (n, n_classes), or a quantity (n,).
+
+        Args:
+            X: the columns (n, d), with categories as codes and NaN for missing.
+
+        Raises:
+            DataError: the content is damaged, or holds what is not trusted.
+        """
+        given: Any = (
+            frame_of(X, self.columns, self.categories)
+            if self.preprocessor is None
+            else self.preprocessor.transform(np.asarray(X, np.float32))
+        )
+        return answers_of(self.model, given, self.n_classes)
+
+    @cached_property
+    def model(self) -> Any:
+        """The estimator.
+
+        Raises:
+            DataError: as for `answers`.
+        """
+        import skops.io
+
+        try:
+            found = skops.io.get_untrusted_types(data=self.content)
+            strange = sorted(name for name in found if not _may_be_read(name, self.trusted))
+        except Exception as error:  # a damaged archive: whatever its parsers raise
+            raise DataError(f"its estimator is damaged: {error}") from None
+        if strange:
+            raise DataError(
+                f"its estimator holds {', '.join(strange)}, which nobody has said to trust; "
+                "Model.load(path, trusted=[...]) reads it"
+            )
+        try:
+            model = skops.io.loads(self.content, trusted=found)
+        except Exception as error:
+            raise DataError(f"its estimator is damaged: {error}") from None
+        if not hasattr(model, "predict"):
+            raise DataError(f"it holds a {type(model).__name__}, which predicts nothing")
+        return model
+
+
+def answers_of(model: Any, X: Any, n_classes: int) -> np.ndarray:
+    """What a fitted estimator says, as metrics read it.
+
+    Decisions are squashed into what looks like probabilities: their order is the estimator's, and
+    their size says nothing. Without either, the label has all.
+
+    Args:
+        model: fitted to class codes, or to a quantity.
+        X: as it was fitted to.
+        n_classes: of the whole data set; 0 for a quantity.
+
+    Returns:
+        Probabilities of all classes (n, n_classes) float64, one that no row has having none, or
+        values (n,).
+    """
+    if not n_classes:
+        return np.asarray(model.predict(X), np.float64).reshape(len(X))
+    answers = np.zeros((len(X), n_classes))
+    if tells_probabilities(model):
+        answers[:, np.asarray(model.classes_, int)] = model.predict_proba(X)
+    elif hasattr(model, "decision_function"):
+        decision = np.asarray(model.decision_function(X), np.float64)
+        if decision.ndim == 1:
+            decision = np.column_stack([-decision, decision]) / 2
+        decision -= decision.max(axis=1, keepdims=True)
+        raised = np.exp(decision)
+        answers[:, np.asarray(model.classes_, int)] = raised / raised.sum(axis=1, keepdims=True)
+    else:
+        answers[np.arange(len(answers)), np.asarray(model.predict(X), int)] = 1.0
+    return answers
+
+
+def tells_probabilities(model: Any) -> bool:
+    """Whether an estimator has probabilities of its classes."""
+    return hasattr(model, "predict_proba")
+
+
+def frame_of(
+    X: np.ndarray, columns: Collection[str], categories: Mapping[int, tuple[str, ...]]
+) -> Any:
+    """The columns as a data frame: numbers, and categories by their names.
+
+    Args:
+        X: (n, d), with categories as codes and NaN for missing.
+        columns: their names.
+        categories: of categorical columns, by their index.
+    """
+    import pandas as pd
+
+    def column(number: int) -> Any:
+        if number not in categories:
+            return X[:, number].astype(np.float64)
+        codes = np.where(np.isfinite(X[:, number]), X[:, number], -1).astype(int)
+        names: Any = list(categories[number])
+        return pd.Categorical.from_codes(codes, names)
+
+    return pd.DataFrame({name: column(number) for number, name in enumerate(columns)})
+
+
+def _may_be_read(name: str, trusted: Collection[str]) -> bool:
+    """Whether a type may be imported: a class of `KNOWN`, of `TRUSTED`, or named by the reader."""
+    if name in TRUSTED or name in trusted:
+        return True
+    module, _, last = name.rpartition(".")
+    if module.partition(".")[0] not in KNOWN:
+        return False
+    try:
+        return inspect.isclass(getattr(import_module(module), last, None))
+    except ImportError:
+        return False
