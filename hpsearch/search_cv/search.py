@@ -19,8 +19,8 @@ from sklearn.utils.metaestimators import available_if
 
 from hpsearch.errors import NoWinnerError, UnknownNameError, UsageError, shown
 from hpsearch.search import make_strategy
-from hpsearch.search.base import Configuration, Result, Slot, Stage, StagePlan, Winner
-from hpsearch.search.quasi_random import sobol
+from hpsearch.search.base import Configuration, Result, Slot, Stage, StagePlan, Winner, slot_seed
+from hpsearch.search.quasi_random import unit_points
 from hpsearch.search.race import RacedSearch, configuration_key
 from hpsearch.search.strategies import IN_STAGES
 from hpsearch.search_cv.ranges import Ranges, read_ranges
@@ -38,6 +38,9 @@ EXPLORES = 4
 A few hundred rows leave plateaus, on which the best of a coarse stage may all lie; the ranges and
 the model would then see nothing else.
 """
+
+SCRAMBLING = 2**32 - 1
+"""The key of the first stage's Sobol sequence in `hpsearch.search.quasi_random`."""
 
 ROWS = "n_samples"
 """The resource that is no parameter: rows of the training parts."""
@@ -335,12 +338,14 @@ def _with_others(stage: Stage, whole: Space, drawn: int) -> Stage:
     """
     if stage.kind.name != "fine":
         return stage
-    go_on = sobol(whole, drawn + stage.slots, stage.seed, stage=0)
-    propose = stage.propose
+    propose, dimensions = stage.propose, len(whole.parameters)
+    first = slot_seed(stage.seed, 0, SCRAMBLING)
 
     def either(index: int, finished: Sequence[Result]) -> Configuration:
-        others = index % EXPLORES == EXPLORES - 1
-        return go_on(drawn + index, ()) if others else propose(index, finished)
+        if index % EXPLORES != EXPLORES - 1:
+            return propose(index, finished)
+        points = unit_points(dimensions, drawn + stage.slots, first)
+        return whole.from_unit(points[drawn + index][:dimensions])
 
     return replace(stage, propose=either)
 
