@@ -66,7 +66,9 @@ class CoarseToFineSearchCV(BaseSearchCV):  # type: ignore[misc]
         param_distributions: by the name of each parameter a list of values of any kind, a frozen
             distribution of scipy.stats, or a `Float`, `Int` or `Categorical`; or a list of such
             dicts, of which each candidate has one; or a `Space`, whose conditions then hold.
-            Numbers in a list are tried in their order, other values as choices without one.
+            Numbers in a list are tried in their order, other values as choices without one. A
+            search keeps to a distribution or a list; it may go past the ends of a `Float` or `Int`,
+            as far as their ``limits``.
         n_iter: the candidates of all stages together.
         scoring: a name, a callable, or several, as for `RandomizedSearchCV`. Of several ``refit``
             names the one that leads the search; where it names none, the first does.
@@ -189,7 +191,10 @@ class CoarseToFineSearchCV(BaseSearchCV):  # type: ignore[misc]
             from hpsearch.search_cv.stored import digest_of
 
             self._data = digest_of("data", (X, y, params))
-        super().fit(X, y, **params)
+        try:
+            super().fit(X, y, **params)
+        finally:
+            self._stored = None
         if hasattr(self, "best_score_") and self.race and not callable(self.refit):
             self.best_score_ = self._winner.mean
         return self

@@ -387,6 +387,8 @@ def _told(ranges: Ranges, stage: Stage, name: str, value: Any) -> tuple[Any, Bas
         return numbers[value], CategoricalDistribution(numbers)
     if isinstance(decode, Quantile):
         return decode(value), FloatDistribution(float(decode(0.0)), float(decode(1.0)))
-    if not isinstance(parameter, Categorical):  # whose choices Optuna wants to be the same
-        parameter = stage.space.parameters[name]
+    of_stage = stage.space.parameters.get(name)
+    # Of a choice Optuna wants to be told the same in every trial, and of a range what it came from.
+    if of_stage is not None and not isinstance(parameter, Categorical) and value in of_stage:
+        parameter = of_stage
     return value, to_distribution(parameter)

@@ -63,7 +63,17 @@ class Stops(SVC):  # type: ignore[misc]
         return super().fit(X, y)
 
 
-@pytest.mark.parametrize("settings", [{}, {"race": 4}, {"resource": "n_samples", "n_jobs": 2}])
+@pytest.mark.parametrize(
+    "settings",
+    [
+        {},
+        {"race": 4},
+        {"resource": "n_samples", "n_jobs": 2},
+        {"n_iter": 40},
+        {"n_iter": 40, "random_state": 1},
+        {"n_iter": 24, "ranges": [{"kernel": ["rbf"], "gamma": expon(scale=0.1)}, RANGES]},
+    ],
+)
 def test_a_stored_search_finds_what_one_without_storage_finds(
     tmp_path: Path, settings: dict[str, Any]
 ) -> None:
