@@ -467,7 +467,10 @@ UNITS = {"flops": "floating-point operations", "epochs": "epochs", "seconds": "s
 
 def budget_text(comparison: Comparison) -> str:
     """What a search may spend."""
-    return f"{comparison.amount:.6g} {UNITS[comparison.unit]}"
+    unit = UNITS[comparison.unit]
+    if comparison.unit == "epochs":
+        unit = comparison.resource or "trials"
+    return f"{comparison.amount:.6g} {unit}"
 
 
 def race_text(comparison: Comparison) -> str:
@@ -477,11 +480,24 @@ def race_text(comparison: Comparison) -> str:
     return f"at most {comparison.race} trainings" if comparison.race else "none"
 
 
+def _rows(comparison: Comparison) -> str:
+    """What trials are measured on, up to the word after the next letter."""
+    data = comparison.data
+    if not data:
+        return (
+            "There are no rows to test on: test is the value of the winner itself, and trained "
+            "once more is one more trial of it, with a seed that no choice has seen. T"
+        )
+    return (
+        f"On {data['name']}: {data['train']:,} rows to train, {data['validation']:,} to validate, "
+        f"{data['test']:,} to test; t"
+    )
+
+
 def comparison_note(comparisons: Sequence[Comparison], reference: str) -> str:
     """On what strategies were compared, and what the columns of their table are."""
     conditions = " ".join(
-        f"On {c.data['name']}: {c.data['train']:,} rows to train, {c.data['validation']:,} to "
-        f"validate, {c.data['test']:,} to test; the budget of a search was {budget_text(c)}"
+        f"{_rows(c)}he budget of a search was {budget_text(c)}"
         f"{f', and its race had {race_text(c)}' if c.race else ''}."
         for c in comparisons
     )
@@ -490,7 +506,7 @@ def comparison_note(comparisons: Sequence[Comparison], reference: str) -> str:
     double = f" {DOUBLE} had twice the budget." if DOUBLE in comparisons[0].runs else ""
     return (
         f"{conditions}{double} cost: the share of its budget that a search spent. test: "
-        f"interquartile mean of the test {title} of the networks by which searches named their "
+        f"interquartile mean of the test {title} of the trainings by which searches named their "
         f"winner. worst: the {least} {title} of a winner that was trained once more. rank: among "
         f"the searches with one seed, by test; 1 is best. beats: how often a search's test {title} "
         f"is better than {reference}'s, ties counting half. p: Wilcoxon's paired test of the two, "

@@ -54,10 +54,12 @@ def run(
     Running the same command again goes on where it stopped. Exits with 1 where more trainings
     failed than were completed.
     """
-    from hpsearch.engine.executors.processes import start_server
+    from hpsearch.engine.executors.processes import preload, start_server
+    from hpsearch.objectives import worker_modules
 
     file = load_study_argument(study, seed, name)
     if executor is None:
+        preload(worker_modules(file))
         start_server()  # it imports while this process does
     from hpsearch.cli.progress import watch
     from hpsearch.engine import run_study

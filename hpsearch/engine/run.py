@@ -16,6 +16,7 @@ from hpsearch.engine import record
 from hpsearch.engine.budget import make_search, plan_search
 from hpsearch.engine.dispatch import Dispatcher
 from hpsearch.engine.events import Finished, OnEvent, WinnerNamed
+from hpsearch.engine.executors.processes import preload
 from hpsearch.engine.identity import (
     keep_environment,
     keep_study_file,
@@ -29,7 +30,7 @@ from hpsearch.engine.processes import scratch_folder
 from hpsearch.engine.runner import Runner, open_runner
 from hpsearch.engine.summary import Summary, summarize
 from hpsearch.errors import NoWinnerError, RunError, UsageError, shown
-from hpsearch.objectives import open_objective
+from hpsearch.objectives import open_objective, worker_modules
 from hpsearch.search.base import Result, Slot, Strategy, Winner
 from hpsearch.search.extension import extend
 from hpsearch.search.race import RacedSearch
@@ -40,7 +41,6 @@ if TYPE_CHECKING:
     from concurrent.futures import Executor
 
     import optuna
-    from optuna.trial import FrozenTrial
 
     from hpsearch.storage import WriteBehindStorage
 
@@ -66,6 +66,7 @@ def run_study(
     study, frame = _given(study, data, target)
     search = plan_search(study)  # one that makes no sense is refused before anything is made
     limit = study.search.trial_seconds
+    preload(worker_modules(study))
     with open_runner(storage, workers=workers, executor=executor, trial_seconds=limit) as runner:
         runner.frame, runner.given = frame, _asked_for(study, objective)
         return run_with(runner, study, search, on_event, baselines=baselines)
@@ -192,27 +193,6 @@ def _is_finished(target: optuna.Study, study: StudyFile, trials: int) -> bool:
     return True
 
 
-def _why_no_winner(study: StudyFile, trials: Sequence[FrozenTrial]) -> str:
-    """Why a study has no winner, and what to change."""
-    states = Counter(trial.state.name for trial in trials)
-    diverged, failed = states["PRUNED"], states["FAIL"]
-    others = f", and {failed} failed" if failed else ""
-    if study.objective.kind != "network":
-        whole = "the only trial" if diverged == 1 else f"all {diverged} trials"
-        return (
-            f"{whole} of the study {study.name!r} gave up as known bad{others}, so that there is "
-            "no winner; search other ranges"
-        )
-    whole = "the only training" if diverged == 1 else f"all {diverged} trainings"
-    setting = study.training.learning_rate
-    rates = f"learning_rate = {setting:g}" if isinstance(setting, float) else "learning_rate"
-    return (
-        f"{whole} of the study {study.name!r} diverged{others}, so that there is no winner, and "
-        f"the test part was not used; search lower learning rates ([training] {rates}): "
-        "`hpsearch advise` writes such a study file"
-    )
-
-
 def _complete(run: Run, search: RacedSearch, prior: Sequence[Sequence[Result]]) -> None:
     """Search, let the objective do what remains for the winner, and keep what it came to."""
     study, target, measure = run.study, run.target, run.objective.measure
@@ -264,7 +244,8 @@ def _winner(run: Run, strategy: Strategy, results: Sequence[Result], *, unpaid: 
         )
         raise RunError(f"{spent}; raise it and run the study again")
     if not any(result.complete for result in results):
-        sentence = _why_no_winner(run.study, run.target.get_trials(deepcopy=False))
+        states = Counter(t.state.name for t in run.target.get_trials(deepcopy=False))
+        sentence = run.objective.why_no_winner(states["PRUNED"], states["FAIL"])
         record.write_metadata(run.target, record.NO_WINNER, sentence)
         run.runner.store.flush()
         raise NoWinnerError(sentence)

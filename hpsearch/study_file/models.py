@@ -652,7 +652,10 @@ class SearchSection(_Table):
         le=1_000_000,
     )
     total_epochs: Whole | None = _key(
-        None, "Train no more than so many epochs pay for; absent: no limit.", example=900, ge=1
+        None,
+        "Train no more than so many epochs, or of another resource, pay for; absent: no limit.",
+        example=900,
+        ge=1,
     )
     total_flops: float | None = _key(
         None,
@@ -728,7 +731,8 @@ class CompareSection(_Table):
     )
     budget: Literal["flops", "epochs", "seconds"] = _key(
         "flops",
-        "What all get the same of: floating-point operations, epochs or wall-clock seconds.",
+        "What all get the same of: floating-point operations (of networks), epochs, or whatever "
+        "trials are counted in, or wall-clock seconds.",
     )
     amount: float | None = _key(
         None,
@@ -828,6 +832,11 @@ class StudyFile(_Table):
         given = self.objective.resource
         return Resource() if given is None else Resource(given.name, given.full, given.least)
 
+    @property
+    def counts_operations(self) -> bool:
+        """Whether what a trial costs is known in floating-point operations."""
+        return self.objective.kind == "network"
+
     def settings(self) -> dict[str, Any]:
         """Every setting, by name, as the file gives it; a table of class weights is none."""
         if self.objective.kind != "network":
@@ -925,17 +934,11 @@ def _check_tables(study: StudyFile) -> None:
     for name in study.space:
         if name in study.fixed:
             raise UsageError(f"{name} stands in [fixed] and in [space]; keep one of them", key=name)
-    if kind != "network" and study.search.total_flops is not None:
+    if not study.counts_operations and study.search.total_flops is not None:
         raise UsageError(
             f"total_flops counts the operations of the network, and the objective is a {kind}; "
             "use seconds or trials",
             key="total_flops",
-        )
-    if not study.resource.name and study.search.total_epochs is not None:
-        raise UsageError(
-            "total_epochs counts what trials are long, and the objective has no resource; use "
-            "trials, or add resource",
-            key="total_epochs",
         )
 
 
