@@ -69,7 +69,7 @@ class CoarseToFineSearchCV(BaseSearchCV):  # type: ignore[misc]
             Numbers in a list are tried in their order, other values as choices without one. A
             search keeps to a distribution or a list; it may go past the ends of a `Float` or `Int`,
             as far as their ``limits``.
-        n_iter: the candidates of all stages together.
+        n_iter: the candidates of all stages together; fewer than 11 are one stage only.
         scoring: a name, a callable, or several, as for `RandomizedSearchCV`. Of several ``refit``
             names the one that leads the search; where it names none, the first does.
         n_jobs: fits that run side by side.
