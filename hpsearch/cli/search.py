@@ -40,6 +40,10 @@ def run(
     name: Annotated[
         str | None, typer.Option("--name", help="Instead of the file's study name.")
     ] = None,
+    first: Annotated[
+        str | None,
+        typer.Option("--first", metavar="NAME", help="Try the winner of this study first."),
+    ] = None,
     no_check: Annotated[
         bool, typer.Option("--no-check", help="Without the checks before learning.")
     ] = False,
@@ -79,6 +83,7 @@ def run(
             executor=executor,
             on_event=on_event,
             baselines=not no_baselines,
+            first=first or (),
         )
     from hpsearch.advice import advise, evidence_of, urgent
     from hpsearch.cli.render import story
