@@ -19,9 +19,17 @@ from sklearn.utils.metaestimators import available_if
 
 from hpsearch.errors import NoWinnerError, UnknownNameError, UsageError, shown
 from hpsearch.search import make_strategy
-from hpsearch.search.base import Configuration, Result, Slot, Stage, StagePlan, Winner, slot_seed
-from hpsearch.search.quasi_random import unit_points
-from hpsearch.search.race import RacedSearch, configuration_key
+from hpsearch.search.base import (
+    Configuration,
+    Result,
+    Slot,
+    Stage,
+    StagePlan,
+    Winner,
+    configuration_key,
+)
+from hpsearch.search.quasi_random import sobol_points
+from hpsearch.search.race import RacedSearch
 from hpsearch.search.strategies import IN_STAGES
 from hpsearch.search_cv.ranges import Ranges, read_ranges
 from hpsearch.search_cv.splits import Splits, rows_of
@@ -38,9 +46,6 @@ EXPLORES = 4
 A few hundred rows leave plateaus, on which the best of a coarse stage may all lie; the ranges and
 the model would then see nothing else.
 """
-
-SCRAMBLING = 2**32 - 1
-"""The key of the first stage's Sobol sequence in `hpsearch.search.quasi_random`."""
 
 ROWS = "n_samples"
 """The resource that is no parameter: rows of the training parts."""
@@ -343,14 +348,13 @@ def _with_others(stage: Stage, whole: Space, drawn: int) -> Stage:
     """
     if stage.kind.name != "fine":
         return stage
-    propose, dimensions = stage.propose, len(whole.parameters)
-    first = slot_seed(stage.seed, 0, SCRAMBLING)
+    propose = stage.propose
+    go_on = sobol_points(len(whole.parameters), drawn + stage.slots, stage.seed, stage=0)
 
     def either(index: int, finished: Sequence[Result]) -> Configuration:
         if index % EXPLORES != EXPLORES - 1:
             return propose(index, finished)
-        points = unit_points(dimensions, drawn + stage.slots, first)
-        return whole.from_unit(points[drawn + index][:dimensions])
+        return whole.from_unit(go_on(drawn + index))
 
     return replace(stage, propose=either)
 
@@ -502,9 +506,9 @@ def _winner(strategy: RacedSearch, results: Sequence[Result], evaluation: _Evalu
         winner: Winner = strategy.winner(results)
     except NoWinnerError:
         return _Row(0, math.nan)
-    races = len(winner.slots) and winner.slots[0][0] >= len(strategy.search.slots)
     slot = next(result.slot for result in results if result.slot.place == winner.slots[0])
-    return _Row(evaluation.rows[_key(slot, races=bool(races))], winner.mean)
+    races = evaluation.search.stages_[slot.stage].races
+    return _Row(evaluation.rows[_key(slot, races=races)], winner.mean)
 
 
 def _leading(table: Table, refit: object) -> str:

@@ -388,6 +388,20 @@ def test_a_race_scores_the_best_again_on_other_splits() -> None:
     assert own[found.best_index_]
 
 
+@pytest.mark.parametrize("race", [3, 20])
+@pytest.mark.parametrize("seed", range(3))
+def test_a_race_may_end_early_and_the_winner_still_has_a_row(race: int, seed: int) -> None:
+    found = search(
+        Ridge(), {"alpha": loguniform(1e-3, 1e3)}, n_iter=44, race=race, random_state=seed
+    )
+    table = found.fit(X, y).cv_results_
+    rows = table["param_alpha"] == found.best_params_["alpha"]
+    again = rows & (table["splits_seed"] != 0)
+    counted = again if again.any() else rows
+    assert found.best_score_ == pytest.approx(table["mean_test_score"][counted].mean())
+    assert counted[found.best_index_]
+
+
 # As a meta-estimator.
 
 
