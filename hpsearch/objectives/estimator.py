@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import inspect
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -303,7 +304,7 @@ def _check_parameters(study: StudyFile, estimator: Any) -> None:
     resource = study.resource.name
     asked = [*study.space, *study.fixed]
     for parameter in [*asked, *([resource] if resource not in ("", ROWS) else [])]:
-        if parameter not in known:
+        if parameter not in known and not _takes_any(estimator):
             close = nearest(parameter, known)
             hint = f"did you mean {close!r}? " if close else ""
             raise UsageError(
@@ -326,6 +327,12 @@ def _check_parameters(study: StudyFile, estimator: Any) -> None:
             )
     if not isinstance(data.variance, float):
         raise UsageError("variance is searched for the network only; give one", key="variance")
+
+
+def _takes_any(estimator: Any) -> bool:
+    """Whether its class takes parameters that it does not list, as LightGBM's do."""
+    parameters = inspect.signature(type(estimator).__init__).parameters.values()
+    return any(parameter.kind is inspect.Parameter.VAR_KEYWORD for parameter in parameters)
 
 
 def _listed(known: Mapping[str, Any]) -> str:
