@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 from hpsearch.engine.jobs import run_jobs
 from hpsearch.engine.reuse import digest_of
 from hpsearch.errors import UsageError, nearest
+from hpsearch.objectives.given import GIVEN, given_or_none, send
 from hpsearch.objectives.rows import Rows
 from hpsearch.objectives.with_rows import WithRows
 from hpsearch.objectives.without_rows import all_bad, home_of
@@ -29,7 +30,6 @@ from hpsearch.trials.estimator import (
     validation_job,
     weight_of,
 )
-from hpsearch.trials.function import FUNCTION
 
 if TYPE_CHECKING:
     import optuna
@@ -40,9 +40,6 @@ if TYPE_CHECKING:
 
 __all__ = ["EstimatorObjective", "open_objective"]
 
-GIVEN = "given"
-"""What a study file says of an estimator that Python code passes to `run_study`."""
-
 
 def open_objective(runner: Runner, study: StudyFile, tested: bool) -> EstimatorObjective:
     """The estimator that a study file names, or that was given, and its data.
@@ -50,15 +47,8 @@ def open_objective(runner: Runner, study: StudyFile, tested: bool) -> EstimatorO
     Raises:
         HpsearchError: there is none, it has no such parameter, or the data cannot be used.
     """
-    path = study.objective.estimator
-    assert path is not None, "the study file says so"
-    if path == GIVEN and runner.given is None:
-        raise UsageError(
-            'the study\'s estimator is "given" in Python: pass it as run_study(..., objective=e), '
-            "or name its class",
-            key="estimator",
-        )
-    estimator = made("" if path == GIVEN else path, home_of(study), runner.given)
+    given, path = given_or_none(runner, study), study.objective.estimator
+    estimator = made("" if given is not None else path or "", home_of(study), given)
     _check_parameters(study, estimator)
     rows = Rows.of(runner, study)
     _check_task(estimator, rows.dataset.task)
@@ -132,16 +122,8 @@ class EstimatorObjective(WithRows):
         super().begin(target, folder)
         if self._given is None:
             return
-        import cloudpickle
-
-        try:
-            content = cloudpickle.dumps(self._given)
-        except Exception as error:  # whatever a part of it raises
-            raise UsageError(
-                f"the estimator cannot be sent to workers: {error}", key="estimator"
-            ) from None
         handle = self.rows.handle
-        Path(handle.folder, handle.fingerprint, FUNCTION).write_bytes(content)
+        send(self._given, Path(handle.folder, handle.fingerprint), "estimator")
 
     def last_trainings(
         self, run: Run, chosen: Sequence[tuple[Configuration, int]], what: str
