@@ -39,10 +39,10 @@ from hpsearch.storage import (
     save_model_bytes,
     storage_errors,
 )
+from hpsearch.training.fitted import Fitted
 from hpsearch.training.jobs import Predictions
 from hpsearch.training.model import Model
 from hpsearch.training.simple_models import SimpleJob, simple_job
-from hpsearch.training.trees import Trees
 
 if TYPE_CHECKING:
     from concurrent.futures import Executor
@@ -445,13 +445,13 @@ def _boosted(run: Run, rows: Rows, beside: Predictions) -> Predictions:
     return Predictions(fmean(scores), True, predictions, beside.y, beside.weight)
 
 
-def _last_trees(run: Run, rows: Rows) -> Trees:
+def _last_trees(run: Run, rows: Rows) -> Fitted:
     """Gradient boosting fitted to training and validation rows together."""
     job = SimpleJob(rows.handle, "boosting", run.study.seed, math.inf, keep=True)
     [found] = run_jobs(
         run.jobs(simple_job, longer=rows.last_takes), [job], "the last gradient boosting"
     )
-    return Trees(found.trees, len(rows.dataset.classes))
+    return Fitted(found.trees, len(rows.dataset.classes))
 
 
 def _threshold(metric: Metric, again: Sequence[Predictions], steps: Sequence[Step]) -> float:

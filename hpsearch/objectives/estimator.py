@@ -18,7 +18,6 @@ from hpsearch.objectives.without_rows import all_bad, home_of
 from hpsearch.search.base import Configuration, Slot, slot_seed
 from hpsearch.training.fitted import Fitted
 from hpsearch.training.model import Model
-from hpsearch.training.trees import Trees
 from hpsearch.trials.estimator import (
     ROWS,
     EstimatorJob,
@@ -135,7 +134,7 @@ class EstimatorObjective(WithRows):
         return [(fit, 1) for fit in fits]
 
     def model(
-        self, trained: Sequence[LastFit], threshold: float | None, trees: Sequence[Trees] = ()
+        self, trained: Sequence[LastFit], threshold: float | None, trees: Sequence[Fitted] = ()
     ) -> Model:
         """What estimators make together."""
         dataset = self.rows.dataset
@@ -147,8 +146,7 @@ class EstimatorObjective(WithRows):
             decimal_comma=dataset.account.decimal_comma,
             dates=dataset.account.dates,
             threshold=None if threshold is None else (self.measure.positive, threshold),
-            trees=tuple(trees),
-            fitted=tuple(map(self._fitted, trained)),
+            fitted=(*map(self._fitted, trained), *trees),
         )
 
     def _fitted(self, fit: LastFit) -> Fitted:

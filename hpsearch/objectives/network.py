@@ -12,9 +12,9 @@ from hpsearch.objectives.refit import model_of, refit_all
 from hpsearch.objectives.rows import Rows
 from hpsearch.objectives.with_rows import WithRows
 from hpsearch.search.base import Configuration, Slot
+from hpsearch.training.fitted import Fitted
 from hpsearch.training.jobs import Job, Refit, predictions_job, train_job
 from hpsearch.training.model import Model
-from hpsearch.training.trees import Trees
 
 if TYPE_CHECKING:
     from hpsearch.engine.objective import Run
@@ -110,7 +110,7 @@ class NetworkObjective(WithRows):
         return refit_all(run, self.rows, chosen, what)
 
     def model(
-        self, trained: Sequence[Refit], threshold: float | None, trees: Sequence[Trees] = ()
+        self, trained: Sequence[Refit], threshold: float | None, trees: Sequence[Fitted] = ()
     ) -> Model:
         """What networks make together."""
         return model_of(self.rows.dataset, trained, threshold, self.measure.positive, trees)

@@ -19,9 +19,9 @@ from hpsearch.objectives.rows import Rows
 from hpsearch.outcome import Outcome
 from hpsearch.search.base import Configuration, Result, Slot, Winner
 from hpsearch.storage import save_model_bytes
+from hpsearch.training.fitted import Fitted
 from hpsearch.training.jobs import Predictions
 from hpsearch.training.model import Model
-from hpsearch.training.trees import Trees
 
 if TYPE_CHECKING:
     import optuna
@@ -93,7 +93,7 @@ class WithRows:
         raise NotImplementedError
 
     def model(
-        self, trained: Sequence[Any], threshold: float | None, trees: Sequence[Trees] = ()
+        self, trained: Sequence[Any], threshold: float | None, trees: Sequence[Fitted] = ()
     ) -> Model:
         """What last trainings make together, without saying where it came from.
 

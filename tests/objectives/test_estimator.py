@@ -407,7 +407,7 @@ def test_estimators_are_averaged_too(tmp_path: Path, db: str, boosting: bool) ->
     assert together.single_test == found.test
     with open_storage(db) as store:
         model = kept_model(store, load_study(store, "e"), together.key)
-    assert len(model.fitted) + len(model.trees) == 3
+    assert len(model.fitted) == 3
     path = model.save(tmp_path / "ensemble.npz")
     data = load_dataset("breast_cancer")
     [split] = make_splits(data.y, seed=1)
