@@ -291,13 +291,14 @@ def scores(summary: Summary) -> Iterator[Score]:
         yield Score(summary.extreme, text(summary.validation), "")
         return
     seeds, std = len(summary.validation_scores), summary.validation_std
-    remark = (
-        "one training, chosen for its score: expect less on new data"
-        if summary.learns
-        else "one trial, chosen for its score"
-        if seeds < 2 or std is None
-        else f"mean of {seeds} seeds, standard deviation {text(std)}"
-    )
+    if seeds < 2 or std is None:
+        remark = (
+            "one training, chosen for its score: expect less on new data"
+            if summary.learns
+            else "one trial, chosen for its score"
+        )
+    else:
+        remark = f"mean of {seeds} seeds, standard deviation {text(std)}"
     yield Score(summary.score_name, text(summary.validation), remark)
     if summary.test is not None:
         remark = f"{summary.test_rows} rows"
