@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from hpsearch.compare.progress import SpeedUp
     from hpsearch.compare.result import Comparison
     from hpsearch.compare.summary import StrategySummary, Versus
+    from hpsearch.engine.events import FirstTaken
     from hpsearch.engine.summary import Summary, TrialRow
     from hpsearch.engine.tested import SeenClasses
 
@@ -36,6 +37,7 @@ __all__ = [
     "budget_text",
     "cell_text",
     "comparison_note",
+    "first_text",
     "moves",
     "race_text",
     "result_sentence",
@@ -291,14 +293,12 @@ def scores(summary: Summary) -> Iterator[Score]:
         yield Score(summary.extreme, text(summary.validation), "")
         return
     seeds, std = len(summary.validation_scores), summary.validation_std
-    if seeds < 2 or std is None:
-        remark = (
-            "one training, chosen for its score: expect less on new data"
-            if summary.learns
-            else "one trial, chosen for its score"
-        )
-    else:
+    if seeds > 1 and std is not None:
         remark = f"mean of {seeds} seeds, standard deviation {text(std)}"
+    elif summary.learns:
+        remark = "one training, chosen for its score: expect less on new data"
+    else:
+        remark = "one trial, chosen for its score"
     yield Score(summary.score_name, text(summary.validation), remark)
     if summary.test is not None:
         remark = f"{summary.test_rows} rows"
@@ -363,6 +363,8 @@ def stages_table(summary: Summary) -> Table:
     ]
     best = "best validation" if summary.learns else "best"
     caption = f"{summary.study}: {summary.strategy}, {len(summary.rows)} trials"
+    notes = " ".join(stage.note for stage in summary.stages if stage.note)
+    caption += f". {notes}" if notes else ""
     return Table(caption, ("stage", "trials", *long, best), rows)
 
 
@@ -451,6 +453,13 @@ def simple_models(comparisons: Sequence[Comparison]) -> dict[str, float]:
     return found
 
 
+def first_text(event: FirstTaken) -> str:
+    """What a study takes from the winner of another one, and what it leaves out."""
+    left_out = f"; left out: {', '.join(event.left_out)}" if event.left_out else ""
+    taken = settings_text(event.configuration)
+    return f"the winner of {event.study} comes first: {taken}{left_out}"
+
+
 def simple_models_text(comparisons: Sequence[Comparison]) -> str:
     """What simple models come to beside all winners, in a sentence; empty where there are none."""
     measure, found = comparisons[0].measure, simple_models(comparisons)
@@ -468,7 +477,10 @@ UNITS = {"flops": "floating-point operations", "epochs": "epochs", "seconds": "s
 
 def budget_text(comparison: Comparison) -> str:
     """What a search may spend."""
-    return f"{comparison.amount:.6g} {UNITS[comparison.unit]}"
+    unit = UNITS[comparison.unit]
+    if comparison.unit == "epochs":
+        unit = comparison.resource or "trials"
+    return f"{comparison.amount:.6g} {unit}"
 
 
 def race_text(comparison: Comparison) -> str:
@@ -478,11 +490,24 @@ def race_text(comparison: Comparison) -> str:
     return f"at most {comparison.race} trainings" if comparison.race else "none"
 
 
+def _rows(comparison: Comparison) -> str:
+    """What trials are measured on, up to the word after the next letter."""
+    data = comparison.data
+    if not data:
+        return (
+            "There are no rows to test on: test is the value of the winner itself, and trained "
+            "once more is one more trial of it, with a seed that no choice has seen. T"
+        )
+    return (
+        f"On {data['name']}: {data['train']:,} rows to train, {data['validation']:,} to validate, "
+        f"{data['test']:,} to test; t"
+    )
+
+
 def comparison_note(comparisons: Sequence[Comparison], reference: str) -> str:
     """On what strategies were compared, and what the columns of their table are."""
     conditions = " ".join(
-        f"On {c.data['name']}: {c.data['train']:,} rows to train, {c.data['validation']:,} to "
-        f"validate, {c.data['test']:,} to test; the budget of a search was {budget_text(c)}"
+        f"{_rows(c)}he budget of a search was {budget_text(c)}"
         f"{f', and its race had {race_text(c)}' if c.race else ''}."
         for c in comparisons
     )
@@ -491,7 +516,7 @@ def comparison_note(comparisons: Sequence[Comparison], reference: str) -> str:
     double = f" {DOUBLE} had twice the budget." if DOUBLE in comparisons[0].runs else ""
     return (
         f"{conditions}{double} cost: the share of its budget that a search spent. test: "
-        f"interquartile mean of the test {title} of the networks by which searches named their "
+        f"interquartile mean of the test {title} of the trainings by which searches named their "
         f"winner. worst: the {least} {title} of a winner that was trained once more. rank: among "
         f"the searches with one seed, by test; 1 is best. beats: how often a search's test {title} "
         f"is better than {reference}'s, ties counting half. p: Wilcoxon's paired test of the two, "

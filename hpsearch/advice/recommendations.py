@@ -15,9 +15,9 @@ from hpsearch.checks.check import listed
 from hpsearch.engine.summary import TrialRow
 from hpsearch.metrics import ACCURACY
 from hpsearch.metrics.intervals import wilson_interval
+from hpsearch.search.base import configuration_key
 from hpsearch.search.beliefs import believe, effects
 from hpsearch.search.narrowing import narrow
-from hpsearch.search.race import configuration_key
 from hpsearch.space import Categorical, Float, Parameter, Value
 from hpsearch.space.settings import SETTINGS
 from hpsearch.study_file.models import Choices, FloatRange, StudyFile

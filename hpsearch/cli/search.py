@@ -40,6 +40,10 @@ def run(
     name: Annotated[
         str | None, typer.Option("--name", help="Instead of the file's study name.")
     ] = None,
+    first: Annotated[
+        str | None,
+        typer.Option("--first", metavar="NAME", help="Try the winner of this study first."),
+    ] = None,
     no_check: Annotated[
         bool, typer.Option("--no-check", help="Without the checks before learning.")
     ] = False,
@@ -54,10 +58,12 @@ def run(
     Running the same command again goes on where it stopped. Exits with 1 where more trainings
     failed than were completed.
     """
-    from hpsearch.engine.executors.processes import start_server
+    from hpsearch.engine.executors.processes import preload, start_server
+    from hpsearch.objectives import worker_modules
 
     file = load_study_argument(study, seed, name)
     if executor is None:
+        preload(worker_modules(file))
         start_server()  # it imports while this process does
     from hpsearch.cli.progress import watch
     from hpsearch.engine import run_study
@@ -77,6 +83,7 @@ def run(
             executor=executor,
             on_event=on_event,
             baselines=not no_baselines,
+            first=first or (),
         )
     from hpsearch.advice import advise, evidence_of, urgent
     from hpsearch.cli.render import story

@@ -71,7 +71,7 @@ class _Budget:
         return _Budget(share * self.amount, self.epoch, race)
 
 
-def plan_comparison(study: StudyFile, shape: DataShape) -> ComparisonPlan:
+def plan_comparison(study: StudyFile, shape: DataShape | None) -> ComparisonPlan:
     """Make an ordinary study, NAME/strategy/repeat, of each strategy and repeat.
 
     Without an amount the budget is what the grid of ``search.trials`` trainings costs, its race
@@ -86,7 +86,7 @@ def plan_comparison(study: StudyFile, shape: DataShape) -> ComparisonPlan:
 
     Args:
         study: what the strategies search, and how they compete.
-        shape: of its data.
+        shape: of its data; None where the budget counts no operations.
 
     Raises:
         UsageError: the budget does not pay for one training, or for more than anybody waits for; or
@@ -95,7 +95,7 @@ def plan_comparison(study: StudyFile, shape: DataShape) -> ComparisonPlan:
     section = study.compare
     epoch = _mean_epoch(study, shape) if section.budget == "flops" else 1.0
     amount = section.amount or _amount(study, epoch, shape)
-    one = epoch * study.training.epochs
+    one = epoch * study.resource.full
     if section.budget != "seconds" and amount < one:
         raise UsageError(
             f"the budget of the comparison, {amount:.3g} {section.budget}, does not pay for one "
@@ -130,7 +130,7 @@ def _race_of(study: StudyFile, trials: int) -> int | None:
 
 
 def _study_of(
-    study: StudyFile, strategy: str, repeat: int, budget: _Budget, shape: DataShape
+    study: StudyFile, strategy: str, repeat: int, budget: _Budget, shape: DataShape | None
 ) -> StudyFile:
     label, unit = strategy, study.compare.budget
     share = 2 if strategy == DOUBLE else 1
@@ -156,7 +156,7 @@ def _study_of(
         }
     )
     most, planned = study.search.trials, strategy in OWN
-    average = amount / (budget.epoch * study.training.epochs)  # trials, where the unit is no time
+    average = amount / (budget.epoch * study.resource.full)  # trials, where the unit is no time
     if strategy == "grid" and study.compare.amount is None:
         if race is not None:
             most = _grid(study).search.slots[0] + race
@@ -174,7 +174,9 @@ def _study_of(
     return named.model_copy(update={"search": search})
 
 
-def _affordable(study: StudyFile, most: int, budget: _Budget, unit: str, shape: DataShape) -> int:
+def _affordable(
+    study: StudyFile, most: int, budget: _Budget, unit: str, shape: DataShape | None
+) -> int:
     """The most trials whose plan costs no more than the amount."""
     race = budget.race or 0
 
@@ -194,10 +196,10 @@ def _affordable(study: StudyFile, most: int, budget: _Budget, unit: str, shape: 
     return least + race
 
 
-def _amount(study: StudyFile, epoch: float, shape: DataShape) -> float:
+def _amount(study: StudyFile, epoch: float, shape: DataShape | None) -> float:
     """The budget of a comparison whose file names none."""
     if "grid" not in study.compare.strategies:
-        return study.search.trials * study.training.epochs * epoch
+        return study.search.trials * study.resource.full * epoch
     grid = _grid(study)
     if study.compare.budget == "epochs":
         return float(grid.planned_epochs)
@@ -221,15 +223,17 @@ def _grid(study: StudyFile) -> RacedSearch:
         ) from None
 
 
-def _grid_flops(study: StudyFile, grid: RacedSearch, shape: DataShape) -> float:
+def _grid_flops(study: StudyFile, grid: RacedSearch, shape: DataShape | None) -> float:
     """What the points of a grid cost, without its race."""
+    assert shape is not None, "asked of networks"
     stage = grid.search.stage(())
     points = [study.configuration(stage.propose(index, ())) for index in range(stage.slots)]
     return sum(training_flops(point, shape, epochs=stage.epochs) for point in points)
 
 
-def _mean_epoch(study: StudyFile, shape: DataShape) -> float:
+def _mean_epoch(study: StudyFile, shape: DataShape | None) -> float:
     """What an epoch of an average configuration costs, in floating-point operations."""
+    assert shape is not None, "asked of networks"
     rng = np.random.default_rng(0)
     space = study.search_space()
     draws = (study.configuration(space.sample(rng)) for _ in range(DRAWS))

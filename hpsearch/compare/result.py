@@ -17,6 +17,7 @@ from hpsearch.engine import record
 from hpsearch.engine.baselines import read_baselines
 from hpsearch.engine.cost import DataShape, training_flops
 from hpsearch.engine.identity import kept_study_file
+from hpsearch.engine.record import AGAIN
 from hpsearch.engine.rivals import read_rivals
 from hpsearch.engine.summary import winner_slots
 from hpsearch.errors import StorageError, UnknownNameError, UsageError
@@ -110,6 +111,7 @@ class Comparison:
         race: the most trainings of the race that ended every search, twice as many for random-x2;
             None where strategies raced or did not as they do by themselves.
         measure: of all values.
+        resource: what trials are counted in; empty where all are equally long.
     """
 
     name: str
@@ -125,6 +127,7 @@ class Comparison:
     simple: Mapping[str, Floats] = field(default_factory=dict)
     race: int | None = None
     measure: Measure = ACCURACY
+    resource: str = "epochs"
 
     @property
     def repeats(self) -> int:
@@ -167,8 +170,10 @@ def read_comparison(store: WriteBehindStorage, name: str) -> Comparison:
         )
     some = next(iter(finished.values()))[repeats[0]]
     terms = record.read_metadata(some, "comparison")
-    about = record.read_metadata(some, "data")
-    shape = DataShape(about["columns"], len(about["classes"]) or 1, about["train"])
+    about = record.read_metadata(some, "data") or {}
+    shape = (
+        DataShape(about["columns"], len(about["classes"]) or 1, about["train"]) if about else None
+    )
     unit, file = terms["budget"], kept_study_file(some)
     assert file is not None, "a comparison is of studies of ours"
     environments: list[Mapping[str, str]] = []
@@ -180,7 +185,7 @@ def read_comparison(store: WriteBehindStorage, name: str) -> Comparison:
         data=about,
         unit=unit,
         amount=terms["amount"],
-        epochs=file.training.epochs,
+        epochs=file.resource.full,
         space=record.read_stages(some)[0].space,
         runs={
             strategy: _strategy_runs(strategy, [by_repeat[r] for r in repeats], file, unit, shape)
@@ -192,6 +197,7 @@ def read_comparison(store: WriteBehindStorage, name: str) -> Comparison:
         simple=_simple([[by[r] for by in finished.values()] for r in repeats]),
         race=terms.get("race"),
         measure=record.measure_of(some),
+        resource=file.resource.name,
     )
 
 
@@ -249,7 +255,7 @@ def _common_repeats(finished: Mapping[str, Mapping[int, optuna.Study]]) -> list[
 
 
 def _strategy_runs(
-    strategy: str, studies: list[optuna.Study], file: StudyFile, unit: str, shape: DataShape
+    strategy: str, studies: list[optuna.Study], file: StudyFile, unit: str, shape: DataShape | None
 ) -> StrategyRuns:
     measure = record.measure_of(studies[0])
     progress, scores, slots, stopped, tested, results = [], [], [], [], [], []
@@ -257,7 +263,7 @@ def _strategy_runs(
         found = ((record.read_slot(t), t) for t in study.get_trials(deepcopy=False))
         done = [(slot, t) for slot, t in found if slot is not None and t.value is not None]
         done.sort(key=lambda one: one[0].place)
-        pairs = np.array([[t.value, record.read_tested(t)] for _, t in done], dtype=np.float64)
+        pairs = np.array([[t.value, _tested(t)] for _, t in done], dtype=np.float64)
         slots.append(tuple(slot for slot, _ in done))
         costs = [_cost(t, file, unit, shape) for _, t in done]
         epochs = [slot.epochs for slot in slots[-1]]
@@ -278,7 +284,9 @@ def _strategy_runs(
             [r["validation"] if r else p[:, 0].mean() for r, p in zip(results, scores, strict=True)]
         ),
         np.array(tested),
-        np.array([r["test"] if r else value for r, value in zip(results, tested, strict=True)]),
+        np.array(
+            [r.get("test", r.get(AGAIN)) if r else v for r, v in zip(results, tested, strict=True)]
+        ),
         tuple(scores),
         tuple(slots),
         without_winner=results.count(None),
@@ -286,12 +294,20 @@ def _strategy_runs(
     )
 
 
-def _cost(trial: FrozenTrial, file: StudyFile, unit: str, shape: DataShape) -> float:
+def _tested(trial: FrozenTrial) -> float | None:
+    """A trial's value on the test part; where there are no rows its own."""
+    tested = record.read_tested(trial)
+    return trial.value if tested is None else tested
+
+
+def _cost(trial: FrozenTrial, file: StudyFile, unit: str, shape: DataShape | None) -> float:
     """What a trial has cost: the epochs that it did train, with the one in which it was stopped."""
     if unit == "seconds":
         return max(float(trial.user_attrs["seconds"]), 1e-6)
+    if not file.counts_operations:
+        return float(trial.user_attrs["epochs"])
     epochs = len(trial.intermediate_values) + (trial.state.name != "COMPLETE")
     epochs = min(epochs, int(trial.user_attrs["epochs"]))
-    if unit == "epochs":
+    if unit == "epochs" or shape is None:
         return float(epochs)
     return training_flops(file.configuration(trial.params), shape, epochs=epochs)

@@ -14,11 +14,13 @@ from hpsearch.engine import record
 from hpsearch.engine.budget import plan_search
 from hpsearch.engine.cost import DataShape
 from hpsearch.engine.events import Event
+from hpsearch.engine.executors.processes import preload
 from hpsearch.engine.lease import refuse_running
 from hpsearch.engine.run import run_with
 from hpsearch.engine.runner import Runner, open_runner
 from hpsearch.engine.summary import Summary
 from hpsearch.errors import NoWinnerError, UsageError
+from hpsearch.objectives import worker_modules
 from hpsearch.search.strategies import DOUBLE
 from hpsearch.storage import DEFAULT_STORAGE, WriteBehindStorage, study_names
 from hpsearch.study_file import StudyFile
@@ -77,9 +79,15 @@ def compare_study(
         HpsearchError: as for `run_study`; or a comparison of this name had another budget.
     """
     limit = study.search.trial_seconds
+    preload(worker_modules(study))
     with open_runner(storage, workers=workers, executor=executor, trial_seconds=limit) as runner:
-        dataset, splits = runner.data(study)
-        plan = plan_comparison(study, DataShape.of(dataset, splits))
+        shape = None
+        if study.counts_operations:
+            shape = DataShape.of(*runner.data(study))
+        elif study.compare.budget == "flops":  # whose are counted of networks alone
+            counted = study.compare.model_copy(update={"budget": "epochs"})
+            study = study.model_copy(update={"compare": counted})
+        plan = plan_comparison(study, shape)
         _check(runner.store, plan)
         _tell_asked(runner, plan)
         total = len(plan.studies)

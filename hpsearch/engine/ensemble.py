@@ -16,6 +16,7 @@ import numpy as np
 
 from hpsearch.engine import record
 from hpsearch.engine.baselines import Baseline, WinnerIs, held_against, read_baselines
+from hpsearch.engine.executors.processes import preload
 from hpsearch.engine.identity import kept_study_file
 from hpsearch.engine.jobs import run_jobs
 from hpsearch.engine.objective import Run
@@ -25,6 +26,7 @@ from hpsearch.errors import DataError, RunError, UsageError
 from hpsearch.metrics import ACCURACY, Measure, Metric
 from hpsearch.metrics.intervals import difference_interval, interval
 from hpsearch.metrics.threshold import best_threshold, decided
+from hpsearch.objectives import worker_modules
 from hpsearch.objectives.network import NetworkObjective
 from hpsearch.objectives.refit import model_of, refit_all
 from hpsearch.objectives.rows import Rows
@@ -214,6 +216,7 @@ def make_ensemble(
     if kept is not None:
         return kept
     limit = study.file.search.trial_seconds
+    preload(worker_modules(study.file))
     with open_runner(storage, workers=workers, executor=executor, trial_seconds=limit) as runner:
         target = load_study(runner.store, name)
         with runner.hold(target, counted=False) as lease:

@@ -76,6 +76,14 @@ class Objective(Protocol):
             own: what the trial itself came to.
         """
 
+    def why_no_winner(self, bad: int, failed: int) -> str:
+        """Why a study has no winner, and what to change, in a sentence.
+
+        Args:
+            bad: how many trials were stopped as known bad: all that did not fail.
+            failed: how many failed.
+        """
+
     def check(self, target: optuna.Study) -> None:
         """Make sure that the trials of a study are of the same objective.
 

@@ -38,6 +38,7 @@ if TYPE_CHECKING:
     from hpsearch.storage import WriteBehindStorage
 
 __all__ = [
+    "AGAIN",
     "DIGEST",
     "MEASURE",
     "NO_WINNER",
@@ -70,8 +71,8 @@ __all__ = [
 TEST = "test"
 """The attribute of a trial with its metric on the test part, in comparisons of searches."""
 
-TEST_ACCURACY = "test_accuracy"
-"""The same in studies that are older than other metrics."""
+AGAIN = "again"
+"""Of the result of a study without rows, in comparisons: the winner's value with one more seed."""
 
 WITHOUT_ROWS = ("function", "command")
 """The kinds of objectives that learn from no rows of ours."""
@@ -257,7 +258,7 @@ def read_result(
 
 def read_tested(trial: FrozenTrial) -> float | None:
     """A trial's metric on the test part, in its own units, where a comparison asked for it."""
-    tested: float | None = trial.user_attrs.get(TEST, trial.user_attrs.get(TEST_ACCURACY))
+    tested: float | None = trial.user_attrs.get(TEST)
     return tested
 
 
@@ -397,6 +398,8 @@ def write_stage(study: Study, stage: Stage) -> Stage:
         "space": stage.space.to_dict(),
         "changes": changes,
     }
+    if stage.note:
+        about["note"] = stage.note
     key = f"stage {stage.index}"
     if stage.modelled:
         kept = read_metadata(study, key) or {}
@@ -444,7 +447,8 @@ def read_stages(study: Study) -> list[StagePlan]:
             space = Space.from_dict(kept["space"])
             motives = tuple(pair and Motive(*pair) for pair in kept.get(MOTIVES, ()))
             size = kept["slots"], kept["epochs"]
-            stages.append(StagePlan(kind, len(stages), *size, space, changes, motives))
+            note = str(kept.get("note", ""))
+            stages.append(StagePlan(kind, len(stages), *size, space, changes, motives, note))
     return stages
 
 

@@ -10,7 +10,15 @@ if TYPE_CHECKING:
     from hpsearch.engine.runner import Runner
     from hpsearch.study_file import StudyFile
 
-__all__ = ["checked", "open_objective"]
+__all__ = ["checked", "open_objective", "worker_modules"]
+
+WORK = {
+    "network": "hpsearch.training.jobs",
+    "estimator": "hpsearch.trials.estimator",
+    "function": "hpsearch.trials.function",
+    "command": "hpsearch.trials.command",
+}
+"""What workers import for a job of each kind."""
 
 
 def open_objective(runner: Runner, study: StudyFile, *, tested: bool = False) -> Objective:
@@ -27,6 +35,13 @@ def open_objective(runner: Runner, study: StudyFile, *, tested: bool = False) ->
     module = import_module(f"{__name__}.{study.objective.kind}")
     objective: Objective = module.open_objective(runner, study, tested)
     return objective
+
+
+def worker_modules(study: StudyFile) -> list[str]:
+    """What workers of a study import, of which a library's part is as good for all of them."""
+    modules = [WORK[study.objective.kind]]
+    path = study.objective.estimator or ""
+    return [*modules, path.rpartition(".")[0]] if path.startswith("sklearn.") else modules
 
 
 def checked(study: StudyFile) -> str:

@@ -34,8 +34,7 @@ def open_objective(runner: Runner, study: StudyFile, tested: bool) -> CommandObj
     Raises:
         UsageError: it is not there, or an argument names no parameter.
     """
-    del tested  # there are no rows
-    return CommandObjective(study, trials_folder(runner.store.url))
+    return CommandObjective(study, trials_folder(runner.store.url), tested=tested)
 
 
 def checked(study: StudyFile) -> str:
@@ -53,6 +52,7 @@ class CommandObjective(WithoutRows):
     Args:
         study: what is asked for.
         folder: of the trials of all studies.
+        tested: whether the winner is tried once more, as a comparison asks.
 
     Raises:
         UsageError: as for `open_objective`.
@@ -61,8 +61,8 @@ class CommandObjective(WithoutRows):
     work = staticmethod(run_job)
     grace = 2 * GRACE
 
-    def __init__(self, study: StudyFile, folder: Path) -> None:
-        super().__init__(study, folder)
+    def __init__(self, study: StudyFile, folder: Path, *, tested: bool = False) -> None:
+        super().__init__(study, folder, tested=tested)
         home = Path(home_of(study))
         self._command = [_in_place(part, home) for part in study.objective.command or ()]
         _check_program(self._command[0], home)

@@ -18,7 +18,7 @@ from hpsearch.errors import UsageError, nearest
 from hpsearch.metrics import Metric
 from hpsearch.metrics.threshold import best_threshold
 from hpsearch.objectives.rows import Rows
-from hpsearch.objectives.without_rows import home_of
+from hpsearch.objectives.without_rows import all_bad, home_of
 from hpsearch.search.base import Result, Slot, Winner, slot_seed
 from hpsearch.storage import save_model_bytes
 from hpsearch.training.fitted import Fitted
@@ -139,6 +139,10 @@ class EstimatorObjective:
         """Its own: no trial of an estimator is stopped as known bad."""
         del scores
         return own
+
+    def why_no_winner(self, bad: int, failed: int) -> str:
+        """All trials gave up."""
+        return all_bad(self.study.name, bad, failed)
 
     def check(self, target: optuna.Study) -> None:
         """Make sure that the study was fitted to these rows."""

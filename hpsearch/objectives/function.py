@@ -29,7 +29,6 @@ def open_objective(runner: Runner, study: StudyFile, tested: bool) -> FunctionOb
     Raises:
         UsageError: there is none.
     """
-    del tested  # there are no rows
     path, given = study.objective.function, runner.given
     assert path is not None, "the study file says so"
     if path != GIVEN:
@@ -40,7 +39,7 @@ def open_objective(runner: Runner, study: StudyFile, tested: bool) -> FunctionOb
             "or name it as MODULE:NAME",
             key="function",
         )
-    return FunctionObjective(study, trials_folder(runner.store.url), given)
+    return FunctionObjective(study, trials_folder(runner.store.url), given, tested=tested)
 
 
 def checked(study: StudyFile) -> str:
@@ -60,14 +59,20 @@ class FunctionObjective(WithoutRows):
         study: what is asked for.
         folder: of the trials of all studies.
         given: the function, where the study file does not name it.
+        tested: whether the winner is tried once more, as a comparison asks.
     """
 
     work = staticmethod(evaluate_job)
 
     def __init__(
-        self, study: StudyFile, folder: Path, given: Callable[..., Any] | None = None
+        self,
+        study: StudyFile,
+        folder: Path,
+        given: Callable[..., Any] | None = None,
+        *,
+        tested: bool = False,
     ) -> None:
-        super().__init__(study, folder)
+        super().__init__(study, folder, tested=tested)
         self._given = given if study.objective.function == GIVEN else None
         self._path = "" if self._given is not None else study.objective.function or ""
         self._home = home_of(study)

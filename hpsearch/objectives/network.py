@@ -117,6 +117,18 @@ class NetworkObjective:
         del scores
         return own
 
+    def why_no_winner(self, bad: int, failed: int) -> str:
+        """All trainings diverged: their learning rates are too high."""
+        whole = "the only training" if bad == 1 else f"all {bad} trainings"
+        others = f", and {failed} failed" if failed else ""
+        setting = self.study.training.learning_rate
+        rates = f"learning_rate = {setting:g}" if isinstance(setting, float) else "learning_rate"
+        return (
+            f"{whole} of the study {self.study.name!r} diverged{others}, so that there is no "
+            "winner, and the test part was not used; search lower learning rates ([training] "
+            f"{rates}): `hpsearch advise` writes such a study file"
+        )
+
     def check(self, target: optuna.Study) -> None:
         """Make sure that the study was trained on these rows."""
         self.rows.check(target)

@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from hpsearch.engine.events import Ready
+from hpsearch.engine.jobs import run_jobs
+from hpsearch.engine.record import AGAIN
 from hpsearch.engine.reuse import digest_of
 from hpsearch.file_names import file_name
 from hpsearch.metrics import Measure
-from hpsearch.outcome import Place
-from hpsearch.search.base import Result, Slot, Winner
+from hpsearch.outcome import Outcome, Place
+from hpsearch.search.base import Result, Slot, Winner, slot_seed
 from hpsearch.storage import storage_url
 from hpsearch.trials.result import Asked
 
@@ -22,7 +24,7 @@ if TYPE_CHECKING:
     from hpsearch.engine.objective import Run
     from hpsearch.study_file import StudyFile
 
-__all__ = ["WithoutRows", "trials_folder"]
+__all__ = ["WithoutRows", "all_bad", "home_of", "trials_folder"]
 
 
 def trials_folder(storage: str) -> Path:
@@ -45,11 +47,14 @@ class WithoutRows:
     Args:
         study: what is asked for.
         folder: of the trials of all studies; see `trials_folder`.
+        tested: whether the winner is tried once more, as a comparison asks.
     """
 
     grace = 0.0
+    work: Callable[[Any], Outcome]
 
-    def __init__(self, study: StudyFile, folder: Path) -> None:
+    def __init__(self, study: StudyFile, folder: Path, *, tested: bool = False) -> None:
+        self.tested = tested
         self.study = study
         self.measure: Measure = study.objective.named_measure
         self.also = tuple(study.objective.also)
@@ -62,6 +67,10 @@ class WithoutRows:
         """What jobs need, where workers find it."""
         assert self._place is not None, "begin has not been called"
         return self._place
+
+    def job(self, slot: Slot) -> Any:
+        """What a worker is told of a slot."""
+        raise NotImplementedError
 
     def folder(self, slot: Slot) -> str:
         """The folder of a slot: the same whenever it is tried."""
@@ -91,6 +100,10 @@ class WithoutRows:
         """The worst that was seen, of the study or of the trial's own reports."""
         return min([*scores, own] if scores else [own])
 
+    def why_no_winner(self, bad: int, failed: int) -> str:
+        """All trials gave up."""
+        return all_bad(self.study.name, bad, failed)
+
     def check(self, target: optuna.Study) -> None:
         """Nothing but the study file tells what it is."""
 
@@ -106,12 +119,30 @@ class WithoutRows:
     def finish(
         self, run: Run, winner: Winner, results: Sequence[Result], figures: Mapping[str, Any]
     ) -> dict[str, Any]:
-        """Nothing remains to be done: there are no rows to test on."""
-        del run, winner, results, figures
-        return {}
+        """Nothing remains to be done, since there are no rows to test on.
+
+        In a comparison the winner is tried once more, with a seed that no choice has seen.
+        """
+        del results, figures
+        if not self.tested:
+            return {}
+        seed = slot_seed(self.study.seed, 2**31, 0)  # no stage has this index
+        slot = Slot(2**31, 0, winner.configuration, seed, winner.epochs)
+        [again] = run_jobs(run.jobs(self.work), [self.job(slot)], "the winner's last trial")
+        return {AGAIN: self.measure.of_score(again.score)}
 
     def beside(self, run: Run) -> None:
         """No simple model does what a function of the user's does."""
+
+
+def all_bad(name: str, bad: int, failed: int) -> str:
+    """Why a study has no winner whose trials stop by themselves; see `Objective.why_no_winner`."""
+    whole = "the only trial" if bad == 1 else f"all {bad} trials"
+    others = f", and {failed} failed" if failed else ""
+    return (
+        f"{whole} of the study {name!r} gave up as known bad{others}, so that there is no winner; "
+        "search other ranges"
+    )
 
 
 def home_of(study: StudyFile) -> str:

@@ -49,7 +49,7 @@ def efficiency_data(comparison: Comparison) -> EfficiencyData:
         NothingToDraw: random search does not compete; other searches' trials are not independent.
     """
     random, measure = independent_trials(comparison), comparison.measure
-    shares = measure.name == ACCURACY.name
+    shares = measure.name == ACCURACY.name and bool(comparison.data)
     weighed = ", each weighted by the probability that it is the best" if shares else ""
     found: dict[int, list[float]] = {}
     # Only sizes that every repeat has: those with many trials are those with cheap networks.

@@ -37,6 +37,7 @@ from hpsearch.metrics import (
 from hpsearch.metrics.measure import Direction
 from hpsearch.nn import ACTIVATIONS, INITIALIZERS, LOSSES, OPTIMIZERS, SCHEDULES
 from hpsearch.search.base import Resource
+from hpsearch.search.first import first_in
 from hpsearch.search.strategies import DOUBLE, STRATEGIES
 from hpsearch.setting import Setting
 from hpsearch.space import Categorical, Condition, Float, Int, Parameter, Space, Value, own_value
@@ -57,6 +58,7 @@ __all__ = [
     "check_name",
     "default_space",
     "json_schema",
+    "space_of",
 ]
 
 T = TypeVar("T")
@@ -92,7 +94,8 @@ class _Table(BaseModel):
 
 class _Searched(_Table):
     when: dict[str, Annotated[tuple[PlainValue, ...], Field(min_length=1)]] = _key(
-        {}, "Search this setting only where the other settings named here have one of these values."
+        {},
+        "Search this setting only where every other setting named here has one of these values.",
     )
 
     @field_validator("when", mode="before")
@@ -100,7 +103,7 @@ class _Searched(_Table):
     def _one_or_many(cls, when: object) -> object:
         if not isinstance(when, dict):
             return when
-        return {k: tuple(v) if isinstance(v, list) else (v,) for k, v in when.items()}
+        return {k: tuple(v) if isinstance(v, list | tuple) else (v,) for k, v in when.items()}
 
 
 class FloatRange(_Searched):
@@ -652,7 +655,10 @@ class SearchSection(_Table):
         le=1_000_000,
     )
     total_epochs: Whole | None = _key(
-        None, "Train no more than so many epochs pay for; absent: no limit.", example=900, ge=1
+        None,
+        "Train no more than so many epochs, or of another resource, pay for; absent: no limit.",
+        example=900,
+        ge=1,
     )
     total_flops: float | None = _key(
         None,
@@ -728,7 +734,8 @@ class CompareSection(_Table):
     )
     budget: Literal["flops", "epochs", "seconds"] = _key(
         "flops",
-        "What all get the same of: floating-point operations, epochs or wall-clock seconds.",
+        "What all get the same of: floating-point operations (of networks), epochs, or whatever "
+        "trials are counted in, or wall-clock seconds.",
     )
     amount: float | None = _key(
         None,
@@ -791,6 +798,11 @@ class StudyFile(_Table):
     model: ModelSection = ModelSection()
     training: TrainingSection = TrainingSection()
     search: SearchSection = SearchSection()
+    first: list[dict[str, PlainValue]] = _key(
+        [],
+        "Known-good configurations, whole or in part, that are tried before anything is drawn.",
+        max_length=1000,
+    )
     compare: CompareSection = CompareSection()
 
     @field_validator("name")
@@ -805,6 +817,9 @@ class StudyFile(_Table):
             raise UsageError(
                 f"prior names {self.name!r}, which is this study itself; remove it", key="prior"
             )
+        for number, configuration in enumerate(self.first, start=1):
+            for name in configuration:
+                self._check_searched(number, name)
         space = self.search_space()
         for name, points in (self.search.points or {}).items():
             if name not in space.parameters:
@@ -827,6 +842,11 @@ class StudyFile(_Table):
             return Resource("epochs", self.training.epochs)
         given = self.objective.resource
         return Resource() if given is None else Resource(given.name, given.full, given.least)
+
+    @property
+    def counts_operations(self) -> bool:
+        """Whether what a trial costs is known in floating-point operations."""
+        return self.objective.kind == "network"
 
     def settings(self) -> dict[str, Any]:
         """Every setting, by name, as the file gives it; a table of class weights is none."""
@@ -871,13 +891,33 @@ class StudyFile(_Table):
             raise UsageError("class_weight is 0 for every class; give one of them more")
         return weights
 
+    def _check_searched(self, number: int, name: str) -> None:
+        searched = self.written_space().parameters
+        if name in searched:
+            return
+        close = nearest(name, searched)
+        hint = f"did you mean {close!r}? " if close else ""
+        raise SpaceError(
+            f"first configuration {number}: {name!r} is not searched here; {hint}"
+            f"What is: {', '.join(searched)}",
+            key=f"first.{number}.{name}",
+        )
+
     def search_space(self) -> Space:
-        """The parameters that the file searches.
+        """The parameters that the file searches, with ranges that hold what is tried first.
 
         Raises:
             UsageError: a value or a range leaves its limits, or a condition can never hold.
         """
-        return _space(self.settings(), SETTINGS if self.objective.kind == "network" else {})
+        return first_in(self.written_space(), self.first).space
+
+    def written_space(self) -> Space:
+        """The parameters that the file searches, with the ranges that stand there.
+
+        Raises:
+            UsageError: a value or a range leaves its limits, or a condition can never hold.
+        """
+        return space_of(self.settings(), SETTINGS if self.objective.kind == "network" else {})
 
     def fixed_settings(self) -> dict[str, Value]:
         """The values of all settings outside of the search, but for the epochs.
@@ -925,35 +965,51 @@ def _check_tables(study: StudyFile) -> None:
     for name in study.space:
         if name in study.fixed:
             raise UsageError(f"{name} stands in [fixed] and in [space]; keep one of them", key=name)
-    if kind != "network" and study.search.total_flops is not None:
+    if not study.counts_operations and study.search.total_flops is not None:
         raise UsageError(
             f"total_flops counts the operations of the network, and the objective is a {kind}; "
             "use seconds or trials",
             key="total_flops",
         )
-    if not study.resource.name and study.search.total_epochs is not None:
-        raise UsageError(
-            "total_epochs counts what trials are long, and the objective has no resource; use "
-            "trials, or add resource",
-            key="total_epochs",
-        )
 
 
-def _space(settings: Mapping[str, Any], known: Mapping[str, Setting]) -> Space:
+def space_of(settings: Mapping[str, Any], known: Mapping[str, Setting]) -> Space:
+    """The space of the settings that are searched, with the conditions that may hold or not.
+
+    Args:
+        settings: each by its name: a range or choices, or else its fixed value.
+        known: what the values of a setting may be, where that is known.
+
+    Raises:
+        SpaceError: a range or a condition makes no sense.
+        UsageError: a value or a range leaves the limits that are known.
+
+    >>> whether, rate = Choices(choices=(True, False)), FloatRange(low=0, high=1, when={"a": True})
+    >>> list(space_of({"a": whether, "b": rate}, {}).parameters)
+    ['a', 'b']
+    >>> list(space_of({"a": False, "b": rate}, {}).parameters)
+    []
+    """
     parameters: dict[str, Parameter] = {}
-    conditions: dict[str, Condition] = {}
+    conditions: dict[str, list[Condition]] = {}
+    decided: dict[str, list[Value]] = {}  # of fixed settings, the values that conditions name
+    fixed = {name: value for name, value in settings.items() if not isinstance(value, _Searched)}
     for name, setting in settings.items():
         if not isinstance(setting, _Searched):
             if name in known:
                 known[name].check(name, setting)
             continue
-        condition = _condition(name, setting.when, settings, known)
-        if condition == "never":
-            continue
         parameters[name] = _parameter(name, setting, known.get(name))
-        if isinstance(condition, Condition):
-            conditions[name] = condition
-    return Space(parameters, conditions)
+        conditions[name] = [
+            Condition(parent, _values(name, parent, values, settings, known))
+            for parent, values in setting.when.items()
+        ]
+        for condition in conditions[name]:
+            if condition.parameter in fixed:
+                decided.setdefault(condition.parameter, []).extend(condition.values)
+    for name, values in decided.items():
+        parameters[name] = Categorical(tuple(dict.fromkeys(values)))
+    return Space(parameters, conditions).given(fixed)
 
 
 def _parameter(name: str, setting: _Searched, known: Setting | None) -> Parameter:
@@ -964,8 +1020,7 @@ def _parameter(name: str, setting: _Searched, known: Setting | None) -> Paramete
         if isinstance(setting, Choices):
             return Categorical(setting.choices)
         assert isinstance(setting, IntRange | FloatRange)
-        limits = (-math.inf, math.inf) if known is None else known.limits
-        assert limits is not None
+        limits = (known and known.limits) or (-math.inf, math.inf)
         if isinstance(setting, IntRange):
             return Int(setting.low, setting.high, setting.log, setting.step, limits)
         return Float(setting.low, setting.high, setting.log, setting.step, limits)
@@ -973,18 +1028,14 @@ def _parameter(name: str, setting: _Searched, known: Setting | None) -> Paramete
         raise SpaceError(f"{name}: {error}", key=name) from None
 
 
-def _condition(
+def _values(
     name: str,
-    when: Mapping[str, tuple[Value, ...]],
+    parent: str,
+    values: Sequence[Value],
     settings: Mapping[str, Any],
     known: Mapping[str, Setting],
-) -> Condition | Literal["always", "never"]:
-    if not when:
-        return "always"
-    if len(when) > 1:
-        several = ", ".join(when)
-        raise SpaceError(f"{name}: when may name one other setting, it names {several}", key=name)
-    [(parent, values)] = when.items()
+) -> tuple[Value, ...]:
+    """The values of a condition in the type of the setting that it names."""
     if parent not in settings:
         close = nearest(parent, settings)
         hint = f"; did you mean {close}?" if close else ""
@@ -992,23 +1043,19 @@ def _condition(
     other = settings[parent]
     if isinstance(other, Choices):
         try:
-            chosen = tuple(own_value(Categorical(other.choices), value) for value in values)
+            return tuple(own_value(Categorical(other.choices), value) for value in values)
         except SpaceError:
             raise SpaceError(
                 f"{name}: when names values of {parent} that it never takes; "
                 f"its choices are {', '.join(map(str, other.choices))}",
                 key=name,
             ) from None
-        return Condition(parent, chosen)
+    if parent not in known:
+        return tuple(values)
     try:
-        typed = tuple(
-            known[parent].own(parent, value) if parent in known else value for value in values
-        )
+        return tuple(known[parent].own(parent, value) for value in values)
     except UsageError as error:
         raise SpaceError(f"{name}: when has {error}", key=name) from None
-    if isinstance(other, _Searched):
-        return Condition(parent, typed)
-    return "always" if other in typed else "never"
 
 
 def default_space() -> Space:

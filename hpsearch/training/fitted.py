@@ -23,7 +23,12 @@ __all__ = ["Fitted", "answers_of", "frame_of", "kept_estimator", "tells_probabil
 KNOWN = ("sklearn", "numpy", "scipy", "pandas", "lightgbm", "xgboost")
 """The packages whose classes may be read back."""
 
-TRUSTED = {"functools.partial", "sklearn.utils.validation.check_array"}
+TRUSTED = {
+    "collections.OrderedDict",
+    "collections.defaultdict",
+    "functools.partial",
+    "sklearn.utils.validation.check_array",
+}
 """What their estimators are made of beside classes."""
 
 

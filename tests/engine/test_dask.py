@@ -85,6 +85,68 @@ def test_a_killed_worker_costs_nothing_but_time(dask: Any, tmp_path: Path) -> No
     assert essence(there) == essence(here)
 
 
+FUNCTION = parse_study_file(
+    """
+name = "s"
+[objective]
+function = "given"
+metric = "loss"
+direction = "minimize"
+[space]
+x = { low = -5.0, high = 5.0 }
+[search]
+trials = 8
+"""
+)
+
+COMMAND = FUNCTION.model_copy(
+    update={
+        "objective": FUNCTION.objective.model_copy(
+            update={"function": None, "command": ["printenv", "HPSEARCH_X"]}
+        )
+    }
+)
+
+ESTIMATOR = parse_study_file(
+    """
+name = "s"
+[data]
+name = "iris"
+[objective]
+estimator = "sklearn.neighbors.KNeighborsClassifier"
+[space]
+n_neighbors = { low = 1, high = 20 }
+[search]
+trials = 8
+"""
+)
+
+
+def test_objectives_of_other_kinds_run_there_too(dask: Any, tmp_path: Path) -> None:
+    shift = 1.5
+
+    def function(configuration: dict[str, Any], trial: Any) -> float:
+        assert trial.folder.is_dir()
+        return float((configuration["x"] - shift) ** 2)
+
+    script = tmp_path / "answer"
+    script.write_text('#!/bin/sh\nprintf \'{"loss": %s}\\n\' "${HPSEARCH_X#-}"\n')
+    script.chmod(0o755)
+    command = COMMAND.objective.model_copy(update={"command": [str(script)]})
+    for number, (study, given) in enumerate(
+        (
+            (FUNCTION, function),
+            (COMMAND.model_copy(update={"objective": command}), None),
+            (ESTIMATOR, None),
+        )
+    ):
+        here, there = str(tmp_path / f"{number}.db"), str(tmp_path / f"{number}-there.db")
+        run_study(study, objective=given, storage=here, workers=2)
+        summary = run_study(study, objective=given, storage=there, executor=address(dask))
+        assert summary.states == {"complete": len(summary.rows)}
+        assert sorted(map(str, essence(there))) == sorted(map(str, essence(here)))
+
+
 def test_the_data_leaves_with_the_study(dask: Any, tmp_path: Path) -> None:
     def copies() -> set[Path]:
         return set(Path(tempfile.gettempdir()).glob("hpsearch-dask-*"))

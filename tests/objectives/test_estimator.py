@@ -390,6 +390,21 @@ def test_answers_of_decisions_keep_their_order() -> None:
     assert answers_of(KNeighborsClassifier(1).fit(X, y), X, 2).max() == 1
 
 
+@pytest.mark.parametrize("name", ["lightgbm.LGBMClassifier", "xgboost.XGBClassifier"])
+def test_boosting_of_others_where_it_is_installed(db: str, name: str) -> None:
+    pytest.importorskip(name.partition(".")[0])
+    quiet = "verbose = -1" if "lightgbm" in name else "verbosity = 0"
+    file = study(
+        name,
+        objective='resource = { name = "n_estimators", full = 20, least = 5 }',
+        fixed=f"n_jobs = 1\n{quiet}",
+        space="learning_rate = { low = 0.01, high = 0.5, log = true }",
+    )
+    found = run_study(file, storage=db, workers=2)
+    assert found.test is not None
+    assert found.model().predict_proba(load_dataset("iris").X).shape == (150, 3)
+
+
 def test_its_model_says_what_it_is(db: str) -> None:
     found = run_study(study(fixed="n_estimators = 5"), storage=db, workers=1)
     assert repr(found.model()) == "<Model: an estimator, 4 columns to 3 classes>"

@@ -19,6 +19,8 @@ from hpsearch.study_file import StudyFile, load_study_file, parse_study_file
 from hpsearch.trials.function import FUNCTION, FunctionJob, Trial, evaluate_job
 from hpsearch.trials.result import Asked
 
+pytestmark = pytest.mark.slow
+
 STUDY = """
 name = "f"
 [objective]

@@ -20,8 +20,8 @@ from pathlib import Path
 from typing import Any, TypeVar
 from uuid import uuid4
 
-from hpsearch.data import DataHandle
 from hpsearch.errors import RunError, UsageError
+from hpsearch.outcome import Place
 
 __all__ = ["dask_pool"]
 
@@ -95,7 +95,7 @@ class _Cluster:
         # Not pure: a job that is handed out again is to run again.
         self._executor = client.get_executor(pure=False)
         self._folder = f"{FOLDER}{client.id}"
-        self._sent: DataHandle | None = None
+        self._sent: Place | None = None
         self._workers, self._counted = 1, -1.0
 
     @property
@@ -150,7 +150,7 @@ class _Cluster:
             if self._sent is not None:
                 self._client.unregister_worker_plugin(self._folder)
 
-    def _send(self, data: DataHandle) -> None:
+    def _send(self, data: Place) -> None:
         """Write the data where every worker finds it; also those that come later."""
         home = Path(data.folder) / data.fingerprint
         files = {path.name: path.read_bytes() for path in home.iterdir() if path.is_file()}
@@ -196,7 +196,7 @@ def _there(function: Callable[..., T], job: Any, folder: str, limit: float | Non
     """
     from threadpoolctl import threadpool_limits
 
-    data = DataHandle(str(Path(tempfile.gettempdir(), folder)), job.data.fingerprint)
+    data = replace(job.data, folder=str(Path(tempfile.gettempdir(), folder)))
     files = Path(data.folder, data.fingerprint)
     watchdog = None
     if limit is not None:  # nothing else ends a Python function that hangs

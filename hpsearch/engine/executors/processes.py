@@ -9,7 +9,7 @@ import signal
 import threading
 import time
 from collections import deque
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
@@ -23,7 +23,7 @@ from typing import Any, TypeAlias, TypeVar
 from hpsearch.engine.executors import Pool, WorkerDiedError
 from hpsearch.errors import RunError
 
-__all__ = ["available_cores", "process_pool", "start_server"]
+__all__ = ["available_cores", "preload", "process_pool", "start_server"]
 
 T = TypeVar("T")
 Pipe: TypeAlias = "connection.Connection[Any, Any]"
@@ -74,8 +74,21 @@ def available_cores() -> int:
     return os.cpu_count() or 1
 
 
+_preloaded: list[str] = []
+"""What the process imports that workers are forked from; it is one a driver, as they are."""
+
+
+def preload(modules: Sequence[str]) -> None:
+    """Have modules imported once, before workers are forked; later it is of no effect.
+
+    Args:
+        modules: their names; one that cannot be imported is left to the workers.
+    """
+    _preloaded[:] = modules
+
+
 def start_server() -> None:
-    """Start the process that workers are forked from: it imports NumPy while the driver imports.
+    """Start the process that workers are forked from: it imports while the driver imports.
 
     Without it, `process_pool` starts that process.
     """
@@ -91,7 +104,7 @@ def process_pool(workers: int) -> Iterator[Pool]:
 
     A worker that dies, or is killed since its job passed the limit, takes only that job along: its
     future raises, a new worker starts, and the others go on. Workers are forked from a process that
-    has imported NumPy and the trainer, no more; they end by themselves when their driver has died.
+    has imported what `preload` says, no more; they end by themselves when their driver has died.
 
     Args:
         workers: how many processes.
@@ -297,7 +310,7 @@ def _context() -> BaseContext:
     if "forkserver" not in multiprocessing.get_all_start_methods():
         return multiprocessing.get_context("spawn")
     context = _Context()
-    context.set_forkserver_preload(["hpsearch.training.jobs", __name__, SERVER])
+    context.set_forkserver_preload([*_preloaded, __name__, SERVER])
     return context
 
 
