@@ -235,7 +235,7 @@ class _Live(Watcher):
             if self.study.objective.learns:
                 self.progress.update(self.task, description="test")
         elif isinstance(event, TrialDone) and event.error:
-            self.progress.console.print(f"trial failed three times: {event.error}", markup=False)
+            self.progress.console.print(f"a trial failed: {event.error}", markup=False)
         left = self.left
         if not self.hinted and self.elapsed >= 10.0 and (hint := self.hint):
             self.progress.console.print(hint, markup=False)

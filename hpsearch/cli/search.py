@@ -97,7 +97,7 @@ def run(
     failed, finished = summary.states.get("fail", 0), summary.states.get("complete", 0)
     if failed > finished:
         raise RunError(
-            f"{failed} trainings failed and {finished} were completed, so what was found says "
+            f"{failed} trials failed and {finished} were completed, so what was found says "
             f"little; `hpsearch trials {file.name} --state fail` says why"
         )
 
