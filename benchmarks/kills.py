@@ -2,12 +2,18 @@
 
     python benchmarks/kills.py                    # 200 kills, over all strategies below
     python benchmarks/kills.py --kills 9 --seed 1
+    python benchmarks/kills.py --objective command
 
 Each study is run by the command line until it is finished, with 1, 2 and 4 workers in turn, while
 after random (seeded) delays SIGKILL, SIGTERM or SIGINT hits the driver or SIGKILL a worker; what a
 driver could answer is sent once it can. Then its trials are compared with those of an undisturbed
 run: the same slots, parameters, distributions, seeds, curves and values, bit for bit, each slot
-finished once, and no process left behind. The exit code is 1 if anything differs.
+finished once, and no process left behind.
+
+A function and a program (``--objective``) train in small steps, keep a checkpoint of each in their
+trial's folder, and go on from it. They hold a lock of that folder, the program with a child that
+never ends by itself, and tell if somebody else has it: two attempts of a slot at once. The exit
+code is 1 if anything differs.
 """
 
 from __future__ import annotations
@@ -25,26 +31,92 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
-STUDY = """
-name = "study"
-seed = 5
+from hpsearch.trials.guard import GRACE
+
+OBJECTIVES = {
+    "network": """
 [data]
 name = "digits"
 [model]
-width = {{ low = 16, high = 64, log = true }}
+width = { low = 16, high = 64, log = true }
 [training]
 epochs = 12
-[search]
-strategy = "{strategy}"
-trials = {trials}
-{more}
-"""
-STRATEGIES = {
-    "coarse-to-fine": STUDY.format(strategy="coarse-to-fine", trials=40, more=""),
-    "guided": STUDY.format(strategy="guided", trials=40, more=""),
-    "random": STUDY.format(strategy="random", trials=36, more=""),
-    "grid": STUDY.format(strategy="grid", trials=36, more="[search.points]\ndecay = 1\nl2 = 1"),
+""",
+    "estimator": """
+[data]
+name = "digits"
+[objective]
+estimator = "sklearn.ensemble.RandomForestClassifier"
+resource = { name = "n_estimators", full = 12, least = 3 }
+[space]
+max_depth = { low = 2, high = 12 }
+min_samples_leaf = { low = 1, high = 20, log = true }
+""",
+    "function": """
+[objective]
+function = "train:objective"
+metric = "loss"
+direction = "minimize"
+resource = { name = "steps", full = 12, least = 3 }
+[space]
+x = { low = -5.0, high = 5.0 }
+y = { low = 0.01, high = 10.0, log = true }
+""",
 }
+OBJECTIVES["command"] = OBJECTIVES["function"].replace(
+    'function = "train:objective"',
+    f'command = ["{sys.executable}", "-S", "-E", "train.py", "{{x}}", "{{y}}"]',
+)
+POINTS = {
+    "network": "decay = 1\nl2 = 1",
+    "estimator": "max_depth = 6\nmin_samples_leaf = 6",
+    "function": "x = 6\ny = 6",
+    "command": "x = 6\ny = 6",
+}
+STRATEGIES = {"coarse-to-fine": 40, "guided": 40, "random": 36, "grid": 36}
+TRAIN = """
+import fcntl, json, os, random, signal, sys, time
+
+def steps(x, y, seed, length, folder):
+    lock = open(os.path.join(folder, "lock"), "w")
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError:
+        open(os.path.join(folder, "twice"), "w").close()
+        sys.exit("somebody else trains in this folder")
+    kept = os.path.join(folder, "checkpoint")
+    done = json.load(open(kept)) if os.path.exists(kept) else []
+    for step, loss in enumerate(done, start=1):
+        yield step, loss
+    for step in range(len(done) + 1, length + 1):
+        time.sleep(0.01)
+        noise = random.Random(seed + step).random()
+        done.append((x - 1) ** 2 + y + (noise + 1) / step)
+        with open(kept + ".new", "w") as file:
+            json.dump(done, file)
+        os.replace(kept + ".new", kept)
+        yield step, done[-1]
+    lock.close()
+
+def objective(configuration, trial):
+    given = configuration["x"], configuration["y"], trial.seed, trial.resource
+    for step, loss in steps(*given, str(trial.folder)):
+        trial.report(step, loss)
+    return loss
+
+if __name__ == "__main__":
+    seed, length = (int(os.environ["HPSEARCH_" + name]) for name in ("SEED", "RESOURCE"))
+    def end(*_):  # slowly
+        time.sleep(seed % 3 * 0.2)
+        os._exit(1)
+    for step, loss in steps(float(sys.argv[1]), float(sys.argv[2]), seed, length, "."):
+        if step == 1:
+            if os.fork() == 0:
+                time.sleep(600)
+            signal.signal(signal.SIGTERM, end)
+        print(json.dumps({"step": step, "loss": loss}), flush=True)
+    print(json.dumps({"loss": loss}))
+"""
 VICTIMS = (
     ("driver", signal.SIGKILL),
     ("driver", signal.SIGKILL),
@@ -155,6 +227,16 @@ def disturbed(study: Path, database: Path, rng: random.Random, kills: int) -> in
     raise AssertionError("the cycle has no end")
 
 
+def programs(folder: Path) -> set[int]:
+    """The processes of all trials below a folder."""
+    found = set()
+    for entry in Path("/proc").glob("[0-9]*"):
+        with suppress(OSError):
+            if f"HPSEARCH_FOLDER={folder}/".encode() in (entry / "environ").read_bytes():
+                found.add(int(entry.name))
+    return found
+
+
 def _gone(pids: set[int], patience: float = 10.0) -> None:
     """Wait until processes have ended; a killed driver's workers have to notice by themselves."""
     deadline = time.monotonic() + patience
@@ -166,6 +248,7 @@ def _gone(pids: set[int], patience: float = 10.0) -> None:
 def main() -> int:
     """Kill, compare, tell."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").split("\n\n", maxsplit=1)[0])
+    parser.add_argument("--objective", choices=list(OBJECTIVES), default="network")
     parser.add_argument("--kills", type=int, default=200, help="how many in all, at least")
     parser.add_argument("--seed", type=int, default=0)
     options = parser.parse_args()
@@ -173,10 +256,14 @@ def main() -> int:
     rng = random.Random(options.seed)
     wrong = kills = rounds = 0
     with tempfile.TemporaryDirectory() as folder:
+        Path(folder, "train.py").write_text(TRAIN)
         whole: dict[str, Any] = {}
-        for strategy, text in STRATEGIES.items():
+        for strategy, trials in STRATEGIES.items():
             study, database = Path(folder, f"{strategy}.toml"), Path(folder, f"{strategy}.db")
-            study.write_text(text)
+            search = f'[search]\nstrategy = "{strategy}"\ntrials = {trials}\n'
+            if strategy == "grid":
+                search += f"[search.points]\n{POINTS[options.objective]}\n"
+            study.write_text(f'name = "study"\nseed = 5\n{OBJECTIVES[options.objective]}{search}')
             subprocess.run(command(study, database, 2), check=True, capture_output=True)
             whole[strategy] = essence(database)
         while kills < options.kills:
@@ -189,8 +276,11 @@ def main() -> int:
                 verdict = "the same, bit for bit" if same else "DIFFERENT"
                 print(f"{strategy}: {len(expected)} trials, {done} kills, {verdict}", flush=True)
             rounds += 1
-    print(f"{kills} kills, {len(whole) * rounds} studies, {wrong} different")
-    return 1 if wrong else 0
+        _gone(programs(Path(folder)), 2 * GRACE)
+        twice = len(list(Path(folder).glob("*.trials/*/*/twice")))
+    print(f"{kills} kills, {len(whole) * rounds} studies, {wrong} different", end="")
+    print(f"; two attempts at once: {twice}")
+    return 1 if wrong or twice else 0
 
 
 if __name__ == "__main__":

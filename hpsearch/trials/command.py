@@ -26,8 +26,8 @@ OUTPUT, ERRORS = "stdout.log", "stderr.log"
 TRIAL, RESULT = "trial.json", "result.json"
 """What a program may read, and what it may write instead of lines."""
 
-GROUP = "group"
-"""The file with the number of the group that an attempt runs in, and when its process began."""
+FOLDER = "HPSEARCH_FOLDER"
+"""The variable by which all processes of a trial are known."""
 
 TEMPORARY = os.EX_TEMPFAIL if hasattr(os, "EX_TEMPFAIL") else 75
 
@@ -77,8 +77,10 @@ def run_job(job: CommandJob, stop: Stop | None = None) -> Outcome:
         TimeoutError: it took longer than it may, and was ended.
     """
     folder = Path(job.folder)
-    folder.mkdir(parents=True, exist_ok=True)
-    _end_former(folder)
+    try:
+        folder.mkdir(parents=True)
+    except FileExistsError:
+        _end_former(job.folder)
     (folder / RESULT).unlink(missing_ok=True)
     (folder / TRIAL).write_text(job.trial, encoding="utf-8")
     said = _Said(job.asked)
@@ -153,7 +155,7 @@ def _started(job: CommandJob, folder: Path, errors: IO[bytes]) -> Iterator[subpr
         process = subprocess.Popen(
             job.arguments,
             cwd=folder,
-            env={**os.environ, **job.environment},
+            env={**os.environ, **job.environment, FOLDER: job.folder},
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=errors,
@@ -165,8 +167,6 @@ def _started(job: CommandJob, folder: Path, errors: IO[bytes]) -> Iterator[subpr
         raise TrialFailedError(f"{job.arguments[0]} cannot be started: {why}") from None
     group = process.pid
     guarded(group)
-    with suppress(OSError):
-        (folder / GROUP).write_text(f"{group} {_began(group) or ''}")
     try:
         yield process
     finally:
@@ -175,8 +175,6 @@ def _started(job: CommandJob, folder: Path, errors: IO[bytes]) -> Iterator[subpr
         process.wait()
         if process.stdout is not None:
             process.stdout.close()
-        with suppress(OSError):
-            (folder / GROUP).unlink()
 
 
 def _attend(
@@ -249,21 +247,13 @@ def _tail(path: Path, begin: int) -> str:
     return text.strip()
 
 
-def _end_former(folder: Path) -> None:
-    """End what an attempt before has left in this folder, were its worker and guard killed."""
-    try:
-        number, _, began = (folder / GROUP).read_text().partition(" ")
-        group = int(number)
-    except (OSError, ValueError):
-        return
-    now = _began(group)
-    if began and now in (began, None):  # not a process of somebody else with its number
-        end_group(group, lambda: None)
+def _end_former(folder: str) -> None:
+    """End what an attempt before has left in this folder, were its worker and guard killed.
 
-
-def _began(process: int) -> str | None:
-    """When a process began, in the kernel's ticks; None where nobody knows."""
-    try:
-        return Path(f"/proc/{process}/stat").read_text().rpartition(")")[2].split()[19]
-    except (OSError, IndexError):
-        return None
+    All that it started is known by a variable, whichever group it went to; on Linux.
+    """
+    mark = os.fsencode(f"{FOLDER}={folder}")
+    for process in Path("/proc").glob("[0-9]*"):
+        with suppress(OSError):  # somebody else's, or gone
+            if mark in (process / "environ").read_bytes().split(b"\0"):
+                end_group(os.getpgid(int(process.name)), lambda: None)

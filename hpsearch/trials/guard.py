@@ -15,6 +15,7 @@ import time
 from collections.abc import Callable
 from contextlib import suppress
 from functools import cache
+from pathlib import Path
 
 __all__ = ["GRACE", "end_group", "guarded", "unguarded"]
 
@@ -92,6 +93,22 @@ def end_group(group: int, reap: Callable[[], object], grace: float = GRACE) -> N
         while time.monotonic() < until:
             reap()
             os.killpg(group, 0)
+            if not _lives(group):
+                break
             time.sleep(LOOK)
         os.killpg(group, signal.SIGKILL)
     reap()
+
+
+def _lives(group: int) -> bool:
+    """Whether one of a group still runs; the dead stay in it until their parent asks for them.
+
+    That parent may be the first process of a container, which asks late or never.
+    """
+    here = Path("/proc/self/stat").exists()
+    for process in Path("/proc").glob("[0-9]*") if here else ():
+        with suppress(OSError):  # it is gone
+            state, _, its = (process / "stat").read_text().rpartition(")")[2].split()[:3]
+            if int(its) == group and state not in "ZX":
+                return True
+    return not here

@@ -23,7 +23,8 @@ from hpsearch.search.base import Slot
 from hpsearch.storage import load_study, open_storage
 from hpsearch.study_file import StudyFile, load_study_file
 from hpsearch.trials import command as trial_of_a_command
-from hpsearch.trials.command import ERRORS, GROUP, OUTPUT, RESULT, CommandJob, run_job
+from hpsearch.trials.command import ERRORS, FOLDER, OUTPUT, RESULT, CommandJob, run_job
+from hpsearch.trials.guard import GRACE
 from hpsearch.trials.result import Asked
 
 pytestmark = pytest.mark.slow
@@ -72,7 +73,6 @@ class TestAnswers:
         assert outcome.tail == "a word"
         assert (folder / OUTPUT).read_text().splitlines()[0] == "starting"
         assert (folder / ERRORS).read_text() == "a word\n"
-        assert not (folder / GROUP).exists()
 
     def test_the_last_line_may_lack_its_end_and_be_a_report(self, run: Any) -> None:
         assert run("""print('{"step": 1, "loss": 0.5}', end='')""").score == -0.5
@@ -242,19 +242,37 @@ class TestEnds:
 
     def test_what_an_attempt_before_has_left_ends_first(self, run: Any, folder: Path) -> None:
         folder.mkdir(parents=True)
-        left = subprocess.Popen(["sleep", "600"], start_new_session=True)
-        began = trial_of_a_command._began(left.pid)
-        (folder / GROUP).write_text(f"{left.pid} {began}")
-        assert run("""print('{"loss": 1}')""").score == -1.0
-        assert left.wait(PATIENCE) == -signal.SIGTERM
-        other = subprocess.Popen(["sleep", "600"], start_new_session=True)
+        left, other = (
+            subprocess.Popen(["sleep", "600"], env={FOLDER: where}, start_new_session=True)
+            for where in (str(folder), f"{folder}-0")
+        )
         try:
-            (folder / GROUP).write_text(f"{other.pid} 1")  # somebody else's, with its number
             assert run("""print('{"loss": 1}')""").score == -1.0
+            assert left.wait(PATIENCE) == -signal.SIGTERM
             assert other.poll() is None
         finally:
             other.kill()
             other.wait()
+
+    def test_the_dead_are_not_waited_for(self, run: Any, folder: Path) -> None:
+        # The child's parent lives in another group and never asks for it.
+        start = time.monotonic()
+        outcome = run(
+            "import os, time\n"
+            "read, write = os.pipe()\n"
+            "if os.fork() == 0:\n"
+            "    child = os.fork()\n"
+            "    if child == 0: time.sleep(600)\n"
+            "    os.setsid()\n"
+            "    open('parent', 'w').write(str(os.getpid()))\n"
+            "    os.write(write, b'x')\n"
+            "    time.sleep(600)\n"
+            "os.read(read, 1)\n"
+            "print('{\"loss\": 1}')"
+        )
+        os.kill(int((folder / "parent").read_text()), signal.SIGKILL)
+        assert outcome.score == -1.0
+        assert time.monotonic() - start < GRACE
 
 
 STUDY = """
