@@ -109,7 +109,7 @@ def advise(evidence: Evidence) -> tuple[Recommendation, ...]:
     if not evidence.trained:
         return (
             Recommendation(
-                "trials", "No training is finished yet, so that there is nothing to say."
+                "trials", "No trial is finished yet, so that there is nothing to say."
             ),
         )
     if perfect := [*_perfect(evidence)]:
