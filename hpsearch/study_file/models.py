@@ -422,6 +422,28 @@ class ResourceSection(_Table):
 KINDS_OF_OBJECTIVES = ("estimator", "function", "command")
 """Those that the file names; without one it is the network."""
 
+KEPT = {
+    "stage",
+    "stage_index",
+    "slot",
+    "seed",
+    "epochs",
+    "training",
+    "why_stopped",
+    "best_epoch",
+    "seconds",
+    "worker",
+    "fold_scores",
+    "train_loss",
+    "test",
+    "log",
+    "error",
+    "attempts",
+    "diagnosis",
+    "hints",
+}
+"""What every trial has, by the names of its attributes."""
+
 WITH_ROWS = ("network", "estimator")
 """Those that learn from [data]."""
 
@@ -533,6 +555,12 @@ class ObjectiveSection(_Table):
         kinds = [kind for kind in KINDS_OF_OBJECTIVES if getattr(self, kind) is not None]
         if len(kinds) > 1:
             raise ValueError(f"has {' and '.join(kinds)}; keep one of them")
+        for name in self.also:
+            if not self.learns and name in KEPT:
+                raise ValueError(
+                    f"has also = [{shown(name)}], which is what hpsearch calls something of its "
+                    "own; give it another name"
+                )
         if not self.learns:
             self.named_measure  # noqa: B018 - it refuses what nobody knows
             for name, given in (("positive", self.positive), ("threshold", self.threshold)):
@@ -809,6 +837,16 @@ class StudyFile(_Table):
     @classmethod
     def _in_one_line(cls, name: str) -> str:
         return check_name(name)
+
+    @field_validator("fixed", "space")
+    @classmethod
+    def _names(cls, table: dict[str, Any]) -> dict[str, Any]:
+        for name in table:
+            try:
+                check_name(name)
+            except ValueError as error:
+                raise ValueError(f"has a parameter whose name {error}") from None
+        return table
 
     @model_validator(mode="after")
     def _consistent(self) -> StudyFile:
