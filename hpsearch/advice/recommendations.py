@@ -108,9 +108,7 @@ def advise(evidence: Evidence) -> tuple[Recommendation, ...]:
     """
     if not evidence.trained:
         return (
-            Recommendation(
-                "trials", "No trial is finished yet, so that there is nothing to say."
-            ),
+            Recommendation("trials", "No trial is finished yet, so that there is nothing to say."),
         )
     if perfect := [*_perfect(evidence)]:
         return tuple(perfect)
