@@ -615,14 +615,14 @@ STORAGES = {
 
 @pytest.mark.parametrize(("storage", "option", "hint"), STORAGES.values(), ids=STORAGES.keys())
 def test_the_next_commands_show_no_password(storage: str, option: str, hint: bool) -> None:
-    text = next_text(cast("Summary", SimpleNamespace(study="s")), storage, 200).plain
+    text = next_text(cast("Summary", SimpleNamespace(study="s", model="m")), storage, 200).plain
     assert f"hpsearch trials s{option}  " in text
     assert "secret" not in text
     assert ("PGPASSWORD" in text) == hint
 
 
 def test_what_a_command_is_for_stands_below_it_where_there_is_no_room_beside() -> None:
-    study = cast("Summary", SimpleNamespace(study="s"))
+    study = cast("Summary", SimpleNamespace(study="s", model="m"))
     wide, narrow = (next_text(study, "mine.db", width).plain.splitlines() for width in (90, 80))
     command = "  hpsearch trials s --storage mine.db"
     assert f"{command}                   every trial" in wide
