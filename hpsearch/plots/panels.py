@@ -158,7 +158,7 @@ PANELS = {
     ),
     "curves": Panel(
         "Learning curves",
-        "How the best few configurations learned: the score on the way, and a network's losses.",
+        "How the best few configurations learned: the score on the way, and losses where known.",
         curves_data,
         curves_figures,
     ),
