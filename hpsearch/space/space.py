@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -274,6 +274,18 @@ class Space:
                 yield from extend({**configuration, ready: value}, left)
 
         return extend({}, list(self.parameters))
+
+    def kept_within(self) -> Space:
+        """The same space, whose ranges no search may move past their ends.
+
+        >>> Space({"x": Float(0.0, 1.0)}).kept_within().parameters["x"].limits
+        (0.0, 1.0)
+        """
+        kept = {
+            name: p if isinstance(p, Categorical) else replace(p, limits=(p.low, p.high))
+            for name, p in self.parameters.items()
+        }
+        return Space(kept, self.conditions)
 
     def to_dict(self) -> dict[str, Any]:
         """The space in terms of JSON: the inverse of `from_dict`."""

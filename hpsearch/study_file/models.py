@@ -944,10 +944,14 @@ class StudyFile(_Table):
     def search_space(self) -> Space:
         """The parameters that the file searches, with ranges that hold what is tried first.
 
+        A range of the network's may be moved past its ends, as far as the setting can go; nobody
+        knows how far that is for parameters of others, whose ranges are kept.
+
         Raises:
             UsageError: a value or a range leaves its limits, or a condition can never hold.
         """
-        return first_in(self.written_space(), self.first).space
+        space = first_in(self.written_space(), self.first).space
+        return space if self.objective.kind == "network" else space.kept_within()
 
     def written_space(self) -> Space:
         """The parameters that the file searches, with the ranges that stand there.

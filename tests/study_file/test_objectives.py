@@ -35,10 +35,10 @@ depth = { low = 1, high = 4, when = { kind = "a" } }
 plain = "x"
 """
     )
-    space = study.search_space()
-    assert space.parameters["rate"] == Float(1e-3, 1.0, log=True)
-    assert space.parameters["whole"] == Int(1, 9)
-    assert space.parameters["real"] == Float(1.0, 9.0)
+    space = study.search_space()  # whose ranges no search moves past their ends
+    assert space.parameters["rate"] == Float(1e-3, 1.0, log=True, limits=(1e-3, 1.0))
+    assert space.parameters["whole"] == Int(1, 9, limits=(1, 9))
+    assert space.parameters["real"] == Float(1.0, 9.0, limits=(1.0, 9.0))
     assert space.parameters["kind"] == Categorical(("a", 3, 0.5, True))
     assert space.conditions["depth"] == (Condition("kind", ("a",)),)
     assert study.fixed_settings() == {
