@@ -146,6 +146,11 @@ def make_study(rng: random.Random, folder: Path) -> None:
     for section, settings in sections.items():
         lines += [f"[{section}]"] if section else []
         lines += [f"{key} = {value}" for key, value in settings.items()]
+        if rng.random() < 0.1:
+            keys = rng.choices(
+                [*names["model"], *names["training"], "x", "when"], k=rng.choice([0, 1, 3])
+            )
+            lines += ["[[first]]", *(f"{key} = {_odd_toml(rng)}" for key in dict.fromkeys(keys))]
         if rng.random() < 0.02:
             lines.append(f"[[{section}.{'a.' * rng.choice([1, 5, 1500])}b]]")
     content = "\n".join(lines).encode()

@@ -113,11 +113,14 @@ def smac(space: Space, trials: int, seed: int, raced: bool) -> Asking:
 
     known = ConfigSpace.ConfigurationSpace(seed=seed)
     known.add([theirs(name, parameter) for name, parameter in space.parameters.items()])
-    for name, condition in space.conditions.items():
-        parent = space.parameters[condition.parameter]
-        assert isinstance(parent, Categorical), "a space sees to that"
-        values = [str(parent.choices.index(value)) for value in condition.values]
-        known.add(ConfigSpace.InCondition(known[name], known[condition.parameter], values))
+    for name in space.conditions:
+        needed = []
+        for condition in space.conditions_of(name):
+            parent = space.parameters[condition.parameter]
+            assert isinstance(parent, Categorical), "a space sees to that"
+            values = [str(parent.choices.index(value)) for value in condition.values]
+            needed.append(ConfigSpace.InCondition(known[name], known[condition.parameter], values))
+        known.add(needed[0] if len(needed) == 1 else ConfigSpace.AndConjunction(*needed))
     with tempfile.TemporaryDirectory() as folder:
         scenario = Scenario(
             known, output_directory=folder, deterministic=raced, n_trials=trials, seed=seed

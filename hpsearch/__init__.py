@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from hpsearch.search import make_strategy, run_search
     from hpsearch.search.guided_sampler import GuidedSampler
     from hpsearch.search.sampler import CoarseToFineSampler
+    from hpsearch.search_cv import CoarseToFineSearchCV
     from hpsearch.space import Categorical, Condition, Float, Int, Space
     from hpsearch.study import Study, load_study, run_study
     from hpsearch.study_file import StudyFile, load_study_file, parse_study_file
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
 __all__ = [
     "Categorical",
     "CoarseToFineSampler",
+    "CoarseToFineSearchCV",
     "Condition",
     "Float",
     "GuidedSampler",
@@ -52,6 +54,7 @@ _HOMES = {
     "search": ("make_strategy", "run_search"),
     "search.guided_sampler": ("GuidedSampler",),
     "search.sampler": ("CoarseToFineSampler",),
+    "search_cv": ("CoarseToFineSearchCV",),
     "space": ("Categorical", "Condition", "Float", "Int", "Space"),
     "study": ("Study", "load_study", "run_study"),
     "study_file": ("StudyFile", "load_study_file", "parse_study_file"),

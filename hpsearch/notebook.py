@@ -104,7 +104,7 @@ class _Display(Watcher):
             self.stored += event.done
         elif isinstance(event, TrialDone) and event.error:
             self.failed += 1
-            self.told = [*self.told, f"a trial failed three times: {event.error}"][-9:]
+            self.told = [*self.told, f"a trial failed: {event.error}"][-9:]
         elif isinstance(event, WinnerNamed):
             self.searching = False
             again = "training the winner once more and testing it"

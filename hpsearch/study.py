@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from functools import cached_property
 from importlib import import_module
@@ -227,6 +227,7 @@ def run_study(
     executor: str | Executor | None = None,
     on_event: OnEvent = lambda _: None,
     baselines: bool = True,
+    first: str | Sequence[Mapping[str, Any]] = (),
     progress: bool | None = None,
 ) -> Study:
     """Search, confirm, refit and test; what the store already holds is not done again.
@@ -248,6 +249,9 @@ def run_study(
         on_event: told of everything that happens, in the calling thread.
         baselines: whether simple models are fitted at the end and set beside the winner, for a
             tenth of the time that the search took.
+        first: configurations to try before anything is drawn, whole or in part, and before those
+            of the study file; a study that is run again must be given the same again. Or the name
+            of another study in the storage, whose winner is tried: it is kept with this study.
         progress: whether to show how far the run is: in a notebook in a display of its own, else
             on standard error, as ``hpsearch run`` does. None: in a notebook only.
 
@@ -296,6 +300,7 @@ def run_study(
                 executor=executor,
                 on_event=tell,
                 baselines=baselines,
+                first=first,
             )
         except KeyboardInterrupt as error:
             error.add_note("finished trials are kept, and the same call goes on from them")

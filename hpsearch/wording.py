@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from hpsearch.compare.progress import SpeedUp
     from hpsearch.compare.result import Comparison
     from hpsearch.compare.summary import StrategySummary, Versus
+    from hpsearch.engine.events import FirstTaken
     from hpsearch.engine.summary import Summary, TrialRow
     from hpsearch.engine.tested import SeenClasses
 
@@ -36,6 +37,7 @@ __all__ = [
     "budget_text",
     "cell_text",
     "comparison_note",
+    "first_text",
     "moves",
     "race_text",
     "result_sentence",
@@ -291,13 +293,12 @@ def scores(summary: Summary) -> Iterator[Score]:
         yield Score(summary.extreme, text(summary.validation), "")
         return
     seeds, std = len(summary.validation_scores), summary.validation_std
-    remark = (
-        "one training, chosen for its score: expect less on new data"
-        if summary.learns
-        else "one trial, chosen for its score"
-        if seeds < 2 or std is None
-        else f"mean of {seeds} seeds, standard deviation {text(std)}"
-    )
+    if seeds > 1 and std is not None:
+        remark = f"mean of {seeds} seeds, standard deviation {text(std)}"
+    elif summary.learns:
+        remark = "one training, chosen for its score: expect less on new data"
+    else:
+        remark = "one trial, chosen for its score"
     yield Score(summary.score_name, text(summary.validation), remark)
     if summary.test is not None:
         remark = f"{summary.test_rows} rows"
@@ -362,6 +363,8 @@ def stages_table(summary: Summary) -> Table:
     ]
     best = "best validation" if summary.learns else "best"
     caption = f"{summary.study}: {summary.strategy}, {len(summary.rows)} trials"
+    notes = " ".join(stage.note for stage in summary.stages if stage.note)
+    caption += f". {notes}" if notes else ""
     return Table(caption, ("stage", "trials", *long, best), rows)
 
 
@@ -448,6 +451,13 @@ def simple_models(comparisons: Sequence[Comparison]) -> dict[str, float]:
         values = np.concatenate([c.simple[name] for c in comparisons if name in c.simple])
         found[name] = float(np.nanmean(values))
     return found
+
+
+def first_text(event: FirstTaken) -> str:
+    """What a study takes from the winner of another one, and what it leaves out."""
+    left_out = f"; left out: {', '.join(event.left_out)}" if event.left_out else ""
+    taken = settings_text(event.configuration)
+    return f"the winner of {event.study} comes first: {taken}{left_out}"
 
 
 def simple_models_text(comparisons: Sequence[Comparison]) -> str:

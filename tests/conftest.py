@@ -48,7 +48,7 @@ def fitted() -> None:
 def _alone(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
     """Hundreds of runs here are not about simple models, which take longer than a small search."""
     if "fitted" not in request.fixturenames:
-        monkeypatch.setattr("hpsearch.objectives.network.fit_rivals", lambda *_: ())
+        monkeypatch.setattr("hpsearch.objectives.with_rows.fit_rivals", lambda *_: ())
 
 
 @pytest.fixture(scope="session")

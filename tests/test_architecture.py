@@ -20,7 +20,7 @@ LAYERS = [
     ["report", "export"],
     ["plots"],
     ["wording"],
-    ["compare", "advice"],
+    ["compare", "advice", "search_cv"],
     ["engine", "objectives"],
     ["checks"],
     ["storage"],
@@ -42,6 +42,7 @@ def test_public_names_are_pinned() -> None:
     assert hpsearch.__all__ == [
         "Categorical",
         "CoarseToFineSampler",
+        "CoarseToFineSearchCV",
         "Condition",
         "Float",
         "GuidedSampler",

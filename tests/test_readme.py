@@ -140,7 +140,7 @@ def without_numbers(text: str) -> list[str]:
 
 @pytest.mark.slow
 def test_readmes_study_prints_what_readme_shows(folder: Path) -> None:
-    [study], [transcript] = blocks(README, "toml"), blocks(README, "text")
+    (study, _), [transcript] = blocks(README, "toml"), blocks(README, "text")
     width = "{ low = 8, high = 32, log = true }"
     (folder / "mine.toml").write_text(smaller(study, trials=30, width=width, epochs=10))
     done = shell("hpsearch run mine.toml --no-check --storage mine.db", folder)
@@ -251,3 +251,19 @@ def test_the_api_reference_has_every_public_name() -> None:
         r"^\.\. auto(?:class|function):: (\w+)$", PAGES["docs/reference/api.md"], re.M
     )
     assert sorted(named) == sorted(hpsearch.__all__)
+
+
+@pytest.mark.slow
+def test_readmes_command_runs(tmp_path: Path) -> None:
+    """The second study of README, beside a program as `hpsearch init` writes it."""
+    _, study = blocks(README, "toml")
+    (tmp_path / "own.toml").write_text(study + "\n[search]\ntrials = 4\n")
+    (tmp_path / "train.py").write_text(
+        "import json, sys\n"
+        "rate, epochs = (float(part.split('=')[1]) for part in sys.argv[1:])\n"
+        "print(json.dumps({'log_loss': (rate - 0.1) ** 2 / epochs}))\n"
+    )
+    done = shell("hpsearch run own.toml", tmp_path)
+    assert done.returncode == 0, done.stderr
+    assert "log loss" in done.stdout
+    assert max(map(len, done.stdout.splitlines())) <= 80

@@ -108,8 +108,13 @@ def study_toml(
 
 
 def _lines(table: dict[str, Any]) -> str:
-    return "\n".join(
-        f"{toml_key(key)} = {toml_value(value)}"
-        for key, value in table.items()
-        if value is not None
-    )
+    given = {key: value for key, value in table.items() if value is not None}
+    return "\n".join(f"{toml_key(key)} = {_written(key, value)}" for key, value in given.items())
+
+
+def _written(key: str, value: Any) -> str:
+    """A value; a list that is too long for a line, such as a command, has one for each item."""
+    text = toml_value(value)
+    if len(key) + len(text) <= 95 or not isinstance(value, list):
+        return text
+    return "\n".join(["[", *(f"    {toml_value(item)}," for item in value), "]"])

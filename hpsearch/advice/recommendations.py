@@ -15,9 +15,9 @@ from hpsearch.checks.check import listed
 from hpsearch.engine.summary import TrialRow
 from hpsearch.metrics import ACCURACY
 from hpsearch.metrics.intervals import wilson_interval
+from hpsearch.search.base import configuration_key
 from hpsearch.search.beliefs import believe, effects
 from hpsearch.search.narrowing import narrow
-from hpsearch.search.race import configuration_key
 from hpsearch.space import Categorical, Float, Parameter, Value
 from hpsearch.space.settings import SETTINGS
 from hpsearch.study_file.models import Choices, FloatRange, StudyFile
@@ -108,9 +108,7 @@ def advise(evidence: Evidence) -> tuple[Recommendation, ...]:
     """
     if not evidence.trained:
         return (
-            Recommendation(
-                "trials", "No training is finished yet, so that there is nothing to say."
-            ),
+            Recommendation("trials", "No trial is finished yet, so that there is nothing to say."),
         )
     if perfect := [*_perfect(evidence)]:
         return tuple(perfect)
@@ -351,28 +349,27 @@ def _lengths(evidence: Evidence) -> Iterator[Recommendation]:
     epochs, unit = resource.full, resource.name
     one = unit.removesuffix("s") if evidence.network else "step"
     best = evidence.full[: max(3, len(evidence.full) // 4)]
+    full = "full trainings" if evidence.study.objective.learns else "whole trials"
     found = [trial.best_epoch for trial in best if trial.best_epoch]
     if len(found) < 3 or not unit:
         return
     middle = median(found)
-    improving = fmean(_shows(trial, "still improving") or not evidence.network for trial in best)
-    where = (
-        f"The best {len(found)} full trainings had their best {one} at {middle:g} of {epochs} "
-        "(median)"
-    )
-    if middle >= LATE * epochs and improving >= COMMON:
+    improving = fmean(_shows(trial, "still improving") for trial in best)
+    rising = f", and {improving:.0%} of them were still improving" if evidence.network else ""
+    where = f"The best {len(found)} {full} had their best {one} at {middle:g} of {epochs} (median)"
+    if middle >= LATE * epochs and (improving >= COMMON or not evidence.network):
         yield Recommendation(
-            "epochs",
-            f"{where}, and {improving:.0%} of them were still improving: train for longer.",
+            unit,
+            f"{where}{rising}: train for longer.",
             (_as_long_as(evidence, 2 * epochs),),
         )
     elif middle <= EARLY * epochs:
         enough = max(1, math.ceil(1.25 * float(np.quantile(found, 0.9))))
         if enough < epochs:
             change = _as_long_as(evidence, enough)
-            yield Recommendation("epochs", f"{where}: {enough} {unit} would do.", (change,))
+            yield Recommendation(unit, f"{where}: {enough} {unit} would do.", (change,))
     else:
-        yield Recommendation("epochs", f"{where}: {epochs} {unit} are about right.")
+        yield Recommendation(unit, f"{where}: {epochs} {unit} are about right.")
 
 
 def _as_long_as(evidence: Evidence, full: int) -> Change:

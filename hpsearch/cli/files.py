@@ -6,7 +6,7 @@ import os
 import shlex
 import textwrap
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, Literal, TypeAlias
 
 import typer
 
@@ -20,6 +20,12 @@ if TYPE_CHECKING:
 
 __all__ = ["init", "schema"]
 
+Objective: TypeAlias = Literal["estimator", "function", "command"]
+"""The kinds of which there is an example."""
+
+DATA = "digits"
+"""What a study learns from where nothing else is asked for."""
+
 TARGETS = ("label", "target", "class", "y")
 """What the column with the classes is called where it goes without saying, in any case."""
 
@@ -27,10 +33,15 @@ TARGETS = ("label", "target", "class", "y")
 def init(
     path: Annotated[Path, typer.Argument(help="The file to write.")] = Path("study.toml"),
     data: Annotated[
-        str, typer.Option("--data", help="A known data set, or a table of your own.")
-    ] = "digits",
+        str | None,
+        typer.Option("--data", help=f"A known data set, or a table of your own; default: {DATA}."),
+    ] = None,
     target: Annotated[
         str | None, typer.Option("--target", help="The column of your table that holds the labels.")
+    ] = None,
+    objective: Annotated[
+        Objective | None,
+        typer.Option("--objective", help="An example of what is no network, which runs at once."),
     ] = None,
     force: Annotated[bool, typer.Option("--force", help="Replace a file that is there.")] = False,
 ) -> None:
@@ -38,15 +49,21 @@ def init(
 
     A table is read first: what is written can be run, and says what the table holds, which task,
     metric and split suit it, and why. Without --target the labels are in its column label, target,
-    class or y.
+    class or y. With --objective function or command a small program is written beside the file.
     """
     from hpsearch.study_file import template
     from hpsearch.study_file.data import study_data
-    from hpsearch.writing import write_whole
 
-    if os.path.lexists(path) and not force:
-        raise UsageError(f"{path} is there already; --force replaces it")
-    place, target = _source(data, target, path.parent)
+    if objective in ("function", "command"):
+        if data is not None or target is not None:
+            raise UsageError(f"--data and --target are for rows, and a {objective} has none")
+        _write_program(path, objective, force=force)
+        return
+    _check_free(path, force=force)
+    place, target = _source(data or DATA, target, path.parent)
+    if objective == "estimator":
+        _write(path, _of_an_estimator(path, place, target))
+        return
     text = template(path.stem, place, target)
     study = _study(text, path)
     if study.data.path is not None:
@@ -55,11 +72,64 @@ def init(
         text = template(path.stem, place, target, said, about)
         study = _study(text, path)
         study_data(study.data, study.seed)
+    _write(path, text)
+
+
+def _check_free(*paths: Path, force: bool) -> None:
+    for path in paths:
+        if os.path.lexists(path) and not force:
+            raise UsageError(f"{path} is there already; --force replaces it")
+
+
+def _write(path: Path, text: str, *beside: Path) -> None:
+    """Write a study file, and tell how it is run.
+
+    Args:
+        path: of the file.
+        text: of it.
+        beside: what was written with it.
+    """
+    _write_text(path, text)
+    wrote = " and ".join(map(str, (path, *beside)))
+    tell(f"wrote {wrote}; next: hpsearch run {shlex.quote(str(path))}")
+
+
+def _write_text(path: Path, text: str) -> None:
+    from hpsearch.writing import write_whole
+
     try:
         write_whole(path, text.encode())
     except OSError as error:
         raise UsageError(f"cannot write {path}: {error.strerror}") from None
-    tell(f"wrote {path}; next: hpsearch run {shlex.quote(str(path))}")
+
+
+def _write_program(path: Path, kind: str, *, force: bool) -> None:
+    """Write a study of a function or a command, and its program."""
+    from hpsearch.study_file.examples import PROGRAM, program_example
+
+    program = path.parent / PROGRAM
+    _check_free(path, program, force=force)
+    study, code = program_example(kind, path.stem or "study")
+    _study(study, path)
+    _write_text(program, code)
+    _write(path, study, program)
+
+
+def _of_an_estimator(path: Path, place: str, target: str | None) -> str:
+    """A study of an estimator of scikit-learn, for data that have been looked at."""
+    from hpsearch.study_file.data import study_data
+    from hpsearch.study_file.examples import estimator_example
+
+    name = path.stem or "study"
+    study = _study(estimator_example(name, place, target, "classification"), path)
+    if study.data.path is None:
+        dataset, _ = study_data(study.data, study.seed)
+        return estimator_example(name, place, target, dataset.task)
+    dataset, _ = study_data(study.data.model_copy(update=WIDEST), study.seed)
+    text = estimator_example(name, place, target, dataset.task, *_suited(dataset))
+    study = _study(text, path)
+    study_data(study.data, study.seed)
+    return text
 
 
 WIDEST = {"split": "random"}

@@ -20,6 +20,7 @@ from hpsearch.engine.events import (
     DataReady,
     Event,
     Finished,
+    FirstTaken,
     Ready,
     StageStarted,
     TrialDone,
@@ -30,6 +31,7 @@ from hpsearch.engine.forecast import Forecast, duration
 from hpsearch.errors import HpsearchError
 from hpsearch.metrics import ACCURACY, Measure
 from hpsearch.study_file import StudyFile
+from hpsearch.wording import first_text
 
 __all__ = ["Pulse", "Watcher", "watch"]
 
@@ -100,6 +102,14 @@ def _told(watcher: Watcher, console: Console, *, check: bool) -> Callable[[Event
             data = event.summary.data  # as stored with a study that was finished already
             tell(str(data["name"]), Account.of_document(data["account"]))
         watcher.on_event(event)
+        said = ""
+        if isinstance(event, FirstTaken):
+            said = first_text(event)
+        elif isinstance(event, StageStarted):
+            said = event.stage.note
+        if said:
+            name = watcher.study.name
+            console.print(f"{name}  {said}", markup=False, highlight=False, soft_wrap=True)
         if check and isinstance(event, DataReady) and not event.stored:
             for line in _complaints(watcher.study, event):
                 console.print(Text(f"{watcher.study.name}  ").append_text(line), soft_wrap=True)
@@ -225,7 +235,7 @@ class _Live(Watcher):
             if self.study.objective.learns:
                 self.progress.update(self.task, description="test")
         elif isinstance(event, TrialDone) and event.error:
-            self.progress.console.print(f"trial failed three times: {event.error}", markup=False)
+            self.progress.console.print(f"a trial failed: {event.error}", markup=False)
         left = self.left
         if not self.hinted and self.elapsed >= 10.0 and (hint := self.hint):
             self.progress.console.print(hint, markup=False)

@@ -408,7 +408,9 @@ def studies_table(
     members = {study for studies in together.values() for study in studies}
     rows = [_study_row(name, s) for name, s in summaries.items() if name not in members]
     rows += [_comparison_row(name, [summaries[s] for s in of]) for name, of in together.items()]
-    headings = ["study", "strategy", "data", "trials", "validation", "test", "95% interval"]
+    ours = [s for s in summaries.values() if isinstance(s, Summary) and s.strategy is not None]
+    score = "validation" if all(s.learns for s in ours) else "score"
+    headings = ["study", "strategy", "data", "trials", score, "test", "95% interval"]
     if any(row.get("metric", ACCURACY.title) not in ("", ACCURACY.title) for row in rows):
         headings.insert(4, "metric")
     if any("constant" in row for row in rows):
@@ -468,7 +470,8 @@ def _study_row(name: str, summary: Summary | StorageError) -> dict[str, str]:
         "strategy": summary.strategy or "",
         "data": str(summary.data.get("name", "")),
         "trials": str(sum(summary.states.values())),
-        "validation": _reached(summary),
+        "validation": (reached := _reached(summary)),
+        "score": reached,
         "metric": "" if summary.strategy is None else summary.measure.title,
         "test": text(summary.test),
         "95% interval": "" if interval is None else summary.measure.interval_text(*interval),

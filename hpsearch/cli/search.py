@@ -40,6 +40,10 @@ def run(
     name: Annotated[
         str | None, typer.Option("--name", help="Instead of the file's study name.")
     ] = None,
+    first: Annotated[
+        str | None,
+        typer.Option("--first", metavar="NAME", help="Try the winner of this study first."),
+    ] = None,
     no_check: Annotated[
         bool, typer.Option("--no-check", help="Without the checks before learning.")
     ] = False,
@@ -79,6 +83,7 @@ def run(
             executor=executor,
             on_event=on_event,
             baselines=not no_baselines,
+            first=first or (),
         )
     from hpsearch.advice import advise, evidence_of, urgent
     from hpsearch.cli.render import story
@@ -92,7 +97,7 @@ def run(
     failed, finished = summary.states.get("fail", 0), summary.states.get("complete", 0)
     if failed > finished:
         raise RunError(
-            f"{failed} trainings failed and {finished} were completed, so what was found says "
+            f"{failed} trials failed and {finished} were completed, so what was found says "
             f"little; `hpsearch trials {file.name} --state fail` says why"
         )
 

@@ -45,12 +45,13 @@ def make_search(
     given = study.search.model_dump(exclude={"strategy", "prior", *BUDGETS}, exclude_none=True)
     return make_strategy(
         study.search.strategy,
-        study.search_space(),
+        study.written_space(),
         trials=trials,
         epochs=study.resource.full,
         least=study.resource.least,
         seed=study.seed,
         prior=prior if study.search.prior else None,
+        first=study.first,
         **given,
     )
 

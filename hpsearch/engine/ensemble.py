@@ -26,10 +26,9 @@ from hpsearch.errors import DataError, RunError, UsageError
 from hpsearch.metrics import ACCURACY, Measure, Metric
 from hpsearch.metrics.intervals import difference_interval, interval
 from hpsearch.metrics.threshold import best_threshold, decided
-from hpsearch.objectives import worker_modules
-from hpsearch.objectives.network import NetworkObjective
-from hpsearch.objectives.refit import model_of, refit_all
+from hpsearch.objectives import open_objective, worker_modules
 from hpsearch.objectives.rows import Rows
+from hpsearch.objectives.with_rows import WithRows
 from hpsearch.search.base import Result, in_order
 from hpsearch.search.ensemble import Step, forward_selection, members_to_try
 from hpsearch.storage import (
@@ -40,10 +39,10 @@ from hpsearch.storage import (
     save_model_bytes,
     storage_errors,
 )
-from hpsearch.training.jobs import Predictions, Refit, predictions_job
+from hpsearch.training.fitted import Fitted
+from hpsearch.training.jobs import Predictions
 from hpsearch.training.model import Model
 from hpsearch.training.simple_models import SimpleJob, simple_job
-from hpsearch.training.trees import Trees
 
 if TYPE_CHECKING:
     from concurrent.futures import Executor
@@ -237,10 +236,10 @@ class _Finished:
             raise UsageError(
                 f"the study {name!r} was not made by hpsearch, which cannot train its trials again"
             )
-        if file.objective.kind != "network":
+        if not file.objective.learns:
             raise UsageError(
-                f"an ensemble averages networks, and the study {name!r} optimizes "
-                f"{'an' if file.objective.kind == 'estimator' else 'a'} {file.objective.kind}"
+                f"an ensemble averages what models answer, and the study {name!r} optimizes a "
+                f"{file.objective.kind}, which has none"
             )
         result = record.read_metadata(target, "result")
         if result is None:
@@ -304,26 +303,27 @@ def _make(
         return kept
     file, target, result = study.file, study.target, study.result
     try:
-        network = NetworkObjective(file, Rows.of(runner, file))
+        objective = open_objective(runner, file)
     except DataError as error:
         raise UsageError(
             f"the data of study {target.study_name!r} cannot be read again: {error}"
         ) from error
-    rows, metric = network.rows, network.measure
+    assert isinstance(objective, WithRows), "it learns"
+    rows, metric = objective.rows, objective.measure
     rows.check(target)
     single = Model.from_bytes(load_model_bytes(runner.store, target._study_id, result["model"]))
     with scratch_folder() as folder:
         rows.write(folder)
-        run = Run(runner, file, target, lease, network)
+        run = Run(runner, file, target, lease, objective)
         candidates = study.candidates(members)
         tell(f"training {len(candidates)} configurations again, to choose the members")
-        again = _train_again(run, network, candidates)
+        again = _train_again(run, objective, candidates)
         joining = again + ([_boosted(run, rows, again[0])] if boosting else [])
         size = min(members, len(joining))
-        steps, refits = _members(run, network, candidates, joining, size, tell)
+        steps, refits = _members(run, objective, candidates, joining, size, tell)
         trees = [_last_trees(run, rows)] if len(refits) < len(steps) else []
     threshold = _threshold(metric, joining, steps) if file.objective.threshold else None
-    model = model_of(rows.dataset, refits, threshold, metric.positive, trees)
+    model = objective.model(refits, threshold, trees)
     test = rows.splits[0].test
     X, y, weight = rows.dataset.X[test], rows.dataset.y[test], rows.dataset.weights_of(test)
     predictions = decided(metric, model.answers(X), threshold)
@@ -360,17 +360,17 @@ def _make(
 
 def _members(
     run: Run,
-    network: NetworkObjective,
+    objective: WithRows,
     candidates: Sequence[Result],
     joining: Sequence[Predictions],
     size: int,
     tell: Callable[[str], None],
-) -> tuple[list[Step], list[Refit]]:
+) -> tuple[list[Step], list[Any]]:
     """Choose the members and train them for the last time; another joins for one that diverges.
 
     Args:
         run: of the study.
-        network: what its objective is.
+        objective: what is optimized.
         candidates: the networks.
         joining: what they, and perhaps boosted trees after them, say of the validation rows.
         size: how many to choose, at most.
@@ -382,8 +382,8 @@ def _members(
     Raises:
         RunError: the last training of every network diverged.
     """
-    metric, first = network.measure, joining[0]
-    usable, trained = list(range(len(joining))), dict[int, Refit]()
+    metric, first = objective.measure, joining[0]
+    usable, trained = list(range(len(joining))), dict[int, Any]()
     while True:
         chosen = forward_selection(
             [joining[k].predictions for k in usable],
@@ -398,7 +398,7 @@ def _members(
             tell(f"training {len(new)} of them on training and validation data together")
         slots = [candidates[k].slot for k in new]
         plans = [(slot.configuration, slot.epochs) for slot in slots]
-        refits = refit_all(run, network.rows, plans, "a member's last training")
+        refits = objective.last_trainings(run, plans, "a member's last training")
         trained |= {k: refit for k, (refit, _) in zip(new, refits, strict=True)}
         useless = sum(trained[k].diverged for k in networks)
         if not useless:
@@ -445,13 +445,13 @@ def _boosted(run: Run, rows: Rows, beside: Predictions) -> Predictions:
     return Predictions(fmean(scores), True, predictions, beside.y, beside.weight)
 
 
-def _last_trees(run: Run, rows: Rows) -> Trees:
+def _last_trees(run: Run, rows: Rows) -> Fitted:
     """Gradient boosting fitted to training and validation rows together."""
     job = SimpleJob(rows.handle, "boosting", run.study.seed, math.inf, keep=True)
     [found] = run_jobs(
         run.jobs(simple_job, longer=rows.last_takes), [job], "the last gradient boosting"
     )
-    return Trees(found.trees, len(rows.dataset.classes))
+    return Fitted(found.trees, len(rows.dataset.classes))
 
 
 def _threshold(metric: Metric, again: Sequence[Predictions], steps: Sequence[Step]) -> float:
@@ -463,12 +463,10 @@ def _threshold(metric: Metric, again: Sequence[Predictions], steps: Sequence[Ste
     return best_threshold(metric, np.concatenate(first.y), means, weight)
 
 
-def _train_again(
-    run: Run, network: NetworkObjective, candidates: Sequence[Result]
-) -> list[Predictions]:
+def _train_again(run: Run, objective: WithRows, candidates: Sequence[Result]) -> list[Predictions]:
     """Train the candidates as the study did: its configurations, seeds, epochs and rows."""
-    jobs = [network.job(result.slot) for result in candidates]
-    again = run_jobs(run.jobs(predictions_job), jobs, "a candidate's training")
+    jobs = [objective.job(result.slot) for result in candidates]
+    again = run_jobs(run.jobs(objective.said), jobs, "a candidate's training")
     if not all(one.complete for one in again):
         raise RunError(
             "a configuration that trained well in the study diverged when it was trained again, so "

@@ -9,13 +9,14 @@ from hpsearch.data import Dataset, Split
 from hpsearch.engine.baselines import Baseline
 from hpsearch.engine.summary import Summary
 from hpsearch.metrics import Measure
-from hpsearch.search.base import Result, Slot, Stage, Winner
+from hpsearch.search.base import Configuration, Result, Slot, Stage, Winner
 
 __all__ = [
     "Beside",
     "DataReady",
     "Event",
     "Finished",
+    "FirstTaken",
     "OnEvent",
     "Ready",
     "StageStarted",
@@ -36,6 +37,21 @@ class Ready:
 
     measure: Measure
     stored: int
+
+
+@dataclass(frozen=True)
+class FirstTaken:
+    """The study begins with the winner of another one.
+
+    Attributes:
+        study: the other one.
+        configuration: what is tried first.
+        left_out: the parameters of the winner that have no place here.
+    """
+
+    study: str
+    configuration: Configuration
+    left_out: tuple[str, ...]
 
 
 @dataclass(frozen=True)
@@ -113,5 +129,15 @@ class Finished:
     summary: Summary
 
 
-Event = Ready | DataReady | StageStarted | TrialDone | Waiting | WinnerNamed | Beside | Finished
+Event = (
+    FirstTaken
+    | Ready
+    | DataReady
+    | StageStarted
+    | TrialDone
+    | Waiting
+    | WinnerNamed
+    | Beside
+    | Finished
+)
 OnEvent = Callable[[Event], object]

@@ -145,6 +145,7 @@ SHAPES: Mapping[str, Any] = {
         and fits(stage.get("motives", []), [or_none(_a_pair)])
     ),
     "prior": [{"study": str, "results": [EARLIER]}],
+    "first": {"study": str, "configuration": dict, "left_out": [str]},
     "totals": [a_count],
     "environments": [dict],
     "comparison": {

@@ -398,6 +398,8 @@ def write_stage(study: Study, stage: Stage) -> Stage:
         "space": stage.space.to_dict(),
         "changes": changes,
     }
+    if stage.note:
+        about["note"] = stage.note
     key = f"stage {stage.index}"
     if stage.modelled:
         kept = read_metadata(study, key) or {}
@@ -445,7 +447,8 @@ def read_stages(study: Study) -> list[StagePlan]:
             space = Space.from_dict(kept["space"])
             motives = tuple(pair and Motive(*pair) for pair in kept.get(MOTIVES, ()))
             size = kept["slots"], kept["epochs"]
-            stages.append(StagePlan(kind, len(stages), *size, space, changes, motives))
+            note = str(kept.get("note", ""))
+            stages.append(StagePlan(kind, len(stages), *size, space, changes, motives, note))
     return stages
 
 

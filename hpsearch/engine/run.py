@@ -15,8 +15,9 @@ from typing import TYPE_CHECKING, Any
 from hpsearch.engine import record
 from hpsearch.engine.budget import make_search, plan_search
 from hpsearch.engine.dispatch import Dispatcher
-from hpsearch.engine.events import Finished, OnEvent, WinnerNamed
+from hpsearch.engine.events import Finished, FirstTaken, OnEvent, WinnerNamed
 from hpsearch.engine.executors.processes import preload
+from hpsearch.engine.first import FIRST, beginning_with, winner_first
 from hpsearch.engine.identity import (
     keep_environment,
     keep_study_file,
@@ -33,6 +34,7 @@ from hpsearch.errors import NoWinnerError, RunError, UsageError, shown
 from hpsearch.objectives import open_objective, worker_modules
 from hpsearch.search.base import Result, Slot, Strategy, Winner
 from hpsearch.search.extension import extend
+from hpsearch.search.first import first_in
 from hpsearch.search.race import RacedSearch
 from hpsearch.storage import DEFAULT_STORAGE, load_study, study_names
 from hpsearch.study_file import StudyFile
@@ -58,18 +60,28 @@ def run_study(
     executor: str | Executor | None = None,
     on_event: OnEvent = lambda _: None,
     baselines: bool = True,
+    first: str | Sequence[Mapping[str, Any]] = (),
 ) -> Summary:
     """Search, confirm, refit and test; what the store already holds is not done again.
 
     Arguments and errors are those of `hpsearch.run_study`, which puts a study around the summary.
     """
     study, frame = _given(study, data, target)
+    if not isinstance(first, str) and first:
+        own = first_in(study.written_space(), first).configurations
+        study = study.model_copy(update={"first": [*map(dict, own), *study.first]})
     search = plan_search(study)  # one that makes no sense is refused before anything is made
     limit = study.search.trial_seconds
     preload(worker_modules(study))
     with open_runner(storage, workers=workers, executor=executor, trial_seconds=limit) as runner:
         runner.frame, runner.given = frame, _asked_for(study, objective)
-        return run_with(runner, study, search, on_event, baselines=baselines)
+        taken = winner_first(runner.store, study, first if isinstance(first, str) else None)
+        if taken is not None:
+            study = beginning_with(study, taken)
+            search = plan_search(study)
+            left_out = tuple(taken["left_out"])
+            on_event(FirstTaken(taken["study"], taken["configuration"], left_out))
+        return run_with(runner, study, search, on_event, baselines=baselines, taken=taken)
 
 
 def _asked_for(study: StudyFile, objective: Any) -> Any:
@@ -123,6 +135,7 @@ def run_with(
     comparison: Mapping[str, Any] | None = None,
     *,
     baselines: bool = True,
+    taken: Mapping[str, Any] | None = None,
 ) -> Summary:
     """Run one study; see `run_study`.
 
@@ -133,6 +146,7 @@ def run_with(
         on_event: told of everything that happens.
         comparison: of searches, which the study is a part of: what is kept of that.
         baselines: as for `run_study`.
+        taken: from another study, as which it begins; see `winner_first`.
     """
     store, trials = runner.store, search.trials
     target = open_study(store, study) if study.name in study_names(store) else None
@@ -152,6 +166,8 @@ def run_with(
             totals(target, trials)  # what may refuse it comes first
             objective.check(target)
             keep_study_file(target, study, measure)
+            if taken is not None:
+                record.write_metadata(target, FIRST, taken)
             if comparison is not None:
                 record.write_metadata(target, "comparison", comparison)
             objective.begin(target, folder)

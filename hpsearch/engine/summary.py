@@ -143,6 +143,7 @@ class StageSummary(StagePlan):
             "best": self.best,
             "space": self.space.to_dict(),
             "changes": [{"parameter": c.parameter, "reason": c.reason} for c in self.changes],
+            "note": self.note,
         }
 
 

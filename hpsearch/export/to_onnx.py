@@ -54,15 +54,15 @@ def to_onnx(model: Model) -> bytes:
         UsageError: the package onnx is not installed.
     """
     onnx = needed("onnx")
-    if model.fitted is not None:
-        raise RunError(
-            "only networks can be written as ONNX, and the model is an estimator; skl2onnx writes "
-            "those of scikit-learn"
-        )
-    if model.trees:
+    if model.fitted and model.members:
         raise RunError(
             "boosted trees are among the model's members, and only networks can be written as "
             "ONNX; make the ensemble without --boosting"
+        )
+    if model.fitted:
+        raise RunError(
+            "only networks can be written as ONNX, and the model is an estimator; skl2onnx writes "
+            "those of scikit-learn"
         )
     graph = _Graph()
     answers = [_member(graph, member, network) for member, network in model.networks]

@@ -3,29 +3,25 @@
 from __future__ import annotations
 
 import hashlib
+import inspect
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-
-from hpsearch.engine.events import Beside
-from hpsearch.engine.fit_rivals import fit_rivals
 from hpsearch.engine.jobs import run_jobs
 from hpsearch.engine.reuse import digest_of
-from hpsearch.engine.rivals import keep_rivals
 from hpsearch.errors import UsageError, nearest
-from hpsearch.metrics import Metric
-from hpsearch.metrics.threshold import best_threshold
+from hpsearch.objectives.given import GIVEN, given_or_none, send
 from hpsearch.objectives.rows import Rows
+from hpsearch.objectives.with_rows import WithRows
 from hpsearch.objectives.without_rows import all_bad, home_of
-from hpsearch.search.base import Result, Slot, Winner, slot_seed
-from hpsearch.storage import save_model_bytes
+from hpsearch.search.base import Configuration, Slot, slot_seed
 from hpsearch.training.fitted import Fitted
 from hpsearch.training.model import Model
 from hpsearch.trials.estimator import (
     ROWS,
     EstimatorJob,
+    LastFit,
     fit_job,
     last_job,
     made,
@@ -33,20 +29,15 @@ from hpsearch.trials.estimator import (
     validation_job,
     weight_of,
 )
-from hpsearch.trials.function import FUNCTION
 
 if TYPE_CHECKING:
     import optuna
 
-    from hpsearch.engine.events import DataReady
     from hpsearch.engine.objective import Run
     from hpsearch.engine.runner import Runner
     from hpsearch.study_file import StudyFile
 
 __all__ = ["EstimatorObjective", "open_objective"]
-
-GIVEN = "given"
-"""What a study file says of an estimator that Python code passes to `run_study`."""
 
 
 def open_objective(runner: Runner, study: StudyFile, tested: bool) -> EstimatorObjective:
@@ -55,15 +46,8 @@ def open_objective(runner: Runner, study: StudyFile, tested: bool) -> EstimatorO
     Raises:
         HpsearchError: there is none, it has no such parameter, or the data cannot be used.
     """
-    path = study.objective.estimator
-    assert path is not None, "the study file says so"
-    if path == GIVEN and runner.given is None:
-        raise UsageError(
-            'the study\'s estimator is "given" in Python: pass it as run_study(..., objective=e), '
-            "or name its class",
-            key="estimator",
-        )
-    estimator = made("" if path == GIVEN else path, home_of(study), runner.given)
+    given, path = given_or_none(runner, study), study.objective.estimator
+    estimator = made("" if given is not None else path or "", home_of(study), given)
     _check_parameters(study, estimator)
     rows = Rows.of(runner, study)
     _check_task(estimator, rows.dataset.task)
@@ -76,7 +60,7 @@ def open_objective(runner: Runner, study: StudyFile, tested: bool) -> EstimatorO
     return EstimatorObjective(study, rows, estimator, tested=tested)
 
 
-class EstimatorObjective:
+class EstimatorObjective(WithRows):
     """An estimator for a study's rows; see `Objective`.
 
     Args:
@@ -87,12 +71,12 @@ class EstimatorObjective:
     """
 
     work = staticmethod(fit_job)
-    grace = 0.0
+    said = staticmethod(validation_job)
 
     def __init__(
         self, study: StudyFile, rows: Rows, estimator: Any, *, tested: bool = False
     ) -> None:
-        self.study, self.rows, self.tested = study, rows, tested
+        super().__init__(study, rows, tested=tested)
         path = study.objective.estimator
         self._path = "" if path == GIVEN else path or ""
         self._given = estimator if path == GIVEN else None
@@ -100,17 +84,6 @@ class EstimatorObjective:
         self._frame = hasattr(estimator, "steps") if frame is None else frame
         self._random = bool(seeds_of(estimator)) or study.resource.name == ROWS
         self._kind = _identity(estimator)
-        self._answers: np.ndarray | None = None
-
-    @property
-    def measure(self) -> Metric:
-        """The metric that decides."""
-        return self.rows.metric
-
-    @property
-    def also(self) -> tuple[str, ...]:
-        """The names of the metrics beside it."""
-        return self.rows.also
 
     def job(self, slot: Slot) -> EstimatorJob:
         """What a worker is told of a slot."""
@@ -135,18 +108,9 @@ class EstimatorObjective:
         """What of the resource it takes."""
         return float(slot.epochs)
 
-    def worst(self, scores: Sequence[float], own: float) -> float:
-        """Its own: no trial of an estimator is stopped as known bad."""
-        del scores
-        return own
-
     def why_no_winner(self, bad: int, failed: int) -> str:
         """All trials gave up."""
         return all_bad(self.study.name, bad, failed)
-
-    def check(self, target: optuna.Study) -> None:
-        """Make sure that the study was fitted to these rows."""
-        self.rows.check(target)
 
     def begin(self, target: optuna.Study, folder: Path) -> None:
         """Keep what the rows are with the study, and put all where workers find it.
@@ -154,69 +118,43 @@ class EstimatorObjective:
         Raises:
             UsageError: the estimator cannot be sent.
         """
-        self.rows.begin(target, folder)
+        super().begin(target, folder)
         if self._given is None:
             return
-        import cloudpickle
-
-        try:
-            content = cloudpickle.dumps(self._given)
-        except Exception as error:  # whatever a part of it raises
-            raise UsageError(
-                f"the estimator cannot be sent to workers: {error}", key="estimator"
-            ) from None
         handle = self.rows.handle
-        Path(handle.folder, handle.fingerprint, FUNCTION).write_bytes(content)
+        send(self._given, Path(handle.folder, handle.fingerprint), "estimator")
 
-    def ready(self, stored: int) -> DataReady:
-        """What is told before the first slot."""
-        return self.rows.ready(stored)
-
-    def finish(
-        self, run: Run, winner: Winner, results: Sequence[Result], figures: Mapping[str, Any]
-    ) -> dict[str, Any]:
-        """Fit the winner to all but the test part, test it once, and keep it."""
-        asked = self.study.objective.threshold
-        threshold = self._threshold(run, winner, results) if asked else None
+    def last_trainings(
+        self, run: Run, chosen: Sequence[tuple[Configuration, int]], what: str
+    ) -> list[tuple[LastFit, int]]:
+        """Fit estimators to training and validation part together, each once."""
         seed = slot_seed(self.study.seed, 2**31, 0)  # no stage has this index
-        job = self._job(winner.configuration, seed, winner.epochs)
-        jobs = run.jobs(last_job, longer=self.rows.last_takes)
-        [last] = run_jobs(jobs, [job], "the winner's last training")
-        self._answers, found, seen = self.rows.tested(last.predictions, threshold)
-        found |= {"threshold": threshold, "refits": 1, "diverged": False}
+        jobs = [self._job(configuration, seed, length) for configuration, length in chosen]
+        fits = run_jobs(run.jobs(last_job, longer=self.rows.last_takes), jobs, what)
+        return [(fit, 1) for fit in fits]
+
+    def model(
+        self, trained: Sequence[LastFit], threshold: float | None, trees: Sequence[Fitted] = ()
+    ) -> Model:
+        """What estimators make together."""
         dataset = self.rows.dataset
-        frame = last.preprocessor is None
-        model = Model(
+        return Model(
             (),
             dataset.classes,
             dataset.feature_names,
             dataset.categories,
-            origin={
-                **self.rows.about(),
-                **figures,
-                **{k: v for k, v in found.items() if k != "baselines"},
-            },
             decimal_comma=dataset.account.decimal_comma,
             dates=dataset.account.dates,
             threshold=None if threshold is None else (self.measure.positive, threshold),
-            fitted=Fitted(
-                last.content,
-                len(dataset.classes),
-                last.preprocessor,
-                tuple(dataset.feature_names) if frame else (),
-                dataset.nominal if frame else {},
-            ),
+            fitted=(*map(self._fitted, trained), *trees),
         )
-        found["model"] = save_model_bytes(run.runner.store, run.target._study_id, model.to_bytes())
-        if not self.tested:
-            self.rows.show(run.target, seen)
-        return found
 
-    def beside(self, run: Run) -> None:
-        """Set simple models beside the winner, and keep them."""
-        assert self._answers is not None, "asked once there is a winner"
-        run.on_event(Beside())
-        keep_rivals(run.target, fit_rivals(run, self.rows, self._answers))
+    def _fitted(self, fit: LastFit) -> Fitted:
+        dataset = self.rows.dataset
+        if fit.preprocessor is not None:
+            return Fitted(fit.content, len(dataset.classes), fit.preprocessor)
+        columns = tuple(dataset.feature_names)
+        return Fitted(fit.content, len(dataset.classes), None, columns, dataset.nominal)
 
     @property
     def _prepared(self) -> str | None:
@@ -245,17 +183,6 @@ class EstimatorObjective:
             self.measure.positive,
             self.tested,
         )
-
-    def _threshold(self, run: Run, winner: Winner, results: Sequence[Result]) -> float:
-        """The decision threshold that is best for the winner on rows it was not fitted to."""
-        places = {result.slot.place: result.slot for result in results}
-        job = self.job(places[winner.slots[0]])
-        what = "the training that chooses the threshold"
-        [seen] = run_jobs(run.jobs(validation_job), [job], what)
-        counted = [weight for weight in seen.weight if weight is not None]
-        weight = np.concatenate(counted) if counted else None
-        y, predictions = np.concatenate(seen.y), np.concatenate(seen.predictions)
-        return best_threshold(self.measure, y, predictions, weight)
 
 
 def _identity(estimator: Any) -> str:
@@ -303,7 +230,7 @@ def _check_parameters(study: StudyFile, estimator: Any) -> None:
     resource = study.resource.name
     asked = [*study.space, *study.fixed]
     for parameter in [*asked, *([resource] if resource not in ("", ROWS) else [])]:
-        if parameter not in known:
+        if parameter not in known and not _takes_any(estimator):
             close = nearest(parameter, known)
             hint = f"did you mean {close!r}? " if close else ""
             raise UsageError(
@@ -326,6 +253,12 @@ def _check_parameters(study: StudyFile, estimator: Any) -> None:
             )
     if not isinstance(data.variance, float):
         raise UsageError("variance is searched for the network only; give one", key="variance")
+
+
+def _takes_any(estimator: Any) -> bool:
+    """Whether its class takes parameters that it does not list, as LightGBM's do."""
+    parameters = inspect.signature(type(estimator).__init__).parameters.values()
+    return any(parameter.kind is inspect.Parameter.VAR_KEYWORD for parameter in parameters)
 
 
 def _listed(known: Mapping[str, Any]) -> str:

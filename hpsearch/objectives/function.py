@@ -6,10 +6,10 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from hpsearch.errors import UsageError
+from hpsearch.objectives.given import GIVEN, given_or_none, send
 from hpsearch.objectives.without_rows import WithoutRows, home_of, trials_folder
 from hpsearch.search.base import Slot
-from hpsearch.trials.function import FUNCTION, FunctionJob, evaluate_job, imported
+from hpsearch.trials.function import FunctionJob, evaluate_job, imported
 
 if TYPE_CHECKING:
     import optuna
@@ -19,9 +19,6 @@ if TYPE_CHECKING:
 
 __all__ = ["FunctionObjective", "open_objective"]
 
-GIVEN = "given"
-"""What a study file says of a function that Python code passes to `run_study`."""
-
 
 def open_objective(runner: Runner, study: StudyFile, tested: bool) -> FunctionObjective:
     """The function that a study file names, or that was given.
@@ -29,16 +26,9 @@ def open_objective(runner: Runner, study: StudyFile, tested: bool) -> FunctionOb
     Raises:
         UsageError: there is none.
     """
-    path, given = study.objective.function, runner.given
-    assert path is not None, "the study file says so"
-    if path != GIVEN:
-        imported(path, home_of(study))
-    elif given is None:
-        raise UsageError(
-            'the study\'s function is "given" in Python: pass it as run_study(..., objective=f), '
-            "or name it as MODULE:NAME",
-            key="function",
-        )
+    given, path = given_or_none(runner, study), study.objective.function
+    if given is None:
+        imported(path or "", home_of(study))
     return FunctionObjective(study, trials_folder(runner.store.url), given, tested=tested)
 
 
@@ -73,8 +63,8 @@ class FunctionObjective(WithoutRows):
         tested: bool = False,
     ) -> None:
         super().__init__(study, folder, tested=tested)
-        self._given = given if study.objective.function == GIVEN else None
-        self._path = "" if self._given is not None else study.objective.function or ""
+        self._given = given
+        self._path = "" if given is not None else study.objective.function or ""
         self._home = home_of(study)
 
     def begin(self, target: optuna.Study, folder: Path) -> None:
@@ -86,17 +76,7 @@ class FunctionObjective(WithoutRows):
         super().begin(target, folder)
         if self._given is None:
             return
-        import cloudpickle
-
-        try:
-            content = cloudpickle.dumps(self._given)
-        except Exception as error:  # whatever the function refers to raises
-            raise UsageError(
-                f"the function cannot be sent to workers ({error}); make what it needs inside of "
-                "it, or name it as MODULE:NAME",
-                key="function",
-            ) from None
-        (Path(folder) / self.place.fingerprint / FUNCTION).write_bytes(content)
+        send(self._given, Path(self.place.folder, self.place.fingerprint), "function")
 
     def job(self, slot: Slot) -> FunctionJob:
         """What a worker is told of a slot."""

@@ -2,31 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import replace
-from pathlib import Path
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-
 from hpsearch.engine.cost import DataShape, training_flops
-from hpsearch.engine.events import Beside
-from hpsearch.engine.fit_rivals import fit_rivals
-from hpsearch.engine.jobs import run_jobs
 from hpsearch.engine.reuse import digest_of
-from hpsearch.engine.rivals import keep_rivals
-from hpsearch.metrics import DEFAULT, POSITIVE, Metric
-from hpsearch.metrics.threshold import best_threshold
+from hpsearch.metrics import DEFAULT, POSITIVE
 from hpsearch.objectives.refit import model_of, refit_all
 from hpsearch.objectives.rows import Rows
-from hpsearch.search.base import Result, Slot, Winner
-from hpsearch.storage import save_model_bytes
-from hpsearch.training.jobs import Job, predictions_job, train_job
+from hpsearch.objectives.with_rows import WithRows
+from hpsearch.search.base import Configuration, Slot
+from hpsearch.training.fitted import Fitted
+from hpsearch.training.jobs import Job, Refit, predictions_job, train_job
+from hpsearch.training.model import Model
 
 if TYPE_CHECKING:
-    import optuna
-
-    from hpsearch.engine.events import DataReady
     from hpsearch.engine.objective import Run
     from hpsearch.engine.runner import Runner
     from hpsearch.study_file import StudyFile
@@ -43,7 +33,7 @@ def open_objective(runner: Runner, study: StudyFile, tested: bool) -> NetworkObj
     return NetworkObjective(study, Rows.of(runner, study), tested=tested)
 
 
-class NetworkObjective:
+class NetworkObjective(WithRows):
     """A network for a study's rows; see `Objective`.
 
     Args:
@@ -53,23 +43,12 @@ class NetworkObjective:
     """
 
     work = staticmethod(train_job)
-    grace = 0.0
+    said = staticmethod(predictions_job)
 
     def __init__(self, study: StudyFile, rows: Rows, *, tested: bool = False) -> None:
-        self.study, self.rows, self.tested = study, rows, tested
+        super().__init__(study, rows, tested=tested)
         self.class_weights = study.class_weights(rows.dataset.classes)
         self._shape = DataShape.of(rows.dataset, rows.splits)
-        self._answers: np.ndarray | None = None
-
-    @property
-    def measure(self) -> Metric:
-        """The metric that decides."""
-        return self.rows.metric
-
-    @property
-    def also(self) -> tuple[str, ...]:
-        """The names of the metrics beside it."""
-        return self.rows.also
 
     def job(self, slot: Slot) -> Job:
         """What a worker is told of a slot."""
@@ -112,11 +91,6 @@ class NetworkObjective:
         configuration = self.study.configuration(slot.configuration)
         return training_flops(configuration, self._shape, epochs=slot.epochs)
 
-    def worst(self, scores: Sequence[float], own: float) -> float:
-        """Its own: a training that diverges counts like the best constant predictor already."""
-        del scores
-        return own
-
     def why_no_winner(self, bad: int, failed: int) -> str:
         """All trainings diverged: their learning rates are too high."""
         whole = "the only training" if bad == 1 else f"all {bad} trainings"
@@ -129,57 +103,14 @@ class NetworkObjective:
             f"{rates}): `hpsearch advise` writes such a study file"
         )
 
-    def check(self, target: optuna.Study) -> None:
-        """Make sure that the study was trained on these rows."""
-        self.rows.check(target)
+    def last_trainings(
+        self, run: Run, chosen: Sequence[tuple[Configuration, int]], what: str
+    ) -> list[tuple[Refit, int]]:
+        """Train networks on training and validation part together; see `refit_all`."""
+        return refit_all(run, self.rows, chosen, what)
 
-    def begin(self, target: optuna.Study, folder: Path) -> None:
-        """Keep what the rows are with the study, and put them where workers find them."""
-        self.rows.begin(target, folder)
-
-    def ready(self, stored: int) -> DataReady:
-        """What is told before the first slot."""
-        return self.rows.ready(stored)
-
-    def finish(
-        self, run: Run, winner: Winner, results: Sequence[Result], figures: Mapping[str, Any]
-    ) -> dict[str, Any]:
-        """Train the winner on all but the test part, test it once, and keep the network."""
-        asked = self.study.objective.threshold
-        threshold = self._threshold(run, winner, results) if asked else None
-        chosen = [(winner.configuration, winner.epochs)]
-        [(refit, attempts)] = refit_all(run, self.rows, chosen, "the winner's last training")
-        self._answers, tested, seen = self.rows.tested(refit.predictions, threshold)
-        found = tested | {
-            "threshold": threshold,
-            "refits": attempts,
-            "diverged": refit.diverged,
-        }
-        model = model_of(self.rows.dataset, [refit], threshold, self.measure.positive)
-        origin = {k: v for k, v in found.items() if k != "baselines"}
-        model = replace(model, origin={**self.rows.about(), **figures, **origin})
-        found["model"] = save_model_bytes(run.runner.store, run.target._study_id, model.to_bytes())
-        if not self.tested:
-            self.rows.show(run.target, seen)
-        return found
-
-    def beside(self, run: Run) -> None:
-        """Set simple models beside the winner, and keep them."""
-        assert self._answers is not None, "asked once there is a winner"
-        run.on_event(Beside())
-        keep_rivals(run.target, fit_rivals(run, self.rows, self._answers))
-
-    def _threshold(self, run: Run, winner: Winner, results: Sequence[Result]) -> float:
-        """The decision threshold that is best for the winner on rows that it was not trained on.
-
-        Raises:
-            RunError: its training broke three times.
-        """
-        places = {result.slot.place: result.slot for result in results}
-        job = self.job(places[winner.slots[0]])
-        what = "the training that chooses the threshold"
-        [seen] = run_jobs(run.jobs(predictions_job), [job], what)
-        counted = [weight for weight in seen.weight if weight is not None]
-        weight = np.concatenate(counted) if counted else None
-        y, predictions = np.concatenate(seen.y), np.concatenate(seen.predictions)
-        return best_threshold(self.measure, y, predictions, weight)
+    def model(
+        self, trained: Sequence[Refit], threshold: float | None, trees: Sequence[Fitted] = ()
+    ) -> Model:
+        """What networks make together."""
+        return model_of(self.rows.dataset, trained, threshold, self.measure.positive, trees)

@@ -10,9 +10,9 @@ from hpsearch.engine.objective import Run
 from hpsearch.metrics.labels import POSITIVE
 from hpsearch.objectives.rows import Rows
 from hpsearch.search.base import Configuration, slot_seed
+from hpsearch.training.fitted import Fitted
 from hpsearch.training.jobs import Refit, RefitJob, refit_job
 from hpsearch.training.model import Member, Model
-from hpsearch.training.trees import Trees
 
 __all__ = ["model_of", "refit_all"]
 
@@ -61,7 +61,7 @@ def model_of(
     refits: Iterable[Refit],
     threshold: float | None = None,
     positive: int = POSITIVE,
-    trees: Sequence[Trees] = (),
+    trees: Sequence[Fitted] = (),
 ) -> Model:
     """What refits on a data set make together, without saying where it came from.
 
@@ -81,7 +81,7 @@ def model_of(
         dataset.categories,
         decimal_comma=dataset.account.decimal_comma,
         threshold=None if threshold is None else (positive, threshold),
-        trees=tuple(trees),
+        fitted=tuple(trees),
         dates=dataset.account.dates,
     )
 

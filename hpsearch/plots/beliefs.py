@@ -81,7 +81,7 @@ def beliefs_of(view: StudyView) -> StudyBeliefs:
         tuple(by_place[result.slot.place] for result in beliefs.results),
         score_axis(view, [t.known_score for t in complete]),
         sign,
-        _of(beliefs, len(results), set(view.parameters) - set(space.parameters)),
+        _of(view, beliefs, len(results), set(view.parameters) - set(space.parameters)),
     )
 
 
@@ -91,14 +91,14 @@ def _result(trial: TrialRow, slot: Slot, sign: float) -> Result:
     return Result(slot, sign * trial.known_score)
 
 
-def _of(beliefs: Beliefs, there: int, left_out: Collection[str]) -> str:
+def _of(view: StudyView, beliefs: Beliefs, there: int, left_out: Collection[str]) -> str:
     learned = len(beliefs.results)
     results = f"{there} results"
     if learned < there:
         results = f"{learned} of {there:,} results, evenly by rank"
     model = f"The model is the Gaussian process of guided search, and has learned from {results}."
     if beliefs.model.timed:
-        model += f" It speaks of trainings of {beliefs.model.epochs} epochs."
+        model += f" It speaks of {view.noun} of {beliefs.model.epochs} {view.summary.resource}."
     if left_out:
         model += f" Left out, as not every trial has them: {', '.join(sorted(left_out))}."
     return model

@@ -119,7 +119,7 @@ def _search(view: StudyView) -> dict[str, str]:
         facts["time of all runs"] = f"{summary.seconds:.1f} s"
     hosts = sorted({machine_of(t.worker) for t in view.trials if t.worker})
     if hosts:
-        facts["trained on"] = ", ".join(hosts)
+        facts["trained on" if summary.learns else "run on"] = ", ".join(hosts)
     first = summary.stages[0].space.parameters if summary.stages else view.parameters
     for name, parameter in first.items():
         facts[f"searched: {name}"] = setting_text(parameter)
@@ -150,8 +150,8 @@ def _settings(settings: Mapping[str, Any]) -> dict[str, str]:
     if not settings:
         return {}
     facts = {"seed": str(settings["seed"])} if "seed" in settings else {}
-    facts |= _objective(settings.get("objective", {}))
-    for part in ("model", "training", "fixed"):
+    facts |= (objective := _objective(settings.get("objective", {})))
+    for part in ("fixed",) if objective else ("model", "training"):
         fixed = {
             name: value
             for name, value in settings.get(part, {}).items()
@@ -170,7 +170,8 @@ def _objective(section: Mapping[str, Any]) -> dict[str, str]:
         if named is not None:
             facts[kind] = named if isinstance(named, str) else " ".join(map(str, named))
     if isinstance(section.get("resource"), dict):
-        facts["resource"] = setting_text(section["resource"])
+        resource = section["resource"]
+        facts["resource"] = f"{resource['least']} to {resource['full']} {resource['name']}"
     return facts
 
 

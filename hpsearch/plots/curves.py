@@ -63,7 +63,7 @@ def curves_data(view: StudyView) -> CurvesData:
     if any(curve.train_losses for curve in curves):
         note += " Losses: solid in training (mean during the epoch, L2 penalty included), dashed in"
         note += " validation."
-    else:
+    elif view.may_be_network:
         note += " The store has no losses of these trials."
     return CurvesData(curves, view.summary.score_name, _unit(view), note)
 

@@ -72,7 +72,7 @@ def effects_data(view: StudyView) -> EffectsData:
     alone = min(sum(effect.share for effect in found), 1.0)
     note = (
         f"{told.of} Lines: what it expects along a parameter with the others as in {which}; "
-        "shades: 2 standard deviations to either side, without the noise of a single training. "
+        "shades: 2 standard deviations to either side, without the noise of a single trial. "
         "Dashed: with the others averaged over their whole ranges; in brackets, the share of this "
         "in what the model expects to vary over the space"
         + (f" (together {alone:.0%}; the rest is in combinations). " if len(found) > 1 else ". ")

@@ -6,6 +6,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
+from hpsearch.compare.result import Comparison
 from hpsearch.errors import UnknownNameError
 from hpsearch.plots.advice import advice_data, advice_tables
 from hpsearch.plots.best_so_far import best_so_far_data, best_so_far_figures
@@ -34,6 +35,7 @@ from hpsearch.plots.relevance import relevance_data, relevance_figure
 from hpsearch.plots.slice_contour import slice_contour_data, slice_contour_figures
 from hpsearch.plots.style import Figure
 from hpsearch.plots.timeline import timeline_data, timeline_figure
+from hpsearch.plots.view import StudyView
 from hpsearch.plots.winner import winner_data, winner_figures, winner_tables
 from hpsearch.wording import Table
 
@@ -56,6 +58,7 @@ class Panel:
         figures: those numbers drawn; none for a panel of words.
         of: what it is a part of: the page of a study or that of a comparison.
         tables: the data in words; none for a panel of figures.
+        needs: what a study has to be of for it to ever have anything to show.
     """
 
     title: str
@@ -64,6 +67,13 @@ class Panel:
     figures: Callable[[Any], Sequence[Figure]]
     of: Literal["study", "comparison"] = "study"
     tables: Callable[[Any], Sequence[Table]] = _none
+    needs: Literal["nothing", "rows", "network"] = "nothing"
+
+    def suits(self, subject: StudyView | Comparison) -> bool:
+        """Whether it may have something to show; a page leaves out one that never can."""
+        if isinstance(subject, Comparison) or self.needs == "nothing":
+            return True
+        return subject.may_be_network if self.needs == "network" else subject.summary.learns
 
     @property
     def is_drawn(self) -> bool:
@@ -90,6 +100,7 @@ PANELS = {
         winner_data,
         winner_figures,
         tables=winner_tables,
+        needs="rows",
     ),
     "parameters": Panel(
         "Parameters",
@@ -147,7 +158,7 @@ PANELS = {
     ),
     "curves": Panel(
         "Learning curves",
-        "How the best few configurations learned: the score after each epoch, and the losses.",
+        "How the best few configurations learned: the score on the way, and losses where known.",
         curves_data,
         curves_figures,
     ),
@@ -158,6 +169,7 @@ PANELS = {
         "dropout and L2 penalty included, so that strong regularization lies to the left.",
         gap_data,
         _one(gap_figure),
+        needs="network",
     ),
     "layers": Panel(
         "What went on in the network",
@@ -168,6 +180,7 @@ PANELS = {
         "update beside that of the weights, healthy near 0.001 (dashed).",
         layers_data,
         layers_figures,
+        needs="network",
     ),
     "diagnosis": Panel(
         "What went wrong",
@@ -175,6 +188,7 @@ PANELS = {
         "evidence in one of them, and what helps.",
         diagnosis_data,
         _one(diagnosis_figure),
+        needs="network",
     ),
     "advice": Panel(
         "Advice",
@@ -185,7 +199,7 @@ PANELS = {
     ),
     "timeline": Panel(
         "Timeline",
-        "What each worker trained when. In the gaps it waited.",
+        "What each worker did when. In the gaps it waited.",
         timeline_data,
         _one(timeline_figure),
     ),

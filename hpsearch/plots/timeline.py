@@ -85,7 +85,7 @@ def timeline_data(view: StudyView) -> TimelineData:
             spent[piece.worker] += piece.end - piece.start
     whole = length / second
     busy = tuple(min(1.0, s / whole) if whole else 1.0 for s in spent)
-    note = f"{len(trained):,} trainings in {whole:.3g} {unit}; pauses between runs are counted."
+    note = f"{len(trained):,} {view.noun} in {whole:.3g} {unit}; pauses between runs are counted."
     if len(trained) > MAX_POINTS:
         stages = {stage: joined(pieces, whole / 1000) for stage, pieces in stages.items()}
         note += " Trainings with less than a thousandth of the time between them are drawn as one."
@@ -131,7 +131,7 @@ def _worker(trial: TrialRow) -> str:
 def timeline_figure(data: TimelineData) -> Figure:
     """Time to the right, workers below each other."""
     figure = blank_figure(
-        f"time since the first training ({data.unit})",
+        f"time since the first trial ({data.unit})",
         "worker",
         height=170 + 36 * len(data.workers),
     )

@@ -17,6 +17,7 @@ from hpsearch.metrics.curves import Residuals
 from hpsearch.search.distributions import as_value, from_distribution
 from hpsearch.space import Categorical, Float, Int, Parameter
 from hpsearch.storage import load_epochs, load_study, storage_errors
+from hpsearch.study_file.models import KINDS_OF_OBJECTIVES
 
 if TYPE_CHECKING:
     from optuna import Study
@@ -70,6 +71,17 @@ class StudyView:
     def trials(self) -> tuple[TrialRow, ...]:
         """Its trials, best first."""
         return self.summary.rows
+
+    @property
+    def may_be_network(self) -> bool:
+        """Whether nothing says that it trains anything else than hpsearch's network."""
+        objective = self.settings.get("objective") or {}
+        return not any(objective.get(kind) for kind in KINDS_OF_OBJECTIVES)
+
+    @property
+    def noun(self) -> str:
+        """What its trials are called: a function need not train anything."""
+        return "trainings" if self.summary.learns else "trials"
 
 
 def read_view(store: WriteBehindStorage, name: str) -> StudyView:

@@ -45,6 +45,8 @@ def winner_data(view: StudyView) -> WinnerData:
             "This study keeps nothing of its test rows but their metric."
             if view.summary.test is not None
             else "The test part was not used yet."
+            if view.summary.learns
+            else "This study has no rows to test on."
         )
     if isinstance(seen, Residuals):
         rows = view.summary.test_rows or len(seen.predicted)
@@ -56,7 +58,7 @@ def winner_data(view: StudyView) -> WinnerData:
             else f"All {rows:,} test rows.",
         )
     two = len(seen.classes) == 2
-    of = "how sure of its label the network was"
+    of = "how sure of its label the winner was"
     if two and seen.curves:
         of = f"the probability of {seen.curves[0].name}"
     fewer = (

@@ -50,10 +50,12 @@ def note_markdown(view: StudyView) -> str:
 
 def _advice(view: StudyView) -> list[str]:
     """What went wrong in a line, and what the study's trainings ask for."""
+    lines: list[str] = []
     try:
         found = diagnosis_data(view)
     except NothingToDraw as reason:
-        lines = [str(reason)]
+        if view.may_be_network:
+            lines = [str(reason)]
     else:
         counts = ", ".join(f"{c.finding.name} in {c.trainings:,}" for c in found.counts)
         lines = [f"{found.note} Found: {counts}."]

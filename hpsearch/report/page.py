@@ -70,7 +70,8 @@ def _joint(subjects: Sequence[Subject]) -> str:
 
 def _section(subject: Subject, dashboard: Dashboard, identity: str) -> str:
     head = _comparison_head([subject]) if isinstance(subject, Comparison) else _study_head(subject)
-    panels = "".join(_panel(subject, name, f"{identity}-{name}") for name in dashboard.panels)
+    shown = [name for name in dashboard.panels if panel(name).suits(subject)]
+    panels = "".join(_panel(subject, name, f"{identity}-{name}") for name in shown)
     return (
         f'<section class="study" id="{identity}">\n<h1>{html_text(subject.name)}</h1>\n'
         f"{head}{panels}</section>\n"

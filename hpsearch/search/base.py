@@ -9,7 +9,9 @@ The contract that every strategy keeps:
 - The configuration and the seed of a slot are a pure function of study seed, stage and slot index,
   so one worker or eight run the same trials. Only an adaptive stage (Optuna's tpe, gp, cmaes) also
   looks at what has finished within the stage; it says so with ``adaptive``.
-- The slots of all stages together are exactly the trials that were asked for.
+- The slots of all stages together are the trials that were asked for; or fewer, where a grid has
+  fewer points, or the space no other configurations left. No stage trains a configuration that it,
+  or one before it, trains as long, but a race, which repeats the best with other seeds.
 - Scores are finite and greater is better. A result that is not complete was stopped as known bad:
   it ranks below every complete one, and its score is not read.
 """
@@ -28,6 +30,7 @@ __all__ = [
     "RACE",
     "Chosen",
     "Configuration",
+    "Key",
     "Motive",
     "Move",
     "Propose",
@@ -39,6 +42,7 @@ __all__ = [
     "StagePlan",
     "Strategy",
     "Winner",
+    "configuration_key",
     "generator",
     "in_order",
     "merit",
@@ -48,6 +52,9 @@ __all__ = [
 ]
 
 Configuration: TypeAlias = Mapping[str, Value]
+
+Key: TypeAlias = tuple[tuple[str, Value], ...]
+"""What tells two configurations apart."""
 
 
 class Resource(NamedTuple):
@@ -195,6 +202,7 @@ class StagePlan:
         space: where their configurations come from.
         changes: what changed in the space since the stage before, with reasons.
         motives: why a model chose each slot; empty where none did, or as long as nobody has asked.
+        note: what else is to be told of it, in a sentence.
     """
 
     kind: StageKind
@@ -204,6 +212,7 @@ class StagePlan:
     space: Space
     changes: tuple[Move, ...] = ()
     motives: tuple[Motive | None, ...] = ()
+    note: str = ""
 
     @property
     def name(self) -> str:
@@ -321,6 +330,11 @@ class Strategy(Protocol):
 def generator(seed: int, *key: int) -> np.random.Generator:
     """The generator that belongs to a study's seed and a key, independent of any other key's."""
     return np.random.default_rng(np.random.SeedSequence(seed, spawn_key=key))
+
+
+def configuration_key(configuration: Configuration) -> Key:
+    """What tells two configurations apart."""
+    return tuple(sorted(configuration.items(), key=lambda item: item[0]))
 
 
 def slot_seed(seed: int, stage: int, index: int) -> int:

@@ -19,7 +19,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from itertools import combinations, product
 from typing import TypeAlias
 
@@ -266,7 +266,7 @@ def _cells(
     space = model.space
     draws = [_existing(space, draw, names, turn) for turn, draw in enumerate(draws)]
     fixed = [dict(zip(names, combination, strict=True)) for combination in product(*values)]
-    if {condition.parameter for condition in space.conditions.values()} & set(names):
+    if space.parents & set(names):
         # Others come and go with it.
         moved = [_configuration(space, {**draw, **own}) for own in fixed for draw in draws]
         points, _ = model.points(moved)
@@ -297,13 +297,10 @@ def _configuration(space: Space, draw: Draw) -> dict[str, Value]:
 
 def _existing(space: Space, draw: Draw, names: Sequence[str], turn: int) -> dict[str, Value]:
     """A draw with choices under which some parameters exist; ``turn`` says which of several."""
-    made, waiting = dict(draw), list(names)
-    while waiting:
-        condition = space.conditions.get(waiting.pop())
-        if condition is not None:
-            if made[condition.parameter] not in condition.values:
-                made[condition.parameter] = condition.values[turn % len(condition.values)]
-            waiting.append(condition.parameter)
+    made = dict(draw)
+    for parent, values in space.needs(*names).items():
+        if values and made[parent] not in values:
+            made[parent] = values[turn % len(values)]
     return made
 
 
@@ -357,9 +354,7 @@ def _widened(space: Space, results: Sequence[Result]) -> Space:
             continue
         found = [r.slot.configuration[name] for r in results if name in r.slot.configuration]
         numbers = [value for value in found if isinstance(value, int | float)]
-        low, high = min([parameter.low, *numbers]), max([parameter.high, *numbers])
-        if (low, high) != (parameter.low, parameter.high):
-            changed[name] = replace(parameter, low=low, high=high)  # type: ignore[arg-type]
+        changed[name] = parameter.reaching(*numbers)
     parameters = {**space.parameters, **changed}
     return Space(dict(sorted(parameters.items())), space.conditions)
 

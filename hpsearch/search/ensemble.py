@@ -12,8 +12,8 @@ from statistics import fmean
 
 import numpy as np
 
-from hpsearch.search.base import Configuration, Result
-from hpsearch.search.race import configuration_key, contenders_for
+from hpsearch.search.base import Configuration, Result, configuration_key
+from hpsearch.search.race import contenders_for
 
 __all__ = ["Step", "forward_selection", "members_to_try"]
 

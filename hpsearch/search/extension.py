@@ -64,7 +64,8 @@ class Extension:
         before: the strategy whose trials are there already.
         whole: the same kind of strategy with all trials, whose search the new stage goes on with.
         drawn: how many trials came before the new stage.
-        slots: the trials of the new stage; 0 for a race only.
+        slots: the trials of the new stage, where so many configurations are left; 0 for a race
+            only.
         race: the trials of the race.
         contenders: how many configurations start in it.
     """
@@ -86,16 +87,17 @@ class Extension:
         start, stage = self._earlier(results)
         if stage is not None:
             return stage
-        if self.slots and stages_done(results) == start:
-            return self._stage(start, results)
-        return self._race(start).next_stage(results)
+        slots = self._slots(start, results)
+        if slots and stages_done(results) == start:
+            return self._stage(start, results, slots)
+        return self._race(start, slots).next_stage(results)
 
     def winner(self, results: Sequence[Result]) -> Winner:
         """The best of the last race that has begun."""
         start, stage = self._earlier(results)
         if stage is not None or stages_done(results) == start:
             return self.before.winner(results)
-        return self._race(start).winner(results)
+        return self._race(start, self._slots(start, results)).winner(results)
 
     def _earlier(self, results: Sequence[Result]) -> tuple[int, Stage | None]:
         """How many stages the strategy before has had, and the one that it still wants, if any."""
@@ -106,25 +108,29 @@ class Extension:
                 return index, stage
         raise AssertionError("the range ends with the stage after the last")
 
-    def _race(self, start: int) -> Race:
-        start += bool(self.slots)
+    def _slots(self, start: int, results: Sequence[Result]) -> int:
+        before = [r for r in results if r.slot.stage < start]
+        return int(min(self.slots, self.whole.search.left(before)))
+
+    def _race(self, start: int, slots: int) -> Race:
+        start += bool(slots)
         whole = self.whole
         return Race(whole.search, start, self.race, whole.epochs, self.contenders, first=start)
 
-    def _stage(self, index: int, results: Sequence[Result]) -> Stage:
+    def _stage(self, index: int, results: Sequence[Result], slots: int) -> Stage:
         search = self.whole.search
-        if search.narrows:
-            return search.one_more(results, self.slots)
+        if search.narrows or not (search.adaptive or search.space.continuous):
+            return search.one_more(results, slots)
         stage = search.stage(())
 
         def go_on(slot: int, finished: Sequence[Result]) -> Configuration:
             shifted = [
                 replace(r, slot=replace(r.slot, index=r.slot.index + self.drawn)) for r in finished
             ]
-            earlier = [r for r in results if r.slot.stage == 0]
+            # Where draws can repeat, what any stage has trained is not to be proposed again.
+            everything = not search.space.continuous
+            earlier = [r for r in results if r.slot.stage == 0 or everything]
             return stage.propose(slot + self.drawn, [*earlier, *shifted])
 
         kind = StageKind(stage.kind.name, index)
-        return replace(
-            stage, kind=kind, index=index, slots=self.slots, propose=go_on, seen=self.slots
-        )
+        return replace(stage, kind=kind, index=index, slots=slots, propose=go_on, seen=slots)

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import math
 import sys
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import TypeAlias
 
 from hpsearch.errors import SpaceError, UnknownNameError, UsageError
@@ -88,7 +87,7 @@ def make_grid(
             values[name] = more
         else:
             growing.remove(name)
-    return tuple(_configurations(space, values))
+    return tuple(space.configurations(values.__getitem__))
 
 
 def shuffled(points: Sequence[Configuration], seed: int) -> list[Configuration]:
@@ -139,7 +138,7 @@ def _asked(
     if points is None and not isinstance(parameter, Categorical):
         return range(1)
     if points is None or (isinstance(points, int) and not isinstance(points, bool)):
-        there_are = _count(parameter)
+        there_are = parameter.count
         count = there_are if points is None else min(points, there_are)
         if count < 1:
             raise UsageError(f"{name} has {points} grid points; give it at least one.")
@@ -154,42 +153,7 @@ def _asked(
         raise SpaceError(f"the grid points of {name}: {error}") from None
 
 
-def _count(parameter: Parameter) -> float:
-    """How many values a parameter has."""
-    if isinstance(parameter, Categorical):
-        return len(parameter.choices)
-    if isinstance(parameter, Float):
-        step = parameter.step
-        return math.inf if step is None else round((parameter.high - parameter.low) / step) + 1
-    return len(parameter)
-
-
 def _size(space: Space, values: Mapping[str, Sequence[Value]]) -> int:
     """How many points a grid has, without making them."""
-
-    def count(configuration: Configuration, waiting: Sequence[str]) -> int:
-        ready = next((name for name in space.active(configuration) if name in waiting), None)
-        if ready is None:
-            return 1
-        left = [name for name in waiting if name != ready]
-        if any(c.parameter == ready for c in space.conditions.values()):
-            return sum(count({**configuration, ready: v}, left) for v in values[ready])
-        return len(values[ready]) * count({**configuration, ready: values[ready][0]}, left)
-
-    return count({}, list(space.parameters))
-
-
-def _configurations(space: Space, values: Mapping[str, Sequence[Value]]) -> Iterator[Configuration]:
-    """Every combination of values of the parameters that exist in it, each once."""
-
-    def extend(configuration: dict[str, Value], waiting: list[str]) -> Iterator[dict[str, Value]]:
-        exists = space.active(configuration)
-        ready = next((name for name in exists if name in waiting), None)
-        if ready is None:
-            yield configuration
-            return
-        left = [name for name in waiting if name != ready]
-        for value in values[ready]:
-            yield from extend({**configuration, ready: value}, left)
-
-    return extend({}, list(space.parameters))
+    counts = {name: len(own) for name, own in values.items()}
+    return int(space.combinations(counts, {name: values[name] for name in space.parents}))

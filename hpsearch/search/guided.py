@@ -1,7 +1,8 @@
 """Guided search: coarse to fine, whose later stages a model of all results chooses.
 
-The first stage is the coarse one, with the middle of all ranges as its first point, and every stage
-has the ranges that `narrow` finds, with its reasons. Within them a Gaussian process (`learn`)
+The first stage is the coarse one, with the middle of all ranges as its first point: ranges are what
+their author believes in, and their middle is what he believes in most. Every stage has the ranges
+that `narrow` finds, with its reasons. Within them a Gaussian process (`learn`)
 chooses the points; where earlier studies tell of this one, it chooses those of the first stage too.
 One slot after the other gets the candidate of highest expected improvement (Mockus 1978; Jones,
 Schonlau & Welch 1998) over the best that the model believes of what was seen. All slots of a stage
@@ -15,7 +16,7 @@ while it trains.
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from functools import cache
 
 import numpy as np
@@ -24,7 +25,6 @@ from hpsearch.search.base import Chosen, Configuration, Motive, Propose, Result
 from hpsearch.search.coarse_to_fine import FEWEST
 from hpsearch.search.effects import ranks
 from hpsearch.search.gaussian_process import Array, Posterior
-from hpsearch.search.quasi_random import sobol
 from hpsearch.search.surrogate import learn
 from hpsearch.space import Space
 
@@ -39,38 +39,30 @@ FOR_A_SLOT = 4  # candidates for each slot, at least
 
 def guided(
     whole: Space,
-    space: Space,
+    points: Callable[[int], Sequence[Configuration]],
     count: int,
     results: Sequence[Result],
-    seed: int,
-    *,
-    stage: int,
     prior: Sequence[Sequence[Result]] = (),
+    first: Sequence[Configuration] = (),
 ) -> Propose:
-    """What a stage of a guided search proposes.
+    """What a stage of a guided search proposes where something is known.
 
-    The points of a Sobol sequence are the candidates; where too little has finished for a model, or
-    the model fails, the first of them are the stage, as in coarse to fine. The first stage has the
-    middle of all ranges too, unless earlier studies tell of it.
+    Where too little has finished for a model, or the model fails, the first of the candidates are
+    the stage, as in coarse to fine.
 
     Args:
         whole: the space of the first stage.
-        space: the space of this one.
-        count: how many slots it has.
+        points: gives the first so many candidates, or fewer where there are no more.
+        count: how many slots the stage has.
         results: everything that finished in the stages before it, in any order.
-        seed: the study's seed.
-        stage: the index of the stage.
         prior: results of earlier studies, each not all equally good.
+        first: what the first slots try in any case.
     """
-    if stage == 0 and not prior:
-        return _coarse(space, count, seed)
-    candidates = max(CANDIDATES, FOR_A_SLOT * count)
-    draw = sobol(space, candidates, seed, stage=stage)
 
     @cache
     def choices() -> Sequence[tuple[Configuration, Motive | None]]:
-        points = [draw(index, ()) for index in range(candidates)]
-        unmoved = [(point, None) for point in points]
+        candidates = [*first, *points(max(CANDIDATES, FOR_A_SLOT * count))]
+        unmoved = [(point, None) for point in candidates]
         if not prior and (len(results) < FEWEST or np.ptp(ranks(results)) == 0.0):
             return unmoved
         try:
@@ -80,27 +72,13 @@ def guided(
         tried = results or [result for study in prior for result in study]
         seen = model.posterior([result.slot.configuration for result in tried])
         best = float(seen.mean.max())
-        believed = model.posterior(points)
-        why = motives(believed, best)
-        return [(points[index], why[index]) for index in choose(believed, best, count)]
+        believed = model.posterior(candidates)
+        why: list[Motive | None] = [*motives(believed, best)]
+        why[: len(first)] = [None] * len(first)
+        chosen = choose(believed, best, min(count, len(candidates)), running=len(first))
+        return [(candidates[index], why[index]) for index in chosen]
 
     return Chosen(choices)
-
-
-def _coarse(space: Space, count: int, seed: int) -> Propose:
-    """What the first stage proposes where nothing is known: the middle, and points all over.
-
-    Ranges are what their author believes in, and their middle is what he believes in most. Where
-    few trials follow, it is worth more than one point more of the others.
-
-    Args:
-        space: of the stage.
-        count: how many slots it has.
-        seed: the study's seed.
-    """
-    draw = sobol(space, count, seed, stage=0)
-    middle = space.from_unit([0.5] * len(space.parameters))
-    return lambda index, finished: draw(index, finished) if index else middle
 
 
 def motives(candidates: Posterior, best: float) -> list[Motive]:

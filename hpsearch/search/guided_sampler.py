@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
@@ -10,7 +11,7 @@ from optuna.distributions import BaseDistribution
 from optuna.study import Study, StudyDirection
 from optuna.trial import FrozenTrial, TrialState
 
-from hpsearch.search.base import Result, generator
+from hpsearch.search.base import Result, configuration_key, generator
 from hpsearch.search.coarse_to_fine import FEWEST
 from hpsearch.search.effects import ranks
 from hpsearch.search.guided import STAGE_SHARES, choose
@@ -72,19 +73,8 @@ class GuidedSampler(CoarseToFineSampler):
 
     def before_trial(self, study: Study, trial: FrozenTrial) -> None:
         """Forget what a trial of this number, of another study, was given."""
-        del study
+        super().before_trial(study, trial)
         self._chosen.pop(trial.number, None)
-
-    def after_trial(
-        self,
-        study: Study,
-        trial: FrozenTrial,
-        state: TrialState,
-        values: Sequence[float] | None,
-    ) -> None:
-        """Forget what a finished trial was given."""
-        del state, values
-        self.before_trial(study, trial)
 
     def sample_independent(
         self,
@@ -139,6 +129,14 @@ class GuidedSampler(CoarseToFineSampler):
         rules = presence(space.parameters, tried)
         fixed = _among(known, _point(trial))
         candidates = [existing({**c, **fixed}, rules) for c in self._drawn(box, trial.number)]
+        if not any(p.count == math.inf and n not in optional for n, p in space.parameters.items()):
+            seen = set(map(configuration_key, [*tried, *now]))
+            whole = self._drawn(space.parameters, trial.number)
+            wide = (existing({**c, **fixed}, rules) for c in whole)
+            new = (
+                [c for c in some if configuration_key(c) not in seen] for some in (candidates, wide)
+            )
+            candidates = next(filter(None, new), candidates)
         try:
             model = self._model(space, results, optional)
             believed = model.posterior([*running, *candidates])

@@ -4,6 +4,11 @@ They look at what has finished, so their trials depend on the order in which tri
 worker a study is reproducible and resumes as if it had never stopped, with more it is not. Each
 stage keeps an Optuna study of its own in memory, rebuilt from the results whenever it has to be;
 the study's store is never asked, so it keeps its one writer.
+
+What a sampler proposes that is being tried already, or was, gives way to the nearest that was not,
+where draws can repeat (`near`). The sampler sees that one instead. It draws by the numbers of its
+trials too, so in such a space each slot takes two of them, whether it was replaced or not: a study
+that goes on with results, and does not know what had been replaced, counts as before.
 """
 
 from __future__ import annotations
@@ -13,7 +18,15 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
-from hpsearch.search.base import Configuration, Propose, Result, slot_seed
+from hpsearch.search.base import (
+    Configuration,
+    Key,
+    Propose,
+    Result,
+    configuration_key,
+    slot_seed,
+)
+from hpsearch.search.distinct import fresh, near
 from hpsearch.search.distributions import suggest
 from hpsearch.space import Space
 
@@ -25,7 +38,7 @@ __all__ = ["ADAPTIVE", "adaptive", "quiet_optuna"]
 ADAPTIVE = ("tpe", "gp", "cmaes")
 
 
-def adaptive(name: str, space: Space, seed: int) -> Propose:
+def adaptive(name: str, space: Space, seed: int, first: Sequence[Configuration] = ()) -> Propose:
     """What one of Optuna's samplers proposes in a stage.
 
     Args:
@@ -33,15 +46,18 @@ def adaptive(name: str, space: Space, seed: int) -> Propose:
             (Hansen & Ostermeier, 2001).
         space: what it proposes from.
         seed: the study's seed.
+        first: what the first slots try, whatever the sampler would propose.
     """
-    return _Study(name, space, seed).propose
+    return _Study(name, space, seed, first).propose
 
 
 class _Study:
     """An in-memory Optuna study that follows the results of a stage."""
 
-    def __init__(self, sampler: str, space: Space, seed: int) -> None:
-        self._sampler, self._space, self._seed = sampler, space, seed
+    def __init__(
+        self, sampler: str, space: Space, seed: int, first: Sequence[Configuration]
+    ) -> None:
+        self._sampler, self._space, self._seed, self._first = sampler, space, seed, first
         with quiet_optuna():
             self._restart()
 
@@ -53,9 +69,54 @@ class _Study:
             for result in finished[len(self._told) :]:
                 self._tell(result)
             if index not in self._running:
-                trial = self._ask(index)
-                self._running[index] = (trial, suggest(trial, self._space))
+                self._running[index] = self._proposed(index)
             return self._running[index][1]
+
+    def _proposed(self, index: int) -> tuple[optuna.Trial, Configuration]:
+        """What the sampler proposes for a slot, or what takes its place."""
+        if index < len(self._first):
+            return self._given(index, self._first[index])
+        trial = self._ask(index)
+        configuration = suggest(trial, self._space)
+        if self._space.continuous:
+            return trial, configuration
+        tried = self._tried()
+        if configuration_key(configuration) not in tried:
+            self._count()
+            return trial, configuration
+        draw = near(self._space, configuration, self._seed, 0, index)
+        other = next(fresh([(self._space, draw)], tried), configuration)
+        self._fail(trial)
+        return self._given(index, other, counted=True)
+
+    def _given(
+        self, index: int, configuration: Configuration, *, counted: bool = False
+    ) -> tuple[optuna.Trial, Configuration]:
+        """A trial of a configuration, as the sampler would have seen it had it proposed that."""
+        self._study.enqueue_trial(dict(configuration))
+        trial = self._ask(index)
+        if self._sampler == "cmaes":
+            _ = trial.relative_params  # with the draw, it notes the generation on the trial
+        asked = suggest(trial, self._space)
+        if not (counted or self._space.continuous):
+            self._count()
+        return trial, asked
+
+    def _tried(self) -> set[Key]:
+        slots = (result.slot.configuration for result in self._told)
+        running = (configuration for _, configuration in self._running.values())
+        return set(map(configuration_key, [*slots, *running, *self._first]))
+
+    def _count(self) -> None:
+        """Use up the number of a trial."""
+        from optuna.trial import TrialState, create_trial
+
+        self._study.add_trial(create_trial(state=TrialState.FAIL))
+
+    def _fail(self, trial: optuna.Trial) -> None:
+        from optuna.trial import TrialState
+
+        self._study.tell(trial, state=TrialState.FAIL)
 
     def _restart(self) -> None:
         import optuna
@@ -78,11 +139,7 @@ class _Study:
         if index in self._running:
             trial, _ = self._running.pop(index)
         else:  # a resumed study: the sampler sees the trial as it would have seen it then
-            self._study.enqueue_trial(dict(result.slot.configuration))
-            trial = self._ask(index)
-            if self._sampler == "cmaes":
-                _ = trial.relative_params  # with the draw, it notes the generation on the trial
-            suggest(trial, self._space)
+            trial, _ = self._given(index, result.slot.configuration)
         if result.complete:
             self._worst = min(result.score, result.score if self._worst is None else self._worst)
             self._study.tell(trial, result.score)

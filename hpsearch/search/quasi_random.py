@@ -8,34 +8,41 @@ parameters belong to the sequence too.
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
 from functools import cache
 
-from hpsearch.search.base import Propose, slot_seed
-from hpsearch.space import Space
+from hpsearch.search.base import slot_seed
 
-__all__ = ["sobol", "unit_points"]
+__all__ = ["sobol_points", "unit_points"]
 
 _DRAW = 2**32 - 1  # an index that no slot has: keeps the scrambling apart from the training seeds
 
 
-def sobol(space: Space, count: int, seed: int, *, stage: int) -> Propose:
-    """The points of a scrambled Sobol sequence in a space.
+def sobol_points(
+    dimensions: int, count: int, seed: int, *, stage: int
+) -> Callable[[int], Sequence[float]]:
+    """The points of a scrambled Sobol sequence in the unit cube.
 
     Args:
-        space: what the sequence fills.
-        count: how many points.
+        dimensions: of the cube.
+        count: how many points are expected; more can be asked for.
         seed: the study's seed.
         stage: the index of the stage; each has a sequence of its own.
 
     Returns:
-        What a stage proposes: the configuration at an index, whatever has finished.
+        What gives the point at an index, (dimensions,).
     """
 
     @cache
-    def points() -> list[list[float]]:
-        return unit_points(len(space.parameters), count, slot_seed(seed, stage, _DRAW))
+    def points(exponent: int) -> list[list[float]]:
+        return unit_points(dimensions, 2**exponent, slot_seed(seed, stage, _DRAW))
 
-    return lambda index, _: space.from_unit(points()[index][: len(space.parameters)])
+    enough = (count - 1).bit_length()
+
+    def point(index: int) -> Sequence[float]:
+        return points(max(enough, index.bit_length()))[index][:dimensions]
+
+    return point
 
 
 def unit_points(dimensions: int, count: int, seed: int) -> list[list[float]]:

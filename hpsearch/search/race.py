@@ -17,33 +17,35 @@ from __future__ import annotations
 
 import math
 import statistics
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, replace
 from itertools import accumulate
+from typing import Any
 
 from hpsearch.errors import NoWinnerError, RunError
 from hpsearch.search.base import (
     RACE,
-    Configuration,
+    Key,
+    Move,
     Propose,
     Result,
     Stage,
     StageKind,
     Winner,
+    configuration_key,
     in_order,
     stages_done,
     visible,
 )
 from hpsearch.search.coarse_to_fine import FEWEST
 from hpsearch.search.narrowing import narrow, narrowed
-from hpsearch.space import Space, Value
+from hpsearch.space import Categorical, Space, Value
 
 __all__ = [
     "Contender",
     "Race",
     "RacedSearch",
     "Search",
-    "configuration_key",
     "contenders_for",
     "how_many",
     "rounds",
@@ -64,13 +66,15 @@ class Search:
         slots: the trials of each stage.
         epochs: how long each trial of each stage trains.
         seed: the study's seed.
-        begin: given the space, the index and the slots of a stage, and what finished before it,
-            what proposes its configurations.
+        begin: given the spaces, the index and the slots of a stage, what finished before it, and
+            what it is not to train again, what proposes its configurations.
         narrows: whether it goes from coarse to fine, though few trials may leave it a single stage.
         modelled: from which stage on a model of what finished chooses; None if none does.
         adaptive: whether a stage looks at what has finished within it.
         unseen: the share of a stage that the next one does not see, so that it can be computed
             while these last slots train, and no worker waits.
+        widened: the ranges that were widened for what is tried first.
+        note: what is to be told of the search as a whole, in a sentence; empty if nothing is.
     """
 
     name: str
@@ -78,11 +82,13 @@ class Search:
     slots: tuple[int, ...]
     epochs: tuple[int, ...]
     seed: int
-    begin: Callable[[Space, int, int, Sequence[Result]], Propose]
+    begin: Callable[[Sequence[Space], int, int, Sequence[Result], Collection[Key]], Propose]
     narrows: bool = False
     modelled: int | None = None
     adaptive: bool = False
     unseen: float = 0.0
+    widened: tuple[Move, ...] = ()
+    note: str = ""
 
     def stage(self, results: Sequence[Result]) -> Stage:
         """The stage after the last one that has results; asked only while there is one."""
@@ -90,36 +96,69 @@ class Search:
         known = visible(results, index, self._seen)
         space, changes = narrowed(self.space, index, results, self._seen)
         first = "coarse" if self.narrows else self.name
+        slots, epochs = self.slots[index], self.epochs[index]
         return Stage(
             kind=StageKind("fine", index) if index else StageKind(first),
             index=index,
-            slots=self.slots[index],
-            epochs=self.epochs[index],
-            space=space,
+            slots=slots,
+            epochs=epochs,
             seed=self.seed,
-            propose=self.begin(space, index, self.slots[index], known),
-            changes=changes,
+            **self._draws(space, changes if index else self.widened, index, slots, epochs, known),
             modelled=self.modelled is not None and index >= self.modelled,
             adaptive=self.adaptive,
             seen=self._seen[index],
+            note="" if index else self.note,
         )
 
     def one_more(self, results: Sequence[Result], slots: int) -> Stage:
-        """A stage of full trainings near the best of all results, where the search narrows."""
-        index = stages_done(results)
-        space, changes = narrow([self.space], results)
+        """A stage of full trainings, near the best of all results where the search narrows."""
+        index, epochs = stages_done(results), self.epochs[-1]
+        space, changes = narrow([self.space], results) if self.narrows else (self.space, ())
         return Stage(
-            kind=StageKind("fine", index),
+            kind=StageKind("fine" if self.narrows else self.name, index),
             index=index,
             slots=slots,
-            epochs=self.epochs[-1],
-            space=space,
+            epochs=epochs,
             seed=self.seed,
-            propose=self.begin(space, index, slots, results),
-            changes=changes,
+            **self._draws(space, changes, index, slots, epochs, results),
             modelled=self.modelled is not None,
             seen=slots,
         )
+
+    def left(self, results: Sequence[Result]) -> float:
+        """How many configurations of the space were not trained in full yet."""
+        return _left(self.space, _tried(results, self.epochs[-1]))
+
+    def _draws(
+        self,
+        space: Space,
+        changes: tuple[Move, ...],
+        index: int,
+        slots: int,
+        epochs: int,
+        known: Sequence[Result],
+    ) -> dict[str, Any]:
+        """Where a stage draws from, what changed there, and what it draws.
+
+        Where a narrowed space has too little left to try, the whole one gives the rest.
+        """
+        spaces, tried = [space], set[Key]()
+        if not self.space.continuous:
+            tried = _tried(known, epochs)
+            left = _left(space, tried)
+            if left < slots:
+                spaces = [space, self.space]
+                space = _both(space, self.space)
+                told = (
+                    f" Only {left:.0f} configurations are left to try there, for {slots} trials: "
+                    "the others come from the whole space."
+                )
+                changes = tuple(
+                    replace(c, after=space.parameters[c.parameter], reason=c.reason + told)
+                    for c in changes
+                )
+        propose = self.begin(spaces, index, slots, known, tried)
+        return {"space": space, "changes": changes, "propose": propose}
 
     @property
     def _seen(self) -> list[int]:
@@ -243,13 +282,14 @@ class Race:
         for played in range(1, min(stages_done(results) - self.start + 1, len(planned))):
             left = self.trials - sum(slots for _, slots in planned[:played])
             known = [r for r in results if r.slot.stage < self.start + played]
-            if left >= FEWEST and self._settled(known):
+            untried = self.search.left(known)
+            if left >= FEWEST and untried and self._settled(known):
                 trials = max(1, round(RACING * left))
                 start = self.start + played + 1
                 contenders = how_many(trials)
                 # Numbered by their stage, the rounds have names that no earlier race had.
                 race = Race(self.search, start, trials, self.epochs, contenders, first=start)
-                return left - trials, race
+                return int(min(left - trials, untried)), race
         return None
 
     def _settled(self, results: Sequence[Result]) -> bool:
@@ -310,6 +350,29 @@ class Race:
             if contender is not None:
                 contender.add(result)
         return sorted(contenders.values(), key=lambda c: c.rank(), reverse=True)
+
+
+def _tried(results: Sequence[Result], epochs: int) -> set[Key]:
+    """The configurations that were trained for so long."""
+    return {configuration_key(r.slot.configuration) for r in results if r.slot.epochs == epochs}
+
+
+def _left(space: Space, tried: Collection[Key]) -> float:
+    """How many configurations of a space are not among some."""
+    size = math.inf if space.continuous else space.size
+    return size if math.isinf(size) else size - sum(dict(key) in space for key in tried)
+
+
+def _both(space: Space, whole: Space) -> Space:
+    """A space with the ranges of a narrowed one and of the whole one together."""
+    return whole.replace(
+        {
+            name: parameter.reaching(own.low, own.high)
+            for name, parameter in whole.parameters.items()
+            if not isinstance(parameter, Categorical)
+            and not isinstance(own := space.parameters.get(name, parameter), Categorical)
+        }
+    )
 
 
 class Contender:
@@ -410,8 +473,3 @@ def rounds(trials: int, contenders: int) -> list[tuple[int, int]]:
         trials, to_come = trials - slots, to_come - 1
         left = min(left, max(2, math.ceil(left / 2)))
     return planned
-
-
-def configuration_key(configuration: Configuration) -> tuple[tuple[str, Value], ...]:
-    """What tells two configurations apart."""
-    return tuple(sorted(configuration.items(), key=lambda item: item[0]))

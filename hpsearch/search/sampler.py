@@ -16,16 +16,19 @@ from optuna.study import Study, StudyDirection
 from optuna.trial import FrozenTrial, TrialState
 
 from hpsearch.errors import UsageError
-from hpsearch.search.base import Configuration, Result, Slot, generator
+from hpsearch.search.base import Configuration, Result, Slot, configuration_key, generator
 from hpsearch.search.coarse_to_fine import EPOCH_SHARES, STAGE_SHARES, plan
 from hpsearch.search.distributions import from_distribution
 from hpsearch.search.narrowing import narrowed
+from hpsearch.search.presence import existing, presence
 from hpsearch.space import Categorical, Parameter, Space, Value
 
 __all__ = ["FINISHED", "CoarseToFineSampler", "as_parameter", "internal"]
 
 FINISHED = (TrialState.COMPLETE, TrialState.PRUNED)
 """The states of trials that tell something."""
+
+TURNS = 100  # in which a trial may draw, until it has what nobody has: half from whole ranges
 
 
 class CoarseToFineSampler(BaseSampler):
@@ -38,7 +41,11 @@ class CoarseToFineSampler(BaseSampler):
 
     A draw is a pure function of seed, trial number and parameter name, so neither parallel workers
     nor a resumed study repeat draws; where a stage narrows to depends on what has finished when it
-    begins. There is no race: retrain the best few with other seeds before you believe a winner.
+    begins. Where no parameter of all trials is a continuum, a trial whose draws would repeat
+    another trial gets the next ones that do not, out of a hundred, half of them from the whole
+    ranges; workers that begin at the same moment do not see each other, and a study with more
+    trials than there are configurations repeats some. There is no race: retrain the best few with
+    other seeds before you believe a winner.
 
     Args:
         n_trials: how many trials the study will have; later ones belong to the last stage.
@@ -75,6 +82,23 @@ class CoarseToFineSampler(BaseSampler):
         self._seed = entropy
         self._common = IntersectionSearchSpace(include_pruned=True)
         self._begun: tuple[tuple[str, int, int], dict[object, Parameter]] = (("", -1, -1), {})
+        self._again: dict[int, tuple[int, ...]] = {}  # of a running trial, which draws it gets
+
+    def before_trial(self, study: Study, trial: FrozenTrial) -> None:
+        """Forget what a trial of this number, of another study, was given."""
+        del study
+        self._again.pop(trial.number, None)
+
+    def after_trial(
+        self,
+        study: Study,
+        trial: FrozenTrial,
+        state: TrialState,
+        values: Sequence[float] | None,
+    ) -> None:
+        """Forget what a finished trial was given."""
+        del state, values
+        self.before_trial(study, trial)
 
     def infer_relative_search_space(
         self, study: Study, trial: FrozenTrial
@@ -111,13 +135,52 @@ class CoarseToFineSampler(BaseSampler):
     ) -> Any:
         """Draw one parameter from what the stage of the trial leaves of its range."""
         self._raise_error_if_multi_objective(study)
+        again = self._again.get(trial.number)
+        if again is None:
+            self._again[trial.number] = again = self._new(study, trial.number)
         stage = self._stage(trial.number)
-        parameter = as_parameter(param_distribution)
-        if stage:
-            before = self._before(stage, study.get_trials(deepcopy=False, states=FINISHED))
-            parameter = self._narrowed(study, stage, param_name, parameter, before)
-        rng = generator(self._seed, trial.number, zlib.crc32(param_name.encode()))
-        return param_distribution.to_external_repr(parameter.from_unit(rng.random()))  # type: ignore[arg-type]
+        before = self._before(stage, study.get_trials(deepcopy=False, states=FINISHED))
+        value = self._draw(study, trial.number, param_name, param_distribution, before, again)
+        return param_distribution.to_external_repr(value)  # type: ignore[arg-type]
+
+    def _draw(
+        self,
+        study: Study,
+        number: int,
+        name: str,
+        distribution: BaseDistribution,
+        before: Sequence[FrozenTrial],
+        again: tuple[int, ...],
+    ) -> Value:
+        parameter = as_parameter(distribution)
+        stage = self._stage(number)
+        if stage and sum(again) < TURNS // 2:
+            parameter = self._narrowed(study, stage, name, parameter, before)
+        rng = generator(self._seed, number, zlib.crc32(name.encode()), *again)
+        return parameter.from_unit(rng.random())
+
+    def _new(self, study: Study, number: int) -> tuple[int, ...]:
+        """Which draws of a trial make none of the configurations that are tried already."""
+        common = self._common.calculate(study)
+        if not common or any(as_parameter(d).count == math.inf for d in common.values()):
+            return ()
+        others = [t for t in study.get_trials(deepcopy=False) if t.number != number]
+        finished = [t for t in others if t.state in FINISHED]
+        known = {name: own for t in finished for name, own in t.distributions.items()}
+        tried = [_configuration(t) for t in finished]
+        rules = presence({name: as_parameter(own) for name, own in known.items()}, tried)
+        running = [_configuration(t) for t in others if t.state == TrialState.RUNNING]
+        seen = set(map(configuration_key, [*tried, *running]))
+        before = self._before(self._stage(number), finished)
+        for turn in range(TURNS):
+            again = (turn,) if turn else ()
+            drawn = {
+                name: self._draw(study, number, name, own, before, again)
+                for name, own in known.items()
+            }
+            if configuration_key(existing(drawn, rules)) not in seen:
+                return again
+        return ()
 
     def _narrowed(
         self,
@@ -171,6 +234,10 @@ def as_parameter(distribution: BaseDistribution) -> Parameter:
         places = (int(distribution.to_internal_repr(choice)) for choice in distribution.choices)
         return Categorical(tuple(dict.fromkeys(places)))
     return from_distribution(distribution)
+
+
+def _configuration(trial: FrozenTrial) -> Configuration:
+    return {name: internal(trial, name) for name in trial.distributions}
 
 
 def internal(trial: FrozenTrial, name: str) -> Value:

@@ -8,8 +8,8 @@ effects multiply, in equal cells where values are discrete.
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
 from decimal import Decimal
 from typing import TypeAlias
 
@@ -119,6 +119,21 @@ class Float(_Scaled):
         """The value nearest to a number; past the bounds too, where the steps would go on."""
         return number if self.step is None else self._at(round((number - self.low) / self.step))
 
+    @property
+    def count(self) -> float:
+        """How many values there are; infinite for a continuum."""
+        if self.low == self.high:
+            return 1
+        return math.inf if self.step is None else self._cells(self.step)
+
+    def values(self) -> Iterable[float]:
+        """All of them in order, where they can be counted."""
+        return (self.from_unit((i + 0.5) / self.count) for i in range(int(self.count)))
+
+    def reaching(self, *numbers: float) -> Float:
+        """The parameter with a range that reaches some numbers."""
+        return replace(self, low=min(self.low, *numbers), high=max(self.high, *numbers))
+
     def bounds(self) -> tuple[float, float]:
         """The two ends of the range on the scale."""
         return self.scaled(self.low), self.scaled(self.high)
@@ -196,11 +211,25 @@ class Int(_Scaled):
 
     def __len__(self) -> int:
         """How many values there are."""
+        return self.count
+
+    @property
+    def count(self) -> int:
+        """How many values there are; unlike ``len`` also where they are very many."""
         return (self.high - self.low) // self.step + 1
+
+    def values(self) -> Iterable[int]:
+        """All of them in order."""
+        return range(self.low, self.high + 1, self.step)
 
     def nearest(self, number: float) -> int:
         """The value nearest to a number; past the bounds too, where the steps would go on."""
         return self.low + self.step * round((number - self.low) / self.step)
+
+    def reaching(self, *numbers: float) -> Int:
+        """The parameter with a range that reaches some whole numbers."""
+        whole = [int(number) for number in numbers]
+        return replace(self, low=min(self.low, *whole), high=max(self.high, *whole))
 
     def bounds(self) -> tuple[float, float]:
         """The two ends of the range on the scale, half a step outside the first and the last."""
@@ -249,6 +278,15 @@ class Categorical:
 
     def __contains__(self, value: object) -> bool:
         return value in self.choices
+
+    @property
+    def count(self) -> int:
+        """How many choices there are."""
+        return len(self.choices)
+
+    def values(self) -> Iterable[Value]:
+        """All of them."""
+        return self.choices
 
 
 Parameter: TypeAlias = Float | Int | Categorical

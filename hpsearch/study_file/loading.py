@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import tomllib
+from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -116,6 +117,9 @@ def _explain(error: ValidationError, text: str, origin: str) -> str:
     # An unknown key says more than the required one that is missing because it was misspelt.
     problem = next((p for p in problems if p["type"] == "extra_forbidden"), problems[0])
     path = tuple(part for part in problem["loc"] if part not in TAGS or part == "choices")
+    if path[:1] == ("first",):  # its tables have numbers
+        path = tuple(part + 1 if isinstance(part, int) else part for part in path[:3])
+        path = tuple(map(str, path))
     keys = tuple(dict.fromkeys(str(part) for part in path if not isinstance(part, int)))
     dotted = ".".join(keys)
     if not keys:  # of what spans several, the error knows the one to look at
@@ -192,16 +196,22 @@ def _line_of(text: str, keys: tuple[str, ...]) -> int | None:
 
 
 def _place(text: str, name: str | None) -> tuple[str, ...]:
-    """The whole path of a key that is known by its last part."""
+    """The whole path of a key that is known by its last part, or by its place in [[first]]."""
+    if name is not None and name.startswith("first."):
+        return tuple(name.split(".", 2))
     return next((where for _, where in _keys_by_line(text) if where[-1:] == (name,)), ())
 
 
 def _keys_by_line(text: str) -> Iterator[tuple[int, tuple[str, ...]]]:
     table: tuple[str, ...] = ()
+    tables: Counter[tuple[str, ...]] = Counter()  # of each name, where there may be several
     for number, raw in enumerate(text.splitlines(), start=1):
         line = raw.strip()
         if line.startswith("["):
             table = _dotted(line.strip("[] ").split("]")[0])
+            if line.startswith("[["):
+                tables[table] += 1
+                table = (*table, str(tables[table]))
             yield number, table
         elif "=" in line and not line.startswith("#"):
             yield number, table + _dotted(line.split("=", 1)[0])

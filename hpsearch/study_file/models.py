@@ -37,6 +37,7 @@ from hpsearch.metrics import (
 from hpsearch.metrics.measure import Direction
 from hpsearch.nn import ACTIVATIONS, INITIALIZERS, LOSSES, OPTIMIZERS, SCHEDULES
 from hpsearch.search.base import Resource
+from hpsearch.search.first import first_in
 from hpsearch.search.strategies import DOUBLE, STRATEGIES
 from hpsearch.setting import Setting
 from hpsearch.space import Categorical, Condition, Float, Int, Parameter, Space, Value, own_value
@@ -57,6 +58,7 @@ __all__ = [
     "check_name",
     "default_space",
     "json_schema",
+    "space_of",
 ]
 
 T = TypeVar("T")
@@ -92,7 +94,8 @@ class _Table(BaseModel):
 
 class _Searched(_Table):
     when: dict[str, Annotated[tuple[PlainValue, ...], Field(min_length=1)]] = _key(
-        {}, "Search this setting only where the other settings named here have one of these values."
+        {},
+        "Search this setting only where every other setting named here has one of these values.",
     )
 
     @field_validator("when", mode="before")
@@ -100,7 +103,7 @@ class _Searched(_Table):
     def _one_or_many(cls, when: object) -> object:
         if not isinstance(when, dict):
             return when
-        return {k: tuple(v) if isinstance(v, list) else (v,) for k, v in when.items()}
+        return {k: tuple(v) if isinstance(v, list | tuple) else (v,) for k, v in when.items()}
 
 
 class FloatRange(_Searched):
@@ -419,6 +422,28 @@ class ResourceSection(_Table):
 KINDS_OF_OBJECTIVES = ("estimator", "function", "command")
 """Those that the file names; without one it is the network."""
 
+KEPT = {
+    "stage",
+    "stage_index",
+    "slot",
+    "seed",
+    "epochs",
+    "training",
+    "why_stopped",
+    "best_epoch",
+    "seconds",
+    "worker",
+    "fold_scores",
+    "train_loss",
+    "test",
+    "log",
+    "error",
+    "attempts",
+    "diagnosis",
+    "hints",
+}
+"""What every trial has, by the names of its attributes."""
+
 WITH_ROWS = ("network", "estimator")
 """Those that learn from [data]."""
 
@@ -530,6 +555,12 @@ class ObjectiveSection(_Table):
         kinds = [kind for kind in KINDS_OF_OBJECTIVES if getattr(self, kind) is not None]
         if len(kinds) > 1:
             raise ValueError(f"has {' and '.join(kinds)}; keep one of them")
+        for name in self.also:
+            if not self.learns and name in KEPT:
+                raise ValueError(
+                    f"has also = [{shown(name)}], which is what hpsearch calls something of its "
+                    "own; give it another name"
+                )
         if not self.learns:
             self.named_measure  # noqa: B018 - it refuses what nobody knows
             for name, given in (("positive", self.positive), ("threshold", self.threshold)):
@@ -795,12 +826,27 @@ class StudyFile(_Table):
     model: ModelSection = ModelSection()
     training: TrainingSection = TrainingSection()
     search: SearchSection = SearchSection()
+    first: list[dict[str, PlainValue]] = _key(
+        [],
+        "Known-good configurations, whole or in part, that are tried before anything is drawn.",
+        max_length=1000,
+    )
     compare: CompareSection = CompareSection()
 
     @field_validator("name")
     @classmethod
     def _in_one_line(cls, name: str) -> str:
         return check_name(name)
+
+    @field_validator("fixed", "space")
+    @classmethod
+    def _names(cls, table: dict[str, Any]) -> dict[str, Any]:
+        for name in table:
+            try:
+                check_name(name)
+            except ValueError as error:
+                raise ValueError(f"has a parameter whose name {error}") from None
+        return table
 
     @model_validator(mode="after")
     def _consistent(self) -> StudyFile:
@@ -809,6 +855,9 @@ class StudyFile(_Table):
             raise UsageError(
                 f"prior names {self.name!r}, which is this study itself; remove it", key="prior"
             )
+        for number, configuration in enumerate(self.first, start=1):
+            for name in configuration:
+                self._check_searched(number, name)
         space = self.search_space()
         for name, points in (self.search.points or {}).items():
             if name not in space.parameters:
@@ -880,13 +929,37 @@ class StudyFile(_Table):
             raise UsageError("class_weight is 0 for every class; give one of them more")
         return weights
 
+    def _check_searched(self, number: int, name: str) -> None:
+        searched = self.written_space().parameters
+        if name in searched:
+            return
+        close = nearest(name, searched)
+        hint = f"did you mean {close!r}? " if close else ""
+        raise SpaceError(
+            f"first configuration {number}: {name!r} is not searched here; {hint}"
+            f"What is: {', '.join(searched)}",
+            key=f"first.{number}.{name}",
+        )
+
     def search_space(self) -> Space:
-        """The parameters that the file searches.
+        """The parameters that the file searches, with ranges that hold what is tried first.
+
+        A range of the network's may be moved past its ends, as far as the setting can go; nobody
+        knows how far that is for parameters of others, whose ranges are kept.
 
         Raises:
             UsageError: a value or a range leaves its limits, or a condition can never hold.
         """
-        return _space(self.settings(), SETTINGS if self.objective.kind == "network" else {})
+        space = first_in(self.written_space(), self.first).space
+        return space if self.objective.kind == "network" else space.kept_within()
+
+    def written_space(self) -> Space:
+        """The parameters that the file searches, with the ranges that stand there.
+
+        Raises:
+            UsageError: a value or a range leaves its limits, or a condition can never hold.
+        """
+        return space_of(self.settings(), SETTINGS if self.objective.kind == "network" else {})
 
     def fixed_settings(self) -> dict[str, Value]:
         """The values of all settings outside of the search, but for the epochs.
@@ -942,21 +1015,43 @@ def _check_tables(study: StudyFile) -> None:
         )
 
 
-def _space(settings: Mapping[str, Any], known: Mapping[str, Setting]) -> Space:
+def space_of(settings: Mapping[str, Any], known: Mapping[str, Setting]) -> Space:
+    """The space of the settings that are searched, with the conditions that may hold or not.
+
+    Args:
+        settings: each by its name: a range or choices, or else its fixed value.
+        known: what the values of a setting may be, where that is known.
+
+    Raises:
+        SpaceError: a range or a condition makes no sense.
+        UsageError: a value or a range leaves the limits that are known.
+
+    >>> whether, rate = Choices(choices=(True, False)), FloatRange(low=0, high=1, when={"a": True})
+    >>> list(space_of({"a": whether, "b": rate}, {}).parameters)
+    ['a', 'b']
+    >>> list(space_of({"a": False, "b": rate}, {}).parameters)
+    []
+    """
     parameters: dict[str, Parameter] = {}
-    conditions: dict[str, Condition] = {}
+    conditions: dict[str, list[Condition]] = {}
+    decided: dict[str, list[Value]] = {}  # of fixed settings, the values that conditions name
+    fixed = {name: value for name, value in settings.items() if not isinstance(value, _Searched)}
     for name, setting in settings.items():
         if not isinstance(setting, _Searched):
             if name in known:
                 known[name].check(name, setting)
             continue
-        condition = _condition(name, setting.when, settings, known)
-        if condition == "never":
-            continue
         parameters[name] = _parameter(name, setting, known.get(name))
-        if isinstance(condition, Condition):
-            conditions[name] = condition
-    return Space(parameters, conditions)
+        conditions[name] = [
+            Condition(parent, _values(name, parent, values, settings, known))
+            for parent, values in setting.when.items()
+        ]
+        for condition in conditions[name]:
+            if condition.parameter in fixed:
+                decided.setdefault(condition.parameter, []).extend(condition.values)
+    for name, values in decided.items():
+        parameters[name] = Categorical(tuple(dict.fromkeys(values)))
+    return Space(parameters, conditions).given(fixed)
 
 
 def _parameter(name: str, setting: _Searched, known: Setting | None) -> Parameter:
@@ -967,8 +1062,7 @@ def _parameter(name: str, setting: _Searched, known: Setting | None) -> Paramete
         if isinstance(setting, Choices):
             return Categorical(setting.choices)
         assert isinstance(setting, IntRange | FloatRange)
-        limits = (-math.inf, math.inf) if known is None else known.limits
-        assert limits is not None
+        limits = (known and known.limits) or (-math.inf, math.inf)
         if isinstance(setting, IntRange):
             return Int(setting.low, setting.high, setting.log, setting.step, limits)
         return Float(setting.low, setting.high, setting.log, setting.step, limits)
@@ -976,18 +1070,14 @@ def _parameter(name: str, setting: _Searched, known: Setting | None) -> Paramete
         raise SpaceError(f"{name}: {error}", key=name) from None
 
 
-def _condition(
+def _values(
     name: str,
-    when: Mapping[str, tuple[Value, ...]],
+    parent: str,
+    values: Sequence[Value],
     settings: Mapping[str, Any],
     known: Mapping[str, Setting],
-) -> Condition | Literal["always", "never"]:
-    if not when:
-        return "always"
-    if len(when) > 1:
-        several = ", ".join(when)
-        raise SpaceError(f"{name}: when may name one other setting, it names {several}", key=name)
-    [(parent, values)] = when.items()
+) -> tuple[Value, ...]:
+    """The values of a condition in the type of the setting that it names."""
     if parent not in settings:
         close = nearest(parent, settings)
         hint = f"; did you mean {close}?" if close else ""
@@ -995,23 +1085,19 @@ def _condition(
     other = settings[parent]
     if isinstance(other, Choices):
         try:
-            chosen = tuple(own_value(Categorical(other.choices), value) for value in values)
+            return tuple(own_value(Categorical(other.choices), value) for value in values)
         except SpaceError:
             raise SpaceError(
                 f"{name}: when names values of {parent} that it never takes; "
                 f"its choices are {', '.join(map(str, other.choices))}",
                 key=name,
             ) from None
-        return Condition(parent, chosen)
+    if parent not in known:
+        return tuple(values)
     try:
-        typed = tuple(
-            known[parent].own(parent, value) if parent in known else value for value in values
-        )
+        return tuple(known[parent].own(parent, value) for value in values)
     except UsageError as error:
         raise SpaceError(f"{name}: when has {error}", key=name) from None
-    if isinstance(other, _Searched):
-        return Condition(parent, typed)
-    return "always" if other in typed else "never"
 
 
 def default_space() -> Space:

@@ -13,7 +13,7 @@ from pydantic import BaseModel
 from hpsearch.study_file.models import StudyFile
 from hpsearch.writing import OBEYED
 
-__all__ = ["template", "toml_key", "toml_value"]
+__all__ = ["explained", "source_of", "template", "toml_key", "toml_value"]
 
 HEAD = """\
 # A study for hpsearch. Run it with `hpsearch run FILE`; run it again to go on after an
@@ -50,19 +50,23 @@ def template(
     >>> 'target = "species"' in template("mine", "table.csv", "species").splitlines()
     True
     """
-    is_path = any(mark in data for mark in "./\\") and not data.startswith("openml:")
     given = {table: dict(keys) for table, keys in (said or {}).items()}
-    given.setdefault("data", {})["path" if is_path else "name"] = data, ""
-    if target is not None:
-        given["data"]["target"] = target, ""
+    given.setdefault("data", {}).update(source_of(data, target))
     lines = [HEAD, *_lines(StudyFile, {"name": (name or "study", "")})]
     for table, field in StudyFile.model_fields.items():
         section = field.annotation
         if isinstance(section, type) and issubclass(section, BaseModel):
-            lines += ["", *_explained(f"[{table}]", section.__doc__ or "")]
+            lines += ["", *explained(f"[{table}]", section.__doc__ or "")]
             lines += [f"# {line}" for line in about] if table == "data" else []
             lines += _lines(section, given.get(table, {}))
     return "\n".join(lines) + "\n"
+
+
+def source_of(data: str, target: str | None) -> dict[str, tuple[str, str]]:
+    """What the table of data says of them; see `template`."""
+    is_path = any(mark in data for mark in "./\\") and not data.startswith("openml:")
+    named = {"path" if is_path else "name": (data, "")}
+    return named if target is None else named | {"target": (target, "")}
 
 
 def _lines(section: type[BaseModel], said: Mapping[str, tuple[Any, str]]) -> Iterator[str]:
@@ -76,15 +80,15 @@ def _lines(section: type[BaseModel], said: Mapping[str, tuple[Any, str]]) -> Ite
         if key in said:
             value, why = said[key]
             line = f"{key} = {toml_value(value)}"
-            yield from _explained(line, why) if why else [line]
+            yield from explained(line, why) if why else [line]
         elif field.description and default is not None:
             if isinstance(default, BaseModel):
                 default = default.model_dump(exclude_defaults=True)
-            yield from _explained(f"# {key} = {toml_value(default)}", field.description)
+            yield from explained(f"# {key} = {toml_value(default)}", field.description)
 
 
-def _explained(line: str, text: str) -> Iterator[str]:
-    """A line and, to its right, what it means, on as many lines as that takes."""
+def explained(line: str, text: str) -> Iterator[str]:
+    """A line of a study file and, to its right, what it means, on as many lines as that takes."""
     start = max(MARGIN, len(line) + 2)
     if start > 60:  # and little would stand in a line
         yield line

@@ -23,7 +23,12 @@ __all__ = ["Fitted", "answers_of", "frame_of", "kept_estimator", "tells_probabil
 KNOWN = ("sklearn", "numpy", "scipy", "pandas", "lightgbm", "xgboost")
 """The packages whose classes may be read back."""
 
-TRUSTED = {"functools.partial", "sklearn.utils.validation.check_array"}
+TRUSTED = {
+    "collections.OrderedDict",
+    "collections.defaultdict",
+    "functools.partial",
+    "sklearn.utils.validation.check_array",
+}
 """What their estimators are made of beside classes."""
 
 
@@ -51,8 +56,8 @@ class Fitted:
     Attributes:
         content: what `kept_estimator` gave.
         n_classes: of the whole data set; 0 for a quantity.
-        preprocessor: fitted on the same rows; None where the estimator gets a data frame.
-        columns: the names of that frame.
+        preprocessor: fitted on the same rows; None where it does its own.
+        columns: the names of the data frame that it then gets; none where it gets an array.
         categories: of its categorical columns, by their index.
         trusted: classes of others that may be imported, by their full names.
     """
@@ -73,11 +78,11 @@ class Fitted:
         Raises:
             DataError: the content is damaged, or holds what is not trusted.
         """
-        given: Any = (
-            frame_of(X, self.columns, self.categories)
-            if self.preprocessor is None
-            else self.preprocessor.transform(np.asarray(X, np.float32))
-        )
+        given: Any = X
+        if self.preprocessor is not None:
+            given = self.preprocessor.transform(np.asarray(X, np.float32))
+        elif self.columns:
+            given = frame_of(X, self.columns, self.categories)
         return answers_of(self.model, given, self.n_classes)
 
     @cached_property
@@ -105,6 +110,11 @@ class Fitted:
             raise DataError(f"its estimator is damaged: {error}") from None
         if not hasattr(model, "predict"):
             raise DataError(f"it holds a {type(model).__name__}, which predicts nothing")
+        known = getattr(model, "classes_", None)
+        if (known is None) == bool(self.n_classes):
+            raise DataError(f"it holds a {type(model).__name__}, which predicts something else")
+        if known is not None and not set(np.asarray(known).tolist()) <= set(range(self.n_classes)):
+            raise DataError("its estimator knows other classes")
         return model
 
 

@@ -14,7 +14,7 @@ import math
 import zipfile
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any
@@ -34,7 +34,6 @@ from hpsearch.metrics.threshold import labels_by
 from hpsearch.nn import Network, NetworkConfig, state_shapes
 from hpsearch.shapes import a_number, fits
 from hpsearch.training.fitted import Fitted
-from hpsearch.training.trees import Trees
 from hpsearch.writing import json_text, write_whole
 
 if TYPE_CHECKING:
@@ -94,8 +93,7 @@ class Model:
         dates: columns that are made of dates, as in `hpsearch.data.account.Account`.
         threshold: of two classes the code of one, and from which probability on a row gets its
             label; None for the likelier one.
-        trees: boosted trees that are averaged with the networks.
-        fitted: an estimator, which answers alone.
+        fitted: estimators of scikit-learn's kind, whose answers are averaged with the networks'.
     """
 
     members: tuple[Member, ...]
@@ -106,16 +104,17 @@ class Model:
     decimal_comma: tuple[str, ...] = ()
     dates: Mapping[str, tuple[str, str, bool]] = field(default_factory=dict)
     threshold: tuple[int, float] | None = None
-    trees: tuple[Trees, ...] = ()
-    fitted: Fitted | None = None
+    fitted: tuple[Fitted, ...] = ()
 
     def __repr__(self) -> str:
         """What it is of, without its thousands of numbers."""
         what = f"{len(self.classes)} classes" if self.classes else "a quantity"
-        of = f"{len(self.members)} networks" if len(self.members) != 1 else "a network"
-        of = of if self.fitted is None else "an estimator"
-        trees = " and boosted trees" * bool(self.trees)
-        return f"<Model: {of}{trees}, {len(self.feature_names)} columns to {what}>"
+        of = " and ".join(
+            f"{len(found)} {one}s" if len(found) > 1 else f"a{'n' * (one[0] in 'aeiou')} {one}"
+            for found, one in ((self.members, "network"), (self.fitted, "estimator"))
+            if found
+        )
+        return f"<Model: {of}, {len(self.feature_names)} columns to {what}>"
 
     def predict_proba(self, X: Any) -> np.ndarray:
         """The probability of each class; of an ensemble the mean over its members.
@@ -141,7 +140,7 @@ class Model:
         chances = np.zeros((len(X), len(self.classes)), dtype=np.float32)
         for _, network, rows, prepared in self._pieces(X):
             chances[rows] += network.predict_proba(prepared)
-        for other in self._others:
+        for other in self.fitted:
             chances += other.answers(X)
         return self._answers(chances)
 
@@ -162,7 +161,7 @@ class Model:
         for member, network, rows, prepared in self._pieces(X):
             assert member.scale is not None, "it was checked as the model was made"
             values[rows, 0] += member.scale.restored(network.predict_outputs(prepared))
-        for other in self._others:
+        for other in self.fitted:
             values[:, 0] += other.answers(X)
         return self._answers(values)[:, 0]
 
@@ -221,13 +220,8 @@ class Model:
     def preprocessors(self) -> list[Preprocessor]:
         """What is done to the columns, by each member that does it."""
         parts = [member.preprocessor for member in self.members]
-        own = None if self.fitted is None else self.fitted.preprocessor
-        return parts if own is None else [*parts, own]
-
-    @property
-    def _others(self) -> tuple[Trees | Fitted, ...]:
-        """What of it is no network."""
-        return self.trees if self.fitted is None else (*self.trees, self.fitted)
+        own = (one.preprocessor for one in self.fitted)
+        return [*parts, *(part for part in own if part is not None)]
 
     def _samples(self, X: Any) -> np.ndarray:
         """A data frame or an array as an array."""
@@ -258,7 +252,7 @@ class Model:
 
     def _answers(self, sums: np.ndarray) -> np.ndarray:
         """The means over the networks, once they are all numbers."""
-        sums /= len(self.members) + len(self._others)
+        sums /= len(self.members) + len(self.fitted)
         unknown = np.flatnonzero(~np.isfinite(sums).all(axis=1))
         if len(unknown):
             raise DataError(
@@ -274,7 +268,7 @@ class Model:
 
     @cached_property
     def _built(self) -> list[Network]:
-        if not self.members and not self._others:
+        if not self.members and not self.fitted:
             raise DataError("a model needs at least one network, and this one has none")
         return [self._build(member) for member in self.members]
 
@@ -323,17 +317,13 @@ class Model:
             arrays |= {f"{n}/network/{k}": v for k, v in member.state.items()}
             state = member.preprocessor.state()
             arrays |= {f"{n}/preprocessing/{k}": v for k, v in state.items()}
-        arrays |= {
-            f"{n}/trees": np.frombuffer(trees.content, np.uint8)
-            for n, trees in enumerate(self.trees)
-        }
-        if self.fitted is not None:
-            arrays["fitted"] = np.frombuffer(self.fitted.content, np.uint8)
-            if self.fitted.preprocessor is None:
-                about["frame"] = sorted(self.fitted.categories)
-            else:
-                state = self.fitted.preprocessor.state()
-                arrays |= {f"fitted/{k}": v for k, v in state.items()}
+        for n, one in enumerate(self.fitted):
+            arrays[f"{n}/fitted"] = np.frombuffer(one.content, np.uint8)
+            if one.columns:
+                about["frame"] = sorted(one.categories)
+            if one.preprocessor is not None:
+                state = one.preprocessor.state()
+                arrays |= {f"{n}/fitted/{k}": v for k, v in state.items()}
         arrays["about"] = np.frombuffer(json_text(about).encode(), np.uint8)
         buffer = io.BytesIO()
         np.savez_compressed(buffer, **arrays)  # type: ignore[arg-type]
@@ -414,14 +404,11 @@ class Model:
                 tuple(about["decimal_comma"]),
                 {name: _date_part(part) for name, part in about.get("dates", {}).items()},
                 _threshold(about.get("threshold"), about["classes"]),
-                _trees(arrays, len(about["classes"])),
                 _fitted(arrays, about, tuple(trusted)),
             )
-            for trees in model.trees:
-                _ = trees.model
             _ = model._built
-        if model.fitted is not None:
-            _ = model.fitted.model
+        for one in model.fitted:
+            _ = one.model
         return model
 
 
@@ -472,27 +459,24 @@ def _part(arrays: Mapping[str, np.ndarray], prefix: str) -> dict[str, np.ndarray
     return {k.removeprefix(prefix): v for k, v in arrays.items() if k.startswith(prefix)}
 
 
-def _trees(arrays: Mapping[str, np.ndarray], classes: int) -> tuple[Trees, ...]:
-    """The boosted trees among the arrays, in the order of their numbers."""
-    found = sorted(name for name in arrays if name.endswith("/trees"))
-    return tuple(Trees(arrays[name].astype(np.uint8).tobytes(), classes) for name in found)
-
-
 def _fitted(
     arrays: Mapping[str, np.ndarray], about: Mapping[str, Any], trusted: tuple[str, ...]
-) -> Fitted | None:
-    """The estimator among the arrays, if there is one."""
-    if "fitted" not in arrays:
-        return None
-    content, classes = arrays["fitted"].astype(np.uint8).tobytes(), len(about["classes"])
-    nominal = about.get("frame")
-    if nominal is None:
-        preprocessor = Preprocessor.from_state(_part(arrays, "fitted/"))
-        if preprocessor.n_features_in != len(about["feature_names"]):
-            raise DataError("its estimator reads other columns")
-        return Fitted(content, classes, preprocessor, trusted=trusted)
-    categories = {int(k): _texts(about["categories"][str(k)]) for k in nominal}
-    return Fitted(content, classes, None, tuple(about["feature_names"]), categories, trusted)
+) -> tuple[Fitted, ...]:
+    """The estimators among the arrays, in the order of their numbers."""
+    classes, nominal = len(about["classes"]), about.get("frame")
+    found: list[Fitted] = []
+    while (name := f"{len(found)}/fitted") in arrays:
+        one = Fitted(arrays[name].astype(np.uint8).tobytes(), classes, trusted=trusted)
+        if state := _part(arrays, f"{name}/"):
+            preprocessor = Preprocessor.from_state(state)
+            one = replace(one, preprocessor=preprocessor)
+            if preprocessor.n_features_in != len(about["feature_names"]):
+                raise DataError("its estimator reads other columns")
+        elif nominal is not None:
+            categories = {int(k): _texts(about["categories"][str(k)]) for k in nominal}
+            one = replace(one, columns=tuple(about["feature_names"]), categories=categories)
+        found.append(one)
+    return tuple(found)
 
 
 def _threshold(kept: object, classes: Sequence[object]) -> tuple[int, float] | None:

@@ -88,10 +88,7 @@ class MLPObjective:
         for name in [*space.parameters, *fixed]:
             if name not in known:
                 raise UnknownNameError("setting", name, setting_names())
-        self.space = Space(
-            {k: p for k, p in space.parameters.items() if k not in fixed},
-            {k: c for k, c in space.conditions.items() if k not in fixed},
-        )
+        self.space = space.given(fixed)
         _check_values(fixed, self.space)
         self.fixed, self.epochs, self.folds, self.seed = fixed, epochs, folds, seed
         if (y is None) == (target is None):

@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 
 from hpsearch.data import DataHandle, Preprocessor
 from hpsearch.data.store import Undivided
-from hpsearch.training.trees import kept_trees
+from hpsearch.training.fitted import kept_estimator
 
 __all__ = ["SIMPLE_MODELS", "SimpleJob", "SimpleResult", "models_for", "simple_job"]
 
@@ -66,7 +66,7 @@ class SimpleResult:
             (n,).
         seconds: that fitting and asking took.
         cut: how far it came where its time was over, in words; empty if it was fitted whole.
-        trees: what `Trees` needs, where they are asked for.
+        trees: what `Fitted` needs, where they are asked for.
     """
 
     predictions: NDArray[np.float64]
@@ -93,7 +93,7 @@ def simple_job(job: SimpleJob, stop: Callable[[], bool] | None = None) -> Simple
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # that a default did not converge is no news here
         predictions, cut = SIMPLE_MODELS[job.kind](asked)
-        trees = kept_trees(asked.fitted[0]) if job.keep else b""
+        trees = kept_estimator(asked.fitted[0]) if job.keep else b""
     return SimpleResult(predictions, time.perf_counter() - start, cut, trees)
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import select
 import subprocess
 import time
@@ -237,7 +238,8 @@ def _read_result(path: Path, said: _Said) -> dict[str, Any]:
 
 
 def _exited(code: int, tail: str) -> str:
-    lines = [line for line in tail.splitlines() if line.strip()][-3:]
+    # A line without a word is one of the marks below a line of a traceback.
+    lines = [line.strip() for line in tail.splitlines() if re.search(r"\w", line)][-3:]
     return f"exit code {code}" + (f": {' | '.join(lines)}" if lines else ", without a word")
 
 

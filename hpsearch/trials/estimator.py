@@ -85,6 +85,7 @@ class LastFit:
     predictions: np.ndarray
     content: bytes
     preprocessor: Preprocessor | None
+    diverged: bool = False  # which no estimator does
 
 
 def fit_job(job: EstimatorJob, stop: Callable[[], bool] | None = None) -> Outcome:

@@ -20,6 +20,10 @@ LAST_STEP = 2**31 - 1
 """The greatest that every database keeps."""
 
 
+MOST_STEPS = 2_000
+"""Of more reports than so many a trial keeps some: a curve has no room for them."""
+
+
 @dataclass(frozen=True)
 class Asked:
     """What a result is asked for.
@@ -81,7 +85,7 @@ def outcome_of(result: object, asked: Asked, reports: Reports, seconds: float) -
         raise TrialFailedError(f"{asked.metric} is {shown(value)}, which is no number")
     if not math.isfinite(number):
         raise TrialFailedError(f"{asked.metric} is {number}, which is not finite")
-    steps = sorted(reports.values)
+    steps = _few(sorted(reports.values))
     curve = tuple(asked.score(reports.values[step]) for step in steps)
     best = curve.index(max(curve)) if curve else None
     return Outcome(
@@ -93,6 +97,14 @@ def outcome_of(result: object, asked: Asked, reports: Reports, seconds: float) -
         worker=here(),
         also=_also(asked.also, result),
     )
+
+
+def _few(steps: list[int]) -> list[int]:
+    """Of very many steps some, evenly, with the first and the last."""
+    if len(steps) <= MOST_STEPS:
+        return steps
+    last = len(steps) - 1
+    return [steps[last * k // (MOST_STEPS - 1)] for k in range(MOST_STEPS)]
 
 
 def _asked_for(key: str, result: Mapping[Any, Any]) -> Any:

@@ -99,7 +99,7 @@ class TestRun:
         (tmp_path / "s.toml").write_text(STUDY.format(name="s", trials=3))
         code, _, err = shell("run", "s.toml", "--workers", "1")
         assert code == 0
-        assert err.startswith("iris: 150 rows of 4 columns and the target, all kept, 4 inputs of")
+        assert err.startswith("iris: 150 rows of 4 columns and the target, all kept, 4 inputs\n")
         assert "s  96 rows to train, 24 to validate, 30 to test" in err
         assert "s  coarse: 3 trials of 4 epochs" in err
 
@@ -615,14 +615,14 @@ STORAGES = {
 
 @pytest.mark.parametrize(("storage", "option", "hint"), STORAGES.values(), ids=STORAGES.keys())
 def test_the_next_commands_show_no_password(storage: str, option: str, hint: bool) -> None:
-    text = next_text(cast("Summary", SimpleNamespace(study="s")), storage, 200).plain
+    text = next_text(cast("Summary", SimpleNamespace(study="s", model="m")), storage, 200).plain
     assert f"hpsearch trials s{option}  " in text
     assert "secret" not in text
     assert ("PGPASSWORD" in text) == hint
 
 
 def test_what_a_command_is_for_stands_below_it_where_there_is_no_room_beside() -> None:
-    study = cast("Summary", SimpleNamespace(study="s"))
+    study = cast("Summary", SimpleNamespace(study="s", model="m"))
     wide, narrow = (next_text(study, "mine.db", width).plain.splitlines() for width in (90, 80))
     command = "  hpsearch trials s --storage mine.db"
     assert f"{command}                   every trial" in wide
@@ -647,7 +647,7 @@ def test_a_run_in_which_more_failed_than_succeeded_is_a_failure(
     found, out, err = there("run", "flowers.toml", "--no-check")
     assert found == code
     assert "Best trials" in out
-    assert (f"{failed} trainings failed" in err) is (code == 1)
+    assert (f"{failed} trials failed" in err) is (code == 1)
 
 
 @pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])

@@ -67,7 +67,7 @@ def test_a_terminal_sees_the_phase_the_count_the_best_and_failures(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     text = told(monkeypatch, terminal=True)
-    for words in ("test ", "4/4", "best 0.7500", "failed three times: MemoryError: [no] memory"):
+    for words in ("test ", "4/4", "best 0.7500", "a trial failed: MemoryError: [no] memory"):
         assert words in text
     assert "\x1b[" in text
 

@@ -164,7 +164,7 @@ def test_another_joins_for_one_whose_last_training_diverges(
             for (configuration, _), (refit, attempts) in zip(plans, done, strict=True)
         ]
 
-    monkeypatch.setattr("hpsearch.engine.ensemble.refit_all", refit_but_the_best)
+    monkeypatch.setattr("hpsearch.objectives.network.refit_all", refit_but_the_best)
     told: list[str] = []
     ensemble = make_ensemble("s", 2, storage=db, tell=told.append)
     assert len(ensemble.members) == 2
@@ -182,7 +182,7 @@ def test_nothing_is_averaged_where_every_last_training_diverges(
 ) -> None:
     finish(here, db)
     monkeypatch.setattr(
-        "hpsearch.engine.ensemble.refit_all",
+        "hpsearch.objectives.network.refit_all",
         lambda *given: [(replace(r, diverged=True), n) for r, n in refit_all(*given)],
     )
     with pytest.raises(RunError, match="every candidate diverged"):

@@ -9,11 +9,12 @@ from typing import Any
 
 import pytest
 
-from hpsearch.engine import ensemble, run_study
+from hpsearch.engine import run_study
 from hpsearch.engine.ensemble import make_ensemble
 from hpsearch.engine.jobs import Attempts
 from hpsearch.errors import RunError
 from hpsearch.objectives import refit
+from hpsearch.objectives.network import NetworkObjective
 from hpsearch.study_file import StudyFile, parse_study_file
 from hpsearch.training.jobs import Job, RefitJob, predictions_job, refit_job
 
@@ -97,7 +98,7 @@ def test_one_that_always_hangs_is_one_sentence_and_the_trials_are_kept(
 @pytest.mark.parametrize(
     ("module", "name", "function"),
     [
-        (ensemble, "predictions_job", candidate_that_hangs_once),
+        (NetworkObjective, "said", staticmethod(candidate_that_hangs_once)),
         (refit, "refit_job", refit_that_hangs_once),
     ],
 )

@@ -65,6 +65,7 @@ def test_every_note_of_a_finished_study_has_its_shape(database: Path) -> None:
     ours = [key.removeprefix("hpsearch:") for key in study.user_attrs if key.startswith("hpsearch")]
     assert {key if key in SHAPES else key.split()[0] for key in ours} == set(SHAPES) - {
         "comparison",
+        "first",
         "no winner",
         "prior",
     }

@@ -18,8 +18,8 @@ from hpsearch.engine.ensemble import make_ensemble
 from hpsearch.errors import DataError
 from hpsearch.storage import load_model_bytes, load_study, open_storage
 from hpsearch.study_file import load_study_file
+from hpsearch.training.fitted import Fitted, kept_estimator
 from hpsearch.training.model import Model
-from hpsearch.training.trees import Trees, kept_trees
 
 pytestmark = pytest.mark.slow
 
@@ -59,11 +59,11 @@ def test_trees_join_where_they_help_and_answer_from_the_file(tmp_path: Path, tar
         store, load_study(store, "s")._study_id, mixed.model, ensemble=mixed.key
     )
     model = Model.from_bytes(content)
-    assert len(model.trees) == 1
+    assert len(model.fitted) == 1
     data = load_dataset(path=tmp_path / "t.csv", target="y")
     answers = model.answers(data.X)
-    alone = replace(model, members=(), trees=model.trees).answers(data.X)
-    networks = replace(model, trees=()).answers(data.X)
+    alone = replace(model, members=(), fitted=model.fitted).answers(data.X)
+    networks = replace(model, fitted=()).answers(data.X)
     count = len(model.members)
     np.testing.assert_allclose(answers, (alone + count * networks) / (1 + count), rtol=1e-4)
     assert make_ensemble("s", 2, storage=db, workers=1, boosting=True) == mixed
@@ -86,24 +86,24 @@ def fitted(classes: bool) -> object:
 
 def test_trees_come_back_as_they_were() -> None:
     X = FRAME[["a", "b"]].to_numpy(np.float32)
-    trees = Trees(kept_trees(fitted(False)), 0)
+    trees = Fitted(kept_estimator(fitted(False)), 0)
     np.testing.assert_array_equal(trees.answers(X), fitted(False).predict(X))  # type: ignore[attr-defined]
 
 
 @pytest.mark.parametrize(
     ("content", "classes", "words"),
     [
-        (b"no archive", 0, "its trees are damaged"),
-        (pickle.dumps(print), 0, "its trees are damaged"),
-        (kept_trees(fitted(False)), 2, "no trees of the kind"),
-        (kept_trees(fitted(True)), 0, "no trees of the kind"),
-        (kept_trees(LogisticRegression()), 2, "no trees of the kind"),
-        (kept_trees(print), 0, "more than trees|damaged"),
-        (kept_trees(fitted(False))[:-200], 0, "its trees are damaged"),
+        (b"no archive", 0, "its estimator is damaged"),
+        (pickle.dumps(print), 0, "its estimator is damaged"),
+        (kept_estimator(fitted(False)), 2, "predicts something else"),
+        (kept_estimator(fitted(True)), 0, "predicts something else"),
+        (kept_estimator(LogisticRegression()), 2, "predicts something else"),
+        (kept_estimator(print), 0, "predicts nothing|nobody has said to trust|damaged"),
+        (kept_estimator(fitted(False))[:-200], 0, "its estimator is damaged"),
     ],
 )
 def test_what_is_no_trees_is_refused_and_never_run(
     content: bytes, classes: int, words: str
 ) -> None:
     with pytest.raises(DataError, match=words):
-        Trees(content, classes).answers(np.zeros((1, 2), np.float32))
+        Fitted(content, classes).answers(np.zeros((1, 2), np.float32))

@@ -167,7 +167,7 @@ def test_a_study_goes_on_where_a_model_would_choose_otherwise(
 
     with pytest.raises(KeyboardInterrupt):
         run_study(study("guided", trials=16), storage=other, workers=1, on_event=stop)
-    monkeypatch.setattr(guided, "choose", lambda _, __, count: range(count))
+    monkeypatch.setattr(guided, "choose", lambda _, __, count, **___: range(count))
     run_study(study("guided", trials=16), storage=other)
     assert essence(other) == essence(db)
     assert motives(other) == motives(db)

@@ -18,8 +18,8 @@ from hpsearch.errors import RunError, UsageError
 from hpsearch.export.to_onnx import to_onnx
 from hpsearch.nn import Network, NetworkConfig
 from hpsearch.nn.activations import ACTIVATIONS
+from hpsearch.training.fitted import Fitted
 from hpsearch.training.model import Member, Model
-from hpsearch.training.trees import Trees
 
 onnxruntime = pytest.importorskip("onnxruntime")
 
@@ -158,7 +158,7 @@ def test_a_file_says_what_its_input_means() -> None:
 
 
 def test_boosted_trees_are_refused_in_a_sentence() -> None:
-    whole = replace(model(member(NetworkConfig((4,)), "none")), trees=(Trees(b"", 3),))
+    whole = replace(model(member(NetworkConfig((4,)), "none")), fitted=(Fitted(b"", 3),))
     with pytest.raises(RunError, match="only networks can be written as ONNX"):
         to_onnx(whole)
 

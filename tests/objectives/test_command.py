@@ -122,6 +122,7 @@ class TestAnswers:
             ('print(\'{"loss": "1"}\')', "loss is '1', which is no number"),
             ("raise ValueError('too large')", "exit code 1: .*ValueError: too large"),
             ("raise SystemExit(3)", "exit code 3, without a word"),
+            ("import sys; sys.exit('no\\n  ^^^^\\n  card')", "exit code 1: no [|] card$"),
         ],
     )
     def test_what_is_no_answer_fails_in_one_sentence(

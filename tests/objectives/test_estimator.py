@@ -23,6 +23,8 @@ import hpsearch
 from hpsearch import Model, Study, run_study
 from hpsearch.data import load_dataset, make_splits
 from hpsearch.engine import summarize
+from hpsearch.engine.ensemble import make_ensemble
+from hpsearch.engine.kept import kept_model
 from hpsearch.errors import DataError, RunError, UsageError
 from hpsearch.storage import load_study, open_storage
 from hpsearch.study_file import StudyFile, parse_study_file
@@ -114,17 +116,17 @@ def test_a_forest_is_searched_and_its_winner_tested_as_scikit_learn_would(db: st
     data = load_dataset("iris")
     [split] = make_splits(data.y, seed=1)
     model = found.model()
-    assert model.fitted is not None
-    forest = model.fitted.model
+    [fitted] = model.fitted
+    forest = fitted.model
     assert forest.get_params()["min_samples_leaf"] == summary.best["min_samples_leaf"]
     assert forest.get_params()["n_estimators"] == 20
     right = model.predict(data.X[split.test]) == np.asarray(data.classes)[data.y[split.test]]
     assert right.mean() == summary.test
     # The same forest, fitted by hand to what it was given.
     known = np.union1d(split.train, split.validation)
-    assert model.fitted.preprocessor is not None
-    again = clone(forest).fit(model.fitted.preprocessor.transform(data.X[known]), data.y[known])
-    prepared = model.fitted.preprocessor.transform(data.X[split.test])
+    assert fitted.preprocessor is not None
+    again = clone(forest).fit(fitted.preprocessor.transform(data.X[known]), data.y[known])
+    prepared = fitted.preprocessor.transform(data.X[split.test])
     np.testing.assert_allclose(
         again.predict_proba(prepared), model.predict_proba(data.X[split.test]), atol=1e-6
     )
@@ -388,6 +390,45 @@ def test_answers_of_decisions_keep_their_order() -> None:
     assert (several[:, 3] == 0).all()
     assert math.isclose(several.sum(), 60)
     assert answers_of(KNeighborsClassifier(1).fit(X, y), X, 2).max() == 1
+
+
+@pytest.mark.parametrize("boosting", [False, True])
+def test_estimators_are_averaged_too(tmp_path: Path, db: str, boosting: bool) -> None:
+    file = study(
+        fixed="n_estimators = 10",
+        data='name = "breast_cancer"',
+        objective='metric = "roc_auc"',
+        trials=12,
+        search="contenders = 4\nrace = 4",
+    )
+    found = run_study(file, storage=db, workers=2)
+    together = make_ensemble("e", 3, storage=db, workers=2, boosting=boosting)
+    assert len(together.members) == 3
+    assert together.single_test == found.test
+    with open_storage(db) as store:
+        model = kept_model(store, load_study(store, "e"), together.key)
+    assert len(model.fitted) == 3
+    path = model.save(tmp_path / "ensemble.npz")
+    data = load_dataset("breast_cancer")
+    [split] = make_splits(data.y, seed=1)
+    chances = Model.load(path).predict_proba(data.X[split.test])
+    area = sk.roc_auc_score(data.y[split.test], chances[:, 1])
+    assert area == pytest.approx(together.test)
+
+
+@pytest.mark.parametrize("name", ["lightgbm.LGBMClassifier", "xgboost.XGBClassifier"])
+def test_boosting_of_others_where_it_is_installed(db: str, name: str) -> None:
+    pytest.importorskip(name.partition(".")[0])
+    quiet = "verbose = -1" if "lightgbm" in name else "verbosity = 0"
+    file = study(
+        name,
+        objective='resource = { name = "n_estimators", full = 20, least = 5 }',
+        fixed=f"n_jobs = 1\n{quiet}",
+        space="learning_rate = { low = 0.01, high = 0.5, log = true }",
+    )
+    found = run_study(file, storage=db, workers=2)
+    assert found.test is not None
+    assert found.model().predict_proba(load_dataset("iris").X).shape == (150, 3)
 
 
 def test_its_model_says_what_it_is(db: str) -> None:

@@ -19,6 +19,8 @@ from hpsearch.study_file import StudyFile, load_study_file, parse_study_file
 from hpsearch.trials.function import FUNCTION, FunctionJob, Trial, evaluate_job
 from hpsearch.trials.result import Asked
 
+pytestmark = pytest.mark.slow
+
 STUDY = """
 name = "f"
 [objective]
@@ -400,3 +402,25 @@ def test_a_study_s_summary_is_read_back(db: str) -> None:
     assert not summary.learns
     assert summary.score_name == "loss"
     assert summary.document()["test"] is None
+
+
+def test_of_very_many_reports_some_are_kept(tmp_path: Path) -> None:
+    def function(_: dict[str, Any], trial: Trial) -> float:
+        for step in range(10_000):
+            trial.report(step, float(step))
+        return 0.0
+
+    outcome = evaluate_job(job(function, tmp_path))
+    assert len(outcome.curve) == len(outcome.steps) == 2_000
+    assert (outcome.steps[0], outcome.steps[-1]) == (0, 9_999)
+    assert outcome.by_step[9_999] == -9_999.0
+
+
+def test_a_study_that_searches_nothing_tries_what_is_fixed(db: str) -> None:
+    file = parse_study_file(
+        'name = "f"\n[objective]\nfunction = "given"\ndirection = "minimize"\n'
+        "[fixed]\nx = 2.0\nk = 1\n[search]\ntrials = 4"
+    )
+    summary = run_study(file, objective=parabola, storage=db, workers=1)
+    assert summary.finished
+    assert summary.validation == 2.0

@@ -20,7 +20,7 @@ from hpsearch.search.beliefs import (
     expected,
     strongest_pair,
 )
-from hpsearch.search.quasi_random import sobol
+from hpsearch.search.quasi_random import sobol_points
 from hpsearch.search.surrogate import targets
 from hpsearch.space import Categorical, Condition, Float, Int, Parameter, Space
 
@@ -44,10 +44,11 @@ def number(configuration: Configuration, name: str) -> float:
 
 
 def tried(space: Space, score: Score, count: int = 60, noise: float = 0.0) -> list[Result]:
-    draw, rng = sobol(space, count, 0, stage=0), np.random.default_rng(0)
+    point = sobol_points(len(space.parameters), count, 0, stage=0)
+    rng = np.random.default_rng(0)
     found = []
     for index in range(count):
-        slot = Slot(0, index, draw(index, ()), 0, 1)
+        slot = Slot(0, index, space.from_unit(point(index)), 0, 1)
         found.append(Result(slot, score(slot.configuration) + noise * rng.normal()))
     return found
 

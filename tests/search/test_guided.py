@@ -8,10 +8,10 @@ from scipy.stats import norm
 
 from hpsearch.search import Result, Slot, make_strategy, run_search
 from hpsearch.search import guided as module
-from hpsearch.search.base import Chosen
+from hpsearch.search.base import Chosen, Configuration
 from hpsearch.search.gaussian_process import Array, GaussianProcess, _cholesky, fit
 from hpsearch.search.guided import choose, expected_improvement, guided, motives
-from hpsearch.search.quasi_random import sobol
+from hpsearch.search.quasi_random import sobol_points
 from hpsearch.space import Categorical, Float, Int, Space
 
 if TYPE_CHECKING:
@@ -24,14 +24,18 @@ def score(slot: Slot) -> float:
     return -sum((float(v) - 0.37) ** 2 for v in slot.configuration.values())  # type: ignore[arg-type]
 
 
+def sobol(space: Space, count: int, stage: int) -> list[Configuration]:
+    point = sobol_points(len(space.parameters), count, 0, stage=stage)
+    return [space.from_unit(point(index)) for index in range(count)]
+
+
 def drawn(count: int, space: Space = CUBE) -> list[Result]:
-    propose = sobol(space, count, 0, stage=0)
-    slots = [Slot(0, index, propose(index, ()), 0, 1) for index in range(count)]
+    slots = [Slot(0, index, c, 0, 1) for index, c in enumerate(sobol(space, count, 0))]
     return [Result(slot, score(slot)) for slot in slots]
 
 
 def proposed(results: Sequence[Result], count: int = 8, space: Space = CUBE) -> list[object]:
-    propose = guided(CUBE, space, count, results, 0, stage=1)
+    propose = guided(CUBE, lambda n: sobol(space, n, 1), count, results)
     return [propose(index, ()) for index in range(count)]
 
 
@@ -86,7 +90,7 @@ def test_a_motive_counts_in_deviations_of_what_nobody_has_seen() -> None:
 
 def test_every_slot_has_a_motive_where_a_model_chose_and_none_where_none_did() -> None:
     for results, by_model in ((drawn(24), True), (drawn(3), False)):
-        propose = guided(CUBE, CUBE, 8, results, 0, stage=1)
+        propose = guided(CUBE, lambda n: sobol(CUBE, n, 1), 8, results)
         assert isinstance(propose, Chosen)
         told = [propose.motive(index) for index in range(8)]
         assert [motive is not None for motive in told] == [by_model] * 8
@@ -108,8 +112,7 @@ def test_the_later_stages_gather_where_the_best_lies() -> None:
     ids=["too few", "none", "all equal", "all diverged"],
 )
 def test_what_tells_nothing_leaves_the_points_of_a_sequence(results: list[Result]) -> None:
-    draw = sobol(CUBE, 8, 0, stage=1)
-    assert proposed(results) == [draw(index, ()) for index in range(8)]
+    assert proposed(results) == sobol(CUBE, 8, 1)
 
 
 def test_a_model_that_fails_leaves_the_points_of_a_sequence(
@@ -119,17 +122,17 @@ def test_a_model_that_fails_leaves_the_points_of_a_sequence(
         raise np.linalg.LinAlgError("not positive definite")
 
     monkeypatch.setattr(module, "learn", fails)
-    draw = sobol(CUBE, 8, 0, stage=1)
-    assert proposed(drawn(20)) == [draw(index, ()) for index in range(8)]
+    assert proposed(drawn(20)) == sobol(CUBE, 8, 1)
 
 
 @pytest.mark.slow
 def test_a_small_space_and_a_large_stage() -> None:
-    """More slots than configurations: some are repeated, as a choice that may be."""
+    """More slots than configurations: each is trained once, and then only the race repeats."""
     space = Space({"a": Categorical(("u", "v"))})
     strategy = make_strategy("guided", space, trials=2000, epochs=1, seed=0)
     report = run_search(lambda slot: float(slot.configuration["a"] == "v"), strategy)
-    assert len(report.results) == 2000
+    assert report.stages[0].slots == 2
+    assert len(report.results) == 2 + 500
     assert report.winner.configuration == {"a": "v"}
 
 

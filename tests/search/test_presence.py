@@ -78,4 +78,28 @@ def test_of_several_that_agree_the_one_decides_that_agrees_least_by_chance() -> 
         {"rate": 0.3, "layers": 3, "solver": "adam"},
         {"rate": 0.4, "layers": 3, "solver": "adam"},
     ]
-    assert presence(PARAMETERS, tried)["momentum"].parameter == "solver"
+    assert presence(PARAMETERS, tried)["momentum"][0].parameter == "solver"
+
+
+def tried_in_pairs() -> list[Configuration]:
+    """Nesterov for a solver and from some layers on, each combination twice."""
+    return [
+        {"solver": solver, "layers": layers, "rate": 0.1 * layers}
+        | ({"nesterov": True} if solver == "sgd" and layers > 2 else {})
+        for solver in ("sgd", "adam", "lion", "sgd")
+        for layers in (1, 2, 3, 4)
+    ]
+
+
+@pytest.mark.parametrize(
+    ("solver", "layers", "there"), [("sgd", 3, True), ("sgd", 1, False), ("adam", 4, False)]
+)
+def test_two_may_decide_together(solver: str, layers: int, there: bool) -> None:
+    rules = presence(PARAMETERS, tried_in_pairs())
+    asked = {"solver": solver, "layers": layers, "nesterov": True}
+    assert ("nesterov" in existing(asked, rules)) is there
+
+
+def test_two_do_not_decide_where_chance_would_have_them_agree() -> None:
+    few = [tried_in_pairs()[i] for i in (0, 2, 4, 6)]
+    assert "nesterov" not in presence(PARAMETERS, few)

@@ -8,7 +8,7 @@ import pytest
 
 from hpsearch.errors import NoWinnerError, UsageError
 from hpsearch.search import make_strategy, run_search
-from hpsearch.space import Float, Space
+from hpsearch.space import Categorical, Float, Space
 
 if TYPE_CHECKING:
     from hpsearch.search import Slot
@@ -73,7 +73,8 @@ def test_what_an_objective_raises_is_not_swallowed() -> None:
 def test_a_training_that_diverged_when_it_was_longer_keeps_its_shorter_score(
     longer: float | None,
 ) -> None:
-    strategy = make_strategy("coarse-to-fine", Space({}), trials=16, epochs=8, seed=0, race=4)
+    space = Space({"a": Categorical(tuple("bcdefg"))})
+    strategy = make_strategy("coarse-to-fine", space, trials=16, epochs=8, seed=0, race=4)
     report = run_search(lambda slot: -9.0 if slot.epochs < 8 else longer, strategy)
     assert report.winner.mean == (-9.0 if longer is None else longer)
     assert (report.winner.epochs == 8) == (longer is not None)

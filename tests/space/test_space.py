@@ -88,7 +88,7 @@ def test_what_is_no_description_is_refused(document: dict[str, Any]) -> None:
 def test_dropping_a_choice_takes_what_depended_on_it_along() -> None:
     without = NESTED.replace({"solver": Categorical(("sgd", "adam"))})
     assert set(without.parameters) == {"nesterov", "solver", "width"}
-    assert without.conditions == {"nesterov": Condition("solver", ("sgd",))}
+    assert without.conditions == {"nesterov": (Condition("solver", ("sgd",)),)}
     assert set(CHAIN.replace({"a": Categorical(("n",))}).parameters) == {"a"}
 
 

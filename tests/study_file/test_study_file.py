@@ -6,11 +6,12 @@ import json
 import re
 import tomllib
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from hpsearch.errors import StudyFileError, UsageError
-from hpsearch.space import Categorical, Condition, Float, Int
+from hpsearch.space import Categorical, Condition, Float, Int, Space
 from hpsearch.space.settings import SETTINGS
 from hpsearch.study_file import (
     default_space,
@@ -21,6 +22,7 @@ from hpsearch.study_file import (
     shipped_studies,
     template,
 )
+from hpsearch.study_file.models import Choices, FloatRange, space_of
 from hpsearch.training.specification import TrainingSpecification
 
 SMALLEST = 'name = "s"\n[data]\nname = "digits"\n'
@@ -105,8 +107,8 @@ def test_a_setting_may_depend_on_the_choice_of_another() -> None:
         """
     )
     assert study.search_space().conditions == {
-        "momentum": Condition("optimizer", ("momentum", "adam")),
-        "beta2": Condition("optimizer", ("adam",)),
+        "momentum": (Condition("optimizer", ("momentum", "adam")),),
+        "beta2": (Condition("optimizer", ("adam",)),),
     }
 
 
@@ -119,6 +121,87 @@ def test_a_condition_on_a_fixed_setting_is_decided_at_once(optimizer: str, searc
     )
     assert ("beta2" in study.search_space().parameters) is searched
     assert not study.search_space().conditions
+
+
+def test_known_good_configurations_widen_the_ranges() -> None:
+    study = parse_study_file(
+        SMALLEST
+        + "[model]\nwidth = { low = 8, high = 32 }\n[[first]]\nwidth = 64.0\n[[first]]\ndepth = 1"
+    )
+    assert study.first == [{"width": 64.0}, {"depth": 1}]
+    width = study.search_space().parameters["width"]
+    assert (width.low, width.high) == (8, 64)  # type: ignore[union-attr]
+    assert study.written_space().parameters["width"].high == 32  # type: ignore[union-attr]
+
+
+CHAIN = """
+[model]
+activation = ACTIVATION
+batch_norm = { choices = [true, false], when = { activation = "relu" } }
+[training]
+optimizer = OPTIMIZER
+beta2 = { low = 0.9, high = 0.99, when = { optimizer = "adam", batch_norm = true } }
+"""
+OPEN = {
+    "activation": '{ choices = ["relu", "tanh"] }',
+    "optimizer": '{ choices = ["sgd", "adam"] }',
+}
+
+
+@pytest.mark.parametrize(
+    ("fixed", "conditions"),
+    [
+        (
+            {},
+            {
+                "batch_norm": (Condition("activation", ("relu",)),),
+                "beta2": (Condition("optimizer", ("adam",)), Condition("batch_norm", (True,))),
+            },
+        ),
+        (
+            {"activation": '"relu"'},
+            {"beta2": (Condition("optimizer", ("adam",)), Condition("batch_norm", (True,)))},
+        ),
+        ({"activation": '"tanh"'}, {}),  # no batch_norm, and so no beta2
+        (
+            {"optimizer": '"adam"'},
+            {
+                "batch_norm": (Condition("activation", ("relu",)),),
+                "beta2": (Condition("batch_norm", (True,)),),
+            },
+        ),
+        ({"optimizer": '"sgd"'}, {"batch_norm": (Condition("activation", ("relu",)),)}),
+    ],
+    ids=["nothing fixed", "first of the chain", "a dead chain", "beside others", "never"],
+)
+def test_several_conditions_chain_and_those_on_fixed_settings_are_decided(
+    fixed: dict[str, str], conditions: dict[str, tuple[Condition, ...]]
+) -> None:
+    text = CHAIN
+    for name, value in (OPEN | fixed).items():
+        text = text.replace(name.upper(), value)
+    space = parse_study_file(SMALLEST + text).search_space()
+    assert space.conditions == conditions
+    assert ("beta2" in space.parameters) is ("beta2" in conditions)
+    assert Space.from_dict(json.loads(json.dumps(space.to_dict()))) == space
+
+
+def test_a_fixed_link_of_a_chain_stands_for_itself() -> None:
+    """What it would depend on, were it searched, is then of no concern."""
+    text = CHAIN.replace("ACTIVATION", '"tanh"').replace("OPTIMIZER", OPEN["optimizer"])
+    text = text.replace('{ choices = [true, false], when = { activation = "relu" } }', "true")
+    space = parse_study_file(SMALLEST + text).search_space()
+    assert space.conditions == {"beta2": (Condition("optimizer", ("adam",)),)}
+
+
+def test_a_space_of_parameters_that_nothing_is_known_of() -> None:
+    choices = Choices[Any](choices=(True, 2, 0.5, "x"))
+    child = FloatRange(low=-3.0, high=3.0, when={"kind": ("x", 2), "mode": (1,)})
+    space = space_of({"kind": choices, "child": child, "mode": 1}, {})
+    assert space.parameters["kind"] == Categorical((True, 2, 0.5, "x"))
+    assert space.conditions == {"child": (Condition("kind", ("x", 2)),)}
+    assert "child" not in space_of({"kind": choices, "child": child, "mode": True}, {}).parameters
+    assert "child" not in space_of({"kind": choices, "child": child, "mode": [1]}, {}).parameters
 
 
 def test_fixed_settings_and_any_draw_make_a_recipe() -> None:
@@ -205,9 +288,45 @@ WRONG = {
         'beta2 = { low = 0.9, high = 0.99, when = { optimizer = "adan" } }',
         "its choices are sgd, adam",
     ),
-    "two conditions": (
-        '[training]\nbeta2 = { low = 0.9, high = 0.99, when = { optimizer = "adam", depth = 1 } }',
-        "one other setting",
+    "first of an unknown name": (
+        "[[first]]\nwidth = 32\n[[first]]\nwidht = 3",
+        "line 8: first configuration 2: 'widht' is not searched here; did you mean 'width'?",
+    ),
+    "first of a fixed setting": (
+        "[training]\ndecay = 0.1\n[[first]]\ndecay = 0.1",
+        "line 8: first configuration 1: 'decay' is not searched here; ",
+    ),
+    "first past the limits": (
+        "[[first]]\nwidth = 32\n\n[[first]]\ndepth = 2\nwidth = 0",
+        "line 10: first configuration 2: width: 0 passes its limits, 1 to ",
+    ),
+    "first of another type": (
+        "[[first]]\ndepth = 2\n[[first]]\nwidth = [32]",
+        "line 8: first.2.width has [32], which is no finite number, text, true or false",
+    ),
+    "first where it does not exist": (
+        '[training]\noptimizer = { choices = ["momentum", "adam"] }\n'
+        'momentum = { low = 0.5, high = 0.9, when = { optimizer = "momentum" } }\n'
+        '[[first]]\nmomentum = 0.7\noptimizer = "adam"',
+        "line 9: first configuration 1: momentum does not exist where optimizer is adam",
+    ),
+    "conditions in a circle": (
+        "[model]\nbatch_norm = { choices = [true, false], when = { width = 8 } }\n"
+        "width = { choices = [8, 16], when = { batch_norm = true } }",
+        "line 7: the conditions of width, batch_norm lead in a circle; remove one of them.",
+    ),
+    "conditions that contradict each other": (
+        '[training]\noptimizer = { choices = ["sgd", "adam"] }\n'
+        'batch_size = { choices = [8, 16], when = { optimizer = "sgd" } }\n'
+        'beta2 = { low = 0.9, high = 0.99, when = { optimizer = "adam", batch_size = 8 } }',
+        "line 8: beta2 exists nowhere, since what it depends on asks for different values of "
+        "optimizer",
+    ),
+    "one of two conditions on an impossible value": (
+        '[training]\noptimizer = { choices = ["sgd", "adam"] }\n'
+        "batch_size = { choices = [8, 16] }\n"
+        'beta2 = { low = 0.9, high = 0.99, when = { optimizer = "adam", batch_size = 32 } }',
+        "line 8: beta2: when names values of batch_size that it never takes; its choices are 8, 16",
     ),
     "condition on a range": (
         "[training]\nbeta2 = { low = 0.9, high = 0.99, when = { depth = 1 } }",

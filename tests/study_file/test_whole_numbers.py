@@ -112,8 +112,8 @@ def test_a_condition_has_the_type_of_its_setting() -> None:
         "[model]\nwidth = { choices = [16, 32] }\n"
         "dropout = { low = 0.0, high = 0.5, when = { width = 16.0 } }"
     )
-    [values] = [c.values for c in file.search_space().conditions.values()]
-    assert (values, type(values[0])) == ((16,), int)
+    [condition] = file.search_space().conditions_of("dropout")
+    assert (condition.values, type(condition.values[0])) == ((16,), int)
 
 
 @pytest.mark.parametrize(
