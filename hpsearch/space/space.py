@@ -275,14 +275,18 @@ class Space:
 
         return extend({}, list(self.parameters))
 
-    def kept_within(self) -> Space:
-        """The same space, whose ranges no search may move past their ends.
+    def kept_within(self, whole: Space) -> Space:
+        """The same space, whose ranges no search may move past those of another.
 
-        >>> Space({"x": Float(0.0, 1.0)}).kept_within().parameters["x"].limits
-        (0.0, 1.0)
+        >>> space = Space({"x": Float(0.0, 1.0)})
+        >>> space.kept_within(Space({"x": Float(0.0, 2.0)})).parameters["x"].limits
+        (0.0, 2.0)
         """
+        ranges = {n: p for n, p in whole.parameters.items() if not isinstance(p, Categorical)}
         kept = {
-            name: p if isinstance(p, Categorical) else replace(p, limits=(p.low, p.high))
+            name: p
+            if isinstance(p, Categorical)
+            else replace(p, limits=(ranges[name].low, ranges[name].high))
             for name, p in self.parameters.items()
         }
         return Space(kept, self.conditions)

@@ -944,22 +944,24 @@ class StudyFile(_Table):
     def search_space(self) -> Space:
         """The parameters that the file searches, with ranges that hold what is tried first.
 
-        A range of the network's may be moved past its ends, as far as the setting can go; nobody
-        knows how far that is for parameters of others, whose ranges are kept.
-
         Raises:
             UsageError: a value or a range leaves its limits, or a condition can never hold.
         """
-        space = first_in(self.written_space(), self.first).space
-        return space if self.objective.kind == "network" else space.kept_within()
+        return first_in(self.written_space(), self.first).space
 
     def written_space(self) -> Space:
         """The parameters that the file searches, with the ranges that stand there.
 
+        A search may move a range of the network's past its ends, as far as the setting can go;
+        nobody knows how far that is for parameters of others, whose ranges are kept.
+
         Raises:
             UsageError: a value or a range leaves its limits, or a condition can never hold.
         """
-        return space_of(self.settings(), SETTINGS if self.objective.kind == "network" else {})
+        if self.objective.kind == "network":
+            return space_of(self.settings(), SETTINGS)
+        space = space_of(self.settings(), {})
+        return space.kept_within(first_in(space, self.first).space)
 
     def fixed_settings(self) -> dict[str, Value]:
         """The values of all settings outside of the search, but for the epochs.

@@ -424,3 +424,14 @@ def test_a_study_that_searches_nothing_tries_what_is_fixed(db: str) -> None:
     summary = run_study(file, objective=parabola, storage=db, workers=1)
     assert summary.finished
     assert summary.validation == 2.0
+
+
+def test_a_search_keeps_within_the_ranges(db: str) -> None:
+    summary = run_study(
+        study(trials=24, search='strategy = "coarse-to-fine"'),
+        objective=lambda configuration, _: configuration["x"],  # the best is the end
+        storage=db,
+        workers=1,
+    )
+    assert summary.finished
+    assert all(-5 <= t.params["x"] <= 5 for t in load_study(open_storage(db), "f").trials)
