@@ -80,7 +80,7 @@ def tree() -> Any:
     """A decision tree whose parameters are those of the space."""
     from sklearn.tree import DecisionTreeClassifier
 
-    class Tree(DecisionTreeClassifier):
+    class Tree(DecisionTreeClassifier):  # type: ignore[misc]
         def __init__(self, x: int = 2, y: int = 2, z: float = 0.0, random_state: Any = None):
             super().__init__(random_state=random_state)
             self.x, self.y, self.z = x, y, z
