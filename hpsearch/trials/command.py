@@ -14,7 +14,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import IO, Any, TypeAlias
 
-from hpsearch.errors import shown
+from hpsearch.errors import RunError, shown
 from hpsearch.outcome import Outcome, Place, ProcessDiedError, TrialFailedError, TryAgainError
 from hpsearch.trials.guard import end_group, guarded, unguarded
 from hpsearch.trials.result import Asked, Reports, outcome_of
@@ -76,8 +76,21 @@ def run_job(job: CommandJob, stop: Stop | None = None) -> Outcome:
         TryAgainError: it exits with 75, EX_TEMPFAIL.
         ProcessDiedError: a signal ended it, as where memory is short.
         TimeoutError: it took longer than it may, and was ended.
+        RunError: its folder cannot be written, as where the disk is full.
     """
     folder = Path(job.folder)
+    try:
+        return _run(job, folder, stop or (lambda: False))
+    except TimeoutError:
+        raise
+    except OSError as error:
+        raise RunError(
+            f"the folder of a trial, {folder}, cannot be written: {error.strerror or error}; free "
+            "some space there, and run the same command again, which goes on from what is finished"
+        ) from error
+
+
+def _run(job: CommandJob, folder: Path, stop: Stop) -> Outcome:
     try:
         folder.mkdir(parents=True)
     except FileExistsError:
@@ -89,7 +102,7 @@ def run_job(job: CommandJob, stop: Stop | None = None) -> Outcome:
     with (folder / OUTPUT).open("ab") as output, (folder / ERRORS).open("ab") as errors:
         began = errors.tell(), output.tell()
         with _started(job, folder, errors) as process:
-            code = _attend(process, said, output, job.limit, stop or (lambda: False))
+            code = _attend(process, said, output, job.limit, stop)
     seconds = time.perf_counter() - start
     tail = _tail(folder / ERRORS, began[0]) or _tail(folder / OUTPUT, began[1])
     if code == TEMPORARY:

@@ -147,6 +147,11 @@ class TestAnswers:
         with pytest.raises(TrialFailedError, match="/nowhere/x cannot be started: No such file"):
             run_job(given)
 
+    def test_a_folder_that_cannot_be_written_ends_the_run(self, run: Any, folder: Path) -> None:
+        folder.parent.write_text("a file in its place")
+        with pytest.raises(RunError, match="cannot be written: Not a directory; free some space"):
+            run("pass")
+
     def test_a_great_deal_of_output_is_logged_and_costs_no_memory(
         self, run: Any, folder: Path, monkeypatch: pytest.MonkeyPatch
     ) -> None:
