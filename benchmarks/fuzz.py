@@ -155,7 +155,9 @@ def make_study(rng: random.Random, folder: Path) -> None:
             lines.append(f"[[{section}.{'a.' * rng.choice([1, 5, 1500])}b]]")
     content = "\n".join(lines).encode()
     shipped = b"\n".join(
-        sorted(p.read_bytes() for p in Path(__file__).parents[1].glob("studies/*"))
+        sorted(
+            p.read_bytes() for p in Path(__file__).parents[1].joinpath("studies").rglob("*.toml")
+        )
     )
     if rng.random() < 0.2:
         content = mutated_bytes(rng, rng.choice([content, shipped[:3000]]), shipped)

@@ -245,6 +245,15 @@ def _gone(pids: set[int], patience: float = 10.0) -> None:
         time.sleep(0.05)
 
 
+def write_study(path: Path, objective: str, strategy: str) -> None:
+    """Write a study file, and beside it the module or the program that it names."""
+    path.with_name("train.py").write_text(TRAIN)
+    search = f'[search]\nstrategy = "{strategy}"\ntrials = {STRATEGIES[strategy]}\n'
+    if strategy == "grid":
+        search += f"[search.points]\n{POINTS[objective]}\n"
+    path.write_text(f'name = "study"\nseed = 5\n{OBJECTIVES[objective]}{search}')
+
+
 def main() -> int:
     """Kill, compare, tell."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").split("\n\n", maxsplit=1)[0])
@@ -256,14 +265,10 @@ def main() -> int:
     rng = random.Random(options.seed)
     wrong = kills = rounds = 0
     with tempfile.TemporaryDirectory() as folder:
-        Path(folder, "train.py").write_text(TRAIN)
         whole: dict[str, Any] = {}
-        for strategy, trials in STRATEGIES.items():
+        for strategy in STRATEGIES:
             study, database = Path(folder, f"{strategy}.toml"), Path(folder, f"{strategy}.db")
-            search = f'[search]\nstrategy = "{strategy}"\ntrials = {trials}\n'
-            if strategy == "grid":
-                search += f"[search.points]\n{POINTS[options.objective]}\n"
-            study.write_text(f'name = "study"\nseed = 5\n{OBJECTIVES[options.objective]}{search}')
+            write_study(study, options.objective, strategy)
             subprocess.run(command(study, database, 2), check=True, capture_output=True)
             whole[strategy] = essence(database)
         while kills < options.kills:

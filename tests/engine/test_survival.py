@@ -19,8 +19,6 @@ import pytest
 from scripts import benchmark
 
 from hpsearch.cli.app import run
-from hpsearch.engine import run_study
-from hpsearch.study_file import load_study_file
 
 pytestmark = pytest.mark.slow
 
@@ -231,17 +229,28 @@ def kills() -> Any:
 
 @pytest.mark.skipif(not Path("/proc/self/stat").exists(), reason="looks for processes in /proc")
 @pytest.mark.parametrize(
-    ("strategy", "count"), [("coarse-to-fine", 6), ("guided", 3), ("random", 2), ("grid", 2)]
+    ("objective", "strategy", "count"),
+    [
+        ("network", "coarse-to-fine", 6),
+        ("network", "guided", 3),
+        ("network", "random", 2),
+        ("network", "grid", 2),
+        ("estimator", "coarse-to-fine", 2),
+        ("function", "guided", 4),
+        ("command", "coarse-to-fine", 4),
+    ],
 )
 def test_every_slot_is_trained_exactly_once_whatever_is_killed(
-    kills: Any, tmp_path: Path, strategy: str, count: int
+    kills: Any, tmp_path: Path, objective: str, strategy: str, count: int
 ) -> None:
-    """A short round of what the script does with every strategy."""
+    """A short round of what the script does with every kind of objective and every strategy."""
     study = tmp_path / "study.toml"
-    study.write_text(kills.STRATEGIES[strategy])
-    run_study(load_study_file(study), storage=str(tmp_path / "whole.db"), workers=1)
+    kills.write_study(study, objective, strategy)
+    whole = kills.command(study, tmp_path / "whole.db", 1)
+    subprocess.run(whole, check=True, capture_output=True)
     assert kills.disturbed(study, tmp_path / "s.db", random.Random(4), count) == count
     assert kills.essence(tmp_path / "s.db") == kills.essence(tmp_path / "whole.db")
+    assert not list(tmp_path.glob("*.trials/*/*/twice"))
 
 
 @pytest.mark.skipif(not Path("/proc/self/stat").exists(), reason="looks for processes in /proc")
