@@ -116,7 +116,7 @@ class CoarseToFineSearchCV(BaseSearchCV):  # type: ignore[misc]
         best_score_: the mean that the choice was made by: the winner's in its row, which is
             flattered by the choice, or that of all its rows in the race, which is not.
         best_params_, best_estimator_, refit_time_, n_splits_, scorer_, multimetric_, classes_,
-            n_features_in_, feature_names_in_: as for `RandomizedSearchCV`.
+            ``n_features_in_``, ``feature_names_in_``: as for `RandomizedSearchCV`.
         stages_: what each stage searched, with a reason for every range that it changed.
 
     >>> from scipy.stats import loguniform
