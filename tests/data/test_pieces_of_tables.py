@@ -21,6 +21,8 @@ from hpsearch.data.formats import as_numbers, telling
 from hpsearch.data.tables import read_table, table_pieces
 from hpsearch.errors import DataError
 
+pytestmark = pytest.mark.slow
+
 NUMBERS = ["12", "1,234", "1.234", "3,5", "3.5", "-7", "1e3", "$5", "70 kg", "8 lb", "9 kg", "45%"]
 CELLS = st.lists(st.sampled_from([*NUMBERS, "true", "False", "-", "", "(7)", "12B"]), min_size=1)
 CUTS = st.lists(st.integers(0, 20), max_size=3)

@@ -16,6 +16,8 @@ from hpsearch.storage import load_study, open_storage
 from hpsearch.study_file import StudyFile, parse_study_file
 from hpsearch.wording import first_text
 
+pytestmark = pytest.mark.slow
+
 TEXT = """
 name = "{name}"
 [data]

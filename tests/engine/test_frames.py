@@ -21,6 +21,8 @@ from hpsearch.engine.summary import Summary
 from hpsearch.errors import DataError, UsageError
 from hpsearch.study_file import StudyFile
 
+pytestmark = pytest.mark.slow
+
 SMALL = """
 name = "ducks"
 [data]

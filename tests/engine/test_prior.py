@@ -18,6 +18,8 @@ from hpsearch.space import Float, Space
 from hpsearch.storage import load_study, open_storage, study_names
 from hpsearch.study_file import StudyFile, parse_study_file
 
+pytestmark = pytest.mark.slow
+
 TEXT = """
 name = "{name}"
 seed = {seed}

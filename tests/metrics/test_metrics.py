@@ -19,6 +19,8 @@ from hpsearch.metrics import DEFAULT, OWN, Metric, metric_named
 from hpsearch.metrics.intervals import interval
 from hpsearch.metrics.scorers import Scorer, about, scorer_names
 
+pytestmark = pytest.mark.slow
+
 
 @st.composite
 def classifications(draw: Any, most_classes: int = 4) -> tuple[int, Any, Any, Any]:

@@ -22,6 +22,8 @@ from hpsearch.search.narrowing import narrow
 from hpsearch.search.sampler import CoarseToFineSampler
 from hpsearch.space import Categorical, Condition, Float, Int, Space
 
+pytestmark = pytest.mark.slow
+
 WHETHER = Categorical((True, False))
 CHAIN = Space(
     {

@@ -22,6 +22,8 @@ from hpsearch.search.race import RacedSearch
 from hpsearch.search.sampler import CoarseToFineSampler
 from hpsearch.space import Categorical, Condition, Float, Int, Space
 
+pytestmark = pytest.mark.slow
+
 NAMES = [name for name in STRATEGIES if name not in ("gp", "grid")]
 SIX = Space({"a": Categorical(("u", "v")), "n": Int(1, 3)})
 HUNDRED = Space({"n": Int(1, 100, limits=(1, 100))})

@@ -71,6 +71,8 @@ from hpsearch import Categorical, CoarseToFineSearchCV, Condition, Float, Int, S
 from hpsearch.errors import UnknownNameError, UsageError
 from hpsearch.search_cv.splits import Splits
 
+pytestmark = pytest.mark.slow
+
 X, y = make_classification(n_samples=90, n_features=6, flip_y=0.2, random_state=0)
 C = {"C": loguniform(1e-3, 1e2)}
 
