@@ -93,7 +93,7 @@ def study_toml(
     said = study.model_dump(mode="json", exclude_defaults=True)
     for change in changes:
         said.setdefault(change.section, {}).setdefault(change.key, change.value)
-    for key in ("path", "folder"):
+    for key in ("path", "validation_path", "test_path", "folder"):
         for table in ("data", "objective"):
             if folder is not None and (place := said.get(table, {}).get(key)) is not None:
                 said[table][key] = os.path.relpath(place, folder)

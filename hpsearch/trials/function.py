@@ -135,7 +135,7 @@ def evaluate_job(job: FunctionJob, stop: Stop | None = None) -> Outcome:
             result = function(dict(job.configuration), trial)
     except TrialFailedError:
         raise
-    except (Exception, SystemExit) as error:
+    except BaseException as error:  # Ctrl-C does not come here, and leaving is failing too
         if type(error).__name__ == "TrialPruned":  # Optuna's, whichever version raises it
             return _known_bad(job.asked, trial.reports, time.perf_counter() - start)
         raise TrialFailedError(what_was_raised(error)) from None
@@ -172,8 +172,8 @@ def imported(path: str, beside: str, key: str = "function") -> Callable[..., Any
         UsageError: there is no such module, or nothing of that name in it that can be called.
     """
     module_name, _, name = path.partition(":")
-    if beside and beside not in sys.path:
-        sys.path.insert(0, beside)
+    if beside:
+        _look_first(beside, module_name.partition(".")[0])
     try:
         found: Any = importlib.import_module(module_name)
     except ModuleNotFoundError as error:
@@ -193,6 +193,18 @@ def imported(path: str, beside: str, key: str = "function") -> Callable[..., Any
     if not callable(found):
         raise UsageError(f"there is no {key} {name!r} in {module_name}", key=key)
     return found  # type: ignore[no-any-return]
+
+
+def _look_first(folder: str, name: str) -> None:
+    """Have a module be the one of this folder, if it has one, and not a namesake's of another."""
+    if sys.path[:1] != [folder]:
+        sys.path[:] = [folder, *(place for place in sys.path if place != folder)]
+    loaded = getattr(sys.modules.get(name), "__file__", None)
+    here = [file for file in (Path(folder, f"{name}.py"), Path(folder, name, "__init__.py"))
+            if file.is_file()]  # fmt: skip
+    if loaded is not None and here and Path(loaded).absolute() not in here:
+        for known in [m for m in sys.modules if m == name or m.startswith(f"{name}.")]:
+            del sys.modules[known]
 
 
 @lru_cache(maxsize=1)
@@ -225,7 +237,10 @@ def _known_bad(asked: Asked, reports: Reports, seconds: float) -> Outcome:
 
 def what_was_raised(error: BaseException) -> str:
     """An exception of the user's code in one sentence: what, and where in it."""
-    what = str(error).strip()
+    try:
+        what = str(error).strip()
+    except Exception:  # its own words raise too
+        what = ""
     told = f"{type(error).__name__}: {what}" if what else type(error).__name__
     frames = traceback.extract_tb(error.__traceback__)
     theirs = [frame for frame in frames if Path(frame.filename).parent != Path(__file__).parent]

@@ -16,7 +16,7 @@ from hpsearch.errors import NoWinnerError, RunError, UsageError
 from hpsearch.outcome import Outcome, Place, TrialFailedError
 from hpsearch.storage import load_study, open_storage
 from hpsearch.study_file import StudyFile, load_study_file, parse_study_file
-from hpsearch.trials.function import FUNCTION, FunctionJob, Trial, evaluate_job
+from hpsearch.trials.function import FUNCTION, FunctionJob, Trial, evaluate_job, imported
 from hpsearch.trials.result import Asked
 
 pytestmark = pytest.mark.slow
@@ -201,6 +201,21 @@ class TestOutcome:
         outcome = evaluate_job(job(function, tmp_path))
         assert (outcome.complete, outcome.score, outcome.why_stopped) == (False, -4.0, "pruned")
 
+    def test_whatever_is_raised_is_a_failure_like_another(self, tmp_path: Path) -> None:
+        class Mute(BaseException):
+            def __str__(self) -> str:
+                raise ValueError
+
+        def raises(error: BaseException) -> Callable[..., Any]:
+            def function(*_: Any) -> float:
+                raise error
+
+            return function
+
+        for error in (KeyboardInterrupt(), GeneratorExit(), Mute()):
+            with pytest.raises(TrialFailedError, match=type(error).__name__):
+                evaluate_job(job(raises(error), tmp_path))
+
     def test_leaving_the_interpreter_is_a_failure_like_another(self, tmp_path: Path) -> None:
         with pytest.raises(TrialFailedError, match="SystemExit: 3"):
             evaluate_job(job(lambda *_: sys.exit(3), tmp_path))
@@ -266,6 +281,15 @@ class TestRun:
         path.write_text(text)
         summary = run_study(load_study_file(path), storage=db, workers=2)
         assert summary.states == {"complete": 6}
+
+    def test_modules_of_one_name_are_told_apart_by_their_folders(self, module: Path) -> None:
+        other = module / "other"
+        other.mkdir()
+        (other / "train_here.py").write_text("def objective(configuration, trial):\n    return 7\n")
+        trial = Trial(0, 1, module)
+        for folder, value in ((module, 4.0), (other, 7), (module, 4.0)):
+            function = imported("train_here:objective", str(folder))
+            assert function({"x": 3.0}, trial) == value
 
     @pytest.mark.parametrize(
         ("function", "sentence"),
