@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 from typing import Any
 
@@ -84,7 +85,9 @@ def test_a_run_shows_how_far_it_is_and_how_it_ended(tmp_path: Path) -> None:
     )
     assert prepared == quiet == []
     display, error = interrupted
-    assert "interrupted after 3 of 8 trials" in display.data["text/html"]
+    found = re.search(r"interrupted after (\d) of 8 trials", display.data["text/html"])
+    assert found is not None
+    assert 3 <= int(found[1]) < 8  # another may have ended before the signal was looked at
     assert "&lt;b&gt;s" in display.data["text/html"]
     assert "<b>s" not in display.data["text/html"].replace("<b>&lt;", "")
     assert error.traceback == [
@@ -92,7 +95,7 @@ def test_a_run_shows_how_far_it_is_and_how_it_ended(tmp_path: Path) -> None:
     ]
     [display] = goes_on
     assert "8 trials in" in display.data["text/plain"]
-    assert ", 3 of them before" in display.data["text/plain"]
+    assert f", {found[1]} of them before" in display.data["text/plain"]
     [display] = again
     assert "finished already; nothing was trained" in display.data["text/plain"]
     display, error = diverges
