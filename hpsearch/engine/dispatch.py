@@ -8,7 +8,7 @@ FAIL once three attempts broke. Nothing is told to the outside before it is comm
 from __future__ import annotations
 
 from collections import Counter, defaultdict, deque
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from dataclasses import replace
 
@@ -162,9 +162,9 @@ class Dispatcher:
                 f"{next(e.error for e in events if isinstance(e, TrialDone) and e.error)}"
             )
 
-    def _scores(self) -> list[float]:
+    def _scores(self) -> Iterator[float]:
         """Of all complete trials."""
-        return [r.score for results in self._done.values() for r in results if r.complete]
+        return (r.score for results in self._done.values() for r in results if r.complete)
 
     def _order(self, stage: Stage) -> Sequence[int]:
         """The slots of a stage as they are handed out: a budget is paid in the order of the slots.

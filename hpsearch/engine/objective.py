@@ -14,7 +14,7 @@ functions of slot and data; for others trials are still run exactly once.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol, TypeVar
@@ -68,11 +68,11 @@ class Objective(Protocol):
     def cost(self, slot: Slot) -> float:
         """The predicted price of a slot, in a unit of the objective's own."""
 
-    def worst(self, scores: Sequence[float], own: float) -> float:
+    def worst(self, scores: Iterable[float], own: float) -> float:
         """The score that a trial counts with which was stopped as known bad.
 
         Args:
-            scores: of the study's complete trials so far.
+            scores: of the study's complete trials so far; looked at only where they count.
             own: what the trial itself came to.
         """
 

@@ -116,7 +116,7 @@ def comparison_of(study: Study) -> str | None:
 
 
 DIGEST = "training"
-"""The attribute of a trial that tells its training from any other; see `job_digest`."""
+"""The attribute of a trial that tells its training from any other; see `digest_of`."""
 
 
 def running_trial(stage: Stage, slot: Slot, whole: Space, digest: str) -> FrozenTrial:

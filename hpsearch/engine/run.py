@@ -30,8 +30,9 @@ from hpsearch.engine.prior import keep_prior, read_prior
 from hpsearch.engine.processes import scratch_folder
 from hpsearch.engine.runner import Runner, open_runner
 from hpsearch.engine.summary import Summary, summarize
-from hpsearch.errors import NoWinnerError, RunError, UsageError, shown
+from hpsearch.errors import NoWinnerError, RunError, UsageError
 from hpsearch.objectives import open_objective, worker_modules
+from hpsearch.objectives.given import accepted
 from hpsearch.search.base import Result, Slot, Strategy, Winner
 from hpsearch.search.extension import extend
 from hpsearch.search.first import first_in
@@ -74,7 +75,7 @@ def run_study(
     limit = study.search.trial_seconds
     preload(worker_modules(study))
     with open_runner(storage, workers=workers, executor=executor, trial_seconds=limit) as runner:
-        runner.frame, runner.given = frame, _asked_for(study, objective)
+        runner.frame, runner.given = frame, accepted(study, objective)
         taken = winner_first(runner.store, study, first if isinstance(first, str) else None)
         if taken is not None:
             study = beginning_with(study, taken)
@@ -82,21 +83,6 @@ def run_study(
             left_out = tuple(taken["left_out"])
             on_event(FirstTaken(taken["study"], taken["configuration"], left_out))
         return run_with(runner, study, search, on_event, baselines=baselines, taken=taken)
-
-
-def _asked_for(study: StudyFile, objective: Any) -> Any:
-    """An objective that is given in Python, if the study leaves it to that."""
-    if objective is None:
-        return None
-    section = study.objective
-    named = getattr(section, section.kind, None)
-    if named != "given":
-        what = "its network" if named is None else f"{section.kind} = {shown(named)}"
-        raise UsageError(
-            f"an objective is given, and the study optimizes {what}; leave out one of the two, or "
-            'write [objective] function = "given"'
-        )
-    return objective
 
 
 def _given(study: StudyFile, data: Any, target: str | None) -> tuple[StudyFile, Any]:

@@ -8,6 +8,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from hpsearch.data.account import listed
 from hpsearch.engine.jobs import run_jobs
 from hpsearch.engine.reuse import digest_of
 from hpsearch.errors import UsageError, nearest
@@ -15,7 +16,7 @@ from hpsearch.objectives.given import GIVEN, given_or_none, send
 from hpsearch.objectives.rows import Rows
 from hpsearch.objectives.with_rows import WithRows
 from hpsearch.objectives.without_rows import all_bad, home_of
-from hpsearch.search.base import Configuration, Slot, slot_seed
+from hpsearch.search.base import Configuration, Slot, last_seed
 from hpsearch.training.fitted import Fitted
 from hpsearch.training.model import Model
 from hpsearch.trials.estimator import (
@@ -128,7 +129,7 @@ class EstimatorObjective(WithRows):
         self, run: Run, chosen: Sequence[tuple[Configuration, int]], what: str
     ) -> list[tuple[LastFit, int]]:
         """Fit estimators to training and validation part together, each once."""
-        seed = slot_seed(self.study.seed, 2**31, 0)  # no stage has this index
+        seed = last_seed(self.study.seed)
         jobs = [self._job(configuration, seed, length) for configuration, length in chosen]
         fits = run_jobs(run.jobs(last_job, longer=self.rows.last_takes), jobs, what)
         return [(fit, 1) for fit in fits]
@@ -234,7 +235,7 @@ def _check_parameters(study: StudyFile, estimator: Any) -> None:
             close = nearest(parameter, known)
             hint = f"did you mean {close!r}? " if close else ""
             raise UsageError(
-                f"{name} has no parameter {parameter!r}; {hint}It has {_listed(known)}",
+                f"{name} has no parameter {parameter!r}; {hint}It has {listed(sorted(known), 20)}",
                 key=parameter,
             )
     if resource in asked:
@@ -259,9 +260,3 @@ def _takes_any(estimator: Any) -> bool:
     """Whether its class takes parameters that it does not list, as LightGBM's do."""
     parameters = inspect.signature(type(estimator).__init__).parameters.values()
     return any(parameter.kind is inspect.Parameter.VAR_KEYWORD for parameter in parameters)
-
-
-def _listed(known: Mapping[str, Any]) -> str:
-    names = sorted(known)
-    shown = ", ".join(names[:20])
-    return f"{shown} and {len(names) - 20} more" if len(names) > 20 else shown

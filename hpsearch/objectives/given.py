@@ -5,17 +5,36 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from hpsearch.errors import UsageError
+from hpsearch.errors import UsageError, shown
 from hpsearch.trials.function import FUNCTION
 
 if TYPE_CHECKING:
     from hpsearch.engine.runner import Runner
     from hpsearch.study_file import StudyFile
 
-__all__ = ["GIVEN", "given_or_none", "send"]
+__all__ = ["GIVEN", "accepted", "given_or_none", "send"]
 
 GIVEN = "given"
 """What a study file says of a function or an estimator that is given in Python."""
+
+
+def accepted(study: StudyFile, given: Any) -> Any:
+    """What is given in Python, where the study leaves it to that.
+
+    Raises:
+        UsageError: the study has one of its own.
+    """
+    if given is None:
+        return None
+    kind = study.objective.kind
+    named = getattr(study.objective, kind, None)
+    if named != GIVEN:
+        what = "its network" if named is None else f"{kind} = {shown(named)}"
+        raise UsageError(
+            f"an objective is given, and the study optimizes {what}; leave out one of the two, or "
+            'write [objective] function = "given"'
+        )
+    return given
 
 
 def given_or_none(runner: Runner, study: StudyFile) -> Any:

@@ -9,7 +9,7 @@ from hpsearch.engine.jobs import ATTEMPTS, run_jobs
 from hpsearch.engine.objective import Run
 from hpsearch.metrics.labels import POSITIVE
 from hpsearch.objectives.rows import Rows
-from hpsearch.search.base import Configuration, slot_seed
+from hpsearch.search.base import Configuration, last_seed
 from hpsearch.training.fitted import Fitted
 from hpsearch.training.jobs import Refit, RefitJob, refit_job
 from hpsearch.training.model import Member, Model
@@ -42,8 +42,7 @@ def refit_all(
     for attempt in range(ATTEMPTS):
         # Again with another seed if it diverges: the training loss tells, not the test part.
         left = [k for k in range(len(chosen)) if k not in done or done[k][0].diverged]
-        # The same rule as for every slot; no stage has this index.
-        seed = slot_seed(study.seed, 2**31, attempt)
+        seed = last_seed(study.seed, attempt)
         jobs = []
         for k in left:
             configuration, epochs = chosen[k]

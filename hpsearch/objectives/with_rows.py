@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
@@ -104,7 +104,7 @@ class WithRows:
         """
         raise NotImplementedError
 
-    def worst(self, scores: Sequence[float], own: float) -> float:
+    def worst(self, scores: Iterable[float], own: float) -> float:
         """Its own: a training that diverges counts like the best constant predictor already."""
         del scores
         return own

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -14,7 +14,7 @@ from hpsearch.engine.reuse import digest_of
 from hpsearch.file_names import file_name
 from hpsearch.metrics import Measure
 from hpsearch.outcome import Outcome, Place
-from hpsearch.search.base import Result, Slot, Winner, slot_seed
+from hpsearch.search.base import AFTER, Result, Slot, Winner, last_seed
 from hpsearch.storage import storage_url
 from hpsearch.trials.result import Asked
 
@@ -36,7 +36,8 @@ def trials_folder(storage: str) -> Path:
     >>> trials_folder("studies/mine.db").name
     'mine.trials'
     """
-    database = storage_url(storage).database if "sqlite" in str(storage_url(storage)) else None
+    url = storage_url(storage)
+    database = url.database if url.get_backend_name() == "sqlite" else None
     path = Path(database) if database and database != ":memory:" else Path("hpsearch")
     return path.absolute().with_suffix(".trials")
 
@@ -96,9 +97,9 @@ class WithoutRows:
         """What of the resource it takes."""
         return float(slot.epochs)
 
-    def worst(self, scores: Sequence[float], own: float) -> float:
+    def worst(self, scores: Iterable[float], own: float) -> float:
         """The worst that was seen, of the study or of the trial's own reports."""
-        return min([*scores, own] if scores else [own])
+        return min([own, *scores])
 
     def why_no_winner(self, bad: int, failed: int) -> str:
         """All trials gave up."""
@@ -126,8 +127,7 @@ class WithoutRows:
         del results, figures
         if not self.tested:
             return {}
-        seed = slot_seed(self.study.seed, 2**31, 0)  # no stage has this index
-        slot = Slot(2**31, 0, winner.configuration, seed, winner.epochs)
+        slot = Slot(AFTER, 0, winner.configuration, last_seed(self.study.seed), winner.epochs)
         [again] = run_jobs(run.jobs(self.work), [self.job(slot)], "the winner's last trial")
         return {AGAIN: self.measure.of_score(again.score)}
 

@@ -27,6 +27,7 @@ import numpy as np
 from hpsearch.space import Parameter, Space, Value
 
 __all__ = [
+    "AFTER",
     "RACE",
     "Chosen",
     "Configuration",
@@ -45,6 +46,7 @@ __all__ = [
     "configuration_key",
     "generator",
     "in_order",
+    "last_seed",
     "merit",
     "slot_seed",
     "stages_done",
@@ -344,6 +346,15 @@ def slot_seed(seed: int, stage: int, index: int) -> int:
     True
     """
     return int(np.random.SeedSequence(seed, spawn_key=(stage, index)).generate_state(1)[0])
+
+
+AFTER = 2**31
+"""The index of no stage: of what is trained once the search is over."""
+
+
+def last_seed(seed: int, attempt: int = 0) -> int:
+    """The seed of a training after the search, by the same rule as for every slot."""
+    return slot_seed(seed, AFTER, attempt)
 
 
 def in_order(results: Iterable[Result]) -> list[Result]:

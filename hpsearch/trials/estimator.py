@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from hpsearch.data import DataHandle, Preprocessor
-from hpsearch.errors import DataError, HpsearchError, UsageError, shown
+from hpsearch.errors import HpsearchError, UsageError, shown
 from hpsearch.metrics import POSITIVE, Metric, Task, metric_named
 from hpsearch.outcome import Outcome, TrialFailedError, here
 from hpsearch.training.fitted import answers_of, frame_of, kept_estimator, tells_probabilities
@@ -305,7 +305,7 @@ def _answers(job: EstimatorJob, model: Any, X: Any, metrics: list[Metric]) -> np
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
             answers = answers_of(model, X, job.data.n_classes)
-    except (HpsearchError, DataError):
+    except HpsearchError:
         raise
     except Exception as error:
         raise TrialFailedError(what_was_raised(error)) from None

@@ -126,7 +126,7 @@ def evaluate_job(job: FunctionJob, stop: Stop | None = None) -> Outcome:
     function: Evaluate = (
         given_in_python(job.data.folder, job.data.fingerprint)
         if not job.path
-        else imported(job.path, job.beside)
+        else _named(job.path, job.beside)
     )
     trial = Trial(job.seed, job.resource, Path(job.folder), stop or (lambda: False))
     start = time.perf_counter()
@@ -208,6 +208,12 @@ def _look_first(folder: str, name: str) -> None:
 
 
 @lru_cache(maxsize=1)
+def _named(path: str, beside: str) -> Evaluate:
+    """The function of a path, looked for once by each worker."""
+    return imported(path, beside)
+
+
+@lru_cache(maxsize=1)
 def given_in_python(folder: str, fingerprint: str) -> Any:
     """What was given in Python, read once by each worker.
 
@@ -222,14 +228,13 @@ def given_in_python(folder: str, fingerprint: str) -> Any:
 
 def _known_bad(asked: Asked, reports: Reports, seconds: float) -> Outcome:
     """A trial that its own function has given up: it counts with the worst that was seen."""
-    steps = sorted(reports.values)
-    curve = tuple(asked.score(reports.values[step]) for step in steps)
+    steps, curve = reports.curve(asked)
     return Outcome(
-        min(curve, default=0.0),
+        min(map(asked.score, reports.values.values()), default=0.0),
         complete=False,
         why_stopped="pruned",
         curve=curve,
-        steps=tuple(steps),
+        steps=steps,
         seconds=seconds,
         worker=here(),
     )

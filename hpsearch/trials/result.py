@@ -66,6 +66,11 @@ class Reports:
         if math.isfinite(number):
             self.values[int(step)] = number  # type: ignore[call-overload]
 
+    def curve(self, asked: Asked) -> tuple[tuple[int, ...], tuple[float, ...]]:
+        """The steps, of very many some, and the scores there."""
+        steps = tuple(_few(sorted(self.values)))
+        return steps, tuple(asked.score(self.values[step]) for step in steps)
+
 
 def outcome_of(result: object, asked: Asked, reports: Reports, seconds: float) -> Outcome:
     """The outcome that a result is.
@@ -85,13 +90,12 @@ def outcome_of(result: object, asked: Asked, reports: Reports, seconds: float) -
         raise TrialFailedError(f"{asked.metric} is {shown(value)}, which is no number")
     if not math.isfinite(number):
         raise TrialFailedError(f"{asked.metric} is {number}, which is not finite")
-    steps = _few(sorted(reports.values))
-    curve = tuple(asked.score(reports.values[step]) for step in steps)
+    steps, curve = reports.curve(asked)
     best = curve.index(max(curve)) if curve else None
     return Outcome(
         asked.score(number),
         curve=curve,
-        steps=tuple(steps),
+        steps=steps,
         best_epoch=0 if best is None else steps[best],
         seconds=seconds,
         worker=here(),
