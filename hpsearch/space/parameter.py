@@ -131,8 +131,9 @@ class Float(_Scaled):
         return (self.from_unit((i + 0.5) / self.count) for i in range(int(self.count)))
 
     def reaching(self, *numbers: float) -> Float:
-        """The parameter with a range that reaches some numbers."""
-        return replace(self, low=min(self.low, *numbers), high=max(self.high, *numbers))
+        """The parameter with a range that reaches some numbers, if there are any."""
+        low, high = min((self.low, *numbers)), max((self.high, *numbers))
+        return replace(self, low=low, high=high)
 
     def bounds(self) -> tuple[float, float]:
         """The two ends of the range on the scale."""
@@ -227,9 +228,9 @@ class Int(_Scaled):
         return self.low + self.step * round((number - self.low) / self.step)
 
     def reaching(self, *numbers: float) -> Int:
-        """The parameter with a range that reaches some whole numbers."""
+        """The parameter with a range that reaches some whole numbers, if there are any."""
         whole = [int(number) for number in numbers]
-        return replace(self, low=min(self.low, *whole), high=max(self.high, *whole))
+        return replace(self, low=min((self.low, *whole)), high=max((self.high, *whole)))
 
     def bounds(self) -> tuple[float, float]:
         """The two ends of the range on the scale, half a step outside the first and the last."""

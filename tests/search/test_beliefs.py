@@ -236,6 +236,21 @@ def test_what_tells_nothing_is_not_believed(results: list[Result]) -> None:
     assert believe(cube(2), results) is None
 
 
+@pytest.mark.parametrize("parameter", [Float(0.0, 1.0), Int(1, 3)])
+def test_a_parameter_that_no_result_has_keeps_its_range(parameter: Parameter) -> None:
+    space = Space(
+        {"solver": Categorical(("sgd", "adam")), "rate": Float(0.0, 1.0), "momentum": parameter},
+        {"momentum": Condition("solver", ("sgd",))},
+    )
+    results = [
+        Result(Slot(0, index, {"solver": "adam", "rate": index / 10}, 0, 1), float(index))
+        for index in range(10)
+    ]
+    beliefs = believe(space, results)
+    assert beliefs is not None
+    assert beliefs.model.space.parameters["momentum"] == parameter
+
+
 def test_a_space_without_parameters_is_not_believed() -> None:
     results = [Result(Slot(0, index, {}, 0, 1), float(index)) for index in range(20)]
     assert believe(Space({}), results) is None
