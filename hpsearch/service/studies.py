@@ -605,7 +605,8 @@ def _told(row: Queued, about: About | None) -> Study:
 
 def _found(about: About) -> Study:
     """A study of this database that was not submitted."""
-    result, state = about.kept.get("result"), cast("State", "stopped")
+    result = about.kept.get("result")
+    state: State = "stopped"
     if about.held:
         state = "running"
     elif isinstance(result, dict):
