@@ -16,6 +16,7 @@ PACKAGE = Path(hpsearch.__file__).parent
 
 LAYERS = [
     ["cli", "study", "notebook", "__main__"],
+    ["service"],
     ["dashboard", "lab"],
     ["report", "export"],
     ["plots"],
