@@ -23,6 +23,7 @@ from hpsearch.writing import in_one_line
 
 __all__ = [
     "DataError",
+    "HeldError",
     "HpsearchError",
     "NoWinnerError",
     "RunError",
@@ -67,6 +68,10 @@ class UsageError(HpsearchError, ValueError):
     def __init__(self, sentence: str, *, key: str | None = None) -> None:
         super().__init__(sentence)
         self.key = key
+
+
+class HeldError(UsageError):
+    """Somebody else runs the study."""
 
 
 class StudyFileError(UsageError):

@@ -177,6 +177,13 @@ class Ask(_Request):
     """Ask for a trial."""
 
     agent: Agent | None = Field(None, description="Absent: a client that does values.")
+    seconds: float | None = Field(
+        None,
+        ge=1.0,
+        le=86_400.0,
+        description="How long the lease is to last without a sign of life; absent: as the server "
+        "has it.",
+    )
 
 
 class Work(_Answer):
@@ -273,6 +280,7 @@ class Told(_Answer):
     trial: str
     value: float | None = Field(None, description="The value that is kept; none of an error.")
     late: bool = Field(False, description="Whether the lease had ended, and it was kept anyway.")
+    why: str = Field("", description="Why the trial failed, where what was told is no result.")
 
 
 class Release(_Request):
