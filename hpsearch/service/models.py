@@ -21,6 +21,7 @@ __all__ = [
     "Extension",
     "Order",
     "Orders",
+    "Rank",
     "Release",
     "Report",
     "Scope",
@@ -60,7 +61,7 @@ Order: TypeAlias = Literal["continue", "stop", "drain"]
 
 
 class _Request(BaseModel):
-    model_config = ConfigDict(extra="forbid")
+    model_config = ConfigDict(extra="forbid", ser_json_inf_nan="constants")
 
 
 class _Answer(BaseModel):
@@ -124,6 +125,13 @@ class Extension(_Request):
     """A larger budget of a study."""
 
     trials: int = Field(ge=1, description="How many trials in all.")
+
+
+class Rank(_Request):
+    """How a study stands among others; what is absent stays as it is."""
+
+    priority: int | None = Field(default=None, ge=-100, le=100)
+    max_parallel: int | None = Field(default=None, ge=1, le=100_000)
 
 
 class Trial(_Answer):
