@@ -9,7 +9,7 @@ import signal
 import threading
 import time
 from collections import deque
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Hashable, Iterator, Sequence
 from concurrent.futures import Future
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
@@ -136,9 +136,16 @@ class _Processes:
         return len(self._workers)
 
     def submit(
-        self, function: Callable[[Any], T], /, job: Any, *, limit: float | None = None
+        self,
+        function: Callable[[Any], T],
+        /,
+        job: Any,
+        *,
+        limit: float | None = None,
+        key: Hashable = None,
     ) -> Future[T]:
         """Run the function in the worker that has the least to do."""
+        del key
         future: Future[T] = Future()
         future.set_running_or_notify_cancel()  # it cannot be taken back
         try:
