@@ -134,6 +134,7 @@ class Trial(_Answer):
     seed: int | None = None
     resource: int | None = None
     also: dict[str, float] = {}
+    best_step: int | None = Field(None, description="The step of its best value.")
     diagnosis: dict[str, str] = Field({}, description="What was wrong with it, and how it shows.")
     hints: dict[str, str] = Field({}, description="What might be better, likewise.")
     motive: dict[str, float] | None = Field(None, description="Why a model chose it, if one did.")
