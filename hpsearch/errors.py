@@ -24,6 +24,7 @@ from hpsearch.writing import in_one_line
 
 __all__ = [
     "DataError",
+    "HeldError",
     "HpsearchError",
     "NoWinnerError",
     "RunError",
@@ -71,8 +72,22 @@ class UsageError(HpsearchError, ValueError):
         self.key = key
 
 
+class HeldError(UsageError):
+    """Somebody else runs the study."""
+
+
 class StudyFileError(UsageError):
-    """A study file could not be understood."""
+    """A study file could not be understood.
+
+    Args:
+        sentence: the message.
+        key: the setting that it is about, with its table.
+        line: the line of the file.
+    """
+
+    def __init__(self, sentence: str, *, key: str | None = None, line: int | None = None) -> None:
+        super().__init__(sentence, key=key)
+        self.line = line
 
 
 class SpaceError(UsageError):
@@ -107,6 +122,13 @@ class UnknownNameError(UsageError):
         more = f" and {len(names) - len(listed)} more" if len(listed) < len(names) else ""
         super().__init__(f"unknown {kind} {shown(name)}{hint} Known: {', '.join(listed)}{more}")
         self.kind, self.name, self.known = kind, name, names
+
+    @classmethod
+    def told(cls, sentence: str) -> UnknownNameError:
+        """One that was told in another process, of which the sentence is all that is known."""
+        error = cls.__new__(cls, sentence)
+        error.kind, error.name, error.known, error.key = "name", "", [], None
+        return error
 
     def __reduce__(self) -> tuple[type[UnknownNameError], tuple[str, object, list[str]]]:
         """Pickle with all three arguments, so that the error survives the way from a worker."""

@@ -14,7 +14,7 @@ from urllib.parse import parse_qs, unquote, urlsplit
 from hpsearch.advice import advise_study
 from hpsearch.engine import run_study, summarize
 from hpsearch.engine.tested import read_seen
-from hpsearch.errors import HpsearchError
+from hpsearch.errors import HpsearchError, UnknownNameError
 from hpsearch.export.to_table import csv_bytes, parquet_bytes
 from hpsearch.report import page_of
 from hpsearch.service.documents import best_document, trial_of
@@ -151,9 +151,8 @@ def served(storage: str, folder: Path) -> Iterator[tuple[str, Fake]]:
                     text = ""
                 self.answer(200, fake.post(at.path, query, text, files))
             except HpsearchError as error:
-                about = {"title": type(error).__name__, "detail": str(error)}
-                known = {k: vars(error)[k] for k in ("kind", "name", "known") if k in vars(error)}
-                self.answer(404 if known else 400, about | known)
+                status = 404 if isinstance(error, UnknownNameError) else 400
+                self.answer(status, {"detail": str(error)})
 
     server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
     server.daemon_threads = True
