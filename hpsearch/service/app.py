@@ -174,7 +174,7 @@ def _studies(app: FastAPI, server: Server) -> None:
         ] = 0,
         limit: Annotated[int, Query(ge=1, le=1000)] = 1000,
     ) -> models.Trials:
-        """Those that may have changed since, by rising number; follow pages while `more` is true."""
+        """Those that may have changed since; follow pages while `more` is true."""
         return shelf.trials(name, since, limit)
 
     @app.post("/v1/studies/{name}/trials", status_code=201, tags=["studies"], summary="Add a trial")

@@ -61,7 +61,7 @@ Order: TypeAlias = Literal["continue", "stop", "drain"]
 
 
 class _Request(BaseModel):
-    model_config = ConfigDict(extra="forbid", ser_json_inf_nan="constants")
+    model_config = ConfigDict(extra="forbid", ser_json_inf_nan="strings")
 
 
 class _Answer(BaseModel):
@@ -148,6 +148,14 @@ class Trial(_Answer):
     seed: int | None = None
     resource: int | None = None
     also: dict[str, float] = {}
+    best_step: int | None = Field(default=None, description="The step of its best value.")
+    diagnosis: dict[str, str] = Field(
+        default={}, description="What was wrong with it, and how it shows."
+    )
+    hints: dict[str, str] = Field(default={}, description="What might be better, likewise.")
+    motive: dict[str, float] | None = Field(
+        default=None, description="Why a model chose it, if one did."
+    )
     reports: list[tuple[int, float]] = Field(default=[], description="Steps and values on the way.")
     holder: str = Field(default="", description="Who has it, or had it.")
     attempts: int = 0

@@ -34,7 +34,7 @@ from hpsearch.service.problems import Problem
 from hpsearch.service.studies import ConflictError, Shelf
 from hpsearch.service.telling import read_row
 from hpsearch.service.tokens import Tokens
-from hpsearch.storage import open_storage
+from hpsearch.storage import load_study, open_storage
 from hpsearch.storage.own_tables import own_tables
 
 if TYPE_CHECKING:
@@ -173,22 +173,29 @@ class Server:
 
     def best(self, name: str) -> dict[str, Any]:
         """What a study came to, in terms of JSON."""
-        from hpsearch.cli.look import winner_document
+        from hpsearch.engine.summary import summarize
+        from hpsearch.engine.tested import read_seen
+        from hpsearch.service.documents import best_document
 
-        return winner_document(self.store, self._begun(name))
+        study = load_study(self.store, self._begun(name))
+        return best_document(summarize(study), read_seen(study))
 
     def advice(self, name: str) -> dict[str, Any]:
         """What to run next, in terms of JSON."""
         from hpsearch.advice import advise_study
 
-        return advise_study(self.store, self._begun(name)).document()
+        document: dict[str, Any] = advise_study(self.store, self._begun(name)).document()
+        return document
 
     def export(self, name: str, to: str) -> tuple[bytes, str]:
         """The trials of a study as a table, and its media type."""
-        from hpsearch.cli.export import table_content
+        from hpsearch.engine.summary import summarize
+        from hpsearch.export.to_table import csv_bytes, parquet_bytes
 
-        kinds = {"csv": "text/csv; charset=utf-8", "parquet": "application/vnd.apache.parquet"}
-        return table_content(self.store, self._begun(name), to), kinds[to]
+        summary = summarize(load_study(self.store, self._begun(name)))
+        if to == "csv":
+            return csv_bytes(summary), "text/csv; charset=utf-8"
+        return parquet_bytes(summary), "application/vnd.apache.parquet"
 
     def report(self, name: str) -> str:
         """The report of a study, one HTML page."""
