@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import math
 import numbers
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence, Set
 from dataclasses import dataclass
 from typing import Any, TypeAlias
 
@@ -129,7 +129,8 @@ def _parameter(name: str, given: Any) -> tuple[Parameter, Decode]:
     if hasattr(given, "ppf"):
         return _of_distribution(given)
     if isinstance(given, Iterable) and not isinstance(given, str | bytes | Mapping):
-        if values := list(given):
+        # A set has another order in every process.
+        if values := sorted(given, key=repr) if isinstance(given, Set) else list(given):
             return _of_values(values)
         raise UsageError(f"the list of {name} is empty; give it a value.", key=name)
     raise UsageError(

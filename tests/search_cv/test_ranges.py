@@ -36,6 +36,7 @@ def value(given: Any, place: float) -> Any:
         ([True, False], Categorical((True, False))),
         ([1, True, 0], Categorical((0, 1, 2))),
         ([None, "a"], Categorical((None, "a"))),
+        ({"b", "a", "d", "c"}, Categorical(("a", "b", "c", "d"))),
         ([1.0, float("nan"), 2.0], Categorical((1.0, "nan", 2.0))),
         ([(1, 2), (3,)], Categorical(("(1, 2)", "(3,)"))),
         ([np.mean, np.median], Categorical(("mean", "median"))),
