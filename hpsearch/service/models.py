@@ -60,7 +60,7 @@ Order: TypeAlias = Literal["continue", "stop", "drain"]
 
 
 class _Request(BaseModel):
-    model_config = ConfigDict(extra="forbid")
+    model_config = ConfigDict(extra="forbid", ser_json_inf_nan="strings")
 
 
 class _Answer(BaseModel):
@@ -134,6 +134,9 @@ class Trial(_Answer):
     seed: int | None = None
     resource: int | None = None
     also: dict[str, float] = {}
+    diagnosis: dict[str, str] = Field({}, description="What was wrong with it, and how it shows.")
+    hints: dict[str, str] = Field({}, description="What might be better, likewise.")
+    motive: dict[str, float] | None = Field(None, description="Why a model chose it, if one did.")
     reports: list[tuple[int, float]] = Field([], description="Steps and values on the way.")
     holder: str = Field("", description="Who has it, or had it.")
     attempts: int = 0

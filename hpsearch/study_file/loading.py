@@ -24,7 +24,14 @@ from hpsearch.study_file.models import (
     StudyFile,
 )
 
-__all__ = ["anchored", "load_study_file", "parse_study_file", "shipped_studies"]
+__all__ = [
+    "anchored",
+    "load_study_file",
+    "parse_study_file",
+    "shipped_studies",
+    "study_path",
+    "study_text",
+]
 
 LONGEST = 1_000_000
 """Bytes of a study file; the longest that anybody writes has a few thousand."""
@@ -42,19 +49,35 @@ def load_study_file(path: str | Path) -> StudyFile:
             message names the file, the line, the key and the fix.
     """
     path = Path(path)
+    return anchored(parse_study_file(study_text(path), origin=str(path)), path.parent)
+
+
+def study_text(path: Path) -> str:
+    """What a study file says, unchecked.
+
+    Raises:
+        StudyFileError: it cannot be read.
+    """
     try:
         with path.open("rb") as file:
             content = file.read(LONGEST + 1)
         if len(content) > LONGEST:
             raise StudyFileError(f"{path} has more than a megabyte; that is no study file")
-        text = content.decode("utf-8")
+        return content.decode("utf-8")
     except UnicodeDecodeError:
         raise StudyFileError(f"{path} is not text in UTF-8; a study file is TOML") from None
     except FileNotFoundError:
         raise StudyFileError(_not_found(path)) from None
     except OSError as error:
         raise StudyFileError(f"cannot read {path}: {error.strerror}") from None
-    return anchored(parse_study_file(text, origin=str(path)), path.parent)
+
+
+def study_path(study: str | Path) -> Path:
+    """The file of a study that is named by its path, or by the name of one that comes along."""
+    path = Path(study)
+    if path.suffix or path.exists():
+        return path
+    return shipped_studies().get(str(study), path)
 
 
 def anchored(study: StudyFile, folder: Path) -> StudyFile:
