@@ -77,7 +77,17 @@ class HeldError(UsageError):
 
 
 class StudyFileError(UsageError):
-    """A study file could not be understood."""
+    """A study file could not be understood.
+
+    Args:
+        sentence: the message.
+        key: the setting that it is about, with its table.
+        line: the line of the file.
+    """
+
+    def __init__(self, sentence: str, *, key: str | None = None, line: int | None = None) -> None:
+        super().__init__(sentence, key=key)
+        self.line = line
 
 
 class SpaceError(UsageError):

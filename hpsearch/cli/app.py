@@ -25,6 +25,7 @@ from hpsearch.cli import (
     predict,
     report,
     search,
+    token,
 )
 from hpsearch.engine.interrupts import end, postponed
 from hpsearch.errors import HpsearchError
@@ -64,6 +65,7 @@ for command in (
     *(report.report, lab.lab, dashboard.dashboard, files.init, files.schema),
 ):
     app.command(command.__name__)(command)
+app.add_typer(token.token, name="token")
 
 
 def run(arguments: list[str]) -> int:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import tomllib
 from collections import Counter
 from collections.abc import Iterator
@@ -120,7 +121,9 @@ def parse_study_file(text: str, *, origin: str = "study file") -> StudyFile:
     try:
         content = tomllib.loads(text)
     except tomllib.TOMLDecodeError as error:
-        raise StudyFileError(f"{origin} is not TOML: {error}") from None
+        at = re.search(r"\(at line ([0-9]+),", str(error))
+        line = int(at[1]) if at else None
+        raise StudyFileError(f"{origin} is not TOML: {error}", line=line) from None
     except RecursionError:
         raise StudyFileError(f"{origin} is nested too deeply to be a study file") from None
     except ValueError:  # Python's own, of a number that it does not read
@@ -131,10 +134,10 @@ def parse_study_file(text: str, *, origin: str = "study file") -> StudyFile:
     try:
         return StudyFile.model_validate(content)
     except ValidationError as error:
-        raise StudyFileError(_explain(error, text, origin)) from None
+        raise _explained(error, text, origin) from None
 
 
-def _explain(error: ValidationError, text: str, origin: str) -> str:
+def _explained(error: ValidationError, text: str, origin: str) -> StudyFileError:
     """The first problem of a rejected file as one sentence with its line."""
     problems = error.errors(include_url=False)
     # An unknown key says more than the required one that is missing because it was misspelt.
@@ -149,7 +152,8 @@ def _explain(error: ValidationError, text: str, origin: str) -> str:
         keys = _place(text, problem["ctx"]["error"].key)
     line = _line_of(text, keys)
     place = f"{origin}, line {line}" if line else origin
-    return f"{place}: {_sentence(problem, dotted, keys)}"
+    sentence = f"{place}: {_sentence(problem, dotted, keys)}"
+    return StudyFileError(sentence, key=".".join(keys) or None, line=line)
 
 
 def _sentence(problem: Any, dotted: str, keys: tuple[str, ...]) -> str:
