@@ -6,6 +6,7 @@ What can be asked for stands in `hpsearch.service.requests`, once; here are two 
 from __future__ import annotations
 
 import asyncio
+import inspect
 import json
 import os
 import random
@@ -42,6 +43,7 @@ __all__ = ["OVER", "AsyncClient", "Client"]
 
 P = ParamSpec("P")
 T = TypeVar("T")
+M = TypeVar("M", bound=Callable[..., Any])
 
 SERVER, TOKEN = "HPSEARCH_SERVER", "HPSEARCH_TOKEN"
 """The environment variables of the server's URL and of the token."""
@@ -63,7 +65,7 @@ def _sync(describe: Callable[P, Request[T]]) -> Callable[Concatenate[Client, P],
     def method(client: Client, /, *arguments: P.args, **named: P.kwargs) -> T:
         return client.send(describe(*arguments, **named))
 
-    return method
+    return _signed(method, describe)
 
 
 def _async(
@@ -75,6 +77,17 @@ def _async(
     async def method(client: AsyncClient, /, *arguments: P.args, **named: P.kwargs) -> T:
         return await client.send(describe(*arguments, **named))
 
+    return _signed(method, describe)
+
+
+def _signed(method: M, describe: Callable[..., Request[Any]]) -> M:
+    """A method with the signature that its users see: with ``self``, and what comes of it."""
+    signature = inspect.signature(describe)
+    returned = str(signature.return_annotation).removeprefix("Request[").removesuffix("]")
+    itself = inspect.Parameter("self", inspect.Parameter.POSITIONAL_OR_KEYWORD)
+    parameters = [itself, *signature.parameters.values()]
+    shown = signature.replace(parameters=parameters, return_annotation=returned)
+    vars(method)["__signature__"] = shown
     return method
 
 
@@ -224,6 +237,7 @@ class Client:
     resume = _sync(requests.resume)
     stop = _sync(requests.stop)
     extend = _sync(requests.extend)
+    rank = _sync(requests.rank)
     delete = _sync(requests.delete)
     add = _sync(requests.add)
     ask = _sync(requests.ask)
@@ -234,6 +248,7 @@ class Client:
     retry = _sync(requests.retry)
     server = _sync(requests.server)
     agents = _sync(requests.agents)
+    drain = _sync(requests.drain)
 
     def send(self, request: Request[T]) -> T:
         """Send a request, again where that may help.
@@ -385,6 +400,7 @@ class AsyncClient:
     resume = _async(requests.resume)
     stop = _async(requests.stop)
     extend = _async(requests.extend)
+    rank = _async(requests.rank)
     delete = _async(requests.delete)
     add = _async(requests.add)
     ask = _async(requests.ask)
@@ -395,6 +411,7 @@ class AsyncClient:
     retry = _async(requests.retry)
     server = _async(requests.server)
     agents = _async(requests.agents)
+    drain = _async(requests.drain)
 
     async def send(self, request: Request[T]) -> T:
         """As `Client.send`."""

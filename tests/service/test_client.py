@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import inspect
 import json
 import subprocess
 import sys
@@ -106,8 +107,10 @@ CALLS: list[tuple[str, tuple[Any, ...], dict[str, Any], str, str, Any]] = [
         *("tell", (WORK,), {"error": "no memory"}, "POST /v1/trials/17:tell"),
         *(f'{{"lease":"{"0" * 32}","error":{{"sentence":"no memory"}}}}', {"trial": "17"}),
     ),
-    ("retry", ("17",), {}, "POST /v1/trials/17:retry", "", TRIAL),
+    ("retry", ("17",), {}, "POST /v1/trials/17:retry", "", STUDY),
     ("trial", ("17",), {}, "GET /v1/trials/17", "", TRIAL),
+    ("rank", ("a",), {"priority": 0}, "POST /v1/studies/a:rank", '{"priority":0}', STUDY),
+    ("drain", ("m:1",), {}, "POST /v1/agents/m%3A1:drain", "", {"name": "m:1"}),
     ("server", (), {}, "GET /v1/server", "", {"hpsearch": "0.1.0"}),
     ("agents", (), {}, "GET /v1/agents", "", [{"name": "one"}]),
 ]  # fmt: skip
@@ -150,6 +153,11 @@ def test_both_clients_have_the_same_words() -> None:
         if not name.startswith("_"):
             assert getattr(hpsearch.AsyncClient, name).__doc__, name
             assert getattr(hpsearch.Client, name).__doc__, name
+
+
+def test_a_word_s_signature_is_its_own() -> None:
+    assert str(inspect.signature(hpsearch.Client.study)) == "(self, name: 'str') -> models.Study"
+    assert list(inspect.signature(hpsearch.Client(URL).extend).parameters) == ["name", "trials"]
 
 
 def test_a_study_file_is_sent_as_it_is(tmp_path: Path) -> None:
