@@ -20,7 +20,7 @@ from hpsearch.engine.events import (
     WinnerNamed,
 )
 from hpsearch.engine.summary import StageSummary, Summary, TrialRow
-from hpsearch.errors import ServerError, UnknownNameError
+from hpsearch.errors import ServerError
 from hpsearch.search.base import Result
 from hpsearch.service import requests
 from hpsearch.service.client import OVER
@@ -124,10 +124,9 @@ class _Tale:
 
     def end(self) -> Summary | None:
         """What the study came to."""
-        try:
-            document = self._client.best(self._name)
-        except UnknownNameError:  # it was stopped before it began
+        if not self.study.trials:  # it was stopped before it began
             return None
+        document = self._client.best(self._name)
         summary = read_summary(document, self._client.trials(self._name))
         self._on_event(Finished(summary))
         return summary
@@ -145,10 +144,9 @@ class _Tale:
 
     def _read(self, new: list[Trial]) -> None:
         """Read the study itself: its data, and the stages that have begun."""
-        try:
-            summary = read_summary(self._client.best(self._name))
-        except UnknownNameError:  # it waits in the queue
+        if not self.study.trials:  # it waits in the queue
             return
+        summary = read_summary(self._client.best(self._name))
         if self._summary is None:
             if summary.learns and "account" not in summary.data:
                 return

@@ -21,7 +21,7 @@ from hpsearch.errors import HpsearchError, ServerError
 from hpsearch.metrics import Measure
 from hpsearch.metrics.curves import Reliability, Residuals
 from hpsearch.search.base import Motive, Move, Slot, StageKind
-from hpsearch.service.models import Trial, TrialState
+from hpsearch.service.models import Study, Trial, TrialState
 from hpsearch.space import Space
 from hpsearch.study_file import StudyFile
 from hpsearch.training.diagnosis import ADVICE, Finding
@@ -30,7 +30,7 @@ from hpsearch.wording import QUANTILES
 if TYPE_CHECKING:
     from hpsearch.space import Parameter
 
-__all__ = ["best_document", "read_advice", "read_seen", "read_summary", "trial_of"]
+__all__ = ["best_document", "not_begun", "read_advice", "read_seen", "read_summary", "trial_of"]
 
 STATES: dict[str, TrialState] = {"fail": "failed"}
 """The states of Optuna's that have another name here."""
@@ -109,6 +109,20 @@ def trial_of(row: TrialRow, identity: str) -> Trial:
         started=None if row.started is None else row.started.isoformat(),
         ended=None if row.completed is None else row.completed.isoformat(),
         seconds=row.seconds,
+    )
+
+
+def not_begun(study: Study) -> Summary:
+    """The summary of a study that has no trials yet, of which the server has no document."""
+    return Summary(
+        study=study.name,
+        strategy=study.strategy or None,
+        data={},
+        stages=(),
+        rows=(),
+        states={},
+        measure=Measure(study.metric, study.direction),
+        learns=study.kind in ("network", "estimator"),
     )
 
 
