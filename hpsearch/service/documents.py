@@ -102,7 +102,6 @@ def trial_of(row: TrialRow, identity: str) -> Trial:
         also=dict(row.also),
         diagnosis=document["diagnosis"],
         hints=document["hints"],
-        motive=document["motive"],
         best_step=row.best_epoch,
         reports=list(row.curve.items()),
         holder=row.worker,
@@ -202,6 +201,7 @@ def _stage(index: int, document: Mapping[str, Any]) -> StageSummary:
             )
             for change in document["changes"]
         ),
+        motives=tuple(motive and Motive(**motive) for motive in document["motives"]),
         note=document["note"],
         done=document["done"],
         best=document["best"],
@@ -226,10 +226,11 @@ def _baseline(document: Mapping[str, Any]) -> Baseline:
 
 def _row(trial: Trial, stages: Mapping[str, StageSummary]) -> TrialRow:
     stage = stages.get(trial.stage)
-    slot = None
+    slot, motive = None, None
     if stage is not None and trial.slot is not None:
         seed, epochs = trial.seed or 0, trial.resource or 0
         slot = Slot(stage.index, trial.slot, trial.configuration, seed, epochs)
+        motive = stage.motives[slot.index] if slot.index < len(stage.motives) else None
     found = ((trial.diagnosis, True), (trial.hints, False))
     return TrialRow(
         number=trial.number,
@@ -247,7 +248,7 @@ def _row(trial: Trial, stages: Mapping[str, StageSummary]) -> TrialRow:
             for name, how in kind.items()
             if name in ADVICE
         ),
-        motive=None if trial.motive is None else Motive(**trial.motive),
+        motive=motive,
         values=() if trial.value is None else (trial.value,),
         best_epoch=trial.best_step,
         worker=trial.holder,
