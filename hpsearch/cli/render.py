@@ -310,7 +310,7 @@ def ensemble_text(ensemble: Ensemble) -> Text:
     text = Text()
     size, kind = len(ensemble.members), "raced" if ensemble.raced else "best"
     text.append("Ensemble  ", style="bold")
-    trees = sum(member.kind != "network" for member in ensemble.members)
+    trees = sum(not member.epochs for member in ensemble.members)
     networks = ensemble.candidates - ensemble.boosting
     beside = " and gradient boosting" if trees else ""
     text.append(f"{size - trees} of {networks} {kind} configurations{beside}, averaged\n")

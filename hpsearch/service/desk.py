@@ -264,6 +264,9 @@ class Waiter(Protocol):
     def give(self, lease: Lease, written: Future[None]) -> None:
         """Here it is."""
 
+    def end(self) -> None:
+        """The study that it asks for has no driver any more."""
+
 
 Settled: TypeAlias = Any
 """What came of a job: its result, or the error that it is to raise."""
@@ -315,6 +318,9 @@ class Desk:
                 self._forget(lease)
             bench.items.clear()
             bench.waiting.clear()
+            for waiter in [one for one in self._waiters if one.study == bench.name]:
+                self._waiters.remove(waiter)
+                waiter.end()
         bench.ledger.close()
 
     def put(

@@ -56,19 +56,30 @@ class _Waiter:
     asked: str | None
     seconds: float | None
     loop: asyncio.AbstractEventLoop
-    given: asyncio.Future[tuple[Lease, Future[None]]] = field(init=False)
+    given: asyncio.Future[tuple[Lease, Future[None]] | None] = field(init=False)
 
     def __post_init__(self) -> None:
         self.given = self.loop.create_future()
+        self._take_back: Callable[[Lease, Future[None]], None] | None = None
 
     def give(self, lease: Lease, written: Future[None]) -> None:
         """Here it is; from any thread."""
+        self.loop.call_soon_threadsafe(self._set, (lease, written))
 
-        def set_result() -> None:
-            if not self.given.done():
-                self.given.set_result((lease, written))
+    def end(self) -> None:
+        """There is nothing to wait for any more."""
+        self.loop.call_soon_threadsafe(self._set, None)
 
-        self.loop.call_soon_threadsafe(set_result)
+    def leave(self, take_back: Callable[[Lease, Future[None]], None]) -> None:
+        """Whoever asked is gone; what is given nevertheless is taken back."""
+        self._take_back = take_back
+        if self.given.done() and (given := self.given.result()) is not None:
+            take_back(*given)
+
+    def _set(self, given: tuple[Lease, Future[None]] | None) -> None:
+        self.given.set_result(given)
+        if given is not None and self._take_back is not None:
+            self._take_back(*given)
 
 
 class _Kept(NamedTuple):
@@ -130,8 +141,11 @@ class Hands:
                     return Asked(why=NOTHING, retry=RETRY)
                 await asyncio.wait({waiter.given}, timeout=wait)
                 if not waiter.given.done() and self._desk.leave(waiter):
-                    return await self._over(study) or Asked(why=NOTHING, retry=0.0)
-            lease, written = await waiter.given
+                    return Asked(why=NOTHING, retry=0.0)
+            given = await asyncio.shield(waiter.given)
+            if given is None:
+                return await self._over(study) or Asked(why=NOTHING, retry=RETRY)
+            lease, written = given
             await _committed(written)
         except sa.exc.IntegrityError:  # the same key came twice at the same time
             assert lease is not None
@@ -139,13 +153,16 @@ class Hands:
             self._desk.take_back(lease)
             return await self._before(asked) or Asked(why=NOTHING, retry=RETRY)
         except BaseException:  # a full disk, or the client is gone
-            if not self._desk.leave(waiter) and waiter.given.done():
-                lease, written = waiter.given.result()
-                if written.done() and written.exception() is None:
-                    lease.bench.ledger.write(_released(lease.lease))
-                self._desk.take_back(lease)
+            if not self._desk.leave(waiter):
+                waiter.leave(self._take_back)
             raise
         return Asked(work=self._work(lease))
+
+    def _take_back(self, lease: Lease, written: Future[None]) -> None:
+        """A lease was given to nobody."""
+        del written  # the ledger keeps the order
+        lease.bench.ledger.write(_released(lease.lease))
+        self._desk.take_back(lease)
 
     async def _before(self, asked: str) -> Asked | None:
         """What an ask with this key was answered; None for a new key."""
