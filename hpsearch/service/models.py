@@ -21,6 +21,7 @@ __all__ = [
     "Extension",
     "Order",
     "Orders",
+    "Rank",
     "Release",
     "Report",
     "Scope",
@@ -60,7 +61,7 @@ Order: TypeAlias = Literal["continue", "stop", "drain"]
 
 
 class _Request(BaseModel):
-    model_config = ConfigDict(extra="forbid")
+    model_config = ConfigDict(extra="forbid", ser_json_inf_nan="strings")
 
 
 class _Answer(BaseModel):
@@ -73,16 +74,18 @@ class Submission(_Request):
     """A study to run, as JSON; TOML is sent as it is, and files beside it as a form."""
 
     study: dict[str, Any] = Field(description="The study file, its tables as objects.")
-    name: str | None = Field(None, description="Instead of the file's name.")
-    seed: int | None = Field(None, ge=0, description="Instead of the file's seed.")
+    name: str | None = Field(default=None, description="Instead of the file's name.")
+    seed: int | None = Field(default=None, ge=0, description="Instead of the file's seed.")
     priority: int = Field(
-        0, ge=-100, le=100, description="Studies of a higher one are served first."
+        default=0, ge=-100, le=100, description="Studies of a higher one are served first."
     )
     max_parallel: int | None = Field(
-        None, ge=1, le=100_000, description="Trials at the same time; absent: any number."
+        default=None, ge=1, le=100_000, description="Trials at the same time; absent: any number."
     )
-    baselines: bool = Field(True, description="Whether simple models are set beside the winner.")
-    first: str | None = Field(None, description="A study whose winner is tried first.")
+    baselines: bool = Field(
+        default=True, description="Whether simple models are set beside the winner."
+    )
+    first: str | None = Field(default=None, description="A study whose winner is tried first.")
 
 
 class Study(_Answer):
@@ -90,22 +93,26 @@ class Study(_Answer):
 
     name: str
     state: State
-    why: str = Field("", description="The reason of the state, in a sentence.")
-    who: str = Field("", description="Who brought it into this state: a token's name, or a server.")
+    why: str = Field(default="", description="The reason of the state, in a sentence.")
+    who: str = Field(
+        default="", description="Who brought it into this state: a token's name, or a server."
+    )
     since: str = Field(description="When it came into this state, ISO 8601 in UTC.")
     submitted: str = ""
-    owner: str = Field("", description="The name of the token that submitted it.")
+    owner: str = Field(default="", description="The name of the token that submitted it.")
     priority: int = 0
     max_parallel: int | None = None
-    kind: str = Field("network", description="network, estimator, function, command or external.")
+    kind: str = Field(
+        default="network", description="network, estimator, function, command or external."
+    )
     strategy: str = ""
     metric: str = ""
     direction: Literal["minimize", "maximize"] = "maximize"
-    trials: dict[str, int] = Field({}, description="How many are in which state.")
-    total: int | None = Field(None, description="How many trials are planned.")
-    best: float | None = Field(None, description="The best value of a complete trial.")
-    seconds: float = Field(0.0, description="How long it has been run.")
-    left: float | None = Field(None, description="Estimated seconds until it is over.")
+    trials: dict[str, int] = Field(default={}, description="How many are in which state.")
+    total: int | None = Field(default=None, description="How many trials are planned.")
+    best: float | None = Field(default=None, description="The best value of a complete trial.")
+    seconds: float = Field(default=0.0, description="How long it has been run.")
+    left: float | None = Field(default=None, description="Estimated seconds until it is over.")
 
 
 class Studies(_Answer):
@@ -120,13 +127,20 @@ class Extension(_Request):
     trials: int = Field(ge=1, description="How many trials in all.")
 
 
+class Rank(_Request):
+    """How a study stands among others; what is absent stays as it is."""
+
+    priority: int | None = Field(default=None, ge=-100, le=100)
+    max_parallel: int | None = Field(default=None, ge=1, le=100_000)
+
+
 class Trial(_Answer):
     """A trial of a study."""
 
     trial: str = Field(description="Its id, in requests.")
     number: int = Field(description="Its number in the study, from 0.")
     state: TrialState
-    why: str = Field("", description="Why it failed, was lost or was stopped.")
+    why: str = Field(default="", description="Why it failed, was lost or was stopped.")
     value: float | None = None
     configuration: Configuration = {}
     stage: str = ""
@@ -134,8 +148,16 @@ class Trial(_Answer):
     seed: int | None = None
     resource: int | None = None
     also: dict[str, float] = {}
-    reports: list[tuple[int, float]] = Field([], description="Steps and values on the way.")
-    holder: str = Field("", description="Who has it, or had it.")
+    best_step: int | None = Field(default=None, description="The step of its best value.")
+    diagnosis: dict[str, str] = Field(
+        default={}, description="What was wrong with it, and how it shows."
+    )
+    hints: dict[str, str] = Field(default={}, description="What might be better, likewise.")
+    motive: dict[str, float] | None = Field(
+        default=None, description="Why a model chose it, if one did."
+    )
+    reports: list[tuple[int, float]] = Field(default=[], description="Steps and values on the way.")
+    holder: str = Field(default="", description="Who has it, or had it.")
     attempts: int = 0
     started: str | None = None
     ended: str | None = None
@@ -147,14 +169,14 @@ class Trials(_Answer):
 
     trials: list[Trial]
     since: int = Field(description="To be sent with the next request, for what changes later.")
-    more: bool = Field(False, description="Whether there are more already.")
+    more: bool = Field(default=False, description="Whether there are more already.")
 
 
 class Added(_Request):
     """A trial from elsewhere: a known-good configuration to be tried, or one with its value."""
 
     configuration: Configuration
-    value: Number | None = Field(None, description="Absent: it is to be tried.")
+    value: Number | None = Field(default=None, description="Absent: it is to be tried.")
     also: dict[str, Number] = {}
 
 
@@ -162,23 +184,26 @@ class Agent(_Request):
     """Who asks for work, and what it can do."""
 
     name: Name = Field(description="Of the machine and process; the same until it ends.")
-    workers: int = Field(1, ge=1, le=10_000, description="How many trials it can do at once.")
+    workers: int = Field(
+        default=1, ge=1, le=10_000, description="How many trials it can do at once."
+    )
     kinds: list[Literal["values", "function", "training"]] = Field(
-        ["values"],
+        default=["values"],
         description="values: it has a program, or is one; function: it imports functions by their "
         "path; training: it trains networks and estimators as hpsearch does.",
     )
     versions: dict[str, str] = Field(
-        {}, description="Of Python and packages; of kind training they must be the server's."
+        default={},
+        description="Of Python and packages; of kind training they must be the server's.",
     )
 
 
 class Ask(_Request):
     """Ask for a trial."""
 
-    agent: Agent | None = Field(None, description="Absent: a client that does values.")
+    agent: Agent | None = Field(default=None, description="Absent: a client that does values.")
     seconds: float | None = Field(
-        None,
+        default=None,
         ge=1.0,
         le=86_400.0,
         description="How long the lease is to last without a sign of life; absent: as the server "
@@ -200,14 +225,16 @@ class Work(_Answer):
     kind: Literal["values", "function", "training"] = "values"
     configuration: Configuration = {}
     seed: int = 0
-    resource: int = Field(1, description="How long to train: epochs, trees, steps.")
-    metric: str = Field("value", description="The key of the result that decides.")
+    resource: int = Field(default=1, description="How long to train: epochs, trees, steps.")
+    metric: str = Field(default="value", description="The key of the result that decides.")
     direction: Literal["minimize", "maximize"] = "maximize"
-    also: list[str] = Field([], description="Other keys of the result.")
-    limit: float | None = Field(None, description="Seconds after which the trial is given up.")
-    function: str | None = Field(None, description="Of kind function: MODULE:NAME.")
+    also: list[str] = Field(default=[], description="Other keys of the result.")
+    limit: float | None = Field(
+        default=None, description="Seconds after which the trial is given up."
+    )
+    function: str | None = Field(default=None, description="Of kind function: MODULE:NAME.")
     training: dict[str, Any] | None = Field(
-        None, description="Of kind training: the job, as `hpsearch.service.wire` writes it."
+        default=None, description="Of kind training: the job, as `hpsearch.service.wire` writes it."
     )
 
 
@@ -215,9 +242,11 @@ class Asked(_Answer):
     """The answer to an ask: work, or why there is none."""
 
     work: Work | None = None
-    order: Order = Field("continue", description="continue: ask again; drain: ask no more.")
-    why: str = Field("", description="Why there is no work.")
-    retry: float = Field(1.0, description="Seconds until the next ask, where there is no work.")
+    order: Order = Field(default="continue", description="continue: ask again; drain: ask no more.")
+    why: str = Field(default="", description="Why there is no work.")
+    retry: float = Field(
+        default=1.0, description="Seconds until the next ask, where there is no work."
+    )
 
 
 class Beat(_Request):
@@ -239,7 +268,7 @@ class Orders(_Answer):
 
     order: Order = "continue"
     why: str = ""
-    interval: float = Field(10.0, description="Seconds until the next heartbeat.")
+    interval: float = Field(default=10.0, description="Seconds until the next heartbeat.")
 
 
 class Error(_Request):
@@ -247,12 +276,12 @@ class Error(_Request):
 
     sentence: Annotated[str, StringConstraints(min_length=1, max_length=20_000)]
     kind: Literal["failed", "broken", "again"] = Field(
-        "failed",
+        default="failed",
         description="failed: another attempt would come to the same; broken: its process died or "
         "took too long, and it has three attempts; again: nobody's fault, try it later.",
     )
     tail: Annotated[str, StringConstraints(max_length=20_000)] = Field(
-        "", description="The last lines of its output."
+        default="", description="The last lines of its output."
     )
 
 
@@ -261,26 +290,36 @@ class Tell(_Request):
 
     lease: Lease
     result: Number | dict[str, Any] | None = Field(
-        None, description="The metric's value, or an object that has it and the others asked for."
+        default=None,
+        description="The metric's value, or an object that has it and the others asked for.",
     )
     reports: list[tuple[int, Number]] = Field(
-        [], max_length=100_000, description="Steps and values on the way, beside those reported."
+        default=[],
+        max_length=100_000,
+        description="Steps and values on the way, beside those reported.",
     )
-    pruned: bool = Field(False, description="Whether the trial gave up as known bad.")
+    pruned: bool = Field(default=False, description="Whether the trial gave up as known bad.")
     outcome: dict[str, Any] | None = Field(
-        None, description="Of kind training: what came of it, as `hpsearch.service.wire` writes it."
+        default=None,
+        description="Of kind training: what came of it, as `hpsearch.service.wire` writes it.",
     )
     error: Error | None = None
-    seconds: float | None = Field(None, ge=0.0, description="How long it took.")
+    seconds: float | None = Field(default=None, ge=0.0, description="How long it took.")
 
 
 class Told(_Answer):
     """The answer to a tell: it is kept, committed."""
 
     trial: str
-    value: float | None = Field(None, description="The value that is kept; none of an error.")
-    late: bool = Field(False, description="Whether the lease had ended, and it was kept anyway.")
-    why: str = Field("", description="Why the trial failed, where what was told is no result.")
+    value: float | None = Field(
+        default=None, description="The value that is kept; none of an error."
+    )
+    late: bool = Field(
+        default=False, description="Whether the lease had ended, and it was kept anyway."
+    )
+    why: str = Field(
+        default="", description="Why the trial failed, where what was told is no result."
+    )
 
 
 class Release(_Request):
