@@ -67,12 +67,18 @@ def run(
         start_server()  # it imports while this process does
     from hpsearch.cli.progress import watch
     from hpsearch.engine import run_study
-    from hpsearch.engine.events import Event, WinnerNamed
+    from hpsearch.engine.events import Event, FirstTaken, WinnerNamed
+    from hpsearch.engine.first import beginning_with
+
+    begun = file
 
     with watch(file, check=not no_check) as show:
 
         def on_event(event: Event) -> None:
+            nonlocal begun
             show(event)
+            if isinstance(event, FirstTaken):
+                begun = beginning_with(file, {"configuration": event.configuration})
             if isinstance(event, WinnerNamed):  # it is trained once more, and this process waits
                 threading.Thread(target=_import_what_ends_a_run, daemon=True).start()
 
@@ -88,7 +94,7 @@ def run(
     from hpsearch.advice import advise, evidence_of, urgent
     from hpsearch.cli.render import story
 
-    recommendations = urgent(advise(evidence_of(file, summary)))
+    recommendations = urgent(advise(evidence_of(begun, summary)))
     if as_json:
         print_json(summary.document() | {"advice": [r.sentence for r in recommendations]})
     else:
