@@ -17,12 +17,15 @@ WORK = {
     "estimator": "hpsearch.trials.estimator",
     "function": "hpsearch.trials.function",
     "command": "hpsearch.trials.command",
+    "external": "hpsearch.trials.values",
 }
 """What workers import for a job of each kind."""
 
 
 def open_objective(runner: Runner, study: StudyFile, *, tested: bool = False) -> Objective:
     """The objective of a study, of the kind that its file asks for.
+
+    A server runs no code that was submitted: what learns from no rows is done by who asks for it.
 
     Args:
         runner: reads its data.
@@ -32,7 +35,10 @@ def open_objective(runner: Runner, study: StudyFile, *, tested: bool = False) ->
     Raises:
         HpsearchError: its data cannot be used, or there is no such function, program or estimator.
     """
-    module = import_module(f"{__name__}.{study.objective.kind}")
+    kind = study.objective.kind
+    if runner.serves and not study.objective.learns:
+        kind = "external"
+    module = import_module(f"{__name__}.{kind}")
     objective: Objective = module.open_objective(runner, study, tested)
     return objective
 
