@@ -106,7 +106,7 @@ def run(
             baselines=not no_baselines,
             first=first or (),
         )
-    tell_result(file, summary, storage, as_json=as_json)
+    tell_result(begun, summary, storage, as_json=as_json)
 
 
 def tell_result(
@@ -127,7 +127,7 @@ def tell_result(
     from hpsearch.advice import advise, evidence_of, urgent
     from hpsearch.cli.render import story
 
-    recommendations = urgent(advise(evidence_of(begun, summary)))
+    recommendations = urgent(advise(evidence_of(file, summary)))
     if as_json:
         print_json(summary.document() | {"advice": [r.sentence for r in recommendations]})
     else:
