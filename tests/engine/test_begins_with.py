@@ -61,12 +61,12 @@ def test_they_are_the_first_trials_and_the_widening_is_told(here: Here, db: str)
     assert tried[1]["optimizer"] == "adam"
     [change] = summary.stages[0].changes
     assert change.parameter == "width"
-    assert summary.document()["stages"][0]["changes"] == [
-        {
-            "parameter": "width",
-            "reason": "the first configuration 1 has width = 48, so that the range is widened.",
-        }
-    ]
+    [told] = summary.document()["stages"][0]["changes"]
+    assert told["parameter"] == "width"
+    assert told["reason"] == (
+        "the first configuration 1 has width = 48, so that the range is widened."
+    )
+    assert (told["before"]["width"]["high"], told["after"]["width"]["high"]) == (32, 48)
     distribution = load_study(open_storage(db), "s").trials[0].distributions["width"]
     assert distribution.high == 48  # type: ignore[attr-defined]
 
