@@ -6,13 +6,15 @@ from typing import TYPE_CHECKING
 
 from hpsearch.engine import record
 from hpsearch.errors import RunError, UsageError
+from hpsearch.kinds import learns
 from hpsearch.storage import load_model_bytes, storage_errors
 from hpsearch.training.model import Model
 
 if TYPE_CHECKING:
     from optuna import Study
 
-    from hpsearch.storage import WriteBehindStorage
+    from hpsearch.kinds import learns
+from hpsearch.storage import WriteBehindStorage
 
 __all__ = ["kept_model"]
 
@@ -36,7 +38,7 @@ def kept_model(store: WriteBehindStorage, study: Study, ensemble: int | None = N
                 f"the study {study.study_name!r} was not made by hpsearch, which has no network "
                 "of it"
             )
-        if not record.learns(file):
+        if not learns(file.get("objective", {})):
             raise RunError(
                 f"the study {study.study_name!r} trains no model of hpsearch's, so that none can "
                 "be kept; `hpsearch best` prints its configuration"

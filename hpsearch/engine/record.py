@@ -48,7 +48,6 @@ __all__ = [
     "fail_trial",
     "finish_trial",
     "hand_back_trial",
-    "learns",
     "measure_of",
     "read_findings",
     "read_losses",
@@ -73,9 +72,6 @@ TEST = "test"
 
 AGAIN = "again"
 """Of the result of a study without rows, in comparisons: the winner's value with one more seed."""
-
-WITHOUT_ROWS = ("function", "command", "external")
-"""The kinds of objectives that learn from no rows of ours."""
 
 TAIL = "log"
 """The attribute of a trial with the last lines that its program wrote."""
@@ -167,13 +163,9 @@ def measure_of(study: Study) -> Measure:
 def resource_of(study: Study) -> Resource:
     """What the length of a study's trials is counted in; epochs, where nobody says."""
     kept = read_metadata(study, RESOURCE)
-    return Resource("epochs") if kept is None else Resource(**kept)
-
-
-def learns(file: Mapping[str, Any]) -> bool:
-    """Whether a study file, as it is kept, is of something that learns from rows."""
-    section = file.get("objective", {})
-    return not any(section.get(kind) for kind in WITHOUT_ROWS)
+    if kept is None:
+        return Resource("epochs")
+    return Resource(kept["name"], kept["full"], kept["least"])
 
 
 def finish_trial(
