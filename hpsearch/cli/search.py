@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import threading
 from importlib import import_module
-from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -155,16 +154,13 @@ def load_study_argument(study: str, seed: int | None, name: str | None) -> Study
     Raises:
         UsageError: the name, or the file, will not do.
     """
-    from hpsearch.study_file import check_name, load_study_file, shipped_studies
+    from hpsearch.study_file import check_name, load_study_file, study_path
 
     if name is not None:
         try:
             check_name(name)
         except ValueError as error:
             raise UsageError(f"--name {error}") from None
-    path = Path(study)
-    if not path.suffix and not path.exists():
-        path = shipped_studies().get(study, path)
-    file = load_study_file(path)
+    file = load_study_file(study_path(study))
     changed = {key: value for key, value in (("seed", seed), ("name", name)) if value is not None}
     return file.model_copy(update=changed)
