@@ -20,6 +20,7 @@ HEAVY = [
     "mlflow",
     "onnx",
     "tensorboard",
+    "httpx",
 ]
 
 

@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, Any
 from uuid import uuid4
 
 from hpsearch.engine.processes import machine_here, process_identity
-from hpsearch.errors import RunError, UsageError
+from hpsearch.errors import HeldError, RunError
 from hpsearch.storage.own_tables import own_tables
 
 if TYPE_CHECKING:
@@ -49,7 +49,7 @@ class Lease:
         before: how long earlier runs of the study took together, in seconds.
 
     Raises:
-        UsageError: on entering, when another driver is running the study.
+        HeldError: on entering, when another driver is running the study.
     """
 
     before: float
@@ -182,15 +182,15 @@ def refuse_running(engine: sa.Engine, study_id: int, study_name: str) -> None:
     """Make sure that nobody runs a study.
 
     Raises:
-        UsageError: somebody does.
+        HeldError: somebody does.
     """
     who = who_runs(engine, study_id)
     if who is not None:
         raise _held(study_name, who)
 
 
-def _held(study_name: str, who: str) -> UsageError:
-    return UsageError(
+def _held(study_name: str, who: str) -> HeldError:
+    return HeldError(
         f"the study {study_name!r} is being run {who}; wait for it, stop it, or give the study "
         "another name"
     )

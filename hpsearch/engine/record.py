@@ -74,7 +74,7 @@ TEST = "test"
 AGAIN = "again"
 """Of the result of a study without rows, in comparisons: the winner's value with one more seed."""
 
-WITHOUT_ROWS = ("function", "command")
+WITHOUT_ROWS = ("function", "command", "external")
 """The kinds of objectives that learn from no rows of ours."""
 
 TAIL = "log"

@@ -47,7 +47,7 @@ if TYPE_CHECKING:
 
     from hpsearch.storage import WriteBehindStorage
 
-__all__ = ["run_study", "run_with"]
+__all__ = ["run_in", "run_study", "run_with"]
 
 
 def run_study(
@@ -76,13 +76,36 @@ def run_study(
     preload(worker_modules(study))
     with open_runner(storage, workers=workers, executor=executor, trial_seconds=limit) as runner:
         runner.frame, runner.given = frame, accepted(study, objective)
-        taken = winner_first(runner.store, study, first if isinstance(first, str) else None)
-        if taken is not None:
-            study = beginning_with(study, taken)
-            search = plan_search(study)
-            left_out = tuple(taken["left_out"])
-            on_event(FirstTaken(taken["study"], taken["configuration"], left_out))
-        return run_with(runner, study, search, on_event, baselines=baselines, taken=taken)
+        begins = first if isinstance(first, str) else None
+        return run_in(runner, study, search, on_event, baselines=baselines, first=begins)
+
+
+def run_in(
+    runner: Runner,
+    study: StudyFile,
+    search: RacedSearch,
+    on_event: OnEvent = lambda _: None,
+    *,
+    baselines: bool = True,
+    first: str | None = None,
+) -> Summary:
+    """Run one study, which may begin with the winner of another one of the same database.
+
+    Args:
+        runner: has the store and the workers.
+        study: what to run.
+        search: its plan; see `plan_search`.
+        on_event: told of everything that happens.
+        baselines: as for `run_study`.
+        first: the name of the other study.
+    """
+    taken = winner_first(runner.store, study, first)
+    if taken is not None:
+        study = beginning_with(study, taken)
+        search = plan_search(study)
+        left_out = tuple(taken["left_out"])
+        on_event(FirstTaken(taken["study"], taken["configuration"], left_out))
+    return run_with(runner, study, search, on_event, baselines=baselines, taken=taken)
 
 
 def _given(study: StudyFile, data: Any, target: str | None) -> tuple[StudyFile, Any]:

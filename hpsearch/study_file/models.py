@@ -419,7 +419,7 @@ class ResourceSection(_Table):
         return self
 
 
-KINDS_OF_OBJECTIVES = ("estimator", "function", "command")
+KINDS_OF_OBJECTIVES = ("estimator", "function", "command", "external")
 """Those that the file names; without one it is the network."""
 
 KEPT = {
@@ -444,8 +444,8 @@ KEPT = {
 }
 """What every trial has, by the names of its attributes."""
 
-WITH_ROWS = ("network", "estimator")
-"""Those that learn from [data]."""
+WITHOUT_ROWS = ("function", "command", "external")
+"""Those that learn from no [data]."""
 
 
 class ObjectiveSection(_Table):
@@ -466,6 +466,11 @@ class ObjectiveSection(_Table):
         "A program instead: its name and its arguments, in which {NAME} is a parameter's value.",
         example=["python", "train.py", "--lr", "{learning_rate}"],
     )
+    external: Literal[True] | None = _key(
+        None,
+        "Trials are done by whoever asks a server for them: an agent's program, or any client.",
+        example=True,
+    )
     folder: str | None = _key(
         None,
         "Where the function's module, or the program and its files, are; absent: the study file's.",
@@ -473,7 +478,7 @@ class ObjectiveSection(_Table):
     metric: str | None = _key(
         None,
         f"Of {', '.join(OWN)}, or any scorer of scikit-learn; absent: {DEFAULT['classification']}. "
-        "Of a function or a command a key of its result.",
+        "Of a function, a command or an external one a key of its result.",
         example=DEFAULT["classification"],
     )
     direction: Direction | None = _key(
@@ -492,7 +497,7 @@ class ObjectiveSection(_Table):
     frame: bool | None = _key(
         None,
         "Of an estimator: whether it gets the columns as a data frame, as they were read; absent: "
-        "a pipeline does, and another what [data] preprocessing makes of them.",
+        "a pipeline does, and what holds one, and another what [data] preprocessing makes of them.",
         example=True,
     )
     positive: str | None = _key(
@@ -517,11 +522,11 @@ class ObjectiveSection(_Table):
     @property
     def learns(self) -> bool:
         """Whether it learns from rows, which a metric of hpsearch or scikit-learn scores."""
-        return self.kind in WITH_ROWS
+        return self.kind not in WITHOUT_ROWS
 
     @property
     def named_measure(self) -> Measure:
-        """What a function or a command is measured by, as the file says.
+        """What an objective without rows is measured by, as the file says.
 
         Raises:
             UsageError: nobody knows whether more of it is better.
@@ -541,7 +546,7 @@ class ObjectiveSection(_Table):
     @field_validator("metric", "also")
     @classmethod
     def _known(cls, given: str | list[str] | None, info: ValidationInfo) -> str | list[str] | None:
-        learns = all(info.data.get(kind) is None for kind in ("function", "command"))
+        learns = all(info.data.get(kind) is None for kind in WITHOUT_ROWS)
         for name in [given] if isinstance(given, str) else given or ():
             if learns:
                 check_metric(name)
@@ -815,7 +820,7 @@ class StudyFile(_Table):
     objective: ObjectiveSection = ObjectiveSection()
     fixed: dict[str, JsonValue] = _key(
         {},
-        "Of an estimator, a function or a command: parameters that are not searched.",
+        "Of an objective other than the network: parameters that are not searched.",
         example={"early_stopping": False},
     )
     space: dict[str, FreeSetting] = _key(
@@ -914,20 +919,7 @@ class StudyFile(_Table):
                 target is a quantity.
         """
         table = self.training.class_weight
-        if not isinstance(table, dict):
-            return None
-        if not classes:
-            raise UsageError("class_weight is for classes, and the target is a quantity; remove it")
-        labels = [str(label) for label in classes]
-        for label in table:
-            if label not in labels:
-                close = nearest(label, labels)
-                hint = f"; did you mean {close!r}?" if close else ""
-                raise UsageError(f"class_weight names the label {label!r}, of no row{hint}")
-        weights = tuple(table.get(label, 1.0) for label in labels)
-        if not any(weights):
-            raise UsageError("class_weight is 0 for every class; give one of them more")
-        return weights
+        return weights_by_label("class_weight", table, classes) if isinstance(table, dict) else None
 
     def _check_searched(self, number: int, name: str) -> None:
         searched = self.written_space().parameters
@@ -983,6 +975,38 @@ class StudyFile(_Table):
         return self.fixed_settings() | dict(searched)
 
 
+def _a(kind: str) -> str:
+    """A kind of objective in a sentence."""
+    return {"estimator": "an estimator", "external": "an external one"}.get(kind, f"a {kind}")
+
+
+def weights_by_label(
+    name: str, table: Mapping[str, float], classes: Sequence[str | int]
+) -> tuple[float, ...]:
+    """What a table gives each class.
+
+    Args:
+        name: of the table.
+        table: numbers by label.
+        classes: as for `StudyFile.class_weights`.
+
+    Raises:
+        UsageError: likewise.
+    """
+    if not classes:
+        raise UsageError(f"{name} is for classes, and the target is a quantity; remove it")
+    labels = [str(label) for label in classes]
+    for label in table:
+        if label not in labels:
+            close = nearest(label, labels)
+            hint = f"; did you mean {close!r}?" if close else ""
+            raise UsageError(f"{name} names the label {label!r}, of no row{hint}")
+    weights = tuple(table.get(label, 1.0) for label in labels)
+    if not any(weights):
+        raise UsageError(f"{name} is 0 for every class; give one of them more")
+    return weights
+
+
 def _check_tables(study: StudyFile) -> None:
     """Refuse tables that are another kind of objective's.
 
@@ -994,15 +1018,15 @@ def _check_tables(study: StudyFile) -> None:
     if study.objective.learns and "data" not in study.model_fields_set:
         raise UsageError("'data' is missing")
     if not study.objective.learns and "data" in given:
-        raise UsageError(f"[data] is for rows to learn from, and a {kind} has none", key="data")
+        raise UsageError(f"[data] is for rows to learn from, and {_a(kind)} has none", key="data")
     foreign = ("fixed", "space") if kind == "network" else ("model", "training")
     for table in foreign:
         if table in given:
             raise UsageError(
-                f"[{table}] is for an estimator, a function or a command; the settings of the "
-                "network stand in [model] and [training]"
+                f"[{table}] is for objectives other than the network, whose settings stand in "
+                "[model] and [training]"
                 if kind == "network"
-                else f"[{table}] is the network's, and the objective is a {kind}; write its "
+                else f"[{table}] is the network's, and the objective is {_a(kind)}; write its "
                 "parameters into [space] and [fixed]",
                 key=table,
             )
@@ -1011,7 +1035,7 @@ def _check_tables(study: StudyFile) -> None:
             raise UsageError(f"{name} stands in [fixed] and in [space]; keep one of them", key=name)
     if not study.counts_operations and study.search.total_flops is not None:
         raise UsageError(
-            f"total_flops counts the operations of the network, and the objective is a {kind}; "
+            f"total_flops counts the operations of the network, and the objective is {_a(kind)}; "
             "use seconds or trials",
             key="total_flops",
         )

@@ -218,8 +218,10 @@ def test_a_winner_that_learned_nothing_is_called_so_everywhere(
         {
             "name": "constant",
             "does": "always answering 'no'",
+            "short": "always 'no'",
             "validation": beside.validation,
             "test": 0.9375,
+            "difference": None,
             "winner_is": "no better",
         }
     ]

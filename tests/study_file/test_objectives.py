@@ -104,7 +104,7 @@ def test_a_metric_that_is_known_needs_no_direction() -> None:
 def test_the_network_has_tables_of_its_own() -> None:
     data = 'name = "s"\n[data]\nname = "iris"\n'
     for table in ("[space]\nx = 1", "[fixed]\nx = 1"):
-        with pytest.raises(StudyFileError, match="for an estimator, a function or a command"):
+        with pytest.raises(StudyFileError, match="for objectives other than the network"):
             parse_study_file(data + table)
     with pytest.raises(StudyFileError, match="the network trains for epochs; remove it"):
         parse_study_file(data + '[objective]\nresource = { name = "x", full = 3 }')
