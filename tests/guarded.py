@@ -100,6 +100,14 @@ def service() -> FastAPI:
 
         return StreamingResponse(lines(), media_type="text/event-stream")
 
+    @app.get("/v1/long")
+    async def long(who: Who) -> StreamingResponse:
+        async def parts() -> AsyncIterator[bytes]:
+            for _ in range(1000):
+                yield bytes(100_000)
+
+        return StreamingResponse(parts())
+
     @app.get("/v1/report")
     async def report(who: Who) -> HTMLResponse:
         own = {"Content-Security-Policy": REPORT_POLICY, "Cache-Control": "private, max-age=60"}
