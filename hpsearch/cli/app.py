@@ -26,6 +26,7 @@ from hpsearch.cli import (
     report,
     search,
     serve,
+    submit,
     token,
 )
 from hpsearch.engine.interrupts import end, postponed
@@ -61,11 +62,12 @@ def _options(
 
 
 for command in (
-    *(search.run, search.check, baselines.baselines, advise.advise, compare.compare),
+    *(search.run, submit.submit, search.check, baselines.baselines, advise.advise, compare.compare),
     *(look.studies, look.trials, look.best, predict.predict, export.export),
     *(report.report, lab.lab, dashboard.dashboard, serve.serve, files.init, files.schema),
 ):
     app.command(command.__name__)(command)
+app.add_typer(submit.steer, name="study")
 app.add_typer(token.token, name="token")
 
 
