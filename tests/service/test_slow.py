@@ -3,17 +3,14 @@
 from __future__ import annotations
 
 import socket
-import threading
 import time
 from collections.abc import Iterator
 
 import pytest
-import uvicorn
-from guarded import service
+from guarded import running
 
 from hpsearch.service import guard, slow
-from hpsearch.service.guard import Guard
-from hpsearch.service.slow import LIMITS, LONGEST_HEAD, Impatient
+from hpsearch.service.slow import LONGEST_HEAD
 from hpsearch.service.tokens import Tokens, add_token
 from hpsearch.storage import open_storage
 
@@ -44,16 +41,8 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
         (guard, "GRACE", 0.6),
     ):
         patch.setattr(module, name, value)
-    app = Guard(service(), Tokens(storage), "127.0.0.1", needs_token=True)
-    config = uvicorn.Config(app, http=Impatient, log_config=None, lifespan="off", **LIMITS)
-    here = socket.create_server(("127.0.0.1", 0))
-    served = uvicorn.Server(config)
-    thread = threading.Thread(target=served.run, args=([here],), daemon=True)
-    thread.start()
-    yield Served(here.getsockname()[1], token)
-    served.should_exit = True
-    thread.join(PATIENCE)
-    here.close()
+    with running(Tokens(storage)) as port:
+        yield Served(port, token)
     patch.undo()
 
 
