@@ -105,6 +105,15 @@ def service() -> FastAPI:
 
         return StreamingResponse(lines(), media_type="text/event-stream")
 
+    @app.get("/v1/forever")
+    async def forever(request: Request, who: Who) -> StreamingResponse:
+        async def events() -> AsyncIterator[str]:
+            while True:
+                yield "data: beat\n\n"
+                request.app.state.between()
+
+        return StreamingResponse(events())
+
     @app.get("/v1/long")
     async def long(who: Who) -> StreamingResponse:
         async def parts() -> AsyncIterator[bytes]:

@@ -36,6 +36,7 @@ from typing import Annotated, Any, TypeAlias, cast
 import starlette.types as asgi
 from fastapi import Depends, Request
 from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
+from starlette.requests import ClientDisconnect
 from starlette.responses import Response
 
 from hpsearch.dashboard.guard import EVERY_ADDRESS, host_name, in_url, is_local
@@ -44,7 +45,7 @@ from hpsearch.errors import HpsearchError, UsageError
 from hpsearch.service import login
 from hpsearch.service.models import Scope
 from hpsearch.service.problems import Problem, problem_of
-from hpsearch.service.tokens import LOCAL, Asker, Tokens
+from hpsearch.service.tokens import LOCAL, OLD, Asker, Tokens
 
 __all__ = ["JSON_BYTES", "UPLOAD_BYTES", "Guard", "Only", "allowed", "who_asks"]
 
@@ -164,7 +165,7 @@ class Guard:
         self._hosts = _hosts(address, hosts)
         self._is_open = is_local(address) and not (needs_token or hosts or root_path)
         self._upload_bytes = upload_bytes
-        self._failures = Failures(clock)
+        self._clock, self._failures = clock, Failures(clock)
         self._active = 0
 
     async def __call__(self, scope: asgi.Scope, receive: asgi.Receive, send: asgi.Send) -> None:
@@ -176,7 +177,7 @@ class Guard:
             await send({"type": "websocket.close", "code": 1008})
             return
         path = self._set_path(scope)
-        guarded = _with_headers(send)
+        answering = _with_headers(send)
         self._active += 1
         try:
             try:
@@ -186,7 +187,13 @@ class Guard:
             except (Problem, HpsearchError) as error:
                 answer = problem_of(error, Request(scope)).response()
                 await _let_arrive(scope, receive, answer)
-            await (answer or self._app)(scope, receive if answer else body.receive, guarded)
+            if answer is not None:
+                await answer(scope, receive, answering)
+            else:
+                answering = self._while_known(scope, path, headers, answering)
+                await self._app(scope, body.receive, answering)
+        except ClientDisconnect:
+            pass  # nobody reads the rest
         finally:
             self._active -= 1
 
@@ -221,6 +228,29 @@ class Guard:
         scope.setdefault("state", {})["asker"] = asker
         _check_content(path, scope["method"], headers)
         return None
+
+    def _while_known(
+        self, scope: asgi.Scope, path: str, headers: Heads, send: asgi.Send
+    ) -> asgi.Send:
+        """Ends an answer that goes on and on, as of events, soon after its reader's token."""
+        if path in OPEN:
+            return send
+        checked = self._clock()
+
+        async def send_on(message: asgi.Message) -> None:
+            nonlocal checked
+            if message.get("more_body") and self._clock() - checked > OLD:
+                checked = self._clock()
+                try:
+                    known = await self._who(scope, headers)
+                except (Problem, HpsearchError):
+                    known = None
+                if known is None:
+                    await send({"type": "http.response.body", "body": b""})
+                    raise ClientDisconnect
+            await send(message)
+
+        return send_on
 
     def _check_host(self, headers: Heads) -> None:
         if self._hosts is not None and host_name(headers.get("host", "")) not in self._hosts:
@@ -391,6 +421,7 @@ def allowed(scope: Scope, *, route_checks: bool = False) -> Any:
         _check_allowed(asker, scope, study)
         return asker
 
+    check.__dict__["scope"] = scope  # for who looks through all routes
     return check
 
 

@@ -487,6 +487,25 @@ def test_events_pass_as_they_come(storage: WriteBehindStorage) -> None:
     assert len(seen) == 4
 
 
+def test_events_end_soon_after_their_readers_token(
+    served: Serve, storage: WriteBehindStorage, clock: Clock
+) -> None:
+    send, token = served("0.0.0.0"), add_token(storage, "ann", "read")
+    beats = 0
+
+    def between() -> None:
+        nonlocal beats
+        beats += 1
+        clock.seconds += 1
+        if beats == 20:
+            remove_token(storage, "ann")
+
+    service().state.between = between
+    answer = send("GET", "/v1/forever", token)
+    assert answer.status_code == 200
+    assert 20 <= answer.text.count("beat") <= 24
+
+
 def test_there_are_no_websockets(storage: WriteBehindStorage) -> None:
     seen: list[Any] = []
 
