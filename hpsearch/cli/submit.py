@@ -78,7 +78,7 @@ def submit(
             first=first,
         )
         if detach:
-            _tell_detached(client.url, submitted, study, as_json=as_json)
+            _tell_detached(client.url, submitted, as_json=as_json)
         else:
             _follow(client, file, as_json=as_json)
 
@@ -104,15 +104,15 @@ def _follow(client: Client, file: StudyFile, *, as_json: bool) -> None:
         raise RunError(ended.why or f"the study {file.name!r} was {ended.state}")
 
 
-def _tell_detached(url: str, submitted: Study, study: str, *, as_json: bool) -> None:
+def _tell_detached(url: str, submitted: Study, *, as_json: bool) -> None:
     if as_json:
         print_json(submitted.model_dump(mode="json"))
         return
     where = "" if os.environ.get("HPSEARCH_SERVER") == url else f" --server {url}"
     tell(
         in_one_line(
-            f"{submitted.name} is {submitted.state} at {url}; `hpsearch submit {study}"
-            f"{where}` follows it, and `hpsearch best {submitted.name}{where}` shows its winner"
+            f"{submitted.name} is {submitted.state} at {url}; the same command without --detach "
+            f"follows it, and `hpsearch best {submitted.name}{where}` shows its winner"
         )
     )
 

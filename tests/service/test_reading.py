@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from server import serving
+from service.server import serving
 
 from hpsearch.cli.app import run
 from hpsearch.engine import run_study, summarize

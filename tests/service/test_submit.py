@@ -14,7 +14,7 @@ from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
-from server import serving
+from service.server import serving
 
 import hpsearch
 from hpsearch.cli.app import run
@@ -131,7 +131,7 @@ def test_the_name_of_another_is_refused(url: str, capsys: pytest.CaptureFixture[
     Path("s.toml").write_text(EXTERNAL.format(name="twice", trials=9))
     Path("t.toml").write_text(EXTERNAL.format(name="twice", trials=9).replace("-1.0", "-2.0"))
     assert run(["submit", "s.toml", "--detach"]) == 0
-    assert "hpsearch submit s.toml` follows it" in capsys.readouterr().err
+    assert "the same command without --detach follows it" in capsys.readouterr().err
     assert run(["submit", "s.toml", "--detach", "--json"]) == 0
     assert json.loads(capsys.readouterr().out)["name"] == "twice"
     assert run(["submit", "t.toml", "--detach"]) == 1
