@@ -4,8 +4,8 @@
     python benchmarks/service.py asks cycle --seconds 30
     python benchmarks/service.py peers
 
-
-
+asks      200 agents over HTTP, each with one trial after the other, of 0.35 seconds and of none:
+          asks answered a second, how long they take, and the server's processor time.
 cycle     one client of an idle server: ask, report, tell.
 size      an ask, a page of trials, and the study's page, with 1,000 and 100,000 finished trials.
 overhead  the digits study at a server with two local workers, beside ``hpsearch run`` of it.
