@@ -7,12 +7,13 @@ from __future__ import annotations
 
 import datetime
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
 from hpsearch.engine.budget import plan_search
+from hpsearch.engine.metadata import read_metadata
 from hpsearch.engine.record import read_findings
 from hpsearch.errors import HpsearchError, UnknownNameError, UsageError
 from hpsearch.service import queue
@@ -343,7 +344,8 @@ class Shelf:
             about = abouts[0]
             found, after, more = trials_after(connection, about, since, limit)
             leases = self._leases_of(connection, about.study_id, found)
-        told = [self._trial(trial, name, row, leases) for trial in found]
+        also = self._also(name, row)
+        told = [self._trial(trial, name, row, leases, also) for trial in found]
         return Trials(trials=told, since=after, more=more)
 
     def trial(self, trial_id: str) -> tuple[str, Trial]:
@@ -368,7 +370,7 @@ class Shelf:
             ).one()
             row = queue.queued(connection, name)
             leases = {found[0]._trial_id: rows_of(connection, study_id, str(found[0]._trial_id))}
-        return name, self._trial(found[0], name, row, leases)
+        return name, self._trial(found[0], name, row, leases, self._also(name, row))
 
     def add(self, name: str, added: Added, who: str) -> Trial:
         """Take in a trial from elsewhere: finished, or known to be good and to be tried first.
@@ -476,12 +478,20 @@ class Shelf:
             if not trial.state.is_finished()
         }
 
+    def _also(self, name: str, row: Queued | None) -> Sequence[str]:
+        """What a study records beside its metric."""
+        if row is not None:
+            return row.study.objective.also
+        file = read_metadata(load_study(self.store, name), "study file")
+        return [] if file is None else file.get("objective", {}).get("also", [])
+
     def _trial(
         self,
         trial: FrozenTrial,
         name: str,
         row: Queued | None,
         leases: Mapping[int, list[LeaseRow]],
+        also: Sequence[str],
     ) -> Trial:
         known = trial.user_attrs
         found = by_kind(read_findings(known))
@@ -506,9 +516,7 @@ class Shelf:
             ended=_iso(trial.datetime_complete),
             seconds=_real(known.get("seconds")),
         )
-        if row is not None:
-            also = row.study.objective.also
-            told.also = {k: v for k in also if (v := _real(known.get(k))) is not None}
+        told.also = {k: v for k in also if (v := _real(known.get(k))) is not None}
         if not trial.state.is_finished():
             self._add_holder(told, name, row, leases.get(trial._trial_id, []))
         return told
