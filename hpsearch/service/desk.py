@@ -647,7 +647,10 @@ class Desk:
         with self.lock:
             lease = self.leases.get(row.lease)
             item = None if lease is None else lease.item
-            if lease is None or item is None or item.claimed:
+            if lease is None:
+                return
+            lease.is_open = lease.is_open and row.state in ("open", "lost")
+            if item is None or item.claimed:
                 return
             others = any(one.is_open for one in item.leases if one is not lease)
             if row.state == "open":

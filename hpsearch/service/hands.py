@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from concurrent.futures import Future
 from dataclasses import dataclass, field
 from functools import partial
@@ -108,10 +108,19 @@ class Hands:
         store: of the server's own.
         desk: has the jobs.
         interval: seconds between two heartbeats of a holder.
+        elsewhere: where each study is run that is run by others.
     """
 
-    def __init__(self, store: WriteBehindStorage, desk: Desk, *, interval: float) -> None:
+    def __init__(
+        self,
+        store: WriteBehindStorage,
+        desk: Desk,
+        *,
+        interval: float,
+        elsewhere: Callable[[], Mapping[str, str]] = dict,
+    ) -> None:
         self._store, self._desk, self._interval = store, desk, interval
+        self._elsewhere = elsewhere
         self._ledger = Ledger(store)
         self._alone = store.connection.tells_version  # one server has a SQLite file
 
@@ -190,6 +199,13 @@ class Hands:
         """What is said to who asks for a study that has no more work; None where it may have."""
         if study is None or study in self._desk.benches:
             return None
+        where = self._elsewhere().get(study)
+        if where is not None:
+            raise Problem(
+                503,
+                f"the study {study!r} is run by {where}; ask there, or in a moment again",
+                headers={"Retry-After": str(int(RETRY))},
+            )
         row = await self._write(lambda connection: queue.queued(connection, study))
         if row is None:
             raise Problem(404, f"there is no study {study!r} that was submitted here")
