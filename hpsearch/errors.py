@@ -123,6 +123,13 @@ class UnknownNameError(UsageError):
         super().__init__(f"unknown {kind} {shown(name)}{hint} Known: {', '.join(listed)}{more}")
         self.kind, self.name, self.known = kind, name, names
 
+    @classmethod
+    def told(cls, sentence: str) -> UnknownNameError:
+        """One that was told in another process, of which the sentence is all that is known."""
+        error = cls.__new__(cls, sentence)
+        error.kind, error.name, error.known, error.key = "name", "", [], None
+        return error
+
     def __reduce__(self) -> tuple[type[UnknownNameError], tuple[str, object, list[str]]]:
         """Pickle with all three arguments, so that the error survives the way from a worker."""
         return UnknownNameError, (self.kind, self.name, self.known)

@@ -25,6 +25,7 @@ from hpsearch.cli import (
     predict,
     report,
     search,
+    serve,
     token,
 )
 from hpsearch.engine.interrupts import end, postponed
@@ -62,7 +63,7 @@ def _options(
 for command in (
     *(search.run, search.check, baselines.baselines, advise.advise, compare.compare),
     *(look.studies, look.trials, look.best, predict.predict, export.export),
-    *(report.report, lab.lab, dashboard.dashboard, files.init, files.schema),
+    *(report.report, lab.lab, dashboard.dashboard, serve.serve, files.init, files.schema),
 ):
     app.command(command.__name__)(command)
 app.add_typer(token.token, name="token")

@@ -39,6 +39,7 @@ if TYPE_CHECKING:
     from hpsearch.data.account import Account
     from hpsearch.engine.ensemble import Ensemble
     from hpsearch.engine.simple_models import Untested
+    from hpsearch.service.models import Study
 
 __all__ = [
     "account_text",
@@ -302,7 +303,7 @@ def ensemble_text(ensemble: Ensemble) -> Text:
     text = Text()
     size, kind = len(ensemble.members), "raced" if ensemble.raced else "best"
     text.append("Ensemble  ", style="bold")
-    trees = sum(member.kind != "network" for member in ensemble.members)
+    trees = sum(not member.epochs for member in ensemble.members)
     networks = ensemble.candidates - ensemble.boosting
     beside = " and gradient boosting" if trees else ""
     text.append(f"{size - trees} of {networks} {kind} configurations{beside}, averaged\n")
@@ -394,6 +395,7 @@ def next_text(summary: Summary, storage: str, room: int) -> Text:
 def studies_table(
     summaries: Mapping[str, Summary | StorageError],
     together: Mapping[str, Sequence[str]],
+    states: Mapping[str, Study] | None = None,
     *,
     width: int,
 ) -> rich_table.Table:
@@ -402,6 +404,7 @@ def studies_table(
     Args:
         summaries: by the study's name; an error for one that cannot be read.
         together: the names of each comparison's studies.
+        states: what a server does with each, if it is a server's.
         width: of the terminal, in characters. The interval, then the data set and the strategy
             are left out where names would have no room; a name has to be whole to be of use.
     """
@@ -411,6 +414,10 @@ def studies_table(
     ours = [s for s in summaries.values() if isinstance(s, Summary) and s.strategy is not None]
     score = "validation" if all(s.learns for s in ours) else "score"
     headings = ["study", "strategy", "data", "trials", score, "test", "95% interval"]
+    for row in rows if states else ():
+        if (known := states.get(row["study"]) if states else None) is not None:
+            row |= {"state": known.state, "priority": str(known.priority)}
+    headings[1:1] = ["state", "priority"] if states else []
     if any(row.get("metric", ACCURACY.title) not in ("", ACCURACY.title) for row in rows):
         headings.insert(4, "metric")
     if any("constant" in row for row in rows):
@@ -424,7 +431,7 @@ def studies_table(
             headings.remove(spare)
     table = plain_table("Studies")
     for heading in headings:
-        words = heading in ("study", "strategy", "data")
+        words = heading in ("study", "state", "strategy", "data")
         table.add_column(heading, overflow="fold", justify="left" if words else "right")
     for row in rows:
         table.add_row(*(escape(in_one_line(row.get(heading, ""))) for heading in headings))

@@ -20,10 +20,8 @@ from pydantic import ValidationError
 
 from hpsearch.errors import (
     HpsearchError,
-    NoWinnerError,
     RunError,
     ServerError,
-    StorageError,
     StudyFileError,
     UnknownNameError,
     UsageError,
@@ -498,34 +496,32 @@ def _checked(url: str) -> str:
     return url.rstrip("/")
 
 
-NAMED: dict[str, type[HpsearchError]] = {
-    each.__name__: each
-    for each in (NoWinnerError, RunError, StorageError, StudyFileError, UsageError)
-}
-
-
 def _problem(response: httpx.Response, url: str) -> HpsearchError:
-    """The error that an answer is, with the server's own sentence."""
+    """The error that an answer is, with the server's own sentence; see `hpsearch.service.problems`.
+
+    A request that does not fit what is there (409, 410) was right as far as anybody could know.
+    """
     status = response.status_code
     try:
         problem = json.loads(response.content)
-        sentence = str(problem["detail"])
-    except (ValueError, TypeError, KeyError):
+        sentence, key, line = str(problem["detail"]), problem.get("key"), problem.get("line")
+    except (ValueError, TypeError, KeyError, AttributeError):
         return ServerError(
             f"{url} answers {status} {response.reason_phrase} and says no more; is it a server of "
             "hpsearch?",
             status=status,
         )
-    if {"kind", "name", "known"} <= problem.keys() and isinstance(problem["known"], list):
-        return UnknownNameError(problem["kind"], problem["name"], map(str, problem["known"]))
-    known = NAMED.get(str(problem.get("title")))
-    if known is not None and issubclass(known, UsageError):
-        return known(sentence, key=problem.get("key"))
-    if known is not None:
-        return known(sentence)
+    if status == 404:
+        return UnknownNameError.told(sentence)
     if status >= 500 or status == 429:
         return ServerError(sentence, status=status)
-    return UsageError(sentence, key=problem.get("key"))
+    if status in (409, 410):
+        return RunError(sentence)
+    return (
+        UsageError(sentence, key=key)
+        if line is None
+        else StudyFileError(sentence, key=key, line=line)
+    )
 
 
 def _seconds(given: str | None) -> float | None:

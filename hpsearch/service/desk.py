@@ -264,6 +264,9 @@ class Waiter(Protocol):
     def give(self, lease: Lease, written: Future[None]) -> None:
         """Here it is."""
 
+    def end(self) -> None:
+        """The study that it asks for has no driver any more."""
+
 
 Settled: TypeAlias = Any
 """What came of a job: its result, or the error that it is to raise."""
@@ -280,6 +283,7 @@ class Desk:
         lock: guards everything here.
         benches: of the studies that have a driver, by name.
         leases: those of their jobs, by id.
+        asked: the same, by who asked with which idempotency key.
         takers: who has asked, and when last, by name.
         draining: the names of those who are told to ask no more.
         local_workers: how many of the server's own machine.
@@ -290,6 +294,7 @@ class Desk:
         self.lock = threading.RLock()
         self.benches: dict[str, Bench] = {}
         self.leases: dict[str, Lease] = {}
+        self.asked: dict[str, Lease] = {}
         self.takers: dict[str, tuple[Taker, float]] = {}
         self.draining: set[str] = set()
         self.local_workers = 0
@@ -310,9 +315,12 @@ class Desk:
         with self.lock:
             del self.benches[bench.name]
             for lease in [one for one in self.leases.values() if one.bench is bench]:
-                del self.leases[lease.lease]
+                self._forget(lease)
             bench.items.clear()
             bench.waiting.clear()
+            for waiter in [one for one in self._waiters if one.study == bench.name]:
+                self._waiters.remove(waiter)
+                waiter.end()
         bench.ledger.close()
 
     def put(
@@ -380,6 +388,8 @@ class Desk:
                 )
                 item.leases.append(lease)
                 self.leases[lease.lease] = lease
+                if lease.asked is not None:
+                    self.asked[lease.asked] = lease
         return None
 
     def workers_for(self, bench: Bench) -> int:
@@ -465,6 +475,8 @@ class Desk:
         )
         item.leases.append(lease)
         self.leases[lease.lease] = lease
+        if lease.asked is not None:
+            self.asked[lease.asked] = lease
         waiter.give(lease, bench.ledger.write(partial(insert, row=lease.row())))
         return True
 
@@ -503,7 +515,7 @@ class Desk:
         """A job waits for another, and no attempt is counted."""
         with self.lock:
             lease.is_open = False
-            self.leases.pop(lease.lease, None)
+            self._forget(lease)
             item = lease.item
             if item is None or lease not in item.leases:
                 return
@@ -576,9 +588,23 @@ class Desk:
             bench = self.benches.get(bench_name)
             if bench is None or bench.study_id is None:
                 return
+            item = bench.items.get(row.job)
+            if item is not None and not item.claimed:
+                if item in bench.waiting:
+                    bench.waiting.remove(item)
+                self._settle_told(bench, item, row)
+                return
             rows = bench.before.setdefault(row.job, deque())
             bench.before[row.job] = deque([r for r in rows if r.lease != row.lease])
             bench.before[row.job].appendleft(row)
+
+    def _settle_told(self, bench: Bench, item: Item, row: LeaseRow) -> None:
+        del bench.items[item.job_id]
+        for other in item.leases:
+            other.is_open = False
+            other.order, other.why = "stop", "somebody else has done it"
+        self._end(item.leases)
+        _settle(item.future, self._read(item, row))
 
     def expire(self) -> list[Lease]:
         """Part with those who give no sign of life, or take too long.
@@ -633,7 +659,14 @@ class Desk:
         for lease in leases:
             self._ended.append(lease.lease)
         while len(self._ended) > ENDED:
-            self.leases.pop(self._ended.popleft(), None)
+            lease_id = self._ended.popleft()
+            if lease_id in self.leases:
+                self._forget(self.leases[lease_id])
+
+    def _forget(self, lease: Lease) -> None:
+        self.leases.pop(lease.lease, None)
+        if lease.asked is not None:
+            self.asked.pop(lease.asked, None)
 
 
 class DeskPool:

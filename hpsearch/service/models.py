@@ -21,6 +21,7 @@ __all__ = [
     "Extension",
     "Order",
     "Orders",
+    "Rank",
     "Release",
     "Report",
     "Scope",
@@ -126,6 +127,13 @@ class Extension(_Request):
     trials: int = Field(ge=1, description="How many trials in all.")
 
 
+class Rank(_Request):
+    """How a study stands among others; what is absent stays as it is."""
+
+    priority: int | None = Field(default=None, ge=-100, le=100)
+    max_parallel: int | None = Field(default=None, ge=1, le=100_000)
+
+
 class Trial(_Answer):
     """A trial of a study."""
 
@@ -140,6 +148,7 @@ class Trial(_Answer):
     seed: int | None = None
     resource: int | None = None
     also: dict[str, float] = {}
+    best_step: int | None = Field(default=None, description="The step of its best value.")
     diagnosis: dict[str, str] = Field(
         default={}, description="What was wrong with it, and how it shows."
     )

@@ -23,6 +23,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from hpsearch.errors import (
     DataError,
+    HeldError,
     HpsearchError,
     RunError,
     SpaceError,
@@ -133,7 +134,7 @@ def _of_ours(error: HpsearchError) -> Problem:
         case StorageError():
             status, headers = 503, {"Retry-After": str(RETRY)}
             logger.error("%s", without_tokens(str(error)))
-        case RunError():
+        case RunError() | HeldError():
             status = 409
         case UnknownNameError(kind="study" | "trial"):
             status = 404

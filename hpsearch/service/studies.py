@@ -45,17 +45,10 @@ STATES: Mapping[str, TrialState] = {
 }
 
 
-class ConflictError(UsageError):
-    """What is asked for does not fit what is there.
+class ConflictError(HpsearchError):
+    """What is asked for does not fit what is there."""
 
-    Args:
-        sentence: why.
-        value: the value that is kept, where it is about one.
-    """
-
-    def __init__(self, sentence: str, value: float | None = None) -> None:
-        super().__init__(sentence)
-        self.value = value
+    exit_code = 2
 
 
 class Shelf:

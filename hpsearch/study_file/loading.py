@@ -6,7 +6,7 @@ import json
 import re
 import tomllib
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -30,6 +30,7 @@ __all__ = [
     "load_study_file",
     "parse_study_file",
     "shipped_studies",
+    "study_of",
     "study_path",
     "study_text",
 ]
@@ -131,8 +132,22 @@ def parse_study_file(text: str, *, origin: str = "study file") -> StudyFile:
             f"{origin} has a number of thousands of digits, or a date that no calendar has; "
             "correct it"
         ) from None
+    return study_of(content, text=text, origin=origin)
+
+
+def study_of(tables: Mapping[str, Any], *, text: str = "", origin: str = "study file") -> StudyFile:
+    """Check the tables of a study.
+
+    Args:
+        tables: as a study file has them.
+        text: of the file, in which messages find lines.
+        origin: how they call it.
+
+    Raises:
+        StudyFileError: they say something impossible.
+    """
     try:
-        return StudyFile.model_validate(content)
+        return StudyFile.model_validate(tables)
     except ValidationError as error:
         raise _explained(error, text, origin) from None
 

@@ -237,18 +237,16 @@ def test_patience_ends_with_a_sentence(pauses: list[float]) -> None:
 
 PROBLEMS: list[tuple[int, dict[str, Any], type[HpsearchError], str]] = [
     (
-        *(422, {"title": "StudyFileError", "detail": "s.toml, line 3: no", "key": "width"}),
+        *(422, {"detail": "s.toml, line 3: no", "key": "model.width", "line": 3}),
         *(StudyFileError, "s.toml, line 3: no"),
     ),
-    (400, {"title": "UsageError", "detail": "no such header"}, UsageError, "no such header"),
-    (
-        *(404, {"title": "?", "detail": "-", "kind": "study", "name": "x", "known": ["y"]}),
-        *(UnknownNameError, "unknown study 'x'"),
-    ),
-    (409, {"title": "Conflict", "detail": "another has told it", "value": 1.0}, UsageError, "anot"),
-    (500, {"title": "RunError", "detail": "it failed"}, RunError, "it failed"),
-    (500, {"title": "Internal", "detail": "a fault"}, ServerError, "a fault"),
-    (403, {"title": "Forbidden", "detail": "the token may read only"}, UsageError, "read only"),
+    (422, {"detail": "priority is 101", "key": "priority"}, UsageError, "priority is 101"),
+    (400, {"detail": "no such header"}, UsageError, "no such header"),
+    (404, {"detail": "unknown study 'x'. Known: y"}, UnknownNameError, "unknown study 'x'. Known"),
+    (409, {"detail": "another has told it", "value": 1.0}, RunError, "another"),
+    (410, {"detail": "the study was deleted"}, RunError, "deleted"),
+    (500, {"detail": "a fault"}, ServerError, "a fault"),
+    (403, {"detail": "the token may read only"}, UsageError, "read only"),
 ]
 
 

@@ -1,0 +1,77 @@
+"""The server as a process: its socket, its signals, its end."""
+
+from __future__ import annotations
+
+import logging
+import socket
+import sys
+from collections.abc import Callable
+from dataclasses import replace
+
+import uvicorn
+
+from hpsearch.dashboard.guard import in_url
+from hpsearch.errors import UsageError
+from hpsearch.service.app import make_app
+from hpsearch.service.guard import Guard
+from hpsearch.service.server import Server, Settings
+from hpsearch.service.slow import LIMITS, Impatient
+
+__all__ = ["serve"]
+
+SWITCH = 0.001
+"""Seconds after which a thread lets another one go on: requests wait for no driver's thinking."""
+
+
+def serve(settings: Settings, tell: Callable[[str], object]) -> None:
+    """Serve until a signal asks to stop.
+
+    Args:
+        settings: how.
+        tell: a sentence to whoever has started it.
+
+    Raises:
+        UsageError: the address cannot be listened on, or the database is served already.
+        StorageError: the database cannot be opened.
+    """
+    with _listening(settings.host, settings.port) as listener:
+        settings = replace(settings, port=listener.getsockname()[1])
+        server = Server(settings)
+        app = make_app(server, server.running)
+        guard = Guard(
+            app,
+            server.tokens,
+            settings.host,
+            hosts=settings.hosts,
+            root_path=settings.root_path,
+        )
+        place = f"http://{in_url(settings.host)}:{settings.port}{settings.root_path}/"
+        workers = settings.workers
+        lent = f"{workers} worker{'' if workers == 1 else 's'} here" if workers else "agents only"
+        tell(f"{place} serves {server.store.url} ({lent}); Ctrl-C ends it")
+        sys.setswitchinterval(SWITCH)
+        logging.getLogger("hpsearch.service").setLevel(logging.INFO)
+        config = uvicorn.Config(guard, http=Impatient, log_level="warning", **LIMITS)
+        uvicorn.Server(config).run(sockets=[listener])
+
+
+def _listening(host: str, port: int) -> socket.socket:
+    """A socket that listens.
+
+    Raises:
+        UsageError: there is no such address, or the port is taken.
+    """
+    try:
+        [family, kind, protocol, _, address] = socket.getaddrinfo(
+            host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
+        )[0]
+        listener = socket.socket(family, kind, protocol)
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        listener.bind(address)
+        listener.listen(1024)
+    except OSError as error:
+        raise UsageError(
+            f"cannot listen on {in_url(host)}:{port}: {error.strerror}; choose another --port or "
+            "--host"
+        ) from None
+    return listener
