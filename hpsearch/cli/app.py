@@ -27,6 +27,7 @@ from hpsearch.cli import (
     report,
     search,
     serve,
+    submit,
     token,
 )
 from hpsearch.engine.interrupts import end, postponed
@@ -62,7 +63,7 @@ def _options(
 
 
 for command in (
-    *(search.run, search.check, baselines.baselines, advise.advise, compare.compare),
+    *(search.run, submit.submit, search.check, baselines.baselines, advise.advise, compare.compare),
     *(look.studies, look.trials, look.best, predict.predict, export.export),
     *(
         report.report,
@@ -75,6 +76,7 @@ for command in (
     ),
 ):
     app.command(command.__name__)(command)
+app.add_typer(submit.steer, name="study")
 app.add_typer(token.token, name="token")
 
 

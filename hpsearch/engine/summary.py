@@ -154,6 +154,7 @@ class StageSummary(StagePlan):
                 }
                 for change in self.changes
             ],
+            "motives": [motive and motive._asdict() for motive in self.motives],
             "note": self.note,
         }
 

@@ -25,7 +25,9 @@ from hpsearch.outcome import ProcessDiedError
 from hpsearch.service.leases import LeaseRow, Ledger, change, insert, rows_of
 
 if TYPE_CHECKING:
+    from hpsearch.data import DataHandle
     from hpsearch.metrics import Measure
+    from hpsearch.outcome import Place
     from hpsearch.service.models import Order
     from hpsearch.storage import WriteBehindStorage
 
@@ -205,6 +207,7 @@ class Bench:
         waiting: jobs that nobody has.
         items: all of them, by id.
         before: what earlier drivers left of each job, by id, in order.
+        data: where the data of its trainings are, known with the first job.
     """
 
     name: str
@@ -219,6 +222,7 @@ class Bench:
     waiting: deque[Item] = field(default_factory=deque)
     items: dict[str, Item] = field(default_factory=dict)
     before: dict[str, deque[LeaseRow]] = field(default_factory=dict)
+    data: Place | DataHandle | None = None
 
     def __post_init__(self) -> None:
         self.ledger = Ledger(self.store)
@@ -350,6 +354,7 @@ class Desk:
             number, stage = trial.number, str(trial.user_attrs.get("stage", ""))
         item = Item(_job_id(function, job, key), function, job, limit, number, stage)
         item.future.set_running_or_notify_cancel()
+        bench.data = job.data
         with self.lock:
             while item.job_id in bench.items:  # the same job twice
                 item.job_id += "+"
@@ -390,6 +395,16 @@ class Desk:
                 self.leases[lease.lease] = lease
                 if lease.asked is not None:
                     self.asked[lease.asked] = lease
+        return None
+
+    def folder_of(self, fingerprint: str) -> str | None:
+        """Where the data of a running study's trainings are; None if there are none of this name."""
+        with self.lock:
+            for bench in self.benches.values():
+                data = bench.data
+                is_training = bench.kind == "training"
+                if is_training and data is not None and data.fingerprint == fingerprint:
+                    return data.folder
         return None
 
     def workers_for(self, bench: Bench) -> int:

@@ -26,18 +26,18 @@ from __future__ import annotations
 
 import asyncio
 import ipaddress
+import math
 import re
 import time
 from collections import OrderedDict
 from collections.abc import Callable, Collection
 from typing import Annotated, Any, cast
 
+import starlette.types as asgi
 from fastapi import Depends, Request
 from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.responses import Response
-from starlette.types import ASGIApp, Message, Receive, Send
-from starlette.types import Scope as Asked
 
 from hpsearch.dashboard.guard import EVERY_ADDRESS, host_name, in_url, is_local
 from hpsearch.dashboard.guard import LOCAL as LOCAL_HOSTS
@@ -141,7 +141,7 @@ class Guard:
 
     def __init__(
         self,
-        app: ASGIApp,
+        app: asgi.ASGIApp,
         tokens: Tokens,
         address: str,
         *,
@@ -162,7 +162,7 @@ class Guard:
         self._failures = Failures(clock)
         self._active = 0
 
-    async def __call__(self, scope: Asked, receive: Receive, send: Send) -> None:
+    async def __call__(self, scope: asgi.Scope, receive: asgi.Receive, send: asgi.Send) -> None:
         """Answer a request."""
         if scope["type"] == "lifespan":
             await self._app(scope, receive, send)
@@ -175,7 +175,7 @@ class Guard:
         self._active += 1
         try:
             try:
-                answer = await self._refused(scope, path, receive)
+                answer = await self._own(scope, path, receive)
                 body = _Body(receive, self._longest(scope, path))
             except (Problem, HpsearchError) as error:
                 answer = problem_of(error, Request(scope)).response()
@@ -184,7 +184,7 @@ class Guard:
         finally:
             self._active -= 1
 
-    def _set_path(self, scope: Asked) -> str:
+    def _set_path(self, scope: asgi.Scope) -> str:
         """Have the root path in front of the path, once; returns the path without it."""
         path: str = scope["path"]
         if self._root and (path == self._root or path.startswith(f"{self._root}/")):
@@ -193,7 +193,7 @@ class Guard:
         scope.pop("raw_path", None)
         return path
 
-    async def _refused(self, scope: Asked, path: str, receive: Receive) -> Response | None:
+    async def _own(self, scope: asgi.Scope, path: str, receive: asgi.Receive) -> Response | None:
         """The answer of the guard itself; None if the application answers.
 
         Raises:
@@ -222,7 +222,7 @@ class Guard:
                 403, f"this server answers to {names} only; --allow-host gives it another name"
             )
 
-    async def _who(self, scope: Asked, headers: Headers) -> Asker | None:
+    async def _who(self, scope: asgi.Scope, headers: Headers) -> Asker | None:
         """Who asks; None for a browser that has to log in.
 
         Raises:
@@ -245,7 +245,7 @@ class Guard:
         least = "read" if reads else "submit"
         raise Problem(401, sentence.format(scope=least), headers={"WWW-Authenticate": "Bearer"})
 
-    async def _of_token(self, scope: Asked, shown: str) -> Asker:
+    async def _of_token(self, scope: asgi.Scope, shown: str) -> Asker:
         kind, _, token = shown.partition(" ")
         await self._tokens.look()
         asker = self._tokens.who(token.strip()) if kind.lower() == "bearer" else None
@@ -254,10 +254,10 @@ class Guard:
             raise Problem(401, WRONG_TOKEN, headers={"WWW-Authenticate": "Bearer"})
         return asker
 
-    def _count_failure(self, scope: Asked) -> None:
+    def _count_failure(self, scope: asgi.Scope) -> None:
         wait = self._failures.count(_address(scope))
         if wait > 0:
-            seconds = str(int(wait) + 1)
+            seconds = str(math.ceil(wait))
             raise Problem(
                 429,
                 f"too many wrong tokens came from this address; try again in {seconds} seconds",
@@ -265,17 +265,17 @@ class Guard:
             )
 
     async def _log_in_or_out(
-        self, scope: Asked, path: str, headers: Headers, receive: Receive
+        self, scope: asgi.Scope, path: str, headers: Headers, receive: asgi.Receive
     ) -> Response:
         if scope["method"] in ("GET", "HEAD") and path == login.LOGIN:
             target = Request(scope).query_params.get("to", "/")
             return login.form(self._root, target)
         if scope["method"] != "POST":
             raise Problem(405, f"{path} takes POST", headers={"Allow": "POST"})
-        _check_type(headers, (FORM,))
-        body = await _Body(receive, login.LONGEST).whole()
         if path == login.LOGOUT:
             return login.logged_out(scope, self._root)
+        _check_type(headers, (FORM,))
+        body = await _Body(receive, login.LONGEST).whole()
         token, target = login.sent(body)
         await self._tokens.look()
         if self._tokens.who(token) is not None:
@@ -288,7 +288,7 @@ class Guard:
             return again
         return login.form(self._root, target, why=_sentence(WRONG_TOKEN), status=401)
 
-    def _longest(self, scope: Asked, path: str) -> int:
+    def _longest(self, scope: asgi.Scope, path: str) -> int:
         """How long the body of a request may be.
 
         Raises:
@@ -298,8 +298,8 @@ class Guard:
         is_long = _type(headers) == "multipart/form-data" or path.endswith(":tell")
         most = self._upload_bytes if is_long else JSON_BYTES
         length = headers.get("content-length", "0")
-        if not (length.isascii() and length.isdecimal()):
-            raise Problem(400, "Content-Length is no number")
+        if not re.fullmatch("[0-9]{1,18}", length):
+            raise Problem(400, "Content-Length is no number of bytes")
         if int(length) > most:
             raise _too_long(most)
         return most
@@ -315,6 +315,9 @@ class Failures:
     def __init__(self, clock: Callable[[], float]) -> None:
         self._clock = clock
         self._of: OrderedDict[str, tuple[float, float]] = OrderedDict()
+
+    def __len__(self) -> int:
+        return len(self._of)
 
     def count(self, address: str) -> float:
         """Count one more, and tell how many seconds its sender should wait: 0 if there is room."""
@@ -336,10 +339,10 @@ class Only:
         scope: what a token must allow.
     """
 
-    def __init__(self, app: ASGIApp, scope: Scope) -> None:
+    def __init__(self, app: asgi.ASGIApp, scope: Scope) -> None:
         self._app, self._scope = app, scope
 
-    async def __call__(self, scope: Asked, receive: Receive, send: Send) -> None:
+    async def __call__(self, scope: asgi.Scope, receive: asgi.Receive, send: asgi.Send) -> None:
         """Answer a request."""
         asker: Asker = scope["state"]["asker"]
         try:
@@ -406,7 +409,7 @@ def _hosts(address: str, more: Collection[str]) -> frozenset[str] | None:
     return named | {name}
 
 
-def _checked_headers(scope: Asked) -> Headers:
+def _checked_headers(scope: asgi.Scope) -> Headers:
     """The headers of a request, which are of a size, and say one thing once."""
     raw = scope["headers"]
     if len(raw) > MOST_HEADERS or sum(len(k) + len(v) for k, v in raw) > LONGEST_HEADERS:
@@ -465,7 +468,7 @@ def _cookie(headers: Headers, name: str) -> str:
     return next((value.strip() for key, _, value in pairs if key.strip() == name), "")
 
 
-def _is_from_here(scope: Asked, headers: Headers) -> bool:
+def _is_from_here(scope: asgi.Scope, headers: Headers) -> bool:
     """Whether a program of this machine asks, for itself."""
     client = scope.get("client")
     passed_on = {"forwarded", "via", "x-forwarded-for", "x-forwarded-host", "x-real-ip"}
@@ -477,7 +480,7 @@ def _is_from_here(scope: Asked, headers: Headers) -> bool:
     )
 
 
-def _address(scope: Asked) -> str:
+def _address(scope: asgi.Scope) -> str:
     """Whose failures are counted together: an address, or the network that one customer gets."""
     client = scope.get("client")
     ip = _ip(client[0] if client else "")
@@ -510,12 +513,12 @@ class _Body:
         most: bytes that it may have.
     """
 
-    def __init__(self, receive: Receive, most: int) -> None:
+    def __init__(self, receive: asgi.Receive, most: int) -> None:
         self._receive, self._most = receive, most
         self._bytes, self._is_whole = 0, False
         self._begun = time.monotonic()
 
-    async def receive(self) -> Message:
+    async def receive(self) -> asgi.Message:
         """The next part; behind the last one, whatever comes.
 
         Raises:
@@ -545,7 +548,7 @@ class _Body:
         return b"".join(parts)
 
 
-async def _let_arrive(scope: Asked, receive: Receive, answer: Response) -> None:
+async def _let_arrive(scope: asgi.Scope, receive: asgi.Receive, answer: Response) -> None:
     """Take the body of a request that is refused: a client reads no answer while it still sends.
 
     Of one that is too long, or asks before it sends, the connection is closed instead.
@@ -560,8 +563,8 @@ async def _let_arrive(scope: Asked, receive: Receive, answer: Response) -> None:
     answer.headers["Connection"] = "close"
 
 
-def _with_headers(send: Send) -> Send:
-    async def add(message: Message) -> None:
+def _with_headers(send: asgi.Send) -> asgi.Send:
+    async def add(message: asgi.Message) -> None:
         if message["type"] == "http.response.start":
             headers = MutableHeaders(scope=message)
             for name, value in ALWAYS.items():

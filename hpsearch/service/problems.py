@@ -115,7 +115,7 @@ def problem_of(error: Exception, request: Request) -> Problem:
 
 
 def _of_http(error: HTTPException, request: Request, headers: Mapping[str, str]) -> str:
-    path = shown(request.url.path)
+    path = shown(request.scope["path"])
     if error.status_code == 404 and error.detail == "Not Found":
         return f"there is nothing at {path}; /openapi.json lists what there is"
     if error.status_code == 405:
@@ -183,7 +183,7 @@ def _unforeseen(error: Exception, request: Request) -> Problem:
         "fault %s in %s %s\n%s",
         number,
         request.method,
-        without_tokens(in_one_line(request.url.path)),
+        without_tokens(in_one_line(request.scope["path"])),
         without_tokens("".join(traceback.format_exception(error))),
     )
     return Problem(

@@ -24,6 +24,7 @@ from hpsearch.engine.events import Event, TrialDone
 from hpsearch.engine.processes import machine_here, process_identity
 from hpsearch.errors import HpsearchError, UsageError
 from hpsearch.service import queue
+from hpsearch.service.data import etag_of, pack
 from hpsearch.service.desk import Desk
 from hpsearch.service.drivers import Drivers
 from hpsearch.service.events import Events
@@ -321,9 +322,23 @@ class Server:
                     f"server {here[name]}; install the same versions, or results would differ",
                 )
 
-    def data(self, fingerprint: str) -> Response:
-        """The files of a training's data."""
-        raise Problem(404, f"there are no data {fingerprint!r}")
+    def data(self, fingerprint: str, known: str | None) -> Response:
+        """The files of a training's data.
+
+        Args:
+            fingerprint: names them.
+            known: the tag of what the agent has already.
+        """
+        from starlette.responses import Response, StreamingResponse
+
+        folder = self.desk.folder_of(fingerprint)
+        if folder is None:
+            raise Problem(404, f"no study that is running needs the data {fingerprint!r}")
+        tag = etag_of(folder, fingerprint)
+        if known == tag:
+            return Response(status_code=304, headers={"ETag": tag})
+        pieces = pack(folder, fingerprint)
+        return StreamingResponse(pieces, media_type="application/zip", headers={"ETag": tag})
 
     def why_not_ready(self) -> str:
         """Why requests cannot be answered; nothing where they can."""

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
 from hpsearch.engine.budget import plan_search
+from hpsearch.engine.record import read_findings
 from hpsearch.errors import HpsearchError, UnknownNameError, UsageError
 from hpsearch.service import queue
 from hpsearch.service.desk import Desk, Item, reports_in, utc_now
@@ -24,6 +25,7 @@ from hpsearch.service.queue import Queued
 from hpsearch.storage import load_study
 from hpsearch.storage.rows import read_trials
 from hpsearch.study_file import StudyFile
+from hpsearch.training.diagnosis import DIAGNOSIS, HINTS, by_kind
 
 if TYPE_CHECKING:
     import sqlalchemy as sa
@@ -482,6 +484,7 @@ class Shelf:
         leases: Mapping[int, list[LeaseRow]],
     ) -> Trial:
         known = trial.user_attrs
+        found = by_kind(read_findings(known))
         told = Trial(
             trial=str(trial._trial_id),
             number=trial.number,
@@ -493,6 +496,9 @@ class Shelf:
             slot=_whole(known.get("slot")),
             seed=_whole(known.get("seed")),
             resource=_whole(known.get("epochs")),
+            best_step=_whole(known.get("best_epoch")) or None,
+            diagnosis=found.get(DIAGNOSIS, {}),
+            hints=found.get(HINTS, {}),
             reports=sorted(trial.intermediate_values.items()),
             holder=str(known.get("worker", "")),
             attempts=_whole(known.get("attempts")) or 1,

@@ -38,6 +38,7 @@ class Fake:
 
     def study(self, name: str) -> dict[str, Any]:
         about = {"name": name, "state": "finished", "since": "2026-11-28T21:00:00+00:00"}
+        about |= {"trials": {"complete": 1}}
         return about | self.states.get(name, {})
 
     def get(self, path: str, query: dict[str, str]) -> Any:

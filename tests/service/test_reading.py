@@ -29,7 +29,7 @@ width = { low = 4, high = 16 }
 epochs = 8
 [search]
 trials = 12
-strategy = "coarse-to-fine"
+strategy = "guided"
 """
 
 PROGRAM = """
@@ -93,9 +93,7 @@ def test_a_summary_comes_back_as_it_went(folder: Path, name: str) -> None:
     assert json.loads(json_text(best_document(back, seen_of(document)))) == document
     assert [row.document() for row in back.rows] == [row.document() for row in summary.rows]
     assert [row.best_epoch for row in back.rows] == [row.best_epoch for row in summary.rows]
-    assert back.stages == tuple(
-        type(stage)(**vars(stage) | {"motives": ()}) for stage in summary.stages
-    )
+    assert back.stages == summary.stages
     assert back.baselines == summary.baselines
     assert back.measure == summary.measure
 
