@@ -44,7 +44,7 @@ def agent(
             metavar="N",
             help="Trials at once; by default one for each processor core.",
         ),
-    ] = None,  # fmt: skip
+    ] = None,
     token_file: Annotated[
         Path | None,
         typer.Option("--token-file", metavar="FILE", help=f"Has the token; else {TOKEN} has it."),
@@ -59,7 +59,7 @@ def agent(
             metavar="FOLDER",
             help="For data, trials, and results not told yet; by default ~/.cache/hpsearch.",
         ),
-    ] = None,  # fmt: skip
+    ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print events as lines of JSON.")] = False,
 ) -> None:
     """Lend this machine to a server: do its trials until Ctrl-C, which lets those that run finish.

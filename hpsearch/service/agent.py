@@ -212,7 +212,8 @@ class Agent:
                     "draining", asked.why or "the server is to be asked no more", running=running
                 )
                 self._draining.set()
-        elif asked.why != self._waits:
+            return
+        if asked.why != self._waits:
             self._waits = asked.why
             self._say("waiting", asked.why)
         await self._unless_draining(asyncio.sleep(asked.retry * random.uniform(1.0, 1.3)))
@@ -259,11 +260,10 @@ class Agent:
 
     async def _trial(self, work: Work) -> None:
         """One trial, from its lease to what is told of it."""
-        title = f"{work.study} {'job' if work.number is None else work.number}"
-        self._lease_seconds, began = work.seconds, time.monotonic()
-        self._say(
-            "began", f"{title} began{_told(work)}", configuration=work.configuration, **_of(work)
-        )
+        title, began = _title(work), time.monotonic()
+        self._lease_seconds = work.seconds
+        sentence = f"{title} began{_values(work)}"
+        self._say("began", sentence, configuration=work.configuration, **_of(work))
         trial = _Trial(work, self._link, self._obey, self._give_up)
         try:
             done = await trial.done(self._labour)
@@ -495,16 +495,21 @@ def _of(work: Work) -> dict[str, Any]:
     return {"study": work.study, "trial": work.trial, "number": work.number}
 
 
-def _told(work: Work) -> str:
-    """A configuration, in short."""
-    job = (work.training or {}).get("job")
-    known = job.get("configuration") if isinstance(job, Mapping) else None
-    values = known if isinstance(known, Mapping) else work.configuration
+def _title(work: Work) -> str:
+    """A trial, or another job, for people."""
+    if work.number is not None:
+        return f"{work.study} {work.number}"
+    function = (work.training or {}).get("function", "a job")
+    return f"{work.study} {function!s:.40}"
+
+
+def _values(work: Work) -> str:
+    """A configuration, in short; that of a training is long, and looked at elsewhere."""
     shown = (
         f"{name}={value:.4g}" if isinstance(value, float) else f"{name}={value}"
-        for name, value in values.items()
+        for name, value in work.configuration.items()
     )
-    return ": " + " ".join(shown) if values else ""
+    return ": " + " ".join(shown) if work.configuration else ""
 
 
 async def _cancelled(*tasks: asyncio.Task[Any]) -> None:

@@ -16,7 +16,7 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, replace
 from itertools import count
 from pathlib import Path
-from typing import Any, TypeAlias
+from typing import Any, TypeAlias, TypeVar
 
 from hpsearch.engine.executors.processes import Processes
 from hpsearch.errors import DataError, HpsearchError, RunError, UsageError, shown
@@ -30,6 +30,8 @@ from hpsearch.trials.function import FunctionJob, evaluate_job
 from hpsearch.trials.result import Asked
 
 __all__ = ["ESTIMATORS", "Done", "Labour", "NotHereError", "OnReport"]
+
+T = TypeVar("T")
 
 ESTIMATORS = ("sklearn", "lightgbm", "xgboost", "catboost", "imblearn")
 """Packages whose estimators are made for any server."""
@@ -188,15 +190,8 @@ class Labour:
     ) -> Any:
         if self.pool is None:
             raise NotHereError("this agent runs a program only")
-        future = self.pool.submit(function, job, limit=limit)
-        try:
-            return await asyncio.shield(asyncio.wrap_future(future))
-        except asyncio.CancelledError:
-            while not future.done():
-                self.pool.kill(future)
-                await asyncio.sleep(PATIENCE)
-            future.exception()  # nobody else looks at it
-            raise
+        pool, future = self.pool, self.pool.submit(function, job, limit=limit)
+        return await _ended(future, lambda: pool.kill(future))
 
     @contextmanager
     def _folder(self, work: Work) -> Iterator[Path]:
@@ -249,10 +244,7 @@ def _values(outcome: Outcome, asked: Asked) -> Done:
 
 
 async def _in_thread(job: CommandJob, on_report: OnReport) -> Outcome:
-    """Run a program; who cancels this ends it, and waits until it is gone.
-
-    The thread does not hold this process up at its end: then the program's guard ends it.
-    """
+    """Run a program in a thread that holds nobody up: if this process ends, a guard ends it."""
     over: Future[Outcome] = Future()
     is_unwanted = threading.Event()
 
@@ -263,13 +255,19 @@ async def _in_thread(job: CommandJob, on_report: OnReport) -> Outcome:
             over.set_exception(error)
 
     threading.Thread(target=run, name="hpsearch-program", daemon=True).start()
+    return await _ended(over, is_unwanted.set)
+
+
+async def _ended(future: Future[T], kill: Callable[[], object]) -> T:
+    """What came of something; who cancels this kills it, and waits until it is gone."""
+    waited = asyncio.wrap_future(future)
+    waited.add_done_callback(lambda it: it.cancelled() or it.exception())  # somebody has looked
     try:
-        return await asyncio.shield(asyncio.wrap_future(over))
+        return await asyncio.shield(waited)
     except asyncio.CancelledError:
-        is_unwanted.set()
-        while not over.done():
+        while not future.done():
+            kill()
             await asyncio.sleep(PATIENCE)
-        over.exception()
         raise
 
 
