@@ -322,10 +322,14 @@ class Desk:
                 self._forget(lease)
             bench.items.clear()
             bench.waiting.clear()
-            for waiter in [one for one in self._waiters if one.study == bench.name]:
+        bench.ledger.close()
+
+    def over(self, name: str) -> None:
+        """What has become of a study without a driver is known: nobody waits for its trials."""
+        with self.lock:
+            for waiter in [one for one in self._waiters if one.study == name]:
                 self._waiters.remove(waiter)
                 waiter.end()
-        bench.ledger.close()
 
     def put(
         self,
@@ -397,8 +401,14 @@ class Desk:
                     self.asked[lease.asked] = lease
         return None
 
+    @property
+    def driven(self) -> set[int]:
+        """The ids of the studies that have a driver here, and a first job."""
+        with self.lock:
+            return {b.study_id for b in self.benches.values() if b.study_id is not None}
+
     def folder_of(self, fingerprint: str) -> str | None:
-        """Where the data of a running study's trainings are; None if there are none of this name."""
+        """The folder with data of a study that is run; None where none needs them."""
         with self.lock:
             for bench in self.benches.values():
                 data = bench.data
@@ -414,12 +424,17 @@ class Desk:
         if now - counted < COUNTED:
             return workers
         with self.lock:
-            takers = [taker for taker, seen in self.takers.values() if now - seen < REMEMBERED]
-            workers = sum(
-                taker.workers
-                for taker in takers
-                if bench.kind in taker.kinds and taker.study in (None, bench.name)
-            )
+            asks = Counter(waiter.taker.name for waiter in self._waiters)
+            busy = Counter(one.holder for item in bench.items.values() for one in item.leases)
+            able = {
+                taker.name: taker.workers
+                for taker, seen in self.takers.values()
+                if now - seen < REMEMBERED
+                and bench.kind in taker.kinds
+                and taker.study in (None, bench.name)
+            }
+            # Who does not say how many it can do, can do what it has, and what it asks for.
+            workers = sum(max(able.get(n, 0), busy[n] + asks[n]) for n in able.keys() | busy.keys())
             workers += self.local_workers if bench.kind == "training" else 0
             if bench.max_parallel is not None:
                 workers = min(workers, bench.max_parallel)

@@ -243,6 +243,7 @@ class Drivers:
                 self._change(name, state, why)
         except Exception as error:
             log.warning("the state of study %r cannot be written: %s", name, error)
+        self._desk.over(name)
         self._on_study(name, None)
         self._wake.set()
 

@@ -39,6 +39,9 @@ T = TypeVar("T")
 RETRY = 2.0
 """Seconds until an agent for which there is nothing asks again."""
 
+LOOKS, LOOK = 50, 0.02
+"""How often, and how many seconds apart, is looked whether a driver has written a trial."""
+
 MOST_REPORTS = 10_000
 """Values on the way that are kept of an attempt."""
 
@@ -88,6 +91,7 @@ class _Kept(NamedTuple):
     row: LeaseRow
     study: str
     is_same: bool
+    is_late: bool = False
 
 
 class Hands:
@@ -315,7 +319,7 @@ class Hands:
             row = _row(connection, trial, tell.lease)
             study = _study_of(connection, row.study_id)
             if row.digest == digest:
-                return _Kept(row, study, True)
+                return _Kept(row, study, is_same=True)
             value = _finished(connection, row)
             if value is not None:
                 raise Problem(409, f"trial {trial} has been finished already", value=value.number)
@@ -325,17 +329,25 @@ class Hands:
                 state=state_after(tell), digest=digest, content=whole.model_dump_json().encode()
             )
             kept.change(connection, row.lease, state=new.state, digest=digest, content=new.content)
-            return _Kept(new, study, False)
+            return _Kept(new, study, is_same=False)
 
         found = await self._write(write)
+        if found.is_late:
+            value = await self._value(found.row)
+            raise Problem(409, f"trial {trial} has been finished already", value=value)
         if not found.is_same:
             self._desk.remember(found.study, found.row)
-        value = await self._write(lambda connection: _finished(connection, found.row))
-        return Told(
-            trial=trial,
-            value=None if value is None else value.number,
-            late=not found.is_same,
-        )
+        value = await self._value(found.row)
+        return Told(trial=trial, value=value, late=not found.is_same)
+
+    async def _value(self, row: LeaseRow) -> float | None:
+        """The value that is kept of a job; its driver may just be writing it."""
+        for _ in range(LOOKS):
+            found = await self._write(lambda connection: _finished(connection, row))
+            if found is None or found.is_written or row.study_id not in self._desk.driven:
+                break
+            await asyncio.sleep(LOOK)
+        return None if found is None else found.number
 
     async def release(self, trial: str, lease_id: str) -> None:
         """Give a job back that is not done."""
@@ -372,7 +384,10 @@ NOTHING = "no trial waits just now"
 
 
 class _Value(NamedTuple):
+    """What a job came to, if its driver has written it."""
+
     number: float | None
+    is_written: bool
 
 
 def _row(connection: sa.Connection, trial: str, lease_id: str) -> LeaseRow:
@@ -405,9 +420,9 @@ def _finished(connection: sa.Connection, row: LeaseRow) -> _Value | None:
         )
         found = connection.execute(query).first()
         if found is not None and found[0] in FINISHED:
-            return _Value(found[1])
+            return _Value(found[1], True)
     rows = kept.rows_of(connection, row.study_id, row.job)
-    return _Value(None) if any(other.state == "told" for other in rows) else None
+    return _Value(None, False) if any(other.state == "told" for other in rows) else None
 
 
 def _renewed(connection: sa.Connection, lease: Lease) -> bool:

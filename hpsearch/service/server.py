@@ -20,6 +20,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from uuid import uuid4
 
+from hpsearch.engine import record
 from hpsearch.engine.events import Event, TrialDone
 from hpsearch.engine.processes import machine_here, process_identity
 from hpsearch.errors import HpsearchError, UsageError
@@ -218,23 +219,30 @@ class Server:
 
     def retry(self, name: str, trial: Trial, who: str) -> Study:
         """Have a failed slot tried again."""
-        if trial.state != "failed":
+        if trial.state != "failed" or trial.slot is None:
             raise ConflictError(
-                f"trial {trial.number} of {name!r} is {trial.state}; only what failed is tried "
-                "again"
+                f"trial {trial.number} of {name!r} is {trial.state}; only a slot that failed is "
+                "tried again"
             )
-        with self.store.transaction() as connection:
+        with self.store.connection.reading() as connection:
             row = queue.queued(connection, name)
-            if row is None:
-                raise ConflictError(f"the study {name!r} was not submitted here")
-            if row.state in ("running", "queued"):
-                raise ConflictError(
-                    f"the study {name!r} is {row.state}; its failed slots are tried again once it "
-                    "is over"
-                )
-            queue.change(
-                connection, name, "queued", f"failed trials are tried again, by {who}", who
-            )
+        if row is None:
+            raise ConflictError(f"the study {name!r} was not submitted here")
+        if not self.drivers.halt(name):
+            raise ConflictError(f"the driver of {name!r} is busy just now; try again")
+        study = load_study(self.store, name)
+        before = study.get_trials(deepcopy=False)[trial.number]
+        place = (trial.stage, trial.slot)
+        for other in study.get_trials(deepcopy=False)[trial.number + 1 :]:
+            known = other.user_attrs
+            if (known.get("stage"), known.get("slot")) == place and other.state.name != "FAIL":
+                raise ConflictError(f"the slot of trial {trial.number} is tried again already")
+        record.retry_trial(self.store, study._study_id, before)
+        self.store.flush()
+        if row.state not in ("paused", "stopped"):
+            with self.store.transaction() as connection:
+                why = f"trial {trial.number} is tried again, by {who}"
+                queue.change(connection, name, "queued", why, who)
         self.drivers.wake()
         return self.shelf.study(name)
 
@@ -334,7 +342,7 @@ class Server:
         folder = self.desk.folder_of(fingerprint)
         if folder is None:
             raise Problem(404, f"no study that is running needs the data {fingerprint!r}")
-        tag = etag_of(folder, fingerprint)
+        tag = f'"{etag_of(folder, fingerprint)}"'
         if known == tag:
             return Response(status_code=304, headers={"ETag": tag})
         pieces = pack(folder, fingerprint)

@@ -950,10 +950,18 @@ class StudyFile(_Table):
         Raises:
             UsageError: a value or a range leaves its limits, or a condition can never hold.
         """
+        space = self.open_space()
         if self.objective.kind == "network":
-            return space_of(self.settings(), SETTINGS)
-        space = space_of(self.settings(), {})
+            return space
         return space.kept_within(first_in(space, self.first).space)
+
+    def open_space(self) -> Space:
+        """The same, whose ranges may be widened for whatever is to be tried first.
+
+        Raises:
+            UsageError: as for `written_space`.
+        """
+        return space_of(self.settings(), SETTINGS if self.objective.kind == "network" else {})
 
     def fixed_settings(self) -> dict[str, Value]:
         """The values of all settings outside of the search, but for the epochs.
