@@ -359,7 +359,7 @@ class Hands:
             value = _finished(connection, row)
             if value is not None:
                 raise Problem(409, f"trial {trial} has been finished already", value=value.number)
-            told = reports_in(row.content) if row.state in ("open", "lost") else {}
+            told = reports_in(row.content) if row.state == "open" else {}
             whole = tell.model_copy(update={"reports": [*told.items(), *tell.reports]})
             new = row._replace(
                 state=state_after(tell), digest=digest, content=whole.model_dump_json().encode()
