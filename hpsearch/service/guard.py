@@ -26,6 +26,7 @@ from __future__ import annotations
 
 import asyncio
 import ipaddress
+import logging
 import math
 import re
 import time
@@ -43,11 +44,14 @@ from hpsearch.dashboard.guard import EVERY_ADDRESS, host_name, in_url, is_local
 from hpsearch.dashboard.guard import LOCAL as LOCAL_HOSTS
 from hpsearch.errors import HpsearchError, UsageError
 from hpsearch.service import login
+from hpsearch.service.logs import about
 from hpsearch.service.models import Scope
 from hpsearch.service.problems import Problem, problem_of
 from hpsearch.service.tokens import LOCAL, OLD, Asker, Tokens
 
 __all__ = ["JSON_BYTES", "UPLOAD_BYTES", "Guard", "Only", "allowed", "who_asks"]
+
+log = logging.getLogger("hpsearch.service")
 
 OPEN = frozenset({"/healthz", "/readyz"})
 """Answered to everybody: they tell nothing but that the server is there."""
@@ -292,8 +296,11 @@ class Guard:
         return asker
 
     def _count_failure(self, scope: asgi.Scope) -> None:
-        wait = self._failures.count(_address(scope))
-        if wait > 0:
+        address = _address(scope)
+        wait = self._failures.count(address)
+        if wait <= 0:  # of who is told to wait there would be no end
+            log.warning("wrong token", extra=about(address=address))
+        else:
             seconds = str(math.ceil(wait))
             raise Problem(
                 429,
