@@ -29,6 +29,7 @@ from hpsearch.errors import (
     SpaceError,
     StorageError,
     StudyFileError,
+    TakenOverError,
     UnknownNameError,
     UsageError,
     shown,
@@ -134,6 +135,8 @@ def _of_ours(error: HpsearchError, request: Request) -> Problem:
             members[name] = value
     headers = None
     match error:
+        case TakenOverError():
+            status, headers = 503, {"Retry-After": "1"}
         case StorageError():
             status, headers = 503, {"Retry-After": str(RETRY)}
             logger.error("%s", without_tokens(str(error)))
