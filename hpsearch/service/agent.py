@@ -59,8 +59,8 @@ class Event:
     """Something that happened to an agent.
 
     Attributes:
-        name: connected, waiting, began, ended, failed, stopped, released, unheard, heard, told,
-            dropped, kept, draining or drained.
+        name: connected, waiting, began, ended, stopped, released, dropped, kept, unheard, heard,
+            draining or drained.
         sentence: what, for people.
         facts: more, for programs.
     """
@@ -277,9 +277,7 @@ class Agent:
                 self._say("stopped", f"{title} was stopped: {why}", why=why, **_of(work))
                 return
             if done.error is not None:
-                sentence = done.error.sentence
-                self._say("failed", f"{title} failed: {sentence}", why=sentence, **_of(work))
-                self._count(sentence, began)
+                self._count(done.error.sentence, began)
             else:
                 self._failures = 0
             await self._keep_and_tell(work, done, trial.heard, title)
@@ -328,11 +326,8 @@ class Agent:
             sentence = f"what {title} came to is not wanted: {error}"
             self._say("dropped", sentence, status=error.status, **facts)
         else:
-            late = ", late" if told.late else ""
-            if told.value is not None:
-                sentence = f"{title} ended: {told.value:.6g}{late}"
-            else:
-                sentence = f"{title} ended{late}" + (f": {told.why}" if told.why else "")
+            came = told.why if told.value is None else f"{told.value:.6g}"
+            sentence = f"{title} ended{', late' if told.late else ''}{came and f': {came}'}"
             self._say("ended", sentence, value=told.value, late=told.late, why=told.why, **facts)
         if place is not None:
             await asyncio.to_thread(self._spool.drop, place)
@@ -346,7 +341,7 @@ class Agent:
     async def _give_back(self) -> None:
         """End at once: give back what runs, which is killed then."""
         running = list(self._trials.values())
-        self._say("ended at once", f"gives back {len(running)}", running=len(running))
+        self._say("drained", f"gives back {len(running)}", running=len(running))
         await asyncio.gather(*map(self._release, running))
 
     def _count(self, why: str, began: float) -> None:
