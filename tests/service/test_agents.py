@@ -212,7 +212,8 @@ def test_a_program_does_the_trials_of_its_study(scene: Scene) -> None:
     for name in ("python", "shell"):
         scene.submit(EXTERNAL.format(name=name, trials=6))
     words = ("--workers", "2", "--json", "--study")
-    one = scene.lend(*words, "python", "--", sys.executable, "train.py", "{x}", log="python.out")
+    line = (sys.executable, "train.py", "{x}", "--much={y}")
+    one = scene.lend(*words, "python", "--", *line, log="python.out")
     two = scene.lend(*words, "shell", "--", "train.sh", log="shell.out")
     for agent in (one, two):  # they end with their studies
         assert agent.wait(PATIENCE) == 0
@@ -223,6 +224,8 @@ def test_a_program_does_the_trials_of_its_study(scene: Scene) -> None:
         ]
         assert [event["event"] for event in events].count("ended") == 6
         assert events[-1]["event"] == "drained"
+        left_out = [event["name"] for event in events if event["event"] == "left out"]
+        assert left_out == (["y"] if name == "python" else [])
     study = load_study(open_storage(scene.database, create=False), "python")
     for trial in study.trials:
         assert trial.value == trial.params["x"] ** 2
