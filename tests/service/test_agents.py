@@ -25,7 +25,7 @@ from hpsearch.study_file import parse_study_file
 
 pytestmark = pytest.mark.slow
 
-PATIENCE = 100.0
+PATIENCE = 200.0
 
 DIGITS = """
 name = "small"
