@@ -94,7 +94,9 @@ def source_of(context: typer.Context, storage: str, server: str | None) -> Sourc
         )
     from hpsearch.service.client import Client
 
-    return Server(Client(server))
+    client = Client(server)
+    context.call_on_close(client.close)
+    return Server(client)
 
 
 def _nearness(context: typer.Context, option: str) -> int:
