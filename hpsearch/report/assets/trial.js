@@ -47,7 +47,7 @@
         this.steps(row),
         make("p", {class: "result"}, this.sentence(row)),
         ...(chosen ? [make("p", {}, `It was ${chosen}.`)] : []),
-        ...(why ? [make("p", {}, `Why it ended: ${why}.`)] : []),
+        ...(why ? [make("p", {}, `Why it ended: ${why.replace(/\.$/, "")}.`)] : []),
         ...this.curves(row, other),
         make("p", {class: "controls"}, other !== undefined && toggle(section, "apart", "only what differs")),
         this.facts(row, other),
