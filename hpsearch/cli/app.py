@@ -15,6 +15,7 @@ import typer
 
 from hpsearch.cli import (
     advise,
+    backup,
     baselines,
     compare,
     dashboard,
@@ -64,7 +65,8 @@ def _options(
 for command in (
     *(search.run, submit.submit, search.check, baselines.baselines, advise.advise, compare.compare),
     *(look.studies, look.trials, look.best, predict.predict, export.export),
-    *(report.report, lab.lab, dashboard.dashboard, serve.serve, files.init, files.schema),
+    *(report.report, lab.lab, dashboard.dashboard, serve.serve, backup.backup),
+    *(files.init, files.schema),
 ):
     app.command(command.__name__)(command)
 app.add_typer(submit.steer, name="study")

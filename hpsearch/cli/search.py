@@ -82,12 +82,18 @@ def run(
         start_server()  # it imports while this process does
     from hpsearch.cli.progress import watch
     from hpsearch.engine import run_study
-    from hpsearch.engine.events import Event, WinnerNamed
+    from hpsearch.engine.events import Event, FirstTaken, WinnerNamed
+    from hpsearch.engine.first import beginning_with
+
+    begun = file
 
     with watch(file, check=not no_check) as show:
 
         def on_event(event: Event) -> None:
+            nonlocal begun
             show(event)
+            if isinstance(event, FirstTaken):
+                begun = beginning_with(file, {"configuration": event.configuration})
             if isinstance(event, WinnerNamed):  # it is trained once more, and this process waits
                 threading.Thread(target=_import_what_ends_a_run, daemon=True).start()
 
@@ -100,7 +106,7 @@ def run(
             baselines=not no_baselines,
             first=first or (),
         )
-    tell_result(file, summary, storage, as_json=as_json)
+    tell_result(begun, summary, storage, as_json=as_json)
 
 
 def tell_result(

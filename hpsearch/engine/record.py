@@ -49,7 +49,6 @@ __all__ = [
     "finish_trial",
     "hand_back_trial",
     "has_more",
-    "learns",
     "measure_of",
     "read_findings",
     "read_losses",
@@ -75,9 +74,6 @@ TEST = "test"
 
 AGAIN = "again"
 """Of the result of a study without rows, in comparisons: the winner's value with one more seed."""
-
-WITHOUT_ROWS = ("function", "command", "external")
-"""The kinds of objectives that learn from no rows of ours."""
 
 ONCE_MORE = "once more"
 """The attribute of a trial of a slot that had failed in the one before."""
@@ -172,13 +168,9 @@ def measure_of(study: Study) -> Measure:
 def resource_of(study: Study) -> Resource:
     """What the length of a study's trials is counted in; epochs, where nobody says."""
     kept = read_metadata(study, RESOURCE)
-    return Resource("epochs") if kept is None else Resource(**kept)
-
-
-def learns(file: Mapping[str, Any]) -> bool:
-    """Whether a study file, as it is kept, is of something that learns from rows."""
-    section = file.get("objective", {})
-    return not any(section.get(kind) for kind in WITHOUT_ROWS)
+    if kept is None:
+        return Resource("epochs")
+    return Resource(kept["name"], kept["full"], kept["least"])
 
 
 def finish_trial(

@@ -69,7 +69,7 @@ def run_study(
     """
     study, frame = _given(study, data, target)
     if not isinstance(first, str) and first:
-        own = first_in(study.written_space(), first).configurations
+        own = first_in(study.open_space(), first).configurations
         study = study.model_copy(update={"first": [*map(dict, own), *study.first]})
     search = plan_search(study)  # one that makes no sense is refused before anything is made
     limit = study.search.trial_seconds

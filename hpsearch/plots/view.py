@@ -13,11 +13,11 @@ from hpsearch.engine.environment import environment
 from hpsearch.engine.identity import kept_study_file
 from hpsearch.engine.summary import Summary, TrialRow, states_text, summarize
 from hpsearch.engine.tested import SeenClasses, read_seen
+from hpsearch.kinds import KINDS_OF_OBJECTIVES
 from hpsearch.metrics.curves import Residuals
 from hpsearch.search.distributions import as_value, from_distribution
 from hpsearch.space import Categorical, Float, Int, Parameter
 from hpsearch.storage import load_epochs, load_study, storage_errors
-from hpsearch.study_file.models import KINDS_OF_OBJECTIVES
 
 if TYPE_CHECKING:
     from optuna import Study

@@ -291,6 +291,7 @@ class Desk:
         takers: who has asked, and when last, by name.
         draining: the names of those who are told to ask no more.
         local_workers: how many of the server's own machine.
+        is_ending: whether the server stops, and nothing more is given.
     """
 
     def __init__(self, *, seconds: float, read: Callable[[Item, LeaseRow], Settled]) -> None:
@@ -302,6 +303,7 @@ class Desk:
         self.takers: dict[str, tuple[Taker, float]] = {}
         self.draining: set[str] = set()
         self.local_workers = 0
+        self.is_ending = False
         self.wake_local: Callable[[], None] = lambda: None
         self._waiters: deque[Waiter] = deque()
         self._ended: deque[str] = deque()
@@ -463,7 +465,9 @@ class Desk:
         self.note(waiter.taker)
         with self.lock:
             given = self._give(waiter)
-            if not given and waits:
+            if not given and self.is_ending:
+                waiter.end()
+            elif not given and waits:
                 self._waiters.append(waiter)
             return given
 
@@ -474,6 +478,13 @@ class Desk:
                 self._waiters.remove(waiter)
                 return True
             return False
+
+    def send_home(self) -> None:
+        """The server stops: whoever waits, or asks from now on, has nothing to wait for."""
+        with self.lock:
+            self.is_ending = True
+            while self._waiters:
+                self._waiters.popleft().end()
 
     def _offer(self) -> None:
         """There is something for those who wait."""
@@ -487,7 +498,7 @@ class Desk:
     def _give(self, waiter: Waiter) -> bool:
         taker = waiter.taker
         bench = self._next(taker.kinds, {waiter.study, taker.study} - {None})
-        if bench is None or taker.name in self.draining:
+        if bench is None or self.is_ending or taker.name in self.draining:
             return False
         item, now = bench.waiting.popleft(), time.monotonic()
         seconds = waiter.seconds or self.seconds

@@ -23,7 +23,7 @@ from uuid import uuid4
 from hpsearch.engine import record
 from hpsearch.engine.events import Event, TrialDone
 from hpsearch.engine.processes import machine_here, process_identity
-from hpsearch.errors import HpsearchError, UsageError
+from hpsearch.errors import UsageError
 from hpsearch.service import queue
 from hpsearch.service.data import etag_of, pack
 from hpsearch.service.desk import Desk
@@ -50,6 +50,9 @@ log = logging.getLogger("hpsearch.service")
 
 BEAT = 2.0
 """Seconds between two signs of life of a server."""
+
+PATIENCE = 5.0
+"""Seconds in which the drivers of studies have to end when the server stops."""
 
 DEAD_AFTER = 10.0
 """Seconds without one after which a server of another machine is taken for dead."""
@@ -131,6 +134,8 @@ class Server:
             modules=settings.modules,
         )
         self.hands = Hands(self.store, self.desk, interval=settings.lease / 4)
+        self._why = ""  # as told last
+        self._ended: asyncio.Future[None] | None = None
         self._ending = threading.Event()
         self._beater = threading.Thread(target=self._beat, name="hpsearch-server", daemon=True)
 
@@ -147,11 +152,23 @@ class Server:
                 yield
             finally:
                 expiring.cancel()
-                self.events.close()
-                await asyncio.to_thread(self.drivers.stop, 8.0)
+                await self.wind_down()
                 self.hands.close()
                 self._ending.set()
         await asyncio.to_thread(self._sign_off)
+
+    def wind_down(self) -> asyncio.Future[None]:
+        """Have everything end that would go on for ever: what is answered is answered soon.
+
+        Returns:
+            Done when no study is driven any more.
+        """
+        if self._ended is None:
+            self.desk.send_home()
+            self.events.close()
+            stop = asyncio.to_thread(self.drivers.stop, PATIENCE)
+            self._ended = asyncio.ensure_future(stop)
+        return self._ended
 
     async def _expire(self) -> None:
         while True:
@@ -349,12 +366,25 @@ class Server:
         return StreamingResponse(pieces, media_type="application/zip", headers={"ETag": tag})
 
     def why_not_ready(self) -> str:
-        """Why requests cannot be answered; nothing where they can."""
+        """Why requests cannot be answered; nothing where they can.
+
+        Anybody may ask, so the log alone has the reason.
+        """
+        if self._ended is not None:
+            return "the server is stopping"
+        why = ""
         try:
-            with self.store.connection.reading():
-                return ""
-        except (HpsearchError, Exception) as error:
-            return str(error)
+            self.store.connection.check_place()
+            with self.store.connection.reading() as connection:
+                connection.execute(own_tables().version.select()).all()
+        except Exception as error:
+            why = "the database cannot be read"
+            if not self._why:
+                log.error("%s: %s", why, error)
+        if self._why and not why:
+            log.warning("the database can be read again")
+        self._why = why
+        return why
 
     # Its own row
 

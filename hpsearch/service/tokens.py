@@ -30,6 +30,7 @@ if TYPE_CHECKING:
 __all__ = [
     "ALLOWS",
     "LOCAL",
+    "OLD",
     "Asker",
     "Token",
     "Tokens",

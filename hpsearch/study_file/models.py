@@ -24,6 +24,7 @@ from hpsearch.data import DATASETS
 from hpsearch.data.preprocessing import KINDS, PREPROCESSING, SCALES
 from hpsearch.data.splits import KINDS as KINDS_OF_SPLITS
 from hpsearch.errors import SpaceError, UsageError, nearest, shown
+from hpsearch.kinds import KINDS_OF_OBJECTIVES, WITHOUT_ROWS
 from hpsearch.metrics import (
     DEFAULT,
     OWN,
@@ -419,9 +420,6 @@ class ResourceSection(_Table):
         return self
 
 
-KINDS_OF_OBJECTIVES = ("estimator", "function", "command", "external")
-"""Those that the file names; without one it is the network."""
-
 KEPT = {
     "stage",
     "stage_index",
@@ -444,8 +442,16 @@ KEPT = {
 }
 """What every trial has, by the names of its attributes."""
 
-WITHOUT_ROWS = ("function", "command", "external")
-"""Those that learn from no [data]."""
+NOT_OF_THE_NETWORK = {
+    *KINDS_OF_OBJECTIVES,
+    "folder",
+    "direction",
+    "resource",
+    "frame",
+    "fixed",
+    "space",
+}
+"""Keys that a study of the network does without."""
 
 
 class ObjectiveSection(_Table):
@@ -458,17 +464,20 @@ class ObjectiveSection(_Table):
     )
     function: str | None = _key(
         None,
-        "A Python function instead, as MODULE:NAME; MODULE may lie beside the study file.",
+        "A Python function instead, as MODULE:NAME; MODULE may lie beside the study file. Its "
+        "metric is a key of its result.",
         example="train:objective",
     )
     command: Annotated[list[str], Field(min_length=1)] | None = _key(
         None,
-        "A program instead: its name and its arguments, in which {NAME} is a parameter's value.",
+        "A program instead: its name and its arguments, in which {NAME} is a parameter's value. "
+        "Its metric is a key of its result.",
         example=["python", "train.py", "--lr", "{learning_rate}"],
     )
     external: Literal[True] | None = _key(
         None,
-        "Trials are done by whoever asks a server for them: an agent's program, or any client.",
+        "Trials are done by whoever asks a server for them: an agent's program, or any client. "
+        "Their metric is a key of the result.",
         example=True,
     )
     folder: str | None = _key(
@@ -477,8 +486,7 @@ class ObjectiveSection(_Table):
     )
     metric: str | None = _key(
         None,
-        f"Of {', '.join(OWN)}, or any scorer of scikit-learn; absent: {DEFAULT['classification']}. "
-        "Of a function, a command or an external one a key of its result.",
+        f"Of {', '.join(OWN)}, or any scorer of scikit-learn; absent: {DEFAULT['classification']}.",
         example=DEFAULT["classification"],
     )
     direction: Direction | None = _key(
@@ -950,10 +958,18 @@ class StudyFile(_Table):
         Raises:
             UsageError: a value or a range leaves its limits, or a condition can never hold.
         """
+        space = self.open_space()
         if self.objective.kind == "network":
-            return space_of(self.settings(), SETTINGS)
-        space = space_of(self.settings(), {})
+            return space
         return space.kept_within(first_in(space, self.first).space)
+
+    def open_space(self) -> Space:
+        """The same, whose ranges may be widened for whatever is to be tried first.
+
+        Raises:
+            UsageError: as for `written_space`.
+        """
+        return space_of(self.settings(), SETTINGS if self.objective.kind == "network" else {})
 
     def fixed_settings(self) -> dict[str, Value]:
         """The values of all settings outside of the search, but for the epochs.

@@ -257,12 +257,12 @@ def test_a_holder_that_was_only_slow_goes_on(play: Callable[..., None]) -> None:
 
 def test_three_lost_attempts_are_a_failure_that_says_why(play: Callable[..., None]) -> None:
     async def scene(client: Client) -> None:
-        await client.submit(trials=2)
+        await client.submit(trials=1)
         for attempt in range(3):
             work = await client.work(agent=f"agent-{attempt}")
             await expire(client, work)
-        await client.finish()
-        failed = next(t for t in await client.trials() if t["trial"] == work["trial"])
+        await client.until("failed")
+        [failed] = await client.trials()
         assert failed["state"] == "failed"
         for attempt in range(3):
             assert f"no sign of life from agent-{attempt}" in failed["why"]
@@ -277,14 +277,15 @@ def test_three_lost_attempts_are_a_failure_that_says_why(play: Callable[..., Non
 )
 def test_what_comes_to_nothing(play: Callable[..., None], kind: str, attempts: int) -> None:
     async def scene(client: Client) -> None:
-        await client.submit(trials=2)
+        await client.submit(trials=1)
         for _ in range(attempts):
             work = await client.work()
             assert (await client.fail(work, kind, "the disk is full")).status_code == 200
-        await client.finish()
-        trials = {t["trial"]: t for t in await client.trials()}
-        assert trials[work["trial"]]["state"] == "failed"
-        assert "the disk is full" in trials[work["trial"]]["why"]
+        await client.until("failed")
+        [failed] = await client.trials()
+        assert (failed["state"], failed["attempts"]) == ("failed", attempts)
+        assert "the disk is full" in failed["why"]
+        assert "every training" in (await client.get("/v1/studies/s"))["why"]
 
     play(scene)
 

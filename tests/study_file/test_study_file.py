@@ -438,6 +438,12 @@ class TestTemplate:
             missing = set(section.model_fields) - set(document[table])
             assert missing <= {"name", "path", "target", "folder"}, table
 
+    def test_it_has_no_word_of_other_objectives(self) -> None:
+        text = template("mine").replace("baselines", "")
+        for key in models.NOT_OF_THE_NETWORK - {"folder", "direction"}:
+            assert f"# {key} =" not in text
+        assert "of a function" not in text.casefold()
+
     @pytest.mark.parametrize(
         ("data", "line"),
         [

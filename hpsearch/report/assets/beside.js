@@ -25,7 +25,7 @@
       }
       const facts = rowsOf(sections), apart = view.get("differ");
       const rows = apart ? facts.filter(([, ...values]) => new Set(values).size > 1) : facts;
-      this.facts.replaceChildren(table({caption: "The studies", headings: ["", ...sections.map(each => each.name)], rows}));
+      this.facts.replaceChildren(table({caption: "The studies", headings: ["what", ...sections.map(each => each.name)], rows}));
       const same = new Set(sections.map(({trials}) => `${trials.score?.name} ${trials.maximize}`)).size === 1 && sections[0].trials.score;
       const drawn = same ? [bestFigure(sections, "number"), bestFigure(sections, "seconds"), this.alongFigure()].filter(Boolean) : [];
       this.along.hidden = !same || !this.common().length;

@@ -167,7 +167,7 @@
       return (between.length ? between : [nearest]).map(n => {
         const line = lines[n], column = trials.byKey.get(line.key);
         if (line.choices) {
-          const texts = column.texts.slice(1).filter((_, c) => (c + 1) / line.choices > low && c / line.choices < high);
+          const texts = column.texts.slice(1).filter((_, c) => (c + 0.5) / line.choices >= low && (c + 0.5) / line.choices <= high);
           return {column, texts: texts.length < line.choices ? texts : []};
         }
         return {column, low: low <= 0 ? -Infinity : valueAt(line, low), high: high >= 1 ? Infinity : valueAt(line, high)};
@@ -287,10 +287,12 @@
     return width > 0 && bottom > -beyond && top < innerHeight + beyond;
   };
 
-  let running = null;
+  let running = null, isAll = false;
 
-  function drawAll() {
-    running ??= drawing().finally(() => { running = null; });
+  // Done when all is drawn that is to be drawn now; with `everything`, also what is not in sight.
+  function drawAll(everything = false) {
+    isAll ||= everything;
+    running ??= drawing().finally(() => { running = null; isAll = false; });
     return running;
   }
 
@@ -301,7 +303,7 @@
       const next = waiting.find(plot => inSight(plot));
       if (!next) hpsearch.opened ??= performance.now();
       const one = next ?? waiting.find(plot => inSight(plot, innerHeight / 2))
-        ?? waiting.find(plot => !plot.isDrawn && plot.div.offsetWidth);
+        ?? waiting.find(plot => (isAll || !plot.isDrawn) && plot.div.offsetWidth);
       if (!one) return;
       await draw(one);
       await new Promise(resolve => setTimeout(resolve));

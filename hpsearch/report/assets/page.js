@@ -254,7 +254,7 @@
 
   // All figures, once all are drawn: for files of them, and for tests.
   hpsearch.drawn = async () => {
-    await figures.drawAll();
+    await figures.drawAll(true);
     return figures.all();
   };
   hpsearch.update = update;

@@ -85,7 +85,7 @@
       const number = trials.numbers[row];
       const named = other === undefined ? [] : [`trial ${trials.best}, ${trials.winner === trials.best ? "the winner" : "the best"}`];
       return table({caption: other === undefined ? `Trial ${number}` : `Trial ${number} beside trial ${trials.best}`,
-        headings: ["", `trial ${number}`, ...named],
+        headings: ["what", `trial ${number}`, ...named],
         rows: columns.map(column => [column.name, column.text(row), ...(other === undefined ? [] : [column.text(other)])])});
     }
 
