@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from hpsearch.service.models import Study
     from hpsearch.storage import WriteBehindStorage
 
-__all__ = ["Database", "Remote", "Server", "Source", "source_of"]
+__all__ = ["Database", "Remote", "Server", "Source", "client_of", "source_of"]
 
 Remote = Annotated[
     str | None,
@@ -92,11 +92,20 @@ def source_of(context: typer.Context, storage: str, server: str | None) -> Sourc
             f"a database and a server are given {where} (--storage or HPSEARCH_STORAGE, --server "
             "or HPSEARCH_SERVER); studies are read from one of them: leave one out"
         )
-    from hpsearch.service.client import Client
-
-    client = Client(server)
+    client = client_of(server)
     context.call_on_close(client.close)
     return Server(client)
+
+
+def client_of(server: str | None) -> Client:
+    """What asks a server for a command; who waits for the answer is not kept waiting long.
+
+    Raises:
+        UsageError: the URL is none, or is missing.
+    """
+    from hpsearch.service.client import Client
+
+    return Client(server, patience=3.0)
 
 
 def _nearness(context: typer.Context, option: str) -> int:

@@ -78,6 +78,13 @@ class Panel:
         return subject.may_be_network if self.needs == "network" else subject.summary.learns
 
     @property
+    def misfit(self) -> str:
+        """Why a study that it does not suit never has anything to show in it."""
+        if self.needs == "network":
+            return "It looks into hpsearch's network, and this study is of something else."
+        return "It is of test rows, and this study has none."
+
+    @property
     def is_drawn(self) -> bool:
         """Whether it has figures."""
         return self.figures is not _none

@@ -189,12 +189,12 @@ def write_page(path: Path, content: str, *, over_its_own: bool = False) -> None:
     try:
         if over_its_own and path.exists() and _about(path) != _ABOUT.findall(content[:HEAD]):
             raise UsageError(
-                f"{path} is there already, and is no page of the same; name another file with -o"
+                f"{path} is there already, and is no page of the same; name another file"
             )
         write_whole(path, content.encode())
     except OSError as error:
         raise UsageError(
-            f"cannot write the page {path}: {error.strerror}; name another file with -o"
+            f"cannot write the page {path}: {error.strerror}; name another file"
         ) from None
 
 

@@ -631,19 +631,49 @@ class Desk:
                 return
             item = bench.items.get(row.job)
             if item is not None and not item.claimed:
-                if item in bench.waiting:
-                    bench.waiting.remove(item)
                 self._settle_told(bench, item, row)
                 return
             rows = bench.before.setdefault(row.job, deque())
             bench.before[row.job] = deque([r for r in rows if r.lease != row.lease])
             bench.before[row.job].appendleft(row)
 
+    def followed(self) -> list[str]:
+        """The leases of jobs that are not done, of which another server may hear."""
+        with self.lock:
+            return [lease.lease for lease in self.leases.values() if lease.item is not None]
+
+    def hear(self, row: LeaseRow) -> None:
+        """Another server of the database has heard of a lease."""
+        with self.lock:
+            lease = self.leases.get(row.lease)
+            item = None if lease is None else lease.item
+            if lease is None:
+                return
+            lease.is_open = lease.is_open and row.state in ("open", "lost")
+            if item is None or item.claimed:
+                return
+            others = any(one.is_open for one in item.leases if one is not lease)
+            if row.state == "open":
+                lease.reports = reports_in(row.content) | lease.reports
+                if row.beats != lease.beats:
+                    lease.beats = row.beats
+                    lease.renew()
+            elif row.state == "told":
+                self._settle_told(lease.bench, item, row)
+            elif row.state == "released" or others:
+                self.take_back(lease)
+            elif row.state in ("broken", "again") and lease in item.leases:
+                self._settle_told(lease.bench, item, row)
+
     def _settle_told(self, bench: Bench, item: Item, row: LeaseRow) -> None:
         del bench.items[item.job_id]
+        if item in bench.waiting:
+            bench.waiting.remove(item)
         for other in item.leases:
             other.is_open = False
             other.order, other.why = "stop", "somebody else has done it"
+            if other.lease != row.lease:
+                bench.ledger.write(partial(change, lease=other.lease, state="void"))
         self._end(item.leases)
         _settle(item.future, self._read(item, row))
 

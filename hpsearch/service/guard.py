@@ -437,7 +437,7 @@ def _check_allowed(asker: Asker, scope: Scope, study: str | None) -> None:
 
 def _hosts(address: str, more: Collection[str]) -> frozenset[str] | None:
     """The names that a Host header may have; None for any."""
-    named = frozenset(in_url(name).lower() if name[:1] != "[" else name.lower() for name in more)
+    named = frozenset(host_name(name) or in_url(name).lower() for name in more)
     name = in_url(address).lower()
     if is_local(address):
         return LOCAL_HOSTS | named

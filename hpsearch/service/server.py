@@ -133,7 +133,12 @@ class Server:
             most=settings.most_studies,
             modules=settings.modules,
         )
-        self.hands = Hands(self.store, self.desk, interval=settings.lease / 4)
+        self.hands = Hands(
+            self.store,
+            self.desk,
+            interval=settings.lease / 4,
+            elsewhere=lambda: self.drivers.leaders.known,
+        )
         self._why = ""  # as told last
         self._ended: asyncio.Future[None] | None = None
         self._ending = threading.Event()

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import datetime
 import json
+import time
 from collections.abc import Mapping, Sequence
 from functools import lru_cache
 from pathlib import Path
@@ -38,6 +39,9 @@ __all__ = ["ALLOWED_MODULES", "ConflictError", "Shelf"]
 
 ALLOWED_MODULES = ("sklearn", "lightgbm", "xgboost", "catboost", "imblearn")
 """Packages whose estimators a server makes for whoever submits a study; it runs no other code."""
+
+ENDS = 10.0
+"""Seconds in which a study that is to be deleted ends at another server."""
 
 STATES: Mapping[str, TrialState] = {
     "COMPLETE": "complete",
@@ -112,6 +116,7 @@ class Shelf:
             ConflictError: there is another one of its name.
             UsageError: it cannot be run here.
         """
+        _check_address(study.name)
         study = self.placed(study, uploads or {})
         self._check_code(study)
         plan_search(study)
@@ -278,7 +283,7 @@ class Shelf:
             UnknownNameError: there is no such study.
             ConflictError: it is being run, and does not end.
         """
-        from hpsearch.engine.lease import refuse_running
+        from hpsearch.engine.lease import refuse_running, who_runs
 
         with self.store.transaction() as connection:
             row = queue.queued(connection, name)
@@ -292,6 +297,9 @@ class Shelf:
         if not there and row is None:
             raise self._unknown(name)
         if there:
+            end = time.monotonic() + ENDS
+            while row and time.monotonic() < end and who_runs(self.store.engine, there[0].study_id):
+                time.sleep(0.2)  # another server has it, and reads of its end in a moment
             refuse_running(self.store.engine, there[0].study_id, name)
             self.store.delete_study(there[0].study_id)
         with self.store.transaction() as connection:
@@ -562,6 +570,20 @@ def _select(name: Any, study_id: Any, joined: Any, where: Any) -> Any:
     import sqlalchemy as sa
 
     return sa.select(name, study_id).select_from(joined).where(where)
+
+
+def _check_address(name: str) -> None:
+    """Refuse a name that is no part of an address.
+
+    Raises:
+        UsageError: it has a slash, or means a folder.
+    """
+    if "/" in name or name in (".", ".."):
+        raise UsageError(
+            f"the study is called {name!r}, and a server's studies are asked for by an address "
+            "that their name is a part of; use a name without a slash (--name)",
+            key="name",
+        )
 
 
 def _same(kept: StudyFile, asked: StudyFile) -> bool:

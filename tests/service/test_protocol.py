@@ -625,7 +625,7 @@ def test_events_say_that_something_has_changed(play: Callable[..., None]) -> Non
         task = asyncio.create_task(listen())
         await client.finish()
         async with asyncio.timeout(5):
-            while not any("event: study" in text for text in heard):
+            while not any('"event": "study"' in text for text in heard):
                 await asyncio.sleep(0.02)
         task.cancel()
 

@@ -55,6 +55,7 @@ def test_who_asks_is_known_to_the_routes(served: Serve, storage: WriteBehindStor
         ("127.0.0.1", [], "192.168.1.7", 403),
         ("127.0.0.1", ["Lab.example"], "lab.example", 200),
         ("127.0.0.1", ["lab.example"], "localhost", 200),
+        ("127.0.0.1", ["lab.example:8443"], "lab.example:8443", 200),
         ("127.0.0.1", ["lab.example"], "other.example", 403),
         ("192.168.1.7", [], "192.168.1.7:8000", 200),
         ("192.168.1.7", [], "localhost", 403),
@@ -187,6 +188,15 @@ def test_a_token_of_one_study(served: Serve, storage: WriteBehindStorage) -> Non
         answer = send("GET", path, token)
         assert answer.status_code == 403
         assert answer.json()["detail"] == "the token 'ann' is for the study 'digits' only"
+
+
+def test_a_token_of_one_study_hears_of_no_other(served: Serve, storage: WriteBehindStorage) -> None:
+    send = served("0.0.0.0")
+    whole, one = add_token(storage, "a", "read"), add_token(storage, "b", "read", study="secrets")
+    answer = send("GET", "/v1/unknown/secret", whole)
+    assert answer.json()["detail"].endswith("Known: secret, digits")
+    answer = send("GET", "/v1/unknown/secret", one)
+    assert answer.json()["detail"] == "unknown study 'secret'"
 
 
 def test_a_token_that_was_removed_or_is_over(
@@ -663,5 +673,5 @@ def test_whatever_is_asked_has_an_answer(
     for _, value in seen[0]["headers"]:
         assert not re.search(rb"[\x00-\x08\x0a-\x1f\x7f]", value)  # what uvicorn would not send
     body = b"".join(message.get("body", b"") for message in seen[1:])
-    if dict(seen[0]["headers"])[b"content-type"] == b"application/problem+json":
+    if dict(seen[0]["headers"]).get(b"content-type") == b"application/problem+json":
         assert set(json.loads(body)) >= {"type", "title", "status", "detail"}

@@ -227,6 +227,7 @@
     plot.isDrawn = true;
     await Plotly.react(plot.div, data, layout, CONFIG);
     if (first) listen(plot);
+    if (Math.abs(plot.div._fullLayout.width - plot.div.clientWidth) > 1) await Plotly.Plots.resize(plot.div);
     await fit(plot.div);
   }
 
