@@ -11,6 +11,8 @@ import typer
 from hpsearch.errors import UsageError
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from hpsearch.advice import Advice
     from hpsearch.engine.summary import Summary
     from hpsearch.engine.tested import SeenClasses
@@ -52,6 +54,14 @@ class Source(Protocol):
 
     def advice(self, name: str) -> Advice:
         """What its trainings say."""
+
+    def next_study(self, advice: Advice, path: Path) -> tuple[str, str]:
+        """The text of the study file to run next, and the command that runs it.
+
+        Args:
+            advice: on a study.
+            path: where the file will lie.
+        """
 
     def page(self, names: Sequence[str], dashboard: str | None) -> str:
         """The page of studies."""
@@ -173,6 +183,10 @@ class Database:
 
         return advise_study(self._store, name)
 
+    def next_study(self, advice: Advice, path: Path) -> tuple[str, str]:
+        """See `Source`."""
+        return advice.text(path.parent), f"hpsearch run {path}"
+
     def page(self, names: Sequence[str], dashboard: str | None) -> str:
         """See `Source`."""
         from hpsearch.report import page_of
@@ -239,6 +253,10 @@ class Server:
         from hpsearch.service.documents import read_advice
 
         return read_advice(self._client.advice(name))
+
+    def next_study(self, advice: Advice, path: Path) -> tuple[str, str]:
+        """See `Source`; files of data are named as the server has them."""
+        return advice.text(), f"hpsearch submit {path} --server {self._client.url}"
 
     def page(self, names: Sequence[str], dashboard: str | None) -> str:
         """See `Source`."""

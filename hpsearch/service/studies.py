@@ -35,7 +35,10 @@ if TYPE_CHECKING:
 
     from hpsearch.storage import WriteBehindStorage
 
-__all__ = ["ALLOWED_MODULES", "ConflictError", "Shelf"]
+__all__ = ["ALLOWED_MODULES", "PLACES", "ConflictError", "Shelf"]
+
+PLACES = ("path", "validation_path", "test_path", "folder")
+"""The keys of [data] that name a file or a folder."""
 
 ALLOWED_MODULES = ("sklearn", "lightgbm", "xgboost", "catboost", "imblearn")
 """Packages whose estimators a server makes for whoever submits a study; it runs no other code."""
@@ -165,7 +168,7 @@ class Shelf:
             UsageError: one lies elsewhere.
         """
         places: dict[str, str] = {}
-        for key in ("path", "validation_path", "test_path", "folder"):
+        for key in PLACES:
             given = getattr(study.data, key)
             if given is None:
                 continue
