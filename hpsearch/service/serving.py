@@ -17,6 +17,7 @@ from hpsearch.dashboard.guard import in_url
 from hpsearch.errors import UsageError
 from hpsearch.service.app import make_app
 from hpsearch.service.guard import Guard
+from hpsearch.service.quick import Quick
 from hpsearch.service.server import Server, Settings
 from hpsearch.service.slow import LIMITS, Impatient
 
@@ -49,7 +50,7 @@ def serve(settings: Settings, tell: Callable[[str], object]) -> None:
         server = Server(settings)
         app = make_app(server, server.running)
         guard = Guard(
-            app,
+            Quick(app, server.verbs),
             server.tokens,
             settings.host,
             hosts=settings.hosts,
