@@ -33,7 +33,6 @@ __all__ = [
     "Score",
     "Table",
     "answer",
-    "best_trials",
     "budget_text",
     "cell_text",
     "comparison_note",
@@ -54,9 +53,6 @@ __all__ = [
 
 LEVEL = 0.05
 """Below this p-value a difference is called one."""
-
-BEST = 10
-"""Trials in a table of the best."""
 
 ALONE = "There is one strategy alone, and none to hold it against."
 CONSTANT = "constant: what always giving the same answer comes to"
@@ -381,32 +377,6 @@ def moves(summary: Summary) -> list[MoveText]:
         for stage in summary.stages
         for change in stage.changes
     ]
-
-
-def best_trials(summary: Summary) -> Table | None:
-    """The best trials with their settings; None where there are none, or several objectives."""
-    rows = [row for row in summary.rows if row.state == "complete"][:BEST]
-    if not rows or summary.objectives > 1:
-        return None
-    names = list(dict.fromkeys(name for row in rows for name in row.configuration))
-    ours = any(row.stage for row in rows)
-    winner, long = summary.winner, [summary.resource] if ours and summary.resource else []
-    body = [
-        [
-            f"{row.number} (winner)" if row.number == winner else str(row.number),
-            *([str(row.stage or "")] * ours),
-            *(["" if row.epochs is None else str(row.epochs)] * bool(long)),
-            "" if row.score is None else f"{row.score:.4g}",
-            *(cell_text(row.configuration, name) for name in names),
-        ]
-        for row in rows
-    ]
-    of = f"{len(rows)} of {len(summary.rows):,} trials"
-    caption = f"Best trials{' by their single scores' if winner is None else ''}: {of}"
-    if winner is not None:
-        caption += "; the winner first, then by single scores"
-    known = [*["stage"] * ours, *long]
-    return Table(caption, ["trial", *known, summary.score_name, *names], body)
 
 
 AGAIN = "trained once more"

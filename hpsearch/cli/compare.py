@@ -178,10 +178,17 @@ def _row(row: StrategySummary) -> dict[str, Any]:
 
 
 def _write_page(page: Path | None, comparisons: list[Comparison]) -> None:
-    from hpsearch.report import load_dashboard, page_html, page_name, write_page
+    from hpsearch.report import (
+        load_dashboard,
+        page_document,
+        page_html,
+        page_name,
+        write_page,
+    )
 
     path = page or Path(page_name([c.name for c in comparisons]))
-    content = page_html(comparisons, load_dashboard("compare"))
+    document = page_document(comparisons, load_dashboard("compare"))
+    content = page_html(document, of=[comparison.name for comparison in comparisons])
     write_page(path, content, over_its_own=page is None)
     tell(f"wrote {path}, a page with the figures")
 

@@ -11,7 +11,7 @@ from hpsearch.cli.console import DEFAULT_STORAGE, Json, Storage, output, print_j
 from hpsearch.cli.search import Executor, Workers
 from hpsearch.cli.source import Remote, source_of
 from hpsearch.errors import StorageError, UsageError
-from hpsearch.writing import in_one_line
+from hpsearch.writing import in_one_line, write_whole
 
 if TYPE_CHECKING:
     from hpsearch.engine.ensemble import Ensemble
@@ -180,11 +180,15 @@ def _state_document(study: Study | None) -> dict[str, Any]:
 
 
 def _export(storage: str, summary: Summary, together: Ensemble | None, path: Path) -> None:
-    from hpsearch.engine.kept import kept_model
+    from hpsearch.engine.kept import kept_content
     from hpsearch.storage import load_study, open_storage
 
     store = open_storage(storage, create=False)
 
     key = None if together is None else together.key
-    kept_model(store, load_study(store, summary.study), key).save(path)
+    content = kept_content(store, load_study(store, summary.study), key)
+    try:
+        write_whole(path, content)
+    except OSError as error:
+        raise UsageError(f"cannot write the model to {path}: {error.strerror}") from None
     tell(f"wrote {path}")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 import shlex
 import textwrap
@@ -83,7 +84,12 @@ SHORT_FAULTS = {
 
 
 def story(
-    summary: Summary, storage: str, recommendations: Sequence[Recommendation] = (), *, width: int
+    summary: Summary,
+    storage: str,
+    recommendations: Sequence[Recommendation] = (),
+    *,
+    server: str | None = None,
+    width: int,
 ) -> Iterator[RenderableType]:
     """What a person wants to know after a run, in the order in which they ask.
 
@@ -91,6 +97,7 @@ def story(
         summary: of the study.
         storage: where it is.
         recommendations: what its trainings say should be done about them.
+        server: the URL of the server that has it, if one has.
         width: of the terminal, in characters.
     """
     yield set_table(stages_table(summary))
@@ -102,7 +109,7 @@ def story(
         yield urgent_text(recommendations)
     if (foreign := foreign_text(summary)) is not None:
         yield Text(f"{foreign}\n")
-    yield next_text(summary, storage, width)
+    yield next_text(summary, storage, width, server)
 
 
 def foreign_text(summary: Summary) -> str | None:
@@ -316,7 +323,7 @@ def ensemble_text(ensemble: Ensemble) -> Text:
     text = Text()
     size, kind = len(ensemble.members), "raced" if ensemble.raced else "best"
     text.append("Ensemble  ", style="bold")
-    trees = sum(member.kind != "network" for member in ensemble.members)
+    trees = sum(not member.epochs for member in ensemble.members)
     networks = ensemble.candidates - ensemble.boosting
     beside = " and gradient boosting" if trees else ""
     text.append(f"{size - trees} of {networks} {kind} configurations{beside}, averaged\n")
@@ -372,23 +379,28 @@ def _verdict(ensemble: Ensemble) -> str:
     return f"{perhaps}, which may be chance."
 
 
-def next_text(summary: Summary, storage: str, room: int) -> Text:
+def next_text(summary: Summary, storage: str, room: int, server: str | None = None) -> Text:
     """The commands that a person is likely to want now.
 
     Args:
         summary: of the study.
         storage: where it is.
         room: the terminal's width; what a command is for comes below it where that needs more.
+        server: the URL of the server that has it, if one has.
     """
     name = summary.study if summary.study.replace("-", "").isalnum() else f"'{summary.study}'"
     shown = display_url(storage)
     where = "" if storage == DEFAULT_STORAGE else f" --storage {shlex.quote(shown)}"
     keep = [(f"hpsearch best {name} --export model.npz{where}", "keep the model")]
+    look = (f"hpsearch dashboard{where}", "look at them in a browser")
+    if server is not None:
+        shown, keep, look = storage, [], (server, "look at them in a browser")
+        where = "" if os.environ.get("HPSEARCH_SERVER") == server else f" --server {server}"
     lines = (
         *(keep if summary.model is not None else []),
         (f"hpsearch trials {name}{where}", "every trial"),
         (f"hpsearch advise {name} -o next.toml{where}", "what to run next"),
-        (f"hpsearch dashboard{where}", "look at them in a browser"),
+        look,
     )
     width = max(len(command) for command, _ in lines)
     beside = all(width + len(why) + 4 <= room for _, why in lines)

@@ -94,7 +94,9 @@ def source_of(context: typer.Context, storage: str, server: str | None) -> Sourc
         )
     from hpsearch.service.client import Client
 
-    return Server(Client(server))
+    client = Client(server)
+    context.call_on_close(client.close)
+    return Server(client)
 
 
 def _nearness(context: typer.Context, option: str) -> int:
@@ -192,9 +194,13 @@ class Server:
         self._client = client
         self._best: dict[str, Mapping[str, object]] = {}
 
+    @cached_property
+    def _studies(self) -> dict[str, Study]:
+        return {study.name: study for study in self._client.studies()}
+
     def names(self) -> list[str]:
         """See `Source`."""
-        return [*self.states()]
+        return [*self._studies]
 
     def together(self) -> dict[str, list[str]]:
         """See `Source`; a server runs no comparisons."""
@@ -202,12 +208,15 @@ class Server:
 
     def states(self) -> dict[str, Study]:
         """See `Source`."""
-        return {study.name: study for study in self._client.studies()}
+        return self._studies
 
     def summary(self, name: str, *, trials: bool = True) -> Summary:
         """See `Source`."""
-        from hpsearch.service.documents import read_summary
+        from hpsearch.service.documents import not_begun, read_summary
 
+        study = None if trials else self._studies.get(name)
+        if study is not None and not study.trials:
+            return not_begun(study)
         return read_summary(self._document(name), self._client.trials(name) if trials else ())
 
     def seen(self, name: str) -> SeenClasses | Residuals | None:

@@ -69,7 +69,7 @@ def run_study(
     """
     study, frame = _given(study, data, target)
     if not isinstance(first, str) and first:
-        own = first_in(study.written_space(), first).configurations
+        own = first_in(study.open_space(), first).configurations
         study = study.model_copy(update={"first": [*map(dict, own), *study.first]})
     search = plan_search(study)  # one that makes no sense is refused before anything is made
     limit = study.search.trial_seconds
@@ -208,6 +208,8 @@ def _is_finished(target: optuna.Study, study: StudyFile, trials: int) -> bool:
     totals(target, trials)
     result = record.read_metadata(target, "result")
     if result is None or result["budget"]["trials"] < trials:
+        return False
+    if record.has_more(target.get_trials(deepcopy=False)):
         return False
     for cut, limit in (
         (result["budget"]["seconds"], study.search.seconds),

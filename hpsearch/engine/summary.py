@@ -53,6 +53,7 @@ class TrialRow:
         why: it ended.
         best_epoch: that of its best validation score; None where there is none.
         worker: who trained it: machine and process.
+        log: the last lines that its program wrote.
         started, completed: when it was handed out, and when its result came in.
         also: what is recorded beside the score, by name.
         curve: the score by epoch (by step, for a trial that hpsearch did not make).
@@ -77,6 +78,7 @@ class TrialRow:
     values: tuple[float, ...] = ()
     best_epoch: int | None = None
     worker: str = ""
+    log: str = ""
     started: datetime | None = None
     completed: datetime | None = None
     also: Mapping[str, float] = field(default_factory=dict)
@@ -153,6 +155,7 @@ class StageSummary(StagePlan):
                 }
                 for change in self.changes
             ],
+            "motives": [motive and motive._asdict() for motive in self.motives],
             "note": self.note,
         }
 
@@ -455,6 +458,7 @@ def _row(
         values=tuple(trial.values or ()),
         best_epoch=_whole(attributes.get("best_epoch")) or None,
         worker=str(attributes.get("worker", "")),
+        log=str(attributes.get(record.TAIL, "")) if slot else "",
         started=trial.datetime_start,
         completed=trial.datetime_complete,
         also={name: attributes[name] for name in also if a_number(attributes.get(name))},

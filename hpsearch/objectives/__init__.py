@@ -10,7 +10,7 @@ if TYPE_CHECKING:
     from hpsearch.engine.runner import Runner
     from hpsearch.study_file import StudyFile
 
-__all__ = ["checked", "open_objective", "worker_modules"]
+__all__ = ["checked", "open_objective", "own_packages", "worker_modules"]
 
 WORK = {
     "network": "hpsearch.training.jobs",
@@ -48,6 +48,19 @@ def worker_modules(study: StudyFile) -> list[str]:
     modules = [WORK[study.objective.kind]]
     path = study.objective.estimator or ""
     return [*modules, path.rpartition(".")[0]] if path.startswith("sklearn.") else modules
+
+
+def own_packages(study: StudyFile) -> tuple[str, ...]:
+    """The packages of the user's own that reading a study's model may import: it names them.
+
+    Raises:
+        UsageError: it names an estimator that is not there.
+    """
+    if study.objective.kind != "estimator":
+        return ()
+    from hpsearch.objectives import estimator
+
+    return estimator.packages_of(study)
 
 
 def checked(study: StudyFile) -> str:

@@ -35,6 +35,7 @@ from hpsearch.plots.relevance import relevance_data, relevance_figure
 from hpsearch.plots.slice_contour import slice_contour_data, slice_contour_figures
 from hpsearch.plots.style import Figure
 from hpsearch.plots.timeline import timeline_data, timeline_figure
+from hpsearch.plots.trials import groups_data, trials_data
 from hpsearch.plots.view import StudyView
 from hpsearch.plots.winner import winner_data, winner_figures, winner_tables
 from hpsearch.wording import Table
@@ -55,7 +56,8 @@ class Panel:
         about: what a reader sees there, in a sentence or two.
         data: the numbers, from a study or a comparison; raises NothingToDraw with the reason. They
             have a ``note``.
-        figures: those numbers drawn; none for a panel of words.
+        figures: those numbers drawn; none for a panel of words, or one that a page's scripts draw
+            from all trials.
         of: what it is a part of: the page of a study or that of a comparison.
         tables: the data in words; none for a panel of figures.
         needs: what a study has to be of for it to ever have anything to show.
@@ -99,6 +101,13 @@ PANELS = {
         "were stopped as known bad, and have no score that counts.",
         history_data,
         _one(history_figure),
+    ),
+    "trials": Panel(
+        "All trials",
+        "A click on a heading sorts. A selection, by the field above or by dragging over a figure, "
+        "leaves the trials that it fits.",
+        trials_data,
+        _none,
     ),
     "winner": Panel(
         "The winner on the test rows",
@@ -168,6 +177,13 @@ PANELS = {
         "How the best few configurations learned: the score on the way, and losses where known.",
         curves_data,
         curves_figures,
+    ),
+    "groups": Panel(
+        "Groups of trials",
+        "The trials by one of their parameters, by their stage, or by the same settings: how they "
+        "scored, and how the score changed on the way where that was reported.",
+        groups_data,
+        _none,
     ),
     "gap": Panel(
         "Gap between training and validation",

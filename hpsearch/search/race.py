@@ -127,6 +127,8 @@ class Search:
 
     def left(self, results: Sequence[Result]) -> float:
         """How many configurations of the space were not trained in full yet."""
+        if self.space.continuous:
+            return math.inf
         return _left(self.space, _tried(results, self.epochs[-1]))
 
     def _draws(
@@ -246,16 +248,17 @@ class Race:
 
     def next_stage(self, results: Sequence[Result]) -> Stage | None:
         """The next round, or what follows once it is settled; None when the trials are spent."""
-        after = self._after(results)
+        starters = self._starters(results)
+        after = self._after(starters, results)
         if after is None:
-            return self._next_round(results)
+            return self._next_round(starters, results)
         slots, race = after
         if stages_done(results) < race.start:
             return self.search.one_more(results, slots)
         return race.next_stage(results)
 
-    def _next_round(self, results: Sequence[Result]) -> Stage | None:
-        index, contenders = stages_done(results), self._ranked(results)
+    def _next_round(self, starters: Sequence[Contender], results: Sequence[Result]) -> Stage | None:
+        index, contenders = stages_done(results), self._ranked(starters, results)
         planned = rounds(self.trials, len(contenders))
         played = index - self.start
         if played >= len(planned):
@@ -274,16 +277,18 @@ class Race:
             seen=slots,
         )
 
-    def _after(self, results: Sequence[Result]) -> tuple[int, Race] | None:
+    def _after(
+        self, starters: Sequence[Contender], results: Sequence[Result]
+    ) -> tuple[int, Race] | None:
         """The slots of the stage, and the race, that follow where it was settled before its end."""
         if not self.search.narrows:
             return None
-        planned = rounds(self.trials, len(self._ranked(results)))
+        planned = rounds(self.trials, len(starters))
         for played in range(1, min(stages_done(results) - self.start + 1, len(planned))):
             left = self.trials - sum(slots for _, slots in planned[:played])
             known = [r for r in results if r.slot.stage < self.start + played]
             untried = self.search.left(known)
-            if left >= FEWEST and untried and self._settled(known):
+            if left >= FEWEST and untried and self._settled(starters, known):
                 trials = max(1, round(RACING * left))
                 start = self.start + played + 1
                 contenders = how_many(trials)
@@ -292,14 +297,14 @@ class Race:
                 return int(min(left - trials, untried)), race
         return None
 
-    def _settled(self, results: Sequence[Result]) -> bool:
+    def _settled(self, starters: Sequence[Contender], results: Sequence[Result]) -> bool:
         """Whether seeds move a score no more than configurations of the best quarter do.
 
         The variance among their single scores is that of both together.
         """
         trainings = [
             [r.score for r in (contender.first, *contender.race) if r.slot.epochs == self.epochs]
-            for contender in self._ranked(results)
+            for contender in self._ranked(starters, results)
             if contender.sound
         ]
         repeats = sum(len(scores) - 1 for scores in trainings if scores)
@@ -320,12 +325,13 @@ class Race:
         Raises:
             RunError: there is no result, or none is complete (`NoWinnerError`).
         """
-        after = self._after(results)
+        starters = self._starters(results)
+        after = self._after(starters, results)
         if after is not None and stages_done(results) >= after[1].start:
             return after[1].winner(results)
         if not results:
             raise RunError("no trial has finished, so there is no winner; see the failed trials.")
-        best = next((c for c in self._ranked(results) if c.trained), None)
+        best = next((c for c in self._ranked(starters, results) if c.trained), None)
         if best is None:
             many = len(results)
             trials = "the only trial was" if many == 1 else f"all {many} trials were"
@@ -339,17 +345,21 @@ class Race:
         mean = statistics.fmean(scores)
         return Winner(best.configuration, mean, std, tuple(scores), best.epochs, slots)
 
-    def _ranked(self, results: Sequence[Result]) -> list[Contender]:
+    def _starters(self, results: Sequence[Result]) -> list[Contender]:
+        """The contenders as the race begins, the best first."""
+        before = [r for r in results if r.slot.stage < self.start]
+        return contenders_for(in_order(before), self.contenders)
+
+    def _ranked(self, starters: Sequence[Contender], results: Sequence[Result]) -> list[Contender]:
         """The contenders, the best first: who survived longer, then who has the better mean."""
-        ordered = in_order(results)
-        before = [r for r in ordered if r.slot.stage < self.start]
-        found = contenders_for(before, self.contenders)
-        contenders = {configuration_key(c.configuration): c for c in found}
-        for result in ordered[len(before) :]:
-            contender = contenders.get(configuration_key(result.slot.configuration))
-            if contender is not None:
-                contender.add(result)
-        return sorted(contenders.values(), key=lambda c: c.rank(), reverse=True)
+        raced: dict[Key, list[Result]] = {}
+        for result in in_order(r for r in results if r.slot.stage >= self.start):
+            raced.setdefault(configuration_key(result.slot.configuration), []).append(result)
+        contenders = [
+            Contender(c.trainings, raced.get(configuration_key(c.configuration), ()))
+            for c in starters
+        ]
+        return sorted(contenders, key=lambda c: c.rank(), reverse=True)
 
 
 def _tried(results: Sequence[Result], epochs: int) -> set[Key]:
@@ -359,7 +369,7 @@ def _tried(results: Sequence[Result], epochs: int) -> set[Key]:
 
 def _left(space: Space, tried: Collection[Key]) -> float:
     """How many configurations of a space are not among some."""
-    size = math.inf if space.continuous else space.size
+    size = space.size
     return size if math.isinf(size) else size - sum(dict(key) in space for key in tried)
 
 
@@ -381,18 +391,20 @@ class Contender:
     Args:
         trainings: of one configuration. The longest of them count; if all of these were stopped as
             known bad, the longest that were not.
+        race: what came of it in the race so far, in order; diverging even once puts it out.
     """
 
-    def __init__(self, trainings: Sequence[Result]) -> None:
+    def __init__(self, trainings: Sequence[Result], race: Sequence[Result] = ()) -> None:
         longest = _longest(trainings)
+        self.trainings = trainings
         self.configuration = longest[0].slot.configuration
         self.first = longest[0]
-        self.sound = all(r.complete for r in longest)
+        self.sound = all(r.complete for r in (*longest, *race))
         complete = [r for r in longest if r.complete]
         self.selection = complete or _longest([r for r in trainings if r.complete]) or longest[:1]
-        self.epochs = self.selection[0].slot.epochs
-        self.race: list[Result] = []
-        self.last_round = -1
+        self.race = [r for r in race if r.complete]
+        self.epochs = self.counting[-1].slot.epochs
+        self.last_round = race[-1].slot.stage if race else -1
 
     @property
     def counting(self) -> list[Result]:
@@ -408,14 +420,6 @@ class Contender:
     def scores(self) -> list[float]:
         """Their scores."""
         return [result.score for result in self.counting]
-
-    def add(self, result: Result) -> None:
-        """Take in a result of the race; a contender that diverges even once is out."""
-        self.last_round = result.slot.stage
-        self.sound = self.sound and result.complete
-        if result.complete:
-            self.race.append(result)
-            self.epochs = result.slot.epochs
 
     def rank(self) -> tuple[bool, bool, int, float]:
         """What contenders are sorted by: never diverged, or not always; survived longest; mean."""

@@ -287,9 +287,13 @@ def _trials(app: FastAPI, server: Server) -> None:
         return server.retry(study, found, asker.name)
 
     @app.get("/v1/data/{fingerprint}", tags=["work"], summary="The data of a training")
-    def data(fingerprint: str, asker: AnyWorker) -> Response:
+    def data(
+        fingerprint: str,
+        asker: AnyWorker,
+        known: Annotated[str | None, Header(alias="If-None-Match")] = None,
+    ) -> Response:
         """A zip of arrays, for those who train as hpsearch does."""
-        return server.data(fingerprint)
+        return server.data(fingerprint, known)
 
 
 def _about(app: FastAPI, server: Server) -> None:

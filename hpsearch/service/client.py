@@ -6,13 +6,15 @@ What can be asked for stands in `hpsearch.service.requests`, once; here are two 
 from __future__ import annotations
 
 import asyncio
+import inspect
 import json
 import os
 import random
 import time
-from collections.abc import AsyncIterator, Callable, Coroutine, Iterator
+from collections.abc import AsyncIterator, Callable, Coroutine, Iterable, Iterator
 from contextlib import ExitStack
 from functools import wraps
+from itertools import chain
 from types import TracebackType
 from typing import Any, Concatenate, ParamSpec, TypeVar
 
@@ -42,6 +44,7 @@ __all__ = ["OVER", "AsyncClient", "Client"]
 
 P = ParamSpec("P")
 T = TypeVar("T")
+M = TypeVar("M", bound=Callable[..., Any])
 
 SERVER, TOKEN = "HPSEARCH_SERVER", "HPSEARCH_TOKEN"
 """The environment variables of the server's URL and of the token."""
@@ -63,7 +66,7 @@ def _sync(describe: Callable[P, Request[T]]) -> Callable[Concatenate[Client, P],
     def method(client: Client, /, *arguments: P.args, **named: P.kwargs) -> T:
         return client.send(describe(*arguments, **named))
 
-    return method
+    return _signed(method, describe)
 
 
 def _async(
@@ -75,6 +78,17 @@ def _async(
     async def method(client: AsyncClient, /, *arguments: P.args, **named: P.kwargs) -> T:
         return await client.send(describe(*arguments, **named))
 
+    return _signed(method, describe)
+
+
+def _signed(method: M, describe: Callable[..., Request[Any]]) -> M:
+    """A method with the signature that its users see: with ``self``, and what comes of it."""
+    signature = inspect.signature(describe)
+    returned = str(signature.return_annotation).removeprefix("Request[").removesuffix("]")
+    itself = inspect.Parameter("self", inspect.Parameter.POSITIONAL_OR_KEYWORD)
+    parameters = [itself, *signature.parameters.values()]
+    shown = signature.replace(parameters=parameters, return_annotation=returned)
+    vars(method)["__signature__"] = shown
     return method
 
 
@@ -186,7 +200,7 @@ class Client:
     Every request is repeated where no answer comes, with a key by which the server does it once.
 
     Args:
-        url: of the server, such as ``http://127.0.0.1:8080``; None for that in ``HPSEARCH_SERVER``.
+        url: of the server, such as ``http://127.0.0.1:8765``; None for that in ``HPSEARCH_SERVER``.
         token: None for that in ``HPSEARCH_TOKEN``, if any.
         timeout: seconds that one attempt may take.
         patience: seconds in which a request is repeated.
@@ -195,8 +209,8 @@ class Client:
     Raises:
         UsageError: there is no such URL or token.
 
-    >>> Client("http://127.0.0.1:8080")
-    Client('http://127.0.0.1:8080')
+    >>> Client("http://127.0.0.1:8765")
+    Client('http://127.0.0.1:8765')
     """
 
     def __init__(
@@ -224,6 +238,7 @@ class Client:
     resume = _sync(requests.resume)
     stop = _sync(requests.stop)
     extend = _sync(requests.extend)
+    rank = _sync(requests.rank)
     delete = _sync(requests.delete)
     add = _sync(requests.add)
     ask = _sync(requests.ask)
@@ -234,6 +249,7 @@ class Client:
     retry = _sync(requests.retry)
     server = _sync(requests.server)
     agents = _sync(requests.agents)
+    drain = _sync(requests.drain)
 
     def send(self, request: Request[T]) -> T:
         """Send a request, again where that may help.
@@ -274,8 +290,8 @@ class Client:
     def events(self, name: str) -> Iterator[dict[str, Any]]:
         """What happens to a study as it happens, until it is over; a lost connection is made anew.
 
-        Each is a mapping whose ``event`` is "trial" or "study"; the study's own comes first, and
-        after each new connection.
+        Each is a mapping: its ``event`` is "trial" where some have changed, and "study" with the
+        study itself, which comes first, after each new connection, and when its state has changed.
 
         Args:
             name: of the study.
@@ -295,14 +311,13 @@ class Client:
                         pause = again or 0.0
                     else:
                         attempts = _Attempts(self._settings)
-                        yield (first := _event(self.study(name)))
-                        if _over(first):
-                            return
                         lines = _Lines()
-                        for line in response.iter_lines():
+                        for line in chain(STUDY_CHANGED, response.iter_lines()):
                             if (event := lines.add(line)) is not None:
+                                if event["event"] == "study":
+                                    event |= self.study(name).model_dump(mode="json")
                                 yield event
-                                if _over(event):
+                                if event.get("state") in OVER:
                                     return
             except httpx.HTTPError as error:
                 pause = attempts.after_error(error)
@@ -385,6 +400,7 @@ class AsyncClient:
     resume = _async(requests.resume)
     stop = _async(requests.stop)
     extend = _async(requests.extend)
+    rank = _async(requests.rank)
     delete = _async(requests.delete)
     add = _async(requests.add)
     ask = _async(requests.ask)
@@ -395,6 +411,7 @@ class AsyncClient:
     retry = _async(requests.retry)
     server = _async(requests.server)
     agents = _async(requests.agents)
+    drain = _async(requests.drain)
 
     async def send(self, request: Request[T]) -> T:
         """As `Client.send`."""
@@ -437,14 +454,13 @@ class AsyncClient:
                             pause = again or 0.0
                         else:
                             attempts = _Attempts(self._settings)
-                            yield (first := _event(await self.study(name)))
-                            if _over(first):
-                                return
                             lines = _Lines()
-                            async for line in response.aiter_lines():
+                            async for line in _chained(STUDY_CHANGED, response.aiter_lines()):
                                 if (event := lines.add(line)) is not None:
+                                    if event["event"] == "study":
+                                        event |= (await self.study(name)).model_dump(mode="json")
                                     yield event
-                                    if _over(event):
+                                    if event.get("state") in OVER:
                                         return
             except httpx.HTTPError as error:
                 pause = attempts.after_error(error)
@@ -542,12 +558,15 @@ def _patience(name: str, timeout: float | None) -> Iterator[float]:
     raise TimeoutError(f"the study {name!r} is not over after {timeout:g} seconds")
 
 
-def _event(study: Study) -> dict[str, Any]:
-    return {"event": "study"} | study.model_dump(mode="json")
+STUDY_CHANGED = ("event: study", "data: {}", "")
+"""The event that a new connection begins with: nobody knows what was missed."""
 
 
-def _over(event: dict[str, Any]) -> bool:
-    return event.get("event") == "study" and event.get("state") in OVER
+async def _chained(first: Iterable[str], then: AsyncIterator[str]) -> AsyncIterator[str]:
+    for line in first:
+        yield line
+    async for line in then:
+        yield line
 
 
 def _streaming(given: dict[str, Any]) -> dict[str, Any]:
@@ -561,23 +580,25 @@ class _Lines:
     """Puts the lines of server-sent events together.
 
     >>> lines = _Lines()
-    >>> [lines.add(line) for line in (": hello", 'data: {"event":', 'data: "trial"}', "")]
-    [None, None, None, {'event': 'trial'}]
+    >>> [lines.add(line) for line in (": hello", "event: trial", 'data: {"study": "s"}', "")]
+    [None, None, None, {'event': 'trial', 'study': 's'}]
     """
 
     def __init__(self) -> None:
-        self._data: list[str] = []
+        self._event, self._data = "message", ""
 
     def add(self, line: str) -> dict[str, Any] | None:
         """The event that a line ends, if it ends one."""
         name, _, value = line.partition(":")
-        if name == "data":
-            self._data.append(value.removeprefix(" "))
+        if name == "event":
+            self._event = value.strip()
+        elif name == "data":
+            self._data += value
         if line or not self._data:
             return None
-        text, self._data = "\n".join(self._data), []
+        event, text = self._event, self._data
+        self._event, self._data = "message", ""
         try:
-            event = json.loads(text)
-        except ValueError:
+            return {"event": event, **json.loads(text)}
+        except (ValueError, TypeError):
             return None
-        return event if isinstance(event, dict) else None

@@ -25,7 +25,9 @@ from hpsearch.outcome import ProcessDiedError
 from hpsearch.service.leases import LeaseRow, Ledger, change, insert, rows_of
 
 if TYPE_CHECKING:
+    from hpsearch.data import DataHandle
     from hpsearch.metrics import Measure
+    from hpsearch.outcome import Place
     from hpsearch.service.models import Order
     from hpsearch.storage import WriteBehindStorage
 
@@ -205,6 +207,7 @@ class Bench:
         waiting: jobs that nobody has.
         items: all of them, by id.
         before: what earlier drivers left of each job, by id, in order.
+        data: where the data of its trainings are, known with the first job.
     """
 
     name: str
@@ -219,6 +222,7 @@ class Bench:
     waiting: deque[Item] = field(default_factory=deque)
     items: dict[str, Item] = field(default_factory=dict)
     before: dict[str, deque[LeaseRow]] = field(default_factory=dict)
+    data: Place | DataHandle | None = None
 
     def __post_init__(self) -> None:
         self.ledger = Ledger(self.store)
@@ -287,6 +291,7 @@ class Desk:
         takers: who has asked, and when last, by name.
         draining: the names of those who are told to ask no more.
         local_workers: how many of the server's own machine.
+        is_ending: whether the server stops, and nothing more is given.
     """
 
     def __init__(self, *, seconds: float, read: Callable[[Item, LeaseRow], Settled]) -> None:
@@ -298,6 +303,7 @@ class Desk:
         self.takers: dict[str, tuple[Taker, float]] = {}
         self.draining: set[str] = set()
         self.local_workers = 0
+        self.is_ending = False
         self.wake_local: Callable[[], None] = lambda: None
         self._waiters: deque[Waiter] = deque()
         self._ended: deque[str] = deque()
@@ -318,10 +324,14 @@ class Desk:
                 self._forget(lease)
             bench.items.clear()
             bench.waiting.clear()
-            for waiter in [one for one in self._waiters if one.study == bench.name]:
+        bench.ledger.close()
+
+    def over(self, name: str) -> None:
+        """What has become of a study without a driver is known: nobody waits for its trials."""
+        with self.lock:
+            for waiter in [one for one in self._waiters if one.study == name]:
                 self._waiters.remove(waiter)
                 waiter.end()
-        bench.ledger.close()
 
     def put(
         self,
@@ -350,6 +360,7 @@ class Desk:
             number, stage = trial.number, str(trial.user_attrs.get("stage", ""))
         item = Item(_job_id(function, job, key), function, job, limit, number, stage)
         item.future.set_running_or_notify_cancel()
+        bench.data = job.data
         with self.lock:
             while item.job_id in bench.items:  # the same job twice
                 item.job_id += "+"
@@ -392,6 +403,22 @@ class Desk:
                     self.asked[lease.asked] = lease
         return None
 
+    @property
+    def driven(self) -> set[int]:
+        """The ids of the studies that have a driver here, and a first job."""
+        with self.lock:
+            return {b.study_id for b in self.benches.values() if b.study_id is not None}
+
+    def folder_of(self, fingerprint: str) -> str | None:
+        """The folder with data of a study that is run; None where none needs them."""
+        with self.lock:
+            for bench in self.benches.values():
+                data = bench.data
+                is_training = bench.kind == "training"
+                if is_training and data is not None and data.fingerprint == fingerprint:
+                    return data.folder
+        return None
+
     def workers_for(self, bench: Bench) -> int:
         """How many jobs of a study can be done at once, by those who have asked lately."""
         now = time.monotonic()
@@ -399,12 +426,17 @@ class Desk:
         if now - counted < COUNTED:
             return workers
         with self.lock:
-            takers = [taker for taker, seen in self.takers.values() if now - seen < REMEMBERED]
-            workers = sum(
-                taker.workers
-                for taker in takers
-                if bench.kind in taker.kinds and taker.study in (None, bench.name)
-            )
+            asks = Counter(waiter.taker.name for waiter in self._waiters)
+            busy = Counter(one.holder for item in bench.items.values() for one in item.leases)
+            able = {
+                taker.name: taker.workers
+                for taker, seen in self.takers.values()
+                if now - seen < REMEMBERED
+                and bench.kind in taker.kinds
+                and taker.study in (None, bench.name)
+            }
+            # Who does not say how many it can do, can do what it has, and what it asks for.
+            workers = sum(max(able.get(n, 0), busy[n] + asks[n]) for n in able.keys() | busy.keys())
             workers += self.local_workers if bench.kind == "training" else 0
             if bench.max_parallel is not None:
                 workers = min(workers, bench.max_parallel)
@@ -433,7 +465,9 @@ class Desk:
         self.note(waiter.taker)
         with self.lock:
             given = self._give(waiter)
-            if not given and waits:
+            if not given and self.is_ending:
+                waiter.end()
+            elif not given and waits:
                 self._waiters.append(waiter)
             return given
 
@@ -444,6 +478,13 @@ class Desk:
                 self._waiters.remove(waiter)
                 return True
             return False
+
+    def send_home(self) -> None:
+        """The server stops: whoever waits, or asks from now on, has nothing to wait for."""
+        with self.lock:
+            self.is_ending = True
+            while self._waiters:
+                self._waiters.popleft().end()
 
     def _offer(self) -> None:
         """There is something for those who wait."""
@@ -457,7 +498,7 @@ class Desk:
     def _give(self, waiter: Waiter) -> bool:
         taker = waiter.taker
         bench = self._next(taker.kinds, {waiter.study, taker.study} - {None})
-        if bench is None or taker.name in self.draining:
+        if bench is None or self.is_ending or taker.name in self.draining:
             return False
         item, now = bench.waiting.popleft(), time.monotonic()
         seconds = waiter.seconds or self.seconds
@@ -590,19 +631,49 @@ class Desk:
                 return
             item = bench.items.get(row.job)
             if item is not None and not item.claimed:
-                if item in bench.waiting:
-                    bench.waiting.remove(item)
                 self._settle_told(bench, item, row)
                 return
             rows = bench.before.setdefault(row.job, deque())
             bench.before[row.job] = deque([r for r in rows if r.lease != row.lease])
             bench.before[row.job].appendleft(row)
 
+    def followed(self) -> list[str]:
+        """The leases of jobs that are not done, of which another server may hear."""
+        with self.lock:
+            return [lease.lease for lease in self.leases.values() if lease.item is not None]
+
+    def hear(self, row: LeaseRow) -> None:
+        """Another server of the database has heard of a lease."""
+        with self.lock:
+            lease = self.leases.get(row.lease)
+            item = None if lease is None else lease.item
+            if lease is None:
+                return
+            lease.is_open = lease.is_open and row.state in ("open", "lost")
+            if item is None or item.claimed:
+                return
+            others = any(one.is_open for one in item.leases if one is not lease)
+            if row.state == "open":
+                lease.reports = reports_in(row.content) | lease.reports
+                if row.beats != lease.beats:
+                    lease.beats = row.beats
+                    lease.renew()
+            elif row.state == "told":
+                self._settle_told(lease.bench, item, row)
+            elif row.state == "released" or others:
+                self.take_back(lease)
+            elif row.state in ("broken", "again") and lease in item.leases:
+                self._settle_told(lease.bench, item, row)
+
     def _settle_told(self, bench: Bench, item: Item, row: LeaseRow) -> None:
         del bench.items[item.job_id]
+        if item in bench.waiting:
+            bench.waiting.remove(item)
         for other in item.leases:
             other.is_open = False
             other.order, other.why = "stop", "somebody else has done it"
+            if other.lease != row.lease:
+                bench.ledger.write(partial(change, lease=other.lease, state="void"))
         self._end(item.leases)
         _settle(item.future, self._read(item, row))
 

@@ -21,7 +21,7 @@ from hpsearch.errors import HpsearchError, ServerError
 from hpsearch.metrics import Measure
 from hpsearch.metrics.curves import Reliability, Residuals
 from hpsearch.search.base import Motive, Move, Slot, StageKind
-from hpsearch.service.models import Trial, TrialState
+from hpsearch.service.models import Study, Trial, TrialState
 from hpsearch.space import Space
 from hpsearch.study_file import StudyFile
 from hpsearch.training.diagnosis import ADVICE, Finding
@@ -30,7 +30,7 @@ from hpsearch.wording import QUANTILES
 if TYPE_CHECKING:
     from hpsearch.space import Parameter
 
-__all__ = ["best_document", "read_advice", "read_seen", "read_summary", "trial_of"]
+__all__ = ["best_document", "not_begun", "read_advice", "read_seen", "read_summary", "trial_of"]
 
 STATES: dict[str, TrialState] = {"fail": "failed"}
 """The states of Optuna's that have another name here."""
@@ -102,13 +102,26 @@ def trial_of(row: TrialRow, identity: str) -> Trial:
         also=dict(row.also),
         diagnosis=document["diagnosis"],
         hints=document["hints"],
-        motive=document["motive"],
         best_step=row.best_epoch,
         reports=list(row.curve.items()),
         holder=row.worker,
         started=None if row.started is None else row.started.isoformat(),
         ended=None if row.completed is None else row.completed.isoformat(),
         seconds=row.seconds,
+    )
+
+
+def not_begun(study: Study) -> Summary:
+    """The summary of a study that has no trials yet, of which the server has no document."""
+    return Summary(
+        study=study.name,
+        strategy=study.strategy or None,
+        data={},
+        stages=(),
+        rows=(),
+        states={},
+        measure=Measure(study.metric, study.direction),
+        learns=study.kind in ("network", "estimator"),
     )
 
 
@@ -188,6 +201,7 @@ def _stage(index: int, document: Mapping[str, Any]) -> StageSummary:
             )
             for change in document["changes"]
         ),
+        motives=tuple(motive and Motive(**motive) for motive in document["motives"]),
         note=document["note"],
         done=document["done"],
         best=document["best"],
@@ -212,10 +226,11 @@ def _baseline(document: Mapping[str, Any]) -> Baseline:
 
 def _row(trial: Trial, stages: Mapping[str, StageSummary]) -> TrialRow:
     stage = stages.get(trial.stage)
-    slot = None
+    slot, motive = None, None
     if stage is not None and trial.slot is not None:
         seed, epochs = trial.seed or 0, trial.resource or 0
         slot = Slot(stage.index, trial.slot, trial.configuration, seed, epochs)
+        motive = stage.motives[slot.index] if slot.index < len(stage.motives) else None
     found = ((trial.diagnosis, True), (trial.hints, False))
     return TrialRow(
         number=trial.number,
@@ -233,7 +248,7 @@ def _row(trial: Trial, stages: Mapping[str, StageSummary]) -> TrialRow:
             for name, how in kind.items()
             if name in ADVICE
         ),
-        motive=None if trial.motive is None else Motive(**trial.motive),
+        motive=motive,
         values=() if trial.value is None else (trial.value,),
         best_epoch=trial.best_step,
         worker=trial.holder,

@@ -76,7 +76,7 @@ def _hash(text: str) -> str:
 
 POLICY = (
     f"default-src 'none'; script-src {_hash(SCRIPT)}; style-src {_hash(STYLE)}; "
-    "base-uri 'none'; form-action 'self'; frame-ancestors 'none'"
+    "img-src data:; base-uri 'none'; form-action 'self'; frame-ancestors 'none'"
 )
 """Of the form's page, whose own style and script are the only ones that it may have."""
 
@@ -114,12 +114,13 @@ def form(root_path: str, target: str, *, why: str = "", status: int = 200) -> HT
 <h1>hpsearch</h1>
 {wrong}<form method="post" action="{html_text(root_path)}{LOGIN}">
 <input type="hidden" name="to" value="{html_text(_inside(target))}">
+<input name="name" value="hpsearch" autocomplete="username" hidden>
 <label for="token">Token</label>
 <input id="token" name="token" type="password" required autofocus autocomplete="current-password"
  autocapitalize="none" spellcheck="false"{described}>
 <button type="submit">Log in</button>
 </form>
-<p>Who runs this server makes one: <code>hpsearch token add NAME --scope read</code></p>
+<p>Whoever runs this server can make one: <code>hpsearch token add NAME --scope read</code></p>
 </main>
 <script>{SCRIPT}</script>
 </body>

@@ -153,9 +153,6 @@ class Trial(_Answer):
         default={}, description="What was wrong with it, and how it shows."
     )
     hints: dict[str, str] = Field(default={}, description="What might be better, likewise.")
-    motive: dict[str, float] | None = Field(
-        default=None, description="Why a model chose it, if one did."
-    )
     reports: list[tuple[int, float]] = Field(default=[], description="Steps and values on the way.")
     holder: str = Field(default="", description="Who has it, or had it.")
     attempts: int = 0

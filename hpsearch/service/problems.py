@@ -29,6 +29,7 @@ from hpsearch.errors import (
     SpaceError,
     StorageError,
     StudyFileError,
+    TakenOverError,
     UnknownNameError,
     UsageError,
     shown,
@@ -110,12 +111,12 @@ def problem_of(error: Exception, request: Request) -> Problem:
         case RequestValidationError():
             return _of_validation(error)
         case HpsearchError():
-            return _of_ours(error)
+            return _of_ours(error, request)
     return _unforeseen(error, request)
 
 
 def _of_http(error: HTTPException, request: Request, headers: Mapping[str, str]) -> str:
-    path = shown(request.url.path)
+    path = shown(request.scope["path"])
     if error.status_code == 404 and error.detail == "Not Found":
         return f"there is nothing at {path}; /openapi.json lists what there is"
     if error.status_code == 405:
@@ -124,13 +125,18 @@ def _of_http(error: HTTPException, request: Request, headers: Mapping[str, str])
     return str(error.detail)
 
 
-def _of_ours(error: HpsearchError) -> Problem:
+def _of_ours(error: HpsearchError, request: Request) -> Problem:
+    sentence, asker = str(error), request.scope.get("state", {}).get("asker")
+    if isinstance(error, UnknownNameError) and asker is not None and asker.study is not None:
+        sentence = f"unknown {error.kind} {shown(error.name)}"  # the others are not its affair
     members: dict[str, Any] = {}
     for name in ("key", "line"):
         if (value := getattr(error, name, None)) is not None:
             members[name] = value
     headers = None
     match error:
+        case TakenOverError():
+            status, headers = 503, {"Retry-After": "1"}
         case StorageError():
             status, headers = 503, {"Retry-After": str(RETRY)}
             logger.error("%s", without_tokens(str(error)))
@@ -146,7 +152,7 @@ def _of_ours(error: HpsearchError) -> Problem:
             status = 400
         case _:
             status = 409
-    return Problem(status, str(error), headers=headers, **members)
+    return Problem(status, sentence, headers=headers, **members)
 
 
 def _of_validation(error: RequestValidationError) -> Problem:
@@ -183,7 +189,7 @@ def _unforeseen(error: Exception, request: Request) -> Problem:
         "fault %s in %s %s\n%s",
         number,
         request.method,
-        without_tokens(in_one_line(request.url.path)),
+        without_tokens(in_one_line(request.scope["path"])),
         without_tokens("".join(traceback.format_exception(error))),
     )
     return Problem(

@@ -24,17 +24,20 @@ from hpsearch.study_file.loading import study_path, study_text
 
 __all__ = [
     "Request",
+    "absent",
     "add",
     "advice",
     "agents",
     "ask",
     "best",
     "delete",
+    "drain",
     "events",
     "export",
     "extend",
     "heartbeat",
     "pause",
+    "rank",
     "release",
     "report",
     "report_value",
@@ -154,14 +157,22 @@ def uploads(text: str, path: Path) -> dict[str, Path]:
     Raises:
         StudyFileError: it is not TOML.
     """
+    return {name: place for name, place in _named(text, path).items() if place.is_file()}
+
+
+def absent(path: Path) -> list[str]:
+    """The data files that a study file names and that are not here."""
+    return [name for name, place in _named(study_text(path), path).items() if not place.is_file()]
+
+
+def _named(text: str, path: Path) -> dict[str, Path]:
     try:
         data = tomllib.loads(text).get("data")
     except (ValueError, RecursionError) as error:
         raise StudyFileError(f"{path} is not TOML: {error}") from None
     named = data if isinstance(data, dict) else {}
     names = [named.get(key) for key in ("path", "validation_path", "test_path")]
-    places = {name: path.parent / whole_path(name) for name in names if isinstance(name, str)}
-    return {name: place for name, place in places.items() if place.is_file()}
+    return {name: path.parent / whole_path(name) for name in names if isinstance(name, str)}
 
 
 def studies() -> Request[list[models.Study]]:
@@ -289,6 +300,19 @@ def extend(name: str, trials: int) -> Request[models.Study]:
     return _steer(name, "extend", models.Extension(trials=trials))
 
 
+def rank(
+    name: str, *, priority: int | None = None, max_parallel: int | None = None
+) -> Request[models.Study]:
+    """Give a study another place among the others; what is None stays as it is.
+
+    Args:
+        name: of the study.
+        priority: -100 to 100; studies of a higher one are served first.
+        max_parallel: trials at the same time.
+    """
+    return _steer(name, "rank", models.Rank(priority=priority, max_parallel=max_parallel))
+
+
 def delete(name: str) -> Request[None]:
     """Remove a study with all its trials.
 
@@ -319,7 +343,11 @@ def add(
 
 
 def ask(
-    study: str | None = None, *, agent: models.Agent | None = None, wait: float = 20.0
+    study: str | None = None,
+    *,
+    agent: models.Agent | None = None,
+    wait: float = 20.0,
+    seconds: float | None = None,
 ) -> Request[models.Asked]:
     """Ask for a trial to do.
 
@@ -327,10 +355,13 @@ def ask(
         study: of which study; None for any.
         agent: who asks, and what it can do; None for one that does values.
         wait: seconds that the server may wait for one to give.
+        seconds: how long the lease is to last without a sign of life; None: as the server has it.
     """
     path = "/v1/trials:ask" if study is None else f"{_of(study)}/trials:ask"
     read, query = models.Asked.model_validate_json, {"wait": wait}
-    return Request("POST", path, read, query, _json(models.Ask(agent=agent)), waits=wait)
+    return Request(
+        "POST", path, read, query, _json(models.Ask(agent=agent, seconds=seconds)), waits=wait
+    )
 
 
 def report_value(work: models.Work, step: int, value: float) -> Request[models.Orders]:
@@ -397,13 +428,13 @@ def release(work: models.Work) -> Request[None]:
     return Request("POST", f"/v1/trials/{_part(work.trial)}:release", _nothing, content=content)
 
 
-def retry(trial: str) -> Request[models.Trial]:
-    """Try a failed trial again.
+def retry(trial: str) -> Request[models.Study]:
+    """Try a failed trial again; the answer is its study.
 
     Args:
         trial: its id.
     """
-    path, read = f"/v1/trials/{_part(trial)}:retry", models.Trial.model_validate_json
+    path, read = f"/v1/trials/{_part(trial)}:retry", models.Study.model_validate_json
     return Request("POST", path, read)
 
 
@@ -420,6 +451,15 @@ def agents() -> Request[list[dict[str, Any]]]:
         return DOCUMENTS.validate_python(found["agents"] if isinstance(found, dict) else found)
 
     return Request("GET", "/v1/agents", read)
+
+
+def drain(agent: str) -> Request[dict[str, Any]]:
+    """Have an agent finish what it has, and ask no more.
+
+    Args:
+        agent: its name; see `agents`.
+    """
+    return Request("POST", f"/v1/agents/{_part(agent)}:drain", DOCUMENT.validate_json)
 
 
 def _steer(name: str, verb: str, body: BaseModel | None = None) -> Request[models.Study]:

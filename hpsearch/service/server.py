@@ -20,10 +20,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from uuid import uuid4
 
+from hpsearch.engine import record
 from hpsearch.engine.events import Event, TrialDone
 from hpsearch.engine.processes import machine_here, process_identity
-from hpsearch.errors import HpsearchError, UsageError
+from hpsearch.errors import UsageError
 from hpsearch.service import queue
+from hpsearch.service.data import etag_of, pack
 from hpsearch.service.desk import Desk
 from hpsearch.service.drivers import Drivers
 from hpsearch.service.events import Events
@@ -48,6 +50,9 @@ log = logging.getLogger("hpsearch.service")
 
 BEAT = 2.0
 """Seconds between two signs of life of a server."""
+
+PATIENCE = 5.0
+"""Seconds in which the drivers of studies have to end when the server stops."""
 
 DEAD_AFTER = 10.0
 """Seconds without one after which a server of another machine is taken for dead."""
@@ -128,7 +133,14 @@ class Server:
             most=settings.most_studies,
             modules=settings.modules,
         )
-        self.hands = Hands(self.store, self.desk, interval=settings.lease / 4)
+        self.hands = Hands(
+            self.store,
+            self.desk,
+            interval=settings.lease / 4,
+            elsewhere=lambda: self.drivers.leaders.known,
+        )
+        self._why = ""  # as told last
+        self._ended: asyncio.Future[None] | None = None
         self._ending = threading.Event()
         self._beater = threading.Thread(target=self._beat, name="hpsearch-server", daemon=True)
 
@@ -145,11 +157,23 @@ class Server:
                 yield
             finally:
                 expiring.cancel()
-                self.events.close()
-                await asyncio.to_thread(self.drivers.stop, 8.0)
+                await self.wind_down()
                 self.hands.close()
                 self._ending.set()
         await asyncio.to_thread(self._sign_off)
+
+    def wind_down(self) -> asyncio.Future[None]:
+        """Have everything end that would go on for ever: what is answered is answered soon.
+
+        Returns:
+            Done when no study is driven any more.
+        """
+        if self._ended is None:
+            self.desk.send_home()
+            self.events.close()
+            stop = asyncio.to_thread(self.drivers.stop, PATIENCE)
+            self._ended = asyncio.ensure_future(stop)
+        return self._ended
 
     async def _expire(self) -> None:
         while True:
@@ -217,23 +241,30 @@ class Server:
 
     def retry(self, name: str, trial: Trial, who: str) -> Study:
         """Have a failed slot tried again."""
-        if trial.state != "failed":
+        if trial.state != "failed" or trial.slot is None:
             raise ConflictError(
-                f"trial {trial.number} of {name!r} is {trial.state}; only what failed is tried "
-                "again"
+                f"trial {trial.number} of {name!r} is {trial.state}; only a slot that failed is "
+                "tried again"
             )
-        with self.store.transaction() as connection:
+        with self.store.connection.reading() as connection:
             row = queue.queued(connection, name)
-            if row is None:
-                raise ConflictError(f"the study {name!r} was not submitted here")
-            if row.state in ("running", "queued"):
-                raise ConflictError(
-                    f"the study {name!r} is {row.state}; its failed slots are tried again once it "
-                    "is over"
-                )
-            queue.change(
-                connection, name, "queued", f"failed trials are tried again, by {who}", who
-            )
+        if row is None:
+            raise ConflictError(f"the study {name!r} was not submitted here")
+        if not self.drivers.halt(name):
+            raise ConflictError(f"the driver of {name!r} is busy just now; try again")
+        study = load_study(self.store, name)
+        before = study.get_trials(deepcopy=False)[trial.number]
+        place = (trial.stage, trial.slot)
+        for other in study.get_trials(deepcopy=False)[trial.number + 1 :]:
+            known = other.user_attrs
+            if (known.get("stage"), known.get("slot")) == place and other.state.name != "FAIL":
+                raise ConflictError(f"the slot of trial {trial.number} is tried again already")
+        record.retry_trial(self.store, study._study_id, before)
+        self.store.flush()
+        if row.state not in ("paused", "stopped"):
+            with self.store.transaction() as connection:
+                why = f"trial {trial.number} is tried again, by {who}"
+                queue.change(connection, name, "queued", why, who)
         self.drivers.wake()
         return self.shelf.study(name)
 
@@ -321,17 +352,44 @@ class Server:
                     f"server {here[name]}; install the same versions, or results would differ",
                 )
 
-    def data(self, fingerprint: str) -> Response:
-        """The files of a training's data."""
-        raise Problem(404, f"there are no data {fingerprint!r}")
+    def data(self, fingerprint: str, known: str | None) -> Response:
+        """The files of a training's data.
+
+        Args:
+            fingerprint: names them.
+            known: the tag of what the agent has already.
+        """
+        from starlette.responses import Response, StreamingResponse
+
+        folder = self.desk.folder_of(fingerprint)
+        if folder is None:
+            raise Problem(404, f"no study that is running needs the data {fingerprint!r}")
+        tag = f'"{etag_of(folder, fingerprint)}"'
+        if known == tag:
+            return Response(status_code=304, headers={"ETag": tag})
+        pieces = pack(folder, fingerprint)
+        return StreamingResponse(pieces, media_type="application/zip", headers={"ETag": tag})
 
     def why_not_ready(self) -> str:
-        """Why requests cannot be answered; nothing where they can."""
+        """Why requests cannot be answered; nothing where they can.
+
+        Anybody may ask, so the log alone has the reason.
+        """
+        if self._ended is not None:
+            return "the server is stopping"
+        why = ""
         try:
-            with self.store.connection.reading():
-                return ""
-        except (HpsearchError, Exception) as error:
-            return str(error)
+            self.store.connection.check_place()
+            with self.store.connection.reading() as connection:
+                connection.execute(own_tables().version.select()).all()
+        except Exception as error:
+            why = "the database cannot be read"
+            if not self._why:
+                log.error("%s: %s", why, error)
+        if self._why and not why:
+            log.warning("the database can be read again")
+        self._why = why
+        return why
 
     # Its own row
 

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import logging
+import os
 import socket
 import sys
+import threading
 from collections.abc import Callable
 from dataclasses import replace
+from types import FrameType
 
 import uvicorn
 
@@ -22,9 +25,16 @@ __all__ = ["serve"]
 SWITCH = 0.001
 """Seconds after which a thread lets another one go on: requests wait for no driver's thinking."""
 
+LAST = 9.0
+"""Seconds after a signal in which everything has to end; what still goes on then is cut off, as by
+a kill, after which nothing is lost either."""
+
 
 def serve(settings: Settings, tell: Callable[[str], object]) -> None:
     """Serve until a signal asks to stop.
+
+    This is how a server ends, so it is no failure: the process's exit code is 0, as that of the
+    dashboard, and not 130 or 143, which say that something was not done.
 
     Args:
         settings: how.
@@ -52,7 +62,35 @@ def serve(settings: Settings, tell: Callable[[str], object]) -> None:
         sys.setswitchinterval(SWITCH)
         logging.getLogger("hpsearch.service").setLevel(logging.INFO)
         config = uvicorn.Config(guard, http=Impatient, log_level="warning", **LIMITS)
-        uvicorn.Server(config).run(sockets=[listener])
+        _Process(config, server).run(sockets=[listener])
+
+
+class _Process(uvicorn.Server):
+    """uvicorn's server, which ends in time: what would go on for ever is told to end first.
+
+    Args:
+        config: uvicorn's.
+        server: answers.
+    """
+
+    def __init__(self, config: uvicorn.Config, server: Server) -> None:
+        super().__init__(config)
+        self._server = server
+
+    def handle_exit(self, sig: int, frame: FrameType | None) -> None:
+        """A first signal asks to stop; a second one ends the process at once."""
+        del frame
+        if self.should_exit:
+            os._exit(128 + sig)  # local workers notice that their server is gone
+        self.should_exit = True
+        end = threading.Timer(LAST, os._exit, (0,))
+        end.daemon = True
+        end.start()
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        """End what is under way, and then all connections."""
+        self._server.wind_down()
+        await super().shutdown(sockets)
 
 
 def _listening(host: str, port: int) -> socket.socket:

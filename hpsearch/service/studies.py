@@ -7,12 +7,15 @@ from __future__ import annotations
 
 import datetime
 import json
-from collections.abc import Mapping
+import time
+from collections.abc import Mapping, Sequence
 from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
 from hpsearch.engine.budget import plan_search
+from hpsearch.engine.metadata import read_metadata
+from hpsearch.engine.record import read_findings
 from hpsearch.errors import HpsearchError, UnknownNameError, UsageError
 from hpsearch.service import queue
 from hpsearch.service.desk import Desk, Item, reports_in, utc_now
@@ -24,6 +27,7 @@ from hpsearch.service.queue import Queued
 from hpsearch.storage import load_study
 from hpsearch.storage.rows import read_trials
 from hpsearch.study_file import StudyFile
+from hpsearch.training.diagnosis import DIAGNOSIS, HINTS, by_kind
 
 if TYPE_CHECKING:
     import sqlalchemy as sa
@@ -35,6 +39,9 @@ __all__ = ["ALLOWED_MODULES", "ConflictError", "Shelf"]
 
 ALLOWED_MODULES = ("sklearn", "lightgbm", "xgboost", "catboost", "imblearn")
 """Packages whose estimators a server makes for whoever submits a study; it runs no other code."""
+
+ENDS = 10.0
+"""Seconds in which a study that is to be deleted ends at another server."""
 
 STATES: Mapping[str, TrialState] = {
     "COMPLETE": "complete",
@@ -275,7 +282,7 @@ class Shelf:
             UnknownNameError: there is no such study.
             ConflictError: it is being run, and does not end.
         """
-        from hpsearch.engine.lease import refuse_running
+        from hpsearch.engine.lease import refuse_running, who_runs
 
         with self.store.transaction() as connection:
             row = queue.queued(connection, name)
@@ -289,6 +296,9 @@ class Shelf:
         if not there and row is None:
             raise self._unknown(name)
         if there:
+            end = time.monotonic() + ENDS
+            while row and time.monotonic() < end and who_runs(self.store.engine, there[0].study_id):
+                time.sleep(0.2)  # another server has it, and reads of its end in a moment
             refuse_running(self.store.engine, there[0].study_id, name)
             self.store.delete_study(there[0].study_id)
         with self.store.transaction() as connection:
@@ -341,7 +351,8 @@ class Shelf:
             about = abouts[0]
             found, after, more = trials_after(connection, about, since, limit)
             leases = self._leases_of(connection, about.study_id, found)
-        told = [self._trial(trial, name, row, leases) for trial in found]
+        also = self._also(name, row)
+        told = [self._trial(trial, name, row, leases, also) for trial in found]
         return Trials(trials=told, since=after, more=more)
 
     def trial(self, trial_id: str) -> tuple[str, Trial]:
@@ -366,7 +377,7 @@ class Shelf:
             ).one()
             row = queue.queued(connection, name)
             leases = {found[0]._trial_id: rows_of(connection, study_id, str(found[0]._trial_id))}
-        return name, self._trial(found[0], name, row, leases)
+        return name, self._trial(found[0], name, row, leases, self._also(name, row))
 
     def add(self, name: str, added: Added, who: str) -> Trial:
         """Take in a trial from elsewhere: finished, or known to be good and to be tried first.
@@ -474,14 +485,23 @@ class Shelf:
             if not trial.state.is_finished()
         }
 
+    def _also(self, name: str, row: Queued | None) -> Sequence[str]:
+        """What a study records beside its metric."""
+        if row is not None:
+            return row.study.objective.also
+        file = read_metadata(load_study(self.store, name), "study file")
+        return [] if file is None else file.get("objective", {}).get("also", [])
+
     def _trial(
         self,
         trial: FrozenTrial,
         name: str,
         row: Queued | None,
         leases: Mapping[int, list[LeaseRow]],
+        also: Sequence[str],
     ) -> Trial:
         known = trial.user_attrs
+        found = by_kind(read_findings(known))
         told = Trial(
             trial=str(trial._trial_id),
             number=trial.number,
@@ -493,6 +513,9 @@ class Shelf:
             slot=_whole(known.get("slot")),
             seed=_whole(known.get("seed")),
             resource=_whole(known.get("epochs")),
+            best_step=_whole(known.get("best_epoch")) or None,
+            diagnosis=found.get(DIAGNOSIS, {}),
+            hints=found.get(HINTS, {}),
             reports=sorted(trial.intermediate_values.items()),
             holder=str(known.get("worker", "")),
             attempts=_whole(known.get("attempts")) or 1,
@@ -500,9 +523,7 @@ class Shelf:
             ended=_iso(trial.datetime_complete),
             seconds=_real(known.get("seconds")),
         )
-        if row is not None:
-            also = row.study.objective.also
-            told.also = {k: v for k in also if (v := _real(known.get(k))) is not None}
+        told.also = {k: v for k in also if (v := _real(known.get(k))) is not None}
         if not trial.state.is_finished():
             self._add_holder(told, name, row, leases.get(trial._trial_id, []))
         return told

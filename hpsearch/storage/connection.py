@@ -83,7 +83,7 @@ class Connection:
                 yield self._writing
                 return
             try:
-                self._check_place()
+                self.check_place()
                 begin = "BEGIN IMMEDIATE" if self.tells_version else "BEGIN"
                 self._writing = connection = self._begin(begin)
                 if self.fence is not None:
@@ -162,8 +162,12 @@ class Connection:
                 self._connection.close()
         self._connection = None
 
-    def _check_place(self) -> None:
-        """Make sure that a SQLite file is still where it was: SQLite itself would not notice."""
+    def check_place(self) -> None:
+        """Make sure that a SQLite file is still where it was: SQLite itself would not notice.
+
+        Raises:
+            StorageError: it is not.
+        """
         if self._file is None:
             return
         try:

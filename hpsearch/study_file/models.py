@@ -512,7 +512,7 @@ class ObjectiveSection(_Table):
     frame: bool | None = _key(
         None,
         "Of an estimator: whether it gets the columns as a data frame, as they were read; absent: "
-        "a pipeline does, and another what [data] preprocessing makes of them.",
+        "a pipeline does, and what holds one, and another what [data] preprocessing makes of them.",
         example=True,
     )
     positive: str | None = _key(
@@ -936,20 +936,7 @@ class StudyFile(_Table):
                 target is a quantity.
         """
         table = self.training.class_weight
-        if not isinstance(table, dict):
-            return None
-        if not classes:
-            raise UsageError("class_weight is for classes, and the target is a quantity; remove it")
-        labels = [str(label) for label in classes]
-        for label in table:
-            if label not in labels:
-                close = nearest(label, labels)
-                hint = f"; did you mean {close!r}?" if close else ""
-                raise UsageError(f"class_weight names the label {label!r}, of no row{hint}")
-        weights = tuple(table.get(label, 1.0) for label in labels)
-        if not any(weights):
-            raise UsageError("class_weight is 0 for every class; give one of them more")
-        return weights
+        return weights_by_label("class_weight", table, classes) if isinstance(table, dict) else None
 
     def _check_searched(self, number: int, name: str) -> None:
         searched = self.written_space().parameters
@@ -980,10 +967,18 @@ class StudyFile(_Table):
         Raises:
             UsageError: a value or a range leaves its limits, or a condition can never hold.
         """
+        space = self.open_space()
         if self.objective.kind == "network":
-            return space_of(self.settings(), SETTINGS)
-        space = space_of(self.settings(), {})
+            return space
         return space.kept_within(first_in(space, self.first).space)
+
+    def open_space(self) -> Space:
+        """The same, whose ranges may be widened for whatever is to be tried first.
+
+        Raises:
+            UsageError: as for `written_space`.
+        """
+        return space_of(self.settings(), SETTINGS if self.objective.kind == "network" else {})
 
     def fixed_settings(self) -> dict[str, Value]:
         """The values of all settings outside of the search, but for the epochs.
@@ -1008,6 +1003,33 @@ class StudyFile(_Table):
 def _a(kind: str) -> str:
     """A kind of objective in a sentence."""
     return {"estimator": "an estimator", "external": "an external one"}.get(kind, f"a {kind}")
+
+
+def weights_by_label(
+    name: str, table: Mapping[str, float], classes: Sequence[str | int]
+) -> tuple[float, ...]:
+    """What a table gives each class.
+
+    Args:
+        name: of the table.
+        table: numbers by label.
+        classes: as for `StudyFile.class_weights`.
+
+    Raises:
+        UsageError: likewise.
+    """
+    if not classes:
+        raise UsageError(f"{name} is for classes, and the target is a quantity; remove it")
+    labels = [str(label) for label in classes]
+    for label in table:
+        if label not in labels:
+            close = nearest(label, labels)
+            hint = f"; did you mean {close!r}?" if close else ""
+            raise UsageError(f"{name} names the label {label!r}, of no row{hint}")
+    weights = tuple(table.get(label, 1.0) for label in labels)
+    if not any(weights):
+        raise UsageError(f"{name} is 0 for every class; give one of them more")
+    return weights
 
 
 def _check_tables(study: StudyFile) -> None:

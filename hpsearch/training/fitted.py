@@ -18,7 +18,15 @@ import numpy as np
 from hpsearch.data import Preprocessor
 from hpsearch.errors import DataError
 
-__all__ = ["Fitted", "answers_of", "frame_of", "kept_estimator", "tells_probabilities"]
+__all__ = [
+    "Fitted",
+    "answers_of",
+    "frame_of",
+    "kept_estimator",
+    "own_packages",
+    "read_estimator",
+    "tells_probabilities",
+]
 
 KNOWN = ("sklearn", "numpy", "scipy", "pandas", "lightgbm", "xgboost")
 """The packages whose classes may be read back."""
@@ -49,6 +57,43 @@ def kept_estimator(model: Any) -> bytes:
     return content
 
 
+def read_estimator(content: bytes, trusted: Collection[str] = ()) -> Any:
+    """What `kept_estimator` wrote.
+
+    Args:
+        content: that.
+        trusted: what of others may be imported: classes, or all of a module, by their full names.
+
+    Raises:
+        DataError: the content is damaged, or holds what is not trusted.
+    """
+    import skops.io
+
+    try:
+        found = skops.io.get_untrusted_types(data=content)
+        strange = sorted(name for name in found if not _may_be_read(name, trusted))
+    except Exception as error:  # a damaged archive: whatever its parsers raise
+        raise DataError(f"its estimator is damaged: {error}") from None
+    if strange:
+        raise DataError(
+            f"its estimator holds {', '.join(strange)}, which nobody has said to trust; "
+            "name it in trusted=[...] of what reads it, or as `hpsearch predict --trust NAME`"
+        )
+    try:
+        return skops.io.loads(content, trusted=found)
+    except Exception as error:
+        raise DataError(f"its estimator is damaged: {error}") from None
+
+
+def own_packages(estimator: Any) -> tuple[str, ...]:
+    """The packages of an estimator's own code, and of its parts, beside those that are known."""
+    parts = [estimator, *estimator.get_params().values()]
+    classes = (part if callable(part) and hasattr(part, "__module__") else type(part)
+               for part in parts)  # fmt: skip
+    modules = {str(getattr(one, "__module__", "") or "") for one in classes}
+    return tuple(sorted({m.partition(".")[0] for m in modules} - {*KNOWN, "builtins", ""}))
+
+
 @dataclass(frozen=True)
 class Fitted:
     """An estimator and what is done to the columns before it.
@@ -59,7 +104,7 @@ class Fitted:
         preprocessor: fitted on the same rows; None where it does its own.
         columns: the names of the data frame that it then gets; none where it gets an array.
         categories: of its categorical columns, by their index.
-        trusted: classes of others that may be imported, by their full names.
+        trusted: as for `read_estimator`.
     """
 
     content: bytes
@@ -92,22 +137,7 @@ class Fitted:
         Raises:
             DataError: as for `answers`.
         """
-        import skops.io
-
-        try:
-            found = skops.io.get_untrusted_types(data=self.content)
-            strange = sorted(name for name in found if not _may_be_read(name, self.trusted))
-        except Exception as error:  # a damaged archive: whatever its parsers raise
-            raise DataError(f"its estimator is damaged: {error}") from None
-        if strange:
-            raise DataError(
-                f"its estimator holds {', '.join(strange)}, which nobody has said to trust; "
-                "Model.load(path, trusted=[...]) reads it"
-            )
-        try:
-            model = skops.io.loads(self.content, trusted=found)
-        except Exception as error:
-            raise DataError(f"its estimator is damaged: {error}") from None
+        model = read_estimator(self.content, self.trusted)
         if not hasattr(model, "predict"):
             raise DataError(f"it holds a {type(model).__name__}, which predicts nothing")
         known = getattr(model, "classes_", None)
@@ -179,7 +209,7 @@ def frame_of(
 
 def _may_be_read(name: str, trusted: Collection[str]) -> bool:
     """Whether a type may be imported: a class of `KNOWN`, of `TRUSTED`, or named by the reader."""
-    if name in TRUSTED or name in trusted:
+    if name in TRUSTED or any(f"{name}.".startswith(f"{each}.") for each in trusted):
         return True
     module, _, last = name.rpartition(".")
     if module.partition(".")[0] not in KNOWN:

@@ -43,6 +43,7 @@ LOOK = 0.05
 """Seconds between two looks at a program that writes nothing."""
 
 Stop: TypeAlias = Callable[[], bool]
+OnReport: TypeAlias = Callable[[int, float], object]
 
 
 @dataclass(frozen=True)
@@ -68,8 +69,15 @@ class CommandJob:
     limit: float | None
 
 
-def run_job(job: CommandJob, stop: Stop | None = None) -> Outcome:
+def run_job(
+    job: CommandJob, stop: Stop | None = None, *, on_report: OnReport | None = None
+) -> Outcome:
     """Run the program to its end, and read what it answers.
+
+    Args:
+        job: the program.
+        stop: asked now and then; True when nobody waits for the trial any more.
+        on_report: told of each value on the way as it comes: its step, and the value.
 
     Raises:
         TrialFailedError: it cannot be started, exits with another code than 0 and 75, or answers
@@ -81,7 +89,7 @@ def run_job(job: CommandJob, stop: Stop | None = None) -> Outcome:
     """
     folder = Path(job.folder)
     try:
-        return _run(job, folder, stop or (lambda: False))
+        return _run(job, folder, stop or (lambda: False), on_report)
     except TimeoutError:
         raise
     except OSError as error:
@@ -93,14 +101,14 @@ def run_job(job: CommandJob, stop: Stop | None = None) -> Outcome:
         ) from error
 
 
-def _run(job: CommandJob, folder: Path, stop: Stop) -> Outcome:
+def _run(job: CommandJob, folder: Path, stop: Stop, on_report: OnReport | None) -> Outcome:
     try:
         folder.mkdir(parents=True)
     except FileExistsError:
         _end_all(job.folder)
     (folder / RESULT).unlink(missing_ok=True)
     (folder / TRIAL).write_text(job.trial, encoding="utf-8")
-    said = _Said(job.asked)
+    said = _Said(job.asked, on_report)
     start = time.perf_counter()
     with (folder / OUTPUT).open("ab") as output, (folder / ERRORS).open("ab") as errors:
         began = errors.tell(), output.tell()
@@ -124,8 +132,8 @@ def _run(job: CommandJob, folder: Path, stop: Stop) -> Outcome:
 class _Said:
     """What a program writes to standard output, as it comes: reports, and the last object."""
 
-    def __init__(self, asked: Asked) -> None:
-        self.asked, self.reports = asked, Reports()
+    def __init__(self, asked: Asked, on_report: OnReport | None) -> None:
+        self.asked, self.reports, self._on_report = asked, Reports(), on_report
         self.last: dict[str, Any] | None = None
         self.last_line = b""
         self._left = b""
@@ -161,8 +169,15 @@ class _Said:
         if isinstance(found, dict):
             self.last = found
             if "step" in found and self.asked.metric in found:
-                with suppress(TrialFailedError):  # it is no report of ours
-                    self.reports.add(found["step"], found[self.asked.metric])
+                self._report(found["step"], found[self.asked.metric])
+
+    def _report(self, step: Any, value: Any) -> None:
+        try:
+            self.reports.add(step, value)
+        except TrialFailedError:
+            return  # it is no report of ours
+        if self._on_report is not None and step in self.reports.values:
+            self._on_report(step, self.reports.values[step])
 
 
 @contextmanager

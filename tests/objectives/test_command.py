@@ -17,12 +17,13 @@ import pytest
 
 from hpsearch.engine import run_study
 from hpsearch.errors import RunError, StudyFileError, UsageError
-from hpsearch.objectives.command import CommandObjective, filled
+from hpsearch.objectives.command import CommandObjective
 from hpsearch.outcome import Outcome, Place, ProcessDiedError, TrialFailedError, TryAgainError
 from hpsearch.search.base import Slot
 from hpsearch.storage import load_study, open_storage
 from hpsearch.study_file import StudyFile, load_study_file
 from hpsearch.trials import command as trial_of_a_command
+from hpsearch.trials.arguments import filled
 from hpsearch.trials.command import ERRORS, FOLDER, OUTPUT, RESULT, CommandJob, run_job
 from hpsearch.trials.guard import GRACE
 from hpsearch.trials.result import Asked

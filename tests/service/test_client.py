@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import inspect
 import json
 import subprocess
 import sys
@@ -25,7 +26,7 @@ from hpsearch.errors import (
 from hpsearch.service import client as module
 from hpsearch.service import models, requests
 
-URL = "http://127.0.0.1:8080"
+URL = "http://127.0.0.1:8765"
 STUDY = {"name": "mine", "state": "running", "since": "2026-11-28T21:00:00Z"}
 TRIAL = {"trial": "17", "number": 3, "state": "waiting"}
 WORK = models.Work(
@@ -106,8 +107,10 @@ CALLS: list[tuple[str, tuple[Any, ...], dict[str, Any], str, str, Any]] = [
         *("tell", (WORK,), {"error": "no memory"}, "POST /v1/trials/17:tell"),
         *(f'{{"lease":"{"0" * 32}","error":{{"sentence":"no memory"}}}}', {"trial": "17"}),
     ),
-    ("retry", ("17",), {}, "POST /v1/trials/17:retry", "", TRIAL),
+    ("retry", ("17",), {}, "POST /v1/trials/17:retry", "", STUDY),
     ("trial", ("17",), {}, "GET /v1/trials/17", "", TRIAL),
+    ("rank", ("a",), {"priority": 0}, "POST /v1/studies/a:rank", '{"priority":0}', STUDY),
+    ("drain", ("m:1",), {}, "POST /v1/agents/m%3A1:drain", "", {"name": "m:1"}),
     ("server", (), {}, "GET /v1/server", "", {"hpsearch": "0.1.0"}),
     ("agents", (), {}, "GET /v1/agents", "", [{"name": "one"}]),
 ]  # fmt: skip
@@ -150,6 +153,11 @@ def test_both_clients_have_the_same_words() -> None:
         if not name.startswith("_"):
             assert getattr(hpsearch.AsyncClient, name).__doc__, name
             assert getattr(hpsearch.Client, name).__doc__, name
+
+
+def test_a_word_s_signature_is_its_own() -> None:
+    assert str(inspect.signature(hpsearch.Client.study)) == "(self, name: 'str') -> 'models.Study'"
+    assert list(inspect.signature(hpsearch.Client(URL).extend).parameters) == ["name", "trials"]
 
 
 def test_a_study_file_is_sent_as_it_is(tmp_path: Path) -> None:
@@ -226,7 +234,7 @@ def test_an_answer_that_is_lost_is_asked_for_again_with_the_same_key(pauses: lis
 
 def test_patience_ends_with_a_sentence(pauses: list[float]) -> None:
     made, seen = client(httpx.ConnectError("refused"), patience=0.0, token="hp-very-secret")
-    with pytest.raises(ServerError, match=r"no server answers at http://127.0.0.1:8080 \(refused"):
+    with pytest.raises(ServerError, match=r"no server answers at http://127.0.0.1:8765 \(refused"):
         made.studies()
     assert len(seen) == 1
     busy = said(503, {"detail": "The server is busy.", "status": 503}, **{"Retry-After": "60"})
@@ -299,7 +307,7 @@ def test_the_environment_names_server_and_token(monkeypatch: pytest.MonkeyPatch)
 @pytest.mark.parametrize(
     ("url", "why"),
     [
-        ("127.0.0.1:8080", "write http://HOST:PORT"),
+        ("127.0.0.1:8765", "write http://HOST:PORT"),
         ("ftp://there", "write http://HOST:PORT"),
         ("http://", "write http://HOST:PORT"),
         ("http://there/?a=1", "is a page"),
@@ -324,33 +332,29 @@ def stream(*lines: str) -> httpx.Response:
     )
 
 
+TRIAL_CHANGED = ("event: trial", 'data: {"study": "mine"}', "")
+STUDY_CHANGED = ("event: study", 'data: {"study": "mine"}', "")
+
+
 def test_events_go_on_over_a_lost_connection_and_end_with_the_study() -> None:
-    over = STUDY | {"state": "finished"}
     made, seen = client(
-        stream('data: {"event": "trial", "number": 0}', "", ": alive", "data: not JSON", ""),
+        stream(*TRIAL_CHANGED, ": alive", "data: not JSON", ""),
         said(200, STUDY),
         httpx.ConnectError("refused"),
-        stream(
-            'data: {"event": "trial", "number": 1}',
-            "",
-            f"data: {json.dumps({'event': 'study'} | over)}",
-            "",
-            'data: {"event": "trial", "number": 2}',
-            "",
-        ),
+        stream(*TRIAL_CHANGED, *STUDY_CHANGED, *TRIAL_CHANGED),
         said(200, STUDY),
+        said(200, STUDY | {"state": "finished"}),
     )
-    found = [(e["event"], e.get("number", e.get("state"))) for e in made.events("mine")]
+    found = [(event["event"], event.get("state")) for event in made.events("mine")]
     assert found == [
         ("study", "running"),
-        ("trial", 0),
+        ("trial", None),
         ("study", "running"),
-        ("trial", 1),
+        ("trial", None),
         ("study", "finished"),
     ]
-    assert [request.url.path for request in seen if "events" in request.url.path] == [
-        "/v1/studies/mine/events"
-    ] * 3
+    paths = [request.url.path for request in seen]
+    assert paths.count("/v1/studies/mine/events") == 3
 
 
 def test_events_of_no_study_are_an_error() -> None:
@@ -363,14 +367,14 @@ def test_events_and_pages_for_asyncio() -> None:
 
     def handle(request: httpx.Request) -> httpx.Response:
         if request.url.path.endswith("/events"):
-            return stream(
-                'data: {"event": "trial"}', "", f"data: {json.dumps({'event': 'study'} | over)}", ""
-            )
+            return stream(*TRIAL_CHANGED, *STUDY_CHANGED)
         if request.url.path.endswith("/trials"):
             return said(200, {"trials": [], "since": 0})
-        return said(200, over if found else STUDY)
+        studies.append(request)
+        return said(200, over if len(studies) > 1 else STUDY)
 
     found: list[Any] = []
+    studies: list[httpx.Request] = []
 
     async def look() -> None:
         async with hpsearch.AsyncClient(URL, transport=httpx.MockTransport(handle)) as made:

@@ -1,0 +1,44 @@
+// A server's page: it fetches its document, and again when the server says that there is news: once
+// a second at most, and only while somebody can see it.
+"use strict";
+{
+  const {make} = hpsearch;
+  const GAP = 1000, PATIENCE = 5000;
+  const address = name => document.querySelector(`meta[name="hpsearch-${name}"]`)?.content;
+  const said = make("p", {class: "live", role: "status"});
+  document.getElementById("page").before(said);
+  let isNews = true, isBusy = false, last = 0, version = null;
+
+  async function look() {
+    if (isBusy || !isNews || document.hidden) return;
+    isBusy = true;
+    await new Promise(resolve => setTimeout(resolve, Math.max(0, last + GAP - performance.now())));
+    isNews = false;
+    try {
+      const answer = await fetch(address("document"), {headers: {accept: "application/json"}, cache: "no-cache"});
+      if (!answer.ok) throw new Error(`the server answers ${answer.status}`);
+      const tag = answer.headers.get("etag");
+      if (tag === null || tag !== version) hpsearch.update(await answer.json());
+      version = tag;
+      said.textContent = "";
+    } catch (error) {
+      said.textContent = `What is shown may be old: ${error.message}. Trying again.`;
+      isNews = true;
+      setTimeout(look, PATIENCE);
+    }
+    last = performance.now();
+    isBusy = false;
+    if (isNews && !said.textContent) look();
+  }
+
+  const news = () => { isNews = true; look(); };
+
+  if (address("events")) {
+    const events = new EventSource(address("events"));
+    events.onmessage = news;
+    events.onopen = news;  // also after a server that was away
+    events.onerror = () => { said.textContent = "The server does not answer; what is shown may be old."; };
+  }
+  document.addEventListener("visibilitychange", look);
+  addEventListener("DOMContentLoaded", look);
+}
