@@ -11,6 +11,7 @@ from collections import Counter, defaultdict, deque
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from dataclasses import replace
+from statistics import fmean
 
 from hpsearch.engine import record
 from hpsearch.engine.cost import Spending
@@ -29,11 +30,11 @@ __all__ = ["Dispatcher"]
 FIRST_FAILS = 3
 """So many trials fail at the start of a study, and it is ended rather than its budget burnt."""
 
-BRIEF = 0.05
+BRIEF = 0.01
 """Seconds of a trial that may be over before the driver has handed out the next."""
 
 RECENT = 10
-"""Where so many trials in a row were brief, the next ones will be."""
+"""Where so many trials in a row were brief on average, the next ones will be."""
 
 AT_ONCE = 3
 """So many brief trials wait at a worker where one that is longer would."""
@@ -240,7 +241,7 @@ class Dispatcher:
         pool = self.run.runner.pool
         if stage.adaptive:
             return pool.workers
-        if len(self._seconds) == RECENT and max(self._seconds) < BRIEF:
+        if len(self._seconds) == RECENT and fmean(self._seconds) < BRIEF:
             return pool.workers + AT_ONCE * pool.ahead
         unseen = stage.seen is not None and waiting[0] >= stage.seen
         plenty = len(waiting) > 2 * pool.workers or unseen
