@@ -59,8 +59,8 @@ class Event:
     """Something that happened to an agent.
 
     Attributes:
-        name: connected, waiting, began, ended, stopped, released, dropped, kept, unheard, heard,
-            draining or drained.
+        name: connected, waiting, began, fetching, ended, stopped, released, dropped, kept, unheard,
+            heard, draining or drained; and insecure, or left out.
         sentence: what, for people.
         facts: more, for programs.
     """
