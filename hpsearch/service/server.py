@@ -24,6 +24,7 @@ from hpsearch.engine import record
 from hpsearch.engine.events import Event, TrialDone
 from hpsearch.engine.processes import machine_here, process_identity
 from hpsearch.errors import UsageError
+from hpsearch.file_names import file_name
 from hpsearch.service import queue
 from hpsearch.service.data import etag_of, pack
 from hpsearch.service.desk import Desk
@@ -31,9 +32,11 @@ from hpsearch.service.drivers import Drivers
 from hpsearch.service.events import Events
 from hpsearch.service.hands import Hands
 from hpsearch.service.local import local_workers
+from hpsearch.service.logs import Form, about
+from hpsearch.service.metrics import Metrics
 from hpsearch.service.models import Agent, Study, Trial
 from hpsearch.service.problems import Problem
-from hpsearch.service.studies import ConflictError, Shelf
+from hpsearch.service.studies import PLACES, ConflictError, Shelf
 from hpsearch.service.telling import read_row
 from hpsearch.service.tokens import Tokens
 from hpsearch.service.verbs import Verbs
@@ -79,6 +82,7 @@ class Settings:
         root_path: what a proxy puts before every path.
         modules: packages whose estimators may be asked for, beside the usual ones.
         url: where others reach it; None: host and port.
+        log: how it tells what happens.
     """
 
     storage: str
@@ -93,6 +97,7 @@ class Settings:
     root_path: str = ""
     modules: tuple[str, ...] = ()
     url: str | None = None
+    log: Form = "text"
 
 
 class Server:
@@ -124,7 +129,8 @@ class Server:
         )
         folder = settings.data or _data_folder(self.store)
         folder.mkdir(parents=True, exist_ok=True)
-        self.uploads = folder / "uploads"
+        self.folder = folder.resolve()
+        self.uploads = self.folder / "uploads"
         self.uploads.mkdir(exist_ok=True)
         self.shelf = Shelf(
             self.store,
@@ -141,7 +147,9 @@ class Server:
             interval=settings.lease / 4,
             elsewhere=lambda: self.drivers.leaders.known,
         )
-        self._why = ""  # as told last
+        self.metrics = Metrics(self.shelf.studies, self.desk, self.hands, versions())
+        self._present: dict[str, str] = {}  # as told last
+        self._why = ""  # likewise
         self._ended: asyncio.Future[None] | None = None
         self._ending = threading.Event()
         self._beater = threading.Thread(target=self._beat, name="hpsearch-server", daemon=True)
@@ -183,7 +191,16 @@ class Server:
             try:
                 await self.hands.expire()
             except Exception as error:  # a full disk: the next look may get through
-                log.warning("leases cannot be looked through: %s", error)
+                log.warning("leases cannot be looked through", extra=about(why=str(error)))
+            self._call_the_roll()
+
+    def _call_the_roll(self) -> None:
+        """Tell who has come and who is gone."""
+        before, self._present = self._present, self.desk.present()
+        for name in self._present.keys() - before:
+            log.info("agent seen", extra=about(agent=name, token=self._present[name] or None))
+        for name in before.keys() - self._present:
+            log.info("agent gone", extra=about(agent=name, token=before[name] or None))
 
     def _heard(self, name: str, event: Event | None) -> None:
         if event is None:
@@ -211,6 +228,10 @@ class Server:
         from hpsearch.advice import advise_study
 
         document: dict[str, Any] = advise_study(self.store, self._begun(name)).document()
+        data = document["next"].get("data", {})
+        for key in PLACES:  # as a study that is submitted names them
+            if key in data and Path(data[key]).is_relative_to(self.folder):
+                data[key] = Path(data[key]).relative_to(self.folder).as_posix()
         return document
 
     def export(self, name: str, to: str) -> tuple[bytes, str]:
@@ -267,6 +288,7 @@ class Server:
             with self.store.transaction() as connection:
                 why = f"trial {trial.number} is tried again, by {who}"
                 queue.change(connection, name, "queued", why, who)
+        log.info("slot tried again", extra=about(study=name, trial=trial.trial, token=who))
         self.drivers.wake()
         return self.shelf.study(name)
 
@@ -278,10 +300,11 @@ class Server:
                 digest = hashlib.file_digest(content, "sha256").hexdigest()
             folder = self.uploads / digest
             folder.mkdir(exist_ok=True)
-            # Its kind is read from its name, of which nothing else is taken.
-            suffix = "".join(Path(name.replace("\\", "/")).suffixes[-2:])[:20]
+            # Its kind is read from the end of its name, and the data are called as the rest of it.
+            own = Path(name.replace("\\", "/"))
+            suffix = "".join(own.suffixes[-2:])[:20]
             safe = "".join(sign for sign in suffix if sign.isalnum() or sign in ".-_")
-            target = folder / f"data{safe}"
+            target = folder / f"{file_name(own.name.removesuffix(suffix))}{safe}"
             if not target.exists():
                 part = target.with_name(f"{target.name}.{uuid4().hex}")
                 shutil.move(place, part)
@@ -387,7 +410,7 @@ class Server:
         except Exception as error:
             why = "the database cannot be read"
             if not self._why:
-                log.error("%s: %s", why, error)
+                log.error(why, extra=about(why=str(error)))
         if self._why and not why:
             log.warning("the database can be read again")
         self._why = why

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import datetime
 import json
+import logging
 import time
 from collections.abc import Mapping, Sequence
 from functools import lru_cache
@@ -21,6 +22,7 @@ from hpsearch.service import queue
 from hpsearch.service.desk import Desk, Item, reports_in, utc_now
 from hpsearch.service.drivers import Drivers
 from hpsearch.service.leases import LeaseRow, rows_of
+from hpsearch.service.logs import about
 from hpsearch.service.models import Added, State, Study, Trial, Trials, TrialState
 from hpsearch.service.overview import About, Overview, trials_after
 from hpsearch.service.queue import Queued
@@ -35,13 +37,18 @@ if TYPE_CHECKING:
 
     from hpsearch.storage import WriteBehindStorage
 
-__all__ = ["ALLOWED_MODULES", "ConflictError", "Shelf"]
+__all__ = ["ALLOWED_MODULES", "PLACES", "ConflictError", "Shelf"]
+
+PLACES = ("path", "validation_path", "test_path", "folder")
+"""The keys of [data] that name a file or a folder."""
 
 ALLOWED_MODULES = ("sklearn", "lightgbm", "xgboost", "catboost", "imblearn")
 """Packages whose estimators a server makes for whoever submits a study; it runs no other code."""
 
 ENDS = 10.0
 """Seconds in which a study that is to be deleted ends at another server."""
+
+log = logging.getLogger("hpsearch.service")
 
 STATES: Mapping[str, TrialState] = {
     "COMPLETE": "complete",
@@ -116,6 +123,7 @@ class Shelf:
             ConflictError: there is another one of its name.
             UsageError: it cannot be run here.
         """
+        _check_address(study.name)
         study = self.placed(study, uploads or {})
         self._check_code(study)
         plan_search(study)
@@ -155,6 +163,7 @@ class Shelf:
             queue.add(connection, row)
             found = self._study(connection, row)
         self.drivers.wake()
+        log.info("study submitted", extra=about(study=study.name, token=owner))
         return found, True
 
     def placed(self, study: StudyFile, uploads: Mapping[str, Path]) -> StudyFile:
@@ -164,7 +173,7 @@ class Shelf:
             UsageError: one lies elsewhere.
         """
         places: dict[str, str] = {}
-        for key in ("path", "validation_path", "test_path", "folder"):
+        for key in PLACES:
             given = getattr(study.data, key)
             if given is None:
                 continue
@@ -227,6 +236,7 @@ class Shelf:
             assert changed is not None
             found = self._study(connection, changed)
         self.drivers.wake()
+        log.info("study %s", _DONE[state], extra=about(study=name, token=who))
         return found
 
     def extend(self, name: str, trials: int, who: str) -> Study:
@@ -261,6 +271,7 @@ class Shelf:
             assert changed is not None
             found = self._study(connection, changed)
         self.drivers.wake()
+        log.info("study extended", extra=about(study=name, token=who, trials=trials))
         return found
 
     def rank(self, name: str, priority: int | None, max_parallel: int | None) -> Study:
@@ -303,6 +314,7 @@ class Shelf:
             self.store.delete_study(there[0].study_id)
         with self.store.transaction() as connection:
             queue.remove(connection, name)
+        log.info("study deleted", extra=about(study=name))
 
     # Looking
 
@@ -569,6 +581,20 @@ def _select(name: Any, study_id: Any, joined: Any, where: Any) -> Any:
     import sqlalchemy as sa
 
     return sa.select(name, study_id).select_from(joined).where(where)
+
+
+def _check_address(name: str) -> None:
+    """Refuse a name that is no part of an address.
+
+    Raises:
+        UsageError: it has a slash, or means a folder.
+    """
+    if "/" in name or name in (".", ".."):
+        raise UsageError(
+            f"the study is called {name!r}, and a server's studies are asked for by an address "
+            "that their name is a part of; use a name without a slash (--name)",
+            key="name",
+        )
 
 
 def _same(kept: StudyFile, asked: StudyFile) -> bool:
