@@ -125,6 +125,8 @@ async def lend(
         on_agent(agent)
         loop = asyncio.get_running_loop()
         for number in (signal.SIGINT, signal.SIGTERM):
+            if signal.getsignal(number) == signal.SIG_IGN:
+                continue
             with suppress(NotImplementedError, RuntimeError):  # Windows; or a thread
                 loop.add_signal_handler(number, agent.drain)
                 stack.callback(loop.remove_signal_handler, number)
