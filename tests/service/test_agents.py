@@ -302,6 +302,27 @@ def test_two_signals_end_a_program_and_give_its_trial_back(scene: Scene) -> None
     assert re.search("gives back 1", (scene.folder / "agent.log").read_text())
 
 
+def test_the_program_of_a_killed_agent_ends_and_the_next_agent_has_its_trial_at_once(
+    scene: Scene,
+) -> None:
+    (scene.folder / "slow.py").write_text(
+        "import os, time\nopen('pid', 'w').write(str(os.getpid()))\ntime.sleep(100)\n"
+    )
+    (scene.folder / "train.py").write_text(PYTHON)
+    scene.serve("--lease", "1000")
+    scene.submit(EXTERNAL.format(name="s", trials=1))
+    words = ("--workers", "1", "--study", "s", "--", sys.executable)
+    killed = scene.lend(*words, "slow.py")
+    trials = scene.folder / "cache" / "hpsearch" / "trials"
+    scene.until(lambda: [path for path in trials.rglob("pid") if path.read_text()])
+    pid = int(next(trials.rglob("pid")).read_text())
+    killed.kill()
+    killed.wait()
+    scene.until(lambda: not Path(f"/proc/{pid}").exists())
+    assert scene.lend(*words, "train.py", "{x}").wait(PATIENCE) == 0
+    assert scene.state("s") == "finished"
+
+
 @contextmanager
 def tunnel(folder: Path, port: int) -> Iterator[int]:
     """TLS in front of a port, as a proxy has it; the certificate is cert.pem."""
