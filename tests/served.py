@@ -107,7 +107,7 @@ def serving(storage: Path | str, log: Path, *options: str) -> Iterator[Served]:
         def url() -> str | None:
             text = log.read_bytes()[begin:].decode()
             assert process.poll() is None, text
-            found = re.search(r"(http://\S+?)/? serves ", text)
+            found = re.search(r'(http://[^\s"]+?)/?(?: serves |", )', text)
             return found and found[1]
 
         place = until(url)

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from fastapi import Depends, FastAPI, Header, Query, Request, Response
 from fastapi.responses import StreamingResponse
+from prometheus_client.exposition import CONTENT_TYPE_PLAIN_0_0_4
 from pydantic import ValidationError
 
 from hpsearch.errors import UsageError
@@ -291,6 +292,11 @@ def _about(app: FastAPI, server: Server) -> None:
     def drain(agent: str, asker: Admin) -> dict[str, Any]:
         """It finishes what it has, and asks no more."""
         return server.drain(agent)
+
+    @app.get("/metrics", tags=["server"], summary="Figures for Prometheus")
+    def metrics(asker: Reader) -> Response:
+        """Studies, trials, agents, requests and more, in Prometheus's text format."""
+        return Response(server.metrics.text(), media_type=CONTENT_TYPE_PLAIN_0_0_4)
 
     @app.get("/healthz", include_in_schema=False)
     async def healthz() -> Response:

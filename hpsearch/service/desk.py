@@ -54,6 +54,9 @@ Kind: TypeAlias = Literal["values", "function", "training"]
 REMEMBERED = 60.0
 """Seconds for which somebody who has asked counts among the workers."""
 
+FORGOTTEN = 3600.0
+"""Seconds after which nothing is known of somebody who has asked."""
+
 COUNTED = 0.05
 """Seconds for which a count of workers holds."""
 
@@ -308,6 +311,7 @@ class Desk:
         self._waiters: deque[Waiter] = deque()
         self._ended: deque[str] = deque()
         self._counted: dict[str, tuple[float, int]] = {}
+        self._batches: Counter[int] = Counter()
 
     # What drivers do
 
@@ -325,6 +329,8 @@ class Desk:
             bench.items.clear()
             bench.waiting.clear()
         bench.ledger.close()
+        with self.lock:
+            self._batches += bench.ledger.batches
 
     def over(self, name: str) -> None:
         """What has become of a study without a driver is known: nobody waits for its trials."""
@@ -451,6 +457,30 @@ class Desk:
             if taker.name not in self.takers:
                 self._counted.clear()
             self.takers[taker.name] = taker, time.monotonic()
+
+    def present(self) -> dict[str, str]:
+        """Who has asked lately, or has a job: their names, and those of their tokens.
+
+        Who has not been here for long is forgotten.
+        """
+        now = time.monotonic()
+        with self.lock:
+            holders = {lease.holder for lease in self.leases.values() if lease.is_open}
+            for name, (_, seen) in list(self.takers.items()):
+                if now - seen > FORGOTTEN and name not in holders:
+                    del self.takers[name]
+                    self.draining.discard(name)
+            found = {
+                name: taker.token
+                for name, (taker, seen) in self.takers.items()
+                if now - seen < 2 * REMEMBERED
+            }
+            return dict.fromkeys(holders, "") | found
+
+    def batches(self) -> Counter[int]:
+        """How many transactions the ledgers had, by their number of writes."""
+        with self.lock:
+            return sum((b.ledger.batches for b in self.benches.values()), self._batches.copy())
 
     def ask(self, waiter: Waiter, *, waits: bool) -> bool:
         """Ask for a job.

@@ -22,6 +22,7 @@ from hpsearch.errors import HeldError, HpsearchError, StorageError, TakenOverErr
 from hpsearch.service import queue
 from hpsearch.service.desk import Bench, Desk, DeskPool, Kind
 from hpsearch.service.leaders import Leaders
+from hpsearch.service.logs import about
 from hpsearch.service.queue import Queued
 from hpsearch.storage import open_storage, storage_errors
 
@@ -186,7 +187,7 @@ class Drivers:
             try:
                 self._look()
             except Exception as error:  # a full disk, a server of databases that is away
-                log.warning("the queue cannot be read: %s", error)
+                log.warning("the queue cannot be read", extra=about(why=str(error)))
                 self._ending.wait(LOOK)
 
     def _look(self) -> None:
@@ -246,13 +247,13 @@ class Drivers:
             self._not_before[name] = time.monotonic() + AGAIN
             state, why = None, str(error)
         except StorageError as error:  # a full disk, or a database that is away, is no end
-            log.warning("study %r: %s", name, error)
+            log.warning("study held up", extra=about(study=name, why=str(error)))
             self._not_before[name] = time.monotonic() + AGAIN
             state, why = None, str(error)
         except HpsearchError as error:
             state, why = "failed", str(error)
         except Exception as error:
-            log.exception("the driver of study %r failed", name)
+            log.exception("fault of a driver", extra=about(study=name))
             state, why = "failed", f"{type(error).__name__}: {error}"
         finally:
             with self._lock:
@@ -260,8 +261,11 @@ class Drivers:
         try:
             if state is not None:
                 self._change(name, state, why)
+                level = logging.WARNING if state == "failed" else logging.INFO
+                log.log(level, f"study {state}", extra=about(study=name, why=why or None))
         except Exception as error:
-            log.warning("the state of study %r cannot be written: %s", name, error)
+            facts = about(study=name, state=state, why=str(error))
+            log.warning("the state of a study cannot be written", extra=facts)
         self._desk.over(name)
         self._on_study(name, None)
         self._wake.set()
@@ -286,6 +290,7 @@ class Drivers:
             )
             if row.state != "running":
                 self._change(row.name, "running", "")
+            log.info("study driven", extra=about(study=row.name))
             driver.bench = bench
             self._desk.open(bench)
             try:

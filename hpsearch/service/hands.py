@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import asyncio
 import json
+import logging
+from collections import Counter
 from collections.abc import Callable, Mapping
 from concurrent.futures import Future
 from dataclasses import dataclass, field
@@ -22,6 +24,7 @@ from hpsearch.service import leases as kept
 from hpsearch.service import queue
 from hpsearch.service.desk import Desk, Item, Lease, Taker, reports_in
 from hpsearch.service.leases import LeaseRow, Ledger
+from hpsearch.service.logs import about
 from hpsearch.service.models import Asked, Orders, Tell, Told, Work
 from hpsearch.service.problems import Problem
 from hpsearch.service.telling import settled_by, state_after, value_of
@@ -35,6 +38,8 @@ if TYPE_CHECKING:
 __all__ = ["Hands"]
 
 T = TypeVar("T")
+
+log = logging.getLogger("hpsearch.service")
 
 RETRY = 2.0
 """Seconds until an agent for which there is nothing asks again."""
@@ -109,6 +114,9 @@ class Hands:
         desk: has the jobs.
         interval: seconds between two heartbeats of a holder.
         elsewhere: where each study is run that is run by others.
+
+    Attributes:
+        counts: how often what was asked and told; see `hpsearch.service.metrics`.
     """
 
     def __init__(
@@ -122,7 +130,13 @@ class Hands:
         self._store, self._desk, self._interval = store, desk, interval
         self._elsewhere = elsewhere
         self._ledger = Ledger(store)
+        self.counts: Counter[str] = Counter()
         self._alone = store.connection.tells_version  # one server has a SQLite file
+
+    @property
+    def batches(self) -> Counter[int]:
+        """How many transactions there were of each number of writes."""
+        return self._ledger.batches
 
     def close(self) -> None:
         """Write what was given, and end."""
@@ -146,6 +160,7 @@ class Hands:
             wait: seconds to wait for one.
             seconds: how long the lease is to last.
         """
+        self.counts["asks"] += 1
         if asked is not None and (before := await self._before(asked)) is not None:
             return before
         waiter = _Waiter(taker, study, asked, seconds, asyncio.get_running_loop())
@@ -177,6 +192,7 @@ class Hands:
             if not self._desk.leave(waiter):
                 waiter.leave(self._take_back)
             raise
+        self.counts["trials_given"] += 1
         return Asked(work=self._work(lease))
 
     def _take_back(self, lease: Lease, written: Future[None]) -> None:
@@ -242,6 +258,10 @@ class Hands:
 
     async def beat(self, trial: str, lease_id: str) -> Orders:
         """A sign of life."""
+        self.counts["heartbeats"] += 1
+        return await self._beat(trial, lease_id)
+
+    async def _beat(self, trial: str, lease_id: str) -> Orders:
         lease = self._desk.leases.get(lease_id)
         if lease is not None and lease.job_id == trial:
             order, why = self._desk.beat(lease)
@@ -262,6 +282,7 @@ class Hands:
 
     async def report(self, trial: str, lease_id: str, step: int, value: float) -> Orders:
         """A value on the way, which is a sign of life too."""
+        self.counts["reports"] += 1
         lease = self._desk.leases.get(lease_id)
         if lease is not None and lease.job_id == trial:
             order, why = self._desk.beat(lease)
@@ -282,7 +303,7 @@ class Hands:
                     kept.change(connection, lease_id, content=text)
 
         await self._write(add)
-        return await self.beat(trial, lease_id)
+        return await self._beat(trial, lease_id)
 
     async def tell(self, trial: str, tell: Tell) -> Told:
         """The end of a trial, kept once, however often and late it is told.
@@ -290,6 +311,12 @@ class Hands:
         Raises:
             Problem: 409, another has done it; 410, there was no such lease.
         """
+        told = await self._tell(trial, tell)
+        self.counts["tells"] += 1
+        self.counts["late_tells"] += told.late
+        return told
+
+    async def _tell(self, trial: str, tell: Tell) -> Told:
         digest = _digest(tell)
         lease = self._desk.leases.get(tell.lease)
         item = None
@@ -359,7 +386,7 @@ class Hands:
             value = _finished(connection, row)
             if value is not None:
                 raise Problem(409, f"trial {trial} has been finished already", value=value.number)
-            told = reports_in(row.content) if row.state in ("open", "lost") else {}
+            told = reports_in(row.content) if row.state == "open" else {}
             whole = tell.model_copy(update={"reports": [*told.items(), *tell.reports]})
             new = row._replace(
                 state=state_after(tell), digest=digest, content=whole.model_dump_json().encode()
@@ -387,6 +414,7 @@ class Hands:
 
     async def release(self, trial: str, lease_id: str) -> None:
         """Give a job back that is not done."""
+        self.counts["releases"] += 1
         lease = self._desk.leases.get(lease_id)
         if lease is not None and lease.job_id == trial:
             await _committed(lease.bench.ledger.write(_released(lease_id)))
@@ -408,6 +436,11 @@ class Hands:
             row = await _committed(lease.bench.ledger.write(partial(_lose, lease=lease)))
             if row is None:
                 self._desk.lose(lease)
+                self.counts["lost_leases"] += 1
+                facts = about(
+                    study=lease.bench.name, trial=lease.job_id, agent=lease.holder, why=lease.why
+                )
+                log.warning("lease lost", extra=facts)
             else:
                 self._desk.hear(row)
 

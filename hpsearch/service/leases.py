@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import queue
 import threading
+from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple, TypeAlias, TypeVar
@@ -131,12 +132,16 @@ class Ledger:
 
     Args:
         store: of the study; what it has pending is committed with it.
+
+    Attributes:
+        batches: how many transactions there were of each number of writes.
     """
 
     def __init__(self, store: WriteBehindStorage) -> None:
         self._store = store
         self._given: queue.SimpleQueue[tuple[Callable[..., Any], Future[Any]] | None]
         self._given = queue.SimpleQueue()
+        self.batches: Counter[int] = Counter()
         self._closed = False
         self._thread = threading.Thread(target=self._run, name="hpsearch-ledger", daemon=True)
         self._thread.start()
@@ -188,5 +193,6 @@ class Ledger:
             for given in batch:  # so that one that fails does not take the others along
                 self._write([given])
             return
+        self.batches[len(batch)] += 1
         for (_, future), result in zip(batch, results, strict=True):
             future.set_result(result)

@@ -34,6 +34,7 @@ from hpsearch.errors import (
     UsageError,
     shown,
 )
+from hpsearch.service.logs import about
 from hpsearch.service.tokens import without_tokens
 from hpsearch.writing import in_one_line, json_text
 
@@ -139,7 +140,7 @@ def _of_ours(error: HpsearchError, request: Request) -> Problem:
             status, headers = 503, {"Retry-After": "1"}
         case StorageError():
             status, headers = 503, {"Retry-After": str(RETRY)}
-            logger.error("%s", without_tokens(str(error)))
+            logger.error("the database did not answer", extra=about(why=str(error)))
         case RunError() | HeldError():
             status = 409
         case UnknownNameError(kind="study" | "trial"):
@@ -185,13 +186,10 @@ def _of_part(error: Mapping[str, Any]) -> dict[str, str]:
 
 def _unforeseen(error: Exception, request: Request) -> Problem:
     number = uuid4().hex[:12]
-    logger.error(
-        "fault %s in %s %s\n%s",
-        number,
-        request.method,
-        without_tokens(in_one_line(request.scope["path"])),
-        without_tokens("".join(traceback.format_exception(error))),
-    )
+    path = without_tokens(in_one_line(request.scope["path"]))
+    trace = without_tokens("".join(traceback.format_exception(error)))
+    facts = about(id=number, request=f"{request.method} {path}", traceback=trace)
+    logger.error("fault", extra=facts)
     return Problem(
         500,
         f"the server met a fault of its own; its log has the reason beside the id {number}",

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Awaitable
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 from urllib.parse import parse_qsl
 
 from pydantic import BaseModel, ValidationError
@@ -31,6 +31,12 @@ PATH = re.compile(
 )
 
 KEY = re.compile(rb"[\x21-\x7e]{1,128}")
+
+
+class Named(NamedTuple):
+    """A route's path, as it is counted; see `hpsearch.service.metrics`."""
+
+    path: str
 
 
 class Quick:
@@ -63,6 +69,7 @@ class Quick:
         if answering is None:
             await self._app(scope, _again(messages, receive), send)
             return
+        scope["route"] = _route(found)
         try:
             content = (await answering).model_dump_json().encode()
         except Exception as error:
@@ -93,6 +100,12 @@ class Quick:
         except (ValidationError, ValueError):
             return None
         return verbs.ask(asker, asked, found["name"], wait, key)
+
+
+def _route(found: re.Match[str]) -> Named:
+    if found["verb"]:
+        return Named(f"/v1/trials/{{trial}}:{found['verb']}")
+    return Named("/v1/studies/{name}/trials:ask" if found["name"] else "/v1/trials:ask")
 
 
 def _wait(query: bytes) -> float:

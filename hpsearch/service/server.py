@@ -32,6 +32,8 @@ from hpsearch.service.drivers import Drivers
 from hpsearch.service.events import Events
 from hpsearch.service.hands import Hands
 from hpsearch.service.local import local_workers
+from hpsearch.service.logs import Form, about
+from hpsearch.service.metrics import Metrics
 from hpsearch.service.models import Agent, Study, Trial
 from hpsearch.service.problems import Problem
 from hpsearch.service.studies import PLACES, ConflictError, Shelf
@@ -80,6 +82,7 @@ class Settings:
         root_path: what a proxy puts before every path.
         modules: packages whose estimators may be asked for, beside the usual ones.
         url: where others reach it; None: host and port.
+        log: how it tells what happens.
     """
 
     storage: str
@@ -94,6 +97,7 @@ class Settings:
     root_path: str = ""
     modules: tuple[str, ...] = ()
     url: str | None = None
+    log: Form = "text"
 
 
 class Server:
@@ -143,7 +147,9 @@ class Server:
             interval=settings.lease / 4,
             elsewhere=lambda: self.drivers.leaders.known,
         )
-        self._why = ""  # as told last
+        self.metrics = Metrics(self.shelf.studies, self.desk, self.hands, versions())
+        self._present: dict[str, str] = {}  # as told last
+        self._why = ""  # likewise
         self._ended: asyncio.Future[None] | None = None
         self._ending = threading.Event()
         self._beater = threading.Thread(target=self._beat, name="hpsearch-server", daemon=True)
@@ -185,7 +191,16 @@ class Server:
             try:
                 await self.hands.expire()
             except Exception as error:  # a full disk: the next look may get through
-                log.warning("leases cannot be looked through: %s", error)
+                log.warning("leases cannot be looked through", extra=about(why=str(error)))
+            self._call_the_roll()
+
+    def _call_the_roll(self) -> None:
+        """Tell who has come and who is gone."""
+        before, self._present = self._present, self.desk.present()
+        for name in self._present.keys() - before:
+            log.info("agent seen", extra=about(agent=name, token=self._present[name] or None))
+        for name in before.keys() - self._present:
+            log.info("agent gone", extra=about(agent=name, token=before[name] or None))
 
     def _heard(self, name: str, event: Event | None) -> None:
         if event is None:
@@ -273,6 +288,7 @@ class Server:
             with self.store.transaction() as connection:
                 why = f"trial {trial.number} is tried again, by {who}"
                 queue.change(connection, name, "queued", why, who)
+        log.info("slot tried again", extra=about(study=name, trial=trial.trial, token=who))
         self.drivers.wake()
         return self.shelf.study(name)
 
@@ -394,7 +410,7 @@ class Server:
         except Exception as error:
             why = "the database cannot be read"
             if not self._why:
-                log.error("%s: %s", why, error)
+                log.error(why, extra=about(why=str(error)))
         if self._why and not why:
             log.warning("the database can be read again")
         self._why = why

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import os
+import signal
 import socket
 import sys
 import threading
@@ -17,11 +18,15 @@ from hpsearch.dashboard.guard import in_url
 from hpsearch.errors import UsageError
 from hpsearch.service.app import make_app
 from hpsearch.service.guard import Guard
+from hpsearch.service.logs import about, write_log
+from hpsearch.service.metrics import Measured
 from hpsearch.service.quick import Quick
 from hpsearch.service.server import Server, Settings
 from hpsearch.service.slow import LIMITS, Impatient
 
 __all__ = ["serve"]
+
+log = logging.getLogger("hpsearch.service")
 
 SWITCH = 0.001
 """Seconds after which a thread lets another one go on: requests wait for no driver's thinking."""
@@ -59,11 +64,16 @@ def serve(settings: Settings, tell: Callable[[str], object]) -> None:
         place = f"http://{in_url(settings.host)}:{settings.port}{settings.root_path}/"
         workers = settings.workers
         lent = f"{workers} worker{'' if workers == 1 else 's'} here" if workers else "agents only"
-        tell(f"{place} serves {server.store.url} ({lent}); Ctrl-C ends it")
+        if settings.log == "text":
+            tell(f"{place} serves {server.store.url} ({lent}); Ctrl-C ends it")
+        write_log(settings.log)
+        facts = about(url=place, storage=server.about()["storage"], workers=workers)
+        log.info("server started", extra=facts)
         sys.setswitchinterval(SWITCH)
-        logging.getLogger("hpsearch.service").setLevel(logging.INFO)
-        config = uvicorn.Config(guard, http=Impatient, log_level="warning", **LIMITS)
+        measured = Measured(guard, server.metrics)
+        config = uvicorn.Config(measured, http=Impatient, log_config=None, **LIMITS)
         _Process(config, server).run(sockets=[listener])
+        log.info("server stopped", extra=about(url=place))
 
 
 class _Process(uvicorn.Server):
@@ -84,6 +94,7 @@ class _Process(uvicorn.Server):
         if self.should_exit:
             os._exit(128 + sig)  # local workers notice that their server is gone
         self.should_exit = True
+        log.info("server stopping", extra=about(signal=signal.Signals(sig).name))
         end = threading.Timer(LAST, os._exit, (0,))
         end.daemon = True
         end.start()

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import datetime
 import json
+import logging
 import time
 from collections.abc import Mapping, Sequence
 from functools import lru_cache
@@ -21,6 +22,7 @@ from hpsearch.service import queue
 from hpsearch.service.desk import Desk, Item, reports_in, utc_now
 from hpsearch.service.drivers import Drivers
 from hpsearch.service.leases import LeaseRow, rows_of
+from hpsearch.service.logs import about
 from hpsearch.service.models import Added, State, Study, Trial, Trials, TrialState
 from hpsearch.service.overview import About, Overview, trials_after
 from hpsearch.service.queue import Queued
@@ -45,6 +47,8 @@ ALLOWED_MODULES = ("sklearn", "lightgbm", "xgboost", "catboost", "imblearn")
 
 ENDS = 10.0
 """Seconds in which a study that is to be deleted ends at another server."""
+
+log = logging.getLogger("hpsearch.service")
 
 STATES: Mapping[str, TrialState] = {
     "COMPLETE": "complete",
@@ -159,6 +163,7 @@ class Shelf:
             queue.add(connection, row)
             found = self._study(connection, row)
         self.drivers.wake()
+        log.info("study submitted", extra=about(study=study.name, token=owner))
         return found, True
 
     def placed(self, study: StudyFile, uploads: Mapping[str, Path]) -> StudyFile:
@@ -231,6 +236,7 @@ class Shelf:
             assert changed is not None
             found = self._study(connection, changed)
         self.drivers.wake()
+        log.info("study %s", _DONE[state], extra=about(study=name, token=who))
         return found
 
     def extend(self, name: str, trials: int, who: str) -> Study:
@@ -265,6 +271,7 @@ class Shelf:
             assert changed is not None
             found = self._study(connection, changed)
         self.drivers.wake()
+        log.info("study extended", extra=about(study=name, token=who, trials=trials))
         return found
 
     def rank(self, name: str, priority: int | None, max_parallel: int | None) -> Study:
@@ -307,6 +314,7 @@ class Shelf:
             self.store.delete_study(there[0].study_id)
         with self.store.transaction() as connection:
             queue.remove(connection, name)
+        log.info("study deleted", extra=about(study=name))
 
     # Looking
 
