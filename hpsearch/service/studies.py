@@ -14,6 +14,8 @@ from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
+import sqlalchemy as sa
+
 from hpsearch.engine.budget import plan_search
 from hpsearch.engine.metadata import read_metadata
 from hpsearch.engine.record import read_findings
@@ -32,7 +34,6 @@ from hpsearch.study_file import StudyFile
 from hpsearch.training.diagnosis import DIAGNOSIS, HINTS, by_kind
 
 if TYPE_CHECKING:
-    import sqlalchemy as sa
     from optuna.trial import FrozenTrial
 
     from hpsearch.storage import WriteBehindStorage
@@ -394,6 +395,26 @@ class Shelf:
             leases = {found[0]._trial_id: rows_of(connection, study_id, str(found[0]._trial_id))}
         return name, self._trial(found[0], name, row, leases, self._also(name, row))
 
+    def numbered(self, name: str, number: int) -> Trial:
+        """A trial of a study by its number.
+
+        Raises:
+            UnknownNameError: there is no such study, or no such trial.
+        """
+        from hpsearch.storage.optuna_schema import tables
+
+        t = tables().trials.c
+        with self.store.connection.reading() as connection:
+            abouts = self.overview.studies(connection, name)
+            if not abouts and queue.queued(connection, name) is None:
+                raise self._unknown(name)
+            ours = t.study_id == abouts[0].study_id if abouts else sa.false()
+            query = sa.select(t.trial_id).where(ours, t.number == number)
+            trial_id = connection.execute(query).scalar()
+        if trial_id is None:
+            raise UnknownNameError("trial", str(number), ["see the trials of the study"])
+        return self.trial(str(trial_id))[1]
+
     def add(self, name: str, added: Added, who: str, asked: str | None = None) -> Trial:
         """Take in a trial from elsewhere: finished, or known to be good and to be tried first.
 
@@ -485,14 +506,11 @@ class Shelf:
         """The id of the trial that was added with an idempotency key, if one was."""
         from hpsearch.storage.optuna_schema import tables
 
-        known = tables()
-        a, t = known.trial_user_attributes.c, known.trials.c
-        query = (
-            known.trials.join(known.trial_user_attributes, a.trial_id == t.trial_id)
-            .select()
-            .with_only_columns(t.trial_id)
-            .where(t.study_id == study_id, a.key == ASKED, a.value_json == json.dumps(asked))
+        a, t = tables().trial_user_attributes.c, tables().trials.c
+        its_key = (
+            (a.trial_id == t.trial_id) & (a.key == ASKED) & (a.value_json == json.dumps(asked))
         )
+        query = sa.select(t.trial_id).where(t.study_id == study_id, its_key)
         with self.store.connection.reading() as connection:
             found = connection.execute(query).scalar()
         return None if found is None else str(found)
