@@ -139,6 +139,10 @@ class RunError(HpsearchError):
     """The request was right, and carrying it out failed."""
 
 
+class TakenOverError(RunError):
+    """Another driver has the study now; what this one had finished is kept."""
+
+
 class NoWinnerError(RunError):
     """Every training of a search was stopped as known bad, so that none is named."""
 

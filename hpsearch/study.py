@@ -63,7 +63,7 @@ class Study:
 
     @property
     def metric(self) -> str:
-        """What trials are scored by; the name of that column of `trials`."""
+        """What trials are scored by; its column of `trials` (``metric_NAME`` if that is taken)."""
         return self.summary.measure.name
 
     @property
@@ -135,6 +135,8 @@ class Study:
                 raise UsageError(f"the panel {panel} has tables and no figures; see `Study.report`")
             raise UnknownNameError("panel", panel, self.panels)
         made = PANELS[panel]
+        if not made.suits(self._view):
+            return [said(made.title, made.misfit)]
         try:
             data = made.data(self._view)
         except NothingToDraw as reason:

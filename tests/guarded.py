@@ -3,17 +3,22 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
+import socket
+import threading
+from collections.abc import AsyncIterator, Iterator
+from contextlib import contextmanager
 from functools import cache
 from typing import Annotated, Any, Protocol
 
 import httpx
+import uvicorn
 from fastapi import Depends, FastAPI, Request
 from fastapi.responses import HTMLResponse, StreamingResponse
 
 from hpsearch.errors import UnknownNameError
 from hpsearch.service.guard import REPORT_POLICY, Guard, Only, allowed
 from hpsearch.service.problems import answer_problems
+from hpsearch.service.slow import LIMITS, Impatient
 from hpsearch.service.tokens import Asker, Tokens
 
 Who = Annotated[Asker, Depends(allowed("read"))]
@@ -100,6 +105,23 @@ def service() -> FastAPI:
 
         return StreamingResponse(lines(), media_type="text/event-stream")
 
+    @app.get("/v1/forever")
+    async def forever(request: Request, who: Who) -> StreamingResponse:
+        async def events() -> AsyncIterator[str]:
+            while True:
+                yield "data: beat\n\n"
+                request.app.state.between()
+
+        return StreamingResponse(events())
+
+    @app.get("/v1/long")
+    async def long(who: Who) -> StreamingResponse:
+        async def parts() -> AsyncIterator[bytes]:
+            for _ in range(1000):
+                yield bytes(100_000)
+
+        return StreamingResponse(parts())
+
     @app.get("/v1/report")
     async def report(who: Who) -> HTMLResponse:
         own = {"Content-Security-Policy": REPORT_POLICY, "Cache-Control": "private, max-age=60"}
@@ -152,3 +174,19 @@ def serving(
         return asyncio.run(once())
 
     return send
+
+
+@contextmanager
+def running(tokens: Tokens, **options: Any) -> Iterator[int]:
+    """Serve the routes by a real server, for who has a token; gives its port."""
+    app = Guard(service(), tokens, "127.0.0.1", needs_token=True, **options)
+    config = uvicorn.Config(app, http=Impatient, log_config=None, lifespan="off", **LIMITS)
+    server = uvicorn.Server(config)
+    with socket.create_server(("127.0.0.1", 0)) as here:
+        thread = threading.Thread(target=server.run, args=([here],), daemon=True)
+        thread.start()
+        try:
+            yield here.getsockname()[1]
+        finally:
+            server.should_exit = True
+            thread.join()

@@ -32,7 +32,7 @@ LAYERS = [
     ["data"],
     ["nn"],
     ["metrics"],
-    ["errors", "file_names", "setting", "shapes", "shipped", "writing"],
+    ["errors", "file_names", "kinds", "setting", "shapes", "shipped", "writing"],
 ]
 """From the top of the house to its ground; a module imports from its own floor or from below."""
 

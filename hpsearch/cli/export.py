@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
+from shlex import quote
 from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
@@ -53,6 +54,8 @@ def export(
     csv and parquet have a row for each trial, mlflow a run, tensorboard a folder of curves; onnx is
     the tested network, preprocessing included. Again to mlflow, only new trials are added.
     """
+    if not out:
+        raise UsageError("-o is empty; name where to write")
     if ensemble is not None and to != "onnx":
         raise UsageError(f"--ensemble is for --to onnx, not for --to {to}")
     source = source_of(context, storage, server)
@@ -63,7 +66,7 @@ def export(
         from hpsearch.export.to_tensorboard import to_tensorboard
 
         count = to_tensorboard(_view(source.database(f"--to {to}"), name), path, force=force)
-        tell(f"wrote {count} trials to {path}; next: tensorboard --logdir {path}")
+        tell(f"wrote {count} trials to {path}; next: tensorboard --logdir {quote(out)}")
     else:
         if os.path.lexists(path) and not force:
             raise UsageError(f"{path} is there already; --force replaces it")
@@ -93,7 +96,8 @@ def _to_mlflow(storage: str, name: str, place: str) -> str:
     view = read_view(store, name)
     file = kept_study_file(load_study(store, name))
     added = to_mlflow(view, place, None if file is None else study_toml(file))
-    where = "" if "://" in place else f"; next: mlflow ui --backend-store-uri {tracking_uri(place)}"
+    ui = f"mlflow ui --backend-store-uri {quote(tracking_uri(place))}"
+    where = "" if "://" in place else f"; next: {ui}"
     return f"added {added} trials to {without_password(place)}{where}"
 
 

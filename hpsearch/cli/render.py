@@ -207,7 +207,7 @@ def trials_table(
     names = list(dict.fromkeys(name for row in rows for name in row.configuration))
     heading = summary.measure.name if summary.strategy is None else summary.measure.title
     length = summary.resource
-    if heading in {"#", "stage", length, *names}:
+    if heading in {"#", "stage", length, *names, *SHORT.values()}:
         heading = f"objective {heading}"
     columns = {
         "#": [f"{'*' if row.number == winner else ''}{row.number}" for row in rows],
@@ -216,7 +216,8 @@ def trials_table(
     }
     if length and length not in names:
         columns[length] = ["" if row.epochs is None else str(row.epochs) for row in rows]
-    settings = {SHORT.get(n, n): [cell_text(row.configuration, n) for row in rows] for n in names}
+    headings = _headings(names)
+    settings = {headings[n]: [cell_text(row.configuration, n) for row in rows] for n in names}
     columns |= settings
     table = plain_table(title)
     stopped = ["" if row.state == "complete" else row.why or row.state for row in rows]
@@ -256,6 +257,18 @@ def trials_table(
         table.caption, table.caption_justify = Text("\n".join(notes)), "left"
     return table
 
+
+def _headings(names: Sequence[str]) -> dict[str, str]:
+    """What the columns of parameters are called: short, where nothing else is called so."""
+    found = {}
+    for name in names:
+        short = SHORT.get(name, name)
+        found[name] = name if short in names else short
+    return found | {name: f"parameter {name}" for name in OURS if name in names}
+
+
+OURS = ("#", "stage", "stopped", "diagnosis")
+"""What the table's own columns are called."""
 
 LEAST = 10
 """Room, in characters, that a diagnosis needs."""
@@ -377,7 +390,8 @@ def next_text(summary: Summary, storage: str, room: int, server: str | None = No
     """
     name = summary.study if summary.study.replace("-", "").isalnum() else f"'{summary.study}'"
     shown = display_url(storage)
-    where = "" if storage == DEFAULT_STORAGE else f" --storage {shlex.quote(shown)}"
+    by_default = storage == DEFAULT_STORAGE and "HPSEARCH_SERVER" not in os.environ
+    where = "" if by_default else f" --storage {shlex.quote(shown)}"
     keep = [(f"hpsearch best {name} --export model.npz{where}", "keep the model")]
     look = (f"hpsearch dashboard{where}", "look at them in a browser")
     if server is not None:

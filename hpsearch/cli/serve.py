@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 import typer
 
@@ -54,6 +54,10 @@ def serve(
     root_path: Annotated[
         str, typer.Option("--root-path", metavar="PATH", help="What a proxy has before every path.")
     ] = "",
+    log: Annotated[
+        Literal["text", "json"],
+        typer.Option("--log", help="How it tells what happens, on standard error."),
+    ] = "text",
     allow_module: Annotated[
         list[str] | None,
         typer.Option(
@@ -83,5 +87,6 @@ def serve(
         hosts=tuple(allow_host or ()),
         root_path=root_path.rstrip("/"),
         modules=tuple(allow_module or ()),
+        log=log,
     )
     run(settings, tell)

@@ -17,12 +17,14 @@ from hpsearch.cli.search import (
     load_study_argument,
     tell_result,
 )
+from hpsearch.cli.source import client_of
 from hpsearch.errors import RunError
 from hpsearch.writing import in_one_line
 
 if TYPE_CHECKING:
     from hpsearch.service.client import Client
     from hpsearch.service.models import Study
+    from hpsearch.study_file import StudyFile
 
 __all__ = ["steer", "submit"]
 
@@ -64,21 +66,25 @@ def submit(
     from hpsearch.study_file import study_path
 
     file = load_study_argument(study, seed, name)
-    client = _client(server)
-    for missing in absent(study_path(study)):
-        tell(in_one_line(f"{missing} is not here; the server is to have it in its data folder"))
-    submitted = client.submit(
-        study,
-        name=name,
-        seed=seed,
-        priority=priority,
-        max_parallel=max_parallel,
-        baselines=not no_baselines,
-        first=first,
-    )
-    if detach:
-        _tell_detached(client, submitted, study, as_json=as_json)
-        return
+    with client_of(server) as client:
+        for missing in absent(study_path(study)):
+            tell(in_one_line(f"{missing} is not here; the server is to have it in its data folder"))
+        submitted = client.submit(
+            study,
+            name=name,
+            seed=seed,
+            priority=priority,
+            max_parallel=max_parallel,
+            baselines=not no_baselines,
+            first=first,
+        )
+        if detach:
+            _tell_detached(client.url, submitted, as_json=as_json)
+        else:
+            _follow(client, file, as_json=as_json)
+
+
+def _follow(client: Client, file: StudyFile, *, as_json: bool) -> None:
     from hpsearch.cli.follow import follow
     from hpsearch.cli.progress import watch
 
@@ -86,35 +92,29 @@ def submit(
         with watch(file) as show:
             ended, summary = follow(client, file.name, show)
     except KeyboardInterrupt:
-        tell(
-            f"{in_one_line(file.name)} goes on at {client.url}; the same command follows it again, "
-            f"and `hpsearch study stop {file.name}` ends it"
+        left = RunError(
+            f"interrupted; {file.name} goes on at {client.url}, where the same command follows it "
+            f"again and `hpsearch study stop {file.name}` ends it"
         )
-        raise
+        left.exit_code = 130
+        raise left from None
     if summary is not None and ended.state != "failed":
         tell_result(file, summary, "", client.url, as_json=as_json)
     if ended.state != "finished":
-        who = f" by {ended.who}" if ended.who and ended.state == "stopped" else ""
-        raise RunError(ended.why or f"the study {file.name!r} was {ended.state}{who}")
+        raise RunError(ended.why or f"the study {file.name!r} was {ended.state}")
 
 
-def _tell_detached(client: Client, submitted: Study, study: str, *, as_json: bool) -> None:
+def _tell_detached(url: str, submitted: Study, *, as_json: bool) -> None:
     if as_json:
         print_json(submitted.model_dump(mode="json"))
         return
-    where = "" if os.environ.get("HPSEARCH_SERVER") == client.url else f" --server {client.url}"
+    where = "" if os.environ.get("HPSEARCH_SERVER") == url else f" --server {url}"
     tell(
         in_one_line(
-            f"{submitted.name} is {submitted.state} at {client.url}; `hpsearch submit {study}"
-            f"{where}` follows it, and `hpsearch best {submitted.name}{where}` shows its winner"
+            f"{submitted.name} is {submitted.state} at {url}; the same command without --detach "
+            f"follows it, and `hpsearch best {submitted.name}{where}` shows its winner"
         )
     )
-
-
-def _client(server: str | None) -> Client:
-    from hpsearch.service.client import Client
-
-    return Client(server)
 
 
 steer = typer.Typer(
@@ -130,19 +130,22 @@ Name = Annotated[str, typer.Argument(metavar="NAME", help="A study; see `hpsearc
 @steer.command()
 def pause(name: Name, server: ServerOption = None, as_json: Json = False) -> None:
     """Give out no more of its trials; those that somebody has are done to their end."""
-    _tell(_client(server).pause(name), as_json=as_json)
+    with client_of(server) as client:
+        _tell(client.pause(name), as_json=as_json)
 
 
 @steer.command()
 def resume(name: Name, server: ServerOption = None, as_json: Json = False) -> None:
     """Go on with a study that was paused or stopped, or that failed."""
-    _tell(_client(server).resume(name), as_json=as_json)
+    with client_of(server) as client:
+        _tell(client.resume(name), as_json=as_json)
 
 
 @steer.command()
 def stop(name: Name, server: ServerOption = None, as_json: Json = False) -> None:
     """End a study where it is; what is finished is kept."""
-    _tell(_client(server).stop(name), as_json=as_json)
+    with client_of(server) as client:
+        _tell(client.stop(name), as_json=as_json)
 
 
 @steer.command()
@@ -153,7 +156,8 @@ def extend(
     as_json: Json = False,
 ) -> None:
     """Give a study more trials."""
-    _tell(_client(server).extend(name, trials), as_json=as_json)
+    with client_of(server) as client:
+        _tell(client.extend(name, trials), as_json=as_json)
 
 
 @steer.command()
@@ -165,14 +169,16 @@ def rank(
     as_json: Json = False,
 ) -> None:
     """Give a study another priority, or another number of trials at the same time."""
-    changed = _client(server).rank(name, priority=priority, max_parallel=max_parallel)
-    _tell(changed, as_json=as_json)
+    with client_of(server) as client:
+        changed = client.rank(name, priority=priority, max_parallel=max_parallel)
+        _tell(changed, as_json=as_json)
 
 
 @steer.command()
 def delete(name: Name, server: ServerOption = None) -> None:
     """Remove a study with all its trials."""
-    _client(server).delete(name)
+    with client_of(server) as client:
+        client.delete(name)
     tell(in_one_line(f"deleted {name}"))
 
 

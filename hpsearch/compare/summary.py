@@ -76,6 +76,7 @@ class StrategySummary:
             the rows of the test part.
         without_winner: searches that ended without a winner.
         raced: whether a race named its winners.
+        learns: whether winners were tested on rows; else ``test`` is of their own values.
     """
 
     strategy: str
@@ -92,6 +93,7 @@ class StrategySummary:
     winners_are: WinnerIs | None = None
     without_winner: int = 0
     raced: bool = False
+    learns: bool = True
 
 
 @lru_cache(maxsize=16)  # a terminal, a page and two panels ask, and the bootstraps take a second
@@ -136,6 +138,7 @@ def summarize_strategies(*comparisons: Comparison) -> tuple[StrategySummary, ...
             winners_are=_winners_are(middles[name], constant, rows, measure),
             without_winner=sum(part.without_winner for part in parts[name]),
             raced=any(part.raced for part in parts[name]),
+            learns=all(comparison.learns for comparison in comparisons),
             trials=float(np.concatenate([part.trials for part in parts[name]]).mean()),
             cost=float(
                 np.concatenate(

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from hpsearch.engine import record
 from hpsearch.errors import RunError, UsageError
+from hpsearch.kinds import learns
 from hpsearch.storage import load_model_bytes, storage_errors
 from hpsearch.training.model import Model
 
@@ -14,7 +15,8 @@ if TYPE_CHECKING:
 
     from optuna import Study
 
-    from hpsearch.storage import WriteBehindStorage
+    from hpsearch.kinds import learns
+from hpsearch.storage import WriteBehindStorage
 
 __all__ = ["kept_content", "kept_model"]
 
@@ -59,7 +61,7 @@ def kept_content(store: WriteBehindStorage, study: Study, ensemble: int | None =
                 f"the study {study.study_name!r} was not made by hpsearch, which has no network "
                 "of it"
             )
-        if not record.learns(file):
+        if not learns(file.get("objective", {})):
             raise RunError(
                 f"the study {study.study_name!r} trains no model of hpsearch's, so that none can "
                 "be kept; `hpsearch best` prints its configuration"

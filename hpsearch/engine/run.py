@@ -209,6 +209,8 @@ def _is_finished(target: optuna.Study, study: StudyFile, trials: int) -> bool:
     result = record.read_metadata(target, "result")
     if result is None or result["budget"]["trials"] < trials:
         return False
+    if record.has_more(target.get_trials(deepcopy=False)):
+        return False
     for cut, limit in (
         (result["budget"]["seconds"], study.search.seconds),
         (result["budget"]["flops"], study.search.total_flops),

@@ -19,6 +19,7 @@ from hpsearch.engine.baselines import (
     read_baselines,
 )
 from hpsearch.engine.rivals import Rival, read_rivals
+from hpsearch.kinds import learns
 from hpsearch.metrics import ACCURACY, Measure
 from hpsearch.search.base import Motive, Result, Slot, StageKind, StagePlan
 from hpsearch.search.distributions import as_value
@@ -397,7 +398,7 @@ def summarize(study: optuna.Study) -> Summary:
         measure=measure,
         resource=record.resource_of(study).name,
         finished=result is not None,
-        learns=file is None or record.learns(file),
+        learns=file is None or learns(file.get("objective", {})),
         **figures,
     )
 

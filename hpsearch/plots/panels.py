@@ -78,6 +78,13 @@ class Panel:
         return subject.may_be_network if self.needs == "network" else subject.summary.learns
 
     @property
+    def misfit(self) -> str:
+        """Why a study that it does not suit never has anything to show in it."""
+        if self.needs == "network":
+            return "It looks into hpsearch's network, and this study is of something else."
+        return "It is of test rows, and this study has none."
+
+    @property
     def is_drawn(self) -> bool:
         """Whether it has figures."""
         return self.figures is not _none
@@ -229,24 +236,25 @@ PANELS = {
     ),
     "best-so-far": Panel(
         "Best so far against cost",
-        "The best validation score found by the time a share of the budget was spent, and the test "
-        "score of that trial: lines are medians, shades the middle half of the repeats.",
+        "The best score found by the time a share of the budget was spent, and where there are "
+        "rows to test on, the test score of that trial: lines are medians, shades the middle half "
+        "of the repeats.",
         best_so_far_data,
         best_so_far_figures,
         "comparison",
     ),
     "final-scores": Panel(
         "Where the searches ended",
-        "The test value of each repeat's winner: of the networks that won, and of the same "
-        "configuration trained once more with another seed.",
+        "What each repeat's winner is worth: the trainings that won, and the same configuration "
+        "trained once more with another seed.",
         final_scores_data,
         _one(final_scores_figure),
         "comparison",
     ),
     "catch-up": Panel(
         "Cost until grid's best",
-        "What a strategy had to spend to find a validation score as good as the best that grid "
-        "search found in the same repeat. Left of the dashed line it was sooner.",
+        "What a strategy had to spend to find a score as good as the best that grid search found "
+        "in the same repeat. Left of the dashed line it was sooner.",
         catch_up_data,
         _one(catch_up_figure),
         "comparison",
@@ -254,7 +262,7 @@ PANELS = {
     "efficiency": Panel(
         "How many random trials it takes",
         "Random search's trials, divided into smaller searches of each size, and what their best "
-        "is worth on the test part; the dashed line is grid search.",
+        "is worth; the dashed line is grid search.",
         efficiency_data,
         _one(efficiency_figure),
         "comparison",

@@ -29,7 +29,16 @@ from typing import IO, Any, TypeAlias
 from hpsearch.errors import DataError, RunError
 from hpsearch.shapes import a_count, fits
 
-__all__ = ["CACHE_BYTES", "DamagedError", "DataCache", "Fetch", "cache_folder", "etag_of", "pack"]
+__all__ = [
+    "CACHE_BYTES",
+    "DamagedError",
+    "DataCache",
+    "Fetch",
+    "cache_folder",
+    "etag_of",
+    "lock_now",
+    "pack",
+]
 
 FILE = re.compile(r"store\.json|X\.npy|y\.npy|weights\.npy|split-(0|[1-9][0-9]{0,4})\.npz")
 """The files of a store that travel; a worker derives the rest."""
@@ -264,9 +273,9 @@ class DataCache:
             if time.time() - draft.stat().st_mtime > DAY:
                 shutil.rmtree(draft, ignore_errors=True)
         for _, size, place in sorted(stores):
-            if whole <= self.most:
+            if whole <= self.most or not FLOCK:
                 return
-            with _lock_now(self.folder / f".{place.name}.lock") as is_free:
+            with lock_now(self.folder / f".{place.name}.lock") as is_free:
                 if is_free:
                     shutil.rmtree(place, ignore_errors=True)
                     whole -= size
@@ -357,10 +366,10 @@ async def _locked(path: Path, *, shared: bool) -> AsyncIterator[None]:
 
 
 @contextmanager
-def _lock_now(path: Path) -> Iterator[bool]:
+def lock_now(path: Path) -> Iterator[bool]:
     """Hold a file's lock alone, if nobody else has it."""
     with path.open("ab") as file:
-        yield FLOCK and _lock(file, shared=False)
+        yield _lock(file, shared=False)
 
 
 try:

@@ -54,6 +54,9 @@ Kind: TypeAlias = Literal["values", "function", "training"]
 REMEMBERED = 60.0
 """Seconds for which somebody who has asked counts among the workers."""
 
+FORGOTTEN = 3600.0
+"""Seconds after which nothing is known of somebody who has asked."""
+
 COUNTED = 0.05
 """Seconds for which a count of workers holds."""
 
@@ -291,6 +294,7 @@ class Desk:
         takers: who has asked, and when last, by name.
         draining: the names of those who are told to ask no more.
         local_workers: how many of the server's own machine.
+        is_ending: whether the server stops, and nothing more is given.
     """
 
     def __init__(self, *, seconds: float, read: Callable[[Item, LeaseRow], Settled]) -> None:
@@ -302,10 +306,12 @@ class Desk:
         self.takers: dict[str, tuple[Taker, float]] = {}
         self.draining: set[str] = set()
         self.local_workers = 0
+        self.is_ending = False
         self.wake_local: Callable[[], None] = lambda: None
         self._waiters: deque[Waiter] = deque()
         self._ended: deque[str] = deque()
         self._counted: dict[str, tuple[float, int]] = {}
+        self._batches: Counter[int] = Counter()
 
     # What drivers do
 
@@ -322,10 +328,16 @@ class Desk:
                 self._forget(lease)
             bench.items.clear()
             bench.waiting.clear()
-            for waiter in [one for one in self._waiters if one.study == bench.name]:
+        bench.ledger.close()
+        with self.lock:
+            self._batches += bench.ledger.batches
+
+    def over(self, name: str) -> None:
+        """What has become of a study without a driver is known: nobody waits for its trials."""
+        with self.lock:
+            for waiter in [one for one in self._waiters if one.study == name]:
                 self._waiters.remove(waiter)
                 waiter.end()
-        bench.ledger.close()
 
     def put(
         self,
@@ -397,8 +409,14 @@ class Desk:
                     self.asked[lease.asked] = lease
         return None
 
+    @property
+    def driven(self) -> set[int]:
+        """The ids of the studies that have a driver here, and a first job."""
+        with self.lock:
+            return {b.study_id for b in self.benches.values() if b.study_id is not None}
+
     def folder_of(self, fingerprint: str) -> str | None:
-        """Where the data of a running study's trainings are; None if there are none of this name."""
+        """The folder with data of a study that is run; None where none needs them."""
         with self.lock:
             for bench in self.benches.values():
                 data = bench.data
@@ -414,12 +432,17 @@ class Desk:
         if now - counted < COUNTED:
             return workers
         with self.lock:
-            takers = [taker for taker, seen in self.takers.values() if now - seen < REMEMBERED]
-            workers = sum(
-                taker.workers
-                for taker in takers
-                if bench.kind in taker.kinds and taker.study in (None, bench.name)
-            )
+            asks = Counter(waiter.taker.name for waiter in self._waiters)
+            busy = Counter(one.holder for item in bench.items.values() for one in item.leases)
+            able = {
+                taker.name: taker.workers
+                for taker, seen in self.takers.values()
+                if now - seen < REMEMBERED
+                and bench.kind in taker.kinds
+                and taker.study in (None, bench.name)
+            }
+            # Who does not say how many it can do, can do what it has, and what it asks for.
+            workers = sum(max(able.get(n, 0), busy[n] + asks[n]) for n in able.keys() | busy.keys())
             workers += self.local_workers if bench.kind == "training" else 0
             if bench.max_parallel is not None:
                 workers = min(workers, bench.max_parallel)
@@ -435,6 +458,30 @@ class Desk:
                 self._counted.clear()
             self.takers[taker.name] = taker, time.monotonic()
 
+    def present(self) -> dict[str, str]:
+        """Who has asked lately, or has a job: their names, and those of their tokens.
+
+        Who has not been here for long is forgotten.
+        """
+        now = time.monotonic()
+        with self.lock:
+            holders = {lease.holder for lease in self.leases.values() if lease.is_open}
+            for name, (_, seen) in list(self.takers.items()):
+                if now - seen > FORGOTTEN and name not in holders:
+                    del self.takers[name]
+                    self.draining.discard(name)
+            found = {
+                name: taker.token
+                for name, (taker, seen) in self.takers.items()
+                if now - seen < 2 * REMEMBERED
+            }
+            return dict.fromkeys(holders, "") | found
+
+    def batches(self) -> Counter[int]:
+        """How many transactions the ledgers had, by their number of writes."""
+        with self.lock:
+            return sum((b.ledger.batches for b in self.benches.values()), self._batches.copy())
+
     def ask(self, waiter: Waiter, *, waits: bool) -> bool:
         """Ask for a job.
 
@@ -448,7 +495,9 @@ class Desk:
         self.note(waiter.taker)
         with self.lock:
             given = self._give(waiter)
-            if not given and waits:
+            if not given and self.is_ending:
+                waiter.end()
+            elif not given and waits:
                 self._waiters.append(waiter)
             return given
 
@@ -459,6 +508,13 @@ class Desk:
                 self._waiters.remove(waiter)
                 return True
             return False
+
+    def send_home(self) -> None:
+        """The server stops: whoever waits, or asks from now on, has nothing to wait for."""
+        with self.lock:
+            self.is_ending = True
+            while self._waiters:
+                self._waiters.popleft().end()
 
     def _offer(self) -> None:
         """There is something for those who wait."""
@@ -472,7 +528,7 @@ class Desk:
     def _give(self, waiter: Waiter) -> bool:
         taker = waiter.taker
         bench = self._next(taker.kinds, {waiter.study, taker.study} - {None})
-        if bench is None or taker.name in self.draining:
+        if bench is None or self.is_ending or taker.name in self.draining:
             return False
         item, now = bench.waiting.popleft(), time.monotonic()
         seconds = waiter.seconds or self.seconds
@@ -605,19 +661,49 @@ class Desk:
                 return
             item = bench.items.get(row.job)
             if item is not None and not item.claimed:
-                if item in bench.waiting:
-                    bench.waiting.remove(item)
                 self._settle_told(bench, item, row)
                 return
             rows = bench.before.setdefault(row.job, deque())
             bench.before[row.job] = deque([r for r in rows if r.lease != row.lease])
             bench.before[row.job].appendleft(row)
 
+    def followed(self) -> list[str]:
+        """The leases of jobs that are not done, of which another server may hear."""
+        with self.lock:
+            return [lease.lease for lease in self.leases.values() if lease.item is not None]
+
+    def hear(self, row: LeaseRow) -> None:
+        """Another server of the database has heard of a lease."""
+        with self.lock:
+            lease = self.leases.get(row.lease)
+            item = None if lease is None else lease.item
+            if lease is None:
+                return
+            lease.is_open = lease.is_open and row.state in ("open", "lost")
+            if item is None or item.claimed:
+                return
+            others = any(one.is_open for one in item.leases if one is not lease)
+            if row.state == "open":
+                lease.reports = reports_in(row.content) | lease.reports
+                if row.beats != lease.beats:
+                    lease.beats = row.beats
+                    lease.renew()
+            elif row.state == "told":
+                self._settle_told(lease.bench, item, row)
+            elif row.state == "released" or others:
+                self.take_back(lease)
+            elif row.state in ("broken", "again") and lease in item.leases:
+                self._settle_told(lease.bench, item, row)
+
     def _settle_told(self, bench: Bench, item: Item, row: LeaseRow) -> None:
         del bench.items[item.job_id]
+        if item in bench.waiting:
+            bench.waiting.remove(item)
         for other in item.leases:
             other.is_open = False
             other.order, other.why = "stop", "somebody else has done it"
+            if other.lease != row.lease:
+                bench.ledger.write(partial(change, lease=other.lease, state="void"))
         self._end(item.leases)
         _settle(item.future, self._read(item, row))
 

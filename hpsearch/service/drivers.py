@@ -16,14 +16,15 @@ from typing import TYPE_CHECKING
 from hpsearch.engine.budget import plan_search
 from hpsearch.engine.events import DataReady, Event, Finished, Ready
 from hpsearch.engine.interrupts import Interrupts
-from hpsearch.engine.lease import who_runs
 from hpsearch.engine.run import run_in
 from hpsearch.engine.runner import Runner
-from hpsearch.errors import HeldError, HpsearchError, StorageError
+from hpsearch.errors import HeldError, HpsearchError, StorageError, TakenOverError
 from hpsearch.service import queue
 from hpsearch.service.desk import Bench, Desk, DeskPool, Kind
+from hpsearch.service.leaders import Leaders
+from hpsearch.service.logs import about
 from hpsearch.service.queue import Queued
-from hpsearch.storage import open_storage, storage_errors, study_names
+from hpsearch.storage import open_storage, storage_errors
 
 if TYPE_CHECKING:
     from hpsearch.service.models import State
@@ -38,7 +39,10 @@ LOOK = 1.0
 """Seconds between two looks at what is queued, if nobody says that there is something."""
 
 AGAIN = 5.0
-"""Seconds until a study is tried again that another server, or `hpsearch run`, has."""
+"""Seconds until a study is tried again that could not be run."""
+
+HEARD = 2.0
+"""Seconds between two looks at a study that another server, or `hpsearch run`, has."""
 
 OnStudy = Callable[[str, Event | None], None]
 """Told of an event of a study; None where its state has changed."""
@@ -90,6 +94,11 @@ class _Driver:
         self.bench: Bench | None = None
         self.thread: threading.Thread | None = None
 
+    @property
+    def has_begun(self) -> bool:
+        """Whether it has held its study."""
+        return self.bench is not None and self.bench.study_id is not None
+
 
 class Drivers:
     """Runs what is queued, so many studies at once.
@@ -100,6 +109,9 @@ class Drivers:
         most: how many studies at once.
         server: the name of this one.
         on_study: told of everything that happens.
+
+    Attributes:
+        leaders: who else runs studies of the database.
     """
 
     def __init__(
@@ -113,6 +125,7 @@ class Drivers:
     ) -> None:
         self._store, self._desk, self._most = store, desk, most
         self._server, self._on_study = server, on_study
+        self.leaders = Leaders()
         self._lock = threading.Lock()
         self._driven: dict[str, _Driver] = {}
         self._not_before: dict[str, float] = {}
@@ -174,18 +187,25 @@ class Drivers:
             try:
                 self._look()
             except Exception as error:  # a full disk, a server of databases that is away
-                log.warning("the queue cannot be read: %s", error)
+                log.warning("the queue cannot be read", extra=about(why=str(error)))
                 self._ending.wait(LOOK)
 
     def _look(self) -> None:
         with self._store.connection.reading() as connection:
             rows = queue.all_queued(connection)
+            elsewhere = self.leaders.look(connection)
         for row in rows:
             driver = self._driven.get(row.name)
             if driver is not None:
+                if row.name in elsewhere and driver.has_begun:  # this machine was suspended
+                    driver.halt.halt()
                 self._steer(driver, row)
             elif row.state in ("queued", "running") and not self._ending.is_set():
                 if time.monotonic() < self._not_before.get(row.name, 0.0):
+                    continue
+                if row.name in elsewhere:
+                    self._not_before[row.name] = time.monotonic() + HEARD
+                    self._on_study(row.name, None)  # something will have happened to it
                     continue
                 with self._lock:
                     if len(self._driven) >= self._most:
@@ -223,17 +243,17 @@ class Drivers:
             state, why = self._driven_to(driver)
         except HaltedError:
             state, why = None, ""
-        except HeldError as error:
+        except (HeldError, TakenOverError) as error:
             self._not_before[name] = time.monotonic() + AGAIN
             state, why = None, str(error)
         except StorageError as error:  # a full disk, or a database that is away, is no end
-            log.warning("study %r: %s", name, error)
+            log.warning("study held up", extra=about(study=name, why=str(error)))
             self._not_before[name] = time.monotonic() + AGAIN
             state, why = None, str(error)
         except HpsearchError as error:
             state, why = "failed", str(error)
         except Exception as error:
-            log.exception("the driver of study %r failed", name)
+            log.exception("fault of a driver", extra=about(study=name))
             state, why = "failed", f"{type(error).__name__}: {error}"
         finally:
             with self._lock:
@@ -241,8 +261,12 @@ class Drivers:
         try:
             if state is not None:
                 self._change(name, state, why)
+                level = logging.WARNING if state == "failed" else logging.INFO
+                log.log(level, f"study {state}", extra=about(study=name, why=why or None))
         except Exception as error:
-            log.warning("the state of study %r cannot be written: %s", name, error)
+            facts = about(study=name, state=state, why=str(error))
+            log.warning("the state of a study cannot be written", extra=facts)
+        self._desk.over(name)
         self._on_study(name, None)
         self._wake.set()
 
@@ -256,10 +280,6 @@ class Drivers:
         row = driver.row
         study = row.study
         with open_storage(self._store.connection.url) as store, storage_errors(store.url):
-            if row.name in study_names(store):
-                who = who_runs(store.engine, store.get_study_id_from_name(row.name))
-                if who is not None:
-                    raise HeldError(f"it is being run {who}")
             bench = Bench(
                 row.name,
                 row.owner,
@@ -270,6 +290,7 @@ class Drivers:
             )
             if row.state != "running":
                 self._change(row.name, "running", "")
+            log.info("study driven", extra=about(study=row.name))
             driver.bench = bench
             self._desk.open(bench)
             try:

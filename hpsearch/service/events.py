@@ -72,7 +72,7 @@ class Events:
             study: the only one; None for all.
         """
         if len(self._listeners) >= MOST:
-            yield "event: busy\nretry: 30000\ndata: {}\n\n"
+            yield "retry: 30000\n: too many listen\n\n"
             return
         listener = _Listener(study)
         self._listeners.add(listener)
@@ -87,7 +87,7 @@ class Events:
                 listener.woken.clear()
                 changed, listener.changed = listener.changed, {}
                 for name, kind in changed.items():
-                    yield f"event: {kind}\ndata: {json.dumps({'study': name})}\n\n"
+                    yield f"data: {json.dumps({'event': kind, 'study': name})}\n\n"
                 await asyncio.sleep(APART)
         finally:
             self._listeners.discard(listener)

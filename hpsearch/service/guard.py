@@ -26,28 +26,32 @@ from __future__ import annotations
 
 import asyncio
 import ipaddress
+import logging
 import math
 import re
 import time
 from collections import OrderedDict
-from collections.abc import Callable, Collection
-from typing import Annotated, Any, cast
+from collections.abc import Callable, Collection, Mapping
+from typing import Annotated, Any, TypeAlias, cast
 
 import starlette.types as asgi
 from fastapi import Depends, Request
 from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
-from starlette.datastructures import Headers, MutableHeaders
+from starlette.requests import ClientDisconnect
 from starlette.responses import Response
 
 from hpsearch.dashboard.guard import EVERY_ADDRESS, host_name, in_url, is_local
 from hpsearch.dashboard.guard import LOCAL as LOCAL_HOSTS
 from hpsearch.errors import HpsearchError, UsageError
 from hpsearch.service import login
+from hpsearch.service.logs import about
 from hpsearch.service.models import Scope
 from hpsearch.service.problems import Problem, problem_of
-from hpsearch.service.tokens import LOCAL, Asker, Tokens
+from hpsearch.service.tokens import LOCAL, OLD, Asker, Tokens
 
 __all__ = ["JSON_BYTES", "UPLOAD_BYTES", "Guard", "Only", "allowed", "who_asks"]
+
+log = logging.getLogger("hpsearch.service")
 
 OPEN = frozenset({"/healthz", "/readyz"})
 """Answered to everybody: they tell nothing but that the server is there."""
@@ -60,6 +64,12 @@ UPLOAD_BYTES = 1_000_000_000
 
 MOST_HEADERS, LONGEST_HEADERS = 100, 32_768
 """Of a request: how many, and how many bytes."""
+
+ONCE = frozenset({"host", "authorization", "origin", "content-type", "content-length"})
+"""Headers that say who is meant, who asks and what comes; each is there once."""
+
+HERE = frozenset({"none", "same-origin"})
+"""What Sec-Fetch-Site says of our own pages, and of whoever types an address."""
 
 AT_ONCE = 1000
 """Requests that are being answered at the same time."""
@@ -103,14 +113,17 @@ ALWAYS = {
 }
 """Headers of every answer that does not have its own."""
 
+Heads: TypeAlias = Mapping[str, str]
+"""Of a request, by their names in small letters."""
+
 FORM = "application/x-www-form-urlencoded"
 KNOWN_TYPES = ("application/json", "application/toml", "multipart/form-data")
 
 NO_TOKEN = (
-    "this server needs a token: send `Authorization: Bearer TOKEN`; who runs it makes one with "
+    "this server needs a token: send `Authorization: Bearer TOKEN`; whoever runs it makes one with "
     "`hpsearch token add NAME --scope {scope}`"
 )
-WRONG_TOKEN = "this token is unknown or has expired; ask who runs the server for another one"
+WRONG_TOKEN = "this token is unknown or has expired; ask whoever runs the server for another one"
 READS_ONLY = (
     "a browser's login is good for reading only; send `Authorization: Bearer TOKEN` to change "
     "something"
@@ -159,7 +172,7 @@ class Guard:
         self._hosts = _hosts(address, hosts)
         self._is_open = is_local(address) and not (needs_token or hosts or root_path)
         self._upload_bytes = upload_bytes
-        self._failures = Failures(clock)
+        self._clock, self._failures = clock, Failures(clock)
         self._active = 0
 
     async def __call__(self, scope: asgi.Scope, receive: asgi.Receive, send: asgi.Send) -> None:
@@ -171,16 +184,23 @@ class Guard:
             await send({"type": "websocket.close", "code": 1008})
             return
         path = self._set_path(scope)
-        guarded = _with_headers(send)
+        answering = _with_headers(send)
         self._active += 1
         try:
             try:
-                answer = await self._own(scope, path, receive)
-                body = _Body(receive, self._longest(scope, path))
+                headers = _checked_headers(scope)
+                answer = await self._own(scope, path, headers, receive)
+                body = _Body(receive, self._longest(path, headers))
             except (Problem, HpsearchError) as error:
                 answer = problem_of(error, Request(scope)).response()
                 await _let_arrive(scope, receive, answer)
-            await (answer or self._app)(scope, receive if answer else body.receive, guarded)
+            if answer is not None:
+                await answer(scope, receive, answering)
+            else:
+                answering = self._while_known(scope, path, headers, answering)
+                await self._app(scope, body.receive, answering)
+        except ClientDisconnect:
+            pass  # nobody reads the rest
         finally:
             self._active -= 1
 
@@ -193,13 +213,14 @@ class Guard:
         scope.pop("raw_path", None)
         return path
 
-    async def _own(self, scope: asgi.Scope, path: str, receive: asgi.Receive) -> Response | None:
+    async def _own(
+        self, scope: asgi.Scope, path: str, headers: Heads, receive: asgi.Receive
+    ) -> Response | None:
         """The answer of the guard itself; None if the application answers.
 
         Raises:
             Problem: a question was answered with no.
         """
-        headers = _checked_headers(scope)
         if path in OPEN and scope["method"] in ("GET", "HEAD"):
             return None
         if self._active > AT_ONCE:
@@ -215,14 +236,37 @@ class Guard:
         _check_content(path, scope["method"], headers)
         return None
 
-    def _check_host(self, headers: Headers) -> None:
+    def _while_known(
+        self, scope: asgi.Scope, path: str, headers: Heads, send: asgi.Send
+    ) -> asgi.Send:
+        """Ends an answer that goes on and on, as of events, soon after its reader's token."""
+        if path in OPEN:
+            return send
+        checked = self._clock()
+
+        async def send_on(message: asgi.Message) -> None:
+            nonlocal checked
+            if message.get("more_body") and self._clock() - checked > OLD:
+                checked = self._clock()
+                try:
+                    known = await self._who(scope, headers)
+                except (Problem, HpsearchError):
+                    known = None
+                if known is None:
+                    await send({"type": "http.response.body", "body": b""})
+                    raise ClientDisconnect
+            await send(message)
+
+        return send_on
+
+    def _check_host(self, headers: Heads) -> None:
         if self._hosts is not None and host_name(headers.get("host", "")) not in self._hosts:
             names = ", ".join(sorted(self._hosts))
             raise Problem(
                 403, f"this server answers to {names} only; --allow-host gives it another name"
             )
 
-    async def _who(self, scope: asgi.Scope, headers: Headers) -> Asker | None:
+    async def _who(self, scope: asgi.Scope, headers: Heads) -> Asker | None:
         """Who asks; None for a browser that has to log in.
 
         Raises:
@@ -232,18 +276,24 @@ class Guard:
         shown = headers.get("authorization")
         if shown is not None:
             return await self._of_token(scope, shown)
-        cookie = _cookie(headers, login.cookie_name(scope))
-        if cookie and reads:
-            await self._tokens.look()
-            if (asker := self._tokens.who_by_cookie(cookie)) is not None:
-                return asker
+        asker = await self._of_cookie(scope, headers) if reads else None
+        if asker is not None:
+            return asker
         if self._is_open and _is_from_here(scope, headers):
             return LOCAL
         if reads and "text/html" in headers.get("accept", ""):
             return None
-        sentence = READS_ONLY if cookie and not reads else NO_TOKEN
+        has_cookie = _cookie(headers, login.cookie_name(scope)) != ""
+        sentence = READS_ONLY if has_cookie and not reads else NO_TOKEN
         least = "read" if reads else "submit"
         raise Problem(401, sentence.format(scope=least), headers={"WWW-Authenticate": "Bearer"})
+
+    async def _of_cookie(self, scope: asgi.Scope, headers: Heads) -> Asker | None:
+        cookie = _cookie(headers, login.cookie_name(scope))
+        if not cookie:
+            return None
+        await self._tokens.look()
+        return self._tokens.who_by_cookie(cookie)
 
     async def _of_token(self, scope: asgi.Scope, shown: str) -> Asker:
         kind, _, token = shown.partition(" ")
@@ -255,8 +305,11 @@ class Guard:
         return asker
 
     def _count_failure(self, scope: asgi.Scope) -> None:
-        wait = self._failures.count(_address(scope))
-        if wait > 0:
+        address = _address(scope)
+        wait = self._failures.count(address)
+        if wait <= 0:  # of who is told to wait there would be no end
+            log.warning("wrong token", extra=about(address=address))
+        else:
             seconds = str(math.ceil(wait))
             raise Problem(
                 429,
@@ -265,10 +318,15 @@ class Guard:
             )
 
     async def _log_in_or_out(
-        self, scope: asgi.Scope, path: str, headers: Headers, receive: asgi.Receive
+        self, scope: asgi.Scope, path: str, headers: Heads, receive: asgi.Receive
     ) -> Response:
         if scope["method"] in ("GET", "HEAD") and path == login.LOGIN:
-            target = Request(scope).query_params.get("to", "/")
+            asked = Request(scope).query_params
+            target = asked.get("to", "/")
+            if headers.get("sec-fetch-site", "none") not in HERE and login.AGAIN not in asked:
+                return login.ask_again(self._root, target)
+            if await self._of_cookie(scope, headers) is not None:
+                return login.logged_in(scope, self._root, target)
             return login.form(self._root, target)
         if scope["method"] != "POST":
             raise Problem(405, f"{path} takes POST", headers={"Allow": "POST"})
@@ -288,13 +346,12 @@ class Guard:
             return again
         return login.form(self._root, target, why=_sentence(WRONG_TOKEN), status=401)
 
-    def _longest(self, scope: asgi.Scope, path: str) -> int:
+    def _longest(self, path: str, headers: Heads) -> int:
         """How long the body of a request may be.
 
         Raises:
             Problem: it says itself that it is longer.
         """
-        headers = Headers(scope=scope)
         is_long = _type(headers) == "multipart/form-data" or path.endswith(":tell")
         most = self._upload_bytes if is_long else JSON_BYTES
         length = headers.get("content-length", "0")
@@ -385,6 +442,7 @@ def allowed(scope: Scope, *, route_checks: bool = False) -> Any:
         _check_allowed(asker, scope, study)
         return asker
 
+    check.__dict__["scope"] = scope  # for who looks through all routes
     return check
 
 
@@ -400,7 +458,7 @@ def _check_allowed(asker: Asker, scope: Scope, study: str | None) -> None:
 
 def _hosts(address: str, more: Collection[str]) -> frozenset[str] | None:
     """The names that a Host header may have; None for any."""
-    named = frozenset(in_url(name).lower() if name[:1] != "[" else name.lower() for name in more)
+    named = frozenset(host_name(name) or in_url(name).lower() for name in more)
     name = in_url(address).lower()
     if is_local(address):
         return LOCAL_HOSTS | named
@@ -409,7 +467,7 @@ def _hosts(address: str, more: Collection[str]) -> frozenset[str] | None:
     return named | {name}
 
 
-def _checked_headers(scope: asgi.Scope) -> Headers:
+def _checked_headers(scope: asgi.Scope) -> Heads:
     """The headers of a request, which are of a size, and say one thing once."""
     raw = scope["headers"]
     if len(raw) > MOST_HEADERS or sum(len(k) + len(v) for k, v in raw) > LONGEST_HEADERS:
@@ -418,17 +476,19 @@ def _checked_headers(scope: asgi.Scope) -> Headers:
             f"a request has at most {MOST_HEADERS} headers, of {LONGEST_HEADERS:,} bytes in all",
             headers={"Connection": "close"},
         )
-    headers = Headers(raw=raw)
-    for name in ("Host", "Authorization", "Origin", "Content-Type", "Content-Length"):
-        if len(headers.getlist(name)) > 1:
+    headers: dict[str, str] = {}
+    for key, value in raw:
+        name = key.decode("latin-1")
+        if name in headers and name in ONCE:
             raise Problem(400, f"the header {name} is there twice")
+        headers[name] = value.decode("latin-1")
     return headers
 
 
-def _check_site(method: str, headers: Headers) -> None:
+def _check_site(method: str, headers: Heads) -> None:
     """Make sure that no other site's page has made a request."""
     reads = method in ("GET", "HEAD")
-    if headers.get("sec-fetch-site", "none") not in ("none", "same-origin"):
+    if headers.get("sec-fetch-site", "none") not in HERE:
         mode, into = headers.get("sec-fetch-mode"), headers.get("sec-fetch-dest")
         if not (reads and mode == "navigate" and into == "document"):
             raise Problem(403, ELSEWHERE)
@@ -443,7 +503,7 @@ def _place(origin: str) -> str | None:
     return found[2] if found else None
 
 
-def _check_content(path: str, method: str, headers: Headers) -> None:
+def _check_content(path: str, method: str, headers: Heads) -> None:
     """Make sure that a write has a body of a kind that no other site's form can send."""
     if method in ("GET", "HEAD"):
         return
@@ -452,23 +512,23 @@ def _check_content(path: str, method: str, headers: Headers) -> None:
         _check_type(headers, KNOWN_TYPES if path == "/v1/studies" else KNOWN_TYPES[:1])
 
 
-def _check_type(headers: Headers, known: tuple[str, ...]) -> None:
+def _check_type(headers: Heads, known: tuple[str, ...]) -> None:
     if _type(headers) not in known:
         raise Problem(415, f"send this as Content-Type: {' or '.join(known)}")
     if headers.get("content-encoding", "identity").lower() != "identity":
         raise Problem(415, "send this without a Content-Encoding")
 
 
-def _type(headers: Headers) -> str:
+def _type(headers: Heads) -> str:
     return headers.get("content-type", "").partition(";")[0].strip().lower()
 
 
-def _cookie(headers: Headers, name: str) -> str:
+def _cookie(headers: Heads, name: str) -> str:
     pairs = (pair.partition("=") for pair in headers.get("cookie", "").split(";"))
     return next((value.strip() for key, _, value in pairs if key.strip() == name), "")
 
 
-def _is_from_here(scope: asgi.Scope, headers: Headers) -> bool:
+def _is_from_here(scope: asgi.Scope, headers: Heads) -> bool:
     """Whether a program of this machine asks, for itself."""
     client = scope.get("client")
     passed_on = {"forwarded", "via", "x-forwarded-for", "x-forwarded-host", "x-real-ip"}
@@ -553,8 +613,7 @@ async def _let_arrive(scope: asgi.Scope, receive: asgi.Receive, answer: Response
 
     Of one that is too long, or asks before it sends, the connection is closed instead.
     """
-    headers = Headers(raw=scope["headers"])
-    if "expect" not in headers:
+    if not any(name == b"expect" for name, _ in scope["headers"]):
         try:
             await _Body(receive, JSON_BYTES).whole()
             return
@@ -566,9 +625,12 @@ async def _let_arrive(scope: asgi.Scope, receive: asgi.Receive, answer: Response
 def _with_headers(send: asgi.Send) -> asgi.Send:
     async def add(message: asgi.Message) -> None:
         if message["type"] == "http.response.start":
-            headers = MutableHeaders(scope=message)
-            for name, value in ALWAYS.items():
-                headers.setdefault(name, value)
+            given = list(message.get("headers", ()))
+            there = {name.lower() for name, _ in given}
+            message["headers"] = given + [pair for pair in _ALWAYS if pair[0] not in there]
         await send(message)
 
     return add
+
+
+_ALWAYS = [(name.lower().encode(), value.encode()) for name, value in ALWAYS.items()]

@@ -8,7 +8,9 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import Callable
+import logging
+from collections import Counter
+from collections.abc import Callable, Mapping
 from concurrent.futures import Future
 from dataclasses import dataclass, field
 from functools import partial
@@ -17,11 +19,12 @@ from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 
 import sqlalchemy as sa
 
-from hpsearch.errors import StorageError
+from hpsearch.errors import StorageError, TakenOverError
 from hpsearch.service import leases as kept
 from hpsearch.service import queue
 from hpsearch.service.desk import Desk, Item, Lease, Taker, reports_in
 from hpsearch.service.leases import LeaseRow, Ledger
+from hpsearch.service.logs import about
 from hpsearch.service.models import Asked, Orders, Tell, Told, Work
 from hpsearch.service.problems import Problem
 from hpsearch.service.telling import settled_by, state_after, value_of
@@ -36,8 +39,16 @@ __all__ = ["Hands"]
 
 T = TypeVar("T")
 
+log = logging.getLogger("hpsearch.service")
+
 RETRY = 2.0
 """Seconds until an agent for which there is nothing asks again."""
+
+LOOKS, LOOK = 50, 0.02
+"""How often, and how many seconds apart, is looked whether a driver has written a trial."""
+
+SOME = 500
+"""Leases that are asked for in one query."""
 
 MOST_REPORTS = 10_000
 """Values on the way that are kept of an attempt."""
@@ -82,12 +93,17 @@ class _Waiter:
             self._take_back(*given)
 
 
+class _ToldElsewhereError(Exception):
+    """Another server has the end of a job."""
+
+
 class _Kept(NamedTuple):
     """What the rows say of something that was told."""
 
     row: LeaseRow
     study: str
     is_same: bool
+    is_late: bool = False
 
 
 class Hands:
@@ -97,11 +113,30 @@ class Hands:
         store: of the server's own.
         desk: has the jobs.
         interval: seconds between two heartbeats of a holder.
+        elsewhere: where each study is run that is run by others.
+
+    Attributes:
+        counts: how often what was asked and told; see `hpsearch.service.metrics`.
     """
 
-    def __init__(self, store: WriteBehindStorage, desk: Desk, *, interval: float) -> None:
+    def __init__(
+        self,
+        store: WriteBehindStorage,
+        desk: Desk,
+        *,
+        interval: float,
+        elsewhere: Callable[[], Mapping[str, str]] = dict,
+    ) -> None:
         self._store, self._desk, self._interval = store, desk, interval
+        self._elsewhere = elsewhere
         self._ledger = Ledger(store)
+        self.counts: Counter[str] = Counter()
+        self._alone = store.connection.tells_version  # one server has a SQLite file
+
+    @property
+    def batches(self) -> Counter[int]:
+        """How many transactions there were of each number of writes."""
+        return self._ledger.batches
 
     def close(self) -> None:
         """Write what was given, and end."""
@@ -125,6 +160,7 @@ class Hands:
             wait: seconds to wait for one.
             seconds: how long the lease is to last.
         """
+        self.counts["asks"] += 1
         if asked is not None and (before := await self._before(asked)) is not None:
             return before
         waiter = _Waiter(taker, study, asked, seconds, asyncio.get_running_loop())
@@ -156,6 +192,7 @@ class Hands:
             if not self._desk.leave(waiter):
                 waiter.leave(self._take_back)
             raise
+        self.counts["trials_given"] += 1
         return Asked(work=self._work(lease))
 
     def _take_back(self, lease: Lease, written: Future[None]) -> None:
@@ -178,6 +215,13 @@ class Hands:
         """What is said to who asks for a study that has no more work; None where it may have."""
         if study is None or study in self._desk.benches:
             return None
+        where = self._elsewhere().get(study)
+        if where is not None:
+            raise Problem(
+                503,
+                f"the study {study!r} is run by {where}; ask there, or in a moment again",
+                headers={"Retry-After": str(int(RETRY))},
+            )
         row = await self._write(lambda connection: queue.queued(connection, study))
         if row is None:
             raise Problem(404, f"there is no study {study!r} that was submitted here")
@@ -214,6 +258,10 @@ class Hands:
 
     async def beat(self, trial: str, lease_id: str) -> Orders:
         """A sign of life."""
+        self.counts["heartbeats"] += 1
+        return await self._beat(trial, lease_id)
+
+    async def _beat(self, trial: str, lease_id: str) -> Orders:
         lease = self._desk.leases.get(lease_id)
         if lease is not None and lease.job_id == trial:
             order, why = self._desk.beat(lease)
@@ -234,10 +282,13 @@ class Hands:
 
     async def report(self, trial: str, lease_id: str, step: int, value: float) -> Orders:
         """A value on the way, which is a sign of life too."""
+        self.counts["reports"] += 1
         lease = self._desk.leases.get(lease_id)
         if lease is not None and lease.job_id == trial:
             order, why = self._desk.beat(lease)
             if lease.is_open and _room(lease.reports, step):
+                if not self._alone:
+                    await self._catch_up(lease)
                 lease.reports[step] = value
                 text = _reports_text(lease.reports)
                 await _committed(lease.bench.ledger.write(_reported(lease_id, text)))
@@ -252,7 +303,7 @@ class Hands:
                     kept.change(connection, lease_id, content=text)
 
         await self._write(add)
-        return await self.beat(trial, lease_id)
+        return await self._beat(trial, lease_id)
 
     async def tell(self, trial: str, tell: Tell) -> Told:
         """The end of a trial, kept once, however often and late it is told.
@@ -260,10 +311,18 @@ class Hands:
         Raises:
             Problem: 409, another has done it; 410, there was no such lease.
         """
+        told = await self._tell(trial, tell)
+        self.counts["tells"] += 1
+        self.counts["late_tells"] += told.late
+        return told
+
+    async def _tell(self, trial: str, tell: Tell) -> Told:
         digest = _digest(tell)
         lease = self._desk.leases.get(tell.lease)
         item = None
         if lease is not None and lease.job_id == trial:
+            if not self._alone:
+                await self._catch_up(lease)
             item = self._desk.claim(lease)
         if lease is None or item is None:
             return await self._tell_rows(trial, tell, digest)
@@ -276,6 +335,8 @@ class Hands:
         settled = await _aside(lambda: settled_by(item, whole, lease.holder, {}), len(content))
 
         def write(connection: sa.Connection) -> None:
+            if not self._alone:
+                self._check_untold(connection, lease)
             kept.change(
                 connection,
                 lease.lease,
@@ -288,6 +349,9 @@ class Hands:
 
         try:
             await _committed(lease.bench.ledger.write(write))
+        except (TakenOverError, _ToldElsewhereError):
+            self._desk.unclaim(lease, item)
+            return await self._tell_rows(trial, tell, digest)
         except BaseException:
             self._desk.unclaim(lease, item)
             raise
@@ -314,31 +378,43 @@ class Hands:
         def write(connection: sa.Connection) -> _Kept:
             row = _row(connection, trial, tell.lease)
             study = _study_of(connection, row.study_id)
+            if not self._alone:
+                kept.rows_of(connection, row.study_id, row.job, lock=True)
+                row = _row(connection, trial, tell.lease)
             if row.digest == digest:
-                return _Kept(row, study, True)
+                return _Kept(row, study, is_same=True)
             value = _finished(connection, row)
             if value is not None:
                 raise Problem(409, f"trial {trial} has been finished already", value=value.number)
-            told = reports_in(row.content) if row.state in ("open", "lost") else {}
+            told = reports_in(row.content) if row.state == "open" else {}
             whole = tell.model_copy(update={"reports": [*told.items(), *tell.reports]})
             new = row._replace(
                 state=state_after(tell), digest=digest, content=whole.model_dump_json().encode()
             )
             kept.change(connection, row.lease, state=new.state, digest=digest, content=new.content)
-            return _Kept(new, study, False)
+            return _Kept(new, study, is_same=False)
 
         found = await self._write(write)
+        if found.is_late:
+            value = await self._value(found.row)
+            raise Problem(409, f"trial {trial} has been finished already", value=value)
         if not found.is_same:
             self._desk.remember(found.study, found.row)
-        value = await self._write(lambda connection: _finished(connection, found.row))
-        return Told(
-            trial=trial,
-            value=None if value is None else value.number,
-            late=not found.is_same,
-        )
+        value = await self._value(found.row)
+        return Told(trial=trial, value=value, late=not found.is_same)
+
+    async def _value(self, row: LeaseRow) -> float | None:
+        """The value that is kept of a job; its driver may just be writing it."""
+        for _ in range(LOOKS):
+            found = await self._write(lambda connection: _finished(connection, row))
+            if found is None or found.is_written or row.study_id not in self._desk.driven:
+                break
+            await asyncio.sleep(LOOK)
+        return None if found is None else found.number
 
     async def release(self, trial: str, lease_id: str) -> None:
         """Give a job back that is not done."""
+        self.counts["releases"] += 1
         lease = self._desk.leases.get(lease_id)
         if lease is not None and lease.job_id == trial:
             await _committed(lease.bench.ledger.write(_released(lease_id)))
@@ -353,13 +429,44 @@ class Hands:
         await self._write(write)
 
     async def expire(self) -> None:
-        """Part with those who give no sign of life."""
+        """Part with those who give no sign of life, here or at another server."""
+        if not self._alone:
+            await self._listen()
         for lease in self._desk.expire():
-            if await self._write(partial(_renewed, lease=lease)):
-                lease.renew()
-                continue
-            await _committed(lease.bench.ledger.write(_lost(lease)))
-            self._desk.lose(lease)
+            row = await _committed(lease.bench.ledger.write(partial(_lose, lease=lease)))
+            if row is None:
+                self._desk.lose(lease)
+                self.counts["lost_leases"] += 1
+                facts = about(
+                    study=lease.bench.name, trial=lease.job_id, agent=lease.holder, why=lease.why
+                )
+                log.warning("lease lost", extra=facts)
+            else:
+                self._desk.hear(row)
+
+    async def _listen(self) -> None:
+        """What was told at other servers of this one's jobs."""
+        leases = self._desk.followed()
+        for begin in range(0, len(leases), SOME):
+            some = leases[begin : begin + SOME]
+            for row in await self._write(partial(kept.ended_of, leases=some)):
+                self._desk.hear(row)
+
+    async def _catch_up(self, lease: Lease) -> None:
+        """The same of one job, just before something is written of it."""
+        study_id, job = lease.row().study_id, lease.job_id
+        for row in await self._write(lambda connection: kept.rows_of(connection, study_id, job)):
+            self._desk.hear(row)
+
+    def _check_untold(self, connection: sa.Connection, lease: Lease) -> None:
+        """Make sure that no other server is just writing the end of a job.
+
+        Raises:
+            _ToldElsewhereError: one has.
+        """
+        rows = kept.rows_of(connection, lease.row().study_id, lease.job_id, lock=True)
+        if any(row.state == "told" for row in rows):
+            raise _ToldElsewhereError
 
     def _next(self, lease: Lease) -> float:
         return min(self._interval, lease.seconds / 3)
@@ -372,7 +479,10 @@ NOTHING = "no trial waits just now"
 
 
 class _Value(NamedTuple):
+    """What a job came to, if its driver has written it."""
+
     number: float | None
+    is_written: bool
 
 
 def _row(connection: sa.Connection, trial: str, lease_id: str) -> LeaseRow:
@@ -405,23 +515,18 @@ def _finished(connection: sa.Connection, row: LeaseRow) -> _Value | None:
         )
         found = connection.execute(query).first()
         if found is not None and found[0] in FINISHED:
-            return _Value(found[1])
+            return _Value(found[1], True)
     rows = kept.rows_of(connection, row.study_id, row.job)
-    return _Value(None) if any(other.state == "told" for other in rows) else None
+    return _Value(None, False) if any(other.state == "told" for other in rows) else None
 
 
-def _renewed(connection: sa.Connection, lease: Lease) -> bool:
-    """Whether another server has had a sign of life."""
+def _lose(connection: sa.Connection, lease: Lease) -> LeaseRow | None:
+    """Write that a lease is lost; or give its row, if another server has heard of it."""
     row = kept.find(connection, lease.lease)
-    if row is None or row.beats == lease.beats:
-        return False
-    lease.beats = row.beats
-    return True
-
-
-def _lost(lease: Lease) -> Callable[[sa.Connection], None]:
-    text = lease.why.encode()
-    return lambda connection: kept.change(connection, lease.lease, state="lost", content=text)
+    if row is not None and (row.state not in ("open", "lost") or row.beats != lease.beats):
+        return row
+    kept.change(connection, lease.lease, state="lost", content=lease.why.encode())
+    return None
 
 
 def _released(lease_id: str) -> Callable[[sa.Connection], None]:

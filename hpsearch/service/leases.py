@@ -9,7 +9,8 @@ from __future__ import annotations
 
 import queue
 import threading
-from collections.abc import Callable, Iterator
+from collections import Counter
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple, TypeAlias, TypeVar
 
@@ -20,7 +21,17 @@ if TYPE_CHECKING:
 
     from hpsearch.storage import WriteBehindStorage
 
-__all__ = ["LeaseRow", "LeaseState", "Ledger", "change", "find", "insert", "rows_of", "with_key"]
+__all__ = [
+    "LeaseRow",
+    "LeaseState",
+    "Ledger",
+    "change",
+    "ended_of",
+    "find",
+    "insert",
+    "rows_of",
+    "with_key",
+]
 
 T = TypeVar("T")
 
@@ -84,16 +95,35 @@ def with_key(connection: sa.Connection, asked: str) -> LeaseRow | None:
     return next(_rows(connection, own_tables().leases.c.asked == asked), None)
 
 
-def rows_of(connection: sa.Connection, study_id: int, job: str | None = None) -> list[LeaseRow]:
-    """The leases of a study, or of one of its jobs, in the order of their making."""
+def rows_of(
+    connection: sa.Connection, study_id: int, job: str | None = None, *, lock: bool = False
+) -> list[LeaseRow]:
+    """The leases of a study, or of one of its jobs, in the order of their making.
+
+    Args:
+        connection: of the database.
+        study_id: of the study.
+        job: one of its jobs, None for all.
+        lock: have other servers wait until this transaction ends, before they change one.
+    """
     t = own_tables().leases.c
     where = t.study_id == study_id
-    return list(_rows(connection, where if job is None else where & (t.job == job)))
+    return list(_rows(connection, where if job is None else where & (t.job == job), lock=lock))
 
 
-def _rows(connection: sa.Connection, where: sa.ColumnElement[bool]) -> Iterator[LeaseRow]:
+def ended_of(connection: sa.Connection, leases: Sequence[str]) -> list[LeaseRow]:
+    """Those of some leases of which something was told."""
+    t = own_tables().leases.c
+    ended = t.state.in_(("told", "broken", "again", "released"))
+    return list(_rows(connection, t.lease.in_(leases) & ended))
+
+
+def _rows(
+    connection: sa.Connection, where: sa.ColumnElement[bool], *, lock: bool = False
+) -> Iterator[LeaseRow]:
     table = own_tables().leases
-    found = connection.execute(table.select().where(where).order_by(table.c.since))
+    query = table.select().where(where).order_by(table.c.since, table.c.lease)
+    found = connection.execute(query.with_for_update() if lock else query)
     return (LeaseRow(*row) for row in found)
 
 
@@ -102,12 +132,16 @@ class Ledger:
 
     Args:
         store: of the study; what it has pending is committed with it.
+
+    Attributes:
+        batches: how many transactions there were of each number of writes.
     """
 
     def __init__(self, store: WriteBehindStorage) -> None:
         self._store = store
         self._given: queue.SimpleQueue[tuple[Callable[..., Any], Future[Any]] | None]
         self._given = queue.SimpleQueue()
+        self.batches: Counter[int] = Counter()
         self._closed = False
         self._thread = threading.Thread(target=self._run, name="hpsearch-ledger", daemon=True)
         self._thread.start()
@@ -159,5 +193,6 @@ class Ledger:
             for given in batch:  # so that one that fails does not take the others along
                 self._write([given])
             return
+        self.batches[len(batch)] += 1
         for (_, future), result in zip(batch, results, strict=True):
             future.set_result(result)

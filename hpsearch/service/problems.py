@@ -29,10 +29,12 @@ from hpsearch.errors import (
     SpaceError,
     StorageError,
     StudyFileError,
+    TakenOverError,
     UnknownNameError,
     UsageError,
     shown,
 )
+from hpsearch.service.logs import about
 from hpsearch.service.tokens import without_tokens
 from hpsearch.writing import in_one_line, json_text
 
@@ -110,7 +112,7 @@ def problem_of(error: Exception, request: Request) -> Problem:
         case RequestValidationError():
             return _of_validation(error)
         case HpsearchError():
-            return _of_ours(error)
+            return _of_ours(error, request)
     return _unforeseen(error, request)
 
 
@@ -124,16 +126,21 @@ def _of_http(error: HTTPException, request: Request, headers: Mapping[str, str])
     return str(error.detail)
 
 
-def _of_ours(error: HpsearchError) -> Problem:
+def _of_ours(error: HpsearchError, request: Request) -> Problem:
+    sentence, asker = str(error), request.scope.get("state", {}).get("asker")
+    if isinstance(error, UnknownNameError) and asker is not None and asker.study is not None:
+        sentence = f"unknown {error.kind} {shown(error.name)}"  # the others are not its affair
     members: dict[str, Any] = {}
     for name in ("key", "line"):
         if (value := getattr(error, name, None)) is not None:
             members[name] = value
     headers = None
     match error:
+        case TakenOverError():
+            status, headers = 503, {"Retry-After": "1"}
         case StorageError():
             status, headers = 503, {"Retry-After": str(RETRY)}
-            logger.error("%s", without_tokens(str(error)))
+            logger.error("the database did not answer", extra=about(why=str(error)))
         case RunError() | HeldError():
             status = 409
         case UnknownNameError(kind="study" | "trial"):
@@ -146,7 +153,7 @@ def _of_ours(error: HpsearchError) -> Problem:
             status = 400
         case _:
             status = 409
-    return Problem(status, str(error), headers=headers, **members)
+    return Problem(status, sentence, headers=headers, **members)
 
 
 def _of_validation(error: RequestValidationError) -> Problem:
@@ -179,13 +186,10 @@ def _of_part(error: Mapping[str, Any]) -> dict[str, str]:
 
 def _unforeseen(error: Exception, request: Request) -> Problem:
     number = uuid4().hex[:12]
-    logger.error(
-        "fault %s in %s %s\n%s",
-        number,
-        request.method,
-        without_tokens(in_one_line(request.scope["path"])),
-        without_tokens("".join(traceback.format_exception(error))),
-    )
+    path = without_tokens(in_one_line(request.scope["path"]))
+    trace = without_tokens("".join(traceback.format_exception(error)))
+    facts = about(id=number, request=f"{request.method} {path}", traceback=trace)
+    logger.error("fault", extra=facts)
     return Problem(
         500,
         f"the server met a fault of its own; its log has the reason beside the id {number}",

@@ -20,9 +20,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from uuid import uuid4
 
+from hpsearch.engine import record
 from hpsearch.engine.events import Event, TrialDone
 from hpsearch.engine.processes import machine_here, process_identity
-from hpsearch.errors import HpsearchError, UsageError
+from hpsearch.errors import UsageError
+from hpsearch.file_names import file_name
 from hpsearch.service import queue
 from hpsearch.service.data import etag_of, pack
 from hpsearch.service.desk import Desk
@@ -30,11 +32,14 @@ from hpsearch.service.drivers import Drivers
 from hpsearch.service.events import Events
 from hpsearch.service.hands import Hands
 from hpsearch.service.local import local_workers
+from hpsearch.service.logs import Form, about
+from hpsearch.service.metrics import Metrics
 from hpsearch.service.models import Agent, Study, Trial
 from hpsearch.service.problems import Problem
-from hpsearch.service.studies import ConflictError, Shelf
+from hpsearch.service.studies import PLACES, ConflictError, Shelf
 from hpsearch.service.telling import read_row
 from hpsearch.service.tokens import Tokens
+from hpsearch.service.verbs import Verbs
 from hpsearch.storage import load_study, open_storage
 from hpsearch.storage.own_tables import own_tables
 
@@ -49,6 +54,9 @@ log = logging.getLogger("hpsearch.service")
 
 BEAT = 2.0
 """Seconds between two signs of life of a server."""
+
+PATIENCE = 5.0
+"""Seconds in which the drivers of studies have to end when the server stops."""
 
 DEAD_AFTER = 10.0
 """Seconds without one after which a server of another machine is taken for dead."""
@@ -74,6 +82,7 @@ class Settings:
         root_path: what a proxy puts before every path.
         modules: packages whose estimators may be asked for, beside the usual ones.
         url: where others reach it; None: host and port.
+        log: how it tells what happens.
     """
 
     storage: str
@@ -88,6 +97,7 @@ class Settings:
     root_path: str = ""
     modules: tuple[str, ...] = ()
     url: str | None = None
+    log: Form = "text"
 
 
 class Server:
@@ -119,7 +129,8 @@ class Server:
         )
         folder = settings.data or _data_folder(self.store)
         folder.mkdir(parents=True, exist_ok=True)
-        self.uploads = folder / "uploads"
+        self.folder = folder.resolve()
+        self.uploads = self.folder / "uploads"
         self.uploads.mkdir(exist_ok=True)
         self.shelf = Shelf(
             self.store,
@@ -129,7 +140,17 @@ class Server:
             most=settings.most_studies,
             modules=settings.modules,
         )
-        self.hands = Hands(self.store, self.desk, interval=settings.lease / 4)
+        self.verbs = Verbs(self)
+        self.hands = Hands(
+            self.store,
+            self.desk,
+            interval=settings.lease / 4,
+            elsewhere=lambda: self.drivers.leaders.known,
+        )
+        self.metrics = Metrics(self.shelf.studies, self.desk, self.hands, versions())
+        self._present: dict[str, str] = {}  # as told last
+        self._why = ""  # likewise
+        self._ended: asyncio.Future[None] | None = None
         self._ending = threading.Event()
         self._beater = threading.Thread(target=self._beat, name="hpsearch-server", daemon=True)
 
@@ -146,11 +167,23 @@ class Server:
                 yield
             finally:
                 expiring.cancel()
-                self.events.close()
-                await asyncio.to_thread(self.drivers.stop, 8.0)
+                await self.wind_down()
                 self.hands.close()
                 self._ending.set()
         await asyncio.to_thread(self._sign_off)
+
+    def wind_down(self) -> asyncio.Future[None]:
+        """Have everything end that would go on for ever: what is answered is answered soon.
+
+        Returns:
+            Done when no study is driven any more.
+        """
+        if self._ended is None:
+            self.desk.send_home()
+            self.events.close()
+            stop = asyncio.to_thread(self.drivers.stop, PATIENCE)
+            self._ended = asyncio.ensure_future(stop)
+        return self._ended
 
     async def _expire(self) -> None:
         while True:
@@ -158,7 +191,16 @@ class Server:
             try:
                 await self.hands.expire()
             except Exception as error:  # a full disk: the next look may get through
-                log.warning("leases cannot be looked through: %s", error)
+                log.warning("leases cannot be looked through", extra=about(why=str(error)))
+            self._call_the_roll()
+
+    def _call_the_roll(self) -> None:
+        """Tell who has come and who is gone."""
+        before, self._present = self._present, self.desk.present()
+        for name in self._present.keys() - before:
+            log.info("agent seen", extra=about(agent=name, token=self._present[name] or None))
+        for name in before.keys() - self._present:
+            log.info("agent gone", extra=about(agent=name, token=before[name] or None))
 
     def _heard(self, name: str, event: Event | None) -> None:
         if event is None:
@@ -186,6 +228,10 @@ class Server:
         from hpsearch.advice import advise_study
 
         document: dict[str, Any] = advise_study(self.store, self._begun(name)).document()
+        data = document["next"].get("data", {})
+        for key in PLACES:  # as a study that is submitted names them
+            if key in data and Path(data[key]).is_relative_to(self.folder):
+                data[key] = Path(data[key]).relative_to(self.folder).as_posix()
         return document
 
     def export(self, name: str, to: str) -> tuple[bytes, str]:
@@ -218,23 +264,31 @@ class Server:
 
     def retry(self, name: str, trial: Trial, who: str) -> Study:
         """Have a failed slot tried again."""
-        if trial.state != "failed":
+        if trial.state != "failed" or trial.slot is None:
             raise ConflictError(
-                f"trial {trial.number} of {name!r} is {trial.state}; only what failed is tried "
-                "again"
+                f"trial {trial.number} of {name!r} is {trial.state}; only a slot that failed is "
+                "tried again"
             )
-        with self.store.transaction() as connection:
+        with self.store.connection.reading() as connection:
             row = queue.queued(connection, name)
-            if row is None:
-                raise ConflictError(f"the study {name!r} was not submitted here")
-            if row.state in ("running", "queued"):
-                raise ConflictError(
-                    f"the study {name!r} is {row.state}; its failed slots are tried again once it "
-                    "is over"
-                )
-            queue.change(
-                connection, name, "queued", f"failed trials are tried again, by {who}", who
-            )
+        if row is None:
+            raise ConflictError(f"the study {name!r} was not submitted here")
+        if not self.drivers.halt(name):
+            raise ConflictError(f"the driver of {name!r} is busy just now; try again")
+        study = load_study(self.store, name)
+        before = study.get_trials(deepcopy=False)[trial.number]
+        place = (trial.stage, trial.slot)
+        for other in study.get_trials(deepcopy=False)[trial.number + 1 :]:
+            known = other.user_attrs
+            if (known.get("stage"), known.get("slot")) == place and other.state.name != "FAIL":
+                raise ConflictError(f"the slot of trial {trial.number} is tried again already")
+        record.retry_trial(self.store, study._study_id, before)
+        self.store.flush()
+        if row.state not in ("paused", "stopped"):
+            with self.store.transaction() as connection:
+                why = f"trial {trial.number} is tried again, by {who}"
+                queue.change(connection, name, "queued", why, who)
+        log.info("slot tried again", extra=about(study=name, trial=trial.trial, token=who))
         self.drivers.wake()
         return self.shelf.study(name)
 
@@ -246,10 +300,11 @@ class Server:
                 digest = hashlib.file_digest(content, "sha256").hexdigest()
             folder = self.uploads / digest
             folder.mkdir(exist_ok=True)
-            # Its kind is read from its name, of which nothing else is taken.
-            suffix = "".join(Path(name.replace("\\", "/")).suffixes[-2:])[:20]
+            # Its kind is read from the end of its name, and the data are called as the rest of it.
+            own = Path(name.replace("\\", "/"))
+            suffix = "".join(own.suffixes[-2:])[:20]
             safe = "".join(sign for sign in suffix if sign.isalnum() or sign in ".-_")
-            target = folder / f"data{safe}"
+            target = folder / f"{file_name(own.name.removesuffix(suffix))}{safe}"
             if not target.exists():
                 part = target.with_name(f"{target.name}.{uuid4().hex}")
                 shutil.move(place, part)
@@ -334,19 +389,32 @@ class Server:
         folder = self.desk.folder_of(fingerprint)
         if folder is None:
             raise Problem(404, f"no study that is running needs the data {fingerprint!r}")
-        tag = etag_of(folder, fingerprint)
+        tag = f'"{etag_of(folder, fingerprint)}"'
         if known == tag:
             return Response(status_code=304, headers={"ETag": tag})
         pieces = pack(folder, fingerprint)
         return StreamingResponse(pieces, media_type="application/zip", headers={"ETag": tag})
 
     def why_not_ready(self) -> str:
-        """Why requests cannot be answered; nothing where they can."""
+        """Why requests cannot be answered; nothing where they can.
+
+        Anybody may ask, so the log alone has the reason.
+        """
+        if self._ended is not None:
+            return "the server is stopping"
+        why = ""
         try:
-            with self.store.connection.reading():
-                return ""
-        except (HpsearchError, Exception) as error:
-            return str(error)
+            self.store.connection.check_place()
+            with self.store.connection.reading() as connection:
+                connection.execute(own_tables().version.select()).all()
+        except Exception as error:
+            why = "the database cannot be read"
+            if not self._why:
+                log.error(why, extra=about(why=str(error)))
+        if self._why and not why:
+            log.warning("the database can be read again")
+        self._why = why
+        return why
 
     # Its own row
 

@@ -32,7 +32,7 @@ LIMITS: dict[str, Any] = {
     "timeout_keep_alive": 30,
     "limit_concurrency": 4000,
     "backlog": 1024,
-    "timeout_graceful_shutdown": 8,
+    "timeout_graceful_shutdown": 3,
     "server_header": False,
     "access_log": False,  # it would write whatever stands behind a question mark
     "ws": "none",

@@ -7,18 +7,22 @@ from __future__ import annotations
 
 import datetime
 import json
-from collections.abc import Mapping
+import logging
+import time
+from collections.abc import Mapping, Sequence
 from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
 from hpsearch.engine.budget import plan_search
+from hpsearch.engine.metadata import read_metadata
 from hpsearch.engine.record import read_findings
 from hpsearch.errors import HpsearchError, UnknownNameError, UsageError
 from hpsearch.service import queue
 from hpsearch.service.desk import Desk, Item, reports_in, utc_now
 from hpsearch.service.drivers import Drivers
 from hpsearch.service.leases import LeaseRow, rows_of
+from hpsearch.service.logs import about
 from hpsearch.service.models import Added, State, Study, Trial, Trials, TrialState
 from hpsearch.service.overview import About, Overview, trials_after
 from hpsearch.service.queue import Queued
@@ -33,10 +37,18 @@ if TYPE_CHECKING:
 
     from hpsearch.storage import WriteBehindStorage
 
-__all__ = ["ALLOWED_MODULES", "ConflictError", "Shelf"]
+__all__ = ["ALLOWED_MODULES", "PLACES", "ConflictError", "Shelf"]
+
+PLACES = ("path", "validation_path", "test_path", "folder")
+"""The keys of [data] that name a file or a folder."""
 
 ALLOWED_MODULES = ("sklearn", "lightgbm", "xgboost", "catboost", "imblearn")
 """Packages whose estimators a server makes for whoever submits a study; it runs no other code."""
+
+ENDS = 10.0
+"""Seconds in which a study that is to be deleted ends at another server."""
+
+log = logging.getLogger("hpsearch.service")
 
 STATES: Mapping[str, TrialState] = {
     "COMPLETE": "complete",
@@ -111,6 +123,7 @@ class Shelf:
             ConflictError: there is another one of its name.
             UsageError: it cannot be run here.
         """
+        _check_address(study.name)
         study = self.placed(study, uploads or {})
         self._check_code(study)
         plan_search(study)
@@ -150,6 +163,7 @@ class Shelf:
             queue.add(connection, row)
             found = self._study(connection, row)
         self.drivers.wake()
+        log.info("study submitted", extra=about(study=study.name, token=owner))
         return found, True
 
     def placed(self, study: StudyFile, uploads: Mapping[str, Path]) -> StudyFile:
@@ -159,7 +173,7 @@ class Shelf:
             UsageError: one lies elsewhere.
         """
         places: dict[str, str] = {}
-        for key in ("path", "validation_path", "test_path", "folder"):
+        for key in PLACES:
             given = getattr(study.data, key)
             if given is None:
                 continue
@@ -222,6 +236,7 @@ class Shelf:
             assert changed is not None
             found = self._study(connection, changed)
         self.drivers.wake()
+        log.info("study %s", _DONE[state], extra=about(study=name, token=who))
         return found
 
     def extend(self, name: str, trials: int, who: str) -> Study:
@@ -256,6 +271,7 @@ class Shelf:
             assert changed is not None
             found = self._study(connection, changed)
         self.drivers.wake()
+        log.info("study extended", extra=about(study=name, token=who, trials=trials))
         return found
 
     def rank(self, name: str, priority: int | None, max_parallel: int | None) -> Study:
@@ -277,7 +293,7 @@ class Shelf:
             UnknownNameError: there is no such study.
             ConflictError: it is being run, and does not end.
         """
-        from hpsearch.engine.lease import refuse_running
+        from hpsearch.engine.lease import refuse_running, who_runs
 
         with self.store.transaction() as connection:
             row = queue.queued(connection, name)
@@ -291,10 +307,14 @@ class Shelf:
         if not there and row is None:
             raise self._unknown(name)
         if there:
+            end = time.monotonic() + ENDS
+            while row and time.monotonic() < end and who_runs(self.store.engine, there[0].study_id):
+                time.sleep(0.2)  # another server has it, and reads of its end in a moment
             refuse_running(self.store.engine, there[0].study_id, name)
             self.store.delete_study(there[0].study_id)
         with self.store.transaction() as connection:
             queue.remove(connection, name)
+        log.info("study deleted", extra=about(study=name))
 
     # Looking
 
@@ -343,7 +363,8 @@ class Shelf:
             about = abouts[0]
             found, after, more = trials_after(connection, about, since, limit)
             leases = self._leases_of(connection, about.study_id, found)
-        told = [self._trial(trial, name, row, leases) for trial in found]
+        also = self._also(name, row)
+        told = [self._trial(trial, name, row, leases, also) for trial in found]
         return Trials(trials=told, since=after, more=more)
 
     def trial(self, trial_id: str) -> tuple[str, Trial]:
@@ -368,7 +389,7 @@ class Shelf:
             ).one()
             row = queue.queued(connection, name)
             leases = {found[0]._trial_id: rows_of(connection, study_id, str(found[0]._trial_id))}
-        return name, self._trial(found[0], name, row, leases)
+        return name, self._trial(found[0], name, row, leases, self._also(name, row))
 
     def add(self, name: str, added: Added, who: str) -> Trial:
         """Take in a trial from elsewhere: finished, or known to be good and to be tried first.
@@ -476,12 +497,20 @@ class Shelf:
             if not trial.state.is_finished()
         }
 
+    def _also(self, name: str, row: Queued | None) -> Sequence[str]:
+        """What a study records beside its metric."""
+        if row is not None:
+            return row.study.objective.also
+        file = read_metadata(load_study(self.store, name), "study file")
+        return [] if file is None else file.get("objective", {}).get("also", [])
+
     def _trial(
         self,
         trial: FrozenTrial,
         name: str,
         row: Queued | None,
         leases: Mapping[int, list[LeaseRow]],
+        also: Sequence[str],
     ) -> Trial:
         known = trial.user_attrs
         found = by_kind(read_findings(known))
@@ -506,9 +535,7 @@ class Shelf:
             ended=_iso(trial.datetime_complete),
             seconds=_real(known.get("seconds")),
         )
-        if row is not None:
-            also = row.study.objective.also
-            told.also = {k: v for k in also if (v := _real(known.get(k))) is not None}
+        told.also = {k: v for k in also if (v := _real(known.get(k))) is not None}
         if not trial.state.is_finished():
             self._add_holder(told, name, row, leases.get(trial._trial_id, []))
         return told
@@ -554,6 +581,20 @@ def _select(name: Any, study_id: Any, joined: Any, where: Any) -> Any:
     import sqlalchemy as sa
 
     return sa.select(name, study_id).select_from(joined).where(where)
+
+
+def _check_address(name: str) -> None:
+    """Refuse a name that is no part of an address.
+
+    Raises:
+        UsageError: it has a slash, or means a folder.
+    """
+    if "/" in name or name in (".", ".."):
+        raise UsageError(
+            f"the study is called {name!r}, and a server's studies are asked for by an address "
+            "that their name is a part of; use a name without a slash (--name)",
+            key="name",
+        )
 
 
 def _same(kept: StudyFile, asked: StudyFile) -> bool:

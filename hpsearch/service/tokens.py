@@ -30,6 +30,7 @@ if TYPE_CHECKING:
 __all__ = [
     "ALLOWS",
     "LOCAL",
+    "OLD",
     "Asker",
     "Token",
     "Tokens",
@@ -50,7 +51,7 @@ ALLOWS: dict[str, frozenset[Scope]] = {
 }
 """What each scope allows."""
 
-LONGEST_NAME = 128
+LONGEST_NAME, LONGEST_STUDY = 128, 512
 MOST_DAYS = 36_500
 
 LOOK = 1.0
@@ -143,6 +144,8 @@ def add_token(
         )
     if name == LOCAL.name:
         raise UsageError(f"{name!r} is who needs no token; choose another name")
+    if study is not None and not 0 < len(study) <= LONGEST_STUDY:
+        raise UsageError(f"a study's name has 1 to {LONGEST_STUDY} characters")
     if days is not None and not 0 < days <= MOST_DAYS:
         raise UsageError(f"a token lasts for up to {MOST_DAYS:,} days, not for {days:g}")
     token = PREFIX + secrets.token_urlsafe(32)

@@ -24,6 +24,7 @@ from hpsearch.data import DATASETS
 from hpsearch.data.preprocessing import KINDS, PREPROCESSING, SCALES
 from hpsearch.data.splits import KINDS as KINDS_OF_SPLITS
 from hpsearch.errors import SpaceError, UsageError, nearest, shown
+from hpsearch.kinds import KINDS_OF_OBJECTIVES, WITHOUT_ROWS
 from hpsearch.metrics import (
     DEFAULT,
     OWN,
@@ -116,10 +117,10 @@ class FloatRange(_Searched):
 
 
 class IntRange(_Searched):
-    """Whole numbers from low to high, both included."""
+    """Whole numbers from low to high, both included; all of them are floats too."""
 
-    low: Whole
-    high: Whole
+    low: Whole = Field(ge=-(2**53), le=2**53)
+    high: Whole = Field(ge=-(2**53), le=2**53)
     log: bool = False
     step: Whole = 1
 
@@ -409,8 +410,15 @@ class ResourceSection(_Table):
         description="Epochs, trees, rows: of an estimator a parameter of it, or n_samples.",
         examples=["max_iter"],
     )
-    full: Whole = Field(ge=1, description="How much of it a whole trial takes.", examples=[400])
+    full: Whole = Field(
+        ge=1, le=2**53, description="How much of it a whole trial takes.", examples=[400]
+    )
     least: Whole = _key(1, "How much the shortest trial takes at least.", ge=1)
+
+    @field_validator("name")
+    @classmethod
+    def _in_one_line(cls, name: str) -> str:
+        return check_name(name)
 
     @model_validator(mode="after")
     def _in_order(self) -> ResourceSection:
@@ -418,9 +426,6 @@ class ResourceSection(_Table):
             raise ValueError(f"has least = {self.least} above full = {self.full}; exchange the two")
         return self
 
-
-KINDS_OF_OBJECTIVES = ("estimator", "function", "command", "external")
-"""Those that the file names; without one it is the network."""
 
 KEPT = {
     "stage",
@@ -444,8 +449,16 @@ KEPT = {
 }
 """What every trial has, by the names of its attributes."""
 
-WITHOUT_ROWS = ("function", "command", "external")
-"""Those that learn from no [data]."""
+NOT_OF_THE_NETWORK = {
+    *KINDS_OF_OBJECTIVES,
+    "folder",
+    "direction",
+    "resource",
+    "frame",
+    "fixed",
+    "space",
+}
+"""Keys that a study of the network does without."""
 
 
 class ObjectiveSection(_Table):
@@ -458,17 +471,20 @@ class ObjectiveSection(_Table):
     )
     function: str | None = _key(
         None,
-        "A Python function instead, as MODULE:NAME; MODULE may lie beside the study file.",
+        "A Python function instead, as MODULE:NAME; MODULE may lie beside the study file. Its "
+        "metric is a key of its result.",
         example="train:objective",
     )
     command: Annotated[list[str], Field(min_length=1)] | None = _key(
         None,
-        "A program instead: its name and its arguments, in which {NAME} is a parameter's value.",
+        "A program instead: its name and its arguments, in which {NAME} is a parameter's value. "
+        "Its metric is a key of its result.",
         example=["python", "train.py", "--lr", "{learning_rate}"],
     )
     external: Literal[True] | None = _key(
         None,
-        "Trials are done by whoever asks a server for them: an agent's program, or any client.",
+        "Trials are done by whoever asks a server for them: an agent's program, or any client. "
+        "Their metric is a key of the result.",
         example=True,
     )
     folder: str | None = _key(
@@ -477,8 +493,7 @@ class ObjectiveSection(_Table):
     )
     metric: str | None = _key(
         None,
-        f"Of {', '.join(OWN)}, or any scorer of scikit-learn; absent: {DEFAULT['classification']}. "
-        "Of a function, a command or an external one a key of its result.",
+        f"Of {', '.join(OWN)}, or any scorer of scikit-learn; absent: {DEFAULT['classification']}.",
         example=DEFAULT["classification"],
     )
     direction: Direction | None = _key(
@@ -550,6 +565,8 @@ class ObjectiveSection(_Table):
         for name in [given] if isinstance(given, str) else given or ():
             if learns:
                 check_metric(name)
+            else:
+                check_name(name)
         return given
 
     @model_validator(mode="after")

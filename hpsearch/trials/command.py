@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 import re
@@ -92,9 +93,11 @@ def run_job(
     except TimeoutError:
         raise
     except OSError as error:
+        full = error.errno in (errno.ENOSPC, errno.EDQUOT)
         raise RunError(
-            f"the folder of a trial, {folder}, cannot be written: {error.strerror or error}; free "
-            "some space there, and run the same command again, which goes on from what is finished"
+            f"the folder of a trial, {folder}, cannot be written: {error.strerror or error}; "
+            f"{'free some space there' if full else 'look what is in its way'}, and run the same "
+            "command again, which goes on from what is finished"
         ) from error
 
 
@@ -102,7 +105,7 @@ def _run(job: CommandJob, folder: Path, stop: Stop, on_report: OnReport | None) 
     try:
         folder.mkdir(parents=True)
     except FileExistsError:
-        _end_former(job.folder)
+        _end_all(job.folder)
     (folder / RESULT).unlink(missing_ok=True)
     (folder / TRIAL).write_text(job.trial, encoding="utf-8")
     said = _Said(job.asked, on_report)
@@ -153,7 +156,7 @@ class _Said:
             self._line(self._left)
 
     def _line(self, line: bytes) -> None:
-        line = line.strip()
+        line = line.strip().rpartition(b"\r")[2].strip()  # a bar of progress may stand before it
         if not line:
             return
         self.last_line = line
@@ -199,9 +202,12 @@ def _started(job: CommandJob, folder: Path, errors: IO[bytes]) -> Iterator[subpr
     try:
         yield process
     finally:
+        well = process.poll() == 0
         end_group(group, process.poll)
         unguarded(group)
         process.wait()
+        if not well:
+            _end_all(job.folder)
         if process.stdout is not None:
             process.stdout.close()
 
@@ -285,10 +291,11 @@ def _tail(path: Path, begin: int) -> str:
     return text.strip()
 
 
-def _end_former(folder: str) -> None:
-    """End what an attempt before has left in this folder, were its worker and guard killed.
+def _end_all(folder: str) -> None:
+    """End what an attempt has left, whichever group of processes it went to; on Linux.
 
-    All that it started is known by a variable, whichever group it went to; on Linux.
+    All that it has started is known by a variable. It was left where a worker and its guard were
+    killed, or by a program that did not end well and had gone its own ways.
     """
     mark = os.fsencode(f"{FOLDER}={folder}")
     for process in Path("/proc").glob("[0-9]*"):

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from fake import Fake, served
+from service.server import serving
 
 from hpsearch.cli.app import run
 from hpsearch.engine import run_study, summarize
@@ -73,14 +73,20 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
+@pytest.fixture(scope="module")
+def running(folder: Path) -> Iterator[str]:
+    """The URL of a server of that database, which has run nothing of it."""
+    with serving(folder) as url:
+        yield url
+
+
 @pytest.fixture
-def server(folder: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[tuple[str, Fake]]:
+def server(running: str, folder: Path, monkeypatch: pytest.MonkeyPatch) -> str:
     monkeypatch.chdir(folder)
     monkeypatch.setenv("COLUMNS", "100")
     for name in ("HPSEARCH_SERVER", "HPSEARCH_STORAGE", "HPSEARCH_TOKEN"):
         monkeypatch.delenv(name, raising=False)
-    with served(str(folder / "hpsearch.db"), folder) as found:
-        yield found
+    return running
 
 
 @pytest.mark.parametrize("name", ["flowers", "own", "theirs"])
@@ -115,37 +121,33 @@ COMMANDS = [
 
 @pytest.mark.parametrize("words", COMMANDS, ids=" ".join)
 def test_a_server_s_answer_reads_as_its_database(
-    words: list[str], server: tuple[str, Fake], capsys: pytest.CaptureFixture[str]
+    words: list[str], server: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
     code = run(words)
     here = capsys.readouterr()
-    assert run([*words, "--server", server[0]]) == code
+    assert run([*words, "--server", server]) == code
     assert capsys.readouterr() == here
 
 
 def test_studies_of_a_server_have_a_state_and_a_priority(
-    server: tuple[str, Fake], capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+    server: str, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    url, fake = server
-    fake.states["own"] = {"state": "paused", "priority": 7}
-    monkeypatch.setenv("HPSEARCH_SERVER", url)
+    monkeypatch.setenv("HPSEARCH_SERVER", server)
     assert run(["studies"]) == 0
     lines = capsys.readouterr().out.splitlines()
     heading = next(line for line in lines if "strategy" in line)
     assert heading.split()[:3] == ["study", "state", "priority"]
-    assert [line.split()[:3] for line in lines if "own" in line] == [["own", "paused", "7"]]
+    [flowers] = [line for line in lines if "flowers" in line]
+    assert flowers.split()[:3] == ["flowers", "finished", "0"]
     assert run(["studies", "--json"]) == 0
     studies = {one["study"]: one for one in json.loads(capsys.readouterr().out)}
-    assert studies["own"]["state"] == "paused"
-    assert studies["flowers"]["priority"] == 0
+    assert studies["flowers"]["state"] == "finished"
     assert run(["studies", "--storage", "hpsearch.db", "--json"]) == 0
     for one in json.loads(capsys.readouterr().out):
         assert {key: studies[one["study"]][key] for key in one} == one
 
 
-def test_files_are_the_same(
-    server: tuple[str, Fake], folder: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_files_are_the_same(server: str, folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
     for words, name in (
         (["report", "own"], "own.html"),
         (["export", "flowers", "--to", "csv"], "t.csv"),
@@ -155,7 +157,7 @@ def test_files_are_the_same(
         assert run([*words, "-o", name]) == 0
         here = (folder / name).read_bytes()
         (folder / name).unlink()
-        assert run([*words, "-o", name, "--server", server[0]]) == 0
+        assert run([*words, "-o", name, "--server", server]) == 0
         assert (folder / name).read_bytes() == here
         (folder / name).unlink()
 
@@ -171,24 +173,23 @@ def test_files_are_the_same(
     ids=" ".join,
 )
 def test_what_needs_the_database_says_so(
-    words: list[str], server: tuple[str, Fake], capsys: pytest.CaptureFixture[str]
+    words: list[str], server: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    assert run([*words, "--server", server[0]]) == 2
+    assert run([*words, "--server", server]) == 2
     assert "needs the study's database" in " ".join(capsys.readouterr().err.split())
 
 
-def test_one_study_a_page(server: tuple[str, Fake], capsys: pytest.CaptureFixture[str]) -> None:
-    assert run(["report", "own", "flowers", "--server", server[0]]) == 2
+def test_one_study_a_page(server: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(["report", "own", "flowers", "--server", server]) == 2
     assert "the page of one study" in capsys.readouterr().err
 
 
 def test_what_is_nearer_to_the_person_holds(
-    server: tuple[str, Fake],
+    server: str,
     capsys: pytest.CaptureFixture[str],
     monkeypatch: pytest.MonkeyPatch,
     folder: Path,
 ) -> None:
-    url, _ = server
     nowhere = "http://127.0.0.1:9"
     database = str(folder / "hpsearch.db")
 
@@ -198,14 +199,14 @@ def test_what_is_nearer_to_the_person_holds(
 
     monkeypatch.setenv("HPSEARCH_SERVER", nowhere)
     assert error("--storage", database) == ""
-    assert error("--server", url) == ""
-    assert "leave one out" in error("--server", url, "--storage", database)
+    assert error("--server", server) == ""
+    assert "leave one out" in error("--server", server, "--storage", database)
     monkeypatch.setenv("HPSEARCH_STORAGE", database)
     assert "in the environment" in error()
-    assert error("--server", url) == ""
+    assert error("--server", server) == ""
     assert error("--storage", database) == ""
 
 
-def test_a_server_that_is_none_is_told(capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_server_that_is_none_is_told(server: str, capsys: pytest.CaptureFixture[str]) -> None:
     assert run(["studies", "--server", "there"]) == 2
     assert "write http://HOST:PORT" in capsys.readouterr().err

@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import asyncio
+import json
+import re
 from collections.abc import AsyncIterator
 from typing import Any
 
 import pytest
 from guarded import PAGE, Clock, Serve, service
+from hypothesis import given
+from hypothesis import strategies as st
 from uvicorn.middleware.proxy_headers import ProxyHeadersMiddleware
 
 from hpsearch.errors import UsageError
@@ -15,7 +19,7 @@ from hpsearch.service import guard
 from hpsearch.service.guard import JSON_BYTES, REPORT_POLICY, Failures, Guard
 from hpsearch.service.models import Scope
 from hpsearch.service.tokens import Asker, Tokens, add_token, remove_token
-from hpsearch.storage import WriteBehindStorage
+from hpsearch.storage import WriteBehindStorage, open_storage
 
 JSON = {"content-type": "application/json"}
 TOML = {"content-type": "application/toml"}
@@ -51,6 +55,7 @@ def test_who_asks_is_known_to_the_routes(served: Serve, storage: WriteBehindStor
         ("127.0.0.1", [], "192.168.1.7", 403),
         ("127.0.0.1", ["Lab.example"], "lab.example", 200),
         ("127.0.0.1", ["lab.example"], "localhost", 200),
+        ("127.0.0.1", ["lab.example:8443"], "lab.example:8443", 200),
         ("127.0.0.1", ["lab.example"], "other.example", 403),
         ("192.168.1.7", [], "192.168.1.7:8000", 200),
         ("192.168.1.7", [], "localhost", 403),
@@ -183,6 +188,15 @@ def test_a_token_of_one_study(served: Serve, storage: WriteBehindStorage) -> Non
         answer = send("GET", path, token)
         assert answer.status_code == 403
         assert answer.json()["detail"] == "the token 'ann' is for the study 'digits' only"
+
+
+def test_a_token_of_one_study_hears_of_no_other(served: Serve, storage: WriteBehindStorage) -> None:
+    send = served("0.0.0.0")
+    whole, one = add_token(storage, "a", "read"), add_token(storage, "b", "read", study="secrets")
+    answer = send("GET", "/v1/unknown/secret", whole)
+    assert answer.json()["detail"].endswith("Known: secret, digits")
+    answer = send("GET", "/v1/unknown/secret", one)
+    assert answer.json()["detail"] == "unknown study 'secret'"
 
 
 def test_a_token_that_was_removed_or_is_over(
@@ -487,6 +501,25 @@ def test_events_pass_as_they_come(storage: WriteBehindStorage) -> None:
     assert len(seen) == 4
 
 
+def test_events_end_soon_after_their_readers_token(
+    served: Serve, storage: WriteBehindStorage, clock: Clock
+) -> None:
+    send, token = served("0.0.0.0"), add_token(storage, "ann", "read")
+    beats = 0
+
+    def between() -> None:
+        nonlocal beats
+        beats += 1
+        clock.seconds += 1
+        if beats == 20:
+            remove_token(storage, "ann")
+
+    service().state.between = between
+    answer = send("GET", "/v1/forever", token)
+    assert answer.status_code == 200
+    assert 20 <= answer.text.count("beat") <= 24
+
+
 def test_there_are_no_websockets(storage: WriteBehindStorage) -> None:
     seen: list[Any] = []
 
@@ -561,3 +594,84 @@ def test_no_token_is_told(
     assert "fault" in "".join(logged)
     assert not [token for token in tokens if token in shown]
     assert "hps_guessed" not in shown
+
+
+NAMES = [
+    "host",
+    "origin",
+    "authorization",
+    "cookie",
+    "accept",
+    "content-type",
+    "content-length",
+    "transfer-encoding",
+    "content-encoding",
+    "expect",
+    "forwarded",
+    "sec-fetch-site",
+    "sec-fetch-mode",
+    "sec-fetch-dest",
+    "x-forwarded-for",
+    "x",
+]
+PARTS = [
+    *["127.0.0.1", "localhost", "[::1]", ":8000", "http://", "https:", "/", "null", "//evil"],
+    *["Bearer ", "hps_", "hpsearch-8000=", ".", ";", ",", "; ", "token=", "&to=", "boundary=x"],
+    *["text/html", "application/json", "application/x-www-form-urlencoded", "multipart/form-data"],
+    *["chunked", "gzip", "cross-site", "navigate", "document", "0", "1", "-1", "9" * 20],
+    *["\x00", "\xff", "%", "\t"],
+]
+KNOWN = Tokens(open_storage("sqlite://"))
+TEXT = st.lists(st.sampled_from(PARTS) | st.text(max_size=5), max_size=4).map("".join)
+BYTES = TEXT.map(lambda text: text.encode(errors="replace"))
+
+
+@given(
+    method=st.sampled_from(["GET", "HEAD", "POST", "PUT", "DELETE", "OPTIONS", "BREW"]),
+    path=st.sampled_from(["/", "/login", "/logout", "/healthz", "/v1/studies", "/v1/trials/7:tell"])
+    | TEXT.map("/{}".format),
+    query=BYTES,
+    headers=st.lists(st.tuples(st.sampled_from(NAMES).map(str.encode), BYTES), max_size=8),
+    client=st.none() | st.tuples(TEXT, st.just(1)) | st.just(("127.0.0.1", 1)),
+    parts=st.lists(BYTES, max_size=3),
+    root_path=st.sampled_from(["", "/search"]),
+)
+def test_whatever_is_asked_has_an_answer(
+    method: str,
+    path: str,
+    query: bytes,
+    headers: list[tuple[bytes, bytes]],
+    client: tuple[str, int] | None,
+    parts: list[bytes],
+    root_path: str,
+) -> None:
+    """And it is no fault of the server's."""
+    guard = Guard(service(), KNOWN, "127.0.0.1", root_path=root_path)
+    scope = {
+        "type": "http",
+        "method": method,
+        "path": path,
+        "query_string": query,
+        "headers": headers,
+        "client": client,
+        "server": ("127.0.0.1", 8000),
+        "scheme": "http",
+    }
+    messages = [{"type": "http.request", "body": part, "more_body": True} for part in parts]
+    messages += [{"type": "http.request"}, {"type": "http.disconnect"}]
+    seen: list[Any] = []
+
+    async def receive() -> Any:
+        return messages.pop(0) if len(messages) > 1 else messages[0]
+
+    async def send(message: Any) -> None:
+        seen.append(message)
+
+    asyncio.run(guard(scope, receive, send))
+    assert seen[0]["type"] == "http.response.start"
+    assert 200 <= seen[0]["status"] < 500
+    for _, value in seen[0]["headers"]:
+        assert not re.search(rb"[\x00-\x08\x0a-\x1f\x7f]", value)  # what uvicorn would not send
+    body = b"".join(message.get("body", b"") for message in seen[1:])
+    if dict(seen[0]["headers"]).get(b"content-type") == b"application/problem+json":
+        assert set(json.loads(body)) >= {"type", "title", "status", "detail"}

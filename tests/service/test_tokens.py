@@ -143,6 +143,12 @@ def test_names_that_will_not_do(storage: WriteBehindStorage, name: str) -> None:
     assert list_tokens(storage) == []
 
 
+@pytest.mark.parametrize("study", ["", "x" * 513])
+def test_studies_that_will_not_do(storage: WriteBehindStorage, study: str) -> None:
+    with pytest.raises(UsageError, match="1 to 512 characters"):
+        add_token(storage, "ann", "read", study=study)
+
+
 @pytest.mark.parametrize("days", [0, -1, 1e9, float("nan")])
 def test_days_that_will_not_do(storage: WriteBehindStorage, days: float) -> None:
     with pytest.raises(UsageError, match="up to 36,500 days"):

@@ -19,19 +19,28 @@
 
     refresh() {
       const {sections} = this;
-      document.body.classList.toggle("columns", Boolean(view.get("side")));
+      this.stand(Boolean(view.get("side")));
       for (const [label, key] of [[this.differs, "differ"], [this.columns, "side"]]) {
         label.querySelector("input").checked = Boolean(view.get(key));
       }
       const facts = rowsOf(sections), apart = view.get("differ");
       const rows = apart ? facts.filter(([, ...values]) => new Set(values).size > 1) : facts;
-      this.facts.replaceChildren(table({caption: "The studies", headings: ["", ...sections.map(each => each.name)], rows}));
+      this.facts.replaceChildren(!rows.length ? make("p", {class: "empty"}, "They are alike in all of this.") : table({caption: "The studies", headings: ["what", ...sections.map(each => each.name)], rows}));
       const same = new Set(sections.map(({trials}) => `${trials.score?.name} ${trials.maximize}`)).size === 1 && sections[0].trials.score;
       const drawn = same ? [bestFigure(sections, "number"), bestFigure(sections, "seconds"), this.alongFigure()].filter(Boolean) : [];
       this.along.hidden = !same || !this.common().length;
       this.note.textContent = same ? "" : "The studies are scored by different measures, so that their scores are not drawn together.";
       this.figures.replaceChildren(...drawn.map((figure, n) =>
         figures.place(`side-by-side-${n + 1}`, figure, {label: `The studies side by side, figure ${n + 1}`})));
+    }
+
+    // In columns or below each other; figures take the width that there is.
+    stand(inColumns) {
+      const {classList} = document.body;
+      this.element.parentElement?.style.setProperty("--studies", this.sections.length);
+      if (classList.contains("columns") === inColumns) return;
+      classList.toggle("columns", inColumns);
+      dispatchEvent(new Event("resize"));
     }
 
     // The parameters of numbers that all of them have.
@@ -56,9 +65,17 @@
           marker: {color: COLOURS[n % COLOURS.length], size: 5, opacity: 0.6},
           hovertemplate: `${label(name)}, %{text}: %{y:.4g} at %{x:.3g}<extra></extra>`};
       });
-      return {data, layout: {height: 360, xaxis: {title: {text: label(column.name)}, type: column.log ? "log" : "linear"},
+      return {data, layout: {height: 360, xaxis: {title: {text: label(column.name)}, ...scaleOf(column)},
         yaxis: {title: {text: label(this.sections[0].trials.score.name)}, ...rangeOf(this.sections)}}};
     }
+  }
+
+  // A logarithmic scale has round numbers at its ticks: powers of ten, or 1, 2, 5 between few of them.
+  function scaleOf(column) {
+    if (!column.log) return {};
+    const known = Array.from(column.values).filter(value => value > 0);
+    const ends = [Math.min, Math.max].map(end => known.reduce((a, b) => end(a, b)));
+    return {type: "log", tickformat: "~g", dtick: ends[1] / ends[0] < 1000 ? "D2" : 1};
   }
 
   function box(key, text) {
@@ -110,7 +127,7 @@
     });
     const across = key === "number" ? "trial number" : "seconds of all trials together";
     return {data, layout: {height: 360, xaxis: {title: {text: across}},
-      yaxis: {title: {text: label(`best ${sections[0].trials.score.name} so far`)}, ...rangeOf(sections)}}};
+      yaxis: {title: {text: label(`best ${sections[0].trials.score.name} so far`)}}}};
   }
 
   hpsearch.Beside = Beside;

@@ -24,6 +24,7 @@
     constructor({key, name, role, type, log, values}) {
       Object.assign(this, {key, name, role, type, log, texts: values.texts});
       this.values = unpacked(values.codes ?? values);
+      this.isWhole = !this.isText && !values.dtype.startsWith("f");
     }
 
     get isText() { return this.type === "text"; }

@@ -61,7 +61,7 @@
   function dressed(plot, template = templates[DARK.matches ? "dark" : "light"]) {
     const {data, layout} = plot.figure, {section} = plot;
     const selection = section?.selection ?? null, meta = layout.meta ?? {};
-    const traces = data.map(trace => lit(trace, selection, meta));
+    const traces = data.flatMap(trace => lit(trace, selection, meta));
     if (meta.lines && selection) traces.push(linesOver(meta.lines, section));
     const next = {...layout, template, dragmode: dragmode(plot), selections: [],
       shapes: [...(layout.shapes ?? []), ...(selection ? brushes(layout, section) : [])],
@@ -80,9 +80,14 @@
       return selection.numbers.has(trace.meta.trial) ? trace : {...trace, opacity: 0.15};
     }
     if (!trace.meta?.trials) return trace;
-    const points = [];
-    unpacked(trace[trace.meta.trials]).forEach((number, n) => selection.numbers.has(number) && points.push(n));
-    return {...trace, selectedpoints: points, unselected: {marker: {opacity: 0.1}}};
+    const isIn = Array.from(unpacked(trace[trace.meta.trials]), number => selection.numbers.has(number));
+    if (trace.mode === "lines") {
+      const y = Array.from(unpacked(trace.y), (value, n) => isIn[n] ? value : NaN);
+      return [{...trace, opacity: 0.15}, {...trace, y, showlegend: false}];
+    }
+    const points = isIn.flatMap((is, n) => is ? [n] : []);
+    return {...trace, selectedpoints: points, unselected: {marker: {opacity: 0.1}},
+      ...(trace.error_x ? {error_x: {...trace.error_x, visible: false}} : {})};
   }
 
   const scaled = (line, value) => line.log ? Math.log(value) : value;
@@ -167,7 +172,7 @@
       return (between.length ? between : [nearest]).map(n => {
         const line = lines[n], column = trials.byKey.get(line.key);
         if (line.choices) {
-          const texts = column.texts.slice(1).filter((_, c) => (c + 1) / line.choices > low && c / line.choices < high);
+          const texts = column.texts.slice(1).filter((_, c) => (c + 0.5) / line.choices >= low && (c + 0.5) / line.choices <= high);
           return {column, texts: texts.length < line.choices ? texts : []};
         }
         return {column, low: low <= 0 ? -Infinity : valueAt(line, low), high: high >= 1 ? Infinity : valueAt(line, high)};
@@ -227,6 +232,7 @@
     plot.isDrawn = true;
     await Plotly.react(plot.div, data, layout, CONFIG);
     if (first) listen(plot);
+    if (Math.abs(plot.div._fullLayout.width - plot.div.clientWidth) > 1) await Plotly.Plots.resize(plot.div);
     await fit(plot.div);
   }
 
@@ -287,10 +293,12 @@
     return width > 0 && bottom > -beyond && top < innerHeight + beyond;
   };
 
-  let running = null;
+  let running = null, isAll = false;
 
-  function drawAll() {
-    running ??= drawing().finally(() => { running = null; });
+  // Done when all is drawn that is to be drawn now; with `everything`, also what is not in sight.
+  function drawAll(everything = false) {
+    isAll ||= everything;
+    running ??= drawing().finally(() => { running = null; isAll = false; });
     return running;
   }
 
@@ -301,7 +309,7 @@
       const next = waiting.find(plot => inSight(plot));
       if (!next) hpsearch.opened ??= performance.now();
       const one = next ?? waiting.find(plot => inSight(plot, innerHeight / 2))
-        ?? waiting.find(plot => !plot.isDrawn && plot.div.offsetWidth);
+        ?? waiting.find(plot => (isAll || !plot.isDrawn) && plot.div.offsetWidth);
       if (!one) return;
       await draw(one);
       await new Promise(resolve => setTimeout(resolve));

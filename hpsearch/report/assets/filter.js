@@ -78,8 +78,9 @@
   const says = change => change.texts?.length || Number.isFinite(change.low) || Number.isFinite(change.high);
 
   function write({column, low, high, texts}) {
-    const values = texts ? texts.map(quoted).join("|")
-      : `${Number.isFinite(low) ? hpsearch.short(low) : ""}..${Number.isFinite(high) ? hpsearch.short(high) : ""}`;
+    const end = (value, whole) => !Number.isFinite(value) ? ""
+      : column.isWhole ? `${whole(value)}` : hpsearch.short(value);
+    const values = texts ? texts.map(quoted).join("|") : `${end(low, Math.ceil)}..${end(high, Math.floor)}`;
     return `${quoted(column.name)}:${values}`;
   }
 

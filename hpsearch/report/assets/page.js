@@ -103,6 +103,7 @@
 
     update(spec) {
       this.name = spec.name;
+      this.tools.setAttribute("aria-label", `Trials of ${spec.name}`);
       this.heading.textContent = spec.name;
       this.head.replaceChildren(this.heading, make("p", {class: "result"}, spec.result),
         ...spec.words.map(text => make("p", {}, text)),
@@ -254,7 +255,7 @@
 
   // All figures, once all are drawn: for files of them, and for tests.
   hpsearch.drawn = async () => {
-    await figures.drawAll();
+    await figures.drawAll(true);
     return figures.all();
   };
   hpsearch.update = update;

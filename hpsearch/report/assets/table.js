@@ -39,7 +39,7 @@
       this.head = make("tr");
       this.body = make("tbody");
       this.caption = make("caption");
-      this.frame = make("div", {class: "frame", tabindex: 0, role: "region", "aria-label": "All trials"},
+      this.frame = make("div", {class: "frame", tabindex: 0, role: "region", "aria-label": "the table of trials"},
         make("table", {class: "trials"}, this.caption, make("thead", {}, this.head), this.body));
       this.more = make("p", {class: "controls"});
       this.element = make("div", {}, this.controls, this.frame, this.more);
