@@ -19,7 +19,6 @@ from pydantic import ValidationError
 
 from hpsearch.errors import UsageError
 from hpsearch.service import models
-from hpsearch.service.desk import Taker
 from hpsearch.service.guard import REPORT_POLICY, allowed
 from hpsearch.service.problems import Problem, answer_problems
 from hpsearch.service.tokens import Asker
@@ -217,21 +216,7 @@ def _studies(app: FastAPI, server: Server) -> None:
 
 
 def _trials(app: FastAPI, server: Server) -> None:
-    hands, shelf = server.hands, server.shelf
-
-    def taker(asker: Asker, body: models.Ask) -> Taker:
-        agent = body.agent or models.Agent(name=asker.name)
-        if "training" in agent.kinds:
-            server.check_versions(agent)
-        return Taker(agent.name, frozenset(agent.kinds), agent.workers, asker.study, asker.name)
-
-    async def asked(
-        asker: Asker, body: models.Ask, study: str | None, wait: float, key: str | None
-    ) -> models.Asked:
-        named = None if key is None else f"{asker.name}:{key}"
-        return await hands.ask(
-            taker(asker, body), study, asked=named, wait=wait, seconds=body.seconds
-        )
+    hands, shelf, verbs = server.hands, server.shelf, server.verbs
 
     @app.post("/v1/studies/{name}/trials:ask", tags=["work"], summary="Ask for a trial of a study")
     async def ask_of(
@@ -242,13 +227,13 @@ def _trials(app: FastAPI, server: Server) -> None:
         key: Key = None,
     ) -> models.Asked:
         """A trial and a lease on it; or none, and when to ask again. Repeat it with its key."""
-        return await asked(asker, body or models.Ask(), name, wait, key)
+        return await verbs.ask(asker, body or models.Ask(), name, wait, key)
 
     @app.post("/v1/trials:ask", tags=["work"], summary="Ask for a trial of any study")
     async def ask(
         asker: AnyWorker, body: models.Ask | None = None, wait: Wait = 0.0, key: Key = None
     ) -> models.Asked:
-        return await asked(asker, body or models.Ask(), None, wait, key)
+        return await verbs.ask(asker, body or models.Ask(), None, wait, key)
 
     @app.get("/v1/trials/{trial}", tags=["studies"], summary="A trial")
     def trial_of(trial: str, asker: AnyReader) -> models.Trial:
@@ -259,19 +244,16 @@ def _trials(app: FastAPI, server: Server) -> None:
 
     @app.post("/v1/trials/{trial}:heartbeat", tags=["work"], summary="A sign of life")
     async def heartbeat(trial: str, body: models.Beat, asker: AnyWorker) -> models.Orders:
-        return await hands.beat(trial, body.lease)
+        return await verbs.heartbeat(trial, body)
 
     @app.post("/v1/trials/{trial}:report", tags=["work"], summary="A value on the way")
     async def report(trial: str, body: models.Report, asker: AnyWorker) -> models.Orders:
-        return await hands.report(trial, body.lease, body.step, body.value)
+        return await verbs.report(trial, body)
 
     @app.post("/v1/trials/{trial}:tell", tags=["work"], summary="The end of a trial")
     async def tell(trial: str, body: models.Tell, asker: AnyWorker) -> models.Told:
         """Kept once, however often it is told; late is better than never."""
-        given = [x for x in (body.result, body.outcome, body.error) if x is not None]
-        if len(given) != 1 and not (body.pruned and not given):
-            raise Problem(422, "tell exactly one of result, outcome and error")
-        return await hands.tell(trial, body)
+        return await verbs.tell(trial, body)
 
     @app.post(
         "/v1/trials/{trial}:release", status_code=204, tags=["work"], summary="Give a trial back"

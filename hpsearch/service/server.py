@@ -38,6 +38,7 @@ from hpsearch.service.problems import Problem
 from hpsearch.service.studies import ConflictError, Shelf
 from hpsearch.service.telling import read_row
 from hpsearch.service.tokens import Tokens
+from hpsearch.service.verbs import Verbs
 from hpsearch.storage import load_study, open_storage
 from hpsearch.storage.own_tables import own_tables
 
@@ -137,6 +138,7 @@ class Server:
             most=settings.most_studies,
             modules=settings.modules,
         )
+        self.verbs = Verbs(self)
         self.hands = Hands(
             self.store,
             self.desk,

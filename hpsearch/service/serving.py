@@ -20,6 +20,7 @@ from hpsearch.service.app import make_app
 from hpsearch.service.guard import Guard
 from hpsearch.service.logs import about, write_log
 from hpsearch.service.metrics import Measured
+from hpsearch.service.quick import Quick
 from hpsearch.service.server import Server, Settings
 from hpsearch.service.slow import LIMITS, Impatient
 
@@ -54,7 +55,7 @@ def serve(settings: Settings, tell: Callable[[str], object]) -> None:
         server = Server(settings)
         app = make_app(server, server.running)
         guard = Guard(
-            app,
+            Quick(app, server.verbs),
             server.tokens,
             settings.host,
             hosts=settings.hosts,

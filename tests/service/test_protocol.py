@@ -14,6 +14,7 @@ import pytest
 
 from hpsearch.service.app import make_app
 from hpsearch.service.guard import Guard
+from hpsearch.service.quick import Quick
 from hpsearch.service.server import Server, Settings
 from hpsearch.storage import load_study, open_storage
 
@@ -107,7 +108,7 @@ class Client:
 async def serving(file: Path, **settings: Any) -> AsyncIterator[Client]:
     server = Server(Settings(str(file), lease=30.0, **settings))
     app = make_app(server, server.running)
-    guard = Guard(app, server.tokens, "127.0.0.1")
+    guard = Guard(Quick(app, server.verbs), server.tokens, "127.0.0.1")
     transport = httpx.ASGITransport(guard, client=("127.0.0.1", 5))
     async with AsyncExitStack() as stack:
         await stack.enter_async_context(server.running(app))
