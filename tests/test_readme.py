@@ -101,8 +101,8 @@ def test_the_commands_run_in_their_order(folder: Path) -> None:
 def run_all(folder: Path, stack: ExitStack) -> None:
     url = ""
     for command in commands():
-        if command == "hpsearch dashboard":
-            continue  # it serves until it is stopped
+        if command == "hpsearch dashboard" or command.startswith("hpsearch agent"):
+            continue  # it goes on until it is stopped
         if command == "hpsearch serve":
             url = stack.enter_context(serving(folder))
             continue

@@ -69,7 +69,13 @@ def agent(
     import asyncio
 
     from hpsearch.engine.executors.processes import available_cores
-    from hpsearch.service.lending import lend
+
+    try:
+        from hpsearch.service.lending import lend
+    except ImportError as error:
+        raise UsageError(
+            f"to lend a machine, install pip install hpsearch[service] ({error.name} is missing)"
+        ) from None
 
     finished = asyncio.run(
         lend(

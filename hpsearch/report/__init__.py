@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from hpsearch.report.dashboards import Dashboard, load_dashboard
-from hpsearch.report.document import Document, document_json, page_document
+from hpsearch.report.document import Document, document_json, page_document, trial_panels
 from hpsearch.report.page import ASSETS, asset, linked_html, page_html, page_name, write_page
 from hpsearch.report.png import write_pngs
 from hpsearch.report.subjects import page_of
@@ -20,6 +20,7 @@ __all__ = [
     "page_html",
     "page_name",
     "page_of",
+    "trial_panels",
     "write_page",
     "write_pngs",
 ]

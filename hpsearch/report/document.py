@@ -7,13 +7,14 @@ that is open takes a newer document and keeps what its reader has chosen.
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from typing import Any, TypeAlias, TypedDict
+from typing import TYPE_CHECKING, Any, TypeAlias, TypedDict
 
 from hpsearch.compare.result import Comparison
 from hpsearch.compare.summary import reference_of, summarize_strategies
 from hpsearch.file_names import file_name
 from hpsearch.plots import NothingToDraw, StudyView, panel
 from hpsearch.plots.style import DARK, LIGHT, Figure
+from hpsearch.plots.view import looked_into
 from hpsearch.report.columns import Trials, trial_columns
 from hpsearch.report.dashboards import Dashboard
 from hpsearch.wording import (
@@ -29,6 +30,9 @@ from hpsearch.wording import (
 )
 from hpsearch.writing import written_out
 
+if TYPE_CHECKING:
+    from hpsearch.storage import WriteBehindStorage
+
 __all__ = [
     "FORMAT",
     "Document",
@@ -43,6 +47,7 @@ __all__ = [
     "panel_document",
     "section",
     "study_section",
+    "trial_panels",
 ]
 
 FORMAT = 1
@@ -155,8 +160,8 @@ def document_of(title: str, sections: Sequence[Section], *, footer: str) -> Docu
     }
 
 
-def document_json(document: Document) -> str:
-    """The document as JSON, also within a script element, which nothing in it can end."""
+def document_json(document: Document | list[PanelDocument]) -> str:
+    """A document or panels as JSON, also within a script element, which nothing in it can end."""
     from plotly.io.json import to_json_plotly
 
     text: str = to_json_plotly(document)
@@ -271,6 +276,20 @@ def panel_document(subject: Subject, name: str, identity: str) -> PanelDocument:
         tables=made.tables(data),
         note=data.note,
     )
+
+
+def trial_panels(store: WriteBehindStorage, view: StudyView, number: int) -> list[PanelDocument]:
+    """What a server's page shows of one trial besides what its document has: its layers.
+
+    Args:
+        store: where the study is.
+        view: of the study.
+        number: of the trial.
+    """
+    if not any(row.traced and row.number == number for row in view.trials):
+        return []
+    within = looked_into(store, view, number)
+    return [panel_document(within, "layers", f"{file_name(view.name)}-trial-layers")]
 
 
 def drawn_panel(

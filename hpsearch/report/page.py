@@ -91,7 +91,9 @@ def page_html(document: Document, *, of: Sequence[str] = (), before: str = "") -
     )
 
 
-def linked_html(title: str, *, assets: str, document: str, events: str = "") -> str:
+def linked_html(
+    title: str, *, assets: str, document: str, events: str = "", trials: str = ""
+) -> str:
     """A server's page: it fetches its document, and again when an event says that there is news.
 
     Args:
@@ -100,6 +102,8 @@ def linked_html(title: str, *, assets: str, document: str, events: str = "") -> 
         document: the address of what `document_json` wrote.
         events: the address of server-sent events; each asks the page to fetch its document anew,
             which it does once a second at most. Without one it is never asked.
+        trials: the address below which a trial's number leads to what `trial_panels` has of it,
+            with a slash at its end; without one, a trial's page shows what the document has.
     """
     links = "".join(
         f'<script defer src="{html_text(assets)}{name}"></script>\n'
@@ -110,7 +114,8 @@ def linked_html(title: str, *, assets: str, document: str, events: str = "") -> 
         '<main id="page"><noscript><p>This page needs JavaScript.</p></noscript></main>\n',
         style=f'<link rel="stylesheet" href="{html_text(assets)}{STYLE}">\n{links}'
         f'<meta name="hpsearch-document" content="{html_text(document)}">\n'
-        f'<meta name="hpsearch-events" content="{html_text(events)}">\n',
+        f'<meta name="hpsearch-events" content="{html_text(events)}">\n'
+        f'<meta name="hpsearch-trials" content="{html_text(trials)}">\n',
         policy="default-src 'none'; script-src 'self'; style-src 'self' 'unsafe-inline'; "
         "img-src 'self' data: blob:; connect-src 'self'",
     )

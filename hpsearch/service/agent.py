@@ -59,8 +59,8 @@ class Event:
     """Something that happened to an agent.
 
     Attributes:
-        name: connected, waiting, began, ended, failed, stopped, released, unheard, heard, told,
-            dropped, kept, draining or drained.
+        name: connected, waiting, began, ended, stopped, released, dropped, kept, unheard, heard,
+            draining or drained.
         sentence: what, for people.
         facts: more, for programs.
     """
@@ -167,6 +167,9 @@ class Agent:
         )
         for place, request, title in self._spool.left():
             self._start_telling(place, request, title)
+        for orphan in self._spool.orphans():
+            with suppress(AnswerError, NoAnswerError):
+                await self._link.send(orphan, patience=LAST_WORD)
         await self._take_work()
         while self._trials:
             await asyncio.wait(self._trials)
@@ -265,25 +268,33 @@ class Agent:
         sentence = f"{title} began{_values(work)}"
         self._say("began", sentence, configuration=work.configuration, **_of(work))
         trial = _Trial(work, self._link, self._obey, self._give_up)
+        self._spool.begin(work)
         try:
             done = await trial.done(self._labour)
         except NotHereError as error:
             self._say("released", f"{title} is given back: {error}", why=str(error), **_of(work))
             await self._release(work)
-            self._count(str(error), began)
+            if (
+                error.lacks in self._about.kinds
+                and len(self._about.kinds) > 1
+                and not self._studies
+            ):
+                kinds = [kind for kind in self._about.kinds if kind != error.lacks]
+                self._about = self._about.model_copy(update={"kinds": kinds})
+            else:
+                self._count(str(error), began)
         else:
             if done is None:
                 why = trial.why
                 self._say("stopped", f"{title} was stopped: {why}", why=why, **_of(work))
                 return
             if done.error is not None:
-                sentence = done.error.sentence
-                self._say("failed", f"{title} failed: {sentence}", why=sentence, **_of(work))
-                self._count(sentence, began)
+                self._count(done.error.sentence, began)
             else:
                 self._failures = 0
             await self._keep_and_tell(work, done, trial.heard, title)
         finally:
+            self._spool.end(work)
             self._room.release()
 
     async def _keep_and_tell(
@@ -328,26 +339,24 @@ class Agent:
             sentence = f"what {title} came to is not wanted: {error}"
             self._say("dropped", sentence, status=error.status, **facts)
         else:
-            late = ", late" if told.late else ""
-            if told.value is not None:
-                sentence = f"{title} ended: {told.value:.6g}{late}"
-            else:
-                sentence = f"{title} ended{late}" + (f": {told.why}" if told.why else "")
+            came = told.why if told.value is None else f"{told.value:.6g}"
+            sentence = f"{title} ended{', late' if told.late else ''}{came and f': {came}'}"
             self._say("ended", sentence, value=told.value, late=told.late, why=told.why, **facts)
         if place is not None:
             await asyncio.to_thread(self._spool.drop, place)
 
     async def _release(self, work: Work) -> None:
         """Give a trial back; where that does not work, its lease ends by itself."""
-        request = replace(requests.release(work), key=f"{work.lease}-release")
         with suppress(AnswerError, NoAnswerError):
-            await self._link.send(request, patience=LAST_WORD)
+            await self._link.send(requests.release(work), patience=LAST_WORD)
 
     async def _give_back(self) -> None:
         """End at once: give back what runs, which is killed then."""
         running = list(self._trials.values())
-        self._say("ended at once", f"gives back {len(running)}", running=len(running))
+        self._say("drained", f"gives back {len(running)}", running=len(running))
         await asyncio.gather(*map(self._release, running))
+        for work in running:
+            self._spool.end(work)
 
     def _count(self, why: str, began: float) -> None:
         """A trial came to nothing here."""

@@ -68,6 +68,9 @@ MOST_HEADERS, LONGEST_HEADERS = 100, 32_768
 ONCE = frozenset({"host", "authorization", "origin", "content-type", "content-length"})
 """Headers that say who is meant, who asks and what comes; each is there once."""
 
+HERE = frozenset({"none", "same-origin"})
+"""What Sec-Fetch-Site says of our own pages, and of whoever types an address."""
+
 AT_ONCE = 1000
 """Requests that are being answered at the same time."""
 
@@ -273,18 +276,24 @@ class Guard:
         shown = headers.get("authorization")
         if shown is not None:
             return await self._of_token(scope, shown)
-        cookie = _cookie(headers, login.cookie_name(scope))
-        if cookie and reads:
-            await self._tokens.look()
-            if (asker := self._tokens.who_by_cookie(cookie)) is not None:
-                return asker
+        asker = await self._of_cookie(scope, headers) if reads else None
+        if asker is not None:
+            return asker
         if self._is_open and _is_from_here(scope, headers):
             return LOCAL
         if reads and "text/html" in headers.get("accept", ""):
             return None
-        sentence = READS_ONLY if cookie and not reads else NO_TOKEN
+        has_cookie = _cookie(headers, login.cookie_name(scope)) != ""
+        sentence = READS_ONLY if has_cookie and not reads else NO_TOKEN
         least = "read" if reads else "submit"
         raise Problem(401, sentence.format(scope=least), headers={"WWW-Authenticate": "Bearer"})
+
+    async def _of_cookie(self, scope: asgi.Scope, headers: Heads) -> Asker | None:
+        cookie = _cookie(headers, login.cookie_name(scope))
+        if not cookie:
+            return None
+        await self._tokens.look()
+        return self._tokens.who_by_cookie(cookie)
 
     async def _of_token(self, scope: asgi.Scope, shown: str) -> Asker:
         kind, _, token = shown.partition(" ")
@@ -312,7 +321,12 @@ class Guard:
         self, scope: asgi.Scope, path: str, headers: Heads, receive: asgi.Receive
     ) -> Response:
         if scope["method"] in ("GET", "HEAD") and path == login.LOGIN:
-            target = Request(scope).query_params.get("to", "/")
+            asked = Request(scope).query_params
+            target = asked.get("to", "/")
+            if headers.get("sec-fetch-site", "none") not in HERE and login.AGAIN not in asked:
+                return login.ask_again(self._root, target)
+            if await self._of_cookie(scope, headers) is not None:
+                return login.logged_in(scope, self._root, target)
             return login.form(self._root, target)
         if scope["method"] != "POST":
             raise Problem(405, f"{path} takes POST", headers={"Allow": "POST"})
@@ -474,7 +488,7 @@ def _checked_headers(scope: asgi.Scope) -> Heads:
 def _check_site(method: str, headers: Heads) -> None:
     """Make sure that no other site's page has made a request."""
     reads = method in ("GET", "HEAD")
-    if headers.get("sec-fetch-site", "none") not in ("none", "same-origin"):
+    if headers.get("sec-fetch-site", "none") not in HERE:
         mode, into = headers.get("sec-fetch-mode"), headers.get("sec-fetch-dest")
         if not (reads and mode == "navigate" and into == "document"):
             raise Problem(403, ELSEWHERE)

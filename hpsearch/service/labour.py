@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import ast
 import asyncio
+import os
 import threading
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future
@@ -18,7 +19,7 @@ from itertools import count
 from pathlib import Path
 from typing import Any, TypeAlias, TypeVar
 
-from hpsearch.engine.executors.processes import Processes
+from hpsearch.engine.executors.processes import ONE_THREAD, Processes
 from hpsearch.errors import DataError, HpsearchError, RunError, UsageError, shown
 from hpsearch.file_names import file_name
 from hpsearch.outcome import Outcome, Place, ProcessDiedError, TrialFailedError, TryAgainError
@@ -44,7 +45,16 @@ OnReport: TypeAlias = Callable[[int, float], object]
 
 
 class NotHereError(RunError):
-    """This machine cannot do a trial, which somebody else may."""
+    """This machine cannot do a trial, which somebody else may.
+
+    Args:
+        sentence: why.
+        lacks: the kind of work that it is not for at all, if so.
+    """
+
+    def __init__(self, sentence: str, lacks: str = "") -> None:
+        super().__init__(sentence)
+        self.lacks = lacks
 
 
 @dataclass(frozen=True)
@@ -132,15 +142,11 @@ class Labour:
                 "resource": work.resource,
                 "folder": str(folder),
             }
-            asked = _asked(work)
-            place = Path(folder)
-            job = command_job(
-                self.program,
-                trial,
-                data=Place(str(place.parent), place.name),
-                asked=asked,
-                limit=work.limit,
-            )
+            asked, place = _asked(work), Place(str(folder.parent), folder.name)
+            job = command_job(self.program, trial, data=place, asked=asked, limit=work.limit)
+            # Of the threads of libraries each has one, as at `hpsearch run`, unless told otherwise.
+            threads = {name: one for name, one in ONE_THREAD.items() if name not in os.environ}
+            job = replace(job, environment={**threads, **job.environment})
             return _values(await _in_thread(job, on_report), asked)
 
     async def _call(self, work: Work) -> Done:
@@ -288,10 +294,11 @@ def _check_own(path: str, home: Path, key: str) -> None:
         if place.is_file() and place.resolve().is_relative_to(home.resolve()):
             if name in _defined(place):
                 return
-            raise NotHereError(f"{place.name} in {place.parent} defines no {name!r}")
+            raise NotHereError(f"{place.name} in {place.parent} defines no {name!r}", lacks=key)
     raise NotHereError(
         f"the {key} {path} lies not in {home}, where this agent was started; it imports nothing "
-        "else: start it beside your module"
+        "else: start it beside your module",
+        lacks=key,
     )
 
 

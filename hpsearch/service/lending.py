@@ -20,7 +20,7 @@ from hpsearch.service.data import DataCache, cache_folder
 from hpsearch.service.labour import Labour
 from hpsearch.service.link import Link
 from hpsearch.service.spool import Spool
-from hpsearch.trials.arguments import command_of
+from hpsearch.trials.arguments import OF_THE_TRIAL, command_of, named_in
 
 __all__ = ["lend"]
 
@@ -84,6 +84,17 @@ async def lend(
         }
     )
 
+    named = {name for part in command for name in named_in(part)} - set(OF_THE_TRIAL)
+
+    def tell(event: Event) -> None:
+        """Say once of each argument that no trial has a value for it, and what it names."""
+        on_event(event)
+        if event.name == "began":
+            for name in sorted(named - event.facts["configuration"].keys()):
+                named.discard(name)
+                sentence = f"this trial has no {name}: arguments that name it are left out"
+                on_event(Event("left out", sentence, {"name": name}))
+
     def on_contact(why: str | None) -> None:
         if why is None:
             on_event(Event("heard", f"{url} answers again"))
@@ -97,9 +108,8 @@ async def lend(
         trials = folder / "trials" / sha256(link.url.encode()).hexdigest()[:16]
         data = DataCache(folder / "data")
         labour = Labour(pool, command, beside, trials, data, link.download)
-        agent = Agent(
-            link, labour, Spool.of(folder, link.url), about, studies=studies, on_event=on_event
-        )
+        spool = Spool.of(folder, link.url)
+        agent = Agent(link, labour, spool, about, studies=studies, on_event=tell)
         on_agent(agent)
         loop = asyncio.get_running_loop()
         for number in (signal.SIGINT, signal.SIGTERM):

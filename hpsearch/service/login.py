@@ -21,9 +21,11 @@ from hpsearch.service.tokens import COOKIE_SECONDS
 from hpsearch.writing import html_text
 
 __all__ = [
+    "AGAIN",
     "LOGIN",
     "LOGOUT",
     "STORED",
+    "ask_again",
     "cookie_name",
     "form",
     "logged_in",
@@ -70,12 +72,23 @@ form.addEventListener("submit", () => sessionStorage.setItem(key, form.token.val
 """
 
 
+AGAIN = "again"
+"""In the address of the form that is asked for from here."""
+
+AGAIN_SCRIPT = f"""
+const here = new URL(location.href);
+here.searchParams.set("{AGAIN}", "1");
+location.replace(here);
+"""
+
+
 def _hash(text: str) -> str:
     return f"'sha256-{base64.b64encode(sha256(text.encode()).digest()).decode()}'"
 
 
 POLICY = (
-    f"default-src 'none'; script-src {_hash(SCRIPT)}; style-src {_hash(STYLE)}; "
+    f"default-src 'none'; style-src {_hash(STYLE)}; "
+    f"script-src {_hash(SCRIPT)} {_hash(AGAIN_SCRIPT)}; "
     "img-src data:; base-uri 'none'; form-action 'self'; frame-ancestors 'none'"
 )
 """Of the form's page, whose own style and script are the only ones that it may have."""
@@ -129,6 +142,25 @@ def form(root_path: str, target: str, *, why: str = "", status: int = 200) -> HT
     return HTMLResponse(page, status, {"Content-Security-Policy": POLICY})
 
 
+def ask_again(root_path: str, target: str) -> HTMLResponse:
+    """A page that asks for the form from here, where a link of another site has led to it."""
+    here = f"{root_path}{LOGIN}?" + urlencode({"to": _inside(target), AGAIN: "1"})
+    page = f"""<!DOCTYPE html>
+<html lang="en">
+<head>
+<meta charset="utf-8">
+<title>hpsearch</title>
+<link rel="icon" href="data:,">
+<noscript><meta http-equiv="refresh" content="0; url={html_text(here)}"></noscript>
+</head>
+<body>
+<script>{AGAIN_SCRIPT}</script>
+</body>
+</html>
+"""
+    return HTMLResponse(page, headers={"Content-Security-Policy": POLICY})
+
+
 def sent(body: bytes) -> tuple[str, str]:
     """The token and the target of a form that was sent."""
     try:
@@ -138,10 +170,11 @@ def sent(body: bytes) -> tuple[str, str]:
     return fields.get("token", [""])[0].strip(), _inside(fields.get("to", ["/"])[0])
 
 
-def logged_in(scope: Scope, root_path: str, target: str, cookie: str) -> Response:
-    """Give a browser its cookie, and send it where it wanted to go."""
+def logged_in(scope: Scope, root_path: str, target: str, cookie: str | None = None) -> Response:
+    """Give a browser its cookie, unless it has one, and send it where it wanted to go."""
     response = RedirectResponse(f"{root_path}{_inside(target)}", 303)
-    _set(response, scope, root_path, cookie, COOKIE_SECONDS)
+    if cookie is not None:
+        _set(response, scope, root_path, cookie, COOKIE_SECONDS)
     return response
 
 

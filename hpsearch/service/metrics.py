@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from hpsearch.service.hands import Hands
     from hpsearch.service.models import Study
 
-__all__ = ["TEMPLATE", "Measured", "Metrics"]
+__all__ = ["Measured", "Metrics"]
 
 log = logging.getLogger("hpsearch.service")
 
@@ -43,9 +43,6 @@ OTHERS = "(others)"
 SECONDS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0)
 BATCHES = (1, 2, 5, 10, 20, 50, 100, 200, 500)
 METHODS = ("GET", "HEAD", "POST", "DELETE")
-
-TEMPLATE = "hpsearch.template"
-"""The key of a request's scope with the template of its route, where no route of FastAPI's is."""
 
 SLOW = 5.0
 """Seconds after which a request is told in the log, if it does not wait on purpose."""
@@ -200,7 +197,7 @@ class Measured:
     def _observe(self, scope: Scope, status: int, seconds: float) -> None:
         method = scope["method"] if scope["method"] in METHODS else "other"
         # Where the guard or nobody has answered there is no route.
-        route = str(scope.get(TEMPLATE) or getattr(scope.get("route"), "path", "none"))
+        route = str(getattr(scope.get("route"), "path", "none"))
         key = method, route, status
         timer = self._timed.get(key)
         if timer is None:

@@ -96,6 +96,8 @@ def change(
     if state is not None:
         options = json.dumps(before.option | {"who": who})
         values |= {"state": state, "why": why, "since": utc_now(), "options": options}
+    if not values:
+        return before
     connection.execute(table.update().where(table.c.name == name).values(**values))
     return queued(connection, name)
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Awaitable
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 from urllib.parse import parse_qsl
 
 from pydantic import BaseModel, ValidationError
@@ -17,7 +17,6 @@ from starlette.requests import Request
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from hpsearch.service import models
-from hpsearch.service.metrics import TEMPLATE
 from hpsearch.service.problems import problem_of
 
 if TYPE_CHECKING:
@@ -32,6 +31,12 @@ PATH = re.compile(
 )
 
 KEY = re.compile(rb"[\x21-\x7e]{1,128}")
+
+
+class Named(NamedTuple):
+    """A route's path, as it is counted; see `hpsearch.service.metrics`."""
+
+    path: str
 
 
 class Quick:
@@ -64,7 +69,7 @@ class Quick:
         if answering is None:
             await self._app(scope, _again(messages, receive), send)
             return
-        scope[TEMPLATE] = _template(found)
+        scope["route"] = _route(found)
         try:
             content = (await answering).model_dump_json().encode()
         except Exception as error:
@@ -97,11 +102,10 @@ class Quick:
         return verbs.ask(asker, asked, found["name"], wait, key)
 
 
-def _template(found: re.Match[str]) -> str:
-    """The path of a verb as FastAPI's route has it."""
+def _route(found: re.Match[str]) -> Named:
     if found["verb"]:
-        return f"/v1/trials/{{trial}}:{found['verb']}"
-    return "/v1/studies/{name}/trials:ask" if found["name"] else "/v1/trials:ask"
+        return Named(f"/v1/trials/{{trial}}:{found['verb']}")
+    return Named("/v1/studies/{name}/trials:ask" if found["name"] else "/v1/trials:ask")
 
 
 def _wait(query: bytes) -> float:

@@ -39,6 +39,7 @@ __all__ = [
     "pause",
     "rank",
     "release",
+    "release_of",
     "report",
     "report_value",
     "resume",
@@ -424,8 +425,19 @@ def release(work: models.Work) -> Request[None]:
     Args:
         work: the trial, as it was given.
     """
-    content = _json(models.Release(lease=work.lease))
-    return Request("POST", f"/v1/trials/{_part(work.trial)}:release", _nothing, content=content)
+    return release_of(work.trial, work.lease)
+
+
+def release_of(trial: str, lease: str) -> Request[None]:
+    """The same, where no more is known of it.
+
+    Args:
+        trial: its id.
+        lease: on it.
+    """
+    content, key = _json(models.Release(lease=lease)), f"{lease}-release"
+    path = f"/v1/trials/{_part(trial)}:release"
+    return Request("POST", path, _nothing, content=content, key=key)
 
 
 def retry(trial: str) -> Request[models.Study]:

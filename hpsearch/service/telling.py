@@ -64,9 +64,9 @@ def settled_by(item: Item, tell: Tell, holder: str, reports: dict[int, float]) -
         return TrialFailedError(sentence, tail)
     try:
         if tell.outcome is not None:
-            from hpsearch.service.wire import from_document
+            from hpsearch.service.wire import read_result
 
-            result = from_document(tell.outcome)
+            result = read_result(tell.outcome, item.function)
             return replace(result, worker=holder) if isinstance(result, Outcome) else result
         return _from_values(item.job, tell, holder, reports)
     except TrialFailedError as error:

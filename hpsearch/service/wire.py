@@ -45,7 +45,15 @@ from hpsearch.training.jobs import (
 from hpsearch.training.simple_models import SimpleJob, SimpleResult, simple_job
 from hpsearch.trials.estimator import EstimatorJob, LastFit, fit_job, last_job, validation_job
 
-__all__ = ["WORK", "Call", "call_document", "from_document", "read_call", "to_document"]
+__all__ = [
+    "WORK",
+    "Call",
+    "call_document",
+    "from_document",
+    "read_call",
+    "read_result",
+    "to_document",
+]
 
 
 @dataclass(frozen=True)
@@ -171,6 +179,22 @@ def read_call(document: object, folder: str) -> tuple[Call, Any]:
         raise UsageError(f"{shown(name)} is no function to call; what is: {', '.join(WORK)}")
     call = WORK[name]
     return call, from_document(document["job"], call.job, folder=folder)
+
+
+def read_result(document: object, function: Callable[..., Any]) -> Any:
+    """What came of a call, told by whoever did it.
+
+    Args:
+        document: read from JSON.
+        function: that was asked for.
+
+    Raises:
+        UsageError: it is no result of this function.
+    """
+    for call in WORK.values():
+        if call.function is function:
+            return from_document(document, call.result)
+    raise UsageError("this is no training, and has a result instead of an outcome")
 
 
 class _Walk:
@@ -504,7 +528,10 @@ def _are_values(flat: np.ndarray) -> bool:
 def _described(value: Any) -> str:
     if isinstance(value, np.ndarray):
         return f"an array of {value.dtype}"
-    return f"a {type(value).__name__}" if is_dataclass(value) else shown(value)
+    if is_dataclass(value):
+        name = type(value).__name__
+        return f"an {name}" if name[0] in "AEIO" else f"a {name}"
+    return shown(value)
 
 
 def _is_size(size: object) -> bool:

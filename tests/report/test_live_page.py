@@ -9,9 +9,10 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
 import pytest
-from views import trial, view_of
+from views import SNAPSHOTS, trial, view_of
 from window import BROWSER, draw, show
 
+from hpsearch.plots import StudyView
 from hpsearch.report import (
     ASSETS,
     asset,
@@ -19,12 +20,18 @@ from hpsearch.report import (
     linked_html,
     load_dashboard,
     page_document,
+    page_html,
 )
 from hpsearch.report.browser import Page
+from hpsearch.report.document import panel_document
 
 POLICY = (
     "default-src 'none'; script-src 'self'; style-src 'self' 'unsafe-inline'; "
     "img-src 'self' data: blob:; connect-src 'self'; base-uri 'none'; frame-ancestors 'none'"
+)
+SANDBOX = (
+    "sandbox allow-scripts allow-downloads; default-src 'none'; script-src 'unsafe-inline'; "
+    "style-src 'unsafe-inline'; img-src data: blob:"
 )
 TYPES = {"css": "text/css", "js": "text/javascript"}
 
@@ -38,13 +45,21 @@ class Server(ThreadingHTTPServer):
     broken = False
     news: list[threading.Event]
 
+    @property
+    def view(self) -> StudyView:
+        return view_of(*(trial(n, 0.5 + n / 100) for n in range(self.trials)))
+
     def document(self) -> str:
-        view = view_of(*(trial(n, 0.5 + n / 100) for n in range(self.trials)))
-        return document_json(page_document([view], load_dashboard("training")))
+        return document_json(page_document([self.view], load_dashboard("training")))
 
     def tell(self) -> None:
         for event in self.news:
             event.set()
+
+
+def layers(number: int) -> str:
+    view = view_of(trial(2, 0.9, snapshots=SNAPSHOTS), trial(number, 0.1, snapshots=SNAPSHOTS))
+    return document_json([panel_document(view, "layers", "s-trial-layers")])
 
 
 class Handler(BaseHTTPRequestHandler):
@@ -53,8 +68,15 @@ class Handler(BaseHTTPRequestHandler):
     def do_GET(self) -> None:
         path = self.path
         if path == "/study":
-            page = linked_html("s", assets="/assets/", document="/document", events="/events")
+            page = linked_html(
+                "s", assets="/assets/", document="/document", events="/events", trials="/trials/"
+            )
             self.send(page.encode(), "text/html")
+        elif path.startswith("/trials/"):
+            self.send(layers(int(path.removeprefix("/trials/"))).encode(), "application/json")
+        elif path == "/file":
+            document = page_document([self.server.view], load_dashboard("training"))
+            self.send(page_html(document).encode(), "text/html", SANDBOX)
         elif path == "/document":
             self.server.asked += 1
             if self.server.broken:
@@ -69,10 +91,10 @@ class Handler(BaseHTTPRequestHandler):
         else:
             self.send(b"", "image/png")
 
-    def send(self, content: bytes, kind: str) -> None:
+    def send(self, content: bytes, kind: str, policy: str = POLICY) -> None:
         self.send_response(200)
         self.send_header("Content-Type", f"{kind}; charset=utf-8")
-        self.send_header("Content-Security-Policy", POLICY)
+        self.send_header("Content-Security-Policy", policy)
         self.end_headers()
         self.wfile.write(content)
 
@@ -152,6 +174,28 @@ def test_a_server_that_does_not_answer_is_told(server: Server, browser: Page) ->
     server.broken, server.trials = False, 4
     wait_for(browser, counts(4))
     wait_for(browser, "document.querySelector('.live').textContent === ''")
+
+
+@pytest.mark.slow
+@BROWSER
+def test_a_server_knows_more_of_a_trial(server: Server, browser: Page) -> None:
+    show(browser, f"http://127.0.0.1:{server.server_port}/study#trial=1")
+    wait_for(browser, "document.querySelectorAll('dialog[open] .figure').length === 4")
+    draw(browser)
+    whose = "FIGURES.map(div => div.layout.meta?.trial).filter(number => number !== undefined)"
+    assert browser.evaluate(whose) == [2, 1]
+    assert browser.problems == []
+
+
+@pytest.mark.slow
+@BROWSER
+def test_a_page_in_one_file_works_in_a_sandbox(server: Server, browser: Page) -> None:
+    show(browser, f"http://127.0.0.1:{server.server_port}/file")
+    draw(browser)
+    browser.evaluate("document.querySelector('.trials tbody a').click()")
+    wait_for(browser, "location.hash === '#trial=2'")
+    wait_for(browser, "document.querySelector('dialog[open]') !== null")
+    assert browser.problems == []
 
 
 def test_every_file_that_the_page_names_is_there() -> None:

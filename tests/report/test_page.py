@@ -22,7 +22,7 @@ from hpsearch.cli.app import run
 from hpsearch.errors import RunError, UsageError
 from hpsearch.plots import PANELS, read_view
 from hpsearch.plots.effects import effects_data
-from hpsearch.report import page_name, page_of, write_pngs
+from hpsearch.report import page_name, page_of, trial_panels, write_pngs
 from hpsearch.report.browser import Page, open_page
 from hpsearch.report.page import file_name
 from hpsearch.storage import open_storage
@@ -174,6 +174,17 @@ def test_advice_and_configuration_are_tables(page: Path) -> None:
     assert any(re.match(r"\[(data|model|training|search)\] \w+: ", cell) for cell in cells)
     said = {panel["name"]: panel["empty"] for panel in hostile["panels"]}
     assert "hpsearch did not make this study" in said["configuration"] + said["advice"]
+
+
+def test_a_trial_is_shown_from_inside_beside_the_best(database: Path) -> None:
+    with open_storage(str(database)) as store:
+        view = read_view(store, "digits")
+        best, *others = [row.number for row in view.trials if row.traced]
+        [layers] = trial_panels(store, view, others[-1])
+        assert [f["layout"]["meta"]["trial"] for f in layers["figures"]] == [best, others[-1]]
+        assert len(trial_panels(store, view, best)[0]["figures"]) == 1
+        assert trial_panels(store, view, 4000) == []
+        assert trial_panels(store, read_view(store, HOSTILE), 0) == []
 
 
 def test_advice_and_the_model_s_panel_say_the_same_of_the_parameters(database: Path) -> None:

@@ -55,7 +55,9 @@ def made(count: int, *, name: str = "one", seed: int = 0) -> StudyView:
 
 
 PANELS = load_dashboard("search").model_copy(
-    update={"panels": ["history", "trials", "parameters", "parallel", "curves", "groups"]}
+    update={
+        "panels": ["history", "trials", "parameters", "parallel", "curves", "groups", "timeline"]
+    }
 )
 
 
@@ -153,6 +155,9 @@ def test_a_line_of_text_selects_in_all_panels(browser: Page, page: Path, study: 
     assert numbers(browser) == wanted
     assert browser.evaluate(SELECTED % "one-history-1") == sorted(wanted)
     assert browser.evaluate(SELECTED % "one-parameters-2") == sorted(wanted)
+    pieces = "FIGURES.find(div => div.id === 'one-timeline-1').data.slice(1)"
+    bright = f"{pieces}.flatMap(trace => Array.from(trace.y)).filter(Number.isFinite).length"
+    assert browser.evaluate(bright) == 3 * len(wanted)
     last = "FIGURES.find(div => div.id === 'one-parallel-1').data.at(-1)"
     assert browser.evaluate(f"{last}.name") == "selected"
     assert browser.evaluate(f"{last}.x.filter(Number.isNaN).length") == len(wanted)
@@ -237,6 +242,11 @@ def test_dragging_over_choices_selects_them(browser: Page, page: Path, study: St
     assert fragment(browser) == "#filter=kind:relu|elu"
     wanted = rows_where(study, lambda r: r.configuration["kind"] in ("relu", "elu"))
     assert count(browser) == len(wanted)
+    drag(browser, "one-parameters-2", (0.75, 0.0), (0.97, 1.0))
+    assert count(browser) == 40 - len(wanted), "one that has signs of ours in its name"
+    assert browser.evaluate(SELECTED % "one-parameters-2") == sorted(
+        rows_where(study, lambda r: r.configuration["kind"] == HOSTILE)
+    )
 
 
 def test_zoom_is_kept_in_the_address(browser: Page, page: Path) -> None:
@@ -391,6 +401,7 @@ def test_two_studies_side_by_side(browser: Page, study: StudyView, tmp_path: Pat
     assert "trials\t40\t20" in browser.evaluate(table)
     traces = "FIGURES.find(div => div.id === 'side-by-side-1').data.map(trace => trace.name)"
     assert len(browser.evaluate(traces)) == 2
+    assert browser.evaluate("document.querySelectorAll('img, b').length") == 0
     click(browser, "#side-by-side input")
     boxes = browser.evaluate(
         "['one-history', 'one-parameters'].map(id => [...document.querySelectorAll('.panel')]"

@@ -247,9 +247,19 @@ def test_a_result_survives_the_agent(tmp_path: Path) -> None:
     assert len(list(tmp_path.glob("*.json"))) == 1
     again = Server()
     asyncio.run(Lent(again, tmp_path).run())
+    assert again.told == {}  # this process lives, and is to tell it
+    left_by_dead(tmp_path)
+    asyncio.run(Lent(again, tmp_path).run())
     assert again.told["1"]["result"] == {"value": 1.0}
     assert again.keys["1"] == heard[0]
     assert not list(tmp_path.iterdir())
+
+
+def left_by_dead(folder: Path) -> None:
+    """Have all that is kept there be of a process that is gone."""
+    for place in folder.iterdir():
+        document = json.loads(place.read_text()) | {"process": "999999999:1"}
+        place.write_text(json.dumps(document))
 
 
 def test_a_damaged_spool_holds_nobody_up(tmp_path: Path) -> None:
@@ -463,6 +473,44 @@ def test_what_cannot_be_done_here_is_given_back(tmp_path: Path) -> None:
     assert len(server.told) == 19
 
 
+def test_who_has_no_module_asks_for_no_more_functions(tmp_path: Path) -> None:
+    """Other studies of the server are not for it to give up."""
+    server = Server(*(work(number) for number in range(8)))
+
+    async def do(work: Work, on_report: OnReport) -> Done:
+        if work.number == 0:
+            raise NotHereError("there is no module", lacks="function")
+        return await at_once(work, on_report)
+
+    kinds = ("training", "function")
+    asyncio.run(Lent(server, tmp_path, do, studies=(), kinds=kinds).run())
+    asked = [body["agent"]["kinds"] for verb, _, body, _ in server.calls if verb == "ask"]
+    assert asked[0] == ["training", "function"]
+    assert asked[-1] == ["training"]
+    assert len(server.told) == 7
+
+
+def test_what_a_killed_agent_had_is_given_back_by_the_next(tmp_path: Path) -> None:
+    spool, here = Spool(tmp_path), Work.model_validate(work(1))
+    spool.begin(here)
+    server = Server()
+    asyncio.run(Lent(server, tmp_path).run())
+    assert server.count("release") == 0  # this process lives
+    [place] = tmp_path.glob("*.begun")
+    dead = json.loads(place.read_text()) | {"process": "999999999:1"}
+    place.write_text(json.dumps(dead))
+    other = dead | {"machine": "another"}
+    (tmp_path / "other.begun").write_text(json.dumps(other))
+    (tmp_path / "odd.begun").write_text("[]")
+    asyncio.run(Lent(server, tmp_path).run())
+    released = [(path, body) for verb, path, body, _ in server.calls if verb == "release"]
+    assert released == [("trials/1:release", {"lease": here.lease})]
+    assert [path.name for path in tmp_path.iterdir()] == ["other.begun"]
+    place.write_text(json.dumps(dead))
+    (tmp_path / f"{here.lease}-tell.json").write_text("{")  # which is told instead
+    assert list(spool.orphans()) == []
+
+
 @pytest.mark.parametrize("status", [401, 403])
 def test_a_token_that_is_none_ends_it(tmp_path: Path, status: int) -> None:
     server = Server(work(1))
@@ -496,6 +544,7 @@ def test_a_token_that_ends_in_the_middle_costs_no_result(tmp_path: Path) -> None
     assert server.works
     assert lent.hands.killed == []
     server.fails = None
+    left_by_dead(tmp_path)
     asyncio.run(Lent(server, tmp_path).run())
     assert sorted(server.told) == ["1", "2"]
 

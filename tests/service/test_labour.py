@@ -74,13 +74,21 @@ PYTHON = """
 import json, os, sys
 trial = json.load(open(os.environ["HPSEARCH_TRIAL"]))
 assert trial["configuration"] == {"x": 0.5, "how": "fast"}, trial
+assert os.environ["OMP_NUM_THREADS"] == os.environ["EXPECTED"], os.environ
 assert (trial["study"], trial["stage"], trial["slot"], trial["seed"]) == ("a/b", 1, 3, 9), trial
 for step in range(2): print(json.dumps({"step": step, "loss": 1 / (step + 1)}), flush=True)
 print(json.dumps({"loss": float(sys.argv[1]) - 1, "time": 2}))
 """
 
 
-def test_a_program_is_told_of_its_trial_and_answers_in_its_own_units(tmp_path: Path) -> None:
+@pytest.mark.parametrize("threads", [None, "4"])
+def test_a_program_is_told_of_its_trial_and_answers_in_its_own_units(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, threads: str | None
+) -> None:
+    monkeypatch.delenv("OMP_NUM_THREADS", raising=False)
+    monkeypatch.setenv("EXPECTED", threads or "1")
+    if threads is not None:
+        monkeypatch.setenv("OMP_NUM_THREADS", threads)
     (tmp_path / "train.py").write_text(PYTHON)
     program = (sys.executable, str(tmp_path / "train.py"), "{x}", "--gone={absent}")
     reports: list[tuple[int, float]] = []

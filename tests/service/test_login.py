@@ -112,7 +112,7 @@ def test_the_form_is_accessible_and_loads_nothing(served: Serve) -> None:
     assert not re.search(r"\son\w+=", form.text)
     assert not re.search(r"style=", form.text)
     policy = form.headers["content-security-policy"]
-    assert re.search(r"script-src 'sha256-[\w+/]{43}=';", policy)
+    assert re.search(r"script-src 'sha256-[\w+/]{43}=' 'sha256-[\w+/]{43}=';", policy)
     assert "unsafe-inline" not in policy
 
 
@@ -212,6 +212,29 @@ def test_a_cookie_ends(served: Serve, storage: WriteBehindStorage, clock: Clock)
     remove_token(storage, "ann")
     clock.seconds += 3
     assert send("GET", "/", headers=headers).headers["location"] == "/login"
+
+
+def test_who_has_logged_in_is_sent_on(served: Serve, storage: WriteBehindStorage) -> None:
+    send, token = served("0.0.0.0", root_path="/search"), add_token(storage, "ann", "read")
+    answer = send("POST", "/login", data={"token": token})
+    cookie = {"cookie": cookie_of(answer.headers["set-cookie"])}
+    answer = send("GET", "/login?to=/studies/a", headers=cookie)
+    assert (answer.status_code, answer.headers["location"]) == (303, "/search/studies/a")
+    assert "set-cookie" not in answer.headers
+    assert send("GET", "/login?to=/studies/a", headers={"cookie": "x=y"}).status_code == 200
+
+
+def test_a_link_of_another_site_is_followed_once_more_from_here(served: Serve) -> None:
+    """Since the browser has kept the cookie back."""
+    send, path = served("0.0.0.0", root_path="/search"), "/login?to=/a%3Fb=%3Ci%3E%26c"
+    link = {"sec-fetch-site": "cross-site", "sec-fetch-mode": "navigate"}
+    answer = send("GET", path, headers=link | {"sec-fetch-dest": "document"})
+    assert answer.status_code == 200
+    assert "<form" not in answer.text
+    again = "/search/login?to=%2Fa%3Fb%3D%3Ci%3E%26c&amp;again=1"
+    assert f'<meta http-equiv="refresh" content="0; url={again}">' in answer.text
+    answer = send("GET", f"{path}&again=1", headers=link | {"sec-fetch-dest": "document"})
+    assert "<form" in answer.text
 
 
 @pytest.mark.parametrize("cookie", ["", "x", "hpsearch-8000=", "hpsearch-8000=a.b.c", "=;;=", ";"])

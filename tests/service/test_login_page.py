@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterator
+from contextlib import suppress
+from pathlib import Path
 
 import pytest
 from guarded import running
 from window import BROWSER, show
 
+from hpsearch.errors import RunError
 from hpsearch.report.browser import Page
 from hpsearch.service.login import STORED
 from hpsearch.service.tokens import Tokens, add_token
@@ -34,6 +38,15 @@ def log_in(browser: Page, token: str) -> None:
     browser.evaluate("globalThis.before = true; document.querySelector('button').click()")
     while browser.evaluate("globalThis.before || document.readyState !== 'complete'"):
         pass
+
+
+def wait_for(browser: Page, condition: str) -> None:
+    """Until it is true of whatever page is there; between two there is none to ask."""
+    while True:
+        with suppress(RunError):
+            if browser.evaluate(condition):
+                return
+        assert time.monotonic() < browser.deadline
 
 
 def log_out(browser: Page, address: str) -> None:
@@ -88,3 +101,25 @@ def test_the_page_reads_by_the_cookie_and_writes_by_the_token(
     show(browser, f"{address}/")
     assert browser.evaluate("location.pathname").endswith("/login")
     assert browser.evaluate(f"sessionStorage.getItem('{STORED}')") is None
+
+
+def test_a_link_from_elsewhere_leads_whoever_has_logged_in_to_its_page(
+    browser: Page, server: tuple[str, str], tmp_path: Path
+) -> None:
+    """Though the browser shows no cookie to begin with."""
+    address, token = server
+    elsewhere = tmp_path / "elsewhere.html"
+    elsewhere.write_text(f'<a href="{address}/?group=width#trial=17">look</a>')
+    show(browser, f"{address}/")
+    log_in(browser, token)
+    show(browser, elsewhere)
+    browser.evaluate("document.querySelector('a').click()")
+    wait_for(browser, "document.body && document.body.innerText === 'ann'")
+    assert browser.evaluate("location.href") == f"{address}/?group=width#trial=17"
+    log_out(browser, address)
+    show(browser, elsewhere)
+    browser.evaluate("document.querySelector('a').click()")
+    wait_for(browser, "document.querySelector('#token') !== null")
+    log_in(browser, token)
+    assert browser.evaluate("location.href") == f"{address}/?group=width#trial=17"
+    log_out(browser, address)

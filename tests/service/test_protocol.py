@@ -604,6 +604,34 @@ class TestSharing:
         play(scene)
 
 
+def test_what_is_not_there_is_404_to_whatever_is_asked_of_it(play: Callable[..., None]) -> None:
+    async def scene(client: Client) -> None:
+        await client.submit("digits")
+        for path in ("", "/trials", "/best", "/advice", "/export", "/report", "/events"):
+            answer = await client.http.get(f"/v1/studies/digit{path}")
+            assert (path, answer.status_code) == (path, 404)
+            assert "did you mean 'digits'?" in answer.json()["detail"]
+        for path, body in (
+            ("/trials", {"configuration": {}}),
+            (":pause", None),
+            (":extend", {"trials": 9}),
+            (":rank", {}),
+        ):
+            answer = await client.post(f"/v1/studies/digit{path}", body)
+            assert (path, answer.status_code) == (path, 404)
+
+    play(scene)
+
+
+def test_a_rank_of_nothing_leaves_a_study_as_it_is(play: Callable[..., None]) -> None:
+    async def scene(client: Client) -> None:
+        told = await client.submit("s", priority=3)
+        answer = await client.post("/v1/studies/s:rank", {})
+        assert answer.raise_for_status().json()["priority"] == told["priority"] == 3
+
+    play(scene)
+
+
 def test_a_second_server_on_the_same_file_is_refused(play: Callable[..., None]) -> None:
     async def scene(client: Client) -> None:
         from hpsearch.errors import UsageError

@@ -23,7 +23,14 @@ from hpsearch.errors import UsageError
 from hpsearch.nn import Network, NetworkConfig
 from hpsearch.outcome import Outcome
 from hpsearch.service import wire
-from hpsearch.service.wire import WORK, call_document, from_document, read_call, to_document
+from hpsearch.service.wire import (
+    WORK,
+    call_document,
+    from_document,
+    read_call,
+    read_result,
+    to_document,
+)
 from hpsearch.training.diagnosis import Finding
 from hpsearch.training.jobs import Job, Predictions, Refit, RefitJob, predictions_job, train_job
 from hpsearch.training.simple_models import SimpleJob, SimpleResult
@@ -286,6 +293,14 @@ def test_a_document_has_bounds(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_a_hostile_call_is_refused(document: Any, why: str) -> None:
     with pytest.raises(UsageError, match=why):
         read_call(document, "/elsewhere")
+
+
+def test_a_result_is_that_of_its_function() -> None:
+    assert read_result(OUTCOME, train_job) == Outcome(0.5)
+    with pytest.raises(UsageError, match="is an Outcome; it is to be Predictions"):
+        read_result(OUTCOME, predictions_job)
+    with pytest.raises(UsageError, match="this is no training"):
+        read_result(OUTCOME, run_job)
 
 
 def test_whatever_is_changed_in_a_document_it_is_read_or_refused() -> None:

@@ -757,6 +757,17 @@ def test_what_cannot_be_looked_for_gets_a_sentence(storage: WriteBehindStorage) 
         storage.get_study_id_from_name("\udc80")
 
 
+def test_what_is_read_within_a_reading_is_of_the_same_state(storage: WriteBehindStorage) -> None:
+    optuna.create_study(storage=storage, study_name="s")
+    storage.flush()
+    with storage.connection.reading() as outer:
+        with storage.connection.reading() as inner:
+            assert inner is outer
+        assert outer.exec_driver_sql("SELECT count(*) FROM studies").scalar() == 1
+    with storage.transaction() as writing, storage.connection.reading() as inner:
+        assert inner is writing
+
+
 def room(storage: WriteBehindStorage, pages: int) -> None:
     """Beyond so many pages SQLite says what it says when the disk has no room."""
     with storage.connection.reading() as connection:

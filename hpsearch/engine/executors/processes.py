@@ -23,7 +23,7 @@ from typing import Any, TypeAlias, TypeVar
 from hpsearch.engine.executors import WorkerDiedError
 from hpsearch.errors import RunError
 
-__all__ = ["Processes", "available_cores", "preload", "process_pool", "start_server"]
+__all__ = ["ONE_THREAD", "Processes", "available_cores", "preload", "process_pool", "start_server"]
 
 T = TypeVar("T")
 Pipe: TypeAlias = "connection.Connection[Any, Any]"

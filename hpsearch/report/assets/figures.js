@@ -61,7 +61,7 @@
   function dressed(plot, template = templates[DARK.matches ? "dark" : "light"]) {
     const {data, layout} = plot.figure, {section} = plot;
     const selection = section?.selection ?? null, meta = layout.meta ?? {};
-    const traces = data.map(trace => lit(trace, selection, meta));
+    const traces = data.flatMap(trace => lit(trace, selection, meta));
     if (meta.lines && selection) traces.push(linesOver(meta.lines, section));
     const next = {...layout, template, dragmode: dragmode(plot), selections: [],
       shapes: [...(layout.shapes ?? []), ...(selection ? brushes(layout, section) : [])],
@@ -80,9 +80,14 @@
       return selection.numbers.has(trace.meta.trial) ? trace : {...trace, opacity: 0.15};
     }
     if (!trace.meta?.trials) return trace;
-    const points = [];
-    unpacked(trace[trace.meta.trials]).forEach((number, n) => selection.numbers.has(number) && points.push(n));
-    return {...trace, selectedpoints: points, unselected: {marker: {opacity: 0.1}}};
+    const isIn = Array.from(unpacked(trace[trace.meta.trials]), number => selection.numbers.has(number));
+    if (trace.mode === "lines") {
+      const y = Array.from(unpacked(trace.y), (value, n) => isIn[n] ? value : NaN);
+      return [{...trace, opacity: 0.15}, {...trace, y, showlegend: false}];
+    }
+    const points = isIn.flatMap((is, n) => is ? [n] : []);
+    return {...trace, selectedpoints: points, unselected: {marker: {opacity: 0.1}},
+      ...(trace.error_x ? {error_x: {...trace.error_x, visible: false}} : {})};
   }
 
   const scaled = (line, value) => line.log ? Math.log(value) : value;

@@ -31,6 +31,14 @@
     if (isNews && !said.textContent) look();
   }
 
+  // More of one trial than the document has: panels.
+  if (address("trials")) {
+    hpsearch.askTrial = async number => {
+      const answer = await fetch(`${address("trials")}${number}`, {headers: {accept: "application/json"}});
+      return answer.ok ? answer.json() : [];
+    };
+  }
+
   const news = () => { isNews = true; look(); };
 
   if (address("events")) {

@@ -103,6 +103,7 @@
 
     update(spec) {
       this.name = spec.name;
+      this.tools.setAttribute("aria-label", `Trials of ${spec.name}`);
       this.heading.textContent = spec.name;
       this.head.replaceChildren(this.heading, make("p", {class: "result"}, spec.result),
         ...spec.words.map(text => make("p", {}, text)),

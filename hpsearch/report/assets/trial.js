@@ -47,11 +47,12 @@
         this.steps(row),
         make("p", {class: "result"}, this.sentence(row)),
         ...(chosen ? [make("p", {}, `It was ${chosen}.`)] : []),
-        ...(why ? [make("p", {}, `Why it ended: ${why}.`)] : []),
+        ...(why ? [make("p", {}, `Why it ended: ${why.replace(/\.$/, "")}.`)] : []),
         ...this.curves(row, other),
         make("p", {class: "controls"}, other !== undefined && toggle(section, "apart", "only what differs")),
         this.facts(row, other),
         ...(detail.findings ? [this.findings(detail.findings)] : []),
+        ...this.inside(row),
         ...(detail.log ? [make("h3", {}, "Its last lines"),
           make("pre", {tabindex: 0, role: "region", "aria-label": "log"}, detail.log)] : []),
         ...(trials.left_out ? [make("p", {class: "note"},
@@ -93,6 +94,26 @@
       const {advice} = this.section.trials;
       return table({caption: "What was found", headings: ["what", "evidence", "what helps"],
         rows: found.map(each => [each.fault ? each.name : `${each.name} (a hint)`, each.evidence, advice[each.name] ?? ""])});
+    }
+
+    // Its network layer by layer, beside that of the best: from a server, or where the page has it.
+    inside(row) {
+      const {section} = this, number = section.trials.numbers[row], state = section.trials.state.text(row);
+      const key = `${number} ${state}`;
+      if (hpsearch.askTrial && this.known?.key !== key) {
+        this.known = {key, panels: []};
+        hpsearch.askTrial(number).then(panels => {
+          if (this.known.key !== key || !panels.length) return;
+          this.known.panels = panels;
+          this.refresh();
+        });
+      }
+      const panel = this.known?.panels[0] ?? section.panels.get(`${section.id}-layers`)?.spec;
+      const of = figure => figure.layout.meta?.trial;
+      if (!panel?.figures.some(figure => of(figure) === number)) return [];
+      const drawn = panel.figures.filter(figure => [number, section.trials.best].includes(of(figure)));
+      return [make("h3", {}, panel.title), make("p", {}, panel.about), make("div", {class: "figures"},
+        drawn.map((figure, n) => figures.place(`${section.id}-trial-layers-${n + 1}`, figure, {label: `Layers of trial ${of(figure)}`})))];
     }
 
     curves(row, other) {
