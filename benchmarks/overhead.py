@@ -4,15 +4,15 @@
     python benchmarks/overhead.py --rounds 1 --objective command
 
 A function computes for some five milliseconds, an estimator is a small decision tree on digits, a
-program is ``sh`` that echoes its result. *Bare* are two processes that share the same number of
-calls of the same, with nothing around: the wall-clock time of both, times two, over the number of
-calls, is what a call takes where two run at once. The overhead of a contender is the same figure of
-its own trials, less the bare one: of hpsearch with two workers from the end of its first trial to
-the end of its last, of Optuna's ``study.optimize`` on SQLite as it comes with one job (not times
-two, less a call that runs alone) and with two threads. So a driver's work counts, what workers wait
-for counts, and starting up does not. The contenders take turns, and a figure is the median of the
-rounds. Beside it stands the driver's own processor time of a trial, which a busy machine changes
-less.
+program is ``sh`` that echoes its result. *Bare* are as many processes as there were workers, which
+share the same configurations, with nothing around: what a search has chosen may take longer than
+what chance draws. The wall-clock time of them all, times their number, over that of the calls, is
+what a call takes where so many run at once. The overhead of a contender is the same figure of its
+own trials, less the bare one: of hpsearch with two workers from the end of its first trial to the
+end of its last, of Optuna's ``study.optimize`` on SQLite as it comes with one job and with two
+threads. So a driver's work counts, what workers wait for counts, and starting up does not. The
+contenders take turns, and a figure is the median of the rounds. Beside it stands the driver's own
+processor time of a trial, which a busy machine changes less.
 """
 
 from __future__ import annotations
@@ -20,7 +20,6 @@ from __future__ import annotations
 import argparse
 import multiprocessing
 import os
-import random
 import statistics
 import subprocess
 import sys
@@ -29,7 +28,7 @@ import time
 from collections.abc import Callable
 from functools import cache, partial
 from pathlib import Path
-from typing import Any, TypeAlias
+from typing import Any, NamedTuple, TypeAlias
 
 STUDY = """
 name = "overhead"
@@ -66,8 +65,14 @@ direction = "minimize"
 STRATEGIES = ("random", "guided")
 
 Configuration: TypeAlias = dict[str, Any]
-Figures: TypeAlias = tuple[float, float]
-"""Seconds of wall-clock time of a call where so many run at once, and of the driver's processor."""
+
+
+class Figures(NamedTuple):
+    """Of some trials: seconds of each where so many run at once, the driver's own, and what ran."""
+
+    wall: float
+    cpu: float
+    given: list[Configuration]
 
 
 def function(configuration: Configuration, trial: object = None) -> float:
@@ -123,16 +128,8 @@ CALLS: dict[str, Callable[[Configuration], float]] = {
 }
 
 
-def _drawn(trials: int, seed: int) -> list[Configuration]:
-    rng = random.Random(seed)
-    return [
-        {"x": rng.randint(2, 12), "y": rng.randint(2, 40), "z": 10 ** rng.uniform(-4, -1)}
-        for _ in range(trials)
-    ]
-
-
-def _share(kind: str, trials: int, seed: int, gate: Any, told: Any) -> None:
-    call, given = CALLS[kind], _drawn(trials, seed)
+def _share(kind: str, given: list[Configuration], gate: Any, told: Any) -> None:
+    call = CALLS[kind]
     call(given[0])
     gate.wait()
     start = time.perf_counter()
@@ -141,21 +138,20 @@ def _share(kind: str, trials: int, seed: int, gate: Any, told: Any) -> None:
     told.put(time.perf_counter() - start)
 
 
-def bare(kind: str, processes: int, trials: int) -> Figures:
-    """Calls and nothing else."""
+def bare(kind: str, processes: int, given: list[Configuration]) -> float:
+    """Seconds of a call where so many processes share the calls, and do nothing else."""
     context = multiprocessing.get_context("fork")
     gate, told = context.Barrier(processes), context.Queue()
-    share = trials // processes
     parts = [
-        context.Process(target=_share, args=(kind, share, seed, gate, told))
-        for seed in range(processes)
+        context.Process(target=_share, args=(kind, given[i::processes], gate, told))
+        for i in range(processes)
     ]
     for part in parts:
         part.start()
-    seconds = [told.get() for _ in parts]
+    seconds: list[float] = [told.get() for _ in parts]
     for part in parts:
         part.join()
-    return max(seconds) / share, 0.0
+    return max(seconds) * processes / len(given)
 
 
 def ours(kind: str, strategy: str, trials: int) -> Figures:
@@ -165,20 +161,23 @@ def ours(kind: str, strategy: str, trials: int) -> Figures:
     from hpsearch.study_file import load_study_file
 
     moments: list[tuple[float, float]] = []
+    given: list[Configuration] = []
 
     def note(event: object) -> None:
         if isinstance(event, TrialDone):
             moments.append((time.perf_counter(), time.process_time()))
+            given.append(dict(event.slot.configuration))
 
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder, "study.toml")
-        given = OBJECTIVES[kind]
-        path.write_text(STUDY.format(objective=given, strategy=strategy, trials=trials))
+        text = STUDY.format(objective=OBJECTIVES[kind], strategy=strategy, trials=trials)
+        path.write_text(text)
         Path(folder, "overhead.py").write_text(Path(__file__).read_text())
         storage = f"sqlite:///{folder}/studies.db"
         run_study(load_study_file(path), storage=storage, workers=2, on_event=note, baselines=False)
     wall, cpu = (b - a for a, b in zip(moments[0], moments[-1], strict=True))
-    return wall * 2 / (len(moments) - 1), cpu / (len(moments) - 1)
+    many = len(moments) - 1
+    return Figures(wall * 2 / many, cpu / many, given[1:])
 
 
 def optuna(kind: str, jobs: int, trials: int) -> Figures:
@@ -199,20 +198,19 @@ def optuna(kind: str, jobs: int, trials: int) -> Figures:
         start = time.perf_counter(), time.process_time()
         study.optimize(objective, n_trials=trials, n_jobs=jobs)
         end = time.perf_counter(), time.process_time()
-    return (end[0] - start[0]) * jobs / trials, (end[1] - start[1]) / trials
+        given = [trial.params for trial in study.trials[2:]]
+    return Figures((end[0] - start[0]) * jobs / trials, (end[1] - start[1]) / trials, given)
 
 
-def contenders(kind: str, trials: int) -> dict[str, tuple[str, Callable[[], Figures]]]:
-    """By name: what is taken off, and a run."""
+def contenders(kind: str, trials: int) -> dict[str, tuple[int, Callable[[], Figures]]]:
+    """By name: how many trials run at once, and a run."""
     few = max(20, trials // 10)
-    found: dict[str, tuple[str, Callable[[], Figures]]] = {
-        "bare, one": ("", partial(bare, kind, 1, trials)),
-        "bare, two": ("", partial(bare, kind, 2, trials)),
+    found: dict[str, tuple[int, Callable[[], Figures]]] = {
+        f"hpsearch, {strategy}": (2, partial(ours, kind, strategy, trials))
+        for strategy in STRATEGIES
     }
-    for strategy in STRATEGIES:
-        found[f"hpsearch, {strategy}"] = "bare, two", partial(ours, kind, strategy, trials)
-    found["optuna, one job"] = "bare, one", partial(optuna, kind, 1, few)
-    found["optuna, two threads"] = "bare, two", partial(optuna, kind, 2, few)
+    found["optuna, one job"] = 1, partial(optuna, kind, 1, few)
+    found["optuna, two threads"] = 2, partial(optuna, kind, 2, few)
     return found
 
 
@@ -229,18 +227,21 @@ def main() -> None:
     print(f"milliseconds a trial, median of {options.rounds} rounds of {options.trials} trials:")
     for kind in options.objective:
         runs = contenders(kind, options.trials)
-        seen: dict[str, list[Figures]] = {name: [] for name in runs}
+        seen: dict[str, list[tuple[float, float, float]]] = {name: [] for name in runs}
         for _ in range(options.rounds):
-            for name, (_, run) in runs.items():
-                seen[name].append(run())
-        for name, (beside, _) in runs.items():
-            wall, cpu = (statistics.median(column) for column in zip(*seen[name], strict=True))
-            print(f"{kind:10}{name:22}{wall * 1e3:9.2f}", end="")
-            if beside:
-                over = [a[0] - b[0] for a, b in zip(seen[name], seen[beside], strict=True)]
-                print(f"  overhead {statistics.median(over) * 1e3:8.2f}", end="")
-                print(f" (least {min(over) * 1e3:.2f})  driver's processor {cpu * 1e3:.2f}", end="")
-            print(flush=True)
+            for name, (together, run) in runs.items():
+                figures = run()
+                alone = bare(kind, together, figures.given)
+                seen[name].append((figures.wall, figures.wall - alone, figures.cpu))
+        for name, rows in seen.items():
+            wall, over, cpu = (
+                statistics.median(column) * 1e3 for column in zip(*rows, strict=True)
+            )
+            print(
+                f"{kind:10}{name:22}{wall:9.2f}  bare {wall - over:8.2f}  overhead {over:8.2f}",
+                end="",
+            )
+            print(f" (least {min(row[1] for row in rows) * 1e3:.2f})  driver's processor {cpu:.2f}")
 
 
 if __name__ == "__main__":

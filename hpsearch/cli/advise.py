@@ -40,18 +40,20 @@ def advise(
         raise UsageError(f"{out} is there already; --force replaces it")
     if out is not None and not out.parent.is_dir():
         raise UsageError(f"cannot write {out}: there is no folder {out.parent}")
-    advice = source_of(context, storage, server).advice(name)
+    source = source_of(context, storage, server)
+    advice = source.advice(name)
     if as_json:
         print_json(advice.document())
     else:
         console = output()
         console.print(advice_text(advice, console.width), end="", soft_wrap=True)
     if out is not None:
+        text, command = source.next_study(advice, out)
         try:
-            write_whole(out, advice.text(out.parent).encode())
+            write_whole(out, text.encode())
         except OSError as error:
             raise UsageError(f"cannot write {out}: {error.strerror}") from None
-        tell(f"wrote {out}; next: hpsearch run {out}")
+        tell(f"wrote {out}; next: {command}")
     elif advice.changes and not as_json:
         tell("-o next.toml writes the next study file", "dim")
 

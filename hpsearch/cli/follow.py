@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import time
 from collections import Counter
-from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 from hpsearch.cli.console import tell
@@ -51,34 +50,23 @@ def follow(client: Client, name: str, on_event: OnEvent) -> tuple[Study, Summary
         The study, and what it came to; None if it never began.
     """
     tale = _Tale(client, name, on_event)
-    pauses = _pauses()
-    away = False
+    began, away = time.monotonic(), False
     while True:
         try:
-            changed = tale.look()
+            tale.look()
         except ServerError as error:
             if error.status not in AWAY:
                 raise
             if not away:
                 tell(f"{error}. It is waited for; Ctrl-C leaves, and the study is kept")
-            away, changed = True, False
+            away = True
         else:
             if away:
                 tell(f"{client.url} answers again")
             away = False
             if tale.study.state in OVER:
                 return tale.study, tale.end()
-        if changed:
-            pauses = _pauses()
-        time.sleep(next(pauses))
-
-
-def _pauses() -> Iterator[float]:
-    """Seconds between two looks: ever longer, as long as nothing changes."""
-    pause = 0.2
-    while True:
-        yield pause
-        pause = min(1.3 * pause, 2.0)
+        time.sleep(min(max(0.2, (time.monotonic() - began) / 50), 2.0))
 
 
 class _Tale:
@@ -99,11 +87,10 @@ class _Tale:
         self._summary: Summary | None = None
         self._state, self._named, self._joins = "", False, True
 
-    def look(self) -> bool:
-        """Tell what has changed; whether anything has."""
+    def look(self) -> None:
+        """Tell what has changed."""
         self.study = self._client.study(self._name)
-        state_changed = self.study.state != self._state
-        if state_changed and self.study.state in ("queued", "paused"):
+        if self.study.state != self._state and self.study.state in ("queued", "paused"):
             why = f": {self.study.why}" if self.study.why else ""
             tell(in_one_line(f"{self._name}  {self.study.state}{why}"))
         self._state = self.study.state
@@ -120,7 +107,6 @@ class _Tale:
             if not self._named and self.study.total and len(self._told) >= self.study.total:
                 self._named = True
                 self._on_event(WinnerNamed(None))
-        return bool(new) or state_changed
 
     def end(self) -> Summary | None:
         """What the study came to."""

@@ -390,7 +390,8 @@ def next_text(summary: Summary, storage: str, room: int, server: str | None = No
     """
     name = summary.study if summary.study.replace("-", "").isalnum() else f"'{summary.study}'"
     shown = display_url(storage)
-    where = "" if storage == DEFAULT_STORAGE else f" --storage {shlex.quote(shown)}"
+    by_default = storage == DEFAULT_STORAGE and "HPSEARCH_SERVER" not in os.environ
+    where = "" if by_default else f" --storage {shlex.quote(shown)}"
     keep = [(f"hpsearch best {name} --export model.npz{where}", "keep the model")]
     look = (f"hpsearch dashboard{where}", "look at them in a browser")
     if server is not None:

@@ -11,6 +11,8 @@ import typer
 from hpsearch.errors import UsageError
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from hpsearch.advice import Advice
     from hpsearch.engine.summary import Summary
     from hpsearch.engine.tested import SeenClasses
@@ -19,7 +21,7 @@ if TYPE_CHECKING:
     from hpsearch.service.models import Study
     from hpsearch.storage import WriteBehindStorage
 
-__all__ = ["Database", "Remote", "Server", "Source", "source_of"]
+__all__ = ["Database", "Remote", "Server", "Source", "client_of", "source_of"]
 
 Remote = Annotated[
     str | None,
@@ -52,6 +54,14 @@ class Source(Protocol):
 
     def advice(self, name: str) -> Advice:
         """What its trainings say."""
+
+    def next_study(self, advice: Advice, path: Path) -> tuple[str, str]:
+        """The text of the study file to run next, and the command that runs it.
+
+        Args:
+            advice: on a study.
+            path: where the file will lie.
+        """
 
     def page(self, names: Sequence[str], dashboard: str | None) -> str:
         """The page of studies."""
@@ -92,11 +102,20 @@ def source_of(context: typer.Context, storage: str, server: str | None) -> Sourc
             f"a database and a server are given {where} (--storage or HPSEARCH_STORAGE, --server "
             "or HPSEARCH_SERVER); studies are read from one of them: leave one out"
         )
-    from hpsearch.service.client import Client
-
-    client = Client(server)
+    client = client_of(server)
     context.call_on_close(client.close)
     return Server(client)
+
+
+def client_of(server: str | None) -> Client:
+    """What asks a server for a command; who waits for the answer is not kept waiting long.
+
+    Raises:
+        UsageError: the URL is none, or is missing.
+    """
+    from hpsearch.service.client import Client
+
+    return Client(server, patience=3.0)
 
 
 def _nearness(context: typer.Context, option: str) -> int:
@@ -164,6 +183,10 @@ class Database:
 
         return advise_study(self._store, name)
 
+    def next_study(self, advice: Advice, path: Path) -> tuple[str, str]:
+        """See `Source`."""
+        return advice.text(path.parent), f"hpsearch run {path}"
+
     def page(self, names: Sequence[str], dashboard: str | None) -> str:
         """See `Source`."""
         from hpsearch.report import page_of
@@ -230,6 +253,10 @@ class Server:
         from hpsearch.service.documents import read_advice
 
         return read_advice(self._client.advice(name))
+
+    def next_study(self, advice: Advice, path: Path) -> tuple[str, str]:
+        """See `Source`; files of data are named as the server has them."""
+        return advice.text(), f"hpsearch submit {path} --server {self._client.url}"
 
     def page(self, names: Sequence[str], dashboard: str | None) -> str:
         """See `Source`."""

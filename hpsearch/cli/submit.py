@@ -17,6 +17,7 @@ from hpsearch.cli.search import (
     load_study_argument,
     tell_result,
 )
+from hpsearch.cli.source import client_of
 from hpsearch.errors import RunError
 from hpsearch.writing import in_one_line
 
@@ -65,7 +66,7 @@ def submit(
     from hpsearch.study_file import study_path
 
     file = load_study_argument(study, seed, name)
-    with _client(server) as client:
+    with client_of(server) as client:
         for missing in absent(study_path(study)):
             tell(in_one_line(f"{missing} is not here; the server is to have it in its data folder"))
         submitted = client.submit(
@@ -91,13 +92,12 @@ def _follow(client: Client, file: StudyFile, *, as_json: bool) -> None:
         with watch(file) as show:
             ended, summary = follow(client, file.name, show)
     except KeyboardInterrupt:
-        tell(
-            in_one_line(
-                f"{file.name} goes on at {client.url}; the same command follows it again, and "
-                f"`hpsearch study stop {file.name}` ends it"
-            )
+        left = RunError(
+            f"interrupted; {file.name} goes on at {client.url}, where the same command follows it "
+            f"again and `hpsearch study stop {file.name}` ends it"
         )
-        raise
+        left.exit_code = 130
+        raise left from None
     if summary is not None and ended.state != "failed":
         tell_result(file, summary, "", client.url, as_json=as_json)
     if ended.state != "finished":
@@ -117,12 +117,6 @@ def _tell_detached(url: str, submitted: Study, *, as_json: bool) -> None:
     )
 
 
-def _client(server: str | None) -> Client:
-    from hpsearch.service.client import Client
-
-    return Client(server)
-
-
 steer = typer.Typer(
     name="study",
     help="Steer a study that a server runs.",
@@ -136,21 +130,21 @@ Name = Annotated[str, typer.Argument(metavar="NAME", help="A study; see `hpsearc
 @steer.command()
 def pause(name: Name, server: ServerOption = None, as_json: Json = False) -> None:
     """Give out no more of its trials; those that somebody has are done to their end."""
-    with _client(server) as client:
+    with client_of(server) as client:
         _tell(client.pause(name), as_json=as_json)
 
 
 @steer.command()
 def resume(name: Name, server: ServerOption = None, as_json: Json = False) -> None:
     """Go on with a study that was paused or stopped, or that failed."""
-    with _client(server) as client:
+    with client_of(server) as client:
         _tell(client.resume(name), as_json=as_json)
 
 
 @steer.command()
 def stop(name: Name, server: ServerOption = None, as_json: Json = False) -> None:
     """End a study where it is; what is finished is kept."""
-    with _client(server) as client:
+    with client_of(server) as client:
         _tell(client.stop(name), as_json=as_json)
 
 
@@ -162,7 +156,7 @@ def extend(
     as_json: Json = False,
 ) -> None:
     """Give a study more trials."""
-    with _client(server) as client:
+    with client_of(server) as client:
         _tell(client.extend(name, trials), as_json=as_json)
 
 
@@ -175,7 +169,7 @@ def rank(
     as_json: Json = False,
 ) -> None:
     """Give a study another priority, or another number of trials at the same time."""
-    with _client(server) as client:
+    with client_of(server) as client:
         changed = client.rank(name, priority=priority, max_parallel=max_parallel)
         _tell(changed, as_json=as_json)
 
@@ -183,7 +177,7 @@ def rank(
 @steer.command()
 def delete(name: Name, server: ServerOption = None) -> None:
     """Remove a study with all its trials."""
-    with _client(server) as client:
+    with client_of(server) as client:
         client.delete(name)
     tell(in_one_line(f"deleted {name}"))
 

@@ -11,6 +11,7 @@ from collections import Counter, defaultdict, deque
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from dataclasses import replace
+from statistics import fmean
 
 from hpsearch.engine import record
 from hpsearch.engine.cost import Spending
@@ -28,6 +29,15 @@ __all__ = ["Dispatcher"]
 
 FIRST_FAILS = 3
 """So many trials fail at the start of a study, and it is ended rather than its budget burnt."""
+
+BRIEF = 0.01
+"""Seconds of a trial that may be over before the driver has handed out the next."""
+
+RECENT = 10
+"""Where so many trials in a row were brief on average, the next ones will be."""
+
+AT_ONCE = 3
+"""So many brief trials wait at a worker where one that is longer would."""
 
 
 class Dispatcher:
@@ -54,6 +64,7 @@ class Dispatcher:
         self._jobs = run.jobs(self.objective.work)
         self._events: list[Event] = [ready]
         self._running: dict[int, tuple[Stage, Slot]] = {}  # by trial id
+        self._seconds: deque[float] = deque(maxlen=RECENT)  # of the trials that ended last
         self._fails = 0
         self._digests: dict[int, str] = {}  # of what runs, by trial id
         self._reused: list[Attempts[Outcome]] = []  # running, and the store has their results
@@ -132,11 +143,28 @@ class Dispatcher:
                 waiting.clear()
             self._turn(stage, waiting)
         if not done and not self.over() and self.spending.refused == refused:
+            done += self._known_bad(stage)
+        return done
+
+    def _known_bad(self, stage: Stage) -> list[Result]:
+        """What a stage has of which everything failed: trials that are known bad, or none.
+
+        So the search goes on, and tries none of them again. A race has none: its contenders were
+        sound before, and it ends there.
+
+        Raises:
+            RunError: nothing was completed before it either.
+        """
+        before = self._until(stage)
+        if not before:
             raise RunError(
                 f"every training of stage {stage.name} failed; the trials' errors say why "
                 f"(`hpsearch trials {self.run.target.study_name} --state fail`)"
             )
-        return done
+        if stage.races or stage.adaptive:
+            return []
+        worst = min(result.score for result in before)
+        return [Result(stage.slot(i), worst, complete=False) for i in range(stage.slots)]
 
     def _turn(self, stage: Stage, waiting: deque[int]) -> None:
         """Record what has ended, and hand out slots that wait; with no room for one wait for it."""
@@ -224,10 +252,16 @@ class Dispatcher:
 
         Jobs that wait at a busy worker save it the wait for the next one; but a slot which is to
         learn from the others comes after them, and at the end of a stage no worker may be idle
-        while another has two.
+        while another has two. There is no such end where the next stage does not wait for what is
+        left of this one; and with brief trials the wait for the driver would be the longer one.
         """
         pool = self.run.runner.pool
-        plenty = len(waiting) > 2 * pool.workers and not stage.adaptive
+        if stage.adaptive:
+            return pool.workers
+        if len(self._seconds) == RECENT and fmean(self._seconds) < BRIEF:
+            return pool.workers + AT_ONCE * pool.ahead
+        unseen = stage.seen is not None and waiting[0] >= stage.seen
+        plenty = len(waiting) > 2 * pool.workers or unseen
         return pool.workers + (pool.ahead if plenty else 0)
 
     def record_result(self, attempts: Attempts[Outcome]) -> TrialDone:
@@ -243,6 +277,7 @@ class Dispatcher:
                 result = replace(result, score=self.objective.worst(self._scores(), result.score))
             record.finish_trial(self.store, attempts.key, result, self.objective.measure)
             self._known.setdefault(self._digests[attempts.key], attempts.key)
+            self._seconds.append(result.seconds)
             kept = Result(slot, result.score, complete=result.complete)
             self._done[stage.index].append(kept)
             event = TrialDone(stage, slot, kept)

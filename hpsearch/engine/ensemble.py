@@ -26,7 +26,7 @@ from hpsearch.errors import DataError, RunError, UsageError
 from hpsearch.metrics import ACCURACY, Measure, Metric
 from hpsearch.metrics.intervals import difference_interval, interval
 from hpsearch.metrics.threshold import best_threshold, decided
-from hpsearch.objectives import open_objective, own_packages, worker_modules
+from hpsearch.objectives import open_objective, own_parts, worker_modules
 from hpsearch.objectives.rows import Rows
 from hpsearch.objectives.with_rows import WithRows
 from hpsearch.search.base import Result, in_order
@@ -312,7 +312,7 @@ def _make(
     rows, metric = objective.rows, objective.measure
     rows.check(target)
     content = load_model_bytes(runner.store, target._study_id, result["model"])
-    single = Model.from_bytes(content, trusted=own_packages(file))
+    single = Model.from_bytes(content, trusted=own_parts(file))
     with scratch_folder() as folder:
         rows.write(folder)
         run = Run(runner, file, target, lease, objective)

@@ -5,8 +5,10 @@ from __future__ import annotations
 import time
 from collections import deque
 from collections.abc import Callable, Hashable, Sequence
-from concurrent.futures import FIRST_COMPLETED, Future, wait
+from concurrent.futures import Future, as_completed
+from contextlib import suppress
 from dataclasses import dataclass, field
+from itertools import islice
 from typing import Any, Generic, TypeVar
 
 from hpsearch.engine.executors import Pool
@@ -115,6 +117,8 @@ class Jobs(Generic[T]):
     def wait(self) -> list[Attempts[T]]:
         """Those that have ended, or broken for good; none if a moment passes without one.
 
+        While each worker has more than one other job at hand, several are waited for.
+
         Raises:
             HpsearchError: a job is impossible. Others that ended with it are returned before.
         """
@@ -124,8 +128,11 @@ class Jobs(Generic[T]):
         self.launch()
         if not self._in_flight:  # all that is left was put off
             time.sleep(LOOK)
+        enough = max(1, len(self._in_flight) - 2 * self._pool.workers)
+        with suppress(TimeoutError):
+            deque(islice(as_completed(self._in_flight, timeout=LOOK), enough), maxlen=0)
         ended: list[Attempts[T]] = []
-        for future in wait(self._in_flight, timeout=LOOK, return_when=FIRST_COMPLETED).done:
+        for future in [future for future in self._in_flight if future.done()]:
             attempts = self._in_flight.pop(future)
             try:
                 attempts.result = future.result()

@@ -20,7 +20,7 @@ from hpsearch.engine.runner import open_runner
 from hpsearch.engine.summary import Summary, summarize
 from hpsearch.errors import UsageError
 from hpsearch.metrics import Measure
-from hpsearch.objectives import own_packages
+from hpsearch.objectives import own_parts
 from hpsearch.objectives.rows import Rows
 from hpsearch.storage import (
     DEFAULT_STORAGE,
@@ -82,7 +82,7 @@ def simple_models_of(
             rows = Rows.of(runner, study)
             rows.check(target)
             rows.write(folder)
-            model = kept_model(runner.store, target, trusted=own_packages(study))
+            model = kept_model(runner.store, target, trusted=own_parts(study))
             predictions = model.answers(rows.dataset.X[rows.splits[0].test])
             keep_rivals(target, fit_rivals(runner, rows, predictions, math.inf))
         return summarize(target)

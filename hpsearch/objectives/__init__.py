@@ -10,7 +10,7 @@ if TYPE_CHECKING:
     from hpsearch.engine.runner import Runner
     from hpsearch.study_file import StudyFile
 
-__all__ = ["checked", "open_objective", "own_packages", "worker_modules"]
+__all__ = ["checked", "open_objective", "own_parts", "worker_modules"]
 
 WORK = {
     "network": "hpsearch.training.jobs",
@@ -50,8 +50,8 @@ def worker_modules(study: StudyFile) -> list[str]:
     return [*modules, path.rpartition(".")[0]] if path.startswith("sklearn.") else modules
 
 
-def own_packages(study: StudyFile) -> tuple[str, ...]:
-    """The packages of the user's own that reading a study's model may import: it names them.
+def own_parts(study: StudyFile) -> tuple[str, ...]:
+    """What reading a study's model may import of the code that the study itself names.
 
     Raises:
         UsageError: it names an estimator that is not there.
@@ -60,7 +60,7 @@ def own_packages(study: StudyFile) -> tuple[str, ...]:
         return ()
     from hpsearch.objectives import estimator
 
-    return estimator.packages_of(study)
+    return estimator.named_parts(study)
 
 
 def checked(study: StudyFile) -> str:

@@ -21,7 +21,7 @@ from hpsearch.objectives.with_rows import WithRows
 from hpsearch.objectives.without_rows import all_bad, home_of
 from hpsearch.search.base import Configuration, Slot, last_seed
 from hpsearch.study_file.models import weights_by_label
-from hpsearch.training.fitted import Fitted, kept_estimator, own_packages, read_estimator
+from hpsearch.training.fitted import KNOWN, Fitted, own_parts
 from hpsearch.training.model import Model
 from hpsearch.trials.estimator import (
     ROWS,
@@ -54,7 +54,7 @@ def open_objective(runner: Runner, study: StudyFile, tested: bool) -> EstimatorO
     given, path = given_or_none(runner, study), study.objective.estimator
     estimator = made("" if given is not None else path or "", home_of(study), given)
     _check_parameters(study, estimator)
-    _check_kept(estimator)
+    parts = parts_of(study, estimator)
     rows = Rows.of(runner, study)
     _check_task(estimator, rows.dataset.task)
     _check_rows(study, rows)
@@ -64,17 +64,32 @@ def open_objective(runner: Runner, study: StudyFile, tested: bool) -> EstimatorO
             "another estimator",
             key="weight",
         )
-    return EstimatorObjective(study, rows, estimator, tested=tested)
+    return EstimatorObjective(study, rows, estimator, parts, tested=tested)
 
 
-def packages_of(study: StudyFile) -> tuple[str, ...]:
-    """The packages of its own code that the estimator of a study file names; see `own_packages`.
+def parts_of(study: StudyFile, estimator: Any) -> tuple[str, ...]:
+    """What the estimator of a study is made of that only the study itself trusts.
 
     Raises:
-        UsageError: there is no such estimator.
+        UsageError: it could not be kept without pickle, once it is fitted.
     """
     path = study.objective.estimator or ""
-    return () if path == GIVEN else own_packages(made(path, home_of(study)))
+    if path.partition(".")[0] in KNOWN and ":" not in path:
+        return ()
+    try:
+        return own_parts(estimator)
+    except DataError as error:
+        raise UsageError(
+            f"the winner could not be kept: {error}; have functions and classes stand by their "
+            "names in a module, which a lambda does not",
+            key="estimator",
+        ) from None
+
+
+def named_parts(study: StudyFile) -> tuple[str, ...]:
+    """The same of the estimator that a study file names; nothing of one that Python gave."""
+    path = study.objective.estimator or ""
+    return () if path == GIVEN else parts_of(study, made(path, home_of(study)))
 
 
 class EstimatorObjective(WithRows):
@@ -84,6 +99,7 @@ class EstimatorObjective(WithRows):
         study: what is asked for.
         rows: its data.
         estimator: one of its kind, not fitted.
+        parts: what of it only this study trusts, as `parts_of` has it.
         tested: whether every trial is scored on the test part too, which chooses none.
     """
 
@@ -91,7 +107,13 @@ class EstimatorObjective(WithRows):
     said = staticmethod(validation_job)
 
     def __init__(
-        self, study: StudyFile, rows: Rows, estimator: Any, *, tested: bool = False
+        self,
+        study: StudyFile,
+        rows: Rows,
+        estimator: Any,
+        parts: tuple[str, ...] = (),
+        *,
+        tested: bool = False,
     ) -> None:
         super().__init__(study, rows, tested=tested)
         path = study.objective.estimator
@@ -101,7 +123,7 @@ class EstimatorObjective(WithRows):
         self._frame = _has_steps(estimator) if frame is None else frame
         self._random = bool(seeds_of(estimator)) or study.resource.name == ROWS
         self._kind = _identity(estimator)
-        self._packages = own_packages(estimator)
+        self._parts = parts
         self._weights = _class_weights(study, rows.dataset.classes)
 
     def job(self, slot: Slot) -> EstimatorJob:
@@ -114,7 +136,7 @@ class EstimatorObjective(WithRows):
         Nobody knows what code of the user's own depends on, so that no trial of such an estimator
         is taken over from another study.
         """
-        own = {"study": self.study.name} if self._packages else {}
+        own = {"study": self.study.name} if self._parts else {}
         parts = {
             **own,
             "estimator": [self._path or GIVEN, self._kind],
@@ -185,7 +207,7 @@ class EstimatorObjective(WithRows):
 
     def _fitted(self, fit: LastFit) -> Fitted:
         dataset = self.rows.dataset
-        one = Fitted(fit.content, len(dataset.classes), fit.preprocessor, trusted=self._packages)
+        one = Fitted(fit.content, len(dataset.classes), fit.preprocessor, trusted=self._parts)
         if fit.preprocessor is not None:
             return one
         return replace(one, columns=tuple(dataset.feature_names), categories=dataset.nominal)
@@ -239,25 +261,6 @@ def _identity(estimator: Any) -> str:
 def _has_steps(estimator: Any) -> bool:
     """Whether it is a pipeline, or holds one."""
     return any(hasattr(part, "steps") for part in (estimator, *estimator.get_params().values()))
-
-
-def _check_kept(estimator: Any) -> None:
-    """Refuse what could not be kept without pickle once it is fitted.
-
-    Raises:
-        UsageError: so it is.
-    """
-    packages = own_packages(estimator)
-    if not packages:
-        return
-    try:
-        read_estimator(kept_estimator(estimator), packages)
-    except DataError as error:
-        raise UsageError(
-            f"the winner could not be kept: {error}; have functions and classes stand by their "
-            "names in a module, which a lambda does not",
-            key="estimator",
-        ) from None
 
 
 def _check_rows(study: StudyFile, rows: Rows) -> None:

@@ -496,7 +496,7 @@ class AsyncClient:
 def _checked(url: str) -> str:
     """The URL of a server, without a slash at its end."""
     if not url:
-        raise UsageError(f"which server? Give its URL, or set {SERVER}")
+        raise UsageError(f"which server? Give its URL (--server), or set {SERVER}")
     try:
         parsed = httpx.URL(url)
     except (httpx.InvalidURL, ValueError):
@@ -546,15 +546,15 @@ def _seconds(given: str | None) -> float | None:
 
 
 def _patience(name: str, timeout: float | None) -> Iterator[float]:
-    """Pauses between two looks at a study, until the time is over.
+    """Pauses between two looks at a study, a twentieth of the time so far, until that is over.
 
     Raises:
         TimeoutError: then.
     """
-    end, pause = time.monotonic() + (float("inf") if timeout is None else timeout), 0.1
-    while (left := end - time.monotonic()) > 0:
-        yield min(pause, left)
-        pause = min(1.5 * pause, 2.0)
+    began = time.monotonic()
+    while timeout is None or (left := began + timeout - time.monotonic()) > 0:
+        pause = min(max(0.1, (time.monotonic() - began) / 20), 2.0)
+        yield pause if timeout is None else min(pause, left)
     raise TimeoutError(f"the study {name!r} is not over after {timeout:g} seconds")
 
 

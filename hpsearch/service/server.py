@@ -24,6 +24,7 @@ from hpsearch.engine import record
 from hpsearch.engine.events import Event, TrialDone
 from hpsearch.engine.processes import machine_here, process_identity
 from hpsearch.errors import UsageError
+from hpsearch.file_names import file_name
 from hpsearch.service import queue
 from hpsearch.service.data import etag_of, pack
 from hpsearch.service.desk import Desk
@@ -35,7 +36,7 @@ from hpsearch.service.logs import Form, about
 from hpsearch.service.metrics import Metrics
 from hpsearch.service.models import Agent, Study, Trial
 from hpsearch.service.problems import Problem
-from hpsearch.service.studies import ConflictError, Shelf
+from hpsearch.service.studies import PLACES, ConflictError, Shelf
 from hpsearch.service.telling import read_row
 from hpsearch.service.tokens import Tokens
 from hpsearch.service.verbs import Verbs
@@ -128,7 +129,8 @@ class Server:
         )
         folder = settings.data or _data_folder(self.store)
         folder.mkdir(parents=True, exist_ok=True)
-        self.uploads = folder / "uploads"
+        self.folder = folder.resolve()
+        self.uploads = self.folder / "uploads"
         self.uploads.mkdir(exist_ok=True)
         self.shelf = Shelf(
             self.store,
@@ -226,6 +228,10 @@ class Server:
         from hpsearch.advice import advise_study
 
         document: dict[str, Any] = advise_study(self.store, self._begun(name)).document()
+        data = document["next"].get("data", {})
+        for key in PLACES:  # as a study that is submitted names them
+            if key in data and Path(data[key]).is_relative_to(self.folder):
+                data[key] = Path(data[key]).relative_to(self.folder).as_posix()
         return document
 
     def export(self, name: str, to: str) -> tuple[bytes, str]:
@@ -294,10 +300,11 @@ class Server:
                 digest = hashlib.file_digest(content, "sha256").hexdigest()
             folder = self.uploads / digest
             folder.mkdir(exist_ok=True)
-            # Its kind is read from its name, of which nothing else is taken.
-            suffix = "".join(Path(name.replace("\\", "/")).suffixes[-2:])[:20]
+            # Its kind is read from the end of its name, and the data are called as the rest of it.
+            own = Path(name.replace("\\", "/"))
+            suffix = "".join(own.suffixes[-2:])[:20]
             safe = "".join(sign for sign in suffix if sign.isalnum() or sign in ".-_")
-            target = folder / f"data{safe}"
+            target = folder / f"{file_name(own.name.removesuffix(suffix))}{safe}"
             if not target.exists():
                 part = target.with_name(f"{target.name}.{uuid4().hex}")
                 shutil.move(place, part)

@@ -37,7 +37,10 @@ if TYPE_CHECKING:
 
     from hpsearch.storage import WriteBehindStorage
 
-__all__ = ["ALLOWED_MODULES", "ConflictError", "Shelf"]
+__all__ = ["ALLOWED_MODULES", "PLACES", "ConflictError", "Shelf"]
+
+PLACES = ("path", "validation_path", "test_path", "folder")
+"""The keys of [data] that name a file or a folder."""
 
 ALLOWED_MODULES = ("sklearn", "lightgbm", "xgboost", "catboost", "imblearn")
 """Packages whose estimators a server makes for whoever submits a study; it runs no other code."""
@@ -120,6 +123,7 @@ class Shelf:
             ConflictError: there is another one of its name.
             UsageError: it cannot be run here.
         """
+        _check_address(study.name)
         study = self.placed(study, uploads or {})
         self._check_code(study)
         plan_search(study)
@@ -169,7 +173,7 @@ class Shelf:
             UsageError: one lies elsewhere.
         """
         places: dict[str, str] = {}
-        for key in ("path", "validation_path", "test_path", "folder"):
+        for key in PLACES:
             given = getattr(study.data, key)
             if given is None:
                 continue
@@ -577,6 +581,20 @@ def _select(name: Any, study_id: Any, joined: Any, where: Any) -> Any:
     import sqlalchemy as sa
 
     return sa.select(name, study_id).select_from(joined).where(where)
+
+
+def _check_address(name: str) -> None:
+    """Refuse a name that is no part of an address.
+
+    Raises:
+        UsageError: it has a slash, or means a folder.
+    """
+    if "/" in name or name in (".", ".."):
+        raise UsageError(
+            f"the study is called {name!r}, and a server's studies are asked for by an address "
+            "that their name is a part of; use a name without a slash (--name)",
+            key="name",
+        )
 
 
 def _same(kept: StudyFile, asked: StudyFile) -> bool:

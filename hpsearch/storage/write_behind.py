@@ -21,6 +21,7 @@ import weakref
 from collections.abc import Container, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from datetime import datetime
+from functools import cache
 from typing import Any
 from uuid import uuid4
 
@@ -473,7 +474,7 @@ class WriteBehindStorage(BaseStorage):
                 number = self._next_number(connection, study)
                 row = {"study_id": study_id, "number": number, **trial_row(trial)}
                 row |= self._fresh_id(connection, known.trials.c.trial_id, self._cache.gone_trials)
-                made = connection.execute(known.trials.insert(), row).inserted_primary_key
+                made = connection.execute(_insert_trial(), row).inserted_primary_key
                 assert made is not None
                 trial_id = int(made[0])
                 if template_trial is not None:
@@ -683,6 +684,11 @@ def _names_are_unique(name: str) -> Iterator[None]:
         if isinstance(error.__cause__, sa.exc.IntegrityError):
             raise DuplicatedStudyError(f"there is a study {name!r} already") from error
         raise
+
+
+@cache
+def _insert_trial() -> sa.Insert:
+    return tables().trials.insert()
 
 
 def _copy(template: FrozenTrial) -> FrozenTrial:

@@ -117,10 +117,10 @@ class FloatRange(_Searched):
 
 
 class IntRange(_Searched):
-    """Whole numbers from low to high, both included."""
+    """Whole numbers from low to high, both included; all of them are floats too."""
 
-    low: Whole
-    high: Whole
+    low: Whole = Field(ge=-(2**53), le=2**53)
+    high: Whole = Field(ge=-(2**53), le=2**53)
     log: bool = False
     step: Whole = 1
 
@@ -410,8 +410,15 @@ class ResourceSection(_Table):
         description="Epochs, trees, rows: of an estimator a parameter of it, or n_samples.",
         examples=["max_iter"],
     )
-    full: Whole = Field(ge=1, description="How much of it a whole trial takes.", examples=[400])
+    full: Whole = Field(
+        ge=1, le=2**53, description="How much of it a whole trial takes.", examples=[400]
+    )
     least: Whole = _key(1, "How much the shortest trial takes at least.", ge=1)
+
+    @field_validator("name")
+    @classmethod
+    def _in_one_line(cls, name: str) -> str:
+        return check_name(name)
 
     @model_validator(mode="after")
     def _in_order(self) -> ResourceSection:
@@ -558,6 +565,8 @@ class ObjectiveSection(_Table):
         for name in [given] if isinstance(given, str) else given or ():
             if learns:
                 check_metric(name)
+            else:
+                check_name(name)
         return given
 
     @model_validator(mode="after")

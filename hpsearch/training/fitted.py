@@ -19,11 +19,12 @@ from hpsearch.data import Preprocessor
 from hpsearch.errors import DataError
 
 __all__ = [
+    "KNOWN",
     "Fitted",
     "answers_of",
     "frame_of",
     "kept_estimator",
-    "own_packages",
+    "own_parts",
     "read_estimator",
     "tells_probabilities",
 ]
@@ -36,8 +37,12 @@ TRUSTED = {
     "collections.defaultdict",
     "functools.partial",
     "sklearn.utils.validation.check_array",
+    "scipy._lib.array_api_compat.numpy._aliases.asarray",  # of splines
 }
 """What their estimators are made of beside classes."""
+
+COMPUTES = ("sklearn.metrics.", "sklearn.feature_selection.")
+"""Where functions only compute; elsewhere are some that read files, even pickles."""
 
 
 def kept_estimator(model: Any) -> bytes:
@@ -85,13 +90,24 @@ def read_estimator(content: bytes, trusted: Collection[str] = ()) -> Any:
         raise DataError(f"its estimator is damaged: {error}") from None
 
 
-def own_packages(estimator: Any) -> tuple[str, ...]:
-    """The packages of an estimator's own code, and of its parts, beside those that are known."""
-    parts = [estimator, *estimator.get_params().values()]
-    classes = (part if callable(part) and hasattr(part, "__module__") else type(part)
-               for part in parts)  # fmt: skip
-    modules = {str(getattr(one, "__module__", "") or "") for one in classes}
-    return tuple(sorted({m.partition(".")[0] for m in modules} - {*KNOWN, "builtins", ""}))
+def own_parts(estimator: Any) -> tuple[str, ...]:
+    """What an estimator is made of that is not trusted without being asked.
+
+    Returns:
+        The packages of code that is in none of those that are known, of which it may have other
+        classes once it is fitted; and the full names of what is.
+
+    Raises:
+        DataError: it cannot be kept without pickle, or not be read again.
+    """
+    import skops.io
+
+    content = kept_estimator(estimator)
+    names = [n for n in skops.io.get_untrusted_types(data=content) if not _may_be_read(n, ())]
+    packages = {name: name.partition(".")[0] for name in names}
+    own = tuple(sorted({name if p in KNOWN else p for name, p in packages.items()}))
+    read_estimator(content, own)
+    return own
 
 
 @dataclass(frozen=True)
@@ -208,13 +224,15 @@ def frame_of(
 
 
 def _may_be_read(name: str, trusted: Collection[str]) -> bool:
-    """Whether a type may be imported: a class of `KNOWN`, of `TRUSTED`, or named by the reader."""
+    """Whether a type may be imported: of `KNOWN` and `TRUSTED`, or named by the reader."""
     if name in TRUSTED or any(f"{name}.".startswith(f"{each}.") for each in trusted):
         return True
     module, _, last = name.rpartition(".")
     if module.partition(".")[0] not in KNOWN:
         return False
     try:
-        return inspect.isclass(getattr(import_module(module), last, None))
+        found = getattr(import_module(module), last, None)
     except ImportError:
         return False
+    computes = name.startswith(COMPUTES) and getattr(found, "__module__", None) == module
+    return inspect.isclass(found) or (computes and inspect.isfunction(found))

@@ -17,7 +17,9 @@ from sklearn.base import BaseEstimator, ClassifierMixin, clone
 from sklearn.calibration import CalibratedClassifierCV
 from sklearn.compose import ColumnTransformer, make_column_selector
 from sklearn.ensemble import HistGradientBoostingClassifier
+from sklearn.feature_selection import SelectKBest, chi2, f_classif, mutual_info_classif
 from sklearn.impute import SimpleImputer
+from sklearn.metrics.pairwise import rbf_kernel
 from sklearn.neighbors import KNeighborsClassifier
 from sklearn.pipeline import Pipeline
 from sklearn.preprocessing import (
@@ -39,7 +41,7 @@ from hpsearch.engine.summary import Summary
 from hpsearch.errors import DataError, RunError, UsageError
 from hpsearch.storage import load_study, open_storage
 from hpsearch.study_file import StudyFile, parse_study_file
-from hpsearch.training.fitted import Fitted, answers_of, kept_estimator
+from hpsearch.training.fitted import Fitted, answers_of, kept_estimator, read_estimator
 
 pytestmark = pytest.mark.slow
 
@@ -457,6 +459,18 @@ def test_the_contract_is_enough(db: str) -> None:
     assert found.test == pytest.approx(1 / 3)
     name = f"{Bare.__module__}.Bare"
     assert len(set(found.model(trusted=[name]).predict(load_dataset("iris").X))) == 1
+
+
+def test_functions_that_only_compute_are_read_without_being_asked_for() -> None:
+    X, y = np.abs(np.random.default_rng(0).normal(size=(40, 3))), np.arange(40) % 2
+    for chooses in (f_classif, chi2, mutual_info_classif):
+        chosen = Pipeline([("choose", SelectKBest(chooses, k=2)), ("svc", SVC(kernel=rbf_kernel))])
+        content = kept_estimator(chosen.fit(X, y))
+        assert (read_estimator(content).predict(X) == chosen.predict(X)).all()
+    for strange, name in ((np.nan_to_num, "numpy.nan_to_num"), (pd.read_pickle, ".read_pickle")):
+        content = kept_estimator(FunctionTransformer(strange).fit(X))
+        with pytest.raises(DataError, match=f"{name}, which nobody has said to trust"):
+            read_estimator(content)
 
 
 def test_what_could_not_be_kept_is_refused_before_it_is_searched(db: str) -> None:

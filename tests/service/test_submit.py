@@ -105,8 +105,13 @@ def test_data_come_along(url: str, capsys: pytest.CaptureFixture[str], folder: P
     Path("study/s.toml").write_text(STUDY.format(data='path = "rows.csv"\ntarget = "label"'))
     assert run(["submit", "study/s.toml", "--name", "mine", "--no-baselines", "--seed", "3"]) == 0
     told = capsys.readouterr()
-    assert "200 rows" in told.err
+    assert "rows.csv: 200 rows" in told.err
     assert "test accuracy" in told.out
+    assert run(["advise", "mine", "-o", "next.toml"]) == 0
+    assert f"next: hpsearch submit next.toml --server {url}" in capsys.readouterr().err
+    assert 'path = "uploads/' in Path("next.toml").read_text()
+    assert run(["submit", "next.toml", "--detach"]) == 0
+    capsys.readouterr()
     Path("study/rows.csv").unlink()
     words = ["submit", "study/s.toml", "--name", "other", "--detach"]
     assert run(words) == 2
@@ -182,7 +187,7 @@ def test_ctrl_c_leaves_a_study_and_the_same_command_follows_it_again(
         process.send_signal(signal.SIGINT)
         _, told = process.communicate(timeout=60)
         assert process.returncode == 130
-        assert f"left goes on at {url}; the same command follows it again" in told
+        assert told.splitlines()[-1].startswith(f"error: interrupted; left goes on at {url}")
         assert client.study("left").state == "running"
         follower = subprocess.Popen(
             words, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=dict(os.environ)
