@@ -140,7 +140,7 @@ class Server:
             most=settings.most_studies,
             modules=settings.modules,
         )
-        self.verbs = Verbs(self)
+        self.verbs = Verbs(self.hands, self.check_versions)
         self.hands = Hands(
             self.store,
             self.desk,
