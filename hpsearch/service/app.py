@@ -20,6 +20,7 @@ from pydantic import ValidationError
 from hpsearch.errors import UsageError
 from hpsearch.service import models
 from hpsearch.service.guard import REPORT_POLICY, allowed
+from hpsearch.service.pages import add_pages
 from hpsearch.service.problems import Problem, answer_problems
 from hpsearch.service.tokens import Asker
 from hpsearch.study_file import StudyFile, parse_study_file
@@ -99,6 +100,7 @@ def make_app(server: Server, lifespan: Callable[[FastAPI], Any] | None = None) -
     _studies(app, server)
     _trials(app, server)
     _about(app, server)
+    add_pages(app, server.pages)
     return app
 
 
@@ -282,7 +284,7 @@ def _trials(app: FastAPI, server: Server) -> None:
 def _about(app: FastAPI, server: Server) -> None:
     @app.get("/v1/server", tags=["server"], summary="This server")
     def about(asker: AnyReader) -> dict[str, Any]:
-        return server.about()
+        return server.about() | {"you": {"name": asker.name, "scope": asker.scope}}
 
     @app.get("/v1/agents", tags=["server"], summary="Who lends workers")
     def agents(asker: Reader) -> list[dict[str, Any]]:

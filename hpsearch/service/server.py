@@ -35,6 +35,7 @@ from hpsearch.service.local import local_workers
 from hpsearch.service.logs import Form, about
 from hpsearch.service.metrics import Metrics
 from hpsearch.service.models import Agent, Study, Trial
+from hpsearch.service.pages import Pages
 from hpsearch.service.problems import Problem
 from hpsearch.service.studies import PLACES, ConflictError, Shelf
 from hpsearch.service.telling import read_row
@@ -140,6 +141,7 @@ class Server:
             most=settings.most_studies,
             modules=settings.modules,
         )
+        self.pages = Pages(self.shelf)
         self.hands = Hands(
             self.store,
             self.desk,
@@ -169,6 +171,7 @@ class Server:
                 expiring.cancel()
                 await self.wind_down()
                 self.hands.close()
+                self.pages.close()
                 self._ending.set()
         await asyncio.to_thread(self._sign_off)
 

@@ -14,6 +14,8 @@ from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
+import sqlalchemy as sa
+
 from hpsearch.engine.budget import plan_search
 from hpsearch.engine.metadata import read_metadata
 from hpsearch.engine.record import read_findings
@@ -32,7 +34,6 @@ from hpsearch.study_file import StudyFile
 from hpsearch.training.diagnosis import DIAGNOSIS, HINTS, by_kind
 
 if TYPE_CHECKING:
-    import sqlalchemy as sa
     from optuna.trial import FrozenTrial
 
     from hpsearch.storage import WriteBehindStorage
@@ -390,6 +391,26 @@ class Shelf:
             row = queue.queued(connection, name)
             leases = {found[0]._trial_id: rows_of(connection, study_id, str(found[0]._trial_id))}
         return name, self._trial(found[0], name, row, leases, self._also(name, row))
+
+    def numbered(self, name: str, number: int) -> Trial:
+        """A trial of a study by its number.
+
+        Raises:
+            UnknownNameError: there is no such study, or no such trial.
+        """
+        from hpsearch.storage.optuna_schema import tables
+
+        t = tables().trials.c
+        with self.store.connection.reading() as connection:
+            abouts = self.overview.studies(connection, name)
+            if not abouts and queue.queued(connection, name) is None:
+                raise self._unknown(name)
+            ours = t.study_id == abouts[0].study_id if abouts else sa.false()
+            query = sa.select(t.trial_id).where(ours, t.number == number)
+            trial_id = connection.execute(query).scalar()
+        if trial_id is None:
+            raise UnknownNameError("trial", str(number), ["see the trials of the study"])
+        return self.trial(str(trial_id))[1]
 
     def add(self, name: str, added: Added, who: str) -> Trial:
         """Take in a trial from elsewhere: finished, or known to be good and to be tried first.
