@@ -184,9 +184,9 @@ def _studies(app: FastAPI, server: Server) -> None:
         return shelf.trials(name, since, limit)
 
     @app.post("/v1/studies/{name}/trials", status_code=201, tags=["studies"], summary="Add a trial")
-    def add(name: str, body: models.Added, asker: Submitter) -> models.Trial:
+    def add(name: str, body: models.Added, asker: Submitter, key: Key = None) -> models.Trial:
         """One that was finished elsewhere, or a configuration to be tried first."""
-        return shelf.add(name, body, asker.name)
+        return shelf.add(name, body, asker.name, None if key is None else f"{asker.name}:{key}")
 
     @app.get("/v1/studies/{name}/best", tags=["results"], summary="What a study came to")
     def best(name: str, asker: Reader) -> dict[str, Any]:

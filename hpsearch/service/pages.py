@@ -108,7 +108,7 @@ def add_pages(app: FastAPI, pages: Pages) -> None:
 
     Args:
         app: gets them.
-        pages: answer.
+        pages: has their documents.
     """
 
     @app.get("/v1/studies/{name}/document", tags=["results"], summary="What a study's page shows")
