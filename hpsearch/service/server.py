@@ -35,6 +35,7 @@ from hpsearch.service.local import local_workers
 from hpsearch.service.logs import Form, about
 from hpsearch.service.metrics import Metrics
 from hpsearch.service.models import Agent, Study, Trial
+from hpsearch.service.pages import Pages
 from hpsearch.service.problems import Problem
 from hpsearch.service.studies import PLACES, ConflictError, Shelf
 from hpsearch.service.telling import read_row
@@ -140,13 +141,14 @@ class Server:
             most=settings.most_studies,
             modules=settings.modules,
         )
-        self.verbs = Verbs(self)
+        self.pages = Pages(self)
         self.hands = Hands(
             self.store,
             self.desk,
             interval=settings.lease / 4,
             elsewhere=lambda: self.drivers.leaders.known,
         )
+        self.verbs = Verbs(self.hands, self.check_versions)
         self.metrics = Metrics(self.shelf.studies, self.desk, self.hands, versions())
         self._present: dict[str, str] = {}  # as told last
         self._why = ""  # likewise
@@ -169,6 +171,7 @@ class Server:
                 expiring.cancel()
                 await self.wind_down()
                 self.hands.close()
+                self.pages.close()
                 self._ending.set()
         await asyncio.to_thread(self._sign_off)
 
