@@ -141,14 +141,14 @@ class Server:
             most=settings.most_studies,
             modules=settings.modules,
         )
-        self.verbs = Verbs(self)
-        self.pages = Pages(self)
+        self.pages = Pages(self.shelf)
         self.hands = Hands(
             self.store,
             self.desk,
             interval=settings.lease / 4,
             elsewhere=lambda: self.drivers.leaders.known,
         )
+        self.verbs = Verbs(self.hands, self.check_versions)
         self.metrics = Metrics(self.shelf.studies, self.desk, self.hands, versions())
         self._present: dict[str, str] = {}  # as told last
         self._why = ""  # likewise
