@@ -154,13 +154,12 @@ def check(study: Annotated[str, StudyArgument], seed: Seed = None, as_json: Json
     """
     from hpsearch.checks import check_data_and_network
     from hpsearch.cli.render import account_text, checks_advice, checks_table
+    from hpsearch.objectives import checked
     from hpsearch.study_file.data import study_data
 
     file = load_study_argument(study, seed, None)
+    sentence = checked(file)
     if not file.objective.learns:
-        from hpsearch.objectives import checked
-
-        sentence = checked(file)
         if as_json:
             print_json({"objective": sentence, "checks": []})
         else:
@@ -170,9 +169,11 @@ def check(study: Annotated[str, StudyArgument], seed: Seed = None, as_json: Json
     checks = check_data_and_network(file, dataset, splits[0])
     if as_json:
         document = {"account": dataset.account.document(), "checks": [c.document() for c in checks]}
-        print_json(document)
+        print_json(document | ({"objective": sentence} if sentence else {}))
     else:
         console = output()
+        if sentence:
+            console.print(sentence, "", sep="\n", markup=False, highlight=False)
         console.print(
             account_text(dataset.name, dataset.account, console.width),
             markup=False,

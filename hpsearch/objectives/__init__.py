@@ -64,7 +64,7 @@ def own_parts(study: StudyFile) -> tuple[str, ...]:
 
 
 def checked(study: StudyFile) -> str:
-    """What can be said of an objective without rows before it runs.
+    """What can be said of an objective, whatever its data, before it runs.
 
     Raises:
         UsageError: it is not there.

@@ -67,6 +67,17 @@ def open_objective(runner: Runner, study: StudyFile, tested: bool) -> EstimatorO
     return EstimatorObjective(study, rows, estimator, parts, tested=tested)
 
 
+def checked(study: StudyFile) -> str:
+    """Whether the estimator is there, and has the parameters of the study."""
+    path = study.objective.estimator or ""
+    if path == GIVEN:
+        return "The estimator is given in Python."
+    estimator = made(path, home_of(study))
+    _check_parameters(study, estimator)
+    parts_of(study, estimator)
+    return f"The estimator {path} is there, and has the parameters of the study."
+
+
 def parts_of(study: StudyFile, estimator: Any) -> tuple[str, ...]:
     """What the estimator of a study is made of that only the study itself trusts.
 

@@ -124,7 +124,7 @@ class Studies(_Answer):
 class Extension(_Request):
     """A larger budget of a study."""
 
-    trials: int = Field(ge=1, description="How many trials in all.")
+    trials: int = Field(ge=1, le=1_000_000, description="How many trials in all.")
 
 
 class Rank(_Request):

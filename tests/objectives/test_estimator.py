@@ -39,8 +39,9 @@ from hpsearch.engine.kept import kept_model
 from hpsearch.engine.simple_models import simple_models_of
 from hpsearch.engine.summary import Summary
 from hpsearch.errors import DataError, RunError, UsageError
+from hpsearch.objectives import checked
 from hpsearch.storage import load_study, open_storage
-from hpsearch.study_file import StudyFile, parse_study_file
+from hpsearch.study_file import StudyFile, load_study_file, parse_study_file
 from hpsearch.training.fitted import Fitted, answers_of, kept_estimator, read_estimator
 
 pytestmark = pytest.mark.slow
@@ -374,6 +375,28 @@ def test_what_cannot_be_fitted_is_refused_before_anything_is_made(
     with pytest.raises(UsageError, match=sentence):
         run_study(study(**changes), storage=db, workers=1)
     assert open_storage(db).get_all_studies() == []
+
+
+def test_a_check_looks_at_the_estimator_too(tmp_path: Path) -> None:
+    path = tmp_path / "s.toml"
+    text = STUDY.format(
+        data='name = "iris"',
+        estimator=FOREST,
+        objective="",
+        fixed="n_estimators = 5",
+        space="max_depth = { low = 1, high = 5 }",
+        trials=4,
+        search="",
+    )
+    path.write_text(text)
+    told = json.loads(hpsearch_command("check", str(path), "--json"))
+    assert (
+        told["objective"]
+        == f"The estimator {FOREST} is there, and has the parameters of the study."
+    )
+    path.write_text(text.replace("max_depth", "max_deep"))
+    with pytest.raises(UsageError, match="did you mean 'max_depth'"):
+        checked(load_study_file(path))
 
 
 def test_weights_for_one_that_takes_none_are_refused(db: str) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import re
-from collections.abc import Iterator
+from collections.abc import AsyncIterator, Iterator
 from typing import Any, get_args
 from unittest.mock import MagicMock
 
@@ -15,6 +15,7 @@ from fastapi.routing import APIRoute
 from hpsearch.service.app import make_app
 from hpsearch.service.guard import OPEN, Guard
 from hpsearch.service.models import Scope
+from hpsearch.service.quick import Quick
 from hpsearch.service.tokens import ALLOWS, Tokens, add_token
 from hpsearch.storage import WriteBehindStorage
 
@@ -77,9 +78,14 @@ def test_each_route_asks_for_a_scope(method: str, path: str, asked: list[Scope])
         assert asked != ["read"]
 
 
-def test_who_is_let_through_by_none(storage: WriteBehindStorage) -> None:
-    """Without a token, with one that is over, with the wrong scope, or of another study."""
-    guard = Guard(APP, Tokens(storage), "0.0.0.0")
+@pytest.mark.parametrize("is_quick", [False, True])
+def test_who_is_let_through_by_none(storage: WriteBehindStorage, is_quick: bool) -> None:
+    """Without a token, with one that is over, with the wrong scope, or of another study.
+
+    The way that most requests take is as closed as the other.
+    """
+    app = Quick(APP, MagicMock(side_effect=AssertionError)) if is_quick else APP
+    guard = Guard(app, Tokens(storage), "0.0.0.0")
     over = add_token(storage, "over", "admin", days=1e-9)
     tokens = {scope: add_token(storage, scope, scope) for scope in get_args(Scope)}
     other = add_token(storage, "other", "admin", study="iris")
@@ -99,3 +105,29 @@ def test_who_is_let_through_by_none(storage: WriteBehindStorage) -> None:
 def test_nothing_else_is_open_either(storage: WriteBehindStorage, path: str) -> None:
     [answer] = ask(Guard(APP, Tokens(storage), "0.0.0.0"), [("GET", path, "")])
     assert answer.status_code == 401
+
+
+@pytest.mark.parametrize(
+    ("content", "status"), [(b"{}", 422), (b"{", 422), (b" " * 1_000_001, 413)]
+)
+@pytest.mark.parametrize("is_chunked", [False, True])
+def test_a_body_is_as_bounded_on_the_quick_way(
+    storage: WriteBehindStorage, content: bytes, status: int, is_chunked: bool
+) -> None:
+    guard = Guard(Quick(APP, MagicMock(side_effect=AssertionError)), Tokens(storage), "127.0.0.1")
+
+    async def in_parts() -> AsyncIterator[bytes]:
+        yield content
+
+    async def send() -> httpx.Response:
+        transport = httpx.ASGITransport(guard)
+        async with httpx.AsyncClient(transport=transport, base_url="http://localhost") as client:
+            return await client.post(
+                "/v1/trials/7:heartbeat",
+                content=in_parts() if is_chunked else content,
+                headers={"content-type": "application/json"},
+            )
+
+    answer = asyncio.run(send())
+    assert answer.status_code == status
+    assert answer.headers["content-type"] == "application/problem+json"

@@ -458,6 +458,16 @@ def test_trials_that_all_fail_at_once_end_it(tmp_path: Path) -> None:
     assert server.told["8"]["error"] == {"sentence": "train cannot be started"}
 
 
+def test_trials_that_ask_to_be_tried_again_do_not(tmp_path: Path) -> None:
+    server = Server(*(work(number) for number in range(9)))
+
+    async def do(work: Work, on_report: OnReport) -> Done:
+        return Done(error=Error(sentence="exit code 75", kind="again"))
+
+    asyncio.run(Lent(server, tmp_path, do).run())
+    assert len(server.told) == 9
+
+
 def test_what_cannot_be_done_here_is_given_back(tmp_path: Path) -> None:
     server = Server(*(work(number) for number in range(20)))
 

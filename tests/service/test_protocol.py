@@ -623,6 +623,17 @@ def test_what_is_not_there_is_404_to_whatever_is_asked_of_it(play: Callable[...,
     play(scene)
 
 
+def test_a_study_grows_to_what_a_file_may_have(play: Callable[..., None]) -> None:
+    async def scene(client: Client) -> None:
+        await client.submit("s", trials=3)
+        assert (await client.post("/v1/studies/s:extend", {"trials": 2})).status_code == 409
+        assert (await client.post("/v1/studies/s:extend", {"trials": 10**9})).status_code == 422
+        answer = await client.post("/v1/studies/s:extend", {"trials": 5})
+        assert answer.raise_for_status().json()["total"] == 5
+
+    play(scene)
+
+
 def test_a_rank_of_nothing_leaves_a_study_as_it_is(play: Callable[..., None]) -> None:
     async def scene(client: Client) -> None:
         told = await client.submit("s", priority=3)
