@@ -129,6 +129,7 @@ class Drivers:
         self._lock = threading.Lock()
         self._driven: dict[str, _Driver] = {}
         self._not_before: dict[str, float] = {}
+        self._states: dict[str, tuple[str, str]] = {}  # as told last
         self._wake, self._ending = threading.Event(), threading.Event()
         self._thread = threading.Thread(target=self._run, name="hpsearch-drivers", daemon=True)
 
@@ -194,6 +195,7 @@ class Drivers:
         with self._store.connection.reading() as connection:
             rows = queue.all_queued(connection)
             elsewhere = self.leaders.look(connection)
+        self._tell_states({row.name: (row.state, row.since) for row in rows})
         for row in rows:
             driver = self._driven.get(row.name)
             if driver is not None:
@@ -218,6 +220,12 @@ class Drivers:
                     )
                     driver.thread.start()
                     self._driven[row.name] = driver  # not before it can be waited for
+
+    def _tell_states(self, states: dict[str, tuple[str, str]]) -> None:
+        """Tell of studies that were submitted, steered or deleted, here or at another server."""
+        before, self._states = self._states, states
+        for name, _ in before.items() ^ states.items():
+            self._on_study(name, None)
 
     def _steer(self, driver: _Driver, row: Queued) -> None:
         """Have a driver do what was said of its study, here or at another server."""
