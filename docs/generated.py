@@ -114,9 +114,14 @@ def commands() -> str:
 
     group: Any = typer.main.get_command(app)
     text = []
+    each: dict[str, Any] = {}
     for name, command in group.commands.items():
+        each[name] = command
+        each |= {f"{name} {part}": of for part, of in getattr(command, "commands", {}).items()}
+    for name, command in each.items():
         text += [f"## hpsearch {name}\n", inspect.cleandoc(command.help or ""), ""]
-        text += ["| argument or option | meaning |", "| --- | --- |"]
+        if command.params:
+            text += ["| argument or option | meaning |", "| --- | --- |"]
         for part in command.params:
             option = part.param_type_name == "option"
             shown = ", ".join(part.opts) if option else part.name.upper()

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from hpsearch.search.guided_sampler import GuidedSampler
     from hpsearch.search.sampler import CoarseToFineSampler
     from hpsearch.search_cv import CoarseToFineSearchCV
+    from hpsearch.service.client import AsyncClient, Client
     from hpsearch.space import Categorical, Condition, Float, Int, Space
     from hpsearch.study import Study, load_study, run_study
     from hpsearch.study_file import StudyFile, load_study_file, parse_study_file
@@ -23,7 +24,9 @@ if TYPE_CHECKING:
     from hpsearch.training.optuna_objective import MLPObjective
 
 __all__ = [
+    "AsyncClient",
     "Categorical",
+    "Client",
     "CoarseToFineSampler",
     "CoarseToFineSearchCV",
     "Condition",
@@ -55,6 +58,7 @@ _HOMES = {
     "search.guided_sampler": ("GuidedSampler",),
     "search.sampler": ("CoarseToFineSampler",),
     "search_cv": ("CoarseToFineSearchCV",),
+    "service.client": ("AsyncClient", "Client"),
     "space": ("Categorical", "Condition", "Float", "Int", "Space"),
     "study": ("Study", "load_study", "run_study"),
     "study_file": ("StudyFile", "load_study_file", "parse_study_file"),

@@ -8,7 +8,8 @@
     │   └── UnknownNameError a name that is not among the known ones; it lists them
     └── RunError             the request was right and its execution failed (exit code 1)
         ├── NoWinnerError    a search in which every training was stopped as known bad
-        └── StorageError     the database could not be read or written
+        ├── StorageError     the database could not be read or written
+        └── ServerError      a server did not answer, or could not do what it was asked for
 
 A message is one sentence or two: what was wrong, where, and what to do next. The command line
 prints it as it is; only ``--debug`` shows a traceback.
@@ -23,9 +24,11 @@ from hpsearch.writing import in_one_line
 
 __all__ = [
     "DataError",
+    "HeldError",
     "HpsearchError",
     "NoWinnerError",
     "RunError",
+    "ServerError",
     "SpaceError",
     "StorageError",
     "StudyFileError",
@@ -69,8 +72,22 @@ class UsageError(HpsearchError, ValueError):
         self.key = key
 
 
+class HeldError(UsageError):
+    """Somebody else runs the study."""
+
+
 class StudyFileError(UsageError):
-    """A study file could not be understood."""
+    """A study file could not be understood.
+
+    Args:
+        sentence: the message.
+        key: the setting that it is about, with its table.
+        line: the line of the file.
+    """
+
+    def __init__(self, sentence: str, *, key: str | None = None, line: int | None = None) -> None:
+        super().__init__(sentence, key=key)
+        self.line = line
 
 
 class SpaceError(UsageError):
@@ -106,6 +123,13 @@ class UnknownNameError(UsageError):
         super().__init__(f"unknown {kind} {shown(name)}{hint} Known: {', '.join(listed)}{more}")
         self.kind, self.name, self.known = kind, name, names
 
+    @classmethod
+    def told(cls, sentence: str) -> UnknownNameError:
+        """One that was told in another process, of which the sentence is all that is known."""
+        error = cls.__new__(cls, sentence)
+        error.kind, error.name, error.known, error.key = "name", "", [], None
+        return error
+
     def __reduce__(self) -> tuple[type[UnknownNameError], tuple[str, object, list[str]]]:
         """Pickle with all three arguments, so that the error survives the way from a worker."""
         return UnknownNameError, (self.kind, self.name, self.known)
@@ -115,12 +139,29 @@ class RunError(HpsearchError):
     """The request was right, and carrying it out failed."""
 
 
+class TakenOverError(RunError):
+    """Another driver has the study now; what this one had finished is kept."""
+
+
 class NoWinnerError(RunError):
     """Every training of a search was stopped as known bad, so that none is named."""
 
 
 class StorageError(RunError):
     """The database could not be read or written."""
+
+
+class ServerError(RunError):
+    """A server did not answer, or could not do what it was asked for.
+
+    Args:
+        sentence: the message.
+        status: of its answer, as HTTP counts them; None where there was none.
+    """
+
+    def __init__(self, sentence: str, *, status: int | None = None) -> None:
+        super().__init__(sentence)
+        self.status = status
 
 
 def shown(value: object) -> str:

@@ -38,6 +38,11 @@ class TrialFailedError(Exception):
         return self.sentence
 
 
+CRASHES = (4, 6, 7, 8, 11)
+"""The signals of Linux by which a process ends for what it has done: SIGILL, SIGABRT, SIGBUS,
+SIGFPE and SIGSEGV."""
+
+
 class ProcessDiedError(Exception):
     """A process ended while it did a job; which may be nobody's fault.
 
@@ -46,6 +51,8 @@ class ProcessDiedError(Exception):
 
     >>> print(ProcessDiedError(-9))
     the process died (signal 9); killed, or out of memory
+    >>> print(ProcessDiedError(-11))
+    the process died (signal 11); it crashed
     """
 
     whose = "process"
@@ -57,7 +64,8 @@ class ProcessDiedError(Exception):
     def __str__(self) -> str:
         how = f" (signal {-self.code})" if self.code and self.code < 0 else ""
         how = how or ("" if self.code is None else f" (exit code {self.code})")
-        return f"the {self.whose} died{how}; killed, or out of memory"
+        why = "it crashed" if -(self.code or 0) in CRASHES else "killed, or out of memory"
+        return f"the {self.whose} died{how}; {why}"
 
 
 class TryAgainError(Exception):

@@ -6,7 +6,7 @@ import sys
 from collections.abc import Callable, Mapping
 from typing import Any, TypeGuard
 
-__all__ = ["a_count", "a_number", "fits", "or_none"]
+__all__ = ["a_count", "a_number", "each", "fits", "may_have", "or_none"]
 
 
 def fits(value: object, shape: Any) -> bool:
@@ -47,6 +47,35 @@ def a_count(value: object) -> bool:
 def or_none(shape: Any) -> Callable[[object], bool]:
     """The shape of what may be missing."""
     return lambda value: value is None or fits(value, shape)
+
+
+def each(shape: Any) -> Callable[[object], bool]:
+    """The shape of a dictionary whose entries all have one shape.
+
+    >>> fits({"loss": 0.5, "mae": 1}, each(a_number)), fits({"loss": "low"}, each(a_number))
+    (True, False)
+    """
+    return lambda value: (
+        isinstance(value, dict) and all(fits(inner, shape) for inner in value.values())
+    )
+
+
+def may_have(shape: Any, more: Mapping[str, Any]) -> Callable[[object], bool]:
+    """The shape of a dictionary that may lack some entries, as an older one does.
+
+    Args:
+        shape: what it has.
+        more: what it may have beside.
+
+    >>> shape = may_have({"name": str}, {"note": str})
+    >>> fits({"name": "a"}, shape), fits({"name": "a", "note": 1}, shape)
+    (True, False)
+    """
+    return lambda value: (
+        fits(value, shape)
+        and isinstance(value, dict)
+        and all(fits(value[key], inner) for key, inner in more.items() if key in value)
+    )
 
 
 _MOST = sys.float_info.max

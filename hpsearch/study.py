@@ -63,7 +63,7 @@ class Study:
 
     @property
     def metric(self) -> str:
-        """What trials are scored by; the name of that column of `trials`."""
+        """What trials are scored by; its column of `trials` (``metric_NAME`` if that is taken)."""
         return self.summary.measure.name
 
     @property
@@ -135,6 +135,8 @@ class Study:
                 raise UsageError(f"the panel {panel} has tables and no figures; see `Study.report`")
             raise UnknownNameError("panel", panel, self.panels)
         made = PANELS[panel]
+        if not made.suits(self._view):
+            return [said(made.title, made.misfit)]
         try:
             data = made.data(self._view)
         except NothingToDraw as reason:
@@ -169,15 +171,20 @@ class Study:
         write_page(page, page_of(self._store, [self.name], dashboard), over_its_own=path is None)
         return page
 
-    def model(self) -> Model:
+    def model(self, *, trusted: Sequence[str] = ()) -> Model:
         """The winner as it was tested.
 
+        Args:
+            trusted: of an estimator with parts of your own: what may be imported to read it; as for
+                `Model.load`.
+
         Raises:
+            DataError: it holds what is not trusted.
             RunError: there is none; the sentence says why.
         """
         from hpsearch.engine.kept import kept_model
 
-        return kept_model(self._store, self.optuna)
+        return kept_model(self._store, self.optuna, trusted=trusted)
 
     def predict(self, frame: Any) -> np.ndarray:
         """What the winner says of new rows, (n,): labels, or a quantity; see `Model.predict`.

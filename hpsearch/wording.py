@@ -33,7 +33,6 @@ __all__ = [
     "Score",
     "Table",
     "answer",
-    "best_trials",
     "budget_text",
     "cell_text",
     "comparison_note",
@@ -54,9 +53,6 @@ __all__ = [
 
 LEVEL = 0.05
 """Below this p-value a difference is called one."""
-
-BEST = 10
-"""Trials in a table of the best."""
 
 ALONE = "There is one strategy alone, and none to hold it against."
 CONSTANT = "constant: what always giving the same answer comes to"
@@ -383,32 +379,6 @@ def moves(summary: Summary) -> list[MoveText]:
     ]
 
 
-def best_trials(summary: Summary) -> Table | None:
-    """The best trials with their settings; None where there are none, or several objectives."""
-    rows = [row for row in summary.rows if row.state == "complete"][:BEST]
-    if not rows or summary.objectives > 1:
-        return None
-    names = list(dict.fromkeys(name for row in rows for name in row.configuration))
-    ours = any(row.stage for row in rows)
-    winner, long = summary.winner, [summary.resource] if ours and summary.resource else []
-    body = [
-        [
-            f"{row.number} (winner)" if row.number == winner else str(row.number),
-            *([str(row.stage or "")] * ours),
-            *(["" if row.epochs is None else str(row.epochs)] * bool(long)),
-            "" if row.score is None else f"{row.score:.4g}",
-            *(cell_text(row.configuration, name) for name in names),
-        ]
-        for row in rows
-    ]
-    of = f"{len(rows)} of {len(summary.rows):,} trials"
-    caption = f"Best trials{' by their single scores' if winner is None else ''}: {of}"
-    if winner is not None:
-        caption += "; the winner first, then by single scores"
-    known = [*["stage"] * ours, *long]
-    return Table(caption, ["trial", *known, summary.score_name, *names], body)
-
-
 AGAIN = "trained once more"
 
 
@@ -436,9 +406,11 @@ def strategies_table(
         rows.append(("constant", "", "", measure.text(constant), *[""] * 6))
     counts = list(dict.fromkeys(comparison.repeats for comparison in comparisons))
     searches = f"{' and '.join(map(str, counts))} {'search' if counts == [1] else 'searches'}"
-    several = f" on each of {len(comparisons)} data sets" if len(comparisons) > 1 else ""
+    them = "data sets" if comparisons[0].learns else "studies"
+    several = f" on each of {len(comparisons)} {them}" if len(comparisons) > 1 else ""
     names = ", ".join(comparison.name for comparison in comparisons)
-    headings = ("strategy", "trials", "cost", "test", "95% interval", AGAIN, "worst", "rank")
+    test = "test" if comparisons[0].learns else "value"
+    headings = ("strategy", "trials", "cost", test, "95% interval", AGAIN, "worst", "rank")
     caption = f"{names}: {searches} of each strategy{several}"
     return Table(caption, (*headings, "beats", "p"), rows)
 
@@ -495,8 +467,9 @@ def _rows(comparison: Comparison) -> str:
     data = comparison.data
     if not data:
         return (
-            "There are no rows to test on: test is the value of the winner itself, and trained "
-            "once more is one more trial of it, with a seed that no choice has seen. T"
+            "There are no rows to test on: winners are held against each other by their own "
+            "values, and trained once more is one more trial, with a seed that no choice has seen. "
+            "T"
         )
     return (
         f"On {data['name']}: {data['train']:,} rows to train, {data['validation']:,} to validate, "
@@ -507,20 +480,24 @@ def _rows(comparison: Comparison) -> str:
 def comparison_note(comparisons: Sequence[Comparison], reference: str) -> str:
     """On what strategies were compared, and what the columns of their table are."""
     conditions = " ".join(
-        f"{_rows(c)}he budget of a search was {budget_text(c)}"
-        f"{f', and its race had {race_text(c)}' if c.race else ''}."
-        for c in comparisons
+        dict.fromkeys(
+            f"{_rows(c)}he budget of a search was {budget_text(c)}"
+            f"{f', and its race had {race_text(c)}' if c.race else ''}."
+            for c in comparisons
+        )
     )
-    title = comparisons[0].measure.title
+    title, name = comparisons[0].measure.title, comparisons[0].test_name
+    test = "test" if comparisons[0].learns else "value"
+    constant = f" {CONSTANT}." if comparisons[0].learns else ""
     least = "lowest" if comparisons[0].measure.maximized else "highest"
     double = f" {DOUBLE} had twice the budget." if DOUBLE in comparisons[0].runs else ""
     return (
-        f"{conditions}{double} cost: the share of its budget that a search spent. test: "
-        f"interquartile mean of the test {title} of the trainings by which searches named their "
+        f"{conditions}{double} cost: the share of its budget that a search spent. {test}: "
+        f"interquartile mean of the {name} of the trainings by which searches named their "
         f"winner. worst: the {least} {title} of a winner that was trained once more. rank: among "
-        f"the searches with one seed, by test; 1 is best. beats: how often a search's test {title} "
+        f"the searches with one seed, by {test}; 1 is best. beats: how often a search's {name} "
         f"is better than {reference}'s, ties counting half. p: Wilcoxon's paired test of the two, "
-        f"after Holm. {CONSTANT}."
+        f"after Holm.{constant}"
     )
 
 
@@ -539,8 +516,9 @@ def answer(table: Sequence[StrategySummary], measure: Measure) -> Iterator[str]:
     repeats = rivals[0].speed_up.repeats
     for row in sorted(rivals, key=lambda row: row.strategy != "coarse-to-fine"):
         assert row.versus is not None
-        yield _reached(row.strategy, reference.strategy, row.speed_up, measure)
-        yield _scored(row.strategy, reference.strategy, row.versus, measure)
+        score = f"{'validation ' if row.learns else ''}{measure.title}"
+        yield _reached(row.strategy, reference.strategy, row.speed_up, score)
+        yield _scored(row, reference.strategy, row.versus, measure)
     yield _found(reference.strategy, reference.speed_up)
     least = 2.0 ** (1 - repeats)
     if repeats and least >= LEVEL:
@@ -561,9 +539,14 @@ def _reservations(table: Sequence[StrategySummary], measure: Measure) -> Iterato
         )
     for row in table:
         if row.without_winner:
+            why = (
+                "all their trainings diverged; each counts like a constant answer"
+                if row.learns
+                else "all their trials gave up; each counts with the mean of these"
+            )
             yield (
                 f"{row.without_winner} of {row.speed_up.repeats} searches of {row.strategy} have "
-                "no winner, since all their trainings diverged; each counts like a constant answer."
+                f"no winner, since {why}."
             )
     for row in table:
         winners = row.without_winner < row.speed_up.repeats
@@ -597,9 +580,9 @@ def verdict(table: Sequence[StrategySummary], measure: Measure) -> str:
     if row.versus.p_value < LEVEL:
         better = measure.score(row.versus.gain.estimate) > 0
         if better and sooner:
-            how = f"beats {other} search here: better networks, and sooner"
+            how = f"beats {other} search here: better winners, and sooner"
         else:
-            how = f"{'beats' if better else 'loses to'} {other} search here by test {measure.title}"
+            how = f"{'beats' if better else 'loses to'} {other} search here by {_by(row, measure)}"
         alone = _raced_alone(row, reference) if better else _raced_alone(reference, row)
         return f"{name} {how}{alone}."
     if sooner:
@@ -621,8 +604,13 @@ def _found(name: str, found: SpeedUp) -> str:
     )
 
 
-def _reached(name: str, reference: str, found: SpeedUp, measure: Measure) -> str:
-    goal = f"{reference}'s best validation {measure.title}"
+def _by(row: StrategySummary, measure: Measure) -> str:
+    """What winners are held against each other by."""
+    return f"test {measure.title}" if row.learns else measure.title
+
+
+def _reached(name: str, reference: str, found: SpeedUp, score: str) -> str:
+    goal = f"{reference}'s best {score}"
     if not math.isfinite(found.median):
         return (
             f"{name} did not reach {goal} within its budget: "
@@ -637,10 +625,10 @@ def _reached(name: str, reference: str, found: SpeedUp, measure: Measure) -> str
     )
 
 
-def _scored(name: str, reference: str, versus: Versus, measure: Measure) -> str:
+def _scored(row: StrategySummary, reference: str, versus: Versus, measure: Measure) -> str:
     gain, low, high = map(measure.difference_text, versus.gain)
     numbers = f"{gain}, 95% interval {low} to {high}, p = {versus.p_value:.2g}"
-    winners = f"The test {measure.title} of {name}'s winners"
+    winners = f"The {_by(row, measure)} of {row.strategy}'s winners"
     if versus.p_value >= LEVEL:
         return f"{winners} does not differ measurably from {reference}'s ({numbers})."
     side = "above" if versus.gain.estimate > 0 else "below"

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Hashable
 from concurrent.futures import Future
 from typing import Any
 
@@ -18,7 +18,13 @@ class Here:
         self.before: Callable[[Any], None] = lambda job: None
 
     def submit(
-        self, function: Callable[[Any], Any], /, job: Any, *, limit: float | None = None
+        self,
+        function: Callable[[Any], Any],
+        /,
+        job: Any,
+        *,
+        limit: float | None = None,
+        key: Hashable = None,
     ) -> Future[Any]:
         future: Future[Any] = Future()
         self.jobs.append(job)

@@ -9,11 +9,13 @@ import shlex
 import shutil
 import subprocess
 import sys
+from contextlib import ExitStack
 from pathlib import Path
 from types import ModuleType
 
 import pytest
 import typer.main
+from service.server import serving
 
 import hpsearch
 from hpsearch.cli.app import app
@@ -92,9 +94,19 @@ def commands() -> list[str]:
 
 @pytest.mark.slow
 def test_the_commands_run_in_their_order(folder: Path) -> None:
+    with ExitStack() as stack:
+        run_all(folder, stack)
+
+
+def run_all(folder: Path, stack: ExitStack) -> None:
+    url = ""
     for command in commands():
-        if command == "hpsearch dashboard":
-            continue  # it serves until it is stopped
+        if command == "hpsearch dashboard" or command.startswith("hpsearch agent"):
+            continue  # it goes on until it is stopped
+        if command == "hpsearch serve":
+            url = stack.enter_context(serving(folder))
+            continue
+        command = command.replace("http://127.0.0.1:8765", url)
         if command.startswith("hpsearch compare"):
             command += " --repeats 1"  # ten of them are ten times the same, and take minutes
         done = shell(command, folder)
@@ -189,14 +201,23 @@ def test_every_experiment_is_named() -> None:
 @pytest.mark.slow
 @pytest.mark.parametrize("page", having("python"))
 def test_the_python_runs(page: str, tmp_path: Path) -> None:
-    for number, code in enumerate(blocks(PAGES[page], "python")):
-        script = tmp_path / f"example_{number}.py"
-        script.write_text(code)
-        done = subprocess.run(
-            [sys.executable, str(script)], cwd=tmp_path, capture_output=True, text=True, timeout=120
-        )
-        assert done.returncode == 0, done.stderr
-        assert done.stdout
+    around = dict(os.environ)
+    with ExitStack() as stack:
+        if page == "docs/guide/service.md":
+            around["HPSEARCH_SERVER"] = stack.enter_context(serving(tmp_path))
+        for number, code in enumerate(blocks(PAGES[page], "python")):
+            script = tmp_path / f"example_{number}.py"
+            script.write_text(code)
+            done = subprocess.run(
+                [sys.executable, str(script)],
+                cwd=tmp_path,
+                env=around,
+                capture_output=True,
+                text=True,
+                timeout=120,
+            )
+            assert done.returncode == 0, done.stderr
+            assert done.stdout
 
 
 @pytest.mark.parametrize("page", [*PAGES, "CONTRIBUTING.md"])

@@ -20,6 +20,7 @@ HEAVY = [
     "mlflow",
     "onnx",
     "tensorboard",
+    "httpx",
 ]
 
 
@@ -33,6 +34,8 @@ HEAVY = [
         ("from hpsearch.cli.app import run; run(['report', '--help'])", HEAVY),
         ("from hpsearch.cli.app import run; run(['lab', '--help'])", HEAVY),
         ("from hpsearch.cli.app import run; run(['export', '--help'])", HEAVY),
+        ("from hpsearch.cli.app import run; run(['agent', '--help'])", HEAVY),
+        ("import hpsearch.service.lending", [name for name in HEAVY if name != "httpx"]),
         # What a worker process needs to unpickle and to run a job.
         (
             "import hpsearch.training.jobs, hpsearch.engine.executors.processes",

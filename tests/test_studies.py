@@ -42,7 +42,8 @@ def test_a_regression_is_better_than_any_constant(name: str, tmp_path: Path) -> 
 
 
 def test_a_folder_for_each_kind_of_objective() -> None:
-    assert set(OBJECTIVES) == {"boosting", "function", "torch-script", "c-program"}
+    folders = {"ask-and-tell", "boosting", "function", "torch-script", "c-program"}
+    assert set(OBJECTIVES) == folders
     for name, path in OBJECTIVES.items():
         assert len(path.read_text().splitlines()) < 15, name
         assert len((path.parent / "README.md").read_text().splitlines()) <= 10, name

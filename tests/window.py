@@ -9,7 +9,7 @@ import pytest
 
 from hpsearch.report.browser import Page, find_browser
 
-__all__ = ["BROWSER", "show"]
+__all__ = ["BROWSER", "draw", "show"]
 
 BROWSER = pytest.mark.skipif(
     find_browser() is None, reason="needs Chromium (Debian: apt install chromium)"
@@ -17,6 +17,15 @@ BROWSER = pytest.mark.skipif(
 """Marks what needs one."""
 
 PATIENCE = 120.0
+
+
+def draw(browser: Page) -> int:
+    """Have every figure drawn; the page knows them as FIGURES from here on. How many they are."""
+    count: int = browser.evaluate(
+        "hpsearch.drawn().then(plots => { globalThis.FIGURES = plots.map(plot => plot.div);"
+        " return plots.length; })"
+    )
+    return count
 
 
 def show(browser: Page, place: Path | str, *, width: int = 1280, dark: bool = False) -> None:

@@ -23,6 +23,7 @@ class Evidence:
         reservations: what the winner, or the best so far, is beside simple models that it does not
             beat: "no better than always answering 'no'".
         measure: what their scores are of.
+        failed: why each trial failed that did.
     """
 
     study: StudyFile
@@ -31,6 +32,7 @@ class Evidence:
     winner: frozenset[tuple[int, int]] = frozenset()
     reservations: tuple[str, ...] = ()
     measure: Measure = ACCURACY
+    failed: tuple[str, ...] = ()
 
     @property
     def network(self) -> bool:
@@ -70,4 +72,5 @@ def evidence_of(study: StudyFile, summary: Summary) -> Evidence:
         summary.winner_slots,
         summary.reservations,
         summary.measure,
+        tuple(row.why for row in summary.rows if row.slot and row.state == "fail"),
     )

@@ -26,6 +26,8 @@ def next_study(
 ) -> tuple[StudyFile, tuple[Change, ...]]:
     """A study file with some settings changed, under a name of its own.
 
+    What the study tried first is left out: it has been tried, and would widen what was narrowed.
+
     Args:
         study: the file that was run.
         changes: what to change; of two that change one setting the first counts, and one that makes
@@ -36,6 +38,7 @@ def next_study(
         The file, and the changes that it has; named NAME-2, or what number comes next.
     """
     said: dict[str, Any] = study.model_dump(mode="json", exclude_defaults=True)
+    said.pop("first", None)
     said["name"] = next_name(study.name)
     while said["name"] in taken:
         said["name"] = next_name(said["name"])

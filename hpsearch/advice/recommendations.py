@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from statistics import fmean, median, pvariance
@@ -22,6 +23,7 @@ from hpsearch.space import Categorical, Float, Parameter, Value
 from hpsearch.space.settings import SETTINGS
 from hpsearch.study_file.models import Choices, FloatRange, StudyFile
 from hpsearch.training.diagnosis import ADVICE, Name
+from hpsearch.writing import in_one_line
 
 __all__ = ["Change", "Recommendation", "advise", "log_range", "urgent"]
 
@@ -52,6 +54,10 @@ BEST_RATE = "learning rate"
 
 RANGES = "ranges"
 """The topic of a range that is to become another, as ranges always may."""
+
+
+FAILED = "failures"
+"""The topic of trials that came to nothing."""
 
 
 @dataclass(frozen=True)
@@ -88,7 +94,7 @@ class Recommendation:
     @property
     def asks(self) -> bool:
         """Whether all is not well: something is to be changed, or looked at."""
-        return bool(self.changes) or self.topic in (LEARNED, PERFECT)
+        return bool(self.changes) or self.topic in (LEARNED, PERFECT, FAILED)
 
 
 def urgent(recommendations: Sequence[Recommendation]) -> list[Recommendation]:
@@ -106,10 +112,31 @@ def advise(evidence: Evidence) -> tuple[Recommendation, ...]:
     Args:
         evidence: the study's trainings.
     """
+    failed = tuple(_failed(evidence))
     if not evidence.trained:
-        return (
-            Recommendation("trials", "No trial is finished yet, so that there is nothing to say."),
-        )
+        none = "No trial is finished yet, so that there is nothing to say."
+        return failed or (Recommendation("trials", none),)
+    return (*failed, *_advice(evidence))
+
+
+def _failed(evidence: Evidence) -> Iterator[Recommendation]:
+    """How many trials came to nothing, and why most of them did."""
+    if not evidence.failed:
+        return
+    count = len(evidence.failed)
+    done = count + len(evidence.trained)
+    why, _ = Counter(evidence.failed).most_common(1)[0]
+    why = in_one_line(why if len(why) <= 200 else f"{why[:200]} ...")
+    whole = f"{count} of {done} trials" if count < done else f"All {done} trials"
+    whole = whole if done > 1 else "The only trial"
+    often = " most often" if len(set(evidence.failed)) > 1 else ""
+    yield Recommendation(
+        FAILED, f"{whole} failed,{often} with: {why}. `hpsearch trials --state fail` shows them."
+    )
+
+
+def _advice(evidence: Evidence) -> tuple[Recommendation, ...]:
+    """What the trainings that have a result say."""
     if perfect := [*_perfect(evidence)]:
         return tuple(perfect)
     faults = [*_faults(evidence)]

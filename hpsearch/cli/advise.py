@@ -9,6 +9,7 @@ import typer
 from rich.text import Text
 
 from hpsearch.cli.console import DEFAULT_STORAGE, Json, Storage, output, print_json, tell
+from hpsearch.cli.source import Remote, source_of
 
 if TYPE_CHECKING:
     from hpsearch.advice import Advice
@@ -17,6 +18,7 @@ __all__ = ["advise"]
 
 
 def advise(
+    context: typer.Context,
     name: Annotated[str, typer.Argument(metavar="NAME", help="A study; see `hpsearch studies`.")],
     out: Annotated[
         Path | None,
@@ -24,33 +26,34 @@ def advise(
     ] = None,
     force: Annotated[bool, typer.Option("--force", help="Replace a file that is there.")] = False,
     storage: Storage = DEFAULT_STORAGE,
+    server: Remote = None,
     as_json: Json = False,
 ) -> None:
     """Say what was wrong with a study's trainings, if anything, and what to run next.
 
     Every training was traced while it ran; the data and the network are checked once more.
     """
-    from hpsearch.advice import advise_study
     from hpsearch.errors import UsageError
-    from hpsearch.storage import open_storage
     from hpsearch.writing import write_whole
 
     if out is not None and out.exists() and not force:
         raise UsageError(f"{out} is there already; --force replaces it")
     if out is not None and not out.parent.is_dir():
         raise UsageError(f"cannot write {out}: there is no folder {out.parent}")
-    advice = advise_study(open_storage(storage, create=False), name)
+    source = source_of(context, storage, server)
+    advice = source.advice(name)
     if as_json:
         print_json(advice.document())
     else:
         console = output()
         console.print(advice_text(advice, console.width), end="", soft_wrap=True)
     if out is not None:
+        text, command = source.next_study(advice, out)
         try:
-            write_whole(out, advice.text(out.parent).encode())
+            write_whole(out, text.encode())
         except OSError as error:
             raise UsageError(f"cannot write {out}: {error.strerror}") from None
-        tell(f"wrote {out}; next: hpsearch run {out}")
+        tell(f"wrote {out}; next: {command}")
     elif advice.changes and not as_json:
         tell("-o next.toml writes the next study file", "dim")
 

@@ -15,6 +15,8 @@ import typer
 
 from hpsearch.cli import (
     advise,
+    agent,
+    backup,
     baselines,
     compare,
     dashboard,
@@ -25,6 +27,9 @@ from hpsearch.cli import (
     predict,
     report,
     search,
+    serve,
+    submit,
+    token,
 )
 from hpsearch.engine.interrupts import end, postponed
 from hpsearch.errors import HpsearchError
@@ -59,22 +64,37 @@ def _options(
 
 
 for command in (
-    *(search.run, search.check, baselines.baselines, advise.advise, compare.compare),
+    *(search.run, submit.submit, search.check, baselines.baselines, advise.advise, compare.compare),
     *(look.studies, look.trials, look.best, predict.predict, export.export),
-    *(report.report, lab.lab, dashboard.dashboard, files.init, files.schema),
+    *(report.report, lab.lab, dashboard.dashboard, serve.serve, backup.backup),
+    *(agent.agent, files.init, files.schema),
 ):
     app.command(command.__name__)(command)
+app.add_typer(submit.steer, name="study")
+app.add_typer(token.token, name="token")
 
 
 def run(arguments: list[str]) -> int:
     """Run one command; returns the exit code and prints errors as one sentence."""
-    debug = "--debug" in arguments
+    ours, others = _parted(arguments)
+    # Accepted anywhere, since it is usually added behind a command that has just failed.
+    debug = "--debug" in ours
     _came.clear()
     for number in (signal.SIGINT, signal.SIGTERM):
         if signal.getsignal(number) != signal.SIG_IGN:
             signal.signal(number, stop)
     with _quiet_libraries(debug):
-        return _run(arguments, debug)
+        return _run([word for word in ours if word != "--debug"] + others, debug)
+
+
+def _parted(arguments: list[str]) -> tuple[list[str], list[str]]:
+    """Our own words, and, behind ``--``, those of a program.
+
+    >>> _parted(["agent", "URL", "--", "train", "--debug"])
+    (['agent', 'URL'], ['--', 'train', '--debug'])
+    """
+    end = arguments.index("--") if "--" in arguments else len(arguments)
+    return arguments[:end], arguments[end:]
 
 
 @contextmanager
@@ -97,8 +117,7 @@ def _quiet_libraries(debug: bool) -> Iterator[None]:
 
 def _run(arguments: list[str], debug: bool) -> int:
     try:
-        # Accepted anywhere, since it is usually added behind a command that has just failed.
-        app([word for word in arguments if word != "--debug"], prog_name="hpsearch")
+        app(arguments, prog_name="hpsearch")
     except HpsearchError as error:
         if debug:
             raise

@@ -26,6 +26,7 @@ __all__ = [
     "errors",
     "output",
     "print_json",
+    "print_json_line",
     "print_json_lines",
     "tell",
 ]
@@ -96,6 +97,12 @@ def print_json_lines(documents: Iterable[Any]) -> None:
     for number, document in enumerate(documents):
         sys.stdout.write(("," if number else "") + "\n  " + _harmless(json_text(document)))
     sys.stdout.write("\n]\n")
+
+
+def print_json_line(document: Any) -> None:
+    """Print one JSON document on a line, at once, for who reads a stream of them."""
+    sys.stdout.write(_harmless(json_text(document)) + "\n")
+    sys.stdout.flush()
 
 
 def _harmless(text: str) -> str:

@@ -4,16 +4,17 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
+from shlex import quote
 from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
 from hpsearch.cli.console import DEFAULT_STORAGE, Storage, tell
+from hpsearch.cli.source import Remote, source_of
 from hpsearch.errors import UsageError
 
 if TYPE_CHECKING:
     from hpsearch.plots.view import StudyView
-    from hpsearch.storage import WriteBehindStorage
 
 __all__ = ["export"]
 
@@ -21,6 +22,7 @@ Format = Literal["csv", "parquet", "mlflow", "tensorboard", "onnx"]
 
 
 def export(
+    context: typer.Context,
     name: Annotated[str, typer.Argument(metavar="NAME", help="A study; see `hpsearch studies`.")],
     to: Annotated[Format, typer.Option("--to", help="csv, parquet, mlflow, tensorboard or onnx.")],
     out: Annotated[
@@ -45,68 +47,67 @@ def export(
         ),
     ] = None,
     storage: Storage = DEFAULT_STORAGE,
+    server: Remote = None,
 ) -> None:
     """Write a study for other programs: its trials, their curves, or its network.
 
     csv and parquet have a row for each trial, mlflow a run, tensorboard a folder of curves; onnx is
     the tested network, preprocessing included. Again to mlflow, only new trials are added.
     """
-    from hpsearch.storage import open_storage
-
+    if not out:
+        raise UsageError("-o is empty; name where to write")
     if ensemble is not None and to != "onnx":
         raise UsageError(f"--ensemble is for --to onnx, not for --to {to}")
-    store = open_storage(storage, create=False)
+    source = source_of(context, storage, server)
     path = Path(out)
     if to == "mlflow":
-        tell(_to_mlflow(store, name, out))
+        tell(_to_mlflow(source.database(f"--to {to}"), name, out))
     elif to == "tensorboard":
         from hpsearch.export.to_tensorboard import to_tensorboard
 
-        count = to_tensorboard(_view(store, name), path, force=force)
-        tell(f"wrote {count} trials to {path}; next: tensorboard --logdir {path}")
+        count = to_tensorboard(_view(source.database(f"--to {to}"), name), path, force=force)
+        tell(f"wrote {count} trials to {path}; next: tensorboard --logdir {quote(out)}")
     else:
         if os.path.lexists(path) and not force:
             raise UsageError(f"{path} is there already; --force replaces it")
-        _write(path, _content(store, name, to, ensemble))
+        if to == "onnx":
+            _write(path, _network(source.database(f"--to {to}"), name, ensemble))
+        else:
+            _write(path, source.table(name, to))
 
 
-def _view(store: WriteBehindStorage, name: str) -> StudyView:
+def _view(storage: str, name: str) -> StudyView:
     from hpsearch.plots.view import read_view
+    from hpsearch.storage import open_storage
 
-    return read_view(store, name)
+    return read_view(open_storage(storage, create=False), name)
 
 
-def _to_mlflow(store: WriteBehindStorage, name: str, place: str) -> str:
+def _to_mlflow(storage: str, name: str, place: str) -> str:
     from hpsearch.advice.next_study import study_toml
     from hpsearch.engine.identity import kept_study_file
     from hpsearch.export.to_mlflow import to_mlflow, tracking_uri, without_password
-    from hpsearch.storage import load_study
+    from hpsearch.plots.view import read_view
+    from hpsearch.storage import load_study, open_storage
 
     # By itself MLflow waits two minutes for a server that is not there.
     os.environ.setdefault("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "3")
-    view = _view(store, name)
+    store = open_storage(storage, create=False)
+    view = read_view(store, name)
     file = kept_study_file(load_study(store, name))
     added = to_mlflow(view, place, None if file is None else study_toml(file))
-    where = "" if "://" in place else f"; next: mlflow ui --backend-store-uri {tracking_uri(place)}"
+    ui = f"mlflow ui --backend-store-uri {quote(tracking_uri(place))}"
+    where = "" if "://" in place else f"; next: {ui}"
     return f"added {added} trials to {without_password(place)}{where}"
 
 
-def _content(store: WriteBehindStorage, name: str, to: Format, ensemble: int | None) -> bytes:
-    """What the file is to hold."""
-    from hpsearch.engine import summarize
-    from hpsearch.storage import load_study, storage_errors
+def _network(storage: str, name: str, ensemble: int | None) -> bytes:
+    from hpsearch.engine.kept import kept_model
+    from hpsearch.export.to_onnx import to_onnx
+    from hpsearch.storage import load_study, open_storage
 
-    study = load_study(store, name)
-    if to == "onnx":
-        from hpsearch.engine.kept import kept_model
-        from hpsearch.export.to_onnx import to_onnx
-
-        return to_onnx(kept_model(store, study, ensemble))
-    from hpsearch.export.to_table import csv_bytes, parquet_bytes
-
-    with storage_errors(store.url):
-        summary = summarize(study)
-    return csv_bytes(summary) if to == "csv" else parquet_bytes(summary)
+    store = open_storage(storage, create=False)
+    return to_onnx(kept_model(store, load_study(store, name), ensemble))
 
 
 def _write(path: Path, content: bytes) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
@@ -10,15 +9,14 @@ import typer
 
 from hpsearch.cli.console import DEFAULT_STORAGE, Json, Storage, output, print_json, tell
 from hpsearch.cli.search import Executor, Workers
+from hpsearch.cli.source import Remote, source_of
 from hpsearch.errors import StorageError, UsageError
-from hpsearch.writing import in_one_line
+from hpsearch.writing import in_one_line, write_whole
 
 if TYPE_CHECKING:
     from hpsearch.engine.ensemble import Ensemble
     from hpsearch.engine.summary import Summary
-    from hpsearch.engine.tested import SeenClasses
-    from hpsearch.metrics.curves import Residuals
-    from hpsearch.storage import WriteBehindStorage
+    from hpsearch.service.models import Study
 
 __all__ = ["best", "studies", "trials"]
 
@@ -29,22 +27,23 @@ State = Literal["all", "complete", "pruned", "fail", "running", "waiting"]
 
 
 def studies(
+    context: typer.Context,
     storage: Storage = DEFAULT_STORAGE,
+    server: Remote = None,
     every: Annotated[
         bool, typer.Option("--all", help="List each study of a comparison too.")
     ] = False,
     as_json: Json = False,
 ) -> None:
-    """List the studies of a database, a comparison in one line."""
+    """List the studies of a database or a server, a comparison in one line."""
     from hpsearch.cli.render import foreign_text, studies_table
-    from hpsearch.compare.result import comparisons
-    from hpsearch.storage import open_storage, study_names
 
-    store = open_storage(storage, create=False)
+    source = source_of(context, storage, server)
+    states = source.states()
     summaries: dict[str, Summary | StorageError] = {}
-    for name in study_names(store):
+    for name in source.names():
         try:
-            summaries[name] = _summary(store, name)
+            summaries[name] = source.summary(name, trials=False)
         except StorageError as error:  # of this study; the others can be listed
             summaries[name] = error
             tell(in_one_line(f"error: {error}"))
@@ -53,14 +52,14 @@ def studies(
             [
                 {"study": name, "error": str(summary)}
                 if isinstance(summary, StorageError)
-                else summary.document()
+                else summary.document() | _state_document(states.get(name))
                 for name, summary in summaries.items()
             ]
         )
     elif summaries:
-        compared = {} if every else comparisons(store)
-        together = {name: [s.study_name for s, _ in of] for name, of in compared.items()}
-        output().print(studies_table(summaries, together, width=output().width))
+        together = {} if every else source.together()
+        width = output().width
+        output().print(studies_table(summaries, together, states, width=width))
         for name, summary in summaries.items():
             if not isinstance(summary, StorageError) and (foreign := foreign_text(summary)):
                 tell(f"{name}: {foreign}")
@@ -69,17 +68,18 @@ def studies(
 
 
 def trials(
+    context: typer.Context,
     name: Name,
     top: Annotated[int | None, typer.Option("--top", min=1, help="Only the best so many.")] = None,
     state: Annotated[State, typer.Option("--state", help="Only trials of this state.")] = "all",
     storage: Storage = DEFAULT_STORAGE,
+    server: Remote = None,
     as_json: Json = False,
 ) -> None:
     """List a study's trials, best first."""
     from hpsearch.cli.render import foreign_text, trials_table
-    from hpsearch.storage import open_storage
 
-    summary = _summary(open_storage(storage, create=False), name)
+    summary = source_of(context, storage, server).summary(name)
     rows = [row for row in summary.rows if state in ("all", row.state)][:top]
     if as_json:
         beside = {b.name: b.validation for b in summary.baselines}
@@ -108,6 +108,7 @@ def trials(
 
 
 def best(
+    context: typer.Context,
     name: Name,
     export: Annotated[
         Path | None,
@@ -126,6 +127,7 @@ def best(
     workers: Workers = None,
     executor: Executor = None,
     storage: Storage = DEFAULT_STORAGE,
+    server: Remote = None,
     as_json: Json = False,
 ) -> None:
     """Show a study's winner, and keep its network.
@@ -134,19 +136,20 @@ def best(
     probabilities.
     """
     from hpsearch.cli.render import ensemble_text, set_table, winner_text
-    from hpsearch.storage import open_storage
+    from hpsearch.service.documents import best_document
     from hpsearch.wording import seen_tables
 
     together = None
     if boosting and ensemble is None:
         raise UsageError("--boosting is a candidate for an ensemble; add --ensemble K")
+    source = source_of(context, storage, server)
     if ensemble is not None:
         from hpsearch.engine.ensemble import make_ensemble
 
         together = make_ensemble(
             name,
             ensemble,
-            storage=storage,
+            storage=source.database("--ensemble"),
             workers=workers,
             executor=executor,
             tell=tell,
@@ -154,12 +157,11 @@ def best(
         )
         if len(together.members) < ensemble:
             tell(f"the study has {together.candidates} configurations to average, not {ensemble}")
-    store = open_storage(storage, create=False)
-    summary, seen = _summary(store, name), _tested(store, name)
+    summary, seen = source.summary(name), source.seen(name)
     if export is not None:
-        _export(store, summary, together, export)
+        _export(source.database("--export"), summary, together, export)
     if as_json:
-        document = summary.document() | _seen_document(seen)
+        document = best_document(summary, seen)
         print_json(document if together is None else document | {"ensemble": together.document()})
     else:
         output().print(winner_text(summary), end="")
@@ -169,51 +171,24 @@ def best(
             output().print(ensemble_text(together), end="")
 
 
-def _summary(store: WriteBehindStorage, name: str) -> Summary:
-    from hpsearch.engine import summarize
-    from hpsearch.storage import load_study, storage_errors
-
-    study = load_study(store, name)
-    with storage_errors(store.url):
-        return summarize(study)
-
-
-def _tested(store: WriteBehindStorage, name: str) -> SeenClasses | Residuals | None:
-    from hpsearch.engine.tested import read_seen
-    from hpsearch.storage import load_study, storage_errors
-
-    with storage_errors(store.url):
-        return read_seen(load_study(store, name))
-
-
-def _seen_document(seen: SeenClasses | Residuals | None) -> dict[str, Any]:
-    """The test rows in terms of JSON: each class, or quantiles of the errors."""
-    from hpsearch.metrics.curves import Residuals
-    from hpsearch.wording import QUANTILES
-
-    if seen is None:
+def _state_document(study: Study | None) -> dict[str, Any]:
+    """What a server does with a study, in terms of JSON."""
+    if study is None:
         return {}
-    if isinstance(seen, Residuals):
-        return {"errors": dict(zip(QUANTILES, seen.quantiles, strict=True))}
-    of_classes = zip(seen.classes, seen.by_class, strict=False)
-    return {
-        "classes": {
-            name: {
-                what: None if math.isnan(number) else number
-                for what, number in share._asdict().items()
-            }
-            for name, share in of_classes
-        },
-        "confusion": None if seen.confusion is None else seen.confusion.astype(int).tolist(),
-    }
+    known = study.model_dump(mode="json")
+    return {key: known[key] for key in ("state", "why", "who", "since", "owner", "priority")}
 
 
-def _export(
-    store: WriteBehindStorage, summary: Summary, together: Ensemble | None, path: Path
-) -> None:
-    from hpsearch.engine.kept import kept_model
-    from hpsearch.storage import load_study
+def _export(storage: str, summary: Summary, together: Ensemble | None, path: Path) -> None:
+    from hpsearch.engine.kept import kept_content
+    from hpsearch.storage import load_study, open_storage
+
+    store = open_storage(storage, create=False)
 
     key = None if together is None else together.key
-    kept_model(store, load_study(store, summary.study), key).save(path)
+    content = kept_content(store, load_study(store, summary.study), key)
+    try:
+        write_whole(path, content)
+    except OSError as error:
+        raise UsageError(f"cannot write the model to {path}: {error.strerror}") from None
     tell(f"wrote {path}")

@@ -41,6 +41,14 @@ def predict(
     probabilities: Annotated[
         bool, typer.Option("--proba", "--probabilities", help="Add a column for each class.")
     ] = False,
+    trust: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="NAME",
+            help="A class or a module of your own, in the current folder or installed, that the "
+            "model's estimator is made of; may be given several times.",
+        ),
+    ] = None,
     as_json: Json = False,
 ) -> None:
     """Label each row of a table, or predict its quantity; prints CSV.
@@ -52,7 +60,9 @@ def predict(
     from hpsearch.training.model import Model
     from hpsearch.training.predicting import predict_file
 
-    network = Model.load(model)
+    if trust:
+        sys.path.insert(0, str(Path.cwd()))  # as `python -m` has it
+    network = Model.load(model, trusted=trust or ())
     if probabilities and not network.classes:
         raise UsageError("the model predicts a quantity, which has no probabilities")
     kept = list(dict.fromkeys(keep or ()))

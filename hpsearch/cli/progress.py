@@ -17,6 +17,7 @@ from hpsearch.data.account import Account
 from hpsearch.engine.budget import plan_search
 from hpsearch.engine.events import (
     Beside,
+    DataKnown,
     DataReady,
     Event,
     Finished,
@@ -97,7 +98,9 @@ def _told(watcher: Watcher, console: Console, *, check: bool) -> Callable[[Event
 
     def on_event(event: Event) -> None:
         if isinstance(event, DataReady):
-            tell(event.dataset.name, event.dataset.account)
+            tell(event.known.name, event.known.account)
+        elif isinstance(event, DataKnown):
+            tell(event.name, event.account)
         elif isinstance(event, Finished) and not told and event.summary.learns:
             data = event.summary.data  # as stored with a study that was finished already
             tell(str(data["name"]), Account.of_document(data["account"]))
@@ -159,7 +162,9 @@ class Watcher:
     def count(self, event: Event) -> None:
         """Take in what happened."""
         if isinstance(event, DataReady):
-            self.rows = event.dataset.X.shape[0]
+            self.count(event.known)
+        elif isinstance(event, DataKnown):
+            self.rows = event.rows
             self.measure = event.measure
             models = (f"{b.short} {self.measure.text(b.validation)}" for b in event.baselines)
             self.beside = ", ".join(models)
@@ -259,7 +264,7 @@ class _Log(Watcher):
         if isinstance(event, StageStarted) and self.best is not None:
             self.say(f"best so far {self.best_text}, {self.done} trials done")
         self.count(event)
-        if isinstance(event, DataReady):
+        if isinstance(event, DataReady | DataKnown):
             train, validation, test = event.sizes
             self.say(f"{train} rows to train, {validation} to validate, {test} to test")
         elif isinstance(event, StageStarted):

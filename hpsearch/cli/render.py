@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 import shlex
 import textwrap
@@ -39,6 +40,7 @@ if TYPE_CHECKING:
     from hpsearch.data.account import Account
     from hpsearch.engine.ensemble import Ensemble
     from hpsearch.engine.simple_models import Untested
+    from hpsearch.service.models import Study
 
 __all__ = [
     "account_text",
@@ -82,7 +84,12 @@ SHORT_FAULTS = {
 
 
 def story(
-    summary: Summary, storage: str, recommendations: Sequence[Recommendation] = (), *, width: int
+    summary: Summary,
+    storage: str,
+    recommendations: Sequence[Recommendation] = (),
+    *,
+    server: str | None = None,
+    width: int,
 ) -> Iterator[RenderableType]:
     """What a person wants to know after a run, in the order in which they ask.
 
@@ -90,6 +97,7 @@ def story(
         summary: of the study.
         storage: where it is.
         recommendations: what its trainings say should be done about them.
+        server: the URL of the server that has it, if one has.
         width: of the terminal, in characters.
     """
     yield set_table(stages_table(summary))
@@ -101,7 +109,7 @@ def story(
         yield urgent_text(recommendations)
     if (foreign := foreign_text(summary)) is not None:
         yield Text(f"{foreign}\n")
-    yield next_text(summary, storage, width)
+    yield next_text(summary, storage, width, server)
 
 
 def foreign_text(summary: Summary) -> str | None:
@@ -199,7 +207,7 @@ def trials_table(
     names = list(dict.fromkeys(name for row in rows for name in row.configuration))
     heading = summary.measure.name if summary.strategy is None else summary.measure.title
     length = summary.resource
-    if heading in {"#", "stage", length, *names}:
+    if heading in {"#", "stage", length, *names, *SHORT.values()}:
         heading = f"objective {heading}"
     columns = {
         "#": [f"{'*' if row.number == winner else ''}{row.number}" for row in rows],
@@ -208,7 +216,8 @@ def trials_table(
     }
     if length and length not in names:
         columns[length] = ["" if row.epochs is None else str(row.epochs) for row in rows]
-    settings = {SHORT.get(n, n): [cell_text(row.configuration, n) for row in rows] for n in names}
+    headings = _headings(names)
+    settings = {headings[n]: [cell_text(row.configuration, n) for row in rows] for n in names}
     columns |= settings
     table = plain_table(title)
     stopped = ["" if row.state == "complete" else row.why or row.state for row in rows]
@@ -248,6 +257,18 @@ def trials_table(
         table.caption, table.caption_justify = Text("\n".join(notes)), "left"
     return table
 
+
+def _headings(names: Sequence[str]) -> dict[str, str]:
+    """What the columns of parameters are called: short, where nothing else is called so."""
+    found = {}
+    for name in names:
+        short = SHORT.get(name, name)
+        found[name] = name if short in names else short
+    return found | {name: f"parameter {name}" for name in OURS if name in names}
+
+
+OURS = ("#", "stage", "stopped", "diagnosis")
+"""What the table's own columns are called."""
 
 LEAST = 10
 """Room, in characters, that a diagnosis needs."""
@@ -302,7 +323,7 @@ def ensemble_text(ensemble: Ensemble) -> Text:
     text = Text()
     size, kind = len(ensemble.members), "raced" if ensemble.raced else "best"
     text.append("Ensemble  ", style="bold")
-    trees = sum(member.kind != "network" for member in ensemble.members)
+    trees = sum(not member.epochs for member in ensemble.members)
     networks = ensemble.candidates - ensemble.boosting
     beside = " and gradient boosting" if trees else ""
     text.append(f"{size - trees} of {networks} {kind} configurations{beside}, averaged\n")
@@ -358,23 +379,29 @@ def _verdict(ensemble: Ensemble) -> str:
     return f"{perhaps}, which may be chance."
 
 
-def next_text(summary: Summary, storage: str, room: int) -> Text:
+def next_text(summary: Summary, storage: str, room: int, server: str | None = None) -> Text:
     """The commands that a person is likely to want now.
 
     Args:
         summary: of the study.
         storage: where it is.
         room: the terminal's width; what a command is for comes below it where that needs more.
+        server: the URL of the server that has it, if one has.
     """
     name = summary.study if summary.study.replace("-", "").isalnum() else f"'{summary.study}'"
     shown = display_url(storage)
-    where = "" if storage == DEFAULT_STORAGE else f" --storage {shlex.quote(shown)}"
+    by_default = storage == DEFAULT_STORAGE and "HPSEARCH_SERVER" not in os.environ
+    where = "" if by_default else f" --storage {shlex.quote(shown)}"
     keep = [(f"hpsearch best {name} --export model.npz{where}", "keep the model")]
+    look = (f"hpsearch dashboard{where}", "look at them in a browser")
+    if server is not None:
+        shown, keep, look = storage, [], (server, "look at them in a browser")
+        where = "" if os.environ.get("HPSEARCH_SERVER") == server else f" --server {server}"
     lines = (
         *(keep if summary.model is not None else []),
         (f"hpsearch trials {name}{where}", "every trial"),
         (f"hpsearch advise {name} -o next.toml{where}", "what to run next"),
-        (f"hpsearch dashboard{where}", "look at them in a browser"),
+        look,
     )
     width = max(len(command) for command, _ in lines)
     beside = all(width + len(why) + 4 <= room for _, why in lines)
@@ -394,6 +421,7 @@ def next_text(summary: Summary, storage: str, room: int) -> Text:
 def studies_table(
     summaries: Mapping[str, Summary | StorageError],
     together: Mapping[str, Sequence[str]],
+    states: Mapping[str, Study] | None = None,
     *,
     width: int,
 ) -> rich_table.Table:
@@ -402,6 +430,7 @@ def studies_table(
     Args:
         summaries: by the study's name; an error for one that cannot be read.
         together: the names of each comparison's studies.
+        states: what a server does with each, if it is a server's.
         width: of the terminal, in characters. The interval, then the data set and the strategy
             are left out where names would have no room; a name has to be whole to be of use.
     """
@@ -411,6 +440,10 @@ def studies_table(
     ours = [s for s in summaries.values() if isinstance(s, Summary) and s.strategy is not None]
     score = "validation" if all(s.learns for s in ours) else "score"
     headings = ["study", "strategy", "data", "trials", score, "test", "95% interval"]
+    for row in rows if states else ():
+        if (known := states.get(row["study"]) if states else None) is not None:
+            row |= {"state": known.state, "priority": str(known.priority)}
+    headings[1:1] = ["state", "priority"] if states else []
     if any(row.get("metric", ACCURACY.title) not in ("", ACCURACY.title) for row in rows):
         headings.insert(4, "metric")
     if any("constant" in row for row in rows):
@@ -424,7 +457,7 @@ def studies_table(
             headings.remove(spare)
     table = plain_table("Studies")
     for heading in headings:
-        words = heading in ("study", "strategy", "data")
+        words = heading in ("study", "state", "strategy", "data")
         table.add_column(heading, overflow="fold", justify="left" if words else "right")
     for row in rows:
         table.add_row(*(escape(in_one_line(row.get(heading, ""))) for heading in headings))

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import threading
 from importlib import import_module
-from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -13,9 +12,22 @@ from hpsearch.cli.console import DEFAULT_STORAGE, Json, Storage, output, print_j
 from hpsearch.errors import RunError, UsageError
 
 if TYPE_CHECKING:
+    from hpsearch.engine import Summary
     from hpsearch.study_file import StudyFile
 
-__all__ = ["Executor", "Seed", "StudyArgument", "Workers", "check", "load_study_argument", "run"]
+__all__ = [
+    "Executor",
+    "First",
+    "NameInstead",
+    "NoBaselines",
+    "Seed",
+    "StudyArgument",
+    "Workers",
+    "check",
+    "load_study_argument",
+    "run",
+    "tell_result",
+]
 
 StudyArgument = typer.Argument(
     metavar="STUDY", help="A study file, or the name of one that comes along."
@@ -29,6 +41,16 @@ Executor = Annotated[
     typer.Option("--executor", metavar="URL", help="dask://HOST:PORT: train on a cluster."),
 ]
 Seed = Annotated[int | None, typer.Option("--seed", min=0, help="Instead of the file's seed.")]
+NameInstead = Annotated[
+    str | None, typer.Option("--name", help="Instead of the file's study name.")
+]
+First = Annotated[
+    str | None,
+    typer.Option("--first", metavar="NAME", help="Try the winner of this study first."),
+]
+NoBaselines = Annotated[
+    bool, typer.Option("--no-baselines", help="Without simple models beside the winner.")
+]
 
 
 def run(
@@ -37,19 +59,12 @@ def run(
     executor: Executor = None,
     storage: Storage = DEFAULT_STORAGE,
     seed: Seed = None,
-    name: Annotated[
-        str | None, typer.Option("--name", help="Instead of the file's study name.")
-    ] = None,
-    first: Annotated[
-        str | None,
-        typer.Option("--first", metavar="NAME", help="Try the winner of this study first."),
-    ] = None,
+    name: NameInstead = None,
+    first: First = None,
     no_check: Annotated[
         bool, typer.Option("--no-check", help="Without the checks before learning.")
     ] = False,
-    no_baselines: Annotated[
-        bool, typer.Option("--no-baselines", help="Without simple models beside the winner.")
-    ] = False,
+    no_baselines: NoBaselines = False,
     as_json: Json = False,
 ) -> None:
     """Search, confirm the winner, and test it once.
@@ -67,12 +82,18 @@ def run(
         start_server()  # it imports while this process does
     from hpsearch.cli.progress import watch
     from hpsearch.engine import run_study
-    from hpsearch.engine.events import Event, WinnerNamed
+    from hpsearch.engine.events import Event, FirstTaken, WinnerNamed
+    from hpsearch.engine.first import beginning_with
+
+    begun = file
 
     with watch(file, check=not no_check) as show:
 
         def on_event(event: Event) -> None:
+            nonlocal begun
             show(event)
+            if isinstance(event, FirstTaken):
+                begun = beginning_with(file, {"configuration": event.configuration})
             if isinstance(event, WinnerNamed):  # it is trained once more, and this process waits
                 threading.Thread(target=_import_what_ends_a_run, daemon=True).start()
 
@@ -85,6 +106,24 @@ def run(
             baselines=not no_baselines,
             first=first or (),
         )
+    tell_result(begun, summary, storage, as_json=as_json)
+
+
+def tell_result(
+    file: StudyFile, summary: Summary, storage: str, server: str | None = None, *, as_json: bool
+) -> None:
+    """What a person wants to know after a run.
+
+    Args:
+        file: of the study.
+        summary: what it came to.
+        storage: where it is.
+        server: the URL of the server that has it, if one has.
+        as_json: in terms of JSON.
+
+    Raises:
+        RunError: more trials failed than were completed.
+    """
     from hpsearch.advice import advise, evidence_of, urgent
     from hpsearch.cli.render import story
 
@@ -93,7 +132,8 @@ def run(
         print_json(summary.document() | {"advice": [r.sentence for r in recommendations]})
     else:
         console = output()
-        console.print(*story(summary, storage, recommendations, width=console.width), sep="\n")
+        told = story(summary, storage, recommendations, server=server, width=console.width)
+        console.print(*told, sep="\n")
     failed, finished = summary.states.get("fail", 0), summary.states.get("complete", 0)
     if failed > finished:
         raise RunError(
@@ -114,13 +154,12 @@ def check(study: Annotated[str, StudyArgument], seed: Seed = None, as_json: Json
     """
     from hpsearch.checks import check_data_and_network
     from hpsearch.cli.render import account_text, checks_advice, checks_table
+    from hpsearch.objectives import checked
     from hpsearch.study_file.data import study_data
 
     file = load_study_argument(study, seed, None)
+    sentence = checked(file)
     if not file.objective.learns:
-        from hpsearch.objectives import checked
-
-        sentence = checked(file)
         if as_json:
             print_json({"objective": sentence, "checks": []})
         else:
@@ -130,9 +169,11 @@ def check(study: Annotated[str, StudyArgument], seed: Seed = None, as_json: Json
     checks = check_data_and_network(file, dataset, splits[0])
     if as_json:
         document = {"account": dataset.account.document(), "checks": [c.document() for c in checks]}
-        print_json(document)
+        print_json(document | ({"objective": sentence} if sentence else {}))
     else:
         console = output()
+        if sentence:
+            console.print(sentence, "", sep="\n", markup=False, highlight=False)
         console.print(
             account_text(dataset.name, dataset.account, console.width),
             markup=False,
@@ -155,16 +196,13 @@ def load_study_argument(study: str, seed: int | None, name: str | None) -> Study
     Raises:
         UsageError: the name, or the file, will not do.
     """
-    from hpsearch.study_file import check_name, load_study_file, shipped_studies
+    from hpsearch.study_file import check_name, load_study_file, study_path
 
     if name is not None:
         try:
             check_name(name)
         except ValueError as error:
             raise UsageError(f"--name {error}") from None
-    path = Path(study)
-    if not path.suffix and not path.exists():
-        path = shipped_studies().get(study, path)
-    file = load_study_file(path)
+    file = load_study_file(study_path(study))
     changed = {key: value for key, value in (("seed", seed), ("name", name)) if value is not None}
     return file.model_copy(update=changed)

@@ -130,6 +130,21 @@ class Comparison:
     resource: str = "epochs"
 
     @property
+    def learns(self) -> bool:
+        """Whether winners were tested on rows; else their own values stand in that place."""
+        return bool(self.data)
+
+    @property
+    def score_name(self) -> str:
+        """What trials are searched by."""
+        return f"validation {self.measure.title}" if self.learns else self.measure.title
+
+    @property
+    def test_name(self) -> str:
+        """What winners are held against each other by."""
+        return f"test {self.measure.title}" if self.learns else self.measure.title
+
+    @property
     def repeats(self) -> int:
         """How many repeats all strategies have finished."""
         return min(len(c.progress) for c in self.runs.values())

@@ -32,6 +32,7 @@ from hpsearch.search.strategies import DOUBLE
 __all__ = [
     "StrategySummary",
     "Versus",
+    "are_alike",
     "reference_of",
     "summarize_strategies",
 ]
@@ -76,6 +77,7 @@ class StrategySummary:
             the rows of the test part.
         without_winner: searches that ended without a winner.
         raced: whether a race named its winners.
+        learns: whether winners were tested on rows; else ``test`` is of their own values.
     """
 
     strategy: str
@@ -92,13 +94,15 @@ class StrategySummary:
     winners_are: WinnerIs | None = None
     without_winner: int = 0
     raced: bool = False
+    learns: bool = True
 
 
 @lru_cache(maxsize=16)  # a terminal, a page and two panels ask, and the bootstraps take a second
 def summarize_strategies(*comparisons: Comparison) -> tuple[StrategySummary, ...]:
     """The table of one or several comparisons of the same strategies, each on its own data set.
 
-    The reference is grid search; the first strategy where grid does not compete.
+    All are measured by the same; see `are_alike`. The reference is grid search; the first strategy
+    where grid does not compete.
     """
     names, measure = list(comparisons[0].runs), comparisons[0].measure
     reference = reference_of(comparisons)
@@ -136,6 +140,7 @@ def summarize_strategies(*comparisons: Comparison) -> tuple[StrategySummary, ...
             winners_are=_winners_are(middles[name], constant, rows, measure),
             without_winner=sum(part.without_winner for part in parts[name]),
             raced=any(part.raced for part in parts[name]),
+            learns=all(comparison.learns for comparison in comparisons),
             trials=float(np.concatenate([part.trials for part in parts[name]]).mean()),
             cost=float(
                 np.concatenate(
@@ -162,6 +167,11 @@ def summarize_strategies(*comparisons: Comparison) -> tuple[StrategySummary, ...
         )
         for name in names
     )
+
+
+def are_alike(comparisons: Sequence[Comparison]) -> bool:
+    """Whether their winners are measured by the same, so that they can be put together."""
+    return len({(c.test_name, c.measure.direction) for c in comparisons}) == 1
 
 
 def reference_of(comparisons: Sequence[Comparison]) -> str:

@@ -27,11 +27,14 @@ from urllib.parse import parse_qsl, quote, urlencode
 from hpsearch.errors import UsageError
 
 __all__ = [
+    "EVERY_ADDRESS",
+    "LOCAL",
     "Application",
     "Environment",
     "Guard",
     "Start",
     "guard_for",
+    "host_name",
     "in_url",
     "is_local",
     "refuse",
@@ -78,7 +81,10 @@ class Guard:
 
     def __call__(self, environ: Environment, start: Start) -> Iterable[bytes]:
         """Answer a request."""
-        if self.hosts is not None and _host(environ) not in self.hosts:
+        if (
+            self.hosts is not None
+            and host_name(str(environ.get("HTTP_HOST", ""))) not in self.hosts
+        ):
             names = " and ".join(sorted(self.hosts))
             return refuse(start, "403 Forbidden", f"This dashboard answers to {names} only.")
         if self.token is not None:
@@ -183,10 +189,13 @@ def in_url(address: str) -> str:
     return f"[{address}]" if ":" in address else address
 
 
-def _host(environ: Environment) -> str | None:
-    """The name in the Host header, without its port; None if it has no such form."""
-    header = str(environ.get("HTTP_HOST", "")).lower()
-    found = re.fullmatch(r"(\[[0-9a-f:.]+\]|[^:\[\]]+)(:[0-9]+)?", header)
+def host_name(header: str) -> str | None:
+    """The name in a Host header, in small letters; None if it has no such form.
+
+    >>> host_name("Lab.example:8080"), host_name("[::1]"), host_name("lab.example:80:80")
+    ('lab.example', '[::1]', None)
+    """
+    found = re.fullmatch(r"(\[[0-9a-f:.]+\]|[^:\[\]]+)(:[0-9]+)?", header.lower())
     return found[1] if found else None
 
 

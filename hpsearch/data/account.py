@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from hpsearch.shapes import fits
+from hpsearch.shapes import fits, may_have
 
 __all__ = [
     "MISSING",
@@ -65,9 +65,7 @@ YOUNGER = {"dates": dict, "encoded": dict, "divided": str, "task": str}
 
 def is_account(value: Any) -> bool:
     """Whether a stored note is what `Account.document` gives, or gave."""
-    return fits(value, ACCOUNT) and all(
-        fits(value[name], shape) for name, shape in YOUNGER.items() if name in value
-    )
+    return fits(value, may_have(ACCOUNT, YOUNGER))
 
 
 @dataclass(frozen=True)

@@ -73,8 +73,10 @@ class Baseline:
         return {
             "name": self.name,
             "does": self.does,
+            "short": self.short,
             "validation": self.validation,
             "test": self.test,
+            "difference": None if self.difference is None else list(self.difference),
             "winner_is": verdict,
         }
 

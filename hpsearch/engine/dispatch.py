@@ -143,11 +143,28 @@ class Dispatcher:
                 waiting.clear()
             self._turn(stage, waiting)
         if not done and not self.over() and self.spending.refused == refused:
+            done += self._known_bad(stage)
+        return done
+
+    def _known_bad(self, stage: Stage) -> list[Result]:
+        """What a stage has of which everything failed: trials that are known bad, or none.
+
+        So the search goes on, and tries none of them again. A race has none: its contenders were
+        sound before, and it ends there.
+
+        Raises:
+            RunError: nothing was completed before it either.
+        """
+        before = self._until(stage)
+        if not before:
             raise RunError(
                 f"every training of stage {stage.name} failed; the trials' errors say why "
                 f"(`hpsearch trials {self.run.target.study_name} --state fail`)"
             )
-        return done
+        if stage.races or stage.adaptive:
+            return []
+        worst = min(result.score for result in before)
+        return [Result(stage.slot(i), worst, complete=False) for i in range(stage.slots)]
 
     def _turn(self, stage: Stage, waiting: deque[int]) -> None:
         """Record what has ended, and hand out slots that wait; with no room for one wait for it."""

@@ -26,7 +26,7 @@ from hpsearch.errors import DataError, RunError, UsageError
 from hpsearch.metrics import ACCURACY, Measure, Metric
 from hpsearch.metrics.intervals import difference_interval, interval
 from hpsearch.metrics.threshold import best_threshold, decided
-from hpsearch.objectives import open_objective, worker_modules
+from hpsearch.objectives import open_objective, own_parts, worker_modules
 from hpsearch.objectives.rows import Rows
 from hpsearch.objectives.with_rows import WithRows
 from hpsearch.search.base import Result, in_order
@@ -65,7 +65,7 @@ class EnsembleMember:
         epochs: how long it trains.
         alone: its own value of the study's metric in validation.
         together: that of the ensemble once it had joined.
-        kind: "network", or "gradient boosting", which has no configuration.
+        kind: "network", "estimator", or "gradient boosting", which has no configuration.
     """
 
     configuration: Mapping[str, Value]
@@ -311,7 +311,8 @@ def _make(
     assert isinstance(objective, WithRows), "it learns"
     rows, metric = objective.rows, objective.measure
     rows.check(target)
-    single = Model.from_bytes(load_model_bytes(runner.store, target._study_id, result["model"]))
+    content = load_model_bytes(runner.store, target._study_id, result["model"])
+    single = Model.from_bytes(content, trusted=own_parts(file))
     with scratch_folder() as folder:
         rows.write(folder)
         run = Run(runner, file, target, lease, objective)
@@ -333,7 +334,9 @@ def _make(
     difference = difference_interval(metric, y, predictions, of_single, **certain)
     ensemble = Ensemble(
         study=target.study_name,
-        members=tuple(_member(step, candidates, joining, metric) for step in steps),
+        members=tuple(
+            _member(step, candidates, joining, metric, file.objective.kind) for step in steps
+        ),
         candidates=len(joining),
         boosting=boosting,
         key=ensemble_key(size, boosting),
@@ -384,6 +387,9 @@ def _members(
     """
     metric, first = objective.measure, joining[0]
     usable, trained = list(range(len(joining))), dict[int, Any]()
+    if metric.task == "regression":  # of which one that is far off would spoil any mean
+        floor = metric.score(objective.rows.constants[-1].validation)
+        usable = [k for k in usable if not k or joining[k].score >= floor]
     while True:
         chosen = forward_selection(
             [joining[k].predictions for k in usable],
@@ -413,14 +419,19 @@ def _members(
 
 
 def _member(
-    step: Step, candidates: Sequence[Result], joining: Sequence[Predictions], metric: Metric
+    step: Step,
+    candidates: Sequence[Result],
+    joining: Sequence[Predictions],
+    metric: Metric,
+    kind: str,
 ) -> EnsembleMember:
     alone = metric.of_score(joining[step.candidate].score)
     together = metric.of_score(step.score)
     if step.candidate == len(candidates):
         return EnsembleMember({}, 0, alone, together, "gradient boosting")
     slot = candidates[step.candidate].slot
-    return EnsembleMember(dict(sorted(slot.configuration.items())), slot.epochs, alone, together)
+    configuration = dict(sorted(slot.configuration.items()))
+    return EnsembleMember(configuration, slot.epochs, alone, together, kind)
 
 
 def _boosted(run: Run, rows: Rows, beside: Predictions) -> Predictions:

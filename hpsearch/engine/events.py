@@ -6,13 +6,15 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from hpsearch.data import Dataset, Split
+from hpsearch.data.account import Account
 from hpsearch.engine.baselines import Baseline
 from hpsearch.engine.summary import Summary
 from hpsearch.metrics import Measure
-from hpsearch.search.base import Configuration, Result, Slot, Stage, Winner
+from hpsearch.search.base import Configuration, Result, Slot, StagePlan, Winner
 
 __all__ = [
     "Beside",
+    "DataKnown",
     "DataReady",
     "Event",
     "Finished",
@@ -77,12 +79,41 @@ class DataReady:
         """The rows for training, validation and test."""
         return len(self.split.train), len(self.split.validation), len(self.split.test)
 
+    @property
+    def known(self) -> DataKnown:
+        """What is to be told of them."""
+        data = self.dataset
+        return DataKnown(
+            data.name, data.account, len(data.X), self.sizes, self.measure, self.baselines
+        )
+
+
+@dataclass(frozen=True)
+class DataKnown:
+    """What is told of data, which a server may have loaded.
+
+    Attributes:
+        name: of the data.
+        account: of its rows and columns.
+        rows: how many can be learned from.
+        sizes: the rows for training, validation and test.
+        measure: what trials are scored by.
+        baselines: simple models that the winner has to be better than.
+    """
+
+    name: str
+    account: Account
+    rows: int
+    sizes: tuple[int, int, int]
+    measure: Measure
+    baselines: tuple[Baseline, ...] = ()
+
 
 @dataclass(frozen=True)
 class StageStarted:
     """A stage begins; `done` of its slots are in the store already."""
 
-    stage: Stage
+    stage: StagePlan
     done: int
 
 
@@ -90,7 +121,7 @@ class StageStarted:
 class TrialDone:
     """A slot's result is committed; or it failed for good: no `result`, and `error` says why."""
 
-    stage: Stage
+    stage: StagePlan
     slot: Slot
     result: Result | None
     error: str | None = None
@@ -100,7 +131,7 @@ class TrialDone:
 class Waiting:
     """No training has ended for a moment, and `running` of them are under way."""
 
-    stage: Stage
+    stage: StagePlan
     running: int
 
 
@@ -109,11 +140,11 @@ class WinnerNamed:
     """The search is over; the winner is trained once more and tested.
 
     Attributes:
-        winner: what the strategy named.
+        winner: what the strategy named; None where a server runs it, which tells it in the end.
         out_of_time: whether the search ended because its seconds were spent.
     """
 
-    winner: Winner
+    winner: Winner | None
     out_of_time: bool = False
 
 
@@ -133,6 +164,7 @@ Event = (
     FirstTaken
     | Ready
     | DataReady
+    | DataKnown
     | StageStarted
     | TrialDone
     | Waiting

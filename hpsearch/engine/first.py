@@ -74,7 +74,7 @@ def _read(store: WriteBehindStorage, study: StudyFile, name: str) -> dict[str, A
     result = record.read_metadata(earlier, "result")
     if result is None:
         raise UsageError(f"--first names {name!r}, which has no winner yet; run it to its end")
-    space = study.written_space()
+    space = study.open_space()
     known = file.configuration(result["configuration"])
     own: dict[str, Value] = {}
     for parameter in space.parameters:

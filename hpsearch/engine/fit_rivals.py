@@ -19,7 +19,6 @@ from hpsearch.data import DataHandle, Dataset, Split
 from hpsearch.engine.executors import Pool
 from hpsearch.engine.interrupts import Interrupts
 from hpsearch.engine.jobs import LOOK
-from hpsearch.engine.objective import Run
 from hpsearch.engine.rivals import Rival
 from hpsearch.metrics import Measure, Metric
 from hpsearch.metrics.intervals import difference_interval
@@ -27,6 +26,7 @@ from hpsearch.study_file import StudyFile
 from hpsearch.training.simple_models import SimpleJob, SimpleResult, models_for, simple_job
 
 if TYPE_CHECKING:
+    from hpsearch.engine.runner import Runner
     from hpsearch.objectives.rows import Rows
 
 __all__ = ["constant_in_validation", "fit_rivals", "rivals_in_validation"]
@@ -48,31 +48,31 @@ NAMES = {
 
 
 def fit_rivals(
-    run: Run, rows: Rows, predictions: np.ndarray, *, seconds: float | None = None
+    runner: Runner, rows: Rows, predictions: np.ndarray, searched: float
 ) -> tuple[Rival, ...]:
     """Fit them all at once, and set each beside the winner.
 
     Args:
-        run: of a study that is searched.
-        rows: its data.
-        predictions: the winner's for the test rows: probabilities (n, n_classes), or a quantity
+        runner: has the workers.
+        rows: of a study.
+        predictions: its winner's for the test rows: probabilities (n, n_classes), or a quantity
             (n,).
-        seconds: that each may take; None for its part of a tenth of the search's time.
+        searched: the seconds that its search took, of a tenth of which each may take its part;
+            infinite for no limit.
     """
-    pool, last = run.runner.pool, rows.splits[-1]
+    pool, last = runner.pool, rows.splits[-1]
     kinds = models_for(len(last.train) + len(last.validation))
-    if seconds is None:
-        at_once = min(pool.workers, len(kinds))
-        seconds = max(LEAST_SECONDS, SHARE * run.seconds * at_once / len(kinds))
+    at_once = min(pool.workers, len(kinds))
+    seconds = max(LEAST_SECONDS, SHARE * searched * at_once / len(kinds))
     limit = seconds + START_SECONDS if pool.kills and seconds < math.inf else None
-    jobs = [SimpleJob(rows.handle, kind, run.study.seed, seconds) for kind in kinds]
+    jobs = [SimpleJob(rows.handle, kind, rows.study.seed, seconds) for kind in kinds]
     test = rows.splits[0].test
     asked = _Asked(
         rows.metric, rows.dataset.y[test], rows.groups_of(test), rows.dataset.weights_of(test)
     )
     return tuple(
         _beside(job.kind, asked, future, limit or seconds, predictions)
-        for job, future in zip(jobs, _done(pool, run.runner.interrupts, jobs, limit), strict=True)
+        for job, future in zip(jobs, _done(pool, runner.interrupts, jobs, limit), strict=True)
     )
 
 

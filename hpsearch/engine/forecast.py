@@ -5,7 +5,7 @@ Trials are no measure of time: a coarse stage's have a quarter of the epochs of 
 
 from __future__ import annotations
 
-from hpsearch.search.base import Stage
+from hpsearch.search.base import StagePlan
 
 __all__ = ["Forecast", "duration"]
 
@@ -30,7 +30,7 @@ class Forecast:
         self._begun = self._stored = self._trained = self._epochs = 0
         self._workers = 1
 
-    def begin(self, stage: Stage, stored: int) -> None:
+    def begin(self, stage: StagePlan, stored: int) -> None:
         """A stage begins, of whose trainings some are there from an earlier run."""
         self._epochs = stage.epochs
         self._begun += stage.slots * stage.epochs

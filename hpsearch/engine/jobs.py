@@ -110,7 +110,8 @@ class Jobs(Generic[T]):
             if attempts.not_before > now:
                 self._ready.append(attempts)
                 continue
-            future = self._pool.submit(self._function, attempts.job, limit=self._limit)
+            key = attempts.key
+            future = self._pool.submit(self._function, attempts.job, limit=self._limit, key=key)
             self._in_flight[future] = attempts
 
     def wait(self) -> list[Attempts[T]]:
@@ -165,14 +166,14 @@ def run_jobs(jobs: Jobs[T], given: Sequence[Any], what: str) -> list[T]:
         HpsearchError: a job is impossible, or broke three times.
     """
     for k, job in enumerate(given):
-        jobs.give(k, job)
+        jobs.give((what, k), job)
     results: dict[Hashable, T] = {}
     while len(results) < len(given):
         for attempts in jobs.wait():
             if attempts.result is None:
                 raise RunError(f"{what} broke {ATTEMPTS} times: {attempts.errors[-1]}")
             results[attempts.key] = attempts.result
-    return [results[k] for k in range(len(given))]
+    return [results[what, k] for k in range(len(given))]
 
 
 def _what_broke(error: Exception) -> str:

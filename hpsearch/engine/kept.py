@@ -6,19 +6,44 @@ from typing import TYPE_CHECKING
 
 from hpsearch.engine import record
 from hpsearch.errors import RunError, UsageError
+from hpsearch.kinds import learns
 from hpsearch.storage import load_model_bytes, storage_errors
 from hpsearch.training.model import Model
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from optuna import Study
 
-    from hpsearch.storage import WriteBehindStorage
+    from hpsearch.kinds import learns
+from hpsearch.storage import WriteBehindStorage
 
-__all__ = ["kept_model"]
+__all__ = ["kept_content", "kept_model"]
 
 
-def kept_model(store: WriteBehindStorage, study: Study, ensemble: int | None = None) -> Model:
+def kept_model(
+    store: WriteBehindStorage,
+    study: Study,
+    ensemble: int | None = None,
+    trusted: Sequence[str] = (),
+) -> Model:
     """What a study was tested with.
+
+    Args:
+        store: where it is.
+        study: the study.
+        ensemble: as for `kept_content`.
+        trusted: as for `Model.load`.
+
+    Raises:
+        DataError: it holds what is not trusted.
+        RunError, UsageError: as for `kept_content`.
+    """
+    return Model.from_bytes(kept_content(store, study, ensemble), trusted=trusted)
+
+
+def kept_content(store: WriteBehindStorage, study: Study, ensemble: int | None = None) -> bytes:
+    """What a study was tested with, as the content of a model file; nothing of it is loaded.
 
     Args:
         store: where it is.
@@ -36,7 +61,7 @@ def kept_model(store: WriteBehindStorage, study: Study, ensemble: int | None = N
                 f"the study {study.study_name!r} was not made by hpsearch, which has no network "
                 "of it"
             )
-        if not record.learns(file):
+        if not learns(file.get("objective", {})):
             raise RunError(
                 f"the study {study.study_name!r} trains no model of hpsearch's, so that none can "
                 "be kept; `hpsearch best` prints its configuration"
@@ -57,5 +82,4 @@ def kept_model(store: WriteBehindStorage, study: Study, ensemble: int | None = N
                     "to average"
                 )
             digest = made[ensemble]["ensemble"]["model"]
-    content = load_model_bytes(store, study._study_id, digest, ensemble=ensemble)
-    return Model.from_bytes(content)
+    return load_model_bytes(store, study._study_id, digest, ensemble=ensemble)

@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, Any
 from uuid import uuid4
 
 from hpsearch.engine.processes import machine_here, process_identity
-from hpsearch.errors import RunError, UsageError
+from hpsearch.errors import HeldError, RunError, TakenOverError
 from hpsearch.storage.own_tables import own_tables
 
 if TYPE_CHECKING:
@@ -49,7 +49,7 @@ class Lease:
         before: how long earlier runs of the study took together, in seconds.
 
     Raises:
-        UsageError: on entering, when another driver is running the study.
+        HeldError: on entering, when another driver is running the study.
     """
 
     before: float
@@ -86,13 +86,14 @@ class Lease:
         """Make sure, within a transaction that writes to the study, that this run still holds it.
 
         Raises:
-            RunError: another driver has taken the study over, or somebody deleted it.
+            TakenOverError: another driver has the study now.
+            RunError: somebody deleted it.
         """
         if connection.exec_driver_sql(*self._is_held).scalar() is None:
             mine = self._table.select().where(self._table.c.run == self._run)
             if connection.execute(mine).first() is None:  # as all that was of the study
                 raise was_deleted(self._study_name)
-            raise RunError(
+            raise TakenOverError(
                 f"another driver has taken over the study {self._study_name!r}, since this one "
                 "seemed dead (a suspended machine?); what it had finished is kept"
             )
@@ -182,15 +183,15 @@ def refuse_running(engine: sa.Engine, study_id: int, study_name: str) -> None:
     """Make sure that nobody runs a study.
 
     Raises:
-        UsageError: somebody does.
+        HeldError: somebody does.
     """
     who = who_runs(engine, study_id)
     if who is not None:
         raise _held(study_name, who)
 
 
-def _held(study_name: str, who: str) -> UsageError:
-    return UsageError(
+def _held(study_name: str, who: str) -> HeldError:
+    return HeldError(
         f"the study {study_name!r} is being run {who}; wait for it, stop it, or give the study "
         "another name"
     )

@@ -7,13 +7,14 @@ are refused when they are read, so that whoever uses them may rely on it.
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 from hpsearch.data.account import is_account
 from hpsearch.errors import StorageError
-from hpsearch.shapes import a_count, a_number, fits, or_none
+from hpsearch.shapes import a_count, a_number, each, fits, may_have, or_none
 
 if TYPE_CHECKING:
     from optuna import Study
@@ -39,12 +40,19 @@ SIMPLE_MODEL: Mapping[str, Any] = {
 }
 """What is kept of a `Baseline`, with the interval of a difference where there is one."""
 
+
+def _a_pair(value: object) -> bool:
+    return fits(value, [a_number]) and len(value) == 2  # type: ignore[arg-type]
+
+
+BASELINE = may_have(SIMPLE_MODEL, {"difference": or_none(_a_pair)})
+
 RIVAL: Mapping[str, Any] = {
     "kind": str,
     "name": str,
     "value": or_none(a_number),
     "better": or_none(a_number),
-    "interval": or_none(lambda ends: _a_pair(ends)),
+    "interval": or_none(_a_pair),
     "seconds": a_number,
     "cut": str,
 }
@@ -60,25 +68,31 @@ RESULT: Mapping[str, Any] = {
     "budget": {"trials": a_count, "seconds": or_none(a_number), "flops": or_none(a_number)},
 }
 
-TEST: Mapping[str, Any] = {
-    "test": a_number,
-    "test_interval": or_none(lambda ends: _a_pair(ends)),
-    "test_rows": lambda rows: a_count(rows) and rows > 0,
-    "tests": a_count,
-    "diverged": bool,
-    "model": str,
-    "baselines": [lambda one: _a_baseline(one)],
-}
+TEST = may_have(
+    {
+        "test": a_number,
+        "test_interval": or_none(_a_pair),
+        "test_rows": lambda rows: a_count(rows) and rows > 0,
+        "tests": a_count,
+        "diverged": bool,
+        "model": str,
+        "baselines": [BASELINE],
+    },
+    {"test_also": each(a_number), "threshold": or_none(a_number)},
+)
 """What a result has beside, where there are rows to test a winner on."""
 
-STAGE: Mapping[str, Any] = {
-    "kind": str,
-    "number": a_count,
-    "slots": a_count,
-    "epochs": a_count,
-    "space": dict,
-    "changes": [dict],
-}
+STAGE = may_have(
+    {
+        "kind": str,
+        "number": a_count,
+        "slots": a_count,
+        "epochs": a_count,
+        "space": dict,
+        "changes": [dict],
+    },
+    {"note": str, "chosen": [dict], "motives": [or_none(_a_pair)]},
+)
 
 EARLIER: Mapping[str, Any] = {
     "configuration": dict,
@@ -87,16 +101,30 @@ EARLIER: Mapping[str, Any] = {
 }
 """What is kept of a result of an earlier study."""
 
-
-def _a_baseline(value: object) -> bool:
-    if not fits(value, SIMPLE_MODEL):
-        return False
-    return fits(value.get("difference"), or_none(_a_pair))  # type: ignore[attr-defined]
-
-
-def _a_pair(value: object) -> bool:
-    return fits(value, [a_number]) and len(value) == 2  # type: ignore[arg-type]
-
+MEMBER: Mapping[str, Any] = {
+    "configuration": dict,
+    "epochs": a_count,
+    "alone": a_number,
+    "together": a_number,
+}
+ENSEMBLE = may_have(
+    {
+        "study": str,
+        "members": lambda members: fits(members, [may_have(MEMBER, {"kind": str})]) and members,
+        "candidates": a_count,
+        "raced": bool,
+        "unlike": a_count,
+        "single_validation": a_number,
+        "test": a_number,
+        "test_interval": or_none(_a_pair),
+        "single_test": a_number,
+        "single_test_interval": or_none(_a_pair),
+        "test_rows": lambda rows: a_count(rows) and rows > 0,
+        "model": str,
+    },
+    {"difference_interval": or_none(_a_pair), "boosting": bool},
+)
+"""What is kept of an `Ensemble` and its members."""
 
 SEEN_CLASSES: Mapping[str, Any] = {
     "confusion": or_none(lambda cells: fits(cells, [[a_count]])),
@@ -120,12 +148,25 @@ SEEN_VALUES: Mapping[str, Any] = {
 
 
 SHAPES: Mapping[str, Any] = {
-    "study file": {
-        "data": dict,
-        "model": dict,
-        "training": {"epochs": a_count},
-        "search": {"strategy": str},
-    },
+    "study file": may_have(
+        {
+            "data": dict,
+            "model": dict,
+            "training": {"epochs": a_count},
+            "search": {"strategy": str},
+        },
+        {
+            "objective": may_have(
+                {},
+                {
+                    "also": [str],
+                    "command": or_none([str]),
+                    "resource": or_none({"name": str, "full": a_count, "least": a_count}),
+                },
+            ),
+            "fixed": dict,
+        },
+    ),
     "data": {
         "name": str,
         "fingerprint": str,
@@ -137,17 +178,13 @@ SHAPES: Mapping[str, Any] = {
         "validation": a_count,
         "test": a_count,
         "account": is_account,
-        "baselines": [lambda one: _a_baseline(one)],
+        "baselines": [BASELINE],
     },
-    "stage": lambda stage: (
-        fits(stage, STAGE)
-        and fits(stage.get("chosen", []), [dict])
-        and fits(stage.get("motives", []), [or_none(_a_pair)])
-    ),
+    "stage": STAGE,
     "prior": [{"study": str, "results": [EARLIER]}],
     "first": {"study": str, "configuration": dict, "left_out": [str]},
     "totals": [a_count],
-    "environments": [dict],
+    "environments": [each(str)],
     "comparison": {
         "name": str,
         "strategy": str,
@@ -167,13 +204,33 @@ SHAPES: Mapping[str, Any] = {
     "tested": (SEEN_CLASSES, SEEN_VALUES),
     "no winner": str,
     "rivals": [RIVAL],
-    "result": lambda result: fits(result, RESULT) and ("test" not in result or fits(result, TEST)),
+    "result": lambda result: (
+        fits(result, may_have(RESULT, {"again": a_number}))
+        and ("test" not in result or fits(result, TEST))
+    ),
+    "ensembles": lambda kept: (
+        fits(kept, each({"single": str, "ensemble": ENSEMBLE}))
+        and all(re.fullmatch(r"-?[0-9]{1,9}", key) for key in kept)
+    ),
+    "search_cv": {
+        "seed": a_count,
+        "data": str,
+        "estimator": str,
+        "splits": str,
+        "settings": dict,
+    },
 }
 """What each has, by the first word of its key or the whole of it; see `fits`."""
 
 
+def _shape(key: str) -> Any:
+    """The shape of the metadata of a key; none is kept that has no shape."""
+    return SHAPES[key if key in SHAPES else key.split()[0]]
+
+
 def write_metadata(study: Study, key: str, value: Any) -> None:
     """Set one of our attributes of a study, unless it already says this."""
+    assert _shape(key), "whoever reads it relies on its shape"
     text = metadata_text(value)
     if study.user_attrs.get(PREFIX + key) != text:
         study.set_user_attr(PREFIX + key, text)
@@ -192,11 +249,11 @@ def read_metadata(study: Study, key: str) -> Any:
     """
     # Optuna's own property copies all attributes, and fails on one that is nested too deeply.
     text = study._storage.get_study_user_attrs(study._study_id).get(PREFIX + key)
+    shape = _shape(key)
     if text is None:
         return None
     with metadata_errors(study, key):
         value = json.loads(text, parse_constant=_refuse)
-        shape = SHAPES.get(key) or SHAPES.get(key.split()[0], object)
         if not fits(value, shape):
             raise ValueError(f"{key!r} has another shape")
         return value

@@ -48,7 +48,7 @@ __all__ = [
     "fail_trial",
     "finish_trial",
     "hand_back_trial",
-    "learns",
+    "has_more",
     "measure_of",
     "read_findings",
     "read_losses",
@@ -62,6 +62,7 @@ __all__ = [
     "read_unfinished",
     "resource_of",
     "resume_trial",
+    "retry_trial",
     "running_trial",
     "why_untested",
     "write_metadata",
@@ -74,8 +75,8 @@ TEST = "test"
 AGAIN = "again"
 """Of the result of a study without rows, in comparisons: the winner's value with one more seed."""
 
-WITHOUT_ROWS = ("function", "command")
-"""The kinds of objectives that learn from no rows of ours."""
+ONCE_MORE = "once more"
+"""The attribute of a trial of a slot that had failed in the one before."""
 
 TAIL = "log"
 """The attribute of a trial with the last lines that its program wrote."""
@@ -167,13 +168,9 @@ def measure_of(study: Study) -> Measure:
 def resource_of(study: Study) -> Resource:
     """What the length of a study's trials is counted in; epochs, where nobody says."""
     kept = read_metadata(study, RESOURCE)
-    return Resource("epochs") if kept is None else Resource(**kept)
-
-
-def learns(file: Mapping[str, Any]) -> bool:
-    """Whether a study file, as it is kept, is of something that learns from rows."""
-    section = file.get("objective", {})
-    return not any(section.get(kind) for kind in WITHOUT_ROWS)
+    if kept is None:
+        return Resource("epochs")
+    return Resource(kept["name"], kept["full"], kept["least"])
 
 
 def finish_trial(
@@ -284,7 +281,7 @@ def read_losses(epochs: Mapping[str, Any], name: str) -> tuple[float, ...]:
 
 
 def fail_trial(store: BaseStorage, trial_id: int, errors: Sequence[str], tail: str = "") -> None:
-    """Write that a trial came to nothing, with the error of the last attempt.
+    """Write that a trial came to nothing, and why: the last attempt's error, and others before it.
 
     Args:
         store: where it is.
@@ -296,9 +293,33 @@ def fail_trial(store: BaseStorage, trial_id: int, errors: Sequence[str], tail: s
 
     if tail:
         store.set_trial_user_attr(trial_id, TAIL, tail)
-    store.set_trial_user_attr(trial_id, "error", errors[-1][:2000])
+    told = [*dict.fromkeys(error[:2000] for error in reversed(errors))]
+    store.set_trial_user_attr(trial_id, "error", "; before: ".join(told)[:6000])
     store.set_trial_user_attr(trial_id, "attempts", len(errors))
     store.set_trial_state_values(trial_id, TrialState.FAIL)
+
+
+def retry_trial(store: BaseStorage, study_id: int, trial: FrozenTrial) -> int:
+    """Have the slot of a failed trial done once more; the next run of the study takes it up.
+
+    Returns:
+        The id of the trial that waits for it.
+    """
+    from optuna.trial import TrialState, create_trial
+
+    kept = {key: trial.user_attrs[key] for key in (*SLOT, "stage", DIGEST)}
+    again = create_trial(
+        state=TrialState.WAITING,
+        params=trial.params,
+        distributions=trial.distributions,
+        user_attrs=kept | {ONCE_MORE: True},
+    )
+    return store.create_new_trial(study_id, template_trial=again)
+
+
+def has_more(trials: Sequence[FrozenTrial]) -> bool:
+    """Whether a slot that had failed is to be done once more."""
+    return any(ONCE_MORE in trial.user_attrs and not trial.state.is_finished() for trial in trials)
 
 
 def hand_back_trial(store: BaseStorage, trial_id: int) -> None:

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
-from hpsearch.engine.metadata import read_metadata, write_metadata
+from hpsearch.engine.metadata import RIVAL, read_metadata, write_metadata
 
 if TYPE_CHECKING:
     import optuna
@@ -63,4 +63,5 @@ def read_rivals(study: optuna.Study) -> tuple[Rival, ...]:
 def _read(kept: list[Mapping[str, Any]]) -> Iterator[Rival]:
     for one in kept:
         interval = one["interval"]
-        yield Rival(**{**one, "interval": interval and (interval[0], interval[1])})
+        known = {name: one[name] for name in RIVAL}
+        yield Rival(**{**known, "interval": interval and (interval[0], interval[1])})

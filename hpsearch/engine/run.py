@@ -47,7 +47,7 @@ if TYPE_CHECKING:
 
     from hpsearch.storage import WriteBehindStorage
 
-__all__ = ["run_study", "run_with"]
+__all__ = ["run_in", "run_study", "run_with"]
 
 
 def run_study(
@@ -69,20 +69,43 @@ def run_study(
     """
     study, frame = _given(study, data, target)
     if not isinstance(first, str) and first:
-        own = first_in(study.written_space(), first).configurations
+        own = first_in(study.open_space(), first).configurations
         study = study.model_copy(update={"first": [*map(dict, own), *study.first]})
     search = plan_search(study)  # one that makes no sense is refused before anything is made
     limit = study.search.trial_seconds
     preload(worker_modules(study))
     with open_runner(storage, workers=workers, executor=executor, trial_seconds=limit) as runner:
         runner.frame, runner.given = frame, accepted(study, objective)
-        taken = winner_first(runner.store, study, first if isinstance(first, str) else None)
-        if taken is not None:
-            study = beginning_with(study, taken)
-            search = plan_search(study)
-            left_out = tuple(taken["left_out"])
-            on_event(FirstTaken(taken["study"], taken["configuration"], left_out))
-        return run_with(runner, study, search, on_event, baselines=baselines, taken=taken)
+        begins = first if isinstance(first, str) else None
+        return run_in(runner, study, search, on_event, baselines=baselines, first=begins)
+
+
+def run_in(
+    runner: Runner,
+    study: StudyFile,
+    search: RacedSearch,
+    on_event: OnEvent = lambda _: None,
+    *,
+    baselines: bool = True,
+    first: str | None = None,
+) -> Summary:
+    """Run one study, which may begin with the winner of another one of the same database.
+
+    Args:
+        runner: has the store and the workers.
+        study: what to run.
+        search: its plan; see `plan_search`.
+        on_event: told of everything that happens.
+        baselines: as for `run_study`.
+        first: the name of the other study.
+    """
+    taken = winner_first(runner.store, study, first)
+    if taken is not None:
+        study = beginning_with(study, taken)
+        search = plan_search(study)
+        left_out = tuple(taken["left_out"])
+        on_event(FirstTaken(taken["study"], taken["configuration"], left_out))
+    return run_with(runner, study, search, on_event, baselines=baselines, taken=taken)
 
 
 def _given(study: StudyFile, data: Any, target: str | None) -> tuple[StudyFile, Any]:
@@ -185,6 +208,8 @@ def _is_finished(target: optuna.Study, study: StudyFile, trials: int) -> bool:
     totals(target, trials)
     result = record.read_metadata(target, "result")
     if result is None or result["budget"]["trials"] < trials:
+        return False
+    if record.has_more(target.get_trials(deepcopy=False)):
         return False
     for cut, limit in (
         (result["budget"]["seconds"], study.search.seconds),

@@ -92,12 +92,14 @@ class Runner:
     Attributes:
         frame: a data frame, for a study that names no data.
         given: a function or an estimator, for a study that names none.
+        serves: whether this is a server, whose workers may be anybody's.
     """
 
     def __init__(self, store: WriteBehindStorage, pool: Pool, interrupts: Interrupts) -> None:
         self.store, self.pool, self.interrupts = store, pool, interrupts
         self.frame: Any = None
         self.given: Any = None
+        self.serves = False
         self._last: tuple[object, tuple[Dataset, tuple[Split, ...]]] | None = None
 
     def data(self, study: StudyFile) -> tuple[Dataset, tuple[Split, ...]]:

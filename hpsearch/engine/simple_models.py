@@ -13,18 +13,17 @@ from hpsearch.engine.executors.processes import available_cores, process_pool
 from hpsearch.engine.fit_rivals import constant_in_validation, fit_rivals, rivals_in_validation
 from hpsearch.engine.identity import check_study
 from hpsearch.engine.interrupts import Interrupts
-from hpsearch.engine.objective import Run
+from hpsearch.engine.kept import kept_model
 from hpsearch.engine.processes import scratch_folder
 from hpsearch.engine.rivals import Rival, keep_rivals
 from hpsearch.engine.runner import open_runner
 from hpsearch.engine.summary import Summary, summarize
 from hpsearch.errors import UsageError
 from hpsearch.metrics import Measure
-from hpsearch.objectives.network import NetworkObjective
+from hpsearch.objectives import own_parts
 from hpsearch.objectives.rows import Rows
 from hpsearch.storage import (
     DEFAULT_STORAGE,
-    load_model_bytes,
     load_study,
     open_storage,
     storage_url,
@@ -32,7 +31,6 @@ from hpsearch.storage import (
 )
 from hpsearch.study_file import StudyFile
 from hpsearch.study_file.data import study_data
-from hpsearch.training.model import Model
 
 __all__ = ["Untested", "simple_models_of"]
 
@@ -80,16 +78,13 @@ def simple_models_of(
     with open_runner(storage, workers=workers) as runner:
         target = load_study(runner.store, study.name)
         check_study(target, study)
-        with runner.hold(target, counted=False) as lease, scratch_folder() as folder:
-            network = NetworkObjective(study, Rows.of(runner, study))
-            rows = network.rows
+        with runner.hold(target, counted=False), scratch_folder() as folder:
+            rows = Rows.of(runner, study)
             rows.check(target)
             rows.write(folder)
-            run = Run(runner, study, target, lease, network)
-            digest = record.read_metadata(target, "result")["model"]
-            model = Model.from_bytes(load_model_bytes(runner.store, target._study_id, digest))
+            model = kept_model(runner.store, target, trusted=own_parts(study))
             predictions = model.answers(rows.dataset.X[rows.splits[0].test])
-            keep_rivals(target, fit_rivals(run, rows, predictions, seconds=math.inf))
+            keep_rivals(target, fit_rivals(runner, rows, predictions, math.inf))
         return summarize(target)
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from functools import partial
@@ -19,11 +19,12 @@ from hpsearch.engine.baselines import (
     read_baselines,
 )
 from hpsearch.engine.rivals import Rival, read_rivals
+from hpsearch.kinds import learns
 from hpsearch.metrics import ACCURACY, Measure
 from hpsearch.search.base import Motive, Result, Slot, StageKind, StagePlan
 from hpsearch.search.distributions import as_value
 from hpsearch.shapes import a_number
-from hpsearch.space import Value
+from hpsearch.space import Space, Value
 from hpsearch.training.diagnosis import DIAGNOSIS, HINTS, Finding, by_kind
 
 if TYPE_CHECKING:
@@ -33,6 +34,7 @@ __all__ = [
     "StageSummary",
     "Summary",
     "TrialRow",
+    "best_first",
     "states_text",
     "summarize",
     "winner_slots",
@@ -51,6 +53,7 @@ class TrialRow:
         why: it ended.
         best_epoch: that of its best validation score; None where there is none.
         worker: who trained it: machine and process.
+        log: the last lines that its program wrote.
         started, completed: when it was handed out, and when its result came in.
         also: what is recorded beside the score, by name.
         curve: the score by epoch (by step, for a trial that hpsearch did not make).
@@ -75,6 +78,7 @@ class TrialRow:
     values: tuple[float, ...] = ()
     best_epoch: int | None = None
     worker: str = ""
+    log: str = ""
     started: datetime | None = None
     completed: datetime | None = None
     also: Mapping[str, float] = field(default_factory=dict)
@@ -142,7 +146,16 @@ class StageSummary(StagePlan):
             "epochs": self.epochs,
             "best": self.best,
             "space": self.space.to_dict(),
-            "changes": [{"parameter": c.parameter, "reason": c.reason} for c in self.changes],
+            "changes": [
+                {
+                    "parameter": change.parameter,
+                    "reason": change.reason,
+                    "before": Space({change.parameter: change.before}).to_dict()["parameters"],
+                    "after": Space({change.parameter: change.after}).to_dict()["parameters"],
+                }
+                for change in self.changes
+            ],
+            "motives": [motive and motive._asdict() for motive in self.motives],
             "note": self.note,
         }
 
@@ -302,7 +315,10 @@ class Summary:
             "stages": [stage.document() for stage in self.stages],
             "best": None if self.best is None else dict(self.best),
             "metric": self.measure.name,
+            "bounds": list(self.measure.bounds),
             "resource": self.resource,
+            "finished": self.finished,
+            "learns": self.learns,
             "validation": self.validation,
             "validation_std": self.validation_std,
             "validation_scores": list(self.validation_scores),
@@ -316,6 +332,8 @@ class Summary:
             "foreign": dict(self.foreign),
             "seconds": self.seconds,
             "winner": self.winner,
+            "winner_slots": [list(place) for place in sorted(self.winner_slots)],
+            "model": self.model,
             "diverged": self.diverged,
             "threshold": self.threshold,
             "objectives": self.objectives,
@@ -355,10 +373,9 @@ def summarize(study: optuna.Study) -> Summary:
     file = record.read_metadata(study, "study file")
     also = () if file is None else file.get("objective", {}).get("also", ())
     rows = [_row(trial, stages, also) for trial in study.get_trials(deepcopy=False)]
-    rows.sort(key=partial(_rank, measure=measure))
+    rows = best_first(rows, measure)
     winner = next((r.number for r in rows if r.slot and r.slot.place in winners), None)
-    first = {winner, *pareto}
-    rows.sort(key=lambda row: row.number not in first)
+    rows = best_first(rows, measure, (winner, *pareto))
     data = record.read_metadata(study, "data") or {}
     scored = (row for row in rows if row.state == "complete" and row.score is not None)
     figures: dict[str, Any] = {}
@@ -381,7 +398,7 @@ def summarize(study: optuna.Study) -> Summary:
         measure=measure,
         resource=record.resource_of(study).name,
         finished=result is not None,
-        learns=file is None or record.learns(file),
+        learns=file is None or learns(file.get("objective", {})),
         **figures,
     )
 
@@ -441,6 +458,7 @@ def _row(
         values=tuple(trial.values or ()),
         best_epoch=_whole(attributes.get("best_epoch")) or None,
         worker=str(attributes.get("worker", "")),
+        log=str(attributes.get(record.TAIL, "")) if slot else "",
         started=trial.datetime_start,
         completed=trial.datetime_complete,
         also={name: attributes[name] for name in also if a_number(attributes.get(name))},
@@ -456,6 +474,20 @@ def _whole(value: object) -> int | None:
 def _duration(value: object) -> float | None:
     """A time in seconds, or None for anything else."""
     return float(value) if a_number(value) and value >= 0 else None
+
+
+def best_first(
+    rows: Iterable[TrialRow], measure: Measure, first: Collection[int | None] = ()
+) -> list[TrialRow]:
+    """Trials in the order in which a study shows them.
+
+    Args:
+        rows: of one study.
+        measure: of their scores.
+        first: the numbers of those that come before all others.
+    """
+    ranked = sorted(rows, key=partial(_rank, measure=measure))
+    return sorted(ranked, key=lambda row: row.number not in first)
 
 
 def _rank(row: TrialRow, *, measure: Measure) -> tuple[bool, float, int, int]:

@@ -54,7 +54,9 @@ def tracking_uri(place: str) -> str:
     """
     if "://" in place:
         return place
-    return f"sqlite:///{Path(place).absolute() / 'mlflow.db'}"
+    # MLflow takes the rest behind a question mark for something else, and "%41" for a letter.
+    path = str(Path(place).absolute() / "mlflow.db").replace("%", "%25").replace("?", "%3F")
+    return f"sqlite:///{path}"
 
 
 def to_mlflow(view: StudyView, place: str, study_file: str | None = None) -> int:
@@ -286,8 +288,16 @@ def _key(name: str) -> str:
 
     >>> _key("learning rate"), _key("a/b:c"), _key("..")
     ('learning rate', 'a_b_c', '__')
+
+    Nor may one lead anywhere where it is a path:
+
+    >>> _key("."), _key("../a"), _key(".a")
+    ('_', '___a', '.a')
     """
-    return re.sub(r"[^\w.\- ]|^\.+$", lambda found: "_" * len(found[0]), name)[:LONGEST_KEY] or "_"
+    return (
+        re.sub(r"[^\w.\- ]|^\.{2,}|^\.$", lambda found: "_" * len(found[0]), name)[:LONGEST_KEY]
+        or "_"
+    )
 
 
 def _keys(names: Sequence[str]) -> dict[str, str]:
@@ -313,10 +323,11 @@ def _complaints(place: str) -> Iterator[None]:
         UsageError: the folder cannot be made.
     """
     from mlflow.exceptions import MlflowException
+    from sqlalchemy.exc import SQLAlchemyError
 
     try:
         yield
-    except MlflowException as error:
+    except (MlflowException, SQLAlchemyError) as error:
         said = str(error).strip().partition("\n")[0]
         told = f"MLflow cannot be written to at {place}: {said}"
         raise RunError(without_password(told)) from error

@@ -53,7 +53,6 @@ def to_onnx(model: Model) -> bytes:
         RunError: boosted trees are among its members, or it is too large.
         UsageError: the package onnx is not installed.
     """
-    onnx = needed("onnx")
     if model.fitted and model.members:
         raise RunError(
             "boosted trees are among the model's members, and only networks can be written as "
@@ -64,6 +63,7 @@ def to_onnx(model: Model) -> bytes:
             "only networks can be written as ONNX, and the model is an estimator; skl2onnx writes "
             "those of scikit-learn"
         )
+    onnx = needed("onnx")
     graph = _Graph()
     answers = [_member(graph, member, network) for member, network in model.networks]
     together = graph.node("Sum", *answers) if len(answers) > 1 else answers[0]

@@ -31,8 +31,9 @@ TYPES = {
 def trials_table(summary: Summary) -> pd.DataFrame:
     """All trials of a study, by their number.
 
-    Its columns: number, state, stage, slot, seed and epochs; the metric under its own name and in
-    its own units (``values_0`` and so on, where a trial has several); what is recorded beside it;
+    Its columns: number, state, stage, slot, seed and epochs; the metric under its own name (behind
+    ``metric_``, where another column has that) and in its own units (``values_0`` and so on, where
+    a trial has several); what is recorded beside it;
     each parameter, as ``params_NAME``; seconds, when it started and completed, worker, the names of
     its findings, why it ended, and whether it stands for the winner. What a trial does not have is
     missing. Parameters are whole numbers, numbers, truth values or text, as all their values are.
@@ -61,14 +62,19 @@ def trials_table(summary: Summary) -> pd.DataFrame:
         "winner": [row.number == summary.winner for row in rows],
     }
     types = dict(TYPES)
+    parameters = {
+        f"params_{name}": _typed([row.configuration.get(name) for row in rows])
+        for name in dict.fromkeys(name for row in rows for name in row.configuration)
+    }
     also = (name for row in rows for name in row.also)
     for name in dict.fromkeys([*value_names(summary), *also]):
-        own = name if name not in columns.keys() | last.keys() else f"metric_{name}"
+        own = name
+        while own in columns.keys() | last.keys() | parameters.keys():
+            own = f"metric_{own}"
         columns[own] = [scores_of(summary, row).get(name) for row in rows]
         types[own] = "Float64"
-    for name in dict.fromkeys(name for row in rows for name in row.configuration):
-        values = [row.configuration.get(name) for row in rows]
-        columns[f"params_{name}"], types[f"params_{name}"] = _typed(values)
+    for column, (values, kind) in parameters.items():
+        columns[column], types[column] = values, kind
     series = {
         written_out(name): pd.Series(_texts(values), dtype=types.get(name, "string"))
         for name, values in (columns | last).items()

@@ -7,7 +7,9 @@ from typing import Any
 
 from hpsearch.errors import UsageError
 from hpsearch.lab import EXPERIMENTS, experiment
-from hpsearch.report import document_html, figure_html, table_html, write_page
+from hpsearch.report import page_html, write_page
+from hpsearch.report.document import document_of, drawn_panel, section
+from hpsearch.report.page import words_html
 from hpsearch.writing import html_text
 
 __all__ = ["experiment_html", "write_experiment", "write_index"]
@@ -27,17 +29,15 @@ def experiment_html(name: str, data: Any) -> str:
         UnknownNameError: there is no such experiment.
     """
     made = experiment(name)
-    figures = "".join(
-        figure_html(figure, f"{name}-{n}") for n, figure in enumerate(data.figures(), start=1)
+    whole = section(
+        made.title,
+        identity="experiment",
+        result=data.sees(),
+        words=[made.why, made.how],
+        panels=[drawn_panel(name, name, figures=data.figures(), tables=[data.table()])],
     )
-    return document_html(
-        f"{made.title}: the lab of hpsearch",
-        f'{BACK}<h1>{html_text(made.title)}</h1>\n<p class="result">'
-        f"{html_text(data.sees())}</p>\n<p>{html_text(made.why)}</p>\n<p>{html_text(made.how)}</p>\n"
-        f'<div class="figures">{figures}</div>\n'
-        f"{table_html(data.table())}",
-        footer=FOOTER,
-    )
+    title = f"{made.title}: the lab of hpsearch"
+    return page_html(document_of(title, [whole], footer=FOOTER), before=BACK)
 
 
 def write_experiment(folder: Path, name: str, data: Any) -> Path:
@@ -74,6 +74,6 @@ def write_index(folder: Path) -> Path:
         "that hpsearch searches with.</p>\n"
     )
     path = folder / "index.html"
-    content = document_html("The lab of hpsearch", head + entries, footer=FOOTER, figures=False)
+    content = words_html("The lab of hpsearch", head + entries, footer=FOOTER)
     write_page(path, content)
     return path

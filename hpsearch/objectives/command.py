@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-import json
-import re
-import shutil
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from hpsearch.errors import UsageError, nearest
 from hpsearch.objectives.without_rows import WithoutRows, home_of, trials_folder
 from hpsearch.search.base import Slot
-from hpsearch.trials.command import RESULT, TRIAL, CommandJob, run_job
+from hpsearch.trials.arguments import OF_THE_TRIAL, command_job, command_of, named_in, variable_of
+from hpsearch.trials.command import CommandJob, run_job
 from hpsearch.trials.guard import GRACE
 
 if TYPE_CHECKING:
@@ -20,12 +18,6 @@ if TYPE_CHECKING:
     from hpsearch.study_file import StudyFile
 
 __all__ = ["CommandObjective", "open_objective"]
-
-OF_THE_TRIAL = ("seed", "resource", "folder")
-"""What an argument may name beside parameters."""
-
-PLACEHOLDER = re.compile(r"\{\{|\}\}|\{([^{}]*)\}")
-"""A parameter's name in braces; doubled braces are braces."""
 
 
 def open_objective(runner: Runner, study: StudyFile, tested: bool) -> CommandObjective:
@@ -63,9 +55,7 @@ class CommandObjective(WithoutRows):
 
     def __init__(self, study: StudyFile, folder: Path, *, tested: bool = False) -> None:
         super().__init__(study, folder, tested=tested)
-        home = Path(home_of(study))
-        self._command = [_in_place(part, home) for part in study.objective.command or ()]
-        _check_program(self._command[0], home)
+        self._command = command_of(study.objective.command or (), Path(home_of(study)))
         names = [*study.space, *study.fixed]
         _check_placeholders(self._command, names)
         _check_variables(names)
@@ -77,95 +67,23 @@ class CommandObjective(WithoutRows):
 
     def job(self, slot: Slot) -> CommandJob:
         """What a worker is told of a slot."""
-        configuration, folder = self.study.configuration(slot.configuration), self.folder(slot)
-        own = {"seed": slot.seed, "resource": slot.epochs, "folder": folder}
         trial = {
             "study": self.study.name,
             "stage": slot.stage,
             "slot": slot.index,
-            "configuration": configuration,
-            **own,
+            "configuration": self.study.configuration(slot.configuration),
+            "seed": slot.seed,
+            "resource": slot.epochs,
+            "folder": self.folder(slot),
         }
-        values = {**configuration, **own}
-        variables = {_variable(name): _text(value) for name, value in values.items()}
-        places = {
-            _variable("trial"): str(Path(folder, TRIAL)),
-            _variable("result"): str(Path(folder, RESULT)),
-        }
-        return CommandJob(
-            self.place,
-            tuple(filled(self._command, values)),
-            variables | places,
-            json.dumps(trial, ensure_ascii=False),
-            folder,
-            self.asked,
-            self.study.search.trial_seconds,
-        )
-
-
-def filled(command: Sequence[str], values: Mapping[str, Any]) -> list[str]:
-    """A command with values in the places of their names.
-
-    Args:
-        command: the program and its arguments.
-        values: by name.
-
-    Returns:
-        The same, without the arguments that name what has no value in this configuration.
-
-    >>> filled(["train", "--lr={rate}", "--momentum={momentum}", "{{}}"], {"rate": 0.1})
-    ['train', '--lr=0.1', '{}']
-    """
-
-    def put(found: re.Match[str]) -> str:
-        return found[0][0] if found[1] is None else _text(values[found[1]])
-
-    whole = (part for part in command if all(n in values for n in _named(part)))
-    return [PLACEHOLDER.sub(put, part) for part in whole]
-
-
-def _named(part: str) -> list[str]:
-    return [found[1] for found in PLACEHOLDER.finditer(part) if found[1] is not None]
-
-
-def _text(value: Any) -> str:
-    """A value as an argument: 0.1, true, text as it is, and JSON for lists and tables."""
-    return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
-
-
-def _variable(name: str) -> str:
-    """The variable of a parameter.
-
-    >>> _variable("learning-rate")
-    'HPSEARCH_LEARNING_RATE'
-    """
-    return "HPSEARCH_" + re.sub(r"\W", "_", name).upper()
-
-
-def _in_place(part: str, home: Path) -> str:
-    """An argument that names a file beside the study file, by its whole path."""
-    here = home / part
-    return str(here) if part and not PLACEHOLDER.search(part) and here.is_file() else part
-
-
-def _check_program(program: str, home: Path) -> None:
-    if shutil.which(program) is None:
-        is_there = Path(program).is_file()
-        raise UsageError(
-            f"the command's program {program!r} "
-            + (
-                "may not be executed; name its interpreter, or make it executable"
-                if is_there
-                else f"is not there, neither in {home} nor on the PATH"
-            ),
-            key="command",
-        )
+        limit = self.study.search.trial_seconds
+        return command_job(self._command, trial, data=self.place, asked=self.asked, limit=limit)
 
 
 def _check_placeholders(command: Sequence[str], names: Sequence[str]) -> None:
     known = [*names, *OF_THE_TRIAL]
     for part in command:
-        for name in _named(part):
+        for name in named_in(part):
             if name not in known:
                 close = nearest(name, known)
                 hint = f"did you mean {{{close}}}? " if close else ""
@@ -177,9 +95,9 @@ def _check_placeholders(command: Sequence[str], names: Sequence[str]) -> None:
 
 
 def _check_variables(names: Sequence[str]) -> None:
-    taken = {_variable(name): "" for name in (*OF_THE_TRIAL, "trial", "result")}
+    taken = {variable_of(name): "" for name in (*OF_THE_TRIAL, "trial", "result")}
     for name in names:
-        variable = _variable(name)
+        variable = variable_of(name)
         if variable in taken:
             whose = f"that of {taken[variable]!r}" if taken[variable] else "hpsearch's own"
             raise UsageError(

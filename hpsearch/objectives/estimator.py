@@ -4,20 +4,24 @@ from __future__ import annotations
 
 import hashlib
 import inspect
+import math
+import re
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from hpsearch.data.account import listed
 from hpsearch.engine.jobs import run_jobs
 from hpsearch.engine.reuse import digest_of
-from hpsearch.errors import UsageError, nearest
+from hpsearch.errors import DataError, UsageError, nearest
 from hpsearch.objectives.given import GIVEN, given_or_none, send
 from hpsearch.objectives.rows import Rows
 from hpsearch.objectives.with_rows import WithRows
 from hpsearch.objectives.without_rows import all_bad, home_of
 from hpsearch.search.base import Configuration, Slot, last_seed
-from hpsearch.training.fitted import Fitted
+from hpsearch.study_file.models import weights_by_label
+from hpsearch.training.fitted import KNOWN, Fitted, own_parts
 from hpsearch.training.model import Model
 from hpsearch.trials.estimator import (
     ROWS,
@@ -50,15 +54,53 @@ def open_objective(runner: Runner, study: StudyFile, tested: bool) -> EstimatorO
     given, path = given_or_none(runner, study), study.objective.estimator
     estimator = made("" if given is not None else path or "", home_of(study), given)
     _check_parameters(study, estimator)
+    parts = parts_of(study, estimator)
     rows = Rows.of(runner, study)
     _check_task(estimator, rows.dataset.task)
+    _check_rows(study, rows)
     if rows.dataset.weights is not None and weight_of(estimator) is None:
         raise UsageError(
             f"{type(estimator).__name__} takes no weights of rows; remove [data] weight, or choose "
             "another estimator",
             key="weight",
         )
-    return EstimatorObjective(study, rows, estimator, tested=tested)
+    return EstimatorObjective(study, rows, estimator, parts, tested=tested)
+
+
+def checked(study: StudyFile) -> str:
+    """Whether the estimator is there, and has the parameters of the study."""
+    path = study.objective.estimator or ""
+    if path == GIVEN:
+        return "The estimator is given in Python."
+    estimator = made(path, home_of(study))
+    _check_parameters(study, estimator)
+    parts_of(study, estimator)
+    return f"The estimator {path} is there, and has the parameters of the study."
+
+
+def parts_of(study: StudyFile, estimator: Any) -> tuple[str, ...]:
+    """What the estimator of a study is made of that only the study itself trusts.
+
+    Raises:
+        UsageError: it could not be kept without pickle, once it is fitted.
+    """
+    path = study.objective.estimator or ""
+    if path.partition(".")[0] in KNOWN and ":" not in path:
+        return ()
+    try:
+        return own_parts(estimator)
+    except DataError as error:
+        raise UsageError(
+            f"the winner could not be kept: {error}; have functions and classes stand by their "
+            "names in a module, which a lambda does not",
+            key="estimator",
+        ) from None
+
+
+def named_parts(study: StudyFile) -> tuple[str, ...]:
+    """The same of the estimator that a study file names; nothing of one that Python gave."""
+    path = study.objective.estimator or ""
+    return () if path == GIVEN else parts_of(study, made(path, home_of(study)))
 
 
 class EstimatorObjective(WithRows):
@@ -68,6 +110,7 @@ class EstimatorObjective(WithRows):
         study: what is asked for.
         rows: its data.
         estimator: one of its kind, not fitted.
+        parts: what of it only this study trusts, as `parts_of` has it.
         tested: whether every trial is scored on the test part too, which chooses none.
     """
 
@@ -75,24 +118,38 @@ class EstimatorObjective(WithRows):
     said = staticmethod(validation_job)
 
     def __init__(
-        self, study: StudyFile, rows: Rows, estimator: Any, *, tested: bool = False
+        self,
+        study: StudyFile,
+        rows: Rows,
+        estimator: Any,
+        parts: tuple[str, ...] = (),
+        *,
+        tested: bool = False,
     ) -> None:
         super().__init__(study, rows, tested=tested)
         path = study.objective.estimator
         self._path = "" if path == GIVEN else path or ""
         self._given = estimator if path == GIVEN else None
         frame = study.objective.frame
-        self._frame = hasattr(estimator, "steps") if frame is None else frame
+        self._frame = _has_steps(estimator) if frame is None else frame
         self._random = bool(seeds_of(estimator)) or study.resource.name == ROWS
         self._kind = _identity(estimator)
+        self._parts = parts
+        self._weights = _class_weights(study, rows.dataset.classes)
 
     def job(self, slot: Slot) -> EstimatorJob:
         """What a worker is told of a slot."""
         return self._job(slot.configuration, slot.seed, slot.epochs)
 
     def digest(self, slot: Slot) -> str:
-        """What tells a trial from any other; of an estimator without chance the seed does not."""
+        """What tells a trial from any other; of an estimator without chance the seed does not.
+
+        Nobody knows what code of the user's own depends on, so that no trial of such an estimator
+        is taken over from another study.
+        """
+        own = {"study": self.study.name} if self._parts else {}
         parts = {
+            **own,
             "estimator": [self._path or GIVEN, self._kind],
             "data": self.rows.dataset.fingerprint,
             "split": self.rows.division(),
@@ -128,9 +185,18 @@ class EstimatorObjective(WithRows):
     def last_trainings(
         self, run: Run, chosen: Sequence[tuple[Configuration, int]], what: str
     ) -> list[tuple[LastFit, int]]:
-        """Fit estimators to training and validation part together, each once."""
-        seed = last_seed(self.study.seed)
-        jobs = [self._job(configuration, seed, length) for configuration, length in chosen]
+        """Fit estimators to training and validation part together, each once.
+
+        Where rows are the resource, they are the same share of these.
+        """
+        seed, last = last_seed(self.study.seed), self.rows.splits[-1]
+        more = 1.0
+        if self.study.resource.name == ROWS:
+            more += len(last.validation) / len(last.train)
+        jobs = [
+            self._job(configuration, seed, math.ceil(more * length))
+            for configuration, length in chosen
+        ]
         fits = run_jobs(run.jobs(last_job, longer=self.rows.last_takes), jobs, what)
         return [(fit, 1) for fit in fits]
 
@@ -152,10 +218,10 @@ class EstimatorObjective(WithRows):
 
     def _fitted(self, fit: LastFit) -> Fitted:
         dataset = self.rows.dataset
+        one = Fitted(fit.content, len(dataset.classes), fit.preprocessor, trusted=self._parts)
         if fit.preprocessor is not None:
-            return Fitted(fit.content, len(dataset.classes), fit.preprocessor)
-        columns = tuple(dataset.feature_names)
-        return Fitted(fit.content, len(dataset.classes), None, columns, dataset.nominal)
+            return one
+        return replace(one, columns=tuple(dataset.feature_names), categories=dataset.nominal)
 
     @property
     def _prepared(self) -> str | None:
@@ -172,7 +238,7 @@ class EstimatorObjective(WithRows):
             self.rows.handle,
             self._path,
             home_of(self.study),
-            self.study.configuration(configuration),
+            {**self.study.configuration(configuration), **self._weights},
             seed,
             length,
             self.study.resource.name,
@@ -199,26 +265,77 @@ def _identity(estimator: Any) -> str:
     except PackageNotFoundError:
         versions.append("")
     text = repr((type(estimator).__qualname__, sorted(map(repr, estimator.get_params().items()))))
+    text = re.sub(r" at 0x[0-9a-f]+", "", text)  # of functions, other in every process
     return hashlib.sha256(f"{text} {versions}".encode()).hexdigest()[:16]
 
 
-def _check_task(estimator: Any, task: str) -> None:
-    """Refuse a regressor for classes, and a classifier for a quantity.
+def _has_steps(estimator: Any) -> bool:
+    """Whether it is a pipeline, or holds one."""
+    return any(hasattr(part, "steps") for part in (estimator, *estimator.get_params().values()))
+
+
+def _check_rows(study: StudyFile, rows: Rows) -> None:
+    """Refuse a trial of more rows than there are.
 
     Raises:
         UsageError: so it is.
     """
-    from sklearn.base import is_classifier, is_regressor
+    most = max(len(split.train) for split in rows.splits)
+    if study.resource.name == ROWS and study.resource.full > most:
+        raise UsageError(
+            f"resource has full = {study.resource.full}, and the training part has {most} rows; "
+            "give at most so many",
+            key="full",
+        )
 
-    wrong = is_regressor if task == "classification" else is_classifier
-    if wrong(estimator):
+
+def _class_weights(study: StudyFile, classes: Sequence[str | int]) -> dict[str, dict[int, float]]:
+    """The tables of [fixed] that say what classes count, by the codes that it is fitted to.
+
+    Raises:
+        UsageError: one names a label that no row has.
+    """
+    return {
+        name: dict(enumerate(weights_by_label(name, table, classes)))
+        for name, table in study.fixed.items()
+        if name.split("__")[-1] == "class_weight" and isinstance(table, dict)
+    }
+
+
+def _check_task(estimator: Any, task: str) -> None:
+    """Refuse a regressor for classes, a classifier for a quantity, and what predicts neither.
+
+    Raises:
+        UsageError: so it is.
+    """
+    kind, name = _kind_of(estimator), type(estimator).__name__
+    if not hasattr(estimator, "predict") or kind not in (None, "classifier", "regressor"):
+        raise UsageError(
+            f"{name} learns no target; choose a classifier or a regressor", key="estimator"
+        )
+    wanted = "classifier" if task == "classification" else "regressor"
+    if kind not in (None, wanted):
         holds = "classes" if task == "classification" else "a quantity"
         other = "regression" if task == "classification" else "classification"
         raise UsageError(
-            f"{type(estimator).__name__} is for {other}, and the target holds {holds}; choose "
-            f'another estimator, or set [data] task = "{other}"',
+            f"{name} is for {other}, and the target holds {holds}; choose another estimator, or "
+            f'set [data] task = "{other}"',
             key="estimator",
         )
+
+
+def _kind_of(estimator: Any) -> str | None:
+    """What scikit-learn calls an estimator: classifier, regressor ...; None where it says nothing.
+
+    A class of the contract alone, without scikit-learn's bases, has none of its tags.
+    """
+    from sklearn.utils import get_tags
+
+    try:
+        kind: str | None = get_tags(estimator).estimator_type
+    except (AttributeError, TypeError):
+        kind = getattr(estimator, "_estimator_type", None)
+    return kind
 
 
 def _check_parameters(study: StudyFile, estimator: Any) -> None:

@@ -147,7 +147,7 @@ class WithRows:
         """Set simple models beside the winner, and keep them."""
         assert self._answers is not None, "asked once there is a winner"
         run.on_event(Beside())
-        keep_rivals(run.target, fit_rivals(run, self.rows, self._answers))
+        keep_rivals(run.target, fit_rivals(run.runner, self.rows, self._answers, run.seconds))
 
     def _threshold(self, run: Run, winner: Winner, results: Sequence[Result]) -> float:
         """The decision threshold that is best for the winner on rows that it did not learn from.

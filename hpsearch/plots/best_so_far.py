@@ -8,7 +8,7 @@ import numpy as np
 
 from hpsearch.compare.progress import Band, Part, band, cost_grid
 from hpsearch.compare.result import Comparison
-from hpsearch.metrics import ACCURACY, Measure
+from hpsearch.metrics import Measure
 from hpsearch.plots.style import STRATEGY_COLOURS, Figure, blank_figure, faded
 from hpsearch.search.strategies import DOUBLE
 
@@ -25,16 +25,18 @@ class BestSoFarData:
     Attributes:
         cost: (G,) shares of the budget.
         ends: by strategy, the share at which half of its repeats were over.
-        bands: by score ("validation", "test") and strategy.
+        bands: by score ("validation" and, where there are rows to test on, "test") and strategy.
         note: how many repeats they are of.
         measure: of all values.
+        names: what each score is called.
     """
 
     cost: np.ndarray
     ends: dict[str, float]
     bands: dict[Part, dict[str, Band]]
     note: str
-    measure: Measure = ACCURACY
+    measure: Measure
+    names: dict[Part, str]
 
 
 def best_so_far_data(comparison: Comparison) -> BestSoFarData:
@@ -42,7 +44,9 @@ def best_so_far_data(comparison: Comparison) -> BestSoFarData:
     runs = comparison.runs
     doubled = DOUBLED if {DOUBLE, "random"} <= runs.keys() else ""
     costs = cost_grid([p for c in runs.values() for p in c.progress], POINTS)
-    parts: tuple[Part, ...] = ("validation", "test")
+    names: dict[Part, str] = {"validation": comparison.score_name}
+    if comparison.learns:
+        names["test"] = comparison.test_name
     return BestSoFarData(
         costs / comparison.amount,
         {name: float(np.median(c.cost)) / comparison.amount for name, c in runs.items()},
@@ -51,11 +55,12 @@ def best_so_far_data(comparison: Comparison) -> BestSoFarData:
                 name: _own(band(c.progress, costs, part), comparison.measure)
                 for name, c in runs.items()
             }
-            for part in parts
+            for part in names
         },
         f"Medians and middle halves of {comparison.repeats} repeats. The axis leaves out the bad "
         f"scores with which searches begin.{doubled}",
         comparison.measure,
+        names,
     )
 
 
@@ -71,9 +76,7 @@ def best_so_far_figures(data: BestSoFarData) -> list[Figure]:
 
 def best_so_far_figure(data: BestSoFarData, part: Part) -> Figure:
     """A line and a shade for each strategy."""
-    figure = blank_figure(
-        "cost (share of the budget)", f"{part} {data.measure.title} of the best so far"
-    )
+    figure = blank_figure("cost (share of the budget)", f"{data.names[part]} of the best so far")
     sign, worst = data.measure.sign, []
     # Under the others, and wider, so that random shows where the two are the same.
     for name, found in sorted(data.bands[part].items(), key=lambda item: item[0] != DOUBLE):

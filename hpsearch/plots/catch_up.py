@@ -9,7 +9,6 @@ import numpy as np
 from hpsearch.compare.progress import SpeedUp
 from hpsearch.compare.result import Comparison
 from hpsearch.compare.summary import reference_of, summarize_strategies
-from hpsearch.metrics import ACCURACY
 from hpsearch.plots.style import STRATEGY_COLOURS, Figure, blank_figure, error_bar
 from hpsearch.plots.view import NothingToDraw
 from hpsearch.wording import ALONE
@@ -31,7 +30,7 @@ class CatchUpData:
     reference: str
     found: dict[str, SpeedUp]
     note: str
-    title: str = ACCURACY.title
+    title: str
 
 
 def catch_up_data(comparison: Comparison) -> CatchUpData:
@@ -48,12 +47,12 @@ def catch_up_data(comparison: Comparison) -> CatchUpData:
         "95% interval. Repeats that never arrived stand at the right edge. "
         f"{reference_of([comparison])}'s own row says when it found its best itself."
     )
-    return CatchUpData(reference_of([comparison]), found, note, comparison.measure.title)
+    return CatchUpData(reference_of([comparison]), found, note, comparison.score_name)
 
 
 def catch_up_figure(data: CatchUpData) -> Figure:
     """A line of points for each strategy; to the left is sooner."""
-    name_of_axis = f"cost until {data.reference}'s best validation {data.title} (share of its cost)"
+    name_of_axis = f"cost until {data.reference}'s best {data.title} (share of its cost)"
     figure = blank_figure(name_of_axis, "", height=120 + 56 * len(data.found))
     finite = [s for f in data.found.values() for s in f.shares if np.isfinite(s)]
     never = 1.15 * max([1.0, *finite])

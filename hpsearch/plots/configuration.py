@@ -169,6 +169,8 @@ def _objective(section: Mapping[str, Any]) -> dict[str, str]:
         named = section.get(kind)
         if named is not None:
             facts[kind] = named if isinstance(named, str) else " ".join(map(str, named))
+    if section.get("external"):
+        facts["objective"] = "external"
     if isinstance(section.get("resource"), dict):
         resource = section["resource"]
         facts["resource"] = f"{resource['least']} to {resource['full']} {resource['name']}"

@@ -101,6 +101,7 @@ def _scores_figure(data: CurvesData) -> Figure:
             mode="lines" if len(curve.epochs) > 1 else "markers",
             line={"color": colour},
             name=f"trial {curve.number}",
+            meta={"trial": curve.number},
             hovertemplate=f"trial {curve.number}, {data.step} %{{x}}: %{{y:.4g}}<extra></extra>",
         )
     return figure
@@ -122,6 +123,7 @@ def _losses_figure(data: CurvesData) -> Figure:
                 mode="lines" if len(losses) > 1 else "markers",
                 line={"color": colour, "dash": dash},
                 name=f"trial {curve.number}",
+                meta={"trial": curve.number},
                 legendgroup=curve.number,
                 showlegend=kind == "training",
                 hovertemplate=f"trial {curve.number}, {kind}, epoch %{{x}}: %{{y:.4g}}"

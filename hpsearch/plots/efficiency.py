@@ -32,6 +32,7 @@ class EfficiencyData:
         grid_trials: how many points grid has.
         note: how many trials and repeats there are.
         measure: of all values.
+        name: what they are called.
     """
 
     sizes: tuple[int, ...]
@@ -40,6 +41,7 @@ class EfficiencyData:
     grid_trials: int
     note: str
     measure: Measure = ACCURACY
+    name: str = "test accuracy"
 
 
 def efficiency_data(comparison: Comparison) -> EfficiencyData:
@@ -49,7 +51,7 @@ def efficiency_data(comparison: Comparison) -> EfficiencyData:
         NothingToDraw: random search does not compete; other searches' trials are not independent.
     """
     random, measure = independent_trials(comparison), comparison.measure
-    shares = measure.name == ACCURACY.name and bool(comparison.data)
+    shares = measure.name == ACCURACY.name and comparison.learns
     weighed = ", each weighted by the probability that it is the best" if shares else ""
     found: dict[int, list[float]] = {}
     # Only sizes that every repeat has: those with many trials are those with cheap networks.
@@ -75,15 +77,16 @@ def efficiency_data(comparison: Comparison) -> EfficiencyData:
         0 if grid is None else round(float(grid.trials.mean())),
         f"{trials:,} trials of {random.strategy} in {len(random.scores)} repeats, in experiments "
         f"within each repeat, of the sizes that every repeat has ({fewest} trials or more each). "
-        "The axis may cut off the boxes of the smallest. An experiment's score is the test "
-        f"{measure.title} of its best trial{weighed}.",
+        "The axis may cut off the boxes of the smallest. An experiment's score is the "
+        f"{comparison.test_name} of its best trial{weighed}.",
         measure,
+        comparison.test_name,
     )
 
 
 def efficiency_figure(data: EfficiencyData) -> Figure:
     """A box for each size, and grid's level as a line."""
-    figure = blank_figure("trials in a random search", f"test {data.measure.title}", height=400)
+    figure = blank_figure("trials in a random search", data.name, height=400)
     names = [str(size) for size in data.sizes]
     for name, scores in zip(names, data.scores, strict=True):
         figure.add_box(

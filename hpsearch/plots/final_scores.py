@@ -26,6 +26,7 @@ class FinalScoresData:
         note: what the bars are.
         measure: of all of them.
         constant: mean test value of the best constant answer; None if not known.
+        name: what all of these are called.
     """
 
     test: dict[str, np.ndarray]
@@ -34,6 +35,7 @@ class FinalScoresData:
     note: str
     measure: Measure
     constant: float | None = None
+    name: str = "test accuracy"
 
 
 def final_scores_data(comparison: Comparison) -> FinalScoresData:
@@ -55,6 +57,7 @@ def final_scores_data(comparison: Comparison) -> FinalScoresData:
         note,
         measure,
         constant,
+        comparison.test_name,
     )
 
 
@@ -75,7 +78,7 @@ def _ends(tests: np.ndarray, refits: np.ndarray, measure: Measure) -> tuple[floa
 
 def final_scores_figure(data: FinalScoresData) -> Figure:
     """A column of points for each strategy: full ones for the winners, open ones trained anew."""
-    figure = blank_figure("", f"test {data.measure.title}", height=420)
+    figure = blank_figure("", data.name, height=420)
     tests, refits = (np.concatenate(list(each.values())) for each in (data.test, data.refit))
     low, high = _ends(tests, refits, data.measure)
     margin = 0.06 * (high - low)
@@ -85,7 +88,7 @@ def final_scores_figure(data: FinalScoresData) -> Figure:
     names, shown = list(data.test), data.measure.text
     figure.update_xaxes(tickvals=list(range(len(names))), ticktext=names, automargin=True)
     for shift, scores, what, symbol in (
-        (-0.2, data.test, "the networks that won", "circle"),
+        (-0.2, data.test, "the trainings that won", "circle"),
         (0.2, data.refit, AGAIN, "circle-open"),
     ):
         for at, name in enumerate(names):

@@ -10,7 +10,14 @@ import numpy as np
 
 from hpsearch.engine.summary import TrialRow
 from hpsearch.plots.scales import ScoreAxis, by_stage, middle, score_axis, thinned
-from hpsearch.plots.style import Figure, blank_figure, label, stage_colour
+from hpsearch.plots.style import (
+    TRIALS_IN_CUSTOMDATA,
+    Figure,
+    blank_figure,
+    label,
+    linked,
+    stage_colour,
+)
 from hpsearch.plots.view import NothingToDraw, StudyView, scored
 from hpsearch.search.base import StageKind
 
@@ -83,12 +90,14 @@ def gap_figure(data: GapData) -> Figure:
     """The gap to the right, the score upwards."""
     figure = blank_figure("validation − training loss (nats)", data.axis.name)
     figure.update_yaxes(range=data.axis.range)
+    linked(figure, y="score")
     for stage, gaps in data.stages.items():
         figure.add_scatter(
             x=np.clip(gaps.gaps, *data.ends).astype(np.float32),
             text=[f"{gap:.3g}" for gap in gaps.gaps],
             y=data.axis.clip(gaps.scores).astype(np.float32),
             customdata=np.array(gaps.numbers, np.int32),
+            meta=TRIALS_IN_CUSTOMDATA,
             mode="markers",
             marker={"color": stage_colour(stage), "size": 6, "opacity": 0.8},
             name=label(str(stage)),

@@ -16,6 +16,7 @@ from hpsearch.plots.style import (
     Figure,
     blank_figure,
     label,
+    linked,
     stage_colour,
     stage_group,
     wrapped,
@@ -30,6 +31,9 @@ SIGMA = (
     "Hovering says why a trial was chosen; σ is the standard deviation that the model gave any "
     "score before it had seen one."
 )
+
+
+TRIALS_IN_X = {"trials": "x"}
 
 
 class Span(NamedTuple):
@@ -151,6 +155,7 @@ def history_figure(data: HistoryData) -> Figure:
     """Points by stage, crosses for stopped trials, a line for the best so far."""
     figure = blank_figure("trial number", data.axis.name, height=400)
     figure.update_yaxes(range=data.axis.range)
+    linked(figure, x="number", y="score")
     for span in data.spans:
         figure.add_vrect(
             x0=span.first - 0.5,
@@ -165,6 +170,7 @@ def history_figure(data: HistoryData) -> Figure:
             x=np.array(trials.numbers, np.int32),
             y=data.axis.clip(trials.scores).astype(np.float32),
             customdata=np.array(trials.scores, np.float32),
+            meta=TRIALS_IN_X,
             mode="markers",
             marker={"color": stage_colour(stage), "size": 6},
             name=label(str(stage)),
@@ -175,6 +181,7 @@ def history_figure(data: HistoryData) -> Figure:
         figure.add_scatter(
             x=np.array(data.stopped.numbers, np.int32),
             y=np.full(len(data.stopped.numbers), data.axis.edge),
+            meta=TRIALS_IN_X,
             mode="markers",
             marker={"color": GREY, "size": 7, "symbol": "x-thin-open"},
             name="stopped",

@@ -11,7 +11,15 @@ import numpy as np
 
 from hpsearch.plots.beliefs import beliefs_of
 from hpsearch.plots.scales import ScoreAxis, hover_texts, parameter_axis, points
-from hpsearch.plots.style import VERMILLION, Figure, add_drawn, blank_figure, label
+from hpsearch.plots.style import (
+    VERMILLION,
+    Figure,
+    add_drawn,
+    blank_figure,
+    label,
+    linked,
+    parameter_key,
+)
 from hpsearch.plots.view import NothingToDraw, StudyView
 from hpsearch.search.beliefs import strongest_pair
 from hpsearch.space import Categorical, Parameter, Value
@@ -29,6 +37,7 @@ class InteractionData:
         grids: coordinates along both axes.
         surface: (second, first) the score that is expected there.
         drawn: (2, n) coordinates of the trials.
+        numbers: (n,) of those.
         best: those of the best configuration; None where that has not both.
         axis: of the scores.
         note: how the pair was chosen.
@@ -39,6 +48,7 @@ class InteractionData:
     grids: tuple[np.ndarray, np.ndarray]
     surface: np.ndarray
     drawn: np.ndarray
+    numbers: np.ndarray
     best: tuple[float, float] | None
     axis: ScoreAxis
     note: str
@@ -62,7 +72,7 @@ def interaction_data(view: StudyView) -> InteractionData:
         return np.stack([points(p, [c[n] for c in configurations]) for n, p in columns])
 
     both = set(pair.parameters)
-    drawn = [t.configuration for t in told.trials if both <= t.configuration.keys()]
+    drawn = [t for t in told.trials if both <= t.configuration.keys()]
     best = view.summary.best or {}
     which = "the best so far" if view.summary.winner is None else "the winner"
     pairs = math.comb(len(space.parameters), 2)
@@ -79,7 +89,8 @@ def interaction_data(view: StudyView) -> InteractionData:
         parameters,
         (points(parameters[0], pair.values[0]), points(parameters[1], pair.values[1])),
         told.scores(pair.mean).T,
-        coordinates(drawn),
+        coordinates([t.configuration for t in drawn]),
+        np.array([t.number for t in drawn], np.int32),
         tuple(coordinates([best])[:, 0].tolist()) if both <= best.keys() else None,
         told.axis,
         note,
@@ -94,6 +105,7 @@ def _percent(share: float) -> str:
 def interaction_figure(data: InteractionData) -> Figure:
     """The map, the trials on it, and the best configuration."""
     figure = blank_figure(*data.names, height=440)
+    linked(figure, x=parameter_key(data.names[0]), y=parameter_key(data.names[1]))
     # Beside the colour bar a phone leaves so little room that labels stand aslant.
     figure.update_xaxes(**parameter_axis(data.names[0], data.parameters[0], ticks=8, width=12))
     figure.update_yaxes(**parameter_axis(data.names[1], data.parameters[1], ticks=8, width=12))
@@ -114,7 +126,7 @@ def interaction_figure(data: InteractionData) -> Figure:
         hovertemplate=f"{'%{x:.3g}, %{y:.3g}' if texts is None else '%{text}'}: "
         "%{z:.4g} expected<extra></extra>",
     )
-    add_drawn(figure, *data.drawn)
+    add_drawn(figure, *data.drawn, numbers=data.numbers)
     if data.best is not None:
         figure.add_scatter(
             x=[data.best[0]],

@@ -15,7 +15,7 @@ from typing import Any, NamedTuple, TypeAlias
 from hpsearch.engine.summary import TrialRow
 from hpsearch.plots.scales import log_ticks
 from hpsearch.plots.style import CYCLE, GREY, Figure, blank_figure, wrapped
-from hpsearch.plots.view import NothingToDraw, StudyView
+from hpsearch.plots.view import NothingToDraw, StudyView, seen_from_inside
 
 __all__ = ["HEALTHY", "Layer", "LayersData", "Training", "layers_data", "layers_figures"]
 
@@ -77,7 +77,7 @@ class LayersData:
 
 
 def layers_data(view: StudyView) -> LayersData:
-    """The snapshots of the best trial, and of the one with most faults.
+    """The snapshots of the best trial, and of the one with most faults, or that was asked for.
 
     Raises:
         NothingToDraw: no training has snapshots.
@@ -90,7 +90,9 @@ def layers_data(view: StudyView) -> LayersData:
     best, *worst = traced
     first = "the winner" if best.number == view.summary.winner else "the best"
     shown = [_training(best, first if best.state == "complete" else "stopped")]
-    return LayersData((*shown, *(_training(trial, "the most faulty") for trial in worst)))
+    faulty = seen_from_inside([trial for trial in view.trials if trial.traced])[1:]
+    why = ("the most faulty" if trial.number in faulty else "opened" for trial in worst)
+    return LayersData((*shown, *map(_training, worst, why)))
 
 
 def _training(trial: TrialRow, why: str) -> Training:
@@ -135,6 +137,7 @@ def layers_figures(data: LayersData) -> list[Figure]:
 
 def _figure(training: Training, ends: Mapping[str, tuple[float, float]]) -> Figure:
     figure = blank_figure("epoch", "", height=820)
+    figure.update_layout(meta={"trial": training.number})
     last = max(1, training.epochs[-1])
     figure.update_xaxes(range=[-0.02 * last, 1.02 * last])
     title = wrapped(f"Trial {training.number}, {training.what}", 44)

@@ -13,7 +13,16 @@ import numpy as np
 from hpsearch.engine.summary import TrialRow
 from hpsearch.plots.scales import hover_texts, parameter_axis, place, points, thinned
 from hpsearch.plots.slice_contour import ordered_parameters
-from hpsearch.plots.style import GREY, VERMILLION, Figure, blank_figure, stage_group
+from hpsearch.plots.style import (
+    GREY,
+    TRIALS_IN_CUSTOMDATA,
+    VERMILLION,
+    Figure,
+    blank_figure,
+    linked,
+    parameter_key,
+    stage_group,
+)
 from hpsearch.plots.view import StudyView, scored
 from hpsearch.search.base import RACE
 from hpsearch.space import Categorical, Parameter
@@ -51,6 +60,7 @@ class PairData:
         unimportant: that of the least important one.
         others: (2, n) coordinates of the trials below the best quarter.
         best: (2, n) coordinates of the best quarter.
+        numbers: (n,) of the trials of both.
         note: how many values were tried, and what was thinned.
     """
 
@@ -58,6 +68,7 @@ class PairData:
     unimportant: Margin
     others: np.ndarray
     best: np.ndarray
+    numbers: tuple[np.ndarray, np.ndarray]
     note: str
 
 
@@ -86,7 +97,12 @@ def pair_data(view: StudyView) -> PairData:
     if (drawn := len(best) + len(others)) < len(trials):
         note += f" Drawn are {drawn} of them; the margins count all."
     return PairData(
-        margins[0], margins[1], _both(view, names, others), _both(view, names, best), note
+        margins[0],
+        margins[1],
+        _both(view, names, others),
+        _both(view, names, best),
+        (_numbers(others), _numbers(best)),
+        note,
     )
 
 
@@ -94,6 +110,10 @@ def _both(view: StudyView, names: tuple[str, str], trials: list[TrialRow]) -> np
     return np.stack(
         [points(view.parameters[n], [t.configuration[n] for t in trials]) for n in names]
     )
+
+
+def _numbers(trials: list[TrialRow]) -> np.ndarray:
+    return np.array([trial.number for trial in trials], np.int32)
 
 
 def _margin(view: StudyView, name: str, trials: list[TrialRow], quarter: int) -> Margin:
@@ -117,6 +137,7 @@ def pair_figure(data: PairData) -> Figure:
     """The trials in the middle, the margins above and to the right."""
     first, second = data.important, data.unimportant
     figure = blank_figure(first.name, second.name, height=440)
+    linked(figure, x=parameter_key(first.name), y=parameter_key(second.name))
     shares = {"domain": [0.8, 1], "title": {"text": "share"}, "nticks": 3, "rangemode": "tozero"}
     figure.update_layout(
         xaxis={"domain": [0, 0.76], **parameter_axis(first.name, first.parameter)},
@@ -133,12 +154,16 @@ def pair_figure(data: PairData) -> Figure:
         ("the others", data.others, GREY, "all trials", first.all, second.all),
         ("best quarter", data.best, VERMILLION, "best quarter", first.best, second.best),
     )
-    for name, places, colour, margin, above, beside in groups:
+    for (name, places, colour, margin, above, beside), numbers in zip(
+        groups, data.numbers, strict=True
+    ):
         texts = hover_texts([first.parameter, second.parameter], places)
         figure.add_scatter(
             x=places[0],
             y=places[1],
             mode="markers",
+            customdata=numbers,
+            meta=TRIALS_IN_CUSTOMDATA,
             marker={"color": colour, "size": 6, "opacity": 0.75},
             name=name,
             text=texts,

@@ -35,6 +35,7 @@ from hpsearch.plots.relevance import relevance_data, relevance_figure
 from hpsearch.plots.slice_contour import slice_contour_data, slice_contour_figures
 from hpsearch.plots.style import Figure
 from hpsearch.plots.timeline import timeline_data, timeline_figure
+from hpsearch.plots.trials import groups_data, trials_data
 from hpsearch.plots.view import StudyView
 from hpsearch.plots.winner import winner_data, winner_figures, winner_tables
 from hpsearch.wording import Table
@@ -55,7 +56,8 @@ class Panel:
         about: what a reader sees there, in a sentence or two.
         data: the numbers, from a study or a comparison; raises NothingToDraw with the reason. They
             have a ``note``.
-        figures: those numbers drawn; none for a panel of words.
+        figures: those numbers drawn; none for a panel of words, or one that a page's scripts draw
+            from all trials.
         of: what it is a part of: the page of a study or that of a comparison.
         tables: the data in words; none for a panel of figures.
         needs: what a study has to be of for it to ever have anything to show.
@@ -76,6 +78,13 @@ class Panel:
         return subject.may_be_network if self.needs == "network" else subject.summary.learns
 
     @property
+    def misfit(self) -> str:
+        """Why a study that it does not suit never has anything to show in it."""
+        if self.needs == "network":
+            return "It looks into hpsearch's network, and this study is of something else."
+        return "It is of test rows, and this study has none."
+
+    @property
     def is_drawn(self) -> bool:
         """Whether it has figures."""
         return self.figures is not _none
@@ -92,6 +101,13 @@ PANELS = {
         "were stopped as known bad, and have no score that counts.",
         history_data,
         _one(history_figure),
+    ),
+    "trials": Panel(
+        "All trials",
+        "A click on a heading sorts. A selection, by the field above or by dragging over a figure, "
+        "leaves the trials that it fits.",
+        trials_data,
+        _none,
     ),
     "winner": Panel(
         "The winner on the test rows",
@@ -162,6 +178,13 @@ PANELS = {
         curves_data,
         curves_figures,
     ),
+    "groups": Panel(
+        "Groups of trials",
+        "The trials by one of their parameters, by their stage, or by the same settings: how they "
+        "scored, and how the score changed on the way where that was reported.",
+        groups_data,
+        _none,
+    ),
     "gap": Panel(
         "Gap between training and validation",
         "Losses at the end of each complete trial. The further to the right, the more a network "
@@ -213,24 +236,25 @@ PANELS = {
     ),
     "best-so-far": Panel(
         "Best so far against cost",
-        "The best validation score found by the time a share of the budget was spent, and the test "
-        "score of that trial: lines are medians, shades the middle half of the repeats.",
+        "The best score found by the time a share of the budget was spent, and where there are "
+        "rows to test on, the test score of that trial: lines are medians, shades the middle half "
+        "of the repeats.",
         best_so_far_data,
         best_so_far_figures,
         "comparison",
     ),
     "final-scores": Panel(
         "Where the searches ended",
-        "The test value of each repeat's winner: of the networks that won, and of the same "
-        "configuration trained once more with another seed.",
+        "What each repeat's winner is worth: the trainings that won, and the same configuration "
+        "trained once more with another seed.",
         final_scores_data,
         _one(final_scores_figure),
         "comparison",
     ),
     "catch-up": Panel(
         "Cost until grid's best",
-        "What a strategy had to spend to find a validation score as good as the best that grid "
-        "search found in the same repeat. Left of the dashed line it was sooner.",
+        "What a strategy had to spend to find a score as good as the best that grid search found "
+        "in the same repeat. Left of the dashed line it was sooner.",
         catch_up_data,
         _one(catch_up_figure),
         "comparison",
@@ -238,7 +262,7 @@ PANELS = {
     "efficiency": Panel(
         "How many random trials it takes",
         "Random search's trials, divided into smaller searches of each size, and what their best "
-        "is worth on the test part; the dashed line is grid search.",
+        "is worth; the dashed line is grid search.",
         efficiency_data,
         _one(efficiency_figure),
         "comparison",

@@ -10,7 +10,15 @@ import numpy as np
 
 from hpsearch.engine.summary import TrialRow
 from hpsearch.plots.scales import ScoreAxis, place, score_axis, shortened, thinned
-from hpsearch.plots.style import GREY, SKY, VERMILLION, Figure, blank_figure, label
+from hpsearch.plots.style import (
+    GREY,
+    SKY,
+    VERMILLION,
+    Figure,
+    blank_figure,
+    label,
+    parameter_key,
+)
 from hpsearch.plots.view import NothingToDraw, StudyView, scored
 from hpsearch.space import Categorical, Parameter
 from hpsearch.wording import cell_text, value_text
@@ -110,7 +118,7 @@ def parallel_figure(data: ParallelData) -> Figure:
         automargin=True,
         showgrid=True,
     )
-    figure.update_layout(margin={"l": 30, "r": 50})
+    figure.update_layout(margin={"l": 30, "r": 50}, meta={"lines": _dimensions(data)})
     figure.update_yaxes(visible=False, range=[-0.13, 1.1])
     # Where trials are few, the lower ranks are missing.
     styles = ((GREY, 0.3, 1), (SKY, 0.8, 1), (VERMILLION, 1, 2))[-len(data.lines) :]
@@ -137,6 +145,23 @@ def parallel_figure(data: ParallelData) -> Figure:
                 font={"size": 11},
             )
     return figure
+
+
+def _dimensions(data: ParallelData) -> list[dict[str, Any]]:
+    """The vertical lines in terms of JSON, so that a page can draw other trials over them.
+
+    Each has the key of a trial's figure, the two ends, and whether the scale is logarithmic; the
+    number of choices instead, where it has no order.
+    """
+    return [
+        *(
+            {"key": parameter_key(name), "choices": len(p.choices)}
+            if isinstance(p, Categorical)
+            else {"key": parameter_key(name), "low": p.low, "high": p.high, "log": p.log}
+            for name, p in data.parameters.items()
+        ),
+        {"key": "score", "low": data.axis.low, "high": data.axis.high, "log": False},
+    ]
 
 
 def _ends(data: ParallelData) -> list[tuple[str, str]]:

@@ -21,9 +21,12 @@ from hpsearch.plots.scales import (
 )
 from hpsearch.plots.style import (
     GREY,
+    TRIALS_IN_CUSTOMDATA,
     Figure,
     blank_figure,
     label,
+    linked,
+    parameter_key,
     stage_colour,
     wrapped,
 )
@@ -152,6 +155,7 @@ def parameter_figure(data: ParameterData) -> Figure:
     """A parameter against the score; its stages' ranges are bars above, their reasons on hover."""
     rows = len(data.ranges)
     figure = blank_figure(data.name, data.axis.name, height=320 + 14 * rows)
+    linked(figure, x=parameter_key(data.name), y="score")
     figure.update_xaxes(**parameter_axis(data.name, data.parameter))
     share = 0.05 * rows  # of the height, for the bars
     figure.update_yaxes(range=data.axis.range, domain=[0, 0.97 - share if rows else 1])
@@ -194,6 +198,7 @@ def _add_draws(
         x=x + _jitter(data.parameter, len(x)),
         y=heights.astype(np.float32),
         customdata=np.array(draws.numbers, np.int32),
+        meta=TRIALS_IN_CUSTOMDATA,
         text=texts,
         mode="markers",
         marker={"color": colour, "size": 6, "symbol": symbol, "opacity": 0.8},

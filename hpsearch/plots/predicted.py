@@ -9,7 +9,17 @@ import numpy as np
 from hpsearch.engine.summary import TrialRow
 from hpsearch.plots.beliefs import beliefs_of
 from hpsearch.plots.scales import ScoreAxis, by_stage
-from hpsearch.plots.style import GREY, Figure, blank_figure, faded, label, stage_colour, wrapped
+from hpsearch.plots.style import (
+    GREY,
+    TRIALS_IN_CUSTOMDATA,
+    Figure,
+    blank_figure,
+    faded,
+    label,
+    linked,
+    stage_colour,
+    wrapped,
+)
 from hpsearch.plots.view import StudyView
 from hpsearch.search.base import StageKind
 from hpsearch.search.beliefs import expected
@@ -99,6 +109,7 @@ def predicted_figure(data: PredictedData) -> Figure:
     figure = blank_figure(f"expected {data.axis.name}", f"{data.axis.name} found", height=440)
     figure.update_xaxes(range=data.axis.range)
     figure.update_yaxes(range=data.axis.range)
+    linked(figure, y="score")
     figure.add_scatter(
         x=data.axis.range,
         y=data.axis.range,
@@ -123,6 +134,8 @@ def predicted_figure(data: PredictedData) -> Figure:
             error_x={"type": "data", "color": faded(colour, 0.35), "thickness": 1, "width": 0}
             | {end: lengths.astype(np.float32) for end, lengths in bars.items()},
             text=texts,
+            customdata=np.array(told.numbers, np.int32),
+            meta=TRIALS_IN_CUSTOMDATA,
             mode="markers",
             marker={"color": colour, "size": 6},
             name=label(str(stage)),

@@ -10,7 +10,17 @@ import numpy as np
 
 from hpsearch.plots.importances import importances_data
 from hpsearch.plots.scales import ScoreAxis, hover_texts, parameter_axis, place, points, score_axis
-from hpsearch.plots.style import BLUE, SKY, Figure, add_drawn, blank_figure, label
+from hpsearch.plots.style import (
+    BLUE,
+    SKY,
+    TRIALS_IN_CUSTOMDATA,
+    Figure,
+    add_drawn,
+    blank_figure,
+    label,
+    linked,
+    parameter_key,
+)
 from hpsearch.plots.view import StudyView, scored
 from hpsearch.space import Categorical, Parameter
 
@@ -52,6 +62,7 @@ class SliceContourData:
         surface: (second, first) smoothed scores over the grids of both; nan where no trial is near.
         drawn: (2, n) coordinates of the trials that are marked.
         scores: (n,) of those.
+        numbers: (n,) likewise.
         axis: of the scores.
         note: how it was smoothed.
     """
@@ -60,6 +71,7 @@ class SliceContourData:
     surface: np.ndarray
     drawn: np.ndarray
     scores: np.ndarray
+    numbers: np.ndarray
     axis: ScoreAxis
     note: str
 
@@ -97,7 +109,13 @@ def slice_contour_data(view: StudyView) -> SliceContourData:
     if len(marked) < len(trials):
         note += f" {len(marked)} of {len(trials):,} trials are marked."
     return SliceContourData(
-        (slices[0], slices[1]), surface, drawn, scores[marked], axis, f"{note} {axis.note}".strip()
+        (slices[0], slices[1]),
+        surface,
+        drawn,
+        scores[marked],
+        np.array([trials[i].number for i in marked], np.int32),
+        axis,
+        f"{note} {axis.note}".strip(),
     )
 
 
@@ -155,11 +173,14 @@ def _slice_figure(data: SliceContourData, n: int) -> Figure:
     figure = blank_figure(drawn.name, data.axis.name)
     figure.update_xaxes(**parameter_axis(drawn.name, drawn.parameter))
     figure.update_yaxes(range=data.axis.range)
+    linked(figure, x=parameter_key(drawn.name), y="score")
     here = "%{text}" if isinstance(drawn.parameter, Categorical) else "%{x:.3g}"
     figure.add_scatter(
         x=data.drawn[n],
         text=hover_texts([drawn.parameter], [data.drawn[n]]),
         y=data.scores.astype(np.float32),
+        customdata=data.numbers,
+        meta=TRIALS_IN_CUSTOMDATA,
         mode="markers",
         marker={"color": SKY, "size": 5, "opacity": 0.6},
         name="trials",
@@ -181,6 +202,7 @@ def _slice_figure(data: SliceContourData, n: int) -> Figure:
 def _contour_figure(data: SliceContourData) -> Figure:
     first, second = data.slices
     figure = blank_figure(first.name, second.name, height=400)
+    linked(figure, x=parameter_key(first.name), y=parameter_key(second.name))
     # Beside the colour bar a phone leaves so little room that labels stand aslant.
     figure.update_xaxes(**parameter_axis(first.name, first.parameter, ticks=8, width=12))
     figure.update_yaxes(**parameter_axis(second.name, second.parameter, ticks=8, width=12))
@@ -201,5 +223,5 @@ def _contour_figure(data: SliceContourData) -> Figure:
         hovertemplate=f"{'%{x:.3g}, %{y:.3g}' if texts is None else '%{text}'}"
         ": %{z:.4g}<extra></extra>",
     )
-    add_drawn(figure, *data.drawn)
+    add_drawn(figure, *data.drawn, numbers=data.numbers)
     return figure

@@ -26,6 +26,7 @@ __all__ = [
     "LIGHT",
     "SKY",
     "STRATEGY_COLOURS",
+    "TRIALS_IN_CUSTOMDATA",
     "VERMILLION",
     "Figure",
     "add_drawn",
@@ -33,6 +34,8 @@ __all__ = [
     "error_bar",
     "faded",
     "label",
+    "linked",
+    "parameter_key",
     "said",
     "stage_colour",
     "stage_group",
@@ -98,11 +101,44 @@ def wrapped(text: str, width: int = 48) -> str:
     return "<br>".join(label(line) for line in textwrap.wrap(written_out(text), width))
 
 
-def add_drawn(figure: Figure, x: Any, y: Any) -> None:
-    """Mark the trials on a map of two parameters, where they lie at coordinates ``x`` and ``y``."""
+def linked(figure: Figure, **axes: str) -> None:
+    """Say which of a trial's figures each axis is, so that a page can select trials by it.
+
+    Args:
+        figure: gets it as its layout's ``meta``.
+        axes: for ``x`` and ``y`` a key of `hpsearch.report.columns`: "number", "score", or that of
+            `parameter_key`.
+    """
+    figure.update_layout(meta=axes)
+
+
+def parameter_key(name: str) -> str:
+    """The key of a parameter among a trial's figures.
+
+    >>> parameter_key("learning_rate")
+    'p.learning_rate'
+    """
+    return f"p.{written_out(name)}"
+
+
+TRIALS_IN_CUSTOMDATA = {"trials": "customdata"}
+"""The ``meta`` of a trace whose points are the trials with the numbers that are its customdata."""
+
+
+def add_drawn(figure: Figure, x: Any, y: Any, *, numbers: Any) -> None:
+    """Mark the trials on a map of two parameters.
+
+    Args:
+        figure: the map.
+        x: (n,) coordinates.
+        y: likewise.
+        numbers: (n,) of the trials.
+    """
     figure.add_scatter(
         x=x,
         y=y,
+        customdata=numbers,
+        meta=TRIALS_IN_CUSTOMDATA,
         mode="markers",
         marker={"color": GREY, "size": 4, "line": {"color": "white", "width": 0.5}},
         hoverinfo="skip",

@@ -11,7 +11,14 @@ import numpy as np
 
 from hpsearch.engine.summary import TrialRow
 from hpsearch.plots.scales import MAX_POINTS
-from hpsearch.plots.style import Figure, blank_figure, label, stage_colour, stage_group
+from hpsearch.plots.style import (
+    TRIALS_IN_CUSTOMDATA,
+    Figure,
+    blank_figure,
+    label,
+    stage_colour,
+    stage_group,
+)
 from hpsearch.plots.view import NothingToDraw, StudyView
 from hpsearch.search.base import StageKind
 
@@ -144,10 +151,13 @@ def timeline_figure(data: TimelineData) -> Figure:
     for stage, pieces in data.stages.items():
         # One path for all, broken between pieces, since thousands of bars are slow to draw.
         x = np.array([(p.start, (p.start + p.end) / 2, p.end, np.nan) for p in pieces])
+        apart = all(p.first == p.last for p in pieces)
         figure.add_scatter(
             x=x.astype(np.float32).ravel(),
             y=np.array([(p.worker,) * 3 + (np.nan,) for p in pieces], np.float32).ravel(),
-            text=[text for p in pieces for text in (_numbers(p),) * 4],
+            text=[text for p in pieces for text in (*(_numbers(p),) * 3, "")],
+            customdata=np.repeat([p.first for p in pieces], 4).astype(np.int32) if apart else None,
+            meta=TRIALS_IN_CUSTOMDATA if apart else None,
             mode="lines",
             line={"color": stage_colour(stage), "width": 16},
             name=label(str(stage)),

@@ -13,11 +13,11 @@ from hpsearch.engine.environment import environment
 from hpsearch.engine.identity import kept_study_file
 from hpsearch.engine.summary import Summary, TrialRow, states_text, summarize
 from hpsearch.engine.tested import SeenClasses, read_seen
+from hpsearch.kinds import KINDS_OF_OBJECTIVES
 from hpsearch.metrics.curves import Residuals
 from hpsearch.search.distributions import as_value, from_distribution
 from hpsearch.space import Categorical, Float, Int, Parameter
 from hpsearch.storage import load_epochs, load_study, storage_errors
-from hpsearch.study_file.models import KINDS_OF_OBJECTIVES
 
 if TYPE_CHECKING:
     from optuna import Study
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
     from hpsearch.storage import WriteBehindStorage
 
-__all__ = ["NothingToDraw", "StudyView", "read_view", "scored"]
+__all__ = ["NothingToDraw", "StudyView", "looked_into", "read_view", "scored", "seen_from_inside"]
 
 
 LARGEST = 1e38
@@ -143,6 +143,31 @@ def seen_from_inside(rows: Sequence[TrialRow]) -> list[int]:
     faulty = [row for row in reversed(rows[1:]) if row.faults]
     worst = max(faulty, key=lambda r: (r.state == "complete", len(r.faults)), default=None)
     return [row.number for row in (*rows[:1], worst) if row is not None]
+
+
+def looked_into(store: WriteBehindStorage, view: StudyView, number: int) -> StudyView:
+    """The view with the network of one trial to be shown layer by layer, beside that of the best.
+
+    Args:
+        store: where the study is.
+        view: of the study.
+        number: of the trial; the best alone is shown where it has no snapshots.
+
+    Raises:
+        UnknownNameError: the study is gone.
+        StorageError: it cannot be read.
+    """
+    best = [row.number for row in view.trials if row.traced][:1]
+    shown = {*best, *(row.number for row in view.trials if row.traced and row.number == number)}
+    with storage_errors(store.url):
+        study = load_study(store, view.name)
+        trials = study.get_trials(deepcopy=False)
+        ids = {trial.number: trial._trial_id for trial in trials}
+        epochs = {n: load_epochs(store, trial_id=ids[n])[ids[n]] for n in shown}
+    rows = (
+        replace(row, snapshots=epochs.get(row.number, {}).get("snapshots")) for row in view.trials
+    )
+    return replace(view, summary=replace(view.summary, rows=tuple(rows)))
 
 
 def _with_epochs(row: TrialRow, epochs: Mapping[str, Any]) -> TrialRow:

@@ -3,20 +3,24 @@
 from __future__ import annotations
 
 from hpsearch.report.dashboards import Dashboard, load_dashboard
-from hpsearch.report.document import document_html, figure_html, table_html, write_page
-from hpsearch.report.page import page_html, page_name
+from hpsearch.report.document import Document, document_json, page_document, trial_panels
+from hpsearch.report.page import ASSETS, asset, linked_html, page_html, page_name, write_page
 from hpsearch.report.png import write_pngs
 from hpsearch.report.subjects import page_of
 
 __all__ = [
+    "ASSETS",
     "Dashboard",
-    "document_html",
-    "figure_html",
+    "Document",
+    "asset",
+    "document_json",
+    "linked_html",
     "load_dashboard",
+    "page_document",
     "page_html",
     "page_name",
     "page_of",
-    "table_html",
+    "trial_panels",
     "write_page",
     "write_pngs",
 ]

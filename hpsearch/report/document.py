@@ -1,150 +1,334 @@
-"""An HTML document that needs nothing else: the styles, the figures, Plotly once, no network."""
+"""A page as one JSON document, from which its scripts draw all that a reader sees.
+
+Every text in it is plain: the scripts set it as text, and nothing of it is read as HTML. A page
+that is open takes a newer document and keeps what its reader has chosen.
+"""
 
 from __future__ import annotations
 
-import json
-import re
-from pathlib import Path
+from collections.abc import Iterable, Sequence
+from typing import TYPE_CHECKING, Any, TypeAlias, TypedDict
 
-from hpsearch.errors import UsageError
+from hpsearch.compare.result import Comparison
+from hpsearch.compare.summary import are_alike, reference_of, summarize_strategies
+from hpsearch.file_names import file_name
+from hpsearch.plots import NothingToDraw, StudyView, panel
 from hpsearch.plots.style import DARK, LIGHT, Figure
-from hpsearch.wording import Table
-from hpsearch.writing import html_text, write_whole
-
-__all__ = ["document_html", "figure_html", "table_html", "write_page"]
-
-HERE = Path(__file__).parent
-
-# Whatever a study is called, the page loads nothing: the browser itself is told to refuse.
-POLICY = (
-    "default-src 'none'; script-src 'unsafe-inline'; style-src 'unsafe-inline'; img-src data: blob:"
+from hpsearch.plots.view import looked_into
+from hpsearch.report.columns import Trials, trial_columns
+from hpsearch.report.dashboards import Dashboard
+from hpsearch.wording import (
+    Table,
+    answer,
+    beside,
+    comparison_note,
+    result_sentence,
+    simple_models_text,
+    strategies_table,
+    verdict,
+    winner_line,
 )
+from hpsearch.writing import written_out
+
+if TYPE_CHECKING:
+    from hpsearch.storage import WriteBehindStorage
+
+__all__ = [
+    "FORMAT",
+    "Document",
+    "PanelDocument",
+    "Section",
+    "Subject",
+    "TableDocument",
+    "document_json",
+    "document_of",
+    "drawn_panel",
+    "page_document",
+    "panel_document",
+    "section",
+    "study_section",
+    "trial_panels",
+]
+
+FORMAT = 1
+"""Of the document; a script that knows another one asks its reader to load the page again."""
+
+Subject: TypeAlias = StudyView | Comparison
+"""What a section is about."""
 
 
-def document_html(title: str, body: str, *, footer: str, figures: bool = True, of: str = "") -> str:
-    """The whole document around what it shows.
+class TableDocument(TypedDict):
+    """A table of plain text; see `Table`."""
+
+    caption: str
+    headings: list[str]
+    rows: list[list[str]]
+
+
+class PanelDocument(TypedDict):
+    """A part of a section.
+
+    Attributes:
+        name: of the panel, in `PANELS`.
+        id: of its element; figures have this and a number.
+        title: its heading; empty where the section's is enough.
+        about: what a reader sees there.
+        empty: why there is nothing to see, instead of all that follows.
+        figures: in terms of Plotly, without a template. A layout's ``meta`` says which of a trial's
+            figures its axes are, a trace's ``meta`` where it has the numbers of its trials.
+        tables: of plain text.
+        note: what is to be known of it.
+    """
+
+    name: str
+    id: str
+    title: str
+    about: str
+    empty: str
+    figures: list[dict[str, Any]]
+    tables: list[TableDocument]
+    note: str
+
+
+class Section(TypedDict):
+    """A study, a comparison, or whatever has a heading of its own.
+
+    Attributes:
+        id: of its element.
+        name: its heading.
+        result: what it came to, in a sentence.
+        words: paragraphs below that.
+        points: sentences of a list.
+        tables: above the panels.
+        note: what is to be known of the tables.
+        panels: in their order.
+        trials: all trials of a study; None for whatever is no study.
+    """
+
+    id: str
+    name: str
+    result: str
+    words: list[str]
+    points: list[str]
+    tables: list[TableDocument]
+    note: str
+    panels: list[PanelDocument]
+    trials: Trials | None
+
+
+class Document(TypedDict):
+    """A page.
+
+    Attributes:
+        format: `FORMAT`.
+        title: of the window.
+        footer: the last line.
+        templates: how figures look on a "light" and on a "dark" page, in terms of Plotly.
+        sections: in their order.
+    """
+
+    format: int
+    title: str
+    footer: str
+    templates: dict[str, Any]
+    sections: list[Section]
+
+
+def page_document(subjects: Sequence[Subject], dashboard: Dashboard) -> Document:
+    """The document of a page.
 
     Args:
-        title: of the window, plain text.
-        body: safe HTML.
-        footer: plain text.
-        figures: whether the body has any of `figure_html`; Plotly's five megabytes come only then.
-        of: what the document is about, by which `write_page` knows it again.
+        subjects: studies or comparisons, a section each.
+        dashboard: which panels each section has.
     """
-    templates = {"light": LIGHT, "dark": DARK}
-    drawing = (
-        f'<script type="application/json" id="templates">{_script_safe(json.dumps(templates))}'
-        f"</script>\n<script>{_plotly()}</script>\n<script>\n{_file('page.js')}</script>\n"
-    )
-    return (
-        '<!DOCTYPE html>\n<html lang="en">\n<head>\n<meta charset="utf-8">\n'
-        f'<meta http-equiv="Content-Security-Policy" content="{POLICY}">\n'
-        '<meta name="viewport" content="width=device-width, initial-scale=1">\n'
-        '<meta name="color-scheme" content="light dark">\n'
-        f'<meta name="hpsearch" content="{html_text(of)}">\n'
-        f"<title>{html_text(title)}</title>\n"
-        f"<style>\n{_file('page.css')}</style>\n</head>\n<body>\n<main>\n"
-        f"{body}</main>\n"
-        f"<footer>{html_text(footer)}</footer>\n"
-        f"{drawing if figures else ''}"
-        "</body>\n</html>\n"
+    names = ", ".join(subject.name for subject in subjects)
+    return document_of(
+        f"{names}: {dashboard.title}",
+        [*_joint(subjects), *(_section(subject, dashboard.panels) for subject in subjects)],
+        footer=f"Written by hpsearch. {dashboard.title}.",
     )
 
 
-def figure_html(figure: Figure, identity: str) -> str:
-    """A figure's place in a document, with its numbers, which the document's script draws.
+def document_of(title: str, sections: Sequence[Section], *, footer: str) -> Document:
+    """A document around sections; title and footer are any text."""
+    return {
+        "format": FORMAT,
+        "title": written_out(title),
+        "footer": written_out(footer),
+        "templates": {"light": LIGHT, "dark": DARK},
+        "sections": list(sections),
+    }
 
-    Args:
-        figure: has a height of its own.
-        identity: the element's id.
-    """
+
+def document_json(document: Document | list[PanelDocument]) -> str:
+    """A document or panels as JSON, also within a script element, which nothing in it can end."""
     from plotly.io.json import to_json_plotly
 
-    document = figure.to_plotly_json()
-    document["layout"].pop("template")  # the page has both, and takes the reader's
-    height = document["layout"]["height"]
-    return (
-        f'<div class="figure" id="{identity}" style="height: {height}px">'
-        f'<script type="application/json">{_script_safe(to_json_plotly(document))}</script></div>'
-    )
-
-
-def table_html(table: Table, *, kind: str = "facts") -> str:
-    """A table that scrolls in its own frame where it is wider than the page.
-
-    Args:
-        table: plain text.
-        kind: its class, for the style sheet.
-
-    >>> from hpsearch.wording import Table
-    >>> "&lt;b&gt;" in table_html(Table("x", ["name"], [["<b>"]]))
-    True
-    """
-    head = "".join(f'<th scope="col">{html_text(text)}</th>' for text in table.headings)
-    body = "".join(f"<tr>{''.join(map(_cell, row))}</tr>" for row in table.rows)
-    caption = html_text(table.caption)
-    return (
-        f'<div class="frame" tabindex="0" role="region" aria-label="{caption}">'
-        f'<table class="{kind}"><caption>{caption}</caption>'
-        f"<thead><tr>{head}</tr></thead><tbody>{body}</tbody></table></div>\n"
-    )
-
-
-PROSE = 40
-"""Characters from which on a cell is a sentence, whose lines are not to be two words long."""
-
-
-def _cell(text: str) -> str:
-    kind = ' class="prose"' if len(text) > PROSE else ""
-    return f"<td{kind}>{html_text(text)}</td>"
-
-
-def _script_safe(text: str) -> str:
-    """JSON that cannot end the script element around it."""
+    text: str = to_json_plotly(document)
     return text.replace("<", "\\u003c")
 
 
-def _plotly() -> str:
-    from plotly.offline import get_plotlyjs
-
-    script: str = get_plotlyjs()
-    return script
-
-
-def _file(name: str) -> str:
-    return (HERE / name).read_text(encoding="utf-8")
-
-
-def write_page(path: Path, content: str, *, over_its_own: bool = False) -> None:
-    """Write a page, whole or not at all.
+def study_section(view: StudyView, panels: Iterable[str]) -> Section:
+    """A study, of hpsearch or of anybody.
 
     Args:
-        path: of the file.
-        content: the whole document.
-        over_its_own: replace no file but a page about the same, since nobody has named this one.
-
-    Raises:
-        UsageError: the path cannot be written, or has something else.
+        view: of the study.
+        panels: names, in their order; those that never have anything to show are left out.
     """
+    summary = view.summary
+    told = beside(summary)
+    rivals = [told[0].upper() + told[1:]] if told else []
+    identity = file_name(view.name)
+    return section(
+        view.name,
+        identity=identity,
+        result=result_sentence(summary),
+        words=[*rivals, winner_line(summary)],
+        panels=_panels(view, panels, identity),
+        trials=trial_columns(view) if view.trials else None,
+    )
+
+
+def section(
+    name: str,
+    *,
+    identity: str,
+    result: str,
+    words: Sequence[str] = (),
+    points: Iterable[str] = (),
+    tables: Sequence[Table] = (),
+    note: str = "",
+    panels: Sequence[PanelDocument] = (),
+    trials: Trials | None = None,
+) -> Section:
+    """A section; its texts may be any."""
+    return {
+        "id": identity,
+        "name": written_out(name),
+        "result": written_out(result),
+        "words": [written_out(text) for text in words if text],
+        "points": list(map(written_out, points)),
+        "tables": list(map(_table, tables)),
+        "note": written_out(note),
+        "panels": list(panels),
+        "trials": trials,
+    }
+
+
+def _joint(subjects: Sequence[Subject]) -> list[Section]:
+    """Several comparisons of the same strategies, put together: their average ranks among them."""
+    comparisons = [subject for subject in subjects if isinstance(subject, Comparison)]
+    if len(comparisons) < 2 or len({tuple(c.runs) for c in comparisons}) > 1:
+        return []
+    if not are_alike(comparisons):
+        return []
+    name = "All data sets" if comparisons[0].learns else "All studies"
+    return [_compared(comparisons, name, "all-data-sets", ())]
+
+
+def _section(subject: Subject, panels: Iterable[str]) -> Section:
+    if isinstance(subject, StudyView):
+        return study_section(subject, panels)
+    identity = file_name(subject.name)
+    return _compared([subject], subject.name, identity, _panels(subject, panels, identity))
+
+
+def _compared(
+    comparisons: Sequence[Comparison],
+    name: str,
+    identity: str,
+    panels: Sequence[PanelDocument],
+) -> Section:
+    """The answer in words, and the table: of one data set, or of several put together."""
+    rows, measure = summarize_strategies(*comparisons), comparisons[0].measure
+    return section(
+        name,
+        identity=identity,
+        result=verdict(rows, measure),
+        points=filter(None, [*answer(rows, measure), simple_models_text(comparisons)]),
+        tables=[strategies_table(comparisons, rows)],
+        note=comparison_note(comparisons, reference_of(comparisons)),
+        panels=panels,
+    )
+
+
+def _panels(subject: Subject, names: Iterable[str], identity: str) -> list[PanelDocument]:
+    suitable = (name for name in names if panel(name).suits(subject))
+    return [panel_document(subject, name, f"{identity}-{name}") for name in suitable]
+
+
+def panel_document(subject: Subject, name: str, identity: str) -> PanelDocument:
+    """A panel of a study or of a comparison, with its numbers or the reason why it has none.
+
+    Args:
+        subject: the study or the comparison.
+        name: of the panel.
+        identity: the id of its element.
+    """
+    made = panel(name)
     try:
-        if over_its_own and path.exists() and _about(path) != _ABOUT.findall(content[:HEAD]):
-            raise UsageError(
-                f"{path} is there already, and is no page of the same; name another file with -o"
-            )
-        write_whole(path, content.encode())
-    except OSError as error:
-        raise UsageError(
-            f"cannot write the page {path}: {error.strerror}; name another file with -o"
-        ) from None
+        data = made.data(subject)
+    except NothingToDraw as reason:
+        return drawn_panel(name, identity, title=made.title, empty=str(reason))
+    return drawn_panel(
+        name,
+        identity,
+        title=made.title,
+        about=made.about,
+        figures=made.figures(data),
+        tables=made.tables(data),
+        note=data.note,
+    )
 
 
-HEAD = 20_000
-"""Characters of a page within which it says what it is about."""
+def trial_panels(store: WriteBehindStorage, view: StudyView, number: int) -> list[PanelDocument]:
+    """What a server's page shows of one trial besides what its document has: its layers.
 
-_ABOUT = re.compile('<meta name="hpsearch" content="[^"]*">')
+    Args:
+        store: where the study is.
+        view: of the study.
+        number: of the trial.
+    """
+    if not any(row.traced and row.number == number for row in view.trials):
+        return []
+    within = looked_into(store, view, number)
+    return [panel_document(within, "layers", f"{file_name(view.name)}-trial-layers")]
 
 
-def _about(path: Path) -> list[str] | None:
-    """What a file says that it is a page of; None if it is no page of ours."""
-    with path.open(encoding="utf-8", errors="replace") as file:
-        return _ABOUT.findall(file.read(HEAD)) or None
+def drawn_panel(
+    name: str,
+    identity: str,
+    *,
+    title: str = "",
+    about: str = "",
+    empty: str = "",
+    figures: Sequence[Figure] = (),
+    tables: Sequence[Table] = (),
+    note: str = "",
+) -> PanelDocument:
+    """A panel; its texts may be any."""
+    return {
+        "name": name,
+        "id": identity,
+        "title": written_out(title),
+        "about": written_out(about),
+        "empty": written_out(empty),
+        "figures": list(map(_figure, figures)),
+        "tables": list(map(_table, tables)),
+        "note": written_out(note),
+    }
+
+
+def _figure(figure: Figure) -> dict[str, Any]:
+    """A figure's numbers; the page has both templates, and takes the reader's."""
+    document: dict[str, Any] = figure.to_plotly_json()
+    document["layout"].pop("template")
+    return document
+
+
+def _table(table: Table) -> TableDocument:
+    return {
+        "caption": written_out(table.caption),
+        "headings": list(map(written_out, table.headings)),
+        "rows": [list(map(written_out, row)) for row in table.rows],
+    }

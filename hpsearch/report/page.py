@@ -1,123 +1,174 @@
-"""A page of studies: a section for each, and panels in each section."""
+"""The HTML around a page's document: one file that needs nothing else, or a server's page.
+
+Either way the browser itself is told what it may load: nothing from another host, and no script but
+ours.
+"""
 
 from __future__ import annotations
 
+import base64
 import json
+import re
 from collections.abc import Sequence
-from typing import TypeAlias
-from urllib.parse import quote
+from hashlib import sha256
+from pathlib import Path
 
-from hpsearch.compare.result import Comparison
-from hpsearch.compare.summary import reference_of, summarize_strategies
+from hpsearch.errors import UsageError
 from hpsearch.file_names import file_name, short_name
-from hpsearch.plots import NothingToDraw, StudyView, panel
-from hpsearch.report.dashboards import Dashboard
-from hpsearch.report.document import document_html, figure_html, table_html
-from hpsearch.wording import (
-    answer,
-    beside,
-    best_trials,
-    comparison_note,
-    result_sentence,
-    simple_models_text,
-    strategies_table,
-    verdict,
-    winner_line,
+from hpsearch.report.document import Document, document_json
+from hpsearch.writing import html_text, write_whole
+
+__all__ = [
+    "ASSETS",
+    "asset",
+    "file_name",
+    "linked_html",
+    "page_html",
+    "page_name",
+    "words_html",
+    "write_page",
+]
+
+HERE = Path(__file__).parent / "assets"
+
+STYLE, PLOTLY, LIVE = "page.css", "plotly.js", "live.js"
+
+SCRIPTS = (
+    "dom.js",
+    "columns.js",
+    "filter.js",
+    "view.js",
+    "figures.js",
+    "files.js",
+    "table.js",
+    "groups.js",
+    "beside.js",
+    "trial.js",
+    "page.js",
 )
-from hpsearch.writing import html_text
+"""In the order in which they need each other."""
 
-__all__ = ["file_name", "page_html", "page_name"]
-
-Subject: TypeAlias = StudyView | Comparison
-"""What a section is about."""
+ASSETS = (STYLE, *SCRIPTS, LIVE, PLOTLY)
+"""All that `linked_html` refers to, by name."""
 
 
-def page_html(subjects: Sequence[Subject], dashboard: Dashboard) -> str:
-    """The page.
+def asset(name: str) -> bytes:
+    """A file that a server's page refers to, as it is to be sent.
 
     Args:
-        subjects: studies or comparisons, a section each.
-        dashboard: which panels each section has.
+        name: one of `ASSETS`.
 
-    Returns:
-        The whole document. Each figure is a ``div`` with the class ``figure`` and a name for an id.
+    Raises:
+        KeyError: there is none of this name.
     """
-    names = ", ".join(subject.name for subject in subjects)
-    sections = [_section(subject, dashboard, file_name(subject.name)) for subject in subjects]
+    if name not in ASSETS:
+        raise KeyError(name)
+    return _text(name).encode()
+
+
+def page_html(document: Document, *, of: Sequence[str] = (), before: str = "") -> str:
+    """A page in one file, with all that it needs: about five megabytes, most of them Plotly's.
+
+    Args:
+        document: what it shows.
+        of: what it is about, by which `write_page` knows it again.
+        before: safe HTML above all else.
+    """
+    ours = [_text(name) for name in SCRIPTS]
+    plotly = _text(PLOTLY)
+    hashes = " ".join(f"'sha256-{_hash(script)}'" for script in (*ours, plotly))
+    scripts = "".join(f"<script>{script}</script>\n" for script in ours)
+    return _shell(
+        document["title"],
+        f'{before}<main id="page">\n{_without_scripts(document)}</main>\n'
+        f'<script type="application/json" id="document">{document_json(document)}</script>\n'
+        # Plotly comes last: its megabytes are read when the words stand already.
+        f"{scripts}<script>{plotly}</script>\n",
+        style=f"<style>\n{_text(STYLE)}</style>\n",
+        policy=f"default-src 'none'; script-src {hashes}; style-src 'unsafe-inline'; "
+        "img-src data: blob:",
+        of=of,
+    )
+
+
+def linked_html(
+    title: str, *, assets: str, document: str, events: str = "", trials: str = ""
+) -> str:
+    """A server's page: it fetches its document, and again when an event says that there is news.
+
+    Args:
+        title: of the window until the document is there.
+        assets: the address under which a server has each of `ASSETS`, with a slash at its end.
+        document: the address of what `document_json` wrote.
+        events: the address of server-sent events; each asks the page to fetch its document anew,
+            which it does once a second at most. Without one it is never asked.
+        trials: the address below which a trial's number leads to what `trial_panels` has of it,
+            with a slash at its end; without one, a trial's page shows what the document has.
+    """
     links = "".join(
-        f'<li><a href="#{quote(file_name(subject.name))}">{html_text(subject.name)}</a></li>'
-        for subject in subjects
+        f'<script defer src="{html_text(assets)}{name}"></script>\n'
+        for name in (*SCRIPTS, PLOTLY, LIVE)
     )
-    contents = f"<nav><ul>{links}</ul></nav>\n" if len(subjects) > 1 else ""
-    return document_html(
-        f"{names}: {dashboard.title}",
-        f"{contents}{_joint(subjects)}{''.join(sections)}",
-        footer=f"Written by hpsearch. {dashboard.title}.",
-        of=json.dumps([subject.name for subject in subjects]),
+    return _shell(
+        title,
+        '<main id="page"><noscript><p>This page needs JavaScript.</p></noscript></main>\n',
+        style=f'<link rel="stylesheet" href="{html_text(assets)}{STYLE}">\n{links}'
+        f'<meta name="hpsearch-document" content="{html_text(document)}">\n'
+        f'<meta name="hpsearch-events" content="{html_text(events)}">\n'
+        f'<meta name="hpsearch-trials" content="{html_text(trials)}">\n',
+        policy="default-src 'none'; script-src 'self'; style-src 'self' 'unsafe-inline'; "
+        "img-src 'self' data: blob:; connect-src 'self'",
     )
 
 
-def _joint(subjects: Sequence[Subject]) -> str:
-    """Several comparisons of the same strategies, put together: their average ranks among them."""
-    comparisons = [subject for subject in subjects if isinstance(subject, Comparison)]
-    if len(comparisons) < 2 or len({tuple(c.runs) for c in comparisons}) > 1:
-        return ""
+def words_html(title: str, body: str, *, footer: str) -> str:
+    """A page of words alone, without scripts.
+
+    Args:
+        title: of the window, plain text.
+        body: safe HTML.
+        footer: plain text.
+    """
+    return _shell(
+        title,
+        f"<main>\n{body}</main>\n<footer>{html_text(footer)}</footer>\n",
+        style=f"<style>\n{_text(STYLE)}</style>\n",
+        policy="default-src 'none'; style-src 'unsafe-inline'",
+    )
+
+
+def _shell(title: str, body: str, *, style: str, policy: str, of: Sequence[str] = ()) -> str:
     return (
-        '<section class="study" id="all-data-sets">\n<h1>All data sets</h1>\n'
-        f"{_comparison_head(comparisons)}</section>\n"
+        '<!DOCTYPE html>\n<html lang="en">\n<head>\n<meta charset="utf-8">\n'
+        f'<meta http-equiv="Content-Security-Policy" content="{policy}">\n'
+        '<meta name="viewport" content="width=device-width, initial-scale=1">\n'
+        '<meta name="color-scheme" content="light dark">\n'
+        f'<meta name="hpsearch" content="{html_text(json.dumps(list(of)))}">\n'
+        f"<title>{html_text(title)}</title>\n{style}</head>\n<body>\n{body}</body>\n</html>\n"
     )
 
 
-def _section(subject: Subject, dashboard: Dashboard, identity: str) -> str:
-    head = _comparison_head([subject]) if isinstance(subject, Comparison) else _study_head(subject)
-    shown = [name for name in dashboard.panels if panel(name).suits(subject)]
-    panels = "".join(_panel(subject, name, f"{identity}-{name}") for name in shown)
-    return (
-        f'<section class="study" id="{identity}">\n<h1>{html_text(subject.name)}</h1>\n'
-        f"{head}{panels}</section>\n"
+def _without_scripts(document: Document) -> str:
+    """What a reader without scripts sees, as in a preview of the file: the results in words."""
+    told = "".join(
+        f"<h1>{html_text(section['name'])}</h1>\n"
+        f'<p class="result">{html_text(section["result"])}</p>\n'
+        for section in document["sections"]
     )
+    return f"<noscript>\n{told}<p>Figures and tables need JavaScript.</p>\n</noscript>\n"
 
 
-def _study_head(view: StudyView) -> str:
-    """What stands above a study's panels: the result, and the best trials."""
-    best, told = best_trials(view.summary), beside(view.summary)
-    rivals = f"<p>{html_text(told[0].upper() + told[1:])}</p>\n" if told else ""
-    return (
-        f'<p class="result">{html_text(result_sentence(view.summary))}</p>\n'
-        f"{rivals}<p>{html_text(winner_line(view.summary))}</p>\n"
-        f"{'' if best is None else table_html(best, kind='trials')}"
-    )
+def _hash(script: str) -> str:
+    return base64.b64encode(sha256(script.encode()).digest()).decode("ascii")
 
 
-def _comparison_head(comparisons: Sequence[Comparison]) -> str:
-    """The answer in words, and the table: of one data set, or of several put together."""
-    rows, measure = summarize_strategies(*comparisons), comparisons[0].measure
-    told = filter(None, [*answer(rows, measure), simple_models_text(comparisons)])
-    more = "".join(f"<li>{html_text(sentence)}</li>" for sentence in told)
-    note = comparison_note(comparisons, reference_of(comparisons))
-    return (
-        f'<p class="result">{html_text(verdict(rows, measure))}</p>\n<ul>{more}</ul>\n'
-        f"{table_html(strategies_table(comparisons, rows))}"
-        f'<p class="note">{html_text(note)}</p>\n'
-    )
+def _text(name: str) -> str:
+    if name == PLOTLY:
+        from plotly.offline import get_plotlyjs
 
-
-def _panel(subject: Subject, name: str, identity: str) -> str:
-    made = panel(name)
-    head = (
-        f'<section class="panel" aria-labelledby="{identity}">\n'
-        f'<h2 id="{identity}">{html_text(made.title)}</h2>\n'
-    )
-    try:
-        data = made.data(subject)
-    except NothingToDraw as reason:
-        return f'{head}<p class="empty">{html_text(str(reason))}</p>\n</section>\n'
-    figures = made.figures(data)
-    drawn = "".join(figure_html(f, f"{identity}-{n}") for n, f in enumerate(figures, start=1))
-    body = f'<div class="figures">{drawn}</div>\n' if figures else ""
-    body += "".join(map(table_html, made.tables(data)))
-    note = f'<p class="note">{html_text(data.note)}</p>\n' if data.note else ""
-    return f"{head}<p>{html_text(made.about)}</p>\n{body}{note}</section>\n"
+        script: str = get_plotlyjs()
+        return script
+    return (HERE / name).read_text(encoding="utf-8")
 
 
 def page_name(names: Sequence[str]) -> str:
@@ -127,3 +178,38 @@ def page_name(names: Sequence[str]) -> str:
     'digits+iris%2Fgrid%2F0.html'
     """
     return f"{short_name('+'.join(map(file_name, names)))}.html"
+
+
+def write_page(path: Path, content: str, *, over_its_own: bool = False) -> None:
+    """Write a page, whole or not at all.
+
+    Args:
+        path: of the file.
+        content: the whole document.
+        over_its_own: replace no file but a page about the same, since nobody has named this one.
+
+    Raises:
+        UsageError: the path cannot be written, or has something else.
+    """
+    try:
+        if over_its_own and path.exists() and _about(path) != _ABOUT.findall(content[:HEAD]):
+            raise UsageError(
+                f"{path} is there already, and is no page of the same; name another file"
+            )
+        write_whole(path, content.encode())
+    except OSError as error:
+        raise UsageError(
+            f"cannot write the page {path}: {error.strerror}; name another file"
+        ) from None
+
+
+HEAD = 20_000
+"""Characters of a page within which it says what it is about."""
+
+_ABOUT = re.compile('<meta name="hpsearch" content="[^"]*">')
+
+
+def _about(path: Path) -> list[str] | None:
+    """What a file says that it is a page of; None if it is no page of ours."""
+    with path.open(encoding="utf-8", errors="replace") as file:
+        return _ABOUT.findall(file.read(HEAD)) or None

@@ -26,7 +26,7 @@ def write_pngs(page: Path, folder: Path) -> list[Path]:
         UsageError: the folder cannot be written.
     """
     with open_page(page) as browser:
-        names = browser.evaluate("drawn.then(divs => divs.map(div => div.id))")
+        names = browser.evaluate("hpsearch.drawn().then(plots => plots.map(plot => plot.id))")
         pictures = [
             browser.evaluate(
                 f"Plotly.toImage(document.getElementById({name!r}), {{format: 'png', "

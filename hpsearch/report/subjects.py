@@ -9,6 +9,7 @@ from hpsearch.compare.result import comparisons, read_comparison
 from hpsearch.errors import UnknownNameError, UsageError
 from hpsearch.plots import read_view
 from hpsearch.report.dashboards import load_dashboard
+from hpsearch.report.document import page_document
 from hpsearch.report.page import page_html
 from hpsearch.storage import study_names
 
@@ -53,4 +54,5 @@ def page_of(store: WriteBehindStorage, names: Sequence[str], dashboard: str | No
             f"leave --dashboard out or give --dashboard {DASHBOARDS[common[0]]}"
         )
     read = read_view if panels.of == "study" else read_comparison
-    return page_html([read(store, name) for name in names], panels)
+    document = page_document([read(store, name) for name in names], panels)
+    return page_html(document, of=names)

@@ -125,6 +125,9 @@ def whole(
 ) -> list[Configuration]:
     """Known-good configurations, each whole, and no two the same.
 
+    One that is given in part becomes none of those that are given whole. Where all that it can be
+    is among the others, it is left out.
+
     Args:
         space: that holds them.
         first: whole or in part.
@@ -132,8 +135,11 @@ def whole(
         seed: the study's seed.
     """
     found: list[Configuration] = []
-    seen: set[Key] = set()
+    seen: set[Key] = {configuration_key(given) for given in first if given in space}
     for index, given in enumerate(first):
+        if given in space:
+            found.append(given)
+            continue
         for again in range(TRIES):
             rest = point(index)
             if again:
@@ -141,9 +147,9 @@ def whole(
                 rest = draw.random(len(space.parameters)).tolist()
             configuration = completed(space, given, rest)
             if configuration_key(configuration) not in seen:
+                seen.add(configuration_key(configuration))
+                found.append(configuration)
                 break
-        seen.add(configuration_key(configuration))
-        found.append(configuration)
     return found
 
 

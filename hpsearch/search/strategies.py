@@ -137,6 +137,7 @@ def make_strategy(
     grid: list[Configuration] = []
     note = ""
     if name == "grid":
+        _check_room(len(given), left)
         points_ = make_grid(space, points, left - len(given), shift=seed if shift else None)
         grid = whole(space, given, _points_of("random", space, left, seed, 0), seed)
         tried = set(map(configuration_key, grid))
@@ -149,12 +150,7 @@ def make_strategy(
                 f"The space has {space.size:,} configurations, so that {sum(slots)} trials search "
                 f"it and not {left}" + (f"; the race has its {race}." if race else ".")
             )
-    if len(given) > slots[0]:
-        raise UsageError(
-            f"there are {len(given)} first configurations and the first stage has {slots[0]} "
-            "trials; raise trials or remove some.",
-            key="first",
-        )
+    _check_room(min(len(given), space.size), slots[0])
     if name == "gp" and importlib.util.find_spec("torch") is None:
         raise UsageError("the strategy gp needs torch; install it with pip install hpsearch[gp].")
     known = [study for study in prior or () if study and np.ptp(ranks(study)) > 0.0]
@@ -273,6 +269,16 @@ def _points_of(
     if name == "guided" and stage == 0:
         return lambda place: draw(place) if place else [0.5] * dimensions
     return draw
+
+
+def _check_room(first: float, slots: int) -> None:
+    """Refuse more configurations to try first than the first stage has trials."""
+    if first > slots:
+        raise UsageError(
+            f"there are {first:.0f} first configurations and the first stage has {slots} trials; "
+            "raise trials or remove some.",
+            key="first",
+        )
 
 
 def _refuse(name: str, owners: Collection[str], **settings: object) -> None:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import math
 import numbers
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence, Set
 from dataclasses import dataclass
 from typing import Any, TypeAlias
 
@@ -52,6 +52,20 @@ class Ranges:
             for name, value in configuration.items()
             if self.names[name]
         }
+
+    def same(self, configuration: Configuration) -> tuple[tuple[str, str], ...]:
+        """What two configurations have in common just if the estimator gets the same of them.
+
+        Many quantiles of a distribution are one whole number, and dicts of a list may overlap. What
+        is no plain value is told by its place in its own list.
+        """
+        told = []
+        for name, value in configuration.items():
+            given = self.decode[name](value)
+            own = repr(_name(given)) if _is_plain(given) else f"{name}: {value!r}"
+            if self.names[name]:
+                told.append((self.names[name], own))
+        return tuple(sorted(told))
 
 
 def read_ranges(given: object) -> Ranges:
@@ -115,7 +129,8 @@ def _parameter(name: str, given: Any) -> tuple[Parameter, Decode]:
     if hasattr(given, "ppf"):
         return _of_distribution(given)
     if isinstance(given, Iterable) and not isinstance(given, str | bytes | Mapping):
-        if values := list(given):
+        # A set has another order in every process.
+        if values := sorted(given, key=repr) if isinstance(given, Set) else list(given):
             return _of_values(values)
         raise UsageError(f"the list of {name} is empty; give it a value.", key=name)
     raise UsageError(
@@ -126,7 +141,8 @@ def _parameter(name: str, given: Any) -> tuple[Parameter, Decode]:
 
 
 def _of_distribution(given: Any) -> tuple[Parameter, Decode]:
-    kind = getattr(getattr(given, "dist", None), "name", "")
+    law = getattr(given, "dist", given)  # which a frozen one has
+    kind = getattr(law, "name", "")
     low, high = (float(end) for end in given.support())
     if math.isfinite(low) and math.isfinite(high) and low < high:
         if kind == "randint":
@@ -135,7 +151,7 @@ def _of_distribution(given: Any) -> tuple[Parameter, Decode]:
             return Float(low, high, limits=(low, high)), _itself
         if kind in ("loguniform", "reciprocal") and _is_pure(given, low, high):
             return Float(low, high, log=True, limits=(low, high)), _itself
-    return Float(0.0, 1.0, limits=(0.0, 1.0)), Quantile(given, hasattr(given.dist, "pmf"))
+    return Float(0.0, 1.0, limits=(0.0, 1.0)), Quantile(given, hasattr(law, "pmf"))
 
 
 def _is_pure(given: Any, low: float, high: float) -> bool:
@@ -175,6 +191,10 @@ def _of_values(values: list[Any]) -> tuple[Parameter, Decode]:
         if len(ordered) >= ORDERED and all(math.isfinite(value) for value in values):
             last = len(ordered) - 1
             return Int(0, last, limits=(0, last)), At(dict(enumerate(ordered)))
+    different: dict[object, Any] = {}
+    for place, value in enumerate(values):
+        different.setdefault(repr(_name(value)) if _is_plain(value) else place, value)
+    values = [*different.values()]
     names = [_name(value) for value in values]
     if len({*names}) < len(values):
         names = [*range(len(values))]
@@ -185,13 +205,19 @@ def _name(value: Any) -> Value:
     """What a choice is called: itself where it is plain, else a text that every process makes."""
     if isinstance(value, np.generic):
         value = value.item()
-    if value is None or isinstance(value, bool | int | str):
-        return value
-    if isinstance(value, float) and math.isfinite(value):
-        return value
+    if _is_plain(value):
+        return value  # type: ignore[no-any-return]
     text = getattr(value, "__qualname__", None) or " ".join(repr(value).split())
     text = type(value).__name__ if " at 0x" in text else text
     return text if len(text) <= LONGEST else f"{text[: LONGEST - 3]}..."
+
+
+def _is_plain(value: Any) -> bool:
+    """Whether a value is nothing but what it shows."""
+    value = value.item() if isinstance(value, np.generic) else value
+    if isinstance(value, float):
+        return math.isfinite(value)
+    return value is None or isinstance(value, bool | int | str)
 
 
 def _itself(value: Value) -> Value:

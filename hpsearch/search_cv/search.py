@@ -26,7 +26,6 @@ from hpsearch.search.base import (
     Stage,
     StagePlan,
     Winner,
-    configuration_key,
 )
 from hpsearch.search.quasi_random import sobol_points
 from hpsearch.search.race import RacedSearch
@@ -360,9 +359,9 @@ def _with_others(stage: Stage, whole: Space, drawn: int) -> Stage:
 
 
 class _Key(NamedTuple):
-    """What tells a row of `cv_results_` from others: a configuration, its length, its splits."""
+    """What tells a row of `cv_results_` from others: its parameters, its length, its splits."""
 
-    configuration: tuple[tuple[str, Any], ...]
+    parameters: tuple[tuple[str, str], ...]
     length: int
     splits: int
 
@@ -418,7 +417,7 @@ class _Evaluation:
     def stage(self, stage: Stage, task: Any) -> list[Result]:
         """The results of a stage, which is part of scikit-learn's task."""
         slots = [stage.slot(index) for index in range(stage.slots)]
-        keys = [_key(slot, races=stage.races) for slot in slots]
+        keys = [self.key(slot, races=stage.races) for slot in slots]
         new = {k: s for k, s in zip(keys, slots, strict=True) if k not in self.rows}
         candidates = [self._candidate(stage, key, slot) for key, slot in new.items()]
         for splits in dict.fromkeys(key.splits for key in new):
@@ -428,6 +427,11 @@ class _Evaluation:
             Result(slot, score) if math.isfinite(score) else Result(slot, 0.0, complete=False)
             for slot, score in zip(slots, scores, strict=True)
         ]
+
+    def key(self, slot: Slot, *, races: bool) -> _Key:
+        """What tells the row of a slot from others, which a race fits to splits of their own."""
+        parameters = self.ranges.same(slot.configuration)
+        return _Key(parameters, slot.epochs, slot.seed if races else 0)
 
     def again(self, row: int, task: Any) -> None:
         """Fit a row once more that is there already, since scikit-learn wants to fit something."""
@@ -496,10 +500,6 @@ class _Evaluation:
         return scores
 
 
-def _key(slot: Slot, *, races: bool) -> _Key:
-    return _Key(configuration_key(slot.configuration), slot.epochs, slot.seed if races else 0)
-
-
 def _winner(strategy: RacedSearch, results: Sequence[Result], evaluation: _Evaluation) -> _Row:
     """The winner of a search; the first row where no candidate has a finite score."""
     try:
@@ -508,7 +508,7 @@ def _winner(strategy: RacedSearch, results: Sequence[Result], evaluation: _Evalu
         return _Row(0, math.nan)
     slot = next(result.slot for result in results if result.slot.place == winner.slots[0])
     races = evaluation.search.stages_[slot.stage].races
-    return _Row(evaluation.rows[_key(slot, races=races)], winner.mean)
+    return _Row(evaluation.rows[evaluation.key(slot, races=races)], winner.mean)
 
 
 def _leading(table: Table, refit: object) -> str:

@@ -12,7 +12,7 @@ import json
 import math
 import re
 import warnings
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence, Set
 from contextlib import contextmanager
 from numbers import Integral
 from pickle import PicklingError
@@ -363,8 +363,14 @@ def _check_same(name: str, before: Mapping[str, Any], asked: Mapping[str, Any]) 
 
 def _words(value: Any) -> str:
     """A value in words that are the same in every process."""
-    if hasattr(value, "ppf"):  # a frozen distribution of scipy
+    if hasattr(value, "dist"):  # a frozen distribution of scipy
         value = tuple(getattr(value, part, "") for part in ("args", "kwds")), value.dist.name
+    elif hasattr(value, "ppf"):  # another says in no other words what it is
+        value = [f"{quantile:.9g}" for quantile in value.ppf(np.linspace(0.05, 0.95, 19))]
+    if hasattr(value, "tolist"):  # an array, which shows but its ends
+        value = value.tolist()
+    if isinstance(value, Set):
+        value = sorted(value, key=repr)
     if isinstance(value, Mapping):
         return "{" + ", ".join(f"{key!r}: {_words(one)}" for key, one in value.items()) + "}"
     if isinstance(value, list | tuple):

@@ -192,7 +192,7 @@ class Int(_Scaled):
         if self.log:
             low, high = self.bounds()
             return min(max(round(self.unscaled(low + u * (high - low))), self.low), self.high)
-        return self.low + self.step * _cell(u, len(self))
+        return self.low + self.step * _cell(u, self.count)
 
     def to_unit(self, value: Value) -> float:
         """The place of a value in the range: the inverse of `from_unit`.
@@ -203,7 +203,7 @@ class Int(_Scaled):
         number = _member(self, value)
         if self.log:
             return _place(*self.bounds(), self.scaled(number))
-        return ((number - self.low) / self.step + 0.5) / len(self)
+        return ((number - self.low) / self.step + 0.5) / self.count
 
     def __contains__(self, value: object) -> bool:
         if isinstance(value, bool) or not isinstance(value, int | float):

@@ -55,6 +55,7 @@ class Connection:
         self.lock = threading.RLock()
         self._connection: sa.Connection | None = None
         self._writing: sa.Connection | None = None
+        self._reading: sa.Connection | None = None
         self._ticked = 0.0
 
     def begin_in_child(self) -> None:
@@ -83,7 +84,7 @@ class Connection:
                 yield self._writing
                 return
             try:
-                self._check_place()
+                self.check_place()
                 begin = "BEGIN IMMEDIATE" if self.tells_version else "BEGIN"
                 self._writing = connection = self._begin(begin)
                 if self.fence is not None:
@@ -98,16 +99,21 @@ class Connection:
 
     @contextmanager
     def reading(self) -> Iterator[sa.Connection]:
-        """A transaction whose queries all see one state of the database."""
+        """A transaction whose queries all see one state of the database; within another one, that.
+
+        A sentence of an error may need to look something up where the error was found.
+        """
         with self.lock, storage_errors(self.url):
-            if self._writing is not None:
-                yield self._writing
+            within = self._writing or self._reading
+            if within is not None:
+                yield within
                 return
             one_state = "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY"
-            connection = self._begin("BEGIN" if self.tells_version else one_state)
+            self._reading = connection = self._begin("BEGIN" if self.tells_version else one_state)
             try:
                 yield connection
             finally:
+                self._reading = None
                 self._roll_back()
 
     def version(self) -> object:
@@ -162,8 +168,12 @@ class Connection:
                 self._connection.close()
         self._connection = None
 
-    def _check_place(self) -> None:
-        """Make sure that a SQLite file is still where it was: SQLite itself would not notice."""
+    def check_place(self) -> None:
+        """Make sure that a SQLite file is still where it was: SQLite itself would not notice.
+
+        Raises:
+            StorageError: it is not.
+        """
         if self._file is None:
             return
         try:

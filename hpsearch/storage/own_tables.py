@@ -5,6 +5,11 @@ ensembles that were made of it, by their number of members; ``hpsearch_runs`` ev
 the one that goes on holding it (see `hpsearch.engine.lease`); ``hpsearch_epochs`` what each epoch
 of a trial came to, beside the score that Optuna keeps, as JSON: a list for each quantity, and in a
 column of their own the snapshots of the network between them.
+
+The others are the server's (see `hpsearch.service`): ``hpsearch_servers`` every process that served
+this database; ``hpsearch_queue`` the studies that were submitted; ``hpsearch_leases`` who has, or
+had, which trial or other training; ``hpsearch_tokens`` who may do what, each token by its digest;
+``hpsearch_requests`` what requests with an idempotency key were answered.
 """
 
 from __future__ import annotations
@@ -16,13 +21,15 @@ from hpsearch.errors import StorageError
 
 if TYPE_CHECKING:
     import sqlite3
+    from collections.abc import Iterator
 
     import sqlalchemy as sa
 
 __all__ = ["create_own_tables", "imagine_own_tables", "own_tables"]
 
-VERSION = 1
-"""The version of these tables; any other in a database is refused, never changed."""
+VERSION = 2
+"""The version of these tables. A database of an older one gets the tables that it lacks; one of a
+newer is refused."""
 
 UNRELEASED = "hpsearch_schema"
 """What has the version in databases that were made before the first release."""
@@ -36,6 +43,11 @@ class OwnTables(NamedTuple):
     ensembles: sa.Table
     runs: sa.Table
     epochs: sa.Table
+    servers: sa.Table
+    queue: sa.Table
+    leases: sa.Table
+    tokens: sa.Table
+    requests: sa.Table
 
 
 @cache
@@ -90,30 +102,98 @@ def own_tables() -> OwnTables:
         sa.Column("content", sa.Text, nullable=False),
         sa.Column("snapshots", sa.Text),
     )
-    return OwnTables(version, models, ensembles, runs, epochs)
+    return OwnTables(version, models, ensembles, runs, epochs, *_of_the_service(metadata))
 
 
-SWEEPING = [
-    f"""CREATE TRIGGER IF NOT EXISTS hpsearch_{of}_gone AFTER DELETE ON {of} BEGIN
-    {" ".join(f"DELETE FROM {table} WHERE {key} = OLD.{key};" for table in ours)} END"""
-    for of, key, ours in (
-        ("studies", "study_id", ("hpsearch_models", "hpsearch_ensembles", "hpsearch_runs")),
-        ("trials", "trial_id", ("hpsearch_epochs",)),
+def _of_the_service(metadata: sa.MetaData) -> Iterator[sa.Table]:
+    import sqlalchemy as sa
+
+    yield sa.Table(
+        "hpsearch_servers",
+        metadata,
+        sa.Column("server", sa.String(32), primary_key=True),
+        sa.Column("url", sa.String(255), nullable=False),
+        sa.Column("machine", sa.String(128), nullable=False),
+        sa.Column("host", sa.String(255), nullable=False),
+        sa.Column("process", sa.String(64), nullable=False),
+        sa.Column("started", sa.String(32), nullable=False),
+        sa.Column("beats", sa.Integer, nullable=False),
+        sa.Column("ended", sa.String(32)),
     )
-]
+    yield sa.Table(
+        "hpsearch_queue",
+        metadata,
+        sa.Column("name", sa.String(512), primary_key=True),
+        sa.Column("owner", sa.String(128), nullable=False),
+        sa.Column("priority", sa.Integer, nullable=False),
+        sa.Column("max_parallel", sa.Integer),
+        sa.Column("state", sa.String(16), nullable=False),
+        sa.Column("why", sa.Text, nullable=False),
+        sa.Column("since", sa.String(32), nullable=False),
+        sa.Column("submitted", sa.String(32), nullable=False),
+        sa.Column("file", sa.Text, nullable=False),
+        sa.Column("options", sa.Text, nullable=False),
+    )
+    leases = sa.Table(
+        "hpsearch_leases",
+        metadata,
+        sa.Column("lease", sa.String(32), primary_key=True),
+        sa.Column("study_id", sa.Integer, nullable=False),
+        sa.Column("job", sa.String(80), nullable=False),
+        sa.Column("asked", sa.String(160)),
+        sa.Column("holder", sa.String(255), nullable=False),
+        sa.Column("seconds", sa.Float, nullable=False),
+        sa.Column("since", sa.String(32), nullable=False),
+        sa.Column("beats", sa.Integer, nullable=False),
+        sa.Column("state", sa.String(16), nullable=False),
+        sa.Column("digest", sa.String(64)),
+        sa.Column("content", sa.LargeBinary),
+    )
+    sa.Index("hpsearch_leases_of", leases.c.study_id, leases.c.job)
+    sa.Index("hpsearch_leases_asked", leases.c.asked, unique=True)
+    yield leases
+    yield sa.Table(
+        "hpsearch_tokens",
+        metadata,
+        sa.Column("name", sa.String(128), primary_key=True),
+        sa.Column("digest", sa.String(64), nullable=False, unique=True),
+        sa.Column("scope", sa.String(16), nullable=False),
+        sa.Column("study", sa.String(512)),
+        sa.Column("created", sa.String(32), nullable=False),
+        sa.Column("expires", sa.String(32)),
+    )
+    yield sa.Table(
+        "hpsearch_requests",
+        metadata,
+        sa.Column("key", sa.String(255), primary_key=True),
+        sa.Column("digest", sa.String(64), nullable=False),
+        sa.Column("at", sa.String(32), nullable=False),
+        sa.Column("status", sa.Integer, nullable=False),
+        sa.Column("answer", sa.Text, nullable=False),
+    )
+
+
+SWEEPING = {
+    f"hpsearch_{of}_gone": f"""CREATE TRIGGER hpsearch_{of}_gone AFTER DELETE ON {of} BEGIN
+    {" ".join(f"DELETE FROM hpsearch_{table} WHERE {key} = OLD.{key};" for table in ours)} END"""
+    for of, key, ours in (
+        ("studies", "study_id", ("models", "ensembles", "runs", "leases")),
+        ("trials", "trial_id", ("epochs",)),
+    )
+}
 """SQLite gives the id of what was deleted last to what is made next, which must not get our rows of
 the former; and others than we delete too. PostgreSQL gives no id twice."""
 
 
 def create_own_tables(engine: sa.Engine, place: str) -> None:
-    """Make the tables in a database that has none of them.
+    """Make the tables that a database lacks.
 
     Args:
         engine: of the database.
         place: what to call it in a message.
 
     Raises:
-        StorageError: it has those of another version.
+        StorageError: it has those of a newer version, or from before the first release.
     """
     import sqlalchemy as sa
 
@@ -125,7 +205,7 @@ def create_own_tables(engine: sa.Engine, place: str) -> None:
             version = connection.execute(sa.select(sa.func.max(table.c.version))).scalar()
     if version == VERSION:
         return
-    if version is not None:
+    if version is not None and not 0 < version < VERSION:
         age = "a newer" if version > VERSION else "an older"
         tables = f"have version {version}" if version else "are from before the first release"
         raise StorageError(
@@ -135,23 +215,29 @@ def create_own_tables(engine: sa.Engine, place: str) -> None:
     with engine.begin() as connection:
         table.metadata.create_all(connection)
         if connection.dialect.name == "sqlite":
-            for statement in SWEEPING:
+            for name, statement in SWEEPING.items():
+                connection.exec_driver_sql(f"DROP TRIGGER IF EXISTS {name}")
                 connection.exec_driver_sql(statement)
         connection.execute(table.insert().values(version=VERSION))
 
 
 def imagine_own_tables(connection: sqlite3.Connection) -> None:
-    """Have the tables in this connection only, of a database without them that may only be read."""
+    """Have in this connection only the tables that a database lacks which may only be read."""
     from sqlalchemy.dialects import sqlite
     from sqlalchemy.schema import CreateTable
 
-    name = own_tables().version.name
-    made = "SELECT 1 FROM sqlite_master WHERE name IN (?, ?)"
-    if connection.execute(made, [name, UNRELEASED]).fetchone():
+    version = own_tables().version
+    there = {name for (name,) in connection.execute("SELECT name FROM sqlite_master")}
+    if UNRELEASED in there:
         return
+    if version.name in there:
+        (known,) = connection.execute(f"SELECT max(version) FROM {version.name}").fetchone()
+        if known is None or known >= VERSION:
+            return
     connection.execute("PRAGMA temp_store = MEMORY")
     for table in own_tables():
-        made = str(CreateTable(table).compile(dialect=sqlite.dialect()))
-        connection.execute(made.replace("CREATE TABLE", "CREATE TEMP TABLE", 1))
-    connection.execute(f"INSERT INTO temp.{name} VALUES ({VERSION})")
+        if table is version or table.name not in there:
+            made = str(CreateTable(table).compile(dialect=sqlite.dialect()))
+            connection.execute(made.replace("CREATE TABLE", "CREATE TEMP TABLE", 1))
+    connection.execute(f"INSERT INTO temp.{version.name} VALUES ({VERSION})")
     connection.commit()

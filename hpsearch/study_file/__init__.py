@@ -9,7 +9,12 @@ and by default the five settings that matter most (lecture 6, hyperparameter opt
 searched: learning rate, decay, regularization (``l2``), width and depth.
 """
 
-from hpsearch.study_file.loading import load_study_file, parse_study_file, shipped_studies
+from hpsearch.study_file.loading import (
+    load_study_file,
+    parse_study_file,
+    shipped_studies,
+    study_path,
+)
 from hpsearch.study_file.models import (
     DataSection,
     StudyFile,
@@ -28,5 +33,6 @@ __all__ = [
     "load_study_file",
     "parse_study_file",
     "shipped_studies",
+    "study_path",
     "template",
 ]

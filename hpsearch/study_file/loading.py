@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import json
+import re
 import tomllib
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -24,7 +25,15 @@ from hpsearch.study_file.models import (
     StudyFile,
 )
 
-__all__ = ["anchored", "load_study_file", "parse_study_file", "shipped_studies"]
+__all__ = [
+    "anchored",
+    "load_study_file",
+    "parse_study_file",
+    "shipped_studies",
+    "study_of",
+    "study_path",
+    "study_text",
+]
 
 LONGEST = 1_000_000
 """Bytes of a study file; the longest that anybody writes has a few thousand."""
@@ -42,19 +51,35 @@ def load_study_file(path: str | Path) -> StudyFile:
             message names the file, the line, the key and the fix.
     """
     path = Path(path)
+    return anchored(parse_study_file(study_text(path), origin=str(path)), path.parent)
+
+
+def study_text(path: Path) -> str:
+    """What a study file says, unchecked.
+
+    Raises:
+        StudyFileError: it cannot be read.
+    """
     try:
         with path.open("rb") as file:
             content = file.read(LONGEST + 1)
         if len(content) > LONGEST:
             raise StudyFileError(f"{path} has more than a megabyte; that is no study file")
-        text = content.decode("utf-8")
+        return content.decode("utf-8")
     except UnicodeDecodeError:
         raise StudyFileError(f"{path} is not text in UTF-8; a study file is TOML") from None
     except FileNotFoundError:
         raise StudyFileError(_not_found(path)) from None
     except OSError as error:
         raise StudyFileError(f"cannot read {path}: {error.strerror}") from None
-    return anchored(parse_study_file(text, origin=str(path)), path.parent)
+
+
+def study_path(study: str | Path) -> Path:
+    """The file of a study that is named by its path, or by the name of one that comes along."""
+    path = Path(study)
+    if path.suffix or path.exists():
+        return path
+    return shipped_studies().get(str(study), path)
 
 
 def anchored(study: StudyFile, folder: Path) -> StudyFile:
@@ -97,7 +122,9 @@ def parse_study_file(text: str, *, origin: str = "study file") -> StudyFile:
     try:
         content = tomllib.loads(text)
     except tomllib.TOMLDecodeError as error:
-        raise StudyFileError(f"{origin} is not TOML: {error}") from None
+        at = re.search(r"\(at line ([0-9]+),", str(error))
+        line = int(at[1]) if at else None
+        raise StudyFileError(f"{origin} is not TOML: {error}", line=line) from None
     except RecursionError:
         raise StudyFileError(f"{origin} is nested too deeply to be a study file") from None
     except ValueError:  # Python's own, of a number that it does not read
@@ -105,13 +132,27 @@ def parse_study_file(text: str, *, origin: str = "study file") -> StudyFile:
             f"{origin} has a number of thousands of digits, or a date that no calendar has; "
             "correct it"
         ) from None
+    return study_of(content, text=text, origin=origin)
+
+
+def study_of(tables: Mapping[str, Any], *, text: str = "", origin: str = "study file") -> StudyFile:
+    """Check the tables of a study.
+
+    Args:
+        tables: as a study file has them.
+        text: of the file, in which messages find lines.
+        origin: how they call it.
+
+    Raises:
+        StudyFileError: they say something impossible.
+    """
     try:
-        return StudyFile.model_validate(content)
+        return StudyFile.model_validate(tables)
     except ValidationError as error:
-        raise StudyFileError(_explain(error, text, origin)) from None
+        raise _explained(error, text, origin) from None
 
 
-def _explain(error: ValidationError, text: str, origin: str) -> str:
+def _explained(error: ValidationError, text: str, origin: str) -> StudyFileError:
     """The first problem of a rejected file as one sentence with its line."""
     problems = error.errors(include_url=False)
     # An unknown key says more than the required one that is missing because it was misspelt.
@@ -126,7 +167,8 @@ def _explain(error: ValidationError, text: str, origin: str) -> str:
         keys = _place(text, problem["ctx"]["error"].key)
     line = _line_of(text, keys)
     place = f"{origin}, line {line}" if line else origin
-    return f"{place}: {_sentence(problem, dotted, keys)}"
+    sentence = f"{place}: {_sentence(problem, dotted, keys)}"
+    return StudyFileError(sentence, key=".".join(keys) or None, line=line)
 
 
 def _sentence(problem: Any, dotted: str, keys: tuple[str, ...]) -> str:

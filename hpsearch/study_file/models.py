@@ -24,6 +24,7 @@ from hpsearch.data import DATASETS
 from hpsearch.data.preprocessing import KINDS, PREPROCESSING, SCALES
 from hpsearch.data.splits import KINDS as KINDS_OF_SPLITS
 from hpsearch.errors import SpaceError, UsageError, nearest, shown
+from hpsearch.kinds import KINDS_OF_OBJECTIVES, WITHOUT_ROWS
 from hpsearch.metrics import (
     DEFAULT,
     OWN,
@@ -116,10 +117,10 @@ class FloatRange(_Searched):
 
 
 class IntRange(_Searched):
-    """Whole numbers from low to high, both included."""
+    """Whole numbers from low to high, both included; all of them are floats too."""
 
-    low: Whole
-    high: Whole
+    low: Whole = Field(ge=-(2**53), le=2**53)
+    high: Whole = Field(ge=-(2**53), le=2**53)
     log: bool = False
     step: Whole = 1
 
@@ -409,8 +410,15 @@ class ResourceSection(_Table):
         description="Epochs, trees, rows: of an estimator a parameter of it, or n_samples.",
         examples=["max_iter"],
     )
-    full: Whole = Field(ge=1, description="How much of it a whole trial takes.", examples=[400])
+    full: Whole = Field(
+        ge=1, le=2**53, description="How much of it a whole trial takes.", examples=[400]
+    )
     least: Whole = _key(1, "How much the shortest trial takes at least.", ge=1)
+
+    @field_validator("name")
+    @classmethod
+    def _in_one_line(cls, name: str) -> str:
+        return check_name(name)
 
     @model_validator(mode="after")
     def _in_order(self) -> ResourceSection:
@@ -418,9 +426,6 @@ class ResourceSection(_Table):
             raise ValueError(f"has least = {self.least} above full = {self.full}; exchange the two")
         return self
 
-
-KINDS_OF_OBJECTIVES = ("estimator", "function", "command")
-"""Those that the file names; without one it is the network."""
 
 KEPT = {
     "stage",
@@ -444,8 +449,16 @@ KEPT = {
 }
 """What every trial has, by the names of its attributes."""
 
-WITH_ROWS = ("network", "estimator")
-"""Those that learn from [data]."""
+NOT_OF_THE_NETWORK = {
+    *KINDS_OF_OBJECTIVES,
+    "folder",
+    "direction",
+    "resource",
+    "frame",
+    "fixed",
+    "space",
+}
+"""Keys that a study of the network does without."""
 
 
 class ObjectiveSection(_Table):
@@ -458,13 +471,21 @@ class ObjectiveSection(_Table):
     )
     function: str | None = _key(
         None,
-        "A Python function instead, as MODULE:NAME; MODULE may lie beside the study file.",
+        "A Python function instead, as MODULE:NAME; MODULE may lie beside the study file. Its "
+        "metric is a key of its result.",
         example="train:objective",
     )
     command: Annotated[list[str], Field(min_length=1)] | None = _key(
         None,
-        "A program instead: its name and its arguments, in which {NAME} is a parameter's value.",
+        "A program instead: its name and its arguments, in which {NAME} is a parameter's value. "
+        "Its metric is a key of its result.",
         example=["python", "train.py", "--lr", "{learning_rate}"],
+    )
+    external: Literal[True] | None = _key(
+        None,
+        "Trials are done by whoever asks a server for them: an agent's program, or any client. "
+        "Their metric is a key of the result.",
+        example=True,
     )
     folder: str | None = _key(
         None,
@@ -472,8 +493,7 @@ class ObjectiveSection(_Table):
     )
     metric: str | None = _key(
         None,
-        f"Of {', '.join(OWN)}, or any scorer of scikit-learn; absent: {DEFAULT['classification']}. "
-        "Of a function or a command a key of its result.",
+        f"Of {', '.join(OWN)}, or any scorer of scikit-learn; absent: {DEFAULT['classification']}.",
         example=DEFAULT["classification"],
     )
     direction: Direction | None = _key(
@@ -492,7 +512,7 @@ class ObjectiveSection(_Table):
     frame: bool | None = _key(
         None,
         "Of an estimator: whether it gets the columns as a data frame, as they were read; absent: "
-        "a pipeline does, and another what [data] preprocessing makes of them.",
+        "a pipeline does, and what holds one, and another what [data] preprocessing makes of them.",
         example=True,
     )
     positive: str | None = _key(
@@ -517,11 +537,11 @@ class ObjectiveSection(_Table):
     @property
     def learns(self) -> bool:
         """Whether it learns from rows, which a metric of hpsearch or scikit-learn scores."""
-        return self.kind in WITH_ROWS
+        return self.kind not in WITHOUT_ROWS
 
     @property
     def named_measure(self) -> Measure:
-        """What a function or a command is measured by, as the file says.
+        """What an objective without rows is measured by, as the file says.
 
         Raises:
             UsageError: nobody knows whether more of it is better.
@@ -541,10 +561,12 @@ class ObjectiveSection(_Table):
     @field_validator("metric", "also")
     @classmethod
     def _known(cls, given: str | list[str] | None, info: ValidationInfo) -> str | list[str] | None:
-        learns = all(info.data.get(kind) is None for kind in ("function", "command"))
+        learns = all(info.data.get(kind) is None for kind in WITHOUT_ROWS)
         for name in [given] if isinstance(given, str) else given or ():
             if learns:
                 check_metric(name)
+            else:
+                check_name(name)
         return given
 
     @model_validator(mode="after")
@@ -815,7 +837,7 @@ class StudyFile(_Table):
     objective: ObjectiveSection = ObjectiveSection()
     fixed: dict[str, JsonValue] = _key(
         {},
-        "Of an estimator, a function or a command: parameters that are not searched.",
+        "Of an objective other than the network: parameters that are not searched.",
         example={"early_stopping": False},
     )
     space: dict[str, FreeSetting] = _key(
@@ -914,20 +936,7 @@ class StudyFile(_Table):
                 target is a quantity.
         """
         table = self.training.class_weight
-        if not isinstance(table, dict):
-            return None
-        if not classes:
-            raise UsageError("class_weight is for classes, and the target is a quantity; remove it")
-        labels = [str(label) for label in classes]
-        for label in table:
-            if label not in labels:
-                close = nearest(label, labels)
-                hint = f"; did you mean {close!r}?" if close else ""
-                raise UsageError(f"class_weight names the label {label!r}, of no row{hint}")
-        weights = tuple(table.get(label, 1.0) for label in labels)
-        if not any(weights):
-            raise UsageError("class_weight is 0 for every class; give one of them more")
-        return weights
+        return weights_by_label("class_weight", table, classes) if isinstance(table, dict) else None
 
     def _check_searched(self, number: int, name: str) -> None:
         searched = self.written_space().parameters
@@ -958,10 +967,18 @@ class StudyFile(_Table):
         Raises:
             UsageError: a value or a range leaves its limits, or a condition can never hold.
         """
+        space = self.open_space()
         if self.objective.kind == "network":
-            return space_of(self.settings(), SETTINGS)
-        space = space_of(self.settings(), {})
+            return space
         return space.kept_within(first_in(space, self.first).space)
+
+    def open_space(self) -> Space:
+        """The same, whose ranges may be widened for whatever is to be tried first.
+
+        Raises:
+            UsageError: as for `written_space`.
+        """
+        return space_of(self.settings(), SETTINGS if self.objective.kind == "network" else {})
 
     def fixed_settings(self) -> dict[str, Value]:
         """The values of all settings outside of the search, but for the epochs.
@@ -983,6 +1000,38 @@ class StudyFile(_Table):
         return self.fixed_settings() | dict(searched)
 
 
+def _a(kind: str) -> str:
+    """A kind of objective in a sentence."""
+    return {"estimator": "an estimator", "external": "an external one"}.get(kind, f"a {kind}")
+
+
+def weights_by_label(
+    name: str, table: Mapping[str, float], classes: Sequence[str | int]
+) -> tuple[float, ...]:
+    """What a table gives each class.
+
+    Args:
+        name: of the table.
+        table: numbers by label.
+        classes: as for `StudyFile.class_weights`.
+
+    Raises:
+        UsageError: likewise.
+    """
+    if not classes:
+        raise UsageError(f"{name} is for classes, and the target is a quantity; remove it")
+    labels = [str(label) for label in classes]
+    for label in table:
+        if label not in labels:
+            close = nearest(label, labels)
+            hint = f"; did you mean {close!r}?" if close else ""
+            raise UsageError(f"{name} names the label {label!r}, of no row{hint}")
+    weights = tuple(table.get(label, 1.0) for label in labels)
+    if not any(weights):
+        raise UsageError(f"{name} is 0 for every class; give one of them more")
+    return weights
+
+
 def _check_tables(study: StudyFile) -> None:
     """Refuse tables that are another kind of objective's.
 
@@ -994,15 +1043,15 @@ def _check_tables(study: StudyFile) -> None:
     if study.objective.learns and "data" not in study.model_fields_set:
         raise UsageError("'data' is missing")
     if not study.objective.learns and "data" in given:
-        raise UsageError(f"[data] is for rows to learn from, and a {kind} has none", key="data")
+        raise UsageError(f"[data] is for rows to learn from, and {_a(kind)} has none", key="data")
     foreign = ("fixed", "space") if kind == "network" else ("model", "training")
     for table in foreign:
         if table in given:
             raise UsageError(
-                f"[{table}] is for an estimator, a function or a command; the settings of the "
-                "network stand in [model] and [training]"
+                f"[{table}] is for objectives other than the network, whose settings stand in "
+                "[model] and [training]"
                 if kind == "network"
-                else f"[{table}] is the network's, and the objective is a {kind}; write its "
+                else f"[{table}] is the network's, and the objective is {_a(kind)}; write its "
                 "parameters into [space] and [fixed]",
                 key=table,
             )
@@ -1011,7 +1060,7 @@ def _check_tables(study: StudyFile) -> None:
             raise UsageError(f"{name} stands in [fixed] and in [space]; keep one of them", key=name)
     if not study.counts_operations and study.search.total_flops is not None:
         raise UsageError(
-            f"total_flops counts the operations of the network, and the objective is a {kind}; "
+            f"total_flops counts the operations of the network, and the objective is {_a(kind)}; "
             "use seconds or trials",
             key="total_flops",
         )

@@ -10,7 +10,7 @@ from typing import Any
 
 from pydantic import BaseModel
 
-from hpsearch.study_file.models import StudyFile
+from hpsearch.study_file.models import NOT_OF_THE_NETWORK, StudyFile
 from hpsearch.writing import OBEYED
 
 __all__ = ["explained", "source_of", "template", "toml_key", "toml_value"]
@@ -38,7 +38,7 @@ def template(
     said: Mapping[str, Mapping[str, tuple[Any, str]]] | None = None,
     about: Sequence[str] = (),
 ) -> str:
-    """The text of a study file that shows every setting with its default.
+    """The text of a study file of the network that shows every setting with its default.
 
     Args:
         name: of the study.
@@ -74,6 +74,8 @@ def _lines(section: type[BaseModel], said: Mapping[str, tuple[Any, str]]) -> Ite
     # What is searched by default comes first: it matters most.
     fields = section.model_fields.items()
     for key, field in sorted(fields, key=lambda item: not isinstance(item[1].default, BaseModel)):
+        if key in NOT_OF_THE_NETWORK:
+            continue
         default = field.default
         if default is None or default == {}:
             default = (field.examples or [None])[0]

@@ -18,7 +18,16 @@ import numpy as np
 from hpsearch.data import Preprocessor
 from hpsearch.errors import DataError
 
-__all__ = ["Fitted", "answers_of", "frame_of", "kept_estimator", "tells_probabilities"]
+__all__ = [
+    "KNOWN",
+    "Fitted",
+    "answers_of",
+    "frame_of",
+    "kept_estimator",
+    "own_parts",
+    "read_estimator",
+    "tells_probabilities",
+]
 
 KNOWN = ("sklearn", "numpy", "scipy", "pandas", "lightgbm", "xgboost")
 """The packages whose classes may be read back."""
@@ -28,8 +37,12 @@ TRUSTED = {
     "collections.defaultdict",
     "functools.partial",
     "sklearn.utils.validation.check_array",
+    "scipy._lib.array_api_compat.numpy._aliases.asarray",  # of splines
 }
 """What their estimators are made of beside classes."""
+
+COMPUTES = ("sklearn.metrics.", "sklearn.feature_selection.")
+"""Where functions only compute; elsewhere are some that read files, even pickles."""
 
 
 def kept_estimator(model: Any) -> bytes:
@@ -49,6 +62,54 @@ def kept_estimator(model: Any) -> bytes:
     return content
 
 
+def read_estimator(content: bytes, trusted: Collection[str] = ()) -> Any:
+    """What `kept_estimator` wrote.
+
+    Args:
+        content: that.
+        trusted: what of others may be imported: classes, or all of a module, by their full names.
+
+    Raises:
+        DataError: the content is damaged, or holds what is not trusted.
+    """
+    import skops.io
+
+    try:
+        found = skops.io.get_untrusted_types(data=content)
+        strange = sorted(name for name in found if not _may_be_read(name, trusted))
+    except Exception as error:  # a damaged archive: whatever its parsers raise
+        raise DataError(f"its estimator is damaged: {error}") from None
+    if strange:
+        raise DataError(
+            f"its estimator holds {', '.join(strange)}, which nobody has said to trust; "
+            "name it in trusted=[...] of what reads it, or as `hpsearch predict --trust NAME`"
+        )
+    try:
+        return skops.io.loads(content, trusted=found)
+    except Exception as error:
+        raise DataError(f"its estimator is damaged: {error}") from None
+
+
+def own_parts(estimator: Any) -> tuple[str, ...]:
+    """What an estimator is made of that is not trusted without being asked.
+
+    Returns:
+        The packages of code that is in none of those that are known, of which it may have other
+        classes once it is fitted; and the full names of what is.
+
+    Raises:
+        DataError: it cannot be kept without pickle, or not be read again.
+    """
+    import skops.io
+
+    content = kept_estimator(estimator)
+    names = [n for n in skops.io.get_untrusted_types(data=content) if not _may_be_read(n, ())]
+    packages = {name: name.partition(".")[0] for name in names}
+    own = tuple(sorted({name if p in KNOWN else p for name, p in packages.items()}))
+    read_estimator(content, own)
+    return own
+
+
 @dataclass(frozen=True)
 class Fitted:
     """An estimator and what is done to the columns before it.
@@ -59,7 +120,7 @@ class Fitted:
         preprocessor: fitted on the same rows; None where it does its own.
         columns: the names of the data frame that it then gets; none where it gets an array.
         categories: of its categorical columns, by their index.
-        trusted: classes of others that may be imported, by their full names.
+        trusted: as for `read_estimator`.
     """
 
     content: bytes
@@ -92,22 +153,7 @@ class Fitted:
         Raises:
             DataError: as for `answers`.
         """
-        import skops.io
-
-        try:
-            found = skops.io.get_untrusted_types(data=self.content)
-            strange = sorted(name for name in found if not _may_be_read(name, self.trusted))
-        except Exception as error:  # a damaged archive: whatever its parsers raise
-            raise DataError(f"its estimator is damaged: {error}") from None
-        if strange:
-            raise DataError(
-                f"its estimator holds {', '.join(strange)}, which nobody has said to trust; "
-                "Model.load(path, trusted=[...]) reads it"
-            )
-        try:
-            model = skops.io.loads(self.content, trusted=found)
-        except Exception as error:
-            raise DataError(f"its estimator is damaged: {error}") from None
+        model = read_estimator(self.content, self.trusted)
         if not hasattr(model, "predict"):
             raise DataError(f"it holds a {type(model).__name__}, which predicts nothing")
         known = getattr(model, "classes_", None)
@@ -178,13 +224,15 @@ def frame_of(
 
 
 def _may_be_read(name: str, trusted: Collection[str]) -> bool:
-    """Whether a type may be imported: a class of `KNOWN`, of `TRUSTED`, or named by the reader."""
-    if name in TRUSTED or name in trusted:
+    """Whether a type may be imported: of `KNOWN` and `TRUSTED`, or named by the reader."""
+    if name in TRUSTED or any(f"{name}.".startswith(f"{each}.") for each in trusted):
         return True
     module, _, last = name.rpartition(".")
     if module.partition(".")[0] not in KNOWN:
         return False
     try:
-        return inspect.isclass(getattr(import_module(module), last, None))
+        found = getattr(import_module(module), last, None)
     except ImportError:
         return False
+    computes = name.startswith(COMPUTES) and getattr(found, "__module__", None) == module
+    return inspect.isclass(found) or (computes and inspect.isfunction(found))

@@ -348,8 +348,8 @@ class Model:
 
         Args:
             path: of the file.
-            trusted: classes that it may import, by their full names, beside those of scikit-learn,
-                LightGBM and XGBoost; of an estimator with parts of your own.
+            trusted: what it may import beside scikit-learn, LightGBM and XGBoost, for an estimator
+                with parts of your own: classes, or all of a module, by their full names.
 
         Raises:
             DataError: there is no such file, or it is not a model of hpsearch.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 import re
@@ -42,6 +43,7 @@ LOOK = 0.05
 """Seconds between two looks at a program that writes nothing."""
 
 Stop: TypeAlias = Callable[[], bool]
+OnReport: TypeAlias = Callable[[int, float], object]
 
 
 @dataclass(frozen=True)
@@ -67,8 +69,15 @@ class CommandJob:
     limit: float | None
 
 
-def run_job(job: CommandJob, stop: Stop | None = None) -> Outcome:
+def run_job(
+    job: CommandJob, stop: Stop | None = None, *, on_report: OnReport | None = None
+) -> Outcome:
     """Run the program to its end, and read what it answers.
+
+    Args:
+        job: the program.
+        stop: asked now and then; True when nobody waits for the trial any more.
+        on_report: told of each value on the way as it comes: its step, and the value.
 
     Raises:
         TrialFailedError: it cannot be started, exits with another code than 0 and 75, or answers
@@ -80,24 +89,26 @@ def run_job(job: CommandJob, stop: Stop | None = None) -> Outcome:
     """
     folder = Path(job.folder)
     try:
-        return _run(job, folder, stop or (lambda: False))
+        return _run(job, folder, stop or (lambda: False), on_report)
     except TimeoutError:
         raise
     except OSError as error:
+        full = error.errno in (errno.ENOSPC, errno.EDQUOT)
         raise RunError(
-            f"the folder of a trial, {folder}, cannot be written: {error.strerror or error}; free "
-            "some space there, and run the same command again, which goes on from what is finished"
+            f"the folder of a trial, {folder}, cannot be written: {error.strerror or error}; "
+            f"{'free some space there' if full else 'look what is in its way'}, and run the same "
+            "command again, which goes on from what is finished"
         ) from error
 
 
-def _run(job: CommandJob, folder: Path, stop: Stop) -> Outcome:
+def _run(job: CommandJob, folder: Path, stop: Stop, on_report: OnReport | None) -> Outcome:
     try:
         folder.mkdir(parents=True)
     except FileExistsError:
-        _end_former(job.folder)
+        _end_all(job.folder)
     (folder / RESULT).unlink(missing_ok=True)
     (folder / TRIAL).write_text(job.trial, encoding="utf-8")
-    said = _Said(job.asked)
+    said = _Said(job.asked, on_report)
     start = time.perf_counter()
     with (folder / OUTPUT).open("ab") as output, (folder / ERRORS).open("ab") as errors:
         began = errors.tell(), output.tell()
@@ -121,8 +132,8 @@ def _run(job: CommandJob, folder: Path, stop: Stop) -> Outcome:
 class _Said:
     """What a program writes to standard output, as it comes: reports, and the last object."""
 
-    def __init__(self, asked: Asked) -> None:
-        self.asked, self.reports = asked, Reports()
+    def __init__(self, asked: Asked, on_report: OnReport | None) -> None:
+        self.asked, self.reports, self._on_report = asked, Reports(), on_report
         self.last: dict[str, Any] | None = None
         self.last_line = b""
         self._left = b""
@@ -145,7 +156,7 @@ class _Said:
             self._line(self._left)
 
     def _line(self, line: bytes) -> None:
-        line = line.strip()
+        line = line.strip().rpartition(b"\r")[2].strip()  # a bar of progress may stand before it
         if not line:
             return
         self.last_line = line
@@ -158,8 +169,15 @@ class _Said:
         if isinstance(found, dict):
             self.last = found
             if "step" in found and self.asked.metric in found:
-                with suppress(TrialFailedError):  # it is no report of ours
-                    self.reports.add(found["step"], found[self.asked.metric])
+                self._report(found["step"], found[self.asked.metric])
+
+    def _report(self, step: Any, value: Any) -> None:
+        try:
+            self.reports.add(step, value)
+        except TrialFailedError:
+            return  # it is no report of ours
+        if self._on_report is not None and step in self.reports.values:
+            self._on_report(step, self.reports.values[step])
 
 
 @contextmanager
@@ -184,9 +202,12 @@ def _started(job: CommandJob, folder: Path, errors: IO[bytes]) -> Iterator[subpr
     try:
         yield process
     finally:
+        well = process.poll() == 0
         end_group(group, process.poll)
         unguarded(group)
         process.wait()
+        if not well:
+            _end_all(job.folder)
         if process.stdout is not None:
             process.stdout.close()
 
@@ -270,10 +291,11 @@ def _tail(path: Path, begin: int) -> str:
     return text.strip()
 
 
-def _end_former(folder: str) -> None:
-    """End what an attempt before has left in this folder, were its worker and guard killed.
+def _end_all(folder: str) -> None:
+    """End what an attempt has left, whichever group of processes it went to; on Linux.
 
-    All that it started is known by a variable, whichever group it went to; on Linux.
+    All that it has started is known by a variable. It was left where a worker and its guard were
+    killed, or by a program that did not end well and had gone its own ways.
     """
     mark = os.fsencode(f"{FOLDER}={folder}")
     for process in Path("/proc").glob("[0-9]*"):

@@ -92,8 +92,7 @@ def fit_job(job: EstimatorJob, stop: Callable[[], bool] | None = None) -> Outcom
     """Fit the estimator to the training part of each fold, and score it on its validation part.
 
     Raises:
-        TrialFailedError: it raised, or its answers are no numbers.
-        UsageError: it has not what the metric asks for.
+        TrialFailedError: it raised, or its answers are not what the metric asks for.
     """
     del stop
     start = time.perf_counter()
@@ -241,6 +240,17 @@ def weight_of(estimator: Any) -> str | None:
     return "sample_weight" if has_fit_parameter(estimator, "sample_weight") else None
 
 
+def _in_its_types(configuration: Mapping[str, Any], estimator: Any) -> dict[str, Any]:
+    """Values as its parameters want them: TOML has no tuples, and some take nothing else."""
+    own = estimator.get_params()
+    return {
+        name: tuple(value)
+        if isinstance(value, list) and isinstance(own.get(name), tuple)
+        else value
+        for name, value in configuration.items()
+    }
+
+
 def _metrics(job: EstimatorJob) -> list[Metric]:
     task: Task = "classification" if job.data.n_classes else "regression"
     names = (job.metric, *job.also)
@@ -256,7 +266,7 @@ def _fitted(job: EstimatorJob, rows: _Rows, fold: int) -> Any:
     given = None if job.path else given_in_python(job.data.folder, job.data.fingerprint)
     estimator = made(job.path, job.beside, given)
     X, y, weight = rows.X, rows.y, rows.weight
-    settings = dict(job.configuration)
+    settings = _in_its_types(job.configuration, estimator)
     seed = job.seed ^ fold  # each fold its own
     settings |= {name: seed for name in seeds_of(estimator) if name not in settings}
     if job.resource == ROWS:
@@ -291,15 +301,14 @@ def _answers(job: EstimatorJob, model: Any, X: Any, metrics: list[Metric]) -> np
     """What it says of rows.
 
     Raises:
-        TrialFailedError: it raised, or says what is no number.
-        UsageError: a metric asks for probabilities, which it has not.
+        TrialFailedError: it raised, says what is no number, or tells no probabilities where a
+            metric asks for them.
     """
     for metric in metrics:
         if metric.needs == "probabilities" and not tells_probabilities(model):
-            raise UsageError(
+            raise TrialFailedError(
                 f"the metric {metric.name} needs probabilities, and {type(model).__name__} tells "
-                "none with these parameters; choose another metric, or set what makes it tell them",
-                key="metric",
+                "none with these parameters; choose another metric, or set what makes it tell them"
             )
     try:
         with warnings.catch_warnings():

@@ -36,6 +36,9 @@ __all__ = [
 FUNCTION = "function.pickle"
 """The file of a function that is given in Python."""
 
+LONGEST = 1_000
+"""Letters of an exception's own words that are told."""
+
 Stop: TypeAlias = Callable[[], bool]
 
 
@@ -244,6 +247,7 @@ def what_was_raised(error: BaseException) -> str:
     """An exception of the user's code in one sentence: what, and where in it."""
     try:
         what = str(error).strip()
+        what = what if len(what) <= LONGEST else f"{what[:LONGEST]} ..."
     except Exception:  # its own words raise too
         what = ""
     told = f"{type(error).__name__}: {what}" if what else type(error).__name__
@@ -252,4 +256,6 @@ def what_was_raised(error: BaseException) -> str:
     theirs = [frame for frame in theirs if not frame.filename.startswith("<frozen")]
     if not theirs:
         return told
-    return f"{told} ({Path(theirs[-1].filename).name}, line {theirs[-1].lineno})"
+    # What cloudpickle has sent has no file.
+    file = "" if theirs[-1].filename.startswith("<") else f"{Path(theirs[-1].filename).name}, "
+    return f"{told} ({file}line {theirs[-1].lineno})"

@@ -7,6 +7,7 @@ and then ends the groups of processes that the worker has named and not taken ba
 
 from __future__ import annotations
 
+import atexit
 import os
 import signal
 import subprocess
@@ -55,13 +56,23 @@ tell(signal.SIGKILL)
 def _guard(worker: int) -> subprocess.Popen[bytes]:
     """The guard of a worker, by its process's number."""
     del worker
-    return subprocess.Popen(
+    guard = subprocess.Popen(
         [sys.executable, "-S", "-E", "-c", WATCH, str(GRACE)],
         stdin=subprocess.PIPE,
         stdout=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL,
         start_new_session=True,
     )
+    atexit.register(_dismissed, guard)  # of a process that ends as others do, and is no worker
+    return guard
+
+
+def _dismissed(guard: subprocess.Popen[bytes]) -> None:
+    """Let a guard end, with whatever it still guards."""
+    assert guard.stdin is not None
+    with suppress(OSError):  # somebody has killed it
+        guard.stdin.close()
+    guard.wait()
 
 
 def guarded(group: int) -> None:

@@ -78,6 +78,20 @@ def test_a_condition_stays_and_names_are_new() -> None:
     assert "learning_rate" in then.search_space().conditions
 
 
+def test_what_was_tried_first_is_not_tried_again() -> None:
+    file = parse_study_file(
+        'name = "s"\n[data]\nname = "iris"\n[training]\n'
+        'optimizer = { choices = ["sgd", "adam"] }\n'
+        "learning_rate = { low = 0.1, high = 1.0 }\n"
+        '[[first]]\noptimizer = "sgd"\nlearning_rate = 5.0'
+    )
+    narrower = Change("training", "learning_rate", {"low": 0.2, "high": 0.5})
+    fixed = Change("training", "optimizer", "adam")
+    then, applied = next_study(file, [narrower, fixed])
+    assert applied == (narrower, fixed)
+    assert then.search_space().parameters["learning_rate"].high == 0.5  # type: ignore[union-attr]
+
+
 def test_a_place_is_told_from_where_the_file_will_lie() -> None:
     file = parse_study_file('name = "s"\n[data]\npath = "tables/t.csv"\ntarget = "y"')
     assert 'path = "../tables/t.csv"' in study_toml(file, folder=Path("sub"))

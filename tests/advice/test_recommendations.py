@@ -92,6 +92,18 @@ def test_without_a_training_there_is_nothing_to_say() -> None:
     assert (recommendation.changes, "nothing to say" in recommendation.sentence) == ((), True)
 
 
+def test_what_failed_is_told_first() -> None:
+    reasons = ("ValueError: a", "exit code 1", "ValueError: a")
+    [only] = advise(Evidence(study(), (), 200, failed=reasons))
+    assert only.sentence.startswith("All 3 trials failed, most often with: ValueError: a. ")
+    first, *_ = advise(Evidence(study(), (trained(0, 0.1, 0.9),), 200, failed=reasons[:1]))
+    assert first.sentence.startswith("1 of 2 trials failed, with: ValueError: a. ")
+    assert urgent([first]) == [first]
+    [only] = advise(Evidence(study(), (), 200, failed=("\x1b[31m" + "x" * 5000,)))
+    assert only.sentence.startswith("The only trial failed, with: \\x1b[31mxxx")
+    assert len(only.sentence) < 400
+
+
 def test_a_fault_of_a_few_trainings_is_not_the_study_s() -> None:
     mostly = many(lambda i, r: trained(i, r, 0.9, *(["overfitting"] if i < 3 else [])))
     assert not any(r.topic == "overfitting" for r in advice(mostly))

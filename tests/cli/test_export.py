@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shlex
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -102,6 +103,8 @@ def test_mlflow_is_added_to(export: Export) -> None:
     assert (code, said.split(" to ")[0]) == (0, "added 6 trials")
     assert "mlflow ui --backend-store-uri sqlite:///" in said
     assert export("flowers", "mlflow", "runs")[1].startswith("added 0 trials")
+    hint = export("flowers", "tensorboard", "it's")[1].partition("next: ")[2]
+    assert shlex.split(hint) == ["tensorboard", "--logdir", "it's"]
     assert sorted(path.name for path in Path("runs").iterdir()) == ["artifacts", "mlflow.db"]
 
 
@@ -138,6 +141,7 @@ def test_the_network_and_the_ensemble(
         (("flower", "csv", "t.csv"), 2, "did you mean 'flowers'"),
         (("flowers", "csv", "no/t.csv"), 2, "cannot write no/t.csv"),
         (("flowers", "xls", "t.xls"), 2, "Invalid value for '--to'"),
+        (("flowers", "mlflow", ""), 2, "-o is empty; name where to write"),
     ],
 )
 def test_what_cannot_be_written_is_a_sentence(

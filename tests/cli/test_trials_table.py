@@ -53,6 +53,15 @@ def test_where_there_is_room_each_trial_names_its_faults() -> None:
     assert lines[2].endswith("diverged, rate low")
 
 
+def test_no_column_takes_the_place_of_another() -> None:
+    odd = {"rate": 7, "learning_rate": 0.5, "activation": "x", "stage": 3, "stopped": 4, "act2": 1}
+    head, _, line = printed(row(0, configuration=odd), width=140)
+    for name in ("rate", "learning_rate", "act", "parameter stage", "parameter stopped", "act2"):
+        assert name in head
+    assert head.count("rate") == 2
+    assert {"race-2", "7", "0.5", "x", "3", "4", "1"} < set(line.split())
+
+
 def test_in_80_columns_the_epochs_make_room_and_no_number_is_broken() -> None:
     head, _, first, second = printed(row(0), row(1, LOW), width=80)
     assert "epochs" not in head

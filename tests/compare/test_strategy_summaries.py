@@ -63,7 +63,7 @@ def test_the_sentences() -> None:
 @pytest.mark.parametrize(
     ("rival", "said"),
     [
-        (BETTER, "coarse-to-fine beats grid search here: better networks, and sooner."),
+        (BETTER, "coarse-to-fine beats grid search here: better winners, and sooner."),
         (
             strategy_runs("coarse-to-fine", [[0.8, 0.9]] * REPEATS, [0.6] * REPEATS),
             "coarse-to-fine loses to grid search here by test accuracy.",

@@ -33,11 +33,12 @@ from hpsearch.plots.curves import curves_data
 from hpsearch.plots.history import history_data
 from hpsearch.plots.layers import layers_data
 from hpsearch.plots.parallel import parallel_data
+from hpsearch.report.columns import trial_columns
 from hpsearch.report.note import note_markdown
 from hpsearch.storage import load_study, open_storage
 from hpsearch.study_file import StudyFile, parse_study_file
 from hpsearch.training.jobs import Refit, RefitJob, refit_job
-from hpsearch.wording import best_trials, result_sentence
+from hpsearch.wording import result_sentence
 
 pytestmark = pytest.mark.slow
 
@@ -217,8 +218,10 @@ def test_a_winner_that_learned_nothing_is_called_so_everywhere(
         {
             "name": "constant",
             "does": "always answering 'no'",
+            "short": "always 'no'",
             "validation": beside.validation,
             "test": 0.9375,
+            "difference": None,
             "winner_is": "no better",
         }
     ]
@@ -403,9 +406,8 @@ def test_the_winner_is_the_best_trial_on_every_page(
     ranks = parallel_data(view).lines
     best = ranks[next(name for name in reversed(ranks) if name.startswith("best"))]
     assert any(f"(trial {worst.number})" in row[-1] for row in best.texts)
-    table = best_trials(view.summary)
-    assert table is not None
-    assert [row[0] for row in table.rows if "winner" in row[0]] == [f"{worst.number} (winner)"]
+    columns = trial_columns(view)
+    assert (columns["winner"], columns["best"]) == (worst.number, worst.number)
     assert f"Trial {worst.number} stands for the winner" in note_markdown(view)
     assert run(["trials", "s", "--top", "1", "--storage", db, "--json"]) == 0
     [first] = json.loads(capsys.readouterr().out)

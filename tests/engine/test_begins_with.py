@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 from typing import Any
 
 import pytest
 from here import Here
 
+from hpsearch.cli.app import run
 from hpsearch.compare.run import compare_study
 from hpsearch.engine import record, run_study
 from hpsearch.engine.events import Event, FirstTaken, TrialDone
@@ -59,12 +61,12 @@ def test_they_are_the_first_trials_and_the_widening_is_told(here: Here, db: str)
     assert tried[1]["optimizer"] == "adam"
     [change] = summary.stages[0].changes
     assert change.parameter == "width"
-    assert summary.document()["stages"][0]["changes"] == [
-        {
-            "parameter": "width",
-            "reason": "the first configuration 1 has width = 48, so that the range is widened.",
-        }
-    ]
+    [told] = summary.document()["stages"][0]["changes"]
+    assert told["parameter"] == "width"
+    assert told["reason"] == (
+        "the first configuration 1 has width = 48, so that the range is widened."
+    )
+    assert (told["before"]["width"]["high"], told["after"]["width"]["high"]) == (32, 48)
     distribution = load_study(open_storage(db), "s").trials[0].distributions["width"]
     assert distribution.high == 48  # type: ignore[attr-defined]
 
@@ -133,6 +135,51 @@ def test_what_has_no_place_here_is_left_out_and_said(here: Here, db: str) -> Non
     assert taken.configuration.keys() == {"width", "learning_rate"}
     assert first_text(taken).startswith("the winner of early comes first: ")
     assert first_text(taken).endswith("; left out: optimizer")
+
+
+OWN = """
+name = "{name}"
+[objective]
+function = "given"
+direction = "minimize"
+[space]
+rate = {{ low = {low}, high = {high} }}
+[search]
+trials = 4
+strategy = "random"
+"""
+
+
+def test_a_winner_beyond_the_ranges_of_one_s_own_parameters_widens_them(db: str) -> None:
+    def evaluate(configuration: dict[str, Any], _: Any) -> float:
+        return abs(configuration["rate"] - 20.0)
+
+    early, late, given = (
+        parse_study_file(OWN.format(name=name, low=low, high=high))
+        for name, low, high in (("early", 19.0, 21.0), ("late", 0.0, 1.0), ("given", 0.0, 1.0))
+    )
+    run_study(early, storage=db, objective=evaluate, workers=1)
+    summary = run_study(late, storage=db, objective=evaluate, workers=1, first="early")
+    winner = record.read_metadata(load_study(open_storage(db), "early"), "result")["configuration"]
+    assert configurations(db, "late")[0] == winner
+    assert "so that the range is widened" in summary.stages[0].changes[0].reason
+    run_study(given, storage=db, objective=evaluate, workers=1, first=[{"rate": 30.0}])
+    assert configurations(db, "given")[0] == {"rate": 30.0}
+    assert max(each["rate"] for each in configurations(db, "given")) == 30.0
+
+
+def test_the_command_advises_by_the_ranges_that_were_searched(
+    tmp_path: Path, db: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "far_away.py").write_text("def f(c, trial):\n    return abs(c['rate'] - 20.0)\n")
+    ranges = {"early": (19.0, 21.0), "late": (0.0, 1.0)}
+    for name, (low, high) in ranges.items():
+        text = OWN.format(name=name, low=low, high=high).replace("given", "far_away:f")
+        (tmp_path / f"{name}.toml").write_text(text.replace("trials = 4", "trials = 30"))
+    words = ["--storage", db, "--workers", "1"]
+    assert run(["run", str(tmp_path / "early.toml"), *words]) == 0
+    assert run(["run", str(tmp_path / "late.toml"), "--first", "early", *words]) == 0
+    assert "widened" in capsys.readouterr().out
 
 
 @pytest.mark.parametrize(

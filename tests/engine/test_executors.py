@@ -29,7 +29,7 @@ needs_forkserver = pytest.mark.skipif(
 
 
 def workers_of(pool: object) -> list[int]:
-    assert isinstance(pool, module._Processes)
+    assert isinstance(pool, module.Processes)
     processes = [worker._process for worker in pool._workers]
     return [process.pid for process in processes if process is not None and process.pid]
 
@@ -118,6 +118,20 @@ def test_a_machine_that_starts_no_process_is_one_sentence(monkeypatch: pytest.Mo
         pytest.raises(RunError, match="no worker process can be started"),
     ):
         executor.submit(abs, -3).result(timeout=10)
+
+
+@pytest.mark.slow
+def test_one_job_is_killed_and_the_others_go_on() -> None:
+    with process_pool(2) as executor:
+        killed, other = executor.submit(time.sleep, 60), executor.submit(time.sleep, 1)
+        while not killed.done():
+            executor.kill(killed)
+            time.sleep(0.01)
+        assert isinstance(killed.exception(), WorkerDiedError)
+        after = [executor.submit(abs, -number) for number in range(4)]
+        executor.kill(killed)  # it is over
+        assert [future.result(timeout=60) for future in after] == [0, 1, 2, 3]
+        assert other.result(timeout=60) is None
 
 
 class Secret:

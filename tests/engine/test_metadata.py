@@ -11,6 +11,7 @@ import pytest
 from hpsearch.cli.app import run
 from hpsearch.engine import record, run_study, summarize
 from hpsearch.engine.metadata import SHAPES
+from hpsearch.engine.rivals import read_rivals
 from hpsearch.errors import StorageError
 from hpsearch.metrics import ACCURACY
 from hpsearch.plots import panel, read_view
@@ -49,6 +50,17 @@ DAMAGE = [
     ("prior", '[{"study": "a"}]'),
     ("prior", '[{"study": "a", "results": [{"configuration": {}, "epochs": 0, "score": 1}]}]'),
     ("totals", '["NaN"]'),
+    ("ensembles", "[]"),
+    ("ensembles", '{"two": {"single": "x", "ensemble": {}}}'),
+    ("ensembles", '{"2": {"single": "x", "ensemble": {"members": []}}}'),
+    ("search_cv", '{"seed": "none"}'),
+    (
+        "study file",
+        '{"data": {}, "model": {}, "training": {"epochs": 1}, '
+        '"search": {"strategy": "grid"}, "objective": {"also": 5}}',
+    ),
+    ("rivals", '[{"kind": "x"}]'),
+    ("resource", '{"name": "epochs"}'),
     ("environments", "NaN"),
 ]
 
@@ -65,12 +77,29 @@ def test_every_note_of_a_finished_study_has_its_shape(database: Path) -> None:
     ours = [key.removeprefix("hpsearch:") for key in study.user_attrs if key.startswith("hpsearch")]
     assert {key if key in SHAPES else key.split()[0] for key in ours} == set(SHAPES) - {
         "comparison",
+        "ensembles",
         "first",
         "no winner",
         "prior",
+        "search_cv",
     }
     for key in ours:
         assert record.read_metadata(study, key) is not None
+
+
+def test_no_note_is_kept_without_a_shape() -> None:
+    study = optuna.create_study(storage=WriteBehindStorage("sqlite://"))
+    with pytest.raises(KeyError):
+        record.write_metadata(study, "new", 1)
+
+
+def test_a_note_of_a_later_version_may_have_more() -> None:
+    study = optuna.create_study(storage=WriteBehindStorage("sqlite://"))
+    rival = {"kind": "linear", "name": "x", "value": 1, "better": None, "interval": None}
+    record.write_metadata(study, "rivals", [rival | {"seconds": 1, "cut": "", "later": 1}])
+    record.write_metadata(study, "resource", {"name": "n", "full": 9, "least": 1, "later": 1})
+    assert read_rivals(study)[0].value == 1
+    assert record.resource_of(study).full == 9
 
 
 @pytest.mark.parametrize(("key", "text"), DAMAGE)
@@ -130,6 +159,11 @@ ODD = {
     "slots of three numbers": {"validation_slots": [[0, 1, 2]]},
     "slots that are text": {"validation_slots": ["ab"]},
     "a configuration that is a list": {"configuration": [1]},
+    "other metrics in a list": {"test_also": [1]},
+    "another metric that is text": {"test_also": {"mae": "low"}},
+    "a threshold that is text": {"threshold": "half"},
+    "a simple model that is a number": {"baselines": [1]},
+    "a trial once more that is text": {"again": "0.9"},
 }
 
 

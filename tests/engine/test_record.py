@@ -237,6 +237,7 @@ def test_a_stage_from_before_there_were_motives_goes_on_without(study: optuna.St
 
 def test_a_note_is_written_once() -> None:
     study = optuna.create_study()
-    assert record.read_metadata(study, "x") is None
-    record.write_metadata(study, "x", {"b": 1, "ä": [1.5, None]})
-    assert record.read_metadata(study, "x") == {"b": 1, "ä": [1.5, None]}
+    note = {"study": "ä", "configuration": {"b": 1, "ä": [1.5, None]}, "left_out": []}
+    assert record.read_metadata(study, "first") is None
+    record.write_metadata(study, "first", note)
+    assert record.read_metadata(study, "first") == note

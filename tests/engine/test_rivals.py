@@ -15,6 +15,7 @@ from sklearn.ensemble import HistGradientBoostingClassifier, HistGradientBoostin
 from hpsearch.compare.run import compare_study
 from hpsearch.data import Dataset, make_splits, write_store
 from hpsearch.engine import run_study
+from hpsearch.engine.objective import Run
 from hpsearch.engine.rivals import Rival, read_rivals
 from hpsearch.engine.simple_models import Untested, simple_models_of
 from hpsearch.engine.summary import Summary
@@ -219,7 +220,7 @@ def test_they_take_a_tenth_of_the_time_of_the_search(
         raise ValueError("not today")
 
     monkeypatch.setattr(fit_rivals, "simple_job", refuse)
-    monkeypatch.setattr(fit_rivals.Run, "seconds", property(lambda _: 300.0))
+    monkeypatch.setattr(Run, "seconds", property(lambda _: 300.0))
     file = parse_study_file(STUDY.format(data="iris"))
     with concurrent.futures.ThreadPoolExecutor(1) as executor:
         summary = run_study(file, storage=str(tmp_path / "s.db"), executor=executor)

@@ -424,6 +424,32 @@ class TestBrokenWorkers:
         with pytest.raises(RunError, match="every training of stage random failed"):
             run_study(study("random", trials=2), storage=db)
 
+    def test_the_search_goes_on_from_a_later_stage_in_which_everything_fails(
+        self, here: Here, db: str, tmp_path: Path
+    ) -> None:
+        file = study(trials=24)
+
+        def breaks(job: Any) -> None:
+            if isinstance(job, Job) and job.epochs == 2:
+                raise MemoryError("no")
+
+        here.before = breaks
+        summary = run_study(file, storage=db)
+        assert summary.test is not None
+        best = {stage.name: stage.best for stage in summary.stages}
+        assert [name for name, score in best.items() if score is None] == ["fine-1"]
+        assert any(name.startswith("race") for name in best)
+
+        def stops(event: Event) -> None:
+            if isinstance(event, TrialDone) and event.stage.index == 2:
+                raise KeyboardInterrupt
+
+        other = f"sqlite:///{tmp_path / 'other.db'}"
+        with pytest.raises(KeyboardInterrupt):
+            run_study(file, storage=other, on_event=stops)
+        run_study(file, storage=other)
+        assert essence(other) == essence(db)
+
     def test_a_failed_slot_is_tried_again_by_the_next_run(self, here: Here, db: str) -> None:
         def breaks(job: Any) -> None:
             if isinstance(job, RefitJob) or job.seed % 2:

@@ -188,5 +188,18 @@ def test_a_place_that_is_a_file_is_a_sentence(flowers: StudyView, tmp_path: Path
 
 
 def test_names_that_mlflow_refuses_get_others() -> None:
-    keys = module._keys(["a/b", "a:b", "a_b", "..", "", "x" * 300])
-    assert list(keys.values()) == ["a_b", "a_b_2", "a_b_3", "__", "_", "x" * 250]
+    keys = module._keys(["a/b", "a:b", "a_b", "..", "", "x" * 300, "../e", ".e"])
+    assert list(keys.values()) == ["a_b", "a_b_2", "a_b_3", "__", "_", "x" * 250, "___e", ".e"]
+
+
+def test_a_folder_may_have_any_name(flowers: StudyView, template: Path, tmp_path: Path) -> None:
+    place = tmp_path / "a b/100%20 #1?x='y'"
+    place.mkdir(parents=True)
+    (place / "mlflow.db").write_bytes(template.read_bytes())
+    assert to_mlflow(flowers, str(place)) == len(Read(str(place), "flowers").trials)
+
+
+def test_a_database_that_cannot_be_opened_is_a_sentence(flowers: StudyView, tmp_path: Path) -> None:
+    (tmp_path / "mlflow.db").mkdir()
+    with pytest.raises(RunError, match="MLflow cannot be written to at "):
+        to_mlflow(flowers, str(tmp_path))

@@ -163,6 +163,17 @@ def test_boosted_trees_are_refused_in_a_sentence() -> None:
         to_onnx(whole)
 
 
+def test_an_estimator_is_refused_before_a_package_is_asked_for(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setitem(sys.modules, "onnx", None)
+    alone = replace(
+        model(member(NetworkConfig((4,)), "none")), members=(), fitted=(Fitted(b"", 3),)
+    )
+    with pytest.raises(RunError, match="skl2onnx writes those of scikit-learn"):
+        to_onnx(alone)
+
+
 def test_a_model_that_is_too_large_is_a_sentence(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("hpsearch.export.to_onnx.LARGEST", 100)
     with pytest.raises(RunError, match="bytes, and an ONNX file at most 2 GiB"):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+from dataclasses import replace
 
 import pandas as pd
 import pytest
@@ -85,6 +86,14 @@ def test_several_values_are_numbered(store: WriteBehindStorage) -> None:
     table = trials_table(summary(store, "several"))
     assert table["values_1"].tolist() == [0.5, 0.5]
     assert (table["values_0"] == table["params_n"]).all()
+
+
+def test_no_column_takes_the_place_of_another(store: WriteBehindStorage) -> None:
+    made = summary(store, "flowers")
+    table = trials_table(replace(made, measure=replace(made.measure, name="params_width")))
+    scores = {row.number: row.score for row in made.rows}
+    assert table["metric_params_width"].tolist() == [scores[n] for n in table["number"]]
+    assert table["params_width"].tolist() == trials_table(made)["params_width"].tolist()
 
 
 def test_a_study_without_trials_is_a_header(store: WriteBehindStorage) -> None:

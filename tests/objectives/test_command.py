@@ -17,12 +17,13 @@ import pytest
 
 from hpsearch.engine import run_study
 from hpsearch.errors import RunError, StudyFileError, UsageError
-from hpsearch.objectives.command import CommandObjective, filled
+from hpsearch.objectives.command import CommandObjective
 from hpsearch.outcome import Outcome, Place, ProcessDiedError, TrialFailedError, TryAgainError
 from hpsearch.search.base import Slot
 from hpsearch.storage import load_study, open_storage
 from hpsearch.study_file import StudyFile, load_study_file
 from hpsearch.trials import command as trial_of_a_command
+from hpsearch.trials.arguments import filled
 from hpsearch.trials.command import ERRORS, FOLDER, OUTPUT, RESULT, CommandJob, run_job
 from hpsearch.trials.guard import GRACE
 from hpsearch.trials.result import Asked
@@ -76,6 +77,9 @@ class TestAnswers:
 
     def test_the_last_line_may_lack_its_end_and_be_a_report(self, run: Any) -> None:
         assert run("""print('{"step": 1, "loss": 0.5}', end='')""").score == -0.5
+
+    def test_a_line_may_stand_behind_a_bar_of_progress(self, run: Any) -> None:
+        assert run("""print('10%\\r100%\\r{"loss": 0.5}\\r')""").score == -0.5
 
     def test_a_file_instead(self, run: Any) -> None:
         program = (
@@ -149,7 +153,9 @@ class TestAnswers:
 
     def test_a_folder_that_cannot_be_written_ends_the_run(self, run: Any, folder: Path) -> None:
         folder.parent.write_text("a file in its place")
-        with pytest.raises(RunError, match="cannot be written: Not a directory; free some space"):
+        with pytest.raises(
+            RunError, match="cannot be written: Not a directory; look what is in its way"
+        ):
             run("pass")
 
     def test_a_great_deal_of_output_is_logged_and_costs_no_memory(
@@ -274,6 +280,37 @@ class TestEnds:
         finally:
             other.kill()
             other.wait()
+
+    @pytest.mark.parametrize("then", ["time.sleep(600)", "sys.exit(1)"])
+    def test_what_has_gone_its_own_ways_ends_with_a_program_that_does_not_end_well(
+        self, run: Any, folder: Path, then: str
+    ) -> None:
+        with pytest.raises((TimeoutError, TrialFailedError)):
+            run(
+                "import os, sys, time\n"
+                "if os.fork() == 0:\n"
+                "    os.setsid()\n"
+                "    open('child', 'w').write(str(os.getpid()))\n"
+                "    time.sleep(600)\n"
+                "while not os.path.exists('child') or not open('child').read(): time.sleep(0.01)\n"
+                f"{then}",
+                limit=1.0,
+            )
+        assert ends(int((folder / "child").read_text()))
+
+    def test_its_guard_ends_with_the_interpreter(self, folder: Path) -> None:
+        script = (
+            "import sys\n"
+            "from hpsearch.outcome import Place\n"
+            "from hpsearch.trials.command import CommandJob, run_job\n"
+            "from hpsearch.trials.result import Asked\n"
+            "program = (sys.executable, '-c', 'print(\\'{\"loss\": 1}\\')')\n"
+            "run_job(CommandJob(Place('', ''), program, {}, '{}', sys.argv[1],\n"
+            "                   Asked('loss', False), None))\n"
+        )
+        command = [sys.executable, "-X", "dev", "-c", script, str(folder)]
+        done = subprocess.run(command, capture_output=True, text=True, check=True)
+        assert done.stderr == ""
 
     def test_the_dead_are_not_waited_for(self, run: Any, folder: Path) -> None:
         # The child's parent lives in another group and never asks for it.

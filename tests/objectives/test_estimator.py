@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import json
 import math
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -11,12 +14,20 @@ import pandas as pd
 import pytest
 from sklearn import metrics as sk
 from sklearn.base import BaseEstimator, ClassifierMixin, clone
+from sklearn.calibration import CalibratedClassifierCV
 from sklearn.compose import ColumnTransformer, make_column_selector
 from sklearn.ensemble import HistGradientBoostingClassifier
+from sklearn.feature_selection import SelectKBest, chi2, f_classif, mutual_info_classif
 from sklearn.impute import SimpleImputer
+from sklearn.metrics.pairwise import rbf_kernel
 from sklearn.neighbors import KNeighborsClassifier
 from sklearn.pipeline import Pipeline
-from sklearn.preprocessing import OneHotEncoder, StandardScaler
+from sklearn.preprocessing import (
+    FunctionTransformer,
+    OneHotEncoder,
+    RobustScaler,
+    StandardScaler,
+)
 from sklearn.svm import SVC
 
 import hpsearch
@@ -25,10 +36,13 @@ from hpsearch.data import load_dataset, make_splits
 from hpsearch.engine import summarize
 from hpsearch.engine.ensemble import make_ensemble
 from hpsearch.engine.kept import kept_model
+from hpsearch.engine.simple_models import simple_models_of
+from hpsearch.engine.summary import Summary
 from hpsearch.errors import DataError, RunError, UsageError
+from hpsearch.objectives import checked
 from hpsearch.storage import load_study, open_storage
-from hpsearch.study_file import StudyFile, parse_study_file
-from hpsearch.training.fitted import Fitted, answers_of, kept_estimator
+from hpsearch.study_file import StudyFile, load_study_file, parse_study_file
+from hpsearch.training.fitted import Fitted, answers_of, kept_estimator, read_estimator
 
 pytestmark = pytest.mark.slow
 
@@ -235,6 +249,42 @@ def test_rows_as_the_resource(db: str) -> None:
     lengths = {t.user_attrs["epochs"] for t in load_study(open_storage(db), "e").trials}
     assert lengths == {24, 48, 96}
     assert found.summary.resource == "n_samples"
+    # Of what the winner is fitted to at last it gets the same share: all.
+    assert found.model().fitted[0].model.n_samples_fit_ == 120
+
+
+def test_classes_are_weighted_by_their_labels(db: str) -> None:
+    file = study(
+        "given",
+        data="",
+        space="svc__C = { low = 0.1, high = 10.0 }",
+        fixed="svc__class_weight = { yes = 3.0 }",
+        trials=2,
+    )
+    found = run_study(file, data=table(), target="label", objective=pipeline(), storage=db)
+    [fitted] = found.model().fitted
+    assert fitted.model["svc"].class_weight == {0: 1.0, 1: 3.0}
+    assert fitted.model["svc"].class_weight_.tolist() == [1.0, 3.0]
+
+
+def test_a_list_becomes_the_tuple_that_a_parameter_is(db: str) -> None:
+    file = study(
+        "sklearn.preprocessing.RobustScaler", space="unit_variance = true", fixed="copy = true"
+    )
+    with pytest.raises(UsageError, match="learns no target"):
+        run_study(file, storage=db)
+    scaled = Pipeline([("scale", RobustScaler()), ("svc", SVC())])
+    file = study("given", space="svc__C = 1.0", fixed="scale__quantile_range = [10, 90]", trials=1)
+    found = run_study(file, objective=scaled, storage=db, workers=1)
+    assert found.model().fitted[0].model["scale"].quantile_range == (10, 90)
+
+
+def test_what_holds_a_pipeline_gets_a_frame_too(db: str) -> None:
+    held = CalibratedClassifierCV(pipeline(), cv=2)
+    file = study("given", data="", space="estimator__svc__C = 1.0", trials=1)
+    found = run_study(file, data=table(), target="label", objective=held, storage=db, workers=1)
+    assert found.test is not None
+    assert found.test > 0.7
 
 
 def test_an_estimator_without_chance_is_not_fitted_twice(db: str) -> None:
@@ -300,6 +350,19 @@ def test_what_it_is_beside_simple_models(db: str, fitted: None) -> None:
             "RandomForestRegressor is for regression, and the target holds classes",
         ),
         ({"estimator": "given"}, 'the study\'s estimator is "given" in Python'),
+        ({"estimator": "sklearn.cluster.KMeans", "space": "tol = 1.0"}, "learns no target"),
+        (
+            {"estimator": "sklearn.preprocessing.StandardScaler", "space": "copy = true"},
+            "StandardScaler learns no target; choose a classifier or a regressor",
+        ),
+        (
+            {"fixed": "class_weight = { setosa = 2.0, virginca = 1.0 }"},
+            "class_weight names the label 'virginca', of no row; did you mean 'virginica'",
+        ),
+        (
+            {"objective": 'resource = { name = "n_samples", full = 97 }'},
+            "resource has full = 97, and the training part has 96 rows",
+        ),
         (
             {"data": 'name = "iris"\npreprocessing = { choices = ["none", "standardize"] }'},
             "preprocessing is searched for the network only",
@@ -314,6 +377,28 @@ def test_what_cannot_be_fitted_is_refused_before_anything_is_made(
     assert open_storage(db).get_all_studies() == []
 
 
+def test_a_check_looks_at_the_estimator_too(tmp_path: Path) -> None:
+    path = tmp_path / "s.toml"
+    text = STUDY.format(
+        data='name = "iris"',
+        estimator=FOREST,
+        objective="",
+        fixed="n_estimators = 5",
+        space="max_depth = { low = 1, high = 5 }",
+        trials=4,
+        search="",
+    )
+    path.write_text(text)
+    told = json.loads(hpsearch_command("check", str(path), "--json"))
+    assert (
+        told["objective"]
+        == f"The estimator {FOREST} is there, and has the parameters of the study."
+    )
+    path.write_text(text.replace("max_depth", "max_deep"))
+    with pytest.raises(UsageError, match="did you mean 'max_depth'"):
+        checked(load_study_file(path))
+
+
 def test_weights_for_one_that_takes_none_are_refused(db: str) -> None:
     frame = table().dropna()
     frame["w"] = 2.0
@@ -326,8 +411,21 @@ def test_a_metric_of_probabilities_needs_them(db: str) -> None:
     file = study(
         "sklearn.svm.SVC", objective='metric = "log_loss"', space="C = { low = 0.1, high = 9.0 }"
     )
-    with pytest.raises(UsageError, match="log_loss needs probabilities, and SVC tells none"):
+    with pytest.raises(RunError, match="log_loss needs probabilities, and SVC tells none"):
         run_study(file, storage=db, workers=1)
+
+
+def test_one_that_tells_them_with_some_parameters_fails_with_the_others_only(db: str) -> None:
+    file = study(
+        "sklearn.linear_model.SGDClassifier",
+        objective='metric = "log_loss"',
+        space='loss = { choices = ["hinge", "log_loss"] }',
+        trials=2,
+        search='strategy = "grid"',
+    )
+    found = run_study(file, storage=db, workers=1)
+    assert found.summary.states == {"complete": 1, "fail": 1}
+    assert found.winner == {"loss": "log_loss"}
 
 
 def test_one_that_raises_fails_with_its_own_words(db: str) -> None:
@@ -359,6 +457,113 @@ class Odd(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
 
     def predict(self, X: Any) -> Any:
         return np.full(len(X), self.label)
+
+
+class Bare:
+    """The contract, and none of scikit-learn's bases."""
+
+    def __init__(self, label: int = 0) -> None:
+        self.label = label
+
+    def get_params(self, deep: bool = True) -> dict[str, Any]:
+        del deep
+        return {"label": self.label}
+
+    def set_params(self, **parameters: Any) -> Bare:
+        vars(self).update(parameters)
+        return self
+
+    fit, predict = Odd.fit, Odd.predict
+
+
+def test_the_contract_is_enough(db: str) -> None:
+    file = study("given", space="label = { choices = [0, 1, 2] }", trials=3)
+    found = run_study(file, objective=Bare(), storage=db, workers=1)
+    assert found.test == pytest.approx(1 / 3)
+    name = f"{Bare.__module__}.Bare"
+    assert len(set(found.model(trusted=[name]).predict(load_dataset("iris").X))) == 1
+
+
+def test_functions_that_only_compute_are_read_without_being_asked_for() -> None:
+    X, y = np.abs(np.random.default_rng(0).normal(size=(40, 3))), np.arange(40) % 2
+    for chooses in (f_classif, chi2, mutual_info_classif):
+        chosen = Pipeline([("choose", SelectKBest(chooses, k=2)), ("svc", SVC(kernel=rbf_kernel))])
+        content = kept_estimator(chosen.fit(X, y))
+        assert (read_estimator(content).predict(X) == chosen.predict(X)).all()
+    for strange, name in ((np.nan_to_num, "numpy.nan_to_num"), (pd.read_pickle, ".read_pickle")):
+        content = kept_estimator(FunctionTransformer(strange).fit(X))
+        with pytest.raises(DataError, match=f"{name}, which nobody has said to trust"):
+            read_estimator(content)
+
+
+def test_what_could_not_be_kept_is_refused_before_it_is_searched(db: str) -> None:
+    scaled = Pipeline([("same", FunctionTransformer(lambda X: X)), ("svc", SVC())])
+    file = study("given", space="svc__C = { low = 0.1, high = 9.0 }")
+    with pytest.raises(UsageError, match=r"the winner could not be kept: .* a lambda does not"):
+        run_study(file, objective=scaled, storage=db, workers=1)
+
+
+OWN = """
+import numpy as np
+from sklearn.base import BaseEstimator, ClassifierMixin
+
+
+class Own(ClassifierMixin, BaseEstimator):
+    def __init__(self, place=0.0):
+        self.place = place
+
+    def fit(self, X, y):
+        self.classes_ = np.unique(y)
+        return self
+
+    def predict(self, X):
+        return (X[:, 0] {sign} self.place).astype(int)
+"""
+
+
+def hpsearch_command(*words: str) -> str:
+    """What a command of its own process prints."""
+    command = [sys.executable, "-m", "hpsearch", *words]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=240)
+    assert done.returncode == 0, done.stderr
+    return done.stdout
+
+
+def test_code_of_one_s_own(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, db: str) -> None:
+    monkeypatch.setattr(sys, "path", sys.path[:])
+    code = tmp_path / "own_code.py"
+    code.write_text(OWN.format(sign="<"))
+    folder = json.dumps(str(tmp_path))
+    file = study(
+        "own_code:Own",
+        data='name = "breast_cancer"',
+        objective=f"folder = {folder}",
+        space="place = { low = -1.0, high = 1.0 }",
+        trials=3,
+        search='strategy = "random"',
+    )
+    found = run_study(file, storage=db, workers=1)
+    # Its own study names the code, so that what it names is imported ...
+    assert make_ensemble("e", 2, storage=db, workers=1).members[0].kind == "estimator"
+    assert isinstance(simple_models_of(file, storage=db, workers=1), Summary)
+    # ... and a file does not: whoever reads it says what to trust.
+    exported, cells = tmp_path / "model.npz", tmp_path / "cells.csv"
+    data = load_dataset("breast_cancer")
+    pd.DataFrame(data.X[:5], columns=data.feature_names).to_csv(cells, index=False)
+    monkeypatch.chdir(tmp_path)
+    hpsearch_command("best", "e", "--storage", db, "--export", str(exported))
+    with pytest.raises(DataError, match=r"own_code\.Own, which nobody has said to trust"):
+        Model.load(exported)
+    told = hpsearch_command("predict", str(exported), str(cells), "--trust", "own_code.Own")
+    labels = [line.split(",")[1] for line in told.splitlines()[1:]]
+    expected = found.model(trusted=["own_code"]).predict(data.X[:5])
+    assert labels == expected.tolist()
+    # Nothing is known of code that has changed since, so that nothing is taken over.
+    code.write_text(OWN.format(sign=">="))
+    sys.modules.pop("own_code")
+    other = run_study(file.model_copy(update={"name": "other"}), storage=db, workers=1)
+    values = [[t.value for t in s.optuna.trials] for s in (found, other)]
+    assert np.add(*values) == pytest.approx(np.ones(3))
 
 
 def test_classes_of_others_are_read_only_where_they_are_trusted(tmp_path: Path, db: str) -> None:
@@ -404,6 +609,8 @@ def test_estimators_are_averaged_too(tmp_path: Path, db: str, boosting: bool) ->
     found = run_study(file, storage=db, workers=2)
     together = make_ensemble("e", 3, storage=db, workers=2, boosting=boosting)
     assert len(together.members) == 3
+    kinds = {"estimator", "gradient boosting"} if boosting else {"estimator"}
+    assert {member.kind for member in together.members} <= kinds
     assert together.single_test == found.test
     with open_storage(db) as store:
         model = kept_model(store, load_study(store, "e"), together.key)
@@ -414,6 +621,22 @@ def test_estimators_are_averaged_too(tmp_path: Path, db: str, boosting: bool) ->
     chances = Model.load(path).predict_proba(data.X[split.test])
     area = sk.roc_auc_score(data.y[split.test], chances[:, 1])
     assert area == pytest.approx(together.test)
+
+
+def test_one_that_is_worse_than_a_constant_spoils_no_mean(db: str) -> None:
+    file = study(
+        "sklearn.linear_model.SGDRegressor",
+        data='name = "diabetes"',
+        space="eta0 = { choices = [0.01, 0.02, 1e6] }",
+        fixed='learning_rate = "constant"',
+        trials=3,
+        search='strategy = "grid"',
+    )
+    found = run_study(file, storage=db, workers=1)
+    together = make_ensemble("e", 3, storage=db, workers=1)
+    assert {member.configuration["eta0"] for member in together.members} == {0.01, 0.02}
+    assert found.test is not None
+    assert together.test < 1.5 * found.test
 
 
 @pytest.mark.parametrize("name", ["lightgbm.LGBMClassifier", "xgboost.XGBClassifier"])

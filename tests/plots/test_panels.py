@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import pytest
 from views import COARSE, FINE, NARROW, SNAPSHOTS, WIDE, trial, view_of
-from window import BROWSER, show
+from window import BROWSER, draw, show
 
 from hpsearch.advice import Change, Recommendation
 from hpsearch.data.account import Account
@@ -31,10 +31,9 @@ from hpsearch.plots.scales import parameter_axis, score_axis, thinned
 from hpsearch.plots.slice_contour import slice_contour_data, smoothed
 from hpsearch.plots.style import STRATEGY_COLOURS, VERMILLION, label, stage_colour
 from hpsearch.plots.timeline import timeline_data
+from hpsearch.report import page_document, page_html, write_page
 from hpsearch.report.browser import Page
 from hpsearch.report.dashboards import Dashboard
-from hpsearch.report.document import write_page
-from hpsearch.report.page import page_html
 from hpsearch.search.base import RACE, Motive, StageKind
 from hpsearch.space import Categorical, Float, Int
 from hpsearch.training.diagnosis import Finding
@@ -432,11 +431,11 @@ def test_what_was_done_to_the_data_is_told_point_by_point() -> None:
     assert text == "2 rows were left out; text became numbers; pixels were divided by 255"
 
 
-WORDS = {"configuration", "advice"}
+WORDS = {"configuration", "advice", "trials", "groups"}
 DRAWN = sorted({name for name in PANELS if panel(name).of == "study"} - WORDS)
 
 
-@pytest.mark.parametrize("name", [*DRAWN, "advice"])
+@pytest.mark.parametrize("name", [*DRAWN, "advice", "trials", "groups"])
 def test_a_study_without_trials_says_so(name: str) -> None:
     with pytest.raises(NothingToDraw, match=r"no trials yet|nobody's time"):
         panel(name).data(view_of())
@@ -479,7 +478,7 @@ def test_every_axis_that_shows_has_a_name(name: str, maximize: bool) -> None:
 
 
 def test_an_unknown_panel_gets_the_known_ones() -> None:
-    with pytest.raises(UnknownNameError, match=r"did you mean 'history'.*slice-contour"):
+    with pytest.raises(UnknownNameError, match=r"did you mean 'history'.*Known: history, trials"):
         panel("histori")
 
 
@@ -534,9 +533,10 @@ def test_a_browser_draws_long_choices(tmp_path: Path, browser: Page) -> None:
     view = with_long_choices()
     path = tmp_path / "page.html"
     panels = Dashboard(title="Long", panels=["parameters", "slice-contour"])
-    write_page(path, page_html([view], panels))
+    write_page(path, page_html(page_document([view], panels)))
     show(browser, path, width=390)
-    heights = browser.evaluate("drawn.then(divs => divs.map(div => div._fullLayout._size.h))")
+    draw(browser)
+    heights = browser.evaluate("FIGURES.map(div => div._fullLayout._size.h)")
     names = browser.evaluate("FIGURES.map(div => div.querySelectorAll('.xtick text').length)")
     assert browser.problems == []
     assert min(heights) > 100

@@ -12,7 +12,7 @@ from hpsearch.cli.compare import comparison_story
 from hpsearch.cli.render import moves_table, set_table
 from hpsearch.compare.summary import summarize_strategies
 from hpsearch.plots.configuration import configuration_data
-from hpsearch.report import load_dashboard, page_html
+from hpsearch.report import load_dashboard, page_document
 from hpsearch.report.note import note_markdown
 from hpsearch.search.base import Move
 from hpsearch.space import Float
@@ -28,7 +28,7 @@ def test_strategies_are_summed_up_once_for_terminal_page_and_panels() -> None:
     )
     before = summarize_strategies.cache_info().misses
     assert list(comparison_story([one]))
-    assert page_html([one], load_dashboard("compare"))
+    assert page_document([one], load_dashboard("compare"))
     assert summarize_strategies.cache_info().misses == before + 1
 
 

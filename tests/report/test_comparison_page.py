@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -9,11 +10,13 @@ import numpy as np
 import pytest
 from looks import CUT_OFF
 from made_up import comparison, strategy_runs
-from window import BROWSER, show
+from window import BROWSER, draw, show
 
 from hpsearch.compare.result import Comparison
-from hpsearch.report import load_dashboard, page_html, write_page
+from hpsearch.metrics import Measure
+from hpsearch.report import load_dashboard, page_document, page_html, write_page
 from hpsearch.report.browser import Page
+from hpsearch.writing import written_out
 
 pytestmark = pytest.mark.slow
 
@@ -43,10 +46,14 @@ def alone() -> Comparison:
     return comparison(strategy_runs("grid", [[0.5]], [0.5]), name="alone")
 
 
+def html_of(*subjects: Comparison) -> str:
+    return page_html(page_document(subjects, load_dashboard("compare")))
+
+
 @pytest.fixture(scope="module")
 def page(tmp_path_factory: pytest.TempPathFactory) -> Path:
     path = tmp_path_factory.mktemp("page") / "comparison.html"
-    write_page(path, page_html([six(), alone()], load_dashboard("compare")))
+    write_page(path, html_of(six(), alone()))
     return path
 
 
@@ -54,7 +61,7 @@ def page(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def opened(page: Path, browser: Page, request: pytest.FixtureRequest) -> Page:
     width, dark = request.param
     show(browser, page, width=width, dark=dark)
-    browser.evaluate("drawn.then(() => 1)")
+    draw(browser)
     return browser
 
 
@@ -68,10 +75,12 @@ def test_every_panel_is_drawn_or_says_why_not(opened: Any) -> None:
         == 0
     )
     of_six = opened.evaluate(
-        "document.querySelectorAll('section.study')[0].querySelectorAll('.figure').length"
+        "document.querySelector('section.study').querySelectorAll('.figure').length"
     )
     assert of_six == 8
-    words = opened.evaluate("[...document.querySelectorAll('.empty')].map(p => p.textContent)")
+    words = opened.evaluate(
+        "[...document.querySelectorAll('.empty:not([hidden])')].map(p => p.textContent)"
+    )
     assert len(words) == 4
     assert any("one strategy alone" in word for word in words)
 
@@ -107,19 +116,21 @@ def test_hovering_over_a_repeat_shows_when_it_arrived(opened: Any) -> None:
 
 
 def test_hostile_names_stay_text() -> None:
-    page = page_html([six()], load_dashboard("compare"))
+    page = html_of(six())
     assert "<img" not in page.split("plotly.js v", 1)[0]
     assert "&lt;/script&gt;&lt;img" in page
 
 
 def test_several_data_sets_are_put_together_first() -> None:
     one, other = six(), comparison(*six().runs.values(), name="other")
-    both = page_html([one, other], load_dashboard("compare"))
-    joint = both.split('id="all-data-sets"', 1)[1].split("</section>", 1)[0]
-    assert "10 searches of each strategy on each of 2 data sets" in joint
-    assert "of 20 repeats" in joint
-    for page in (
-        page_html([one], load_dashboard("compare")),
-        page_html([one, alone()], load_dashboard("compare")),
-    ):
-        assert 'id="all-data-sets"' not in page, "one data set, or not the same strategies"
+    joint, *each = page_document([one, other], load_dashboard("compare"))["sections"]
+    assert joint["id"] == "all-data-sets"
+    assert "10 searches of each strategy on each of 2 data sets" in joint["tables"][0]["caption"]
+    assert "of 20 repeats" in " ".join(joint["points"])
+    assert [section["name"] for section in each] == [written_out(HOSTILE), "other"]
+    unlike = replace(other, measure=Measure("log_loss", "minimize"))
+    without_rows = replace(other, data={})
+    for subjects in ([one], [one, alone()], [one, unlike], [one, without_rows]):
+        sections = page_document(subjects, load_dashboard("compare"))["sections"]
+        ids = [section["id"] for section in sections]
+        assert "all-data-sets" not in ids, "one, or not the same strategies or measure"

@@ -14,7 +14,7 @@ from typing import Any
 import optuna
 import pytest
 from nasty import NASTY, is_shown
-from window import BROWSER, show
+from window import BROWSER, draw, show
 
 from hpsearch import parse_study_file, run_study
 from hpsearch.plots import PANELS, NothingToDraw, read_view
@@ -88,21 +88,22 @@ def texts(node: Any) -> Iterator[str]:
 @pytest.mark.parametrize("name", [*NASTY, "ours"])
 def test_a_page_has_nothing_that_is_obeyed_or_hidden(database: str, name: str) -> None:
     page = page_of(open_storage(database, create=False), [name])
-    words, _ = page.split(' id="templates"')
+    words, rest = page.split('<script type="application/json" id="document">')
     assert is_shown(words)
     assert not OBEYED.search(words)
-    figures = re.findall(r'<script type="application/json">(.*?)</script>', words)
-    assert figures
-    for figure in figures:
-        assert not [text for text in texts(json.loads(figure)) if OBEYED.search(text)]
     headings = re.findall("<h1>(.*?)</h1>", words, flags=re.DOTALL)
     assert [html.unescape(heading) for heading in headings] == [written_out(name)]
+    document = json.loads(rest.split("</script>")[0])
+    assert not [text for text in texts(document) if OBEYED.search(text)]
+    assert [section["name"] for section in document["sections"]] == [written_out(name)]
 
 
 def test_the_names_of_a_table_are_on_its_page(database: str) -> None:
     page = page_of(open_storage(database, create=False), ["ours"])
-    assert "\\u202egpj.exe" in page
-    assert "kind\\x1b[2J" in page
+    document = page.split('id="document">')[1].split("</script>")[0]
+    said = " ".join(texts(json.loads(document)))
+    assert "\\u202egpj.exe" in said
+    assert "kind\\x1b[2J" in said
 
 
 @pytest.mark.parametrize("name", [*NASTY, "ours"])
@@ -155,7 +156,7 @@ def test_a_browser_draws_the_names_in_the_direction_of_the_page(
         study.optimize(lambda trial, name=name: objective(trial, name), n_trials=12)
     page.write_text(page_of(store, names), encoding="utf-8")
     show(browser, page)
-    browser.evaluate("drawn.then(() => 1)")
+    draw(browser)
     axes = browser.evaluate(
         "[...document.querySelectorAll('.figure .xtitle')].map(each => each.textContent)"
     )

@@ -106,6 +106,28 @@ def test_the_first_stage_must_hold_them() -> None:
     many = [{"width": width} for width in range(16, 32)]
     with pytest.raises(UsageError, match="16 first configurations and the first stage has 8"):
         make_strategy("coarse-to-fine", SPACE, trials=16, epochs=4, seed=0, race=0, first=many)
+    with pytest.raises(UsageError, match="16 first configurations and the first stage has 9"):
+        make_strategy("grid", SPACE, trials=9, epochs=4, seed=0, first=many)
+
+
+@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("seed", range(3))
+def test_a_part_becomes_none_that_is_given_whole(name: str, seed: int) -> None:
+    space = Space({"a": Categorical(("u", "v", "w")), "b": Categorical((1,))})
+    wholes = [{"a": "u", "b": 1}, {"a": "w", "b": 1}]
+    known = [{"b": 1}, *wholes]
+    strategy = make_strategy(name, space, trials=12, epochs=1, seed=seed, race=0, first=known)
+    stage = strategy.next_stage([])
+    assert stage is not None
+    tried = [stage.slot(index, []).configuration for index in range(stage.slots)]
+    assert tried == [{"a": "v", "b": 1}, *wholes]
+    # A second part has nothing left that it could become.
+    again = make_strategy(
+        name, space, trials=12, epochs=1, seed=seed, race=0, first=[*known, {}, {"a": "u"}]
+    )
+    stage = again.next_stage([])
+    assert stage is not None
+    assert [stage.slot(index, []).configuration for index in range(stage.slots)] == tried
 
 
 def test_a_grid_has_them_before_its_points_and_none_twice() -> None:
@@ -136,15 +158,16 @@ def test_parts_of_any_configuration_come_first(
             known.append(part)
     try:
         strategy = make_strategy(name, space, trials=300, epochs=2, seed=1, race=0, first=known)
-    except UsageError:  # there are fewer configurations
-        assert name == "grid" or space.size < len(known)
+    except UsageError:  # its points are too many
+        assert name == "grid"
         return
     stage = strategy.next_stage([])
     assert stage is not None
-    for index, part in enumerate(known):
-        configuration = stage.slot(index, ()).configuration
-        assert configuration.items() >= part.items()
-        assert configuration in stage.space
+    places = range(min(len(known), stage.slots))
+    tried = [stage.slot(index, ()).configuration for index in places]
+    assert all(configuration in stage.space for configuration in tried)
+    for part in known:
+        assert any(configuration.items() >= part.items() for configuration in tried)
 
 
 @pytest.mark.parametrize("name", ["tpe", "cmaes", "guided", "random"])

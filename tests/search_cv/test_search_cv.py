@@ -41,10 +41,10 @@ import pandas as pd
 import pytest
 import scipy.sparse
 import sklearn
-from scipy.stats import loguniform, uniform
+from scipy.stats import loguniform, poisson, randint, uniform
 from sklearn.base import BaseEstimator, ClassifierMixin, clone
 from sklearn.cluster import KMeans
-from sklearn.datasets import make_classification, make_multilabel_classification
+from sklearn.datasets import load_iris, make_classification, make_multilabel_classification
 from sklearn.decomposition import PCA
 from sklearn.ensemble import HistGradientBoostingClassifier
 from sklearn.exceptions import FitFailedWarning, NotFittedError
@@ -219,6 +219,22 @@ def test_nothing_is_fitted_twice() -> None:
 
 
 # What may be searched.
+
+
+@pytest.mark.parametrize(
+    "ranges",
+    [
+        {"max_depth": poisson(3, loc=1), "min_samples_leaf": randint(1, 3)},
+        {"max_depth": randint(2, 3)},
+        [{"max_depth": [1, 2, 3]}, {"max_depth": [2, 3, 4]}],
+    ],
+)
+def test_nor_is_what_the_estimator_gets_twice(ranges: Any) -> None:
+    X, y = load_iris(return_X_y=True)
+    tree = DecisionTreeClassifier(random_state=0)
+    search = CoarseToFineSearchCV(tree, ranges, n_iter=30, random_state=0).fit(X, y)
+    rows = [str(sorted(row.items())) for row in search.cv_results_["params"]]
+    assert len(rows) == len({*rows})
 
 
 def test_values_of_a_list_are_any_objects_and_stay_themselves() -> None:

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 import optuna
 import pytest
-from scipy.stats import expon, loguniform
+from scipy.stats import expon, loguniform, norm, rv_discrete
 from sklearn.base import BaseEstimator, ClassifierMixin
 from sklearn.datasets import make_classification
 from sklearn.exceptions import FitFailedWarning
@@ -149,6 +149,27 @@ def test_another_search_is_refused(tmp_path: Path, settings: dict[str, Any], mes
         search(storage).fit(X, y)
     with pytest.raises(UsageError, match=message):
         search(storage, **settings).fit(X, y)
+
+
+def test_ranges_of_every_kind_are_known_again(tmp_path: Path) -> None:
+    many = np.arange(1.0, 2001.0)
+    other = many.copy()
+    other[1000] = 0.5  # where the words of an array leave out
+    for name, kept, changed in (
+        ("array", many, other),
+        ("free", expon, norm),
+        (
+            "given",
+            rv_discrete(values=([1, 2], [0.5, 0.5])),
+            rv_discrete(values=([1, 3], [0.5, 0.5])),
+        ),
+        ("set", {1, 2, 3}, {1, 2, 4}),
+    ):
+        settings: dict[str, Any] = {"n_iter": 2, "study_name": name}
+        search(tmp_path / "a.db", ranges={"C": kept}, **settings).fit(X, y)
+        search(tmp_path / "a.db", ranges={"C": kept}, **settings).fit(X, y)
+        with pytest.raises(UsageError, match="has other ranges"):
+            search(tmp_path / "a.db", ranges={"C": changed}, **settings).fit(X, y)
 
 
 def test_other_data_and_other_studies_are_refused(tmp_path: Path) -> None:

@@ -24,6 +24,7 @@ from hpsearch.storage import (
     storage_url,
     study_names,
 )
+from hpsearch.storage.own_tables import own_tables
 
 
 @pytest.fixture
@@ -97,6 +98,26 @@ class TestOpening:
                 open_storage(str(file), create=how == "made")
             assert "\n" not in str(caught.value)
             assert list(connection.iterdump()) == before
+
+    @pytest.mark.parametrize("how", ["opened", "read only"])
+    def test_an_older_database_gets_the_tables_that_it_lacks(
+        self, file: Path, how: str, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        with open_storage(str(file)) as storage:
+            optuna.create_study(study_name="s", storage=storage)
+        lacking = ("servers", "queue", "leases", "tokens", "requests")
+        with contextlib.closing(sqlite3.connect(file)) as connection:
+            for name in lacking:
+                connection.execute(f"DROP TABLE hpsearch_{name}")
+            connection.execute("UPDATE hpsearch_version SET version = 1")
+            connection.commit()
+        if how == "read only":
+            monkeypatch.setattr("os.access", lambda *_: False)
+        storage = open_storage(str(file), create=False)
+        assert study_names(storage) == ["s"]
+        with storage.engine.connect() as connection:
+            for table in own_tables():
+                connection.execute(sa.select(sa.func.count()).select_from(table)).scalar()
 
     def test_a_database_of_another_optuna_is_left_alone(self, file: Path) -> None:
         storage = open_storage(str(file))

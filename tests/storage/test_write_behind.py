@@ -514,9 +514,9 @@ def test_a_deleted_study_leaves_nothing_in_our_tables(storage: WriteBehindStorag
     with Lease(storage.engine, deleted._study_id, "a"):
         optuna.delete_study(study_name="a", storage=storage)
     with storage.engine.connect() as connection:
-        for table in own_tables():
-            if table is not own_tables().version:
-                assert len(connection.execute(table.select()).all()) == 1, table.name
+        ours = own_tables()
+        for table in (ours.models, ours.ensembles, ours.runs, ours.epochs):
+            assert len(connection.execute(table.select()).all()) == 1, table.name
 
 
 def test_a_group_that_fails_leaves_what_was_pending(
@@ -755,6 +755,17 @@ def test_what_cannot_be_kept_is_refused_at_once_or_kept(
 def test_what_cannot_be_looked_for_gets_a_sentence(storage: WriteBehindStorage) -> None:
     with pytest.raises(StorageError, match="cannot keep, or look for, what it was given"):
         storage.get_study_id_from_name("\udc80")
+
+
+def test_what_is_read_within_a_reading_is_of_the_same_state(storage: WriteBehindStorage) -> None:
+    optuna.create_study(storage=storage, study_name="s")
+    storage.flush()
+    with storage.connection.reading() as outer:
+        with storage.connection.reading() as inner:
+            assert inner is outer
+        assert outer.exec_driver_sql("SELECT count(*) FROM studies").scalar() == 1
+    with storage.transaction() as writing, storage.connection.reading() as inner:
+        assert inner is writing
 
 
 def room(storage: WriteBehindStorage, pages: int) -> None:

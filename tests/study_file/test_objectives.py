@@ -60,6 +60,8 @@ plain = "x"
         ('command = ["x"]', "has function and command; keep one of them"),
         ('metric = "loss"', "nobody knows whether more loss is better; add direction"),
         ("", "nobody knows whether more value is better"),
+        ('direction = "minimize"\nmetric = "a\\nb"', "metric has the character"),
+        ('direction = "minimize"\nmetric = ""', "metric has 0 characters"),
         ('direction = "up"', "direction should be 'maximize' or 'minimize'|cannot be"),
         ('direction = "minimize"\npositive = "yes"', "has positive, which is for classes of rows"),
         ('direction = "minimize"\nalso = ["seconds"]', "calls something of its own"),
@@ -68,11 +70,23 @@ plain = "x"
             "has least = 3 above full = 2; exchange the two",
         ),
         (
+            'direction = "minimize"\nresource = { name = "a\\nb", full = 2 }',
+            "resource.name has the character",
+        ),
+        (
+            f'direction = "minimize"\nresource = {{ name = "n", full = {2**60} }}',
+            "resource.full should be less than or equal to",
+        ),
+        (
             'direction = "minimize"\nresource = { name = "n", ful = 2 }',
             "did you mean 'full'",
         ),
         ('direction = "minimize"\n[space]\nx = { low = 1, hihg = 2 }', "did you mean 'high'"),
         ('direction = "minimize"\n[space]\nx = { low = 3, high = 2 }', "exchange the two"),
+        (
+            f'direction = "minimize"\n[space]\nx = {{ low = 1, high = {2**53 + 1} }}',
+            "x.high should be less than or equal to 9007199254740992",
+        ),
         ('direction = "minimize"\n[space]\nx = { choices = [] }', "is empty"),
         ('direction = "minimize"\n[space]\nx = { low = nan, high = 2.0 }', "finite"),
         ('direction = "minimize"\n[space]\n"" = 1', "whose name has 0 characters"),
@@ -104,7 +118,7 @@ def test_a_metric_that_is_known_needs_no_direction() -> None:
 def test_the_network_has_tables_of_its_own() -> None:
     data = 'name = "s"\n[data]\nname = "iris"\n'
     for table in ("[space]\nx = 1", "[fixed]\nx = 1"):
-        with pytest.raises(StudyFileError, match="for an estimator, a function or a command"):
+        with pytest.raises(StudyFileError, match="for objectives other than the network"):
             parse_study_file(data + table)
     with pytest.raises(StudyFileError, match="the network trains for epochs; remove it"):
         parse_study_file(data + '[objective]\nresource = { name = "x", full = 3 }')

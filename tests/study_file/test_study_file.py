@@ -340,7 +340,10 @@ WRONG = {
         "thousands of digits",
     ),
     "a number of 400 digits": (f"[training]\nl2 = {'9' * 400}", "l2"),
-    "a bound of 400 digits": (f"[model]\nwidth = {{ low = 1, high = {'9' * 400} }}", "finite"),
+    "a bound of 400 digits": (
+        f"[model]\nwidth = {{ low = 1, high = {'9' * 400} }}",
+        "less than or equal",
+    ),
     "deep lists": (f"[search]\nstage_shares = {'[' * 5000}{']' * 5000}", "nested too deeply"),
     "deep tables": (f"[{'a.' * 3000}b]", "unknown key"),
     "a line within a value": ('[model]\nactivation = "a\\u2028b"', "a\\u2028b"),
@@ -437,6 +440,12 @@ class TestTemplate:
         ):
             missing = set(section.model_fields) - set(document[table])
             assert missing <= {"name", "path", "target", "folder"}, table
+
+    def test_it_has_no_word_of_other_objectives(self) -> None:
+        text = template("mine").replace("baselines", "")
+        for key in models.NOT_OF_THE_NETWORK - {"folder", "direction"}:
+            assert f"# {key} =" not in text
+        assert "of a function" not in text.casefold()
 
     @pytest.mark.parametrize(
         ("data", "line"),

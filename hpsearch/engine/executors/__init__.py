@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Hashable, Iterator
 from concurrent.futures import Executor, Future
 from contextlib import contextmanager
 from pathlib import Path
@@ -36,9 +36,18 @@ class Pool(Protocol):
         ...
 
     def submit(
-        self, function: Callable[[Any], T], /, job: Any, *, limit: float | None = None
+        self,
+        function: Callable[[Any], T],
+        /,
+        job: Any,
+        *,
+        limit: float | None = None,
+        key: Hashable = None,
     ) -> Future[T]:
-        """Run the function in some worker, which is killed if it takes ``limit`` seconds."""
+        """Run the function in some worker, which is killed if it takes ``limit`` seconds.
+
+        The key of a trial's job is the trial's id, by which a pool may know it again.
+        """
         ...
 
 
@@ -82,8 +91,15 @@ class _Borrowed:
         self.given: list[Future[Any]] = []
 
     def submit(
-        self, function: Callable[[Any], T], /, job: Any, *, limit: float | None = None
+        self,
+        function: Callable[[Any], T],
+        /,
+        job: Any,
+        *,
+        limit: float | None = None,
+        key: Hashable = None,
     ) -> Future[T]:
+        del key
         assert limit is None, "whoever opens this pool has refused a limit"
         try:
             future = self.executor.submit(_there, function, job, os.getpid())

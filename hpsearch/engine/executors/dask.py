@@ -12,7 +12,7 @@ import shutil
 import tempfile
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Hashable, Iterator
 from concurrent.futures import Future
 from contextlib import contextmanager, suppress
 from dataclasses import replace
@@ -115,9 +115,16 @@ class _Cluster:
         return 0
 
     def submit(
-        self, function: Callable[..., T], /, job: Any, *, limit: float | None = None
+        self,
+        function: Callable[..., T],
+        /,
+        job: Any,
+        *,
+        limit: float | None = None,
+        key: Hashable = None,
     ) -> Future[T]:
         """Run the function on a job in some worker, which ends if it takes ``limit`` seconds."""
+        del key
         if self._sent != job.data:
             self._ask(lambda: self._send(job.data))
         future: Future[T] = self._ask(

@@ -9,7 +9,7 @@ import signal
 import threading
 import time
 from collections import deque
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Hashable, Iterator, Sequence
 from concurrent.futures import Future
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
@@ -20,10 +20,10 @@ from multiprocessing.reduction import ForkingPickler
 from queue import SimpleQueue
 from typing import Any, TypeAlias, TypeVar
 
-from hpsearch.engine.executors import Pool, WorkerDiedError
+from hpsearch.engine.executors import WorkerDiedError
 from hpsearch.errors import RunError
 
-__all__ = ["available_cores", "preload", "process_pool", "start_server"]
+__all__ = ["ONE_THREAD", "Processes", "available_cores", "preload", "process_pool", "start_server"]
 
 T = TypeVar("T")
 Pipe: TypeAlias = "connection.Connection[Any, Any]"
@@ -99,7 +99,7 @@ def start_server() -> None:
 
 
 @contextmanager
-def process_pool(workers: int) -> Iterator[Pool]:
+def process_pool(workers: int) -> Iterator[Processes]:
     """Worker processes that are gone when the block ends, however it ends.
 
     A worker that dies, or is killed since its job passed the limit, takes only that job along: its
@@ -110,15 +110,19 @@ def process_pool(workers: int) -> Iterator[Pool]:
         workers: how many processes.
     """
     with _environment():
-        pool = _Processes(workers)
+        pool = Processes(workers)
         try:
             yield pool
         finally:
             pool.stop()
 
 
-class _Processes:
-    """Workers that share nothing, so that the death of one is no other's."""
+class Processes:
+    """Workers that share nothing, so that the death of one is no other's; see `Pool`.
+
+    Args:
+        workers: how many processes.
+    """
 
     kills = True
 
@@ -136,9 +140,16 @@ class _Processes:
         return len(self._workers)
 
     def submit(
-        self, function: Callable[[Any], T], /, job: Any, *, limit: float | None = None
+        self,
+        function: Callable[[Any], T],
+        /,
+        job: Any,
+        *,
+        limit: float | None = None,
+        key: Hashable = None,
     ) -> Future[T]:
         """Run the function in the worker that has the least to do."""
+        del key
         future: Future[T] = Future()
         future.set_running_or_notify_cancel()  # it cannot be taken back
         try:
@@ -148,6 +159,14 @@ class _Processes:
         else:
             min(self._workers, key=lambda worker: worker.load).give(_Given(call, limit, future))
         return future
+
+    def kill(self, future: Future[Any]) -> None:
+        """Kill the worker that does a job; its future raises, and another worker starts.
+
+        A job that is just beginning is done all the same, unless it is killed again.
+        """
+        for worker in self._workers:
+            worker.kill(future)
 
     def stop(self) -> None:
         """End all workers now, whatever they do."""
@@ -205,6 +224,14 @@ class _Worker:
             if self._pipe is not None:
                 _send(self._pipe, given)
             self._changed.notify()
+
+    def kill(self, future: Future[Any]) -> None:
+        """Kill the process if that is the job which it does."""
+        with self._changed:
+            if self._began is not None and self._given[0].future is future:
+                assert self._process is not None
+                with suppress(OSError, ValueError):
+                    self._process.kill()
 
     def end(self) -> BaseProcess | None:
         """Kill the process, which holds nothing that needs a gentle end, and start no other.

@@ -1,0 +1,92 @@
+"""`hpsearch serve`: the search service."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Literal
+
+import typer
+
+from hpsearch.cli.console import DEFAULT_STORAGE, Storage, tell
+from hpsearch.errors import UsageError
+
+__all__ = ["serve"]
+
+
+def serve(
+    host: Annotated[
+        str,
+        typer.Option(
+            "--host",
+            metavar="ADDRESS",
+            help="Listen on another address than this machine's own; then everybody needs a token "
+            "of `hpsearch token`.",
+        ),
+    ] = "127.0.0.1",
+    port: Annotated[
+        int, typer.Option("--port", min=0, max=65535, help="0 takes a free one.")
+    ] = 8765,
+    workers: Annotated[
+        int | None,
+        typer.Option(
+            "--workers", "-w", min=0, help="Of this machine; 0: only agents. Default: one per core."
+        ),
+    ] = None,
+    storage: Storage = DEFAULT_STORAGE,
+    data: Annotated[
+        Path | None,
+        typer.Option(
+            "--data",
+            metavar="FOLDER",
+            help="Where submitted studies find their data; default: beside the database.",
+        ),
+    ] = None,
+    lease: Annotated[
+        float,
+        typer.Option(
+            "--lease", metavar="SECONDS", help="A trial's holder may be silent for so long."
+        ),
+    ] = 60.0,
+    allow_host: Annotated[
+        list[str] | None,
+        typer.Option("--allow-host", metavar="NAME", help="Another name of this server."),
+    ] = None,
+    root_path: Annotated[
+        str, typer.Option("--root-path", metavar="PATH", help="What a proxy has before every path.")
+    ] = "",
+    log: Annotated[
+        Literal["text", "json"],
+        typer.Option("--log", help="How it tells what happens, on standard error."),
+    ] = "text",
+    allow_module: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--allow-module", metavar="PACKAGE", help="Make estimators of this package too."
+        ),
+    ] = None,
+) -> None:
+    """Serve studies: people submit them, watch them, and lend workers, until Ctrl-C."""
+    if not 1.0 <= lease <= 86_400.0:
+        raise UsageError(f"--lease is 1 to 86400 seconds, not {lease:g}")
+    try:
+        from hpsearch.service.server import Settings
+        from hpsearch.service.serving import serve as run
+    except ImportError as error:
+        raise UsageError(
+            f"to serve, install pip install hpsearch[service] ({error.name} is missing)"
+        ) from None
+    from hpsearch.engine.executors.processes import available_cores
+
+    settings = Settings(
+        storage=storage,
+        host=host,
+        port=port,
+        workers=available_cores() if workers is None else workers,
+        data=data,
+        lease=lease,
+        hosts=tuple(allow_host or ()),
+        root_path=root_path.rstrip("/"),
+        modules=tuple(allow_module or ()),
+        log=log,
+    )
+    run(settings, tell)

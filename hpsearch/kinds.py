@@ -1,0 +1,23 @@
+"""The kinds of objectives, by name: what a study file may have in place of the network."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+__all__ = ["KINDS_OF_OBJECTIVES", "WITHOUT_ROWS", "learns"]
+
+WITHOUT_ROWS = ("function", "command", "external")
+"""Those that learn from no rows of [data]."""
+
+KINDS_OF_OBJECTIVES = ("estimator", *WITHOUT_ROWS)
+"""The keys of [objective] of which a study has one, unless it is of the network."""
+
+
+def learns(objective: Mapping[str, Any]) -> bool:
+    """Whether an [objective], as a study keeps it, learns from rows.
+
+    >>> learns({}), learns({"estimator": "sklearn.svm.SVC"}), learns({"function": "train:loss"})
+    (True, True, False)
+    """
+    return not any(objective.get(kind) for kind in WITHOUT_ROWS)

@@ -1,0 +1,436 @@
+"""The service's HTTP: every route, and nothing that is not HTTP.
+
+Routes of those who do trials run on the loop, since they only wait; those of people, which read the
+database, in threads.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import tempfile
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, Literal
+
+from fastapi import Depends, FastAPI, Header, Query, Request, Response
+from fastapi.responses import HTMLResponse, StreamingResponse
+from prometheus_client.exposition import CONTENT_TYPE_PLAIN_0_0_4
+from pydantic import ValidationError
+
+from hpsearch.errors import UsageError
+from hpsearch.service import models
+from hpsearch.service.guard import REPORT_POLICY, allowed
+from hpsearch.service.pages import add_pages
+from hpsearch.service.problems import Problem, answer_problems
+from hpsearch.service.tokens import Asker
+from hpsearch.study_file import StudyFile, parse_study_file
+
+if TYPE_CHECKING:
+    from hpsearch.service.server import Server
+
+__all__ = ["make_app"]
+
+Reader = Annotated[Asker, Depends(allowed("read"))]
+Submitter = Annotated[Asker, Depends(allowed("submit"))]
+Worker = Annotated[Asker, Depends(allowed("work"))]
+AnyWorker = Annotated[Asker, Depends(allowed("work", route_checks=True))]
+AnyReader = Annotated[Asker, Depends(allowed("read", route_checks=True))]
+AnySubmitter = Annotated[Asker, Depends(allowed("submit", route_checks=True))]
+Admin = Annotated[Asker, Depends(allowed("admin"))]
+Key = Annotated[
+    str | None,
+    Header(
+        alias="Idempotency-Key",
+        min_length=1,
+        max_length=128,
+        pattern=r"^[\x21-\x7e]+$",
+        description="The same for every repetition of a request, which is then done once.",
+    ),
+]
+Wait = Annotated[float, Query(ge=0.0, le=60.0, description="Seconds to wait for a trial.")]
+
+DESCRIPTION = """\
+Submit studies, watch them, and lend workers.
+
+A **study** is submitted as a study file and searched by the server. Whoever lends workers **asks**
+for a trial, and gets a **lease** on it: the values of its parameters, its seed, and how long the
+lease lasts. **report** and **heartbeat** renew the lease, and their answers say whether to go on.
+**tell** ends the trial. All of these may be repeated safely.
+"""
+
+PROBLEM: dict[int | str, dict[str, Any]] = {
+    "4XX": {
+        "description": "What was wrong, in a sentence; RFC 9457.",
+        "content": {
+            "application/problem+json": {
+                "schema": {
+                    "type": "object",
+                    "properties": {
+                        "type": {"type": "string"},
+                        "title": {"type": "string"},
+                        "status": {"type": "integer"},
+                        "detail": {"type": "string"},
+                        "key": {"type": "string"},
+                        "line": {"type": "integer"},
+                    },
+                }
+            }
+        },
+    }
+}
+
+
+def make_app(server: Server, lifespan: Callable[[FastAPI], Any] | None = None) -> FastAPI:
+    """The routes of a server, without what stands before them; see `Guard`.
+
+    Args:
+        server: answers.
+        lifespan: of the application.
+    """
+    app = FastAPI(
+        title="hpsearch",
+        version="1",
+        description=DESCRIPTION,
+        lifespan=lifespan,
+        responses=PROBLEM,
+        redoc_url=None,
+        separate_input_output_schemas=False,
+    )
+    answer_problems(app)
+    _studies(app, server)
+    _trials(app, server)
+    _about(app, server)
+    add_pages(app, server)
+    return app
+
+
+class _EventStream(StreamingResponse):
+    media_type = "text/event-stream"
+
+
+def _studies(app: FastAPI, server: Server) -> None:
+    shelf = server.shelf
+
+    @app.post(
+        "/v1/studies",
+        status_code=201,
+        tags=["studies"],
+        summary="Submit a study",
+        openapi_extra={"requestBody": _SUBMISSION},
+        responses={200: {"description": "It is there already.", "model": models.Study}},
+    )
+    async def submit(request: Request, response: Response, asker: AnySubmitter) -> models.Study:
+        """A study file, as TOML, as JSON, or as a form with the files that it names.
+
+        The same study again is the one that is there; another one of its name is refused.
+        """
+        with tempfile.TemporaryDirectory(dir=server.uploads) as folder:
+            study, options, files = await _submission(request, Path(folder))
+            if not asker.sees(study.name):
+                raise Problem(403, f"this token is for the study {asker.study!r} only")
+            kept = await asyncio.to_thread(server.keep_files, files)
+            found, is_new = await asyncio.to_thread(
+                lambda: shelf.submit(study, asker.name, uploads=kept, **options)
+            )
+        response.status_code = 201 if is_new else 200
+        return found
+
+    @app.get("/v1/studies", tags=["studies"], summary="All studies, the latest first")
+    def studies(asker: AnyReader) -> models.Studies:
+        return models.Studies(studies=[server.live(s) for s in shelf.studies(asker.study)])
+
+    @app.get("/v1/studies/{name}", tags=["studies"], summary="A study")
+    def study(name: str, asker: Reader) -> models.Study:
+        return server.live(shelf.study(name))
+
+    @app.delete("/v1/studies/{name}", status_code=204, tags=["studies"], summary="Delete a study")
+    def delete(name: str, asker: Submitter) -> None:
+        """With all that is known of it; whoever works for it is told to stop."""
+        shelf.delete(name)
+
+    @app.post("/v1/studies/{name}:pause", tags=["studies"], summary="Give out no more trials")
+    def pause(name: str, asker: Submitter) -> models.Study:
+        """Those that somebody has are done to their end."""
+        return shelf.steer(name, "paused", asker.name)
+
+    @app.post("/v1/studies/{name}:resume", tags=["studies"], summary="Go on with a study")
+    def resume(name: str, asker: Submitter) -> models.Study:
+        """One that was paused or stopped, or that failed."""
+        return shelf.steer(name, "queued", asker.name)
+
+    @app.post("/v1/studies/{name}:stop", tags=["studies"], summary="End a study")
+    def stop(name: str, asker: Submitter) -> models.Study:
+        """Whoever has one of its trials is told to stop; what is finished is kept."""
+        return shelf.steer(name, "stopped", asker.name)
+
+    @app.post("/v1/studies/{name}:extend", tags=["studies"], summary="More trials in all")
+    def extend(name: str, body: models.Extension, asker: Submitter) -> models.Study:
+        return shelf.extend(name, body.trials, asker.name)
+
+    @app.post("/v1/studies/{name}:rank", tags=["studies"], summary="Another priority")
+    def rank(name: str, body: models.Rank, asker: Submitter) -> models.Study:
+        return shelf.rank(name, body.priority, body.max_parallel)
+
+    @app.get("/v1/studies/{name}/trials", tags=["studies"], summary="Trials of a study")
+    def trials(
+        name: str,
+        asker: Reader,
+        since: Annotated[
+            int, Query(ge=0, le=2**62, description="What the last answer said; 0 at first.")
+        ] = 0,
+        limit: Annotated[int, Query(ge=1, le=1000)] = 1000,
+    ) -> models.Trials:
+        """Those that may have changed since; follow pages while `more` is true."""
+        return shelf.trials(name, since, limit)
+
+    @app.post("/v1/studies/{name}/trials", status_code=201, tags=["studies"], summary="Add a trial")
+    def add(name: str, body: models.Added, asker: Submitter, key: Key = None) -> models.Trial:
+        """One that was finished elsewhere, or a configuration to be tried first."""
+        return shelf.add(name, body, asker.name, None if key is None else f"{asker.name}:{key}")
+
+    @app.get("/v1/studies/{name}/best", tags=["results"], summary="What a study came to")
+    def best(name: str, asker: Reader) -> dict[str, Any]:
+        """As `hpsearch best --json`: its winner, its stages and the figures of the test."""
+        return server.best(name)
+
+    @app.get("/v1/studies/{name}/advice", tags=["results"], summary="What to run next")
+    def advice(name: str, asker: Reader) -> dict[str, Any]:
+        """As `hpsearch advise --json`."""
+        return server.advice(name)
+
+    @app.get(
+        "/v1/studies/{name}/export",
+        tags=["results"],
+        summary="The trials as a table",
+        response_class=Response,
+        responses={200: {"content": {"text/csv": {}, "application/vnd.apache.parquet": {}}}},
+    )
+    def export(
+        name: str, asker: Reader, to: Annotated[Literal["csv", "parquet"], Query()] = "csv"
+    ) -> Response:
+        content, kind = server.export(name, to)
+        return Response(content, media_type=kind)
+
+    @app.get(
+        "/v1/studies/{name}/report",
+        tags=["results"],
+        summary="The report, as one page",
+        response_class=HTMLResponse,
+    )
+    def report(name: str, asker: Reader) -> HTMLResponse:
+        headers = {"Content-Security-Policy": REPORT_POLICY}
+        return HTMLResponse(server.report(name), headers=headers)
+
+    @app.get(
+        "/v1/studies/{name}/events",
+        tags=["studies"],
+        summary="What happens, as it does",
+        response_class=_EventStream,
+    )
+    async def events(name: str, asker: Reader) -> _EventStream:
+        """Server-sent events: `trial` where some have changed, `study` where its state has."""
+        await asyncio.to_thread(shelf.study, name)
+        return _EventStream(server.events.follow(name))
+
+    @app.get(
+        "/v1/events",
+        tags=["studies"],
+        summary="What happens to all studies",
+        response_class=_EventStream,
+    )
+    async def all_events(asker: AnyReader) -> _EventStream:
+        return _EventStream(server.events.follow(asker.study))
+
+
+def _trials(app: FastAPI, server: Server) -> None:
+    hands, shelf, verbs = server.hands, server.shelf, server.verbs
+
+    @app.post("/v1/studies/{name}/trials:ask", tags=["work"], summary="Ask for a trial of a study")
+    async def ask_of(
+        name: str,
+        asker: Worker,
+        body: models.Ask | None = None,
+        wait: Wait = 0.0,
+        key: Key = None,
+    ) -> models.Asked:
+        """A trial and a lease on it; or none, and when to ask again. Repeat it with its key."""
+        return await verbs.ask(asker, body or models.Ask(), name, wait, key)
+
+    @app.post("/v1/trials:ask", tags=["work"], summary="Ask for a trial of any study")
+    async def ask(
+        asker: AnyWorker, body: models.Ask | None = None, wait: Wait = 0.0, key: Key = None
+    ) -> models.Asked:
+        return await verbs.ask(asker, body or models.Ask(), None, wait, key)
+
+    @app.get("/v1/trials/{trial}", tags=["studies"], summary="A trial")
+    def trial_of(trial: str, asker: AnyReader) -> models.Trial:
+        study, found = shelf.trial(trial)
+        if not asker.sees(study):
+            raise Problem(404, f"there is no trial {trial!r}")
+        return found
+
+    @app.post("/v1/trials/{trial}:heartbeat", tags=["work"], summary="A sign of life")
+    async def heartbeat(trial: str, body: models.Beat, asker: AnyWorker) -> models.Orders:
+        return await verbs.heartbeat(trial, body)
+
+    @app.post("/v1/trials/{trial}:report", tags=["work"], summary="A value on the way")
+    async def report(trial: str, body: models.Report, asker: AnyWorker) -> models.Orders:
+        return await verbs.report(trial, body)
+
+    @app.post("/v1/trials/{trial}:tell", tags=["work"], summary="The end of a trial")
+    async def tell(trial: str, body: models.Tell, asker: AnyWorker) -> models.Told:
+        """Kept once, however often it is told; late is better than never."""
+        return await verbs.tell(trial, body)
+
+    @app.post(
+        "/v1/trials/{trial}:release", status_code=204, tags=["work"], summary="Give a trial back"
+    )
+    async def release(trial: str, body: models.Release, asker: AnyWorker) -> None:
+        """It waits for another, and no attempt is counted."""
+        await hands.release(trial, body.lease)
+
+    @app.post("/v1/trials/{trial}:retry", tags=["studies"], summary="Try a failed slot again")
+    def retry(trial: str, asker: AnySubmitter) -> models.Study:
+        study, found = shelf.trial(trial)
+        if not asker.sees(study):
+            raise Problem(404, f"there is no trial {trial!r}")
+        return server.retry(study, found, asker.name)
+
+    @app.get(
+        "/v1/data/{fingerprint}",
+        tags=["work"],
+        summary="The data of a training",
+        response_class=Response,
+        responses={200: {"content": {"application/zip": {}}}},
+    )
+    def data(
+        fingerprint: str,
+        asker: AnyWorker,
+        known: Annotated[str | None, Header(alias="If-None-Match")] = None,
+    ) -> Response:
+        """A zip of arrays, for those who train as hpsearch does."""
+        return server.data(fingerprint, known)
+
+
+def _about(app: FastAPI, server: Server) -> None:
+    @app.get("/v1/server", tags=["server"], summary="This server")
+    def about(asker: AnyReader) -> dict[str, Any]:
+        return server.about() | {"you": {"name": asker.name, "scope": asker.scope}}
+
+    @app.get("/v1/agents", tags=["server"], summary="Who lends workers")
+    def agents(asker: Reader) -> list[dict[str, Any]]:
+        return server.agents()
+
+    @app.post("/v1/agents/{agent}:drain", tags=["server"], summary="Have an agent end")
+    def drain(agent: str, asker: Admin) -> dict[str, Any]:
+        """It finishes what it has, and asks no more."""
+        return server.drain(agent)
+
+    @app.get("/metrics", tags=["server"], summary="Figures for Prometheus")
+    def metrics(asker: Reader) -> Response:
+        """Studies, trials, agents, requests and more, in Prometheus's text format."""
+        return Response(server.metrics.text(), media_type=CONTENT_TYPE_PLAIN_0_0_4)
+
+    @app.get("/healthz", include_in_schema=False)
+    async def healthz() -> Response:
+        return Response("ok\n", media_type="text/plain")
+
+    @app.get("/readyz", include_in_schema=False)
+    def readyz() -> Response:
+        why = server.why_not_ready()
+        status = 503 if why else 200
+        return Response(f"{why or 'ready'}\n", status, media_type="text/plain")
+
+
+_SUBMISSION = {
+    "required": True,
+    "content": {
+        "application/json": {"schema": models.Submission.model_json_schema()},
+        "application/toml": {"schema": {"type": "string"}},
+        "multipart/form-data": {
+            "schema": {
+                "type": "object",
+                "required": ["study"],
+                "properties": {
+                    "study": {"type": "string", "description": "The study file, as TOML."},
+                    "files": {"type": "array", "items": {"type": "string", "format": "binary"}},
+                },
+            }
+        },
+    },
+}
+
+OPTIONS = ("name", "seed", "priority", "max_parallel", "baselines", "first")
+
+
+async def _submission(
+    request: Request, folder: Path
+) -> tuple[StudyFile, dict[str, Any], dict[str, Path]]:
+    """The study of a request, how it is to be run, and the files that came along."""
+    kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
+    files: dict[str, Path] = {}
+    text: str | None = None
+    if kind == "multipart/form-data":
+        given: dict[str, Any] = {}
+        async with request.form(max_files=20, max_fields=20) as form:
+            for key, value in form.multi_items():
+                if key == "files" and not isinstance(value, str):
+                    place = folder / str(len(files))
+                    with place.open("wb") as out:
+                        while piece := await value.read(1 << 20):
+                            out.write(piece)
+                    files[value.filename or str(len(files))] = place
+                elif key == "study":
+                    content = value if isinstance(value, str) else await value.read()
+                    text = content if isinstance(content, str) else _text(content)
+                elif isinstance(value, str):
+                    given[key] = value
+        if text is None:
+            raise Problem(422, "the form has no part `study`, which is the study file as TOML")
+        options = _options(given)
+    elif kind == "application/toml":
+        text, options = _text(await request.body()), _options(dict(request.query_params))
+    else:
+        try:
+            body = models.Submission.model_validate_json(await request.body())
+        except ValidationError as error:
+            first = error.errors()[0]
+            where = ".".join(map(str, first["loc"])) or "the body"
+            raise Problem(422, f"{where}: {first['msg']}", key=where) from None
+        options = body.model_dump(exclude={"study"}, exclude_none=True)
+        study = _from_tables(body.study)
+    if text is not None:
+        study = await asyncio.to_thread(parse_study_file, text)
+    named = {key: options.pop(key) for key in ("name", "seed") if key in options}
+    if named:
+        study = _from_tables(study.model_dump(mode="json", exclude_unset=True) | named)
+    return study, options, files
+
+
+def _from_tables(tables: dict[str, Any]) -> StudyFile:
+    """A study from its tables, checked as a file is."""
+    from hpsearch.study_file.loading import study_of
+
+    return study_of(tables)
+
+
+def _options(given: dict[str, Any]) -> dict[str, Any]:
+    unknown = [key for key in given if key not in OPTIONS]
+    if unknown:
+        raise Problem(422, f"unknown option {unknown[0]!r}; known: {', '.join(OPTIONS)}")
+    try:
+        body = models.Submission.model_validate_strings({"study": {}} | given)
+    except ValidationError as error:
+        first = error.errors()[0]
+        where = ".".join(map(str, first["loc"]))
+        raise Problem(422, f"{where}: {first['msg']}", key=where) from None
+    return body.model_dump(exclude={"study"}, exclude_none=True)
+
+
+def _text(content: bytes) -> str:
+    try:
+        return content.decode()
+    except UnicodeDecodeError:
+        raise UsageError(
+            "the study is not text in UTF-8; a study file is TOML", key="study"
+        ) from None

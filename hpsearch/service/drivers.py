@@ -1,0 +1,320 @@
+"""The drivers of studies: a thread for each, which runs it as `hpsearch run` would.
+
+A driver has a storage of its own, since it alone may write to its study; its workers are those at
+the desk. What it does is the engine's: here is only when it begins, and how it is ended.
+"""
+
+from __future__ import annotations
+
+import logging
+import threading
+import time
+from collections.abc import Callable
+from functools import partial
+from typing import TYPE_CHECKING
+
+from hpsearch.engine.budget import plan_search
+from hpsearch.engine.events import DataReady, Event, Finished, Ready
+from hpsearch.engine.interrupts import Interrupts
+from hpsearch.engine.run import run_in
+from hpsearch.engine.runner import Runner
+from hpsearch.errors import HeldError, HpsearchError, StorageError, TakenOverError
+from hpsearch.service import queue
+from hpsearch.service.desk import Bench, Desk, DeskPool, Kind
+from hpsearch.service.leaders import Leaders
+from hpsearch.service.logs import about
+from hpsearch.service.queue import Queued
+from hpsearch.storage import open_storage, storage_errors
+
+if TYPE_CHECKING:
+    from hpsearch.service.models import State
+    from hpsearch.storage import WriteBehindStorage
+    from hpsearch.study_file import StudyFile
+
+__all__ = ["Drivers", "kind_of"]
+
+log = logging.getLogger("hpsearch.service")
+
+LOOK = 1.0
+"""Seconds between two looks at what is queued, if nobody says that there is something."""
+
+AGAIN = 5.0
+"""Seconds until a study is tried again that could not be run."""
+
+HEARD = 2.0
+"""Seconds between two looks at a study that another server, or `hpsearch run`, has."""
+
+OnStudy = Callable[[str, Event | None], None]
+"""Told of an event of a study; None where its state has changed."""
+
+
+class HaltedError(Exception):
+    """A driver is asked to end; what it has begun goes on with the next one."""
+
+
+class Halt(Interrupts):
+    """What asks a driver to end, in the place of signals."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._halted = threading.Event()
+
+    def halt(self) -> None:
+        """End at the next safe point."""
+        self._halted.set()
+
+    def check(self) -> None:
+        """Stop here if the driver is to end.
+
+        Raises:
+            HaltedError: it is.
+        """
+        if self._halted.is_set():
+            raise HaltedError
+
+
+def kind_of(study: StudyFile) -> Kind:
+    """What it takes to do the trials of a study."""
+    kind = study.objective.kind
+    return "training" if study.objective.learns else "function" if kind == "function" else "values"
+
+
+class _Driver:
+    """A study that is run.
+
+    Attributes:
+        bench: its place at the desk.
+        halt: asks it to end.
+        ends: why it is asked, and so what state the study is in then; None for no other state.
+    """
+
+    def __init__(self, row: Queued) -> None:
+        self.row = row
+        self.halt = Halt()
+        self.bench: Bench | None = None
+        self.thread: threading.Thread | None = None
+
+    @property
+    def has_begun(self) -> bool:
+        """Whether it has held its study."""
+        return self.bench is not None and self.bench.study_id is not None
+
+
+class Drivers:
+    """Runs what is queued, so many studies at once.
+
+    Args:
+        store: of the queue.
+        desk: has the workers.
+        most: how many studies at once.
+        server: the name of this one.
+        on_study: told of everything that happens.
+
+    Attributes:
+        leaders: who else runs studies of the database.
+    """
+
+    def __init__(
+        self,
+        store: WriteBehindStorage,
+        desk: Desk,
+        *,
+        most: int,
+        server: str,
+        on_study: OnStudy = lambda _name, _event: None,
+    ) -> None:
+        self._store, self._desk, self._most = store, desk, most
+        self._server, self._on_study = server, on_study
+        self.leaders = Leaders()
+        self._lock = threading.Lock()
+        self._driven: dict[str, _Driver] = {}
+        self._not_before: dict[str, float] = {}
+        self._wake, self._ending = threading.Event(), threading.Event()
+        self._thread = threading.Thread(target=self._run, name="hpsearch-drivers", daemon=True)
+
+    def start(self) -> None:
+        """Begin with what is queued."""
+        self._thread.start()
+
+    def wake(self) -> None:
+        """Something in the queue has changed."""
+        self._wake.set()
+
+    def stop(self, patience: float) -> None:
+        """End all drivers; their studies go on when a server starts again.
+
+        Args:
+            patience: seconds.
+        """
+        self._ending.set()
+        self._wake.set()
+        end = time.monotonic() + patience
+        for driver in self.all():
+            driver.halt.halt()
+        for driver in self.all():
+            if driver.thread is not None:
+                driver.thread.join(max(0.0, end - time.monotonic()))
+        self._thread.join(max(0.0, end - time.monotonic()))
+
+    def all(self) -> list[_Driver]:
+        """Those that there are."""
+        with self._lock:
+            return list(self._driven.values())
+
+    def drives(self, name: str) -> bool:
+        """Whether a study has a driver here."""
+        return name in self._driven
+
+    def halt(self, name: str, patience: float = 10.0) -> bool:
+        """End the driver of a study, if it has one here.
+
+        Returns:
+            Whether it has ended.
+        """
+        with self._lock:
+            driver = self._driven.get(name)
+        if driver is None:
+            return True
+        driver.halt.halt()
+        if driver.thread is not None:
+            driver.thread.join(patience)
+        return not self.drives(name)
+
+    def _run(self) -> None:
+        while not self._ending.is_set():
+            self._wake.wait(LOOK)
+            self._wake.clear()
+            try:
+                self._look()
+            except Exception as error:  # a full disk, a server of databases that is away
+                log.warning("the queue cannot be read", extra=about(why=str(error)))
+                self._ending.wait(LOOK)
+
+    def _look(self) -> None:
+        with self._store.connection.reading() as connection:
+            rows = queue.all_queued(connection)
+            elsewhere = self.leaders.look(connection)
+        for row in rows:
+            driver = self._driven.get(row.name)
+            if driver is not None:
+                if row.name in elsewhere and driver.has_begun:  # this machine was suspended
+                    driver.halt.halt()
+                self._steer(driver, row)
+            elif row.state in ("queued", "running") and not self._ending.is_set():
+                if time.monotonic() < self._not_before.get(row.name, 0.0):
+                    continue
+                if row.name in elsewhere:
+                    self._not_before[row.name] = time.monotonic() + HEARD
+                    self._on_study(row.name, None)  # something will have happened to it
+                    continue
+                with self._lock:
+                    if len(self._driven) >= self._most:
+                        continue
+                    driver = self._driven[row.name] = _Driver(row)
+                drive = partial(self._drive, driver)
+                driver.thread = threading.Thread(
+                    target=drive, name=f"hpsearch-driver-{row.name}"[:60], daemon=True
+                )
+                driver.thread.start()
+
+    def _steer(self, driver: _Driver, row: Queued) -> None:
+        """Have a driver do what was said of its study, here or at another server."""
+        bench = driver.bench
+        if bench is not None:
+            bench.priority, bench.max_parallel = row.priority, row.max_parallel
+        if row.state == "paused":
+            if bench is not None:
+                bench.paused = True
+            if bench is None or not bench.busy:
+                driver.halt.halt()
+        elif row.state == "stopped":
+            if bench is not None:
+                self._desk.stop(bench, row.why or "the study was stopped")
+            driver.halt.halt()
+        elif row.file != driver.row.file:  # it has a larger budget now
+            driver.halt.halt()
+        elif bench is not None and bench.paused:
+            self._desk.resume(bench)
+
+    def _drive(self, driver: _Driver) -> None:
+        name = driver.row.name
+        state: State | None
+        try:
+            state, why = self._driven_to(driver)
+        except HaltedError:
+            state, why = None, ""
+        except (HeldError, TakenOverError) as error:
+            self._not_before[name] = time.monotonic() + AGAIN
+            state, why = None, str(error)
+        except StorageError as error:  # a full disk, or a database that is away, is no end
+            log.warning("study held up", extra=about(study=name, why=str(error)))
+            self._not_before[name] = time.monotonic() + AGAIN
+            state, why = None, str(error)
+        except HpsearchError as error:
+            state, why = "failed", str(error)
+        except Exception as error:
+            log.exception("fault of a driver", extra=about(study=name))
+            state, why = "failed", f"{type(error).__name__}: {error}"
+        finally:
+            with self._lock:
+                self._driven.pop(name, None)
+        try:
+            if state is not None:
+                self._change(name, state, why)
+                level = logging.WARNING if state == "failed" else logging.INFO
+                log.log(level, f"study {state}", extra=about(study=name, why=why or None))
+        except Exception as error:
+            facts = about(study=name, state=state, why=str(error))
+            log.warning("the state of a study cannot be written", extra=facts)
+        self._desk.over(name)
+        self._on_study(name, None)
+        self._wake.set()
+
+    def _driven_to(self, driver: _Driver) -> tuple[State, str]:
+        """Run a study to its end.
+
+        Raises:
+            HaltedError: it was ended before.
+            HpsearchError: it cannot be run.
+        """
+        row = driver.row
+        study = row.study
+        with open_storage(self._store.connection.url) as store, storage_errors(store.url):
+            bench = Bench(
+                row.name,
+                row.owner,
+                kind_of(study),
+                store,
+                priority=row.priority,
+                max_parallel=row.max_parallel,
+            )
+            if row.state != "running":
+                self._change(row.name, "running", "")
+            log.info("study driven", extra=about(study=row.name))
+            driver.bench = bench
+            self._desk.open(bench)
+            try:
+                runner = Runner(store, DeskPool(self._desk, bench), driver.halt)
+                runner.serves = True
+                summary = run_in(
+                    runner,
+                    study,
+                    plan_search(study),
+                    partial(self._heard, bench),
+                    baselines=row.option.get("baselines", True),
+                    first=row.option.get("first"),
+                )
+            finally:
+                self._desk.close(bench)
+        del summary
+        return "finished", ""
+
+    def _heard(self, bench: Bench, event: Event) -> None:
+        if isinstance(event, Ready | DataReady):
+            bench.measure = event.measure
+        if not isinstance(event, Finished):
+            self._on_study(bench.name, event)
+
+    def _change(self, name: str, state: State, why: str) -> None:
+        with self._store.transaction() as connection:
+            queue.change(connection, name, state, why, self._server)

@@ -1,0 +1,571 @@
+"""What whoever lends workers asks and tells: the verbs of the protocol, on the server's loop.
+
+What is answered has been committed. The desk decides in memory; where it knows a lease no more, or
+not yet, the rows decide.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import logging
+from collections import Counter
+from collections.abc import Callable, Mapping
+from concurrent.futures import Future
+from dataclasses import dataclass, field
+from functools import partial
+from hashlib import sha256
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
+
+import sqlalchemy as sa
+
+from hpsearch.errors import StorageError, TakenOverError
+from hpsearch.service import leases as kept
+from hpsearch.service import queue
+from hpsearch.service.desk import Desk, Item, Lease, Taker, reports_in
+from hpsearch.service.leases import LeaseRow, Ledger
+from hpsearch.service.logs import about
+from hpsearch.service.models import Asked, Orders, Tell, Told, Work
+from hpsearch.service.problems import Problem
+from hpsearch.service.telling import settled_by, state_after, value_of
+from hpsearch.storage.optuna_schema import tables
+from hpsearch.trials.values import ValuesJob
+
+if TYPE_CHECKING:
+    from hpsearch.service.models import State
+    from hpsearch.storage import WriteBehindStorage
+
+__all__ = ["Hands"]
+
+T = TypeVar("T")
+
+log = logging.getLogger("hpsearch.service")
+
+RETRY = 2.0
+"""Seconds until an agent for which there is nothing asks again."""
+
+LOOKS, LOOK = 50, 0.02
+"""How often, and how many seconds apart, is looked whether a driver has written a trial."""
+
+SOME = 500
+"""Leases that are asked for in one query."""
+
+MOST_REPORTS = 10_000
+"""Values on the way that are kept of an attempt."""
+
+OVER: tuple[State, ...] = ("finished", "failed", "stopped")
+
+FINISHED = ("COMPLETE", "PRUNED", "FAIL")
+
+
+@dataclass(eq=False)
+class _Waiter:
+    """Who waits for a job, on a loop."""
+
+    taker: Taker
+    study: str | None
+    asked: str | None
+    seconds: float | None
+    loop: asyncio.AbstractEventLoop
+    given: asyncio.Future[tuple[Lease, Future[None]] | None] = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.given = self.loop.create_future()
+        self._take_back: Callable[[Lease, Future[None]], None] | None = None
+
+    def give(self, lease: Lease, written: Future[None]) -> None:
+        """Here it is; from any thread."""
+        self.loop.call_soon_threadsafe(self._set, (lease, written))
+
+    def end(self) -> None:
+        """There is nothing to wait for any more."""
+        self.loop.call_soon_threadsafe(self._set, None)
+
+    def leave(self, take_back: Callable[[Lease, Future[None]], None]) -> None:
+        """Whoever asked is gone; what is given nevertheless is taken back."""
+        self._take_back = take_back
+        if self.given.done() and (given := self.given.result()) is not None:
+            take_back(*given)
+
+    def _set(self, given: tuple[Lease, Future[None]] | None) -> None:
+        self.given.set_result(given)
+        if given is not None and self._take_back is not None:
+            self._take_back(*given)
+
+
+class _ToldElsewhereError(Exception):
+    """Another server has the end of a job."""
+
+
+class _Kept(NamedTuple):
+    """What the rows say of something that was told."""
+
+    row: LeaseRow
+    study: str
+    is_same: bool
+    is_late: bool = False
+
+
+class Hands:
+    """The verbs of those who do trials.
+
+    Args:
+        store: of the server's own.
+        desk: has the jobs.
+        interval: seconds between two heartbeats of a holder.
+        elsewhere: where each study is run that is run by others.
+
+    Attributes:
+        counts: how often what was asked and told; see `hpsearch.service.metrics`.
+    """
+
+    def __init__(
+        self,
+        store: WriteBehindStorage,
+        desk: Desk,
+        *,
+        interval: float,
+        elsewhere: Callable[[], Mapping[str, str]] = dict,
+    ) -> None:
+        self._store, self._desk, self._interval = store, desk, interval
+        self._elsewhere = elsewhere
+        self._ledger = Ledger(store)
+        self.counts: Counter[str] = Counter()
+        self._alone = store.connection.tells_version  # one server has a SQLite file
+
+    @property
+    def batches(self) -> Counter[int]:
+        """How many transactions there were of each number of writes."""
+        return self._ledger.batches
+
+    def close(self) -> None:
+        """Write what was given, and end."""
+        self._ledger.close()
+
+    async def ask(
+        self,
+        taker: Taker,
+        study: str | None,
+        *,
+        asked: str | None = None,
+        wait: float = 0.0,
+        seconds: float | None = None,
+    ) -> Asked:
+        """Ask for a job.
+
+        Args:
+            taker: who asks.
+            study: for one of this study; None for any.
+            asked: who it is and its idempotency key.
+            wait: seconds to wait for one.
+            seconds: how long the lease is to last.
+        """
+        self.counts["asks"] += 1
+        if asked is not None and (before := await self._before(asked)) is not None:
+            return before
+        waiter = _Waiter(taker, study, asked, seconds, asyncio.get_running_loop())
+        lease: Lease | None = None
+        try:
+            if not self._desk.ask(waiter, waits=wait > 0):
+                if taker.name in self._desk.draining:
+                    return Asked(order="drain", why="this agent is to end")
+                over = await self._over(study)
+                if over is not None:
+                    self._desk.leave(waiter)
+                    return over
+                if wait <= 0:
+                    return Asked(why=NOTHING, retry=RETRY)
+                await asyncio.wait({waiter.given}, timeout=wait)
+                if not waiter.given.done() and self._desk.leave(waiter):
+                    return Asked(why=NOTHING, retry=0.0)
+            given = await asyncio.shield(waiter.given)
+            if given is None:
+                return await self._over(study) or Asked(why=NOTHING, retry=RETRY)
+            lease, written = given
+            await _committed(written)
+        except sa.exc.IntegrityError:  # the same key came twice at the same time
+            assert lease is not None
+            assert asked is not None
+            self._desk.take_back(lease)
+            return await self._before(asked) or Asked(why=NOTHING, retry=RETRY)
+        except BaseException:  # a full disk, or the client is gone
+            if not self._desk.leave(waiter):
+                waiter.leave(self._take_back)
+            raise
+        self.counts["trials_given"] += 1
+        return Asked(work=self._work(lease))
+
+    def _take_back(self, lease: Lease, written: Future[None]) -> None:
+        """A lease was given to nobody."""
+        del written  # the ledger keeps the order
+        lease.bench.ledger.write(_released(lease.lease))
+        self._desk.take_back(lease)
+
+    async def _before(self, asked: str) -> Asked | None:
+        """What an ask with this key was answered; None for a new key."""
+        lease = self._desk.asked.get(asked)
+        if lease is not None and lease.is_open and lease.item is not None:
+            return Asked(work=self._work(lease))
+        row = await self._write(lambda connection: kept.with_key(connection, asked))
+        if row is None:
+            return None
+        return Asked(why=f"this ask was answered with trial {row.job}, which has ended or waits")
+
+    async def _over(self, study: str | None) -> Asked | None:
+        """What is said to who asks for a study that has no more work; None where it may have."""
+        if study is None or study in self._desk.benches:
+            return None
+        where = self._elsewhere().get(study)
+        if where is not None:
+            raise Problem(
+                503,
+                f"the study {study!r} is run by {where}; ask there, or in a moment again",
+                headers={"Retry-After": str(int(RETRY))},
+            )
+        row = await self._write(lambda connection: queue.queued(connection, study))
+        if row is None:
+            raise Problem(404, f"there is no study {study!r} that was submitted here")
+        if row.state in OVER:
+            return Asked(order="drain", why=f"the study {study!r} is {row.state}")
+        return None
+
+    def _work(self, lease: Lease) -> Work:
+        item = lease.item
+        assert item is not None, "it was just given"
+        bench, job = lease.bench, item.job
+        work = Work(
+            trial=lease.job_id,
+            lease=lease.lease,
+            seconds=lease.seconds,
+            interval=min(self._interval, lease.seconds / 3),
+            study=bench.name,
+            number=item.number,
+            stage=item.stage,
+            kind=bench.kind,
+            limit=item.limit,
+        )
+        if isinstance(job, ValuesJob):
+            work.slot, work.seed, work.resource = job.slot, job.seed, job.resource
+            work.configuration = dict(job.configuration)
+            work.metric, work.also = job.asked.metric, list(job.asked.also)
+            work.direction = "maximize" if job.asked.maximize else "minimize"
+            work.function = job.function
+        else:
+            from hpsearch.service.wire import call_document
+
+            work.training = call_document(item.function, job)
+        return work
+
+    async def beat(self, trial: str, lease_id: str) -> Orders:
+        """A sign of life."""
+        self.counts["heartbeats"] += 1
+        return await self._beat(trial, lease_id)
+
+    async def _beat(self, trial: str, lease_id: str) -> Orders:
+        lease = self._desk.leases.get(lease_id)
+        if lease is not None and lease.job_id == trial:
+            order, why = self._desk.beat(lease)
+            return Orders(order=order, why=why, interval=self._next(lease))
+
+        def renew(connection: sa.Connection) -> Orders:
+            row = _row(connection, trial, lease_id)
+            if row.state not in ("open", "lost"):
+                return Orders(order="stop", why=f"this lease is {row.state}")
+            study = _study_of(connection, row.study_id)
+            at = queue.queued(connection, study)
+            if at is not None and at.state == "stopped":
+                return Orders(order="stop", why=at.why)
+            kept.change(connection, lease_id, beats=row.beats + 1)
+            return Orders(interval=min(self._interval, row.seconds / 3))
+
+        return await self._write(renew)
+
+    async def report(self, trial: str, lease_id: str, step: int, value: float) -> Orders:
+        """A value on the way, which is a sign of life too."""
+        self.counts["reports"] += 1
+        lease = self._desk.leases.get(lease_id)
+        if lease is not None and lease.job_id == trial:
+            order, why = self._desk.beat(lease)
+            if lease.is_open and _room(lease.reports, step):
+                if not self._alone:
+                    await self._catch_up(lease)
+                lease.reports[step] = value
+                text = _reports_text(lease.reports)
+                await _committed(lease.bench.ledger.write(_reported(lease_id, text)))
+            return Orders(order=order, why=why, interval=self._next(lease))
+
+        def add(connection: sa.Connection) -> None:
+            row = _row(connection, trial, lease_id)
+            if row.state == "open":
+                reports = reports_in(row.content)
+                if _room(reports, step):
+                    text = _reports_text(reports | {step: value})
+                    kept.change(connection, lease_id, content=text)
+
+        await self._write(add)
+        return await self._beat(trial, lease_id)
+
+    async def tell(self, trial: str, tell: Tell) -> Told:
+        """The end of a trial, kept once, however often and late it is told.
+
+        Raises:
+            Problem: 409, another has done it; 410, there was no such lease.
+        """
+        told = await self._tell(trial, tell)
+        self.counts["tells"] += 1
+        self.counts["late_tells"] += told.late
+        return told
+
+    async def _tell(self, trial: str, tell: Tell) -> Told:
+        digest = _digest(tell)
+        lease = self._desk.leases.get(tell.lease)
+        item = None
+        if lease is not None and lease.job_id == trial:
+            if not self._alone:
+                await self._catch_up(lease)
+            item = self._desk.claim(lease)
+        if lease is None or item is None:
+            return await self._tell_rows(trial, tell, digest)
+        others = [one for one in item.leases if one is not lease and one.is_open]
+        if others and tell.error is not None and tell.error.kind != "failed":
+            return await self._give_up(lease, item, tell, digest)
+        late, reports = not lease.is_open, lease.reports
+        whole = tell.model_copy(update={"reports": [*reports.items(), *tell.reports]})
+        content = whole.model_dump_json().encode()
+        settled = await _aside(lambda: settled_by(item, whole, lease.holder, {}), len(content))
+
+        def write(connection: sa.Connection) -> None:
+            if not self._alone:
+                self._check_untold(connection, lease)
+            kept.change(
+                connection,
+                lease.lease,
+                state=state_after(tell),
+                digest=digest,
+                content=content,
+            )
+            for other in others:
+                kept.change(connection, other.lease, state="void")
+
+        try:
+            await _committed(lease.bench.ledger.write(write))
+        except (TakenOverError, _ToldElsewhereError):
+            self._desk.unclaim(lease, item)
+            return await self._tell_rows(trial, tell, digest)
+        except BaseException:
+            self._desk.unclaim(lease, item)
+            raise
+        self._desk.settle(lease, item, settled)
+        return _told(trial, settled, value_of(settled, lease.bench.measure), late=late)
+
+    async def _give_up(self, lease: Lease, item: Item, tell: Tell, digest: str) -> Told:
+        """An attempt has failed while another one is under way, which goes on."""
+        self._desk.unclaim(lease, item)
+        content = tell.model_dump_json().encode()
+        await _committed(
+            lease.bench.ledger.write(
+                lambda connection: kept.change(
+                    connection, lease.lease, state="released", digest=digest, content=content
+                )
+            )
+        )
+        self._desk.take_back(lease)
+        return Told(trial=lease.job_id)
+
+    async def _tell_rows(self, trial: str, tell: Tell, digest: str) -> Told:
+        """Tell of a job that no driver waits for at this moment, or not any more."""
+
+        def write(connection: sa.Connection) -> _Kept:
+            row = _row(connection, trial, tell.lease)
+            study = _study_of(connection, row.study_id)
+            if not self._alone:
+                kept.rows_of(connection, row.study_id, row.job, lock=True)
+                row = _row(connection, trial, tell.lease)
+            if row.digest == digest:
+                return _Kept(row, study, is_same=True)
+            value = _finished(connection, row)
+            if value is not None:
+                raise Problem(409, f"trial {trial} has been finished already", value=value.number)
+            told = reports_in(row.content) if row.state == "open" else {}
+            whole = tell.model_copy(update={"reports": [*told.items(), *tell.reports]})
+            new = row._replace(
+                state=state_after(tell), digest=digest, content=whole.model_dump_json().encode()
+            )
+            kept.change(connection, row.lease, state=new.state, digest=digest, content=new.content)
+            return _Kept(new, study, is_same=False)
+
+        found = await self._write(write)
+        if found.is_late:
+            value = await self._value(found.row)
+            raise Problem(409, f"trial {trial} has been finished already", value=value)
+        if not found.is_same:
+            self._desk.remember(found.study, found.row)
+        value = await self._value(found.row)
+        return Told(trial=trial, value=value, late=not found.is_same)
+
+    async def _value(self, row: LeaseRow) -> float | None:
+        """The value that is kept of a job; its driver may just be writing it."""
+        for _ in range(LOOKS):
+            found = await self._write(lambda connection: _finished(connection, row))
+            if found is None or found.is_written or row.study_id not in self._desk.driven:
+                break
+            await asyncio.sleep(LOOK)
+        return None if found is None else found.number
+
+    async def release(self, trial: str, lease_id: str) -> None:
+        """Give a job back that is not done."""
+        self.counts["releases"] += 1
+        lease = self._desk.leases.get(lease_id)
+        if lease is not None and lease.job_id == trial:
+            await _committed(lease.bench.ledger.write(_released(lease_id)))
+            self._desk.take_back(lease)
+            return
+
+        def write(connection: sa.Connection) -> None:
+            row = _row(connection, trial, lease_id)
+            if row.state in ("open", "lost"):
+                kept.change(connection, lease_id, state="released")
+
+        await self._write(write)
+
+    async def expire(self) -> None:
+        """Part with those who give no sign of life, here or at another server."""
+        if not self._alone:
+            await self._listen()
+        for lease in self._desk.expire():
+            row = await _committed(lease.bench.ledger.write(partial(_lose, lease=lease)))
+            if row is None:
+                self._desk.lose(lease)
+                self.counts["lost_leases"] += 1
+                facts = about(
+                    study=lease.bench.name, trial=lease.job_id, agent=lease.holder, why=lease.why
+                )
+                log.warning("lease lost", extra=facts)
+            else:
+                self._desk.hear(row)
+
+    async def _listen(self) -> None:
+        """What was told at other servers of this one's jobs."""
+        leases = self._desk.followed()
+        for begin in range(0, len(leases), SOME):
+            some = leases[begin : begin + SOME]
+            for row in await self._write(partial(kept.ended_of, leases=some)):
+                self._desk.hear(row)
+
+    async def _catch_up(self, lease: Lease) -> None:
+        """The same of one job, just before something is written of it."""
+        study_id, job = lease.row().study_id, lease.job_id
+        for row in await self._write(lambda connection: kept.rows_of(connection, study_id, job)):
+            self._desk.hear(row)
+
+    def _check_untold(self, connection: sa.Connection, lease: Lease) -> None:
+        """Make sure that no other server is just writing the end of a job.
+
+        Raises:
+            _ToldElsewhereError: one has.
+        """
+        rows = kept.rows_of(connection, lease.row().study_id, lease.job_id, lock=True)
+        if any(row.state == "told" for row in rows):
+            raise _ToldElsewhereError
+
+    def _next(self, lease: Lease) -> float:
+        return min(self._interval, lease.seconds / 3)
+
+    async def _write(self, operation: Callable[[sa.Connection], T]) -> T:
+        return await _committed(self._ledger.write(operation))
+
+
+NOTHING = "no trial waits just now"
+
+
+class _Value(NamedTuple):
+    """What a job came to, if its driver has written it."""
+
+    number: float | None
+    is_written: bool
+
+
+def _row(connection: sa.Connection, trial: str, lease_id: str) -> LeaseRow:
+    """A lease of a job.
+
+    Raises:
+        Problem: there is none.
+    """
+    row = kept.find(connection, lease_id)
+    if row is None or row.job != trial:
+        raise Problem(410, f"there is no lease of this id on trial {trial}; ask for another one")
+    return row
+
+
+def _study_of(connection: sa.Connection, study_id: int) -> str:
+    s = tables().studies.c
+    query = sa.select(s.study_name).where(s.study_id == study_id)
+    return str(connection.execute(query).scalar())
+
+
+def _finished(connection: sa.Connection, row: LeaseRow) -> _Value | None:
+    """The value of a job that has been told or is finished; None of one that is open."""
+    known = tables()
+    t, v = known.trials.c, known.trial_values.c
+    if row.job.isdigit():
+        query = (
+            sa.select(sa.type_coerce(t.state, sa.String), v.value)
+            .select_from(known.trials.outerjoin(known.trial_values, v.trial_id == t.trial_id))
+            .where(t.trial_id == int(row.job))
+        )
+        found = connection.execute(query).first()
+        if found is not None and found[0] in FINISHED:
+            return _Value(found[1], True)
+    rows = kept.rows_of(connection, row.study_id, row.job)
+    return _Value(None, False) if any(other.state == "told" for other in rows) else None
+
+
+def _lose(connection: sa.Connection, lease: Lease) -> LeaseRow | None:
+    """Write that a lease is lost; or give its row, if another server has heard of it."""
+    row = kept.find(connection, lease.lease)
+    if row is not None and (row.state not in ("open", "lost") or row.beats != lease.beats):
+        return row
+    kept.change(connection, lease.lease, state="lost", content=lease.why.encode())
+    return None
+
+
+def _released(lease_id: str) -> Callable[[sa.Connection], None]:
+    return lambda connection: kept.change(connection, lease_id, state="released")
+
+
+def _reported(lease_id: str, text: bytes) -> Callable[[sa.Connection], None]:
+    return lambda connection: kept.change(connection, lease_id, content=text)
+
+
+def _reports_text(reports: dict[int, float]) -> bytes:
+    return json.dumps(list(reports.items())).encode()
+
+
+def _room(reports: dict[int, float], step: int) -> bool:
+    return step in reports or len(reports) < MOST_REPORTS
+
+
+def _digest(tell: Tell) -> str:
+    return sha256(tell.model_dump_json(exclude={"lease"}).encode()).hexdigest()
+
+
+def _told(trial: str, settled: Any, value: float | None, *, late: bool) -> Told:
+    why = str(settled) if isinstance(settled, Exception) else ""
+    return Told(trial=trial, value=value, late=late, why=why)
+
+
+async def _committed(written: Future[T]) -> T:
+    """Wait until something is in the ledger.
+
+    Raises:
+        StorageError: it could not be written.
+    """
+    try:
+        return await asyncio.wrap_future(written)
+    except RuntimeError as error:  # the ledger was closed under it
+        raise StorageError(f"the study has just ended ({error}); try again") from None
+
+
+async def _aside(work: Callable[[], T], size: int) -> T:
+    """Do what takes long for large documents outside of the loop."""
+    return work() if size < 100_000 else await asyncio.to_thread(work)

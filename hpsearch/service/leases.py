@@ -1,0 +1,198 @@
+"""Who has, or had, which trial: the rows of ``hpsearch_leases``, and who writes them.
+
+A row is made when somebody is given a job, and committed before that is said. What is told of the
+job is committed into it before that is acknowledged, so that a server that is killed has lost
+nothing: the driver of the study finds it there. See rules 3 to 5 of the service.
+"""
+
+from __future__ import annotations
+
+import queue
+import threading
+from collections import Counter
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import Future
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple, TypeAlias, TypeVar
+
+from hpsearch.storage.own_tables import own_tables
+
+if TYPE_CHECKING:
+    import sqlalchemy as sa
+
+    from hpsearch.storage import WriteBehindStorage
+
+__all__ = [
+    "LeaseRow",
+    "LeaseState",
+    "Ledger",
+    "change",
+    "ended_of",
+    "find",
+    "insert",
+    "rows_of",
+    "with_key",
+]
+
+T = TypeVar("T")
+
+LeaseState: TypeAlias = Literal["open", "told", "lost", "broken", "again", "released", "void"]
+"""Open: its holder is at work. Told: the job's result, or why it came to nothing, is kept. Lost: no
+sign of life. Broken and again: it told of an attempt that failed, or was put off. Released: given
+back. Void: another has told first."""
+
+MOST = 500
+"""Writes in one transaction."""
+
+
+class LeaseRow(NamedTuple):
+    """A row of ``hpsearch_leases``.
+
+    Attributes:
+        lease: its id, 32 hexadecimal digits that nobody can guess.
+        study_id: of the study.
+        job: a trial's id, or the name of another job.
+        asked: who asked with which idempotency key, None without one.
+        holder: who has the job.
+        seconds: how long the lease lasts without a sign of life.
+        since: when it was given, ISO 8601 in UTC.
+        beats: signs of life that another server has had.
+        state: see `LeaseState`.
+        digest: of what was told.
+        content: what was told in JSON; while it is open, the values on the way.
+    """
+
+    lease: str
+    study_id: int
+    job: str
+    asked: str | None
+    holder: str
+    seconds: float
+    since: str
+    beats: int
+    state: LeaseState
+    digest: str | None
+    content: bytes | None
+
+
+def insert(connection: sa.Connection, row: LeaseRow) -> None:
+    """Keep a new lease."""
+    connection.execute(own_tables().leases.insert(), row._asdict())
+
+
+def change(connection: sa.Connection, lease: str, **values: Any) -> None:
+    """Change a lease."""
+    table = own_tables().leases
+    connection.execute(table.update().where(table.c.lease == lease).values(**values))
+
+
+def find(connection: sa.Connection, lease: str) -> LeaseRow | None:
+    """A lease by its id."""
+    return next(_rows(connection, own_tables().leases.c.lease == lease), None)
+
+
+def with_key(connection: sa.Connection, asked: str) -> LeaseRow | None:
+    """The lease that an ask with this idempotency key was given."""
+    return next(_rows(connection, own_tables().leases.c.asked == asked), None)
+
+
+def rows_of(
+    connection: sa.Connection, study_id: int, job: str | None = None, *, lock: bool = False
+) -> list[LeaseRow]:
+    """The leases of a study, or of one of its jobs, in the order of their making.
+
+    Args:
+        connection: of the database.
+        study_id: of the study.
+        job: one of its jobs, None for all.
+        lock: have other servers wait until this transaction ends, before they change one.
+    """
+    t = own_tables().leases.c
+    where = t.study_id == study_id
+    return list(_rows(connection, where if job is None else where & (t.job == job), lock=lock))
+
+
+def ended_of(connection: sa.Connection, leases: Sequence[str]) -> list[LeaseRow]:
+    """Those of some leases of which something was told."""
+    t = own_tables().leases.c
+    ended = t.state.in_(("told", "broken", "again", "released"))
+    return list(_rows(connection, t.lease.in_(leases) & ended))
+
+
+def _rows(
+    connection: sa.Connection, where: sa.ColumnElement[bool], *, lock: bool = False
+) -> Iterator[LeaseRow]:
+    table = own_tables().leases
+    query = table.select().where(where).order_by(table.c.since, table.c.lease)
+    found = connection.execute(query.with_for_update() if lock else query)
+    return (LeaseRow(*row) for row in found)
+
+
+class Ledger:
+    """Writes to a study's database in one thread, together what comes at the same time.
+
+    Args:
+        store: of the study; what it has pending is committed with it.
+
+    Attributes:
+        batches: how many transactions there were of each number of writes.
+    """
+
+    def __init__(self, store: WriteBehindStorage) -> None:
+        self._store = store
+        self._given: queue.SimpleQueue[tuple[Callable[..., Any], Future[Any]] | None]
+        self._given = queue.SimpleQueue()
+        self.batches: Counter[int] = Counter()
+        self._closed = False
+        self._thread = threading.Thread(target=self._run, name="hpsearch-ledger", daemon=True)
+        self._thread.start()
+
+    def write(self, operation: Callable[[sa.Connection], T]) -> Future[T]:
+        """Have something written; the future has its result once it is committed.
+
+        Args:
+            operation: what to do in a transaction; it is called again if another one in it fails.
+        """
+        future: Future[T] = Future()
+        if self._closed:
+            future.set_exception(RuntimeError("the ledger is closed"))
+        else:
+            self._given.put((operation, future))
+        return future
+
+    def close(self) -> None:
+        """Write what was given, and end."""
+        self._closed = True
+        self._given.put(None)
+        self._thread.join()
+
+    def _run(self) -> None:
+        last = False
+        while not last:
+            given = self._given.get()
+            batch = []
+            while given is not None:
+                batch.append(given)
+                if len(batch) >= MOST:
+                    break
+                try:
+                    given = self._given.get_nowait()
+                except queue.Empty:
+                    break
+            last = given is None
+            if batch:
+                self._write(batch)
+
+    def _write(self, batch: list[tuple[Callable[..., Any], Future[Any]]]) -> None:
+        try:
+            with self._store.transaction() as connection:
+                results = [operation(connection) for operation, _ in batch]
+        except Exception as error:
+            if len(batch) == 1:
+                batch[0][1].set_exception(error)
+                return
+            for given in batch:  # so that one that fails does not take the others along
+                self._write([given])
+            return
+        self.batches[len(batch)] += 1
+        for (_, future), result in zip(batch, results, strict=True):
+            future.set_result(result)

@@ -1,0 +1,743 @@
+"""What people ask of the server's studies: to submit, to steer, and to look.
+
+Plain functions of the database; what is under way right now the desk adds.
+"""
+
+from __future__ import annotations
+
+import datetime
+import json
+import logging
+import time
+from collections.abc import Mapping, Sequence
+from functools import lru_cache
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, cast
+
+import sqlalchemy as sa
+
+from hpsearch.engine.budget import plan_search
+from hpsearch.engine.metadata import read_metadata
+from hpsearch.engine.record import read_findings
+from hpsearch.errors import HpsearchError, UnknownNameError, UsageError
+from hpsearch.service import queue
+from hpsearch.service.desk import Desk, Item, reports_in, utc_now
+from hpsearch.service.drivers import Drivers
+from hpsearch.service.leases import LeaseRow, rows_of
+from hpsearch.service.logs import about
+from hpsearch.service.models import Added, State, Study, Trial, Trials, TrialState
+from hpsearch.service.overview import About, Overview, trials_after
+from hpsearch.service.queue import Queued
+from hpsearch.storage import load_study
+from hpsearch.storage.rows import read_trials
+from hpsearch.study_file import StudyFile
+from hpsearch.training.diagnosis import DIAGNOSIS, HINTS, by_kind
+
+if TYPE_CHECKING:
+    from optuna.trial import FrozenTrial
+
+    from hpsearch.storage import WriteBehindStorage
+
+__all__ = ["ALLOWED_MODULES", "PLACES", "ConflictError", "Shelf"]
+
+PLACES = ("path", "validation_path", "test_path", "folder")
+"""The keys of [data] that name a file or a folder."""
+
+ALLOWED_MODULES = ("sklearn", "lightgbm", "xgboost", "catboost", "imblearn")
+"""Packages whose estimators a server makes for whoever submits a study; it runs no other code."""
+
+ENDS = 10.0
+"""Seconds in which a study that is to be deleted ends at another server."""
+
+log = logging.getLogger("hpsearch.service")
+
+ASKED = "added with"
+"""The attribute of a trial from elsewhere with the idempotency key that it came with."""
+
+STATES: Mapping[str, TrialState] = {
+    "COMPLETE": "complete",
+    "PRUNED": "pruned",
+    "FAIL": "failed",
+    "RUNNING": "running",
+    "WAITING": "waiting",
+}
+
+
+class ConflictError(HpsearchError):
+    """What is asked for does not fit what is there."""
+
+    exit_code = 2
+
+
+class Shelf:
+    """The server's studies.
+
+    Args:
+        store: of the server's own, beside those of the drivers.
+        desk: knows who does what.
+        drivers: run the studies.
+        folder: where data of submitted studies may lie.
+        most: how many studies there may be.
+        modules: packages beside `ALLOWED_MODULES` whose estimators may be asked for.
+    """
+
+    def __init__(
+        self,
+        store: WriteBehindStorage,
+        desk: Desk,
+        drivers: Drivers,
+        folder: Path,
+        *,
+        most: int = 10_000,
+        modules: tuple[str, ...] = (),
+    ) -> None:
+        self.store, self.desk, self.drivers = store, desk, drivers
+        self._folder, self._most = folder.resolve(), most
+        self._modules = (*ALLOWED_MODULES, *modules)
+        self.overview = Overview()
+
+    # Submitting
+
+    def submit(
+        self,
+        study: StudyFile,
+        owner: str,
+        *,
+        priority: int = 0,
+        max_parallel: int | None = None,
+        baselines: bool = True,
+        first: str | None = None,
+        uploads: Mapping[str, Path] | None = None,
+    ) -> tuple[Study, bool]:
+        """Queue a study.
+
+        Args:
+            study: what to run.
+            owner: who submits it.
+            priority: the greater is served first.
+            max_parallel: trials at the same time; None for any number.
+            baselines: whether simple models are set beside the winner.
+            first: a study whose winner is tried first.
+            uploads: files that came along, by the names that the study has for them.
+
+        Returns:
+            The study, and whether it is new: the same again is the one that is there.
+
+        Raises:
+            ConflictError: there is another one of its name.
+            UsageError: it cannot be run here.
+        """
+        _check_address(study.name)
+        study = self.placed(study, uploads or {})
+        self._check_code(study)
+        plan_search(study)
+        file = study.model_dump_json()
+        options = {"baselines": baselines, "first": first, "who": owner}
+        with self.store.transaction() as connection:
+            before = queue.queued(connection, study.name)
+            if before is not None:
+                if _same(before.study, study):
+                    return self._study(connection, before), False
+                raise ConflictError(
+                    f"the server has a study {study.name!r} already, with other settings; give "
+                    "yours another name, or delete that one"
+                )
+            if self.overview.studies(connection, study.name):
+                raise ConflictError(
+                    f"the database has a study {study.name!r} already that was not submitted "
+                    "here; give yours another name"
+                )
+            if len(queue.all_queued(connection)) >= self._most:
+                raise ConflictError(
+                    f"the server has {self._most} studies already; delete some that are over"
+                )
+            now = utc_now()
+            row = Queued(
+                study.name,
+                owner,
+                priority,
+                max_parallel,
+                "queued",
+                "",
+                now,
+                now,
+                file,
+                json.dumps(options),
+            )
+            queue.add(connection, row)
+            found = self._study(connection, row)
+        self.drivers.wake()
+        log.info("study submitted", extra=about(study=study.name, token=owner))
+        return found, True
+
+    def placed(self, study: StudyFile, uploads: Mapping[str, Path]) -> StudyFile:
+        """A study whose files lie where this server may read them.
+
+        Raises:
+            UsageError: one lies elsewhere.
+        """
+        places: dict[str, str] = {}
+        for key in PLACES:
+            given = getattr(study.data, key)
+            if given is None:
+                continue
+            place = uploads.get(given) or (self._folder / given).resolve()
+            if given not in uploads and not place.is_relative_to(self._folder):
+                raise UsageError(
+                    f"[data] {key} is {given!r}, which is not in the server's data folder; name a "
+                    "file in it by its path there, or send yours along (`hpsearch submit` does)",
+                    key=key,
+                )
+            if not place.exists():
+                raise UsageError(
+                    f"[data] {key} is {given!r}, which is neither in the server's data folder nor "
+                    "came along",
+                    key=key,
+                )
+            places[key] = str(place)
+        changed: dict[str, Any] = {"data": study.data.model_copy(update=places)} if places else {}
+        if study.objective.folder is not None:  # of the machine that it comes from
+            changed["objective"] = study.objective.model_copy(update={"folder": None})
+        return study.model_copy(update=changed)
+
+    def _check_code(self, study: StudyFile) -> None:
+        path = study.objective.estimator
+        if path is not None and path.split(".")[0] not in self._modules:
+            raise UsageError(
+                f"the server makes estimators of {', '.join(self._modules)} only, and {path} is "
+                "none of these; whoever runs it allows others with --allow-module",
+                key="estimator",
+            )
+
+    # Steering
+
+    def steer(self, name: str, state: State, who: str) -> Study:
+        """Pause, resume or stop a study.
+
+        Args:
+            name: of the study.
+            state: paused, queued (resume) or stopped.
+            who: asks for it.
+
+        Raises:
+            UnknownNameError: there is no such study, or it was not submitted here.
+            ConflictError: it is over.
+        """
+        with self.store.transaction() as connection:
+            row = self._row(connection, name)
+            over = row.state in ("finished", "failed") or (
+                row.state == "stopped" and state == "paused"
+            )
+            if row.state == "failed" and state == "queued":
+                over = False
+            if over and row.state != state:
+                raise ConflictError(
+                    f"the study {name!r} is {row.state}; there is nothing to {_VERBS[state]}"
+                )
+            if row.state == state or (state == "queued" and row.state == "running"):
+                return self._study(connection, row)
+            changed = queue.change(connection, name, state, f"{_DONE[state]} by {who}", who)
+            assert changed is not None
+            found = self._study(connection, changed)
+        self.drivers.wake()
+        log.info("study %s", _DONE[state], extra=about(study=name, token=who))
+        return found
+
+    def extend(self, name: str, trials: int, who: str) -> Study:
+        """Give a study a larger number of trials in all.
+
+        Raises:
+            UnknownNameError: there is no such study, or it was not submitted here.
+            ConflictError: the number is no larger one.
+        """
+        with self.store.transaction() as connection:
+            row = self._row(connection, name)
+            study = row.study
+            if trials < study.search.trials:
+                raise ConflictError(
+                    f"the study {name!r} has {study.search.trials} trials in all, which can only "
+                    "grow"
+                )
+            if trials == study.search.trials:
+                return self._study(connection, row)
+            search = study.search.model_copy(update={"trials": trials})
+            larger = study.model_copy(update={"search": search})
+            plan_search(larger)
+            state: State = row.state if row.state in ("paused", "stopped") else "queued"
+            changed = queue.change(
+                connection,
+                name,
+                state,
+                f"extended to {trials} trials by {who}",
+                who,
+                file=larger.model_dump_json(),
+            )
+            assert changed is not None
+            found = self._study(connection, changed)
+        self.drivers.wake()
+        log.info("study extended", extra=about(study=name, token=who, trials=trials))
+        return found
+
+    def rank(self, name: str, priority: int | None, max_parallel: int | None) -> Study:
+        """Give a study another priority, or another number of trials at the same time."""
+        values = {"priority": priority, "max_parallel": max_parallel}
+        with self.store.transaction() as connection:
+            self._row(connection, name)
+            given = {k: v for k, v in values.items() if v is not None}
+            changed = queue.change(connection, name, **cast("Any", given))
+            assert changed is not None
+            found = self._study(connection, changed)
+        self.drivers.wake()
+        return found
+
+    def delete(self, name: str) -> None:
+        """Delete a study with all that is known of it; whoever works for it is told to stop.
+
+        Raises:
+            UnknownNameError: there is no such study.
+            ConflictError: it is being run, and does not end.
+        """
+        from hpsearch.engine.lease import refuse_running, who_runs
+
+        with self.store.transaction() as connection:
+            row = queue.queued(connection, name)
+            if row is not None:
+                queue.change(connection, name, "stopped", "it is being deleted")
+        self.drivers.wake()
+        if not self.drivers.halt(name):
+            raise ConflictError(f"the study {name!r} does not end just now; try again")
+        with self.store.connection.reading() as connection:
+            there = self.overview.studies(connection, name)
+        if not there and row is None:
+            raise self._unknown(name)
+        if there:
+            end = time.monotonic() + ENDS
+            while row and time.monotonic() < end and who_runs(self.store.engine, there[0].study_id):
+                time.sleep(0.2)  # another server has it, and reads of its end in a moment
+            refuse_running(self.store.engine, there[0].study_id, name)
+            self.store.delete_study(there[0].study_id)
+        with self.store.transaction() as connection:
+            queue.remove(connection, name)
+        log.info("study deleted", extra=about(study=name))
+
+    # Looking
+
+    def studies(self, only: str | None = None) -> list[Study]:
+        """All studies, the latest first; those that others have run in this database too.
+
+        Args:
+            only: the one that may be seen; None for all.
+        """
+        with self.store.connection.reading() as connection:
+            rows = {row.name: row for row in queue.all_queued(connection)}
+            abouts = {about.name: about for about in self.overview.studies(connection)}
+        found = [_told(row, abouts.get(name)) for name, row in rows.items()]
+        found += [_found(about) for name, about in abouts.items() if name not in rows]
+        found.sort(key=lambda study: study.submitted, reverse=True)
+        return [study for study in found if only in (None, study.name)]
+
+    def study(self, name: str) -> Study:
+        """A study.
+
+        Raises:
+            UnknownNameError: there is none.
+        """
+        with self.store.connection.reading() as connection:
+            row = queue.queued(connection, name)
+            if row is not None:
+                return self._study(connection, row)
+            about = self.overview.studies(connection, name)
+        if not about:
+            raise self._unknown(name)
+        return _found(about[0])
+
+    def trials(self, name: str, since: int, limit: int) -> Trials:
+        """Trials of a study that may have changed; see `trials_after`.
+
+        Raises:
+            UnknownNameError: there is no such study.
+        """
+        with self.store.connection.reading() as connection:
+            row = queue.queued(connection, name)
+            abouts = self.overview.studies(connection, name)
+            if not abouts:
+                if row is None:
+                    raise self._unknown(name)
+                return Trials(trials=[], since=0)
+            about = abouts[0]
+            found, after, more = trials_after(connection, about, since, limit)
+            leases = self._leases_of(connection, about.study_id, found)
+        also = self._also(name, row)
+        told = [self._trial(trial, name, row, leases, also) for trial in found]
+        return Trials(trials=told, since=after, more=more)
+
+    def trial(self, trial_id: str) -> tuple[str, Trial]:
+        """A trial by its id, and the name of its study.
+
+        Raises:
+            UnknownNameError: there is none.
+        """
+        from hpsearch.storage.optuna_schema import tables
+
+        known = tables()
+        t, s = known.trials.c, known.studies.c
+        with self.store.connection.reading() as connection:
+            found = read_trials(connection, t.trial_id == _number(trial_id))
+            if not found:
+                raise UnknownNameError(
+                    "trial", trial_id, ["GET /v1/studies/{name}/trials has them"]
+                )
+            query = known.trials.join(known.studies, t.study_id == s.study_id)
+            name, study_id = connection.execute(
+                _select(s.study_name, s.study_id, query, t.trial_id == found[0]._trial_id)
+            ).one()
+            row = queue.queued(connection, name)
+            leases = {found[0]._trial_id: rows_of(connection, study_id, str(found[0]._trial_id))}
+        return name, self._trial(found[0], name, row, leases, self._also(name, row))
+
+    def numbered(self, name: str, number: int) -> Trial:
+        """A trial of a study by its number.
+
+        Raises:
+            UnknownNameError: there is no such study, or no such trial.
+        """
+        from hpsearch.storage.optuna_schema import tables
+
+        t = tables().trials.c
+        with self.store.connection.reading() as connection:
+            abouts = self.overview.studies(connection, name)
+            if not abouts and queue.queued(connection, name) is None:
+                raise self._unknown(name)
+            ours = t.study_id == abouts[0].study_id if abouts else sa.false()
+            query = sa.select(t.trial_id).where(ours, t.number == number)
+            trial_id = connection.execute(query).scalar()
+        if trial_id is None:
+            raise UnknownNameError("trial", str(number), ["see the trials of the study"])
+        return self.trial(str(trial_id))[1]
+
+    def add(self, name: str, added: Added, who: str, asked: str | None = None) -> Trial:
+        """Take in a trial from elsewhere: finished, or known to be good and to be tried first.
+
+        Args:
+            name: of the study.
+            added: the trial.
+            who: adds it.
+            asked: who asks, and the idempotency key; the same again is the same trial.
+
+        Raises:
+            UnknownNameError: there is no such study, or it was not submitted here.
+            ConflictError: a configuration is to be tried first, and the study has begun.
+            UsageError: it has not the study's parameters.
+        """
+        with self.store.connection.reading() as connection:
+            row = self._row(connection, name)
+            begun = bool(self.overview.studies(connection, name))
+        study = row.study
+        if added.value is None:
+            if begun:
+                raise ConflictError(
+                    f"the study {name!r} has begun, and what is to be tried first comes before "
+                    "that; submit a new one with it as [[first]], or add it with its value"
+                )
+            given: Any = dict(added.configuration)
+            first = study.first if given in study.first else [*study.first, given]
+            changed = StudyFile.model_validate_json(
+                json.dumps(study.model_dump(mode="json") | {"first": first})
+            )
+            with self.store.transaction() as connection:
+                queue.change(connection, name, file=changed.model_dump_json())
+            self.drivers.wake()
+            return Trial(
+                trial="",
+                number=first.index(given),
+                state="waiting",
+                why="it is tried first",
+                configuration=added.configuration,
+            )
+        return self._add_finished(name, study, added, who, asked)
+
+    def _add_finished(
+        self, name: str, study: StudyFile, added: Added, who: str, asked: str | None
+    ) -> Trial:
+        import math
+
+        from optuna.trial import TrialState as OptunaState
+        from optuna.trial import create_trial
+
+        from hpsearch.search.distributions import to_distribution
+
+        assert added.value is not None
+        space = study.search_space()
+        configuration = dict(added.configuration)
+        lacking = set(space.active(configuration)) - set(configuration)
+        foreign = set(configuration) - set(space.parameters)
+        if lacking or foreign:
+            which = f"lacks {min(lacking)!r}" if lacking else f"has {min(foreign)!r}"
+            raise UsageError(
+                f"the configuration {which}; the study's parameters are: "
+                f"{', '.join(space.parameters)}"
+            )
+        if not math.isfinite(added.value):
+            raise UsageError(f"the value is {added.value}, which is not finite")
+        for key, value in configuration.items():
+            if value not in space.parameters[key]:
+                raise UsageError(f"{key} is {value!r}, which is not in the study's range")
+        try:
+            target = load_study(self.store, name)
+        except UnknownNameError:
+            raise ConflictError(
+                f"the study {name!r} has not begun; add it once it has a first trial"
+            ) from None
+        before = None if asked is None else self._added(target._study_id, asked)
+        if before is not None:
+            return self.trial(before)[1]
+        trial = create_trial(
+            state=OptunaState.COMPLETE,
+            value=added.value,
+            params=configuration,
+            distributions={k: to_distribution(space.parameters[k]) for k in configuration},
+            user_attrs={**added.also, "from": who} | ({} if asked is None else {ASKED: asked}),
+        )
+        trial_id = self.store.create_new_trial(target._study_id, template_trial=trial)
+        self.store.flush()
+        return self.trial(str(trial_id))[1]
+
+    def _added(self, study_id: int, asked: str) -> str | None:
+        """The id of the trial that was added with an idempotency key, if one was."""
+        from hpsearch.storage.optuna_schema import tables
+
+        a, t = tables().trial_user_attributes.c, tables().trials.c
+        its_key = (
+            (a.trial_id == t.trial_id) & (a.key == ASKED) & (a.value_json == json.dumps(asked))
+        )
+        query = sa.select(t.trial_id).where(t.study_id == study_id, its_key)
+        with self.store.connection.reading() as connection:
+            found = connection.execute(query).scalar()
+        return None if found is None else str(found)
+
+    # Parts
+
+    def _row(self, connection: sa.Connection, name: str) -> Queued:
+        row = queue.queued(connection, name)
+        if row is None:
+            if self.overview.studies(connection, name):
+                raise ConflictError(
+                    f"the study {name!r} is in this database and was not submitted to the server; "
+                    "`hpsearch run` goes on with it"
+                )
+            raise self._unknown(name)
+        return row
+
+    def _unknown(self, name: str) -> UnknownNameError:
+        names = [study.name for study in self.studies()]
+        return UnknownNameError("study", name, names or ["none yet"])
+
+    def _study(self, connection: sa.Connection, row: Queued) -> Study:
+        about = self.overview.studies(connection, row.name)
+        return _told(row, about[0] if about else None)
+
+    def _leases_of(
+        self, connection: sa.Connection, study_id: int, trials: list[FrozenTrial]
+    ) -> dict[int, list[LeaseRow]]:
+        """The leases of those trials that are not finished."""
+        return {
+            trial._trial_id: rows_of(connection, study_id, str(trial._trial_id))
+            for trial in trials
+            if not trial.state.is_finished()
+        }
+
+    def _also(self, name: str, row: Queued | None) -> Sequence[str]:
+        """What a study records beside its metric."""
+        if row is not None:
+            return row.study.objective.also
+        file = read_metadata(load_study(self.store, name), "study file")
+        return [] if file is None else file.get("objective", {}).get("also", [])
+
+    def _trial(
+        self,
+        trial: FrozenTrial,
+        name: str,
+        row: Queued | None,
+        leases: Mapping[int, list[LeaseRow]],
+        also: Sequence[str],
+    ) -> Trial:
+        known = trial.user_attrs
+        found = by_kind(read_findings(known))
+        told = Trial(
+            trial=str(trial._trial_id),
+            number=trial.number,
+            state=STATES[trial.state.name],
+            why=str(known.get("error") or known.get("why_stopped") or ""),
+            value=trial.value if trial.values and len(trial.values) == 1 else None,
+            configuration=dict(trial.params),
+            stage=str(known.get("stage", "")),
+            slot=_whole(known.get("slot")),
+            seed=_whole(known.get("seed")),
+            resource=_whole(known.get("epochs")),
+            best_step=_whole(known.get("best_epoch")) or None,
+            diagnosis=found.get(DIAGNOSIS, {}),
+            hints=found.get(HINTS, {}),
+            reports=sorted(trial.intermediate_values.items()),
+            holder=str(known.get("worker", "")),
+            attempts=_whole(known.get("attempts")) or 1,
+            started=_iso(trial.datetime_start),
+            ended=_iso(trial.datetime_complete),
+            seconds=_real(known.get("seconds")),
+        )
+        told.also = {k: v for k in also if (v := _real(known.get(k))) is not None}
+        if not trial.state.is_finished():
+            self._add_holder(told, name, row, leases.get(trial._trial_id, []))
+        return told
+
+    def _add_holder(
+        self, told: Trial, name: str, row: Queued | None, leases: list[LeaseRow]
+    ) -> None:
+        """Who has a trial that is not finished, or had it."""
+        told.attempts = sum(lease.state in ("lost", "broken") for lease in leases)
+        open_ones = [lease for lease in leases if lease.state == "open"]
+        item, is_local = self._item(name, told.trial)
+        if open_ones:
+            told.state, told.holder = "running", open_ones[-1].holder
+            told.started = open_ones[-1].since
+            told.reports = sorted(reports_in(open_ones[-1].content).items())
+            told.attempts += 1
+        elif is_local:
+            told.state, told.holder = "running", "this server"
+            told.attempts += 1
+        elif row is not None and row.state == "stopped":
+            told.state, told.why = "cancelled", row.why
+        elif leases and leases[-1].state == "lost":
+            told.state = "lost"
+            told.why = (leases[-1].content or b"").decode(errors="replace")
+        elif item is not None or row is not None:
+            told.state = "waiting"
+
+    def _item(self, name: str, trial: str) -> tuple[Item | None, bool]:
+        """A trial's job on the desk, and whether this machine's own workers have it."""
+        with self.desk.lock:
+            bench = self.desk.benches.get(name)
+            item = None if bench is None else bench.items.get(trial)
+            if bench is None or item is None:
+                return None, False
+            return item, not item.leases and item not in bench.waiting
+
+
+_VERBS = {"paused": "pause", "stopped": "stop", "queued": "resume"}
+_DONE = {"paused": "paused", "stopped": "stopped", "queued": "resumed"}
+
+
+def _select(name: Any, study_id: Any, joined: Any, where: Any) -> Any:
+    import sqlalchemy as sa
+
+    return sa.select(name, study_id).select_from(joined).where(where)
+
+
+def _check_address(name: str) -> None:
+    """Refuse a name that is no part of an address.
+
+    Raises:
+        UsageError: it has a slash, or means a folder.
+    """
+    if "/" in name or name in (".", ".."):
+        raise UsageError(
+            f"the study is called {name!r}, and a server's studies are asked for by an address "
+            "that their name is a part of; use a name without a slash (--name)",
+            key="name",
+        )
+
+
+def _same(kept: StudyFile, asked: StudyFile) -> bool:
+    """Whether a study is the one that was submitted, which may have been extended since."""
+    larger = kept.search.model_copy(update={"trials": asked.search.trials})
+    return kept.model_copy(update={"search": larger}) == asked and (
+        asked.search.trials <= kept.search.trials
+    )
+
+
+@lru_cache(maxsize=1000)
+def _facts(file: str) -> dict[str, Any]:
+    """What a study file says of itself, for lists."""
+    study = StudyFile.model_validate_json(file)
+    metric, direction = study.objective.metric or "", "maximize"
+    if not study.objective.learns:
+        measure = study.objective.named_measure
+        metric, direction = measure.name, measure.direction
+    try:
+        total: int | None = plan_search(study).trials
+    except HpsearchError:
+        total = None
+    return {
+        "kind": study.objective.kind,
+        "strategy": study.search.strategy,
+        "metric": metric,
+        "direction": direction,
+        "total": total,
+    }
+
+
+def _told(row: Queued, about: About | None) -> Study:
+    """A study that was submitted."""
+    study = Study(
+        name=row.name,
+        state=row.state,
+        why=row.why,
+        who=str(row.option.get("who") or ""),
+        since=row.since,
+        submitted=row.submitted,
+        owner=row.owner,
+        priority=row.priority,
+        max_parallel=row.max_parallel,
+        **_facts(row.file),
+    )
+    return study if about is None else _with(study, about)
+
+
+def _found(about: About) -> Study:
+    """A study of this database that was not submitted."""
+    result = about.kept.get("result")
+    state: State = "stopped"
+    if about.held:
+        state = "running"
+    elif isinstance(result, dict):
+        state = "finished"
+    why = "it was not submitted to this server"
+    return _with(Study(name=about.name, state=state, why=why, since=""), about)
+
+
+def _with(study: Study, about: About) -> Study:
+    """A study with what the database says of its trials."""
+    states = {_named(state): count for state, count in about.states.items()}
+    measure = about.kept.get("measure")
+    changed: dict[str, Any] = {
+        "trials": states,
+        "best": about.best,
+        "seconds": round(about.seconds, 3),
+        "direction": "minimize" if about.minimizes else "maximize",
+    }
+    if isinstance(measure, dict) and isinstance(measure.get("name"), str):
+        changed["metric"] = measure["name"]
+    return study.model_copy(update=changed)
+
+
+def _named(state: str) -> str:
+    return STATES[state.upper()]
+
+
+def _number(trial_id: str) -> int:
+    return int(trial_id) if trial_id.isascii() and trial_id.isdigit() and len(trial_id) < 18 else -1
+
+
+def _whole(value: object) -> int | None:
+    return value if isinstance(value, int) and not isinstance(value, bool) else None
+
+
+def _real(value: object) -> float | None:
+    is_number = isinstance(value, int | float) and not isinstance(value, bool)
+    return float(value) if is_number else None  # type: ignore[arg-type]
+
+
+def _iso(when: Any) -> str | None:
+
+    return (
+        None if when is None else when.astimezone(datetime.UTC).isoformat(timespec="milliseconds")
+    )

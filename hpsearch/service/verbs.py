@@ -1,0 +1,59 @@
+"""What a request of those who do trials means, once it is known who asks."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+from hpsearch.service import models
+from hpsearch.service.desk import Taker
+from hpsearch.service.problems import Problem
+
+if TYPE_CHECKING:
+    from hpsearch.service.hands import Hands
+    from hpsearch.service.tokens import Asker
+
+__all__ = ["Verbs"]
+
+
+class Verbs:
+    """The verbs; their answers have been committed.
+
+    Args:
+        hands: have the trials.
+        check: refuses an agent whose trainings would come to something else.
+    """
+
+    def __init__(self, hands: Hands, check: Callable[[models.Agent], None]) -> None:
+        self._hands, self._check = hands, check
+
+    async def ask(
+        self, asker: Asker, body: models.Ask, study: str | None, wait: float, key: str | None
+    ) -> models.Asked:
+        """A trial and a lease on it; or none, and when to ask again."""
+        agent = body.agent or models.Agent(name=asker.name)
+        if "training" in agent.kinds:
+            self._check(agent)
+        kinds = frozenset[str](agent.kinds)
+        taker = Taker(agent.name, kinds, agent.workers, asker.study, asker.name)
+        named = None if key is None else f"{asker.name}:{key}"
+        return await self._hands.ask(taker, study, asked=named, wait=wait, seconds=body.seconds)
+
+    async def heartbeat(self, trial: str, body: models.Beat) -> models.Orders:
+        """A sign of life."""
+        return await self._hands.beat(trial, body.lease)
+
+    async def report(self, trial: str, body: models.Report) -> models.Orders:
+        """A value on the way."""
+        return await self._hands.report(trial, body.lease, body.step, body.value)
+
+    async def tell(self, trial: str, body: models.Tell) -> models.Told:
+        """The end of a trial.
+
+        Raises:
+            Problem: it says nothing, or several things; or see `Hands.tell`.
+        """
+        given = [x for x in (body.result, body.outcome, body.error) if x is not None]
+        if len(given) != 1 and not (body.pruned and not given):
+            raise Problem(422, "tell exactly one of result, outcome and error")
+        return await self._hands.tell(trial, body)

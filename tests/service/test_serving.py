@@ -1,0 +1,97 @@
+"""A server as a process: how it ends, and what it leaves."""
+
+from __future__ import annotations
+
+import signal
+import threading
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+from served import Served, external, serving, until
+
+pytestmark = pytest.mark.slow
+
+LONG = """
+name = "long"
+[data]
+name = "digits"
+[training]
+epochs = 100000
+[search]
+strategy = "random"
+trials = 4
+"""
+
+
+@pytest.fixture
+def served(tmp_path: Path) -> Iterator[Served]:
+    with serving(tmp_path / "a.db", tmp_path / "log", "--workers", "1") as server:
+        yield server
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_it_ends_soon_whatever_goes_on(served: Served, number: int) -> None:
+    """Local trainings, a stream of events, an ask that waits, and a trial in somebody's hands."""
+    served.submit(LONG)
+    served.submit(external("mine"))
+    work = served.ask("mine")
+    until(lambda: served("GET", "/v1/studies/long")["trials"].get("running"))
+    told: dict[str, Any] = {}
+
+    def wait() -> None:
+        body = {"agent": {"name": "idle", "kinds": ["function"]}}
+        told["ask"] = served("POST", "/v1/trials:ask?wait=60", json=body)
+
+    def listen() -> None:
+        with httpx.stream("GET", f"{served.url}/v1/studies/long/events", timeout=60) as answer:
+            told["events"] = "".join(answer.iter_text())
+
+    threads = [threading.Thread(target=each) for each in (wait, listen)]
+    for thread in threads:
+        thread.start()
+    until(lambda: any(agent["name"] == "idle" for agent in served("GET", "/v1/agents")))
+    began = time.monotonic()
+    assert served.end(number) == 0
+    assert time.monotonic() - began < 10.0  # a promise, not a timing: it takes one
+    for thread in threads:
+        thread.join(10)
+    assert told["ask"]["work"] is None
+    assert told["events"].startswith("retry:")
+    assert "Traceback" not in served.log.read_text()
+    storage = served.log.with_name("a.db")
+    with serving(storage, served.log) as again:
+        assert again("GET", "/v1/studies/long")["state"] == "running"
+        assert again.tell(work, 0.5)["trial"] == work["trial"]
+        done = until(lambda: again("GET", "/v1/studies/mine")["trials"].get("complete"))
+        assert done == 1
+
+
+def test_a_second_signal_ends_it_at_once(served: Served) -> None:
+    served.submit(LONG)
+    until(lambda: served("GET", "/v1/studies/long")["trials"].get("running"))
+    served.process.send_signal(signal.SIGTERM)
+    assert served.end(signal.SIGINT) in (130, 143)  # whichever comes second
+
+
+def test_a_second_server_of_a_file_is_refused(served: Served, tmp_path: Path) -> None:
+    with (
+        pytest.raises(AssertionError, match="is served already, at http://127"),
+        serving(tmp_path / "a.db", tmp_path / "other.log"),
+    ):
+        pass
+    assert served("GET", "/v1/studies") == {"studies": []}
+
+
+def test_it_is_ready_while_its_database_is_there(served: Served, tmp_path: Path) -> None:
+    assert httpx.get(f"{served.url}/readyz").text == "ready\n"
+    (tmp_path / "a.db").rename(tmp_path / "b.db")
+    answer = httpx.get(f"{served.url}/readyz")
+    assert answer.status_code == 503
+    assert answer.text == "the database cannot be read\n"
+    assert httpx.get(f"{served.url}/healthz").is_success
+    (tmp_path / "b.db").rename(tmp_path / "a.db")
+    assert httpx.get(f"{served.url}/readyz").is_success
