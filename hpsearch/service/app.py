@@ -100,7 +100,7 @@ def make_app(server: Server, lifespan: Callable[[FastAPI], Any] | None = None) -
     _studies(app, server)
     _trials(app, server)
     _about(app, server)
-    add_pages(app, server)
+    add_pages(app, server.pages)
     return app
 
 

@@ -28,7 +28,7 @@ from hpsearch.writing import html_text
 
 if TYPE_CHECKING:
     from hpsearch.engine.executors import Pool
-    from hpsearch.service.server import Server
+    from hpsearch.service.studies import Shelf
 
 __all__ = ["Pages", "add_pages"]
 
@@ -52,11 +52,11 @@ class Pages:
     """Draws the documents of studies.
 
     Args:
-        server: has the studies.
+        shelf: has the studies.
     """
 
-    def __init__(self, server: Server) -> None:
-        self._server = server
+    def __init__(self, shelf: Shelf) -> None:
+        self.shelf = shelf
         self._stack = ExitStack()
         self._pool: Pool | None = None
         self._drawn: OrderedDict[str, _Document] = OrderedDict()
@@ -84,7 +84,7 @@ class Pages:
 
     def _tag(self, name: str) -> str:
         """What changes whenever the page of a study would look otherwise."""
-        study = self._server.shelf.study(name)
+        study = self.shelf.study(name)
         if not study.trials:
             raise Problem(409, f"the study {name!r} has no trials yet; it is {study.state}")
         seen = (study.state, study.trials, study.best, study.total)
@@ -93,7 +93,7 @@ class Pages:
     async def _draw(self, name: str, tag: str) -> _Document:
         if self._pool is None:
             self._pool = self._stack.enter_context(process_pool(1))
-        url = self._server.store.connection.url
+        url = self.shelf.store.connection.url
         future = self._pool.submit(draw, Drawn(url, name), limit=300.0)
         document = _Document(tag, await asyncio.wrap_future(future))
         self._drawn[name] = document
@@ -103,24 +103,24 @@ class Pages:
         return document
 
 
-def add_pages(app: FastAPI, server: Server) -> None:
+def add_pages(app: FastAPI, pages: Pages) -> None:
     """The routes of pages.
 
     Args:
         app: gets them.
-        server: answers.
+        pages: has their documents.
     """
 
     @app.get("/v1/studies/{name}/document", tags=["results"], summary="What a study's page shows")
     async def document(name: str, asker: Reader, known: Known = None) -> Response:
         """In terms of JSON, with an ETag."""
-        tag, content = await server.pages.document(name)
+        tag, content = await pages.document(name)
         headers = {"ETag": tag, "Cache-Control": "private, no-cache"}
         if known == tag:
             return Response(status_code=304, headers=headers)
         return Response(content, media_type="application/json", headers=headers)
 
-    app.mount("/optuna", Only(Optuna(server.store), "read"))
+    app.mount("/optuna", Only(Optuna(pages.shelf.store), "read"))
 
     @app.get("/", include_in_schema=False)
     async def studies(request: Request, asker: AnyReader) -> Response:
@@ -128,7 +128,7 @@ def add_pages(app: FastAPI, server: Server) -> None:
 
     @app.get("/studies/{name}", include_in_schema=False)
     async def study(request: Request, name: str, asker: Reader) -> Response:
-        await asyncio.to_thread(server.shelf.study, name)
+        await asyncio.to_thread(pages.shelf.study, name)
         scripts = [*SCRIPTS, PLOTLY, LIVE]
         return _page(request, name, "study", scripts, ["study.js"], name)
 

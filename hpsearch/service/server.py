@@ -141,7 +141,7 @@ class Server:
             most=settings.most_studies,
             modules=settings.modules,
         )
-        self.pages = Pages(self)
+        self.pages = Pages(self.shelf)
         self.hands = Hands(
             self.store,
             self.desk,

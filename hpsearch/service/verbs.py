@@ -10,6 +10,8 @@ from hpsearch.service.desk import Taker
 from hpsearch.service.problems import Problem
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from hpsearch.service.hands import Hands
     from hpsearch.service.tokens import Asker
 
@@ -21,11 +23,11 @@ class Verbs:
 
     Args:
         hands: have the trials.
-        check: refuses an agent whose trainings would come to something else.
+        check_versions: refuses an agent whose trainings would come to something else.
     """
 
-    def __init__(self, hands: Hands, check: Callable[[models.Agent], None]) -> None:
-        self._hands, self._check = hands, check
+    def __init__(self, hands: Hands, check_versions: Callable[[models.Agent], None]) -> None:
+        self._hands, self._check_versions = hands, check_versions
 
     async def ask(
         self, asker: Asker, body: models.Ask, study: str | None, wait: float, key: str | None
@@ -33,7 +35,7 @@ class Verbs:
         """A trial and a lease on it; or none, and when to ask again."""
         agent = body.agent or models.Agent(name=asker.name)
         if "training" in agent.kinds:
-            self._check(agent)
+            self._check_versions(agent)
         kinds = frozenset[str](agent.kinds)
         taker = Taker(agent.name, kinds, agent.workers, asker.study, asker.name)
         named = None if key is None else f"{asker.name}:{key}"
