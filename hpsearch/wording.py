@@ -406,7 +406,8 @@ def strategies_table(
         rows.append(("constant", "", "", measure.text(constant), *[""] * 6))
     counts = list(dict.fromkeys(comparison.repeats for comparison in comparisons))
     searches = f"{' and '.join(map(str, counts))} {'search' if counts == [1] else 'searches'}"
-    several = f" on each of {len(comparisons)} data sets" if len(comparisons) > 1 else ""
+    them = "data sets" if comparisons[0].learns else "studies"
+    several = f" on each of {len(comparisons)} {them}" if len(comparisons) > 1 else ""
     names = ", ".join(comparison.name for comparison in comparisons)
     test = "test" if comparisons[0].learns else "value"
     headings = ("strategy", "trials", "cost", test, "95% interval", AGAIN, "worst", "rank")
@@ -479,9 +480,11 @@ def _rows(comparison: Comparison) -> str:
 def comparison_note(comparisons: Sequence[Comparison], reference: str) -> str:
     """On what strategies were compared, and what the columns of their table are."""
     conditions = " ".join(
-        f"{_rows(c)}he budget of a search was {budget_text(c)}"
-        f"{f', and its race had {race_text(c)}' if c.race else ''}."
-        for c in comparisons
+        dict.fromkeys(
+            f"{_rows(c)}he budget of a search was {budget_text(c)}"
+            f"{f', and its race had {race_text(c)}' if c.race else ''}."
+            for c in comparisons
+        )
     )
     title, name = comparisons[0].measure.title, comparisons[0].test_name
     test = "test" if comparisons[0].learns else "value"

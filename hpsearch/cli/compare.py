@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from hpsearch.compare.run import Progressed
     from hpsearch.compare.summary import StrategySummary
     from hpsearch.engine.events import Event
+    from hpsearch.study_file.models import ObjectiveSection
 
 __all__ = ["compare", "comparison_document"]
 
@@ -50,6 +51,7 @@ def compare(
     strategies. Running the same command again goes on where it stopped.
     """
     from hpsearch.compare.run import compare_study
+    from hpsearch.compare.summary import are_alike
     from hpsearch.errors import UsageError
 
     files = [load_study_argument(study, seed, None) for study in studies]
@@ -69,6 +71,8 @@ def compare(
         )
     if len({file.compare.race for file in files}) > 1:
         raise UsageError("the study files differ in [compare] race; give it the same value in all")
+    if not _may_be_alike([file.objective for file in files]):
+        raise UsageError(UNLIKE)
     comparisons = []
     for file in files:
         with _progress(file.name) as (on_progress, on_event):
@@ -83,6 +87,8 @@ def compare(
                     baselines=not no_baselines,
                 )
             )
+    if not are_alike(comparisons):
+        raise UsageError(f"{UNLIKE}; what is finished is kept")
     if as_json:
         print_json(comparison_document(comparisons))
     else:
@@ -90,6 +96,18 @@ def compare(
     # Last, so that a page which cannot be written costs nobody the answer.
     if page is not None or not as_json:
         _write_page(page, comparisons)
+
+
+UNLIKE = "the study files are measured by different things, so compare each of them alone"
+
+
+def _may_be_alike(objectives: Sequence[ObjectiveSection]) -> bool:
+    """Whether studies may be measured by the same; which metric is the default the data decide."""
+    if len({one.learns for one in objectives}) > 1:
+        return False
+    if not objectives[0].learns:
+        return len({one.named_measure for one in objectives}) == 1
+    return len({one.metric for one in objectives} - {None}) <= 1
 
 
 def comparison_story(comparisons: Sequence[Comparison]) -> Iterator[RenderableType]:

@@ -32,6 +32,7 @@ from hpsearch.search.strategies import DOUBLE
 __all__ = [
     "StrategySummary",
     "Versus",
+    "are_alike",
     "reference_of",
     "summarize_strategies",
 ]
@@ -100,7 +101,8 @@ class StrategySummary:
 def summarize_strategies(*comparisons: Comparison) -> tuple[StrategySummary, ...]:
     """The table of one or several comparisons of the same strategies, each on its own data set.
 
-    The reference is grid search; the first strategy where grid does not compete.
+    All are measured by the same; see `are_alike`. The reference is grid search; the first strategy
+    where grid does not compete.
     """
     names, measure = list(comparisons[0].runs), comparisons[0].measure
     reference = reference_of(comparisons)
@@ -165,6 +167,11 @@ def summarize_strategies(*comparisons: Comparison) -> tuple[StrategySummary, ...
         )
         for name in names
     )
+
+
+def are_alike(comparisons: Sequence[Comparison]) -> bool:
+    """Whether their winners are measured by the same, so that they can be put together."""
+    return len({(c.test_name, c.measure.direction) for c in comparisons}) == 1
 
 
 def reference_of(comparisons: Sequence[Comparison]) -> str:

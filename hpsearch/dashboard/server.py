@@ -18,7 +18,7 @@ from hpsearch.dashboard.guard import guard_for
 from hpsearch.errors import UsageError
 from hpsearch.storage import WriteBehindStorage
 
-__all__ = ["open_server"]
+__all__ = ["open_server", "pages_of"]
 
 MOST_CONNECTIONS = 64
 """Threads, one for each connection; a browser opens six."""
@@ -53,7 +53,7 @@ def open_server(
     Raises:
         UsageError: nobody can listen there, or the token will not do.
     """
-    app = _pages(store)
+    app = pages_of(store)
     pages = through_us(with_attachments(app, store), app, store)
     guard = guard_for(pages, address, token=token, allow_edit=allow_edit)
     try:
@@ -189,7 +189,8 @@ class _Handler(WSGIRequestHandler):
         pass
 
 
-def _pages(store: WriteBehindStorage) -> Any:
+def pages_of(store: WriteBehindStorage) -> Any:
+    """optuna-dashboard as a WSGI application, which answers everybody and takes changes."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         from optuna_dashboard import wsgi

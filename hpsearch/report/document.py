@@ -10,7 +10,7 @@ from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Any, TypeAlias, TypedDict
 
 from hpsearch.compare.result import Comparison
-from hpsearch.compare.summary import reference_of, summarize_strategies
+from hpsearch.compare.summary import are_alike, reference_of, summarize_strategies
 from hpsearch.file_names import file_name
 from hpsearch.plots import NothingToDraw, StudyView, panel
 from hpsearch.plots.style import DARK, LIGHT, Figure
@@ -220,7 +220,10 @@ def _joint(subjects: Sequence[Subject]) -> list[Section]:
     comparisons = [subject for subject in subjects if isinstance(subject, Comparison)]
     if len(comparisons) < 2 or len({tuple(c.runs) for c in comparisons}) > 1:
         return []
-    return [_compared(comparisons, "All data sets", "all-data-sets", ())]
+    if not are_alike(comparisons):
+        return []
+    name = "All data sets" if comparisons[0].learns else "All studies"
+    return [_compared(comparisons, name, "all-data-sets", ())]
 
 
 def _section(subject: Subject, panels: Iterable[str]) -> Section:

@@ -45,7 +45,7 @@ PACE = 0.1
 """Seconds between two values on the way of a trial; what comes faster is told at its end."""
 
 SHORTEST = 0.01
-"""Seconds between two signs of life at least."""
+"""Seconds between two signs of life, or two asks in vain, at least."""
 
 LAST_WORD = 2.0
 """Seconds in which an agent that is to end at once gives back what it has."""
@@ -59,8 +59,8 @@ class Event:
     """Something that happened to an agent.
 
     Attributes:
-        name: connected, waiting, began, ended, stopped, released, dropped, kept, unheard, heard,
-            draining or drained.
+        name: connected, waiting, began, fetching, ended, stopped, released, dropped, kept, unheard,
+            heard, draining or drained; and insecure, or left out.
         sentence: what, for people.
         facts: more, for programs.
     """
@@ -153,7 +153,9 @@ class Agent:
         self._draining.set()
 
     async def _work(self) -> None:
-        about = await self._link.send(requests.server())
+        about = await self._unless_draining(self._link.send(requests.server()))
+        if about is None:
+            return
         if "training" in self._about.kinds:
             check_versions(about.get("versions"), self._about.versions)
         self._say(
@@ -219,7 +221,8 @@ class Agent:
         if asked.why != self._waits:
             self._waits = asked.why
             self._say("waiting", asked.why)
-        await self._unless_draining(asyncio.sleep(asked.retry * random.uniform(1.0, 1.3)))
+        pause = max(SHORTEST, asked.retry) * random.uniform(1.0, 1.3)
+        await self._unless_draining(asyncio.sleep(pause))
 
     async def _ask(self) -> Asked | None:
         """Ask for a trial; None once this agent is to end."""
@@ -288,10 +291,10 @@ class Agent:
                 why = trial.why
                 self._say("stopped", f"{title} was stopped: {why}", why=why, **_of(work))
                 return
-            if done.error is not None:
-                self._count(done.error.sentence, began)
-            else:
+            if done.error is None:
                 self._failures = 0
+            elif done.error.kind != "again":  # which is nobody's fault
+                self._count(done.error.sentence, began)
             await self._keep_and_tell(work, done, trial.heard, title)
         finally:
             self._spool.end(work)

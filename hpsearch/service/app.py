@@ -13,13 +13,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from fastapi import Depends, FastAPI, Header, Query, Request, Response
-from fastapi.responses import StreamingResponse
+from fastapi.responses import HTMLResponse, StreamingResponse
 from prometheus_client.exposition import CONTENT_TYPE_PLAIN_0_0_4
 from pydantic import ValidationError
 
 from hpsearch.errors import UsageError
 from hpsearch.service import models
 from hpsearch.service.guard import REPORT_POLICY, allowed
+from hpsearch.service.pages import add_pages
 from hpsearch.service.problems import Problem, answer_problems
 from hpsearch.service.tokens import Asker
 from hpsearch.study_file import StudyFile, parse_study_file
@@ -99,7 +100,12 @@ def make_app(server: Server, lifespan: Callable[[FastAPI], Any] | None = None) -
     _studies(app, server)
     _trials(app, server)
     _about(app, server)
+    add_pages(app, server.pages)
     return app
+
+
+class _EventStream(StreamingResponse):
+    media_type = "text/event-stream"
 
 
 def _studies(app: FastAPI, server: Server) -> None:
@@ -178,9 +184,9 @@ def _studies(app: FastAPI, server: Server) -> None:
         return shelf.trials(name, since, limit)
 
     @app.post("/v1/studies/{name}/trials", status_code=201, tags=["studies"], summary="Add a trial")
-    def add(name: str, body: models.Added, asker: Submitter) -> models.Trial:
+    def add(name: str, body: models.Added, asker: Submitter, key: Key = None) -> models.Trial:
         """One that was finished elsewhere, or a configuration to be tried first."""
-        return shelf.add(name, body, asker.name)
+        return shelf.add(name, body, asker.name, None if key is None else f"{asker.name}:{key}")
 
     @app.get("/v1/studies/{name}/best", tags=["results"], summary="What a study came to")
     def best(name: str, asker: Reader) -> dict[str, Any]:
@@ -192,27 +198,48 @@ def _studies(app: FastAPI, server: Server) -> None:
         """As `hpsearch advise --json`."""
         return server.advice(name)
 
-    @app.get("/v1/studies/{name}/export", tags=["results"], summary="The trials as a table")
+    @app.get(
+        "/v1/studies/{name}/export",
+        tags=["results"],
+        summary="The trials as a table",
+        response_class=Response,
+        responses={200: {"content": {"text/csv": {}, "application/vnd.apache.parquet": {}}}},
+    )
     def export(
         name: str, asker: Reader, to: Annotated[Literal["csv", "parquet"], Query()] = "csv"
     ) -> Response:
         content, kind = server.export(name, to)
         return Response(content, media_type=kind)
 
-    @app.get("/v1/studies/{name}/report", tags=["results"], summary="The report, as one page")
-    def report(name: str, asker: Reader) -> Response:
+    @app.get(
+        "/v1/studies/{name}/report",
+        tags=["results"],
+        summary="The report, as one page",
+        response_class=HTMLResponse,
+    )
+    def report(name: str, asker: Reader) -> HTMLResponse:
         headers = {"Content-Security-Policy": REPORT_POLICY}
-        return Response(server.report(name), media_type="text/html", headers=headers)
+        return HTMLResponse(server.report(name), headers=headers)
 
-    @app.get("/v1/studies/{name}/events", tags=["studies"], summary="What happens, as it does")
-    async def events(name: str, asker: Reader) -> StreamingResponse:
+    @app.get(
+        "/v1/studies/{name}/events",
+        tags=["studies"],
+        summary="What happens, as it does",
+        response_class=_EventStream,
+    )
+    async def events(name: str, asker: Reader) -> _EventStream:
         """Server-sent events: `trial` where some have changed, `study` where its state has."""
         await asyncio.to_thread(shelf.study, name)
-        return StreamingResponse(server.events.follow(name), media_type="text/event-stream")
+        return _EventStream(server.events.follow(name))
 
-    @app.get("/v1/events", tags=["studies"], summary="What happens to all studies")
-    async def all_events(asker: AnyReader) -> StreamingResponse:
-        return StreamingResponse(server.events.follow(asker.study), media_type="text/event-stream")
+    @app.get(
+        "/v1/events",
+        tags=["studies"],
+        summary="What happens to all studies",
+        response_class=_EventStream,
+    )
+    async def all_events(asker: AnyReader) -> _EventStream:
+        return _EventStream(server.events.follow(asker.study))
 
 
 def _trials(app: FastAPI, server: Server) -> None:
@@ -269,7 +296,13 @@ def _trials(app: FastAPI, server: Server) -> None:
             raise Problem(404, f"there is no trial {trial!r}")
         return server.retry(study, found, asker.name)
 
-    @app.get("/v1/data/{fingerprint}", tags=["work"], summary="The data of a training")
+    @app.get(
+        "/v1/data/{fingerprint}",
+        tags=["work"],
+        summary="The data of a training",
+        response_class=Response,
+        responses={200: {"content": {"application/zip": {}}}},
+    )
     def data(
         fingerprint: str,
         asker: AnyWorker,
@@ -282,7 +315,7 @@ def _trials(app: FastAPI, server: Server) -> None:
 def _about(app: FastAPI, server: Server) -> None:
     @app.get("/v1/server", tags=["server"], summary="This server")
     def about(asker: AnyReader) -> dict[str, Any]:
-        return server.about()
+        return server.about() | {"you": {"name": asker.name, "scope": asker.scope}}
 
     @app.get("/v1/agents", tags=["server"], summary="Who lends workers")
     def agents(asker: Reader) -> list[dict[str, Any]]:

@@ -198,7 +198,7 @@ class Guard:
                 await answer(scope, receive, answering)
             else:
                 answering = self._while_known(scope, path, headers, answering)
-                await self._app(scope, body.receive, answering)
+                await _answered(self._app, scope, body.receive, answering)
         except ClientDisconnect:
             pass  # nobody reads the rest
         finally:
@@ -620,6 +620,24 @@ async def _let_arrive(scope: asgi.Scope, receive: asgi.Receive, answer: Response
         except Problem:
             pass
     answer.headers["Connection"] = "close"
+
+
+async def _answered(
+    app: asgi.ASGIApp, scope: asgi.Scope, receive: asgi.Receive, send: asgi.Send
+) -> None:
+    """Have an application answer, and a body that it did not take be a problem all the same."""
+    begun = False
+
+    async def begin(message: asgi.Message) -> None:
+        nonlocal begun
+        begun = True
+        await send(message)
+
+    try:
+        await app(scope, receive, begin)
+    except Problem as problem:
+        if not begun:
+            await problem.response()(scope, receive, send)
 
 
 def _with_headers(send: asgi.Send) -> asgi.Send:

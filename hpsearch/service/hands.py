@@ -383,9 +383,8 @@ class Hands:
                 row = _row(connection, trial, tell.lease)
             if row.digest == digest:
                 return _Kept(row, study, is_same=True)
-            value = _finished(connection, row)
-            if value is not None:
-                raise Problem(409, f"trial {trial} has been finished already", value=value.number)
+            if _finished(connection, row) is not None:
+                return _Kept(row, study, is_same=False, is_late=True)
             told = reports_in(row.content) if row.state == "open" else {}
             whole = tell.model_copy(update={"reports": [*told.items(), *tell.reports]})
             new = row._replace(

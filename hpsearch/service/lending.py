@@ -8,6 +8,7 @@ from collections.abc import Callable, Sequence
 from contextlib import ExitStack, suppress
 from hashlib import sha256
 from pathlib import Path
+from typing import IO
 
 import httpx
 
@@ -23,6 +24,9 @@ from hpsearch.service.spool import Spool
 from hpsearch.trials.arguments import OF_THE_TRIAL, command_of, named_in
 
 __all__ = ["lend"]
+
+LOCAL = ("127.0.0.1", "::1", "localhost")
+"""Where a token that is not encrypted does not leave this machine."""
 
 TRAIN = (
     "hpsearch.training.jobs",
@@ -101,18 +105,28 @@ async def lend(
         else:
             on_event(Event("unheard", f"no answer from {url}: {why}; tries again", {"why": why}))
 
+    async def fetch(fingerprint: str, file: IO[bytes], most: int) -> str:
+        on_event(Event("fetching", f"fetches the data {fingerprint}"))
+        return await link.download(fingerprint, file, most)
+
     with ExitStack() as stack:
         link = Link(url, token, transport=transport, on_contact=on_contact)
+        where = httpx.URL(link.url)
+        if token and where.scheme == "http" and where.host not in LOCAL:
+            sentence = f"the token goes to {where.host} unencrypted; https would hide it"
+            on_event(Event("insecure", sentence))
         preload(TRAIN)
         pool = None if program else stack.enter_context(process_pool(workers))
         trials = folder / "trials" / sha256(link.url.encode()).hexdigest()[:16]
         data = DataCache(folder / "data")
-        labour = Labour(pool, command, beside, trials, data, link.download)
+        labour = Labour(pool, command, beside, trials, data, fetch)
         spool = Spool.of(folder, link.url)
         agent = Agent(link, labour, spool, about, studies=studies, on_event=tell)
         on_agent(agent)
         loop = asyncio.get_running_loop()
         for number in (signal.SIGINT, signal.SIGTERM):
+            if signal.getsignal(number) == signal.SIG_IGN:
+                continue
             with suppress(NotImplementedError, RuntimeError):  # Windows; or a thread
                 loop.add_signal_handler(number, agent.drain)
                 stack.callback(loop.remove_signal_handler, number)

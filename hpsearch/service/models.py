@@ -61,7 +61,7 @@ Order: TypeAlias = Literal["continue", "stop", "drain"]
 
 
 class _Request(BaseModel):
-    model_config = ConfigDict(extra="forbid", ser_json_inf_nan="strings")
+    model_config = ConfigDict(extra="forbid", ser_json_inf_nan="constants")
 
 
 class _Answer(BaseModel):
@@ -124,7 +124,7 @@ class Studies(_Answer):
 class Extension(_Request):
     """A larger budget of a study."""
 
-    trials: int = Field(ge=1, description="How many trials in all.")
+    trials: int = Field(ge=1, le=1_000_000, description="How many trials in all.")
 
 
 class Rank(_Request):

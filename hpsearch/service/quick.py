@@ -65,7 +65,8 @@ class Quick:
         while messages[-1].get("more_body"):
             messages.append(await receive())
         body = b"".join(message.get("body", b"") for message in messages)
-        answering = self._usual(found, scope, asker, body)
+        has_left = messages[-1]["type"] == "http.disconnect"
+        answering = None if has_left else self._usual(found, scope, asker, body)
         if answering is None:
             await self._app(scope, _again(messages, receive), send)
             return

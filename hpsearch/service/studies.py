@@ -14,6 +14,8 @@ from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
+import sqlalchemy as sa
+
 from hpsearch.engine.budget import plan_search
 from hpsearch.engine.metadata import read_metadata
 from hpsearch.engine.record import read_findings
@@ -32,7 +34,6 @@ from hpsearch.study_file import StudyFile
 from hpsearch.training.diagnosis import DIAGNOSIS, HINTS, by_kind
 
 if TYPE_CHECKING:
-    import sqlalchemy as sa
     from optuna.trial import FrozenTrial
 
     from hpsearch.storage import WriteBehindStorage
@@ -49,6 +50,9 @@ ENDS = 10.0
 """Seconds in which a study that is to be deleted ends at another server."""
 
 log = logging.getLogger("hpsearch.service")
+
+ASKED = "added with"
+"""The attribute of a trial from elsewhere with the idempotency key that it came with."""
 
 STATES: Mapping[str, TrialState] = {
     "COMPLETE": "complete",
@@ -391,8 +395,34 @@ class Shelf:
             leases = {found[0]._trial_id: rows_of(connection, study_id, str(found[0]._trial_id))}
         return name, self._trial(found[0], name, row, leases, self._also(name, row))
 
-    def add(self, name: str, added: Added, who: str) -> Trial:
+    def numbered(self, name: str, number: int) -> Trial:
+        """A trial of a study by its number.
+
+        Raises:
+            UnknownNameError: there is no such study, or no such trial.
+        """
+        from hpsearch.storage.optuna_schema import tables
+
+        t = tables().trials.c
+        with self.store.connection.reading() as connection:
+            abouts = self.overview.studies(connection, name)
+            if not abouts and queue.queued(connection, name) is None:
+                raise self._unknown(name)
+            ours = t.study_id == abouts[0].study_id if abouts else sa.false()
+            query = sa.select(t.trial_id).where(ours, t.number == number)
+            trial_id = connection.execute(query).scalar()
+        if trial_id is None:
+            raise UnknownNameError("trial", str(number), ["see the trials of the study"])
+        return self.trial(str(trial_id))[1]
+
+    def add(self, name: str, added: Added, who: str, asked: str | None = None) -> Trial:
         """Take in a trial from elsewhere: finished, or known to be good and to be tried first.
+
+        Args:
+            name: of the study.
+            added: the trial.
+            who: adds it.
+            asked: who asks, and the idempotency key; the same again is the same trial.
 
         Raises:
             UnknownNameError: there is no such study, or it was not submitted here.
@@ -409,7 +439,8 @@ class Shelf:
                     f"the study {name!r} has begun, and what is to be tried first comes before "
                     "that; submit a new one with it as [[first]], or add it with its value"
                 )
-            first = [*study.first, dict(added.configuration)]
+            given: Any = dict(added.configuration)
+            first = study.first if given in study.first else [*study.first, given]
             changed = StudyFile.model_validate_json(
                 json.dumps(study.model_dump(mode="json") | {"first": first})
             )
@@ -418,14 +449,16 @@ class Shelf:
             self.drivers.wake()
             return Trial(
                 trial="",
-                number=len(study.first),
+                number=first.index(given),
                 state="waiting",
                 why="it is tried first",
                 configuration=added.configuration,
             )
-        return self._add_finished(name, study, added, who)
+        return self._add_finished(name, study, added, who, asked)
 
-    def _add_finished(self, name: str, study: StudyFile, added: Added, who: str) -> Trial:
+    def _add_finished(
+        self, name: str, study: StudyFile, added: Added, who: str, asked: str | None
+    ) -> Trial:
         import math
 
         from optuna.trial import TrialState as OptunaState
@@ -455,16 +488,32 @@ class Shelf:
             raise ConflictError(
                 f"the study {name!r} has not begun; add it once it has a first trial"
             ) from None
+        before = None if asked is None else self._added(target._study_id, asked)
+        if before is not None:
+            return self.trial(before)[1]
         trial = create_trial(
             state=OptunaState.COMPLETE,
             value=added.value,
             params=configuration,
             distributions={k: to_distribution(space.parameters[k]) for k in configuration},
-            user_attrs={"from": who, **added.also},
+            user_attrs={**added.also, "from": who} | ({} if asked is None else {ASKED: asked}),
         )
         trial_id = self.store.create_new_trial(target._study_id, template_trial=trial)
         self.store.flush()
         return self.trial(str(trial_id))[1]
+
+    def _added(self, study_id: int, asked: str) -> str | None:
+        """The id of the trial that was added with an idempotency key, if one was."""
+        from hpsearch.storage.optuna_schema import tables
+
+        a, t = tables().trial_user_attributes.c, tables().trials.c
+        its_key = (
+            (a.trial_id == t.trial_id) & (a.key == ASKED) & (a.value_json == json.dumps(asked))
+        )
+        query = sa.select(t.trial_id).where(t.study_id == study_id, its_key)
+        with self.store.connection.reading() as connection:
+            found = connection.execute(query).scalar()
+        return None if found is None else str(found)
 
     # Parts
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from hpsearch.service import models
@@ -9,7 +10,9 @@ from hpsearch.service.desk import Taker
 from hpsearch.service.problems import Problem
 
 if TYPE_CHECKING:
-    from hpsearch.service.server import Server
+    from collections.abc import Callable
+
+    from hpsearch.service.hands import Hands
     from hpsearch.service.tokens import Asker
 
 __all__ = ["Verbs"]
@@ -19,11 +22,12 @@ class Verbs:
     """The verbs; their answers have been committed.
 
     Args:
-        server: has the trials.
+        hands: have the trials.
+        check_versions: refuses an agent whose trainings would come to something else.
     """
 
-    def __init__(self, server: Server) -> None:
-        self._server = server
+    def __init__(self, hands: Hands, check_versions: Callable[[models.Agent], None]) -> None:
+        self._hands, self._check_versions = hands, check_versions
 
     async def ask(
         self, asker: Asker, body: models.Ask, study: str | None, wait: float, key: str | None
@@ -31,21 +35,19 @@ class Verbs:
         """A trial and a lease on it; or none, and when to ask again."""
         agent = body.agent or models.Agent(name=asker.name)
         if "training" in agent.kinds:
-            self._server.check_versions(agent)
+            self._check_versions(agent)
         kinds = frozenset[str](agent.kinds)
         taker = Taker(agent.name, kinds, agent.workers, asker.study, asker.name)
         named = None if key is None else f"{asker.name}:{key}"
-        return await self._server.hands.ask(
-            taker, study, asked=named, wait=wait, seconds=body.seconds
-        )
+        return await self._hands.ask(taker, study, asked=named, wait=wait, seconds=body.seconds)
 
     async def heartbeat(self, trial: str, body: models.Beat) -> models.Orders:
         """A sign of life."""
-        return await self._server.hands.beat(trial, body.lease)
+        return await self._hands.beat(trial, body.lease)
 
     async def report(self, trial: str, body: models.Report) -> models.Orders:
         """A value on the way."""
-        return await self._server.hands.report(trial, body.lease, body.step, body.value)
+        return await self._hands.report(trial, body.lease, body.step, body.value)
 
     async def tell(self, trial: str, body: models.Tell) -> models.Told:
         """The end of a trial.
@@ -56,4 +58,4 @@ class Verbs:
         given = [x for x in (body.result, body.outcome, body.error) if x is not None]
         if len(given) != 1 and not (body.pruned and not given):
             raise Problem(422, "tell exactly one of result, outcome and error")
-        return await self._server.hands.tell(trial, body)
+        return await self._hands.tell(trial, body)

@@ -621,6 +621,19 @@ def test_the_next_commands_show_no_password(storage: str, option: str, hint: boo
     assert ("PGPASSWORD" in text) == hint
 
 
+def test_the_next_commands_read_from_where_the_study_is(monkeypatch: pytest.MonkeyPatch) -> None:
+    study = cast("Summary", SimpleNamespace(study="s", model="m"))
+    url = "http://127.0.0.1:8765"
+    there = next_text(study, "", 200, url).plain
+    assert f"hpsearch trials s --server {url}  " in there
+    assert f"{url}/studies/s  " in there
+    assert "--export" not in there
+    monkeypatch.setenv("HPSEARCH_SERVER", url)
+    assert "hpsearch trials s  " in next_text(study, "", 200, url).plain
+    here = next_text(study, "sqlite:///hpsearch.db", 200).plain
+    assert "hpsearch trials s --storage sqlite:///hpsearch.db  " in here
+
+
 def test_what_a_command_is_for_stands_below_it_where_there_is_no_room_beside() -> None:
     study = cast("Summary", SimpleNamespace(study="s", model="m"))
     wide, narrow = (next_text(study, "mine.db", width).plain.splitlines() for width in (90, 80))

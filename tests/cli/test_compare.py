@@ -118,7 +118,49 @@ def test_several_files_are_several_data_sets(
     assert run(["compare", compared, other, "--repeats", "1"]) == 0
     assert "c, d: 1 search of each strategy" in capsys.readouterr().out
     text = Path("c+d.html").read_text(encoding="utf-8")
-    assert text.count('<section class="study"') == 3, "both put together, and each of them"
+    assert "all-data-sets" in text, "both put together, and each of them"
+
+
+FUNCTION = """
+name = "{name}"
+[objective]
+function = "nowhere:objective"
+metric = "{metric}"
+direction = "{direction}"
+[space]
+x = {{ low = 0.0, high = 1.0 }}
+[compare]
+strategies = {rivals}
+"""
+
+
+def test_what_is_measured_by_different_things_is_not_put_together(
+    study: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    files = [study, write("f1", "wine", more='[objective]\nmetric = "f1_macro"\n')]
+    files += [write("log", "wine", more='[objective]\nmetric = "log_loss"\n')]
+    for name, direction in (("loss", "minimize"), ("gain", "maximize"), ("loss2", "maximize")):
+        text = FUNCTION.format(
+            name=name, metric=name.strip("2"), direction=direction, rivals=RIVALS
+        )
+        Path(f"{name}.toml").write_text(text, encoding="utf-8")
+        files.append(f"{name}.toml")
+    for pair in ((0, 3), (1, 2), (3, 4), (3, 5)):
+        assert run(["compare", *(files[k] for k in pair)]) == 2
+        assert "measured by different things" in capsys.readouterr().err
+    assert not Path("hpsearch.db").exists()
+
+
+def test_what_turns_out_to_be_measured_by_different_things_is_kept(
+    compared: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    other = write("f1", "wine", more='[objective]\nmetric = "f1_macro"\n')
+    assert run(["compare", compared, other, "--repeats", "1", "--no-baselines"]) == 2
+    assert "compare each of them alone; what is finished is kept" in capsys.readouterr().err
+    assert not Path("c+f1.html").exists()
+    assert run(["report", "c", "f1", "-o", "both.html"]) == 0
+    text = Path("both.html").read_text(encoding="utf-8")
+    assert "all-data-sets" not in text, "each by itself"
 
 
 def test_the_page_of_a_comparison(compared: str, capsys: pytest.CaptureFixture[str]) -> None:

@@ -18,7 +18,7 @@ from hpsearch.compare.run import compare_study
 from hpsearch.dashboard.attachments import attach
 from hpsearch.dashboard.changes import DECISIONS, through_us
 from hpsearch.dashboard.guard import guard_for
-from hpsearch.dashboard.server import _pages
+from hpsearch.dashboard.server import pages_of
 from hpsearch.engine import run_study, summarize
 from hpsearch.engine.identity import kept_study_file
 from hpsearch.engine.lease import Lease, seconds_spent
@@ -86,7 +86,7 @@ def ask(
     store: WriteBehindStorage, method: str, path: str, body: object = None, *, edit: bool = True
 ) -> tuple[int, Any]:
     """What a dashboard answers: the status, and the document or the text."""
-    app = _pages(store)
+    app = pages_of(store)
     guard = guard_for(through_us(app, app, store), "127.0.0.1", allow_edit=edit)
     content = body if isinstance(body, bytes) else json.dumps(body).encode()
     seen: list[str] = []
@@ -125,7 +125,7 @@ def fill(rule: str) -> str:
 
 
 def test_every_route_that_writes_is_decided_on() -> None:
-    routes = _pages(open_storage("sqlite://")).routes
+    routes = pages_of(open_storage("sqlite://")).routes
     writing = {(r.method, r.rule) for r in routes if r.method not in ("GET", "HEAD")}
     assert writing == set(DECISIONS), "decide on what is new, and forget what is gone"
 
@@ -181,7 +181,7 @@ def test_a_trial_of_another_program_may_be_told(store: WriteBehindStorage) -> No
 def test_a_route_that_nobody_has_decided_on_is_refused(
     store: WriteBehindStorage, database: str
 ) -> None:
-    app = _pages(store)
+    app = pages_of(store)
     app.post("/api/studies/<study_id:int>/burn")(lambda study_id: store.delete_study(study_id))
     app.route("/api/any", method="ANY")(lambda: store.delete_study(1))
     for path in ("/api/studies/1/burn", "/api/any"):

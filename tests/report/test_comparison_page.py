@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +13,7 @@ from made_up import comparison, strategy_runs
 from window import BROWSER, draw, show
 
 from hpsearch.compare.result import Comparison
+from hpsearch.metrics import Measure
 from hpsearch.report import load_dashboard, page_document, page_html, write_page
 from hpsearch.report.browser import Page
 from hpsearch.writing import written_out
@@ -126,7 +128,9 @@ def test_several_data_sets_are_put_together_first() -> None:
     assert "10 searches of each strategy on each of 2 data sets" in joint["tables"][0]["caption"]
     assert "of 20 repeats" in " ".join(joint["points"])
     assert [section["name"] for section in each] == [written_out(HOSTILE), "other"]
-    for subjects in ([one], [one, alone()]):
+    unlike = replace(other, measure=Measure("log_loss", "minimize"))
+    without_rows = replace(other, data={})
+    for subjects in ([one], [one, alone()], [one, unlike], [one, without_rows]):
         sections = page_document(subjects, load_dashboard("compare"))["sections"]
         ids = [section["id"] for section in sections]
-        assert "all-data-sets" not in ids, "one data set, or not the same strategies"
+        assert "all-data-sets" not in ids, "one, or not the same strategies or measure"

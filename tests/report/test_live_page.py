@@ -99,13 +99,16 @@ class Handler(BaseHTTPRequestHandler):
         self.wfile.write(content)
 
     def events(self) -> None:
+        if self.server.broken:
+            self.send_error(503)
+            return
         self.send_response(200)
         self.send_header("Content-Type", "text/event-stream")
         self.end_headers()
         news = threading.Event()
         self.server.news.append(news)
         try:
-            while not self.wfile.closed:
+            while not self.server.broken:
                 news.wait(timeout=5)
                 news.clear()
                 self.wfile.write(b"data: news\n\n")
@@ -174,6 +177,9 @@ def test_a_server_that_does_not_answer_is_told(server: Server, browser: Page) ->
     server.broken, server.trials = False, 4
     wait_for(browser, counts(4))
     wait_for(browser, "document.querySelector('.live').textContent === ''")
+    server.trials = 5
+    server.tell()
+    wait_for(browser, counts(5))
 
 
 @pytest.mark.slow

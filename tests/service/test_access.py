@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import re
-from collections.abc import Iterator
+from collections.abc import AsyncIterator, Iterator
 from typing import Any, get_args
 from unittest.mock import MagicMock
 
@@ -15,8 +15,9 @@ from fastapi.routing import APIRoute
 from hpsearch.service.app import make_app
 from hpsearch.service.guard import OPEN, Guard
 from hpsearch.service.models import Scope
+from hpsearch.service.quick import Quick
 from hpsearch.service.tokens import ALLOWS, Tokens, add_token
-from hpsearch.storage import WriteBehindStorage
+from hpsearch.storage import WriteBehindStorage, open_storage
 
 
 def server() -> Any:
@@ -24,10 +25,16 @@ def server() -> Any:
     mock = MagicMock()
     for part in (mock.shelf, mock.hands, mock.events, mock.desk):
         part.side_effect = AssertionError
+    mock.pages.shelf.store = open_storage(
+        "sqlite://"
+    )  # optuna-dashboard's pages look at it at once
     return mock
 
 
 APP = make_app(server())
+
+ASSETS = "/assets/{file}"
+"""Scripts and styles, which tell of no study; whoever has a token of any kind gets them."""
 
 
 def scopes(dependant: Any) -> Iterator[Scope]:
@@ -41,7 +48,7 @@ def scopes(dependant: Any) -> Iterator[Scope]:
 ROUTES = [
     (method, route.path, list(scopes(route.dependant)))
     for route in APP.routes
-    if isinstance(route, APIRoute) and route.path not in OPEN
+    if isinstance(route, APIRoute) and route.path not in {*OPEN, ASSETS}
     for method in sorted(route.methods)
 ]
 
@@ -77,9 +84,14 @@ def test_each_route_asks_for_a_scope(method: str, path: str, asked: list[Scope])
         assert asked != ["read"]
 
 
-def test_who_is_let_through_by_none(storage: WriteBehindStorage) -> None:
-    """Without a token, with one that is over, with the wrong scope, or of another study."""
-    guard = Guard(APP, Tokens(storage), "0.0.0.0")
+@pytest.mark.parametrize("is_quick", [False, True])
+def test_who_is_let_through_by_none(storage: WriteBehindStorage, is_quick: bool) -> None:
+    """Without a token, with one that is over, with the wrong scope, or of another study.
+
+    The way that most requests take is as closed as the other.
+    """
+    app = Quick(APP, MagicMock(side_effect=AssertionError)) if is_quick else APP
+    guard = Guard(app, Tokens(storage), "0.0.0.0")
     over = add_token(storage, "over", "admin", days=1e-9)
     tokens = {scope: add_token(storage, scope, scope) for scope in get_args(Scope)}
     other = add_token(storage, "other", "admin", study="iris")
@@ -95,7 +107,35 @@ def test_who_is_let_through_by_none(storage: WriteBehindStorage) -> None:
         assert {answer.status_code for answer in others} <= {403}, way
 
 
-@pytest.mark.parametrize("path", ["/openapi.json", "/docs", "/metrics", "/", "/optuna/", "/x"])
+@pytest.mark.parametrize(
+    "path", ["/openapi.json", "/docs", "/assets/page.js", "/metrics", "/", "/optuna/", "/x"]
+)
 def test_nothing_else_is_open_either(storage: WriteBehindStorage, path: str) -> None:
     [answer] = ask(Guard(APP, Tokens(storage), "0.0.0.0"), [("GET", path, "")])
     assert answer.status_code == 401
+
+
+@pytest.mark.parametrize(
+    ("content", "status"), [(b"{}", 422), (b"{", 422), (b" " * 1_000_001, 413)]
+)
+@pytest.mark.parametrize("is_chunked", [False, True])
+def test_a_body_is_as_bounded_on_the_quick_way(
+    storage: WriteBehindStorage, content: bytes, status: int, is_chunked: bool
+) -> None:
+    guard = Guard(Quick(APP, MagicMock(side_effect=AssertionError)), Tokens(storage), "127.0.0.1")
+
+    async def in_parts() -> AsyncIterator[bytes]:
+        yield content
+
+    async def send() -> httpx.Response:
+        transport = httpx.ASGITransport(guard)
+        async with httpx.AsyncClient(transport=transport, base_url="http://localhost") as client:
+            return await client.post(
+                "/v1/trials/7:heartbeat",
+                content=in_parts() if is_chunked else content,
+                headers={"content-type": "application/json"},
+            )
+
+    answer = asyncio.run(send())
+    assert answer.status_code == status
+    assert answer.headers["content-type"] == "application/problem+json"

@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import os
 import random
 import re
+import shutil
 import signal
 import socket
+import ssl
 import subprocess
 import sys
+import threading
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import Future
 from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 from typing import Any
@@ -295,6 +300,101 @@ def test_two_signals_end_a_program_and_give_its_trial_back(scene: Scene) -> None
     [trial] = httpx.get(f"{scene.url}/v1/studies/s/trials").json()["trials"]
     assert trial["state"] == "waiting"
     assert re.search("gives back 1", (scene.folder / "agent.log").read_text())
+
+
+def test_the_program_of_a_killed_agent_ends_and_the_next_agent_has_its_trial_at_once(
+    scene: Scene,
+) -> None:
+    (scene.folder / "slow.py").write_text(
+        "import os, time\nopen('pid', 'w').write(str(os.getpid()))\ntime.sleep(100)\n"
+    )
+    (scene.folder / "train.py").write_text(PYTHON)
+    scene.serve("--lease", "1000")
+    scene.submit(EXTERNAL.format(name="s", trials=1))
+    words = ("--workers", "1", "--study", "s", "--", sys.executable)
+    killed = scene.lend(*words, "slow.py")
+    trials = scene.folder / "cache" / "hpsearch" / "trials"
+    scene.until(lambda: [path for path in trials.rglob("pid") if path.read_text()])
+    pid = int(next(trials.rglob("pid")).read_text())
+    killed.kill()
+    killed.wait()
+    scene.until(lambda: not Path(f"/proc/{pid}").exists())
+    assert scene.lend(*words, "train.py", "{x}").wait(PATIENCE) == 0
+    assert scene.state("s") == "finished"
+
+
+@contextmanager
+def tunnel(folder: Path, port: int) -> Iterator[int]:
+    """TLS in front of a port, as a proxy has it; the certificate is cert.pem."""
+    openssl = shutil.which("openssl")
+    if openssl is None:
+        pytest.skip("no openssl to make a certificate")
+    made = ("req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "2", "-subj", "/CN=localhost")
+    names = ("-addext", "subjectAltName=DNS:localhost", "-keyout", "key.pem", "-out", "cert.pem")
+    subprocess.run([openssl, *made, *names], cwd=folder, check=True, capture_output=True)
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(folder / "cert.pem", folder / "key.pem")
+
+    async def pump(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        try:
+            with suppress(OSError):
+                while piece := await reader.read(1 << 16):
+                    writer.write(piece)
+                    await writer.drain()
+        finally:
+            writer.transport.abort()
+
+    async def both(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        to_server = await asyncio.open_connection("127.0.0.1", port)
+        await asyncio.gather(pump(reader, to_server[1]), pump(to_server[0], writer))
+
+    async def listen() -> None:
+        over = asyncio.Event()
+        async with await asyncio.start_server(both, "127.0.0.1", 0, ssl=context) as server:
+            number = server.sockets[0].getsockname()[1]
+            listening.set_result((number, asyncio.get_running_loop(), over.set))
+            await over.wait()
+
+    listening: Future[tuple[int, asyncio.AbstractEventLoop, Callable[[], None]]] = Future()
+    thread = threading.Thread(target=lambda: asyncio.run(listen()))
+    thread.start()
+    number, loop, end = listening.result(PATIENCE)
+    try:
+        yield number
+    finally:
+        loop.call_soon_threadsafe(end)
+        thread.join()
+
+
+def test_an_agent_works_over_https_below_a_root_path_with_a_token(
+    scene: Scene, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made = scene.start("token", "add", "lab", "--scope", "admin", "--storage", scene.database,
+                       "--json", log="token.out")  # fmt: skip
+    assert made.wait(PATIENCE) == 0
+    token = json.loads((scene.folder / "token.out").read_text())["token"]
+    (scene.folder / "token").write_text(f"{token}\n")
+    scene.serve("--root-path", "/search", "--allow-host", "localhost")
+    (scene.folder / "train.py").write_text(PYTHON)
+    with tunnel(scene.folder, scene.port) as port:
+        monkeypatch.setenv("SSL_CERT_FILE", str(scene.folder / "cert.pem"))
+        url, headers = f"https://localhost:{port}/search", {"Authorization": f"Bearer {token}"}
+        kind = {"Content-Type": "application/toml"}
+        text = EXTERNAL.format(name="s", trials=3)
+        answer = httpx.post(f"{url}/v1/studies", content=text, headers=headers | kind)
+        assert answer.status_code == 201, answer.text
+        for words, code, why in [
+            ((), 1, "token"),
+            (("--token-file", "token"), 0, "all is done and told"),
+        ]:
+            program = ("--", sys.executable, "train.py", "{x}")
+            log = f"agent-{code}.log"
+            agent = scene.start("agent", url, "--study", "s", *words, *program, log=log)
+            assert agent.wait(PATIENCE) == code
+            assert why in (scene.folder / log).read_text()
+            assert token not in (scene.folder / log).read_text()
+        study = httpx.get(f"{url}/v1/studies/s", headers=headers).json()
+    assert study["state"] == "finished"
 
 
 @contextmanager

@@ -16,6 +16,7 @@ from hpsearch.service.app import make_app
 from hpsearch.service.guard import Guard
 from hpsearch.service.metrics import MOST, Measured
 from hpsearch.service.models import Study
+from hpsearch.service.quick import Quick
 from hpsearch.service.server import Server, Settings
 from hpsearch.service.tokens import add_token
 
@@ -39,7 +40,7 @@ def play(scene: Callable[..., Any], file: Path, host: str = "127.0.0.1") -> None
     async def run() -> None:
         server = Server(Settings(str(file), host=host))
         app = make_app(server, server.running)
-        measured = Measured(Guard(app, server.tokens, host), server.metrics)
+        measured = Measured(Guard(Quick(app, server.verbs), server.tokens, host), server.metrics)
         transport = httpx.ASGITransport(measured, client=("127.0.0.1", 5))
         async with (
             server.running(app),
@@ -100,6 +101,13 @@ def test_studies_trials_and_requests_are_counted(tmp_path: Path) -> None:
         seconds = {key[1:]: n for key, n in found.items() if key[0].endswith("seconds_count")}
         assert seconds["method=GET", "route=/v1/studies/{name}", "status=200"] == 2
         assert seconds["method=GET", "route=none", "status=404"] == 1
+        for route, count in {
+            "/v1/studies/{name}/trials:ask": 2,
+            "/v1/trials/{trial}:report": 3,
+            "/v1/trials/{trial}:heartbeat": 1,
+            "/v1/trials/{trial}:tell": 1,
+        }.items():
+            assert seconds["method=POST", f"route={route}", "status=200"] == count
         assert not [key for key in seconds if "one" in key[1].split("/")]
 
     play(scene, tmp_path / "a.db")

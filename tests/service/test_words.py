@@ -16,6 +16,7 @@ from service.server import serving
 import hpsearch
 from hpsearch.cli.app import run
 from hpsearch.errors import RunError, UnknownNameError, UsageError
+from hpsearch.service import requests
 from hpsearch.service.models import Agent
 
 pytestmark = pytest.mark.slow
@@ -93,14 +94,14 @@ def test_a_study_from_its_submission_to_its_end(say: Say) -> None:
         say("tell", work, 0.75)
     work = say("ask", name, wait=30.0).work
     assert say("tell", work, error="no memory").value is None
-    for value in (float("inf"), 0.125):
+    for result in (float("inf"), {"loss": 0.125}):
         work = say("ask", name, wait=30.0).work
-        say("tell", work, {"loss": value})
+        say("tell", work, result)
     assert say("wait", name, timeout=60.0).state == "finished"
     assert say("ask", name).order == "drain"
     assert say("events", name)[-1]["state"] == "finished"
     trials = say("trials", name)
-    assert len(trials) == 4
+    assert sorted(trial.state for trial in trials) == ["complete", "complete", "failed", "failed"]
     assert say("best", name)["validation"] == 0.125
     assert {one.name for one in say("studies")} >= {name}
     assert len(list(csv.DictReader(io.StringIO(say("export", name).decode())))) == 4
@@ -118,17 +119,31 @@ def test_a_study_from_its_submission_to_its_end(say: Say) -> None:
 def test_steering_and_trials_from_elsewhere(say: Say) -> None:
     name = f"steered {say.name}"  # type: ignore[attr-defined]
     say("submit", study(name))
-    work = say("ask", name, wait=30.0).work
-    say("tell", work, 0.5)
+    done = say("ask", name, wait=30.0).work
+    say("tell", done, 0.5)
     assert say("add", name, {"x": 0.25}, 0.0625).value == 0.0625
+    again = requests.add(name, {"x": 0.25}, 0.0625)
+    assert say("send", again).trial == say("send", again).trial  # whose answer was lost
     assert say("pause", name).state == "paused"
-    assert say("ask", name, wait=0.0).work is None
+    while (work := say("ask", name, wait=0.0).work) is not None:  # it holds in a moment
+        say("release", work)
     assert say("resume", name).state in ("queued", "running")
     assert say("rank", name, priority=-5, max_parallel=1).priority == -5
     with pytest.raises(RunError):
-        say("retry", work.trial)
+        say("retry", done.trial)
     say("stop", name)
     assert "versions" in say("server")
+
+
+def test_a_number_that_is_not_finite_arrives(say: Say) -> None:
+    name = f"infinite {say.name}"  # type: ignore[attr-defined]
+    say("submit", study(name, 3))
+    for result in (float("inf"), {"loss": float("inf")}, 1.0):
+        say("tell", say("ask", name, wait=30.0).work, result)
+    say("wait", name, timeout=60.0)
+    trials = say("trials", name)
+    assert [trial.state for trial in trials] == ["failed", "failed", "complete"]
+    assert ["not finite" in trial.why for trial in trials] == [True, True, False]
 
 
 def test_who_needs_a_token_and_has_none_or_a_wrong_one(tmp_path: Path, capsys: Any) -> None:

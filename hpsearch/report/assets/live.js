@@ -34,18 +34,40 @@
   // More of one trial than the document has: panels.
   if (address("trials")) {
     hpsearch.askTrial = async number => {
-      const answer = await fetch(`${address("trials")}${number}`, {headers: {accept: "application/json"}});
-      return answer.ok ? answer.json() : [];
+      try {
+        const answer = await fetch(`${address("trials")}${number}`, {headers: {accept: "application/json"}});
+        return answer.ok ? await answer.json() : [];
+      } catch {  // what the document has is shown all the same
+        return [];
+      }
     };
   }
 
   const news = () => { isNews = true; look(); };
 
+  // A page that nobody sees holds no connection: a browser has six of them for a server.
+  let events = null;
+
+  function listen() {
+    if (document.hidden) {
+      events?.close();
+      events = null;
+    } else if (!events) {
+      events = new EventSource(address("events"));
+      events.onmessage = news;
+      events.onopen = news;  // also after a server that was away
+      events.onerror = () => {
+        said.textContent = "The server does not answer; what is shown may be old.";
+        if (events.readyState !== EventSource.CLOSED) return;  // else the browser itself tries again
+        events = null;
+        setTimeout(listen, PATIENCE);
+      };
+    }
+  }
+
   if (address("events")) {
-    const events = new EventSource(address("events"));
-    events.onmessage = news;
-    events.onopen = news;  // also after a server that was away
-    events.onerror = () => { said.textContent = "The server does not answer; what is shown may be old."; };
+    document.addEventListener("visibilitychange", listen);
+    listen();
   }
   document.addEventListener("visibilitychange", look);
   addEventListener("DOMContentLoaded", look);

@@ -101,7 +101,8 @@
       return this.panels.get(`${this.id}-history`)?.spec.figures[0]?.layout.yaxis.range ?? null;
     }
 
-    update(spec) {
+    // Its document, and the names of the panels that any section has, in the order of their lines.
+    update(spec, lines) {
       this.name = spec.name;
       this.tools.setAttribute("aria-label", `Trials of ${spec.name}`);
       this.heading.textContent = spec.name;
@@ -118,20 +119,15 @@
           this.panels.delete(id);
         }
       }
-      spec.panels.forEach((each, n) => {
+      for (const each of spec.panels) {
         if (!this.panels.has(each.id)) this.panels.set(each.id, new Panel(this, each.id));
         const panel = this.panels.get(each.id);
         panel.update(each);
-        panel.element.style.gridRow = n + 3;  // where studies stand in columns
+        panel.element.style.gridRow = lines.indexOf(each.name) + 3;  // where studies stand in columns
         if (!panel.element.isConnected) this.element.append(panel.element);
-      });
+      }
       this.contents?.replaceChildren(...spec.panels.map(each =>
-        make("li", {}, make("a", {href: view.href({at: each.id}), onclick: event => {
-          event.preventDefault();
-          this.menu.open = false;
-          view.set({at: each.id});
-          goTo(each.id);
-        }}, each.title))));
+        make("li", {}, leading(each.id, each.title, () => { this.menu.open = false; }))));
       this.chosen = null;
     }
 
@@ -147,10 +143,14 @@
         ["select", "zoom", "scroll"].map(value => make("option", {value}, {select: "selects", zoom: "zooms", scroll: "scrolls"}[value])));
       this.contents = make("ul");
       this.menu = make("details", {class: "contents"}, make("summary", {}, "panels"), this.contents);
-      const first = this.trials.parameters.find(column => !column.isText)?.name ?? "trial";
+      // An example from this study: the middle half of a column of numbers.
+      const column = this.trials.parameters.find(each => !each.isText) ?? this.trials.byKey.get("number");
+      const known = Array.from(column.values).filter(value => !Number.isNaN(value)).sort((a, b) => a - b);
+      const [low, high] = [0.25, 0.75].map(share => known[Math.floor(share * (known.length - 1))]);
+      const example = filter.write({column, low, high});
       this.tools.replaceChildren(this.field, this.count, this.clear,
         make("label", {class: "choice"}, "dragging ", this.drag), this.menu,
-        make("p", {class: "hint note", id: hint}, `Write ${first}:0.1..0.5, state:complete|pruned, or any word; -state:complete leaves out. Or drag over a figure.`),
+        make("p", {class: "hint note", id: hint}, `Write ${example}, state:complete|pruned, or any word; -state:complete leaves out. Or drag over a figure.`),
         this.problem);
       this.head.after(this.tools);
       this.page = new TrialPage(this);
@@ -216,11 +216,12 @@
         sections.delete(id);
       }
     }
+    const lines = [...new Set(spec.sections.flatMap(section => section.panels.map(panel => panel.name)))];
     spec.sections.forEach((each, index) => {
       if (!sections.has(each.id)) sections.set(each.id, new Section(each.id, index));
       const section = sections.get(each.id);
       section.index = index;
-      section.update(each);
+      section.update(each, lines);
     });
     const shown = [...sections.values()], studies = shown.filter(section => section.trials);
     if (studies.length > 1 && !beside) beside = new Beside(studies);
@@ -232,17 +233,33 @@
     const parts = [shown.length > 1 && contents(shown), studies.length > 1 && beside.element,
       ...shown.map(section => section.element)].filter(Boolean);
     // Elements that stand where they stood stay in their place, and keep what is in focus.
-    if (parts.length !== main.children.length || parts.slice(1).some((part, n) => part !== main.children[n + 1])) main.replaceChildren(...parts);
+    if (parts.length !== main.children.length || parts.some((part, n) => part !== main.children[n])) {
+      main.replaceChildren(...parts);
+    }
     refresh();
     if (isFirst) goTo(view.get("at"));
   }
 
-  const contents = shown => make("nav", {"aria-label": "Studies"}, make("ul", {}, shown.map(section =>
-    make("li", {}, make("a", {href: view.href({at: section.id}), onclick: event => {
+  const nav = make("nav", {"aria-label": "Studies"}, make("ul"));
+
+  // Links to the sections; new ones only where the sections are others.
+  function contents(shown) {
+    const list = nav.firstChild, names = shown.map(section => section.name);
+    if (names.join("\n") !== [...list.children].map(item => item.textContent).join("\n")) {
+      list.replaceChildren(...shown.map(section => make("li", {}, leading(section.id, section.name))));
+    }
+    return nav;
+  }
+
+  // A link to a place on the page, which keeps the view.
+  function leading(id, text, before = () => {}) {
+    return make("a", {href: view.href({at: id}), onclick: event => {
       event.preventDefault();
-      view.set({at: section.id});
-      goTo(section.id);
-    }}, section.name)))));
+      before();
+      view.set({at: id});
+      goTo(id);
+    }}, text);
+  }
 
   let at = view.get("at");
   view.listen(() => {
