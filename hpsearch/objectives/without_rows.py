@@ -97,9 +97,9 @@ class WithoutRows:
         """What of the resource it takes."""
         return float(slot.epochs)
 
-    def worst(self, scores: Iterable[float], own: float) -> float:
-        """The worst that was seen, of the study or of the trial's own reports."""
-        return min([own, *scores])
+    def worst(self, scores: Iterable[float], outcome: Outcome) -> float:
+        """The worst of the trial's own reports; of one without any the worst that was seen."""
+        return outcome.score if outcome.curve else min(scores, default=outcome.score)
 
     def why_no_winner(self, bad: int, failed: int) -> str:
         """All trials gave up."""
