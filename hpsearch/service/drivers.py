@@ -129,6 +129,7 @@ class Drivers:
         self._lock = threading.Lock()
         self._driven: dict[str, _Driver] = {}
         self._not_before: dict[str, float] = {}
+        self._states: dict[str, tuple[str, str]] = {}  # as told last
         self._wake, self._ending = threading.Event(), threading.Event()
         self._thread = threading.Thread(target=self._run, name="hpsearch-drivers", daemon=True)
 
@@ -194,13 +195,14 @@ class Drivers:
         with self._store.connection.reading() as connection:
             rows = queue.all_queued(connection)
             elsewhere = self.leaders.look(connection)
+        self._tell_states({row.name: (row.state, row.since) for row in rows})
         for row in rows:
             driver = self._driven.get(row.name)
             if driver is not None:
                 if row.name in elsewhere and driver.has_begun:  # this machine was suspended
                     driver.halt.halt()
                 self._steer(driver, row)
-            elif row.state in ("queued", "running") and not self._ending.is_set():
+            elif row.state in ("queued", "running"):
                 if time.monotonic() < self._not_before.get(row.name, 0.0):
                     continue
                 if row.name in elsewhere:
@@ -208,14 +210,22 @@ class Drivers:
                     self._on_study(row.name, None)  # something will have happened to it
                     continue
                 with self._lock:
-                    if len(self._driven) >= self._most:
+                    if self._ending.is_set() or len(self._driven) >= self._most:
                         continue
-                    driver = self._driven[row.name] = _Driver(row)
-                drive = partial(self._drive, driver)
-                driver.thread = threading.Thread(
-                    target=drive, name=f"hpsearch-driver-{row.name}"[:60], daemon=True
-                )
-                driver.thread.start()
+                    driver = _Driver(row)
+                    driver.thread = threading.Thread(
+                        target=partial(self._drive, driver),
+                        name=f"hpsearch-driver-{row.name}"[:60],
+                        daemon=True,
+                    )
+                    driver.thread.start()
+                    self._driven[row.name] = driver  # not before it can be waited for
+
+    def _tell_states(self, states: dict[str, tuple[str, str]]) -> None:
+        """Tell of studies that were submitted, steered or deleted, here or at another server."""
+        before, self._states = self._states, states
+        for name, _ in before.items() ^ states.items():
+            self._on_study(name, None)
 
     def _steer(self, driver: _Driver, row: Queued) -> None:
         """Have a driver do what was said of its study, here or at another server."""

@@ -3,14 +3,11 @@
 from __future__ import annotations
 
 import asyncio
-import datetime
 import hashlib
 import logging
-import os
 import platform
 import shutil
 import socket
-import threading
 import time
 from collections.abc import AsyncIterator, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
@@ -20,10 +17,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from uuid import uuid4
 
+from hpsearch.dashboard.guard import in_url
 from hpsearch.engine import record
 from hpsearch.engine.events import Event, TrialDone
-from hpsearch.engine.processes import machine_here, process_identity
-from hpsearch.errors import UsageError
 from hpsearch.file_names import file_name
 from hpsearch.service import queue
 from hpsearch.service.data import etag_of, pack
@@ -36,6 +32,7 @@ from hpsearch.service.logs import Form, about
 from hpsearch.service.metrics import Metrics
 from hpsearch.service.models import Agent, Study, Trial
 from hpsearch.service.pages import Pages
+from hpsearch.service.presence import Presence
 from hpsearch.service.problems import Problem
 from hpsearch.service.studies import PLACES, ConflictError, Shelf
 from hpsearch.service.telling import read_row
@@ -53,14 +50,8 @@ __all__ = ["Server", "Settings"]
 
 log = logging.getLogger("hpsearch.service")
 
-BEAT = 2.0
-"""Seconds between two signs of life of a server."""
-
 PATIENCE = 5.0
 """Seconds in which the drivers of studies have to end when the server stops."""
-
-DEAD_AFTER = 10.0
-"""Seconds without one after which a server of another machine is taken for dead."""
 
 MATTERS = ("python", "hpsearch", "numpy", "scikit-learn")
 """Whose versions an agent that trains must have as the server has them, or results would differ."""
@@ -115,9 +106,8 @@ class Server:
     def __init__(self, settings: Settings) -> None:
         self.settings = settings
         self.store = open_storage(settings.storage)
-        self.id = uuid4().hex
-        self.started = time.time()
-        _register(self)
+        own = f"http://{in_url(settings.host)}:{settings.port}{settings.root_path}"
+        self.presence = Presence(self.store, settings.url or own)
         self.tokens = Tokens(self.store)
         self.desk = Desk(seconds=settings.lease, read=read_row)
         self.events = Events()
@@ -153,14 +143,12 @@ class Server:
         self._present: dict[str, str] = {}  # as told last
         self._why = ""  # likewise
         self._ended: asyncio.Future[None] | None = None
-        self._ending = threading.Event()
-        self._beater = threading.Thread(target=self._beat, name="hpsearch-server", daemon=True)
 
     @asynccontextmanager
     async def running(self, _: FastAPI) -> AsyncIterator[None]:
         """Everything that goes on beside requests, for the time of a block."""
         self.events.loop = asyncio.get_running_loop()
-        self._beater.start()
+        self.presence.begin()
         async with AsyncExitStack() as stack:
             stack.enter_context(local_workers(self.desk, self.settings.workers))
             self.drivers.start()
@@ -172,7 +160,6 @@ class Server:
                 await self.wind_down()
                 self.hands.close()
                 self.pages.close()
-                self._ending.set()
         await asyncio.to_thread(self._sign_off)
 
     def wind_down(self) -> asyncio.Future[None]:
@@ -320,9 +307,9 @@ class Server:
     def about(self) -> dict[str, Any]:
         """Versions, and where it stands."""
         return {
-            "server": self.id,
+            "server": self.presence.server,
             "versions": versions(),
-            "started": _iso(self.started),
+            "started": self.presence.started,
             "storage": self.store.url if self.store.connection.tells_version else "postgresql",
             "workers": self.settings.workers,
             "lease": self.settings.lease,
@@ -419,21 +406,8 @@ class Server:
         self._why = why
         return why
 
-    # Its own row
-
-    def _beat(self) -> None:
-        beats, table = 0, own_tables().servers
-        while not self._ending.wait(BEAT):
-            beats += 1
-            mine = table.update().where(table.c.server == self.id)
-            with suppress(Exception), self.store.transaction() as connection:
-                connection.execute(mine.values(beats=beats))
-
     def _sign_off(self) -> None:
-        table = own_tables().servers
-        mine = table.update().where(table.c.server == self.id)
-        with suppress(Exception), self.store.transaction() as connection:
-            connection.execute(mine.values(ended="stopped"))
+        self.presence.end()
         self.store.close()
 
 
@@ -446,10 +420,6 @@ def versions() -> dict[str, str]:
     return found
 
 
-def _iso(seconds: float) -> str:
-    return datetime.datetime.fromtimestamp(seconds, datetime.UTC).isoformat(timespec="seconds")
-
-
 def _data_folder(store: WriteBehindStorage) -> Path:
     """Beside a SQLite file, or where the server runs."""
     from hpsearch.storage import storage_url
@@ -458,37 +428,3 @@ def _data_folder(store: WriteBehindStorage) -> Path:
     is_file = url.get_backend_name() == "sqlite" and url.database not in (None, "", ":memory:")
     path = Path(url.database or "") if is_file else Path("hpsearch")
     return path.absolute().with_suffix(".data")
-
-
-def _register(server: Server) -> None:
-    """Sign the table of servers, unless another one has this SQLite file.
-
-    Raises:
-        UsageError: it has.
-    """
-    table, settings = own_tables().servers, server.settings
-    with server.store.transaction() as connection:
-        for row in connection.execute(table.select().where(table.c.ended.is_(None))).all():
-            here = row.machine == machine_here()
-            pid = int(row.process.split(":")[0])
-            alive = here and process_identity(pid) == row.process
-            if alive and server.store.connection.tells_version:
-                raise UsageError(
-                    f"the database is served already, at {row.url}, by process {pid} on {row.host} "
-                    f"since {row.started}; one server has a SQLite file, several may share a "
-                    "PostgreSQL database"
-                )
-            if here and not alive:
-                gone = table.update().where(table.c.server == row.server)
-                connection.execute(gone.values(ended="died"))
-        connection.execute(
-            table.insert().values(
-                server=server.id,
-                url=settings.url or f"http://{settings.host}:{settings.port}{settings.root_path}",
-                machine=machine_here(),
-                host=socket.gethostname(),
-                process=process_identity(os.getpid()),
-                started=_iso(server.started),
-                beats=0,
-            )
-        )
