@@ -14,6 +14,7 @@ import pytest
 from hpsearch.engine import run_study, summarize
 from hpsearch.engine.summary import TrialRow
 from hpsearch.errors import NoWinnerError, RunError, UsageError
+from hpsearch.objectives.without_rows import trials_folder
 from hpsearch.outcome import Outcome, Place, TrialFailedError
 from hpsearch.storage import load_study, open_storage
 from hpsearch.study_file import StudyFile, load_study_file, parse_study_file
@@ -400,6 +401,19 @@ class TestRun:
 
         summary = run_study(study(trials=16), objective=function, storage=db, workers=1)
         assert {row.score for row in summary.rows if row.state == "pruned"} == {500.0}
+
+    def test_a_new_study_has_no_checkpoints_of_one_that_is_gone(self, db: str) -> None:
+        def function(configuration: dict[str, Any], trial: Trial) -> float:
+            assert not (trial.folder / "mark").exists()
+            (trial.folder / "mark").touch()
+            return float(configuration["x"])
+
+        for _ in range(3):
+            run_study(study(trials=2), objective=function, storage=db, workers=1)
+            Path(db).unlink()
+        trials = trials_folder(db)
+        assert sorted(place.name for place in trials.iterdir()) == ["f", "f.1", "f.2"]
+        assert all((place / "0-0/mark").exists() for place in trials.iterdir())
 
     def test_all_known_bad_has_no_winner(self, db: str) -> None:
         def function(_: dict[str, Any], __: Trial) -> float:
