@@ -8,7 +8,8 @@ An input is made from the seed, its kind and its number alone. Most are sound co
 contents, so that what comes late in a loader is reached too; some are then cut, spliced, or have
 bytes changed. Each goes where the commands would take it: study files to their space and their
 first stage, data to the splits, the preprocessing and the checks, models to `hpsearch predict`,
-notes of a database to studies, trials, best, advise, report and the dashboard's attachments.
+notes of a database to studies, trials, best, advise, report and the dashboard's attachments,
+documents of jobs and zips of data to where a server or an agent reads them.
 
 What counts as a fault: an exception that is not hpsearch's own, a refusal that is not a sentence,
 a study that is taken away by the damage of another, over ten seconds, or over a gigabyte of memory.
@@ -855,6 +856,92 @@ def use_notes(rng: random.Random, folder: Path) -> None:
         raise complaint
 
 
+# What travels between a server and its agents ---------------------------------------------------
+
+
+def make_document(rng: random.Random, folder: Path) -> None:
+    """A job or what came of one, as JSON with odd parts."""
+    import numpy as np
+
+    from hpsearch.data import DataHandle, Preprocessor
+    from hpsearch.nn import NetworkConfig
+    from hpsearch.outcome import Outcome
+    from hpsearch.service.wire import to_document
+    from hpsearch.training.diagnosis import Finding
+    from hpsearch.training.jobs import Job, Refit
+
+    made = np.random.default_rng(rng.randrange(10**6))
+    kind = rng.choice(["none", "robust", "quantile", "whiten"])
+    preprocessor = Preprocessor.fit(made.normal(size=(9, 2)), kind)
+    whole = rng.choice(
+        [
+            Job(DataHandle("/", "0" * 16), {"width": 3, "l2": 0.5}, 1, 2, class_weights=(1.0, 2.0)),
+            Outcome(
+                0.5, curve=(0.25, 0.5), steps=(1, 2), also={"f1": float("nan")},
+                findings=(Finding("plateau", "it stays", False),), snapshots={"loss": [1.0, None]},
+            ),
+            Refit(made.normal(size=4), NetworkConfig((3,)), {"a": made.normal(size=(2, 3)).T},
+                  preprocessor, None, False),
+        ]
+    )  # fmt: skip
+    document: Any = to_document(whole)
+    for _ in range(rng.choice([0, 1, 1, 2, 4])):
+        document = mutated_json(rng, document)
+    (folder / "document.json").write_text(json.dumps(document))
+    maybe_damaged(rng, folder / "document.json", 0.1)
+
+
+def use_document(rng: random.Random, folder: Path) -> None:  # noqa: ARG001 - as the others
+    """What a server does with what is told, and an agent with what it is asked for."""
+    from hpsearch.errors import UsageError
+    from hpsearch.service.wire import from_document, to_document
+
+    try:
+        document = json.loads((folder / "document.json").read_bytes())
+    except (ValueError, RecursionError) as error:
+        raise UsageError("it is no JSON") from error
+    json.dumps(to_document(from_document(document)), allow_nan=False)
+
+
+def make_store(rng: random.Random, folder: Path) -> None:
+    """The zip of a store, damaged, or of odd files."""
+    import hashlib
+
+    files = {"store.json": b"{}", "X.npy": b"x" * 3000, "split-0.npz": b"s"}
+    if rng.random() < 0.5:
+        odd = ["../up", "/etc/passwd", "function.pickle", "fold-0/X_train.npy", "y.npy", "CON", ""]
+        files[rng.choice(odd)] = bytes(rng.randrange(3))
+    manifest: Any = {
+        name: {"size": len(content), "sha256": hashlib.sha256(content).hexdigest()}
+        for name, content in files.items()
+    }
+    if rng.random() < 0.5:
+        manifest = mutated_json(rng, manifest)
+    text = json.dumps(manifest).encode()
+    with zipfile.ZipFile(folder / "s.zip", "w", zipfile.ZIP_DEFLATED) as archive:
+        for name, content in {"manifest.json": text, **files}.items():
+            archive.writestr(name or "empty", content)
+    (folder / "etag").write_text(hashlib.sha256(text).hexdigest())
+    maybe_damaged(rng, folder / "s.zip", 0.3)
+
+
+def use_store(rng: random.Random, folder: Path) -> None:  # noqa: ARG001 - as the others
+    """What an agent does with a download."""
+    from hpsearch.errors import RunError
+    from hpsearch.service.data import DamagedError, unpack
+
+    home = folder / "home" / "in"
+    home.mkdir(parents=True)
+    try:
+        with (folder / "s.zip").open("rb") as file:
+            unpack(file, (folder / "etag").read_text(), home, most=10_000)
+    except DamagedError as error:
+        raise RunError(f"it is damaged: {error!s:.200}") from error
+    finally:
+        assert [path.name for path in home.parent.iterdir()] == ["in"], "it wrote elsewhere"
+        assert sum(path.stat().st_size for path in home.iterdir()) <= 10_000, "it wrote too much"
+
+
 @contextlib.contextmanager
 def silenced() -> Iterator[io.StringIO]:
     """What a command prints, kept."""
@@ -888,6 +975,8 @@ KINDS = {
     "model": Kind(make_model, use_model, 1000),
     "storage": Kind(make_storage, use_storage, 1000),
     "notes": Kind(make_notes, use_notes, 300),
+    "document": Kind(make_document, use_document, 5000),
+    "store": Kind(make_store, use_store, 1000),
 }
 
 

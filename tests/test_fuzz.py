@@ -23,7 +23,7 @@ def test_a_short_round_finds_no_fault(tmp_path: Path) -> None:
         check=False,
     )
     assert done.returncode == 0, done.stdout + done.stderr
-    assert done.stdout.count(" 0 faults") == 12 + 1
+    assert done.stdout.count(" 0 faults") == 14 + 1
 
 
 def test_an_input_is_made_from_its_numbers_alone(tmp_path: Path) -> None:

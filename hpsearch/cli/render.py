@@ -10,6 +10,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from functools import partial
 from itertools import groupby
 from typing import TYPE_CHECKING
+from urllib.parse import quote
 
 from rich import box
 from rich import table as rich_table
@@ -395,7 +396,8 @@ def next_text(summary: Summary, storage: str, room: int, server: str | None = No
     keep = [(f"hpsearch best {name} --export model.npz{where}", "keep the model")]
     look = (f"hpsearch dashboard{where}", "look at them in a browser")
     if server is not None:
-        shown, keep, look = storage, [], (server, "look at them in a browser")
+        page = f"{server}/studies/{quote(summary.study, safe='')}"
+        shown, keep, look = storage, [], (page, "its page, for a browser")
         where = "" if os.environ.get("HPSEARCH_SERVER") == server else f" --server {server}"
     lines = (
         *(keep if summary.model is not None else []),

@@ -176,7 +176,7 @@ def believe(space: Space, results: Sequence[Result]) -> Beliefs | None:
     except np.linalg.LinAlgError:
         return None
     everywhere = [_configuration(model.space, draw) for draw in _draws(model.space, 4 * OTHERS)]
-    means = model.posterior(everywhere).mean
+    means = model.mean(everywhere)
     return Beliefs(tuple(known), model, _ladder(known), float(means.var()))
 
 

@@ -68,6 +68,11 @@ class GaussianProcess:
         less: Array = value - self.noise * self.weights
         return less
 
+    def mean(self, points: Array) -> Array:
+        """What is expected of the function at some points, (m, coordinates); (m,)."""
+        value: Array = self.weights @ self.correlation(self.points, points)
+        return value
+
     def posterior(self, points: Array) -> Posterior:
         """What is believed of the function at some points, (m, coordinates)."""
         from scipy.linalg import solve_triangular

@@ -70,8 +70,7 @@ def guided(
         except np.linalg.LinAlgError:
             return unmoved
         tried = results or [result for study in prior for result in study]
-        seen = model.posterior([result.slot.configuration for result in tried])
-        best = float(seen.mean.max())
+        best = float(model.mean([result.slot.configuration for result in tried]).max())
         believed = model.posterior(candidates)
         why: list[Motive | None] = [*motives(believed, best)]
         why[: len(first)] = [None] * len(first)

@@ -57,6 +57,10 @@ class Surrogate:
     process: GaussianProcess
     studies: int
 
+    def mean(self, configurations: Sequence[Configuration]) -> Array:
+        """The targets that are to be expected of configurations, trained so long."""
+        return self.process.mean(self.points(configurations)[0])
+
     def posterior(self, configurations: Sequence[Configuration]) -> Posterior:
         """What targets are to be expected of configurations, trained so long."""
         return self.process.posterior(self.points(configurations)[0])

@@ -153,7 +153,9 @@ class Agent:
         self._draining.set()
 
     async def _work(self) -> None:
-        about = await self._link.send(requests.server())
+        about = await self._unless_draining(self._link.send(requests.server()))
+        if about is None:
+            return
         if "training" in self._about.kinds:
             check_versions(about.get("versions"), self._about.versions)
         self._say(

@@ -9,6 +9,7 @@ all agents of the machine share, each store under its fingerprint, as long as th
 from __future__ import annotations
 
 import asyncio
+import errno
 import hashlib
 import io
 import json
@@ -307,6 +308,10 @@ def unpack(file: IO[bytes], etag: str, target: Path, *, most: int) -> None:
                     _copy(packed, copy, name, one["size"], one["sha256"])
     except (DamagedError, RunError):
         raise
+    except OSError as error:
+        if error.errno != errno.EINVAL:  # which a place before the file's beginning is
+            raise
+        raise DamagedError("its parts do not lie where it says") from None
     except (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError, ValueError, KeyError,
             RuntimeError) as error:  # fmt: skip
         # Whatever a zip's parser raises; the disk's own errors are no damage.

@@ -202,7 +202,7 @@ class Drivers:
                 if row.name in elsewhere and driver.has_begun:  # this machine was suspended
                     driver.halt.halt()
                 self._steer(driver, row)
-            elif row.state in ("queued", "running") and not self._ending.is_set():
+            elif row.state in ("queued", "running"):
                 if time.monotonic() < self._not_before.get(row.name, 0.0):
                     continue
                 if row.name in elsewhere:
@@ -210,14 +210,16 @@ class Drivers:
                     self._on_study(row.name, None)  # something will have happened to it
                     continue
                 with self._lock:
-                    if len(self._driven) >= self._most:
+                    if self._ending.is_set() or len(self._driven) >= self._most:
                         continue
-                    driver = self._driven[row.name] = _Driver(row)
-                drive = partial(self._drive, driver)
-                driver.thread = threading.Thread(
-                    target=drive, name=f"hpsearch-driver-{row.name}"[:60], daemon=True
-                )
-                driver.thread.start()
+                    driver = _Driver(row)
+                    driver.thread = threading.Thread(
+                        target=partial(self._drive, driver),
+                        name=f"hpsearch-driver-{row.name}"[:60],
+                        daemon=True,
+                    )
+                    driver.thread.start()
+                    self._driven[row.name] = driver  # not before it can be waited for
 
     def _tell_states(self, states: dict[str, tuple[str, str]]) -> None:
         """Tell of studies that were submitted, steered or deleted, here or at another server."""

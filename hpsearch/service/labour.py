@@ -128,6 +128,8 @@ class Labour:
             return _failed("failed", str(error))
         except HpsearchError as error:
             raise NotHereError(str(error)) from error
+        except Exception as error:  # whatever it was, it costs its trial one attempt
+            return _failed("broken", f"{type(error).__name__}: {error}")
 
     async def _run_program(self, work: Work, on_report: OnReport) -> Done:
         if not self.program:

@@ -61,7 +61,7 @@ Order: TypeAlias = Literal["continue", "stop", "drain"]
 
 
 class _Request(BaseModel):
-    model_config = ConfigDict(extra="forbid", ser_json_inf_nan="strings")
+    model_config = ConfigDict(extra="forbid", ser_json_inf_nan="constants")
 
 
 class _Answer(BaseModel):

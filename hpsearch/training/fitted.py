@@ -86,6 +86,11 @@ def read_estimator(content: bytes, trusted: Collection[str] = ()) -> Any:
         )
     try:
         return skops.io.loads(content, trusted=found)
+    except ModuleNotFoundError as error:
+        raise DataError(
+            f"its estimator is made of code that is not here: {error}; install that, or read it "
+            "where its module lies"
+        ) from None
     except Exception as error:
         raise DataError(f"its estimator is damaged: {error}") from None
 

@@ -626,6 +626,7 @@ def test_the_next_commands_read_from_where_the_study_is(monkeypatch: pytest.Monk
     url = "http://127.0.0.1:8765"
     there = next_text(study, "", 200, url).plain
     assert f"hpsearch trials s --server {url}  " in there
+    assert f"{url}/studies/s  " in there
     assert "--export" not in there
     monkeypatch.setenv("HPSEARCH_SERVER", url)
     assert "hpsearch trials s  " in next_text(study, "", 200, url).plain

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import sqlite3
 import threading
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Hashable, Mapping
 from concurrent.futures import Future
 from contextlib import closing
 from pathlib import Path
@@ -115,8 +115,14 @@ class Later:
         self.futures: list[Future[Any]] = []
 
     def submit(
-        self, function: Callable[[Any], Any], /, job: Any, *, limit: float | None = None
+        self,
+        function: Callable[[Any], Any],
+        /,
+        job: Any,
+        *,
+        limit: float | None = None,
+        key: Hashable = None,
     ) -> Future[Any]:
-        del function, job, limit
+        del function, job, limit, key
         self.futures.append(Future())
         return self.futures[-1]

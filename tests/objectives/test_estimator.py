@@ -558,9 +558,14 @@ def test_code_of_one_s_own(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, db: 
     labels = [line.split(",")[1] for line in told.splitlines()[1:]]
     expected = found.model(trusted=["own_code"]).predict(data.X[:5])
     assert labels == expected.tolist()
+    monkeypatch.setattr(sys, "path", [place for place in sys.path if place != str(tmp_path)])
+    sys.modules.pop("own_code")
+    with pytest.raises(
+        DataError, match="made of code that is not here: No module named 'own_code'"
+    ):
+        Model.load(exported, trusted=["own_code"])
     # Nothing is known of code that has changed since, so that nothing is taken over.
     code.write_text(OWN.format(sign=">="))
-    sys.modules.pop("own_code")
     other = run_study(file.model_copy(update={"name": "other"}), storage=db, workers=1)
     values = [[t.value for t in s.optuna.trials] for s in (found, other)]
     assert np.add(*values) == pytest.approx(np.ones(3))

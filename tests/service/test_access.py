@@ -17,7 +17,7 @@ from hpsearch.service.guard import OPEN, Guard
 from hpsearch.service.models import Scope
 from hpsearch.service.quick import Quick
 from hpsearch.service.tokens import ALLOWS, Tokens, add_token
-from hpsearch.storage import WriteBehindStorage
+from hpsearch.storage import WriteBehindStorage, open_storage
 
 
 def server() -> Any:
@@ -25,10 +25,16 @@ def server() -> Any:
     mock = MagicMock()
     for part in (mock.shelf, mock.hands, mock.events, mock.desk):
         part.side_effect = AssertionError
+    mock.pages.shelf.store = open_storage(
+        "sqlite://"
+    )  # optuna-dashboard's pages look at it at once
     return mock
 
 
 APP = make_app(server())
+
+ASSETS = "/assets/{file}"
+"""Scripts and styles, which tell of no study; whoever has a token of any kind gets them."""
 
 
 def scopes(dependant: Any) -> Iterator[Scope]:
@@ -42,7 +48,7 @@ def scopes(dependant: Any) -> Iterator[Scope]:
 ROUTES = [
     (method, route.path, list(scopes(route.dependant)))
     for route in APP.routes
-    if isinstance(route, APIRoute) and route.path not in OPEN
+    if isinstance(route, APIRoute) and route.path not in {*OPEN, ASSETS}
     for method in sorted(route.methods)
 ]
 
@@ -101,7 +107,9 @@ def test_who_is_let_through_by_none(storage: WriteBehindStorage, is_quick: bool)
         assert {answer.status_code for answer in others} <= {403}, way
 
 
-@pytest.mark.parametrize("path", ["/openapi.json", "/docs", "/metrics", "/", "/optuna/", "/x"])
+@pytest.mark.parametrize(
+    "path", ["/openapi.json", "/docs", "/assets/page.js", "/metrics", "/", "/optuna/", "/x"]
+)
 def test_nothing_else_is_open_either(storage: WriteBehindStorage, path: str) -> None:
     [answer] = ask(Guard(APP, Tokens(storage), "0.0.0.0"), [("GET", path, "")])
     assert answer.status_code == 401

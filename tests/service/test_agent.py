@@ -420,6 +420,23 @@ def test_an_ask_that_is_under_way_is_taken_back(tmp_path: Path) -> None:
     assert lent.said("began") == []
 
 
+def test_one_signal_ends_what_has_not_met_its_server_yet(tmp_path: Path) -> None:
+    server = Server()
+
+    async def fails(request: httpx.Request) -> httpx.Response | None:
+        raise httpx.ConnectError("refused")
+
+    server.fails = fails
+    lent = Lent(server, tmp_path)
+
+    async def beside() -> None:
+        await until(lambda: bool(lent.said("unheard")))
+        lent.agent.drain()
+
+    asyncio.run(lent.run(beside))
+    assert not lent.agent.was_ended
+
+
 def test_a_second_signal_gives_back_what_runs_and_ends_at_once(tmp_path: Path) -> None:
     server = Server(work(1), work(2))
 

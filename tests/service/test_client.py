@@ -84,7 +84,7 @@ CALLS: list[tuple[str, tuple[Any, ...], dict[str, Any], str, str, Any]] = [
     ("extend", ("mine", 80), {}, "POST /v1/studies/mine:extend", '{"trials":80}', STUDY),
     (
         *("add", ("mine", {"x": 1}, float("nan")), {}, "POST /v1/studies/mine/trials"),
-        *('{"configuration":{"x":1},"value":"NaN"}', TRIAL),
+        *('{"configuration":{"x":1},"value":NaN}', TRIAL),
     ),
     (
         *("ask", ("mine",), {"wait": 2}, "POST /v1/studies/mine/trials:ask?wait=2", "{}"),

@@ -331,6 +331,17 @@ def test_a_worker_that_dies_breaks_its_trial_and_no_other(tmp_path: Path, pool: 
     assert (came.error.kind, "signal 9" in came.error.sentence) == ("broken", True)
 
 
+def test_whatever_breaks_in_a_worker_costs_its_trial_an_attempt(
+    tmp_path: Path, pool: Processes, handle: DataHandle
+) -> None:
+    job = Job(handle, SETTINGS | {"width": "wide"}, 3, 1)
+    hands = labour(tmp_path, pool, store=handle.folder)
+    came = done(hands, work("training", training=call_document(train_job, job)))
+    assert came.error is not None
+    assert came.error.kind in ("broken", "failed")
+    assert "wide" in came.error.sentence or "TypeError" in came.error.sentence
+
+
 def test_who_has_no_program_runs_none(tmp_path: Path) -> None:
     with pytest.raises(NotHereError, match="no program to run"):
         done(labour(tmp_path), work("values"))

@@ -58,7 +58,7 @@ class Client:
         )
         return answer.raise_for_status().json()
 
-    async def ask(self, study: str = "s", wait: float = 10.0, **body: Any) -> Any:
+    async def ask(self, study: str = "s", wait: float = 30.0, **body: Any) -> Any:
         path = f"/v1/studies/{study}/trials:ask?wait={wait}"
         return (await self.post(path, body)).raise_for_status().json()
 
@@ -84,7 +84,7 @@ class Client:
         return str((await self.get(f"/v1/studies/{study}"))["state"])
 
     async def until(self, state: str, study: str = "s") -> None:
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(60):
             while await self.state(study) != state:
                 await asyncio.sleep(0.02)
 
@@ -126,7 +126,7 @@ def play(tmp_path: Path) -> Callable[..., None]:
     def run(*scenes: Scene, **settings: Any) -> None:
         async def play_all() -> None:
             for scene in scenes:
-                async with asyncio.timeout(60), serving(tmp_path / "s.db", **settings) as client:
+                async with asyncio.timeout(180), serving(tmp_path / "s.db", **settings) as client:
                     await scene(client)
 
         asyncio.run(play_all())
@@ -417,7 +417,7 @@ class TestSteering:
             await client.submit(trials=2)
             work = await client.work()
             assert (await client.post("/v1/studies/s:pause")).json()["state"] == "paused"
-            async with asyncio.timeout(5):
+            async with asyncio.timeout(30):
                 while (await client.ask(wait=0.0))["work"]:
                     pytest.fail("it is paused")
             (await client.tell(work, 0.5)).raise_for_status()
@@ -432,7 +432,7 @@ class TestSteering:
             await client.submit(trials=3)
             work = await client.work()
             (await client.post("/v1/studies/s:stop")).raise_for_status()
-            async with asyncio.timeout(10):
+            async with asyncio.timeout(30):
                 while (orders := await client.beat(work))["order"] != "stop":
                     await asyncio.sleep(0.05)
             assert "stopped by local" in orders["why"]
@@ -576,7 +576,7 @@ class TestSharing:
             await client.submit("high", trials=5, priority=1)
             for name in ("low", "high"):
                 await client.work(name)
-            async with asyncio.timeout(5):
+            async with asyncio.timeout(30):
                 while not all(b.waiting for b in client.server.desk.benches.values()):
                     await asyncio.sleep(0.02)
             asked = (await client.post("/v1/trials:ask?wait=5", {})).json()
@@ -592,7 +592,7 @@ class TestSharing:
                 await client.work(name, agent="agent")
             agent = {"agent": {"name": "agent", "workers": 8}}
             (await client.post("/v1/trials:ask", agent)).raise_for_status()
-            async with asyncio.timeout(5):
+            async with asyncio.timeout(30):
                 while not all(len(b.waiting) > 2 for b in client.server.desk.benches.values()):
                     await asyncio.sleep(0.02)
             names = [
@@ -664,7 +664,7 @@ def test_events_say_that_something_has_changed(play: Callable[..., None]) -> Non
 
         task = asyncio.create_task(listen())
         await client.finish()
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(30):
             while not any('"event": "study"' in text for text in heard):
                 await asyncio.sleep(0.02)
         task.cancel()

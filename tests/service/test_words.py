@@ -94,14 +94,14 @@ def test_a_study_from_its_submission_to_its_end(say: Say) -> None:
         say("tell", work, 0.75)
     work = say("ask", name, wait=30.0).work
     assert say("tell", work, error="no memory").value is None
-    for value in (float("inf"), 0.125):
+    for result in (float("inf"), {"loss": 0.125}):
         work = say("ask", name, wait=30.0).work
-        say("tell", work, {"loss": value})
+        say("tell", work, result)
     assert say("wait", name, timeout=60.0).state == "finished"
     assert say("ask", name).order == "drain"
     assert say("events", name)[-1]["state"] == "finished"
     trials = say("trials", name)
-    assert len(trials) == 4
+    assert sorted(trial.state for trial in trials) == ["complete", "complete", "failed", "failed"]
     assert say("best", name)["validation"] == 0.125
     assert {one.name for one in say("studies")} >= {name}
     assert len(list(csv.DictReader(io.StringIO(say("export", name).decode())))) == 4
@@ -133,6 +133,17 @@ def test_steering_and_trials_from_elsewhere(say: Say) -> None:
         say("retry", done.trial)
     say("stop", name)
     assert "versions" in say("server")
+
+
+def test_a_number_that_is_not_finite_arrives(say: Say) -> None:
+    name = f"infinite {say.name}"  # type: ignore[attr-defined]
+    say("submit", study(name, 3))
+    for result in (float("inf"), {"loss": float("inf")}, 1.0):
+        say("tell", say("ask", name, wait=30.0).work, result)
+    say("wait", name, timeout=60.0)
+    trials = say("trials", name)
+    assert [trial.state for trial in trials] == ["failed", "failed", "complete"]
+    assert ["not finite" in trial.why for trial in trials] == [True, True, False]
 
 
 def test_who_needs_a_token_and_has_none_or_a_wrong_one(tmp_path: Path, capsys: Any) -> None:

@@ -84,5 +84,5 @@
     return `${quoted(column.name)}:${values}`;
   }
 
-  hpsearch.filter = {select, replaced};
+  hpsearch.filter = {select, replaced, write};
 }

@@ -143,10 +143,14 @@
         ["select", "zoom", "scroll"].map(value => make("option", {value}, {select: "selects", zoom: "zooms", scroll: "scrolls"}[value])));
       this.contents = make("ul");
       this.menu = make("details", {class: "contents"}, make("summary", {}, "panels"), this.contents);
-      const first = this.trials.parameters.find(column => !column.isText)?.name ?? "trial";
+      // An example from this study: the middle half of a column of numbers.
+      const column = this.trials.parameters.find(each => !each.isText) ?? this.trials.byKey.get("number");
+      const known = Array.from(column.values).filter(value => !Number.isNaN(value)).sort((a, b) => a - b);
+      const [low, high] = [0.25, 0.75].map(share => known[Math.floor(share * (known.length - 1))]);
+      const example = filter.write({column, low, high});
       this.tools.replaceChildren(this.field, this.count, this.clear,
         make("label", {class: "choice"}, "dragging ", this.drag), this.menu,
-        make("p", {class: "hint note", id: hint}, `Write ${first}:0.1..0.5, state:complete|pruned, or any word; -state:complete leaves out. Or drag over a figure.`),
+        make("p", {class: "hint note", id: hint}, `Write ${example}, state:complete|pruned, or any word; -state:complete leaves out. Or drag over a figure.`),
         this.problem);
       this.head.after(this.tools);
       this.page = new TrialPage(this);
