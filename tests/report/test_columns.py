@@ -163,6 +163,15 @@ def test_curves_are_what_they_were_to_a_reader_s_eye() -> None:
     assert read(curves["validation accuracy"]["lengths"]) == [3, 0]
 
 
+def test_a_score_that_is_called_a_loss_keeps_its_curve() -> None:
+    row = trial(0, 0.25, stage=None, curve={1: 1.0, 2: 0.25}, train_losses=(), validation_losses=())
+    view = view_of(row, maximize=False)
+    measure = replace(view.summary.measure, name="validation loss")
+    view = replace(view, summary=replace(view.summary, strategy=None, measure=measure))
+    curves = trial_columns(view)["curves"]
+    assert curve(curves["validation loss"], 0)[1] == pytest.approx([1.0, 0.25], abs=1e-4)
+
+
 def test_long_curves_are_thinned_those_of_the_best_least() -> None:
     long = {step: step / 1000 for step in range(1, 1001)}
     view = view_of(*(trial(n, 1.0 - n / 1000, curve=long) for n in range(BEST + 900)))
