@@ -162,6 +162,12 @@ class Drivers:
         with self._lock:
             return list(self._driven.values())
 
+    @property
+    def begins(self) -> bool:
+        """Whether a study is being opened, so that its data are not known yet."""
+        benches = [driver.bench for driver in self.all()]
+        return any(b is None or (b.kind == "training" and b.data is None) for b in benches)
+
     def drives(self, name: str) -> bool:
         """Whether a study has a driver here."""
         return name in self._driven
@@ -307,7 +313,7 @@ class Drivers:
             )
             if row.state != "running":
                 self._change(row.name, "running", "")
-            log.info("study driven", extra=about(study=row.name))
+            log.info("study running", extra=about(study=row.name))
             driver.bench = bench
             self._desk.open(bench)
             try:
