@@ -159,9 +159,11 @@ class Dispatcher:
         """
         before = self._until(stage)
         if not before:
+            told = (trial.user_attrs.get("error") for trial in self.run.target.get_trials(False))
+            *_, last = ["", *filter(None, told)]
             raise RunError(
-                f"every training of stage {stage.name} failed; the trials' errors say why "
-                f"(`hpsearch trials {self.run.target.study_name} --state fail`)"
+                f"every training of stage {stage.name} failed, the last with: {last} (`hpsearch "
+                f"trials {self.run.target.study_name} --state fail` shows all)"
             )
         if stage.races or stage.adaptive:
             return []
