@@ -233,6 +233,13 @@ class Drivers:
         for name, _ in before.items() ^ states.items():
             self._on_study(name, None)
 
+    def steer(self, row: Queued) -> None:
+        """Have a driver here, if there is one, do at once what was said of its study."""
+        driver = self._driven.get(row.name)
+        if driver is not None:
+            self._steer(driver, row)
+        self._wake.set()
+
     def _steer(self, driver: _Driver, row: Queued) -> None:
         """Have a driver do what was said of its study, here or at another server."""
         bench = driver.bench

@@ -183,6 +183,26 @@ def test_long_curves_are_thinned_those_of_the_best_least() -> None:
     assert (steps[0], steps[-1]) == (1, 1000), "the ends stay"
 
 
+@pytest.mark.slow
+def test_five_thousand_trials_are_small() -> None:
+    rng = np.random.default_rng(0)
+    long = range(1, 51)
+    view = view_of(
+        *(
+            trial(
+                number,
+                float(rng.random()),
+                configuration={"rate": float(rng.random()), "l2": float(rng.random())},
+                curve=dict(zip(long, rng.random(50).tolist(), strict=True)),
+                train_losses=tuple(rng.random(50).tolist()),
+                validation_losses=tuple(rng.random(50).tolist()),
+            )
+            for number in range(5000)
+        )
+    )
+    assert len(json.dumps(trial_columns(view))) < 2_000_000
+
+
 def test_details_have_a_limit_and_failures_come_first() -> None:
     finding = Finding("overfitting", "the gap is 0.5", fault=True)
     best = trial(0, 0.9, findings=(finding,))
