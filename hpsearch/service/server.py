@@ -263,6 +263,9 @@ class Server:
             row = queue.queued(connection, name)
         if row is None:
             raise ConflictError(f"the study {name!r} was not submitted here")
+        where = self.drivers.leaders.known.get(name)
+        if where is not None:
+            raise ConflictError(f"the study {name!r} is run by {where}; ask there")
         if not self.drivers.halt(name):
             raise ConflictError(f"the driver of {name!r} is busy just now; try again")
         study = load_study(self.store, name)
