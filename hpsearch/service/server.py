@@ -24,6 +24,7 @@ from hpsearch.file_names import file_name
 from hpsearch.service import queue
 from hpsearch.service.data import etag_of, pack
 from hpsearch.service.desk import Desk
+from hpsearch.service.drawings import Drawings
 from hpsearch.service.drivers import Drivers
 from hpsearch.service.events import Events
 from hpsearch.service.hands import Hands
@@ -31,7 +32,6 @@ from hpsearch.service.local import local_workers
 from hpsearch.service.logs import Form, about
 from hpsearch.service.metrics import Metrics
 from hpsearch.service.models import Agent, Study, Trial
-from hpsearch.service.pages import Pages
 from hpsearch.service.presence import Presence
 from hpsearch.service.problems import Problem
 from hpsearch.service.studies import PLACES, ConflictError, Shelf
@@ -131,7 +131,7 @@ class Server:
             most=settings.most_studies,
             modules=settings.modules,
         )
-        self.pages = Pages(self.shelf)
+        self.drawings = Drawings(self.shelf)
         self.hands = Hands(
             self.store,
             self.desk,
@@ -159,7 +159,7 @@ class Server:
                 expiring.cancel()
                 await self.wind_down()
                 self.hands.close()
-                self.pages.close()
+                self.drawings.close()
         await asyncio.to_thread(self._sign_off)
 
     def wind_down(self) -> asyncio.Future[None]:
@@ -202,7 +202,8 @@ class Server:
 
     def live(self, study: Study) -> Study:
         """A study with what only its driver knows."""
-        return study
+        left = self.drivers.left(study.name) if study.state == "running" else None
+        return study if left is None else study.model_copy(update={"left": round(left, 1)})
 
     def best(self, name: str) -> dict[str, Any]:
         """What a study came to, in terms of JSON."""
@@ -316,19 +317,25 @@ class Server:
         }
 
     def agents(self) -> list[dict[str, Any]]:
-        """Who has asked for work lately, or has some."""
+        """This server's own workers, and who has asked for work lately, or has some."""
         now = time.monotonic()
         with self.desk.lock:
             at_work: dict[str, list[dict[str, Any]]] = {}
             for lease in self.desk.leases.values():
                 if lease.is_open:
                     at_work.setdefault(lease.holder, []).append(
-                        {"study": lease.bench.name, "trial": lease.job_id, "since": lease.since}
+                        {
+                            "study": lease.bench.name,
+                            "trial": lease.job_id,
+                            "number": None if lease.item is None else lease.item.number,
+                            "since": lease.since,
+                        }
                     )
             takers = dict(self.desk.takers)
             draining = set(self.desk.draining)
+            local = self._local_agent() if self.desk.local_workers else []
         names = [*takers, *(name for name in at_work if name not in takers)]
-        return [
+        return local + [
             {
                 "name": name,
                 "kinds": sorted(takers[name][0].kinds) if name in takers else [],
@@ -341,6 +348,27 @@ class Server:
             }
             for name in names
             if name in at_work or now - takers[name][1] < 3600.0
+        ]
+
+    def _local_agent(self) -> list[dict[str, Any]]:
+        """The server's own workers, told as an agent; under the desk's lock."""
+        work = [
+            {"study": bench.name, "trial": item.job_id, "number": item.number, "since": None}
+            for bench in self.desk.benches.values()
+            for item in bench.items.values()
+            if not item.leases and item not in bench.waiting
+        ]
+        return [
+            {
+                "name": "this server",
+                "kinds": ["training"],
+                "workers": self.desk.local_workers,
+                "study": None,
+                "token": "",
+                "seen": 0.0,
+                "draining": False,
+                "work": work,
+            }
         ]
 
     def drain(self, name: str) -> dict[str, Any]:
