@@ -3,6 +3,8 @@
     python benchmarks/kills.py                    # 200 kills, over all strategies below
     python benchmarks/kills.py --kills 9 --seed 1
     python benchmarks/kills.py --objective command
+    python benchmarks/kills.py --service          # the server and its agents
+    python benchmarks/kills.py --service --postgres postgresql://user@host
 
 Each study is run by the command line until it is finished, with 1, 2 and 4 workers in turn, while
 after random (seeded) delays SIGKILL, SIGTERM or SIGINT hits the driver or SIGKILL a worker; what a
@@ -12,22 +14,30 @@ finished once, and no process left behind.
 
 A function and a program (``--objective``) train in small steps, keep a checkpoint of each in their
 trial's folder, and go on from it. They hold a lock of that folder, the program with a child that
-never ends by itself, and tell if somebody else has it: two attempts of a slot at once. The exit
-code is 1 if anything differs.
+never ends by itself, and tell if somebody else has it: two attempts of a slot at once.
+
+With ``--service`` a server runs the study, and two agents do its trials; SIGKILL and SIGTERM hit
+any of the three, which is started again at once. The numbers of trials are left out of the
+comparison, since agents are not equally fast. The exit code is 1 if anything differs.
 """
 
 from __future__ import annotations
 
 import argparse
 import itertools
+import json
 import os
 import random
+import re
 import signal
+import socket
 import subprocess
 import sys
 import tempfile
 import time
-from contextlib import suppress
+import urllib.request
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -163,8 +173,12 @@ def listens(pid: int) -> bool:
     return False
 
 
-def essence(database: Path) -> dict[tuple[int, int], tuple[object, ...]]:
+def essence(storage: str, *, numbers: bool = True) -> dict[tuple[int, int], tuple[object, ...]]:
     """What must be the same however a study was run.
+
+    Args:
+        storage: a URL of Optuna's.
+        numbers: whether the numbers of trials are a part of that.
 
     Raises:
         AssertionError: a slot is there twice, or is not finished.
@@ -172,8 +186,7 @@ def essence(database: Path) -> dict[tuple[int, int], tuple[object, ...]]:
     import optuna
 
     optuna.logging.set_verbosity(optuna.logging.WARNING)
-    storage = optuna.storages.RDBStorage(f"sqlite:///{database}")
-    study = optuna.load_study(study_name="study", storage=storage)
+    study = optuna.load_study(study_name="study", storage=optuna.storages.RDBStorage(storage))
     found: dict[tuple[int, int], tuple[object, ...]] = {}
     for t in study.trials:
         a = t.user_attrs
@@ -181,7 +194,8 @@ def essence(database: Path) -> dict[tuple[int, int], tuple[object, ...]]:
         assert key not in found, f"slot {key} has two trials"
         assert t.state.name in ("COMPLETE", "PRUNED"), f"slot {key} is {t.state.name}"
         own = {k: a[k] for k in ("seed", "epochs", "why_stopped", "best_epoch", "training")}
-        found[key] = (t.number, t.params, t.distributions, t.values, t.intermediate_values, own)
+        number = t.number if numbers else None
+        found[key] = (number, t.params, t.distributions, t.values, t.intermediate_values, own)
     return found
 
 
@@ -227,6 +241,102 @@ def disturbed(study: Path, database: Path, rng: random.Random, kills: int) -> in
     raise AssertionError("the cycle has no end")
 
 
+class Started:
+    """A command that is started again whenever it has ended.
+
+    Args:
+        folder: where it runs.
+        words: of the command.
+    """
+
+    def __init__(self, folder: Path, *words: str) -> None:
+        self._folder, self._words = folder, words
+        self.start()
+
+    def start(self) -> None:
+        """Start it, also where it is at work."""
+        self.process = subprocess.Popen(
+            [sys.executable, "-m", "hpsearch", *self._words],
+            cwd=self._folder,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+        )
+
+    def hit(self, number: int) -> None:
+        """Send it a signal, and start it again once it is gone."""
+        self.process.send_signal(number)
+        self.process.wait(120)
+        self.start()
+
+    def end(self) -> None:
+        """Kill it for good."""
+        self.process.kill()
+        self.process.wait()
+
+
+def served(study: Path, storage: str, rng: random.Random, kills: int, objective: str) -> int:
+    """Have a server and two agents do a study, and disturb them; how many kills there were."""
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    url, folder = f"http://127.0.0.1:{port}", study.parent
+    serve = ["serve", "--port", str(port), "--workers", "0", "--lease", "10", "--storage", storage]
+    agent = ["agent", url, "--workers", "1", "--cache", str(folder / "cache")]
+    if objective == "command":
+        agent += ["--", sys.executable, "-S", "-E", "train.py", "{x}", "{y}"]
+    started = [Started(folder, *serve), Started(folder, *agent), Started(folder, *agent)]
+    done = 0
+    try:
+        answered(f"{url}/v1/studies", study.read_bytes())
+        while answered(f"{url}/v1/studies/study")["state"] != "finished":
+            time.sleep(rng.uniform(0.3, 2.5))
+            state = answered(f"{url}/v1/studies/study")
+            assert state["state"] in ("queued", "running", "finished"), state["why"]
+            if done < kills and state["state"] != "finished":
+                rng.choice(started).hit(
+                    rng.choice((signal.SIGKILL, signal.SIGKILL, signal.SIGTERM))
+                )
+                done += 1
+    finally:
+        for one in started:
+            one.end()
+    return done
+
+
+def answered(url: str, body: bytes | None = None, patience: float = 120.0) -> Any:
+    """The JSON of an answer, asked for until the server is there."""
+    end = time.monotonic() + patience
+    while True:
+        try:
+            request = urllib.request.Request(url, body, {"Content-Type": "application/toml"})
+            with urllib.request.urlopen(request, timeout=20) as answer:
+                return json.load(answer)
+        except OSError:
+            assert time.monotonic() < end, f"no answer from {url}"
+            time.sleep(0.2)
+
+
+@contextmanager
+def storage_of(folder: Path, name: str, postgres: str | None) -> Iterator[str]:
+    """A new database: a file, or one of a server's, which is gone at the end."""
+    if postgres is None:
+        yield f"sqlite:///{folder / name}.db"
+        return
+    import sqlalchemy as sa
+
+    url = sa.make_url(postgres).set(drivername="postgresql+psycopg")
+    server = sa.create_engine(url.set(database="postgres"), isolation_level="AUTOCOMMIT")
+    own = "hpsearch_kills_" + re.sub(r"\W", "_", name)
+    with server.connect() as connection:
+        connection.exec_driver_sql(f"DROP DATABASE IF EXISTS {own} WITH (FORCE)")
+        connection.exec_driver_sql(f"CREATE DATABASE {own}")
+    try:
+        yield url.set(database=own).render_as_string(hide_password=False)
+    finally:
+        with server.connect() as connection:
+            connection.exec_driver_sql(f"DROP DATABASE {own} WITH (FORCE)")
+
+
 def programs(folder: Path) -> set[int]:
     """The processes of all trials below a folder."""
     found = set()
@@ -260,29 +370,37 @@ def main() -> int:
     parser.add_argument("--objective", choices=list(OBJECTIVES), default="network")
     parser.add_argument("--kills", type=int, default=200, help="how many in all, at least")
     parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--service", action="store_true", help="a server and its agents")
+    parser.add_argument("--postgres", metavar="URL", help="of a server; the user makes databases")
     options = parser.parse_args()
     os.environ["OPENBLAS_NUM_THREADS"] = "1"
     rng = random.Random(options.seed)
     wrong = kills = rounds = 0
-    with tempfile.TemporaryDirectory() as folder:
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
         whole: dict[str, Any] = {}
         for strategy in STRATEGIES:
-            study, database = Path(folder, f"{strategy}.toml"), Path(folder, f"{strategy}.db")
+            study, database = folder / f"{strategy}.toml", folder / f"{strategy}.db"
             write_study(study, options.objective, strategy)
             subprocess.run(command(study, database, 2), check=True, capture_output=True)
-            whole[strategy] = essence(database)
+            whole[strategy] = essence(f"sqlite:///{database}", numbers=not options.service)
         while kills < options.kills:
             for strategy, expected in whole.items():
-                database = Path(folder, f"{strategy}-{rounds}.db")
+                study = folder / f"{strategy}.toml"
                 share = -(-options.kills // (len(whole) * max(1, options.kills // 40)))
-                done = disturbed(Path(folder, f"{strategy}.toml"), database, rng, share)
-                same = essence(database) == expected
+                with storage_of(folder, f"{strategy}-{rounds}", options.postgres) as storage:
+                    if options.service:
+                        done = served(study, storage, rng, share, options.objective)
+                    else:
+                        database = folder / f"{strategy}-{rounds}.db"
+                        done = disturbed(study, database, rng, share)
+                    same = essence(storage, numbers=not options.service) == expected
                 kills, wrong = kills + done, wrong + (not same)
                 verdict = "the same, bit for bit" if same else "DIFFERENT"
                 print(f"{strategy}: {len(expected)} trials, {done} kills, {verdict}", flush=True)
             rounds += 1
-        _gone(programs(Path(folder)), 2 * GRACE)
-        twice = len(list(Path(folder).glob("*.trials/*/*/twice")))
+        _gone(programs(folder), 2 * GRACE)
+        twice = len(list(folder.glob("*.trials/*/*/twice")))
     print(f"{kills} kills, {len(whole) * rounds} studies, {wrong} different", end="")
     print(f"; two attempts at once: {twice}")
     return 1 if wrong or twice else 0

@@ -140,7 +140,7 @@ class _Display(Watcher):
         if self.searching:
             words += [self.count_text]
             words += ["none complete yet" if self.best is None else f"best {self.best_text}"]
-            words += [] if self.left is None else [f"about {duration(self.left)} left"]
+            words += [f"about {duration(self.left)} left"] if self.left else []
         line, name = ", ".join(words), in_one_line(self.study.name)
         drawn = _bar(self.done / max(1, self.total)) if bar else ""
         told = "".join(f"<div>{html_text(sentence)}</div>" for sentence in self.told)

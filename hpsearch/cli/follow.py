@@ -54,6 +54,8 @@ def follow(client: Client, name: str, on_event: OnEvent) -> tuple[Study, Summary
     while True:
         try:
             tale.look()
+            if tale.study.state in OVER:
+                return tale.study, tale.end()
         except ServerError as error:
             if error.status not in AWAY:
                 raise
@@ -64,8 +66,6 @@ def follow(client: Client, name: str, on_event: OnEvent) -> tuple[Study, Summary
             if away:
                 tell(f"{client.url} answers again")
             away = False
-            if tale.study.state in OVER:
-                return tale.study, tale.end()
         time.sleep(min(max(0.2, (time.monotonic() - began) / 50), 2.0))
 
 
@@ -97,7 +97,7 @@ class _Tale:
         new = self._new_trials()
         if self._summary is None or any(t.stage and t.stage not in self._stages for t in new):
             self._read(new)
-        if self._summary is not None:
+        if new and self._summary is not None:
             for row in self._rows(new):
                 self._tell_end(row)
         self._joins = False

@@ -8,7 +8,7 @@ FAIL once three attempts broke. Nothing is told to the outside before it is comm
 from __future__ import annotations
 
 from collections import Counter, defaultdict, deque
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import replace
 from statistics import fmean
@@ -65,6 +65,7 @@ class Dispatcher:
         self._events: list[Event] = [ready]
         self._running: dict[int, tuple[Stage, Slot]] = {}  # by trial id
         self._seconds: deque[float] = deque(maxlen=RECENT)  # of the trials that ended last
+        self._before: dict[int, list[float]] = {}  # for each stage, the scores it was made from
         self._fails = 0
         self._digests: dict[int, str] = {}  # of what runs, by trial id
         self._reused: list[Attempts[Outcome]] = []  # running, and the store has their results
@@ -82,6 +83,7 @@ class Dispatcher:
                 self._enter(after.index)
                 if self.over() and not self._done[after.index]:
                     break
+                self._before[after.index] = self._shown(stage)
                 stage = after
                 here = self._fill(stage)
                 if not here or (stage.races and len(here) < stage.slots and self.over()):
@@ -157,9 +159,11 @@ class Dispatcher:
         """
         before = self._until(stage)
         if not before:
+            told = (trial.user_attrs.get("error") for trial in self.run.target.get_trials(False))
+            *_, last = ["", *filter(None, told)]
             raise RunError(
-                f"every training of stage {stage.name} failed; the trials' errors say why "
-                f"(`hpsearch trials {self.run.target.study_name} --state fail`)"
+                f"every training of stage {stage.name} failed, the last with: {last} (`hpsearch "
+                f"trials {self.run.target.study_name} --state fail` shows all)"
             )
         if stage.races or stage.adaptive:
             return []
@@ -190,9 +194,21 @@ class Dispatcher:
                 f"{next(e.error for e in events if isinstance(e, TrialDone) and e.error)}"
             )
 
-    def _scores(self) -> Iterator[float]:
-        """Of all complete trials."""
-        return (r.score for results in self._done.values() for r in results if r.complete)
+    def _shown(self, stage: Stage | None) -> list[float]:
+        """The scores of complete trials that a stage shows to the next one, with those before it.
+
+        They are the same in every run, whoever was first.
+        """
+        return [
+            result.score
+            for result in self._until(stage)
+            if result.complete and stage is not None and stage.waits_for(result.slot)
+        ]
+
+    def _worst(self, stage: Stage, outcome: Outcome) -> float:
+        """The score of a trial that was stopped as known bad; searches look at none of these."""
+        so_far = (r.score for results in self._done.values() for r in results if r.complete)
+        return self.objective.worst(self._before[stage.index] or so_far, outcome)
 
     def _order(self, stage: Stage) -> Sequence[int]:
         """The slots of a stage as they are handed out: a budget is paid in the order of the slots.
@@ -274,7 +290,7 @@ class Dispatcher:
             event = TrialDone(stage, slot, None, attempts.errors[-1])
         else:
             if not result.complete:
-                result = replace(result, score=self.objective.worst(self._scores(), result.score))
+                result = replace(result, score=self._worst(stage, result))
             record.finish_trial(self.store, attempts.key, result, self.objective.measure)
             self._known.setdefault(self._digests[attempts.key], attempts.key)
             self._seconds.append(result.seconds)

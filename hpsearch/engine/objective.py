@@ -68,12 +68,13 @@ class Objective(Protocol):
     def cost(self, slot: Slot) -> float:
         """The predicted price of a slot, in a unit of the objective's own."""
 
-    def worst(self, scores: Iterable[float], own: float) -> float:
+    def worst(self, scores: Iterable[float], outcome: Outcome) -> float:
         """The score that a trial counts with which was stopped as known bad.
 
         Args:
-            scores: of the study's complete trials so far; looked at only where they count.
-            own: what the trial itself came to.
+            scores: of complete trials, of the stages before it if there are any; looked at only
+                where they count.
+            outcome: what the trial itself came to.
         """
 
     def why_no_winner(self, bad: int, failed: int) -> str:

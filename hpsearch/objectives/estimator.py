@@ -20,6 +20,7 @@ from hpsearch.objectives.rows import Rows
 from hpsearch.objectives.with_rows import WithRows
 from hpsearch.objectives.without_rows import all_bad, home_of
 from hpsearch.search.base import Configuration, Slot, last_seed
+from hpsearch.space import Int
 from hpsearch.study_file.models import weights_by_label
 from hpsearch.training.fitted import KNOWN, Fitted, own_parts
 from hpsearch.training.model import Model
@@ -75,7 +76,15 @@ def checked(study: StudyFile) -> str:
     estimator = made(path, home_of(study))
     _check_parameters(study, estimator)
     parts_of(study, estimator)
-    return f"The estimator {path} is there, and has the parameters of the study."
+    told = f"The estimator {path} is there, and has the parameters of the study."
+    own, searched = estimator.get_params(), study.written_space().parameters
+    for name, parameter in searched.items():
+        if isinstance(parameter, Int) and isinstance(own.get(name), float):
+            told += (
+                f" {name} is {own[name]} by itself, and its range is of whole numbers; low = "
+                f"{float(parameter.low)} makes it real."
+            )
+    return told
 
 
 def parts_of(study: StudyFile, estimator: Any) -> tuple[str, ...]:

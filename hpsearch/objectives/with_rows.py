@@ -104,10 +104,10 @@ class WithRows:
         """
         raise NotImplementedError
 
-    def worst(self, scores: Iterable[float], own: float) -> float:
+    def worst(self, scores: Iterable[float], outcome: Outcome) -> float:
         """Its own: a training that diverges counts like the best constant predictor already."""
         del scores
-        return own
+        return outcome.score
 
     def check(self, target: optuna.Study) -> None:
         """Make sure that the study learned from these rows."""

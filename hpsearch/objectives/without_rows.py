@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import tempfile
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from itertools import count
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -11,6 +12,7 @@ from hpsearch.engine.events import Ready
 from hpsearch.engine.jobs import run_jobs
 from hpsearch.engine.record import AGAIN
 from hpsearch.engine.reuse import digest_of
+from hpsearch.errors import UsageError
 from hpsearch.file_names import file_name
 from hpsearch.metrics import Measure
 from hpsearch.outcome import Outcome, Place
@@ -97,9 +99,9 @@ class WithoutRows:
         """What of the resource it takes."""
         return float(slot.epochs)
 
-    def worst(self, scores: Iterable[float], own: float) -> float:
-        """The worst that was seen, of the study or of the trial's own reports."""
-        return min([own, *scores])
+    def worst(self, scores: Iterable[float], outcome: Outcome) -> float:
+        """The worst of the trial's own reports; of one without any the worst that was seen."""
+        return outcome.score if outcome.curve else min(scores, default=outcome.score)
 
     def why_no_winner(self, bad: int, failed: int) -> str:
         """All trials gave up."""
@@ -109,8 +111,13 @@ class WithoutRows:
         """Nothing but the study file tells what it is."""
 
     def begin(self, target: optuna.Study, folder: Path) -> None:
-        """Have a folder that is there until the run ends."""
-        del target
+        """Have a folder that is there until the run ends, and none with another study's trials.
+
+        Raises:
+            UsageError: these cannot be moved aside.
+        """
+        if not target.get_trials(deepcopy=False):
+            _moved_aside(self._folder)
         self._place = Place(str(folder), Path(tempfile.mkdtemp(dir=folder)).name)
 
     def ready(self, stored: int) -> Ready:
@@ -133,6 +140,23 @@ class WithoutRows:
 
     def beside(self, run: Run) -> None:
         """No simple model does what a function of the user's does."""
+
+
+def _moved_aside(folder: Path) -> None:
+    """Leave the folders of a study that is gone to their owner: a new one has no checkpoints yet.
+
+    Raises:
+        UsageError: it cannot be done.
+    """
+    others = (folder.with_name(f"{folder.name}.{number}") for number in count(1))
+    try:
+        if folder.exists():
+            folder.rename(next(other for other in others if not other.exists()))
+    except OSError as error:
+        raise UsageError(
+            f"{folder} has the trials of an earlier study of this name and cannot be moved aside: "
+            f"{error.strerror or error}; move it, or give the study another name"
+        ) from error
 
 
 def all_bad(name: str, bad: int, failed: int) -> str:

@@ -130,10 +130,9 @@ def _data(data: Mapping[str, Any]) -> dict[str, str]:
     if not data:
         return {}
     classes = len(data["classes"])
+    target = f"{classes} classes" if classes else "a quantity as the target"
     facts = {
-        "data": f"{data['name']}: {data['rows']} rows, {data['columns']} columns, {classes} classes"
-        if classes
-        else "a quantity as the target",
+        "data": f"{data['name']}: {data['rows']} rows, {data['columns']} columns, {target}",
         "data fingerprint": str(data["fingerprint"]),
     }
     told: dict[str, list[str]] = {}
@@ -155,7 +154,7 @@ def _settings(settings: Mapping[str, Any]) -> dict[str, str]:
         fixed = {
             name: value
             for name, value in settings.get(part, {}).items()
-            if value is not None and not isinstance(value, dict | list)
+            if value is not None and (part == "fixed" or not isinstance(value, dict | list))
         }
         if fixed:
             facts["fixed" if part == "fixed" else f"fixed: {part}"] = settings_text(fixed)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from hpsearch.report.dashboards import Dashboard, load_dashboard
 from hpsearch.report.document import Document, document_json, page_document, trial_panels
-from hpsearch.report.page import ASSETS, asset, linked_html, page_html, page_name, write_page
+from hpsearch.report.page import ASSETS, asset, page_html, page_name, write_page
 from hpsearch.report.png import write_pngs
 from hpsearch.report.subjects import page_of
 
@@ -14,7 +14,6 @@ __all__ = [
     "Document",
     "asset",
     "document_json",
-    "linked_html",
     "load_dashboard",
     "page_document",
     "page_html",

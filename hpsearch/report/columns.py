@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import base64
 import math
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime
 from typing import Any, Literal, NotRequired, TypedDict, final
 
@@ -354,12 +354,16 @@ def _all_whole(values: Sequence[Any] | np.ndarray) -> bool:
 def _curves(rows: Sequence[TrialRow], score_name: str) -> dict[str, Curves]:
     """Scores by step, and losses by epoch, of the trials that have them."""
     scores = [sorted(row.curve.items()) for row in rows]
-    kinds: Mapping[str, list[list[tuple[int, float]]]] = {
-        written_out(score_name): [curve if len(curve) > 1 else [] for curve in scores],
-        "training loss": [list(enumerate(row.train_losses, start=1)) for row in rows],
-        "validation loss": [list(enumerate(row.validation_losses, start=1)) for row in rows],
-    }
-    return {name: _joined(curves) for name, curves in kinds.items() if any(curves)}
+    kinds = (  # others may call their score a loss; it is what they have then
+        (written_out(score_name), [curve if len(curve) > 1 else [] for curve in scores]),
+        ("training loss", [list(enumerate(row.train_losses, start=1)) for row in rows]),
+        ("validation loss", [list(enumerate(row.validation_losses, start=1)) for row in rows]),
+    )
+    known: dict[str, Curves] = {}
+    for name, curves in kinds:
+        if any(curves) and name not in known:
+            known[name] = _joined(curves)
+    return known
 
 
 def _joined(curves: list[list[tuple[int, float]]]) -> Curves:

@@ -1,7 +1,7 @@
-"""The HTML around a page's document: one file that needs nothing else, or a server's page.
+"""The HTML around a page's document, in one file that needs nothing else.
 
-Either way the browser itself is told what it may load: nothing from another host, and no script but
-ours.
+The browser itself is told what it may load: nothing from another host, and no script but ours. A
+server has the same scripts as files, and its page fetches the document.
 """
 
 from __future__ import annotations
@@ -22,7 +22,6 @@ __all__ = [
     "ASSETS",
     "asset",
     "file_name",
-    "linked_html",
     "page_html",
     "page_name",
     "words_html",
@@ -49,7 +48,7 @@ SCRIPTS = (
 """In the order in which they need each other."""
 
 ASSETS = (STYLE, *SCRIPTS, LIVE, PLOTLY)
-"""All that `linked_html` refers to, by name."""
+"""All that a server's page refers to, by name: the style, our scripts in order, and Plotly."""
 
 
 def asset(name: str) -> bytes:
@@ -88,36 +87,6 @@ def page_html(document: Document, *, of: Sequence[str] = (), before: str = "") -
         policy=f"default-src 'none'; script-src {hashes}; style-src 'unsafe-inline'; "
         "img-src data: blob:",
         of=of,
-    )
-
-
-def linked_html(
-    title: str, *, assets: str, document: str, events: str = "", trials: str = ""
-) -> str:
-    """A server's page: it fetches its document, and again when an event says that there is news.
-
-    Args:
-        title: of the window until the document is there.
-        assets: the address under which a server has each of `ASSETS`, with a slash at its end.
-        document: the address of what `document_json` wrote.
-        events: the address of server-sent events; each asks the page to fetch its document anew,
-            which it does once a second at most. Without one it is never asked.
-        trials: the address below which a trial's number leads to what `trial_panels` has of it,
-            with a slash at its end; without one, a trial's page shows what the document has.
-    """
-    links = "".join(
-        f'<script defer src="{html_text(assets)}{name}"></script>\n'
-        for name in (*SCRIPTS, PLOTLY, LIVE)
-    )
-    return _shell(
-        title,
-        '<main id="page"><noscript><p>This page needs JavaScript.</p></noscript></main>\n',
-        style=f'<link rel="stylesheet" href="{html_text(assets)}{STYLE}">\n{links}'
-        f'<meta name="hpsearch-document" content="{html_text(document)}">\n'
-        f'<meta name="hpsearch-events" content="{html_text(events)}">\n'
-        f'<meta name="hpsearch-trials" content="{html_text(trials)}">\n',
-        policy="default-src 'none'; script-src 'self'; style-src 'self' 'unsafe-inline'; "
-        "img-src 'self' data: blob:; connect-src 'self'",
     )
 
 

@@ -321,7 +321,14 @@ class CoarseToFineSearchCV(BaseSearchCV):  # type: ignore[misc]
             own = self.estimator.get_params()
             if self.resource not in own:
                 raise UnknownNameError("parameter", self.resource, sorted(own))
-            full = own[self.resource] if full == "auto" else full
+            if full == "auto":
+                full = own[self.resource]
+                if not _is_whole(full, 1):
+                    raise UsageError(
+                        f"{self.resource} is {shown(full)} in the estimator, and a resource is a "
+                        "whole number of at least 1; give max_resources, or another resource.",
+                        key="max_resources",
+                    )
             least = 1 if least == "smallest" else least
         _check_whole("max_resources", full, 1)
         _check_whole("min_resources", least, 1)
@@ -537,8 +544,13 @@ def _end(search: CoarseToFineSearchCV, task: Any) -> None:
         task.call_on_fit_task_end(estimator=search)
 
 
+def _is_whole(given: object, least: int) -> bool:
+    whole = isinstance(given, Integral) and not isinstance(given, bool)
+    return whole and int(given) >= least  # type: ignore[call-overload]
+
+
 def _check_whole(name: str, given: object, least: int) -> None:
-    if isinstance(given, bool) or not isinstance(given, Integral) or int(given) < least:
+    if not _is_whole(given, least):
         raise UsageError(
             f"{name} is {shown(given)}; give a whole number of at least {least}.", key=name
         )

@@ -57,6 +57,9 @@ REMEMBERED = 60.0
 FORGOTTEN = 3600.0
 """Seconds after which nothing is known of somebody who has asked."""
 
+FORGOTTEN = 3600.0
+"""Seconds after which nobody knows any more that somebody has asked."""
+
 COUNTED = 0.05
 """Seconds for which a count of workers holds."""
 
@@ -715,6 +718,9 @@ class Desk:
         """
         now, lost = time.monotonic(), []
         with self.lock:
+            for name in [n for n, (_, seen) in self.takers.items() if now - seen > FORGOTTEN]:
+                del self.takers[name]
+                self.draining.discard(name)
             for lease in list(self.leases.values()):
                 late = lease.limit is not None and now > lease.began + lease.limit + GRACE
                 if lease.is_open and (now > lease.expires or late):

@@ -164,6 +164,12 @@ class Drivers:
         with self._lock:
             return list(self._driven.values())
 
+    @property
+    def begins(self) -> bool:
+        """Whether a study is being opened, so that its data are not known yet."""
+        benches = [driver.bench for driver in self.all()]
+        return any(b is None or (b.kind == "training" and b.data is None) for b in benches)
+
     def drives(self, name: str) -> bool:
         """Whether a study has a driver here."""
         return name in self._driven
@@ -235,6 +241,13 @@ class Drivers:
         before, self._states = self._states, states
         for name, _ in before.items() ^ states.items():
             self._on_study(name, None)
+
+    def steer(self, row: Queued) -> None:
+        """Have a driver here, if there is one, do at once what was said of its study."""
+        driver = self._driven.get(row.name)
+        if driver is not None:
+            self._steer(driver, row)
+        self._wake.set()
 
     def _steer(self, driver: _Driver, row: Queued) -> None:
         """Have a driver do what was said of its study, here or at another server."""
@@ -309,7 +322,7 @@ class Drivers:
             )
             if row.state != "running":
                 self._change(row.name, "running", "")
-            log.info("study driven", extra=about(study=row.name))
+            log.info("study running", extra=about(study=row.name))
             driver.pace = Pace(study)
             driver.bench = bench
             self._desk.open(bench)

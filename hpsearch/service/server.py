@@ -405,6 +405,13 @@ class Server:
         from starlette.responses import Response, StreamingResponse
 
         folder = self.desk.folder_of(fingerprint)
+        if folder is None and (self.drivers.leaders.known or self.drivers.begins):
+            raise Problem(
+                503,
+                f"the data {fingerprint!r} are not here, and may be at another server of the "
+                "database, or here in a moment",
+                headers={"Retry-After": "1"},
+            )
         if folder is None:
             raise Problem(404, f"no study that is running needs the data {fingerprint!r}")
         tag = f'"{etag_of(folder, fingerprint)}"'

@@ -242,7 +242,7 @@ class Shelf:
             changed = queue.change(connection, name, state, f"{_DONE[state]} by {who}", who)
             assert changed is not None
             found = self._study(connection, changed)
-        self.drivers.wake()
+        self.drivers.steer(changed)
         log.info("study %s", _DONE[state], extra=about(study=name, token=who))
         return found
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING, Any
 
 from hpsearch.storage.beside import load_epochs, load_model_bytes, save_model_bytes
@@ -52,12 +53,20 @@ def load_study(storage: WriteBehindStorage, name: str) -> optuna.Study:
 
     Raises:
         UnknownNameError: there is none; the sentence lists those that there are.
+        UsageError: it is the name of a comparison.
     """
     import optuna
 
-    from hpsearch.errors import UnknownNameError
+    from hpsearch.errors import UnknownNameError, UsageError
 
     names = study_names(storage)
     if name not in names:
+        parts = [other for other in names if re.fullmatch(rf"{re.escape(name)}/[^/]+/\d+", other)]
+        if parts:
+            some = ", ".join(parts[:4]) + (" and so on" if len(parts) > 4 else "")
+            raise UsageError(
+                f"{name!r} is a comparison of {len(parts)} studies, and one is asked for: {some}; "
+                "`hpsearch report` shows the whole"
+            )
         raise UnknownNameError("study", name, names or ["none yet"])
     return optuna.load_study(study_name=name, storage=storage)

@@ -73,11 +73,20 @@ def _copy(source: Path, part: Path) -> None:
         read.backup(written)
         written.execute("PRAGMA journal_mode = DELETE")  # else there would be files beside it
         (found,) = written.execute("PRAGMA quick_check").fetchone()
-    if found != "ok":
-        raise StorageError(
-            f"the database {source} is damaged ({found.splitlines()[0]}); no copy was made"
-        )
+        if found != "ok":
+            raise StorageError(
+                f"the database {source} is damaged ({found.splitlines()[0]}); no copy was made"
+            )
+        with written:
+            _leave_alone(written)
     _keep(part)
+
+
+def _leave_alone(copy: sqlite3.Connection) -> None:
+    """Nobody serves a copy, or runs a study in it: those who do so go on with the original."""
+    there = {name for (name,) in copy.execute("SELECT name FROM sqlite_master")}
+    for table in {"hpsearch_servers", "hpsearch_runs"} & there:
+        copy.execute(f"UPDATE {table} SET ended = 'copied' WHERE ended IS NULL")
 
 
 def _keep(path: Path) -> None:

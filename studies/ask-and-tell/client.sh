@@ -36,7 +36,7 @@ while :; do
     asked=$(post "/v1/studies/$study/trials:ask?wait=20" '{}')
     trial=$(field trial <<<"$asked") || true
     if [ -z "$trial" ]; then
-        [ "$(field order <<<"$asked")" = continue ] || break
+        [ "$(field order <<<"$asked" || true)" = continue ] || break
         sleep "$(field retry <<<"$asked")"
         continue
     fi
@@ -63,4 +63,4 @@ while :; do
     fi
     echo "trial $(field number <<<"$asked"): ${stopped:-loss $loss}"
 done
-field why <<<"$asked"
+field why <<<"$asked" || field detail <<<"$asked"

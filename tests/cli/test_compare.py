@@ -184,6 +184,15 @@ def test_a_page_that_cannot_be_written_costs_nobody_the_answer(
     assert "cannot write the page nowhere/c.html" in err
 
 
+@pytest.mark.parametrize("command", ["trials", "best", "advise"])
+def test_what_is_of_one_study_says_that_a_comparison_has_several(
+    compared: str, command: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert run([command, "c"]) == 2
+    words = "'c' is a comparison of 6 studies, and one is asked for: c/"
+    assert words in capsys.readouterr().err
+
+
 @pytest.mark.parametrize(
     ("words", "sentence"),
     [

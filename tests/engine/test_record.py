@@ -159,7 +159,7 @@ def test_failures_and_foreign_trials_are_no_results(study: optuna.Study) -> None
     study.add_trial(optuna.create_trial(value=1.0))
     failed = study.trials[0]
     assert failed.state.name == "FAIL"
-    assert failed.user_attrs["error"] == "KeyError: x"
+    assert failed.user_attrs["error"] == "KeyError: x; before: OSError: y"
     assert failed.user_attrs["attempts"] == 2
     assert record.read_results(study.trials, ACCURACY) == record.read_unfinished(study.trials) == {}
 

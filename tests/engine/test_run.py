@@ -421,7 +421,7 @@ class TestBrokenWorkers:
             raise MemoryError("no")
 
         here.before = breaks
-        with pytest.raises(RunError, match="every training of stage random failed"):
+        with pytest.raises(RunError, match="stage random failed, the last with: MemoryError: no"):
             run_study(study("random", trials=2), storage=db)
 
     def test_the_search_goes_on_from_a_later_stage_in_which_everything_fails(

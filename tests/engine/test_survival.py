@@ -249,7 +249,10 @@ def test_every_slot_is_trained_exactly_once_whatever_is_killed(
     whole = kills.command(study, tmp_path / "whole.db", 1)
     subprocess.run(whole, check=True, capture_output=True)
     assert kills.disturbed(study, tmp_path / "s.db", random.Random(4), count) == count
-    assert kills.essence(tmp_path / "s.db") == kills.essence(tmp_path / "whole.db")
+    disturbed, undisturbed = (
+        kills.essence(f"sqlite:///{tmp_path / n}") for n in ("s.db", "whole.db")
+    )
+    assert disturbed == undisturbed
     assert not list(tmp_path.glob("*.trials/*/*/twice"))
 
 
@@ -274,3 +277,18 @@ def test_a_signal_that_comes_while_python_starts_does_not_end_the_killing(
         if sent == 8:
             break
     assert sent == 8
+
+
+@pytest.mark.skipif(not Path("/proc/self/stat").exists(), reason="looks for processes in /proc")
+@pytest.mark.parametrize(("objective", "strategy"), [("network", "guided"), ("command", "random")])
+def test_every_slot_is_done_exactly_once_whatever_is_killed_of_a_server_and_its_agents(
+    kills: Any, tmp_path: Path, objective: str, strategy: str
+) -> None:
+    study = tmp_path / "study.toml"
+    kills.write_study(study, objective, strategy)
+    whole = kills.command(study, tmp_path / "whole.db", 2)
+    subprocess.run(whole, check=True, capture_output=True)
+    storage = f"sqlite:///{tmp_path / 's.db'}"
+    kills.served(study, storage, random.Random(4), 3, objective)
+    undisturbed = kills.essence(f"sqlite:///{tmp_path / 'whole.db'}", numbers=False)
+    assert kills.essence(storage, numbers=False) == undisturbed

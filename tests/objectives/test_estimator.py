@@ -390,9 +390,13 @@ def test_a_check_looks_at_the_estimator_too(tmp_path: Path) -> None:
     )
     path.write_text(text)
     told = json.loads(hpsearch_command("check", str(path), "--json"))
-    assert (
-        told["objective"]
-        == f"The estimator {FOREST} is there, and has the parameters of the study."
+    sentence = f"The estimator {FOREST} is there, and has the parameters of the study."
+    assert told["objective"] == sentence
+    whole = study(
+        "sklearn.svm.SVC", space="C = { low = 1, high = 9 }\ntol = { low = 0.1, high = 1 }"
+    )
+    assert checked(whole).endswith(
+        "study. C is 1.0 by itself, and its range is of whole numbers; low = 1.0 makes it real."
     )
     path.write_text(text.replace("max_depth", "max_deep"))
     with pytest.raises(UsageError, match="did you mean 'max_depth'"):

@@ -12,7 +12,9 @@ import numpy as np
 import pytest
 
 from hpsearch.engine import run_study, summarize
+from hpsearch.engine.summary import TrialRow
 from hpsearch.errors import NoWinnerError, RunError, UsageError
+from hpsearch.objectives.without_rows import trials_folder
 from hpsearch.outcome import Outcome, Place, TrialFailedError
 from hpsearch.storage import load_study, open_storage
 from hpsearch.study_file import StudyFile, load_study_file, parse_study_file
@@ -356,19 +358,62 @@ class TestRun:
         assert summary.states["complete"] + summary.states["fail"] == 16
         assert any("ArithmeticError: too large" in row.why for row in summary.rows)
 
-    def test_known_bad_trials_count_with_the_worst_that_was_seen(self, db: str) -> None:
-        def function(configuration: dict[str, Any], _: Trial) -> float:
+    @pytest.mark.parametrize("direction", ["minimize", "maximize"])
+    def test_known_bad_trials_count_with_the_worst_that_was_seen(
+        self, tmp_path: Path, direction: str
+    ) -> None:
+        def function(configuration: dict[str, Any], trial: Trial) -> float:
+            import time
+
+            import optuna
+
+            time.sleep(trial.seed % 5 / 500)
+            if configuration["x"] < -2:
+                raise optuna.TrialPruned
+            return float(configuration["x"]) + 100
+
+        def rows(workers: int) -> list[TrialRow]:
+            file = study(trials=16)
+            other = file.objective.model_copy(update={"direction": direction})
+            file = file.model_copy(update={"objective": other})
+            found = run_study(
+                file, objective=function, storage=str(tmp_path / f"{workers}.db"), workers=workers
+            )
+            return sorted(found.rows, key=lambda row: row.slot.place if row.slot else (9, 9))
+
+        alone, together = rows(1), rows(4)
+        bad = [row for row in alone if row.state == "pruned"]
+        assert bad
+        seen = [row.score or 0.0 for row in alone if row.state == "complete"]
+        assert {row.score in seen for row in bad} == {True}
+        later = [row for row in alone if row.slot and row.slot.stage]
+        others = [row for row in together if row.slot and row.slot.stage]
+        assert [row.score for row in later] == [row.score for row in others]
+
+    def test_what_a_known_bad_trial_reported_is_its_value(self, db: str) -> None:
+        def function(configuration: dict[str, Any], trial: Trial) -> float:
             import optuna
 
             if configuration["x"] < -2:
+                trial.report(1, 500.0)
                 raise optuna.TrialPruned
-            return float(configuration["x"]) + 10
+            return float(configuration["x"]) + 100
 
         summary = run_study(study(trials=16), objective=function, storage=db, workers=1)
-        bad = [row for row in summary.rows if row.state == "pruned"]
-        assert bad
-        best = min(row.score or 0.0 for row in summary.rows if row.state == "complete")
-        assert all(row.score is not None and row.score >= best for row in bad)
+        assert {row.score for row in summary.rows if row.state == "pruned"} == {500.0}
+
+    def test_a_new_study_has_no_checkpoints_of_one_that_is_gone(self, db: str) -> None:
+        def function(configuration: dict[str, Any], trial: Trial) -> float:
+            assert not (trial.folder / "mark").exists()
+            (trial.folder / "mark").touch()
+            return float(configuration["x"])
+
+        for _ in range(3):
+            run_study(study(trials=2), objective=function, storage=db, workers=1)
+            Path(db).unlink()
+        trials = trials_folder(db)
+        assert sorted(place.name for place in trials.iterdir()) == ["f", "f.1", "f.2"]
+        assert all((place / "0-0/mark").exists() for place in trials.iterdir())
 
     def test_all_known_bad_has_no_winner(self, db: str) -> None:
         def function(_: dict[str, Any], __: Trial) -> float:

@@ -163,6 +163,15 @@ def test_curves_are_what_they_were_to_a_reader_s_eye() -> None:
     assert read(curves["validation accuracy"]["lengths"]) == [3, 0]
 
 
+def test_a_score_that_is_called_a_loss_keeps_its_curve() -> None:
+    row = trial(0, 0.25, stage=None, curve={1: 1.0, 2: 0.25}, train_losses=(), validation_losses=())
+    view = view_of(row, maximize=False)
+    measure = replace(view.summary.measure, name="validation loss")
+    view = replace(view, summary=replace(view.summary, strategy=None, measure=measure))
+    curves = trial_columns(view)["curves"]
+    assert curve(curves["validation loss"], 0)[1] == pytest.approx([1.0, 0.25], abs=1e-4)
+
+
 def test_long_curves_are_thinned_those_of_the_best_least() -> None:
     long = {step: step / 1000 for step in range(1, 1001)}
     view = view_of(*(trial(n, 1.0 - n / 1000, curve=long) for n in range(BEST + 900)))
@@ -172,6 +181,26 @@ def test_long_curves_are_thinned_those_of_the_best_least() -> None:
     assert 8 <= lengths[BEST] == lengths[-1] <= 60
     steps, _ = curve(curves, BEST + 1)
     assert (steps[0], steps[-1]) == (1, 1000), "the ends stay"
+
+
+@pytest.mark.slow
+def test_five_thousand_trials_are_small() -> None:
+    rng = np.random.default_rng(0)
+    long = range(1, 51)
+    view = view_of(
+        *(
+            trial(
+                number,
+                float(rng.random()),
+                configuration={"rate": float(rng.random()), "l2": float(rng.random())},
+                curve=dict(zip(long, rng.random(50).tolist(), strict=True)),
+                train_losses=tuple(rng.random(50).tolist()),
+                validation_losses=tuple(rng.random(50).tolist()),
+            )
+            for number in range(5000)
+        )
+    )
+    assert len(json.dumps(trial_columns(view))) < 2_000_000
 
 
 def test_details_have_a_limit_and_failures_come_first() -> None:

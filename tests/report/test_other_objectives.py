@@ -27,6 +27,7 @@ direction = "minimize"
 resource = { name = "sweeps", full = 8, least = 2 }
 [fixed]
 cities = 20
+lengths = [1, 2]
 [space]
 heat = { low = 0.1, high = 10.0, log = true }
 near = { low = 1, high = 20 }
@@ -74,7 +75,7 @@ def test_no_word_is_of_a_network(study: Study, database: str) -> None:
         said += [cell for table in panel.tables(data) for row in table.rows for cell in row]
     assert "trials of 8 sweeps" in " ".join(said)
     assert "2 to 8 sweeps" in said
-    assert "cities=20" in said
+    assert "cities=20 lengths=[1, 2]" in said
     assert not [text for text in said[1:] if FOREIGN.search(text)]
 
 

@@ -316,7 +316,8 @@ def test_what_is_no_range_is_refused(ranges: Any, message: str) -> None:
             {"resource": "max_iter", "ranges": {"max_iter": [1, 2]}},
             "is the resource and is searched",
         ),
-        ({"resource": "tol"}, "max_resources is 0.0001; give a whole number"),
+        ({"resource": "tol"}, "tol is 0.0001 in the estimator, and a resource is a whole number"),
+        ({"resource": "tol", "max_resources": 0.5}, "max_resources is 0.5; give a whole number"),
         ({"resource": "n_samples", "max_resources": 91}, "max_resources is 91 of 90 rows"),
         (
             {"resource": "max_iter", "min_resources": 2000},

@@ -82,10 +82,9 @@ class Scene:
     def lend(self, *words: str, log: str = "agent.log") -> subprocess.Popen[bytes]:
         return self.start("agent", self.url, *words, log=log)
 
-    def submit(self, text: str) -> None:
-        answer = httpx.post(
-            f"{self.url}/v1/studies", content=text, headers={"Content-Type": "application/toml"}
-        )
+    def submit(self, text: str, **options: str) -> None:
+        kind = {"Content-Type": "application/toml"}
+        answer = httpx.post(f"{self.url}/v1/studies", content=text, headers=kind, params=options)
         assert answer.status_code == 201, answer.text
 
     def state(self, name: str) -> str:
@@ -164,7 +163,7 @@ def test_kills_of_server_and_agents_change_nothing(scene: Scene) -> None:
     rng = random.Random(1)
     server = scene.serve("--lease", "2")
     agents = [scene.lend("--workers", "1", "--name", f"a{k}") for k in range(2)]
-    scene.submit(DIGITS)
+    scene.submit(DIGITS, baselines="false")
     until = time.monotonic() + PATIENCE
     for kill in range(6):
         time.sleep(rng.uniform(0.3, 1.5))
@@ -183,7 +182,7 @@ def test_kills_of_server_and_agents_change_nothing(scene: Scene) -> None:
     assert time.monotonic() < until
     scene.until(lambda: scene.state("small") == "finished")
     here = str(scene.folder / "here.db")
-    run_study(parse_study_file(DIGITS), storage=here, workers=1)
+    run_study(parse_study_file(DIGITS), storage=here, workers=1, baselines=False)
     assert told(scene.database, "small") == told(here, "small")
 
 

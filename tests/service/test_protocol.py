@@ -14,6 +14,7 @@ import pytest
 
 from hpsearch.service.app import make_app
 from hpsearch.service.guard import Guard
+from hpsearch.service.once import Once
 from hpsearch.service.quick import Quick
 from hpsearch.service.server import Server, Settings
 from hpsearch.storage import load_study, open_storage
@@ -108,7 +109,7 @@ class Client:
 async def serving(file: Path, **settings: Any) -> AsyncIterator[Client]:
     server = Server(Settings(str(file), lease=30.0, **settings))
     app = make_app(server, server.running)
-    guard = Guard(Quick(app, server.verbs), server.tokens, "127.0.0.1")
+    guard = Guard(Quick(Once(app, server.store), server.verbs), server.tokens, "127.0.0.1")
     transport = httpx.ASGITransport(guard, client=("127.0.0.1", 5))
     async with AsyncExitStack() as stack:
         await stack.enter_async_context(server.running(app))
@@ -485,6 +486,30 @@ class TestSteering:
             assert states == ["complete", "complete", "failed"]
 
         play(scene)
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "code"),
+    [("POST", "/v1/studies/s:stop", 200), ("DELETE", "/v1/studies/s", 204)],
+)
+def test_a_change_with_a_key_is_done_once_and_answered_alike(
+    play: Callable[..., None], method: str, path: str, code: int
+) -> None:
+    async def scene(client: Client) -> None:
+        await client.submit(trials=2)
+        await client.work()
+        headers = {"Idempotency-Key": "k", "Content-Type": "application/json"}
+        first, again = [await client.http.request(method, path, headers=headers) for _ in range(2)]
+        assert (first.status_code, first.content) == (code, again.content)
+        assert again.status_code == code
+        other = await client.http.request("POST", "/v1/studies/t:pause", headers=headers)
+        assert (other.status_code, "another request" in other.json()["detail"]) == (422, True)
+
+    async def after_a_restart(client: Client) -> None:
+        headers = {"Idempotency-Key": "k", "Content-Type": "application/json"}
+        assert (await client.http.request(method, path, headers=headers)).status_code == code
+
+    play(scene, after_a_restart)
 
 
 class TestSubmitting:

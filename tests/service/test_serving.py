@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import signal
+import subprocess
+import sys
 import threading
 import time
 from collections.abc import Iterator
@@ -95,3 +97,43 @@ def test_it_is_ready_while_its_database_is_there(served: Served, tmp_path: Path)
     assert httpx.get(f"{served.url}/healthz").is_success
     (tmp_path / "b.db").rename(tmp_path / "a.db")
     assert httpx.get(f"{served.url}/readyz").is_success
+
+
+def test_a_backup_made_under_load_goes_on(served: Served, tmp_path: Path) -> None:
+    """All that was acknowledged before the backup began is in it, and a server goes on from it."""
+    served.submit(external("s", trials=2000))
+    acknowledged: dict[str, float] = {}
+    ended = threading.Event()
+
+    def work(number: int) -> None:
+        with httpx.Client(base_url=served.url, timeout=60) as client:
+            while not ended.is_set():
+                body = {"agent": {"name": f"agent-{number}"}}
+                asked = client.post("/v1/studies/s/trials:ask?wait=5", json=body).json()["work"]
+                if asked:
+                    told = {"lease": asked["lease"], "result": asked["configuration"]["x"]}
+                    client.post(f"/v1/trials/{asked['trial']}:tell", json=told).raise_for_status()
+                    acknowledged[asked["trial"]] = told["result"]
+
+    threads = [threading.Thread(target=work, args=(number,)) for number in range(4)]
+    for thread in threads:
+        thread.start()
+    try:
+        until(lambda: len(acknowledged) > 50)
+        before = dict(acknowledged)
+        copy = tmp_path / "copy.db"
+        command = [sys.executable, "-m", "hpsearch", "backup", str(copy)]
+        done = subprocess.run(
+            [*command, "--storage", str(tmp_path / "a.db")], capture_output=True, text=True
+        )
+        assert done.returncode == 0, done.stderr
+        until(lambda: len(acknowledged) > len(before) + 20)  # it did not stand in the way
+    finally:
+        ended.set()
+        for thread in threads:
+            thread.join(30)
+    with serving(copy, tmp_path / "other.log") as again:
+        until(lambda: again("GET", "/v1/studies/s")["trials"].get("complete", 0) >= len(before))
+        trials = {t["trial"]: t["value"] for t in again("GET", "/v1/studies/s/trials")["trials"]}
+        assert {trial: trials[trial] for trial in before} == before
+        again.tell(again.ask("s"), 0.5)

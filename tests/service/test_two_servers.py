@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import subprocess
+import sys
 from collections.abc import Iterator
 from contextlib import ExitStack
 from pathlib import Path
@@ -146,6 +148,46 @@ def test_the_other_server_takes_over_from_one_that_is_killed(two: tuple[Served, 
         assert (about["state"], about["trials"]) == ("finished", {"complete": 6})
     values = [t["value"] for t in second("GET", f"/v1/studies/{mine[0]}/trials")["trials"]]
     assert values.count(0.75) == values.count(0.5) == 1
+
+
+NETWORK = """
+name = "network"
+[data]
+name = "digits"
+[training]
+epochs = 2
+[search]
+strategy = "random"
+trials = 5
+"""
+
+
+def test_agents_of_either_finish_what_a_dead_one_has_begun(
+    two: tuple[Served, Served], tmp_path: Path
+) -> None:
+    two[0].submit(NETWORK)
+    until(lambda: two[1]("GET", "/v1/studies/network")["state"] == "running")
+    data = f"{two[1].url}/v1/data/0123456789abcdef"  # they may be at the other one
+    until(lambda: httpx.get(data).status_code == 503)
+    words = ["agent", "--workers", "1", "--cache", str(tmp_path / "cache")]
+    agents = [
+        subprocess.Popen(
+            [sys.executable, "-m", "hpsearch", *words, server.url],
+            stderr=subprocess.DEVNULL,
+            stdout=subprocess.DEVNULL,
+        )
+        for server in two
+    ]
+    try:
+        until(lambda: two[1]("GET", "/v1/studies/network")["trials"].get("complete"))
+        two[0].process.kill()
+        until(lambda: two[1]("GET", "/v1/studies/network")["state"] == "finished")
+    finally:
+        for agent in agents:
+            agent.kill()
+            agent.wait()
+    about = two[1]("GET", "/v1/studies/network")
+    assert sum(about["trials"].values()) == 5
 
 
 def test_a_study_is_steered_at_either(two: tuple[Served, Served]) -> None:

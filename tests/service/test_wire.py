@@ -21,6 +21,9 @@ from hpsearch.data import DataHandle, Preprocessor
 from hpsearch.data.target import Scale
 from hpsearch.errors import UsageError
 from hpsearch.nn import Network, NetworkConfig
+from hpsearch.objectives.estimator import EstimatorObjective
+from hpsearch.objectives.network import NetworkObjective
+from hpsearch.objectives.with_rows import WithRows
 from hpsearch.outcome import Outcome
 from hpsearch.service import wire
 from hpsearch.service.wire import (
@@ -47,6 +50,13 @@ def test_a_call_is_read_back_in_the_folder_of_the_reader() -> None:
     call, again = read_call(document, "/elsewhere")
     assert call is WORK["train_job"]
     assert again == Job(DataHandle("/elsewhere", HANDLE.fingerprint), *list(vars(job).values())[1:])
+
+
+@pytest.mark.parametrize("objective", [NetworkObjective, EstimatorObjective])
+def test_what_objectives_with_rows_ask_for_travels(objective: type[WithRows]) -> None:
+    functions = [call.function for call in WORK.values()]
+    assert objective.work in functions
+    assert objective.said in functions
 
 
 def preprocessors() -> Iterator[Preprocessor]:

@@ -1,7 +1,10 @@
 // Several studies side by side: what differs between them, and how far each had come when.
 "use strict";
 {
-  const {make, table, short, label, figures, view, COLOURS} = hpsearch;
+  const {make, table, short, label, offer, figures, view, COLOURS} = hpsearch;
+
+  // Points of a study in a figure of all: the best of them.
+  const MOST = 800;
 
   class Beside {
     constructor(sections) {
@@ -25,11 +28,17 @@
       }
       const facts = rowsOf(sections), apart = view.get("differ");
       const rows = apart ? facts.filter(([, ...values]) => new Set(values).size > 1) : facts;
-      this.facts.replaceChildren(!rows.length ? make("p", {class: "empty"}, "They are alike in all of this.") : table({caption: "The studies", headings: ["what", ...sections.map(each => each.name)], rows}));
-      const same = new Set(sections.map(({trials}) => `${trials.score?.name} ${trials.maximize}`)).size === 1 && sections[0].trials.score;
-      const drawn = same ? [bestFigure(sections, "number"), bestFigure(sections, "seconds"), this.alongFigure()].filter(Boolean) : [];
+      this.facts.replaceChildren(rows.length
+        ? table({caption: "The studies", headings: ["what", ...sections.map(each => each.name)], rows})
+        : make("p", {class: "empty"}, "They are alike in all of this."));
+      const measures = new Set(sections.map(({trials}) => `${trials.score?.name} ${trials.maximize}`));
+      const same = measures.size === 1 && sections[0].trials.score;
+      const drawn = same
+        ? [bestFigure(sections, "number"), bestFigure(sections, "seconds"), this.alongFigure()].filter(Boolean)
+        : [];
       this.along.hidden = !same || !this.common().length;
-      this.note.textContent = same ? "" : "The studies are scored by different measures, so that their scores are not drawn together.";
+      this.note.textContent = same ? ""
+        : "The studies are scored by different measures, so that their scores are not drawn together.";
       this.figures.replaceChildren(...drawn.map((figure, n) =>
         figures.place(`side-by-side-${n + 1}`, figure, {label: `The studies side by side, figure ${n + 1}`})));
     }
@@ -45,7 +54,8 @@
 
     // The parameters of numbers that all of them have.
     common() {
-      const names = this.sections.map(({trials}) => trials.parameters.filter(column => !column.isText).map(column => column.key));
+      const names = this.sections.map(({trials}) =>
+        trials.parameters.filter(column => !column.isText).map(column => column.key));
       return names[0].filter(key => names.every(keys => keys.includes(key)));
     }
 
@@ -53,13 +63,12 @@
       const keys = this.common();
       if (!keys.length) return null;
       const columns = keys.map(key => this.sections[0].trials.byKey.get(key));
-      if (columns.map(column => column.name).join("\n") !== [...this.parameter.options].map(option => option.value).join("\n")) {
-        this.parameter.replaceChildren(...columns.map(column => make("option", {value: column.name}, column.name)));
-      }
+      offer(this.parameter, columns.map(column => column.name));
       const column = columns.find(each => each.name === view.get("along")) ?? columns[0];
       this.parameter.value = column.name;
       const data = this.sections.map(({name, trials}, n) => {
-        const own = trials.byKey.get(column.key), rows = trials.all.filter(row => trials.isComplete(row) && !own.isMissing(row)).slice(0, 800);
+        const own = trials.byKey.get(column.key);
+        const rows = trials.all.filter(row => trials.isComplete(row) && !own.isMissing(row)).slice(0, MOST);
         return {type: "scatter", mode: "markers", name: label(name), x: rows.map(row => own.values[row]),
           y: rows.map(row => trials.score.values[row]), text: rows.map(row => `trial ${trials.numbers[row]}`),
           marker: {color: COLOURS[n % COLOURS.length], size: 5, opacity: 0.6},
@@ -86,7 +95,8 @@
   // Scores that the studies' own figures show; the worst of all would press the others together.
   function rangeOf(sections) {
     const ranges = sections.map(section => section.scoreRange).filter(Boolean);
-    return ranges.length ? {range: [Math.min(...ranges.map(([low]) => low)), Math.max(...ranges.map(([, high]) => high))]} : {};
+    const ends = [Math.min(...ranges.map(([low]) => low)), Math.max(...ranges.map(([, high]) => high))];
+    return ranges.length ? {range: ends} : {};
   }
 
   function rowsOf(sections) {
@@ -94,14 +104,18 @@
     const sum = values => Array.from(values ?? []).reduce((a, b) => a + (Number.isNaN(b) ? 0 : b), 0);
     const keys = [...new Set(sections.flatMap(({trials}) => trials.parameters.map(column => column.key)))];
     const best = ({trials}) => trials.best === null ? undefined : trials.rows.get(trials.best);
+    const ofBest = key => section =>
+      best(section) === undefined ? "" : section.trials.byKey.get(key)?.text(best(section)) ?? "";
+    const complete = ({trials}) => trials.all.filter(row => trials.state.text(row) === "complete").length;
+    const named = key => sections.find(({trials}) => trials.byKey.has(key)).trials.byKey.get(key).name;
     return [
       ["trials", ...each(({trials}) => trials.count.toLocaleString("en"))],
-      ["complete", ...each(({trials}) => trials.all.filter(row => trials.state.text(row) === "complete").length.toLocaleString("en"))],
-      ["score", ...each(({trials}) => trials.score ? `${trials.score.name}, ${trials.maximize ? "greater" : "less"} is better` : "several")],
-      ["best", ...each(section => best(section) === undefined ? "" : section.trials.score?.text(best(section)) ?? "")],
+      ["complete", ...each(section => complete(section).toLocaleString("en"))],
+      ["score", ...each(({trials}) => trials.score
+        ? `${trials.score.name}, ${trials.maximize ? "greater" : "less"} is better` : "several")],
+      ["best", ...each(ofBest("score"))],
       ["seconds of all trials", ...each(({trials}) => short(sum(trials.byKey.get("seconds")?.values), 3))],
-      ...keys.map(key => [`best ${sections.find(({trials}) => trials.byKey.has(key)).trials.byKey.get(key).name}`,
-        ...each(section => best(section) === undefined ? "" : section.trials.byKey.get(key)?.text(best(section)) ?? "")]),
+      ...keys.map(key => [`best ${named(key)}`, ...each(ofBest(key))]),
     ];
   }
 
@@ -122,7 +136,8 @@
           y.push(best);
         }
       });
-      return {type: "scatter", mode: "lines", line: {shape: "hv", color: COLOURS[n % COLOURS.length], width: 2.5}, x, y, name: label(name),
+      const line = {shape: "hv", color: COLOURS[n % COLOURS.length], width: 2.5};
+      return {type: "scatter", mode: "lines", line, x, y, name: label(name),
         hovertemplate: `${label(name)}: %{y:.4g} at %{x:.4g}<extra></extra>`};
     });
     const across = key === "number" ? "trial number" : "seconds of all trials together";

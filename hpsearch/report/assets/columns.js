@@ -6,6 +6,8 @@
     f4: Float32Array, f8: Float64Array,
   };
 
+  const LOSSES = ["training loss", "validation loss"];
+
   // The place of the greatest value of a curve; 0 is that of the least, and what is above is none.
   const TOP = 65534;
 
@@ -64,6 +66,13 @@
       this.read = {};
     }
 
+    // The curves of losses, and those of the score.
+    get lossCurves() {
+      return this.curveNames.filter(name => LOSSES.includes(name) && name !== this.score?.name);
+    }
+
+    get scoreCurves() { return this.curveNames.filter(name => !this.lossCurves.includes(name)); }
+
     get parameters() { return this.columns.filter(column => column.role === "parameter"); }
 
     get all() { return Array.from({length: this.count}, (_, row) => row); }
@@ -85,7 +94,8 @@
     }
 
     readCurves(spec) {
-      const read = Object.fromEntries(Object.entries(spec).map(([name, numbers]) => [name, numbers && unpacked(numbers)]));
+      const arrays = Object.entries(spec).map(([name, numbers]) => [name, numbers && unpacked(numbers)]);
+      const read = Object.fromEntries(arrays);
       let begin = 0, before = 0;
       read.begins = Array.from(read.lengths, length => (begin += length) - length);
       read.order = Array.from(read.lengths, length => length ? before++ : -1);

@@ -64,5 +64,11 @@ const hpsearch = {};
     setTimeout(() => URL.revokeObjectURL(link.href), 10000);
   }
 
-  Object.assign(hpsearch, {make, table, short, label, unlabel, csv, download});
+  // Give a choice its options; as it is where it has them.
+  function offer(choice, names) {
+    if (names.join("\n") === [...choice.options].map(option => option.value).join("\n")) return;
+    choice.replaceChildren(...names.map(name => make("option", {value: name}, name)));
+  }
+
+  Object.assign(hpsearch, {make, offer, table, short, label, unlabel, csv, download});
 }

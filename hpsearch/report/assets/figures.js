@@ -123,7 +123,8 @@
   // What is selected, as shades on the axes by which it was.
   function brushes(layout, {trials, selection}) {
     const termOf = key => key && selection.terms.find(term => !term.not && term.column?.key === key);
-    const shade = ends => ({type: "rect", line: {width: 0}, fillcolor: HIGHLIGHT, opacity: 0.12, layer: "below", ...ends});
+    const look = {type: "rect", line: {width: 0}, fillcolor: HIGHLIGHT, opacity: 0.12, layer: "below"};
+    const shade = ends => ({...look, ...ends});
     const {lines, x, y} = layout.meta ?? {};
     if (lines) {
       return lines.flatMap((line, n) => {
@@ -172,13 +173,16 @@
       return (between.length ? between : [nearest]).map(n => {
         const line = lines[n], column = trials.byKey.get(line.key);
         if (line.choices) {
-          const texts = column.texts.slice(1).filter((_, c) => (c + 0.5) / line.choices >= low && (c + 0.5) / line.choices <= high);
+          const inside = (_, n) => (n + 0.5) / line.choices >= low && (n + 0.5) / line.choices <= high;
+          const texts = column.texts.slice(1).filter(inside);
           return {column, texts: texts.length < line.choices ? texts : []};
         }
-        return {column, low: low <= 0 ? -Infinity : valueAt(line, low), high: high >= 1 ? Infinity : valueAt(line, high)};
+        const [least, most] = [low <= 0 ? -Infinity : valueAt(line, low), high >= 1 ? Infinity : valueAt(line, high)];
+        return {column, low: least, high: most};
       });
     }
-    return [[x, range.x, "xaxis"], [y, range.y, "yaxis"]].filter(([key]) => trials.byKey.has(key)).map(([key, ends, axis]) => {
+    const axes = [[x, range.x, "xaxis"], [y, range.y, "yaxis"]].filter(([key]) => trials.byKey.has(key));
+    return axes.map(([key, ends, axis]) => {
       const column = trials.byKey.get(key), [low, high] = sorted(ends);
       if (column.isText) {
         const texts = column.texts.slice(1).filter((_, n) => n > low - 0.15 && n < high + 0.15);
@@ -188,7 +192,8 @@
       if (key !== "score" || !whole) return {column, low, high};
       // Scores beyond an end of the axis are drawn at its edge, and are meant too.
       const margin = (whole[1] - whole[0]) * 0.06 / 1.12;
-      return {column, low: low <= whole[0] + margin ? -Infinity : low, high: high >= whole[1] - margin ? Infinity : high};
+      const [least, most] = [whole[0] + margin, whole[1] - margin];
+      return {column, low: low <= least ? -Infinity : low, high: high >= most ? Infinity : high};
     });
   }
 

@@ -64,7 +64,8 @@
   // The numbers of figures, and then tables, one below the other.
   function numbers(name, plots, tables) {
     const parts = [rowsOf(plots), ...tables.map(({caption, headings, rows}) => [[caption], headings, ...rows])];
-    download(`${name}.csv`, csv(parts.filter(part => part.length).flatMap((part, n) => n ? [[], ...part] : part)), "text/csv");
+    const rows = parts.filter(part => part.length).flatMap((part, n) => n ? [[], ...part] : part);
+    download(`${name}.csv`, csv(rows), "text/csv");
   }
 
   hpsearch.files = {png, numbers};

@@ -1,7 +1,7 @@
 // Trials in groups: how each group scored, and its curve with a band over its trials.
 "use strict";
 {
-  const {make, short, label, figures} = hpsearch;
+  const {make, short, label, offer, figures} = hpsearch;
   const COLOURS = ["#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#AA3377", "#808080"];
   const MOST = COLOURS.length, BINS = 5;
   const SAME = "the same settings";
@@ -24,7 +24,10 @@
     const known = rows.filter(row => trials.isComplete(row));
     if (by === SAME) {
       const groups = gather(known, row => trials.settings(row)).filter(group => group.rows.length > 1);
-      for (const group of groups) group.name = `trials ${group.rows.slice(0, 3).map(row => trials.numbers[row]).join(", ")}${group.rows.length > 3 ? ", …" : ""}`;
+      for (const group of groups) {
+        const first = group.rows.slice(0, 3).map(row => trials.numbers[row]).join(", ");
+        group.name = `trials ${first}${group.rows.length > 3 ? ", …" : ""}`;
+      }
       return most(groups, group => median(trials, group));
     }
     const column = trials.columns.find(each => each.name === by);
@@ -37,10 +40,12 @@
     }
     const ordered = there.map(row => column.values[row]).sort((a, b) => a - b);
     const ends = Array.from({length: BINS - 1}, (_, n) => quantile(ordered, (n + 1) / BINS));
-    const groups = gather(there, row => ends.filter(end => column.values[row] > end).length).sort((a, b) => a.key - b.key);
+    const binOf = row => ends.filter(end => column.values[row] > end).length;
+    const groups = gather(there, binOf).sort((a, b) => a.key - b.key);
     for (const group of groups) {
       const inside = group.rows.map(row => column.values[row]);
-      group.name = `${short(inside.reduce((a, b) => Math.min(a, b)), 3)} to ${short(inside.reduce((a, b) => Math.max(a, b)), 3)}`;
+      const [low, high] = [Math.min, Math.max].map(end => inside.reduce((a, b) => end(a, b)));
+      group.name = `${short(low, 3)} to ${short(high, 3)}`;
     }
     return {groups, left: 0};
   }
@@ -91,7 +96,7 @@
     const data = groups.flatMap(({name, rows}, n) => {
       const at = new Map();
       for (const row of rows) {
-        const curve = trials.curve(trials.curveNames[0], row);
+        const curve = trials.curve(trials.scoreCurves[0], row);
         curve?.steps.forEach((step, i) => {
           if (!Number.isFinite(curve.values[i])) return;
           if (at.has(step)) at.get(step).push(curve.values[i]);
@@ -100,20 +105,24 @@
       }
       // Where most of a group had stopped before, the others are no picture of it.
       const counts = [...at.values()].map(values => values.length), least = Math.max(0, ...counts) / 2;
-      const points = [...at].filter(([, values]) => values.length >= least).sort(([a], [b]) => a - b)
-        .map(([step, values]) => [step, ...[0.25, 0.5, 0.75].map(share => quantile(values.sort((a, b) => a - b), share))]);
+      const known = [...at].filter(([, values]) => values.length >= least).sort(([a], [b]) => a - b);
+      const points = known.map(([step, values]) => {
+        values.sort((a, b) => a - b);
+        return [step, ...[0.25, 0.5, 0.75].map(share => quantile(values, share))];
+      });
       if (!points.length) return [];
       const [x, low, middle, high] = [0, 1, 2, 3].map(i => points.map(point => point[i]));
       const colour = COLOURS[n], group = `g${n}`;
       return [
-        {type: "scatter", mode: "lines", x: [...x, ...x.toReversed()], y: [...high, ...low.toReversed()], fill: "toself",
-          fillcolor: faded(colour), line: {width: 0}, hoverinfo: "skip", showlegend: false, legendgroup: group},
+        {type: "scatter", mode: "lines", x: [...x, ...x.toReversed()], y: [...high, ...low.toReversed()],
+          fill: "toself", fillcolor: faded(colour), line: {width: 0}, hoverinfo: "skip", showlegend: false,
+          legendgroup: group},
         {type: "scatter", mode: x.length > 1 ? "lines" : "markers", x, y: middle, line: {color: colour, width: 2.5},
           marker: {color: colour}, name: label(cut(name)), legendgroup: group,
           hovertemplate: `%{y:.4g} at %{x}<extra>${label(cut(name))}</extra>`},
       ];
     });
-    return {data, layout: {height: 360, xaxis: axis(trials.step), yaxis: axis(trials.curveNames[0])}};
+    return {data, layout: {height: 360, xaxis: axis(trials.step), yaxis: axis(trials.scoreCurves[0])}};
   }
 
   class Groups {
@@ -122,20 +131,19 @@
       this.choice = make("select", {"data-key": "group", onchange: () => section.set({group: this.choice.value})});
       this.note = make("p", {class: "note", role: "status"});
       this.figures = make("div", {class: "figures"});
-      this.element = make("div", {},
-        make("p", {class: "controls"}, make("label", {class: "choice"}, "group by ", this.choice)), this.figures, this.note);
+      const label = make("label", {class: "choice"}, "group by ", this.choice);
+      this.element = make("div", {}, make("p", {class: "controls"}, label), this.figures, this.note);
     }
 
     refresh() {
       const {section, choice} = this, {trials} = section, names = kinds(trials);
-      if (names.join("\n") !== [...choice.options].map(option => option.value).join("\n")) {
-        choice.replaceChildren(...names.map(name => make("option", {value: name}, name)));
-      }
+      offer(choice, names);
       const by = names.includes(section.get("group")) ? section.get("group") : names[0];
       choice.value = by;
       const {groups, left} = grouped(trials, section.rows, by);
-      const drawn = groups.length ? [scoresFigure(trials, groups, by, section.selection ? null : section.scoreRange)] : [];
-      if (groups.length && trials.curveNames[0] === trials.score?.name) drawn.push(curvesFigure(trials, groups));
+      const range = section.selection ? null : section.scoreRange;
+      const drawn = groups.length ? [scoresFigure(trials, groups, by, range)] : [];
+      if (groups.length && trials.scoreCurves.length) drawn.push(curvesFigure(trials, groups));
       this.plots = drawn.map((_, n) => `${this.id}-${n + 1}`);
       this.figures.replaceChildren(...drawn.map((figure, n) => figures.place(this.plots[n], figure,
         {section: {open: section.open}, label: `${n ? "Curves" : "Scores"} by ${by}`})));

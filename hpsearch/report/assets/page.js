@@ -49,7 +49,8 @@
     // Buttons for the files that there are. Their names say what they are of, for who only hears them.
     offer() {
       const {spec} = this, ofTrials = spec.name === "trials";
-      const button = (kind, save) => make("button", {"data-key": kind, "aria-label": `${kind} of ${spec.title || this.section.name}`, onclick: save}, kind);
+      const button = (kind, save) => make("button", {"data-key": kind, onclick: save,
+        "aria-label": `${kind} of ${spec.title || this.section.name}`}, kind);
       const drawn = spec.figures.length || (this.own && !ofTrials);
       this.buttons.replaceChildren(...[
         drawn && button("PNG", () => files.png(this.id, `${this.section.name}: ${spec.title}`, this.plots)),
@@ -138,9 +139,14 @@
         "aria-label": "Select trials", "data-key": "filter", placeholder: "select trials", oninput: () => this.type()});
       this.count = make("output", {class: "count"});
       this.problem = make("p", {class: "problem", role: "alert"});
-      this.clear = make("button", {onclick: () => { this.field.value = ""; this.set({filter: "", zoom: ""}); figures.restyle(); this.field.focus(); }}, "clear");
-      this.drag = make("select", {"data-key": "drag", onchange: () => { view.set({drag: this.drag.value}); figures.restyle(); }},
-        ["select", "zoom", "scroll"].map(value => make("option", {value}, {select: "selects", zoom: "zooms", scroll: "scrolls"}[value])));
+      this.clear = make("button", {onclick: () => this.forget()}, "clear");
+      const drag = () => {
+        view.set({drag: this.drag.value});
+        figures.restyle();
+      };
+      this.drag = make("select", {"data-key": "drag", onchange: drag},
+        Object.entries({select: "selects", zoom: "zooms", scroll: "scrolls"})
+          .map(([value, text]) => make("option", {value}, text)));
       this.contents = make("ul");
       this.menu = make("details", {class: "contents"}, make("summary", {}, "panels"), this.contents);
       // An example from this study: the middle half of a column of numbers.
@@ -150,7 +156,8 @@
       const example = filter.write({column, low, high});
       this.tools.replaceChildren(this.field, this.count, this.clear,
         make("label", {class: "choice"}, "dragging ", this.drag), this.menu,
-        make("p", {class: "hint note", id: hint}, `Write ${example}, state:complete|pruned, or any word; -state:complete leaves out. Or drag over a figure.`),
+        make("p", {class: "hint note", id: hint}, `Write ${example}, state:complete|pruned, or any word; `
+          + "-state:complete leaves out. Or drag over a figure."),
         this.problem);
       this.head.after(this.tools);
       this.page = new TrialPage(this);
@@ -160,6 +167,15 @@
     type() {
       clearTimeout(this.waiting);
       this.waiting = setTimeout(() => this.set({filter: this.field.value.trim(), rows: ""}), 200);
+    }
+
+    // Neither select nor zoom.
+    forget() {
+      this.field.value = "";
+      this.set({filter: ""});
+      view.set({zoom: ""});
+      figures.restyle();
+      this.field.focus();
     }
 
     // Show what the reader has chosen.

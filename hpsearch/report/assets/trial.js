@@ -55,8 +55,8 @@
         ...this.inside(row),
         ...(detail.log ? [make("h3", {}, "Its last lines"),
           make("pre", {tabindex: 0, role: "region", "aria-label": "log"}, detail.log)] : []),
-        ...(trials.left_out ? [make("p", {class: "note"},
-          `Findings and logs of ${trials.left_out.toLocaleString("en")} trials found no room on this page; the study in the database has them.`)] : []),
+        ...(trials.left_out ? [make("p", {class: "note"}, "Findings and logs of "
+          + `${trials.left_out.toLocaleString("en")} trials found no room on this page; the database has them.`)] : []),
       ];
     }
 
@@ -84,16 +84,19 @@
         .filter(column => !(column.isMissing(row) && (other === undefined || column.isMissing(other))))
         .filter(column => !apart || column.differs([row, other])).sort((a, b) => order(a) - order(b));
       const number = trials.numbers[row];
-      const named = other === undefined ? [] : [`trial ${trials.best}, ${trials.winner === trials.best ? "the winner" : "the best"}`];
+      const which = trials.winner === trials.best ? "the winner" : "the best";
+      const named = other === undefined ? [] : [`trial ${trials.best}, ${which}`];
+      const texts = column => [row, other].filter(each => each !== undefined).map(each => column.text(each));
       return table({caption: other === undefined ? `Trial ${number}` : `Trial ${number} beside trial ${trials.best}`,
         headings: ["what", `trial ${number}`, ...named],
-        rows: columns.map(column => [column.name, column.text(row), ...(other === undefined ? [] : [column.text(other)])])});
+        rows: columns.map(column => [column.name, ...texts(column)])});
     }
 
     findings(found) {
       const {advice} = this.section.trials;
       return table({caption: "What was found", headings: ["what", "evidence", "what helps"],
-        rows: found.map(each => [each.fault ? each.name : `${each.name} (a hint)`, each.evidence, advice[each.name] ?? ""])});
+        rows: found.map(({name, evidence, fault}) =>
+          [fault ? name : `${name} (a hint)`, evidence, advice[name] ?? ""])});
     }
 
     // Its network layer by layer, beside that of the best: from a server, or where the page has it.
@@ -112,29 +115,32 @@
       const of = figure => figure.layout.meta?.trial;
       if (!panel?.figures.some(figure => of(figure) === number)) return [];
       const drawn = panel.figures.filter(figure => [number, section.trials.best].includes(of(figure)));
-      return [make("h3", {}, panel.title), make("p", {}, panel.about), make("div", {class: "figures"},
-        drawn.map((figure, n) => figures.place(`${section.id}-trial-layers-${n + 1}`, figure, {label: `Layers of trial ${of(figure)}`})))];
+      const placed = drawn.map((figure, n) => figures.place(`${section.id}-trial-layers-${n + 1}`, figure,
+        {label: `Layers of trial ${of(figure)}`}));
+      return [make("h3", {}, panel.title), make("p", {}, panel.about), make("div", {class: "figures"}, placed)];
     }
 
     curves(row, other) {
       const {trials, id} = this.section, number = trials.numbers[row];
-      const [scores, losses] = [name => !name.endsWith(" loss") || name === trials.score?.name, name => name.endsWith(" loss") && name !== trials.score?.name]
-        .map(kind => trials.curveNames.filter(kind));
       const line = (name, at, colour, dash) => {
         const curve = trials.curve(name, at);
         if (!curve) return [];
-        const whose = `trial ${trials.numbers[at]}${name.endsWith(" loss") && losses.includes(name) ? `, ${name.replace(" loss", "")}` : ""}`;
+        const part = trials.lossCurves.includes(name) ? `, ${name.replace(" loss", "")}` : "";
+        const whose = `trial ${trials.numbers[at]}${part}`;
         return [{type: "scatter", mode: curve.steps.length > 1 ? "lines" : "markers", x: curve.steps, y: curve.values,
           line: {color: colour, dash}, marker: {color: colour}, name: label(whose),
           hovertemplate: `${label(whose)}: %{y:.4g} at %{x}<extra></extra>`}];
       };
-      const drawn = [[scores, trials.score?.name ?? "value", trials.step, "linear"], [losses, "loss (log scale)", "epoch", "log"]]
-        .map(([names, title, step, type]) => ({
-          data: names.flatMap((name, n) => [
-            ...(other === undefined ? [] : line(name, other, "#808080", n ? "dash" : "solid")),
-            ...line(name, row, figures.HIGHLIGHT, n ? "dash" : "solid")]),
-          layout: {height: 300, xaxis: {title: {text: label(step)}}, yaxis: {title: {text: label(title)}, type, ...(type === "log" ? {dtick: 1, tickformat: "~g"} : {})}},
-        })).filter(figure => figure.data.length);
+      const log = {type: "log", dtick: 1, tickformat: "~g"};
+      const drawn = [
+        [trials.scoreCurves, trials.score?.name ?? "value", trials.step, {}],
+        [trials.lossCurves, "loss (log scale)", "epoch", log],
+      ].map(([names, title, step, scale]) => ({
+        data: names.flatMap((name, n) => [
+          ...(other === undefined ? [] : line(name, other, "#808080", n ? "dash" : "solid")),
+          ...line(name, row, figures.HIGHLIGHT, n ? "dash" : "solid")]),
+        layout: {height: 300, xaxis: {title: {text: label(step)}}, yaxis: {title: {text: label(title)}, ...scale}},
+      })).filter(figure => figure.data.length);
       if (!drawn.length) return [];
       return [make("div", {class: "figures"}, drawn.map((figure, n) =>
         figures.place(`${id}-trial-${n + 1}`, figure, {label: `${n ? "Losses" : "Scores"} of trial ${number}`})))];

@@ -1,0 +1,130 @@
+"""Requests that change something are done once, however often they are sent with one key.
+
+What a first one was answered is kept, and is the answer of those that come again: a client that did
+not hear it asks without fear. Those who do trials need none of this, since their leases tell.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import datetime
+import re
+from collections.abc import MutableMapping
+from hashlib import sha256
+from typing import TYPE_CHECKING, Any
+
+import sqlalchemy as sa
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from hpsearch.service.desk import utc_now
+from hpsearch.service.problems import Problem
+from hpsearch.storage.own_tables import own_tables
+
+if TYPE_CHECKING:
+    from hpsearch.service.tokens import Asker
+    from hpsearch.storage import WriteBehindStorage
+
+__all__ = ["Once"]
+
+KEY = re.compile(r"[\x21-\x7e]{1,128}")
+
+OF_LEASES = re.compile(r".*:(ask|tell|report|heartbeat|release)")
+
+KEPT = datetime.timedelta(days=1)
+"""How long an answer is kept."""
+
+LONGEST = 100_000
+"""Bytes of an answer that is kept; none of these requests has a longer one."""
+
+
+class Once:
+    """An application whose changes have keys, in front of another.
+
+    Args:
+        app: answers.
+        store: keeps the answers.
+    """
+
+    def __init__(self, app: ASGIApp, store: WriteBehindStorage) -> None:
+        self._app, self._store = app, store
+        self._under_way: set[str] = set()
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer a request."""
+        key = _key(scope)
+        if key is None:
+            await self._app(scope, receive, send)
+            return
+        asker: Asker = scope["state"]["asker"]
+        name, what = f"{asker.name}:{key}"[:255], _digest(scope)
+        if name in self._under_way:
+            problem = Problem(
+                409,
+                "a request with this key is being answered; send it again for the answer",
+                headers={"Retry-After": "1"},
+            )
+            await problem.response()(scope, receive, send)
+            return
+        self._under_way.add(name)
+        try:
+            kept = await asyncio.to_thread(self._kept, name)
+            if kept is None:
+                await self._first(scope, receive, send, name, what)
+            elif kept.digest != what:
+                sentence = "this Idempotency-Key was used for another request; choose a new one"
+                await Problem(422, sentence).response()(scope, receive, send)
+            else:
+                kind = "application/json" if kept.status < 400 else "application/problem+json"
+                answer = Response(kept.answer or None, kept.status, media_type=kind)
+                await answer(scope, receive, send)
+        finally:
+            self._under_way.discard(name)
+
+    async def _first(
+        self, scope: Scope, receive: Receive, send: Send, name: str, what: str
+    ) -> None:
+        """Have a request answered, and keep the answer before it is sent."""
+        messages: list[MutableMapping[str, Any]] = []
+
+        async def hold(message: Message) -> None:
+            messages.append(message)
+
+        await self._app(scope, receive, hold)
+        status = next((m["status"] for m in messages if "status" in m), 500)
+        body = b"".join(m.get("body", b"") for m in messages)
+        is_answer = status < 400 or status in (404, 409)
+        if is_answer and len(body) <= LONGEST:
+            await asyncio.to_thread(self._keep, name, what, status, body.decode())
+        for message in messages:
+            await send(message)
+
+    def _kept(self, name: str) -> Any:
+        table = own_tables().requests
+        with self._store.connection.reading() as connection:
+            return connection.execute(table.select().where(table.c.key == name)).first()
+
+    def _keep(self, name: str, what: str, status: int, answer: str) -> None:
+        table = own_tables().requests
+        old = (datetime.datetime.now(datetime.UTC) - KEPT).isoformat(timespec="milliseconds")
+        row = {"key": name, "digest": what, "at": utc_now(), "status": status, "answer": answer}
+        with self._store.transaction() as connection:
+            connection.execute(sa.delete(table).where(table.c.at < old))
+            connection.execute(table.insert(), row)
+
+
+def _key(scope: Scope) -> str | None:
+    """The key of a request that changes something, and is none of a lease's."""
+    if scope["type"] != "http" or scope["method"] not in ("POST", "DELETE", "PATCH", "PUT"):
+        return None
+    if OF_LEASES.fullmatch(scope["path"]):
+        return None
+    key = Request(scope).headers.get("idempotency-key", "")
+    return key if KEY.fullmatch(key) else None
+
+
+def _digest(scope: Scope) -> str:
+    """What tells a request from others; its body is its own affair."""
+    text = f"{scope['method']} {scope['path']}?{scope['query_string'].decode('latin-1')}"
+    return sha256(text.encode(errors="replace")).hexdigest()
