@@ -14,13 +14,14 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from fastapi import Depends, FastAPI, Header, Query, Request, Response
 from fastapi.responses import HTMLResponse, StreamingResponse
+from fastapi.routing import APIRoute
 from prometheus_client.exposition import CONTENT_TYPE_PLAIN_0_0_4
 from pydantic import ValidationError
 
 from hpsearch.errors import UsageError
 from hpsearch.service import models
 from hpsearch.service.guard import REPORT_POLICY, allowed
-from hpsearch.service.pages import add_pages
+from hpsearch.service.pages import Number, add_pages
 from hpsearch.service.problems import Problem, answer_problems
 from hpsearch.service.tokens import Asker
 from hpsearch.study_file import StudyFile, parse_study_file
@@ -56,7 +57,41 @@ A **study** is submitted as a study file and searched by the server. Whoever len
 for a trial, and gets a **lease** on it: the values of its parameters, its seed, and how long the
 lease lasts. **report** and **heartbeat** renew the lease, and their answers say whether to go on.
 **tell** ends the trial. All of these may be repeated safely.
+
+A study of three trials that you do yourself, from its submission to the end of the first trial:
+
+```
+URL=http://127.0.0.1:8765 TOKEN=hps_...
+curl "$URL/v1/studies" -H "Authorization: Bearer $TOKEN" \\
+  -H "Content-Type: application/json" -d '{"study": {"name": "mine",
+  "objective": {"external": true, "metric": "loss", "direction": "minimize"},
+  "search": {"strategy": "random", "trials": 3}, "space": {"x": {"low": 0.1, "high": 3.0}}}}'
+curl -X POST "$URL/v1/studies/mine/trials:ask?wait=20" -H "Authorization: Bearer $TOKEN"
+curl "$URL/v1/trials/17:tell" -H "Authorization: Bearer $TOKEN" \\
+  -H "Content-Type: application/json" -d '{"lease": "0123...", "result": 0.25}'
+```
+
+**Tokens.** `hpsearch token add NAME --scope submit` prints one. Scopes: `read` looks; `submit` also
+submits and steers studies; `work` also does their trials, and submits nothing; `admin` may do all.
+A server on this machine's own address asks for none.
+
+**Once.** A request may carry an `Idempotency-Key`, 1 to 128 printable characters of your choice.
+Repeated with its key, an ask is answered with the same trial, and a trial is added once.
+
+**Errors** are JSON as of RFC 9457 (`application/problem+json`): `detail` is a sentence that says
+what was wrong and what to do; `key` and `line` say where, if it is in a study file. 401: no token
+or a wrong one; 403: it does not allow this; 404: there is no such thing; 409: it does not fit what
+is there; 410: the lease is no more; 422: the request is not as described; 429: too many wrong
+tokens; 503: busy, try again after `Retry-After` seconds.
 """
+
+TAGS = {
+    "studies": "Studies",
+    "work": "Doing trials",
+    "results": "Results",
+    "server": "The server",
+}
+"""The parts of the reference, in order, and their headings."""
 
 PROBLEM: dict[int | str, dict[str, Any]] = {
     "4XX": {
@@ -93,15 +128,27 @@ def make_app(server: Server, lifespan: Callable[[FastAPI], Any] | None = None) -
         description=DESCRIPTION,
         lifespan=lifespan,
         responses=PROBLEM,
+        docs_url=None,
         redoc_url=None,
+        openapi_tags=[{"name": name, "description": told} for name, told in TAGS.items()],
         separate_input_output_schemas=False,
     )
     answer_problems(app)
     _studies(app, server)
     _trials(app, server)
     _about(app, server)
-    add_pages(app, server.pages)
+    add_pages(app, server.drawings)
+    _describe_scopes(app)
     return app
+
+
+def _describe_scopes(app: FastAPI) -> None:
+    """Have the description of each route say what a token must allow."""
+    for route in app.routes:
+        if isinstance(route, APIRoute):
+            scopes = (getattr(each.call, "scope", None) for each in route.dependant.dependencies)
+            scope = next(filter(None, scopes), None)
+            route.openapi_extra = (route.openapi_extra or {}) | {"x-scope": scope}
 
 
 class _EventStream(StreamingResponse):
@@ -117,7 +164,7 @@ def _studies(app: FastAPI, server: Server) -> None:
         tags=["studies"],
         summary="Submit a study",
         openapi_extra={"requestBody": _SUBMISSION},
-        responses={200: {"description": "It is there already.", "model": models.Study}},
+        responses={200: {"description": "where it is there already", "model": models.Study}},
     )
     async def submit(request: Request, response: Response, asker: AnySubmitter) -> models.Study:
         """A study file, as TOML, as JSON, or as a form with the files that it names.
@@ -137,10 +184,12 @@ def _studies(app: FastAPI, server: Server) -> None:
 
     @app.get("/v1/studies", tags=["studies"], summary="All studies, the latest first")
     def studies(asker: AnyReader) -> models.Studies:
+        """Those that others have run in this database too, which cannot be steered from here."""
         return models.Studies(studies=[server.live(s) for s in shelf.studies(asker.study)])
 
     @app.get("/v1/studies/{name}", tags=["studies"], summary="A study")
     def study(name: str, asker: Reader) -> models.Study:
+        """Its state and why, its trials by state, its best value, and how long it still takes."""
         return server.live(shelf.study(name))
 
     @app.delete("/v1/studies/{name}", status_code=204, tags=["studies"], summary="Delete a study")
@@ -165,10 +214,12 @@ def _studies(app: FastAPI, server: Server) -> None:
 
     @app.post("/v1/studies/{name}:extend", tags=["studies"], summary="More trials in all")
     def extend(name: str, body: models.Extension, asker: Submitter) -> models.Study:
+        """A study that is finished goes on, as if it had had this number from the beginning."""
         return shelf.extend(name, body.trials, asker.name)
 
     @app.post("/v1/studies/{name}:rank", tags=["studies"], summary="Another priority")
     def rank(name: str, body: models.Rank, asker: Submitter) -> models.Study:
+        """Or another number of trials at the same time."""
         return shelf.rank(name, body.priority, body.max_parallel)
 
     @app.get("/v1/studies/{name}/trials", tags=["studies"], summary="Trials of a study")
@@ -182,6 +233,18 @@ def _studies(app: FastAPI, server: Server) -> None:
     ) -> models.Trials:
         """Those that may have changed since; follow pages while `more` is true."""
         return shelf.trials(name, since, limit)
+
+    @app.get("/v1/studies/{name}/running", tags=["studies"], summary="Trials under way")
+    def running(name: str, asker: Reader) -> models.Trials:
+        """Those that somebody has just now, with their values so far; 1,000 at most."""
+        return shelf.running(name)
+
+    @app.get(
+        "/v1/studies/{name}/trials/{number}", tags=["studies"], summary="A trial by its number"
+    )
+    def numbered(name: str, number: Number, asker: Reader) -> models.Trial:
+        """As lists and pages number them; other requests name a trial by its id."""
+        return shelf.numbered(name, number)
 
     @app.post("/v1/studies/{name}/trials", status_code=201, tags=["studies"], summary="Add a trial")
     def add(name: str, body: models.Added, asker: Submitter, key: Key = None) -> models.Trial:
@@ -208,6 +271,7 @@ def _studies(app: FastAPI, server: Server) -> None:
     def export(
         name: str, asker: Reader, to: Annotated[Literal["csv", "parquet"], Query()] = "csv"
     ) -> Response:
+        """A row for each trial: its state, its score, its parameters, and what is known of it."""
         content, kind = server.export(name, to)
         return Response(content, media_type=kind)
 
@@ -218,6 +282,7 @@ def _studies(app: FastAPI, server: Server) -> None:
         response_class=HTMLResponse,
     )
     def report(name: str, asker: Reader) -> HTMLResponse:
+        """As `hpsearch report`: a file that needs nothing else."""
         headers = {"Content-Security-Policy": REPORT_POLICY}
         return HTMLResponse(server.report(name), headers=headers)
 
@@ -239,6 +304,7 @@ def _studies(app: FastAPI, server: Server) -> None:
         response_class=_EventStream,
     )
     async def all_events(asker: AnyReader) -> _EventStream:
+        """Server-sent events, as those of one study; `study` in them says of which."""
         return _EventStream(server.events.follow(asker.study))
 
 
@@ -260,10 +326,12 @@ def _trials(app: FastAPI, server: Server) -> None:
     async def ask(
         asker: AnyWorker, body: models.Ask | None = None, wait: Wait = 0.0, key: Key = None
     ) -> models.Asked:
+        """Of the study of the highest priority that has one; among equals, shares are fair."""
         return await verbs.ask(asker, body or models.Ask(), None, wait, key)
 
     @app.get("/v1/trials/{trial}", tags=["studies"], summary="A trial")
     def trial_of(trial: str, asker: AnyReader) -> models.Trial:
+        """What was tried, who has it or had it, its values on the way, and what came of it."""
         study, found = shelf.trial(trial)
         if not asker.sees(study):
             raise Problem(404, f"there is no trial {trial!r}")
@@ -271,10 +339,12 @@ def _trials(app: FastAPI, server: Server) -> None:
 
     @app.post("/v1/trials/{trial}:heartbeat", tags=["work"], summary="A sign of life")
     async def heartbeat(trial: str, body: models.Beat, asker: AnyWorker) -> models.Orders:
+        """It renews the lease. The answer says whether to go on, and when to send the next one."""
         return await verbs.heartbeat(trial, body)
 
     @app.post("/v1/trials/{trial}:report", tags=["work"], summary="A value on the way")
     async def report(trial: str, body: models.Report, asker: AnyWorker) -> models.Orders:
+        """It renews the lease as a heartbeat does, and is answered as one."""
         return await verbs.report(trial, body)
 
     @app.post("/v1/trials/{trial}:tell", tags=["work"], summary="The end of a trial")
@@ -291,6 +361,7 @@ def _trials(app: FastAPI, server: Server) -> None:
 
     @app.post("/v1/trials/{trial}:retry", tags=["studies"], summary="Try a failed slot again")
     def retry(trial: str, asker: AnySubmitter) -> models.Study:
+        """A new trial of the same slot, with the same seed; the failed one is kept."""
         study, found = shelf.trial(trial)
         if not asker.sees(study):
             raise Problem(404, f"there is no trial {trial!r}")
@@ -315,10 +386,13 @@ def _trials(app: FastAPI, server: Server) -> None:
 def _about(app: FastAPI, server: Server) -> None:
     @app.get("/v1/server", tags=["server"], summary="This server")
     def about(asker: AnyReader) -> dict[str, Any]:
-        return server.about() | {"you": {"name": asker.name, "scope": asker.scope}}
+        """Versions, and in `you` the name and the scope of the token that asks."""
+        you = {"name": asker.name, "scope": asker.scope, "study": asker.study}
+        return server.about() | {"you": you}
 
     @app.get("/v1/agents", tags=["server"], summary="Who lends workers")
     def agents(asker: Reader) -> list[dict[str, Any]]:
+        """This server's own workers and agents that asked within an hour, with what they do."""
         return server.agents()
 
     @app.post("/v1/agents/{agent}:drain", tags=["server"], summary="Have an agent end")

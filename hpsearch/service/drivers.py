@@ -23,6 +23,7 @@ from hpsearch.service import queue
 from hpsearch.service.desk import Bench, Desk, DeskPool, Kind
 from hpsearch.service.leaders import Leaders
 from hpsearch.service.logs import about
+from hpsearch.service.pace import Pace
 from hpsearch.service.queue import Queued
 from hpsearch.storage import open_storage, storage_errors
 
@@ -85,13 +86,14 @@ class _Driver:
     Attributes:
         bench: its place at the desk.
         halt: asks it to end.
-        ends: why it is asked, and so what state the study is in then; None for no other state.
+        pace: how fast it gets on.
     """
 
     def __init__(self, row: Queued) -> None:
         self.row = row
         self.halt = Halt()
         self.bench: Bench | None = None
+        self.pace: Pace | None = None
         self.thread: threading.Thread | None = None
 
     @property
@@ -171,6 +173,13 @@ class Drivers:
     def drives(self, name: str) -> bool:
         """Whether a study has a driver here."""
         return name in self._driven
+
+    def left(self, name: str) -> float | None:
+        """Estimated seconds until a study is over; None where nobody can tell."""
+        driver = self._driven.get(name)
+        if driver is None or driver.bench is None or driver.pace is None or driver.bench.paused:
+            return None
+        return driver.pace.left(driver.bench.busy)
 
     def halt(self, name: str, patience: float = 10.0) -> bool:
         """End the driver of a study, if it has one here.
@@ -314,6 +323,7 @@ class Drivers:
             if row.state != "running":
                 self._change(row.name, "running", "")
             log.info("study running", extra=about(study=row.name))
+            driver.pace = Pace(study)
             driver.bench = bench
             self._desk.open(bench)
             try:
@@ -323,7 +333,7 @@ class Drivers:
                     runner,
                     study,
                     plan_search(study),
-                    partial(self._heard, bench),
+                    partial(self._heard, bench, driver.pace),
                     baselines=row.option.get("baselines", True),
                     first=row.option.get("first"),
                 )
@@ -332,7 +342,8 @@ class Drivers:
         del summary
         return "finished", ""
 
-    def _heard(self, bench: Bench, event: Event) -> None:
+    def _heard(self, bench: Bench, pace: Pace, event: Event) -> None:
+        pace.count(event)
         if isinstance(event, Ready | DataReady):
             bench.measure = event.measure
         if not isinstance(event, Finished):

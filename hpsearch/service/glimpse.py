@@ -7,7 +7,8 @@ some of all others. Figures of the whole study, as how many trials are in which 
 from __future__ import annotations
 
 import json
-from dataclasses import replace
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from typing import Any
 
 import sqlalchemy as sa
@@ -21,7 +22,7 @@ from hpsearch.storage.optuna_schema import tables
 from hpsearch.storage.rows import read_studies, read_trials
 from hpsearch.storage.write_behind import WriteBehindStorage
 
-__all__ = ["MOST", "Drawn", "draw", "glimpse"]
+__all__ = ["MOST", "Drawn", "draw", "draw_layers", "glimpse"]
 
 MOST = 1_000
 """Trials of which a page is drawn."""
@@ -33,11 +34,12 @@ class Glimpse(WriteBehindStorage):
     Args:
         url: of the database.
         most: trials of a study.
+        numbers: of trials that are among them.
     """
 
-    def __init__(self, url: str, most: int) -> None:
+    def __init__(self, url: str, most: int, numbers: Sequence[int] = ()) -> None:
         super().__init__(url, create=False)
-        self._most = most
+        self._most, self._numbers = most, numbers
         self._seen: dict[int, StudyInMemory] = {}
 
     def _study(self, study_id: int) -> StudyInMemory:
@@ -48,7 +50,7 @@ class Glimpse(WriteBehindStorage):
                 [frozen] = read_studies(connection, tables().studies.c.study_id == study_id)
                 study = StudyInMemory(frozen)
                 kept = frozen.user_attrs.get(f"{PREFIX}result")
-                chosen = some_of(connection, study_id, self._most, _slots(kept))
+                chosen = some_of(connection, study_id, self._most, _slots(kept), self._numbers)
                 for trial in read_trials(connection, chosen):
                     study.add(trial)
             self._seen[study_id] = study
@@ -56,7 +58,11 @@ class Glimpse(WriteBehindStorage):
 
 
 def some_of(
-    connection: sa.Connection, study_id: int, most: int, slots: list[list[int]]
+    connection: sa.Connection,
+    study_id: int,
+    most: int,
+    slots: list[list[int]],
+    numbers: Sequence[int] = (),
 ) -> sa.ColumnElement[bool]:
     """A condition for some trials of a study: all, where they are no more than that.
 
@@ -65,6 +71,7 @@ def some_of(
         study_id: of the study.
         most: trials.
         slots: stage and slot of the winner's.
+        numbers: of trials that are among them.
     """
     known = tables()
     t, v, d = known.trials.c, known.trial_values.c, known.study_directions.c
@@ -84,7 +91,7 @@ def some_of(
     chosen |= {i for slot in slots for i in _at(connection, study_id, *slot)}
     left = max(1, most - len(chosen))
     chosen |= set(ids[:: -(-len(ids) // left)])
-    return t.trial_id.in_(sorted(chosen))
+    return t.trial_id.in_(sorted(chosen)) | (ours & t.number.in_(numbers))
 
 
 def _at(connection: sa.Connection, study_id: int, stage: int, slot: int) -> list[int]:
@@ -139,21 +146,28 @@ def glimpse(url: str, name: str, most: int = MOST) -> tuple[StudyView, About]:
         return replace(view, summary=summary), about
 
 
+@dataclass(frozen=True)
 class Drawn:
-    """What a page's document is drawn from, as a worker is told."""
+    """What a page's document is drawn from, as a worker is told.
 
-    def __init__(self, url: str, name: str) -> None:
-        self.url, self.name = url, name
+    Attributes:
+        url: of the database.
+        name: of the study.
+        number: of a trial, where it is drawn alone.
+    """
+
+    url: str
+    name: str
+    number: int = 0
 
 
-def draw(asked: Drawn, stop: Any = None) -> bytes:
+def draw(asked: Drawn) -> bytes:
     """The document of a study's page, in JSON; see `hpsearch.report.document`.
 
     Raises:
         UnknownNameError: there is no such study.
         StorageError: it cannot be read.
     """
-    del stop
     from hpsearch.report.dashboards import load_dashboard
     from hpsearch.report.document import document_json, page_document
 
@@ -168,3 +182,17 @@ def draw(asked: Drawn, stop: Any = None) -> bytes:
         )
         document["sections"][0]["words"].append(note)
     return document_json(document).encode()
+
+
+def draw_layers(asked: Drawn) -> bytes:
+    """What a trial's page shows beside the study's document, in JSON: its layers, as panels.
+
+    Raises:
+        UnknownNameError: there is no such study.
+        StorageError: it cannot be read.
+    """
+    from hpsearch.report.document import document_json, trial_panels
+
+    with Glimpse(asked.url, MOST, [asked.number]) as store:
+        view = read_view(store, asked.name)
+        return document_json(trial_panels(store, view, asked.number)).encode()

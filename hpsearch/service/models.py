@@ -64,6 +64,15 @@ class _Request(BaseModel):
     model_config = ConfigDict(extra="forbid", ser_json_inf_nan="constants")
 
 
+LEASE = "5d41402abc4b2a76b9719d911017c592"
+"""Of examples."""
+
+
+def _with_example(**fields: Any) -> ConfigDict:
+    """The configuration of a request that its description has an example of."""
+    return ConfigDict(json_schema_extra={"examples": [fields]})
+
+
 class _Answer(BaseModel):
     """A newer server may say more than this client knows."""
 
@@ -72,6 +81,16 @@ class _Answer(BaseModel):
 
 class Submission(_Request):
     """A study to run, as JSON; TOML is sent as it is, and files beside it as a form."""
+
+    model_config = _with_example(
+        study={
+            "name": "mine",
+            "objective": {"external": True, "metric": "loss", "direction": "minimize"},
+            "search": {"strategy": "random", "trials": 20},
+            "space": {"x": {"low": 0.1, "high": 3.0}},
+        },
+        priority=1,
+    )
 
     study: dict[str, Any] = Field(description="The study file, its tables as objects.")
     name: str | None = Field(default=None, description="Instead of the file's name.")
@@ -124,11 +143,15 @@ class Studies(_Answer):
 class Extension(_Request):
     """A larger budget of a study."""
 
+    model_config = _with_example(trials=120)
+
     trials: int = Field(ge=1, le=1_000_000, description="How many trials in all.")
 
 
 class Rank(_Request):
     """How a study stands among others; what is absent stays as it is."""
+
+    model_config = _with_example(priority=5, max_parallel=4)
 
     priority: int | None = Field(default=None, ge=-100, le=100)
     max_parallel: int | None = Field(default=None, ge=1, le=100_000)
@@ -172,6 +195,8 @@ class Trials(_Answer):
 class Added(_Request):
     """A trial from elsewhere: a known-good configuration to be tried, or one with its value."""
 
+    model_config = _with_example(configuration={"x": 0.5}, value=0.25)
+
     configuration: Configuration
     value: Number | None = Field(default=None, description="Absent: it is to be tried.")
     also: dict[str, Number] = {}
@@ -197,6 +222,8 @@ class Agent(_Request):
 
 class Ask(_Request):
     """Ask for a trial."""
+
+    model_config = _with_example(agent={"name": "laptop:4711", "workers": 2, "kinds": ["values"]})
 
     agent: Agent | None = Field(default=None, description="Absent: a client that does values.")
     seconds: float | None = Field(
@@ -249,11 +276,15 @@ class Asked(_Answer):
 class Beat(_Request):
     """A sign of life of who has a trial."""
 
+    model_config = _with_example(lease=LEASE)
+
     lease: Lease
 
 
 class Report(_Request):
     """A value on the way."""
+
+    model_config = _with_example(lease=LEASE, step=3, value=0.41)
 
     lease: Lease
     step: int = Field(ge=0, le=2**31 - 1)
@@ -284,6 +315,8 @@ class Error(_Request):
 
 class Tell(_Request):
     """The end of a trial: exactly one of result, outcome and error."""
+
+    model_config = _with_example(lease=LEASE, result=0.25, seconds=12.5)
 
     lease: Lease
     result: Number | dict[str, Any] | None = Field(
@@ -321,5 +354,7 @@ class Told(_Answer):
 
 class Release(_Request):
     """Give a trial back that is not done; it waits for another, and no attempt is counted."""
+
+    model_config = _with_example(lease=LEASE)
 
     lease: Lease

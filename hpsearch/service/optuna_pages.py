@@ -70,7 +70,8 @@ class Optuna:
 
 @lru_cache(maxsize=2)
 def _index(base: str) -> str:
-    return _file("index.html").replace('src="/static/', f'src="{base}/static/')
+    page = _file("index.html").replace('src="/static/', f'src="{base}/static/')
+    return page.replace("<head>", '<head><link rel="icon" href="data:,">', 1)
 
 
 @lru_cache(maxsize=2)

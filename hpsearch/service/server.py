@@ -5,14 +5,12 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import logging
-import platform
 import shutil
 import socket
 import time
 from collections.abc import AsyncIterator, Mapping
-from contextlib import AsyncExitStack, asynccontextmanager, suppress
+from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
-from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from uuid import uuid4
@@ -22,8 +20,10 @@ from hpsearch.engine import record
 from hpsearch.engine.events import Event, TrialDone
 from hpsearch.file_names import file_name
 from hpsearch.service import queue
+from hpsearch.service.alike import MATTERS, versions
 from hpsearch.service.data import etag_of, pack
 from hpsearch.service.desk import Desk
+from hpsearch.service.drawings import Drawings
 from hpsearch.service.drivers import Drivers
 from hpsearch.service.events import Events
 from hpsearch.service.hands import Hands
@@ -31,7 +31,6 @@ from hpsearch.service.local import local_workers
 from hpsearch.service.logs import Form, about
 from hpsearch.service.metrics import Metrics
 from hpsearch.service.models import Agent, Study, Trial
-from hpsearch.service.pages import Pages
 from hpsearch.service.presence import Presence
 from hpsearch.service.problems import Problem
 from hpsearch.service.studies import PLACES, ConflictError, Shelf
@@ -52,9 +51,6 @@ log = logging.getLogger("hpsearch.service")
 
 PATIENCE = 5.0
 """Seconds in which the drivers of studies have to end when the server stops."""
-
-MATTERS = ("python", "hpsearch", "numpy", "scikit-learn")
-"""Whose versions an agent that trains must have as the server has them, or results would differ."""
 
 
 @dataclass(frozen=True)
@@ -131,7 +127,7 @@ class Server:
             most=settings.most_studies,
             modules=settings.modules,
         )
-        self.pages = Pages(self.shelf)
+        self.drawings = Drawings(self.shelf)
         self.hands = Hands(
             self.store,
             self.desk,
@@ -159,7 +155,7 @@ class Server:
                 expiring.cancel()
                 await self.wind_down()
                 self.hands.close()
-                self.pages.close()
+                self.drawings.close()
         await asyncio.to_thread(self._sign_off)
 
     def wind_down(self) -> asyncio.Future[None]:
@@ -202,7 +198,8 @@ class Server:
 
     def live(self, study: Study) -> Study:
         """A study with what only its driver knows."""
-        return study
+        left = self.drivers.left(study.name) if study.state == "running" else None
+        return study if left is None else study.model_copy(update={"left": round(left, 1)})
 
     def best(self, name: str) -> dict[str, Any]:
         """What a study came to, in terms of JSON."""
@@ -263,6 +260,9 @@ class Server:
             row = queue.queued(connection, name)
         if row is None:
             raise ConflictError(f"the study {name!r} was not submitted here")
+        where = self.drivers.leaders.known.get(name)
+        if where is not None:
+            raise ConflictError(f"the study {name!r} is run by {where}; ask there")
         if not self.drivers.halt(name):
             raise ConflictError(f"the driver of {name!r} is busy just now; try again")
         study = load_study(self.store, name)
@@ -316,19 +316,25 @@ class Server:
         }
 
     def agents(self) -> list[dict[str, Any]]:
-        """Who has asked for work lately, or has some."""
+        """This server's own workers, and who has asked for work lately, or has some."""
         now = time.monotonic()
         with self.desk.lock:
             at_work: dict[str, list[dict[str, Any]]] = {}
             for lease in self.desk.leases.values():
                 if lease.is_open:
                     at_work.setdefault(lease.holder, []).append(
-                        {"study": lease.bench.name, "trial": lease.job_id, "since": lease.since}
+                        {
+                            "study": lease.bench.name,
+                            "trial": lease.job_id,
+                            "number": None if lease.item is None else lease.item.number,
+                            "since": lease.since,
+                        }
                     )
             takers = dict(self.desk.takers)
             draining = set(self.desk.draining)
+            local = self._local_agent() if self.desk.local_workers else []
         names = [*takers, *(name for name in at_work if name not in takers)]
-        return [
+        return local + [
             {
                 "name": name,
                 "kinds": sorted(takers[name][0].kinds) if name in takers else [],
@@ -341,6 +347,27 @@ class Server:
             }
             for name in names
             if name in at_work or now - takers[name][1] < 3600.0
+        ]
+
+    def _local_agent(self) -> list[dict[str, Any]]:
+        """The server's own workers, told as an agent; under the desk's lock."""
+        work = [
+            {"study": bench.name, "trial": item.job_id, "number": item.number, "since": None}
+            for bench in self.desk.benches.values()
+            for item in bench.items.values()
+            if not item.leases and item not in bench.waiting
+        ]
+        return [
+            {
+                "name": "this server",
+                "kinds": ["training"],
+                "workers": self.desk.local_workers,
+                "study": None,
+                "token": "",
+                "seen": 0.0,
+                "draining": False,
+                "work": work,
+            }
         ]
 
     def drain(self, name: str) -> dict[str, Any]:
@@ -416,15 +443,6 @@ class Server:
     def _sign_off(self) -> None:
         self.presence.end()
         self.store.close()
-
-
-def versions() -> dict[str, str]:
-    """What trainings here are done with."""
-    found = {"python": ".".join(platform.python_version_tuple()[:2])}
-    for name in MATTERS[1:]:
-        with suppress(PackageNotFoundError):
-            found[name] = version(name)
-    return found
 
 
 def _data_folder(store: WriteBehindStorage) -> Path:

@@ -21,6 +21,7 @@ from hpsearch.engine.metadata import read_metadata
 from hpsearch.engine.record import read_findings
 from hpsearch.errors import HpsearchError, UnknownNameError, UsageError
 from hpsearch.service import queue
+from hpsearch.service.alike import ALLOWED_MODULES
 from hpsearch.service.desk import Desk, Item, reports_in, utc_now
 from hpsearch.service.drivers import Drivers
 from hpsearch.service.leases import LeaseRow, rows_of
@@ -38,13 +39,13 @@ if TYPE_CHECKING:
 
     from hpsearch.storage import WriteBehindStorage
 
-__all__ = ["ALLOWED_MODULES", "PLACES", "ConflictError", "Shelf"]
+__all__ = ["PLACES", "ConflictError", "Shelf"]
 
 PLACES = ("path", "validation_path", "test_path", "folder")
 """The keys of [data] that name a file or a folder."""
 
-ALLOWED_MODULES = ("sklearn", "lightgbm", "xgboost", "catboost", "imblearn")
-"""Packages whose estimators a server makes for whoever submits a study; it runs no other code."""
+MOST_RUNNING = 1000
+"""Trials that are told as being under way."""
 
 ENDS = 10.0
 """Seconds in which a study that is to be deleted ends at another server."""
@@ -394,6 +395,32 @@ class Shelf:
             row = queue.queued(connection, name)
             leases = {found[0]._trial_id: rows_of(connection, study_id, str(found[0]._trial_id))}
         return name, self._trial(found[0], name, row, leases, self._also(name, row))
+
+    def running(self, name: str) -> Trials:
+        """The trials of a study that somebody has just now.
+
+        Raises:
+            UnknownNameError: there is no such study.
+        """
+        from hpsearch.storage.optuna_schema import tables
+
+        t = tables().trials.c
+        with self.store.connection.reading() as connection:
+            row = queue.queued(connection, name)
+            abouts = self.overview.studies(connection, name)
+            if not abouts:
+                if row is None:
+                    raise self._unknown(name)
+                return Trials(trials=[], since=0)
+            [about] = abouts
+            under_way = (t.study_id == about.study_id) & (t.trial_id > about.settled)
+            under_way &= sa.type_coerce(t.state, sa.String) == "RUNNING"
+            query = sa.select(t.trial_id).where(under_way).order_by(t.trial_id)
+            ids = list(connection.execute(query.limit(MOST_RUNNING)).scalars())
+            found = read_trials(connection, t.trial_id.in_(ids))
+            leases = self._leases_of(connection, about.study_id, found)
+        told = [self._trial(trial, name, row, leases, ()) for trial in found]
+        return Trials(trials=[t for t in told if t.state == "running"], since=about.settled)
 
     def numbered(self, name: str, number: int) -> Trial:
         """A trial of a study by its number.

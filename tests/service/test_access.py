@@ -25,7 +25,7 @@ def server() -> Any:
     mock = MagicMock()
     for part in (mock.shelf, mock.hands, mock.events, mock.desk):
         part.side_effect = AssertionError
-    mock.pages.shelf.store = open_storage(
+    mock.drawings.shelf.store = open_storage(
         "sqlite://"
     )  # optuna-dashboard's pages look at it at once
     return mock

@@ -14,7 +14,7 @@ import httpx
 import pytest
 import sqlalchemy as sa
 from served import Served, external, serving, until
-from servers import SERVER, database
+from servers import SERVER, database, end_connections
 
 pytestmark = [
     pytest.mark.slow,
@@ -148,6 +148,26 @@ def test_the_other_server_takes_over_from_one_that_is_killed(two: tuple[Served, 
         assert (about["state"], about["trials"]) == ("finished", {"complete": 6})
     values = [t["value"] for t in second("GET", f"/v1/studies/{mine[0]}/trials")["trials"]]
     assert values.count(0.75) == values.count(0.5) == 1
+
+
+def test_a_database_that_ends_all_connections_costs_a_moment(
+    two: tuple[Served, Served], shared: str
+) -> None:
+    two[0].submit(external("cut"))
+    first, _ = leader(two, "cut")
+    work = first.ask("cut")
+    body = {"lease": work["lease"], "result": 0.5}
+    end_connections(shared)
+    path = f"/v1/trials/{work['trial']}:tell"
+    until(lambda: httpx.post(first.url + path, json=body).is_success)
+
+    def asked() -> bool:
+        path = "/v1/studies/cut/trials:ask?wait=2"
+        answers = [httpx.post(server.url + path, json={}, timeout=60) for server in two]
+        return any(answer.is_success and answer.json()["work"] for answer in answers)
+
+    until(asked)
+    until(lambda: trial(two[1], work)["value"] == 0.5)
 
 
 NETWORK = """

@@ -11,7 +11,7 @@ const hpsearch = {};
       else if (value === true) element.setAttribute(name, "");
       else if (value !== false && value != null) element.setAttribute(name, value);
     }
-    element.append(...children.flat().filter(child => child != null && child !== ""));
+    element.append(...children.flat(2).filter(child => child != null && child !== false && child !== ""));
     return element;
   }
 

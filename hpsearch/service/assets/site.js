@@ -1,50 +1,49 @@
-// What the server's pages share: requests with the reader's token, news, and the line at their top.
+// What the server's pages share: requests with the reader's token, and the line at their top.
 "use strict";
 {
-  const {make} = hpsearch;
-  const STORED = "hpsearch-token", GAP = 1000, PATIENCE = 5000;
+  const {make, live} = hpsearch;
+  const STORED = "hpsearch-token";
   const fact = name => document.querySelector(`meta[name="hpsearch-${name}"]`)?.content;
   const root = fact("root");
-
   const token = () => sessionStorage.getItem(STORED);
 
-  // The answer of a request, or an error with the server's sentence.
+  // A server's sentence as the first words of a page: `names` in it as code.
+  function sentence(text) {
+    const whole = `${text[0].toUpperCase()}${text.slice(1).replace(/\.$/, "")}.`;
+    return whole.split("`").map((part, n) => n % 2 ? make("code", {}, part) : part);
+  }
+
+  // The answer of a request; only what changes something needs the token itself.
   async function request(path, method = "GET", body) {
-    const headers = {accept: "application/json"};
-    if (method !== "GET") {
-      headers["content-type"] = "application/json";
-      headers["idempotency-key"] = crypto.randomUUID?.() ?? `${Math.random()}`.slice(2);
-      if (token()) headers.authorization = `Bearer ${token()}`;
-    }
-    const answer = await fetch(path, {
-      method, headers, cache: "no-cache", body: method === "GET" ? undefined : JSON.stringify(body ?? {}),
-    });
-    if (answer.ok) return answer.status === 204 ? null : answer.json();
-    const problem = await answer.json().catch(() => ({detail: `the server answers ${answer.status}`}));
-    throw Object.assign(new Error(problem.detail), {status: answer.status});
+    if (method === "GET") return (await live.ask(path)).json();
+    const headers = {"content-type": "application/json", "idempotency-key": crypto.randomUUID?.() ?? `${Math.random()}`.slice(2)};
+    if (token()) headers.authorization = `Bearer ${token()}`;
+    const answer = await live.ask(path, {method, headers, body: JSON.stringify(body ?? {})});
+    return answer.status === 204 ? null : answer.json();
   }
 
   // The same for what changes something: a token is asked for where one is missing or too weak.
   async function change(path, method = "POST", body) {
-    for (let again = false; ; again = true) {
+    for (;;) {
       try {
         return await request(path, method, body);
       } catch (error) {
-        if (![401, 403].includes(error.status) || !await askToken(error.message, again)) throw error;
+        if (![401, 403].includes(error.status) || !await askToken(error)) throw error;
       }
     }
   }
 
-  function askToken(why) {
+  function askToken({message, status}) {
+    const why = status === 401 && !token() ? "a login is good for reading; to change something, this tab needs a token" : message;
     return new Promise(resolve => {
       const field = make("input", {type: "password", name: "token", autocomplete: "current-password", required: true, id: "token"});
       const form = make("form", {method: "dialog"},
         make("h2", {id: "token-title"}, "A token is needed"),
-        make("p", {}, `${why[0].toUpperCase()}${why.slice(1)}.`),
+        make("p", {}, sentence(why)),
         make("p", {}, make("label", {for: "token"}, "Token "), field),
         make("p", {class: "controls"}, make("button", {value: "ok"}, "Go on"),
           make("button", {value: "", formnovalidate: true}, "Cancel")));
-      const dialog = make("dialog", {class: "trial", "aria-labelledby": "token-title"}, form);
+      const dialog = make("dialog", {class: "trial ask", "aria-labelledby": "token-title"}, form);
       dialog.addEventListener("close", () => {
         const given = dialog.returnValue === "ok" && field.value.trim();
         if (given) sessionStorage.setItem(STORED, given);
@@ -53,37 +52,8 @@
       });
       document.body.append(dialog);
       dialog.showModal();
+      field.focus();
     });
-  }
-
-  // Calls `look` now, and again whenever there is news: once a second at most, and only while
-  // somebody can see the page. What goes wrong is said in `said`.
-  function follow(address, look, said) {
-    let isNews = true, isBusy = false, last = -GAP;
-    async function next() {
-      if (isBusy || !isNews || document.hidden) return;
-      isBusy = true;
-      await new Promise(resolve => setTimeout(resolve, Math.max(0, last + GAP - performance.now())));
-      isNews = false;
-      try {
-        await look();
-        said.textContent = "";
-      } catch (error) {
-        said.textContent = `What is shown may be old: ${error.message}.`;
-        isNews = true;
-        setTimeout(next, PATIENCE);
-      }
-      last = performance.now();
-      isBusy = false;
-      if (isNews && !said.textContent) next();
-    }
-    const news = () => { isNews = true; next(); };
-    const events = new EventSource(address);
-    events.onmessage = events.onopen = news;
-    events.onerror = () => { said.textContent = "The server does not answer; what is shown may be old."; };
-    document.addEventListener("visibilitychange", next);
-    next();
-    return news;
   }
 
   // A time that is read at a glance, the exact one beside it.
@@ -95,36 +65,40 @@
     return make("time", {datetime: text, title: moment.toLocaleString()}, `${Math.floor(count)} ${unit} ago`);
   }
 
+  // As precise as a forecast can be.
   function duration(seconds) {
-    if (seconds == null) return "";
-    if (seconds < 90) return `${Math.round(seconds)} s`;
-    return seconds < 5400 ? `${Math.round(seconds / 60)} min` : `${(seconds / 3600).toFixed(1)} h`;
+    if (seconds < 57.5) return `${Math.max(5, 5 * Math.round(seconds / 5))} s`;
+    return seconds < 5970 ? `${Math.round(seconds / 60)} min` : `${(seconds / 3600).toFixed(1)} h`;
   }
 
   // Trials done of all, as a bar and as words.
   function progress(study) {
     const ended = ["complete", "pruned", "failed"].reduce((sum, state) => sum + (study.trials[state] ?? 0), 0);
-    const total = Math.max(study.total ?? 0, ended);
-    const words = `${ended.toLocaleString("en")} of ${total.toLocaleString("en")}`;
+    const total = Math.max(study.total ?? 0, ended), failed = study.trials.failed ?? 0;
+    const words = `${ended.toLocaleString("en")} of ${total.toLocaleString("en")}${failed ? ` (${failed.toLocaleString("en")} failed)` : ""}`;
     return make("span", {class: "progress"},
       make("progress", {max: total || 1, value: ended, "aria-label": `trials of ${study.name}`}), words);
   }
 
   const state = study => make("span", {class: `state ${study.state}`}, study.state);
 
-  async function header(trail) {
-    const line = make("nav", {class: "site", "aria-label": "pages"},
-      make("a", {href: root}, "hpsearch"), ...trail);
-    document.getElementById("site").append(line);
+  const link = name => `${root}studies/${encodeURIComponent(name)}`;
+
+  // The line at the top of every page; gives what the server tells of itself and of who reads.
+  async function header() {
+    const nav = make("nav", {"aria-label": "pages"}, make("a", {href: root}, "hpsearch"),
+      fact("name") && make("span", {"aria-current": "page"}, fact("name")));
+    document.getElementById("site").append(nav);
     const about = await request(`${root}v1/server`).catch(() => null);
-    if (!about) return;
-    const {you} = about;
-    line.append(make("span", {class: "who"},
+    if (!about) return null;
+    const {name, scope, study} = about.you;
+    nav.append(make("span", {class: "who"},
       make("a", {href: `${root}docs`}, "API"),
-      make("a", {href: `${root}optuna/`}, "Optuna"),
-      ...(you.name === "local" ? [] : [make("span", {}, `${you.name} (${you.scope})`),
-        make("form", {method: "post", action: `${root}logout`}, make("button", {onclick: () => sessionStorage.removeItem(STORED)}, "Log out"))])));
+      study == null && make("a", {href: `${root}optuna/`}, "Optuna"),
+      name !== "local" && [make("span", {}, `${name} (${scope})`),
+        make("form", {method: "post", action: `${root}logout`}, make("button", {onclick: () => sessionStorage.removeItem(STORED)}, "Log out"))]));
+    return about;
   }
 
-  hpsearch.site = {root, fact, request, change, follow, ago, duration, progress, state, header};
+  hpsearch.site = {root, fact, request, change, sentence, ago, duration, progress, state, link, about: header()};
 }
