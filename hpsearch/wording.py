@@ -311,7 +311,8 @@ def scores(summary: Summary) -> Iterator[Score]:
         remark = f"in validation {text(baseline.validation)}" if tested else ""
         yield Score(baseline.short, text(baseline.value), remark)
     for rival in summary.rivals:
-        remark = rival.cut or f"on the same rows, in {rival.seconds:.1f} s"
+        took = f"{rival.seconds:.1f} s" if rival.seconds >= 0.05 else "under 0.1 s"
+        remark = rival.cut or f"on the same rows, in {took}"
         yield Score(rival.name, text(rival.value) or "-", remark)
 
 

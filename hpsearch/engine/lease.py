@@ -35,6 +35,11 @@ DEAD_AFTER = 10.0
 """Seconds without a beat after which a driver on another machine is taken for dead."""
 
 
+_HELD: set[str] = set()
+"""The runs of this process that go on. A server outlives its runs, and the database may have been
+away when one of them ended, so that its row says nothing of that."""
+
+
 class Lease:
     """The right to write to a study, as a context manager.
 
@@ -71,12 +76,18 @@ class Lease:
         self._beater = threading.Thread(target=self._beat, name="hpsearch-lease", daemon=True)
 
     def __enter__(self) -> Lease:
-        self._take()
+        _HELD.add(self._run)
+        try:
+            self._take()
+        except BaseException:
+            _HELD.discard(self._run)
+            raise
         self._beater.start()
         return self
 
     def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
         self._ended.set()
+        _HELD.discard(self._run)
         self._beater.join()
         ended = "finished" if kind is None else kind.__name__
         with suppress(Exception):  # what ended the run matters more; a dead run's lease is taken
@@ -214,7 +225,8 @@ def _is_alive(engine: sa.Engine, holder: Any, pause: Callable[[float], None]) ->
     """Whether the driver of a run still exists; False too when it has just signed off."""
     if holder.machine == machine_here():
         pid = int(holder.process.split(":")[0])
-        return bool(process_identity(pid) == holder.process)
+        has_ended = pid == os.getpid() and holder.run not in _HELD
+        return not has_ended and bool(process_identity(pid) == holder.process)
     deadline = time.monotonic() + DEAD_AFTER
     while True:
         now = _holder(engine, holder.study_id)

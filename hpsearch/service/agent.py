@@ -9,26 +9,25 @@ done with a trial, and `hpsearch.service.link` for how requests are repeated.
 from __future__ import annotations
 
 import asyncio
-import platform
 import random
 import time
 from collections import deque
 from collections.abc import Callable, Coroutine, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
-from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any, Protocol, TypeVar
 
 from hpsearch.errors import HpsearchError, RunError
 from hpsearch.service import models, requests
+from hpsearch.service.alike import MATTERS
 from hpsearch.service.labour import Done, NotHereError, OnReport
 from hpsearch.service.link import LONGEST, AnswerError, Link, NoAnswerError
 from hpsearch.service.models import Asked, Orders, Told, Work
 from hpsearch.service.requests import Request
 from hpsearch.service.spool import Spool
 
-__all__ = ["Agent", "Event", "OnEvent", "check_versions", "versions_here"]
+__all__ = ["Agent", "Event", "OnEvent", "check_versions"]
 
 T = TypeVar("T")
 
@@ -49,9 +48,6 @@ SHORTEST = 0.01
 
 LAST_WORD = 2.0
 """Seconds in which an agent that is to end at once gives back what it has."""
-
-MATTERS = ("python", "hpsearch", "numpy", "scikit-learn")
-"""Whose versions decide what a training comes to."""
 
 
 @dataclass(frozen=True)
@@ -471,15 +467,6 @@ class _Trial:
     def _stop(self, why: str) -> None:
         self.why = self.why or why
         self._stopped.set()
-
-
-def versions_here() -> dict[str, str]:
-    """What trainings here are done with."""
-    found = {"python": ".".join(platform.python_version_tuple()[:2])}
-    for name in MATTERS[1:]:
-        with suppress(PackageNotFoundError):
-            found[name] = version(name)
-    return found
 
 
 def check_versions(there: object, here: Mapping[str, str]) -> None:

@@ -40,7 +40,7 @@ except ModuleNotFoundError:
         "a client needs httpx, which is not installed; `pip install hpsearch[service]` has it"
     ) from None
 
-__all__ = ["OVER", "AsyncClient", "Client"]
+__all__ = ["OVER", "AsyncClient", "Client", "Connection"]
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -92,7 +92,7 @@ def _signed(method: M, describe: Callable[..., Request[Any]]) -> M:
     return method
 
 
-class _Settings:
+class Connection:
     """Where the server is, and how long to wait for it.
 
     Raises:
@@ -161,7 +161,7 @@ class _Attempts:
         waits: what the request itself may take, in seconds.
     """
 
-    def __init__(self, settings: _Settings, waits: float = 0.0) -> None:
+    def __init__(self, settings: Connection, waits: float = 0.0) -> None:
         self._url, self._gap = settings.url, 0.1
         self._end = time.monotonic() + settings.patience + waits
 
@@ -222,7 +222,7 @@ class Client:
         patience: float = 10.0,
         transport: httpx.BaseTransport | None = None,
     ) -> None:
-        self._settings = _Settings(url, token, timeout, patience)
+        self._settings = Connection(url, token, timeout, patience)
         self.url = self._settings.url
         self._http = httpx.Client(**self._settings.options, transport=transport)
 
@@ -384,7 +384,7 @@ class AsyncClient:
         patience: float = 10.0,
         transport: httpx.AsyncBaseTransport | None = None,
     ) -> None:
-        self._settings = _Settings(url, token, timeout, patience)
+        self._settings = Connection(url, token, timeout, patience)
         self.url = self._settings.url
         self._http = httpx.AsyncClient(**self._settings.options, transport=transport)
 

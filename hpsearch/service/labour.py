@@ -23,6 +23,7 @@ from hpsearch.engine.executors.processes import ONE_THREAD, Processes
 from hpsearch.errors import DataError, HpsearchError, RunError, UsageError, shown
 from hpsearch.file_names import file_name
 from hpsearch.outcome import Outcome, Place, ProcessDiedError, TrialFailedError, TryAgainError
+from hpsearch.service.alike import ALLOWED_MODULES
 from hpsearch.service.data import DataCache, Fetch, lock_now
 from hpsearch.service.models import Error, Work
 from hpsearch.trials.arguments import command_job
@@ -30,12 +31,9 @@ from hpsearch.trials.command import CommandJob, run_job
 from hpsearch.trials.function import FunctionJob, evaluate_job
 from hpsearch.trials.result import Asked
 
-__all__ = ["ESTIMATORS", "Done", "Labour", "NotHereError", "OnReport"]
+__all__ = ["Done", "Labour", "NotHereError", "OnReport"]
 
 T = TypeVar("T")
-
-ESTIMATORS = ("sklearn", "lightgbm", "xgboost", "catboost", "imblearn")
-"""Packages whose estimators are made for any server."""
 
 PATIENCE = 0.02
 """Seconds between two attempts to kill a worker, which may be just starting."""
@@ -187,7 +185,7 @@ class Labour:
 
     def _beside(self, path: str) -> str:
         """The folder in which an estimator's module may lie; none where it is well known."""
-        if path.partition(":")[0].partition(".")[0] in ESTIMATORS:
+        if path.partition(":")[0].partition(".")[0] in ALLOWED_MODULES:
             return ""
         module, _, name = path.rpartition(".")
         _check_own(path if ":" in path else f"{module}:{name}", self.home, "estimator")

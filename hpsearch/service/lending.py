@@ -16,7 +16,8 @@ from hpsearch.engine.executors.processes import preload, process_pool
 from hpsearch.errors import UsageError
 from hpsearch.outcome import here
 from hpsearch.service import models
-from hpsearch.service.agent import Agent, Event, versions_here
+from hpsearch.service.agent import Agent, Event
+from hpsearch.service.alike import versions
 from hpsearch.service.data import DataCache, cache_folder
 from hpsearch.service.labour import Labour
 from hpsearch.service.link import Link
@@ -84,7 +85,7 @@ async def lend(
             "name": name or here(),
             "workers": workers,
             "kinds": kinds,
-            "versions": versions_here(),
+            "versions": versions(),
         }
     )
 

@@ -21,7 +21,7 @@ from urllib.parse import quote
 import httpx
 
 from hpsearch.errors import RunError
-from hpsearch.service.client import _Settings
+from hpsearch.service.client import Connection
 from hpsearch.service.requests import Request
 
 __all__ = ["AnswerError", "Link", "NoAnswerError"]
@@ -95,7 +95,7 @@ class Link:
         transport: httpx.AsyncBaseTransport | None = None,
         on_contact: Callable[[str | None], None] = lambda _: None,
     ) -> None:
-        self._settings = _Settings(url, token, 30.0, 0.0)
+        self._settings = Connection(url, token, 30.0, 0.0)
         self.url = self._settings.url
         self._http = httpx.AsyncClient(**self._settings.options, transport=transport)
         self._on_contact, self._is_lost = on_contact, False

@@ -5,14 +5,12 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import logging
-import platform
 import shutil
 import socket
 import time
 from collections.abc import AsyncIterator, Mapping
-from contextlib import AsyncExitStack, asynccontextmanager, suppress
+from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
-from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from uuid import uuid4
@@ -22,6 +20,7 @@ from hpsearch.engine import record
 from hpsearch.engine.events import Event, TrialDone
 from hpsearch.file_names import file_name
 from hpsearch.service import queue
+from hpsearch.service.alike import MATTERS, versions
 from hpsearch.service.data import etag_of, pack
 from hpsearch.service.desk import Desk
 from hpsearch.service.drawings import Drawings
@@ -52,9 +51,6 @@ log = logging.getLogger("hpsearch.service")
 
 PATIENCE = 5.0
 """Seconds in which the drivers of studies have to end when the server stops."""
-
-MATTERS = ("python", "hpsearch", "numpy", "scikit-learn")
-"""Whose versions an agent that trains must have as the server has them, or results would differ."""
 
 
 @dataclass(frozen=True)
@@ -264,6 +260,9 @@ class Server:
             row = queue.queued(connection, name)
         if row is None:
             raise ConflictError(f"the study {name!r} was not submitted here")
+        where = self.drivers.leaders.known.get(name)
+        if where is not None:
+            raise ConflictError(f"the study {name!r} is run by {where}; ask there")
         if not self.drivers.halt(name):
             raise ConflictError(f"the driver of {name!r} is busy just now; try again")
         study = load_study(self.store, name)
@@ -444,15 +443,6 @@ class Server:
     def _sign_off(self) -> None:
         self.presence.end()
         self.store.close()
-
-
-def versions() -> dict[str, str]:
-    """What trainings here are done with."""
-    found = {"python": ".".join(platform.python_version_tuple()[:2])}
-    for name in MATTERS[1:]:
-        with suppress(PackageNotFoundError):
-            found[name] = version(name)
-    return found
 
 
 def _data_folder(store: WriteBehindStorage) -> Path:

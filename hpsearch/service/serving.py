@@ -32,7 +32,7 @@ log = logging.getLogger("hpsearch.service")
 SWITCH = 0.001
 """Seconds after which a thread lets another one go on: requests wait for no driver's thinking."""
 
-LAST = 9.0
+LAST = 8.0
 """Seconds after a signal in which everything has to end; what still goes on then is cut off, as by
 a kill, after which nothing is lost either."""
 

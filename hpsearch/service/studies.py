@@ -21,6 +21,7 @@ from hpsearch.engine.metadata import read_metadata
 from hpsearch.engine.record import read_findings
 from hpsearch.errors import HpsearchError, UnknownNameError, UsageError
 from hpsearch.service import queue
+from hpsearch.service.alike import ALLOWED_MODULES
 from hpsearch.service.desk import Desk, Item, reports_in, utc_now
 from hpsearch.service.drivers import Drivers
 from hpsearch.service.leases import LeaseRow, rows_of
@@ -38,13 +39,10 @@ if TYPE_CHECKING:
 
     from hpsearch.storage import WriteBehindStorage
 
-__all__ = ["ALLOWED_MODULES", "PLACES", "ConflictError", "Shelf"]
+__all__ = ["PLACES", "ConflictError", "Shelf"]
 
 PLACES = ("path", "validation_path", "test_path", "folder")
 """The keys of [data] that name a file or a folder."""
-
-ALLOWED_MODULES = ("sklearn", "lightgbm", "xgboost", "catboost", "imblearn")
-"""Packages whose estimators a server makes for whoever submits a study; it runs no other code."""
 
 MOST_RUNNING = 1000
 """Trials that are told as being under way."""

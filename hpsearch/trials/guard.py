@@ -12,6 +12,7 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Callable
 from contextlib import suppress
@@ -52,6 +53,10 @@ tell(signal.SIGKILL)
 """What a guard does; a program of its own, so that it shares nothing with the worker."""
 
 
+_MAKING = threading.Lock()
+"""A process has one guard, however many of its threads run programs."""
+
+
 @cache
 def _guard(worker: int) -> subprocess.Popen[bytes]:
     """The guard of a worker, by its process's number."""
@@ -86,7 +91,8 @@ def unguarded(group: int) -> None:
 
 
 def _tell(line: str) -> None:
-    pipe = _guard(os.getpid()).stdin
+    with _MAKING:
+        pipe = _guard(os.getpid()).stdin
     assert pipe is not None
     with suppress(OSError):  # somebody has killed the guard
         pipe.write(line.encode())

@@ -171,8 +171,10 @@ def test_the_page_of_a_comparison(compared: str, capsys: pytest.CaptureFixture[s
     assert page == Path("mine.html").read_text(encoding="utf-8")
     first = page.split('<p class="result">')[1].split("</p>")[0].replace("&#x27;", "'")
     assert first in out
-    assert page.count('class="figure"') == 8
-    assert "Cost until grid" in page
+    written = page.split('id="document">')[1].split("</script>")[0]
+    [section] = json.loads(written)["sections"]
+    assert sum(len(panel["figures"]) for panel in section["panels"]) == 8
+    assert "Cost until grid's best" in [panel["title"] for panel in section["panels"]]
 
 
 def test_a_page_that_cannot_be_written_costs_nobody_the_answer(

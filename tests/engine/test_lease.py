@@ -65,6 +65,16 @@ def test_a_run_that_ends_with_an_error_lets_go(engine: sa.Engine) -> None:
     assert [row.ended for row in rows(engine)] == ["KeyboardInterrupt", "finished"]
 
 
+def test_a_run_that_could_not_write_its_end_lets_go_too(engine: sa.Engine) -> None:
+    """A server goes on where its database was away for a while."""
+    with Lease(engine, 1, "mine"):
+        pass
+    change(engine, ended=None)
+    with Lease(engine, 1, "mine"):
+        pass
+    assert [row.ended for row in rows(engine)] == ["died", "finished"]
+
+
 @pytest.mark.slow
 def test_a_dead_process_of_this_machine_is_succeeded_at_once(
     engine: sa.Engine, tmp_path: Path

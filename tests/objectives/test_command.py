@@ -13,6 +13,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import optuna
 import pytest
 
 from hpsearch.engine import run_study
@@ -511,7 +512,7 @@ def test_values_stand_in_the_places_of_their_names() -> None:
 def test_the_job_of_a_slot_is_the_same_whenever_it_is_made(tmp_path: Path) -> None:
     file = study(tmp_path, "sh", "{x}")
     objective = CommandObjective(file, tmp_path)
-    objective.begin(None, tmp_path)  # type: ignore[arg-type]
+    objective.begin(optuna.create_study(), tmp_path)
     slot = Slot(1, 2, {"x": 0.5, "kind": "a b", "learning-rate": 0.1}, 3, 1)
     job = objective.job(slot)
     assert job == objective.job(slot)

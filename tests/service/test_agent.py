@@ -15,7 +15,8 @@ import pytest
 from hpsearch.errors import RunError
 from hpsearch.service import link as link_module
 from hpsearch.service import models
-from hpsearch.service.agent import Agent, Event, check_versions, versions_here
+from hpsearch.service.agent import Agent, Event, check_versions
+from hpsearch.service.alike import versions
 from hpsearch.service.labour import Done, NotHereError, OnReport
 from hpsearch.service.link import AnswerError, Link
 from hpsearch.service.models import Error, Work
@@ -55,7 +56,7 @@ class Server:
         self.told: dict[str, dict[str, Any]] = {}
         self.keys: dict[str, str] = {}
         self.fails: Callable[[httpx.Request], Awaitable[httpx.Response | None]] | None = None
-        self.versions = versions_here()
+        self.versions = versions()
         self.ends = True
 
     async def __call__(self, request: httpx.Request) -> httpx.Response:
@@ -128,7 +129,7 @@ class Lent:
         transport = httpx.MockTransport(server)
         link = Link(URL, "hp-token", transport=transport, on_contact=self._contact)
         about = models.Agent.model_validate(
-            {"name": "a", "workers": workers, "kinds": kinds, "versions": versions_here()}
+            {"name": "a", "workers": workers, "kinds": kinds, "versions": versions()}
         )
         self.agent = Agent(
             link, self.hands, Spool(folder), about, studies=studies, on_event=self.events.append
@@ -607,11 +608,11 @@ def test_of_several_studies_each_is_asked_until_all_are_over(tmp_path: Path) -> 
 
 def test_other_versions_are_refused_for_trainings_only(tmp_path: Path) -> None:
     server = Server()
-    server.versions = versions_here() | {"numpy": "1.0"}
+    server.versions = versions() | {"numpy": "1.0"}
     asyncio.run(Lent(server, tmp_path).run())
     with pytest.raises(RunError, match=r"numpy .*, and the server numpy 1\.0; install the same"):
         asyncio.run(Lent(server, tmp_path, kinds=("training",)).run())
-    check_versions(None, versions_here())
+    check_versions(None, versions())
     with pytest.raises(RunError, match="scikit-learn not at all"):
         check_versions({"scikit-learn": "1.9"}, {"python": "3.11"})
 

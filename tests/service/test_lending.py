@@ -10,7 +10,8 @@ import httpx
 import pytest
 
 from hpsearch.errors import HpsearchError
-from hpsearch.service.agent import Event, versions_here
+from hpsearch.service.agent import Event
+from hpsearch.service.alike import versions
 from hpsearch.service.lending import lend
 
 WORK = {
@@ -24,7 +25,7 @@ def lent(folder: Path, url: str, token: str | None = None, **more: Any) -> tuple
 
     async def answer(request: httpx.Request) -> httpx.Response:
         if request.url.path.endswith("/server"):
-            return httpx.Response(200, json={"versions": versions_here()})
+            return httpx.Response(200, json={"versions": versions()})
         if request.url.path.endswith(":ask"):
             drain = {"order": "drain", "why": "it is over"}
             return httpx.Response(200, json={"work": given.pop()} if given else drain)

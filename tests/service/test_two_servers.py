@@ -14,7 +14,7 @@ import httpx
 import pytest
 import sqlalchemy as sa
 from served import Served, external, serving, until
-from servers import SERVER, database
+from servers import SERVER, database, end_connections
 
 pytestmark = [
     pytest.mark.slow,
@@ -71,6 +71,13 @@ def leader(servers: tuple[Served, Served], study: str) -> tuple[Served, Served]:
 
 def beat(server: Served, work: dict[str, Any]) -> Any:
     return server("POST", f"/v1/trials/{work['trial']}:heartbeat", json={"lease": work["lease"]})
+
+
+def asked_of(server: Served, study: str) -> Any:
+    """What an ask is answered; None while another server has the study, or had it just now."""
+    path = f"{server.url}/v1/studies/{study}/trials:ask?wait=20"
+    answer = httpx.post(path, json={}, timeout=60)
+    return answer.json() if answer.is_success else None
 
 
 def trial(server: Served, work: dict[str, Any]) -> Any:
@@ -139,15 +146,33 @@ def test_the_other_server_takes_over_from_one_that_is_killed(two: tuple[Served, 
         assert beat(second, held[name])["order"] == "continue"
         second.tell(held[name], 0.5)
     for name in names:
-        while (asked := second("POST", f"/v1/studies/{name}/trials:ask?wait=20", json={}))[
-            "order"
-        ] == "continue":
+        while (asked := until(lambda name=name: asked_of(second, name)))["order"] == "continue":
             if asked["work"]:
                 second.tell(asked["work"], asked["work"]["configuration"]["x"])
         about = second("GET", f"/v1/studies/{name}")
         assert (about["state"], about["trials"]) == ("finished", {"complete": 6})
     values = [t["value"] for t in second("GET", f"/v1/studies/{mine[0]}/trials")["trials"]]
     assert values.count(0.75) == values.count(0.5) == 1
+
+
+def test_a_database_that_ends_all_connections_costs_a_moment(
+    two: tuple[Served, Served], shared: str
+) -> None:
+    two[0].submit(external("cut"))
+    first, _ = leader(two, "cut")
+    work = first.ask("cut")
+    body = {"lease": work["lease"], "result": 0.5}
+    end_connections(shared)
+    path = f"/v1/trials/{work['trial']}:tell"
+    until(lambda: httpx.post(first.url + path, json=body).is_success)
+
+    def asked() -> bool:
+        path = "/v1/studies/cut/trials:ask?wait=2"
+        answers = [httpx.post(server.url + path, json={}, timeout=60) for server in two]
+        return any(answer.is_success and answer.json()["work"] for answer in answers)
+
+    until(asked)
+    until(lambda: trial(two[1], work)["value"] == 0.5)
 
 
 NETWORK = """

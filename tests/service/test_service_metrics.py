@@ -160,3 +160,19 @@ def test_a_database_that_is_away_is_a_figure_too(
         assert not [key for key in found if key[0] == "hpsearch_trials"]
 
     play(scene, tmp_path / "a.db")
+
+
+def test_what_takes_long_is_told(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """By its route; an ask waits on purpose."""
+    monkeypatch.setattr("hpsearch.service.metrics.SLOW", 0.0)
+
+    async def scene(server: Server, http: httpx.AsyncClient) -> None:
+        await http.get("/v1/studies?token=hps_secret")
+        await http.post("/v1/trials:ask")
+
+    play(scene, tmp_path / "a.db")
+    slow = [one for one in caplog.records if one.getMessage().startswith("slow")]
+    assert [one.getMessage() for one in slow] == ["slow request GET /v1/studies"]
+    assert vars(slow[0])["about"]["token"] == "local"
