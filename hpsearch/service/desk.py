@@ -55,7 +55,7 @@ REMEMBERED = 60.0
 """Seconds for which somebody who has asked counts among the workers."""
 
 FORGOTTEN = 3600.0
-"""Seconds after which nobody knows any more that somebody has asked."""
+"""Seconds after which nothing is known of somebody who has asked."""
 
 COUNTED = 0.05
 """Seconds for which a count of workers holds."""
@@ -324,6 +324,7 @@ class Desk:
         """Its driver has ended; what is told of its jobs from now on waits in the ledger."""
         with self.lock:
             del self.benches[bench.name]
+            self._counted.pop(bench.name, None)
             for lease in [one for one in self.leases.values() if one.bench is bench]:
                 self._forget(lease)
             bench.items.clear()
@@ -403,11 +404,15 @@ class Desk:
                     reports_in(row.content),
                     beats=row.beats,
                 )
-                item.leases.append(lease)
-                self.leases[lease.lease] = lease
-                if lease.asked is not None:
-                    self.asked[lease.asked] = lease
+                self._hold(item, lease)
         return None
+
+    def _hold(self, item: Item, lease: Lease) -> None:
+        """A job is in somebody's hands."""
+        item.leases.append(lease)
+        self.leases[lease.lease] = lease
+        if lease.asked is not None:
+            self.asked[lease.asked] = lease
 
     @property
     def driven(self) -> set[int]:
@@ -464,17 +469,10 @@ class Desk:
             self.takers[taker.name] = taker, time.monotonic()
 
     def present(self) -> dict[str, str]:
-        """Who has asked lately, or has a job: their names, and those of their tokens.
-
-        Who has not been here for long is forgotten.
-        """
+        """Who has asked lately, or has a job: their names, and those of their tokens."""
         now = time.monotonic()
         with self.lock:
             holders = {lease.holder for lease in self.leases.values() if lease.is_open}
-            for name, (_, seen) in list(self.takers.items()):
-                if now - seen > FORGOTTEN and name not in holders:
-                    del self.takers[name]
-                    self.draining.discard(name)
             found = {
                 name: taker.token
                 for name, (taker, seen) in self.takers.items()
@@ -549,10 +547,7 @@ class Desk:
             item.limit,
             waiter.asked,
         )
-        item.leases.append(lease)
-        self.leases[lease.lease] = lease
-        if lease.asked is not None:
-            self.asked[lease.asked] = lease
+        self._hold(item, lease)
         waiter.give(lease, bench.ledger.write(partial(insert, row=lease.row())))
         return True
 
@@ -715,16 +710,18 @@ class Desk:
         _settle(item.future, self._read(item, row))
 
     def expire(self) -> list[Lease]:
-        """Part with those who give no sign of life, or take too long.
+        """Part with those who give no sign of life, or take too long; forget who is long gone.
 
         Returns:
             Their leases, whose rows are to be changed.
         """
         now, lost = time.monotonic(), []
         with self.lock:
-            for name in [n for n, (_, seen) in self.takers.items() if now - seen > FORGOTTEN]:
-                del self.takers[name]
-                self.draining.discard(name)
+            holders = {lease.holder for lease in self.leases.values() if lease.is_open}
+            for name, (_, seen) in list(self.takers.items()):
+                if now - seen > FORGOTTEN and name not in holders:
+                    del self.takers[name]
+                    self.draining.discard(name)
             for lease in list(self.leases.values()):
                 late = lease.limit is not None and now > lease.began + lease.limit + GRACE
                 if lease.is_open and (now > lease.expires or late):
@@ -743,6 +740,7 @@ class Desk:
         with self.lock:
             item = lease.item
             lease.is_open = False
+            self._end([lease])
             if item is None or lease not in item.leases or item.claimed:
                 return
             item.leases.remove(lease)
@@ -767,12 +765,11 @@ class Desk:
 
     def _end(self, leases: Iterable[Lease]) -> None:
         """Remember some of the leases that have ended, whose holders may have more to say."""
-        for lease in leases:
-            self._ended.append(lease.lease)
+        self._ended.extend(lease.lease for lease in leases)
         while len(self._ended) > ENDED:
-            lease_id = self._ended.popleft()
-            if lease_id in self.leases:
-                self._forget(self.leases[lease_id])
+            lease = self.leases.get(self._ended.popleft())
+            if lease is not None and not lease.is_open:  # one that was lost may have come back
+                self._forget(lease)
 
     def _forget(self, lease: Lease) -> None:
         self.leases.pop(lease.lease, None)

@@ -41,6 +41,8 @@ T = TypeVar("T")
 
 log = logging.getLogger("hpsearch.service")
 
+NOTHING = "no trial waits just now"
+
 RETRY = 2.0
 """Seconds until an agent for which there is nothing asks again."""
 
@@ -71,7 +73,7 @@ class _Waiter:
 
     def __post_init__(self) -> None:
         self.given = self.loop.create_future()
-        self._take_back: Callable[[Lease, Future[None]], None] | None = None
+        self._take_back: Callable[[Lease], None] | None = None
 
     def give(self, lease: Lease, written: Future[None]) -> None:
         """Here it is; from any thread."""
@@ -81,16 +83,16 @@ class _Waiter:
         """There is nothing to wait for any more."""
         self.loop.call_soon_threadsafe(self._set, None)
 
-    def leave(self, take_back: Callable[[Lease, Future[None]], None]) -> None:
+    def leave(self, take_back: Callable[[Lease], None]) -> None:
         """Whoever asked is gone; what is given nevertheless is taken back."""
         self._take_back = take_back
         if self.given.done() and (given := self.given.result()) is not None:
-            take_back(*given)
+            take_back(given[0])
 
     def _set(self, given: tuple[Lease, Future[None]] | None) -> None:
         self.given.set_result(given)
         if given is not None and self._take_back is not None:
-            self._take_back(*given)
+            self._take_back(given[0])
 
 
 class _ToldElsewhereError(Exception):
@@ -193,15 +195,15 @@ class Hands:
                 waiter.leave(self._take_back)
             raise
         work = self._work(lease)
-        if work is None:  # its study has ended since
-            return await self._over(study) or Asked(why=NOTHING, retry=RETRY)
+        if work is None:  # its driver has ended just now
+            await self._write(_released(lease.lease))
+            return Asked(why=NOTHING, retry=RETRY)
         self.counts["trials_given"] += 1
         return Asked(work=work)
 
-    def _take_back(self, lease: Lease, written: Future[None]) -> None:
+    def _take_back(self, lease: Lease) -> None:
         """A lease was given to nobody."""
-        del written  # the ledger keeps the order
-        lease.bench.ledger.write(_released(lease.lease))
+        lease.bench.ledger.write(_released(lease.lease))  # after the lease itself, if it is written
         self._desk.take_back(lease)
 
     async def _before(self, asked: str) -> Asked | None:
@@ -242,7 +244,7 @@ class Hands:
             trial=lease.job_id,
             lease=lease.lease,
             seconds=lease.seconds,
-            interval=min(self._interval, lease.seconds / 3),
+            interval=self._until_next(lease.seconds),
             study=bench.name,
             number=item.number,
             stage=item.stage,
@@ -287,7 +289,7 @@ class Hands:
         lease = self._desk.leases.get(lease_id)
         if lease is not None and lease.job_id == trial:
             order, why = self._desk.beat(lease)
-            return Orders(order=order, why=why, interval=self._next(lease))
+            return Orders(order=order, why=why, interval=self._until_next(lease.seconds))
 
         def renew(connection: sa.Connection) -> Orders:
             row = _row(connection, trial, lease_id)
@@ -298,7 +300,7 @@ class Hands:
             if at is not None and at.state == "stopped":
                 return Orders(order="stop", why=at.why)
             kept.change(connection, lease_id, beats=row.beats + 1)
-            return Orders(interval=min(self._interval, row.seconds / 3))
+            return Orders(interval=self._until_next(row.seconds))
 
         return await self._write(renew)
 
@@ -314,7 +316,7 @@ class Hands:
                 lease.reports[step] = value
                 text = _reports_text(lease.reports)
                 await _committed(lease.bench.ledger.write(_reported(lease_id, text)))
-            return Orders(order=order, why=why, interval=self._next(lease))
+            return Orders(order=order, why=why, interval=self._until_next(lease.seconds))
 
         def add(connection: sa.Connection) -> None:
             row = _row(connection, trial, lease_id)
@@ -354,7 +356,7 @@ class Hands:
         late, reports = not lease.is_open, lease.reports
         whole = tell.model_copy(update={"reports": [*reports.items(), *tell.reports]})
         content = whole.model_dump_json().encode()
-        settled = await _aside(lambda: settled_by(item, whole, lease.holder, {}), len(content))
+        settled = await _aside(lambda: settled_by(item, whole, lease.holder), len(content))
 
         def write(connection: sa.Connection) -> None:
             if not self._alone:
@@ -489,14 +491,12 @@ class Hands:
         if any(row.state == "told" for row in rows):
             raise _ToldElsewhereError
 
-    def _next(self, lease: Lease) -> float:
-        return min(self._interval, lease.seconds / 3)
+    def _until_next(self, seconds: float) -> float:
+        """Until the next heartbeat, of a lease that lasts so long."""
+        return min(self._interval, seconds / 3)
 
     async def _write(self, operation: Callable[[sa.Connection], T]) -> T:
         return await _committed(self._ledger.write(operation))
-
-
-NOTHING = "no trial waits just now"
 
 
 class _Value(NamedTuple):

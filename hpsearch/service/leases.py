@@ -2,7 +2,7 @@
 
 A row is made when somebody is given a job, and committed before that is said. What is told of the
 job is committed into it before that is acknowledged, so that a server that is killed has lost
-nothing: the driver of the study finds it there. See rules 3 to 5 of the service.
+nothing: the driver of the study finds it there.
 """
 
 from __future__ import annotations
@@ -150,7 +150,7 @@ class Ledger:
         self._given: queue.SimpleQueue[tuple[Callable[..., Any], Future[Any]] | None]
         self._given = queue.SimpleQueue()
         self.batches: Counter[int] = Counter()
-        self._closed = False
+        self._giving, self._closed = threading.Lock(), False
         self._thread = threading.Thread(target=self._run, name="hpsearch-ledger", daemon=True)
         self._thread.start()
 
@@ -161,16 +161,19 @@ class Ledger:
             operation: what to do in a transaction; it is called again if another one in it fails.
         """
         future: Future[T] = Future()
-        if self._closed:
-            future.set_exception(RuntimeError("the ledger is closed"))
-        else:
-            self._given.put((operation, future))
+        future.set_running_or_notify_cancel()  # who waits no longer does not undo it
+        with self._giving:  # what is given is written, however soon the end comes
+            if not self._closed:
+                self._given.put((operation, future))
+                return future
+        future.set_exception(RuntimeError("the ledger is closed"))
         return future
 
     def close(self) -> None:
         """Write what was given, and end."""
-        self._closed = True
-        self._given.put(None)
+        with self._giving:
+            self._closed = True
+            self._given.put(None)
         self._thread.join()
 
     def _run(self) -> None:

@@ -34,7 +34,7 @@ def read_row(item: Item, row: LeaseRow) -> Settled:
     content = row.content or b""
     if row.state == "lost":
         return BrokenElsewhereError(content.decode() or f"no sign of life from {row.holder}")
-    return settled_by(item, Tell.model_validate_json(content), row.holder, {})
+    return settled_by(item, Tell.model_validate_json(content), row.holder)
 
 
 def state_after(tell: Tell) -> LeaseState:
@@ -43,14 +43,13 @@ def state_after(tell: Tell) -> LeaseState:
     return "broken" if kind == "broken" else "again" if kind == "again" else "told"
 
 
-def settled_by(item: Item, tell: Tell, holder: str, reports: dict[int, float]) -> Settled:
+def settled_by(item: Item, tell: Tell, holder: str) -> Settled:
     """What a driver that waits for a job is given.
 
     Args:
         item: the job.
-        tell: of it.
+        tell: of it, with all values on the way.
         holder: who did it.
-        reports: values on the way that came before, by step.
 
     Returns:
         The result of the job's function, or the error that it would raise.
@@ -68,18 +67,18 @@ def settled_by(item: Item, tell: Tell, holder: str, reports: dict[int, float]) -
 
             result = read_result(tell.outcome, item.function)
             return replace(result, worker=holder) if isinstance(result, Outcome) else result
-        return _from_values(item.job, tell, holder, reports)
+        return _from_values(item.job, tell, holder)
     except TrialFailedError as error:
         return error
 
 
-def _from_values(job: Any, tell: Tell, holder: str, reports: dict[int, float]) -> Outcome:
+def _from_values(job: Any, tell: Tell, holder: str) -> Outcome:
     if not isinstance(job, ValuesJob):
         raise TrialFailedError(
             "a training was told as a plain result; `outcome` is what hpsearch's own agents send"
         )
     said = Reports()
-    for step, value in [*reports.items(), *tell.reports]:
+    for step, value in tell.reports:
         said.add(step, value)
     seconds = tell.seconds or 0.0
     if tell.pruned:

@@ -75,15 +75,20 @@ def test_a_function_s_searches_are_held_against_one_more_trial_of_each_winner(
         assert runs.test == pytest.approx(runs.validation)
         assert (abs(runs.refit - runs.test) < 0.05).all()
         assert (runs.refit != runs.test).any()  # with another seed
-    assert run(["compare", str(path), "--storage", db]) == 0
+    page = here / "c.html"
+    assert run(["compare", str(path), "--storage", db, "--output", str(page)]) == 0
     out = " ".join(capsys.readouterr().out.split())
     assert "no rows to test on" in out
     assert run(["report", "f", "--storage", db, "--output", str(here / "r.html")]) == 0
-    page = (here / "r.html").read_text(encoding="utf-8")
-    page = page.split('id="document">')[1].split("</script>")[0]
+    document = (
+        (here / "r.html")
+        .read_text(encoding="utf-8")
+        .split('id="document">')[1]
+        .split("</script>")[0]
+    )
     for words in (f"test {metric}", f"validation {metric}", "always giving the same answer"):
         assert words not in out  # nothing was tested, and no constant answers
-        assert words not in page
+        assert words not in document
 
 
 def test_an_estimator_s_trials_are_scored_on_the_test_rows_too(tmp_path: Path) -> None:

@@ -73,6 +73,13 @@ def beat(server: Served, work: dict[str, Any]) -> Any:
     return server("POST", f"/v1/trials/{work['trial']}:heartbeat", json={"lease": work["lease"]})
 
 
+def asked_of(server: Served, study: str) -> Any:
+    """What an ask is answered; None while another server has the study, or had it just now."""
+    path = f"{server.url}/v1/studies/{study}/trials:ask?wait=20"
+    answer = httpx.post(path, json={}, timeout=60)
+    return answer.json() if answer.is_success else None
+
+
 def trial(server: Served, work: dict[str, Any]) -> Any:
     return server("GET", f"/v1/trials/{work['trial']}")
 
@@ -139,9 +146,7 @@ def test_the_other_server_takes_over_from_one_that_is_killed(two: tuple[Served, 
         assert beat(second, held[name])["order"] == "continue"
         second.tell(held[name], 0.5)
     for name in names:
-        while (asked := second("POST", f"/v1/studies/{name}/trials:ask?wait=20", json={}))[
-            "order"
-        ] == "continue":
+        while (asked := until(lambda name=name: asked_of(second, name)))["order"] == "continue":
             if asked["work"]:
                 second.tell(asked["work"], asked["work"]["configuration"]["x"])
         about = second("GET", f"/v1/studies/{name}")
