@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import errno
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -294,3 +295,20 @@ def test_what_a_server_asks_of_its_own_machine_is_an_option(tmp_path: Path) -> N
         files = {"files": ("a.csv", b"x" * 1_100_000)}
         answer = httpx.post(f"{url}/v1/studies", data={"study": ""}, files=files, headers=head)
         refused(answer, 413, "at most 1,000,000 bytes")
+
+
+def test_a_disk_without_room_for_files_is_no_fault(
+    play: Play, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def scene(client: Client) -> None:
+        def full(*_: object) -> None:
+            raise OSError(errno.ENOSPC, "No space left on device")
+
+        monkeypatch.setattr(client.server, "keep_files", full)
+        files = {"files": ("a.csv", b"x")}
+        text = 'name = "s"\n[data]\npath = "a.csv"'
+        answer = await client.http.post("/v1/studies", data={"study": text}, files=files)
+        refused(answer, 503, "no room left on its disk")
+        assert int(answer.headers["retry-after"]) > 0
+
+    play(scene)
