@@ -287,17 +287,17 @@ class Drivers:
         except Exception as error:
             log.exception("fault of a driver", extra=about(study=name))
             state, why = "failed", f"{type(error).__name__}: {error}"
-        finally:
-            with self._lock:
-                self._driven.pop(name, None)
         try:
             if state is not None:
-                self._change(name, state, why)
+                self._end(driver.row, state, why)
                 level = logging.WARNING if state == "failed" else logging.INFO
                 log.log(level, f"study {state}", extra=about(study=name, why=why or None))
         except Exception as error:
             facts = about(study=name, state=state, why=str(error))
             log.warning("the state of a study cannot be written", extra=facts)
+        finally:
+            with self._lock:
+                self._driven.pop(name, None)
         self._desk.over(name)
         self._on_study(name, None)
         self._wake.set()
@@ -320,8 +320,7 @@ class Drivers:
                 priority=row.priority,
                 max_parallel=row.max_parallel,
             )
-            if row.state != "running":
-                self._change(row.name, "running", "")
+            self._begin(row)
             log.info("study running", extra=about(study=row.name))
             driver.pace = Pace(study)
             driver.bench = bench
@@ -329,7 +328,7 @@ class Drivers:
             try:
                 runner = Runner(store, DeskPool(self._desk, bench), driver.halt)
                 runner.serves = True
-                summary = run_in(
+                run_in(
                     runner,
                     study,
                     plan_search(study),
@@ -339,7 +338,6 @@ class Drivers:
                 )
             finally:
                 self._desk.close(bench)
-        del summary
         return "finished", ""
 
     def _heard(self, bench: Bench, pace: Pace, event: Event) -> None:
@@ -349,6 +347,22 @@ class Drivers:
         if not isinstance(event, Finished):
             self._on_study(bench.name, event)
 
-    def _change(self, name: str, state: State, why: str) -> None:
+    def _begin(self, row: Queued) -> None:
+        """A study is run.
+
+        Raises:
+            HaltedError: somebody has steered it since it was looked at.
+        """
         with self._store.transaction() as connection:
-            queue.change(connection, name, state, why, self._server)
+            now = queue.queued(connection, row.name)
+            if now is None or now.state not in ("queued", "running"):
+                raise HaltedError
+            if now.state == "queued":
+                queue.change(connection, row.name, "running", "", self._server)
+
+    def _end(self, row: Queued, state: State, why: str) -> None:
+        """A study has ended, unless it was extended at the last moment and goes on."""
+        with self._store.transaction() as connection:
+            now = queue.queued(connection, row.name)
+            if now is not None and now.file == row.file:
+                queue.change(connection, row.name, state, why, self._server)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import threading
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
@@ -12,12 +13,14 @@ import httpx
 import optuna
 import pytest
 
+from hpsearch.engine.run import run_in
+from hpsearch.service import drivers
 from hpsearch.service.app import make_app
 from hpsearch.service.guard import Guard
 from hpsearch.service.once import Once
 from hpsearch.service.quick import Quick
 from hpsearch.service.server import Server, Settings
-from hpsearch.storage import load_study, open_storage
+from hpsearch.storage import WriteBehindStorage, load_study, open_storage
 
 STUDY = """
 name = "{name}"
@@ -456,6 +459,54 @@ class TestSteering:
             assert await client.finish() == 3
             less = await client.post("/v1/studies/s:extend", {"trials": 4})
             assert less.status_code == 409
+
+        play(scene)
+
+    def test_what_is_stopped_before_it_begins_stays_so(
+        self, play: Callable[..., None], monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        begins, goes_on = threading.Event(), threading.Event()
+
+        def open_late(url: str) -> WriteBehindStorage:
+            begins.set()
+            goes_on.wait(30.0)
+            return open_storage(url)
+
+        monkeypatch.setattr(drivers, "open_storage", open_late)
+
+        async def scene(client: Client) -> None:
+            await client.submit()
+            assert await asyncio.to_thread(begins.wait, 30.0)
+            (await client.post("/v1/studies/s:stop")).raise_for_status()
+            goes_on.set()
+            while client.server.drivers.drives("s"):
+                await asyncio.sleep(0.02)
+            assert await client.state() == "stopped"
+
+        play(scene)
+
+    def test_what_is_extended_as_it_ends_goes_on(
+        self, play: Callable[..., None], monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        ends, goes_on = threading.Event(), threading.Event()
+
+        def run_and_wait(*given: Any, **more: Any) -> Any:
+            summary = run_in(*given, **more)
+            ends.set()
+            goes_on.wait(30.0)
+            return summary
+
+        monkeypatch.setattr(drivers, "run_in", run_and_wait)
+
+        async def scene(client: Client) -> None:
+            await client.submit(trials=1)
+            assert (await client.tell(await client.work())).status_code == 200
+            assert await asyncio.to_thread(ends.wait, 30.0)
+            (await client.post("/v1/studies/s:extend", {"trials": 2})).raise_for_status()
+            goes_on.set()
+            assert await client.finish() == 1
+            await client.until("finished")
+            assert len(await client.trials()) == 2
 
         play(scene)
 
