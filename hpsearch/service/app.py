@@ -193,7 +193,7 @@ def _studies(app: FastAPI, server: Server) -> None:
         return server.live(shelf.study(name))
 
     @app.delete("/v1/studies/{name}", status_code=204, tags=["studies"], summary="Delete a study")
-    def delete(name: str, asker: Submitter) -> None:
+    def delete(name: str, asker: Admin) -> None:
         """With all that is known of it; whoever works for it is told to stop."""
         shelf.delete(name)
 

@@ -197,7 +197,7 @@ class Hands:
         work = self._work(lease)
         if work is None:  # its driver has ended just now
             await self._write(_released(lease.lease))
-            return Asked(why=NOTHING, retry=RETRY)
+            return await self._over(study) or Asked(why=NOTHING, retry=RETRY)
         self.counts["trials_given"] += 1
         return Asked(work=work)
 

@@ -366,7 +366,7 @@ class Shelf:
         found = [_told(row, abouts.get(name)) for name, row in rows.items()]
         found += [_found(about) for name, about in abouts.items() if name not in rows]
         found.sort(key=lambda study: study.submitted, reverse=True)
-        return [study for study in found if only in (None, study.name)]
+        return [self._at_work(study) for study in found if only in (None, study.name)]
 
     def study(self, name: str) -> Study:
         """A study.
@@ -610,7 +610,23 @@ class Shelf:
 
     def _study(self, connection: sa.Connection, row: Queued) -> Study:
         about = self.overview.studies(connection, row.name)
-        return _told(row, about[0] if about else None)
+        return self._at_work(_told(row, about[0] if about else None))
+
+    def _at_work(self, study: Study) -> Study:
+        """A study of which only those trials run that somebody has; the others wait."""
+        begun = study.trials.get("running", 0)
+        with self.desk.lock:
+            bench = self.desk.benches.get(study.name)
+            if bench is None or not begun:
+                return study
+            on_desk, waiting = (
+                sum(item.number is not None for item in items)
+                for items in (bench.items.values(), bench.waiting)
+            )
+        at_work = min(begun, on_desk - waiting)
+        rest = study.trials.get("waiting", 0) + begun - at_work
+        counts = study.trials | {"running": at_work, "waiting": rest}
+        return study.model_copy(update={"trials": {k: n for k, n in counts.items() if n}})
 
     def _leases_of(
         self, connection: sa.Connection, study_id: int, trials: list[FrozenTrial]

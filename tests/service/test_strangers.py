@@ -15,6 +15,7 @@ from service.test_protocol import Client, Scene, serving
 
 from hpsearch.errors import UsageError
 from hpsearch.service import leases
+from hpsearch.service.models import Scope
 from hpsearch.service.tokens import add_token
 from hpsearch.storage import open_storage
 from hpsearch.trials.estimator import made
@@ -310,5 +311,31 @@ def test_a_disk_without_room_for_files_is_no_fault(
         answer = await client.http.post("/v1/studies", data={"study": text}, files=files)
         refused(answer, 503, "no room left on its disk")
         assert int(answer.headers["retry-after"]) > 0
+
+    play(scene)
+
+
+def test_a_trial_that_nobody_has_waits(play: Play) -> None:
+    async def scene(client: Client) -> None:
+        await client.submit(trials=3)
+        work = await client.work()
+        await client.post(f"/v1/trials/{work['trial']}:release", {"lease": work["lease"]})
+        assert "running" not in (await client.get("/v1/studies/s"))["trials"]
+        await client.work()
+        assert (await client.get("/v1/studies"))["studies"][0]["trials"]["running"] == 1
+
+    play(scene)
+
+
+def test_who_submits_studies_deletes_none(play: Play, tmp_path: Path) -> None:
+    async def scene(client: Client) -> None:
+        storage = open_storage(str(tmp_path / "s.db"))
+        scopes: tuple[Scope, ...] = ("submit", "work", "admin")
+        heads = [{"Authorization": f"Bearer {add_token(storage, s, s)}"} for s in scopes]
+        storage.close()
+        await client.submit(trials=2)
+        answers = [await client.http.delete("/v1/studies/s", headers=head) for head in heads]
+        codes = [answer.status_code for answer in answers]
+        assert codes == [403, 403, 204]
 
     play(scene)
