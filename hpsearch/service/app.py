@@ -365,7 +365,7 @@ def _trials(app: FastAPI, server: Server) -> None:
         study, found = shelf.trial(trial)
         if not asker.sees(study):
             raise Problem(404, f"there is no trial {trial!r}")
-        return server.retry(study, found, asker.name)
+        return shelf.retry(study, found, asker.name)
 
     @app.get(
         "/v1/data/{fingerprint}",

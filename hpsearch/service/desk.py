@@ -242,6 +242,10 @@ class Bench:
         full = self.max_parallel is not None and self.busy >= self.max_parallel
         return bool(self.waiting) and not self.paused and not full
 
+    def is_local(self, item: Item) -> bool:
+        """Whether a worker of the server's own machine has a job."""
+        return not item.leases and item not in self.waiting
+
     def read_before(self) -> None:
         """Read what earlier drivers left, once the study is there."""
         if self.study_id is None:
@@ -429,6 +433,15 @@ class Desk:
                 if is_training and data is not None and data.fingerprint == fingerprint:
                     return data.folder
         return None
+
+    def has(self, name: str, job_id: str) -> tuple[bool, bool]:
+        """Whether a job of a study is here, and whether this machine's own workers have it."""
+        with self.lock:
+            bench = self.benches.get(name)
+            item = None if bench is None else bench.items.get(job_id)
+            if bench is None or item is None:
+                return False, False
+            return True, bench.is_local(item)
 
     def workers_for(self, bench: Bench) -> int:
         """How many jobs of a study can be done at once, by those who have asked lately."""

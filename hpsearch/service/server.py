@@ -16,10 +16,8 @@ from typing import TYPE_CHECKING, Any
 from uuid import uuid4
 
 from hpsearch.dashboard.guard import in_url
-from hpsearch.engine import record
 from hpsearch.engine.events import Event, TrialDone
 from hpsearch.file_names import file_name
-from hpsearch.service import queue
 from hpsearch.service.alike import MATTERS, versions
 from hpsearch.service.data import etag_of, pack
 from hpsearch.service.desk import Desk
@@ -30,10 +28,10 @@ from hpsearch.service.hands import Hands
 from hpsearch.service.local import local_workers
 from hpsearch.service.logs import Form, about
 from hpsearch.service.metrics import Metrics
-from hpsearch.service.models import Agent, Study, Trial
+from hpsearch.service.models import Agent, Study
 from hpsearch.service.presence import Presence
-from hpsearch.service.problems import Problem
-from hpsearch.service.studies import PLACES, ConflictError, Shelf
+from hpsearch.service.problems import ConflictError, Problem
+from hpsearch.service.studies import PLACES, Shelf
 from hpsearch.service.telling import read_row
 from hpsearch.service.tokens import Tokens
 from hpsearch.service.verbs import Verbs
@@ -249,39 +247,6 @@ class Server:
             raise ConflictError(f"the study {name!r} has no trials yet; it is {study.state}")
         return name
 
-    def retry(self, name: str, trial: Trial, who: str) -> Study:
-        """Have a failed slot tried again."""
-        if trial.state != "failed" or trial.slot is None:
-            raise ConflictError(
-                f"trial {trial.number} of {name!r} is {trial.state}; only a slot that failed is "
-                "tried again"
-            )
-        with self.store.connection.reading() as connection:
-            row = queue.queued(connection, name)
-        if row is None:
-            raise ConflictError(f"the study {name!r} was not submitted here")
-        where = self.drivers.leaders.known.get(name)
-        if where is not None:
-            raise ConflictError(f"the study {name!r} is run by {where}; ask there")
-        if not self.drivers.halt(name):
-            raise ConflictError(f"the driver of {name!r} is busy just now; try again")
-        study = load_study(self.store, name)
-        before = study.get_trials(deepcopy=False)[trial.number]
-        place = (trial.stage, trial.slot)
-        for other in study.get_trials(deepcopy=False)[trial.number + 1 :]:
-            known = other.user_attrs
-            if (known.get("stage"), known.get("slot")) == place and other.state.name != "FAIL":
-                raise ConflictError(f"the slot of trial {trial.number} is tried again already")
-        record.retry_trial(self.store, study._study_id, before)
-        self.store.flush()
-        if row.state not in ("paused", "stopped"):
-            with self.store.transaction() as connection:
-                why = f"trial {trial.number} is tried again, by {who}"
-                queue.change(connection, name, "queued", why, who)
-        log.info("slot tried again", extra=about(study=name, trial=trial.trial, token=who))
-        self.drivers.wake()
-        return self.shelf.study(name)
-
     def keep_files(self, files: Mapping[str, Path]) -> dict[str, Path]:
         """Keep files that came along, each once, by what is in it."""
         kept = {}
@@ -355,7 +320,7 @@ class Server:
             {"study": bench.name, "trial": item.job_id, "number": item.number, "since": None}
             for bench in self.desk.benches.values()
             for item in bench.items.values()
-            if not item.leases and item not in bench.waiting
+            if bench.is_local(item)
         ]
         return [
             {
