@@ -162,7 +162,7 @@ def _tag(study: Study) -> str:
 def _without_trials(study: Study) -> Drawing:
     """The document of a study that has not begun."""
     told = "It has no trials yet; they will stand here."
-    if study.state not in ("queued", "running"):
+    if study.state in ("stopped", "failed", "finished"):
         told = "It has no trials."
     document = document_of(
         study.name,

@@ -40,6 +40,7 @@
       const form = make("form", {method: "dialog"},
         make("h2", {id: "token-title"}, "A token is needed"),
         make("p", {}, sentence(why)),
+        make("input", {name: "name", value: "hpsearch", autocomplete: "username", hidden: true}),
         make("p", {}, make("label", {for: "token"}, "Token "), field),
         make("p", {class: "controls"}, make("button", {value: "ok"}, "Go on"),
           make("button", {value: "", formnovalidate: true}, "Cancel")));
