@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from hpsearch.storage import WriteBehindStorage
 
 __all__ = [
+    "LOCAL",
     "Bench",
     "BrokenElsewhereError",
     "Desk",
@@ -50,6 +51,9 @@ T = TypeVar("T")
 
 Kind: TypeAlias = Literal["values", "function", "training"]
 """What it takes to do a job."""
+
+LOCAL = "this server"
+"""The holder of a job that a worker of the server's own machine does."""
 
 REMEMBERED = 60.0
 """Seconds for which somebody who has asked counts among the workers."""

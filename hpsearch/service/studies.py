@@ -76,7 +76,7 @@ class Shelf:
         modules: tuple[str, ...] = (),
     ) -> None:
         self.store, self.desk, self.drivers = store, desk, drivers
-        self._folder, self._most = folder.resolve(), most
+        self.folder, self._most = folder.resolve(), most
         self._modules = (*ALLOWED_MODULES, *modules)
         self.overview = Overview()
 
@@ -165,8 +165,8 @@ class Shelf:
             given = getattr(study.data, key)
             if given is None:
                 continue
-            place = uploads.get(given) or (self._folder / given).resolve()
-            if given not in uploads and not place.is_relative_to(self._folder):
+            place = uploads.get(given) or (self.folder / given).resolve()
+            if given not in uploads and not place.is_relative_to(self.folder):
                 raise UsageError(
                     f"[data] {key} is {given!r}, which is not in the server's data folder; name a "
                     "file in it by its path there, or send yours along (`hpsearch submit` does)",

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from hpsearch.engine.budget import plan_search
 from hpsearch.engine.record import read_findings
 from hpsearch.errors import HpsearchError
-from hpsearch.service.desk import reports_in
+from hpsearch.service.desk import LOCAL, reports_in
 from hpsearch.service.models import State, Study, Trial, TrialState
 from hpsearch.study_file import StudyFile
 from hpsearch.training.diagnosis import DIAGNOSIS, HINTS, by_kind
@@ -167,7 +167,7 @@ def add_holder(
         told.reports = sorted(reports_in(open_ones[-1].content).items())
         told.attempts += 1
     elif is_local:
-        told.state, told.holder = "running", "this server"
+        told.state, told.holder = "running", LOCAL
         told.attempts += 1
     elif row is not None and row.state == "stopped":
         told.state, told.why = "cancelled", row.why
