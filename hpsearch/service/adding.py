@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import sqlalchemy as sa
 
-from hpsearch.errors import UnknownNameError, UsageError
+from hpsearch.errors import UnknownNameError, UsageError, shown
 from hpsearch.service.problems import ConflictError
 from hpsearch.storage import load_study
 from hpsearch.storage.optuna_schema import tables
@@ -55,7 +55,7 @@ def add_finished(
 
     Raises:
         ConflictError: the study has not begun.
-        UsageError: it has not the study's parameters.
+        UsageError: it has not the study's parameters, or records something else.
     """
     from optuna.trial import TrialState, create_trial
 
@@ -69,13 +69,26 @@ def add_finished(
     if lacking or foreign:
         which = f"lacks {min(lacking)!r}" if lacking else f"has {min(foreign)!r}"
         raise UsageError(
-            f"the configuration {which}; the study's parameters are: {', '.join(space.parameters)}"
+            f"the configuration {which}; the study's parameters are: {', '.join(space.parameters)}",
+            key="configuration",
         )
     if not math.isfinite(added.value):
-        raise UsageError(f"the value is {added.value}, which is not finite")
+        raise UsageError(f"the value is {added.value}, which is not finite", key="value")
+    for key, number in added.also.items():
+        if key not in study.objective.also:
+            known = ", ".join(study.objective.also) or "nothing"
+            raise UsageError(
+                f"also has {shown(key)}, and the study records {known} beside its value",
+                key="also",
+            )
+        if not math.isfinite(number):
+            raise UsageError(f"{key} is {number}, which is not finite", key="also")
     for key, value in configuration.items():
         if value not in space.parameters[key]:
-            raise UsageError(f"{key} is {value!r}, which is not in the study's range")
+            raise UsageError(
+                f"{key} is {shown(value)}, which is not in the study's range",
+                key="configuration",
+            )
     try:
         target = load_study(store, study.name)
     except UnknownNameError:

@@ -6,9 +6,11 @@ import platform
 from contextlib import suppress
 from importlib.metadata import PackageNotFoundError, version
 
+from hpsearch.kinds import WELL_KNOWN
+
 __all__ = ["ALLOWED_MODULES", "MATTERS", "versions"]
 
-ALLOWED_MODULES = ("sklearn", "lightgbm", "xgboost", "catboost", "imblearn")
+ALLOWED_MODULES = WELL_KNOWN
 """Packages whose estimators are made for whoever submits a study; no other code of others runs."""
 
 MATTERS = ("python", "hpsearch", "numpy", "scikit-learn")

@@ -171,7 +171,7 @@ def _studies(app: FastAPI, server: Server) -> None:
         """
         with tempfile.TemporaryDirectory(dir=server.uploads) as folder:
             study, options, files = await read_submission(request, Path(folder))
-            if not asker.sees(study.name):
+            if not all(map(asker.sees, filter(None, (study.name, options.get("first"))))):
                 raise Problem(403, f"this token is for the study {asker.study!r} only")
             kept = await asyncio.to_thread(keep_files, files, server.uploads)
             found, is_new = await asyncio.to_thread(
@@ -307,7 +307,7 @@ def _studies(app: FastAPI, server: Server) -> None:
 
 
 def _trials(app: FastAPI, server: Server) -> None:
-    hands, shelf, verbs = server.hands, server.shelf, server.verbs
+    shelf, verbs = server.shelf, server.verbs
 
     @app.post("/v1/studies/{name}/trials:ask", tags=["work"], summary="Ask for a trial of a study")
     async def ask_of(
@@ -338,24 +338,24 @@ def _trials(app: FastAPI, server: Server) -> None:
     @app.post("/v1/trials/{trial}:heartbeat", tags=["work"], summary="A sign of life")
     async def heartbeat(trial: str, body: models.Beat, asker: AnyWorker) -> models.Orders:
         """It renews the lease. The answer says whether to go on, and when to send the next one."""
-        return await verbs.heartbeat(trial, body)
+        return await verbs.heartbeat(asker, trial, body)
 
     @app.post("/v1/trials/{trial}:report", tags=["work"], summary="A value on the way")
     async def report(trial: str, body: models.Report, asker: AnyWorker) -> models.Orders:
         """It renews the lease as a heartbeat does, and is answered as one."""
-        return await verbs.report(trial, body)
+        return await verbs.report(asker, trial, body)
 
     @app.post("/v1/trials/{trial}:tell", tags=["work"], summary="The end of a trial")
     async def tell(trial: str, body: models.Tell, asker: AnyWorker) -> models.Told:
         """Kept once, however often it is told; late is better than never."""
-        return await verbs.tell(trial, body)
+        return await verbs.tell(asker, trial, body)
 
     @app.post(
         "/v1/trials/{trial}:release", status_code=204, tags=["work"], summary="Give a trial back"
     )
     async def release(trial: str, body: models.Release, asker: AnyWorker) -> None:
         """It waits for another, and no attempt is counted."""
-        await hands.release(trial, body.lease)
+        await verbs.release(asker, trial, body)
 
     @app.post("/v1/trials/{trial}:retry", tags=["studies"], summary="Try a failed slot again")
     def retry(trial: str, asker: AnySubmitter) -> models.Study:
@@ -378,7 +378,7 @@ def _trials(app: FastAPI, server: Server) -> None:
         known: Annotated[str | None, Header(alias="If-None-Match")] = None,
     ) -> Response:
         """A zip of arrays, for those who train as hpsearch does."""
-        return server.data(fingerprint, known)
+        return server.data(fingerprint, known, asker.study)
 
 
 def _about(app: FastAPI, server: Server) -> None:

@@ -428,12 +428,17 @@ class Desk:
         with self.lock:
             return {b.study_id for b in self.benches.values() if b.study_id is not None}
 
-    def folder_of(self, fingerprint: str) -> str | None:
-        """The folder with data of a study that is run; None where none needs them."""
+    def folder_of(self, fingerprint: str, study: str | None = None) -> str | None:
+        """The folder with data of a study that is run; None where none needs them.
+
+        Args:
+            fingerprint: of the data.
+            study: the only study that is meant; None for any.
+        """
         with self.lock:
             for bench in self.benches.values():
                 data = bench.data
-                is_training = bench.kind == "training"
+                is_training = bench.kind == "training" and study in (None, bench.name)
                 if is_training and data is not None and data.fingerprint == fingerprint:
                     return data.folder
         return None
@@ -603,7 +608,7 @@ class Desk:
             if item is None or lease not in item.leases:
                 return
             item.leases.remove(lease)
-            if not item.leases:
+            if not item.leases and not item.claimed:
                 if first:
                     lease.bench.waiting.appendleft(item)
                 else:
@@ -656,6 +661,8 @@ class Desk:
         """
         with self.lock:
             lease.is_open = False
+            if lease.order == "continue":
+                lease.order, lease.why = "stop", "this trial has been told"
             lease.bench.items.pop(item.job_id, None)
             others = [one for one in item.leases if one is not lease]
             for other in others:

@@ -194,11 +194,12 @@ class Hands:
             if not self._desk.leave(waiter):
                 waiter.leave(self._take_back)
             raise
-        if lease.item is None:  # its driver has ended just now
+        work = self._work(lease)
+        if work is None:  # its driver has ended just now
             await self._write(_released(lease.lease))
-            return Asked(why=NOTHING, retry=RETRY)
+            return await self._over(study) or Asked(why=NOTHING, retry=RETRY)
         self.counts["trials_given"] += 1
-        return Asked(work=self._work(lease))
+        return Asked(work=work)
 
     def _take_back(self, lease: Lease) -> None:
         """A lease was given to nobody."""
@@ -208,8 +209,8 @@ class Hands:
     async def _before(self, asked: str) -> Asked | None:
         """What an ask with this key was answered; None for a new key."""
         lease = self._desk.asked.get(asked)
-        if lease is not None and lease.is_open and lease.item is not None:
-            return Asked(work=self._work(lease))
+        if lease is not None and lease.is_open and (work := self._work(lease)) is not None:
+            return Asked(work=work)
         row = await self._write(lambda connection: kept.with_key(connection, asked))
         if row is None:
             return None
@@ -233,9 +234,11 @@ class Hands:
             return Asked(order="drain", why=f"the study {study!r} is {row.state}")
         return None
 
-    def _work(self, lease: Lease) -> Work:
+    def _work(self, lease: Lease) -> Work | None:
+        """What is told to who is given a lease; None if nobody waits for its job any more."""
         item = lease.item
-        assert item is not None, "it was just given"
+        if item is None:
+            return None
         bench, job = lease.bench, item.job
         work = Work(
             trial=lease.job_id,
@@ -259,6 +262,23 @@ class Hands:
 
             work.training = call_document(item.function, job)
         return work
+
+    async def check_study(self, trial: str, lease_id: str, study: str) -> None:
+        """Make sure that a lease is of a study.
+
+        Raises:
+            Problem: 410, it is of another one, or none.
+        """
+        lease = self._desk.leases.get(lease_id)
+        if lease is not None and lease.job_id == trial and lease.bench.name == study:
+            return
+
+        def look(connection: sa.Connection) -> None:
+            row = _row(connection, trial, lease_id)
+            if _study_of(connection, row.study_id) != study:
+                raise _no_lease(trial)
+
+        await self._write(look)
 
     async def beat(self, trial: str, lease_id: str) -> Orders:
         """A sign of life."""
@@ -494,8 +514,12 @@ def _row(connection: sa.Connection, trial: str, lease_id: str) -> LeaseRow:
     """
     row = kept.find(connection, lease_id)
     if row is None or row.job != trial:
-        raise Problem(410, f"there is no lease of this id on trial {trial}; ask for another one")
+        raise _no_lease(trial)
     return row
+
+
+def _no_lease(trial: str) -> Problem:
+    return Problem(410, f"there is no lease of this id on trial {trial}; ask for another one")
 
 
 def _study_of(connection: sa.Connection, study_id: int) -> str:
@@ -531,11 +555,11 @@ def _lose(connection: sa.Connection, lease: Lease) -> LeaseRow | None:
 
 
 def _released(lease_id: str) -> Callable[[sa.Connection], None]:
-    return lambda connection: kept.change(connection, lease_id, state="released")
+    return lambda connection: kept.change_untold(connection, lease_id, state="released")
 
 
 def _reported(lease_id: str, text: bytes) -> Callable[[sa.Connection], None]:
-    return lambda connection: kept.change(connection, lease_id, content=text)
+    return lambda connection: kept.change_untold(connection, lease_id, content=text)
 
 
 def _reports_text(reports: dict[int, float]) -> bytes:
@@ -547,7 +571,16 @@ def _room(reports: dict[int, float], step: int) -> bool:
 
 
 def _digest(tell: Tell) -> str:
-    return sha256(tell.model_dump_json(exclude={"lease"}).encode()).hexdigest()
+    """What tells one end of a trial from another.
+
+    Raises:
+        Problem: it cannot be kept.
+    """
+    try:
+        text = tell.model_dump_json(exclude={"lease"})
+    except ValueError:  # of what pydantic reads it does not write everything
+        raise Problem(422, "the result is nested too deeply to be kept") from None
+    return sha256(text.encode()).hexdigest()
 
 
 def _told(trial: str, settled: Any, value: float | None, *, late: bool) -> Told:

@@ -26,6 +26,7 @@ __all__ = [
     "LeaseState",
     "Ledger",
     "change",
+    "change_untold",
     "ended_of",
     "find",
     "insert",
@@ -83,6 +84,13 @@ def change(connection: sa.Connection, lease: str, **values: Any) -> None:
     """Change a lease."""
     table = own_tables().leases
     connection.execute(table.update().where(table.c.lease == lease).values(**values))
+
+
+def change_untold(connection: sa.Connection, lease: str, **values: Any) -> None:
+    """Change a lease of which nothing has been told; what has been told stays."""
+    table = own_tables().leases
+    untold = table.c.state.in_(("open", "lost"))
+    connection.execute(table.update().where(table.c.lease == lease, untold).values(**values))
 
 
 def find(connection: sa.Connection, lease: str) -> LeaseRow | None:

@@ -40,7 +40,9 @@ __all__ = [
 
 Value: TypeAlias = bool | int | float | str | None
 Configuration: TypeAlias = dict[str, Value]
-Name = Annotated[str, StringConstraints(min_length=1, max_length=512)]
+Name = Annotated[
+    str, StringConstraints(min_length=1, max_length=512, pattern=r"^[^\x00-\x1f\x7f-\x9f]+$")
+]
 Lease = Annotated[str, StringConstraints(pattern="^[0-9a-f]{32}$")]
 Number = Annotated[float, Field(allow_inf_nan=True)]
 

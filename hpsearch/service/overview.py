@@ -40,6 +40,8 @@ class About:
         name: its name.
         minimizes: whether less is better.
         settled: every trial up to this id is finished, and counted.
+        settled_at: when that one ended; a study that was deleted and is submitted again has the
+            same ids, and other times.
         counts: of these, by state.
         best: the best value of these, if any is complete.
         kept: some of its metadata.
@@ -52,6 +54,7 @@ class About:
     name: str
     minimizes: bool
     settled: int = 0
+    settled_at: object = None
     counts: Counter[str] = field(default_factory=Counter)
     settled_best: float | None = None
     states: Mapping[str, int] = field(default_factory=dict)
@@ -59,6 +62,11 @@ class About:
     kept: Mapping[str, Any] = field(default_factory=dict)
     seconds: float = 0.0
     held: bool = False
+
+    def forget(self) -> None:
+        """Begin to count anew."""
+        self.settled, self.settled_at, self.settled_best = 0, None, None
+        self.counts.clear()
 
     def better(self, first: float | None, second: float | None) -> float | None:
         """The better one of two values."""
@@ -112,23 +120,30 @@ class Overview:
         known = tables()
         t, v = known.trials.c, known.trial_values.c
         query = (
-            sa.select(t.trial_id, sa.type_coerce(t.state, sa.String), v.value)
+            sa.select(t.trial_id, sa.type_coerce(t.state, sa.String), v.value, t.datetime_complete)
             .select_from(
                 known.trials.outerjoin(
                     known.trial_values, (v.trial_id == t.trial_id) & (v.objective == 0)
                 )
             )
-            .where(t.study_id == about.study_id, t.trial_id > about.settled)
+            .where(t.study_id == about.study_id)
             .order_by(t.trial_id)
         )
+        rows = list(connection.execute(query.where(t.trial_id >= about.settled)))
+        if about.settled:
+            if not rows or (rows[0][0], rows[0][3]) != (about.settled, about.settled_at):
+                about.forget()
+                rows = list(connection.execute(query))
+            else:
+                del rows[0]  # it is counted already
         rest: Counter[str] = Counter()
         best: float | None = None
         is_prefix = True
-        for trial_id, state, value in connection.execute(query):
+        for trial_id, state, value, ended in rows:
             number = value if state == "COMPLETE" else None
             is_prefix = is_prefix and state in FINISHED
             if is_prefix:
-                about.settled = trial_id
+                about.settled, about.settled_at = trial_id, ended
                 about.counts[state] += 1
                 about.settled_best = about.better(about.settled_best, number)
             else:

@@ -14,6 +14,7 @@ from urllib.parse import quote
 
 from fastapi import Depends, FastAPI, Header, Path, Request, Response
 
+from hpsearch.errors import UnknownNameError
 from hpsearch.report.page import ASSETS, LIVE, PLOTLY, SCRIPTS, STYLE, asset
 from hpsearch.service.drawings import Drawings
 from hpsearch.service.guard import Only, allowed
@@ -72,7 +73,17 @@ def add_pages(app: FastAPI, drawings: Drawings) -> None:
 
     @app.get("/studies/{name}", include_in_schema=False)
     async def study(request: Request, name: str, asker: Reader) -> Response:
-        await asyncio.to_thread(drawings.shelf.study, name)
+        try:
+            await asyncio.to_thread(drawings.shelf.study, name)
+        except UnknownNameError:
+            root = html_text(request.scope.get("root_path", ""))
+            content = (
+                f"<h1>No such study</h1><p>This server has no study that is called "
+                f'{html_text(name)}; perhaps it was deleted. <a href="{root}/">All studies</a></p>'
+            )
+            page = _page(request, "hpsearch", "away", ["dom.js", LIVE], [], content=content)
+            page.status_code = 404
+            return page
         scripts = [*SCRIPTS, PLOTLY, LIVE]
         return _page(request, name, "study", scripts, ["study.js"], name)
 

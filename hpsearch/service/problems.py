@@ -19,6 +19,7 @@ from fastapi.exceptions import RequestValidationError
 from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
+from starlette.routing import Match
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from hpsearch.errors import (
@@ -114,6 +115,9 @@ def problem_of(error: Exception, request: Request) -> Problem:
             return error
         case HTTPException():
             headers = dict(error.headers or {})
+            if error.status_code == 405 and (methods := _methods(request)):
+                headers = {k: v for k, v in headers.items() if k.lower() != "allow"}
+                headers["Allow"] = ", ".join(methods)
             return Problem(error.status_code, _of_http(error, request, headers), headers=headers)
         case RequestValidationError():
             return _of_validation(error)
@@ -127,9 +131,19 @@ def _of_http(error: HTTPException, request: Request, headers: Mapping[str, str])
     if error.status_code == 404 and error.detail == "Not Found":
         return f"there is nothing at {path}; /openapi.json lists what there is"
     if error.status_code == 405:
-        allowed = headers.get("Allow") or headers.get("allow") or "another method"
+        allowed = headers.get("Allow") or "another method"
         return f"{path} takes {allowed}, not {request.method}"
+    if error.detail == "There was an error parsing the body":
+        return "the body is JSON that cannot be read: nested too deeply, or with too long a number"
     return str(error.detail)
+
+
+def _methods(request: Request) -> list[str]:
+    """Those of all routes of a path, and not only of the first one."""
+    app = request.scope.get("app")
+    routes = [] if app is None else app.router.routes
+    at_path = [r for r in routes if r.matches(request.scope)[0] is not Match.NONE]
+    return sorted({method for r in at_path for method in getattr(r, "methods", None) or ()})
 
 
 def _of_ours(error: HpsearchError, request: Request) -> Problem:

@@ -91,11 +91,11 @@ class Quick:
         try:
             match found["verb"]:
                 case "tell":
-                    return verbs.tell(trial, models.Tell.model_validate_json(body))
+                    return verbs.tell(asker, trial, models.Tell.model_validate_json(body))
                 case "report":
-                    return verbs.report(trial, models.Report.model_validate_json(body))
+                    return verbs.report(asker, trial, models.Report.model_validate_json(body))
                 case "heartbeat":
-                    return verbs.heartbeat(trial, models.Beat.model_validate_json(body))
+                    return verbs.heartbeat(asker, trial, models.Beat.model_validate_json(body))
             asked = models.Ask.model_validate_json(body or b"{}")
             wait, key = _wait(scope["query_string"]), _key(scope)
         except (ValidationError, ValueError):

@@ -198,16 +198,17 @@ class Server:
             "lease": self.settings.lease,
         }
 
-    def data(self, fingerprint: str, known: str | None) -> Response:
+    def data(self, fingerprint: str, known: str | None, study: str | None = None) -> Response:
         """The files of a training's data.
 
         Args:
             fingerprint: names them.
             known: the tag of what the agent has already.
+            study: the only study whose data may be had; None for any.
         """
         from starlette.responses import Response, StreamingResponse
 
-        folder = self.desk.folder_of(fingerprint)
+        folder = self.desk.folder_of(fingerprint, study)
         if folder is None and (self.drivers.leaders.known or self.drivers.begins):
             raise Problem(
                 503,

@@ -8,16 +8,17 @@ from __future__ import annotations
 import json
 import logging
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
 import sqlalchemy as sa
+from pydantic import BaseModel
 
 from hpsearch.engine import record
 from hpsearch.engine.budget import plan_search
 from hpsearch.engine.metadata import read_metadata
-from hpsearch.errors import UnknownNameError, UsageError
+from hpsearch.errors import UnknownNameError, UsageError, shown
 from hpsearch.service import queue
 from hpsearch.service.adding import add_finished, with_first
 from hpsearch.service.alike import ALLOWED_MODULES
@@ -165,7 +166,7 @@ class Shelf:
             given = getattr(study.data, key)
             if given is None:
                 continue
-            place = uploads.get(given) or (self.folder / given).resolve()
+            place = uploads.get(given) or _resolved(self.folder, given, key)
             if given not in uploads and not place.is_relative_to(self.folder):
                 raise UsageError(
                     f"[data] {key} is {given!r}, which is not in the server's data folder; name a "
@@ -178,6 +179,9 @@ class Shelf:
                     "came along",
                     key=key,
                 )
+            if place.is_dir() != (key == "folder"):
+                kind = "a folder" if place.is_dir() else "a file"
+                raise UsageError(f"[data] {key} is {given!r}, which is {kind} here", key=key)
             places[key] = str(place)
         changed: dict[str, Any] = {"data": study.data.model_copy(update=places)} if places else {}
         if study.objective.folder is not None:  # of the machine that it comes from
@@ -186,12 +190,28 @@ class Shelf:
 
     def _check_code(self, study: StudyFile) -> None:
         path = study.objective.estimator
-        if path is not None and path.split(".")[0] not in self._modules:
+        if path is None:
+            return
+        module, _, name = path.partition(":") if ":" in path else path.rpartition(".")
+        if module.partition(".")[0] not in self._modules:
             raise UsageError(
                 f"the server makes estimators of {', '.join(self._modules)} only, and {path} is "
                 "none of these; whoever runs it allows others with --allow-module",
                 key="estimator",
             )
+        if not name.isidentifier() or not all(map(str.isidentifier, module.split("."))):
+            raise UsageError(
+                f"the estimator {shown(path)} is not named as MODULE.NAME or MODULE:NAME",
+                key="estimator",
+            )
+        given = [study.fixed, study.space, *study.first]
+        for key, value in [pair for table in given for pair in table.items()]:
+            if place := next(filter(_is_place, _texts(value)), None):
+                raise UsageError(
+                    f"{key} is {shown(place)}, a path, which an estimator would read or write on "
+                    "the machine that fits it; leave it out",
+                    key=key,
+                )
 
     # Steering
 
@@ -341,7 +361,8 @@ class Shelf:
             while row and time.monotonic() < end and who_runs(self.store.engine, there[0].study_id):
                 time.sleep(0.2)  # another server has it, and reads of its end in a moment
             refuse_running(self.store.engine, there[0].study_id, name)
-            self.store.delete_study(there[0].study_id)
+            # By its name: its id may have been that of another one, which was deleted here.
+            self.store.delete_study(self.store.get_study_id_from_name(name))
         with self.store.transaction() as connection:
             queue.remove(connection, name)
         log.info("study deleted", extra=about(study=name))
@@ -493,6 +514,7 @@ class Shelf:
                 )
             given: Any = dict(added.configuration)
             changed = with_first(study, given)
+            self._check_code(changed)
             with self.store.transaction() as connection:
                 queue.change(connection, name, file=changed.model_dump_json())
             self.drivers.wake()
@@ -580,6 +602,39 @@ def _check_address(name: str) -> None:
             "that their name is a part of; use a name without a slash (--name)",
             key="name",
         )
+
+
+def _resolved(folder: Path, given: str, key: str) -> Path:
+    """A path that others gave, as it is in a folder.
+
+    Raises:
+        UsageError: no file can be called so.
+    """
+    try:
+        place = (folder / given).resolve()
+        place.exists()
+    except (OSError, ValueError) as error:  # too long, or with a zero byte
+        raise UsageError(
+            f"[data] {key} is {shown(given)}, which no file is called: {error}", key=key
+        ) from None
+    return place
+
+
+def _texts(value: object) -> Iterator[str]:
+    """All texts in a value of a parameter, or in what is searched."""
+    if isinstance(value, BaseModel):
+        value = value.model_dump()
+    if isinstance(value, Mapping):
+        value = list(value.values())
+    if isinstance(value, str):
+        yield value
+    elif isinstance(value, Sequence):
+        for part in value:
+            yield from _texts(part)
+
+
+def _is_place(text: str) -> bool:
+    return "/" in text or "\\" in text
 
 
 def _same(kept: StudyFile, asked: StudyFile) -> bool:

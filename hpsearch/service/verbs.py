@@ -38,15 +38,31 @@ class Verbs:
         named = None if key is None else f"{asker.name}:{key}"
         return await self._hands.ask(taker, study, asked=named, wait=wait, seconds=body.seconds)
 
-    async def heartbeat(self, trial: str, body: models.Beat) -> models.Orders:
+    async def heartbeat(self, asker: Asker, trial: str, body: models.Beat) -> models.Orders:
         """A sign of life."""
+        await self._check(asker, trial, body.lease)
         return await self._hands.beat(trial, body.lease)
 
-    async def report(self, trial: str, body: models.Report) -> models.Orders:
+    async def report(self, asker: Asker, trial: str, body: models.Report) -> models.Orders:
         """A value on the way."""
+        await self._check(asker, trial, body.lease)
         return await self._hands.report(trial, body.lease, body.step, body.value)
 
-    async def tell(self, trial: str, body: models.Tell) -> models.Told:
+    async def release(self, asker: Asker, trial: str, body: models.Release) -> None:
+        """A trial is given back."""
+        await self._check(asker, trial, body.lease)
+        await self._hands.release(trial, body.lease)
+
+    async def _check(self, asker: Asker, trial: str, lease: str) -> None:
+        """Make sure that a token of one study has a lease of this one.
+
+        Raises:
+            Problem: 410, as of a lease that is none.
+        """
+        if asker.study is not None:
+            await self._hands.check_study(trial, lease, asker.study)
+
+    async def tell(self, asker: Asker, trial: str, body: models.Tell) -> models.Told:
         """The end of a trial.
 
         Raises:
@@ -55,6 +71,7 @@ class Verbs:
         given = [x for x in (body.result, body.outcome, body.error) if x is not None]
         if len(given) != 1 and not (body.pruned and not given):
             raise Problem(422, "tell exactly one of result, outcome and error")
+        await self._check(asker, trial, body.lease)
         return await self._hands.tell(trial, body)
 
 

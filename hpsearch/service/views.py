@@ -160,11 +160,13 @@ def add_holder(
         is_local: whether a worker of the server's own machine has it.
     """
     told.attempts = sum(lease.state in ("lost", "broken") for lease in leases)
-    open_ones = [lease for lease in leases if lease.state == "open"]
+    # What has just been told is at work until its driver has recorded it.
+    open_ones = [lease for lease in leases if lease.state in ("open", "told")]
     if open_ones:
         told.state, told.holder = "running", open_ones[-1].holder
         told.started = open_ones[-1].since
-        told.reports = sorted(reports_in(open_ones[-1].content).items())
+        if open_ones[-1].state == "open":
+            told.reports = sorted(reports_in(open_ones[-1].content).items())
         told.attempts += 1
     elif is_local:
         told.state, told.holder = "running", LOCAL

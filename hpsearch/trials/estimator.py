@@ -13,6 +13,7 @@ import numpy as np
 
 from hpsearch.data import DataHandle, Preprocessor
 from hpsearch.errors import HpsearchError, UsageError, shown
+from hpsearch.kinds import WELL_KNOWN
 from hpsearch.metrics import POSITIVE, Metric, Task, metric_named
 from hpsearch.outcome import Outcome, TrialFailedError, here
 from hpsearch.training.fitted import answers_of, frame_of, kept_estimator, tells_probabilities
@@ -207,9 +208,15 @@ def made(path: str, beside: str, given: Any = None) -> Any:
     module, _, name = path.rpartition(".")
     where = path if ":" in path or not module else f"{module}:{name}"
     make = imported(where, beside, "estimator")
+    package = where.partition(":")[0].partition(".")[0]
+    if package in WELL_KNOWN and not _makes_estimators(make):
+        raise UsageError(
+            f"{path} is no class of estimators, and nothing else of {package} is called",
+            key="estimator",
+        )
     try:
         estimator = make()
-    except Exception as error:
+    except (Exception, SystemExit) as error:
         raise UsageError(
             f"{path} cannot be made without arguments: {what_was_raised(error)}; name a function "
             "that makes it",
@@ -222,6 +229,10 @@ def made(path: str, beside: str, given: Any = None) -> Any:
             key="estimator",
         )
     return estimator
+
+
+def _makes_estimators(found: Any) -> bool:
+    return isinstance(found, type) and hasattr(found, "fit") and hasattr(found, "get_params")
 
 
 def seeds_of(estimator: Any) -> list[str]:

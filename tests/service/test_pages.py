@@ -74,7 +74,10 @@ class Site:
     def begin(self, name: str, *, reports: int = 3) -> tuple[dict[str, Any], Callable[..., Any]]:
         """Take a trial and report some values; gives it, and how to tell its end."""
         asked = f"/v1/studies/{quote(name, safe='')}/trials:ask?wait=20"
-        work = self.send("POST", asked, {"agent": {"name": f"agent {ODD}"}})["work"]
+        work, end = None, time.monotonic() + 60
+        while work is None:  # a study that has just been resumed has no driver yet
+            assert time.monotonic() < end
+            work = self.send("POST", asked, {"agent": {"name": f"agent {ODD}"}})["work"]
         trial, lease = work["trial"], work["lease"]
         for step in range(reports):
             value = {"lease": lease, "step": step, "value": 1 / (1 + step)}
@@ -161,7 +164,7 @@ def test_all_studies(browser: Page, site: Site, width: int, dark: bool) -> None:
     wait_for(browser, rf"/^\d+ (s|min)$/.test({left})")
     agents = text("section[aria-labelledby=agents]")
     wait_for(browser, f"{agents}.includes({json.dumps(f'agent {ODD}')})")
-    assert "trial 3, since" in browser.evaluate(agents)
+    assert "trial 3, begun" in browser.evaluate(agents)
     assert "this server" in browser.evaluate(agents)
     check(browser, site.url)
 
@@ -368,6 +371,14 @@ def test_the_reference_is_a_page_of_this_server(
     links = "[...document.querySelectorAll('main a')].map(a => a.hash.slice(1))"
     assert browser.evaluate(f"{links}.filter(id => !document.getElementById(id))") == []
     check(browser, site.url)
+
+
+def test_a_study_that_is_not_there(browser: Page, site: Site) -> None:
+    show(browser, site.page(f"gone {ODD}"))
+    wait_for(browser, f"{text('main')}.includes({json.dumps(f'gone {ODD}')})")
+    check(browser, site.url, expected=("404",))
+    click(browser, "main a")
+    wait_for(browser, f"{text('main h1')} === 'Studies'")
 
 
 def test_optunas_dashboard_below_a_path(

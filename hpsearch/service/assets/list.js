@@ -73,7 +73,7 @@
     if (agents === null) return;
     const work = ({study, number, since}) => make("div", {},
       make("a", {href: `${link(study)}${number == null ? "" : `#trial=${number}`}`}, study),
-      number == null ? "" : ` trial ${number}`, since && [", since ", ago(since)]);
+      number == null ? "" : ` trial ${number}`, since && [", begun ", ago(since)]);
     const row = agent => [
       [agent.name, agent.draining && make("span", {class: "why"}, "ends once its trials are done")],
       `${agent.workers}`, agent.kinds.join(", "),

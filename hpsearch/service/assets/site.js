@@ -73,10 +73,10 @@
   }
 
   // Trials done of all, as a bar and as words.
-  function progress(study) {
+  function progress(study, noun = "") {
     const ended = ["complete", "pruned", "failed"].reduce((sum, state) => sum + (study.trials[state] ?? 0), 0);
     const total = Math.max(study.total ?? 0, ended), failed = study.trials.failed ?? 0;
-    const words = `${ended.toLocaleString("en")} of ${total.toLocaleString("en")}${failed ? ` (${failed.toLocaleString("en")} failed)` : ""}`;
+    const words = `${ended.toLocaleString("en")} of ${total.toLocaleString("en")}${noun}${failed ? ` (${failed.toLocaleString("en")} failed)` : ""}`;
     return make("span", {class: "progress"},
       make("progress", {max: total || 1, value: ended, "aria-label": `trials of ${study.name}`}), words);
   }

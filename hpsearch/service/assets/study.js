@@ -38,19 +38,19 @@
   function draw(found) {
     study = found;
     const best = study.best == null ? "" : `, best ${study.metric} ${short(study.best)}`;
-    about.replaceChildren(state(study), " ", progress(study), ` trials${best}`,
+    about.replaceChildren(state(study), " ", progress(study, " trials"), best,
       study.left == null ? "" : `, about ${duration(study.left)} left`,
-      ...(study.since ? [", ", study.state, " since ", ago(study.since)] : []),
+      ...(study.since ? [", ", study.state === "running" ? "started" : study.state, " ", ago(study.since)] : []),
       ...(study.why ? [": ", ...sentence(study.why)] : []));
     // Buttons that stay keep what is in focus, and what is typed.
     const key = JSON.stringify([study.state, study.total, study.submitted, maySteer]);
     if (buttons.dataset.of === key) return;
     const focused = document.activeElement?.dataset?.key;
-    const total = make("input", {type: "number", required: true, min: (study.total ?? 0) + 1, max: 1000000, step: 1, value: 2 * (study.total ?? 1), "aria-label": "trials in all", class: "total"});
+    const total = make("input", {type: "number", required: true, min: (study.total ?? 0) + 1, max: 1000000, step: 1, value: 2 * (study.total ?? 1), class: "total"});
     const extend = make("form", {class: "choice", onsubmit: event => {
       event.preventDefault();
       act(`${address}:extend`, {trials: Number(total.value)}, event.submitter);
-    }}, "Extend to ", total, make("button", {"data-key": "extend", "aria-label": "extend"}, "trials"));
+    }}, make("label", {class: "choice"}, "Trials in all ", total), make("button", {"data-key": "extend"}, "Extend"));
     buttons.dataset.of = key;
     buttons.replaceChildren(
       ...(maySteer && study.submitted ? [...STEERS[study.state].map(verb => make("button", {"data-key": verb,
@@ -82,7 +82,7 @@
       layout: {height: 260, showlegend: true, xaxis: {title: {text: "step"}}, yaxis: {title: {text: label(metric)}}},
     };
     under.replaceChildren(
-      table({caption: "Under way", headings: ["trial", "who has it", "since", `${metric} so far`, "configuration"], rows}),
+      table({caption: "Under way", headings: ["trial", "who has it", "began", `${metric} so far`, "configuration"], rows}),
       // Figures are dressed as the study's document says.
       ...(figure.data.length && figures.template("light") ? [figures.place("under-way", figure, {label: "Values of trials under way"})] : []));
     figures.sweep();
