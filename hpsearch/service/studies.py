@@ -27,11 +27,12 @@ from hpsearch.service.drivers import Drivers
 from hpsearch.service.leases import LeaseRow, rows_of
 from hpsearch.service.logs import about
 from hpsearch.service.models import Added, State, Study, Trial, Trials
-from hpsearch.service.overview import Overview, trials_after
+from hpsearch.service.overview import About, Overview, trials_after
 from hpsearch.service.problems import ConflictError
 from hpsearch.service.queue import Queued
 from hpsearch.service.views import add_holder, found_study, submitted_study, trial_of
 from hpsearch.storage import load_study
+from hpsearch.storage.optuna_schema import tables
 from hpsearch.storage.rows import read_trials
 from hpsearch.study_file import StudyFile
 
@@ -390,13 +391,11 @@ class Shelf:
             UnknownNameError: there is none.
         """
         with self.store.connection.reading() as connection:
-            row = queue.queued(connection, name)
-            if row is not None:
-                return self._study(connection, row)
-            about = self.overview.studies(connection, name)
-        if not about:
-            raise self._unknown(name)
-        return found_study(about[0])
+            row, about = self._known(connection, name)
+        if row is not None:
+            return submitted_study(row, about)
+        assert about is not None, "it was found somewhere"
+        return found_study(about)
 
     def trials(self, name: str, since: int, limit: int) -> Trials:
         """Trials of a study that may have changed; see `trials_after`.
@@ -405,13 +404,9 @@ class Shelf:
             UnknownNameError: there is no such study.
         """
         with self.store.connection.reading() as connection:
-            row = queue.queued(connection, name)
-            abouts = self.overview.studies(connection, name)
-            if not abouts:
-                if row is None:
-                    raise self._unknown(name)
+            row, about = self._known(connection, name)
+            if about is None:
                 return Trials(trials=[], since=0)
-            about = abouts[0]
             found, after, more = trials_after(connection, about, since, limit)
             leases = self._leases_of(connection, about.study_id, found)
         also = self._also(name, row)
@@ -424,8 +419,6 @@ class Shelf:
         Raises:
             UnknownNameError: there is none.
         """
-        from hpsearch.storage.optuna_schema import tables
-
         known = tables()
         t, s = known.trials.c, known.studies.c
         with self.store.connection.reading() as connection:
@@ -436,7 +429,9 @@ class Shelf:
                 )
             query = known.trials.join(known.studies, t.study_id == s.study_id)
             name, study_id = connection.execute(
-                _select(s.study_name, s.study_id, query, t.trial_id == found[0]._trial_id)
+                sa.select(s.study_name, s.study_id)
+                .select_from(query)
+                .where(t.trial_id == found[0]._trial_id)
             ).one()
             row = queue.queued(connection, name)
             leases = {found[0]._trial_id: rows_of(connection, study_id, str(found[0]._trial_id))}
@@ -448,17 +443,11 @@ class Shelf:
         Raises:
             UnknownNameError: there is no such study.
         """
-        from hpsearch.storage.optuna_schema import tables
-
         t = tables().trials.c
         with self.store.connection.reading() as connection:
-            row = queue.queued(connection, name)
-            abouts = self.overview.studies(connection, name)
-            if not abouts:
-                if row is None:
-                    raise self._unknown(name)
+            row, about = self._known(connection, name)
+            if about is None:
                 return Trials(trials=[], since=0)
-            [about] = abouts
             under_way = (t.study_id == about.study_id) & (t.trial_id > about.settled)
             under_way &= sa.type_coerce(t.state, sa.String) == "RUNNING"
             query = sa.select(t.trial_id).where(under_way).order_by(t.trial_id)
@@ -474,14 +463,10 @@ class Shelf:
         Raises:
             UnknownNameError: there is no such study, or no such trial.
         """
-        from hpsearch.storage.optuna_schema import tables
-
         t = tables().trials.c
         with self.store.connection.reading() as connection:
-            abouts = self.overview.studies(connection, name)
-            if not abouts and queue.queued(connection, name) is None:
-                raise self._unknown(name)
-            ours = t.study_id == abouts[0].study_id if abouts else sa.false()
+            _, about = self._known(connection, name)
+            ours = sa.false() if about is None else t.study_id == about.study_id
             query = sa.select(t.trial_id).where(ours, t.number == number)
             trial_id = connection.execute(query).scalar()
         if trial_id is None:
@@ -529,15 +514,33 @@ class Shelf:
 
     # Parts
 
-    def _row(self, connection: sa.Connection, name: str) -> Queued:
-        row = queue.queued(connection, name)
-        if row is None:
-            if self.overview.studies(connection, name):
-                raise ConflictError(
-                    f"the study {name!r} is in this database and was not submitted to the server; "
-                    "`hpsearch run` goes on with it"
-                )
+    def _known(self, connection: sa.Connection, name: str) -> tuple[Queued | None, About | None]:
+        """What the queue has of a study, and what the database has of its trials.
+
+        Raises:
+            UnknownNameError: neither has any.
+        """
+        row, about = queue.queued(connection, name), self._about(connection, name)
+        if row is None and about is None:
             raise self._unknown(name)
+        return row, about
+
+    def _about(self, connection: sa.Connection, name: str) -> About | None:
+        return next(iter(self.overview.studies(connection, name)), None)
+
+    def _row(self, connection: sa.Connection, name: str) -> Queued:
+        """A study that was submitted.
+
+        Raises:
+            UnknownNameError: there is none of this name.
+            ConflictError: others have run it in this database.
+        """
+        row, _ = self._known(connection, name)
+        if row is None:
+            raise ConflictError(
+                f"the study {name!r} is in this database and was not submitted to the server; "
+                "`hpsearch run` goes on with it"
+            )
         return row
 
     def _unknown(self, name: str) -> UnknownNameError:
@@ -545,8 +548,7 @@ class Shelf:
         return UnknownNameError("study", name, names or ["none yet"])
 
     def _study(self, connection: sa.Connection, row: Queued) -> Study:
-        about = self.overview.studies(connection, row.name)
-        return submitted_study(row, about[0] if about else None)
+        return submitted_study(row, self._about(connection, row.name))
 
     def _leases_of(
         self, connection: sa.Connection, study_id: int, trials: list[FrozenTrial]
@@ -582,12 +584,6 @@ class Shelf:
 
 _VERBS = {"paused": "pause", "stopped": "stop", "queued": "resume"}
 _DONE = {"paused": "paused", "stopped": "stopped", "queued": "resumed"}
-
-
-def _select(name: Any, study_id: Any, joined: Any, where: Any) -> Any:
-    import sqlalchemy as sa
-
-    return sa.select(name, study_id).select_from(joined).where(where)
 
 
 def _check_address(name: str) -> None:
