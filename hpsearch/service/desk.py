@@ -163,10 +163,10 @@ class Lease:
             self.holder,
             self.seconds,
             self.since,
-            0,
-            "open",
-            None,
-            None,
+            beats=0,
+            state="open",
+            digest=None,
+            content=None,
         )
 
 

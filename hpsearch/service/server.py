@@ -178,8 +178,6 @@ class Server:
         elif isinstance(event, TrialDone):
             self.events.happened(name, "trial")
 
-    # What is told of studies
-
     def live(self, study: Study) -> Study:
         """A study with what only its driver knows."""
         left = self.drivers.left(study.name) if study.state == "running" else None

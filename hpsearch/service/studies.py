@@ -1,6 +1,6 @@
 """What people ask of the server's studies: to submit, to steer, and to look.
 
-Plain functions of the database; what is under way right now the desk adds.
+All of it is read from the database, and written there; the desk adds who has a trial just now.
 """
 
 from __future__ import annotations
@@ -225,8 +225,8 @@ class Shelf:
             who: asks for it.
 
         Raises:
-            UnknownNameError: there is no such study, or it was not submitted here.
-            ConflictError: it is over.
+            UnknownNameError: there is no such study.
+            ConflictError: it was not submitted here, or is over.
         """
         with self.store.transaction() as connection:
             row = self._row(connection, name)
@@ -251,9 +251,14 @@ class Shelf:
     def extend(self, name: str, trials: int, who: str) -> Study:
         """Give a study a larger number of trials in all.
 
+        Args:
+            name: of the study.
+            trials: how many in all.
+            who: asks for it.
+
         Raises:
-            UnknownNameError: there is no such study, or it was not submitted here.
-            ConflictError: the number is no larger one.
+            UnknownNameError: there is no such study.
+            ConflictError: it was not submitted here, or has more trials already.
         """
         with self.store.transaction() as connection:
             row = self._row(connection, name)
@@ -284,7 +289,17 @@ class Shelf:
         return found
 
     def rank(self, name: str, priority: int | None, max_parallel: int | None) -> Study:
-        """Give a study another priority, or another number of trials at the same time."""
+        """Give a study another place among the others.
+
+        Args:
+            name: of the study.
+            priority: the greater is served first; None leaves it as it is.
+            max_parallel: trials at the same time; likewise.
+
+        Raises:
+            UnknownNameError: there is no such study.
+            ConflictError: it was not submitted here.
+        """
         values = {"priority": priority, "max_parallel": max_parallel}
         with self.store.transaction() as connection:
             self._row(connection, name)
@@ -483,8 +498,9 @@ class Shelf:
             asked: who asks, and the idempotency key; the same again is the same trial.
 
         Raises:
-            UnknownNameError: there is no such study, or it was not submitted here.
-            ConflictError: a configuration is to be tried first, and the study has begun.
+            UnknownNameError: there is no such study.
+            ConflictError: it was not submitted here; or a configuration is to be tried first and it
+                has begun; or one with a value is to be added and it has not.
             UsageError: it has not the study's parameters.
         """
         with self.store.connection.reading() as connection:
