@@ -43,7 +43,7 @@ from hpsearch.writing import in_one_line, json_text
 if TYPE_CHECKING:
     from fastapi import FastAPI
 
-__all__ = ["MEDIA_TYPE", "Problem", "answer_problems", "problem_of"]
+__all__ = ["MEDIA_TYPE", "ConflictError", "Problem", "answer_problems", "problem_of"]
 
 logger = logging.getLogger("hpsearch.service")
 
@@ -54,6 +54,12 @@ RETRY = 5
 
 MOST_ERRORS = 50
 """Of a request with more of them, so many are listed."""
+
+
+class ConflictError(HpsearchError):
+    """What is asked for does not fit what is there."""
+
+    exit_code = 2
 
 
 class Problem(HTTPException):
