@@ -418,7 +418,7 @@ class Shelf:
         with self.store.connection.reading() as connection:
             row, about = self._known(connection, name)
         if row is not None:
-            return submitted_study(row, about)
+            return self._at_work(submitted_study(row, about))
         assert about is not None, "it was found somewhere"
         return found_study(about)
 
