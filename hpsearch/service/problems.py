@@ -8,6 +8,7 @@ into either; see `without_tokens`.
 
 from __future__ import annotations
 
+import errno
 import http
 import logging
 import traceback
@@ -123,6 +124,10 @@ def problem_of(error: Exception, request: Request) -> Problem:
             return _of_validation(error)
         case HpsearchError():
             return _of_ours(error, request)
+        case OSError(errno=errno.ENOSPC | errno.EDQUOT):
+            logger.error("no room on the disk", extra=about(why=str(error)))
+            sentence = "the server has no room left on its disk; whoever runs it frees some"
+            return Problem(503, sentence, headers={"Retry-After": str(RETRY)})
     return _unforeseen(error, request)
 
 

@@ -19,6 +19,7 @@ from hpsearch.service.desk import Desk
 from hpsearch.service.drawings import Drawings
 from hpsearch.service.drivers import Drivers
 from hpsearch.service.events import Events
+from hpsearch.service.guard import UPLOAD_BYTES
 from hpsearch.service.hands import Hands
 from hpsearch.service.local import local_workers
 from hpsearch.service.logs import Form, about
@@ -60,6 +61,9 @@ class Settings:
         lease: seconds that a lease lasts without a sign of life.
         studies: how many of them are searched at once.
         most_studies: how many there may be.
+        most_trials: how many each of them may have.
+        needs_token: whether programs of this machine need one too.
+        upload_bytes: the longest body with files or with what came of a training.
         hosts: more names that the server is asked by.
         root_path: what a proxy puts before every path.
         modules: packages whose estimators may be asked for, beside the usual ones.
@@ -75,6 +79,9 @@ class Settings:
     lease: float = 60.0
     studies: int = 32
     most_studies: int = 10_000
+    most_trials: int = 1_000_000
+    needs_token: bool = False
+    upload_bytes: int = UPLOAD_BYTES
     hosts: tuple[str, ...] = ()
     root_path: str = ""
     modules: tuple[str, ...] = ()
@@ -117,6 +124,7 @@ class Server:
             self.drivers,
             folder,
             most=settings.most_studies,
+            most_trials=settings.most_trials,
             modules=settings.modules,
         )
         self.drawings = Drawings(self.shelf)

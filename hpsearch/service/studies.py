@@ -64,6 +64,7 @@ class Shelf:
         drivers: run the studies.
         folder: where data of submitted studies may lie.
         most: how many studies there may be.
+        most_trials: how many trials each of them may have.
         modules: packages beside `ALLOWED_MODULES` whose estimators may be asked for.
     """
 
@@ -75,10 +76,11 @@ class Shelf:
         folder: Path,
         *,
         most: int = 10_000,
+        most_trials: int = 1_000_000,
         modules: tuple[str, ...] = (),
     ) -> None:
         self.store, self.desk, self.drivers = store, desk, drivers
-        self.folder, self._most = folder.resolve(), most
+        self.folder, self._most, self._most_trials = folder.resolve(), most, most_trials
         self._modules = (*ALLOWED_MODULES, *modules)
         self.overview = Overview()
 
@@ -116,7 +118,7 @@ class Shelf:
         _check_address(study.name)
         study = self.placed(study, uploads or {})
         self._check_code(study)
-        plan_search(study)
+        self._check_trials(study)
         file = study.model_dump_json()
         options = {"baselines": baselines, "first": first, "who": owner}
         with self.store.transaction() as connection:
@@ -188,6 +190,14 @@ class Shelf:
         if study.objective.folder is not None:  # of the machine that it comes from
             changed["objective"] = study.objective.model_copy(update={"folder": None})
         return study.model_copy(update=changed)
+
+    def _check_trials(self, study: StudyFile) -> None:
+        if (trials := plan_search(study).trials) > self._most_trials:
+            raise UsageError(
+                f"the study has {trials:,} trials, and a study of this server at most "
+                f"{self._most_trials:,}",
+                key="trials",
+            )
 
     def _check_code(self, study: StudyFile) -> None:
         path = study.objective.estimator
@@ -272,7 +282,7 @@ class Shelf:
                 return self._study(connection, row)
             search = study.search.model_copy(update={"trials": trials})
             larger = study.model_copy(update={"search": search})
-            plan_search(larger)
+            self._check_trials(larger)
             state: State = row.state if row.state in ("paused", "stopped") else "queued"
             changed = queue.change(
                 connection,
@@ -526,6 +536,10 @@ class Shelf:
                 why="it is tried first",
                 configuration=added.configuration,
             )
+        with self.store.connection.reading() as connection:
+            abouts = self.overview.studies(connection, name)
+        if abouts and sum(abouts[0].states.values()) >= self._most_trials:
+            raise ConflictError(f"the study {name!r} has {self._most_trials:,} trials already")
         return self.trial(add_finished(self.store, study, added, who, asked))[1]
 
     # Parts
