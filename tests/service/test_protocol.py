@@ -538,6 +538,23 @@ class TestSteering:
 
         play(scene)
 
+    def test_a_slot_is_tried_again_while_its_study_is_run(self, play: Callable[..., None]) -> None:
+        """Its driver ends for that, and no other one begins meanwhile."""
+
+        async def scene(client: Client) -> None:
+            await client.submit(trials=6)
+            for _ in range(5):
+                work = await client.work()
+                await client.fail(work, "failed")
+                path = f"/v1/trials/{work['trial']}"
+                while (await client.http.get(path)).json()["state"] != "failed":
+                    await asyncio.sleep(0.01)
+                answer = await client.post(f"{path}:retry")
+                assert answer.status_code == 200, answer.text
+            assert await client.finish() == 6
+
+        play(scene)
+
 
 @pytest.mark.parametrize(
     ("method", "path", "code"),
