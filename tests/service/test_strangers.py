@@ -304,7 +304,7 @@ def test_a_disk_without_room_for_files_is_no_fault(
         def full(*_: object) -> None:
             raise OSError(errno.ENOSPC, "No space left on device")
 
-        monkeypatch.setattr(client.server, "keep_files", full)
+        monkeypatch.setattr("hpsearch.service.app.keep_files", full)
         files = {"files": ("a.csv", b"x")}
         text = 'name = "s"\n[data]\npath = "a.csv"'
         answer = await client.http.post("/v1/studies", data={"study": text}, files=files)
