@@ -9,7 +9,8 @@ from __future__ import annotations
 import logging
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from functools import partial
 from typing import TYPE_CHECKING
 
@@ -131,6 +132,7 @@ class Drivers:
         self._lock = threading.Lock()
         self._driven: dict[str, _Driver] = {}
         self._not_before: dict[str, float] = {}
+        self._held: set[str] = set()  # get no driver just now
         self._states: dict[str, tuple[str, str]] = {}  # as told last
         self._wake, self._ending = threading.Event(), threading.Event()
         self._thread = threading.Thread(target=self._run, name="hpsearch-drivers", daemon=True)
@@ -196,6 +198,22 @@ class Drivers:
             driver.thread.join(patience)
         return not self.drives(name)
 
+    @contextmanager
+    def without(self, name: str) -> Iterator[bool]:
+        """A study without a driver here for the time of a block; it gets one again after it.
+
+        Returns:
+            Whether the one that it had has ended.
+        """
+        with self._lock:
+            self._held.add(name)
+        try:
+            yield self.halt(name)
+        finally:
+            with self._lock:
+                self._held.discard(name)
+            self.wake()
+
     def _run(self) -> None:
         while not self._ending.is_set():
             self._wake.wait(LOOK)
@@ -226,6 +244,8 @@ class Drivers:
                     continue
                 with self._lock:
                     if self._ending.is_set() or len(self._driven) >= self._most:
+                        continue
+                    if row.name in self._held:
                         continue
                     driver = _Driver(row)
                     driver.thread = threading.Thread(

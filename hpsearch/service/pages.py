@@ -85,7 +85,8 @@ def add_pages(app: FastAPI, drawings: Drawings) -> None:
             page.status_code = 404
             return page
         scripts = [*SCRIPTS, PLOTLY, LIVE]
-        return _page(request, name, "study", scripts, ["study.js"], name)
+        content = f'<p class="empty" role="status">It is being drawn.</p>{SCRIPTED}'
+        return _page(request, name, "study", scripts, ["study.js"], name, content)
 
     @app.get("/docs", include_in_schema=False)
     def docs(request: Request, asker: AnyReader) -> Response:

@@ -343,24 +343,25 @@ class Shelf:
         where = self.drivers.leaders.known.get(name)
         if where is not None:
             raise ConflictError(f"the study {name!r} is run by {where}; ask there")
-        if not self.drivers.halt(name):
-            raise ConflictError(f"the driver of {name!r} is busy just now; try again")
-        study = load_study(self.store, name)
-        before = study.get_trials(deepcopy=False)[trial.number]
-        place = (trial.stage, trial.slot)
-        for other in study.get_trials(deepcopy=False)[trial.number + 1 :]:
-            known = other.user_attrs
-            if (known.get("stage"), known.get("slot")) == place and other.state.name != "FAIL":
-                raise ConflictError(f"the slot of trial {trial.number} is tried again already")
-        record.retry_trial(self.store, study._study_id, before)
-        self.store.flush()
-        if row.state not in ("paused", "stopped"):
-            with self.store.transaction() as connection:
-                why = f"trial {trial.number} is tried again, by {who}"
-                queue.change(connection, name, "queued", why, who)
+        with self.drivers.without(name) as has_ended:
+            if not has_ended:
+                raise ConflictError(f"the driver of {name!r} is busy just now; try again")
+            study = load_study(self.store, name)
+            trials = study.get_trials(deepcopy=False)
+            place = (trial.stage, trial.slot)
+            for other in trials[trial.number + 1 :]:
+                known = other.user_attrs
+                if (known.get("stage"), known.get("slot")) == place and other.state.name != "FAIL":
+                    raise ConflictError(f"the slot of trial {trial.number} is tried again already")
+            record.retry_trial(self.store, study._study_id, trials[trial.number])
+            self.store.flush()
+            if row.state not in ("paused", "stopped"):
+                with self.store.transaction() as connection:
+                    why = f"trial {trial.number} is tried again, by {who}"
+                    queue.change(connection, name, "queued", why, who)
+            found = self.study(name)
         log.info("slot tried again", extra=about(study=name, trial=trial.trial, token=who))
-        self.drivers.wake()
-        return self.study(name)
+        return found
 
     def delete(self, name: str) -> None:
         """Delete a study with all that is known of it; whoever works for it is told to stop.

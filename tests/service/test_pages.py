@@ -21,7 +21,7 @@ from hpsearch.errors import RunError
 from hpsearch.report.browser import Page
 from hpsearch.service import queue
 from hpsearch.service.queue import Queued
-from hpsearch.service.tokens import add_token
+from hpsearch.service.tokens import add_token, remove_token
 from hpsearch.storage import open_storage
 from hpsearch.study_file import StudyFile
 
@@ -277,12 +277,14 @@ def test_a_study_before_its_first_trial(browser: Page, tmp_path: Path) -> None:
 def guarded(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Site, dict[str, str]]]:
     """A server below a path, which needs tokens, and these."""
     folder = tmp_path_factory.mktemp("guarded")
-    with open_storage(str(folder / "hpsearch.db")) as storage:
+    database = str(folder / "hpsearch.db")
+    with open_storage(database) as storage:
         tokens = {
             scope: add_token(storage, f"<i>{scope}</i>", scope)
             for scope in ("read", "submit", "admin")
         }
         tokens["one"] = add_token(storage, "one", "read", study="first")
+        tokens |= {"brief": add_token(storage, "brief", "read"), "database": database}
     options = ("--workers", "0", "--root-path", "/hpsearch")
     with serving(folder, *options) as url, Site(url, tokens["admin"]) as site:
         site.submit("first")
@@ -324,6 +326,40 @@ def test_who_sees_one_study(browser: Page, guarded: tuple[Site, dict[str, str]])
     assert "Optuna" not in browser.evaluate(text(".who"))
     check(browser, site.url)
     log_out(browser)
+
+
+def test_a_login_that_ends_under_an_open_page(
+    browser: Page, guarded: tuple[Site, dict[str, str]]
+) -> None:
+    site, tokens = guarded
+    show(browser, f"{site.url}/studies/first")
+    log_in(browser, tokens["brief"])
+    wait_for(browser, f"{text('main h1')} === 'first'")
+    with open_storage(tokens["database"]) as storage:
+        remove_token(storage, "brief")
+    site.send("POST", "/v1/studies/first:rank", {"priority": 1})
+    wait_for(browser, f"{text('.live')}.includes('your login has ended')")
+    browser.evaluate("location.reload()")
+    wait_for(browser, "location.pathname === '/hpsearch/login'")
+
+
+def test_a_page_that_nobody_sees_asks_for_nothing(browser: Page, site: Site) -> None:
+    page = site.submit("unseen")
+    site.do("unseen")
+    show(browser, page)
+    wait_for(browser, f"{text('main h1')} === 'unseen'")
+    hide = "Object.defineProperty(document, 'hidden', {{value: {}, configurable: true}});"
+    turn = hide + "document.dispatchEvent(new Event('visibilitychange'));"
+    browser.evaluate(turn.format("true"))
+    time.sleep(1.5)  # what was asked before is answered
+    asked = "performance.getEntriesByType('resource').length"
+    before = browser.evaluate(asked)
+    site.do("unseen", 2)
+    time.sleep(6)
+    assert browser.evaluate(asked) == before
+    browser.evaluate(turn.format("false"))
+    wait_for(browser, f"{text('.steer .about')}.includes('3 of 12 trials')")
+    check(browser, site.url)
 
 
 def test_a_token_is_asked_for_and_refused(

@@ -538,6 +538,23 @@ class TestSteering:
 
         play(scene)
 
+    def test_a_slot_is_tried_again_while_its_study_is_run(self, play: Callable[..., None]) -> None:
+        """Its driver ends for that, and no other one begins meanwhile."""
+
+        async def scene(client: Client) -> None:
+            await client.submit(trials=6)
+            for _ in range(5):
+                work = await client.work()
+                await client.fail(work, "failed")
+                path = f"/v1/trials/{work['trial']}"
+                while (await client.http.get(path)).json()["state"] != "failed":
+                    await asyncio.sleep(0.01)
+                answer = await client.post(f"{path}:retry")
+                assert answer.status_code == 200, answer.text
+            assert await client.finish() == 6
+
+        play(scene)
+
 
 @pytest.mark.parametrize(
     ("method", "path", "code"),
@@ -671,11 +688,9 @@ class TestSharing:
             async with asyncio.timeout(30):
                 while not all(len(b.waiting) > 2 for b in client.server.desk.benches.values()):
                     await asyncio.sleep(0.02)
-            names = [
-                (await client.post("/v1/trials:ask?wait=5", agent)).json()["work"]["study"]
-                for _ in range(3)
-            ]
-            assert sorted(names) == ["one", "two", "two"]
+            for _ in range(3):
+                assert (await client.post("/v1/trials:ask?wait=5", agent)).json()["work"]
+            assert [b.busy for b in client.server.desk.benches.values()] == [3, 3]
 
         play(scene)
 

@@ -5,18 +5,19 @@
   const {make} = hpsearch;
   const GAP = 1000, PATIENCE = 5000;
   const AWAY = "The server does not answer; what is shown may be old.";
+  const ENDED = "your login has ended; load this page again to log in";
   const address = name => document.querySelector(`meta[name="hpsearch-${name}"]`)?.content;
   const said = make("p", {class: "live", role: "status"});
   document.getElementById("page").before(said);
 
-  // What goes wrong, by what it goes wrong with; the first of it is said.
+  // What goes wrong, by what it goes wrong with; the latest is said, which knows more.
   const troubles = new Map();
 
   function say(what, text) {
     if (text) troubles.set(what, text);
     else troubles.delete(what);
-    const [first = ""] = troubles.values();
-    if (said.textContent !== first) said.textContent = first;
+    const latest = [...troubles.values()].at(-1) ?? "";
+    if (said.textContent !== latest) said.textContent = latest;
   }
 
   // The events of an address, one connection for all who listen. A page that nobody sees holds
@@ -44,6 +45,7 @@
           say(events, AWAY);
           if (source.readyState !== EventSource.CLOSED) return;  // else the browser itself tries again
           stream.source = null;
+          stream.hearers.forEach(each => each());  // a request is told why
           setTimeout(connect, PATIENCE);
         };
       }
@@ -92,7 +94,7 @@
     const answer = await fetch(path, {cache: "no-cache", ...options, headers: {accept: "application/json", ...options.headers}})
       .catch(() => { throw new Error("the server does not answer"); });
     if (answer.ok) return answer;
-    const {detail} = await answer.json().catch(() => ({}));
+    const {detail} = answer.status === 401 && !options.method ? {detail: ENDED} : await answer.json().catch(() => ({}));
     const wait = 1000 * Number(answer.headers.get("retry-after")) || undefined;
     throw Object.assign(new Error(detail ?? `the server answers ${answer.status}`), {status: answer.status, wait});
   }
