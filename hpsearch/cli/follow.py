@@ -22,8 +22,8 @@ from hpsearch.engine.summary import StageSummary, Summary, TrialRow
 from hpsearch.errors import ServerError
 from hpsearch.search.base import Result
 from hpsearch.service import requests
-from hpsearch.service.client import OVER
 from hpsearch.service.documents import read_summary
+from hpsearch.service.models import OVER
 from hpsearch.writing import in_one_line
 
 if TYPE_CHECKING:

@@ -54,6 +54,22 @@ def serve(
     root_path: Annotated[
         str, typer.Option("--root-path", metavar="PATH", help="What a proxy has before every path.")
     ] = "",
+    needs_token: Annotated[
+        bool,
+        typer.Option("--needs-token", help="Ask programs of this machine for a token too."),
+    ] = False,
+    max_studies: Annotated[
+        int, typer.Option("--max-studies", min=1, help="So many studies there may be.")
+    ] = 10_000,
+    max_trials: Annotated[
+        int, typer.Option("--max-trials", min=1, help="So many trials each of them may have.")
+    ] = 1_000_000,
+    max_upload: Annotated[
+        int,
+        typer.Option(
+            "--max-upload", metavar="MB", min=1, help="Of a study's files, or of a result."
+        ),
+    ] = 1000,
     log: Annotated[
         Literal["text", "json"],
         typer.Option("--log", help="How it tells what happens, on standard error."),
@@ -87,6 +103,10 @@ def serve(
         hosts=tuple(allow_host or ()),
         root_path=root_path.rstrip("/"),
         modules=tuple(allow_module or ()),
+        needs_token=needs_token,
+        most_studies=max_studies,
+        most_trials=max_trials,
+        upload_bytes=max_upload * 1_000_000,
         log=log,
     )
     run(settings, tell)

@@ -196,7 +196,7 @@ class Agent:
                 self._waits = ""
                 task = asyncio.create_task(self._trial(asked.work))
                 self._trials[task] = asked.work
-                task.add_done_callback(lambda task: self._trials.pop(task, None))
+                task.add_done_callback(self._over)
                 continue
             self._room.release()
             if asked is not None:
@@ -356,6 +356,13 @@ class Agent:
         await asyncio.gather(*map(self._release, running))
         for work in running:
             self._spool.end(work)
+
+    def _over(self, task: asyncio.Task[None]) -> None:
+        """A trial's task has ended, in a fault of the agent itself at the worst."""
+        del self._trials[task]
+        if not task.cancelled() and (fault := task.exception()) is not None:
+            told = f"{type(fault).__name__}: {fault}"
+            self._give_up(RunError(f"this agent has a fault, and asks for no more: {told}"))
 
     def _count(self, why: str, began: float) -> None:
         """A trial came to nothing here."""

@@ -16,15 +16,13 @@ from fastapi import Depends, FastAPI, Header, Query, Request, Response
 from fastapi.responses import HTMLResponse, StreamingResponse
 from fastapi.routing import APIRoute
 from prometheus_client.exposition import CONTENT_TYPE_PLAIN_0_0_4
-from pydantic import ValidationError
 
-from hpsearch.errors import UsageError
-from hpsearch.service import models
+from hpsearch.service import models, results
 from hpsearch.service.guard import REPORT_POLICY, allowed
 from hpsearch.service.pages import Number, add_pages
 from hpsearch.service.problems import Problem, answer_problems
+from hpsearch.service.submission import SUBMISSION, keep_files, read_submission
 from hpsearch.service.tokens import Asker
-from hpsearch.study_file import StudyFile, parse_study_file
 
 if TYPE_CHECKING:
     from hpsearch.service.server import Server
@@ -163,7 +161,7 @@ def _studies(app: FastAPI, server: Server) -> None:
         status_code=201,
         tags=["studies"],
         summary="Submit a study",
-        openapi_extra={"requestBody": _SUBMISSION},
+        openapi_extra={"requestBody": SUBMISSION},
         responses={200: {"description": "where it is there already", "model": models.Study}},
     )
     async def submit(request: Request, response: Response, asker: AnySubmitter) -> models.Study:
@@ -172,10 +170,10 @@ def _studies(app: FastAPI, server: Server) -> None:
         The same study again is the one that is there; another one of its name is refused.
         """
         with tempfile.TemporaryDirectory(dir=server.uploads) as folder:
-            study, options, files = await _submission(request, Path(folder))
+            study, options, files = await read_submission(request, Path(folder))
             if not all(map(asker.sees, filter(None, (study.name, options.get("first"))))):
                 raise Problem(403, f"this token is for the study {asker.study!r} only")
-            kept = await asyncio.to_thread(server.keep_files, files)
+            kept = await asyncio.to_thread(keep_files, files, server.uploads)
             found, is_new = await asyncio.to_thread(
                 lambda: shelf.submit(study, asker.name, uploads=kept, **options)
             )
@@ -254,12 +252,12 @@ def _studies(app: FastAPI, server: Server) -> None:
     @app.get("/v1/studies/{name}/best", tags=["results"], summary="What a study came to")
     def best(name: str, asker: Reader) -> dict[str, Any]:
         """As `hpsearch best --json`: its winner, its stages and the figures of the test."""
-        return server.best(name)
+        return results.best(shelf, name)
 
     @app.get("/v1/studies/{name}/advice", tags=["results"], summary="What to run next")
     def advice(name: str, asker: Reader) -> dict[str, Any]:
         """As `hpsearch advise --json`."""
-        return server.advice(name)
+        return results.advice(shelf, name)
 
     @app.get(
         "/v1/studies/{name}/export",
@@ -272,7 +270,7 @@ def _studies(app: FastAPI, server: Server) -> None:
         name: str, asker: Reader, to: Annotated[Literal["csv", "parquet"], Query()] = "csv"
     ) -> Response:
         """A row for each trial: its state, its score, its parameters, and what is known of it."""
-        content, kind = server.export(name, to)
+        content, kind = results.export(shelf, name, to)
         return Response(content, media_type=kind)
 
     @app.get(
@@ -284,7 +282,7 @@ def _studies(app: FastAPI, server: Server) -> None:
     def report(name: str, asker: Reader) -> HTMLResponse:
         """As `hpsearch report`: a file that needs nothing else."""
         headers = {"Content-Security-Policy": REPORT_POLICY}
-        return HTMLResponse(server.report(name), headers=headers)
+        return HTMLResponse(results.report(shelf, name), headers=headers)
 
     @app.get(
         "/v1/studies/{name}/events",
@@ -365,7 +363,7 @@ def _trials(app: FastAPI, server: Server) -> None:
         study, found = shelf.trial(trial)
         if not asker.sees(study):
             raise Problem(404, f"there is no trial {trial!r}")
-        return server.retry(study, found, asker.name)
+        return shelf.retry(study, found, asker.name)
 
     @app.get(
         "/v1/data/{fingerprint}",
@@ -393,12 +391,12 @@ def _about(app: FastAPI, server: Server) -> None:
     @app.get("/v1/agents", tags=["server"], summary="Who lends workers")
     def agents(asker: Reader) -> list[dict[str, Any]]:
         """This server's own workers and agents that asked within an hour, with what they do."""
-        return server.agents()
+        return server.roll.agents()
 
     @app.post("/v1/agents/{agent}:drain", tags=["server"], summary="Have an agent end")
     def drain(agent: str, asker: Admin) -> dict[str, Any]:
         """It finishes what it has, and asks no more."""
-        return server.drain(agent)
+        return server.roll.drain(agent)
 
     @app.get("/metrics", tags=["server"], summary="Figures for Prometheus")
     def metrics(asker: Reader) -> Response:
@@ -414,97 +412,3 @@ def _about(app: FastAPI, server: Server) -> None:
         why = server.why_not_ready()
         status = 503 if why else 200
         return Response(f"{why or 'ready'}\n", status, media_type="text/plain")
-
-
-_SUBMISSION = {
-    "required": True,
-    "content": {
-        "application/json": {"schema": models.Submission.model_json_schema()},
-        "application/toml": {"schema": {"type": "string"}},
-        "multipart/form-data": {
-            "schema": {
-                "type": "object",
-                "required": ["study"],
-                "properties": {
-                    "study": {"type": "string", "description": "The study file, as TOML."},
-                    "files": {"type": "array", "items": {"type": "string", "format": "binary"}},
-                },
-            }
-        },
-    },
-}
-
-OPTIONS = ("name", "seed", "priority", "max_parallel", "baselines", "first")
-
-
-async def _submission(
-    request: Request, folder: Path
-) -> tuple[StudyFile, dict[str, Any], dict[str, Path]]:
-    """The study of a request, how it is to be run, and the files that came along."""
-    kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
-    files: dict[str, Path] = {}
-    text: str | None = None
-    if kind == "multipart/form-data":
-        given: dict[str, Any] = {}
-        async with request.form(max_files=20, max_fields=20) as form:
-            for key, value in form.multi_items():
-                if key == "files" and not isinstance(value, str):
-                    place = folder / str(len(files))
-                    with place.open("wb") as out:
-                        while piece := await value.read(1 << 20):
-                            out.write(piece)
-                    files[value.filename or str(len(files))] = place
-                elif key == "study":
-                    content = value if isinstance(value, str) else await value.read()
-                    text = content if isinstance(content, str) else _text(content)
-                elif isinstance(value, str):
-                    given[key] = value
-        if text is None:
-            raise Problem(422, "the form has no part `study`, which is the study file as TOML")
-        options = _options(given)
-    elif kind == "application/toml":
-        text, options = _text(await request.body()), _options(dict(request.query_params))
-    else:
-        try:
-            body = models.Submission.model_validate_json(await request.body())
-        except ValidationError as error:
-            first = error.errors()[0]
-            where = ".".join(map(str, first["loc"])) or "the body"
-            raise Problem(422, f"{where}: {first['msg']}", key=where) from None
-        options = body.model_dump(exclude={"study"}, exclude_none=True)
-        study = _from_tables(body.study)
-    if text is not None:
-        study = await asyncio.to_thread(parse_study_file, text)
-    named = {key: options.pop(key) for key in ("name", "seed") if key in options}
-    if named:
-        study = _from_tables(study.model_dump(mode="json", exclude_unset=True) | named)
-    return study, options, files
-
-
-def _from_tables(tables: dict[str, Any]) -> StudyFile:
-    """A study from its tables, checked as a file is."""
-    from hpsearch.study_file.loading import study_of
-
-    return study_of(tables)
-
-
-def _options(given: dict[str, Any]) -> dict[str, Any]:
-    unknown = [key for key in given if key not in OPTIONS]
-    if unknown:
-        raise Problem(422, f"unknown option {unknown[0]!r}; known: {', '.join(OPTIONS)}")
-    try:
-        body = models.Submission.model_validate_strings({"study": {}} | given)
-    except ValidationError as error:
-        first = error.errors()[0]
-        where = ".".join(map(str, first["loc"]))
-        raise Problem(422, f"{where}: {first['msg']}", key=where) from None
-    return body.model_dump(exclude={"study"}, exclude_none=True)
-
-
-def _text(content: bytes) -> str:
-    try:
-        return content.decode()
-    except UnicodeDecodeError:
-        raise UsageError(
-            "the study is not text in UTF-8; a study file is TOML", key="study"
-        ) from None

@@ -30,7 +30,7 @@ from hpsearch.errors import (
     shown,
 )
 from hpsearch.service import requests
-from hpsearch.service.models import Study, Trial
+from hpsearch.service.models import OVER, Study, Trial
 from hpsearch.service.requests import Request
 
 try:
@@ -40,7 +40,7 @@ except ModuleNotFoundError:
         "a client needs httpx, which is not installed; `pip install hpsearch[service]` has it"
     ) from None
 
-__all__ = ["OVER", "AsyncClient", "Client", "Connection"]
+__all__ = ["AsyncClient", "Client", "Connection"]
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -48,9 +48,6 @@ M = TypeVar("M", bound=Callable[..., Any])
 
 SERVER, TOKEN = "HPSEARCH_SERVER", "HPSEARCH_TOKEN"
 """The environment variables of the server's URL and of the token."""
-
-OVER = frozenset({"finished", "failed", "stopped"})
-"""The states of a study of which no trial is being done, or will be."""
 
 AGAIN = frozenset({429, 502, 503, 504})
 """The answers after which a request is worth repeating."""

@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from hpsearch.storage import WriteBehindStorage
 
 __all__ = [
+    "LOCAL",
     "Bench",
     "BrokenElsewhereError",
     "Desk",
@@ -50,6 +51,9 @@ T = TypeVar("T")
 
 Kind: TypeAlias = Literal["values", "function", "training"]
 """What it takes to do a job."""
+
+LOCAL = "this server"
+"""The holder of a job that a worker of the server's own machine does."""
 
 REMEMBERED = 60.0
 """Seconds for which somebody who has asked counts among the workers."""
@@ -159,10 +163,10 @@ class Lease:
             self.holder,
             self.seconds,
             self.since,
-            0,
-            "open",
-            None,
-            None,
+            beats=0,
+            state="open",
+            digest=None,
+            content=None,
         )
 
 
@@ -241,6 +245,10 @@ class Bench:
         """Whether one more job may be given out."""
         full = self.max_parallel is not None and self.busy >= self.max_parallel
         return bool(self.waiting) and not self.paused and not full
+
+    def is_local(self, item: Item) -> bool:
+        """Whether a worker of the server's own machine has a job."""
+        return not item.leases and item not in self.waiting
 
     def read_before(self) -> None:
         """Read what earlier drivers left, once the study is there."""
@@ -434,6 +442,15 @@ class Desk:
                 if is_training and data is not None and data.fingerprint == fingerprint:
                     return data.folder
         return None
+
+    def has(self, name: str, job_id: str) -> tuple[bool, bool]:
+        """Whether a job of a study is here, and whether this machine's own workers have it."""
+        with self.lock:
+            bench = self.benches.get(name)
+            item = None if bench is None else bench.items.get(job_id)
+            if bench is None or item is None:
+                return False, False
+            return True, bench.is_local(item)
 
     def workers_for(self, bench: Bench) -> int:
         """How many jobs of a study can be done at once, by those who have asked lately."""

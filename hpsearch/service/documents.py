@@ -21,7 +21,7 @@ from hpsearch.errors import HpsearchError, ServerError
 from hpsearch.metrics import Measure
 from hpsearch.metrics.curves import Reliability, Residuals
 from hpsearch.search.base import Motive, Move, Slot, StageKind
-from hpsearch.service.models import Study, Trial, TrialState
+from hpsearch.service.models import Study, Trial
 from hpsearch.space import Space
 from hpsearch.study_file import StudyFile
 from hpsearch.training.diagnosis import ADVICE, Finding
@@ -30,13 +30,10 @@ from hpsearch.wording import QUANTILES
 if TYPE_CHECKING:
     from hpsearch.space import Parameter
 
-__all__ = ["best_document", "not_begun", "read_advice", "read_seen", "read_summary", "trial_of"]
+__all__ = ["best_document", "not_begun", "read_advice", "read_seen", "read_summary"]
 
-STATES: dict[str, TrialState] = {"fail": "failed"}
-"""The states of Optuna's that have another name here."""
-
-OPTUNAS = {"failed": "fail", "lost": "waiting", "cancelled": "fail"}
-"""The other way."""
+STATES = {"failed": "fail", "lost": "waiting", "cancelled": "fail"}
+"""The service's states of a trial that the engine calls otherwise."""
 
 
 def best_document(summary: Summary, seen: SeenClasses | Residuals | None) -> dict[str, Any]:
@@ -77,37 +74,6 @@ def read_seen(document: Mapping[str, Any]) -> SeenClasses | Residuals | None:
     cells = np.array(confusion, dtype=np.float64)
     return SeenClasses(
         tuple(document["classes"]), cells, (), Reliability(nothing, nothing, nothing)
-    )
-
-
-def trial_of(row: TrialRow, identity: str) -> Trial:
-    """A trial, as a server tells of it.
-
-    Args:
-        row: as it is read from the store.
-        identity: its id there.
-    """
-    document = row.document()
-    return Trial(
-        trial=identity,
-        number=row.number,
-        state=STATES.get(row.state, row.state),  # type: ignore[arg-type]
-        why=row.why,
-        value=row.score,
-        configuration=dict(row.configuration),
-        stage=document["stage"],
-        slot=document["slot"],
-        seed=document["seed"],
-        resource=row.epochs,
-        also=dict(row.also),
-        diagnosis=document["diagnosis"],
-        hints=document["hints"],
-        best_step=row.best_epoch,
-        reports=list(row.curve.items()),
-        holder=row.worker,
-        started=None if row.started is None else row.started.isoformat(),
-        ended=None if row.completed is None else row.completed.isoformat(),
-        seconds=row.seconds,
     )
 
 
@@ -234,7 +200,7 @@ def _row(trial: Trial, stages: Mapping[str, StageSummary]) -> TrialRow:
     found = ((trial.diagnosis, True), (trial.hints, False))
     return TrialRow(
         number=trial.number,
-        state=OPTUNAS.get(trial.state, trial.state),
+        state=STATES.get(trial.state, trial.state),
         stage=None if stage is None else stage.kind,
         slot=slot,
         score=trial.value,

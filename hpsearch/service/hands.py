@@ -25,14 +25,14 @@ from hpsearch.service import queue
 from hpsearch.service.desk import Desk, Item, Lease, Taker, reports_in
 from hpsearch.service.leases import LeaseRow, Ledger
 from hpsearch.service.logs import about
-from hpsearch.service.models import Asked, Orders, Tell, Told, Work
+from hpsearch.service.models import OVER, Asked, Orders, Tell, Told, Work
+from hpsearch.service.overview import FINISHED
 from hpsearch.service.problems import Problem
 from hpsearch.service.telling import settled_by, state_after, value_of
 from hpsearch.storage.optuna_schema import tables
 from hpsearch.trials.values import ValuesJob
 
 if TYPE_CHECKING:
-    from hpsearch.service.models import State
     from hpsearch.storage import WriteBehindStorage
 
 __all__ = ["Hands"]
@@ -54,10 +54,6 @@ SOME = 500
 
 MOST_REPORTS = 10_000
 """Values on the way that are kept of an attempt."""
-
-OVER: tuple[State, ...] = ("finished", "failed", "stopped")
-
-FINISHED = ("COMPLETE", "PRUNED", "FAIL")
 
 
 @dataclass(eq=False)

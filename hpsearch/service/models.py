@@ -12,6 +12,7 @@ from typing import Annotated, Any, Literal, TypeAlias
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints
 
 __all__ = [
+    "OVER",
     "Added",
     "Agent",
     "Ask",
@@ -51,6 +52,9 @@ Scope: TypeAlias = Literal["read", "submit", "work", "admin"]
 
 State: TypeAlias = Literal["queued", "running", "paused", "stopped", "finished", "failed"]
 """Of a study. Queued: it has no driver yet. Failed: it cannot go on, and `why` says why."""
+
+OVER: frozenset[State] = frozenset({"finished", "failed", "stopped"})
+"""The states of a study of which no trial is being done, or will be."""
 
 TrialState: TypeAlias = Literal[
     "waiting", "running", "complete", "pruned", "failed", "lost", "cancelled"

@@ -20,6 +20,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from hpsearch.service.desk import utc_now
 from hpsearch.service.problems import Problem
+from hpsearch.service.receiving import again
 from hpsearch.storage.own_tables import own_tables
 
 if TYPE_CHECKING:
@@ -34,6 +35,9 @@ OF_LEASES = re.compile(r".*:(ask|tell|report|heartbeat|release)")
 
 KEPT = datetime.timedelta(days=1)
 """How long an answer is kept."""
+
+LONGEST_KEY = 255
+"""Characters of the table's column."""
 
 LONGEST = 100_000
 """Bytes of an answer that is kept; none of these requests has a longer one."""
@@ -58,7 +62,11 @@ class Once:
             await self._app(scope, receive, send)
             return
         asker: Asker = scope["state"]["asker"]
-        name, what = f"{asker.name}:{key}"[:255], _digest(scope)
+        name = f"{asker.name}:{key}"
+        if len(name) > LONGEST_KEY:
+            name = sha256(name.encode()).hexdigest()
+        messages = await _taken(scope, receive)
+        what, receive = _digest(scope, messages), again(messages, receive)
         if name in self._under_way:
             problem = Problem(
                 409,
@@ -124,7 +132,18 @@ def _key(scope: Scope) -> str | None:
     return key if KEY.fullmatch(key) else None
 
 
-def _digest(scope: Scope) -> str:
-    """What tells a request from others; its body is its own affair."""
+async def _taken(scope: Scope, receive: Receive) -> list[Message]:
+    """The body of a request; of a form with files, which may be long, nothing yet."""
+    if "multipart/form-data" in Request(scope).headers.get("content-type", ""):
+        return []
+    messages = [await receive()]
+    while messages[-1].get("more_body"):
+        messages.append(await receive())
+    return messages
+
+
+def _digest(scope: Scope, messages: list[Message]) -> str:
+    """What tells a request from others: its body too, but for a form's, which no two have alike."""
     text = f"{scope['method']} {scope['path']}?{scope['query_string'].decode('latin-1')}"
-    return sha256(text.encode(errors="replace")).hexdigest()
+    body = b"".join(message.get("body", b"") for message in messages)
+    return sha256(text.encode(errors="replace") + b"\n" + body).hexdigest()

@@ -23,9 +23,10 @@ from hpsearch.storage.rows import read_trials
 if TYPE_CHECKING:
     from optuna.trial import FrozenTrial
 
-__all__ = ["About", "Overview", "trials_after"]
+__all__ = ["FINISHED", "About", "Overview", "trials_after"]
 
 FINISHED = ("COMPLETE", "PRUNED", "FAIL")
+"""Optuna's states of trials that never change again."""
 
 KEYS = ("measure", "result", "no winner", "totals")
 """The metadata that a list of studies needs."""

@@ -8,6 +8,7 @@ into either; see `without_tokens`.
 
 from __future__ import annotations
 
+import errno
 import http
 import logging
 import traceback
@@ -42,7 +43,7 @@ from hpsearch.writing import in_one_line, json_text
 if TYPE_CHECKING:
     from fastapi import FastAPI
 
-__all__ = ["MEDIA_TYPE", "Problem", "answer_problems", "problem_of"]
+__all__ = ["MEDIA_TYPE", "ConflictError", "Problem", "answer_problems", "problem_of"]
 
 logger = logging.getLogger("hpsearch.service")
 
@@ -53,6 +54,12 @@ RETRY = 5
 
 MOST_ERRORS = 50
 """Of a request with more of them, so many are listed."""
+
+
+class ConflictError(HpsearchError):
+    """What is asked for does not fit what is there."""
+
+    exit_code = 2
 
 
 class Problem(HTTPException):
@@ -117,6 +124,10 @@ def problem_of(error: Exception, request: Request) -> Problem:
             return _of_validation(error)
         case HpsearchError():
             return _of_ours(error, request)
+        case OSError(errno=errno.ENOSPC | errno.EDQUOT):
+            logger.error("no room on the disk", extra=about(why=str(error)))
+            sentence = "the server has no room left on its disk; whoever runs it frees some"
+            return Problem(503, sentence, headers={"Retry-After": str(RETRY)})
     return _unforeseen(error, request)
 
 

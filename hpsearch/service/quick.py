@@ -14,10 +14,11 @@ from urllib.parse import parse_qsl
 
 from pydantic import BaseModel, ValidationError
 from starlette.requests import Request
-from starlette.types import ASGIApp, Message, Receive, Scope, Send
+from starlette.types import ASGIApp, Receive, Scope, Send
 
 from hpsearch.service import models
 from hpsearch.service.problems import problem_of
+from hpsearch.service.receiving import again
 
 if TYPE_CHECKING:
     from hpsearch.service.tokens import Asker
@@ -68,7 +69,7 @@ class Quick:
         has_left = messages[-1]["type"] == "http.disconnect"
         answering = None if has_left else self._usual(found, scope, asker, body)
         if answering is None:
-            await self._app(scope, _again(messages, receive), send)
+            await self._app(scope, again(messages, receive), send)
             return
         scope["route"] = _route(found)
         try:
@@ -136,14 +137,3 @@ def _key(scope: Scope) -> str | None:
     if len(keys) > 1 or not KEY.fullmatch(keys[0]):
         raise ValueError(keys)
     return str(keys[0].decode())
-
-
-def _again(messages: list[Message], receive: Receive) -> Receive:
-    """Gives what has come already, and then what comes."""
-    left = iter(messages)
-
-    async def next_one() -> Message:
-        message = next(left, None)
-        return await receive() if message is None else message
-
-    return next_one

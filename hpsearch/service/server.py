@@ -3,41 +3,36 @@
 from __future__ import annotations
 
 import asyncio
-import hashlib
 import logging
-import shutil
 import socket
-import time
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
-from uuid import uuid4
 
 from hpsearch.dashboard.guard import in_url
-from hpsearch.engine import record
 from hpsearch.engine.events import Event, TrialDone
-from hpsearch.file_names import file_name
-from hpsearch.service import queue
-from hpsearch.service.alike import MATTERS, versions
+from hpsearch.service.alike import versions
 from hpsearch.service.data import etag_of, pack
 from hpsearch.service.desk import Desk
 from hpsearch.service.drawings import Drawings
 from hpsearch.service.drivers import Drivers
 from hpsearch.service.events import Events
+from hpsearch.service.guard import UPLOAD_BYTES
 from hpsearch.service.hands import Hands
 from hpsearch.service.local import local_workers
 from hpsearch.service.logs import Form, about
 from hpsearch.service.metrics import Metrics
-from hpsearch.service.models import Agent, Study, Trial
+from hpsearch.service.models import Study
 from hpsearch.service.presence import Presence
 from hpsearch.service.problems import Problem
-from hpsearch.service.studies import PLACES, ConflictError, Shelf
+from hpsearch.service.roll import Roll
+from hpsearch.service.studies import Shelf
 from hpsearch.service.telling import read_row
 from hpsearch.service.tokens import Tokens
 from hpsearch.service.verbs import Verbs
-from hpsearch.storage import load_study, open_storage
+from hpsearch.storage import open_storage
 from hpsearch.storage.own_tables import own_tables
 
 if TYPE_CHECKING:
@@ -66,6 +61,9 @@ class Settings:
         lease: seconds that a lease lasts without a sign of life.
         studies: how many of them are searched at once.
         most_studies: how many there may be.
+        most_trials: how many each of them may have.
+        needs_token: whether programs of this machine need one too.
+        upload_bytes: the longest body with files or with what came of a training.
         hosts: more names that the server is asked by.
         root_path: what a proxy puts before every path.
         modules: packages whose estimators may be asked for, beside the usual ones.
@@ -81,6 +79,9 @@ class Settings:
     lease: float = 60.0
     studies: int = 32
     most_studies: int = 10_000
+    most_trials: int = 1_000_000
+    needs_token: bool = False
+    upload_bytes: int = UPLOAD_BYTES
     hosts: tuple[str, ...] = ()
     root_path: str = ""
     modules: tuple[str, ...] = ()
@@ -115,16 +116,15 @@ class Server:
             on_study=self._heard,
         )
         folder = settings.data or _data_folder(self.store)
-        folder.mkdir(parents=True, exist_ok=True)
-        self.folder = folder.resolve()
-        self.uploads = self.folder / "uploads"
-        self.uploads.mkdir(exist_ok=True)
+        self.uploads = folder.resolve() / "uploads"
+        self.uploads.mkdir(parents=True, exist_ok=True)
         self.shelf = Shelf(
             self.store,
             self.desk,
             self.drivers,
             folder,
             most=settings.most_studies,
+            most_trials=settings.most_trials,
             modules=settings.modules,
         )
         self.drawings = Drawings(self.shelf)
@@ -134,10 +134,10 @@ class Server:
             interval=settings.lease / 4,
             elsewhere=lambda: self.drivers.leaders.known,
         )
-        self.verbs = Verbs(self.hands, self.check_versions)
+        self.verbs = Verbs(self.hands)
+        self.roll = Roll(self.desk)
         self.metrics = Metrics(self.shelf.studies, self.desk, self.hands, versions())
-        self._present: dict[str, str] = {}  # as told last
-        self._why = ""  # likewise
+        self._why = ""  # as told last
         self._ended: asyncio.Future[None] | None = None
 
     @asynccontextmanager
@@ -178,15 +178,7 @@ class Server:
                 await self.hands.expire()
             except Exception as error:  # a full disk: the next look may get through
                 log.warning("leases cannot be looked through", extra=about(why=str(error)))
-            self._call_the_roll()
-
-    def _call_the_roll(self) -> None:
-        """Tell who has come and who is gone."""
-        before, self._present = self._present, self.desk.present()
-        for name in self._present.keys() - before:
-            log.info("agent seen", extra=about(agent=name, token=self._present[name] or None))
-        for name in before.keys() - self._present:
-            log.info("agent gone", extra=about(agent=name, token=before[name] or None))
+            self.roll.call()
 
     def _heard(self, name: str, event: Event | None) -> None:
         if event is None:
@@ -194,114 +186,10 @@ class Server:
         elif isinstance(event, TrialDone):
             self.events.happened(name, "trial")
 
-    # What is told of studies
-
     def live(self, study: Study) -> Study:
         """A study with what only its driver knows."""
         left = self.drivers.left(study.name) if study.state == "running" else None
         return study if left is None else study.model_copy(update={"left": round(left, 1)})
-
-    def best(self, name: str) -> dict[str, Any]:
-        """What a study came to, in terms of JSON."""
-        from hpsearch.engine.summary import summarize
-        from hpsearch.engine.tested import read_seen
-        from hpsearch.service.documents import best_document
-
-        study = load_study(self.store, self._begun(name))
-        return best_document(summarize(study), read_seen(study))
-
-    def advice(self, name: str) -> dict[str, Any]:
-        """What to run next, in terms of JSON."""
-        from hpsearch.advice import advise_study
-
-        document: dict[str, Any] = advise_study(self.store, self._begun(name)).document()
-        data = document["next"].get("data", {})
-        for key in PLACES:  # as a study that is submitted names them
-            if key in data and Path(data[key]).is_relative_to(self.folder):
-                data[key] = Path(data[key]).relative_to(self.folder).as_posix()
-        return document
-
-    def export(self, name: str, to: str) -> tuple[bytes, str]:
-        """The trials of a study as a table, and its media type."""
-        from hpsearch.engine.summary import summarize
-        from hpsearch.export.to_table import csv_bytes, parquet_bytes
-
-        summary = summarize(load_study(self.store, self._begun(name)))
-        if to == "csv":
-            return csv_bytes(summary), "text/csv; charset=utf-8"
-        return parquet_bytes(summary), "application/vnd.apache.parquet"
-
-    def report(self, name: str) -> str:
-        """The report of a study, one HTML page."""
-        from hpsearch.report import page_of
-
-        return page_of(self.store, [self._begun(name)], None)
-
-    def _begun(self, name: str) -> str:
-        """A study that there is something to tell of.
-
-        Raises:
-            UnknownNameError: there is none.
-            ConflictError: it has not begun.
-        """
-        study = self.shelf.study(name)
-        if not study.trials:
-            raise ConflictError(f"the study {name!r} has no trials yet; it is {study.state}")
-        return name
-
-    def retry(self, name: str, trial: Trial, who: str) -> Study:
-        """Have a failed slot tried again."""
-        if trial.state != "failed" or trial.slot is None:
-            raise ConflictError(
-                f"trial {trial.number} of {name!r} is {trial.state}; only a slot that failed is "
-                "tried again"
-            )
-        with self.store.connection.reading() as connection:
-            row = queue.queued(connection, name)
-        if row is None:
-            raise ConflictError(f"the study {name!r} was not submitted here")
-        where = self.drivers.leaders.known.get(name)
-        if where is not None:
-            raise ConflictError(f"the study {name!r} is run by {where}; ask there")
-        with self.drivers.without(name) as has_ended:
-            if not has_ended:
-                raise ConflictError(f"the driver of {name!r} is busy just now; try again")
-            study = load_study(self.store, name)
-            trials = study.get_trials(deepcopy=False)
-            place = (trial.stage, trial.slot)
-            for other in trials[trial.number + 1 :]:
-                known = other.user_attrs
-                if (known.get("stage"), known.get("slot")) == place and other.state.name != "FAIL":
-                    raise ConflictError(f"the slot of trial {trial.number} is tried again already")
-            record.retry_trial(self.store, study._study_id, trials[trial.number])
-            self.store.flush()
-            if row.state not in ("paused", "stopped"):
-                with self.store.transaction() as connection:
-                    why = f"trial {trial.number} is tried again, by {who}"
-                    queue.change(connection, name, "queued", why, who)
-            found = self.shelf.study(name)
-        log.info("slot tried again", extra=about(study=name, trial=trial.trial, token=who))
-        return found
-
-    def keep_files(self, files: Mapping[str, Path]) -> dict[str, Path]:
-        """Keep files that came along, each once, by what is in it."""
-        kept = {}
-        for name, place in files.items():
-            with place.open("rb") as content:
-                digest = hashlib.file_digest(content, "sha256").hexdigest()
-            folder = self.uploads / digest
-            folder.mkdir(exist_ok=True)
-            # Its kind is read from the end of its name, and the data are called as the rest of it.
-            own = Path(name.replace("\\", "/"))
-            suffix = "".join(own.suffixes[-2:])[:20]
-            safe = "".join(sign for sign in suffix if sign.isalnum() or sign in ".-_")
-            target = folder / f"{file_name(own.name.removesuffix(suffix))}{safe}"
-            if not target.exists():
-                part = target.with_name(f"{target.name}.{uuid4().hex}")
-                shutil.move(place, part)
-                part.replace(target)
-            kept[name] = target
-        return kept
 
     # What is told of the server
 
@@ -315,85 +203,6 @@ class Server:
             "workers": self.settings.workers,
             "lease": self.settings.lease,
         }
-
-    def agents(self) -> list[dict[str, Any]]:
-        """This server's own workers, and who has asked for work lately, or has some."""
-        now = time.monotonic()
-        with self.desk.lock:
-            at_work: dict[str, list[dict[str, Any]]] = {}
-            for lease in self.desk.leases.values():
-                if lease.is_open:
-                    at_work.setdefault(lease.holder, []).append(
-                        {
-                            "study": lease.bench.name,
-                            "trial": lease.job_id,
-                            "number": None if lease.item is None else lease.item.number,
-                            "since": lease.since,
-                        }
-                    )
-            takers = dict(self.desk.takers)
-            draining = set(self.desk.draining)
-            local = self._local_agent() if self.desk.local_workers else []
-        names = [*takers, *(name for name in at_work if name not in takers)]
-        return local + [
-            {
-                "name": name,
-                "kinds": sorted(takers[name][0].kinds) if name in takers else [],
-                "workers": takers[name][0].workers if name in takers else 1,
-                "study": takers[name][0].study if name in takers else None,
-                "token": takers[name][0].token if name in takers else "",
-                "seen": round(now - takers[name][1], 1) if name in takers else None,
-                "draining": name in draining,
-                "work": at_work.get(name, []),
-            }
-            for name in names
-            if name in at_work or now - takers[name][1] < 3600.0
-        ]
-
-    def _local_agent(self) -> list[dict[str, Any]]:
-        """The server's own workers, told as an agent; under the desk's lock."""
-        work = [
-            {"study": bench.name, "trial": item.job_id, "number": item.number, "since": None}
-            for bench in self.desk.benches.values()
-            for item in bench.items.values()
-            if not item.leases and item not in bench.waiting
-        ]
-        return [
-            {
-                "name": "this server",
-                "kinds": ["training"],
-                "workers": self.desk.local_workers,
-                "study": None,
-                "token": "",
-                "seen": 0.0,
-                "draining": False,
-                "work": work,
-            }
-        ]
-
-    def drain(self, name: str) -> dict[str, Any]:
-        """Have an agent end once it has finished what it has."""
-        with self.desk.lock:
-            if name not in self.desk.takers:
-                raise Problem(404, f"no agent {name!r} has asked for work")
-            self.desk.draining.add(name)
-        return next(agent for agent in self.agents() if agent["name"] == name)
-
-    def check_versions(self, agent: Agent) -> None:
-        """Refuse an agent whose trainings would come to something else.
-
-        Raises:
-            Problem: 409, with both versions.
-        """
-        here = versions()
-        for name in MATTERS:
-            there = agent.versions.get(name)
-            if there != here[name]:
-                raise Problem(
-                    409,
-                    f"the agent {agent.name!r} has {name} {there or 'of no known version'} and the "
-                    f"server {here[name]}; install the same versions, or results would differ",
-                )
 
     def data(self, fingerprint: str, known: str | None, study: str | None = None) -> Response:
         """The files of a training's data.

@@ -61,6 +61,8 @@ def serve(settings: Settings, tell: Callable[[str], object]) -> None:
             settings.host,
             hosts=settings.hosts,
             root_path=settings.root_path,
+            needs_token=settings.needs_token,
+            upload_bytes=settings.upload_bytes,
         )
         place = f"http://{in_url(settings.host)}:{settings.port}{settings.root_path}/"
         workers = settings.workers

@@ -1,46 +1,47 @@
 """What people ask of the server's studies: to submit, to steer, and to look.
 
-Plain functions of the database; what is under way right now the desk adds.
+All of it is read from the database, and written there; the desk adds who has a trial just now.
 """
 
 from __future__ import annotations
 
-import datetime
 import json
 import logging
 import time
 from collections.abc import Iterator, Mapping, Sequence
-from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
 import sqlalchemy as sa
 from pydantic import BaseModel
 
+from hpsearch.engine import record
 from hpsearch.engine.budget import plan_search
 from hpsearch.engine.metadata import read_metadata
-from hpsearch.engine.record import read_findings
-from hpsearch.errors import HpsearchError, UnknownNameError, UsageError, shown
+from hpsearch.errors import UnknownNameError, UsageError, shown
 from hpsearch.service import queue
+from hpsearch.service.adding import add_finished, with_first
 from hpsearch.service.alike import ALLOWED_MODULES
-from hpsearch.service.desk import Desk, Item, reports_in, utc_now
+from hpsearch.service.desk import Desk, utc_now
 from hpsearch.service.drivers import Drivers
 from hpsearch.service.leases import LeaseRow, rows_of
 from hpsearch.service.logs import about
-from hpsearch.service.models import Added, State, Study, Trial, Trials, TrialState
+from hpsearch.service.models import Added, State, Study, Trial, Trials
 from hpsearch.service.overview import About, Overview, trials_after
+from hpsearch.service.problems import ConflictError
 from hpsearch.service.queue import Queued
+from hpsearch.service.views import add_holder, found_study, submitted_study, trial_of
 from hpsearch.storage import load_study
+from hpsearch.storage.optuna_schema import tables
 from hpsearch.storage.rows import read_trials
 from hpsearch.study_file import StudyFile
-from hpsearch.training.diagnosis import DIAGNOSIS, HINTS, by_kind
 
 if TYPE_CHECKING:
     from optuna.trial import FrozenTrial
 
     from hpsearch.storage import WriteBehindStorage
 
-__all__ = ["PLACES", "ConflictError", "Shelf"]
+__all__ = ["PLACES", "Shelf"]
 
 PLACES = ("path", "validation_path", "test_path", "folder")
 """The keys of [data] that name a file or a folder."""
@@ -53,23 +54,6 @@ ENDS = 10.0
 
 log = logging.getLogger("hpsearch.service")
 
-ASKED = "added with"
-"""The attribute of a trial from elsewhere with the idempotency key that it came with."""
-
-STATES: Mapping[str, TrialState] = {
-    "COMPLETE": "complete",
-    "PRUNED": "pruned",
-    "FAIL": "failed",
-    "RUNNING": "running",
-    "WAITING": "waiting",
-}
-
-
-class ConflictError(HpsearchError):
-    """What is asked for does not fit what is there."""
-
-    exit_code = 2
-
 
 class Shelf:
     """The server's studies.
@@ -80,6 +64,7 @@ class Shelf:
         drivers: run the studies.
         folder: where data of submitted studies may lie.
         most: how many studies there may be.
+        most_trials: how many trials each of them may have.
         modules: packages beside `ALLOWED_MODULES` whose estimators may be asked for.
     """
 
@@ -91,10 +76,11 @@ class Shelf:
         folder: Path,
         *,
         most: int = 10_000,
+        most_trials: int = 1_000_000,
         modules: tuple[str, ...] = (),
     ) -> None:
         self.store, self.desk, self.drivers = store, desk, drivers
-        self._folder, self._most = folder.resolve(), most
+        self.folder, self._most, self._most_trials = folder.resolve(), most, most_trials
         self._modules = (*ALLOWED_MODULES, *modules)
         self.overview = Overview()
 
@@ -132,7 +118,7 @@ class Shelf:
         _check_address(study.name)
         study = self.placed(study, uploads or {})
         self._check_code(study)
-        plan_search(study)
+        self._check_trials(study)
         file = study.model_dump_json()
         options = {"baselines": baselines, "first": first, "who": owner}
         with self.store.transaction() as connection:
@@ -183,8 +169,8 @@ class Shelf:
             given = getattr(study.data, key)
             if given is None:
                 continue
-            place = uploads.get(given) or _resolved(self._folder, given, key)
-            if given not in uploads and not place.is_relative_to(self._folder):
+            place = uploads.get(given) or _resolved(self.folder, given, key)
+            if given not in uploads and not place.is_relative_to(self.folder):
                 raise UsageError(
                     f"[data] {key} is {given!r}, which is not in the server's data folder; name a "
                     "file in it by its path there, or send yours along (`hpsearch submit` does)",
@@ -204,6 +190,14 @@ class Shelf:
         if study.objective.folder is not None:  # of the machine that it comes from
             changed["objective"] = study.objective.model_copy(update={"folder": None})
         return study.model_copy(update=changed)
+
+    def _check_trials(self, study: StudyFile) -> None:
+        if (trials := plan_search(study).trials) > self._most_trials:
+            raise UsageError(
+                f"the study has {trials:,} trials, and a study of this server at most "
+                f"{self._most_trials:,}",
+                key="trials",
+            )
 
     def _check_code(self, study: StudyFile) -> None:
         path = study.objective.estimator
@@ -241,8 +235,8 @@ class Shelf:
             who: asks for it.
 
         Raises:
-            UnknownNameError: there is no such study, or it was not submitted here.
-            ConflictError: it is over.
+            UnknownNameError: there is no such study.
+            ConflictError: it was not submitted here, or is over.
         """
         with self.store.transaction() as connection:
             row = self._row(connection, name)
@@ -267,9 +261,14 @@ class Shelf:
     def extend(self, name: str, trials: int, who: str) -> Study:
         """Give a study a larger number of trials in all.
 
+        Args:
+            name: of the study.
+            trials: how many in all.
+            who: asks for it.
+
         Raises:
-            UnknownNameError: there is no such study, or it was not submitted here.
-            ConflictError: the number is no larger one.
+            UnknownNameError: there is no such study.
+            ConflictError: it was not submitted here, or has more trials already.
         """
         with self.store.transaction() as connection:
             row = self._row(connection, name)
@@ -283,7 +282,7 @@ class Shelf:
                 return self._study(connection, row)
             search = study.search.model_copy(update={"trials": trials})
             larger = study.model_copy(update={"search": search})
-            plan_search(larger)
+            self._check_trials(larger)
             state: State = row.state if row.state in ("paused", "stopped") else "queued"
             changed = queue.change(
                 connection,
@@ -300,7 +299,17 @@ class Shelf:
         return found
 
     def rank(self, name: str, priority: int | None, max_parallel: int | None) -> Study:
-        """Give a study another priority, or another number of trials at the same time."""
+        """Give a study another place among the others.
+
+        Args:
+            name: of the study.
+            priority: the greater is served first; None leaves it as it is.
+            max_parallel: trials at the same time; likewise.
+
+        Raises:
+            UnknownNameError: there is no such study.
+            ConflictError: it was not submitted here.
+        """
         values = {"priority": priority, "max_parallel": max_parallel}
         with self.store.transaction() as connection:
             self._row(connection, name)
@@ -309,6 +318,49 @@ class Shelf:
             assert changed is not None
             found = self._study(connection, changed)
         self.drivers.wake()
+        return found
+
+    def retry(self, name: str, trial: Trial, who: str) -> Study:
+        """Have a failed slot tried again.
+
+        Args:
+            name: of the study.
+            trial: of the slot.
+            who: asks for it.
+
+        Raises:
+            ConflictError: it has not failed, is tried again already, or is run elsewhere.
+        """
+        if trial.state != "failed" or trial.slot is None:
+            raise ConflictError(
+                f"trial {trial.number} of {name!r} is {trial.state}; only a slot that failed is "
+                "tried again"
+            )
+        with self.store.connection.reading() as connection:
+            row = queue.queued(connection, name)
+        if row is None:
+            raise ConflictError(f"the study {name!r} was not submitted here")
+        where = self.drivers.leaders.known.get(name)
+        if where is not None:
+            raise ConflictError(f"the study {name!r} is run by {where}; ask there")
+        with self.drivers.without(name) as has_ended:
+            if not has_ended:
+                raise ConflictError(f"the driver of {name!r} is busy just now; try again")
+            study = load_study(self.store, name)
+            trials = study.get_trials(deepcopy=False)
+            place = (trial.stage, trial.slot)
+            for other in trials[trial.number + 1 :]:
+                known = other.user_attrs
+                if (known.get("stage"), known.get("slot")) == place and other.state.name != "FAIL":
+                    raise ConflictError(f"the slot of trial {trial.number} is tried again already")
+            record.retry_trial(self.store, study._study_id, trials[trial.number])
+            self.store.flush()
+            if row.state not in ("paused", "stopped"):
+                with self.store.transaction() as connection:
+                    why = f"trial {trial.number} is tried again, by {who}"
+                    queue.change(connection, name, "queued", why, who)
+            found = self.study(name)
+        log.info("slot tried again", extra=about(study=name, trial=trial.trial, token=who))
         return found
 
     def delete(self, name: str) -> None:
@@ -353,8 +405,8 @@ class Shelf:
         with self.store.connection.reading() as connection:
             rows = {row.name: row for row in queue.all_queued(connection)}
             abouts = {about.name: about for about in self.overview.studies(connection)}
-        found = [_told(row, abouts.get(name)) for name, row in rows.items()]
-        found += [_found(about) for name, about in abouts.items() if name not in rows]
+        found = [submitted_study(row, abouts.get(name)) for name, row in rows.items()]
+        found += [found_study(about) for name, about in abouts.items() if name not in rows]
         found.sort(key=lambda study: study.submitted, reverse=True)
         return [study for study in found if only in (None, study.name)]
 
@@ -365,13 +417,11 @@ class Shelf:
             UnknownNameError: there is none.
         """
         with self.store.connection.reading() as connection:
-            row = queue.queued(connection, name)
-            if row is not None:
-                return self._study(connection, row)
-            about = self.overview.studies(connection, name)
-        if not about:
-            raise self._unknown(name)
-        return _found(about[0])
+            row, about = self._known(connection, name)
+        if row is not None:
+            return submitted_study(row, about)
+        assert about is not None, "it was found somewhere"
+        return found_study(about)
 
     def trials(self, name: str, since: int, limit: int) -> Trials:
         """Trials of a study that may have changed; see `trials_after`.
@@ -380,13 +430,9 @@ class Shelf:
             UnknownNameError: there is no such study.
         """
         with self.store.connection.reading() as connection:
-            row = queue.queued(connection, name)
-            abouts = self.overview.studies(connection, name)
-            if not abouts:
-                if row is None:
-                    raise self._unknown(name)
+            row, about = self._known(connection, name)
+            if about is None:
                 return Trials(trials=[], since=0)
-            about = abouts[0]
             found, after, more = trials_after(connection, about, since, limit)
             leases = self._leases_of(connection, about.study_id, found)
         also = self._also(name, row)
@@ -399,8 +445,6 @@ class Shelf:
         Raises:
             UnknownNameError: there is none.
         """
-        from hpsearch.storage.optuna_schema import tables
-
         known = tables()
         t, s = known.trials.c, known.studies.c
         with self.store.connection.reading() as connection:
@@ -411,7 +455,9 @@ class Shelf:
                 )
             query = known.trials.join(known.studies, t.study_id == s.study_id)
             name, study_id = connection.execute(
-                _select(s.study_name, s.study_id, query, t.trial_id == found[0]._trial_id)
+                sa.select(s.study_name, s.study_id)
+                .select_from(query)
+                .where(t.trial_id == found[0]._trial_id)
             ).one()
             row = queue.queued(connection, name)
             leases = {found[0]._trial_id: rows_of(connection, study_id, str(found[0]._trial_id))}
@@ -423,17 +469,11 @@ class Shelf:
         Raises:
             UnknownNameError: there is no such study.
         """
-        from hpsearch.storage.optuna_schema import tables
-
         t = tables().trials.c
         with self.store.connection.reading() as connection:
-            row = queue.queued(connection, name)
-            abouts = self.overview.studies(connection, name)
-            if not abouts:
-                if row is None:
-                    raise self._unknown(name)
+            row, about = self._known(connection, name)
+            if about is None:
                 return Trials(trials=[], since=0)
-            [about] = abouts
             under_way = (t.study_id == about.study_id) & (t.trial_id > about.settled)
             under_way &= sa.type_coerce(t.state, sa.String) == "RUNNING"
             query = sa.select(t.trial_id).where(under_way).order_by(t.trial_id)
@@ -449,14 +489,10 @@ class Shelf:
         Raises:
             UnknownNameError: there is no such study, or no such trial.
         """
-        from hpsearch.storage.optuna_schema import tables
-
         t = tables().trials.c
         with self.store.connection.reading() as connection:
-            abouts = self.overview.studies(connection, name)
-            if not abouts and queue.queued(connection, name) is None:
-                raise self._unknown(name)
-            ours = t.study_id == abouts[0].study_id if abouts else sa.false()
+            _, about = self._known(connection, name)
+            ours = sa.false() if about is None else t.study_id == about.study_id
             query = sa.select(t.trial_id).where(ours, t.number == number)
             trial_id = connection.execute(query).scalar()
         if trial_id is None:
@@ -473,8 +509,9 @@ class Shelf:
             asked: who asks, and the idempotency key; the same again is the same trial.
 
         Raises:
-            UnknownNameError: there is no such study, or it was not submitted here.
-            ConflictError: a configuration is to be tried first, and the study has begun.
+            UnknownNameError: there is no such study.
+            ConflictError: it was not submitted here; or a configuration is to be tried first and it
+                has begun; or one with a value is to be added and it has not.
             UsageError: it has not the study's parameters.
         """
         with self.store.connection.reading() as connection:
@@ -488,106 +525,53 @@ class Shelf:
                     "that; submit a new one with it as [[first]], or add it with its value"
                 )
             given: Any = dict(added.configuration)
-            first = study.first if given in study.first else [*study.first, given]
-            changed = StudyFile.model_validate_json(
-                json.dumps(study.model_dump(mode="json") | {"first": first})
-            )
+            changed = with_first(study, given)
             self._check_code(changed)
             with self.store.transaction() as connection:
                 queue.change(connection, name, file=changed.model_dump_json())
             self.drivers.wake()
             return Trial(
                 trial="",
-                number=first.index(given),
+                number=changed.first.index(given),
                 state="waiting",
                 why="it is tried first",
                 configuration=added.configuration,
             )
-        return self._add_finished(name, study, added, who, asked)
-
-    def _add_finished(
-        self, name: str, study: StudyFile, added: Added, who: str, asked: str | None
-    ) -> Trial:
-        import math
-
-        from optuna.trial import TrialState as OptunaState
-        from optuna.trial import create_trial
-
-        from hpsearch.search.distributions import to_distribution
-
-        assert added.value is not None
-        space = study.search_space()
-        configuration = dict(added.configuration)
-        lacking = set(space.active(configuration)) - set(configuration)
-        foreign = set(configuration) - set(space.parameters)
-        if lacking or foreign:
-            which = f"lacks {min(lacking)!r}" if lacking else f"has {min(foreign)!r}"
-            raise UsageError(
-                f"the configuration {which}; the study's parameters are: "
-                f"{', '.join(space.parameters)}",
-                key="configuration",
-            )
-        if not math.isfinite(added.value):
-            raise UsageError(f"the value is {added.value}, which is not finite", key="value")
-        for key, number in added.also.items():
-            if key not in study.objective.also:
-                known = ", ".join(study.objective.also) or "nothing"
-                raise UsageError(
-                    f"also has {shown(key)}, and the study records {known} beside its value",
-                    key="also",
-                )
-            if not math.isfinite(number):
-                raise UsageError(f"{key} is {number}, which is not finite", key="also")
-        for key, value in configuration.items():
-            if value not in space.parameters[key]:
-                raise UsageError(
-                    f"{key} is {shown(value)}, which is not in the study's range",
-                    key="configuration",
-                )
-        try:
-            target = load_study(self.store, name)
-        except UnknownNameError:
-            raise ConflictError(
-                f"the study {name!r} has not begun; add it once it has a first trial"
-            ) from None
-        before = None if asked is None else self._added(target._study_id, asked)
-        if before is not None:
-            return self.trial(before)[1]
-        trial = create_trial(
-            state=OptunaState.COMPLETE,
-            value=added.value,
-            params=configuration,
-            distributions={k: to_distribution(space.parameters[k]) for k in configuration},
-            user_attrs={**added.also, "from": who} | ({} if asked is None else {ASKED: asked}),
-        )
-        trial_id = self.store.create_new_trial(target._study_id, template_trial=trial)
-        self.store.flush()
-        return self.trial(str(trial_id))[1]
-
-    def _added(self, study_id: int, asked: str) -> str | None:
-        """The id of the trial that was added with an idempotency key, if one was."""
-        from hpsearch.storage.optuna_schema import tables
-
-        a, t = tables().trial_user_attributes.c, tables().trials.c
-        its_key = (
-            (a.trial_id == t.trial_id) & (a.key == ASKED) & (a.value_json == json.dumps(asked))
-        )
-        query = sa.select(t.trial_id).where(t.study_id == study_id, its_key)
         with self.store.connection.reading() as connection:
-            found = connection.execute(query).scalar()
-        return None if found is None else str(found)
+            abouts = self.overview.studies(connection, name)
+        if abouts and sum(abouts[0].states.values()) >= self._most_trials:
+            raise ConflictError(f"the study {name!r} has {self._most_trials:,} trials already")
+        return self.trial(add_finished(self.store, study, added, who, asked))[1]
 
     # Parts
 
-    def _row(self, connection: sa.Connection, name: str) -> Queued:
-        row = queue.queued(connection, name)
-        if row is None:
-            if self.overview.studies(connection, name):
-                raise ConflictError(
-                    f"the study {name!r} is in this database and was not submitted to the server; "
-                    "`hpsearch run` goes on with it"
-                )
+    def _known(self, connection: sa.Connection, name: str) -> tuple[Queued | None, About | None]:
+        """What the queue has of a study, and what the database has of its trials.
+
+        Raises:
+            UnknownNameError: neither has any.
+        """
+        row, about = queue.queued(connection, name), self._about(connection, name)
+        if row is None and about is None:
             raise self._unknown(name)
+        return row, about
+
+    def _about(self, connection: sa.Connection, name: str) -> About | None:
+        return next(iter(self.overview.studies(connection, name)), None)
+
+    def _row(self, connection: sa.Connection, name: str) -> Queued:
+        """A study that was submitted.
+
+        Raises:
+            UnknownNameError: there is none of this name.
+            ConflictError: others have run it in this database.
+        """
+        row, _ = self._known(connection, name)
+        if row is None:
+            raise ConflictError(
+                f"the study {name!r} is in this database and was not submitted to the server; "
+                "`hpsearch run` goes on with it"
+            )
         return row
 
     def _unknown(self, name: str) -> UnknownNameError:
@@ -595,8 +579,7 @@ class Shelf:
         return UnknownNameError("study", name, names or ["none yet"])
 
     def _study(self, connection: sa.Connection, row: Queued) -> Study:
-        about = self.overview.studies(connection, row.name)
-        return _told(row, about[0] if about else None)
+        return submitted_study(row, self._about(connection, row.name))
 
     def _leases_of(
         self, connection: sa.Connection, study_id: int, trials: list[FrozenTrial]
@@ -623,77 +606,15 @@ class Shelf:
         leases: Mapping[int, list[LeaseRow]],
         also: Sequence[str],
     ) -> Trial:
-        known = trial.user_attrs
-        found = by_kind(read_findings(known))
-        told = Trial(
-            trial=str(trial._trial_id),
-            number=trial.number,
-            state=STATES[trial.state.name],
-            why=str(known.get("error") or known.get("why_stopped") or ""),
-            value=trial.value if trial.values and len(trial.values) == 1 else None,
-            configuration=dict(trial.params),
-            stage=str(known.get("stage", "")),
-            slot=_whole(known.get("slot")),
-            seed=_whole(known.get("seed")),
-            resource=_whole(known.get("epochs")),
-            best_step=_whole(known.get("best_epoch")) or None,
-            diagnosis=found.get(DIAGNOSIS, {}),
-            hints=found.get(HINTS, {}),
-            reports=sorted(trial.intermediate_values.items()),
-            holder=str(known.get("worker", "")),
-            attempts=_whole(known.get("attempts")) or 1,
-            started=_iso(trial.datetime_start),
-            ended=_iso(trial.datetime_complete),
-            seconds=_real(known.get("seconds")),
-        )
-        told.also = {k: v for k in also if (v := _real(known.get(k))) is not None}
+        told = trial_of(trial, also)
         if not trial.state.is_finished():
-            self._add_holder(told, name, row, leases.get(trial._trial_id, []))
+            waits, is_local = self.desk.has(name, told.trial)
+            add_holder(told, row, leases.get(trial._trial_id, []), waits=waits, is_local=is_local)
         return told
-
-    def _add_holder(
-        self, told: Trial, name: str, row: Queued | None, leases: list[LeaseRow]
-    ) -> None:
-        """Who has a trial that is not finished, or had it."""
-        told.attempts = sum(lease.state in ("lost", "broken") for lease in leases)
-        # What has just been told is at work until its driver has recorded it.
-        open_ones = [lease for lease in leases if lease.state in ("open", "told")]
-        item, is_local = self._item(name, told.trial)
-        if open_ones:
-            told.state, told.holder = "running", open_ones[-1].holder
-            told.started = open_ones[-1].since
-            if open_ones[-1].state == "open":
-                told.reports = sorted(reports_in(open_ones[-1].content).items())
-            told.attempts += 1
-        elif is_local:
-            told.state, told.holder = "running", "this server"
-            told.attempts += 1
-        elif row is not None and row.state == "stopped":
-            told.state, told.why = "cancelled", row.why
-        elif leases and leases[-1].state == "lost":
-            told.state = "lost"
-            told.why = (leases[-1].content or b"").decode(errors="replace")
-        elif item is not None or row is not None:
-            told.state = "waiting"
-
-    def _item(self, name: str, trial: str) -> tuple[Item | None, bool]:
-        """A trial's job on the desk, and whether this machine's own workers have it."""
-        with self.desk.lock:
-            bench = self.desk.benches.get(name)
-            item = None if bench is None else bench.items.get(trial)
-            if bench is None or item is None:
-                return None, False
-            return item, not item.leases and item not in bench.waiting
 
 
 _VERBS = {"paused": "pause", "stopped": "stop", "queued": "resume"}
 _DONE = {"paused": "paused", "stopped": "stopped", "queued": "resumed"}
-
-
-def _select(name: Any, study_id: Any, joined: Any, where: Any) -> Any:
-    import sqlalchemy as sa
-
-    return sa.select(name, study_id).select_from(joined).where(where)
 
 
 def _check_address(name: str) -> None:
@@ -751,90 +672,5 @@ def _same(kept: StudyFile, asked: StudyFile) -> bool:
     )
 
 
-@lru_cache(maxsize=1000)
-def _facts(file: str) -> dict[str, Any]:
-    """What a study file says of itself, for lists."""
-    study = StudyFile.model_validate_json(file)
-    metric, direction = study.objective.metric or "", "maximize"
-    if not study.objective.learns:
-        measure = study.objective.named_measure
-        metric, direction = measure.name, measure.direction
-    try:
-        total: int | None = plan_search(study).trials
-    except HpsearchError:
-        total = None
-    return {
-        "kind": study.objective.kind,
-        "strategy": study.search.strategy,
-        "metric": metric,
-        "direction": direction,
-        "total": total,
-    }
-
-
-def _told(row: Queued, about: About | None) -> Study:
-    """A study that was submitted."""
-    study = Study(
-        name=row.name,
-        state=row.state,
-        why=row.why,
-        who=str(row.option.get("who") or ""),
-        since=row.since,
-        submitted=row.submitted,
-        owner=row.owner,
-        priority=row.priority,
-        max_parallel=row.max_parallel,
-        **_facts(row.file),
-    )
-    return study if about is None else _with(study, about)
-
-
-def _found(about: About) -> Study:
-    """A study of this database that was not submitted."""
-    result = about.kept.get("result")
-    state: State = "stopped"
-    if about.held:
-        state = "running"
-    elif isinstance(result, dict):
-        state = "finished"
-    why = "it was not submitted to this server"
-    return _with(Study(name=about.name, state=state, why=why, since=""), about)
-
-
-def _with(study: Study, about: About) -> Study:
-    """A study with what the database says of its trials."""
-    states = {_named(state): count for state, count in about.states.items()}
-    measure = about.kept.get("measure")
-    changed: dict[str, Any] = {
-        "trials": states,
-        "best": about.best,
-        "seconds": round(about.seconds, 3),
-        "direction": "minimize" if about.minimizes else "maximize",
-    }
-    if isinstance(measure, dict) and isinstance(measure.get("name"), str):
-        changed["metric"] = measure["name"]
-    return study.model_copy(update=changed)
-
-
-def _named(state: str) -> str:
-    return STATES[state.upper()]
-
-
 def _number(trial_id: str) -> int:
     return int(trial_id) if trial_id.isascii() and trial_id.isdigit() and len(trial_id) < 18 else -1
-
-
-def _whole(value: object) -> int | None:
-    return value if isinstance(value, int) and not isinstance(value, bool) else None
-
-
-def _real(value: object) -> float | None:
-    is_number = isinstance(value, int | float) and not isinstance(value, bool)
-    return float(value) if is_number else None  # type: ignore[arg-type]
-
-
-def _iso(when: Any) -> str | None:
-
-    return (
-        None if when is None else when.astimezone(datetime.UTC).isoformat(timespec="milliseconds")
-    )

@@ -5,12 +5,11 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from hpsearch.service import models
+from hpsearch.service.alike import MATTERS, versions
 from hpsearch.service.desk import Taker
 from hpsearch.service.problems import Problem
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     from hpsearch.service.hands import Hands
     from hpsearch.service.tokens import Asker
 
@@ -22,11 +21,10 @@ class Verbs:
 
     Args:
         hands: have the trials.
-        check_versions: refuses an agent whose trainings would come to something else.
     """
 
-    def __init__(self, hands: Hands, check_versions: Callable[[models.Agent], None]) -> None:
-        self._hands, self._check_versions = hands, check_versions
+    def __init__(self, hands: Hands) -> None:
+        self._hands = hands
 
     async def ask(
         self, asker: Asker, body: models.Ask, study: str | None, wait: float, key: str | None
@@ -34,7 +32,7 @@ class Verbs:
         """A trial and a lease on it; or none, and when to ask again."""
         agent = body.agent or models.Agent(name=asker.name)
         if "training" in agent.kinds:
-            self._check_versions(agent)
+            _check_versions(agent)
         kinds = frozenset[str](agent.kinds)
         taker = Taker(agent.name, kinds, agent.workers, asker.study, asker.name)
         named = None if key is None else f"{asker.name}:{key}"
@@ -75,3 +73,20 @@ class Verbs:
             raise Problem(422, "tell exactly one of result, outcome and error")
         await self._check(asker, trial, body.lease)
         return await self._hands.tell(trial, body)
+
+
+def _check_versions(agent: models.Agent) -> None:
+    """Refuse an agent whose trainings would come to something else.
+
+    Raises:
+        Problem: 409, with both versions.
+    """
+    here = versions()
+    for name in MATTERS:
+        there = agent.versions.get(name)
+        if there != here[name]:
+            raise Problem(
+                409,
+                f"the agent {agent.name!r} has {name} {there or 'of no known version'} and the "
+                f"server {here[name]}; install the same versions, or results would differ",
+            )

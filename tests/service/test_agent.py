@@ -486,6 +486,15 @@ def test_trials_that_ask_to_be_tried_again_do_not(tmp_path: Path) -> None:
     assert len(server.told) == 9
 
 
+def test_a_fault_of_the_agent_itself_is_told(tmp_path: Path) -> None:
+    async def breaks(work: Work, on_report: OnReport) -> Done:
+        raise ZeroDivisionError("nobody thought of this")
+
+    lent = Lent(Server(work(1), work(2)), tmp_path, breaks)
+    with pytest.raises(RunError, match=r"has a fault.*ZeroDivisionError: nobody thought"):
+        asyncio.run(lent.run())
+
+
 def test_what_cannot_be_done_here_is_given_back(tmp_path: Path) -> None:
     server = Server(*(work(number) for number in range(20)))
 

@@ -12,9 +12,10 @@ from service.server import serving
 from hpsearch.cli.app import run
 from hpsearch.engine import run_study, summarize
 from hpsearch.engine.tested import read_seen
-from hpsearch.service.documents import best_document, read_summary, trial_of
+from hpsearch.service.documents import best_document, read_summary
 from hpsearch.service.documents import read_seen as seen_of
 from hpsearch.service.models import Trial
+from hpsearch.service.views import trial_of
 from hpsearch.storage import load_study, open_storage
 from hpsearch.study_file import load_study_file
 from hpsearch.writing import json_text
@@ -94,7 +95,8 @@ def test_a_summary_comes_back_as_it_went(folder: Path, name: str) -> None:
     study = load_study(open_storage(str(folder / "hpsearch.db")), name)
     summary, seen = summarize(study), read_seen(study)
     document = json.loads(json_text(best_document(summary, seen)))
-    told = [trial_of(row, str(row.number)).model_dump_json() for row in summary.rows]
+    also = ["seconds_each"] if name == "own" else []
+    told = [trial_of(trial, also).model_dump_json() for trial in study.get_trials(deepcopy=False)]
     back = read_summary(document, map(Trial.model_validate_json, reversed(told)))
     assert json.loads(json_text(best_document(back, seen_of(document)))) == document
     assert [row.document() for row in back.rows] == [row.document() for row in summary.rows]

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+import errno
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import httpx
 import pytest
+from service.server import serving as process
 from service.test_protocol import Client, Scene, serving
 
 from hpsearch.errors import UsageError
@@ -252,5 +254,61 @@ def test_data_are_those_of_the_study_of_a_token(play: Play, tmp_path: Path) -> N
             path = f"/v1/data/{data.fingerprint}"
             found[name] = (await client.http.get(path, headers=head)).status_code
         assert found == {"s": 200, "other": 404}
+
+    play(scene)
+
+
+def test_a_key_is_of_one_request_with_its_body(play: Play) -> None:
+    async def scene(client: Client) -> None:
+        await client.submit(trials=2)
+        head = {"Idempotency-Key": "k"}
+        for trials, status in ((5, 200), (5, 200), (9, 422)):
+            answer = await client.post("/v1/studies/s:extend", {"trials": trials}, **head)
+            assert answer.status_code == status
+        assert "choose a new one" in answer.json()["detail"]
+        assert (await client.get("/v1/studies/s"))["total"] == 5
+
+    play(scene)
+
+
+def test_a_server_has_so_many_studies_and_trials(play: Play) -> None:
+    async def scene(client: Client) -> None:
+        await client.submit(trials=3)
+        refused(await client.post("/v1/studies/s:extend", {"trials": 4}), 422, "at most 3")
+        body = study(name="t", data={"name": "iris"}, search={"strategy": "random", "trials": 4})
+        refused(await client.post("/v1/studies", body), 422, "at most 3")
+        body = study(name="t", data={"name": "iris"})
+        refused(await client.post("/v1/studies", body), 409, "has 1 studies already")
+        await client.finish()
+        added = {"configuration": {"x": 0.5, "kind": "a"}, "value": 1.0}
+        refused(await client.post("/v1/studies/s/trials", added), 409, "has 3 trials already")
+
+    play(scene, most_studies=1, most_trials=3)
+
+
+def test_what_a_server_asks_of_its_own_machine_is_an_option(tmp_path: Path) -> None:
+    with process(tmp_path, "-w", "0", "--needs-token", "--max-upload", "1") as url:
+        assert httpx.get(f"{url}/v1/studies").status_code == 401
+        storage = open_storage(str(tmp_path / "hpsearch.db"))
+        head = {"Authorization": f"Bearer {add_token(storage, 'ann', 'submit')}"}
+        storage.close()
+        files = {"files": ("a.csv", b"x" * 1_100_000)}
+        answer = httpx.post(f"{url}/v1/studies", data={"study": ""}, files=files, headers=head)
+        refused(answer, 413, "at most 1,000,000 bytes")
+
+
+def test_a_disk_without_room_for_files_is_no_fault(
+    play: Play, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def scene(client: Client) -> None:
+        def full(*_: object) -> None:
+            raise OSError(errno.ENOSPC, "No space left on device")
+
+        monkeypatch.setattr(client.server, "keep_files", full)
+        files = {"files": ("a.csv", b"x")}
+        text = 'name = "s"\n[data]\npath = "a.csv"'
+        answer = await client.http.post("/v1/studies", data={"study": text}, files=files)
+        refused(answer, 503, "no room left on its disk")
+        assert int(answer.headers["retry-after"]) > 0
 
     play(scene)
