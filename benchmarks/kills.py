@@ -280,16 +280,19 @@ def served(study: Path, storage: str, rng: random.Random, kills: int, objective:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
     url, folder = f"http://127.0.0.1:{port}", study.parent
-    serve = ["serve", "--port", str(port), "--workers", "0", "--lease", "10", "--storage", storage]
+    serve = ["serve", "--port", str(port), "--workers", "0", "--lease", "20", "--storage", storage]
     agent = ["agent", url, "--workers", "1", "--cache", str(folder / "cache")]
     if objective == "command":
-        agent += ["--", sys.executable, "-S", "-E", "train.py", "{x}", "{y}"]
-    started = [Started(folder, *serve), Started(folder, *agent), Started(folder, *agent)]
-    done = 0
+        agent += ["--study", "study", "--", sys.executable, "-S", "-E", "train.py", "{x}", "{y}"]
+    started, done = [Started(folder, *serve)], 0
     try:
         answered(f"{url}/v1/studies", study.read_bytes())
+        started += [Started(folder, *agent), Started(folder, *agent)]
         while answered(f"{url}/v1/studies/study")["state"] != "finished":
             time.sleep(rng.uniform(0.3, 2.5))
+            for one in started:
+                if one.process.poll() is not None:  # an agent that found no server gives up
+                    one.start()
             state = answered(f"{url}/v1/studies/study")
             assert state["state"] in ("queued", "running", "finished"), state["why"]
             if done < kills and state["state"] != "finished":

@@ -4,7 +4,7 @@
     python benchmarks/service.py asks cycle --seconds 30
     python benchmarks/service.py peers
 
-asks      200 agents over HTTP, each with one trial after the other, of 0.35 seconds and of none:
+asks      200 agents over HTTP, each with one trial after the other, of 0.3 seconds and of none:
           asks answered a second, how long they take, and the server's processor time.
 cycle     one client of an idle server: ask, report, tell.
 size      an ask, a page of trials, and the study's page, with 1,000 and 100,000 finished trials.
@@ -35,7 +35,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-AGENTS, TRAINING = 200, 0.35
+AGENTS, TRAINING = 200, 0.3
 
 STUDY = """
 name = "{name}"
