@@ -325,6 +325,8 @@ def _complaints(place: str) -> Iterator[None]:
     from mlflow.exceptions import MlflowException
     from sqlalchemy.exc import SQLAlchemyError
 
+    if "://" not in place and Path(place, "mlflow.db").is_dir():  # MLflow tries for two minutes
+        raise RunError(f"MLflow cannot be written to at {place}: mlflow.db in it is a folder")
     try:
         yield
     except (MlflowException, SQLAlchemyError) as error:
