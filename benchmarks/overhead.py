@@ -30,6 +30,8 @@ from functools import cache, partial
 from pathlib import Path
 from typing import Any, NamedTuple, TypeAlias
 
+from sklearn.tree import DecisionTreeClassifier
+
 STUDY = """
 name = "overhead"
 {objective}
@@ -53,7 +55,7 @@ direction = "minimize"
 name = "digits"
 preprocessing = "none"
 [objective]
-estimator = "overhead:tree"
+estimator = "overhead:Tree"
 """,
     "command": """
 [objective]
@@ -81,20 +83,17 @@ def function(configuration: Configuration, trial: object = None) -> float:
     return float(sum(k * k for k in range(60_000)) * configuration["z"] + configuration["x"])
 
 
-def tree() -> Any:
+class Tree(DecisionTreeClassifier):  # type: ignore[misc]
     """A decision tree whose parameters are those of the space."""
-    from sklearn.tree import DecisionTreeClassifier
 
-    class Tree(DecisionTreeClassifier):  # type: ignore[misc]
-        def __init__(self, x: int = 2, y: int = 2, z: float = 0.0, random_state: Any = None):
-            super().__init__(random_state=random_state)
-            self.x, self.y, self.z = x, y, z
+    def __init__(self, x: int = 2, y: int = 2, z: float = 0.0, random_state: Any = None):
+        super().__init__(random_state=random_state)
+        self.x, self.y, self.z = x, y, z
 
-        def fit(self, X: Any, y: Any) -> Any:
-            self.max_depth, self.min_samples_split, self.ccp_alpha = self.x, self.y, self.z
-            return super().fit(X, y)
-
-    return Tree()
+    def fit(self, X: Any, y: Any) -> Any:
+        """Fit a usual one."""
+        self.max_depth, self.min_samples_split, self.ccp_alpha = self.x, self.y, self.z
+        return super().fit(X, y)
 
 
 @cache
@@ -110,7 +109,7 @@ def _digits() -> list[Any]:
 def estimator(configuration: Configuration) -> float:
     """Fitted and scored, as anybody would by hand."""
     X, asked, y, known = _digits()
-    model = tree().set_params(**configuration, random_state=0).fit(X, y)
+    model = Tree().set_params(**configuration, random_state=0).fit(X, y)
     return -float((model.predict(asked) == known).mean())
 
 
