@@ -41,8 +41,8 @@ Key = Annotated[
     Header(
         alias="Idempotency-Key",
         min_length=1,
-        max_length=128,
-        pattern=r"^[\x21-\x7e]+$",
+        max_length=models.LONGEST_KEY,
+        pattern=f"^{models.KEY_SIGN}+$",
         description="The same for every repetition of a request, which is then done once.",
     ),
 ]

@@ -7,11 +7,14 @@ describes both. A study file stands in a request as it stands in its file; see
 
 from __future__ import annotations
 
+import re
 from typing import Annotated, Any, Literal, TypeAlias
 
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints
 
 __all__ = [
+    "KEY_SIGN",
+    "LONGEST_KEY",
     "OVER",
     "Added",
     "Agent",
@@ -37,7 +40,11 @@ __all__ = [
     "Trials",
     "Value",
     "Work",
+    "is_key",
 ]
+
+KEY_SIGN, LONGEST_KEY = r"[\x21-\x7e]", 128
+"""What an ``Idempotency-Key`` is made of, as a regular expression, and of how many at most."""
 
 Value: TypeAlias = bool | int | float | str | None
 Configuration: TypeAlias = dict[str, Value]
@@ -64,6 +71,15 @@ Cancelled: its study was stopped."""
 
 Order: TypeAlias = Literal["continue", "stop", "drain"]
 """To who has a trial: go on; end it, nobody wants it any more; end it and ask for no other."""
+
+
+def is_key(text: str) -> bool:
+    """Whether a text may be an ``Idempotency-Key``.
+
+    >>> is_key("0b1f-7"), is_key("two words"), is_key("")
+    (True, False, False)
+    """
+    return len(text) <= LONGEST_KEY and re.fullmatch(f"{KEY_SIGN}+", text) is not None
 
 
 class _Request(BaseModel):

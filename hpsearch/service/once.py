@@ -19,6 +19,7 @@ from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from hpsearch.service.desk import utc_now
+from hpsearch.service.models import is_key
 from hpsearch.service.problems import Problem
 from hpsearch.service.receiving import again
 from hpsearch.storage.own_tables import own_tables
@@ -28,8 +29,6 @@ if TYPE_CHECKING:
     from hpsearch.storage import WriteBehindStorage
 
 __all__ = ["Once"]
-
-KEY = re.compile(r"[\x21-\x7e]{1,128}")
 
 OF_LEASES = re.compile(r".*:(ask|tell|report|heartbeat|release)")
 
@@ -129,7 +128,7 @@ def _key(scope: Scope) -> str | None:
     if OF_LEASES.fullmatch(scope["path"]):
         return None
     key = Request(scope).headers.get("idempotency-key", "")
-    return key if KEY.fullmatch(key) else None
+    return key if is_key(key) else None
 
 
 async def _taken(scope: Scope, receive: Receive) -> list[Message]:

@@ -31,8 +31,6 @@ PATH = re.compile(
     r"|trials/(?P<trial>[A-Za-z0-9+-]+):(?P<verb>tell|report|heartbeat))"
 )
 
-KEY = re.compile(rb"[\x21-\x7e]{1,128}")
-
 
 class Named(NamedTuple):
     """A route's path, as it is counted; see `hpsearch.service.metrics`."""
@@ -131,9 +129,11 @@ def _key(scope: Scope) -> str | None:
     Raises:
         ValueError: it has a form that it may not have.
     """
-    keys = [value for name, value in scope["headers"] if name == b"idempotency-key"]
+    keys = [
+        value.decode("latin-1") for name, value in scope["headers"] if name == b"idempotency-key"
+    ]
     if not keys:
         return None
-    if len(keys) > 1 or not KEY.fullmatch(keys[0]):
+    if len(keys) > 1 or not models.is_key(keys[0]):
         raise ValueError(keys)
-    return str(keys[0].decode())
+    return str(keys[0])
