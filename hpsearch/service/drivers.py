@@ -10,7 +10,7 @@ import logging
 import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from functools import partial
 from typing import TYPE_CHECKING
 
@@ -286,6 +286,8 @@ class Drivers:
         elif row.file != driver.row.file:  # it has a larger budget now
             driver.halt.halt()
         elif bench is not None and bench.paused:
+            with suppress(HaltedError):  # it was steered again
+                self._begin(row)
             self._desk.resume(bench)
 
     def _drive(self, driver: _Driver) -> None:

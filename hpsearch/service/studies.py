@@ -17,6 +17,7 @@ from pydantic import BaseModel
 
 from hpsearch.engine import record
 from hpsearch.engine.budget import plan_search
+from hpsearch.engine.first import winner_first
 from hpsearch.engine.metadata import read_metadata
 from hpsearch.errors import UnknownNameError, UsageError, shown
 from hpsearch.service import queue
@@ -119,6 +120,8 @@ class Shelf:
         study = self.placed(study, uploads or {})
         self._check_code(study)
         self._check_trials(study)
+        if first is not None:
+            self._check_first(study, first)
         file = study.model_dump_json()
         options = {"baselines": baselines, "first": first, "who": owner}
         with self.store.transaction() as connection:
@@ -198,6 +201,18 @@ class Shelf:
                 f"{self._most_trials:,}",
                 key="trials",
             )
+
+    def _check_first(self, study: StudyFile, first: str) -> None:
+        """Refuse at once what the study's driver would refuse as it begins."""
+        try:
+            winner_first(self.store, study, first)
+        except UnknownNameError:
+            with self.store.connection.reading() as connection:
+                waits = queue.queued(connection, first) is not None
+            why = f"which is {'not searched' if waits else 'not here'} yet"
+            raise UsageError(f"--first names {first!r}, {why}", key="first") from None
+        except UsageError as error:
+            raise UsageError(str(error), key="first") from None
 
     def _check_code(self, study: StudyFile) -> None:
         path = study.objective.estimator

@@ -96,7 +96,12 @@ def _from_values(job: Any, tell: Tell, holder: str) -> Outcome:
 
 
 def value_of(settled: Settled, measure: Measure | None) -> float | None:
-    """The value of a result in the study's own units; None of an error, or of no trial."""
+    """The value of a result in the study's own units; None of an error, or of no trial.
+
+    A trial that gave itself up before it had any value has none.
+    """
     if not isinstance(settled, Outcome) or measure is None:
+        return None
+    if settled.why_stopped == GIVEN_UP and not settled.curve:
         return None
     return measure.of_score(settled.score)

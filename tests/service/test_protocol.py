@@ -38,6 +38,14 @@ trials = {trials}
 """
 
 
+EXTERNAL = {
+    "name": "t",
+    "objective": {"external": True, "metric": "loss", "direction": "minimize"},
+    "space": {"x": {"low": 0.0, "high": 1.0}},
+    "search": {"strategy": "random", "trials": 2},
+}
+
+
 class Client:
     """What a client of the protocol does, over a server in this process."""
 
@@ -320,6 +328,19 @@ def test_what_is_released_waits_for_another(play: Callable[..., None]) -> None:
     play(scene)
 
 
+def test_what_is_given_up_without_any_value_has_none(play: Callable[..., None]) -> None:
+    async def scene(client: Client) -> None:
+        await client.submit(trials=2)
+        told = await client.tell(await client.work(), None, pruned=True)
+        assert told.json()["value"] is None
+        told = await client.tell(
+            await client.work(), None, pruned=True, reports=[[1, 0.5], [2, 0.7]]
+        )
+        assert told.json()["value"] == 0.7  # its worst
+
+    play(scene)
+
+
 @pytest.mark.parametrize(
     ("result", "why"),
     [
@@ -428,6 +449,18 @@ class TestSteering:
             assert (await client.post("/v1/studies/s:resume")).json()["state"] == "queued"
             assert await client.finish() == 1
             assert (await client.post("/v1/studies/s:pause")).status_code == 409
+
+        play(scene)
+
+    def test_a_study_that_is_resumed_while_somebody_is_at_work_is_running(
+        self, play: Callable[..., None]
+    ) -> None:
+        async def scene(client: Client) -> None:
+            await client.submit(trials=2)
+            await client.work()
+            (await client.post("/v1/studies/s:pause")).raise_for_status()
+            (await client.post("/v1/studies/s:resume")).raise_for_status()
+            await client.until("running")
 
         play(scene)
 
@@ -620,6 +653,29 @@ class TestSubmitting:
 
         play(scene)
 
+    def test_what_it_would_begin_with_is_looked_for_at_once(
+        self, play: Callable[..., None]
+    ) -> None:
+        async def scene(client: Client) -> None:
+            await client.submit("other", trials=2)
+            work = await client.work("other")
+            for first, words in (
+                ("othr", "'othr', which is not here"),
+                ("other", "has no winner yet"),
+            ):
+                body = {"study": EXTERNAL, "first": first}
+                answer = await client.post("/v1/studies", body)
+                assert (answer.status_code, answer.json()["key"]) == (422, "first")
+                assert words in answer.json()["detail"]
+            (await client.tell(work)).raise_for_status()
+            assert await client.finish("other") == 1
+            await client.until("finished", "other")
+            body = {"study": EXTERNAL, "first": "other"}
+            assert (await client.post("/v1/studies", body)).status_code == 201
+            assert await client.finish("t") == 2
+
+        play(scene)
+
     def test_files_come_along(self, play: Callable[..., None]) -> None:
         async def scene(client: Client) -> None:
             text = 'name = "s"\n[data]\npath = "t.csv"\ntarget = "y"\n[search]\ntrials = 1'
@@ -637,13 +693,8 @@ class TestSubmitting:
 
     def test_as_json(self, play: Callable[..., None]) -> None:
         async def scene(client: Client) -> None:
-            study = {
-                "name": "s",
-                "objective": {"external": True, "metric": "loss", "direction": "minimize"},
-                "space": {"x": {"low": 0.0, "high": 1.0}},
-                "search": {"strategy": "random", "trials": 2},
-            }
-            answer = await client.post("/v1/studies", {"study": study, "name": "t", "seed": 7})
+            body = {"study": EXTERNAL | {"name": "s"}, "name": "t", "seed": 7}
+            answer = await client.post("/v1/studies", body)
             assert (answer.status_code, answer.json()["name"]) == (201, "t")
             assert await client.finish("t") == 2
 
