@@ -4,7 +4,7 @@
     python benchmarks/service.py asks cycle --seconds 30
     python benchmarks/service.py peers
 
-asks      200 agents over HTTP, each with one trial after the other, of 0.3 seconds and of none:
+asks      200 agents over HTTP, each with one trial after the other, of 0.3, of 0.2, of no seconds:
           asks answered a second, how long they take, and the server's processor time.
 cycle     one client of an idle server: ask, report, tell.
 size      an ask, a page of trials, and the study's page, with 1,000 and 100,000 finished trials.
@@ -35,7 +35,10 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-AGENTS, TRAINING = 200, 0.3
+AGENTS = 200
+
+TRAININGS = (0.3, 0.2, 0.0)
+"""Seconds that a trial takes."""
 
 STUDY = """
 name = "{name}"
@@ -140,7 +143,7 @@ def load(port: int, study: str, seconds: float, rest: float) -> list[float]:
 
 def asks(seconds: float) -> None:
     """Many agents."""
-    for rest in (TRAINING, 0.0):
+    for rest in TRAININGS:
         with tempfile.TemporaryDirectory() as folder, server(Path(folder)) as (url, pid):
             submit(url, "load", 1_000_000)
             port = int(url.rpartition(":")[2])
@@ -393,7 +396,7 @@ def peers(seconds: float) -> None:
         )
         try:
             time.sleep(6.0)
-            for clients, rest in ((20, TRAINING * 20 / AGENTS), (20, 0.0)):
+            for clients, rest in ((20, TRAININGS[0] * 20 / AGENTS), (20, 0.0)):
                 command = [sys.executable, "-W", "ignore", "-c", OPTUNA]
                 words = [str(port), str(seconds), str(clients), str(rest)]
                 found = subprocess.run([*command, *words], capture_output=True, text=True)

@@ -139,6 +139,7 @@ class Drivers:
 
     def start(self) -> None:
         """Begin with what is queued."""
+        self._wake.set()
         self._thread.start()
 
     def wake(self) -> None:

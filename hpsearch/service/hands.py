@@ -10,7 +10,7 @@ import asyncio
 import json
 import logging
 from collections import Counter
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Coroutine, Mapping
 from concurrent.futures import Future
 from dataclasses import dataclass, field
 from functools import partial
@@ -148,6 +148,7 @@ class Hands:
         asked: str | None = None,
         wait: float = 0.0,
         seconds: float | None = None,
+        until_gone: Callable[[], Coroutine[Any, Any, None]] | None = None,
     ) -> Asked:
         """Ask for a job.
 
@@ -157,6 +158,7 @@ class Hands:
             asked: who it is and its idempotency key.
             wait: seconds to wait for one.
             seconds: how long the lease is to last.
+            until_gone: returns once nobody waits for the answer any more.
         """
         self.counts["asks"] += 1
         if asked is not None and (before := await self._before(asked)) is not None:
@@ -173,7 +175,7 @@ class Hands:
                     return over
                 if wait <= 0:
                     return Asked(why=NOTHING, retry=RETRY)
-                await asyncio.wait({waiter.given}, timeout=wait)
+                await _wait(waiter.given, wait, until_gone)
                 if not waiter.given.done() and self._desk.leave(waiter):
                     return Asked(why=NOTHING, retry=0.0)
             given = await asyncio.shield(waiter.given)
@@ -594,6 +596,20 @@ async def _committed(written: Future[T]) -> T:
         return await asyncio.wrap_future(written)
     except RuntimeError as error:  # the ledger was closed under it
         raise StorageError(f"the study has just ended ({error}); try again") from None
+
+
+async def _wait(
+    given: asyncio.Future[Any],
+    seconds: float,
+    until_gone: Callable[[], Coroutine[Any, Any, None]] | None,
+) -> None:
+    """Wait for what is given, but not for longer than who asked does."""
+    gone = [] if until_gone is None else [asyncio.ensure_future(until_gone())]
+    try:
+        await asyncio.wait({given, *gone}, timeout=seconds, return_when=asyncio.FIRST_COMPLETED)
+    finally:
+        for task in gone:
+            task.cancel()
 
 
 async def _aside(work: Callable[[], T], size: int) -> T:

@@ -65,7 +65,7 @@ class Quick:
             messages.append(await receive())
         body = b"".join(message.get("body", b"") for message in messages)
         has_left = messages[-1]["type"] == "http.disconnect"
-        answering = None if has_left else self._usual(found, scope, asker, body)
+        answering = None if has_left else self._usual(found, scope, asker, body, receive)
         if answering is None:
             await self._app(scope, again(messages, receive), send)
             return
@@ -83,7 +83,7 @@ class Quick:
         await send({"type": "http.response.body", "body": content})
 
     def _usual(
-        self, found: re.Match[str], scope: Scope, asker: Asker, body: bytes
+        self, found: re.Match[str], scope: Scope, asker: Asker, body: bytes, receive: Receive
     ) -> Awaitable[BaseModel] | None:
         """What a usual request asks for; None for one that FastAPI is to look at."""
         verbs, trial = self._verbs, found["trial"]
@@ -99,7 +99,12 @@ class Quick:
             wait, key = _wait(scope["query_string"]), _key(scope)
         except (ValidationError, ValueError):
             return None
-        return verbs.ask(asker, asked, found["name"], wait, key)
+
+        async def until_gone() -> None:
+            while (await receive())["type"] != "http.disconnect":
+                pass
+
+        return verbs.ask(asker, asked, found["name"], wait, key, until_gone)
 
 
 def _route(found: re.Match[str]) -> Named:

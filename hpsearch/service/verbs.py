@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from collections.abc import Callable, Coroutine
+from typing import TYPE_CHECKING, Any
 
 from hpsearch.service import models
 from hpsearch.service.alike import MATTERS, versions
@@ -27,7 +28,13 @@ class Verbs:
         self._hands = hands
 
     async def ask(
-        self, asker: Asker, body: models.Ask, study: str | None, wait: float, key: str | None
+        self,
+        asker: Asker,
+        body: models.Ask,
+        study: str | None,
+        wait: float,
+        key: str | None,
+        until_gone: Callable[[], Coroutine[Any, Any, None]] | None = None,
     ) -> models.Asked:
         """A trial and a lease on it; or none, and when to ask again."""
         agent = body.agent or models.Agent(name=asker.name)
@@ -36,7 +43,14 @@ class Verbs:
         kinds = frozenset[str](agent.kinds)
         taker = Taker(agent.name, kinds, agent.workers, asker.study, asker.name)
         named = None if key is None else f"{asker.name}:{key}"
-        return await self._hands.ask(taker, study, asked=named, wait=wait, seconds=body.seconds)
+        return await self._hands.ask(
+            taker,
+            study,
+            asked=named,
+            wait=wait,
+            seconds=body.seconds,
+            until_gone=until_gone,
+        )
 
     async def heartbeat(self, asker: Asker, trial: str, body: models.Beat) -> models.Orders:
         """A sign of life."""

@@ -287,7 +287,7 @@ DATA: dict[str, tuple[str, Callable[[Path], object]]] = {
     ),
     "gzipped JSON lines": (
         "t.jsonl.gz",
-        _of_bytes(lambda: _gzipped(b"", b'{"a":1,"y":"b"}\n' * (MIB // 16), 900)),
+        _of_bytes(lambda: _gzipped(b"", b'{"a":1,"y":"%s"}\n' % (b"b" * 240) * (MIB // 256), 400)),
     ),
     "a gzipped JSON line": ("t.jsonl.gz", _of_bytes(lambda: _gzipped(b'{"a":"', b"1" * MIB, 1500))),
     "cells of a workbook": (

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import signal
+import socket
 import subprocess
 import sys
 import threading
@@ -70,6 +71,20 @@ def test_it_ends_soon_whatever_goes_on(served: Served, number: int) -> None:
         assert again.tell(work, 0.5)["trial"] == work["trial"]
         done = until(lambda: again("GET", "/v1/studies/mine")["trials"].get("complete"))
         assert done == 1
+
+
+def test_who_leaves_while_it_waits_is_given_nothing(served: Served) -> None:
+    address = httpx.URL(served.url)
+    body = b'{"agent": {"name": "gone"}}'
+    head = (
+        f"POST /v1/trials:ask?wait=60 HTTP/1.1\r\nHost: {address.host}\r\n"
+        f"Content-Type: application/json\r\nContent-Length: {len(body)}\r\n\r\n"
+    )
+    with socket.create_connection((address.host, address.port)) as connection:
+        connection.sendall(head.encode() + body)
+        until(lambda: any(agent["name"] == "gone" for agent in served("GET", "/v1/agents")))
+    served.submit(external("mine"))
+    assert served.ask("mine")["number"] == 0
 
 
 def test_a_second_signal_ends_it_at_once(served: Served) -> None:
