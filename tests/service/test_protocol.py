@@ -22,6 +22,8 @@ from hpsearch.service.quick import Quick
 from hpsearch.service.server import Server, Settings
 from hpsearch.storage import WriteBehindStorage, load_study, open_storage
 
+pytestmark = pytest.mark.slow
+
 STUDY = """
 name = "{name}"
 [objective]

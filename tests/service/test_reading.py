@@ -20,6 +20,8 @@ from hpsearch.storage import load_study, open_storage
 from hpsearch.study_file import load_study_file
 from hpsearch.writing import json_text
 
+pytestmark = pytest.mark.slow
+
 FLOWERS = """
 name = "flowers"
 [data]

@@ -20,6 +20,8 @@ from hpsearch.service.tokens import add_token
 from hpsearch.storage import open_storage
 from hpsearch.trials.estimator import made
 
+pytestmark = pytest.mark.slow
+
 Play = Callable[..., None]
 
 
