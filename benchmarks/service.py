@@ -198,7 +198,7 @@ def fill(file: Path, name: str, trials: int) -> None:
     from hpsearch.engine.identity import keep_study_file, open_study
     from hpsearch.engine.record import running_trial, write_metadata
     from hpsearch.service import queue
-    from hpsearch.service.desk import utc_now
+    from hpsearch.service.bench import utc_now
     from hpsearch.storage import open_storage
     from hpsearch.study_file import parse_study_file
 

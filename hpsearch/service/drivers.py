@@ -21,7 +21,8 @@ from hpsearch.engine.run import run_in
 from hpsearch.engine.runner import Runner
 from hpsearch.errors import HeldError, HpsearchError, StorageError, TakenOverError
 from hpsearch.service import queue
-from hpsearch.service.desk import Bench, Desk, DeskPool, Kind
+from hpsearch.service.bench import Bench, Kind
+from hpsearch.service.desk import Desk, DeskPool
 from hpsearch.service.leaders import Leaders
 from hpsearch.service.logs import about
 from hpsearch.service.pace import Pace

@@ -22,14 +22,13 @@ import sqlalchemy as sa
 from hpsearch.errors import StorageError, TakenOverError
 from hpsearch.service import leases as kept
 from hpsearch.service import queue
-from hpsearch.service.desk import Desk, Item, Lease, Taker, reports_in
+from hpsearch.service.bench import Item, Lease, Taker, reports_in
+from hpsearch.service.desk import Desk
 from hpsearch.service.leases import LeaseRow, Ledger
 from hpsearch.service.logs import about
 from hpsearch.service.models import OVER, Asked, Orders, Tell, Told, Work
-from hpsearch.service.overview import FINISHED
 from hpsearch.service.problems import Problem
 from hpsearch.service.telling import settled_by, state_after, value_of
-from hpsearch.storage.optuna_schema import tables
 from hpsearch.trials.values import ValuesJob
 
 if TYPE_CHECKING:
@@ -273,7 +272,7 @@ class Hands:
 
         def look(connection: sa.Connection) -> None:
             row = _row(connection, trial, lease_id)
-            if _study_of(connection, row.study_id) != study:
+            if kept.study_of(connection, row.study_id) != study:
                 raise _no_lease(trial)
 
         await self._write(look)
@@ -293,7 +292,7 @@ class Hands:
             row = _row(connection, trial, lease_id)
             if row.state not in ("open", "lost"):
                 return Orders(order="stop", why=f"this lease is {row.state}")
-            study = _study_of(connection, row.study_id)
+            study = kept.study_of(connection, row.study_id)
             at = queue.queued(connection, study)
             if at is not None and at.state == "stopped":
                 return Orders(order="stop", why=at.why)
@@ -399,13 +398,13 @@ class Hands:
 
         def write(connection: sa.Connection) -> _Kept:
             row = _row(connection, trial, tell.lease)
-            study = _study_of(connection, row.study_id)
+            study = kept.study_of(connection, row.study_id)
             if not self._alone:
                 kept.rows_of(connection, row.study_id, row.job, lock=True)
                 row = _row(connection, trial, tell.lease)
             if row.digest == digest:
                 return _Kept(row, study, is_same=True)
-            if _finished(connection, row) is not None:
+            if kept.finished(connection, row) is not None:
                 return _Kept(row, study, is_same=False, is_late=True)
             told = reports_in(row.content) if row.state == "open" else {}
             whole = tell.model_copy(update={"reports": [*told.items(), *tell.reports]})
@@ -427,7 +426,7 @@ class Hands:
     async def _value(self, row: LeaseRow) -> float | None:
         """The value that is kept of a job; its driver may just be writing it."""
         for _ in range(LOOKS):
-            found = await self._write(lambda connection: _finished(connection, row))
+            found = await self._write(lambda connection: kept.finished(connection, row))
             if found is None or found.is_written or row.study_id not in self._desk.driven:
                 break
             await asyncio.sleep(LOOK)
@@ -497,13 +496,6 @@ class Hands:
         return await _committed(self._ledger.write(operation))
 
 
-class _Value(NamedTuple):
-    """What a job came to, if its driver has written it."""
-
-    number: float | None
-    is_written: bool
-
-
 def _row(connection: sa.Connection, trial: str, lease_id: str) -> LeaseRow:
     """A lease of a job.
 
@@ -518,29 +510,6 @@ def _row(connection: sa.Connection, trial: str, lease_id: str) -> LeaseRow:
 
 def _no_lease(trial: str) -> Problem:
     return Problem(410, f"there is no lease of this id on trial {trial}; ask for another one")
-
-
-def _study_of(connection: sa.Connection, study_id: int) -> str:
-    s = tables().studies.c
-    query = sa.select(s.study_name).where(s.study_id == study_id)
-    return str(connection.execute(query).scalar())
-
-
-def _finished(connection: sa.Connection, row: LeaseRow) -> _Value | None:
-    """The value of a job that has been told or is finished; None of one that is open."""
-    known = tables()
-    t, v = known.trials.c, known.trial_values.c
-    if row.job.isdigit():
-        query = (
-            sa.select(sa.type_coerce(t.state, sa.String), v.value)
-            .select_from(known.trials.outerjoin(known.trial_values, v.trial_id == t.trial_id))
-            .where(t.trial_id == int(row.job))
-        )
-        found = connection.execute(query).first()
-        if found is not None and found[0] in FINISHED:
-            return _Value(found[1], True)
-    rows = kept.rows_of(connection, row.study_id, row.job)
-    return _Value(None, False) if any(other.state == "told" for other in rows) else None
 
 
 def _lose(connection: sa.Connection, lease: Lease) -> LeaseRow | None:

@@ -14,14 +14,17 @@ from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple, TypeAlias, TypeVar
 
+import sqlalchemy as sa
+
+from hpsearch.service.overview import FINISHED
+from hpsearch.storage.optuna_schema import tables
 from hpsearch.storage.own_tables import own_tables
 
 if TYPE_CHECKING:
-    import sqlalchemy as sa
-
     from hpsearch.storage import WriteBehindStorage
 
 __all__ = [
+    "FinalValue",
     "LeaseRow",
     "LeaseState",
     "Ledger",
@@ -29,8 +32,10 @@ __all__ = [
     "change_untold",
     "ended_of",
     "find",
+    "finished",
     "insert",
     "rows_of",
+    "study_of",
     "with_key",
 ]
 
@@ -133,6 +138,37 @@ def _rows(
     query = table.select().where(where).order_by(table.c.since, table.c.lease)
     found = connection.execute(query.with_for_update() if lock else query)
     return (LeaseRow(*row) for row in found)
+
+
+class FinalValue(NamedTuple):
+    """What a job came to, if its driver has written it."""
+
+    number: float | None
+    is_written: bool
+
+
+def study_of(connection: sa.Connection, study_id: int) -> str:
+    """The name of a study."""
+    s = tables().studies.c
+    query = sa.select(s.study_name).where(s.study_id == study_id)
+    return str(connection.execute(query).scalar())
+
+
+def finished(connection: sa.Connection, row: LeaseRow) -> FinalValue | None:
+    """The value of a job that has been told or is finished; None of one that is open."""
+    known = tables()
+    t, v = known.trials.c, known.trial_values.c
+    if row.job.isdigit():
+        query = (
+            sa.select(sa.type_coerce(t.state, sa.String), v.value)
+            .select_from(known.trials.outerjoin(known.trial_values, v.trial_id == t.trial_id))
+            .where(t.trial_id == int(row.job))
+        )
+        found = connection.execute(query).first()
+        if found is not None and found[0] in FINISHED:
+            return FinalValue(found[1], True)
+    rows = rows_of(connection, row.study_id, row.job)
+    return FinalValue(None, False) if any(other.state == "told" for other in rows) else None
 
 
 class Ledger:

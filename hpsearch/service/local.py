@@ -11,7 +11,8 @@ from typing import Any
 
 from hpsearch.engine.executors import Pool
 from hpsearch.engine.executors.processes import preload, process_pool
-from hpsearch.service.desk import Bench, Desk, Item
+from hpsearch.service.bench import Bench, Item
+from hpsearch.service.desk import Desk
 
 __all__ = ["local_workers"]
 

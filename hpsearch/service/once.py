@@ -18,7 +18,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from hpsearch.service.desk import utc_now
+from hpsearch.service.bench import utc_now
 from hpsearch.service.models import is_key
 from hpsearch.service.problems import Problem
 from hpsearch.service.receiving import again

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING, Any, NamedTuple, cast
 
-from hpsearch.service.desk import utc_now
+from hpsearch.service.bench import utc_now
 from hpsearch.storage.own_tables import own_tables
 
 if TYPE_CHECKING:

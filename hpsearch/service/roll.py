@@ -7,7 +7,7 @@ import time
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
-from hpsearch.service.desk import LOCAL
+from hpsearch.service.bench import LOCAL
 from hpsearch.service.logs import about
 from hpsearch.service.problems import Problem
 

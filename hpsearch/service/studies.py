@@ -23,7 +23,8 @@ from hpsearch.errors import UnknownNameError, UsageError, shown
 from hpsearch.service import queue
 from hpsearch.service.adding import add_finished, with_first
 from hpsearch.service.alike import ALLOWED_MODULES
-from hpsearch.service.desk import Desk, utc_now
+from hpsearch.service.bench import utc_now
+from hpsearch.service.desk import Desk
 from hpsearch.service.drivers import Drivers
 from hpsearch.service.leases import LeaseRow, rows_of
 from hpsearch.service.logs import about

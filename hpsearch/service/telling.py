@@ -9,7 +9,8 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from hpsearch.outcome import Outcome, TrialFailedError, TryAgainError
-from hpsearch.service.desk import BrokenElsewhereError, Item, Settled
+from hpsearch.service.bench import Item
+from hpsearch.service.desk import BrokenElsewhereError, Settled
 from hpsearch.service.models import Tell
 from hpsearch.trials.result import Reports, outcome_of
 from hpsearch.trials.values import ValuesJob

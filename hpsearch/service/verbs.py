@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from hpsearch.service import models
 from hpsearch.service.alike import MATTERS, versions
-from hpsearch.service.desk import Taker
+from hpsearch.service.bench import Taker
 from hpsearch.service.problems import Problem
 
 if TYPE_CHECKING:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from hpsearch.engine.budget import plan_search
 from hpsearch.engine.record import read_findings
 from hpsearch.errors import HpsearchError
-from hpsearch.service.desk import LOCAL, reports_in
+from hpsearch.service.bench import LOCAL, reports_in
 from hpsearch.service.models import State, Study, Trial, TrialState
 from hpsearch.study_file import StudyFile
 from hpsearch.training.diagnosis import DIAGNOSIS, HINTS, by_kind
