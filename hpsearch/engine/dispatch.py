@@ -39,6 +39,9 @@ RECENT = 10
 AT_ONCE = 3
 """So many brief trials wait at a worker where one that is longer would."""
 
+TOGETHER = 32
+"""So many trials are recorded, and as many handed out, before others may write to the store."""
+
 
 class Dispatcher:
     """Fills the slots of a study.
@@ -68,7 +71,7 @@ class Dispatcher:
         self._before: dict[int, list[float]] = {}  # for each stage, the scores it was made from
         self._fails = 0
         self._digests: dict[int, str] = {}  # of what runs, by trial id
-        self._reused: list[Attempts[Outcome]] = []  # running, and the store has their results
+        self._ended: list[Attempts[Outcome]] = []  # and are to be recorded
 
     def search(self, strategy: Strategy) -> list[Result]:
         """Fill every slot of every stage, or as many as the budget pays for.
@@ -173,13 +176,16 @@ class Dispatcher:
     def _turn(self, stage: Stage, waiting: deque[int]) -> None:
         """Record what has ended, and hand out slots that wait; with no room for one wait for it."""
         room = bool(waiting) and len(self._running) < self._most(stage, waiting)
-        ended, self._reused = self._reused or ([] if room else self._jobs.wait()), []
+        ended = self._ended or ([] if room else self._jobs.wait())
         if not ended and not room:
             self.run.on_event(Waiting(stage, self._jobs.running))
             return
+        ended, self._ended = ended[:TOGETHER], ended[TOGETHER:]
+        some = 0 if self._ended else TOGETHER  # what is proposed next may look at all that ended
         with self.store.group():
             events = [self.record_result(attempts) for attempts in ended]
-            while waiting and len(self._running) < self._most(stage, waiting):
+            while waiting and some and len(self._running) < self._most(stage, waiting):
+                some -= 1
                 paid = self.hand_out(stage, waiting.popleft())
                 if not paid and stage.races:  # a seed without one contender decides nothing
                     self.spending.over = True
@@ -260,7 +266,7 @@ class Dispatcher:
             result = record.read_result(
                 self.store.get_trial(known), epochs, self.objective.measure, self.objective.also
             )
-            self._reused.append(Attempts(trial_id, job, result))
+            self._ended.append(Attempts(trial_id, job, result))
         return True
 
     def _most(self, stage: Stage, waiting: deque[int]) -> int:

@@ -32,6 +32,7 @@ import re
 import time
 from collections import OrderedDict
 from collections.abc import Callable, Collection, Mapping
+from functools import lru_cache
 from typing import Annotated, Any, TypeAlias, cast
 
 import starlette.types as asgi
@@ -547,6 +548,7 @@ def _address(scope: asgi.Scope) -> str:
     return str(ipaddress.ip_network((ip, 64), strict=False) if ip.version == 6 else ip)
 
 
+@lru_cache(maxsize=1000)
 def _ip(address: str) -> ipaddress.IPv4Address | ipaddress.IPv6Address:
     """An address as it is; that of an unknown client is nobody's."""
     try:
