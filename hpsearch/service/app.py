@@ -247,7 +247,8 @@ def _studies(app: FastAPI, server: Server) -> None:
     @app.post("/v1/studies/{name}/trials", status_code=201, tags=["studies"], summary="Add a trial")
     def add(name: str, body: models.Added, asker: Submitter, key: Key = None) -> models.Trial:
         """One that was finished elsewhere, or a configuration to be tried first."""
-        return shelf.add(name, body, asker.name, None if key is None else f"{asker.name}:{key}")
+        asked = None if key is None else models.own_key(asker.name, key)
+        return shelf.add(name, body, asker.name, asked)
 
     @app.get("/v1/studies/{name}/best", tags=["results"], summary="What a study came to")
     def best(name: str, asker: Reader) -> dict[str, Any]:

@@ -590,8 +590,8 @@ class Desk:
 
     def _forget(self, lease: Lease) -> None:
         self.leases.pop(lease.lease, None)
-        if lease.asked is not None:
-            self.asked.pop(lease.asked, None)
+        if lease.asked is not None and self.asked.get(lease.asked) is lease:
+            del self.asked[lease.asked]
 
 
 class DeskPool:

@@ -15,9 +15,10 @@ from concurrent.futures import Future
 from dataclasses import dataclass, field
 from functools import partial
 from hashlib import sha256
-from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias, TypeVar
 
 import sqlalchemy as sa
+from sqlalchemy.exc import IntegrityError
 
 from hpsearch.errors import StorageError, TakenOverError
 from hpsearch.service import leases as kept
@@ -34,9 +35,12 @@ from hpsearch.trials.values import ValuesJob
 if TYPE_CHECKING:
     from hpsearch.storage import WriteBehindStorage
 
-__all__ = ["Hands"]
+__all__ = ["Hands", "UntilGone"]
 
 T = TypeVar("T")
+
+UntilGone: TypeAlias = Callable[[], Coroutine[Any, Any, None]]
+"""Returns once nobody waits for an answer any more."""
 
 log = logging.getLogger("hpsearch.service")
 
@@ -90,6 +94,14 @@ class _Waiter:
             self._take_back(given[0])
 
 
+@dataclass(eq=False)
+class _Turn:
+    """Those who ask with one key, one after the other."""
+
+    lock: asyncio.Lock = field(default_factory=asyncio.Lock)
+    users: int = 0
+
+
 class _ToldElsewhereError(Exception):
     """Another server has the end of a job."""
 
@@ -127,6 +139,7 @@ class Hands:
         self._store, self._desk, self._interval = store, desk, interval
         self._elsewhere = elsewhere
         self._ledger = Ledger(store)
+        self._turns: dict[str, _Turn] = {}
         self.counts: Counter[str] = Counter()
         self._alone = store.connection.tells_version  # one server has a SQLite file
 
@@ -147,7 +160,7 @@ class Hands:
         asked: str | None = None,
         wait: float = 0.0,
         seconds: float | None = None,
-        until_gone: Callable[[], Coroutine[Any, Any, None]] | None = None,
+        until_gone: UntilGone | None = None,
     ) -> Asked:
         """Ask for a job.
 
@@ -160,8 +173,31 @@ class Hands:
             until_gone: returns once nobody waits for the answer any more.
         """
         self.counts["asks"] += 1
-        if asked is not None and (before := await self._before(asked)) is not None:
-            return before
+        if asked is None:
+            return await self._ask(taker, study, None, wait, seconds, until_gone)
+        # One after the other: the second finds what the first was given, or that it got nothing.
+        turn = self._turns.setdefault(asked, _Turn())
+        turn.users += 1
+        try:
+            async with turn.lock:
+                before = await self._before(asked, study)
+                if before is not None:
+                    return before
+                return await self._ask(taker, study, asked, wait, seconds, until_gone)
+        finally:
+            turn.users -= 1
+            if not turn.users:
+                del self._turns[asked]
+
+    async def _ask(
+        self,
+        taker: Taker,
+        study: str | None,
+        asked: str | None,
+        wait: float,
+        seconds: float | None,
+        until_gone: UntilGone | None,
+    ) -> Asked:
         waiter = _Waiter(taker, study, asked, seconds, asyncio.get_running_loop())
         lease: Lease | None = None
         try:
@@ -182,11 +218,11 @@ class Hands:
                 return await self._over(study) or Asked(why=NOTHING, retry=RETRY)
             lease, written = given
             await _committed(written)
-        except sa.exc.IntegrityError:  # the same key came twice at the same time
-            assert lease is not None
-            assert asked is not None
-            self._desk.take_back(lease)
-            return await self._before(asked) or Asked(why=NOTHING, retry=RETRY)
+        except StorageError as error:
+            if lease is None or asked is None or not isinstance(error.__cause__, IntegrityError):
+                raise
+            self._desk.take_back(lease)  # another server was asked with this key at the same time
+            return await self._before(asked, study) or Asked(why=NOTHING, retry=RETRY)
         except BaseException:  # a full disk, or the client is gone
             if not self._desk.leave(waiter):
                 waiter.leave(self._take_back)
@@ -199,19 +235,44 @@ class Hands:
         return Asked(work=work)
 
     def _take_back(self, lease: Lease) -> None:
-        """A lease was given to nobody."""
-        lease.bench.ledger.write(_released(lease.lease))  # after the lease itself, if it is written
+        """A lease was given to nobody; its key may be used again."""
+        # After the lease itself, if it is written.
+        lease.bench.ledger.write(
+            lambda connection: kept.change_untold(
+                connection, lease.lease, state="released", asked=None
+            )
+        )
         self._desk.take_back(lease)
 
-    async def _before(self, asked: str) -> Asked | None:
-        """What an ask with this key was answered; None for a new key."""
-        lease = self._desk.asked.get(asked)
-        if lease is not None and lease.is_open and (work := self._work(lease)) is not None:
-            return Asked(work=work)
-        row = await self._write(lambda connection: kept.with_key(connection, asked))
-        if row is None:
-            return None
-        return Asked(why=f"this ask was answered with trial {row.job}, which has ended or waits")
+    async def _before(self, asked: str, study: str | None) -> Asked | None:
+        """What an ask with this key was answered; None for a new key.
+
+        Raises:
+            Problem: 422, it was for another study; 503, its trial is not on the desk at the moment.
+        """
+        trial = ""
+        for _ in range(LOOKS):
+            lease = self._desk.asked.get(asked)
+            if lease is not None and lease.is_open and (work := self._work(lease)) is not None:
+                _check_same(study, lease.bench.name)
+                return Asked(work=work)
+            row, own = await self._write(partial(_with_key, asked=asked))
+            if row is None:
+                return None
+            _check_same(study, own)
+            over = await self._over(own)
+            if over is not None:
+                return over
+            trial = row.job
+            if row.state != "open":
+                why = f"this ask was answered with trial {trial}, which has ended or waits"
+                return Asked(why=why)
+            await asyncio.sleep(LOOK)  # after a restart its driver has to put it there again
+        raise Problem(
+            503,
+            f"this ask was answered with trial {trial}, whose study is not run just now; ask again",
+            headers={"Retry-After": str(int(RETRY))},
+        )
 
     async def _over(self, study: str | None) -> Asked | None:
         """What is said to who asks for a study that has no more work; None where it may have."""
@@ -508,6 +569,22 @@ def _row(connection: sa.Connection, trial: str, lease_id: str) -> LeaseRow:
     return row
 
 
+def _with_key(connection: sa.Connection, *, asked: str) -> tuple[LeaseRow | None, str]:
+    """The lease that an ask was given, and the name of its study."""
+    row = kept.with_key(connection, asked)
+    return row, "" if row is None else kept.study_of(connection, row.study_id)
+
+
+def _check_same(study: str | None, own: str) -> None:
+    """Refuse a key with which another study was asked for a trial.
+
+    Raises:
+        Problem: it was.
+    """
+    if study is not None and study != own:
+        raise Problem(422, "this Idempotency-Key was used for another request; choose a new one")
+
+
 def _no_lease(trial: str) -> Problem:
     return Problem(410, f"there is no lease of this id on trial {trial}; ask for another one")
 
@@ -570,7 +647,7 @@ async def _committed(written: Future[T]) -> T:
 async def _wait(
     given: asyncio.Future[Any],
     seconds: float,
-    until_gone: Callable[[], Coroutine[Any, Any, None]] | None,
+    until_gone: UntilGone | None,
 ) -> None:
     """Wait for what is given, but not for longer than who asked does."""
     gone = [] if until_gone is None else [asyncio.ensure_future(until_gone())]

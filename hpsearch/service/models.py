@@ -8,6 +8,7 @@ describes both. A study file stands in a request as it stands in its file; see
 from __future__ import annotations
 
 import re
+from hashlib import sha256
 from typing import Annotated, Any, Literal, TypeAlias
 
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints
@@ -41,6 +42,7 @@ __all__ = [
     "Value",
     "Work",
     "is_key",
+    "own_key",
 ]
 
 KEY_SIGN, LONGEST_KEY = r"[\x21-\x7e]", 128
@@ -80,6 +82,16 @@ def is_key(text: str) -> bool:
     (True, False, False)
     """
     return len(text) <= LONGEST_KEY and re.fullmatch(f"{KEY_SIGN}+", text) is not None
+
+
+def own_key(asker: str, key: str) -> str:
+    """What an ``Idempotency-Key`` of somebody is kept as: of the same length, whatever both are.
+
+    Args:
+        asker: the name of a token, which has no line ends.
+        key: as it came.
+    """
+    return sha256(f"{asker}\n{key}".encode()).hexdigest()
 
 
 class _Request(BaseModel):

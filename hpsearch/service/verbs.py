@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Coroutine
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from hpsearch.service import models
 from hpsearch.service.alike import MATTERS, versions
@@ -11,7 +10,7 @@ from hpsearch.service.bench import Taker
 from hpsearch.service.problems import Problem
 
 if TYPE_CHECKING:
-    from hpsearch.service.hands import Hands
+    from hpsearch.service.hands import Hands, UntilGone
     from hpsearch.service.tokens import Asker
 
 __all__ = ["Verbs"]
@@ -34,7 +33,7 @@ class Verbs:
         study: str | None,
         wait: float,
         key: str | None,
-        until_gone: Callable[[], Coroutine[Any, Any, None]] | None = None,
+        until_gone: UntilGone | None = None,
     ) -> models.Asked:
         """A trial and a lease on it; or none, and when to ask again."""
         agent = body.agent or models.Agent(name=asker.name)
@@ -42,7 +41,7 @@ class Verbs:
             _check_versions(agent)
         kinds = frozenset[str](agent.kinds)
         taker = Taker(agent.name, kinds, agent.workers, asker.study, asker.name)
-        named = None if key is None else f"{asker.name}:{key}"
+        named = None if key is None else models.own_key(asker.name, key)
         return await self._hands.ask(
             taker,
             study,
