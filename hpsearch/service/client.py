@@ -164,7 +164,8 @@ class _Attempts:
 
     def after(self, response: httpx.Response) -> float | None:
         """Seconds until the next attempt; None where the answer is one."""
-        if response.status_code not in AGAIN:
+        # A 409 that says when: the same request is just being answered.
+        if response.status_code not in AGAIN and "Retry-After" not in response.headers:
             return None
         asked = _seconds(response.headers.get("Retry-After"))
         pause = self._pause() if asked is None else asked * random.uniform(1.0, 1.2)

@@ -200,7 +200,7 @@ class Link:
         if response.is_success:
             return
         sentence = _sentence(response)
-        if status in AGAIN:
+        if status in AGAIN or "Retry-After" in response.headers:
             raise _AgainError(
                 sentence or f"it answers {status} {response.reason_phrase}",
                 _asked(response.headers.get("Retry-After")),

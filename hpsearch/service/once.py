@@ -8,8 +8,10 @@ from __future__ import annotations
 
 import asyncio
 import datetime
+import logging
 import re
 from collections.abc import MutableMapping
+from contextlib import suppress
 from hashlib import sha256
 from typing import TYPE_CHECKING, Any
 
@@ -18,8 +20,10 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from hpsearch.errors import StorageError
 from hpsearch.service.bench import utc_now
-from hpsearch.service.models import is_key
+from hpsearch.service.logs import about
+from hpsearch.service.models import is_key, own_key
 from hpsearch.service.problems import Problem
 from hpsearch.service.receiving import again
 from hpsearch.storage.own_tables import own_tables
@@ -30,13 +34,12 @@ if TYPE_CHECKING:
 
 __all__ = ["Once"]
 
+log = logging.getLogger("hpsearch.service")
+
 OF_LEASES = re.compile(r".*:(ask|tell|report|heartbeat|release)")
 
 KEPT = datetime.timedelta(days=1)
 """How long an answer is kept."""
-
-LONGEST_KEY = 255
-"""Characters of the table's column."""
 
 LONGEST = 100_000
 """Bytes of an answer that is kept; none of these requests has a longer one."""
@@ -61,21 +64,17 @@ class Once:
             await self._app(scope, receive, send)
             return
         asker: Asker = scope["state"]["asker"]
-        name = f"{asker.name}:{key}"
-        if len(name) > LONGEST_KEY:
-            name = sha256(name.encode()).hexdigest()
+        name = own_key(asker.name, key)
         messages = await _taken(scope, receive)
         what, receive = _digest(scope, messages), again(messages, receive)
         if name in self._under_way:
-            problem = Problem(
-                409,
-                "a request with this key is being answered; send it again for the answer",
-                headers={"Retry-After": "1"},
-            )
-            await problem.response()(scope, receive, send)
+            await _busy().response()(scope, receive, send)
             return
         self._under_way.add(name)
         try:
+            if not await asyncio.to_thread(self._lock, name):
+                await _busy().response()(scope, receive, send)
+                return
             kept = await asyncio.to_thread(self._kept, name)
             if kept is None:
                 await self._first(scope, receive, send, name, what)
@@ -88,6 +87,7 @@ class Once:
                 await answer(scope, receive, send)
         finally:
             self._under_way.discard(name)
+            await asyncio.to_thread(self._unlock, name)
 
     async def _first(
         self, scope: Scope, receive: Receive, send: Send, name: str, what: str
@@ -103,9 +103,27 @@ class Once:
         body = b"".join(m.get("body", b"") for m in messages)
         is_answer = status < 400 or status in (404, 409)
         if is_answer and len(body) <= LONGEST:
-            await asyncio.to_thread(self._keep, name, what, status, body.decode())
+            try:
+                await asyncio.to_thread(self._keep, name, what, status, body.decode())
+            except StorageError as error:  # it has been done all the same
+                log.warning("an answer cannot be kept", extra=about(why=str(error)))
         for message in messages:
             await send(message)
+
+    # Other servers of a PostgreSQL database are kept out by a lock of the connection, which ends
+    # with this process, however it ends. A SQLite file has one server.
+
+    def _lock(self, name: str) -> bool:
+        """Whether nobody else answers a request with this key; so it stays."""
+        if self._store.connection.tells_version:
+            return True
+        with self._store.connection.reading() as connection:
+            return bool(connection.scalar(sa.select(sa.func.pg_try_advisory_lock(_number(name)))))
+
+    def _unlock(self, name: str) -> None:
+        if not self._store.connection.tells_version:
+            with suppress(StorageError), self._store.connection.reading() as connection:
+                connection.execute(sa.select(sa.func.pg_advisory_unlock(_number(name))))
 
     def _kept(self, name: str) -> Any:
         table = own_tables().requests
@@ -119,6 +137,19 @@ class Once:
         with self._store.transaction() as connection:
             connection.execute(sa.delete(table).where(table.c.at < old))
             connection.execute(table.insert(), row)
+
+
+def _busy() -> Problem:
+    return Problem(
+        409,
+        "a request with this key is being answered; send it again for the answer",
+        headers={"Retry-After": "1"},
+    )
+
+
+def _number(name: str) -> int:
+    """What PostgreSQL calls a lock: a number of 64 bits, here of the digits of a digest."""
+    return int.from_bytes(bytes.fromhex(name)[:8], "big", signed=True)
 
 
 def _key(scope: Scope) -> str | None:

@@ -43,7 +43,14 @@ from hpsearch.writing import in_one_line, json_text
 if TYPE_CHECKING:
     from fastapi import FastAPI
 
-__all__ = ["MEDIA_TYPE", "ConflictError", "Problem", "answer_problems", "problem_of"]
+__all__ = [
+    "MEDIA_TYPE",
+    "ConflictError",
+    "Problem",
+    "Unforeseen",
+    "answer_problems",
+    "problem_of",
+]
 
 logger = logging.getLogger("hpsearch.service")
 
@@ -106,7 +113,7 @@ def answer_problems(app: FastAPI) -> None:
 
     for kind in (HTTPException, HpsearchError, RequestValidationError):
         app.add_exception_handler(kind, answer)
-    app.add_middleware(_Unforeseen)
+    app.add_middleware(Unforeseen)
 
 
 def problem_of(error: Exception, request: Request) -> Problem:
@@ -222,13 +229,14 @@ def _unforeseen(error: Exception, request: Request) -> Problem:
     )
 
 
-class _Unforeseen:
+class Unforeseen:
     """What nobody foresaw ends here; nothing else of it leaves the application."""
 
     def __init__(self, app: ASGIApp) -> None:
         self.app = app
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer a request."""
         if scope["type"] != "http":
             await self.app(scope, receive, send)
             return

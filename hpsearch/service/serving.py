@@ -21,6 +21,7 @@ from hpsearch.service.guard import Guard
 from hpsearch.service.logs import about, write_log
 from hpsearch.service.metrics import Measured
 from hpsearch.service.once import Once
+from hpsearch.service.problems import Unforeseen
 from hpsearch.service.quick import Quick
 from hpsearch.service.server import Server, Settings
 from hpsearch.service.slow import LIMITS, Impatient
@@ -56,7 +57,7 @@ def serve(settings: Settings, tell: Callable[[str], object]) -> None:
         server = Server(settings)
         app = make_app(server, server.running)
         guard = Guard(
-            Quick(Once(app, server.store), server.verbs),
+            Quick(Unforeseen(Once(app, server.store)), server.verbs),
             server.tokens,
             settings.host,
             hosts=settings.hosts,

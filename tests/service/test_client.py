@@ -221,9 +221,12 @@ def test_all_pages_of_trials_are_read() -> None:
     assert [trial.number for trial in client(page)[0].trials("s")] == [0, 1, 2]
 
 
-def test_an_answer_that_is_lost_is_asked_for_again_with_the_same_key(pauses: list[float]) -> None:
-    lost = httpx.ReadError("connection reset")
-    made, seen = client(lost, said(503, {"detail": "x"}, **{"Retry-After": "2"}), said(200, STUDY))
+@pytest.mark.parametrize("status", [409, 503])
+def test_an_answer_that_is_lost_is_asked_for_again_with_the_same_key(
+    pauses: list[float], status: int
+) -> None:
+    lost, later = httpx.ReadError("connection reset"), {"Retry-After": "2"}
+    made, seen = client(lost, said(status, {"detail": "x"}, **later), said(200, STUDY))
     assert made.pause("mine").name == "mine"
     assert len({request.headers["Idempotency-Key"] for request in seen}) == 1
     assert 0.1 <= pauses[0] <= 0.2

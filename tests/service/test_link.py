@@ -36,7 +36,7 @@ def pauses(monkeypatch: pytest.MonkeyPatch) -> list[float]:
     return noted
 
 
-@pytest.mark.parametrize("status", [429, 503])
+@pytest.mark.parametrize("status", [409, 429, 503])
 def test_it_waits_for_as_long_as_the_server_asks(pauses: list[float], status: int) -> None:
     async def answer(request: httpx.Request) -> httpx.Response:
         if len(pauses) == 0:

@@ -6,6 +6,7 @@ import os
 import subprocess
 import sys
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
@@ -231,3 +232,24 @@ def test_a_study_is_steered_at_either(two: tuple[Served, Served]) -> None:
     for server in two:
         names = [study["name"] for study in server("GET", "/v1/studies")["studies"]]
         assert "steered" not in names
+
+
+def test_a_key_at_both_is_done_once(two: tuple[Served, Served]) -> None:
+    two[0].submit(external("keyed"))
+    until(lambda: asked_of(two[0], "keyed") or asked_of(two[1], "keyed"))
+
+    def add(server: Served, value: float) -> int:
+        body = {"configuration": {"x": 0.5}, "value": value}
+        headers = {"Idempotency-Key": f"add {value}".replace(" ", "-")}
+        path = f"{server.url}/v1/studies/keyed/trials"
+        while True:
+            answer = httpx.post(path, json=body, headers=headers, timeout=60)
+            if answer.status_code != 409:
+                assert answer.status_code == 201, answer.text
+                return int(answer.json()["number"])
+            assert answer.headers["Retry-After"]
+
+    with ThreadPoolExecutor(2) as threads:
+        for number in range(8):
+            numbers = set(threads.map(add, two, [number / 8] * 2))
+            assert len(numbers) == 1
