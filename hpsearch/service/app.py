@@ -225,7 +225,8 @@ def _studies(app: FastAPI, server: Server) -> None:
         name: str,
         asker: Reader,
         since: Annotated[
-            int, Query(ge=0, le=2**62, description="What the last answer said; 0 at first.")
+            int,
+            Query(ge=0, le=models.LARGEST, description="What the last answer said; 0 at first."),
         ] = 0,
         limit: Annotated[int, Query(ge=1, le=1000)] = 1000,
     ) -> models.Trials:

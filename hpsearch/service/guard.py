@@ -43,7 +43,7 @@ from starlette.responses import Response
 
 from hpsearch.dashboard.guard import EVERY_ADDRESS, host_name, in_url, is_local
 from hpsearch.dashboard.guard import LOCAL as LOCAL_HOSTS
-from hpsearch.errors import HpsearchError, UsageError
+from hpsearch.errors import HpsearchError, UsageError, shown
 from hpsearch.service import login
 from hpsearch.service.logs import about
 from hpsearch.service.models import Scope
@@ -233,6 +233,7 @@ class Guard:
         asker = await self._who(scope, headers)
         if asker is None:
             return login.to_login(self._root, path, scope["query_string"].decode("latin-1"))
+        _check_signs(path, scope["query_string"])
         scope.setdefault("state", {})["asker"] = asker
         _check_content(path, scope["method"], headers)
         return None
@@ -502,6 +503,14 @@ def _place(origin: str) -> str | None:
     """Host and port of an origin; without the port if it goes without saying."""
     found = re.fullmatch(r"(https?:)?//([^/]+?)(:80|:443)?", origin.lower())
     return found[2] if found else None
+
+
+def _check_signs(path: str, query: bytes) -> None:
+    """Refuse the sign that no text of a database has: what is called so is not there."""
+    if "\0" in path:
+        raise Problem(404, f"there is nothing at {shown(path)}; no name has the sign of number 0")
+    if b"%00" in query:
+        raise Problem(422, "what is asked behind the question mark has the sign of number 0 (%00)")
 
 
 def _check_content(path: str, method: str, headers: Heads) -> None:
