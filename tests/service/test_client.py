@@ -84,6 +84,17 @@ def test_files_of_no_server_of_ours_are_none(content: bytes) -> None:
             ask()
 
 
+def test_a_certificate_that_nobody_knows_is_called_so() -> None:
+    why = (
+        "[SSL: CERTIFICATE_VERIFY_FAILED] certificate verify failed: self-signed certificate "
+        "(_ssl.c:1006)"
+    )
+    made, _ = client(httpx.ConnectError(why), patience=0.0)
+    with pytest.raises(ServerError, match=r"\(self-signed certificate\); SSL_CERT_FILE") as told:
+        made.studies()
+    assert "hpsearch serve" not in str(told.value)
+
+
 CALLS: list[tuple[str, tuple[Any, ...], dict[str, Any], str, str, Any]] = [
     ("study", ("mine",), {}, "GET /v1/studies/mine", "", STUDY),
     ("study", ("a/b c:d",), {}, "GET /v1/studies/a%2Fb%20c%3Ad", "", STUDY),
