@@ -232,7 +232,7 @@ def result_sentence(summary: Summary) -> str:
     """What a study came to, as one sentence."""
     if summary.validation is None:
         return summary.without_winner
-    measure, trials = summary.measure, len(summary.rows)
+    measure, trials = summary.measure, summary.over
     count = f"{trials:,} trial{'' if trials == 1 else 's'}"
     shown = _percent if measure.name == ACCURACY.name else measure.text
     beside = "".join(

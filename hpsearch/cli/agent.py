@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from hpsearch.errors import UsageError
+from hpsearch.errors import RunError, UsageError
 
 if TYPE_CHECKING:
     from hpsearch.service.agent import Event
@@ -90,7 +90,9 @@ def agent(
         )
     )
     if not finished:
-        raise typer.Exit(130)
+        ended = RunError("ended at once, by a second signal")
+        ended.exit_code = 130
+        raise ended
 
 
 def _token(file: Path | None) -> str | None:

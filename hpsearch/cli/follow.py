@@ -97,16 +97,22 @@ class _Tale:
         new = self._new_trials()
         if self._summary is None or any(t.stage and t.stage not in self._stages for t in new):
             self._read(new)
+        self._tell_where()  # before trials of an extended study are more than it had at first
         if new and self._summary is not None:
             for row in self._rows(new):
                 self._tell_end(row)
         self._joins = False
+        self._tell_where()
+        total = self.study.total
+        if self._stages and not self._named and total and len(self._told) >= total:
+            self._named = True
+            self._on_event(WinnerNamed(None))
+
+    def _tell_where(self) -> None:
         if self._stages:
             *_, last = self._stages.values()
-            self._on_event(Waiting(last, self.study.trials.get("running", 0)))
-            if not self._named and self.study.total and len(self._told) >= self.study.total:
-                self._named = True
-                self._on_event(WinnerNamed(None))
+            running = self.study.trials.get("running", 0)
+            self._on_event(Waiting(last, running, self.study.total))
 
     def end(self) -> Summary | None:
         """What the study came to."""

@@ -183,6 +183,9 @@ class Watcher:
                 self.best = score if self.best is None else max(self.best, score)
         elif isinstance(event, Waiting):
             self.running = event.running
+            if event.total is not None and event.total > self.total:
+                self.forecast.extended((event.total - self.total) * event.stage.epochs)
+                self.total = event.total
 
     @property
     def elapsed(self) -> float:
@@ -248,6 +251,7 @@ class _Live(Watcher):
         self.progress.update(
             self.task,
             completed=self.done,
+            total=self.total,
             best=escape(self.best_text),
             left="" if left is None else f"about {duration(left)} left",
         )

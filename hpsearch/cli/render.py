@@ -504,7 +504,7 @@ def _study_row(name: str, summary: Summary | StorageError) -> dict[str, str]:
         "study": name,
         "strategy": summary.strategy or "",
         "data": str(summary.data.get("name", "")),
-        "trials": str(sum(summary.states.values())),
+        "trials": str(summary.over),
         "validation": (reached := _reached(summary)),
         "score": reached,
         "metric": "" if summary.strategy is None else summary.measure.title,
@@ -528,7 +528,7 @@ def _comparison_row(name: str, summaries: Sequence[Summary | StorageError]) -> d
         "study": name,
         "strategy": f"comparison\N{NO-BREAK SPACE}({len(summaries)})",
         "data": ", ".join(filter(None, data)),
-        "trials": str(sum(sum(summary.states.values()) for summary in read)),
+        "trials": str(sum(summary.over for summary in read)),
     }
 
 

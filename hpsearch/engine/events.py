@@ -129,10 +129,17 @@ class TrialDone:
 
 @dataclass(frozen=True)
 class Waiting:
-    """No training has ended for a moment, and `running` of them are under way."""
+    """No training has ended for a moment.
+
+    Attributes:
+        stage: that is under way.
+        running: trainings that are.
+        total: trials of the search, where it was extended while it is followed.
+    """
 
     stage: StagePlan
     running: int
+    total: int | None = None
 
 
 @dataclass(frozen=True)

@@ -37,6 +37,10 @@ class Forecast:
         self._stored += stored * stage.epochs
         self._planned = max(self._planned, self._begun)
 
+    def extended(self, epochs: int) -> None:
+        """So many more are planned."""
+        self._planned += epochs
+
     def trained(self, epochs: int) -> None:
         """A training of so many epochs has ended."""
         self._trained += epochs

@@ -278,6 +278,11 @@ class Summary:
         return f"{'highest' if self.maximize else 'lowest'} {self.score_name}"
 
     @property
+    def over(self) -> int:
+        """How many trials have ended; others are under way, or wait."""
+        return sum(n for state, n in self.states.items() if state not in ("running", "waiting"))
+
+    @property
     def useless(self) -> str:
         """What is to be said of a network that diverged in its last training; else nothing."""
         return "its last training diverged with every seed: do not use it" if self.diverged else ""

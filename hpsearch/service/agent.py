@@ -18,7 +18,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Protocol, TypeVar
 
-from hpsearch.errors import HpsearchError, RunError
+from hpsearch.errors import HpsearchError, RunError, shown
 from hpsearch.service import models, requests
 from hpsearch.service.alike import MATTERS
 from hpsearch.service.labour import Done, NotHereError, OnReport
@@ -26,6 +26,7 @@ from hpsearch.service.link import LONGEST, AnswerError, Link, NoAnswerError
 from hpsearch.service.models import Asked, Orders, Told, Work
 from hpsearch.service.requests import Request
 from hpsearch.service.spool import Spool
+from hpsearch.service.tokens import ALLOWS
 
 __all__ = ["Agent", "Event", "OnEvent", "check_versions"]
 
@@ -49,14 +50,17 @@ SHORTEST = 0.01
 LAST_WORD = 2.0
 """Seconds in which an agent that is to end at once gives back what it has."""
 
+SOON = 2.0
+"""Seconds in which results are told that a server hears, and of which nothing is said."""
+
 
 @dataclass(frozen=True)
 class Event:
     """Something that happened to an agent.
 
     Attributes:
-        name: connected, waiting, began, fetching, ended, stopped, released, dropped, kept, unheard,
-            heard, draining or drained; and insecure, or left out.
+        name: connected, waiting, began, fetching, ended, stopped, released, dropped, kept, untold,
+            unheard, heard, draining or drained; and insecure, or left out.
         sentence: what, for people.
         facts: more, for programs.
     """
@@ -143,15 +147,18 @@ class Agent:
         if self._draining.is_set():
             self._ending.set()
             return
-        running = len(self._trials)
-        left = "" if not running else f"; {running} trial{'s' * (running > 1)} to finish first"
-        self._say("draining", f"asks for no more{left}", running=running)
+        running, untold = len(self._trials), len(self._telling)
+        left = [f"{_many(running, 'trial')} to finish"] * (running > 0)
+        left += [f"{_many(untold, 'result')} to tell"] * (untold > 0)
+        rest = f"; {' and '.join(left)} first" if left else ""
+        self._say("draining", f"asks for no more{rest}", running=running, untold=untold)
         self._draining.set()
 
     async def _work(self) -> None:
         about = await self._unless_draining(self._link.send(requests.server()))
         if about is None:
             return
+        _check_scope(about.get("you"))
         if "training" in self._about.kinds:
             check_versions(about.get("versions"), self._about.versions)
         self._say(
@@ -172,14 +179,18 @@ class Agent:
         while self._trials:
             await asyncio.wait(self._trials)
         if self._telling:
+            await asyncio.wait(self._telling, timeout=SOON)
+        if left := len(self._telling):
             # Told late it is kept all the same; but nobody waits here for a server that is gone.
-            await asyncio.wait(self._telling, timeout=self._lease_seconds)
-        left = len(self._telling)
-        if left:
+            seconds = self._lease_seconds
+            sentence = f"{_many(left, 'result')} to tell; tries for {seconds:.0f} seconds"
+            self._say("untold", sentence, results=left, seconds=seconds)
+            self._say("untold", "a second signal ends it now; the next agent here tells them")
+            await asyncio.wait(self._telling, timeout=seconds)
+        if left := len(self._telling):
             self._say(
                 "kept",
-                f"{left} result{'s' * (left > 1)} could not be told; the next agent on this "
-                "machine does",
+                f"{_many(left, 'result')} could not be told; the next agent on this machine does",
                 results=left,
             )
         if self._error is None:
@@ -344,18 +355,27 @@ class Agent:
         if place is not None:
             await asyncio.to_thread(self._spool.drop, place)
 
-    async def _release(self, work: Work) -> None:
-        """Give a trial back; where that does not work, its lease ends by itself."""
-        with suppress(AnswerError, NoAnswerError):
+    async def _release(self, work: Work) -> bool:
+        """Give a trial back, if that works; else its lease ends by itself."""
+        try:
             await self._link.send(requests.release(work), patience=LAST_WORD)
+        except (AnswerError, NoAnswerError):
+            return False
+        return True
 
     async def _give_back(self) -> None:
         """End at once: give back what runs, which is killed then."""
-        running = list(self._trials.values())
-        self._say("drained", f"gives back {len(running)}", running=len(running))
-        await asyncio.gather(*map(self._release, running))
+        running, untold = list(self._trials.values()), len(self._telling)
+        given = sum(await asyncio.gather(*map(self._release, running)))
+        lost = len(running) - given
         for work in running:
             self._spool.end(work)
+        if untold:
+            sentence = f"{_many(untold, 'result')} not told; the next agent on this machine does"
+            self._say("kept", sentence, results=untold)
+        parts = [f"{_many(given, 'trial')} given back"] * (given > 0 or not lost)
+        parts += [f"{_many(lost, 'trial')} could not be given back"] * (lost > 0)
+        self._say("drained", f"ends now: {', '.join(parts)}", running=len(running), released=given)
 
     def _over(self, task: asyncio.Task[None]) -> None:
         """A trial's task has ended, in a fault of the agent itself at the worst."""
@@ -476,6 +496,24 @@ class _Trial:
         self._stopped.set()
 
 
+def _check_scope(you: object) -> None:
+    """Make sure that the token of this agent may do trials, before it is said to lend anything.
+
+    Args:
+        you: what the server says of who asks.
+
+    Raises:
+        RunError: it may not.
+    """
+    who = you if isinstance(you, Mapping) else {}
+    scope = who.get("scope")
+    if isinstance(scope, str) and "work" not in ALLOWS.get(scope, frozenset({"work"})):
+        raise RunError(
+            f"the token {shown(who.get('name'))} has the scope {scope}, and an agent needs one of "
+            "the scope work: `hpsearch token add NAME --scope work` makes it where the server is"
+        )
+
+
 def check_versions(there: object, here: Mapping[str, str]) -> None:
     """Make sure that trainings come to the same here and where the server is.
 
@@ -495,6 +533,10 @@ def check_versions(there: object, here: Mapping[str, str]) -> None:
             f"this machine has {has}, and the server {needs}; install the same versions, or "
             "trainings here would come to something else"
         )
+
+
+def _many(count: int, what: str) -> str:
+    return f"{count or 'no'} {what}{'s' * (count > 1)}"
 
 
 def _of(work: Work) -> dict[str, Any]:

@@ -225,7 +225,8 @@ def _studies(app: FastAPI, server: Server) -> None:
         name: str,
         asker: Reader,
         since: Annotated[
-            int, Query(ge=0, le=2**62, description="What the last answer said; 0 at first.")
+            int,
+            Query(ge=0, le=models.LARGEST, description="What the last answer said; 0 at first."),
         ] = 0,
         limit: Annotated[int, Query(ge=1, le=1000)] = 1000,
     ) -> models.Trials:
@@ -294,7 +295,7 @@ def _studies(app: FastAPI, server: Server) -> None:
     async def events(name: str, asker: Reader) -> _EventStream:
         """Server-sent events: `trial` where some have changed, `study` where its state has."""
         await asyncio.to_thread(shelf.study, name)
-        return _EventStream(server.events.follow(name))
+        return _EventStream(server.events.follow(name, asker.name))
 
     @app.get(
         "/v1/events",
@@ -304,7 +305,7 @@ def _studies(app: FastAPI, server: Server) -> None:
     )
     async def all_events(asker: AnyReader) -> _EventStream:
         """Server-sent events, as those of one study; `study` in them says of which."""
-        return _EventStream(server.events.follow(asker.study))
+        return _EventStream(server.events.follow(asker.study, asker.name))
 
 
 def _trials(app: FastAPI, server: Server) -> None:

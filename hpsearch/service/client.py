@@ -40,7 +40,7 @@ except ModuleNotFoundError:
         "a client needs httpx, which is not installed; `pip install hpsearch[service]` has it"
     ) from None
 
-__all__ = ["AsyncClient", "Client", "Connection"]
+__all__ = ["AsyncClient", "Client", "Connection", "distrust"]
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -150,6 +150,18 @@ class Connection:
             ) from None
 
 
+def distrust(error: httpx.HTTPError) -> str | None:
+    """Why a certificate is not trusted; None where that is not what is wrong."""
+    _, is_it, why = str(error).partition("CERTIFICATE_VERIFY_FAILED] certificate verify failed")
+    if not is_it:
+        return None
+    said = why.partition("(_ssl")[0].strip(" :")
+    return (
+        f"its certificate cannot be verified ({said or 'it says no more'}); SSL_CERT_FILE names "
+        "the file with the certificates of your own authority"
+    )
+
+
 class _Attempts:
     """When to send a request again, and when to give up.
 
@@ -180,6 +192,8 @@ class _Attempts:
         pause = self._pause()
         if time.monotonic() + pause < self._end:
             return pause
+        if (doubt := distrust(error)) is not None:
+            raise ServerError(f"{self._url} cannot be trusted: {doubt}") from None
         why = "it takes too long" if isinstance(error, httpx.TimeoutException) else str(error)
         raise ServerError(
             f"no server answers at {self._url} ({why or type(error).__name__}); `hpsearch serve` "

@@ -19,13 +19,13 @@ PAUSE = 15.0
 APART = 0.25
 """Seconds between two events of one listener; what happens meanwhile is told together."""
 
-MOST = 1000
-"""Listeners at the same time."""
+MOST, OF_ONE = 1000, 200
+"""Listeners at the same time, and those of one token."""
 
 
 class _Listener:
-    def __init__(self, study: str | None) -> None:
-        self.study = study
+    def __init__(self, study: str | None, who: str) -> None:
+        self.study, self.who = study, who
         self.changed: dict[str, str] = {}  # study -> trial, or study where its state has changed
         self.woken = asyncio.Event()
 
@@ -65,16 +65,18 @@ class Events:
                     listener.changed[study] = kind
                 listener.woken.set()
 
-    async def follow(self, study: str | None) -> AsyncIterator[str]:
+    async def follow(self, study: str | None, who: str = "") -> AsyncIterator[str]:
         """The events of a study, or of all, as a stream of text.
 
         Args:
             study: the only one; None for all.
+            who: listens: the name of a token.
         """
-        if len(self._listeners) >= MOST:
+        same = sum(listener.who == who for listener in self._listeners)
+        if len(self._listeners) >= MOST or same >= OF_ONE:
             yield "retry: 30000\n: too many listen\n\n"
             return
-        listener = _Listener(study)
+        listener = _Listener(study, who)
         self._listeners.add(listener)
         try:
             yield "retry: 2000\n: hpsearch\n\n"

@@ -83,7 +83,7 @@ def some_of(
     descends = connection.execute(query.order_by(d.objective)).scalar() == "MAXIMIZE"
     order = v.value.desc() if descends else v.value.asc()
     joined = known.trials.join(known.trial_values, v.trial_id == t.trial_id)
-    complete = ours & (sa.type_coerce(t.state, sa.String) == "COMPLETE") & (v.objective == 0)
+    complete = ours & (t.state == "COMPLETE") & (v.objective == 0)
     best = (
         sa.select(t.trial_id).select_from(joined).where(complete).order_by(order).limit(most // 4)
     )

@@ -30,8 +30,9 @@ import logging
 import math
 import re
 import time
-from collections import OrderedDict
-from collections.abc import Callable, Collection, Mapping
+from collections import Counter, OrderedDict
+from collections.abc import Callable, Collection, Iterator, Mapping
+from contextlib import contextmanager, suppress
 from functools import lru_cache
 from typing import Annotated, Any, TypeAlias, cast
 
@@ -43,7 +44,7 @@ from starlette.responses import Response
 
 from hpsearch.dashboard.guard import EVERY_ADDRESS, host_name, in_url, is_local
 from hpsearch.dashboard.guard import LOCAL as LOCAL_HOSTS
-from hpsearch.errors import HpsearchError, UsageError
+from hpsearch.errors import HpsearchError, UsageError, shown
 from hpsearch.service import login
 from hpsearch.service.logs import about
 from hpsearch.service.models import Scope
@@ -73,13 +74,22 @@ HERE = frozenset({"none", "same-origin"})
 """What Sec-Fetch-Site says of our own pages, and of whoever types an address."""
 
 AT_ONCE = 1000
-"""Requests that are being answered at the same time."""
+"""Requests that are being answered at the same time; who listens to events is none of them."""
+
+ARRIVING = 100
+"""Of one token, or of one address without one: requests that wait for more of their bodies."""
+
+EVENTS = re.compile(r"/v1/(studies/[^/]+/)?events")
+"""Answers without an end, which `hpsearch.service.events` counts."""
 
 PAUSE = 10.0
 """Seconds that a body may pause."""
 
 GRACE, PACE = 20.0, 2000.0
 """A body has so many seconds, and one more for each so many bytes that have come."""
+
+REFUSED = 5.0
+"""Seconds that the body of a request may still take which is refused."""
 
 FAILURES, FORGIVEN = 10, 6.0
 """Wrong tokens of one address that are answered at once, and seconds until one is forgiven."""
@@ -174,7 +184,7 @@ class Guard:
         self._is_open = is_local(address) and not (needs_token or hosts or root_path)
         self._upload_bytes = upload_bytes
         self._clock, self._failures = clock, Failures(clock)
-        self._active = 0
+        self._active, self._arriving = 0, _Arriving()
 
     async def __call__(self, scope: asgi.Scope, receive: asgi.Receive, send: asgi.Send) -> None:
         """Answer a request."""
@@ -186,24 +196,43 @@ class Guard:
             return
         path = self._set_path(scope)
         answering = _with_headers(send)
-        self._active += 1
-        try:
+        with suppress(ClientDisconnect):  # nobody reads the rest
             try:
                 headers = _checked_headers(scope)
                 answer = await self._own(scope, path, headers, receive)
-                body = _Body(receive, self._longest(path, headers))
+                body = self._body(scope, receive, self._longest(path, headers))
             except (Problem, HpsearchError) as error:
                 answer = problem_of(error, Request(scope)).response()
-                await _let_arrive(scope, receive, answer)
+                await self._let_arrive(scope, receive, answer)
             if answer is not None:
                 await answer(scope, receive, answering)
-            else:
-                answering = self._while_known(scope, path, headers, answering)
+                return
+            answering = self._while_known(scope, path, headers, answering)
+            counts = EVENTS.fullmatch(path) is None
+            self._active += counts
+            try:
                 await _answered(self._app, scope, body.receive, answering)
-        except ClientDisconnect:
-            pass  # nobody reads the rest
-        finally:
-            self._active -= 1
+            finally:
+                self._active -= counts
+
+    def _body(self, scope: asgi.Scope, receive: asgi.Receive, most: int) -> _Body:
+        """The body of a request, which counts for its token while it arrives, or its address."""
+        asker = scope.get("state", {}).get("asker")
+        who = _address(scope) if asker is None else f"token {asker.name}"
+        return _Body(receive, most, self._arriving, who)
+
+    async def _let_arrive(self, scope: asgi.Scope, receive: asgi.Receive, answer: Response) -> None:
+        """Take the body of a request that is refused: clients read no answer while they still send.
+
+        Of one that is too long or too slow, or asks before it sends, the connection is closed
+        instead.
+        """
+        if not any(name == b"expect" for name, _ in scope["headers"]):
+            with suppress(Problem, TimeoutError):
+                async with asyncio.timeout(REFUSED):
+                    await self._body(scope, receive, JSON_BYTES).whole()
+                return
+        answer.headers["Connection"] = "close"
 
     def _set_path(self, scope: asgi.Scope) -> str:
         """Have the root path in front of the path, once; returns the path without it."""
@@ -224,8 +253,6 @@ class Guard:
         """
         if path in OPEN and scope["method"] in ("GET", "HEAD"):
             return None
-        if self._active > AT_ONCE:
-            raise Problem(503, "the server is busy; try again soon", headers={"Retry-After": "1"})
         self._check_host(headers)
         _check_site(scope["method"], headers)
         if path in (login.LOGIN, login.LOGOUT):
@@ -233,6 +260,9 @@ class Guard:
         asker = await self._who(scope, headers)
         if asker is None:
             return login.to_login(self._root, path, scope["query_string"].decode("latin-1"))
+        _check_signs(path, scope["query_string"])
+        if self._active >= AT_ONCE:
+            raise Problem(503, "the server is busy; try again soon", headers={"Retry-After": "1"})
         scope.setdefault("state", {})["asker"] = asker
         _check_content(path, scope["method"], headers)
         return None
@@ -334,7 +364,7 @@ class Guard:
         if path == login.LOGOUT:
             return login.logged_out(scope, self._root)
         _check_type(headers, (FORM,))
-        body = await _Body(receive, login.LONGEST).whole()
+        body = await self._body(scope, receive, login.LONGEST).whole()
         token, target = login.sent(body)
         await self._tokens.look()
         if self._tokens.who(token) is not None:
@@ -504,6 +534,14 @@ def _place(origin: str) -> str | None:
     return found[2] if found else None
 
 
+def _check_signs(path: str, query: bytes) -> None:
+    """Refuse the sign that no text of a database has: what is called so is not there."""
+    if "\0" in path:
+        raise Problem(404, f"there is nothing at {shown(path)}; no name has the sign of number 0")
+    if b"%00" in query:
+        raise Problem(422, "what is asked behind the question mark has the sign of number 0 (%00)")
+
+
 def _check_content(path: str, method: str, headers: Heads) -> None:
     """Make sure that a write has a body of a kind that no other site's form can send."""
     if method in ("GET", "HEAD"):
@@ -567,16 +605,47 @@ def _too_long(most: int) -> Problem:
     return Problem(413, f"send at most {most:,} bytes", headers={"Connection": "close"})
 
 
+class _Arriving:
+    """How many requests of each token or address wait for more of their bodies."""
+
+    def __init__(self) -> None:
+        self._of: Counter[str] = Counter()
+
+    @contextmanager
+    def one_more(self, who: str) -> Iterator[None]:
+        """Count one more, while the block lasts.
+
+        Raises:
+            Problem: there are too many.
+        """
+        if self._of[who] >= ARRIVING:
+            raise Problem(
+                503,
+                f"{ARRIVING} requests from where this one comes from have not arrived yet; send "
+                "the rest of those first",
+                headers={"Retry-After": "1", "Connection": "close"},
+            )
+        self._of[who] += 1
+        try:
+            yield
+        finally:
+            self._of[who] -= 1
+            if not self._of[who]:
+                del self._of[who]
+
+
 class _Body:
     """A request's body as it comes: counted, and not too slowly.
 
     Args:
         receive: ASGI's.
         most: bytes that it may have.
+        arriving: counts it while it waits.
+        who: sends it.
     """
 
-    def __init__(self, receive: asgi.Receive, most: int) -> None:
-        self._receive, self._most = receive, most
+    def __init__(self, receive: asgi.Receive, most: int, arriving: _Arriving, who: str) -> None:
+        self._receive, self._most, self._arriving, self._who = receive, most, arriving, who
         self._bytes, self._is_whole = 0, False
         self._begun = time.monotonic()
 
@@ -590,8 +659,9 @@ class _Body:
             return await self._receive()
         left = self._begun + GRACE + self._bytes / PACE - time.monotonic()
         try:
-            async with asyncio.timeout(min(PAUSE, left)):
-                message = await self._receive()
+            with self._arriving.one_more(self._who):
+                async with asyncio.timeout(min(PAUSE, left)):
+                    message = await self._receive()
         except TimeoutError:
             raise Problem(
                 408, "the body came too slowly", headers={"Connection": "close"}
@@ -608,20 +678,6 @@ class _Body:
         while not self._is_whole:
             parts.append((await self.receive()).get("body", b""))
         return b"".join(parts)
-
-
-async def _let_arrive(scope: asgi.Scope, receive: asgi.Receive, answer: Response) -> None:
-    """Take the body of a request that is refused: a client reads no answer while it still sends.
-
-    Of one that is too long, or asks before it sends, the connection is closed instead.
-    """
-    if not any(name == b"expect" for name, _ in scope["headers"]):
-        try:
-            await _Body(receive, JSON_BYTES).whole()
-            return
-        except Problem:
-            pass
-    answer.headers["Connection"] = "close"
 
 
 async def _answered(

@@ -21,7 +21,7 @@ from urllib.parse import quote
 import httpx
 
 from hpsearch.errors import RunError
-from hpsearch.service.client import Connection
+from hpsearch.service.client import Connection, distrust
 from hpsearch.service.requests import Request
 
 __all__ = ["AnswerError", "Link", "NoAnswerError"]
@@ -228,7 +228,7 @@ def _sentence(response: httpx.Response) -> str:
 def _what(error: httpx.HTTPError) -> str:
     if isinstance(error, httpx.TimeoutException):
         return "it takes too long"
-    return str(error) or type(error).__name__
+    return distrust(error) or str(error) or type(error).__name__
 
 
 def _asked(given: str | None) -> float | None:

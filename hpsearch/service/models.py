@@ -11,10 +11,13 @@ import re
 from hashlib import sha256
 from typing import Annotated, Any, Literal, TypeAlias
 
-from pydantic import BaseModel, ConfigDict, Field, StringConstraints
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstraints
+
+from hpsearch.errors import shown
 
 __all__ = [
     "KEY_SIGN",
+    "LARGEST",
     "LONGEST_KEY",
     "OVER",
     "Added",
@@ -51,8 +54,38 @@ KEY_SIGN, LONGEST_KEY = r"[\x21-\x7e]", 128
 Value: TypeAlias = bool | int | float | str | None
 Configuration: TypeAlias = dict[str, Value]
 Name = Annotated[
-    str, StringConstraints(min_length=1, max_length=512, pattern=r"^[^\x00-\x1f\x7f-\x9f]+$")
+    str, StringConstraints(min_length=1, max_length=255, pattern=r"^[^\x00-\x1f\x7f-\x9f]+$")
 ]
+"""Of an agent; the table of leases has room for so many characters."""
+
+LARGEST = 2**31 - 1
+"""The largest id, number and step that a column of the database holds."""
+
+
+def _of_characters(value: Any) -> Any:
+    """A result of which every text can be written.
+
+    Raises:
+        ValueError: one has half of a character.
+    """
+    left = [value]
+    while left:
+        match left.pop():
+            case dict() as table:
+                left += [*table, *table.values()]
+            case list() as several:
+                left += several
+            case str() as text if not text.isascii() and SURROGATE.search(text):
+                raise ValueError(
+                    f"the text {shown(text)} has a lone surrogate, which is half of a character; "
+                    "send whole ones"
+                )
+    return value
+
+
+SURROGATE = re.compile("[\ud800-\udfff]")
+"""In a text of Python's, where two halves of a character are one, each is alone."""
+
 Lease = Annotated[str, StringConstraints(pattern="^[0-9a-f]{32}$")]
 Number = Annotated[float, Field(allow_inf_nan=True)]
 
@@ -138,7 +171,9 @@ class Submission(_Request):
     baselines: bool = Field(
         default=True, description="Whether simple models are set beside the winner."
     )
-    first: str | None = Field(default=None, description="A study whose winner is tried first.")
+    first: Annotated[str, StringConstraints(pattern=r"^[^\x00]*$")] | None = Field(
+        default=None, description="A study whose winner is tried first."
+    )
 
 
 class Study(_Answer):
@@ -321,7 +356,7 @@ class Report(_Request):
     model_config = _with_example(lease=LEASE, step=3, value=0.41)
 
     lease: Lease
-    step: int = Field(ge=0, le=2**31 - 1)
+    step: int = Field(ge=0, le=LARGEST)
     value: Number
 
 
@@ -353,7 +388,7 @@ class Tell(_Request):
     model_config = _with_example(lease=LEASE, result=0.25, seconds=12.5)
 
     lease: Lease
-    result: Number | dict[str, Any] | None = Field(
+    result: Annotated[Number | dict[str, Any] | None, AfterValidator(_of_characters)] = Field(
         default=None,
         description="The metric's value, or an object that has it and the others asked for.",
     )
@@ -363,7 +398,7 @@ class Tell(_Request):
         description="Steps and values on the way, beside those reported.",
     )
     pruned: bool = Field(default=False, description="Whether the trial gave up as known bad.")
-    outcome: dict[str, Any] | None = Field(
+    outcome: Annotated[dict[str, Any] | None, AfterValidator(_of_characters)] = Field(
         default=None,
         description="Of kind training: what came of it, as `hpsearch.service.wire` writes it.",
     )

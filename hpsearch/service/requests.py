@@ -64,6 +64,12 @@ DOCUMENTS: TypeAdapter[list[dict[str, Any]]] = TypeAdapter(list[dict[str, Any]])
 PAGE = 1000
 """Trials in one answer."""
 
+HEAD = 20_000
+"""Bytes of a report's page within which it says that it is one."""
+
+PARQUET = b"PAR1"
+"""What a file of Parquet begins and ends with."""
+
 
 def _key() -> str:
     return uuid4().hex
@@ -233,7 +239,7 @@ def report(name: str) -> Request[str]:
     Args:
         name: of the study.
     """
-    return Request("GET", f"{_of(name)}/report", bytes.decode)
+    return Request("GET", f"{_of(name)}/report", _page)
 
 
 def advice(name: str) -> Request[dict[str, Any]]:
@@ -252,7 +258,7 @@ def export(name: str, to: Literal["csv", "parquet"] = "csv") -> Request[bytes]:
         name: of the study.
         to: csv or parquet.
     """
-    return Request("GET", f"{_of(name)}/export", bytes, {"to": to})
+    return Request("GET", f"{_of(name)}/export", _table if to == "csv" else _parquet, {"to": to})
 
 
 def events(name: str) -> Request[bytes]:
@@ -495,6 +501,24 @@ def _part(name: str) -> str:
 def _json(body: BaseModel) -> bytes:
     """A body, of which what is absent is left out; JSON has no number for what is not finite."""
     return body.model_dump_json(exclude_none=True, exclude_defaults=True).encode()
+
+
+def _page(content: bytes) -> str:
+    if b'<meta name="hpsearch" content="' not in content[:HEAD]:
+        raise ValueError("this is no page of hpsearch's")
+    return content.decode()
+
+
+def _table(content: bytes) -> bytes:
+    if not content.startswith(b"number,state"):
+        raise ValueError("this is no table of trials")
+    return content
+
+
+def _parquet(content: bytes) -> bytes:
+    if content[:4] != PARQUET or content[-4:] != PARQUET:
+        raise ValueError("this is no Parquet")
+    return content
 
 
 def _word(value: object) -> str:

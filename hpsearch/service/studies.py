@@ -28,7 +28,7 @@ from hpsearch.service.desk import Desk
 from hpsearch.service.drivers import Drivers
 from hpsearch.service.leases import LeaseRow, rows_of
 from hpsearch.service.logs import about
-from hpsearch.service.models import Added, State, Study, Trial, Trials
+from hpsearch.service.models import LARGEST, Added, State, Study, Trial, Trials
 from hpsearch.service.overview import About, Overview, trials_after
 from hpsearch.service.problems import ConflictError
 from hpsearch.service.queue import Queued
@@ -491,7 +491,7 @@ class Shelf:
             if about is None:
                 return Trials(trials=[], since=0)
             under_way = (t.study_id == about.study_id) & (t.trial_id > about.settled)
-            under_way &= sa.type_coerce(t.state, sa.String) == "RUNNING"
+            under_way &= t.state == "RUNNING"
             query = sa.select(t.trial_id).where(under_way).order_by(t.trial_id)
             ids = list(connection.execute(query.limit(MOST_RUNNING)).scalars())
             found = read_trials(connection, t.trial_id.in_(ids))
@@ -705,4 +705,5 @@ def _same(kept: StudyFile, asked: StudyFile) -> bool:
 
 
 def _number(trial_id: str) -> int:
-    return int(trial_id) if trial_id.isascii() and trial_id.isdigit() and len(trial_id) < 18 else -1
+    is_number = trial_id.isascii() and trial_id.isdigit() and len(trial_id) < 18
+    return int(trial_id) if is_number and int(trial_id) <= LARGEST else -1

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import sqlite3
-from contextlib import closing
+from contextlib import closing, suppress
 from pathlib import Path
 
 from hpsearch.errors import StorageError, UsageError
@@ -41,12 +41,12 @@ def back_up(storage: str, target: Path, *, replace: bool = False) -> int:
     source = Path(url.database or "")
     if not source.is_file():
         raise StorageError(f"there is no database {source}; name one with --storage")
-    if target.exists() and (target.samefile(source) or not target.is_file()):
-        raise UsageError(f"{target} is the database itself, or no file; name another one")
-    if target.exists() and not replace:
-        raise UsageError(f"{target} is there already; --force replaces it")
     part = target.with_name(f".{target.name}.{os.getpid()}.part")
     try:
+        if target.exists() and (target.samefile(source) or not target.is_file()):
+            raise UsageError(f"{target} is the database itself, or no file; name another one")
+        if target.exists() and not replace:
+            raise UsageError(f"{target} is there already; --force replaces it")
         with storage_errors(storage):
             _copy(source, part)
         if not replace:
@@ -61,7 +61,8 @@ def back_up(storage: str, target: Path, *, replace: bool = False) -> int:
             f"the copy cannot be written to {target}: {error.strerror or error}"
         ) from None
     finally:
-        part.unlink(missing_ok=True)
+        with suppress(OSError):  # a folder that may not be written to has none
+            part.unlink(missing_ok=True)
     return target.stat().st_size
 
 

@@ -59,6 +59,19 @@ def told(monkeypatch: pytest.MonkeyPatch, *, terminal: bool) -> str:
     return text.getvalue()
 
 
+def test_a_study_that_was_extended_has_its_new_total(monkeypatch: pytest.MonkeyPatch) -> None:
+    text, clock = io.StringIO(), iter(range(0, 100_000, 100))
+    console = Console(file=text, width=80, highlight=False)
+    monkeypatch.setattr(progress, "errors", lambda: console)
+    with progress.watch(STUDY, clock=lambda: float(next(clock))) as on_event:
+        on_event(StageStarted(STAGE, 3))
+        on_event(Waiting(STAGE, 1, 9))
+        for index in range(6):
+            slot = STAGE.slot(index % 4)
+            on_event(TrialDone(STAGE, slot, Result(slot, 0.5)))
+    assert re.findall(r"(\d+) of (\d+) trials done", text.getvalue())[-1] == ("9", "9")
+
+
 DATA = {"name": "d", "account": Account(9, 2).document()}
 EMPTY = Summary("s", None, DATA, (), (), {}, None, None, None, (), *[None] * 6)
 

@@ -13,6 +13,7 @@ import httpx
 import pytest
 
 from hpsearch.errors import RunError
+from hpsearch.service import agent as agent_module
 from hpsearch.service import link as link_module
 from hpsearch.service import models
 from hpsearch.service.agent import Agent, Event, check_versions
@@ -31,6 +32,7 @@ DRAIN = {"order": "drain", "why": "the study 's' is finished"}
 def _hasty(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(link_module, "FIRST", 0.002)
     monkeypatch.setattr(link_module, "LONGEST", 0.01)
+    monkeypatch.setattr(agent_module, "SOON", 0.05)
 
 
 def work(trial: int, **more: Any) -> dict[str, Any]:
@@ -57,7 +59,7 @@ class Server:
         self.keys: dict[str, str] = {}
         self.fails: Callable[[httpx.Request], Awaitable[httpx.Response | None]] | None = None
         self.versions = versions()
-        self.ends = True
+        self.ends, self.scope = True, "work"
 
     async def __call__(self, request: httpx.Request) -> httpx.Response:
         assert request.url.path.startswith("/root/v1/")
@@ -76,7 +78,7 @@ class Server:
 
     async def answer(self, verb: str, trial: str, body: dict[str, Any], key: str) -> Any:
         if verb == "server":
-            return {"versions": self.versions}
+            return {"versions": self.versions, "you": {"name": "ann", "scope": self.scope}}
         if verb == "ask":
             if key not in self.given and self.works:
                 self.given[key] = {"order": "continue", "work": self.works.pop(0)}
@@ -244,6 +246,10 @@ def test_a_result_survives_the_agent(tmp_path: Path) -> None:
     server.fails = fails
     lent = Lent(server, tmp_path)
     asyncio.run(lent.run())  # it waits for the length of a lease
+    assert lent.said("untold") == [
+        "1 result to tell; tries for 0 seconds",
+        "a second signal ends it now; the next agent here tells them",
+    ]
     assert lent.said("kept") == ["1 result could not be told; the next agent on this machine does"]
     assert len(list(tmp_path.glob("*.json"))) == 1
     again = Server()
@@ -459,6 +465,51 @@ def test_a_second_signal_gives_back_what_runs_and_ends_at_once(tmp_path: Path) -
     released = sorted(call[1] for call in server.calls if call[0] == "release")
     assert released == ["trials/1:release", "trials/2:release"]
     assert server.told == {}
+    assert lent.said("drained") == ["ends now: 2 trials given back"]
+
+
+def test_a_second_signal_while_the_server_is_away(tmp_path: Path) -> None:
+    """What was done lies here, and what runs cannot be given back."""
+    server = Server(work(1, seconds=60.0), work(2, seconds=60.0))
+    is_away = False
+
+    async def fails(request: httpx.Request) -> httpx.Response | None:
+        if is_away:
+            raise httpx.ConnectError("refused")
+        return None
+
+    async def do(work: Work, on_report: OnReport) -> Done:
+        nonlocal is_away
+        is_away = work.number == 2
+        await asyncio.sleep(60 if is_away else 0.05)
+        return await at_once(work, on_report)
+
+    server.fails = fails
+    lent = Lent(server, tmp_path, do, workers=2)
+
+    async def beside() -> None:
+        await until(lambda: bool(list(tmp_path.glob("*.json"))))
+        lent.agent.drain()
+        await asyncio.sleep(0.02)
+        lent.agent.drain()
+
+    asyncio.run(lent.run(beside))
+    assert lent.said("draining") == [
+        "asks for no more; 1 trial to finish and 1 result to tell first"
+    ]
+    assert lent.said("kept") == ["1 result not told; the next agent on this machine does"]
+    assert lent.said("drained") == ["ends now: 1 trial could not be given back"]
+
+
+@pytest.mark.parametrize("scope", ["read", "submit"])
+def test_a_token_that_may_not_work_is_refused_first(tmp_path: Path, scope: str) -> None:
+    server = Server(work(1))
+    server.scope = scope
+    lent = Lent(server, tmp_path)
+    with pytest.raises(RunError, match=f"'ann' has the scope {scope}, .* scope work"):
+        asyncio.run(lent.run())
+    assert lent.said("connected") == []
+    assert server.count("ask") == 0
 
 
 def test_trials_that_all_fail_at_once_end_it(tmp_path: Path) -> None:

@@ -298,7 +298,7 @@ def test_two_signals_end_a_program_and_give_its_trial_back(scene: Scene) -> None
     scene.until(lambda: not Path(f"/proc/{pid}").exists())
     [trial] = httpx.get(f"{scene.url}/v1/studies/s/trials").json()["trials"]
     assert trial["state"] == "waiting"
-    assert re.search("gives back 1", (scene.folder / "agent.log").read_text())
+    assert re.search("1 trial given back", (scene.folder / "agent.log").read_text())
 
 
 def test_the_program_of_a_killed_agent_ends_and_the_next_agent_has_its_trial_at_once(

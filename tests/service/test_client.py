@@ -72,6 +72,29 @@ def said(status: int, document: Any, **headers: str) -> httpx.Response:
     return httpx.Response(status, json=document, headers=headers)
 
 
+@pytest.mark.parametrize("content", [b"<html>hello</html>", b"", b"[]", b"\xff\x00", b"PAR1 cut"])
+def test_files_of_no_server_of_ours_are_none(content: bytes) -> None:
+    made, _ = client(httpx.Response(200, content=content))
+    for ask in (
+        lambda: made.report("s"),
+        lambda: made.export("s"),
+        lambda: made.export("s", "parquet"),
+    ):
+        with pytest.raises(ServerError, match="is it a server of hpsearch"):
+            ask()
+
+
+def test_a_certificate_that_nobody_knows_is_called_so() -> None:
+    why = (
+        "[SSL: CERTIFICATE_VERIFY_FAILED] certificate verify failed: self-signed certificate "
+        "(_ssl.c:1006)"
+    )
+    made, _ = client(httpx.ConnectError(why), patience=0.0)
+    with pytest.raises(ServerError, match=r"\(self-signed certificate\); SSL_CERT_FILE") as told:
+        made.studies()
+    assert "hpsearch serve" not in str(told.value)
+
+
 CALLS: list[tuple[str, tuple[Any, ...], dict[str, Any], str, str, Any]] = [
     ("study", ("mine",), {}, "GET /v1/studies/mine", "", STUDY),
     ("study", ("a/b c:d",), {}, "GET /v1/studies/a%2Fb%20c%3Ad", "", STUDY),
@@ -140,7 +163,8 @@ def test_every_verb_is_one_request(
 
 
 def test_bytes_pages_and_nothing_come_as_they_are() -> None:
-    assert client(httpx.Response(200, text="<html>"))[0].report("s") == "<html>"
+    page = '<html><meta name="hpsearch" content="[&quot;s&quot;]">'
+    assert client(httpx.Response(200, text=page))[0].report("s") == page
     made, seen = client(httpx.Response(200, content=b"number,state\n"))
     assert made.export("s", "csv") == b"number,state\n"
     assert seen[0].url.query == b"to=csv"

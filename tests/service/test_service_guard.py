@@ -8,6 +8,7 @@ import re
 from collections.abc import AsyncIterator
 from typing import Any
 
+import httpx
 import pytest
 from guarded import PAGE, Clock, Serve, service
 from hypothesis import given
@@ -467,6 +468,37 @@ def test_a_busy_server_says_so(served: Serve, monkeypatch: pytest.MonkeyPatch) -
     answer = send("GET", "/v1/agents")
     assert (answer.status_code, answer.headers["retry-after"]) == (503, "1")
     assert send("GET", "/healthz").status_code == 200
+
+
+def test_who_listens_to_events_is_not_counted(
+    storage: WriteBehindStorage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(guard, "AT_ONCE", 1)
+    paths = ["/v1/events", "/v1/studies/s/events", "/v1/studies", "/v1/agents"]
+    statuses: dict[str, int] = {}
+
+    async def together() -> None:
+        all_there = asyncio.Event()
+
+        async def app(scope: Any, receive: Any, send: Any) -> None:
+            await all_there.wait()
+            await send({"type": "http.response.start", "status": 200, "headers": []})
+            await send({"type": "http.response.body", "body": b""})
+
+        behind = Guard(app, Tokens(storage), "127.0.0.1")
+
+        async def ask(http: httpx.AsyncClient, path: str) -> None:
+            statuses[path] = (await http.get(path)).status_code
+
+        transport = httpx.ASGITransport(behind, client=("127.0.0.1", 5000))
+        async with httpx.AsyncClient(transport=transport, base_url="http://127.0.0.1") as http:
+            asking = [asyncio.create_task(ask(http, path)) for path in paths]
+            await asyncio.wait({asking[-1]})
+            all_there.set()
+            await asyncio.gather(*asking)
+
+    asyncio.run(together())
+    assert [statuses[path] for path in paths] == [200, 200, 200, 503]
 
 
 def test_events_pass_as_they_come(storage: WriteBehindStorage) -> None:

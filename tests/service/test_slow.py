@@ -165,6 +165,59 @@ def test_who_is_refused_gets_an_answer_whatever_it_sends(server: Served, size: i
         assert rest(connection).startswith(b"HTTP/1.1 401 ")
 
 
+HALF = b"Content-Type: application/json\r\nContent-Length: 900000\r\n\r\n{"
+
+
+def test_who_has_no_token_keeps_nobody_waiting(
+    server: Served, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Half a body is no request that is being answered, and of one address few may be half."""
+    monkeypatch.setattr(guard, "AT_ONCE", 3)
+    monkeypatch.setattr(guard, "ARRIVING", 5)
+    monkeypatch.setattr(guard, "PAUSE", 5.0)
+    halves = [server.connect() for _ in range(6)]
+    for connection in halves:
+        head = b"POST /v1/studies HTTP/1.1\r\nHost: 127.0.0.1\r\n"
+        connection.sendall(head + HALF)
+    test_a_request_is_answered(server)
+    begun = time.monotonic()
+    answer = rest(halves[-1])  # one more than are waited for
+    assert answer.startswith(b"HTTP/1.1 401 ")
+    assert time.monotonic() - begun < 3.0
+    for connection in halves:
+        connection.close()
+
+
+def test_one_token_has_few_requests_that_have_not_arrived(
+    server: Served, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(guard, "ARRIVING", 5)
+    monkeypatch.setattr(guard, "PAUSE", 5.0)
+    halves = [server.connect() for _ in range(6)]
+    for connection in halves:
+        connection.sendall(b"POST /v1/studies HTTP/1.1\r\n" + server.head + HALF)
+    answer = rest(halves[-1])
+    assert answer.startswith(b"HTTP/1.1 503 ")
+    assert b"have not arrived yet" in answer
+    for connection in halves:
+        connection.close()
+    test_a_request_is_answered(server)
+
+
+def test_who_is_refused_is_not_waited_for_long(
+    server: Served, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(guard, "REFUSED", 0.3)
+    monkeypatch.setattr(guard, "PAUSE", 5.0)
+    with server.connect() as connection:
+        begun = time.monotonic()
+        connection.sendall(b"POST /v1/studies HTTP/1.1\r\nHost: 127.0.0.1\r\n" + HALF)
+        answer = rest(connection)
+        assert answer.startswith(b"HTTP/1.1 401 ")
+        assert b"connection: close" in answer.lower()
+        assert time.monotonic() - begun < 3.0
+
+
 def test_an_answer_that_nobody_reads(server: Served) -> None:
     with server.connect() as connection:
         connection.sendall(b"GET /v1/long HTTP/1.1\r\n" + server.head + b"\r\n")

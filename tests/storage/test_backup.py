@@ -88,6 +88,9 @@ def test_what_cannot_be_copied_leaves_nothing_behind(tmp_path: Path) -> None:
     study(tmp_path / "a.db").close()
     with pytest.raises(StorageError, match="cannot be written"):
         back_up(str(tmp_path / "a.db"), tmp_path / "gone" / "b.db")
+    for place in (tmp_path / "a.db" / "b.db", tmp_path / ("b" * 300)):
+        with pytest.raises(StorageError, match="cannot be written"):
+            back_up(str(tmp_path / "a.db"), place)
     assert not [p for p in tmp_path.iterdir() if "b.db" in p.name and p.name != "b.db"]
     assert not (tmp_path / "b.db").exists()
 
