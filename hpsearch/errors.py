@@ -5,6 +5,7 @@
     │   ├── StudyFileError   a study file: unknown key, wrong type, impossible range
     │   ├── SpaceError       a search space or a parameter of it
     │   ├── DataError        a dataset: missing, malformed, or unfit to learn from
+    │   │   └── DamagedDataError  what was prepared of one is gone or damaged, and can be made again
     │   └── UnknownNameError a name that is not among the known ones; it lists them
     └── RunError             the request was right and its execution failed (exit code 1)
         ├── NoWinnerError    a search in which every training was stopped as known bad
@@ -23,6 +24,7 @@ from collections.abc import Iterable
 from hpsearch.writing import in_one_line
 
 __all__ = [
+    "DamagedDataError",
     "DataError",
     "HeldError",
     "HpsearchError",
@@ -96,6 +98,10 @@ class SpaceError(UsageError):
 
 class DataError(UsageError):
     """A dataset is missing, malformed, or unfit to learn from."""
+
+
+class DamagedDataError(DataError):
+    """Prepared data are gone or damaged; the data set itself may be as it was."""
 
 
 class UnknownNameError(UsageError):

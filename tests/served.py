@@ -8,7 +8,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -87,20 +87,23 @@ class Served:
 
 
 @contextmanager
-def serving(storage: Path | str, log: Path, *options: str) -> Iterator[Served]:
+def serving(
+    storage: Path | str, log: Path, *options: str, python: Sequence[str] = ("-m", "hpsearch")
+) -> Iterator[Served]:
     """A server, which is killed at the end if it still runs.
 
     Args:
         storage: its database.
         log: a file for what it writes.
         options: more of `hpsearch serve`.
+        python: what runs hpsearch.
     """
     words = ["serve", "--storage", str(storage), "--port", "0", "--workers", "0", *options]
     environment = {k: v for k, v in os.environ.items() if not k.startswith("HPSEARCH_")}
     with log.open("ab") as written:
         begin = written.tell()
         process = subprocess.Popen(
-            [sys.executable, "-m", "hpsearch", *words], stderr=written, env=environment
+            [sys.executable, *python, *words], stderr=written, env=environment
         )
     try:
 

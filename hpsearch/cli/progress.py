@@ -262,7 +262,7 @@ class _Log(Watcher):
         super().__init__(study, clock)
         self.console = console
         self.pulse: Pulse | None = None
-        self.foretold = False
+        self.foretold = self.fits = False
 
     def on_event(self, event: Event) -> None:
         if isinstance(event, StageStarted) and self.best is not None:
@@ -290,8 +290,9 @@ class _Log(Watcher):
             last = "; training the winner once more and testing it"
             self.say(f"{self.done} trials done{last if self.study.objective.learns else ''}")
         elif isinstance(event, Beside):
+            self.fits = True
             self.say("fitting simple models to the same rows, to set them beside it")
-        elif isinstance(event, Finished) and not self.done:
+        elif isinstance(event, Finished) and not (self.done or self.fits):
             self.say("this study is finished already; nothing was trained")
 
     def say_where(self, stage: str) -> None:

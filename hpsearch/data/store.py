@@ -29,7 +29,7 @@ from numpy.typing import NDArray
 from hpsearch.data.dataset import Dataset
 from hpsearch.data.preprocessing import PREPROCESSING, Preprocessor
 from hpsearch.data.splits import Split
-from hpsearch.errors import DataError
+from hpsearch.errors import DamagedDataError, DataError
 
 __all__ = ["DataHandle", "Fold", "Undivided", "write_store"]
 
@@ -88,10 +88,13 @@ class DataHandle:
     Args:
         folder: absolute path of the folder that `write_store` was given.
         fingerprint: names the data set and its splits inside it.
+        generation: how often a process that gives it to workers has had its files made anew; they
+            map nothing that they have mapped of another.
     """
 
     folder: str
     fingerprint: str
+    generation: int = 0
 
     @property
     def n_classes(self) -> int:
@@ -213,12 +216,13 @@ def _home(handle: DataHandle) -> Path:
 @lru_cache(maxsize=8)
 def _describe(handle: DataHandle) -> dict[str, Any]:
     try:
-        text = (_home(handle) / "store.json").read_text(encoding="utf-8")
+        text = (_home(handle) / "store.json").read_bytes()
     except OSError as error:
-        raise DataError(
-            f"there is no data store {handle.fingerprint} in {handle.folder}; write it again."
+        raise DamagedDataError(
+            f"there is no data store {handle.fingerprint} in {handle.folder}; write it again"
         ) from error
-    description: dict[str, Any] = json.loads(text)
+    with _told(_home(handle)):
+        description: dict[str, Any] = json.loads(text)
     return description
 
 
@@ -229,7 +233,7 @@ def _prepared(
     """Map the arrays of one fold, or of the refit (``fold`` None), preparing them once."""
     PREPROCESSING.check("preprocessing", kind)
     if fold is not None and not 0 <= fold < handle.n_folds:
-        raise DataError(f"there is no fold {fold}; the data has folds 0 to {handle.n_folds - 1}.")
+        raise DataError(f"there is no fold {fold}; the data has folds 0 to {handle.n_folds - 1}")
     part = "refit" if fold is None else f"fold-{fold}"
     target = _home(handle) / f"{part}-{kind}-{variance!r}"
     with _told(target):
@@ -279,12 +283,12 @@ def _told(target: Path) -> Iterator[None]:
         if isinstance(error, OSError) and not gone:
             raise DataError(_cannot_write(str(target.parent), error)) from error
         if gone and not target.is_dir():
-            raise DataError(
+            raise DamagedDataError(
                 f"the prepared data in {target} are gone, as where temporary files are deleted "
-                "after some time; run the same command again, which goes on from what is finished."
+                "after some time; run the same command again, which goes on from what is finished"
             ) from error
-        raise DataError(
-            f"the prepared data in {target} are damaged: {error}; delete that folder and run again."
+        raise DamagedDataError(
+            f"the prepared data in {target} are damaged: {error}; delete that folder and run again"
         ) from error
 
 
@@ -294,7 +298,7 @@ def _cannot_write(folder: str, error: OSError) -> str:
     return (
         f"the prepared data cannot be written to {folder}: {reason}; free some space there, or "
         "name another folder in the environment variable TMPDIR, and run the same command again, "
-        "which goes on from what is finished."
+        "which goes on from what is finished"
     )
 
 

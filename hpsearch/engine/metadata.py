@@ -204,6 +204,7 @@ SHAPES: Mapping[str, Any] = {
     "tested": (SEEN_CLASSES, SEEN_VALUES),
     "no winner": str,
     "rivals": [RIVAL],
+    "rivals wanted": bool,
     "result": lambda result: (
         fits(result, may_have(RESULT, {"again": a_number}))
         and ("test" not in result or fits(result, TEST))

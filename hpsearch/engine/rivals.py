@@ -11,7 +11,10 @@ from hpsearch.engine.metadata import RIVAL, read_metadata, write_metadata
 if TYPE_CHECKING:
     import optuna
 
-__all__ = ["Rival", "keep_rivals", "read_rivals"]
+__all__ = ["WANTED", "Rival", "are_wanted", "keep_rivals", "read_rivals", "want_rivals"]
+
+WANTED = "rivals wanted"
+"""Of a study: whether its result is to have simple models beside it, and has not got them yet."""
 
 
 @dataclass(frozen=True)
@@ -49,6 +52,26 @@ class Rival:
 def keep_rivals(study: optuna.Study, rivals: Sequence[Rival]) -> None:
     """Keep them with the study."""
     write_metadata(study, "rivals", [rival.document() for rival in rivals])
+    want_rivals(study, False)
+
+
+def want_rivals(study: optuna.Study, wanted: bool) -> None:
+    """Keep with a study whether its result is to have simple models beside it.
+
+    It is said before there is a result, so that a run that is killed while they are fitted leaves
+    them to the next one.
+    """
+    if wanted or are_wanted(study):
+        write_metadata(study, WANTED, wanted)
+
+
+def are_wanted(study: optuna.Study) -> bool:
+    """Whether a study still waits for simple models; never one that was finished without them.
+
+    Raises:
+        StorageError: the metadata are damaged.
+    """
+    return read_metadata(study, WANTED) is True
 
 
 def read_rivals(study: optuna.Study) -> tuple[Rival, ...]:

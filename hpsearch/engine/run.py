@@ -28,6 +28,7 @@ from hpsearch.engine.identity import (
 from hpsearch.engine.objective import Run
 from hpsearch.engine.prior import keep_prior, read_prior
 from hpsearch.engine.processes import scratch_folder
+from hpsearch.engine.rivals import are_wanted, want_rivals
 from hpsearch.engine.runner import Runner, open_runner
 from hpsearch.engine.summary import Summary, summarize
 from hpsearch.errors import NoWinnerError, RunError, UsageError
@@ -165,13 +166,14 @@ def run_with(
     prior = read_prior(store, study, target)
     # Only now, so that what cannot be read leaves no empty study behind.
     target = open_study(store, study, measure)
-    if finished:
+    if finished and not (baselines and are_wanted(target)):
         objective.check(target)
         if not keeps_study_file(target, study):  # another place of its data, or another budget
             with runner.hold(target, counted=False):
                 keep_study_file(target, study, measure)
     else:
-        with runner.hold(target) as lease, scratch_folder() as folder:
+        # What stands beside a winner is no part of its search, whose time another may go on with.
+        with runner.hold(target, counted=not finished) as lease, scratch_folder() as folder:
             totals(target, trials)  # what may refuse it comes first
             objective.check(target)
             keep_study_file(target, study, measure)
@@ -180,16 +182,19 @@ def run_with(
             if comparison is not None:
                 record.write_metadata(target, "comparison", comparison)
             objective.begin(target, folder)
+            run = Run(runner, study, target, lease, objective, on_event)
             # Another driver may have finished it while the data were read.
             if not _is_finished(target, study, trials):
-                run = Run(runner, study, target, lease, objective, on_event)
                 if comparison is not None:
                     run.opening = _opening(store, comparison["begins_as"])
                     run.shares = search.shares(comparison.get("reserved", 0.0))
+                want_rivals(target, baselines and study.objective.learns)
                 _complete(run, search, keep_prior(target, prior, study.search_space()))
-                if baselines:
-                    store.flush()  # the result is safe, whatever becomes of what stands beside it
-                    objective.beside(run)
+            elif baselines and are_wanted(target):  # a run was killed that had begun with them
+                on_event(objective.ready(len(target.get_trials(deepcopy=False))))
+            if baselines and are_wanted(target):
+                store.flush()  # the result is safe, whatever becomes of what stands beside it
+                objective.beside(run)
     summary = summarize(target)
     on_event(Finished(summary))
     return summary

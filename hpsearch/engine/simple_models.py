@@ -83,8 +83,7 @@ def simple_models_of(
             rows.check(target)
             rows.write(folder)
             model = kept_model(runner.store, target, trusted=own_parts(study))
-            predictions = model.answers(rows.dataset.X[rows.splits[0].test])
-            keep_rivals(target, fit_rivals(runner, rows, predictions, math.inf))
+            keep_rivals(target, fit_rivals(runner, rows, rows.answered(model), math.inf))
         return summarize(target)
 
 

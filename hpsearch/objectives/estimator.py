@@ -143,7 +143,7 @@ class EstimatorObjective(WithRows):
         self._frame = _has_steps(estimator) if frame is None else frame
         self._random = bool(seeds_of(estimator)) or study.resource.name == ROWS
         self._kind = _identity(estimator)
-        self._parts = parts
+        self.trusted = parts
         self._weights = _class_weights(study, rows.dataset.classes)
 
     def job(self, slot: Slot) -> EstimatorJob:
@@ -156,7 +156,7 @@ class EstimatorObjective(WithRows):
         Nobody knows what code of the user's own depends on, so that no trial of such an estimator
         is taken over from another study.
         """
-        own = {"study": self.study.name} if self._parts else {}
+        own = {"study": self.study.name} if self.trusted else {}
         parts = {
             **own,
             "estimator": [self._path or GIVEN, self._kind],
@@ -227,7 +227,7 @@ class EstimatorObjective(WithRows):
 
     def _fitted(self, fit: LastFit) -> Fitted:
         dataset = self.rows.dataset
-        one = Fitted(fit.content, len(dataset.classes), fit.preprocessor, trusted=self._parts)
+        one = Fitted(fit.content, len(dataset.classes), fit.preprocessor, trusted=self.trusted)
         if fit.preprocessor is not None:
             return one
         return replace(one, columns=tuple(dataset.feature_names), categories=dataset.nominal)

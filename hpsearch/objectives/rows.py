@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 
     from hpsearch.engine.runner import Runner
     from hpsearch.study_file import StudyFile
+    from hpsearch.training.model import Model
 
 __all__ = ["Rows"]
 
@@ -161,6 +162,11 @@ class Rows:
         )
         figures["baselines"] = [baseline.kept(tested=True) for baseline in constants]
         return read, figures, looked_at(predictions, y, self.metric.positive, threshold)
+
+    def answered(self, model: Model) -> np.ndarray:
+        """What the metric reads of a model's answers for the test rows."""
+        least = None if model.threshold is None else model.threshold[1]
+        return decided(self.metric, model.answers(self.dataset.X[self.splits[0].test]), least)
 
     def show(self, target: optuna.Study, seen: Mapping[str, Any] | None) -> None:
         """Keep what is shown of the test rows."""

@@ -12,6 +12,8 @@ import numpy as np
 from hpsearch.engine.events import Beside
 from hpsearch.engine.fit_rivals import fit_rivals
 from hpsearch.engine.jobs import run_jobs
+from hpsearch.engine.kept import kept_model
+from hpsearch.engine.metadata import read_metadata
 from hpsearch.engine.rivals import keep_rivals
 from hpsearch.metrics import Metric
 from hpsearch.metrics.threshold import best_threshold
@@ -58,6 +60,8 @@ class WithRows:
     work: Callable[[Any], Outcome]
     said: Callable[[Any], Predictions]
     """What a worker says of the validation rows, given a trial's job."""
+    trusted: tuple[str, ...] = ()
+    """What reading a model of the study may import; see `Model.load`."""
 
     def __init__(self, study: StudyFile, rows: Rows, *, tested: bool = False) -> None:
         self.study, self.rows, self.tested = study, rows, tested
@@ -144,10 +148,18 @@ class WithRows:
         return found
 
     def beside(self, run: Run) -> None:
-        """Set simple models beside the winner, and keep them."""
-        assert self._answers is not None, "asked once there is a winner"
+        """Set simple models beside the winner, and keep them.
+
+        A winner that another run has tested answers as it is kept. The time of its search is that
+        which its result has: what came after it, and was killed, does not count.
+        """
         run.on_event(Beside())
-        keep_rivals(run.target, fit_rivals(run.runner, self.rows, self._answers, run.seconds))
+        answers = self._answers
+        if answers is None:
+            model = kept_model(run.runner.store, run.target, trusted=self.trusted)
+            answers = self.rows.answered(model)
+        searched = read_metadata(run.target, "result")["seconds"]
+        keep_rivals(run.target, fit_rivals(run.runner, self.rows, answers, searched))
 
     def _threshold(self, run: Run, winner: Winner, results: Sequence[Result]) -> float:
         """The decision threshold that is best for the winner on rows that it did not learn from.

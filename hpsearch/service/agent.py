@@ -59,8 +59,8 @@ class Event:
     """Something that happened to an agent.
 
     Attributes:
-        name: connected, waiting, began, fetching, ended, stopped, released, dropped, kept, untold,
-            unheard, heard, draining or drained; and insecure, or left out.
+        name: connected, waiting, began, fetching, damaged, ended, stopped, released, dropped, kept,
+            untold, unheard, heard, draining or drained; and insecure, or left out.
         sentence: what, for people.
         facts: more, for programs.
     """

@@ -4,6 +4,10 @@ A server streams what `write_store` wrote, and not what workers derive from it: 
 do so themselves. The first file of the zip is a manifest with the size and the SHA-256 of the
 others; the SHA-256 of the manifest is the ETag. An agent keeps what it has fetched in a folder that
 all agents of the machine share, each store under its fingerprint, as long as there is room.
+
+A disk, or somebody, may change what lies there. So the first of them that holds a store compares
+its files with the manifest, which lies beside them, and removes what workers have derived, for
+which there is none: they derive it again.
 """
 
 from __future__ import annotations
@@ -22,7 +26,7 @@ import zipfile
 import zlib
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import AsyncExitStack, asynccontextmanager, contextmanager, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import lru_cache
 from pathlib import Path
 from typing import IO, Any, TypeAlias
@@ -62,6 +66,9 @@ ROOM = 1 << 28
 
 ATTEMPTS = 3
 """How often a damaged download is tried again."""
+
+DOUBT_SECONDS = 60.0
+"""How long a store that is known to be damaged is waited for, while others hold it."""
 
 DRAFT, DAY = ".draft-", 86_400.0
 
@@ -185,10 +192,13 @@ class DataCache:
     Attributes:
         folder: of all of them; each store lies in it under its fingerprint.
         most: bytes that they may have; those not in use go, the longest unused first.
+        on_damage: told of what is damaged, in a sentence.
     """
 
     folder: Path
     most: int = CACHE_BYTES
+    on_damage: Callable[[str], object] = lambda _: None
+    _checked: dict[str, _Checked] = field(default_factory=dict, repr=False, compare=False)
 
     @asynccontextmanager
     async def holding(self, fingerprint: str, fetch: Fetch) -> AsyncIterator[str]:
@@ -209,6 +219,7 @@ class DataCache:
         async with AsyncExitStack() as stack:
             try:
                 self.folder.mkdir(parents=True, exist_ok=True)
+                await self._check(fingerprint)
                 await self._hold(fingerprint, fetch, stack)
                 await asyncio.to_thread(self.make_room)
             except OSError as error:
@@ -218,6 +229,66 @@ class DataCache:
                     "--cache"
                 ) from error
             yield str(self.folder)
+
+    def generation(self, fingerprint: str) -> int:
+        """How often the files of a store were made anew since this process began."""
+        return self._state(fingerprint).generation
+
+    def doubt(self, fingerprint: str, why: str = "") -> None:
+        """Check a store again before it is held again.
+
+        Args:
+            fingerprint: of a store.
+            why: it is damaged; nothing where this is only possible.
+        """
+        state = self._state(fingerprint)
+        state.is_sound, state.is_damaged = False, state.is_damaged or bool(why)
+        if why:
+            self.on_damage(f"checks the data {fingerprint}: {why}")
+
+    def _state(self, fingerprint: str) -> _Checked:
+        return self._checked.setdefault(fingerprint, _Checked())
+
+    async def _check(self, fingerprint: str) -> None:
+        """Make sure once that what is here of a store is as it was sent, and remove it if not.
+
+        Who finds that others hold it has nothing to do: the first of them has checked. Only of
+        data that have broken a training that is not enough, and all others are waited for.
+
+        Raises:
+            RunError: these are held by others for long.
+        """
+        state, end = self._state(fingerprint), time.monotonic() + DOUBT_SECONDS
+        while not state.is_sound:
+            alone, wrong = await asyncio.to_thread(self._checked_alone, fingerprint)
+            if alone:
+                state.generation += 1
+            if wrong:
+                self.on_damage(f"the data {fingerprint} are damaged here; fetches others: {wrong}")
+            if alone or not state.is_damaged:
+                state.is_sound, state.is_damaged = True, False
+            elif time.monotonic() > end:
+                raise RunError(
+                    f"the data {fingerprint} are damaged here, and others use them; they are "
+                    "fetched again once these have ended"
+                )
+            else:
+                await asyncio.sleep(0.2)
+
+    def _checked_alone(self, fingerprint: str) -> tuple[bool, str]:
+        """Whether nobody else held a store, and what was wrong with it, which is removed."""
+        home = self.folder / fingerprint
+        with lock_now(self.folder / f".{fingerprint}.lock") as alone:
+            if not alone or not home.is_dir():
+                return alone, ""
+            wrong = what_is_wrong(home)
+            if wrong:
+                # Its description first: without it there is no store, whoever looks.
+                (home / "store.json").unlink(missing_ok=True)
+                shutil.rmtree(home, ignore_errors=True)
+            elif FLOCK:
+                remove_derived(home)
+            return alone, wrong
 
     async def _hold(self, fingerprint: str, fetch: Fetch, stack: AsyncExitStack) -> None:
         """Hold the lock by which nobody removes data that are here, until the stack is left."""
@@ -232,6 +303,7 @@ class DataCache:
             async with _locked(lock, shared=False):
                 if not _is_here(self.folder, fingerprint):
                     await self._fetch(fingerprint, fetch)
+                    self._state(fingerprint).generation += 1
 
     async def _fetch(self, fingerprint: str, fetch: Fetch) -> None:
         for attempt in range(1, ATTEMPTS + 1):
@@ -282,6 +354,46 @@ class DataCache:
                     whole -= size
 
 
+@dataclass
+class _Checked:
+    """What this process knows of a store: whether it was checked, and is known to be damaged."""
+
+    is_sound: bool = False
+    is_damaged: bool = False
+    generation: int = 0
+
+
+def what_is_wrong(home: Path) -> str:
+    """What of a store that was fetched is not as it was sent, in words; "" if nothing is."""
+    try:
+        manifest = _parsed((home / MANIFEST).read_bytes())
+    except FileNotFoundError:
+        return f"{MANIFEST} is missing"
+    except (OSError, ValueError, RecursionError, DamagedError):
+        return f"{MANIFEST} cannot be read"
+    for name, one in manifest.items():
+        file = home / name
+        try:
+            if file.is_symlink() or file.stat().st_size != one["size"]:
+                return f"{name} has another size"
+            with file.open("rb") as content:
+                found = hashlib.file_digest(content, "sha256").hexdigest()
+        except OSError as error:
+            return f"{name} cannot be read: {error.strerror or error}"
+        if found != one["sha256"]:
+            return f"{name} has changed"
+    return ""
+
+
+def remove_derived(home: Path) -> None:
+    """Remove all of a store that was not sent: what workers have derived, and what is not ours."""
+    for path in home.iterdir():
+        if path.is_dir() and not path.is_symlink():
+            shutil.rmtree(path, ignore_errors=True)
+        elif path.name != MANIFEST and not FILE.fullmatch(path.name):
+            path.unlink(missing_ok=True)
+
+
 def unpack(file: IO[bytes], etag: str, target: Path, *, most: int) -> None:
     """Unpack a zip of `pack`, once it is found to be whole and sound.
 
@@ -306,6 +418,7 @@ def unpack(file: IO[bytes], etag: str, target: Path, *, most: int) -> None:
             for name, one in manifest.items():
                 with archive.open(name) as packed, (target / name).open("xb") as copy:
                     _copy(packed, copy, name, one["size"], one["sha256"])
+            (target / MANIFEST).write_bytes(archive.read(MANIFEST))
     except (DamagedError, RunError):
         raise
     except OSError as error:
@@ -323,6 +436,10 @@ def _read_manifest(archive: zipfile.ZipFile, etag: str) -> dict[str, dict[str, A
         text = packed.read(LONGEST_MANIFEST)
     if hashlib.sha256(text).hexdigest() != etag:
         raise DamagedError("its manifest is not that which the server named")
+    return _parsed(text)
+
+
+def _parsed(text: bytes) -> dict[str, dict[str, Any]]:
     manifest = json.loads(text)
     if not fits(manifest, {"store.json": dict}) or not all(
         FILE.fullmatch(name) and fits(one, {"size": a_count, "sha256": str})

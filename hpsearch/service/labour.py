@@ -20,7 +20,7 @@ from pathlib import Path
 from typing import Any, TypeAlias, TypeVar
 
 from hpsearch.engine.executors.processes import ONE_THREAD, Processes
-from hpsearch.errors import DataError, HpsearchError, RunError, UsageError, shown
+from hpsearch.errors import DamagedDataError, DataError, HpsearchError, RunError, UsageError, shown
 from hpsearch.file_names import file_name
 from hpsearch.outcome import Outcome, Place, ProcessDiedError, TrialFailedError, TryAgainError
 from hpsearch.service.alike import ALLOWED_MODULES
@@ -176,12 +176,34 @@ class Labour:
             raise NotHereError(f"the server asks for what nobody here knows: {error}") from error
         if isinstance(job, EstimatorJob):
             job = replace(job, beside=self._beside(job.path))
-        async with self.data.holding(job.data.fingerprint, self.fetch):
-            result = await self._in_process(call.function, job, work.limit)
+        try:
+            result = await self._with_data(call.function, job, work.limit)
+        except DamagedDataError:
+            result = await self._with_data(call.function, job, work.limit)
         document = await asyncio.to_thread(to_document, result)
         if isinstance(result, Outcome):
             return Done(outcome=document, seconds=result.seconds)
         return Done(outcome=document)
+
+    async def _with_data(
+        self, function: Callable[[Any], Any], job: Any, limit: float | None
+    ) -> Any:
+        """Train on data that are here, and are checked again where a training finds them damaged.
+
+        Raises:
+            DamagedDataError: they are.
+        """
+        fingerprint, data = job.data.fingerprint, self.data
+        async with data.holding(fingerprint, self.fetch):
+            handle = replace(job.data, generation=data.generation(fingerprint))
+            try:
+                return await self._in_process(function, replace(job, data=handle), limit)
+            except DamagedDataError as error:
+                data.doubt(fingerprint, str(error).rpartition(";")[0])
+                raise
+            except ProcessDiedError:  # as one does whose file was cut while it was mapped
+                data.doubt(fingerprint)
+                raise
 
     def _beside(self, path: str) -> str:
         """The folder in which an estimator's module may lie; none where it is well known."""

@@ -119,7 +119,10 @@ async def lend(
         preload(TRAIN)
         pool = None if program else stack.enter_context(process_pool(workers))
         trials = folder / "trials" / sha256(link.url.encode()).hexdigest()[:16]
-        data = DataCache(folder / "data")
+        data = DataCache(
+            folder / "data",
+            on_damage=lambda sentence: on_event(Event("damaged", sentence)),
+        )
         labour = Labour(pool, command, beside, trials, data, fetch)
         spool = Spool.of(folder, link.url)
         agent = Agent(link, labour, spool, about, studies=studies, on_event=tell)

@@ -3,6 +3,10 @@
 from __future__ import annotations
 
 import concurrent.futures
+import sqlite3
+import subprocess
+import sys
+from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -20,7 +24,8 @@ from hpsearch.engine.rivals import Rival, read_rivals
 from hpsearch.engine.simple_models import Untested, simple_models_of
 from hpsearch.engine.summary import Summary
 from hpsearch.metrics import ACCURACY, Measure
-from hpsearch.study_file import parse_study_file
+from hpsearch.objectives import with_rows
+from hpsearch.study_file import load_study_file, parse_study_file
 from hpsearch.training import simple_models as module
 from hpsearch.training.simple_models import SIMPLE_MODELS, SimpleJob, models_for, simple_job
 from hpsearch.wording import beside, simple_models_text
@@ -158,6 +163,89 @@ def test_without_baselines_there_are_none(fitted: None, tmp_path: Path) -> None:
     summary = run_study(file, storage=str(tmp_path / "s.db"), workers=1, baselines=False)
     assert summary.rivals == ()
     assert beside(summary) == ""
+
+
+KILLED = """
+import os, sys
+from hpsearch.cli.app import run
+from hpsearch.objectives import with_rows
+
+with_rows.fit_rivals = lambda *_: os.kill(os.getpid(), 9)
+sys.exit(run(sys.argv[1:]))
+"""
+
+
+def killed_run(file: Path, db: str) -> None:
+    """`hpsearch run`, killed once the winner is tested and simple models are to be fitted."""
+    command = [sys.executable, "-c", KILLED, "run", str(file), "--storage", db, "--workers", "1"]
+    assert subprocess.run(command, capture_output=True, timeout=120).returncode == -9
+
+
+@pytest.mark.parametrize(
+    "more",
+    [
+        'data.name = "iris"',
+        'data.name = "diabetes"\ntraining.learning_rate = 0.001',
+        'data.name = "breast_cancer"\nobjective = {metric = "f1", threshold = true}',
+        'data.name = "iris"\nobjective = {estimator = "sklearn.tree.DecisionTreeClassifier", '
+        "resource = {name = 'max_depth', full = 3}}\nspace.min_samples_leaf = {low = 1, high = 9}",
+    ],
+)
+def test_a_run_killed_while_they_are_fitted_goes_on_with_them(
+    fitted: None, tmp_path: Path, more: str
+) -> None:
+    search = '[search]\nstrategy = "random"\ntrials = 2\n'
+    (tmp_path / "s.toml").write_text(f'name = "s"\n{more}\n{search}')
+    file = load_study_file(tmp_path / "s.toml")
+    killed_run(tmp_path / "s.toml", db := str(tmp_path / "killed.db"))
+    study = optuna.load_study(study_name="s", storage=f"sqlite:///{db}")
+    assert read_rivals(study) == ()
+    assert run_study(file, storage=db, workers=1, baselines=False).rivals == ()  # as asked for
+    events: list[object] = []
+    late = run_study(file, storage=db, workers=1, on_event=events.append)
+    assert [type(event).__name__ for event in events] == ["DataReady", "Beside", "Finished"]
+    whole = run_study(file, storage=str(tmp_path / "whole.db"), workers=1)
+    assert [replace(one, seconds=0) for one in late.rivals] == [
+        replace(one, seconds=0) for one in whole.rivals
+    ]
+    assert len(late.rivals) == 3
+    assert (late.test, late.tests, late.validation) == (whole.test, 1, whole.validation)
+    spent = seconds_of(db)
+    events.clear()
+    assert run_study(file, storage=db, workers=1, on_event=events.append).rivals == late.rivals
+    assert len(events) == 1  # finished
+    assert seconds_of(db) == spent
+
+
+def seconds_of(db: str) -> list[float]:
+    """What each run of a database took of its study's time."""
+    with closing(sqlite3.connect(db)) as store:
+        return [seconds for (seconds,) in store.execute("SELECT seconds FROM hpsearch_runs")]
+
+
+def test_a_study_finished_without_them_gets_none_when_it_is_run_again(
+    fitted: None, tmp_path: Path
+) -> None:
+    db, file = str(tmp_path / "s.db"), parse_study_file(STUDY.format(data="iris"))
+    run_study(file, storage=db, workers=1, baselines=False)
+    assert run_study(file, storage=db, workers=1).rivals == ()
+    more = file.model_copy(update={"search": file.search.model_copy(update={"trials": 3})})
+    assert len(run_study(more, storage=db, workers=1).rivals) == 3
+
+
+def test_the_time_of_the_search_counts_once_whoever_fits_them(
+    fitted: None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[float] = []
+    monkeypatch.setattr(
+        with_rows, "fit_rivals", lambda _runner, _rows, _answers, searched: asked.append(searched)
+    )
+    (tmp_path / "s.toml").write_text(STUDY.format(data="iris"))
+    killed_run(tmp_path / "s.toml", db := str(tmp_path / "s.db"))
+    monkeypatch.setattr(with_rows, "keep_rivals", lambda *_: None)
+    summary = run_study(load_study_file(tmp_path / "s.toml"), storage=db, workers=1)
+    assert asked == [summary.seconds]
+    assert seconds_of(db)[1:] == [0.0]
 
 
 def test_an_executor_of_the_users_own_fits_them_too(fitted: None, tmp_path: Path) -> None:

@@ -9,6 +9,7 @@ import json
 import os
 import shutil
 import struct
+import time
 import zipfile
 from collections.abc import Callable
 from dataclasses import replace
@@ -78,7 +79,7 @@ def test_what_arrives_is_the_store_without_what_workers_derive(
     held(cache, handle.fingerprint, Server(handle.folder))
     there = DataHandle(str(cache.folder), handle.fingerprint)
     found = sorted(path.name for path in (cache.folder / handle.fingerprint).iterdir())
-    names = ["X.npy", "split-0.npz", "split-1.npz", "store.json", "weights.npy", "y.npy"]
+    names = [MANIFEST, "X.npy", "split-0.npz", "split-1.npz", "store.json", "weights.npy", "y.npy"]
     assert found == sorted(names)
     for one, other in zip(
         vars(handle.fold(1, "standardize")).values(),
@@ -154,6 +155,108 @@ def test_a_damaged_download_is_tried_again_and_never_kept(
     server.damage = lambda content: damage(content) if server.asked == 1 else content
     held(cache, handle.fingerprint, server)
     assert server.asked == 2
+
+
+DAMAGE: dict[str, Callable[[Path], object]] = {
+    "flip": lambda path: path.write_bytes(path.read_bytes()[:-1] + b"\x01"),
+    "truncate": lambda path: os.truncate(path, path.stat().st_size // 2),
+    "delete": Path.unlink,
+}
+
+
+def everything(folder: Path, handle: DataHandle) -> dict[str, bytes]:
+    """What trainings read of a store, each file as it has been derived."""
+    there = DataHandle(str(folder), handle.fingerprint, generation=time.monotonic_ns())
+    there.fold(0, "standardize"), there.test(1, "standardize")
+    home = folder / handle.fingerprint
+    return {
+        str(path.relative_to(home)): path.read_bytes() for path in sorted(home.rglob("*.np[yz]"))
+    }
+
+
+@pytest.mark.parametrize("how", DAMAGE)
+@pytest.mark.parametrize(
+    "name", ["X.npy", "store.json", "split-1.npz", MANIFEST, "fold-0-standardize-1.0/X_train.npy"]
+)
+def test_what_is_damaged_in_the_cache_is_found_by_the_next_agent(
+    handle: DataHandle, tmp_path: Path, how: str, name: str
+) -> None:
+    server, folder = Server(handle.folder), tmp_path / "cache"
+    held(DataCache(folder), handle.fingerprint, server)
+    sound = everything(folder, handle)
+    DAMAGE[how](folder / handle.fingerprint / name)
+    told: list[str] = []
+    held(DataCache(folder, on_damage=told.append), handle.fingerprint, server)
+    assert everything(folder, handle) == sound
+    derived = "/" in name  # and so made anew, by whoever needs it
+    assert server.asked == 2 - derived
+    assert len(told) == 1 - derived
+    assert all(f"{name} " in sentence for sentence in told)
+
+
+def test_what_was_not_sent_does_not_stay(handle: DataHandle, tmp_path: Path) -> None:
+    server, folder = Server(handle.folder), tmp_path / "cache"
+    held(DataCache(folder), handle.fingerprint, server)
+    home = folder / handle.fingerprint
+    before = sorted(home.iterdir())
+    (home / "fold-0-none-1.0").mkdir()
+    (home / "fold-0-none-1.0" / "X_train.npy").write_bytes(b"of somebody")
+    (home / "estimator.pickle").write_bytes(b"code")
+    (tmp_path / "mine").mkdir()
+    (home / "link").symlink_to(tmp_path / "mine")
+    held(DataCache(folder), handle.fingerprint, server)
+    assert sorted(home.iterdir()) == before
+    assert (tmp_path / "mine").is_dir()
+    assert server.asked == 1
+
+
+def test_it_is_checked_once_by_an_agent_and_not_while_another_works(
+    handle: DataHandle, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    server, folder, checks = Server(handle.folder), tmp_path / "cache", []
+    monkeypatch.setattr(data_module, "what_is_wrong", lambda home: checks.append(home) or "")
+    one, other = DataCache(folder), DataCache(folder)
+    held(one, handle.fingerprint, server)
+    assert checks == []  # it was checked as it arrived
+
+    async def both() -> None:
+        name, fetch = handle.fingerprint, server.fetch
+        async with one.holding(name, fetch), other.holding(name, fetch):
+            everything(folder, handle)
+
+    asyncio.run(both())
+    held(other, handle.fingerprint, server)
+    assert checks == []
+    assert (folder / handle.fingerprint / "fold-0-standardize-1.0").is_dir()
+    held(DataCache(folder), handle.fingerprint, server)
+    held(one, handle.fingerprint, server)
+    assert len(checks) == 1
+
+
+def test_damaged_data_wait_for_those_who_use_them(
+    handle: DataHandle, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    server, folder, told = Server(handle.folder), tmp_path / "cache", list[str]()
+    one, other = DataCache(folder), DataCache(folder, on_damage=told.append)
+    monkeypatch.setattr(data_module, "DOUBT_SECONDS", 0.3)
+
+    async def both() -> None:
+        async with one.holding(handle.fingerprint, server.fetch):
+            async with other.holding(handle.fingerprint, server.fetch):
+                pass
+            DAMAGE["flip"](folder / handle.fingerprint / "y.npy")
+            other.doubt(handle.fingerprint, "a training broke")
+            with pytest.raises(RunError, match="and others use them"):
+                async with other.holding(handle.fingerprint, server.fetch):
+                    pass
+        before = other.generation(handle.fingerprint)
+        async with other.holding(handle.fingerprint, server.fetch):
+            assert other.generation(handle.fingerprint) > before
+
+    asyncio.run(both())
+    assert server.asked == 2
+    assert "a training broke" in told[0]
+    assert "y.npy has changed" in told[1]
 
 
 def zipped(files: dict[str, bytes], manifest: Any = None) -> tuple[IO[bytes], str]:

@@ -11,6 +11,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import IO, Any
 
@@ -264,6 +265,56 @@ def test_a_training_comes_to_the_same_as_where_its_data_are(
     there, here = from_document(came.outcome), refit_job(last)
     assert there.predictions.tobytes() == here.predictions.tobytes()
     assert there.state["parameters"].tobytes() == here.state["parameters"].tobytes()
+
+
+def test_a_training_whose_data_are_damaged_is_done_again_with_others(
+    handle: DataHandle, tmp_path: Path, pool: Processes
+) -> None:
+    """Those that a worker has mapped are forgotten with those that were cut, or changed."""
+    labourer, told = labour(tmp_path, pool, store=handle.folder), list[str]()
+    labourer = replace(labourer, data=replace(labourer.data, on_damage=told.append))
+
+    def trained(preprocessing: str) -> Done:
+        configuration = {"preprocessing": preprocessing, "width": 4}
+        training = call_document(train_job, Job(handle, configuration, 1, 2))
+        return done(labourer, work("training", training=training))
+
+    def without_times(found: Done) -> Any:
+        assert found.error is None
+        outcome = found.outcome or {}
+        return {k: v for k, v in outcome.items() if k not in ("seconds", "worker")}
+
+    sound = {kind: without_times(trained(kind)) for kind in ("standardize", "pca")}
+    home = labourer.data.folder / handle.fingerprint
+    for path in home.rglob("*.npy"):  # a page of zeros, beneath what is mapped
+        with path.open("r+b") as file:
+            file.seek(128)
+            file.write(bytes(path.stat().st_size - 128))
+    shutil.rmtree(home / "fold-0-pca-1.0")
+    os.truncate(home / "X.npy", 100)
+    training = call_document(train_job, Job(handle, {"preprocessing": "whiten"}, 1, 2))
+    assert done(labourer, work("training", training=training)).error is None
+    assert len(told) == 2
+    assert "whiten-1.0 are damaged: EOF" in told[0]
+    assert told[1].endswith("X.npy has another size")
+    assert {kind: without_times(trained(kind)) for kind in sound} == sound
+
+
+def test_data_that_stay_damaged_are_told_in_a_sentence(
+    handle: DataHandle, tmp_path: Path, pool: Processes, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    labourer = labour(tmp_path, pool, store=handle.folder)
+    training = call_document(train_job, Job(handle, {"preprocessing": "pca"}, 1, 2))
+    monkeypatch.setattr("hpsearch.service.data.what_is_wrong", lambda _: "")
+    asyncio.run(_hold(labourer, handle.fingerprint))
+    os.truncate(labourer.data.folder / handle.fingerprint / "X.npy", 100)
+    with pytest.raises(NotHereError, match=r"delete that folder and run again$"):
+        done(labourer, work("training", training=training))
+
+
+async def _hold(labourer: Labour, fingerprint: str) -> None:
+    async with labourer.data.holding(fingerprint, labourer.fetch):
+        pass
 
 
 def test_estimators_are_those_of_well_known_packages_or_lie_here(

@@ -152,3 +152,28 @@ def test_a_backup_made_under_load_goes_on(served: Served, tmp_path: Path) -> Non
         trials = {t["trial"]: t["value"] for t in again("GET", "/v1/studies/s/trials")["trials"]}
         assert {trial: trials[trial] for trial in before} == before
         again.tell(again.ask("s"), 0.5)
+
+
+KILLED = """
+import os, sys
+from hpsearch.cli.app import run
+from hpsearch.objectives import with_rows
+
+with_rows.fit_rivals = lambda *_: os.kill(os.getpid(), 9)
+sys.exit(run(sys.argv[1:]))
+"""
+
+
+def test_simple_models_outlive_a_server_that_is_killed_while_they_are_fitted(
+    tmp_path: Path,
+) -> None:
+    study = LONG.replace("100000", "1")
+    with serving(tmp_path / "a.db", tmp_path / "log", "--workers=1", python=("-c", KILLED)) as one:
+        one.submit(study)
+        assert one.process.wait(60) == -signal.SIGKILL
+    with serving(tmp_path / "a.db", tmp_path / "log", "--workers=1") as next_one:
+        until(lambda: next_one("GET", "/v1/studies/long")["state"] == "finished")
+        found = next_one("GET", "/v1/studies/long/best")
+    assert len(found["simple_models"]) == 3
+    assert all(model["value"] is not None for model in found["simple_models"])
+    assert found["tests"] == 1
