@@ -65,7 +65,7 @@ STRATEGY_COLOURS = {
     "qmc": YELLOW,
 }
 
-FINE_COLOURS = (ORANGE, GREEN, PURPLE, BLUE)
+FINE_COLOURS = (ORANGE, GREEN, PURPLE, BLUE, WINE)
 
 
 def stage_group(stage: StageKind | None) -> StageKind:
