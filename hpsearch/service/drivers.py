@@ -9,7 +9,7 @@ from __future__ import annotations
 import logging
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from functools import partial
 from typing import TYPE_CHECKING
@@ -22,6 +22,7 @@ from hpsearch.engine.runner import Runner
 from hpsearch.errors import HeldError, HpsearchError, StorageError, TakenOverError
 from hpsearch.service import queue
 from hpsearch.service.bench import Bench, Kind
+from hpsearch.service.deleting import delete_doomed
 from hpsearch.service.desk import Desk, DeskPool
 from hpsearch.service.leaders import Leaders
 from hpsearch.service.logs import about
@@ -43,6 +44,9 @@ LOOK = 1.0
 
 AGAIN = 5.0
 """Seconds until a study is tried again that could not be run."""
+
+SETTLED = 3 * LOOK
+"""Seconds after which every server of a database has read that a study is being deleted."""
 
 HEARD = 2.0
 """Seconds between two looks at a study that another server, or `hpsearch run`, has."""
@@ -134,7 +138,9 @@ class Drivers:
         self._driven: dict[str, _Driver] = {}
         self._not_before: dict[str, float] = {}
         self._held: set[str] = set()  # get no driver just now
+        self._doomed: dict[str, float] = {}  # are being deleted, and since when that is known
         self._states: dict[str, tuple[str, str]] = {}  # as told last
+        self._is_alone = store.connection.tells_version  # one server has a SQLite file
         self._wake, self._ending = threading.Event(), threading.Event()
         self._thread = threading.Thread(target=self._run, name="hpsearch-drivers", daemon=True)
 
@@ -229,8 +235,11 @@ class Drivers:
     def _look(self) -> None:
         with self._store.connection.reading() as connection:
             rows = queue.all_queued(connection)
+            doomed = queue.doomed(connection)
             elsewhere = self.leaders.look(connection)
         self._tell_states({row.name: (row.state, row.since) for row in rows})
+        self._end_orphans({row.name: row for row in rows})
+        self._delete(doomed, elsewhere)
         for row in rows:
             driver = self._driven.get(row.name)
             if driver is not None:
@@ -257,6 +266,42 @@ class Drivers:
                     )
                     driver.thread.start()
                     self._driven[row.name] = driver  # not before it can be waited for
+
+    def _end_orphans(self, rows: Mapping[str, Queued]) -> None:
+        """End drivers whose studies are no more, or are others now."""
+        for driver in self.all():
+            row = rows.get(driver.row.name)
+            if row is None or row.submitted != driver.row.submitted:
+                if driver.bench is not None:
+                    self._desk.stop(driver.bench, "the study was deleted")
+                driver.halt.halt()
+
+    def _delete(self, doomed: Mapping[str, str], elsewhere: Mapping[str, str]) -> None:
+        """Delete what is to be deleted and is run by nobody any more.
+
+        Whichever server comes first does it, so that one which dies leaves nothing half deleted.
+
+        Args:
+            doomed: the state that each was in.
+            elsewhere: where each study is run that is run by others.
+        """
+        now = time.monotonic()
+        self._doomed = {name: self._doomed.get(name, now) for name in doomed}
+        for name, state in doomed.items():
+            # A driver of another server may have read of the study just before that.
+            may_begin = not self._is_alone and state in ("queued", "running")
+            if may_begin and now - self._doomed[name] < SETTLED:
+                continue
+            if self.drives(name) or name in elsewhere:
+                continue
+            try:
+                delete_doomed(self._store, name)
+            except Exception as error:
+                facts = about(study=name, why=str(error))
+                log.warning("a study cannot be deleted just now", extra=facts)
+                continue
+            self._not_before.pop(name, None)
+            self._desk.over(name)
 
     def _tell_states(self, states: dict[str, tuple[str, str]]) -> None:
         """Tell of studies that were submitted, steered or deleted, here or at another server."""
@@ -375,18 +420,18 @@ class Drivers:
         """A study is run.
 
         Raises:
-            HaltedError: somebody has steered it since it was looked at.
+            HaltedError: somebody has changed, steered or deleted it since it was looked at.
         """
         with self._store.transaction() as connection:
-            now = queue.queued(connection, row.name)
-            if now is None or now.state not in ("queued", "running"):
+            now = queue.queued(connection, row.name, lock=True)
+            if now is None or not now.is_of(row) or now.state not in ("queued", "running"):
                 raise HaltedError
             if now.state == "queued":
-                queue.change(connection, row.name, "running", "", self._server)
+                queue.begins(connection, now, self._server)
 
     def _end(self, row: Queued, state: State, why: str) -> None:
         """A study has ended, unless it was extended at the last moment and goes on."""
         with self._store.transaction() as connection:
-            now = queue.queued(connection, row.name)
-            if now is not None and now.file == row.file:
+            now = queue.queued(connection, row.name, lock=True)
+            if now is not None and now.is_of(row):
                 queue.change(connection, row.name, state, why, self._server)

@@ -1,0 +1,199 @@
+"""How studies begin, wait, share and end, whatever else is asked of them at the same time."""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+from test_protocol import Client, serving
+
+from hpsearch.engine.run import run_in
+from hpsearch.service import drivers, queue
+from hpsearch.service.queue import DOOMED
+from hpsearch.storage import open_storage
+from hpsearch.storage.own_tables import own_tables
+
+pytestmark = pytest.mark.slow
+
+
+@pytest.fixture
+def play(tmp_path: Path) -> Callable[..., None]:
+    """Play scenes one after the other, each with a new server on the same database."""
+
+    def run(*scenes: Any, **settings: Any) -> None:
+        async def play_all() -> None:
+            for scene in scenes:
+                async with asyncio.timeout(60), serving(tmp_path / "s.db", **settings) as client:
+                    await scene(client)
+
+        asyncio.run(play_all())
+
+    return run
+
+
+class TestDeleting:
+    """Whoever asks for a study that is being deleted finds none, and nothing of it comes back."""
+
+    def test_nothing_that_is_asked_meanwhile_keeps_it(
+        self, play: Callable[..., None], monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        goes_on = threading.Event()
+
+        def run_and_wait(*given: Any, **more: Any) -> Any:
+            try:
+                return run_in(*given, **more)
+            finally:  # its driver takes its time to end
+                goes_on.wait(30.0)
+
+        monkeypatch.setattr(drivers, "run_in", run_and_wait)
+
+        async def scene(client: Client) -> None:
+            await client.submit(trials=5)
+            work = await client.work()
+            await client.fail(work, "failed")
+            other = await client.work()
+            deleting = asyncio.create_task(client.http.delete("/v1/studies/s"))
+            async with asyncio.timeout(30):
+                while (await client.http.get("/v1/studies/s")).status_code != 404:
+                    await asyncio.sleep(0.01)
+            assert not deleting.done()
+            for path, body in (
+                ("studies/s:resume", None),
+                ("studies/s:pause", None),
+                ("studies/s:stop", None),
+                ("studies/s:extend", {"trials": 9}),
+                ("studies/s:rank", {"priority": 1}),
+                ("studies/s/trials", {"configuration": {"x": 0.5, "kind": "a"}}),
+                ("studies/s/trials", {"configuration": {"x": 0.5, "kind": "a"}, "value": 1.0}),
+                (f"trials/{work['trial']}:retry", None),
+            ):
+                answer = await client.post(f"/v1/{path}", body)
+                assert (path, answer.status_code) == (path, 404), answer.text
+            for path in ("studies/s/trials", "studies/s/running", f"trials/{work['trial']}"):
+                assert (await client.http.get(f"/v1/{path}")).status_code == 404
+            assert (await client.get("/v1/studies"))["studies"] == []
+            with pytest.raises(httpx.HTTPStatusError, match="409"):
+                await client.submit(trials=5)
+            assert (await client.beat(other))["order"] == "stop"
+            goes_on.set()
+            assert (await deleting).status_code == 204
+            await client.submit(trials=2)  # its name is free
+            assert await client.finish() == 2
+            assert len(await client.trials()) == 2
+
+        play(scene)
+
+    def test_it_is_gone_however_often_others_steer_it(self, play: Callable[..., None]) -> None:
+        async def scene(client: Client) -> None:
+            async def poke() -> None:
+                while True:
+                    for path, body in ((":resume", None), (":extend", {"trials": 30})):
+                        answer = await client.post(f"/v1/studies/s{path}", body)
+                        assert answer.status_code in (200, 404, 409), answer.text
+
+            for _ in range(4):
+                await client.submit(trials=20)
+                work = await client.work()
+                pokes = [asyncio.create_task(poke()) for _ in range(3)]
+                await asyncio.sleep(0.05)
+                assert (await client.http.delete("/v1/studies/s")).status_code == 204
+                for task in pokes:
+                    task.cancel()
+                done = await asyncio.gather(*pokes, return_exceptions=True)
+                assert all(isinstance(one, asyncio.CancelledError) for one in done), done
+                assert (await client.http.get("/v1/studies/s")).status_code == 404
+                assert (await client.tell(work)).status_code in (404, 410)
+                assert not client.server.drivers.drives("s")
+
+        play(scene)
+
+    def test_a_server_that_dies_meanwhile_deletes_it_later(
+        self, play: Callable[..., None], tmp_path: Path
+    ) -> None:
+        async def begun(client: Client) -> None:
+            await client.submit(trials=3)
+            await client.work()
+
+        async def later(client: Client) -> None:
+            assert (await client.http.get("/v1/studies/s")).status_code == 404
+            async with asyncio.timeout(30):
+                while client.server.store.get_all_studies():
+                    await asyncio.sleep(0.02)
+            await client.submit(trials=1)
+            assert await client.finish() == 1
+
+        play(begun)
+        with open_storage(str(tmp_path / "s.db")) as store, store.transaction() as connection:
+            row = queue.queued(connection, "s")
+            assert row is not None
+            queue.doom(connection, row)
+            states = connection.execute(own_tables().queue.select()).all()
+            assert [state[4] for state in states] == [DOOMED]
+        play(later)
+
+    def test_a_slot_is_tried_again_or_its_study_is_gone(self, play: Callable[..., None]) -> None:
+        async def scene(client: Client) -> None:
+            for _ in range(4):
+                await client.submit(trials=2)
+                work = await client.work()
+                await client.fail(work, "failed")
+                await client.finish()
+                await client.until("finished")
+                path = f"/v1/trials/{work['trial']}:retry"
+                retries = [asyncio.create_task(client.post(path)) for _ in range(4)]
+                await asyncio.sleep(0.01)
+                assert (await client.http.delete("/v1/studies/s")).status_code == 204
+                codes = {(await answer).status_code for answer in retries}
+                assert codes <= {200, 404, 409}
+
+        play(scene)
+
+
+class TestAddingFirst:
+    """A configuration to be tried first is in the study, or it is refused."""
+
+    def test_all_that_come_at_the_same_time_are_kept(self, play: Callable[..., None]) -> None:
+        async def scene(client: Client) -> None:
+            await client.submit(trials=40)
+
+            async def add(x: float) -> httpx.Response:
+                body = {"configuration": {"x": x, "kind": "a"}}
+                return await client.post("/v1/studies/s/trials", body)
+
+            values = [k / 100 for k in range(16)]
+            extending = client.post("/v1/studies/s:extend", {"trials": 50})
+            extended, *answers = await asyncio.gather(extending, *map(add, values))
+            assert (extended.status_code, {a.status_code for a in answers}) == (200, {201})
+            assert sorted(answer.json()["number"] for answer in answers) == list(range(16))
+            with client.server.store.connection.reading() as connection:
+                row = queue.queued(connection, "s")
+            assert row is not None
+            assert sorted(first["x"] for first in row.study.first) == values
+            assert row.study.search.trials == 50
+
+        play(scene, studies=0)
+
+    def test_what_is_acknowledged_as_it_begins_is_tried(self, play: Callable[..., None]) -> None:
+        async def scene(client: Client) -> None:
+            for number in range(5):
+                name = f"s{number}"
+                await client.submit(name, trials=30)
+                kept = []
+                for k in range(20):
+                    body = {"configuration": {"x": k / 100, "kind": "a"}}
+                    answer = await client.post(f"/v1/studies/{name}/trials", body)
+                    assert answer.status_code in (201, 409)
+                    if answer.status_code == 201:
+                        kept.append(k / 100)
+                for x in kept:
+                    while (work := (await client.ask(name))["work"]) is None:
+                        pass  # its first driver has just given way to one that tries all
+                    assert work["configuration"]["x"] == x
+                    await client.tell(work)
+
+        play(scene)
