@@ -158,6 +158,9 @@ class Bench:
         items: all of them, by id.
         before: what earlier drivers left of each job, by id, in order.
         data: where the data of its trainings are, known with the first job.
+        opened: when it was, by the monotonic clock.
+        served: when one of its jobs was given out last; at first when it was opened, so that new
+            ones come after those that wait longer.
     """
 
     name: str
@@ -176,7 +179,7 @@ class Bench:
 
     def __post_init__(self) -> None:
         self.ledger = Ledger(self.store)
-        self.opened = time.monotonic()
+        self.opened = self.served = time.monotonic()
 
     @property
     def busy(self) -> int:

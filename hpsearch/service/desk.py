@@ -117,6 +117,7 @@ class Desk:
         self.is_ending = False
         self.wake_local: Callable[[], None] = lambda: None
         self._waiters: deque[Waiter] = deque()
+        self._served: dict[str, float] = {}  # owners, and when a study of theirs was last
         self._ended: deque[str] = deque()
         self._counted: dict[str, tuple[float, int]] = {}
         self._batches: Counter[int] = Counter()
@@ -350,7 +351,7 @@ class Desk:
         bench = self._next(taker.kinds, {waiter.study, taker.study} - {None})
         if bench is None or self.is_ending or taker.name in self.draining:
             return False
-        item, now = bench.waiting.popleft(), time.monotonic()
+        item, now = self._take(bench), time.monotonic()
         seconds = waiter.seconds or self.seconds
         lease = Lease(
             uuid4().hex,
@@ -371,8 +372,9 @@ class Desk:
     def _next(self, kinds: frozenset[str], names: set[str | None]) -> Bench | None:
         """The study that is served next.
 
-        One of the highest priority; of the owner who has the fewest workers, and of those the one
-        that has the fewest; then the one that was opened first.
+        One of the highest priority; of the owner who has the fewest workers, of equal ones the one
+        who was served longest ago; and of the owner's the one that has the fewest, of equal ones
+        likewise.
         """
         benches = [
             bench
@@ -384,13 +386,23 @@ class Desk:
         owners: Counter[str] = Counter()
         for bench in self.benches.values():
             owners[bench.owner] += bench.busy
-        return min(benches, key=lambda b: (-b.priority, owners[b.owner], b.busy, b.opened))
+
+        def turn(bench: Bench) -> tuple[float, ...]:
+            owner = owners[bench.owner], self._served.get(bench.owner, 0.0)
+            return -bench.priority, *owner, bench.busy, bench.served
+
+        return min(benches, key=turn)
+
+    def _take(self, bench: Bench) -> Item:
+        """The next job of a study, which is given out."""
+        bench.served = self._served[bench.owner] = time.monotonic()
+        return bench.waiting.popleft()
 
     def take_local(self) -> tuple[Bench, Item] | None:
         """A job for a worker of this machine, which ends with this process and needs no lease."""
         with self.lock:
             bench = self._next(frozenset({"training"}), set())
-            return None if bench is None else (bench, bench.waiting.popleft())
+            return None if bench is None else (bench, self._take(bench))
 
     def settle_local(self, bench: Bench, item: Item, settled: Settled) -> None:
         """A worker of this machine is done with a job."""

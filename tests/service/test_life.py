@@ -4,19 +4,21 @@ from __future__ import annotations
 
 import asyncio
 import threading
+from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import httpx
 import pytest
-from test_protocol import Client, serving
+from test_protocol import STUDY, Client, serving
 
 from hpsearch.engine.run import run_in
 from hpsearch.service import drivers, queue
 from hpsearch.service.queue import DOOMED
 from hpsearch.storage import open_storage
 from hpsearch.storage.own_tables import own_tables
+from hpsearch.study_file import parse_study_file
 
 pytestmark = pytest.mark.slow
 
@@ -197,3 +199,54 @@ class TestAddingFirst:
                     await client.tell(work)
 
         play(scene)
+
+
+class TestTurns:
+    """Ties go round: whoever was served longest ago is next."""
+
+    @staticmethod
+    async def given(client: Client, works: int, asks: int) -> Counter[str]:
+        """Who is given trials by so many workers that are always busy."""
+        async with asyncio.timeout(30):
+            while not all(b.waiting for b in client.server.desk.benches.values()):
+                await asyncio.sleep(0.02)
+        held: list[Any] = []
+        counts: Counter[str] = Counter()
+        for _ in range(asks):
+            if len(held) == works:
+                (await client.tell(held.pop(0))).raise_for_status()
+            async with asyncio.timeout(30):  # as if their drivers were always fast enough
+                while not all(b.waiting for b in client.server.desk.benches.values()):
+                    await asyncio.sleep(0.005)
+            agent = {"name": "agent", "workers": works}
+            work = (await client.post("/v1/trials:ask?wait=5", {"agent": agent})).json()["work"]
+            counts[work["study"]] += 1
+            held.append(work)
+        return counts
+
+    def test_one_worker_serves_all_owners(self, play: Callable[..., None]) -> None:
+        async def scene(client: Client) -> None:
+            for name in ("ann", "bob", "cyd"):
+                text = STUDY.format(name=name, trials=20, also="[]")
+                file = await asyncio.to_thread(parse_study_file, text)
+                await asyncio.to_thread(client.server.shelf.submit, file, name)
+            await benches(client, 3)
+            assert await self.given(client, 1, 9) == {"ann": 3, "bob": 3, "cyd": 3}
+
+        play(scene)
+
+    def test_two_workers_serve_all_studies_of_one_owner(self, play: Callable[..., None]) -> None:
+        async def scene(client: Client) -> None:
+            for name in "abc":
+                await client.submit(name, trials=20)
+            await benches(client, 3)
+            assert await self.given(client, 2, 12) == {"a": 4, "b": 4, "c": 4}
+
+        play(scene)
+
+
+async def benches(client: Client, number: int) -> None:
+    """Wait until so many studies have a driver."""
+    async with asyncio.timeout(30):
+        while len(client.server.desk.benches) < number:
+            await asyncio.sleep(0.02)
