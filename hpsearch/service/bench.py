@@ -187,6 +187,11 @@ class Bench:
         return len(self.items) - len(self.waiting)
 
     @property
+    def local(self) -> int:
+        """How many of them workers of the server's own machine have."""
+        return sum(not item.leases for item in self.items.values()) - len(self.waiting)
+
+    @property
     def has_room(self) -> bool:
         """Whether one more job may be given out."""
         full = self.max_parallel is not None and self.busy >= self.max_parallel

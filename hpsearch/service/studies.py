@@ -622,7 +622,13 @@ class Shelf:
         return self._at_work(submitted_study(row, self._about(connection, row.name)))
 
     def _at_work(self, study: Study) -> Study:
-        """A study of which only those trials run that somebody has; the others wait."""
+        """A study of which only those trials run that somebody has; the others wait.
+
+        What is queued says why it has no driver.
+        """
+        why = self.drivers.waits.get(study.name)
+        if why is not None and study.state == "queued":
+            study = study.model_copy(update={"why": why})
         begun = study.trials.get("running", 0)
         with self.desk.lock:
             bench = self.desk.benches.get(study.name)

@@ -250,3 +250,79 @@ async def benches(client: Client, number: int) -> None:
     async with asyncio.timeout(30):
         while len(client.server.desk.benches) < number:
             await asyncio.sleep(0.02)
+
+
+class TestWaiting:
+    """With a driver for each of few studies, none of the others waits for ever."""
+
+    @pytest.fixture(autouse=True)
+    def soon(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        for name, seconds in (("STAY", 0.3), ("TURN", 0.6), ("LOOK", 0.05)):
+            monkeypatch.setattr(drivers, name, seconds)
+
+    def test_what_nobody_works_for_gives_way(self, play: Callable[..., None]) -> None:
+        async def scene(client: Client) -> None:
+            for name in ("one", "two"):
+                await client.submit(name)
+            await benches(client, 2)
+            await client.submit("low", priority=-1)
+            async with asyncio.timeout(30):
+                while not (told := await client.get("/v1/studies/low"))["why"]:
+                    await asyncio.sleep(0.02)
+            assert told["why"] == "2 studies are searched at once, and this one waits for its turn"
+            await asyncio.sleep(0.6)
+            assert await client.state("low") == "queued"  # nobody can work for it either
+            await client.submit("high", priority=1)
+            await client.until("running", "high")
+            await client.until("queued", "one")
+            while (work := (await client.ask("low"))["work"]) is None:
+                pass
+            await client.tell(work)
+            assert await client.finish("low") == 2
+            for name in ("one", "two", "high"):
+                assert await client.finish(name) == 3
+
+        play(scene, studies=2)
+
+    def test_trainings_get_the_workers_of_this_machine(self, play: Callable[..., None]) -> None:
+        async def scene(client: Client) -> None:
+            await client.submit("idle")
+            await benches(client, 1)
+            text = 'name = "digits"\n[data]\nname = "digits"\n[training]\nepochs = 1\n'
+            text += '[search]\nstrategy = "random"\ntrials = 1\n'
+            await client.http.post(
+                "/v1/studies?baselines=false",
+                content=text,
+                headers={"Content-Type": "application/toml"},
+            )
+            await client.until("finished", "digits")
+            await client.until("running", "idle")
+
+        play(scene, studies=1, workers=1)
+
+    def test_equal_ones_take_turns_and_what_is_begun_is_kept(
+        self, play: Callable[..., None]
+    ) -> None:
+        async def scene(client: Client) -> None:
+            for name in "abc":
+                await client.submit(name, trials=10_000)
+            held, seen = [], set()
+            async with asyncio.timeout(40):
+                while seen != set("abc"):
+                    asked = (await client.post("/v1/trials:ask?wait=1", {})).json()
+                    if asked["work"]:
+                        seen.add(asked["work"]["study"])
+                        held.append(asked["work"])
+                        await asyncio.sleep(0.1)
+            for work in held:
+                assert (await client.tell(work)).status_code == 200
+            done = Counter(work["study"] for work in held)
+            for name in "abc":
+                async with asyncio.timeout(30):
+                    while (await client.get(f"/v1/studies/{name}"))["trials"].get(
+                        "complete"
+                    ) != done[name]:
+                        await client.post("/v1/trials:ask", {})
+                        await asyncio.sleep(0.1)
+
+        play(scene, studies=1)
