@@ -17,7 +17,8 @@ from pydantic import BaseModel
 
 from hpsearch.engine import record
 from hpsearch.engine.budget import plan_search
-from hpsearch.engine.first import winner_first
+from hpsearch.engine.first import beginning_with, winner_first
+from hpsearch.engine.identity import check_study, kept_study_file
 from hpsearch.engine.metadata import read_metadata
 from hpsearch.errors import UnknownNameError, UsageError, shown
 from hpsearch.service import queue
@@ -102,7 +103,7 @@ class Shelf:
         """Queue a study.
 
         Args:
-            study: what to run.
+            study: what to run; one that others have run in this database goes on.
             owner: who submits it.
             priority: the greater is served first.
             max_parallel: trials at the same time; None for any number.
@@ -120,6 +121,7 @@ class Shelf:
         _check_address(study.name)
         study = self.placed(study, uploads or {})
         self._check_code(study)
+        study = self._going_on(study, first)
         self._check_trials(study)
         if first is not None:
             self._check_first(study, first)
@@ -138,11 +140,6 @@ class Shelf:
                 raise ConflictError(
                     f"the study {study.name!r} is being deleted just now; submit yours again in a "
                     "moment, or give it another name (--name)"
-                )
-            if self.overview.studies(connection, study.name):
-                raise ConflictError(
-                    f"the database has a study {study.name!r} already that was not submitted "
-                    "here; give yours another name"
                 )
             if len(queue.all_queued(connection)) >= self._most:
                 raise ConflictError(
@@ -199,6 +196,32 @@ class Shelf:
         if study.objective.folder is not None:  # of the machine that it comes from
             changed["objective"] = study.objective.model_copy(update={"folder": None})
         return study.model_copy(update=changed)
+
+    def _going_on(self, study: StudyFile, first: str | None) -> StudyFile:
+        """A study as it is submitted; if others have run it here, with as many trials as it has.
+
+        Raises:
+            ConflictError: the one of its name is another one.
+        """
+        with self.store.connection.reading() as connection:
+            if queue.queued(connection, study.name) or queue.doomed(connection, study.name):
+                return study  # its file is compared with what was submitted
+            if self._about(connection, study.name) is None:
+                return study
+        try:
+            target = load_study(self.store, study.name)
+            taken = winner_first(self.store, study, first)
+            check_study(target, study if taken is None else beginning_with(study, taken))
+            before = kept_study_file(target)
+        except UnknownNameError:  # deleted just now, by others
+            return study
+        except UsageError as error:
+            raise ConflictError(f"{error} (`--name`)") from None
+        trials = 0 if before is None else before.search.trials
+        if trials <= study.search.trials:
+            return study
+        search = study.search.model_copy(update={"trials": trials})
+        return study.model_copy(update={"search": search})
 
     def _check_trials(self, study: StudyFile) -> None:
         if (trials := plan_search(study).trials) > self._most_trials:

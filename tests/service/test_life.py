@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import threading
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +13,7 @@ import httpx
 import pytest
 from test_protocol import STUDY, Client, serving
 
-from hpsearch.engine.run import run_in
+from hpsearch.engine.run import run_in, run_study
 from hpsearch.service import drivers, queue
 from hpsearch.service.queue import DOOMED
 from hpsearch.storage import open_storage
@@ -326,3 +326,80 @@ class TestWaiting:
                         await asyncio.sleep(0.1)
 
         play(scene, studies=1)
+
+
+FUNCTION = """
+name = "s"
+[objective]
+function = "squaring:squared"
+direction = "minimize"
+[space]
+x = {{ low = -1.0, high = {high} }}
+[search]
+strategy = "random"
+trials = {trials}
+"""
+
+
+class TestGoingOn:
+    """A study that `hpsearch run` has made here is the server's once its file is submitted."""
+
+    def submit(self, client: Client, trials: int, high: float = 1.0) -> Awaitable[httpx.Response]:
+        toml = {"Content-Type": "application/toml"}
+        text = FUNCTION.format(trials=trials, high=high)
+        return client.http.post("/v1/studies", content=text, headers=toml)
+
+    def run(self, tmp_path: Path, trials: int) -> None:
+        folder = tmp_path / "code"
+        folder.mkdir()
+        (folder / "squaring.py").write_text(
+            'def squared(values, trial):\n    return values["x"] ** 2\n'
+        )
+        study = parse_study_file(FUNCTION.format(trials=trials, high=1.0))
+        objective = study.objective.model_copy(update={"folder": str(folder)})
+        study = study.model_copy(update={"objective": objective})
+        run_study(study, storage=str(tmp_path / "s.db"), workers=1)
+
+    @pytest.mark.parametrize("asked", [2, 3])
+    def test_one_that_is_finished_is_found_so(
+        self, play: Callable[..., None], tmp_path: Path, asked: int
+    ) -> None:
+        async def scene(client: Client) -> None:
+            answer = await self.submit(client, asked)
+            assert (answer.status_code, answer.json()["total"]) == (201, 3), answer.text
+            await client.until("finished")
+            assert len(await client.trials()) == 3
+
+        self.run(tmp_path, 3)
+        play(scene)
+
+    def test_one_with_more_trials_goes_on(self, play: Callable[..., None], tmp_path: Path) -> None:
+        async def scene(client: Client) -> None:
+            assert (await self.submit(client, 4)).status_code == 201
+            agent = {"name": "a", "kinds": ["function"]}
+            work = (await client.ask(agent=agent))["work"]
+            (await client.tell(work, 0.5)).raise_for_status()
+            await client.until("finished")
+            assert len(await client.trials()) == 4
+
+        self.run(tmp_path, 3)
+        play(scene)
+
+    def test_another_one_is_refused_and_stays(
+        self, play: Callable[..., None], tmp_path: Path
+    ) -> None:
+        async def scene(client: Client) -> None:
+            answer = await self.submit(client, 3, high=2.0)
+            assert answer.status_code == 409
+            for words in ("space.x.high was 1.0 and is 2.0", "--name"):
+                assert words in answer.json()["detail"]
+            for answer in (
+                await client.http.delete("/v1/studies/s"),
+                await client.post("/v1/studies/s:pause"),
+            ):
+                assert answer.status_code == 409
+                assert "was not submitted to the server" in answer.json()["detail"]
+            assert len(await client.trials()) == 3
+
+        self.run(tmp_path, 3)
+        play(scene)
