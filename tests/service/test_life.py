@@ -10,11 +10,13 @@ from pathlib import Path
 from typing import Any
 
 import httpx
+import optuna
 import pytest
 from test_protocol import STUDY, Client, serving
 
 from hpsearch.engine.run import run_in, run_study
-from hpsearch.service import drivers, queue
+from hpsearch.engine.summary import summarize
+from hpsearch.service import drivers, queue, results
 from hpsearch.service.queue import DOOMED
 from hpsearch.storage import open_storage
 from hpsearch.storage.own_tables import own_tables
@@ -152,6 +154,23 @@ class TestDeleting:
                 assert (await client.http.delete("/v1/studies/s")).status_code == 204
                 codes = {(await answer).status_code for answer in retries}
                 assert codes <= {200, 404, 409}
+
+        play(scene)
+
+    @pytest.mark.parametrize("what", ["best", "export"])
+    def test_what_is_read_while_it_goes_is_not_there(
+        self, play: Callable[..., None], monkeypatch: pytest.MonkeyPatch, what: str
+    ) -> None:
+        async def scene(client: Client) -> None:
+            await client.submit(trials=1)
+            await client.finish()
+
+            def delete_first(study: optuna.Study) -> Any:
+                client.server.shelf.delete("s")
+                return summarize(study)
+
+            monkeypatch.setattr(results, "summarize", delete_first)
+            assert (await client.http.get(f"/v1/studies/s/{what}")).status_code == 404
 
         play(scene)
 
