@@ -61,6 +61,9 @@ def serve(
     max_studies: Annotated[
         int, typer.Option("--max-studies", min=1, help="So many studies there may be.")
     ] = 10_000,
+    max_running: Annotated[
+        int, typer.Option("--max-running", min=1, help="So many of them are searched at once.")
+    ] = 32,
     max_trials: Annotated[
         int, typer.Option("--max-trials", min=1, help="So many trials each of them may have.")
     ] = 1_000_000,
@@ -104,6 +107,7 @@ def serve(
         root_path=root_path.rstrip("/"),
         modules=tuple(allow_module or ()),
         needs_token=needs_token,
+        studies=max_running,
         most_studies=max_studies,
         most_trials=max_trials,
         upload_bytes=max_upload * 1_000_000,

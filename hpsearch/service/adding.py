@@ -44,7 +44,7 @@ def add_finished(
     """Write a trial that was finished elsewhere, once.
 
     Args:
-        store: of the server's own.
+        store: of the server's own, within a group that commits it.
         study: has begun.
         added: the trial, with its value.
         who: adds it.
@@ -105,9 +105,7 @@ def add_finished(
         distributions={k: to_distribution(space.parameters[k]) for k in configuration},
         user_attrs={**added.also, "from": who} | ({} if asked is None else {ASKED: asked}),
     )
-    trial_id = store.create_new_trial(target._study_id, template_trial=trial)
-    store.flush()
-    return str(trial_id)
+    return str(store.create_new_trial(target._study_id, template_trial=trial))
 
 
 def _added(store: WriteBehindStorage, study_id: int, asked: str) -> str | None:

@@ -158,6 +158,9 @@ class Bench:
         items: all of them, by id.
         before: what earlier drivers left of each job, by id, in order.
         data: where the data of its trainings are, known with the first job.
+        opened: when it was, by the monotonic clock.
+        served: when one of its jobs was given out last; at first when it was opened, so that new
+            ones come after those that wait longer.
     """
 
     name: str
@@ -176,12 +179,17 @@ class Bench:
 
     def __post_init__(self) -> None:
         self.ledger = Ledger(self.store)
-        self.opened = time.monotonic()
+        self.opened = self.served = time.monotonic()
 
     @property
     def busy(self) -> int:
         """How many of its jobs somebody has."""
         return len(self.items) - len(self.waiting)
+
+    @property
+    def local(self) -> int:
+        """How many of them workers of the server's own machine have."""
+        return sum(not item.leases for item in self.items.values()) - len(self.waiting)
 
     @property
     def has_room(self) -> bool:

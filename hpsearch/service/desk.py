@@ -26,7 +26,7 @@ from hpsearch.service.leases import LeaseRow, change, insert
 if TYPE_CHECKING:
     from hpsearch.service.models import Order
 
-__all__ = ["BrokenElsewhereError", "Desk", "DeskPool", "Settled", "Waiter"]
+__all__ = ["BrokenElsewhereError", "Desk", "DeskPool", "Settled", "Sought", "Waiter"]
 
 T = TypeVar("T")
 
@@ -41,6 +41,12 @@ COUNTED = 0.05
 
 ENDED = 5_000
 """So many leases that have ended are remembered; the ledger has the others."""
+
+ABLE = 600.0
+"""Seconds for which somebody who has asked counts as able to do what was asked for."""
+
+IN_VAIN = 10.0
+"""Seconds for which an ask that was given nothing counts as one that waits."""
 
 GRACE = 30.0
 """Seconds beside a trial's own limit after which its holder is no longer waited for."""
@@ -83,6 +89,9 @@ class Waiter(Protocol):
         """The study that it asks for has no driver any more."""
 
 
+Sought: TypeAlias = tuple[str, str | None]
+"""A kind of jobs, and the only study whose jobs are asked for; None for any."""
+
 Settled: TypeAlias = Any
 """What came of a job: its result, or the error that it is to raise."""
 
@@ -117,6 +126,9 @@ class Desk:
         self.is_ending = False
         self.wake_local: Callable[[], None] = lambda: None
         self._waiters: deque[Waiter] = deque()
+        self._served: dict[str, float] = {}  # owners, and when a study of theirs was last
+        self._sought: dict[Sought, float] = {}  # what was asked for, and when last
+        self._in_vain: dict[Sought, float] = {}  # the same of asks that were given nothing
         self._ended: deque[str] = deque()
         self._counted: dict[str, tuple[float, int]] = {}
         self._batches: Counter[int] = Counter()
@@ -315,11 +327,35 @@ class Desk:
         self.note(waiter.taker)
         with self.lock:
             given = self._give(waiter)
+            now = dict.fromkeys(_sought(waiter), time.monotonic())
+            self._sought |= now
+            if not given:
+                self._in_vain |= now
             if not given and self.is_ending:
                 waiter.end()
             elif not given and waits:
                 self._waiters.append(waiter)
             return given
+
+    def able(self) -> set[Sought]:
+        """What somebody can do who has asked lately, or who is of this machine."""
+        with self.lock:
+            _forget_old(self._sought, ABLE)
+            local = {("training", None)} if self.local_workers else set()
+            return self._sought.keys() | local
+
+    def unmet(self) -> set[Sought]:
+        """What somebody asks for just now, and no study that has a driver can give."""
+        with self.lock:
+            _forget_old(self._in_vain, IN_VAIN)
+            found = set(self._in_vain)
+            for waiter in self._waiters:
+                found.update(_sought(waiter))
+            trainings = [bench for bench in self.benches.values() if bench.kind == "training"]
+            have_room = any(bench.has_room for bench in trainings)
+            if not have_room and sum(bench.local for bench in trainings) < self.local_workers:
+                found.add(("training", None))
+            return found
 
     def leave(self, waiter: Waiter) -> bool:
         """Wait no longer; False if a job has been given meanwhile."""
@@ -350,7 +386,7 @@ class Desk:
         bench = self._next(taker.kinds, {waiter.study, taker.study} - {None})
         if bench is None or self.is_ending or taker.name in self.draining:
             return False
-        item, now = bench.waiting.popleft(), time.monotonic()
+        item, now = self._take(bench), time.monotonic()
         seconds = waiter.seconds or self.seconds
         lease = Lease(
             uuid4().hex,
@@ -371,8 +407,9 @@ class Desk:
     def _next(self, kinds: frozenset[str], names: set[str | None]) -> Bench | None:
         """The study that is served next.
 
-        One of the highest priority; of the owner who has the fewest workers, and of those the one
-        that has the fewest; then the one that was opened first.
+        One of the highest priority; of the owner who has the fewest workers, of equal ones the one
+        who was served longest ago; and of the owner's the one that has the fewest, of equal ones
+        likewise.
         """
         benches = [
             bench
@@ -384,13 +421,23 @@ class Desk:
         owners: Counter[str] = Counter()
         for bench in self.benches.values():
             owners[bench.owner] += bench.busy
-        return min(benches, key=lambda b: (-b.priority, owners[b.owner], b.busy, b.opened))
+
+        def turn(bench: Bench) -> tuple[float, ...]:
+            owner = owners[bench.owner], self._served.get(bench.owner, 0.0)
+            return -bench.priority, *owner, bench.busy, bench.served
+
+        return min(benches, key=turn)
+
+    def _take(self, bench: Bench) -> Item:
+        """The next job of a study, which is given out."""
+        bench.served = self._served[bench.owner] = time.monotonic()
+        return bench.waiting.popleft()
 
     def take_local(self) -> tuple[Bench, Item] | None:
         """A job for a worker of this machine, which ends with this process and needs no lease."""
         with self.lock:
             bench = self._next(frozenset({"training"}), set())
-            return None if bench is None else (bench, bench.waiting.popleft())
+            return None if bench is None else (bench, self._take(bench))
 
     def settle_local(self, bench: Bench, item: Item, settled: Settled) -> None:
         """A worker of this machine is done with a job."""
@@ -628,6 +675,17 @@ class DeskPool:
     ) -> Future[T]:
         """Have whoever asks first do the job."""
         return self._desk.put(self._bench, function, job, limit, key)
+
+
+def _sought(waiter: Waiter) -> list[Sought]:
+    study = waiter.study or waiter.taker.study
+    return [(kind, study) for kind in waiter.taker.kinds]
+
+
+def _forget_old(when: dict[Sought, float], seconds: float) -> None:
+    begin = time.monotonic() - seconds
+    for one in [one for one, at in when.items() if at < begin]:
+        del when[one]
 
 
 def _settle(future: Future[Any], settled: Settled) -> None:

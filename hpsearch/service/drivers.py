@@ -9,10 +9,11 @@ from __future__ import annotations
 import logging
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
-from functools import partial
-from typing import TYPE_CHECKING
+from functools import lru_cache, partial
+from typing import TYPE_CHECKING, Any
 
 from hpsearch.engine.budget import plan_search
 from hpsearch.engine.events import DataReady, Event, Finished, Ready
@@ -22,27 +23,38 @@ from hpsearch.engine.runner import Runner
 from hpsearch.errors import HeldError, HpsearchError, StorageError, TakenOverError
 from hpsearch.service import queue
 from hpsearch.service.bench import Bench, Kind
-from hpsearch.service.desk import Desk, DeskPool
+from hpsearch.service.deleting import delete_doomed
+from hpsearch.service.desk import Desk, DeskPool, Sought
 from hpsearch.service.leaders import Leaders
 from hpsearch.service.logs import about
 from hpsearch.service.pace import Pace
 from hpsearch.service.queue import Queued
 from hpsearch.storage import open_storage, storage_errors
+from hpsearch.study_file import StudyFile
 
 if TYPE_CHECKING:
     from hpsearch.service.models import State
     from hpsearch.storage import WriteBehindStorage
-    from hpsearch.study_file import StudyFile
 
 __all__ = ["Drivers", "kind_of"]
 
 log = logging.getLogger("hpsearch.service")
+
+STAY = 5.0
+"""Seconds that a study keeps its driver at least, if others wait for one; and after so many without
+anybody who does its trials it gives way."""
+
+TURN = 60.0
+"""Seconds after which a study gives way to others of its priority that somebody can do."""
 
 LOOK = 1.0
 """Seconds between two looks at what is queued, if nobody says that there is something."""
 
 AGAIN = 5.0
 """Seconds until a study is tried again that could not be run."""
+
+SETTLED = 3 * LOOK
+"""Seconds after which every server of a database has read that a study is being deleted."""
 
 HEARD = 2.0
 """Seconds between two looks at a study that another server, or `hpsearch run`, has."""
@@ -82,6 +94,42 @@ def kind_of(study: StudyFile) -> Kind:
     return "training" if study.objective.learns else "function" if kind == "function" else "values"
 
 
+@lru_cache(maxsize=20_000)
+def _kind(file: str) -> Kind:
+    return kind_of(StudyFile.model_validate_json(file))
+
+
+def _rank(bench: Bench) -> tuple[Any, ...]:
+    """The first one is the first to give way."""
+    return not _is_idle(bench), bench.priority, bench.busy > 0, bench.opened
+
+
+def _is_idle(bench: Bench) -> bool:
+    """Whether a study has trials that nobody wants."""
+    long_ago = time.monotonic() - bench.served >= STAY
+    return bool(bench.waiting) and not bench.busy and long_ago
+
+
+def _gives_way(bench: Bench, row: Queued, *, able: bool, unmet: bool) -> bool:
+    """Whether a study gives way to one that waits for a driver.
+
+    Args:
+        bench: of the study that has one.
+        row: of the one that waits.
+        able: whether somebody can do what is of its kind.
+        unmet: whether somebody just asks for it, and gets nothing.
+    """
+    age = time.monotonic() - bench.opened
+    if age < STAY:
+        return False
+    is_higher = row.priority > bench.priority
+    if _is_idle(bench) and (is_higher or unmet):
+        return True
+    # The trainings of this machine would begin anew.
+    its_turn = row.priority == bench.priority and age >= TURN and not bench.local
+    return able and (is_higher or its_turn)
+
+
 class _Driver:
     """A study that is run.
 
@@ -89,6 +137,7 @@ class _Driver:
         bench: its place at the desk.
         halt: asks it to end.
         pace: how fast it gets on.
+        gives_way: whether it ends for another study that waits for a driver.
     """
 
     def __init__(self, row: Queued) -> None:
@@ -97,6 +146,7 @@ class _Driver:
         self.bench: Bench | None = None
         self.pace: Pace | None = None
         self.thread: threading.Thread | None = None
+        self.gives_way = False
 
     @property
     def has_begun(self) -> bool:
@@ -116,6 +166,7 @@ class Drivers:
 
     Attributes:
         leaders: who else runs studies of the database.
+        waits: why studies have no driver here that are queued, in sentences by their names.
     """
 
     def __init__(
@@ -130,11 +181,15 @@ class Drivers:
         self._store, self._desk, self._most = store, desk, most
         self._server, self._on_study = server, on_study
         self.leaders = Leaders()
+        self.waits: Mapping[str, str] = {}
         self._lock = threading.Lock()
         self._driven: dict[str, _Driver] = {}
-        self._not_before: dict[str, float] = {}
+        self._not_before: dict[str, tuple[float, str]] = {}  # and why
+        self._next: list[str] = []  # those to which another gives way
         self._held: set[str] = set()  # get no driver just now
+        self._doomed: dict[str, float] = {}  # are being deleted, and since when that is known
         self._states: dict[str, tuple[str, str]] = {}  # as told last
+        self._is_alone = store.connection.tells_version  # one server has a SQLite file
         self._wake, self._ending = threading.Event(), threading.Event()
         self._thread = threading.Thread(target=self._run, name="hpsearch-drivers", daemon=True)
 
@@ -229,34 +284,119 @@ class Drivers:
     def _look(self) -> None:
         with self._store.connection.reading() as connection:
             rows = queue.all_queued(connection)
+            doomed = queue.doomed(connection)
             elsewhere = self.leaders.look(connection)
         self._tell_states({row.name: (row.state, row.since) for row in rows})
-        for row in rows:
+        self._end_orphans({row.name: row for row in rows})
+        self._delete(doomed, elsewhere)
+        waiting, waits = [], {}
+        for row in sorted(rows, key=lambda row: row.name not in self._next):
             driver = self._driven.get(row.name)
             if driver is not None:
                 if row.name in elsewhere and driver.has_begun:  # this machine was suspended
                     driver.halt.halt()
                 self._steer(driver, row)
             elif row.state in ("queued", "running"):
-                if time.monotonic() < self._not_before.get(row.name, 0.0):
-                    continue
-                if row.name in elsewhere:
-                    self._not_before[row.name] = time.monotonic() + HEARD
+                until, why = self._not_before.get(row.name, (0.0, ""))
+                if time.monotonic() >= until and row.name in elsewhere:
+                    until, why = time.monotonic() + HEARD, f"it is run by {elsewhere[row.name]}"
+                    self._not_before[row.name] = until, why
                     self._on_study(row.name, None)  # something will have happened to it
-                    continue
-                with self._lock:
-                    if self._ending.is_set() or len(self._driven) >= self._most:
-                        continue
-                    if row.name in self._held:
-                        continue
-                    driver = _Driver(row)
-                    driver.thread = threading.Thread(
-                        target=partial(self._drive, driver),
-                        name=f"hpsearch-driver-{row.name}"[:60],
-                        daemon=True,
-                    )
-                    driver.thread.start()
-                    self._driven[row.name] = driver  # not before it can be waited for
+                if time.monotonic() < until:
+                    waits[row.name] = why
+                elif self._is_full:
+                    waiting.append(row)
+                else:
+                    self._start(row)
+        told = f"{self._most} studies are searched at once, and this one waits for its turn"
+        self.waits = waits | dict.fromkeys([row.name for row in waiting], told)
+        self._make_room(waiting)
+
+    @property
+    def _is_full(self) -> bool:
+        return len(self._driven) >= self._most
+
+    def _start(self, row: Queued) -> None:
+        """Give a study a driver."""
+        with self._lock:
+            if self._ending.is_set() or row.name in self._held:
+                return
+            driver = _Driver(row)
+            driver.thread = threading.Thread(
+                target=partial(self._drive, driver),
+                name=f"hpsearch-driver-{row.name}"[:60],
+                daemon=True,
+            )
+            driver.thread.start()
+            self._driven[row.name] = driver  # not before it can be waited for
+
+    def _make_room(self, waiting: Sequence[Queued]) -> None:
+        """Have studies give way to others that wait for a driver.
+
+        What somebody has of a study that gives way stays theirs, until it has a driver again.
+        """
+        names = {row.name for row in waiting}
+        self._next = [name for name in self._next if name in names]
+        able, unmet = self._desk.able(), self._desk.unmet()
+        driven = self.all()
+        may = [(driver, driver.bench) for driver in driven if not driver.gives_way]
+        order = [(_rank(bench), driver, bench) for driver, bench in may if bench is not None]
+        order.sort(key=lambda one: one[0])
+        owners = Counter(driver.row.owner for driver in driven)
+
+        def is_in(sought: set[Sought], row: Queued) -> bool:
+            kind = _kind(row.file)
+            return (kind, None) in sought or (kind, row.name) in sought
+
+        def place(row: Queued) -> tuple[Any, ...]:
+            return not is_in(unmet, row), -row.priority, owners[row.owner], row.since
+
+        new = [row for row in waiting if row.name not in self._next]
+        for row in sorted(new, key=place)[: self._most] if order else ():
+            for one in order:
+                _, driver, bench = one
+                if _gives_way(bench, row, able=is_in(able, row), unmet=is_in(unmet, row)):
+                    order.remove(one)
+                    self._next.append(row.name)
+                    driver.gives_way = True
+                    driver.halt.halt()
+                    break
+
+    def _end_orphans(self, rows: Mapping[str, Queued]) -> None:
+        """End drivers whose studies are no more, or are others now."""
+        for driver in self.all():
+            row = rows.get(driver.row.name)
+            if row is None or row.submitted != driver.row.submitted:
+                if driver.bench is not None:
+                    self._desk.stop(driver.bench, "the study was deleted")
+                driver.halt.halt()
+
+    def _delete(self, doomed: Mapping[str, str], elsewhere: Mapping[str, str]) -> None:
+        """Delete what is to be deleted and is run by nobody any more.
+
+        Whichever server comes first does it, so that one which dies leaves nothing half deleted.
+
+        Args:
+            doomed: the state that each was in.
+            elsewhere: where each study is run that is run by others.
+        """
+        now = time.monotonic()
+        self._doomed = {name: self._doomed.get(name, now) for name in doomed}
+        for name, state in doomed.items():
+            # A driver of another server may have read of the study just before that.
+            may_begin = not self._is_alone and state in ("queued", "running")
+            if may_begin and now - self._doomed[name] < SETTLED:
+                continue
+            if self.drives(name) or name in elsewhere:
+                continue
+            try:
+                delete_doomed(self._store, name)
+            except Exception as error:
+                facts = about(study=name, why=str(error))
+                log.warning("a study cannot be deleted just now", extra=facts)
+                continue
+            self._not_before.pop(name, None)
+            self._desk.over(name)
 
     def _tell_states(self, states: dict[str, tuple[str, str]]) -> None:
         """Tell of studies that were submitted, steered or deleted, here or at another server."""
@@ -298,13 +438,13 @@ class Drivers:
         try:
             state, why = self._driven_to(driver)
         except HaltedError:
-            state, why = None, ""
+            state, why = ("queued" if driver.gives_way else None), ""
         except (HeldError, TakenOverError) as error:
-            self._not_before[name] = time.monotonic() + AGAIN
+            self._not_before[name] = time.monotonic() + AGAIN, str(error)
             state, why = None, str(error)
         except StorageError as error:  # a full disk, or a database that is away, is no end
             log.warning("study held up", extra=about(study=name, why=str(error)))
-            self._not_before[name] = time.monotonic() + AGAIN
+            self._not_before[name] = time.monotonic() + AGAIN, str(error)
             state, why = None, str(error)
         except HpsearchError as error:
             state, why = "failed", str(error)
@@ -375,18 +515,23 @@ class Drivers:
         """A study is run.
 
         Raises:
-            HaltedError: somebody has steered it since it was looked at.
+            HaltedError: somebody has changed, steered or deleted it since it was looked at.
         """
         with self._store.transaction() as connection:
-            now = queue.queued(connection, row.name)
-            if now is None or now.state not in ("queued", "running"):
+            now = queue.queued(connection, row.name, lock=True)
+            if now is None or not now.is_of(row) or now.state not in ("queued", "running"):
                 raise HaltedError
             if now.state == "queued":
-                queue.change(connection, row.name, "running", "", self._server)
+                queue.begins(connection, now, self._server)
 
     def _end(self, row: Queued, state: State, why: str) -> None:
-        """A study has ended, unless it was extended at the last moment and goes on."""
+        """A study has ended, unless it was extended at the last moment and goes on.
+
+        One that has only given way is queued, unless it was steered.
+        """
         with self._store.transaction() as connection:
-            now = queue.queued(connection, row.name)
-            if now is not None and now.file == row.file:
+            now = queue.queued(connection, row.name, lock=True)
+            if now is None or not now.is_of(row):
+                return
+            if state != "queued" or now.state == "running":
                 queue.change(connection, row.name, state, why, self._server)

@@ -17,7 +17,8 @@ from pydantic import BaseModel
 
 from hpsearch.engine import record
 from hpsearch.engine.budget import plan_search
-from hpsearch.engine.first import winner_first
+from hpsearch.engine.first import beginning_with, winner_first
+from hpsearch.engine.identity import check_study, kept_study_file
 from hpsearch.engine.metadata import read_metadata
 from hpsearch.errors import UnknownNameError, UsageError, shown
 from hpsearch.service import queue
@@ -102,7 +103,7 @@ class Shelf:
         """Queue a study.
 
         Args:
-            study: what to run.
+            study: what to run; one that others have run in this database goes on.
             owner: who submits it.
             priority: the greater is served first.
             max_parallel: trials at the same time; None for any number.
@@ -120,6 +121,7 @@ class Shelf:
         _check_address(study.name)
         study = self.placed(study, uploads or {})
         self._check_code(study)
+        study = self._going_on(study, first)
         self._check_trials(study)
         if first is not None:
             self._check_first(study, first)
@@ -132,12 +134,12 @@ class Shelf:
                     return self._study(connection, before), False
                 raise ConflictError(
                     f"the server has a study {study.name!r} already, with other settings; give "
-                    "yours another name, or delete that one"
+                    "yours another name (--name), or delete that one"
                 )
-            if self.overview.studies(connection, study.name):
+            if queue.doomed(connection, study.name):
                 raise ConflictError(
-                    f"the database has a study {study.name!r} already that was not submitted "
-                    "here; give yours another name"
+                    f"the study {study.name!r} is being deleted just now; submit yours again in a "
+                    "moment, or give it another name (--name)"
                 )
             if len(queue.all_queued(connection)) >= self._most:
                 raise ConflictError(
@@ -194,6 +196,32 @@ class Shelf:
         if study.objective.folder is not None:  # of the machine that it comes from
             changed["objective"] = study.objective.model_copy(update={"folder": None})
         return study.model_copy(update=changed)
+
+    def _going_on(self, study: StudyFile, first: str | None) -> StudyFile:
+        """A study as it is submitted; if others have run it here, with as many trials as it has.
+
+        Raises:
+            ConflictError: the one of its name is another one.
+        """
+        with self.store.connection.reading() as connection:
+            if queue.queued(connection, study.name) or queue.doomed(connection, study.name):
+                return study  # its file is compared with what was submitted
+            if self._about(connection, study.name) is None:
+                return study
+        try:
+            target = load_study(self.store, study.name)
+            taken = winner_first(self.store, study, first)
+            check_study(target, study if taken is None else beginning_with(study, taken))
+            before = kept_study_file(target)
+        except UnknownNameError:  # deleted just now, by others
+            return study
+        except UsageError as error:
+            raise ConflictError(f"{error} (`--name`)") from None
+        trials = 0 if before is None else before.search.trials
+        if trials <= study.search.trials:
+            return study
+        search = study.search.model_copy(update={"trials": trials})
+        return study.model_copy(update={"search": search})
 
     def _check_trials(self, study: StudyFile) -> None:
         if (trials := plan_search(study).trials) > self._most_trials:
@@ -352,63 +380,75 @@ class Shelf:
                 f"trial {trial.number} of {name!r} is {trial.state}; only a slot that failed is "
                 "tried again"
             )
-        with self.store.connection.reading() as connection:
-            row = queue.queued(connection, name)
-        if row is None:
-            raise ConflictError(f"the study {name!r} was not submitted here")
         where = self.drivers.leaders.known.get(name)
         if where is not None:
             raise ConflictError(f"the study {name!r} is run by {where}; ask there")
         with self.drivers.without(name) as has_ended:
             if not has_ended:
                 raise ConflictError(f"the driver of {name!r} is busy just now; try again")
-            study = load_study(self.store, name)
-            trials = study.get_trials(deepcopy=False)
-            place = (trial.stage, trial.slot)
-            for other in trials[trial.number + 1 :]:
-                known = other.user_attrs
-                if (known.get("stage"), known.get("slot")) == place and other.state.name != "FAIL":
-                    raise ConflictError(f"the slot of trial {trial.number} is tried again already")
-            record.retry_trial(self.store, study._study_id, trials[trial.number])
-            self.store.flush()
-            if row.state not in ("paused", "stopped"):
-                with self.store.transaction() as connection:
+            with self.store.group(), self.store.transaction() as connection:
+                row = self._row(connection, name)
+                study_id, failed = self._failed(connection, name, trial)
+                record.retry_trial(self.store, study_id, failed)
+                if row.state not in ("paused", "stopped"):
                     why = f"trial {trial.number} is tried again, by {who}"
                     queue.change(connection, name, "queued", why, who)
             found = self.study(name)
         log.info("slot tried again", extra=about(study=name, trial=trial.trial, token=who))
         return found
 
+    def _failed(
+        self, connection: sa.Connection, name: str, trial: Trial
+    ) -> tuple[int, FrozenTrial]:
+        """A failed trial whose slot nobody has tried again yet, and the id of its study.
+
+        Raises:
+            UnknownNameError: it is gone, with its study.
+            ConflictError: somebody has.
+        """
+        t = tables().trials.c
+        try:
+            study_id = self.store.get_study_id_from_name(name)
+        except KeyError:
+            raise self._unknown_trial(trial.trial) from None
+        later_too = (t.study_id == study_id) & (t.number >= trial.number)
+        found = read_trials(connection, later_too)
+        if not found or str(found[0]._trial_id) != trial.trial:
+            raise self._unknown_trial(trial.trial)
+        here, *later = found
+        place = (trial.stage, trial.slot)
+        for other in later:
+            known = other.user_attrs
+            if (known.get("stage"), known.get("slot")) == place and other.state.name != "FAIL":
+                raise ConflictError(f"the slot of trial {trial.number} is tried again already")
+        return study_id, here
+
     def delete(self, name: str) -> None:
         """Delete a study with all that is known of it; whoever works for it is told to stop.
 
+        From the first moment it is none to all others; see `hpsearch.service.deleting`.
+
         Raises:
             UnknownNameError: there is no such study.
-            ConflictError: it is being run, and does not end.
+            ConflictError: it was not submitted here; or whoever runs it does not end, after which
+                it is deleted.
         """
-        from hpsearch.engine.lease import refuse_running, who_runs
-
         with self.store.transaction() as connection:
-            row = queue.queued(connection, name)
-            if row is not None:
-                queue.change(connection, name, "stopped", "it is being deleted")
-        self.drivers.wake()
-        if not self.drivers.halt(name):
-            raise ConflictError(f"the study {name!r} does not end just now; try again")
-        with self.store.connection.reading() as connection:
-            there = self.overview.studies(connection, name)
-        if not there and row is None:
-            raise self._unknown(name)
-        if there:
-            end = time.monotonic() + ENDS
-            while row and time.monotonic() < end and who_runs(self.store.engine, there[0].study_id):
-                time.sleep(0.2)  # another server has it, and reads of its end in a moment
-            refuse_running(self.store.engine, there[0].study_id, name)
-            # By its name: its id may have been that of another one, which was deleted here.
-            self.store.delete_study(self.store.get_study_id_from_name(name))
-        with self.store.transaction() as connection:
-            queue.remove(connection, name)
-        log.info("study deleted", extra=about(study=name))
+            if not queue.doomed(connection, name):
+                queue.doom(connection, self._row(connection, name))
+        end = time.monotonic() + ENDS
+        while True:
+            self.drivers.wake()
+            time.sleep(0.02)
+            with self.store.connection.reading() as connection:
+                if not queue.doomed(connection, name):
+                    return
+            if time.monotonic() > end:
+                break
+        where = self.drivers.leaders.known.get(name, "this server")
+        raise ConflictError(
+            f"the study {name!r} is run by {where} still, and is deleted as soon as that has ended"
+        )
 
     # Looking
 
@@ -420,7 +460,9 @@ class Shelf:
         """
         with self.store.connection.reading() as connection:
             rows = {row.name: row for row in queue.all_queued(connection)}
-            abouts = {about.name: about for about in self.overview.studies(connection)}
+            doomed = queue.doomed(connection)
+            there = self.overview.studies(connection)
+        abouts = {about.name: about for about in there if about.name not in doomed}
         found = [submitted_study(row, abouts.get(name)) for name, row in rows.items()]
         found += [found_study(about) for name, about in abouts.items() if name not in rows]
         found.sort(key=lambda study: study.submitted, reverse=True)
@@ -466,16 +508,14 @@ class Shelf:
         with self.store.connection.reading() as connection:
             found = read_trials(connection, t.trial_id == _number(trial_id))
             if not found:
-                raise UnknownNameError(
-                    "trial", trial_id, ["GET /v1/studies/{name}/trials has them"]
-                )
+                raise self._unknown_trial(trial_id)
             query = known.trials.join(known.studies, t.study_id == s.study_id)
             name, study_id = connection.execute(
                 sa.select(s.study_name, s.study_id)
                 .select_from(query)
                 .where(t.trial_id == found[0]._trial_id)
             ).one()
-            row = queue.queued(connection, name)
+            row, _ = self._known(connection, name)
             leases = {found[0]._trial_id: rows_of(connection, study_id, str(found[0]._trial_id))}
         return name, self._trial(found[0], name, row, leases, self._also(name, row))
 
@@ -530,34 +570,37 @@ class Shelf:
                 has begun; or one with a value is to be added and it has not.
             UsageError: it has not the study's parameters.
         """
-        with self.store.connection.reading() as connection:
-            row = self._row(connection, name)
-            begun = bool(self.overview.studies(connection, name))
-        study = row.study
         if added.value is None:
-            if begun:
+            return self._add_first(name, added)
+        with self.store.group(), self.store.transaction() as connection:
+            row = self._row(connection, name)
+            about = self._about(connection, name)
+            if about is not None and sum(about.states.values()) >= self._most_trials:
+                raise ConflictError(f"the study {name!r} has {self._most_trials:,} trials already")
+            trial_id = add_finished(self.store, row.study, added, who, asked)
+        return self.trial(trial_id)[1]
+
+    def _add_first(self, name: str, added: Added) -> Trial:
+        """Have a study that has not begun try a configuration before all others."""
+        given: Any = dict(added.configuration)
+        with self.store.transaction() as connection:
+            row = self._row(connection, name)
+            if row.has_begun or self._about(connection, name) is not None:
                 raise ConflictError(
                     f"the study {name!r} has begun, and what is to be tried first comes before "
                     "that; submit a new one with it as [[first]], or add it with its value"
                 )
-            given: Any = dict(added.configuration)
-            changed = with_first(study, given)
+            changed = with_first(row.study, given)
             self._check_code(changed)
-            with self.store.transaction() as connection:
-                queue.change(connection, name, file=changed.model_dump_json())
-            self.drivers.wake()
-            return Trial(
-                trial="",
-                number=changed.first.index(given),
-                state="waiting",
-                why="it is tried first",
-                configuration=added.configuration,
-            )
-        with self.store.connection.reading() as connection:
-            abouts = self.overview.studies(connection, name)
-        if abouts and sum(abouts[0].states.values()) >= self._most_trials:
-            raise ConflictError(f"the study {name!r} has {self._most_trials:,} trials already")
-        return self.trial(add_finished(self.store, study, added, who, asked))[1]
+            queue.change(connection, name, file=changed.model_dump_json())
+        self.drivers.wake()
+        return Trial(
+            trial="",
+            number=changed.first.index(given),
+            state="waiting",
+            why="it is tried first",
+            configuration=added.configuration,
+        )
 
     # Parts
 
@@ -568,7 +611,7 @@ class Shelf:
             UnknownNameError: neither has any.
         """
         row, about = queue.queued(connection, name), self._about(connection, name)
-        if row is None and about is None:
+        if row is None and (about is None or queue.doomed(connection, name)):
             raise self._unknown(name)
         return row, about
 
@@ -576,17 +619,18 @@ class Shelf:
         return next(iter(self.overview.studies(connection, name)), None)
 
     def _row(self, connection: sa.Connection, name: str) -> Queued:
-        """A study that was submitted.
+        """A study that was submitted, and that nobody else changes until the transaction ends.
 
         Raises:
             UnknownNameError: there is none of this name.
             ConflictError: others have run it in this database.
         """
-        row, _ = self._known(connection, name)
+        row = queue.queued(connection, name, lock=True)
         if row is None:
+            self._known(connection, name)
             raise ConflictError(
                 f"the study {name!r} is in this database and was not submitted to the server; "
-                "`hpsearch run` goes on with it"
+                "`hpsearch run` goes on with it, and once its file is submitted, the server does"
             )
         return row
 
@@ -594,11 +638,20 @@ class Shelf:
         names = [study.name for study in self.studies()]
         return UnknownNameError("study", name, names or ["none yet"])
 
+    def _unknown_trial(self, trial_id: str) -> UnknownNameError:
+        return UnknownNameError("trial", trial_id, ["GET /v1/studies/{name}/trials has them"])
+
     def _study(self, connection: sa.Connection, row: Queued) -> Study:
         return self._at_work(submitted_study(row, self._about(connection, row.name)))
 
     def _at_work(self, study: Study) -> Study:
-        """A study of which only those trials run that somebody has; the others wait."""
+        """A study of which only those trials run that somebody has; the others wait.
+
+        What is queued says why it has no driver.
+        """
+        why = self.drivers.waits.get(study.name)
+        if why is not None and study.state == "queued":
+            study = study.model_copy(update={"why": why})
         begun = study.trials.get("running", 0)
         with self.desk.lock:
             bench = self.desk.benches.get(study.name)
