@@ -14,7 +14,18 @@ if TYPE_CHECKING:
     from hpsearch.service.models import State
     from hpsearch.study_file import StudyFile
 
-__all__ = ["Queued", "add", "all_queued", "begins", "change", "doom", "doomed", "queued", "remove"]
+__all__ = [
+    "Queued",
+    "add",
+    "all_queued",
+    "begins",
+    "change",
+    "doom",
+    "doomed",
+    "keep_to_oneself",
+    "queued",
+    "remove",
+]
 
 DOOMED = "deleting"
 """The state in its row of a study that is being deleted. Nothing but `doomed` sees such a row, so
@@ -71,6 +82,12 @@ class Queued(NamedTuple):
     def is_of(self, other: Queued) -> bool:
         """Whether both are of one submission, and of the same trials in all."""
         return (self.submitted, self.file) == (other.submitted, other.file)
+
+
+def keep_to_oneself(connection: sa.Connection) -> None:
+    """Have nobody else change the queue until the transaction ends; SQLite's always do that."""
+    if connection.dialect.name == "postgresql":
+        connection.exec_driver_sql("LOCK TABLE hpsearch_queue IN SHARE ROW EXCLUSIVE MODE")
 
 
 def add(connection: sa.Connection, row: Queued) -> None:

@@ -128,6 +128,7 @@ class Shelf:
         file = study.model_dump_json()
         options = {"baselines": baselines, "first": first, "who": owner}
         with self.store.transaction() as connection:
+            queue.keep_to_oneself(connection)
             before = queue.queued(connection, study.name)
             if before is not None:
                 if _same(before.study, study):

@@ -253,3 +253,17 @@ def test_a_key_at_both_is_done_once(two: tuple[Served, Served]) -> None:
         for number in range(8):
             numbers = set(threads.map(add, two, [number / 8] * 2))
             assert len(numbers) == 1
+
+
+def test_a_study_that_is_submitted_at_both_at_once_is_one(two: tuple[Served, Served]) -> None:
+    def submit(server: Served, text: str) -> int:
+        headers = {"Content-Type": "application/toml"}
+        answer = httpx.post(f"{server.url}/v1/studies", content=text, headers=headers, timeout=60)
+        return answer.status_code
+
+    with ThreadPoolExecutor(2) as threads:
+        for number in range(8):
+            text = external(f"both{number}")
+            assert sorted(threads.map(submit, two, [text] * 2)) == [200, 201]
+            other = [external(f"differs{number}"), external(f"differs{number}", trials=7)]
+            assert sorted(threads.map(submit, two, other)) in ([201, 409], [200, 201])
