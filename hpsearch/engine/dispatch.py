@@ -39,7 +39,7 @@ RECENT = 10
 AT_ONCE = 3
 """So many brief trials wait at a worker where one that is longer would."""
 
-TOGETHER = 32
+TOGETHER = 64
 """So many trials are recorded, and as many handed out, before others may write to the store."""
 
 
