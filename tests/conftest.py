@@ -5,6 +5,7 @@ from __future__ import annotations
 import gc
 import os
 import shutil
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -23,6 +24,7 @@ gc.set_threshold(100_000)
 import hypothesis  # noqa: E402
 import optuna  # noqa: E402
 import pytest  # noqa: E402
+from window import PATIENCE  # noqa: E402
 
 from hpsearch.report.browser import Page, open_page  # noqa: E402
 
@@ -58,6 +60,13 @@ def browser(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Page]:
     blank.write_text("")
     with open_page(blank) as page:
         yield page
+
+
+@pytest.fixture(autouse=True)
+def _patient(request: pytest.FixtureRequest) -> None:
+    """Each test that asks the browser has its own time, also where it shows no page anew."""
+    if "browser" in request.fixturenames:
+        request.getfixturevalue("browser").deadline = time.monotonic() + PATIENCE
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

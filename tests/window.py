@@ -9,7 +9,7 @@ import pytest
 
 from hpsearch.report.browser import Page, find_browser
 
-__all__ = ["BROWSER", "draw", "show"]
+__all__ = ["BROWSER", "PATIENCE", "draw", "show"]
 
 BROWSER = pytest.mark.skipif(
     find_browser() is None, reason="needs Chromium (Debian: apt install chromium)"

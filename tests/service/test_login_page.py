@@ -60,7 +60,7 @@ def test_from_the_form_to_the_page(
 ) -> None:
     address, token = server
     show(browser, f"{address}/?group=width#trial=17", width=width, dark=dark)
-    assert browser.evaluate("document.activeElement.id") == "token"
+    wait_for(browser, "document.activeElement.id === 'token'")  # once it is first painted
     assert browser.evaluate("document.documentElement.scrollWidth <= innerWidth")
     paper = browser.evaluate("getComputedStyle(document.body).backgroundColor")
     assert paper == ("rgb(21, 23, 26)" if dark else "rgb(255, 255, 255)")
