@@ -6,6 +6,7 @@ its script, as they are sent.
 
 from __future__ import annotations
 
+import asyncio
 from functools import lru_cache
 from typing import TYPE_CHECKING
 
@@ -44,9 +45,16 @@ class Optuna:
     """
 
     def __init__(self, store: WriteBehindStorage) -> None:
-        from a2wsgi import WSGIMiddleware
+        self._store = store
+        self._made: ASGIApp | None = None
+        self._making = asyncio.Lock()
 
-        self._pages: ASGIApp = WSGIMiddleware(ReadOnly(pages_of(store), None))  # type: ignore[arg-type, assignment]
+    async def _pages(self) -> ASGIApp:
+        """Its own application, from the first request on: importing it takes half of a start."""
+        async with self._making:
+            if self._made is None:
+                self._made = await asyncio.to_thread(_made, self._store)
+            return self._made
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer a request."""
@@ -65,7 +73,13 @@ class Optuna:
             await script(scope, receive, send)
         else:
             inner = dict(scope, root_path="", path=path, raw_path=path.encode())
-            await self._pages(inner, receive, send)
+            await (await self._pages())(inner, receive, send)
+
+
+def _made(store: WriteBehindStorage) -> ASGIApp:
+    from a2wsgi import WSGIMiddleware
+
+    return WSGIMiddleware(ReadOnly(pages_of(store), None))  # type: ignore[arg-type, return-value]
 
 
 @lru_cache(maxsize=2)

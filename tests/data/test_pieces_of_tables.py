@@ -70,7 +70,7 @@ def test_numbers_are_read_as_in_the_whole_column(
 
 
 @pytest.mark.slow
-@settings(max_examples=25)
+@settings(max_examples=10)
 @given(st.lists(st.sampled_from(TIMES), min_size=1, max_size=12), CUTS)
 @example(["12:30", "2024-03-01"], [1])
 def test_dates_and_categories_are_read_as_in_the_whole_column(
