@@ -237,11 +237,7 @@ class Hands:
     def _take_back(self, lease: Lease) -> None:
         """A lease was given to nobody; its key may be used again."""
         # After the lease itself, if it is written.
-        lease.bench.ledger.write(
-            lambda connection: kept.change_untold(
-                connection, lease.lease, state="released", asked=None
-            )
-        )
+        lease.bench.ledger.write(_released(lease.lease, asked=None))
         self._desk.take_back(lease)
 
     async def _before(self, asked: str, study: str | None) -> Asked | None:
@@ -598,8 +594,8 @@ def _lose(connection: sa.Connection, lease: Lease) -> LeaseRow | None:
     return None
 
 
-def _released(lease_id: str) -> Callable[[sa.Connection], None]:
-    return lambda connection: kept.change_untold(connection, lease_id, state="released")
+def _released(lease_id: str, **more: Any) -> Callable[[sa.Connection], None]:
+    return lambda connection: kept.change_untold(connection, lease_id, state="released", **more)
 
 
 def _reported(lease_id: str, text: bytes) -> Callable[[sa.Connection], None]:

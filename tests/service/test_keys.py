@@ -13,6 +13,7 @@ from typing import Any
 import httpx
 import pytest
 from served import Served, external, serving, until
+from service.test_service_metrics import figures
 
 pytestmark = pytest.mark.slow
 
@@ -42,13 +43,6 @@ def dropped(server: Served, key: str, wait: float) -> None:
         connection.sendall(head.encode())
 
 
-def leases(server: Served) -> dict[str, int]:
-    """How many trials are in somebody's hands, by study."""
-    text = httpx.get(f"{server.url}/metrics").text
-    lines = (line.split() for line in text.splitlines() if line.startswith("hpsearch_"))
-    return {name: int(float(value)) for name, value in lines if name.endswith(("_open", "_total"))}
-
-
 def test_a_key_that_is_sent_several_times_at_once_is_one_trial(served: Served) -> None:
     with ThreadPoolExecutor(4) as threads:
         for number in range(10):
@@ -68,7 +62,8 @@ def test_a_dropped_ask_burns_no_slot(served: Served, wait: float) -> None:
         done.add(asked["work"]["trial"])
         served.tell(asked["work"], 0.5)
     assert len(done) == 20
-    assert leases(served)["hpsearch_leases_open"] == 0
+    found = figures(httpx.get(f"{served.url}/metrics").text)
+    assert found["hpsearch_leases_open",] == 0
 
 
 def test_a_key_is_the_same_trial_right_after_a_restart(tmp_path: Path) -> None:

@@ -12,7 +12,7 @@ from typing import Any
 import httpx
 import optuna
 import pytest
-from test_protocol import STUDY, Client, serving
+from service.test_protocol import STUDY, Client, playing
 
 from hpsearch.engine.run import run_in, run_study
 from hpsearch.engine.summary import summarize
@@ -27,17 +27,7 @@ pytestmark = pytest.mark.slow
 
 @pytest.fixture
 def play(tmp_path: Path) -> Callable[..., None]:
-    """Play scenes one after the other, each with a new server on the same database."""
-
-    def run(*scenes: Any, **settings: Any) -> None:
-        async def play_all() -> None:
-            for scene in scenes:
-                async with asyncio.timeout(60), serving(tmp_path / "s.db", **settings) as client:
-                    await scene(client)
-
-        asyncio.run(play_all())
-
-    return run
+    return playing(tmp_path / "s.db", 60)
 
 
 class TestDeleting:

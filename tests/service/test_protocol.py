@@ -133,19 +133,23 @@ async def serving(file: Path, **settings: Any) -> AsyncIterator[Client]:
 Scene = Callable[[Client], Awaitable[None]]
 
 
-@pytest.fixture
-def play(tmp_path: Path) -> Callable[..., None]:
-    """Play scenes one after the other, each with a new server on the same database."""
+def playing(file: Path, seconds: float) -> Callable[..., None]:
+    """Plays scenes one after the other, each with a new server on the same database."""
 
     def run(*scenes: Scene, **settings: Any) -> None:
         async def play_all() -> None:
             for scene in scenes:
-                async with asyncio.timeout(180), serving(tmp_path / "s.db", **settings) as client:
+                async with asyncio.timeout(seconds), serving(file, **settings) as client:
                     await scene(client)
 
         asyncio.run(play_all())
 
     return run
+
+
+@pytest.fixture
+def play(tmp_path: Path) -> Callable[..., None]:
+    return playing(tmp_path / "s.db", 180)
 
 
 def lose(client: Client, work: Any) -> None:

@@ -11,7 +11,7 @@ from typing import Any
 import httpx
 import pytest
 from service.server import serving as process
-from service.test_protocol import Client, Scene, serving
+from service.test_protocol import Client, playing
 
 from hpsearch.errors import UsageError
 from hpsearch.service import leases
@@ -27,16 +27,7 @@ Play = Callable[..., None]
 
 @pytest.fixture
 def play(tmp_path: Path) -> Play:
-    """Play a scene with a new server."""
-
-    def run(scene: Scene, **settings: Any) -> None:
-        async def all_of_it() -> None:
-            async with asyncio.timeout(120), serving(tmp_path / "s.db", **settings) as client:
-                await scene(client)
-
-        asyncio.run(all_of_it())
-
-    return run
+    return playing(tmp_path / "s.db", 120)
 
 
 def study(**tables: Any) -> dict[str, Any]:
